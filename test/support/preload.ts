@@ -1,0 +1,6 @@
+/** Loaded before every test file: a promise nobody handled is a failed run, not a line in the log. */
+process.on('unhandledRejection', reason => {
+  console.error('unhandled rejection in a test:', reason);
+  process.exitCode = 1;
+  throw reason;
+});
