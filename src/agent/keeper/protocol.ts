@@ -1,0 +1,78 @@
+/**
+ * What agent and keeper say to each other. The keeper is a program of its own on the same host: it starts the processes, owns their pipes, spools
+ * bounded output to disk, knows exit codes and kills trees, and goes on while the agent is away. The agent reaches it over a Unix socket in the data
+ * directory (newline-delimited JSON frames); in the simulation both sides are objects in one process.
+ */
+
+/** What the keeper is asked to run. `run` is the run's key (`execution:item:attempt`). */
+export interface KeepOrder {
+  run: string;
+  argv: string[];
+  cwd: string;
+  /** The whole environment of the process; nothing is inherited beside it. */
+  env: Record<string, string>;
+  /** Wall-clock limit of the process, 0 = none; the keeper holds it, so it works while the agent is away. */
+  timeoutMs: number;
+  killGraceMs: number;
+  /** Bytes of output kept from the beginning and from the end of each run (both streams together). */
+  headBytes: number;
+  tailBytes: number;
+}
+
+export type EndCause = 'exit' | 'timeout' | 'stop' | 'startFailed' | 'keeperDied';
+
+export interface KeptRun {
+  run: string;
+  state: 'running' | 'ending' | 'ended';
+  pid: number | null;
+  /** Epoch ms. */
+  startedAt: number | null;
+  endedAt: number | null;
+  cause: EndCause | null;
+  exitCode: number | null;
+  signal: string | null;
+  /** One plain sentence, for `startFailed` and `keeperDied`. */
+  reason: string | null;
+  /** Exact bytes written so far. */
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** Highest `seq` spooled so far. */
+  lastSeq: number;
+}
+
+/** A piece of spooled output; see `OutputFrame`. */
+export interface SpooledChunk {
+  seq: number;
+  at: number;
+  stream: 'stdout' | 'stderr';
+  text: string;
+  bytes: number;
+  /** Bytes of this stream that fell out of the spool just before this piece. */
+  leftOut: number;
+}
+
+export type KeeperNews =
+  | { type: 'changed'; run: KeptRun }
+  /** New output can be read. Sent at most once until `read` has been called for the run. */
+  | { type: 'output'; run: string };
+
+/** The keeper as its agent sees it. Every promise rejects with KeeperGone when the keeper died or the socket broke. */
+export interface Keeper {
+  /** Starts a process. A run it knows already is not started again: the answer is its present state. Resolves once the process runs, has ended, or could not start. */
+  start(order: KeepOrder): Promise<KeptRun>;
+  /** TERM, grace, KILL of the whole tree. Unknown or ended runs: nothing happens. Resolves once the TERM was sent. */
+  stop(run: string, graceMs: number): Promise<void>;
+  list(): Promise<KeptRun[]>;
+  /** Spooled pieces behind `afterSeq`, at most `maxBytes` of text (at least one piece when there is any). */
+  read(run: string, afterSeq: number, maxBytes: number): Promise<SpooledChunk[]>;
+  /** Removes an ended run and its spool. Forgetting twice is fine. */
+  forget(run: string): Promise<void>;
+  /** One listener at a time. */
+  onNews(listener: (news: KeeperNews) => void): void;
+  /** Resolves when the keeper is gone; the agent then starts another one. */
+  readonly gone: Promise<void>;
+}
+
+export class KeeperGone extends Error {
+  readonly code = 'keeperGone';
+}

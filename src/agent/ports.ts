@@ -1,0 +1,66 @@
+/** What the agent and the keeper ask of the outside, in their own words. Real ones for a host, fakes for the simulation; nothing else there touches the world. */
+import type { Keeper } from './keeper/protocol.ts';
+import type { Artifact } from './protocol.ts';
+
+/** Small durable files (journal, identity). Paths are relative to the data directory. */
+export interface Disk {
+  /** The whole file, or undefined when there is none. */
+  read(path: string): Promise<string | undefined>;
+  /** Appends and, with `sync`, resolves only once the bytes are on the disk. */
+  append(path: string, text: string, options: { sync: boolean }): Promise<void>;
+  /** Replaces the file in one step: a crash leaves the old or the new one. Durable when it resolves. */
+  replace(path: string, text: string): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+/** One open socket to a center. */
+export interface Link {
+  send(frame: string): void;
+  /** Bytes not yet handed to the network. */
+  buffered(): number;
+  close(code: number, reason: string): void;
+}
+
+export interface Dialer {
+  /** Opens a socket. `closed` is called exactly once, also when it never opened. */
+  dial(url: string, on: { open(link: Link): void; frame(text: string): void; closed(code: number, reason: string): void }): void;
+}
+
+/** Finds the running keeper of this data directory or starts one. */
+export interface KeeperDoor {
+  open(): Promise<Keeper>;
+}
+
+export interface PreparedApp {
+  /** The unpacked app: working directory of the run. Shared by the runs of one digest; read it, do not write it. */
+  directory: string;
+  /** The file name of a bare script; undefined for an unpacked archive. */
+  script: string | undefined;
+  /** A sentence worth showing with the run (an older copy serves while the app host is away). */
+  note: string | undefined;
+}
+
+/** Fetches, checks, unpacks and caches apps. */
+export interface Artifacts {
+  /** Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a copy with `cache: false`. */
+  prepare(artifact: Artifact, scope: { execution: string; signal: AbortSignal }): Promise<PreparedApp>;
+  /** The run is over: copies made for this execution alone may go. */
+  release(execution: string): Promise<void>;
+}
+
+export class ArtifactError extends Error {
+  readonly code: 'unreachable' | 'status' | 'digest' | 'incomplete' | 'unsafe' | 'tooLarge' | 'unsupported' | 'address' | 'disk';
+  /** True when another attempt may go better. */
+  readonly transient: boolean;
+  constructor(code: ArtifactError['code'], message: string, options: { transient: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.transient = options.transient;
+  }
+}
+
+/** Empty directories of a run's own (`TROUPE_WORK_DIR`). */
+export interface WorkDirs {
+  make(run: string): Promise<string>;
+  remove(run: string): Promise<void>;
+}

@@ -1,0 +1,186 @@
+/**
+ * What center and agent say to each other over one WebSocket that the agent opened. JSON text frames; the only file both sides share.
+ *
+ *   agent                        center
+ *     | <---- challenge ---------- |   nonce to sign
+ *     | ----- hello -------------> |   join token once, the key and its signature ever after; what runs here
+ *     | <---- welcome / refused -- |
+ *     | <---- start, stop -------- |   at least once, in order; `done` by the agent once journaled
+ *     | ----- done --------------> |
+ *     | ----- report ------------> |   at least once; `reported` by the center once committed
+ *     | <---- reported ----------- |
+ *     | ----- output ------------> |   in order per run, a window of unacknowledged bytes; `kept` by the center once stored
+ *     | <---- kept --------------- |
+ *     | <---> ping, pong --------- |   both ways; silence for three heartbeats closes the socket
+ */
+import { z } from 'zod';
+
+export const PROTOCOL = 1;
+/** Largest frame the center takes from an agent, bytes. */
+export const AGENT_FRAME_MAX = 256 * 1024;
+/** Largest text of one output frame, bytes of UTF-8. */
+export const OUTPUT_TEXT_MAX = 64 * 1024;
+
+const text = (max: number) => z.string().max(max);
+const instant = z.number().int();
+
+/** One process of one shard: at most one is ever alive per run. */
+export const Run = z.object({ execution: text(300), item: z.number().int().min(0), attempt: z.number().int().min(1) });
+export type Run = z.infer<typeof Run>;
+export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
+
+/** Who may command a run: the epoch of the partition's owner, then the rev of the execution that owed the command. Lower ones are refused. */
+export const Fence = z.object({ partition: z.number().int().min(0).max(255), epoch: z.number().int(), rev: z.number().int() });
+export type Fence = z.infer<typeof Fence>;
+
+/** What to fetch before a start. Absent: the run has no app and works in an empty directory of its own. */
+export const Artifact = z.object({
+  app: text(100),
+  url: text(4096),
+  sha256: text(64).optional(),
+  /** false: fetched anew for every execution; true: the host's copy is used. */
+  cache: z.boolean(),
+  /** Changes with every edit of the app: a copy fetched for an older edit is validated again. */
+  version: z.number().int(),
+});
+export type Artifact = z.infer<typeof Artifact>;
+
+/** What to run. */
+export const ProcessSpec = z.object({
+  /** argv; or one string that is split like a shell would, without a shell; with `shell` the string goes to a shell as it is. */
+  command: z.union([text(65536), z.array(text(65536)).min(1).max(1000)]),
+  shell: z.boolean(),
+  /** Appended as the last argument (the sharding context of ElasticJob scripts). */
+  lastArgument: text(65536).optional(),
+  env: z.record(z.string(), z.string()),
+  artifact: Artifact.optional(),
+  /** 0 = none. */
+  timeoutMs: z.number().int().min(0),
+  /** From TERM to KILL. */
+  killGraceMs: z.number().int().min(0),
+  disconnect: z.enum(['continue', 'stop']),
+  /** With `stop`: end the run once the center has been out of reach this long; 0 = never. */
+  disconnectMs: z.number().int().min(0),
+});
+export type ProcessSpec = z.infer<typeof ProcessSpec>;
+
+export const StartCommand = z.object({ type: z.literal('start'), key: text(500), fence: Fence, run: Run, spec: ProcessSpec });
+export const StopCommand = z.object({
+  type: z.literal('stop'),
+  key: text(500),
+  fence: Fence,
+  run: Run,
+  /** What the run's end is called: `cancelled`, or `superseded` when its verdict stands already. */
+  as: z.enum(['cancelled', 'superseded']),
+  reason: text(1000),
+});
+export const Command = z.discriminatedUnion('type', [StartCommand, StopCommand]);
+export type StartCommand = z.infer<typeof StartCommand>;
+export type StopCommand = z.infer<typeof StopCommand>;
+export type Command = z.infer<typeof Command>;
+
+export const RunOutcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
+export type RunOutcome = z.infer<typeof RunOutcome>;
+
+/** News of a run. `id` is the agent's own number for it, kept in its journal until the center says `reported`. */
+export const StartedReport = z.object({
+  type: z.literal('report'),
+  id: z.number().int(),
+  run: Run,
+  state: z.literal('started'),
+  at: instant,
+  pid: z.number().int(),
+});
+export const EndedReport = z.object({
+  type: z.literal('report'),
+  id: z.number().int(),
+  run: Run,
+  state: z.literal('ended'),
+  outcome: RunOutcome,
+  /** Absent when the process never started or its end was not seen. */
+  exitCode: z.number().int().optional(),
+  signal: text(20).optional(),
+  startedAt: instant.optional(),
+  at: instant,
+  /** One plain sentence where the outcome alone does not tell. */
+  reason: text(2000).optional(),
+  /** Exact bytes the process wrote, and how many of them were left out of what is sent. */
+  output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number(), leftOutBytes: z.number() }).optional(),
+});
+export const Report = z.discriminatedUnion('state', [StartedReport, EndedReport]);
+export type Report = z.infer<typeof Report>;
+
+/** A piece of output; `seq` counts up by one per run, from 1. */
+export const OutputFrame = z.object({
+  type: z.literal('output'),
+  run: Run,
+  seq: z.number().int().min(1),
+  at: instant,
+  stream: z.enum(['stdout', 'stderr']),
+  text: text(OUTPUT_TEXT_MAX),
+  /** Bytes the process wrote for `text`. */
+  bytes: z.number().int().min(0),
+  /** Bytes of this stream left out just before this piece. */
+  leftOut: z.number().int().min(0),
+});
+export type OutputFrame = z.infer<typeof OutputFrame>;
+
+export const Capabilities = z.object({
+  os: text(40),
+  arch: text(40),
+  cpus: z.number().positive(),
+  memoryMB: z.number().positive(),
+  labels: z.record(text(100), text(200)),
+  agentVersion: text(40),
+  hostname: text(253),
+  /** How a process tree is ended on this host. */
+  treeKill: z.enum(['cgroup', 'subreaper', 'group']),
+});
+export type Capabilities = z.infer<typeof Capabilities>;
+
+export const Hello = z.object({
+  type: z.literal('hello'),
+  protocol: z.number().int(),
+  name: text(100),
+  pool: text(100),
+  /** Ed25519 public key, raw 32 bytes, base64url. The host's identity. */
+  publicKey: text(64),
+  /** Ed25519 signature over the UTF-8 text `troupe-hello:<nonce>`, base64url. */
+  signature: text(120),
+  /** Only the first time. */
+  joinToken: text(200).optional(),
+  /** Changes when the machine starts anew: its runs of before are lost. */
+  bootId: text(100),
+  capabilities: Capabilities,
+  /** Every run that this agent answers for and that has not ended. */
+  runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending']) })).max(10_000),
+});
+export type Hello = z.infer<typeof Hello>;
+
+export const FromAgent = z.discriminatedUnion('type', [
+  Hello,
+  z.object({ type: z.literal('done'), keys: z.array(text(500)).max(1000) }),
+  /** A command this agent will never carry out; the key is settled all the same. */
+  z.object({ type: z.literal('rejected'), key: text(500), run: Run, reason: z.enum(['lowerEpoch', 'lowerFence']) }),
+  Report,
+  OutputFrame,
+  z.object({ type: z.literal('ping'), nonce: text(64) }),
+  z.object({ type: z.literal('pong'), nonce: text(64) }),
+]);
+export type FromAgent = z.infer<typeof FromAgent>;
+
+export const FromCenter = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('challenge'), nonce: text(100), protocol: z.number().int() }),
+  z.object({ type: z.literal('welcome'), host: text(100), heartbeatMs: z.number().int().positive() }),
+  z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),
+  StartCommand,
+  StopCommand,
+  z.object({ type: z.literal('reported'), ids: z.array(z.number().int()).max(1000) }),
+  z.object({ type: z.literal('kept'), run: Run, through: z.number().int() }),
+  z.object({ type: z.literal('ping'), nonce: text(64) }),
+  z.object({ type: z.literal('pong'), nonce: text(64) }),
+]);
+export type FromCenter = z.infer<typeof FromCenter>;
+
+/** The text an agent signs to prove that it holds its key. */
+export const helloText = (nonce: string): string => `troupe-hello:${nonce}`;

@@ -1,0 +1,225 @@
+/**
+ * WHAT IS REMEMBERED, in the words of those who ask for it. One document per actor, written by compare-and-set on its `rev`;
+ * beside the documents: facts (history and feed), the occurrence ledger, output, credentials.
+ *
+ * Three implementations keep this contract (memory, SQLite, MongoDB) and one suite (`test/support/store-contract.ts`) holds them to it.
+ * Everything that crosses the port is plain data, so that a store may live in another thread.
+ */
+
+/** One of 256 fixed slices of the actors, by hash of the address. */
+export const PARTITIONS = 256;
+
+/** What the lists filter and order by; derived from the snapshot by the machine's own `index` function. */
+export interface IndexFields {
+  /** execution: its job; job: its app; host: its pool. */
+  parent: string | null;
+  status: string;
+  outcome: string | null;
+  /** Host ids an execution was placed on. */
+  hosts: string[];
+  /** Epoch ms the lists are ordered by: creation. */
+  at: number;
+}
+
+/** An actor as it is stored. `state` and `owed` are JSON texts that only the runtime reads. */
+export interface ActorDocument {
+  address: string;
+  kind: string;
+  partition: number;
+  /** +1 with every commit; 1 for the first. */
+  rev: number;
+  /** 1 at birth, +1 each time a tombstone comes to life again. */
+  incarnation: number;
+  /** Version of the machine that wrote `state`. */
+  version: number;
+  life: 'live' | 'done' | 'tombstone';
+  quarantined: boolean;
+  /** Names this very write: how an unknown outcome is settled by reading again. */
+  writeId: string;
+  /** JSON: snapshot, timers, dedupe marks, dead letters, quarantine. */
+  state: string;
+  /** JSON: effects not known to be carried out; `[]` when none. */
+  owed: string;
+  /** Earliest armed timer, epoch ms. */
+  nextDue: number | null;
+  index: IndexFields;
+}
+
+/** A past-tense event as history keeps it. */
+export interface Fact {
+  address: string;
+  rev: number;
+  /** Place among the facts of one commit: `address:rev:place` is unique. */
+  place: number;
+  /** Epoch ms. */
+  at: number;
+  type: string;
+  data: Record<string, unknown>;
+}
+
+/** A fact with its place in the feed. `cursor` is opaque and sorts only through the store. */
+export interface PlacedFact extends Fact {
+  cursor: string;
+}
+
+/** One turn's (or several turns') atomic update of one actor. */
+export interface Write {
+  /** The document as it shall be; `document.rev - 1` must be the stored `rev` (0: not stored yet). */
+  document: ActorDocument;
+  facts: Fact[];
+}
+
+export type CommitResult = { committed: true; facts: PlacedFact[] } | { committed: false };
+
+/** The store did not take it and said so, or cannot be reached. Whether a commit was applied is unknown until read again. */
+export class StoreUnavailable extends Error {
+  readonly code = 'storeUnavailable';
+}
+
+export interface ActorStore {
+  /**
+   * Writes each document whose `rev` still fits; the others come back as `committed: false` and change nothing (of 100 with one stale, 99 commit).
+   * Results stand in the order of the writes. Resolves when everything said to be committed is durable. Throws StoreUnavailable with unknown outcome.
+   * One address at most once per call.
+   */
+  commit(writes: Write[]): Promise<CommitResult[]>;
+  load(address: string): Promise<ActorDocument | undefined>;
+  /** Every partition gets a new owner: each epoch +1, durable before it resolves. Index = partition. */
+  claim(owner: string): Promise<number[]>;
+  /** Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in (nextDue, address) order. Quarantined ones and tombstones never. */
+  due(query: {
+    until: number;
+    limit: number;
+    after?: { nextDue: number; address: string };
+  }): Promise<{ address: string; nextDue: number }[]>;
+  /** Addresses of actors that owe effects, in address order, behind `after`. */
+  owing(query: { limit: number; after?: string }): Promise<string[]>;
+  /** Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are passed over (their next commit trimmed them). */
+  settle(entries: { address: string; rev: number; owed: string }[]): Promise<void>;
+  /** Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never. `cursor` is opaque. */
+  list(query: ListQuery): Promise<{ items: ActorDocument[]; next: string | null }>;
+}
+
+export interface ListQuery {
+  kind: string;
+  limit: number;
+  cursor?: string;
+  order?: 'newest' | 'name';
+  parent?: string;
+  status?: string[];
+  outcome?: string[];
+  host?: string;
+  /** Bounds on `index.at`, from inclusive, to exclusive. */
+  from?: number;
+  to?: number;
+}
+
+export interface FactStore {
+  /** The facts behind `after` (absent: from the oldest kept), in feed order, at most `limit` (default 500). */
+  facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
+  /** The cursor of the newest fact, or of the empty beginning. */
+  headCursor(): Promise<string>;
+  /** History of one actor in order, strictly behind `after`. */
+  history(query: { address: string; limit: number; after?: { rev: number; place: number } }): Promise<Fact[]>;
+}
+
+export interface FactQuery {
+  /** Throws BadCursor when it is not one of ours. */
+  after?: string;
+  limit?: number;
+}
+
+export class BadCursor extends Error {
+  readonly code = 'badCursor';
+}
+
+export type Verdict = 'ran' | 'coalesced' | 'skippedOverlap' | 'missedDown' | 'disabled' | 'refused';
+
+/** One due time (`from === to`, `count === 1`), or a stretch of due times without single decisions. Instants in epoch ms, both ends are due times. */
+export interface Occurrence {
+  job: string;
+  from: number;
+  to: number;
+  count: number;
+  verdict: Verdict;
+  execution: string | null;
+  reason: string | null;
+  decidedAt: number;
+}
+
+export interface Ledger {
+  /** Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing stands. */
+  record(entries: Occurrence[]): Promise<void>;
+  /** Entries of one job that touch from..to (inclusive), by time, behind `after` (a `from`). */
+  occurrences(query: {
+    job: string;
+    from?: number;
+    to?: number;
+    verdict?: Verdict;
+    after?: number;
+    limit: number;
+    order?: 'oldest' | 'newest';
+  }): Promise<Occurrence[]>;
+  /** Due times per verdict. Entries that stick out of from..to count whole. */
+  summary(query: { job: string; from?: number; to?: number }): Promise<Partial<Record<Verdict, number>>>;
+}
+
+/** Output of one attempt of one shard, as the keeper numbered it. */
+export interface OutputChunk {
+  execution: string;
+  item: number;
+  attempt: number;
+  /** Counts up by one per chunk of an attempt, from 1. */
+  seq: number;
+  /** Epoch ms at which the keeper read it. */
+  at: number;
+  stream: 'stdout' | 'stderr';
+  text: string;
+  /** Bytes the process wrote for `text` (differs from its UTF-8 length where the output was not valid UTF-8). */
+  bytes: number;
+  /** Bytes of this stream left out just before this chunk. */
+  leftOut: number;
+}
+
+export interface OutputStore {
+  /** Keeps chunks; one that is kept already (same attempt and seq) is passed over. */
+  keepOutput(chunks: OutputChunk[]): Promise<void>;
+  /** By (attempt, seq) behind `after`; `item` and `stream` filter. */
+  output(query: {
+    execution: string;
+    item?: number;
+    stream?: 'stdout' | 'stderr';
+    after?: { item: number; attempt: number; seq: number };
+    limit: number;
+  }): Promise<OutputChunk[]>;
+  /** Forgets chunks of one attempt with `from <= seq <= to` (the middle of an output beyond its cap). */
+  dropOutput(range: { execution: string; item: number; attempt: number; from: number; to: number }): Promise<void>;
+}
+
+/** Users, login tokens, join tokens, settings: small records by kind and id (a hash where the id is a secret). */
+export interface CredentialStore {
+  putCredential(record: Credential): Promise<void>;
+  credential(kind: string, id: string): Promise<Credential | undefined>;
+  removeCredential(kind: string, id: string): Promise<void>;
+  credentials(kind: string): Promise<Credential[]>;
+  /** Takes one use of a record atomically; false when it has none left, is expired at `now`, or is unknown. */
+  spend(kind: string, id: string, now: number): Promise<boolean>;
+  /** Removes what expired before `now`; says how many. */
+  sweepCredentials(now: number): Promise<number>;
+}
+
+export interface Credential {
+  kind: string;
+  id: string;
+  data: Record<string, unknown>;
+  /** Epoch ms, null = never. */
+  expiresAt: number | null;
+  /** Uses left, null = any number. */
+  uses: number | null;
+}
+
+export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore {
+  /** Takes and gives back nothing; throws StoreUnavailable when it cannot commit now. For `/v1/ready`. */
+  probe(): Promise<void>;
+  close(): Promise<void>;
+}
