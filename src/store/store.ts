@@ -9,6 +9,9 @@
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
 
+/** Facts given per `facts` call when nobody says how many. */
+export const FEED_PAGE = 500;
+
 /** What the lists filter and order by; derived from the snapshot by the machine's own `index` function. */
 export interface IndexFields {
   /** execution: its job; job: its app; host: its pool. */
@@ -80,7 +83,7 @@ export interface ActorStore {
   /**
    * Writes each document whose `rev` still fits; the others come back as `committed: false` and change nothing (of 100 with one stale, 99 commit).
    * Results stand in the order of the writes. Resolves when everything said to be committed is durable. Throws StoreUnavailable with unknown outcome.
-   * One address at most once per call.
+   * One address at most once per call (throws otherwise, before anything is written).
    */
   commit(writes: Write[]): Promise<CommitResult[]>;
   load(address: string): Promise<ActorDocument | undefined>;
@@ -92,11 +95,11 @@ export interface ActorStore {
     limit: number;
     after?: { nextDue: number; address: string };
   }): Promise<{ address: string; nextDue: number }[]>;
-  /** Addresses of actors that owe effects, in address order, behind `after`. */
+  /** Addresses of actors that owe effects, whatever their life (also quarantined ones and tombstones), in address order, behind `after`. */
   owing(query: { limit: number; after?: string }): Promise<string[]>;
   /** Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are passed over (their next commit trimmed them). */
   settle(entries: { address: string; rev: number; owed: string }[]): Promise<void>;
-  /** Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never. `cursor` is opaque. */
+  /** Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never. `cursor` is opaque; one of another order throws BadCursor. */
   list(query: ListQuery): Promise<{ items: ActorDocument[]; next: string | null }>;
 }
 
@@ -115,7 +118,10 @@ export interface ListQuery {
 }
 
 export interface FactStore {
-  /** The facts behind `after` (absent: from the oldest kept), in feed order, at most `limit` (default 500). */
+  /**
+   * The facts behind `after` (absent: from the oldest kept), in feed order, at most `limit` (default FEED_PAGE). `truncatedFrom` is there when
+   * facts behind `after` are no longer kept: the cursor of the oldest kept, which then comes first.
+   */
   facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
@@ -124,7 +130,7 @@ export interface FactStore {
 }
 
 export interface FactQuery {
-  /** Throws BadCursor when it is not one of ours. */
+  /** Throws BadCursor when it is not one of ours, or lies ahead of the newest fact. */
   after?: string;
   limit?: number;
 }
@@ -150,7 +156,7 @@ export interface Occurrence {
 export interface Ledger {
   /** Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing stands. */
   record(entries: Occurrence[]): Promise<void>;
-  /** Entries of one job that touch from..to (inclusive), by time, behind `after` (a `from`). */
+  /** Entries of one job that touch from..to (inclusive), by `from`, oldest first unless `order` says otherwise, behind `after` (a `from`) in that order. */
   occurrences(query: {
     job: string;
     from?: number;
@@ -184,7 +190,7 @@ export interface OutputChunk {
 export interface OutputStore {
   /** Keeps chunks; one that is kept already (same attempt and seq) is passed over. */
   keepOutput(chunks: OutputChunk[]): Promise<void>;
-  /** By (attempt, seq) behind `after`; `item` and `stream` filter. */
+  /** By (item, attempt, seq) strictly behind `after`; `item` and `stream` filter. */
   output(query: {
     execution: string;
     item?: number;
@@ -192,19 +198,22 @@ export interface OutputStore {
     after?: { item: number; attempt: number; seq: number };
     limit: number;
   }): Promise<OutputChunk[]>;
-  /** Forgets chunks of one attempt with `from <= seq <= to` (the middle of an output beyond its cap). */
+  /** Forgets chunks of one attempt of one shard with `from <= seq <= to` (the middle of an output beyond its cap). */
   dropOutput(range: { execution: string; item: number; attempt: number; from: number; to: number }): Promise<void>;
 }
 
 /** Users, login tokens, join tokens, settings: small records by kind and id (a hash where the id is a secret). */
 export interface CredentialStore {
+  /** Writes the record, in place of one of the same kind and id. */
   putCredential(record: Credential): Promise<void>;
   credential(kind: string, id: string): Promise<Credential | undefined>;
+  /** Removing what is not there is fine. */
   removeCredential(kind: string, id: string): Promise<void>;
+  /** All records of a kind, by id. They are few by nature: no paging. */
   credentials(kind: string): Promise<Credential[]>;
-  /** Takes one use of a record atomically; false when it has none left, is expired at `now`, or is unknown. */
+  /** Takes one use of a record atomically; false when it has none left, is expired (`expiresAt <= now`), or is unknown. */
   spend(kind: string, id: string, now: number): Promise<boolean>;
-  /** Removes what expired before `now`; says how many. */
+  /** Removes what expired before `now` (`expiresAt < now`); says how many. */
   sweepCredentials(now: number): Promise<number>;
 }
 
@@ -221,5 +230,6 @@ export interface Credential {
 export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore {
   /** Takes and gives back nothing; throws StoreUnavailable when it cannot commit now. For `/v1/ready`. */
   probe(): Promise<void>;
+  /** Calling it twice is fine. What was committed stays. */
   close(): Promise<void>;
 }

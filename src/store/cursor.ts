@@ -1,0 +1,53 @@
+/**
+ * Cursors are opaque to those who carry them: base64url of a version, what they stand in, and a place. A text that is not exactly
+ * what we would have written is a BadCursor, so nobody can come to depend on making their own.
+ */
+import { BadCursor } from './store.ts';
+
+/** Version of the text inside; another one means another way to place facts. */
+const FEED = '1';
+
+/** The place of a fact in the feed; 0 is the empty beginning. */
+export function feedCursor(sequence: number): string {
+  return Buffer.from(`${FEED}.${sequence}`).toString('base64url');
+}
+
+/** Throws BadCursor for anything but a text of `feedCursor`, and for a place behind `head`: that one belongs to another store, or to a later life of this one. */
+export function feedSequence(cursor: string, head: number): number {
+  const [version, digits] = Buffer.from(cursor, 'base64url').toString().split('.');
+  const sequence = Number(digits);
+  if (version !== FEED || !Number.isSafeInteger(sequence) || sequence < 0 || feedCursor(sequence) !== cursor) {
+    throw new BadCursor(`"${cursor.slice(0, 40)}" is not a cursor of this feed`);
+  }
+  if (sequence > head) throw new BadCursor(`cursor "${cursor}" lies ahead of this feed; it was given out by another store`);
+  return sequence;
+}
+
+export type ListOrder = 'newest' | 'name';
+
+/** The last item of a page; the next page is strictly behind it. */
+export interface ListPlace {
+  at: number;
+  address: string;
+}
+
+export function listCursor(order: ListOrder, place: ListPlace): string {
+  return Buffer.from(JSON.stringify([order, place.at, place.address])).toString('base64url');
+}
+
+/** Throws BadCursor for anything but a text of `listCursor` with the same order. */
+export function listPlace(order: ListOrder, cursor: string): ListPlace {
+  const place = parsePlace(Buffer.from(cursor, 'base64url').toString());
+  if (!place || listCursor(order, place) !== cursor) throw new BadCursor(`"${cursor.slice(0, 40)}" is not a cursor of this list`);
+  return place;
+}
+
+function parsePlace(text: string): ListPlace | undefined {
+  try {
+    const [, at, address]: unknown[] = JSON.parse(text);
+    return typeof at === 'number' && typeof address === 'string' ? { at, address } : undefined;
+  } catch {
+    // Not JSON, or JSON that is no array: not ours, and the caller says so.
+    return undefined;
+  }
+}

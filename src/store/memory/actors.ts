@@ -1,0 +1,112 @@
+/** Actors in memory: compare-and-set on a map, with the timers and debts indexed beside it. Everything handed over is a copy. */
+
+import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
+import { compareText } from '../order.ts';
+import { type ActorDocument, type ActorStore, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
+
+export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore {
+  const documents = new Map<string, ActorDocument>();
+  /** Armed timers and debts on their own, so that a million finished executions do not slow `due` and `owing`. */
+  const armed = new Map<string, number>();
+  const indebted = new Set<string>();
+  const epochs = Array.from({ length: PARTITIONS }, () => 0);
+
+  const keep = (document: ActorDocument) => {
+    const { address, nextDue } = document;
+    documents.set(address, document);
+    if (nextDue !== null && !document.quarantined && document.life !== 'tombstone') armed.set(address, nextDue);
+    else armed.delete(address);
+    if (document.owed === '[]') indebted.delete(address);
+    else indebted.add(address);
+  };
+
+  return {
+    async commit(writes) {
+      refuseRepeats(writes.map(write => write.document.address));
+      return writes.map(({ document, facts }) => {
+        const rev = documents.get(document.address)?.rev ?? 0;
+        if (rev !== document.rev - 1) return { committed: false };
+        keep(copy(document));
+        return { committed: true, facts: facts.map(place) };
+      });
+    },
+
+    async load(address) {
+      const document = documents.get(address);
+      return document && copy(document);
+    },
+
+    async claim() {
+      for (const partition of epochs.keys()) epochs[partition] = (epochs[partition] ?? 0) + 1;
+      return [...epochs];
+    },
+
+    async due({ until, limit, after }) {
+      const inOrder = (a: { nextDue: number; address: string }, b: { nextDue: number; address: string }) =>
+        a.nextDue - b.nextDue || compareText(a.address, b.address);
+      return [...armed]
+        .map(([address, nextDue]) => ({ address, nextDue }))
+        .filter(timer => timer.nextDue <= until && (!after || inOrder(timer, after) > 0))
+        .sort(inOrder)
+        .slice(0, limit);
+    },
+
+    async owing({ limit, after }) {
+      return [...indebted]
+        .filter(address => after === undefined || compareText(address, after) > 0)
+        .sort(compareText)
+        .slice(0, limit);
+    },
+
+    async settle(entries) {
+      for (const { address, rev, owed } of entries) {
+        const document = documents.get(address);
+        if (document?.rev === rev) keep({ ...document, owed });
+      }
+    },
+
+    async list(query) {
+      const order = query.order ?? 'newest';
+      const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
+      const found = [...documents.values()]
+        .filter(document => isWanted(document, query))
+        .map(document => ({ document, place: { at: document.index.at, address: document.address } }))
+        .filter(({ place }) => !behind || inListOrder(order, place, behind) > 0)
+        .sort((a, b) => inListOrder(order, a.place, b.place));
+      const page = found.slice(0, query.limit);
+      const last = page.at(-1);
+      return {
+        items: page.map(({ document }) => copy(document)),
+        next: last && found.length > page.length ? listCursor(order, last.place) : null,
+      };
+    },
+  };
+}
+
+/** Two writes of one actor in one commit would have to be ordered; the runtime folds them into one instead. */
+export function refuseRepeats(addresses: string[]): void {
+  if (new Set(addresses).size === addresses.length) return;
+  const repeated = addresses.find((address, place) => addresses.indexOf(address) !== place);
+  throw new Error(`one commit writes an actor at most once, got ${repeated} twice`);
+}
+
+function inListOrder(order: ListOrder, a: ListPlace, b: ListPlace): number {
+  return order === 'name' ? compareText(a.address, b.address) : b.at - a.at || compareText(b.address, a.address);
+}
+
+function isWanted({ kind, life, index }: ActorDocument, query: ListQuery): boolean {
+  return (
+    kind === query.kind &&
+    life !== 'tombstone' &&
+    (query.parent === undefined || index.parent === query.parent) &&
+    (query.status?.includes(index.status) ?? true) &&
+    (query.outcome === undefined || (index.outcome !== null && query.outcome.includes(index.outcome))) &&
+    (query.host === undefined || index.hosts.includes(query.host)) &&
+    index.at >= (query.from ?? Number.NEGATIVE_INFINITY) &&
+    index.at < (query.to ?? Number.POSITIVE_INFINITY)
+  );
+}
+
+function copy(document: ActorDocument): ActorDocument {
+  return { ...document, index: { ...document.index, hosts: [...document.index.hosts] } };
+}

@@ -1,0 +1,49 @@
+/** Credentials in memory, by kind and id. Their data is kept as JSON, as every other store does. */
+import { compareText } from '../order.ts';
+import type { Credential, CredentialStore } from '../store.ts';
+
+type StoredCredential = Omit<Credential, 'data'> & { data: string };
+
+export function createCredentials(): CredentialStore {
+  const records = new Map<string, StoredCredential>();
+  const key = (kind: string, id: string) => JSON.stringify([kind, id]);
+
+  return {
+    async putCredential({ kind, id, data, expiresAt, uses }) {
+      records.set(key(kind, id), { kind, id, data: JSON.stringify(data), expiresAt, uses });
+    },
+
+    async credential(kind, id) {
+      const record = records.get(key(kind, id));
+      return record && asTold(record);
+    },
+
+    async removeCredential(kind, id) {
+      records.delete(key(kind, id));
+    },
+
+    async credentials(kind) {
+      return [...records.values()]
+        .filter(record => record.kind === kind)
+        .sort((a, b) => compareText(a.id, b.id))
+        .map(asTold);
+    },
+
+    async spend(kind, id, now) {
+      const record = records.get(key(kind, id));
+      if (!record || (record.expiresAt !== null && record.expiresAt <= now) || record.uses === 0) return false;
+      if (record.uses !== null) record.uses -= 1;
+      return true;
+    },
+
+    async sweepCredentials(now) {
+      const expired = [...records].filter(([, { expiresAt }]) => expiresAt !== null && expiresAt < now);
+      for (const [place] of expired) records.delete(place);
+      return expired.length;
+    },
+  };
+}
+
+function asTold(record: StoredCredential): Credential {
+  return { ...record, data: JSON.parse(record.data) };
+}

@@ -1,0 +1,37 @@
+/** The occurrence ledger in memory: entries of a job by their `from`. */
+import type { Ledger, Occurrence } from '../store.ts';
+
+export function createLedger(): Ledger {
+  const jobs = new Map<string, Map<number, Occurrence>>();
+
+  const touching = ({ job, from, to }: { job: string; from?: number; to?: number }) =>
+    [...(jobs.get(job)?.values() ?? [])].filter(
+      entry => entry.to >= (from ?? Number.NEGATIVE_INFINITY) && entry.from <= (to ?? Number.POSITIVE_INFINITY),
+    );
+
+  return {
+    async record(entries) {
+      for (const entry of entries) {
+        const ledger = jobs.get(entry.job) ?? new Map<number, Occurrence>();
+        jobs.set(entry.job, ledger);
+        if (!ledger.has(entry.from)) ledger.set(entry.from, { ...entry });
+      }
+    },
+
+    async occurrences({ verdict, after, limit, order = 'oldest', ...range }) {
+      const direction = order === 'oldest' ? 1 : -1;
+      return touching(range)
+        .filter(entry => verdict === undefined || entry.verdict === verdict)
+        .filter(entry => after === undefined || (entry.from - after) * direction > 0)
+        .sort((a, b) => (a.from - b.from) * direction)
+        .slice(0, limit)
+        .map(entry => ({ ...entry }));
+    },
+
+    async summary(range) {
+      const counts: Awaited<ReturnType<Ledger['summary']>> = {};
+      for (const { verdict, count } of touching(range)) counts[verdict] = (counts[verdict] ?? 0) + count;
+      return counts;
+    },
+  };
+}
