@@ -1,0 +1,17 @@
+/** Why a schedule was refused: one sentence for people, and the field for the form they filled in. */
+export class ScheduleError extends Error {
+  readonly field: string;
+
+  constructor(field: string, message: string) {
+    super(message);
+    this.name = 'ScheduleError';
+    this.field = field;
+  }
+}
+
+/** What came, fit to be repeated in a sentence: quoted, and never longer than a line. */
+export function came(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
