@@ -1,0 +1,4 @@
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { storeContract } from '../support/store-contract.ts';
+
+storeContract('memory', async () => ({ store: createMemoryStore(), cleanup: async () => {} }));

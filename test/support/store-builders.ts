@@ -1,0 +1,50 @@
+/** Valid things to store, each with whatever the test wants different. */
+import type { ActorDocument, Credential, Fact, IndexFields, Occurrence, OutputChunk, Write } from '../../src/store/store.ts';
+
+type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
+
+/** A job at its first commit, without timers or debts. The kind follows the address. */
+export function aDocument({ index, ...changes }: DocumentChanges = {}): ActorDocument {
+  const address = changes.address ?? 'job/nightly';
+  return {
+    address,
+    kind: address.slice(0, address.indexOf('/')),
+    partition: 7,
+    rev: 1,
+    incarnation: 1,
+    version: 1,
+    life: 'live',
+    quarantined: false,
+    writeId: 'w1',
+    state: '{"value":"idle"}',
+    owed: '[]',
+    nextDue: null,
+    ...changes,
+    index: { parent: null, status: 'idle', outcome: null, hosts: [], at: 1_700_000_000_000, ...index },
+  };
+}
+
+/** A write of `aDocument`, with no facts unless they are given. */
+export function aWrite({ facts = [], ...changes }: DocumentChanges & { facts?: Fact[] } = {}): Write {
+  return { document: aDocument(changes), facts };
+}
+
+export function aFact(changes: Partial<Fact> = {}): Fact {
+  return { address: 'job/nightly', rev: 1, place: 0, at: 1_700_000_000_000, type: 'job.triggered', data: { execution: 'e1' }, ...changes };
+}
+
+/** One due time at `from`, unless `to` makes it a stretch. */
+export function anOccurrence(changes: Partial<Occurrence> = {}): Occurrence {
+  const from = changes.from ?? 1_000;
+  return { job: 'nightly', from, to: from, count: 1, verdict: 'ran', execution: null, reason: null, decidedAt: from + 5, ...changes };
+}
+
+export function aChunk(changes: Partial<OutputChunk> = {}): OutputChunk {
+  const text = changes.text ?? 'hello\n';
+  const bytes = Buffer.byteLength(text);
+  return { execution: 'e1', item: 0, attempt: 1, seq: 1, at: 1_700_000_000_000, stream: 'stdout', text, bytes, leftOut: 0, ...changes };
+}
+
+export function aCredential(changes: Partial<Credential> = {}): Credential {
+  return { kind: 'joinToken', id: 'hash-1', data: { pool: 'default' }, expiresAt: null, uses: null, ...changes };
+}

@@ -1,0 +1,53 @@
+/**
+ * What every store keeps, whatever it is made of. Run it for each implementation:
+ * `storeContract('memory', async () => ({ store: createMemoryStore(), cleanup: async () => {} }))`.
+ */
+import { afterEach, beforeEach, describe } from 'bun:test';
+import type { Store } from '../../src/store/store.ts';
+import { actorsContract } from './store-contract/actors.ts';
+import { commitContract } from './store-contract/commit.ts';
+import { credentialsContract } from './store-contract/credentials.ts';
+import { factsContract } from './store-contract/facts.ts';
+import { ledgerContract } from './store-contract/ledger.ts';
+import { listContract } from './store-contract/list.ts';
+import { outputContract } from './store-contract/output.ts';
+
+export interface OpenedStore {
+  store: Store;
+  /** Closes the store and opens what it left behind. Without it the closed store itself is used on, as with the memory store. */
+  reopen?(): Promise<Store>;
+  cleanup(): Promise<void>;
+}
+
+/** What the parts of the contract see: the store of the running test, also after it was reopened. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  reopen(): Promise<void>;
+}
+
+export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`the ${name} store`, () => {
+    let opened: OpenedStore;
+    beforeEach(async () => {
+      opened = await open();
+    });
+    afterEach(() => opened.cleanup());
+
+    const underTest: StoreUnderTest = {
+      get store() {
+        return opened.store;
+      },
+      async reopen() {
+        if (opened.reopen) opened.store = await opened.reopen();
+        else await opened.store.close();
+      },
+    };
+    commitContract(underTest);
+    actorsContract(underTest);
+    listContract(underTest);
+    factsContract(underTest);
+    ledgerContract(underTest);
+    outputContract(underTest);
+    credentialsContract(underTest);
+  });
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'bun:test';
+import { PARTITIONS } from '../../../src/store/store.ts';
+import { aDocument, aWrite } from '../store-builders.ts';
+import type { StoreUnderTest } from '../store-contract.ts';
+
+export function actorsContract(underTest: StoreUnderTest): void {
+  describe('claim', () => {
+    test('gives every partition an epoch, one higher each time, also after reopening', async () => {
+      expect(await underTest.store.claim('center-1')).toEqual(Array.from({ length: PARTITIONS }, () => 1));
+      const second = await underTest.store.claim('center-1');
+      second.fill(99);
+      await underTest.reopen();
+      expect(await underTest.store.claim('center-2')).toEqual(Array.from({ length: PARTITIONS }, () => 3));
+    });
+  });
+
+  describe('due', () => {
+    test('gives the earliest first, ties by address, and none that is later', async () => {
+      await underTest.store.commit([
+        aWrite({ address: 'job/late', nextDue: 31 }),
+        aWrite({ address: 'job/b', nextDue: 20 }),
+        aWrite({ address: 'job/a', nextDue: 20 }),
+        aWrite({ address: 'job/first', nextDue: 10 }),
+        aWrite({ address: 'job/exact', nextDue: 30 }),
+        aWrite({ address: 'job/unarmed', nextDue: null }),
+      ]);
+      expect(await underTest.store.due({ until: 30, limit: 10 })).toEqual([
+        { address: 'job/first', nextDue: 10 },
+        { address: 'job/a', nextDue: 20 },
+        { address: 'job/b', nextDue: 20 },
+        { address: 'job/exact', nextDue: 30 },
+      ]);
+    });
+
+    test('pages without gap or repeat through equal instants', async () => {
+      const addresses = Array.from({ length: 25 }, (_, i) => `job/j${String(i).padStart(2, '0')}`);
+      await underTest.store.commit(addresses.toReversed().map((address, i) => aWrite({ address, nextDue: 100 + (i % 2) })));
+      const seen: { address: string; nextDue: number }[] = [];
+      for (;;) {
+        const after = seen.at(-1);
+        const page = await underTest.store.due({ until: 200, limit: 4, ...(after && { after }) });
+        if (page.length === 0) break;
+        seen.push(...page);
+      }
+      expect(seen.map(timer => timer.address)).toHaveLength(25);
+      expect(new Set(seen.map(timer => timer.address)).size).toBe(25);
+      expect(seen).toEqual(seen.toSorted((a, b) => a.nextDue - b.nextDue || (a.address < b.address ? -1 : 1)));
+    });
+
+    test('follows each commit', async () => {
+      await underTest.store.commit([aWrite({ nextDue: 10 })]);
+      await underTest.store.commit([aWrite({ rev: 2, nextDue: 20 })]);
+      expect(await underTest.store.due({ until: 15, limit: 9 })).toEqual([]);
+      expect(await underTest.store.due({ until: 20, limit: 9 })).toEqual([{ address: 'job/nightly', nextDue: 20 }]);
+      await underTest.store.commit([aWrite({ rev: 3, nextDue: null })]);
+      expect(await underTest.store.due({ until: 99, limit: 9 })).toEqual([]);
+    });
+
+    test('passes over the quarantined and tombstones, but not what is done', async () => {
+      await underTest.store.commit([
+        aWrite({ address: 'job/quarantined', quarantined: true, nextDue: 1 }),
+        aWrite({ address: 'job/tombstone', life: 'tombstone', nextDue: 1 }),
+        aWrite({ address: 'job/done', life: 'done', nextDue: 1 }),
+      ]);
+      expect(await underTest.store.due({ until: 9, limit: 9 })).toEqual([{ address: 'job/done', nextDue: 1 }]);
+      await underTest.store.commit([aWrite({ address: 'job/quarantined', rev: 2, nextDue: 1 })]);
+      expect(await underTest.store.due({ until: 9, limit: 9 })).toHaveLength(2);
+    });
+  });
+
+  describe('owing', () => {
+    test('names who owes, by address, page by page', async () => {
+      await underTest.store.commit([
+        aWrite({ address: 'job/c', owed: '[3]' }),
+        aWrite({ address: 'job/none' }),
+        aWrite({ address: 'host/a', owed: '[1]' }),
+        aWrite({ address: 'job/b', owed: '[2]', life: 'tombstone' }),
+        aWrite({ address: 'job/q', owed: '[4]', quarantined: true }),
+      ]);
+      expect(await underTest.store.owing({ limit: 2 })).toEqual(['host/a', 'job/b']);
+      expect(await underTest.store.owing({ limit: 9, after: 'job/b' })).toEqual(['job/c', 'job/q']);
+      expect(await underTest.store.owing({ limit: 9, after: 'job/q' })).toEqual([]);
+    });
+  });
+
+  describe('settle', () => {
+    test('replaces what is owed and leaves rev and all else alone', async () => {
+      await underTest.store.commit([aWrite({ owed: '[1,2]', nextDue: 4 })]);
+      await underTest.store.settle([{ address: 'job/nightly', rev: 1, owed: '[2]' }]);
+      expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ owed: '[2]', nextDue: 4 }));
+      expect(await underTest.store.owing({ limit: 9 })).toEqual(['job/nightly']);
+      await underTest.store.settle([{ address: 'job/nightly', rev: 1, owed: '[]' }]);
+      await underTest.reopen();
+      expect(await underTest.store.owing({ limit: 9 })).toEqual([]);
+      expect((await underTest.store.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
+    });
+
+    test('passes over who moved on and who was never there', async () => {
+      await underTest.store.commit([aWrite({ owed: '[1]' }), aWrite({ address: 'job/b', owed: '[1]' })]);
+      await underTest.store.commit([aWrite({ rev: 2, owed: '[7]' })]);
+      await underTest.store.settle([
+        { address: 'job/nightly', rev: 1, owed: '[]' },
+        { address: 'job/nobody', rev: 1, owed: '[1]' },
+        { address: 'job/b', rev: 1, owed: '[]' },
+      ]);
+      expect(await underTest.store.owing({ limit: 9 })).toEqual(['job/nightly']);
+      expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ rev: 2, owed: '[7]' }));
+      expect(await underTest.store.load('job/nobody')).toBeUndefined();
+    });
+  });
+
+  describe('probe', () => {
+    test('leaves nothing behind', async () => {
+      const before = await underTest.store.headCursor();
+      await underTest.store.probe();
+      await underTest.store.probe();
+      expect(await underTest.store.headCursor()).toBe(before);
+    });
+  });
+
+  describe('close', () => {
+    test('may be called twice', async () => {
+      await underTest.store.close();
+      await underTest.store.close();
+    });
+  });
+}

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'bun:test';
+import type { Ledger } from '../../../src/store/store.ts';
+import { anOccurrence } from '../store-builders.ts';
+import type { StoreUnderTest } from '../store-contract.ts';
+
+export function ledgerContract(underTest: StoreUnderTest): void {
+  const froms = async (query: Partial<Parameters<Ledger['occurrences']>[0]> = {}) =>
+    (await underTest.store.occurrences({ job: 'nightly', limit: 100, ...query })).map(entry => entry.from);
+
+  describe('the ledger', () => {
+    test('keeps every field of an entry, also across reopening', async () => {
+      const entries = [
+        anOccurrence({ from: 1_000, execution: 'nightly@1', reason: 'because' }),
+        anOccurrence({ from: 2_000, to: 5_000, count: 4, verdict: 'missedDown' }),
+      ];
+      await underTest.store.record(entries);
+      await underTest.reopen();
+      expect(await underTest.store.occurrences({ job: 'nightly', limit: 9 })).toEqual(entries);
+    });
+
+    test('lets the first writing of a due time stand', async () => {
+      await underTest.store.record([anOccurrence({ verdict: 'ran', execution: 'first' })]);
+      await underTest.store.record([anOccurrence({ verdict: 'refused' }), anOccurrence({ from: 2_000 })]);
+      await underTest.store.record([anOccurrence({ from: 3_000, reason: 'one' }), anOccurrence({ from: 3_000, reason: 'two' })]);
+      expect(await underTest.store.occurrences({ job: 'nightly', limit: 9 })).toEqual([
+        anOccurrence({ verdict: 'ran', execution: 'first' }),
+        anOccurrence({ from: 2_000 }),
+        anOccurrence({ from: 3_000, reason: 'one' }),
+      ]);
+    });
+
+    test('keeps jobs apart whose names begin alike', async () => {
+      await underTest.store.record([anOccurrence({ job: 'a' }), anOccurrence({ job: 'a@1' }), anOccurrence({ job: 'a%' })]);
+      expect(await froms({ job: 'a' })).toEqual([1_000]);
+      expect(await froms({ job: 'b' })).toEqual([]);
+    });
+
+    test('gives what touches a span, stretches that stick out included', async () => {
+      await underTest.store.record([
+        anOccurrence({ from: 10, to: 40, count: 4, verdict: 'missedDown' }),
+        anOccurrence({ from: 50 }),
+        anOccurrence({ from: 60, to: 90, count: 4, verdict: 'disabled' }),
+        anOccurrence({ from: 100 }),
+      ]);
+      expect(await froms({ from: 20, to: 30 })).toEqual([10]);
+      expect(await froms({ from: 40, to: 50 })).toEqual([10, 50]);
+      expect(await froms({ from: 41, to: 49 })).toEqual([]);
+      expect(await froms({ from: 70 })).toEqual([60, 100]);
+      expect(await froms({ to: 60 })).toEqual([10, 50, 60]);
+      expect(await froms({ from: 20, to: 100, order: 'newest' })).toEqual([100, 60, 50, 10]);
+      expect(await froms({ from: 20, verdict: 'missedDown' })).toEqual([10]);
+      expect(await froms({ from: 100, to: 100 })).toEqual([100]);
+    });
+
+    test('pages in both orders', async () => {
+      await underTest.store.record([
+        ...[3, 1, 5, 2].map(from => anOccurrence({ from, verdict: from === 2 ? 'refused' : 'ran' })),
+        anOccurrence({ from: 0, to: 4, count: 2, verdict: 'ran' }),
+      ]);
+      expect(await froms({ limit: 2 })).toEqual([0, 1]);
+      expect(await froms({ limit: 2, after: 1 })).toEqual([2, 3]);
+      expect(await froms({ limit: 2, after: 5 })).toEqual([]);
+      expect(await froms({ limit: 2, order: 'newest' })).toEqual([5, 3]);
+      expect(await froms({ limit: 3, order: 'newest', after: 3 })).toEqual([2, 1, 0]);
+      expect(await froms({ limit: 2, from: 2, verdict: 'ran' })).toEqual([0, 3]);
+      expect(await froms({ limit: 9, from: 2, verdict: 'ran', after: 0 })).toEqual([3, 5]);
+      expect(await froms({ limit: 9, from: 2, order: 'newest', after: 3 })).toEqual([2, 0]);
+      expect(await froms({ limit: 1, from: 2, order: 'newest', after: 3 })).toEqual([2]);
+    });
+
+    test('sums due times per verdict, entries that stick out whole', async () => {
+      await underTest.store.record([
+        anOccurrence({ from: 10, to: 40, count: 4, verdict: 'missedDown' }),
+        anOccurrence({ from: 50 }),
+        anOccurrence({ from: 60 }),
+        anOccurrence({ from: 70, verdict: 'skippedOverlap' }),
+        anOccurrence({ job: 'other', from: 60 }),
+      ]);
+      expect(await underTest.store.summary({ job: 'nightly' })).toEqual({ missedDown: 4, ran: 2, skippedOverlap: 1 });
+      expect(await underTest.store.summary({ job: 'nightly', from: 40, to: 50 })).toEqual({ missedDown: 4, ran: 1 });
+      expect(await underTest.store.summary({ job: 'nightly', from: 41, to: 49 })).toEqual({});
+      expect(await underTest.store.summary({ job: 'nobody' })).toEqual({});
+    });
+  });
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'bun:test';
+import { BadCursor, type ListQuery } from '../../../src/store/store.ts';
+import { aDocument, aWrite } from '../store-builders.ts';
+import type { StoreUnderTest } from '../store-contract.ts';
+
+export function listContract(underTest: StoreUnderTest): void {
+  const names = async (query: Partial<ListQuery>) => {
+    const { items } = await underTest.store.list({ kind: 'execution', limit: 100, ...query });
+    return items.map(item => item.address.slice('execution/'.length));
+  };
+
+  /** Every page of a list, `limit` at a time. */
+  const pages = async (query: ListQuery) => {
+    const found: string[][] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof underTest.store.list>> = await underTest.store.list({ ...query, ...(cursor && { cursor }) });
+      found.push(page.items.map(item => item.address));
+      cursor = page.next;
+    } while (cursor !== null);
+    return found;
+  };
+
+  describe('list', () => {
+    test('gives whole documents of one kind, newest first, ties by address backwards', async () => {
+      await underTest.store.commit([
+        aWrite({ address: 'execution/a', index: { at: 10 } }),
+        aWrite({ address: 'execution/b', index: { at: 20 } }),
+        aWrite({ address: 'execution/c', index: { at: 10, hosts: ['h1'], outcome: 'x', parent: 'p' }, owed: '[1]' }),
+        aWrite({ address: 'job/a', index: { at: 15 } }),
+      ]);
+      expect(await names({})).toEqual(['b', 'c', 'a']);
+      expect((await underTest.store.list({ kind: 'execution', limit: 9 })).items[1]).toEqual(
+        aDocument({ address: 'execution/c', index: { at: 10, hosts: ['h1'], outcome: 'x', parent: 'p' }, owed: '[1]' }),
+      );
+    });
+
+    test('orders by name when asked to, by code point', async () => {
+      const inOrder = ['A', 'a', 'a-b', 'aa', 'b', 'é', '\uff5e', '🚀'];
+      await underTest.store.commit(inOrder.toReversed().map((name, at) => aWrite({ address: `execution/${name}`, index: { at: at % 3 } })));
+      expect(await names({ order: 'name' })).toEqual(inOrder);
+      expect((await pages({ kind: 'execution', order: 'name', limit: 3 })).flat()).toEqual(inOrder.map(name => `execution/${name}`));
+    });
+
+    test('pages without gap or repeat and says when there is no more', async () => {
+      const addresses = Array.from({ length: 10 }, (_, i) => `execution/${i}`);
+      await underTest.store.commit(addresses.map((address, i) => aWrite({ address, index: { at: Math.floor(i / 4) } })));
+      const found = await pages({ kind: 'execution', limit: 5 });
+      expect(found.map(page => page.length)).toEqual([5, 5]);
+      expect(found.flat()).toEqual(addresses.toReversed());
+      expect((await pages({ kind: 'execution', limit: 4, status: ['idle', 'running'] })).flat()).toEqual(addresses.toReversed());
+    });
+
+    test('goes on where it was when newer ones arrive between two pages', async () => {
+      await underTest.store.commit([1, 2, 3].map(at => aWrite({ address: `execution/${at}`, index: { at } })));
+      const first = await underTest.store.list({ kind: 'execution', limit: 2 });
+      await underTest.store.commit([aWrite({ address: 'execution/4', index: { at: 4 } })]);
+      expect(await names({ cursor: first.next ?? '' })).toEqual(['1']);
+    });
+
+    test('leaves out tombstones, not the quarantined nor the done', async () => {
+      await underTest.store.commit([
+        aWrite({ address: 'execution/t', life: 'tombstone' }),
+        aWrite({ address: 'execution/q', quarantined: true }),
+        aWrite({ address: 'execution/d', life: 'done' }),
+      ]);
+      expect(await names({ order: 'name' })).toEqual(['d', 'q']);
+    });
+
+    test('filters by parent, status, outcome, host and time, alone and together', async () => {
+      await underTest.store.commit([
+        aWrite({ address: 'execution/1', index: { at: 1, parent: 'p', status: 'done', outcome: 'succeeded', hosts: ['h1', 'h2'] } }),
+        aWrite({ address: 'execution/2', index: { at: 2, parent: 'p', status: 'done', outcome: 'failed', hosts: ['h2'] } }),
+        aWrite({ address: 'execution/3', index: { at: 3, parent: 'q', status: 'running', hosts: ['h11'] } }),
+        aWrite({ address: 'execution/4', index: { at: 4, status: 'pending' } }),
+      ]);
+      expect(await names({ parent: 'p' })).toEqual(['2', '1']);
+      expect(await names({ status: ['running'] })).toEqual(['3']);
+      expect(await names({ status: ['running', 'done', 'running'] })).toEqual(['3', '2', '1']);
+      expect(await names({ status: [] })).toEqual([]);
+      expect(await names({ outcome: ['succeeded', 'failed'] })).toEqual(['2', '1']);
+      expect(await names({ outcome: ['failed'] })).toEqual(['2']);
+      expect(await names({ outcome: [] })).toEqual([]);
+      expect(await names({ host: 'h1' })).toEqual(['1']);
+      expect(await names({ host: 'h2' })).toEqual(['2', '1']);
+      expect(await names({ host: 'h' })).toEqual([]);
+      expect(await names({ host: '%' })).toEqual([]);
+      expect(await names({ from: 2, to: 4 })).toEqual(['3', '2']);
+      expect(await names({ parent: 'p', status: ['done'], outcome: ['succeeded', 'failed'], host: 'h2', to: 2 })).toEqual(['1']);
+      expect(await names({ parent: 'p', order: 'name' })).toEqual(['1', '2']);
+    });
+
+    test('takes no quotes of a filter for syntax', async () => {
+      const odd = `h"1'\\`;
+      await underTest.store.commit([aWrite({ address: 'execution/1', index: { parent: odd, hosts: [odd] } })]);
+      expect(await names({ host: odd, parent: odd })).toEqual(['1']);
+      expect(await names({ parent: `' or 1=1 --` })).toEqual([]);
+    });
+
+    test('refuses cursors that are not its own or of another order', async () => {
+      await underTest.store.commit([aWrite({ address: 'execution/1' }), aWrite({ address: 'execution/2' })]);
+      const { next } = await underTest.store.list({ kind: 'execution', limit: 1 });
+      const bad = ['', 'x', 'null', Buffer.from('[1]').toString('base64url'), Buffer.from('null').toString('base64url'), `${next}=`];
+      for (const cursor of bad) await expect(names({ cursor })).rejects.toBeInstanceOf(BadCursor);
+      await expect(names({ cursor: next ?? '', order: 'name' })).rejects.toBeInstanceOf(BadCursor);
+    });
+  });
+}
