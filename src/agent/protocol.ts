@@ -152,8 +152,8 @@ export const Hello = z.object({
   /** Changes when the machine starts anew: its runs of before are lost. */
   bootId: text(100),
   capabilities: Capabilities,
-  /** Every run that this agent answers for and that has not ended. */
-  runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending']) })).max(10_000),
+  /** Every run that this agent answers for: those that have not ended, and ended ones whose end the center has not confirmed (`ended`). */
+  runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),
 });
 export type Hello = z.infer<typeof Hello>;
 

@@ -1,0 +1,67 @@
+/**
+ * Between a plain deciding function and XState: a `Decision` (changed context, effects, facts, alarms) becomes actions of the machine. Nothing
+ * is done here; the runtime reads the actions as data after the step.
+ */
+import type { Effect } from './vocabulary.ts';
+
+type Params<T extends Effect['type']> = Extract<Effect, { type: T }>['params'];
+
+/** The effects a machine may ask for. The bodies are empty on purpose: name and parameter type are the contract, the runtime carries them out. */
+export const declared = {
+  /** Give the event to another actor. */
+  tell: (_: unknown, _params: Params<'tell'>) => {},
+  /** Write entries of the occurrence ledger. */
+  record: (_: unknown, _params: Params<'record'>) => {},
+  /** Have an agent start a run. */
+  start: (_: unknown, _params: Params<'start'>) => {},
+  /** Have an agent end a run. */
+  stop: (_: unknown, _params: Params<'stop'>) => {},
+  /** Cut the session of a host. */
+  expel: (_: unknown, _params: Params<'expel'>) => {},
+  /** Answer the command being decided. */
+  answer: (_: unknown, _params: Params<'answer'>) => {},
+  /** Put this actor into quarantine. */
+  quarantine: (_: unknown, _params: Params<'quarantine'>) => {},
+};
+
+export const EFFECTS = Object.keys(declared) as Effect['type'][];
+
+/** An armed instant of the actor: `event` comes back at `dueAt`. Arming an id again replaces it; `dueAt: null` disarms. */
+export interface Alarm {
+  id: string;
+  dueAt: number | null;
+  event: { type: string };
+}
+
+export interface Decision<Context, Fact> {
+  context?: Partial<Context>;
+  effects?: Effect[];
+  facts?: Fact[];
+  alarms?: Alarm[];
+}
+
+/** The part of XState's `enqueue` that is used here; its own type is bound to one machine's set-up. */
+interface Enqueue {
+  (action: Effect): void;
+  assign(context: object): void;
+  emit(fact: unknown): void;
+  raise(event: { type: string }, options: { id: string; delay: number }): void;
+  cancel(id: string): void;
+}
+
+export function carryOut<Context, Fact>(
+  decision: Decision<Context, Fact>,
+  event: { at?: number; input?: { at: number } },
+  enqueuer: unknown,
+): void {
+  const enqueue = enqueuer as Enqueue;
+  if (decision.context) enqueue.assign(decision.context);
+  for (const effect of decision.effects ?? []) enqueue(effect);
+  for (const fact of decision.facts ?? []) enqueue.emit(fact);
+  const at = event.at ?? event.input?.at;
+  for (const alarm of decision.alarms ?? []) {
+    if (alarm.dueAt === null) enqueue.cancel(alarm.id);
+    else if (at === undefined) throw new Error(`alarm "${alarm.id}" was armed by an event without an instant`);
+    else enqueue.raise(alarm.event, { id: alarm.id, delay: Math.max(0, alarm.dueAt - at) });
+  }
+}

@@ -1,0 +1,291 @@
+/** What an execution decides, event by event. Every report names its attempt; what is said of another attempt than the present one changes nothing. */
+import type { Decision } from './decide.ts';
+import type { ExecutionContext, ExecutionEvent, ExecutionFact, ExecutionInput } from './execution.ts';
+import { runSpec } from './run-spec.ts';
+import { ended, type Ending, freshShard, isLive, outcomeOf, type Shard } from './shard.ts';
+import { type Effect, type RunName, type Stamped, tell } from './vocabulary.ts';
+
+type Decided = Decision<ExecutionContext, ExecutionFact>;
+type Event<T extends ExecutionEvent['type']> = Stamped<Extract<ExecutionEvent, { type: T }>>;
+export type ExecutionDecider = (context: ExecutionContext, event: never) => Decided;
+
+export const born = (input: ExecutionInput): ExecutionContext => ({
+  id: input.id,
+  job: input.config.name,
+  trigger: input.trigger,
+  dueAt: input.dueAt,
+  retryOf: input.retryOf,
+  createdAt: input.at,
+  startedAt: null,
+  finishedAt: null,
+  // The schedules stay with the job: nothing here reads them.
+  config: { ...input.config, schedules: [] },
+  app: input.app,
+  hold: input.hold,
+  reason: input.hold,
+  cancelled: false,
+  shards: Array.from({ length: input.config.shards.total }, (_, item) => freshShard(item, input.config.shards.parameters[item] ?? '')),
+  outcome: null,
+});
+
+export const created = (context: ExecutionContext): Decided => ({
+  effects: context.hold === null ? [askForRoom(context, context.shards)] : [],
+  facts: [
+    {
+      type: 'execution.created',
+      execution: context.id,
+      job: context.job,
+      trigger: context.trigger,
+      dueAt: context.dueAt === null ? null : new Date(context.dueAt).toISOString(),
+      shards: context.shards.length,
+      hold: context.hold,
+    },
+  ],
+});
+
+const pool = (context: ExecutionContext) => `pool/${context.config.pool}` as const;
+const runOf = (context: ExecutionContext, shard: { item: number; attempt: number }): RunName => ({
+  execution: context.id,
+  item: shard.item,
+  attempt: shard.attempt,
+});
+
+function askForRoom(context: ExecutionContext, shards: Shard[]): Effect {
+  const { config, app } = context;
+  return tell(pool(context), {
+    type: 'pool.reserve',
+    request: {
+      execution: context.id,
+      runs: shards.map(({ item, attempt }) => ({ item, attempt })),
+      resources: config.resources,
+      app: app ? { name: app.config.name, resources: app.config.resources } : null,
+      partial: config.partial,
+      placement: config.placement,
+    },
+  });
+}
+
+const startOf = (context: ExecutionContext, shard: Shard): Effect => ({
+  type: 'start',
+  params: { host: shard.host ?? '', run: runOf(context, shard), spec: runSpec(context, shard) },
+});
+const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded', reason: string): Effect => ({
+  type: 'stop',
+  params: { host, run, as, reason },
+});
+const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[]): Effect =>
+  tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)) });
+
+export function proceed(context: ExecutionContext, event: Event<'execution.proceed'>): Decided {
+  if (context.hold === null) return {};
+  const next = { ...context, hold: null, reason: null, app: event.app };
+  return { context: next, effects: [askForRoom(next, next.shards)] };
+}
+
+export function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
+  const shards = [...context.shards];
+  const effects: Effect[] = [];
+  const facts: ExecutionFact[] = [];
+  const unwanted: { item: number; attempt: number }[] = [];
+  for (const { item, attempt, host, hostName } of event.placements) {
+    const shard = shards[item];
+    if (!shard || shard.status !== 'waiting' || shard.attempt !== attempt || context.cancelled) {
+      if (!(shard && isLive(shard) && shard.attempt === attempt && shard.host === host)) unwanted.push({ item, attempt });
+      continue;
+    }
+    const starting: Shard = { ...shard, status: 'starting', host, hostName, notBefore: null, reason: null };
+    shards[item] = starting;
+    effects.push(startOf(context, starting));
+    facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
+  }
+  if (unwanted.length > 0) effects.push(releaseOf(context, unwanted));
+  return { context: { shards, reason: event.reason }, effects, facts };
+}
+
+export function waiting(context: ExecutionContext, event: Event<'execution.waiting'>): Decided {
+  if (context.reason === event.reason || !context.shards.some(shard => shard.status === 'waiting')) return {};
+  return {
+    context: { reason: event.reason },
+    facts: [{ type: 'execution.pending', execution: context.id, job: context.job, reason: event.reason }],
+  };
+}
+
+export function started(context: ExecutionContext, event: Event<'shard.started'>): Decided {
+  const { item, attempt, host } = event;
+  const shard = context.shards[item];
+  if (!shard) return {};
+  if (shard.attempt !== attempt || !isLive(shard)) {
+    // A process of an attempt whose verdict stands: it must not go on.
+    return { effects: [stopOf(host, runOf(context, event), 'superseded', `the verdict of attempt ${attempt} stands already`)] };
+  }
+  if (shard.startedAt !== null) return {};
+  const shards = [...context.shards];
+  shards[item] = { ...shard, status: shard.status === 'starting' ? 'running' : shard.status, startedAt: event.startedAt };
+  return {
+    context: { shards, startedAt: context.startedAt ?? event.startedAt },
+    facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
+  };
+}
+
+/** Closes attempts; what may be tried again asks for room now or at its instant. */
+function close(
+  context: ExecutionContext,
+  endings: { shard: Shard; ending: Ending }[],
+  event: { at: number; chance: number },
+  release: boolean,
+): Decided {
+  if (endings.length === 0) return {};
+  const shards = [...context.shards];
+  const facts: ExecutionFact[] = [];
+  const now: Shard[] = [];
+  for (const { shard, ending } of endings) {
+    const next = ended(shard, ending, context.config, event.at, event.chance, !context.cancelled);
+    shards[shard.item] = next;
+    if (next.status === 'waiting' && (next.notBefore ?? 0) <= event.at) now.push(next);
+    facts.push({
+      type: 'shard.ended',
+      execution: context.id,
+      job: context.job,
+      item: shard.item,
+      attempt: shard.attempt,
+      host: shard.host,
+      outcome: ending.outcome,
+      exitCode: ending.exitCode,
+      signal: ending.signal,
+      reason: ending.reason,
+    });
+  }
+  const effects: Effect[] = release
+    ? [
+        releaseOf(
+          context,
+          endings.map(each => each.shard),
+        ),
+      ]
+    : [];
+  if (now.length > 0) effects.push(askForRoom(context, now));
+  for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
+  const earliest = earliestRetry(shards);
+  const startedAt = context.startedAt ?? endings.map(each => each.ending.startedAt).find(instant => instant !== null) ?? null;
+  return {
+    context: { shards, startedAt },
+    effects,
+    facts,
+    alarms: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
+  };
+}
+
+function earliestRetry(shards: Shard[]): number | null {
+  const instants = shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null).map(shard => shard.notBefore as number);
+  return instants.length > 0 ? Math.min(...instants) : null;
+}
+
+export function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>): Decided {
+  const ready = context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null && shard.notBefore <= event.at);
+  const shards = context.shards.map(shard => (ready.includes(shard) ? { ...shard, notBefore: null } : shard));
+  const earliest = earliestRetry(shards);
+  return {
+    context: { shards },
+    effects: ready.length > 0 ? [askForRoom(context, ready)] : [],
+    alarms: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
+  };
+}
+
+export function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
+  const shard = context.shards[event.item];
+  if (!shard || shard.attempt !== event.attempt || !isLive(shard)) return {};
+  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output } = event;
+  return close(
+    context,
+    [{ shard, ending: { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output } }],
+    event,
+    true,
+  );
+}
+
+const lostEnding = (shard: Shard, at: number, reason: string): Ending => ({
+  outcome: 'lost',
+  exitCode: null,
+  signal: null,
+  startedAt: shard.startedAt,
+  finishedAt: at,
+  reason,
+  output: null,
+});
+
+/** The live shards among these runs that are on this host in just this attempt. */
+const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): Shard[] =>
+  runs.flatMap(run => {
+    const shard = context.shards[run.item];
+    return shard && shard.attempt === run.attempt && shard.host === host && isLive(shard) ? [shard] : [];
+  });
+
+export function lost(context: ExecutionContext, event: Event<'shard.lost'>): Decided {
+  const gone = liveOn(context, event.host, event.runs);
+  return close(
+    context,
+    gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, event.reason) })),
+    event,
+    false,
+  );
+}
+
+export function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
+  const here = liveOn(context, event.host, event.runs);
+  const gone = here.filter(shard => shard.status === 'running');
+  const closed = close(
+    context,
+    gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
+    event,
+    true,
+  );
+  // A start or stop that has not arrived is owed still or again: the agent drops repeats.
+  const again = here.flatMap(shard => {
+    if (shard.status === 'starting') return [startOf(context, shard)];
+    return shard.status === 'ending' ? [stopOf(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')] : [];
+  });
+  return { ...closed, effects: [...(closed.effects ?? []), ...again] };
+}
+
+export function stray(context: ExecutionContext, event: Event<'shard.stray'>): Decided {
+  const wanted = new Set(liveOn(context, event.host, event.runs).map(shard => `${shard.item}:${shard.attempt}`));
+  const unwanted = event.runs.filter(run => !wanted.has(`${run.item}:${run.attempt}`));
+  return { effects: unwanted.map(run => stopOf(event.host, run, 'superseded', `the verdict of attempt ${run.attempt} stands already`)) };
+}
+
+export function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Event<'execution.end'>): Decided {
+  const shards = context.shards.map((shard): Shard => {
+    if (shard.status === 'waiting')
+      return { ...shard, status: 'done', outcome: 'cancelled', finishedAt: event.at, notBefore: null, reason: event.reason };
+    return isLive(shard) ? { ...shard, status: 'ending' } : shard;
+  });
+  const effects = context.shards.filter(isLive).map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'cancelled', event.reason));
+  if (context.hold === null && context.shards.some(shard => shard.status === 'waiting')) {
+    effects.push(tell(pool(context), { type: 'pool.withdraw', execution: context.id }));
+  }
+  return {
+    context: { shards, cancelled: true, reason: event.reason },
+    effects,
+    facts: [{ type: 'execution.cancelling', execution: context.id, job: context.job, reason: event.reason }],
+    alarms: [{ id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } }],
+  };
+}
+
+export function finished(context: ExecutionContext, event: { at?: number }): Decided {
+  const outcome = outcomeOf(context.shards, context.cancelled);
+  const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
+  const reason = context.cancelled
+    ? context.reason
+    : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
+  return {
+    context: { outcome, finishedAt, reason },
+    effects: [tell(`job/${context.job}`, { type: 'execution.finished', execution: context.id, outcome, finishedAt })],
+    facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
+  };
+}
+
+/** The pool it wants to run in is not there. */
+export function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
+  if (event.to !== pool(context) || event.about !== 'pool.reserve') return {};
+  return { context: { reason: `pool ${context.config.pool} is not there` } };
+}

@@ -1,0 +1,194 @@
+/**
+ * An execution: one fire of one job, its shards, their attempts, and in the end its outcome. It keeps the configuration it began with.
+ *
+ *   pending --> running --> done
+ *      |           |         ^
+ *      +-----> cancelling ---+
+ */
+import { setup } from 'xstate';
+import type { JobConfig, KnownApp } from './config.ts';
+import { carryOut, declared } from './decide.ts';
+import * as decide from './execution-decisions.ts';
+import type { JobTrigger } from './job.ts';
+import type { Shard, ShardOutcome } from './shard.ts';
+import type { Missing, RunName, Stamped } from './vocabulary.ts';
+
+/** Where the runs of an answer from the pool go. */
+export interface Placement {
+  item: number;
+  attempt: number;
+  host: string;
+  hostName: string;
+}
+
+export interface EndedNews {
+  item: number;
+  attempt: number;
+  host: string;
+  outcome: ShardOutcome;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: number | null;
+  finishedAt: number;
+  reason: string | null;
+  output: Shard['output'];
+}
+
+export type ExecutionEvent =
+  /** Birth, told by the job. Twice is nothing. */
+  | {
+      type: 'execution.create';
+      id: string;
+      trigger: JobTrigger;
+      /** The due time it stands for, epoch ms; null when triggered. */
+      dueAt: number | null;
+      config: JobConfig;
+      app: KnownApp | null;
+      retryOf: string | null;
+      /** Why it must wait for `execution.proceed`; null: it asks for room at once. */
+      hold: string | null;
+    }
+  | { type: 'execution.proceed'; app: KnownApp | null }
+  /** Command: end it. */
+  | { type: 'execution.cancel'; reason: string }
+  /** News with the same effect; an ended execution ignores it. */
+  | { type: 'execution.end'; reason: string }
+  | { type: 'execution.placed'; placements: Placement[]; reason: string | null }
+  | { type: 'execution.waiting'; reason: string }
+  | { type: 'execution.retryDue' }
+  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number }
+  | ({ type: 'shard.ended' } & EndedNews)
+  /** The host is lost. */
+  | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }
+  /** The host is here, but its agent does not know of these runs. */
+  | { type: 'shard.unaccounted'; host: string; runs: RunName[] }
+  /** The host runs what the ledger does not know. */
+  | { type: 'shard.stray'; host: string; runs: RunName[] }
+  | Missing;
+
+export type ExecutionFact =
+  | {
+      type: 'execution.created';
+      execution: string;
+      job: string;
+      trigger: JobTrigger;
+      dueAt: string | null;
+      shards: number;
+      hold: string | null;
+    }
+  | { type: 'execution.pending'; execution: string; job: string; reason: string }
+  | { type: 'execution.cancelling'; execution: string; job: string; reason: string }
+  | { type: 'execution.finished'; execution: string; job: string; outcome: ShardOutcome }
+  | { type: 'shard.placed'; execution: string; job: string; item: number; attempt: number; host: string; hostName: string }
+  | { type: 'shard.started'; execution: string; job: string; item: number; attempt: number; host: string }
+  | {
+      type: 'shard.ended';
+      execution: string;
+      job: string;
+      item: number;
+      attempt: number;
+      host: string | null;
+      outcome: ShardOutcome;
+      exitCode: number | null;
+      signal: string | null;
+      reason: string | null;
+    };
+
+export interface ExecutionContext {
+  id: string;
+  job: string;
+  trigger: JobTrigger;
+  dueAt: number | null;
+  retryOf: string | null;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  config: JobConfig;
+  app: KnownApp | null;
+  /** Not let go by its job yet, and why. */
+  hold: string | null;
+  /** Why it waits, was cancelled, or ended badly. */
+  reason: string | null;
+  cancelled: boolean;
+  shards: Shard[];
+  outcome: ShardOutcome | null;
+}
+
+export type ExecutionInput = Stamped<Extract<ExecutionEvent, { type: 'execution.create' }>>;
+
+const base = setup({
+  types: {
+    context: {} as ExecutionContext,
+    events: {} as Stamped<ExecutionEvent>,
+    emitted: {} as ExecutionFact,
+    input: {} as ExecutionInput,
+  },
+  actions: declared,
+  guards: {
+    isAllDone: ({ context }) => context.shards.every(shard => shard.status === 'done'),
+    hasBegun: ({ context }) => context.shards.some(shard => shard.status !== 'waiting' || shard.attempt > 1),
+    isCancelled: ({ context }) => context.cancelled,
+  },
+});
+
+const on = (decision: decide.ExecutionDecider) =>
+  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+
+const finished = { guard: 'isAllDone', target: 'done', actions: on(decide.finished) } as const;
+
+const work = {
+  'execution.placed': { actions: on(decide.placed) },
+  'execution.waiting': { actions: on(decide.waiting) },
+  'execution.retryDue': { actions: on(decide.retryDue) },
+  'execution.cancel': { actions: on(decide.cancel) },
+  'execution.end': { actions: on(decide.cancel) },
+  'shard.started': { actions: on(decide.started) },
+  'shard.ended': { actions: on(decide.shardEnded) },
+  'shard.lost': { actions: on(decide.lost) },
+  'shard.unaccounted': { actions: on(decide.unaccounted) },
+  'shard.stray': { actions: on(decide.stray) },
+  'actor.missing': { actions: on(decide.missing) },
+} as const;
+
+const cancels = { guard: 'isCancelled', target: 'cancelling' } as const;
+
+const pending = base.createStateConfig({
+  always: [finished, cancels, { guard: 'hasBegun', target: 'running' }],
+  on: { ...work, 'execution.proceed': { actions: on(decide.proceed) } },
+});
+const running = base.createStateConfig({ always: [finished, cancels], on: work });
+const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': {}, 'execution.end': {} } });
+/** What an old host still runs for it is ended; nothing else changes any more. */
+const done = base.createStateConfig({
+  on: {
+    'shard.started': { actions: on(decide.started) },
+    'shard.stray': { actions: on(decide.stray) },
+    'execution.placed': { actions: on(decide.placed) },
+  },
+});
+
+export const machine = base.createMachine({
+  id: 'execution',
+  context: ({ input }) => decide.born(input),
+  entry: on(decide.created),
+  initial: 'pending',
+  states: { pending, running, cancelling, done },
+});
+
+export const version = 1;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
+export const birth = 'execution.create';
+export const index = (context: ExecutionContext, value: unknown) => ({
+  parent: context.job,
+  status: String(value),
+  outcome: context.outcome,
+  hosts: [...new Set(context.shards.flatMap(shard => [...shard.past.map(past => past.host), shard.host]).filter(host => host !== null))],
+  at: context.createdAt,
+});
+/** An ended execution is kept until retention; its id never lives twice. */
+export const isOver = (): boolean => false;
+
+export function refusal(_context: ExecutionContext, value: unknown, event: ExecutionEvent): string | undefined {
+  if (event.type === 'execution.create') return 'is there already';
+  return value === 'done' ? 'is done' : undefined;
+}

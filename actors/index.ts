@@ -1,0 +1,43 @@
+/** Every kind of actor with its machine; all other types of the runtime are derived from here. */
+import * as app from './app.ts';
+import * as execution from './execution.ts';
+import * as host from './host.ts';
+import * as job from './job.ts';
+import * as pool from './pool.ts';
+
+export const actors = { job, execution, app, host, pool } as const;
+
+export type { Address, Effect, Events, Kind, Missing, RunName, RunSpec, Stamp, Stamped } from './vocabulary.ts';
+export { runKey } from './vocabulary.ts';
+
+export interface Contexts {
+  job: job.JobContext;
+  execution: execution.ExecutionContext;
+  app: app.AppContext;
+  host: host.HostContext;
+  pool: pool.PoolContext;
+}
+
+/** Commands of each kind: they ask, and may be refused. Everything else is news. */
+export const COMMANDS: ReadonlySet<string> = new Set([
+  'job.register',
+  'job.update',
+  'job.trigger',
+  'job.retry',
+  'job.enable',
+  'job.disable',
+  'job.deregister',
+  'execution.cancel',
+  'app.publish',
+  'app.modify',
+  'app.enable',
+  'app.disable',
+  'app.delete',
+  'host.enroll',
+  'host.drain',
+  'host.resume',
+  'host.retire',
+  'pool.create',
+  'pool.modify',
+  'pool.delete',
+]);

@@ -1,0 +1,136 @@
+/**
+ * Shards + ledger -> hosts, or the reason why not. First-fit-decreasing over the hosts in a fixed order, so the same ledger always gives the same
+ * answer. A shard costs the job's resources; the first shard of an app on a host costs the app's own too.
+ */
+import type { Placement, Resources } from './config.ts';
+import { type RunName, runKey } from './vocabulary.ts';
+
+/** Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given back leave exactly nothing behind. */
+export interface Cost {
+  cpu: number;
+  memory: number;
+}
+export const costOf = (resources: Resources): Cost => ({
+  cpu: Math.round(resources.cpus * 1000),
+  memory: Math.round(resources.memoryMB * 1000),
+});
+
+export interface Reservation {
+  run: RunName;
+  cost: Cost;
+  app: string | null;
+}
+
+/** One host in its pool's ledger. */
+export interface LedgerHost {
+  id: string;
+  name: string;
+  total: Cost;
+  /** false: draining, suspect or lost: what runs there stays, nothing comes. */
+  open: boolean;
+  /** By run key. */
+  reservations: Record<string, Reservation>;
+  /** What each app itself costs here and how many runs of it there are. */
+  apps: Record<string, { cost: Cost; runs: number }>;
+  /** Sum of all of the above. */
+  used: Cost;
+}
+
+export interface RoomRequest {
+  execution: string;
+  runs: { item: number; attempt: number }[];
+  resources: Resources;
+  app: { name: string; resources: Resources } | null;
+  partial: boolean;
+  placement: Placement;
+}
+
+export interface Placed {
+  item: number;
+  attempt: number;
+  host: string;
+}
+
+export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
+
+/** What one more run of this app would cost on this host. */
+function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): Cost {
+  const shard = costOf(request.resources);
+  if (!request.app || host.apps[request.app.name]) return shard;
+  const app = costOf(request.app.resources);
+  return { cpu: shard.cpu + app.cpu, memory: shard.memory + app.memory };
+}
+
+const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
+
+/** Decides only; nothing is reserved yet. `missing` shards found no room. */
+export function place(hosts: LedgerHost[], request: RoomRequest): { placed: Placed[]; missing: number; reason: string | null } {
+  const open = hosts.filter(host => host.open).map(host => ({ host, free: freeOf(host), apps: { ...host.apps }, given: 0 }));
+  const placed: Placed[] = [];
+  for (const run of request.runs) {
+    const order = request.placement === 'spread' ? [...open].sort((a, b) => a.given - b.given || b.free.cpu - a.free.cpu) : open;
+    const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
+    if (!found) break; // all shards of a request cost the same: where one does not fit, no other does
+    const price = priceOn(found, request);
+    found.free = { cpu: found.free.cpu - price.cpu, memory: found.free.memory - price.memory };
+    found.given += 1;
+    if (request.app) found.apps[request.app.name] = { cost: costOf(request.app.resources), runs: 1 };
+    placed.push({ ...run, host: found.host.id });
+  }
+  const missing = request.runs.length - placed.length;
+  return { placed, missing, reason: missing === 0 ? null : reasonFor(hosts, request) };
+}
+
+const amount = (thousandths: number): string => String(thousandths / 1000);
+
+function reasonFor(hosts: LedgerHost[], request: RoomRequest): string {
+  const { resources, app, runs } = request;
+  const each = `${runs.length} x ${resources.cpus} cpu and ${resources.memoryMB} MB`;
+  const once = app ? `, and once per host ${app.resources.cpus} cpu and ${app.resources.memoryMB} MB for app ${app.name}` : '';
+  const open = hosts.filter(host => host.open);
+  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready`;
+  const free = open
+    .map(freeOf)
+    .reduce((sum, next) => ({ cpu: sum.cpu + next.cpu, memory: sum.memory + next.memory }), { cpu: 0, memory: 0 });
+  const whose = open.length === 1 ? 'on its one host' : `on ${open.length} hosts`;
+  return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}`;
+}
+
+/** Takes the run into the host's ledger. Reserving twice is nothing. */
+export function reserve(host: LedgerHost, run: RunName, request: Pick<RoomRequest, 'resources' | 'app'>): LedgerHost {
+  const key = runKey(run);
+  if (host.reservations[key]) return host;
+  const cost = costOf(request.resources);
+  const used = { cpu: host.used.cpu + cost.cpu, memory: host.used.memory + cost.memory };
+  const apps = { ...host.apps };
+  if (request.app) {
+    const here = apps[request.app.name];
+    if (here) apps[request.app.name] = { ...here, runs: here.runs + 1 };
+    else {
+      const own = costOf(request.app.resources);
+      apps[request.app.name] = { cost: own, runs: 1 };
+      used.cpu += own.cpu;
+      used.memory += own.memory;
+    }
+  }
+  return { ...host, used, apps, reservations: { ...host.reservations, [key]: { run, cost, app: request.app?.name ?? null } } };
+}
+
+/** Gives the run's room back; with the last run of an app goes what the app itself cost. Releasing twice is nothing. */
+export function release(host: LedgerHost, key: string): LedgerHost {
+  const held = host.reservations[key];
+  if (!held) return host;
+  const { [key]: _, ...reservations } = host.reservations;
+  const used = { cpu: host.used.cpu - held.cost.cpu, memory: host.used.memory - held.cost.memory };
+  const apps = { ...host.apps };
+  const here = held.app === null ? undefined : apps[held.app];
+  if (held.app !== null && here) {
+    if (here.runs > 1) apps[held.app] = { ...here, runs: here.runs - 1 };
+    else {
+      delete apps[held.app];
+      used.cpu -= here.cost.cpu;
+      used.memory -= here.cost.memory;
+    }
+  }
+  return { ...host, used, apps, reservations };
+}

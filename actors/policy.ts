@@ -1,0 +1,58 @@
+/** Policies as plain functions: values in, values out. What to do when a due time meets an open execution, and how long to wait before another attempt. */
+import type { JobConfig, Overlap } from './config.ts';
+
+/** What to do with one fire of a job. */
+export type FireVerdict =
+  /** Start at once. */
+  | { do: 'start' }
+  /** Create it, but let it wait until the job is free. */
+  | { do: 'hold' }
+  /** Create it waiting, and end those that are open. */
+  | { do: 'replace' }
+  /** It is covered by one that waits already. */
+  | { do: 'join'; execution: string }
+  | { do: 'skip'; reason: string }
+  | { do: 'refuse'; reason: string };
+
+export interface OpenExecution {
+  id: string;
+  /** Why it has not been let go yet; null once it has. */
+  held: 'turn' | 'app' | null;
+}
+
+/** A due time of the schedule while these executions are open. */
+export function onDue(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
+  const first = open[0];
+  if (!first) return { do: 'start' };
+  if (overlap === 'skip') return { do: 'skip', reason: `${first.id} was not done` };
+  if (overlap === 'replace') return { do: 'replace' };
+  if (overlap === 'allow') {
+    return open.length < limit ? { do: 'start' } : { do: 'refuse', reason: `${open.length} executions were open, the limit is ${limit}` };
+  }
+  return queueOrJoin(limit, open);
+}
+
+/** A trigger by hand or by API: one waits, further ones join it. */
+export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
+  if (open.length === 0) return { do: 'start' };
+  if (overlap === 'replace') return { do: 'replace' };
+  if (overlap === 'allow') {
+    return open.length < limit ? { do: 'start' } : { do: 'refuse', reason: `has ${open.length} open executions, the limit is ${limit}` };
+  }
+  return queueOrJoin(1, open);
+}
+
+function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
+  const waiting = open.filter(execution => execution.held !== null);
+  const last = waiting.at(-1);
+  return last && waiting.length >= limit ? { do: 'join', execution: last.id } : { do: 'hold' };
+}
+
+/**
+ * Milliseconds to wait before attempt number `tries + 1`: doubles from `backoffMs` up to `maxBackoffMs`, full jitter
+ * (anything between 0 and that bound), so that many failures together do not come back together.
+ */
+export function backoff(retry: JobConfig['retry'], tries: number, chance: number): number {
+  const bound = Math.min(retry.maxBackoffMs, retry.backoffMs * 2 ** Math.min(30, Math.max(0, tries - 1)));
+  return Math.round(bound * chance);
+}

@@ -1,0 +1,124 @@
+/**
+ * A pool: named group of hosts, and the only writer of the ledger that says what of their cpu and memory is given to whom. Requests that find no
+ * room wait here, in order, and are tried again whenever room appears.
+ *
+ *   open --> deleting --> deleted      (deleting: waits until its last host and request are gone)
+ */
+import { setup } from 'xstate';
+import { carryOut, declared } from './decide.ts';
+import type { LedgerHost, Placed, RoomRequest } from './placement.ts';
+import * as decide from './pool-decisions.ts';
+import type { Missing, RunName, Stamped } from './vocabulary.ts';
+
+export interface PoolConfig {
+  name: string;
+  /** IANA zone of schedules of its jobs that name none; null: the center's. */
+  timeZone: string | null;
+  /** Host names or IP addresses that may join; empty: any. */
+  servers: string[];
+  description: string;
+}
+
+export type PoolEvent =
+  /** Birth. */
+  | { type: 'pool.create'; config: PoolConfig }
+  | { type: 'pool.modify'; changes: Partial<Omit<PoolConfig, 'name'>> }
+  | { type: 'pool.delete' }
+  /** An execution asks for room; the answer is news: `execution.placed` or `execution.waiting`. Asking twice for the same runs is nothing. */
+  | { type: 'pool.reserve'; request: RoomRequest }
+  /** These runs are over. */
+  | { type: 'pool.release'; runs: RunName[] }
+  /** The execution wants no room any more; what it holds is released one by one as its runs end. */
+  | { type: 'pool.withdraw'; execution: string }
+  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[] }
+  | { type: 'pool.hostOpen'; host: string; open: boolean }
+  /** No session: nothing new goes there, what runs there keeps its room. */
+  | { type: 'pool.hostAway'; host: string }
+  /** Its runs are lost and their room is free. */
+  | { type: 'pool.hostLost'; host: string; reason: string }
+  | { type: 'pool.hostGone'; host: string }
+  | Missing;
+
+export type PoolFact =
+  | { type: 'pool.created'; pool: string }
+  | { type: 'pool.modified'; pool: string }
+  | { type: 'pool.placed'; pool: string; execution: string; placed: Placed[] }
+  | { type: 'pool.waiting'; pool: string; execution: string; reason: string }
+  | { type: 'pool.deleting'; pool: string }
+  | { type: 'pool.deleted'; pool: string };
+
+export interface PoolContext {
+  config: PoolConfig;
+  /** By host id, in the order in which they joined. */
+  hosts: Record<string, LedgerHost>;
+  /** Requests without room, oldest first. */
+  waiting: { request: RoomRequest; since: number; reason: string }[];
+  createdAt: number;
+  updatedAt: number;
+}
+
+export type PoolInput = Stamped<Extract<PoolEvent, { type: 'pool.create' }>>;
+
+const base = setup({
+  types: { context: {} as PoolContext, events: {} as Stamped<PoolEvent>, emitted: {} as PoolFact, input: {} as PoolInput },
+  actions: declared,
+  guards: {
+    isEmpty: ({ context }) => Object.keys(context.hosts).length === 0 && context.waiting.length === 0,
+    mayDelete: ({ context }) => context.config.name !== 'default' && Object.keys(context.hosts).length === 0,
+  },
+});
+
+const on = (decision: decide.PoolDecider) =>
+  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+
+const ledger = {
+  'pool.release': { actions: on(decide.released) },
+  'pool.withdraw': { actions: on(decide.withdrawn) },
+  'pool.hostReady': { actions: on(decide.hostReady) },
+  'pool.hostOpen': { actions: on(decide.hostOpen) },
+  'pool.hostAway': { actions: on(decide.hostAway) },
+  'pool.hostLost': { actions: on(decide.hostLost) },
+  'pool.hostGone': { actions: on(decide.hostGone) },
+  'actor.missing': { actions: on(decide.missing) },
+} as const;
+
+const open = base.createStateConfig({
+  on: {
+    ...ledger,
+    'pool.reserve': { actions: on(decide.reserved) },
+    'pool.modify': { actions: on(decide.modified) },
+    'pool.delete': { guard: 'mayDelete', target: 'deleting', actions: on(decide.deleting) },
+  },
+});
+
+const deleting = base.createStateConfig({
+  always: { guard: 'isEmpty', target: 'deleted', actions: on(decide.deleted) },
+  on: { ...ledger, 'pool.delete': {}, 'pool.reserve': { actions: on(decide.noRoom) } },
+});
+
+export const machine = base.createMachine({
+  id: 'pool',
+  context: ({ input }) => ({ config: input.config, hosts: {}, waiting: [], createdAt: input.at, updatedAt: input.at }),
+  entry: on(decide.created),
+  initial: 'open',
+  states: { open, deleting, deleted: { type: 'final' } },
+});
+
+export const version = 1;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
+export const birth = 'pool.create';
+export const index = (context: PoolContext, value: unknown) => ({
+  parent: null,
+  status: String(value),
+  outcome: null,
+  hosts: [],
+  at: context.createdAt,
+});
+export const isOver = (value: unknown): boolean => value === 'deleted';
+
+export function refusal(context: PoolContext, value: unknown, event: PoolEvent): string | undefined {
+  if (event.type === 'pool.create') return value === 'deleting' ? 'is still being deleted' : 'is there already';
+  if (event.type === 'pool.delete' && context.config.name === 'default') return 'is always there';
+  if (event.type === 'pool.delete') return `still has ${Object.keys(context.hosts).length} hosts; retire them first`;
+  return value === 'deleting' ? 'is being deleted' : undefined;
+}

@@ -1,0 +1,116 @@
+/**
+ * One shard of an execution: one process at a time, attempts one after the other.
+ *
+ *   waiting --> starting --> running --> done
+ *      ^            |           |
+ *      +-- retry ---+-----------+        ending: told to stop, its end not yet reported
+ */
+import type { JobConfig } from './config.ts';
+import { backoff } from './policy.ts';
+
+export type ShardOutcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
+
+export interface ShardAttempt {
+  attempt: number;
+  host: string | null;
+  hostName: string | null;
+  outcome: ShardOutcome;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  reason: string | null;
+}
+
+export interface Shard {
+  item: number;
+  parameter: string;
+  status: 'waiting' | 'starting' | 'running' | 'ending' | 'done';
+  outcome: ShardOutcome | null;
+  host: string | null;
+  hostName: string | null;
+  /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
+  attempt: number;
+  /** Attempts spent by failures of the process and by loss of the host: two budgets. */
+  failures: number;
+  losses: number;
+  /** Not before this instant may the next attempt ask for room. */
+  notBefore: number | null;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  reason: string | null;
+  output: { stdoutBytes: number; stderrBytes: number; leftOutBytes: number } | null;
+  /** Earlier attempts, oldest first, the last ten. */
+  past: ShardAttempt[];
+}
+
+/** Earlier attempts remembered per shard. */
+export const PAST_MAX = 10;
+
+export const freshShard = (item: number, parameter: string): Shard => ({
+  item,
+  parameter,
+  status: 'waiting',
+  outcome: null,
+  host: null,
+  hostName: null,
+  attempt: 1,
+  failures: 0,
+  losses: 0,
+  notBefore: null,
+  exitCode: null,
+  signal: null,
+  startedAt: null,
+  finishedAt: null,
+  reason: null,
+  output: null,
+  past: [],
+});
+
+export const isLive = (shard: Shard): boolean => shard.status === 'starting' || shard.status === 'running' || shard.status === 'ending';
+
+/** How one attempt ended. */
+export type Ending = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
+
+/** The shard after its attempt ended: done, or waiting for another attempt if the policies give one. */
+export function ended(shard: Shard, ending: Ending, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
+  const closed: Shard = { ...shard, ...ending, status: 'done', notBefore: null };
+  if (!mayRetry) return closed;
+  const lost = ending.outcome === 'lost';
+  const failed = ending.outcome === 'failed' || ending.outcome === 'timedOut';
+  const failures = shard.failures + (failed ? 1 : 0);
+  const losses = shard.losses + (lost ? 1 : 0);
+  const again = (failed && failures < config.retry.attempts) || (lost && config.failover && losses <= config.failoverLimit);
+  if (!again) return { ...closed, failures, losses };
+  const past: ShardAttempt = {
+    attempt: shard.attempt,
+    host: shard.host,
+    hostName: shard.hostName,
+    outcome: ending.outcome,
+    exitCode: ending.exitCode,
+    signal: ending.signal,
+    startedAt: ending.startedAt,
+    finishedAt: ending.finishedAt,
+    reason: ending.reason,
+  };
+  return {
+    ...freshShard(shard.item, shard.parameter),
+    attempt: shard.attempt + 1,
+    failures,
+    losses,
+    notBefore: at + backoff(config.retry, lost ? losses : failures, chance),
+    reason: `attempt ${shard.attempt} ${ending.outcome === 'timedOut' ? 'timed out' : ending.outcome === 'lost' ? 'was lost' : 'failed'}${ending.reason ? `: ${ending.reason}` : ''}`,
+    past: [...shard.past, past].slice(-PAST_MAX),
+  };
+}
+
+const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succeeded'];
+
+/** The outcome of an execution from those of its shards. One that was cancelled is `cancelled`, unless all its shards succeeded before. */
+export function outcomeOf(shards: Shard[], cancelled: boolean): ShardOutcome {
+  const outcomes = shards.map(shard => shard.outcome ?? 'lost');
+  if (cancelled && outcomes.some(outcome => outcome !== 'succeeded')) return 'cancelled';
+  return WORST.find(outcome => outcomes.includes(outcome)) ?? 'succeeded';
+}

@@ -1,0 +1,88 @@
+/** The words that every machine shares: addresses, the stamp on each event, the effects that may be asked for. Types and tiny functions only. */
+import type { AppEvent } from './app.ts';
+import type { ExecutionEvent } from './execution.ts';
+import type { HostEvent } from './host.ts';
+import type { JobEvent } from './job.ts';
+import type { PoolEvent } from './pool.ts';
+
+export interface Events {
+  job: JobEvent;
+  execution: ExecutionEvent;
+  app: AppEvent;
+  host: HostEvent;
+  pool: PoolEvent;
+}
+export type Kind = keyof Events;
+export type Address<K extends Kind = Kind> = `${K}/${string}`;
+
+/** What the runtime adds to each event when it takes it in: machines have no clock and no dice. */
+export interface Stamp {
+  /** Epoch milliseconds. */
+  at: number;
+  /** 0 <= chance < 1, for jitter. */
+  chance: number;
+  /** Six characters `0-9a-z`, for names. */
+  salt: string;
+}
+export type Stamped<E> = E & Stamp;
+
+/** News that the outbox gives back when the addressee of a message is not there. */
+export interface Missing {
+  type: 'actor.missing';
+  to: string;
+  /** Type of the event that could not be delivered. */
+  about: string;
+}
+
+export type Verdict = 'ran' | 'coalesced' | 'skippedOverlap' | 'missedDown' | 'disabled' | 'refused';
+
+/** A due time (`from === to`), or a stretch of `count` due times, with its verdict. Epoch ms. */
+export interface OccurrenceEntry {
+  job: string;
+  from: number;
+  to: number;
+  count: number;
+  verdict: Verdict;
+  execution: string | null;
+  reason: string | null;
+  decidedAt: number;
+}
+
+export interface RunName {
+  execution: string;
+  item: number;
+  attempt: number;
+}
+export const runKey = (run: RunName): string => `${run.execution}:${run.item}:${run.attempt}`;
+
+/** What a process needs to be started; the agent's `ProcessSpec` without what the host knows. */
+export interface RunSpec {
+  command: string | string[];
+  shell: boolean;
+  lastArgument?: string;
+  env: Record<string, string>;
+  artifact?: { app: string; url: string; sha256?: string; cache: boolean; version: number };
+  timeoutMs: number;
+  killGraceMs: number;
+  disconnect: 'continue' | 'stop';
+  disconnectMs: number;
+}
+
+/** Everything a machine can want of the world. The names are the declared actions of the machines; the runtime grants exactly these. */
+export type Effect =
+  /** Give the event to another actor; at least once, in order per addressee, repeats dropped there. */
+  | { type: 'tell'; params: { [K in Kind]: { to: Address<K>; event: Events[K] } }[Kind] }
+  /** Write entries of the occurrence ledger; writing one twice is nothing. */
+  | { type: 'record'; params: { entries: OccurrenceEntry[] } }
+  /** Have the agent of `host` start this run; at least once, in order per host. */
+  | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }
+  /** Have the agent of `host` end this run, or never start it. */
+  | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded'; reason: string } }
+  /** Cut the session of a host that may not serve any more. */
+  | { type: 'expel'; params: { host: string; reason: string } }
+  /** Answer the command that is being decided (after the commit; not owed). */
+  | { type: 'answer'; params: { value: unknown } }
+  /** Put this actor into quarantine with the commit of this turn (not owed). */
+  | { type: 'quarantine'; params: { reason: string } };
+
+export const tell = <K extends Kind>(to: Address<K>, event: Events[K]): Effect => ({ type: 'tell', params: { to, event } }) as Effect;

@@ -1,0 +1,38 @@
+/** The answers of the runtime that are not values. Whoever asks branches on the class or its `code`. */
+
+/** The command was understood and changes nothing: "job/nightly is disabled". */
+export class Refused extends Error {
+  readonly code: 'refused' | 'quarantined' = 'refused';
+  readonly address: string;
+  readonly command: string;
+  constructor(address: string, command: string, reason: string, code: 'refused' | 'quarantined' = 'refused') {
+    super(`${address} ${reason}`);
+    this.address = address;
+    this.command = command;
+    this.code = code;
+  }
+}
+
+export class NoSuchActor extends Error {
+  readonly code = 'noSuchActor';
+  readonly address: string;
+  constructor(address: string) {
+    super(`there is no ${address}`);
+    this.address = address;
+  }
+}
+
+/** A limit was reached; the same may be asked again later. */
+export class Busy extends Error {
+  readonly code = 'busy';
+}
+
+/** Nothing can be committed now, or this runtime is stopping. Whether an asked command was committed may be unknown. */
+export class Unavailable extends Error {
+  readonly code = 'unavailable';
+}
+
+/** The actor's turn failed: a fault of ours, logged with its cause. */
+export class TurnFailed extends Error {
+  readonly code = 'turnFailed';
+}

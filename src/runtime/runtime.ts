@@ -1,0 +1,26 @@
+/**
+ * HOW ACTORS LIVE, seen from outside: two doors (`ask` for commands, `tell` for news), a way to end a quarantine, and a life cycle.
+ * Everything behind it is reached by messages only, so that partitions of actors can live in other threads.
+ */
+import type { Address, Events, Kind } from '../../actors/index.ts';
+import type { PlacedFact } from '../store/store.ts';
+
+export interface Runtime {
+  /**
+   * Gives a command to an actor. Resolves, once its turn is committed, with what the actor answers (undefined when it answers nothing).
+   * Throws Refused, NoSuchActor, Busy (mailbox full), Unavailable (store), TurnFailed.
+   */
+  ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
+  /** Gives news to an actor. Resolves once it is committed (or was nothing new). Throws NoSuchActor, Busy, Unavailable. */
+  tell<K extends Kind>(to: Address<K>, event: Events[K]): Promise<void>;
+  /** Ends an actor's quarantine. Throws NoSuchActor, Refused when it is in none. */
+  release(address: Address): Promise<void>;
+  /** Facts as they are committed, in feed order. One listener. */
+  onFacts(listener: (facts: PlacedFact[]) => void): void;
+  /** Takes over the partitions and sends what is still owed. Timers do not fire before `arm`. */
+  start(): Promise<void>;
+  /** Lets timers fire. */
+  arm(): void;
+  /** Takes nothing new, finishes the turns under way, resolves when nothing is left or after `graceMs`; names what was left. */
+  stop(graceMs: number): Promise<string[]>;
+}
