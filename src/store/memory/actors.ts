@@ -2,6 +2,7 @@
 
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
+import { refuseRepeats } from '../refuse-repeats.ts';
 import { type ActorDocument, type ActorStore, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
 
 export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore {
@@ -22,7 +23,7 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
 
   return {
     async commit(writes) {
-      refuseRepeats(writes.map(write => write.document.address));
+      refuseRepeats(writes);
       return writes.map(({ document, facts }) => {
         const rev = documents.get(document.address)?.rev ?? 0;
         if (rev !== document.rev - 1) return { committed: false };
@@ -81,13 +82,6 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
       };
     },
   };
-}
-
-/** Two writes of one actor in one commit would have to be ordered; the runtime folds them into one instead. */
-export function refuseRepeats(addresses: string[]): void {
-  if (new Set(addresses).size === addresses.length) return;
-  const repeated = addresses.find((address, place) => addresses.indexOf(address) !== place);
-  throw new Error(`one commit writes an actor at most once, got ${repeated} twice`);
 }
 
 function inListOrder(order: ListOrder, a: ListPlace, b: ListPlace): number {

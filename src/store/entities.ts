@@ -1,0 +1,140 @@
+/**
+ * How what is remembered lies in a database: one set for SQLite and MongoDB, so only what both can do. `_id` is the primary key
+ * because MongoDB has no other name for it. Texts that only the runtime reads stay texts; what lists filter by has its own column.
+ *
+ * Every secondary index is written with each turn that touches its columns: add one only for a question that is asked often.
+ * The conditions of partial indexes are equalities and `$exists`, because MongoDB takes little else there.
+ */
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+
+export const ActorEntity = defineEntity({
+  name: 'Actor',
+  tableName: 'actors',
+  properties: {
+    _id: p.string().primary(),
+    kind: p.string(),
+    partition: p.integer(),
+    rev: p.integer(),
+    incarnation: p.integer(),
+    version: p.integer(),
+    life: p.string().$type<'live' | 'done' | 'tombstone'>(),
+    quarantined: p.boolean(),
+    writeId: p.string(),
+    state: p.text(),
+    owed: p.text(),
+    nextDue: p.bigint('number').nullable(),
+    /** Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the actor from taking it. */
+    armed: p.boolean(),
+    /** Whether `owed` is anything but `[]`. */
+    indebted: p.boolean(),
+    parent: p.string().nullable(),
+    status: p.string(),
+    outcome: p.string().nullable(),
+    hosts: p.json<string[]>(),
+    at: p.bigint('number'),
+  },
+  indexes: [
+    { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
+    { name: 'actors_owing', properties: ['_id'], where: { indebted: true } },
+    { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
+    { name: 'actors_parent', properties: ['kind', 'parent', 'at', '_id'], where: { parent: { $exists: true } } },
+    { name: 'actors_status', properties: ['kind', 'status', 'at', '_id'] },
+    { name: 'actors_outcome', properties: ['kind', 'outcome', 'at', '_id'], where: { outcome: { $exists: true } } },
+  ],
+});
+
+export const FactEntity = defineEntity({
+  name: 'Fact',
+  tableName: 'facts',
+  properties: {
+    /** Its place in the feed. */
+    _id: p.integer().primary().autoincrement(),
+    address: p.string(),
+    rev: p.integer(),
+    place: p.integer(),
+    at: p.bigint('number'),
+    type: p.string(),
+    data: p.json<Record<string, unknown>>(),
+  },
+  uniques: [{ name: 'facts_history', properties: ['address', 'rev', 'place'] }],
+});
+
+export const OccurrenceEntity = defineEntity({
+  name: 'Occurrence',
+  tableName: 'occurrences',
+  properties: {
+    /** Job and `from`, see `occurrenceId`. */
+    _id: p.string().primary(),
+    job: p.string(),
+    from: p.bigint('number'),
+    to: p.bigint('number'),
+    count: p.integer(),
+    verdict: p.string(),
+    execution: p.string().nullable(),
+    reason: p.string().nullable(),
+    decidedAt: p.bigint('number'),
+    /** Whether it covers more than one instant. Stretches are few, so those that stick out of a span are found among them alone. */
+    stretch: p.boolean(),
+  },
+  indexes: [
+    { name: 'occurrences_time', properties: ['job', 'from'] },
+    { name: 'occurrences_stretch', properties: ['job', 'to'], where: { stretch: true } },
+  ],
+});
+
+export const OutputEntity = defineEntity({
+  name: 'Output',
+  tableName: 'output',
+  properties: {
+    /** Execution, item, attempt, seq, see `outputId`. */
+    _id: p.string().primary(),
+    execution: p.string(),
+    item: p.integer(),
+    attempt: p.integer(),
+    seq: p.integer(),
+    at: p.bigint('number'),
+    stream: p.string().$type<'stdout' | 'stderr'>(),
+    /** A JSON string: output may hold NUL, at which some drivers end a plain text. */
+    text: p.text(),
+    bytes: p.integer(),
+    leftOut: p.integer(),
+  },
+  indexes: [{ name: 'output_order', properties: ['execution', 'item', 'attempt', 'seq'] }],
+});
+
+export const CredentialEntity = defineEntity({
+  name: 'Credential',
+  tableName: 'credentials',
+  properties: {
+    /** Kind and id, see `credentialId`. */
+    _id: p.string().primary(),
+    kind: p.string().index('credentials_kind'),
+    id: p.string(),
+    data: p.json<Record<string, unknown>>(),
+    expiresAt: p.bigint('number').nullable(),
+    uses: p.integer().nullable(),
+  },
+});
+
+export const PartitionEntity = defineEntity({
+  name: 'Partition',
+  tableName: 'partitions',
+  properties: { _id: p.integer().primary(), owner: p.string(), epoch: p.integer() },
+});
+
+/** Numbers about the store itself: `schemaVersion`, and `probe`, which is written to see whether writing works. */
+export const MetaEntity = defineEntity({
+  name: 'Meta',
+  tableName: 'meta',
+  properties: { _id: p.string().primary(), value: p.integer() },
+});
+
+export const entities = [ActorEntity, FactEntity, OccurrenceEntity, OutputEntity, CredentialEntity, PartitionEntity, MetaEntity];
+
+export type ActorRow = InferEntity<typeof ActorEntity>;
+
+/** JSON keeps the parts apart whatever characters they hold. */
+export const occurrenceId = (job: string, from: number): string => JSON.stringify([job, from]);
+export const outputId = (execution: string, item: number, attempt: number, seq: number): string =>
+  JSON.stringify([execution, item, attempt, seq]);
+export const credentialId = (kind: string, id: string): string => JSON.stringify([kind, id]);

@@ -1,0 +1,123 @@
+/** The hot path: actors by compare-and-set, many in one transaction. */
+import { refuseRepeats } from '../refuse-repeats.ts';
+import { type ActorDocument, type ActorStore, type CommitResult, type Fact, PARTITIONS, type PlacedFact } from '../store.ts';
+import { type Connections, flag, rows } from './connections.ts';
+
+interface Parts extends Connections {
+  insertFact: (fact: Fact) => PlacedFact;
+}
+
+type StoredActor = Record<'address' | 'kind' | 'life' | 'writeId' | 'state' | 'owed' | 'status' | 'hosts', string> &
+  Record<'partition' | 'rev' | 'incarnation' | 'version' | 'quarantined' | 'at', number> & {
+    life: ActorDocument['life'];
+    nextDue: number | null;
+    parent: string | null;
+    outcome: string | null;
+  };
+
+export function createActors({ writer, reader, transact, read, insertFact }: Parts): Omit<ActorStore, 'list'> {
+  const birth = writer.prepare(
+    `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, owed, next_due, armed, indebted,
+       kind, parent, status, outcome, hosts, at, _id, rev)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
+  );
+  const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
+    state = ?, owed = ?, next_due = ?, armed = ?, indebted = ?`;
+  // Most turns change nothing that lists filter by. Not naming those columns spares their indexes, which SQLite would rewrite even for equal values.
+  const plainTurn = writer.prepare(
+    `${TURN} where kind = ? and parent is ? and status = ? and outcome is ? and hosts = ? and at = ? and _id = ? and rev = ?`,
+  );
+  const movingTurn = writer.prepare(`${TURN}, kind = ?, parent = ?, status = ?, outcome = ?, hosts = ?, at = ? where _id = ? and rev = ?`);
+
+  /** Whether the document took the place of its predecessor. */
+  const write = (document: ActorDocument): boolean => {
+    const values = bindings(document);
+    if (document.rev === 1) return birth.run(...values).changes === 1;
+    return plainTurn.run(...values).changes === 1 || movingTurn.run(...values).changes === 1;
+  };
+
+  const one = reader.prepare(
+    `select _id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
+       next_due as nextDue, parent, status, outcome, hosts, at from actors where _id = ?`,
+  );
+  const claimed = writer.prepare(
+    `insert into partitions (_id, owner, epoch) values (?, ?, 1) on conflict (_id) do update set owner = excluded.owner, epoch = epoch + 1
+     returning epoch`,
+  );
+  // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index only when it can see that it may.
+  const due = reader.prepare(
+    `select _id as address, next_due as nextDue from actors
+     where armed = true and next_due <= ? and (next_due, _id) > (?, ?) order by next_due, _id limit ?`,
+  );
+  const owing = reader.prepare(`select _id as address from actors where indebted = true and _id > ? order by _id limit ?`);
+  const settled = writer.prepare('update actors set owed = ?, indebted = ? where _id = ? and rev = ?');
+
+  return {
+    async commit(writes) {
+      refuseRepeats(writes);
+      if (writes.length === 0) return [];
+      return transact(() =>
+        writes.map(
+          ({ document, facts }): CommitResult =>
+            write(document) ? { committed: true, facts: facts.map(insertFact) } : { committed: false },
+        ),
+      );
+    },
+
+    async load(address) {
+      const [row] = read(() => rows<StoredActor>(one, address));
+      return row && asDocument(row);
+    },
+
+    async claim(owner) {
+      return transact(() => Array.from({ length: PARTITIONS }, (_, partition) => Number(claimed.get(partition, owner)?.epoch)));
+    },
+
+    async due({ until, limit, after }) {
+      const { nextDue, address } = after ?? { nextDue: Number.MIN_SAFE_INTEGER, address: '' };
+      return read(() => rows<{ address: string; nextDue: number }>(due, until, nextDue, address, limit)).map(row => ({ ...row }));
+    },
+
+    async owing({ limit, after = '' }) {
+      return read(() => rows<{ address: string }>(owing, after, limit)).map(row => row.address);
+    },
+
+    async settle(entries) {
+      if (entries.length === 0) return;
+      transact(() => {
+        for (const { address, rev, owed } of entries) settled.run(owed, flag(owed !== '[]'), address, rev);
+      });
+    },
+  };
+}
+
+/** In the order all three writing statements name them; the last is the rev the document must follow. */
+function bindings(document: ActorDocument): (string | number | null)[] {
+  const { index, nextDue } = document;
+  const armed = nextDue !== null && !document.quarantined && document.life !== 'tombstone';
+  return [
+    document.partition,
+    document.incarnation,
+    document.version,
+    document.life,
+    flag(document.quarantined),
+    document.writeId,
+    document.state,
+    document.owed,
+    nextDue,
+    flag(armed),
+    flag(document.owed !== '[]'),
+    document.kind,
+    index.parent,
+    index.status,
+    index.outcome,
+    JSON.stringify(index.hosts),
+    index.at,
+    document.address,
+    document.rev - 1,
+  ];
+}
+
+function asDocument({ parent, status, outcome, hosts, at, quarantined, ...row }: StoredActor): ActorDocument {
+  return { ...row, quarantined: quarantined === 1, index: { parent, status, outcome, hosts: JSON.parse(hosts), at } };
+}

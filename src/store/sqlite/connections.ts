@@ -1,0 +1,98 @@
+/** The raw connections: one that writes, one that reads what was committed without waiting for the writer. */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { asStoreError } from './errors.ts';
+
+export interface Connections {
+  writer: DatabaseSync;
+  reader: DatabaseSync;
+  /** Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it throws. */
+  transact<T>(work: () => T): T;
+  /** Runs a read; passing failures come as StoreUnavailable. */
+  read<T>(work: () => T): T;
+}
+
+/** How long to wait for a lock of a stranger (a backup, somebody's shell) before giving up. The whole thread waits: keep it short. */
+const BUSY_TIMEOUT_MS = 2_000;
+
+/** Pages in the log before they are moved into the database. A busy center dirties hundreds of pages a commit; moving them each time would halve its speed. */
+const CHECKPOINT_PAGES = 8_000;
+
+/** To what the log is cut back after it has once grown beyond. */
+const LOG_BYTES_KEPT = 64 * 2 ** 20;
+
+/** Memory for cached pages, in KiB. */
+const CACHE_KIB = 64 * 2 ** 10;
+
+export function createConnections(file: string, bytesMax?: number): Connections & { probe(): void; close(): void } {
+  const writer = new DatabaseSync(file);
+  writer.exec(`
+    pragma busy_timeout = ${BUSY_TIMEOUT_MS};
+    pragma journal_mode = wal;
+    pragma synchronous = full;
+    pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    pragma journal_size_limit = ${LOG_BYTES_KEPT};
+    pragma cache_size = -${CACHE_KIB};
+    pragma temp_store = memory;
+  `);
+  if (bytesMax !== undefined) limitSize(writer, bytesMax);
+  const reader = new DatabaseSync(file, { readOnly: true });
+  reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+
+  const begin = writer.prepare('begin immediate');
+  const commit = writer.prepare('commit');
+  const transact = <T>(work: () => T): T => {
+    try {
+      begin.run();
+      const result = work();
+      commit.run();
+      return result;
+    } catch (error) {
+      rollBack(writer);
+      throw asStoreError(error);
+    }
+  };
+  // A change of a value, since only what changes a page is certain to reach the disk.
+  const touch = writer.prepare(`update meta set value = 1 - value where _id = 'probe'`);
+
+  return {
+    writer,
+    reader,
+    transact,
+    read(work) {
+      try {
+        return work();
+      } catch (error) {
+        throw asStoreError(error);
+      }
+    },
+    probe() {
+      transact(() => touch.run());
+    },
+    close() {
+      reader.close();
+      // The last connection to close moves the log into the database, so it must be the one that may write.
+      writer.close();
+    },
+  };
+}
+
+/** `undefined` as null and booleans as numbers: what SQLite can bind. */
+export const flag = (value: boolean): number => (value ? 1 : 0);
+
+/** The rows of a statement whose columns the caller has just named in SQL, which TypeScript cannot read. */
+export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {
+  return statement.all(...values) as Row[];
+}
+
+function rollBack(db: DatabaseSync): void {
+  try {
+    db.exec('rollback');
+  } catch {
+    // A full disk or an I/O error has rolled back already, or `begin` never came through: there is nothing left to undo.
+  }
+}
+
+function limitSize(db: DatabaseSync, bytesMax: number): void {
+  const { page_size: pageBytes } = db.prepare('pragma page_size').get() as { page_size: number };
+  db.exec(`pragma max_page_count = ${Math.max(1, Math.floor(bytesMax / pageBytes))}`);
+}

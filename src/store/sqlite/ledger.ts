@@ -1,0 +1,63 @@
+/** The occurrence ledger: one row per due time, or per stretch of them. */
+import { occurrenceId } from '../entities.ts';
+import type { Ledger, Occurrence, Verdict } from '../store.ts';
+import { type Connections, flag, rows } from './connections.ts';
+
+const COLUMNS = 'job, "from", "to", count, verdict, execution, reason, decided_at as decidedAt';
+const EVER = Number.MAX_SAFE_INTEGER;
+
+export function createLedger({ writer, reader, transact, read }: Connections): Ledger {
+  const insertion = writer.prepare(
+    `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
+  );
+  /**
+   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a
+   * job; stretches alone are few and have an index of their own (`stretch = true` word for word as there).
+   */
+  const inside = 'job = ? and "from" between ? and ?';
+  const stickingOut = 'stretch = true and job = ? and "to" >= ? and "from" < ?';
+  const ordered = (where: string, direction: 'asc' | 'desc') =>
+    reader.prepare(`select ${COLUMNS} from occurrences where ${where} and (? is null or verdict = ?) order by "from" ${direction} limit ?`);
+  const insideOldest = ordered(inside, 'asc');
+  const insideNewest = ordered(inside, 'desc');
+  const stickingOutOldest = ordered(`${stickingOut} and "from" > ?`, 'asc');
+  const stickingOutNewest = ordered(`${stickingOut} and "from" < ?`, 'desc');
+  const sums = reader.prepare(
+    `select verdict, sum(count) as count from
+       (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${stickingOut})
+     group by verdict`,
+  );
+
+  return {
+    async record(entries) {
+      if (entries.length === 0) return;
+      transact(() => {
+        for (const { job, from, to, count, verdict, execution, reason, decidedAt } of entries) {
+          insertion.run(occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, flag(from !== to));
+        }
+      });
+    },
+
+    async occurrences({ job, from = -EVER, to = EVER, verdict, after, limit, order = 'oldest' }) {
+      const wanted = verdict ?? null;
+      return read(() => {
+        if (order === 'oldest') {
+          const past = after ?? -EVER;
+          const early = rows<Occurrence>(stickingOutOldest, job, from, from, past, wanted, wanted, limit);
+          const late = rows<Occurrence>(insideOldest, job, Math.max(from, past + 1), to, wanted, wanted, limit - early.length);
+          return [...early, ...late];
+        }
+        const before = after ?? EVER;
+        const late = rows<Occurrence>(insideNewest, job, from, Math.min(to, before - 1), wanted, wanted, limit);
+        const early = rows<Occurrence>(stickingOutNewest, job, from, from, before, wanted, wanted, limit - late.length);
+        return [...late, ...early];
+      });
+    },
+
+    async summary({ job, from = -EVER, to = EVER }) {
+      const counts = read(() => rows<{ verdict: Verdict; count: number }>(sums, job, from, to, job, from, from));
+      return Object.fromEntries(counts.map(({ verdict, count }) => [verdict, count]));
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * One process per data directory. The lock is an open exclusive transaction on a database of its own, because the operating system
+ * drops it with the process, however that ends; a file with a pid in it would outlive a kill -9. The pid is written beside it,
+ * only to be named to whoever comes second.
+ *
+ * Hazard: POSIX drops a process's locks on a file when the process closes any descriptor of it. Nothing else may open `lock.sqlite`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { primaryCode } from './errors.ts';
+
+const BUSY = 5;
+
+/** Another process, or another store in this one, holds the data directory. */
+export class DataDirectoryLocked extends Error {
+  readonly code = 'dataDirectoryLocked';
+  readonly directory: string;
+  /** The process that holds it; undefined when it has not said so yet. */
+  readonly pid: number | undefined;
+
+  constructor(directory: string, pid: number | undefined, options?: ErrorOptions) {
+    const holder = pid === undefined ? 'another process' : `the process with pid ${pid}`;
+    super(`data directory "${directory}" is in use by ${holder}; stop that one first, or give this one a directory of its own`, options);
+    this.directory = directory;
+    this.pid = pid;
+  }
+}
+
+/** Takes the directory or throws DataDirectoryLocked at once. Gives back what releases it. */
+export function lockDirectory(directory: string): () => void {
+  const pidFile = join(directory, 'lock.pid');
+  const db = openLock(directory);
+  try {
+    db.exec('pragma busy_timeout = 0; pragma journal_mode = delete; pragma locking_mode = exclusive; begin exclusive');
+  } catch (error) {
+    db.close();
+    if (primaryCode(error) === BUSY) throw new DataDirectoryLocked(directory, readPid(pidFile), { cause: error });
+    throw notWritable(directory, error);
+  }
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`);
+  } catch {
+    // A full disk must not keep a center from starting: the lock is held, only its holder goes unnamed.
+  }
+  return () => db.close();
+}
+
+function openLock(directory: string): DatabaseSync {
+  try {
+    return new DatabaseSync(join(directory, 'lock.sqlite'));
+  } catch (error) {
+    throw notWritable(directory, error);
+  }
+}
+
+function notWritable(directory: string, cause: unknown): Error {
+  return new Error(`data directory "${directory}" cannot be locked: ${cause instanceof Error ? cause.message : cause}`, { cause });
+}
+
+function readPid(pidFile: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    // The holder has the lock but has not written its pid yet.
+    return undefined;
+  }
+}

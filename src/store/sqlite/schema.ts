@@ -1,0 +1,85 @@
+/**
+ * Brings the file to the schema this version knows. What is newer, damaged or somebody else's is refused before anything is written:
+ * the look happens on a connection that can only read.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { MikroORM, NodeSqliteDialect, raw, SqliteDriver } from '@mikro-orm/sql';
+import { entities } from '../entities.ts';
+import { primaryCode } from './errors.ts';
+
+/** +1 with every change of the entities. */
+const SCHEMA_VERSION = 1;
+
+const CORRUPT = 11;
+const NOT_A_DATABASE = 26;
+
+export type SqliteOrm = MikroORM<SqliteDriver>;
+
+/** An ORM on `file` with the schema up to date; from here on it only reads. */
+export async function prepareSchema(file: string): Promise<SqliteOrm> {
+  const version = storedVersion(file);
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
+    );
+  }
+  const orm = await MikroORM.init({
+    driver: SqliteDriver,
+    driverOptions: new NodeSqliteDialect(file),
+    dbName: file,
+    entities: [...entities],
+  });
+  try {
+    if (version < SCHEMA_VERSION) await update(orm);
+    await orm.em.execute('pragma query_only = on');
+    return orm;
+  } catch (error) {
+    await orm.close();
+    throw error;
+  }
+}
+
+/** Whether a JSON array of host ids holds `host`. Looks at every candidate: hosts have no index, executions of other kinds are never read. */
+export function onHost(host: string): Record<string, never[]> {
+  return { [raw('exists (select 1 from json_each(hosts) where value = ?)', [host])]: [] };
+}
+
+/** Safe to run again after a crash in the middle: the version is written last. `safe` never drops a column or table. */
+async function update(orm: SqliteOrm): Promise<void> {
+  await orm.em.execute('pragma journal_mode = wal');
+  await orm.em.execute('pragma synchronous = full');
+  await orm.schema.update({ safe: true });
+  await orm.em.execute(`insert or ignore into meta (_id, value) values ('probe', 0)`);
+  await orm.em.execute(`insert or replace into meta (_id, value) values ('schemaVersion', ${SCHEMA_VERSION})`);
+}
+
+/** 0 when there is nothing yet. */
+function storedVersion(file: string): number {
+  if (!existsSync(file) || statSync(file).size === 0) return 0;
+  try {
+    const db = new DatabaseSync(file, { readOnly: true });
+    try {
+      return readVersion(db, file);
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (primaryCode(error) !== CORRUPT && primaryCode(error) !== NOT_A_DATABASE) throw error;
+    throw new Error(`"${file}" is damaged or no SQLite database; put back a backup, or move it away to begin anew`, { cause: error });
+  }
+}
+
+function readVersion(db: DatabaseSync, file: string): number {
+  const tables = db
+    .prepare(`select name from sqlite_master where type = 'table' and name not like 'sqlite^_%' escape '^'`)
+    .all()
+    .map(row => String(row.name));
+  const known = new Set(entities.map(entity => entity.meta.tableName));
+  const row = tables.includes('meta') ? db.prepare(`select value from meta where _id = 'schemaVersion'`).get() : undefined;
+  if (row) return Number(row.value);
+  // Tables of ours without a version: the first start was cut short. Tables of others: not our file.
+  const stranger = tables.find(table => !known.has(table));
+  if (stranger !== undefined) throw new Error(`"${file}" is no database of Troupe: it has a table "${stranger}" and no schema version`);
+  return 0;
+}
