@@ -64,3 +64,21 @@ export interface WorkDirs {
   make(run: string): Promise<string>;
   remove(run: string): Promise<void>;
 }
+
+/** Finds the program that a command's first word means. */
+export interface Programs {
+  /** The absolute path of a file inside `directory`, its run bit set; undefined when there is none or the name leads outside. */
+  inApp(directory: string, name: string): Promise<string | undefined>;
+  /** The absolute path of a program: an absolute `name` itself, a bare one searched along `path` (colon-separated); undefined when there is none. */
+  onPath(name: string, path: string): Promise<string | undefined>;
+  /** bash where the host has one, else sh; absolute. */
+  shell(): Promise<string>;
+}
+
+/** The host's key. The private half stays behind this port. */
+export interface Identity {
+  /** Ed25519, raw 32 bytes, base64url. */
+  readonly publicKey: string;
+  /** Signature over the UTF-8 bytes of `text`, base64url. */
+  sign(text: string): string;
+}

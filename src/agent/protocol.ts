@@ -108,6 +108,8 @@ export const EndedReport = z.object({
   output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number(), leftOutBytes: z.number() }).optional(),
 });
 export const Report = z.discriminatedUnion('state', [StartedReport, EndedReport]);
+export type StartedReport = z.infer<typeof StartedReport>;
+export type EndedReport = z.infer<typeof EndedReport>;
 export type Report = z.infer<typeof Report>;
 
 /** A piece of output; `seq` counts up by one per run, from 1. */

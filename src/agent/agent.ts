@@ -1,0 +1,180 @@
+/**
+ * The program on a host, without the host: everything it touches is a port, so the same code runs on a machine and in a simulation.
+ *
+ *   link ---commands---> commands --durable--> runs ---order---> keeper
+ *     ^ ----------------- reports, output <------ news --------------/
+ *
+ * The journal is read first, then link and keeper are opened side by side: neither waits for the other.
+ */
+import { type Clock, pause } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import { createCommands } from './commands.ts';
+import { createDisconnectWatch, type DisconnectWatch } from './disconnect.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { createKeeping, type Keeping } from './keeping.ts';
+import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
+import { type CenterFrame, createLink, type Link } from './link.ts';
+import type { Log } from './log.ts';
+import { createOutput, type Output } from './output.ts';
+import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
+import { type Capabilities, type Hello, helloText, PROTOCOL } from './protocol.ts';
+import { createReports, type Reports } from './reports.ts';
+import { createRuns, type Runs } from './runs.ts';
+
+export interface AgentSettings {
+  /** Addresses of the centers, tried in turn; at least one. */
+  centers: string[];
+  /** Sent until a center has welcomed this agent once. */
+  joinToken?: string;
+  name: string;
+  pool: string;
+  capabilities: Capabilities;
+  /** Changes when the machine starts anew. */
+  bootId: string;
+  /** The host's environment; runs get an allow-list of it. */
+  hostEnv: Record<string, string | undefined>;
+  limits?: Partial<AgentLimits>;
+  spans?: Partial<AgentSpans>;
+}
+
+export interface AgentParts {
+  clock: Clock;
+  ids: Ids;
+  disk: Disk;
+  dialer: Dialer;
+  keepers: KeeperDoor;
+  artifacts: Artifacts;
+  workDirs: WorkDirs;
+  programs: Programs;
+  identity: Identity;
+  log: Log;
+  settings: AgentSettings;
+}
+
+export interface Agent {
+  /** Resolves once the signal has aborted and the link is closed; keeper and processes go on. Rejects when the journal cannot be understood. Once only. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createAgent(parts: AgentParts): Agent {
+  const { clock, disk, log, settings } = parts;
+  const limits = { ...agentLimits, ...settings.limits };
+  const spans = { ...agentSpans, ...settings.spans };
+  return {
+    async run(signal) {
+      const journal = await openJournal({ disk, limits, log, now: clock.now() });
+      const { link, keeping, runs, watch } = wire(parts, { limits, spans, journal, signal });
+      await Promise.all([link.run(signal), keeping.run(signal), sweep(parts, spans, journal, signal)]);
+      watch.up();
+      runs.breakOff();
+      await journal.flushed();
+    },
+  };
+}
+
+interface Wired {
+  link: Link;
+  keeping: Keeping;
+  runs: Runs;
+  watch: DisconnectWatch;
+}
+
+function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Wired {
+  const { clock, log, settings } = parts;
+  const { limits, spans, journal, signal } = own;
+  const { bootId, hostEnv } = settings;
+  // Everybody here knows somebody who knows them: those that are made later are only called once all are.
+  const keeping = createKeeping({
+    clock,
+    door: parts.keepers,
+    log,
+    spans,
+    on: { opened: kept => runs.opened(kept), news: news => (news.type === 'changed' ? runs.heard(news.run) : runs.news(news.run)) },
+  });
+  const link = createLink({
+    clock,
+    ids: parts.ids,
+    dialer: parts.dialer,
+    log,
+    spans,
+    centers: settings.centers,
+    hello: nonce => hello(parts, journal, runs, nonce),
+    on: {
+      welcome() {
+        watch.up();
+        if (!journal.joined) journal.note([{ joined: true }]);
+        reports.resend();
+        output.up();
+      },
+      down() {
+        output.down();
+        watch.down();
+      },
+      frame: frame => take(frame),
+    },
+  });
+  const reports: Reports = createReports({ journal, send: report => link.send(report), onReported: run => commands.reported(run) });
+  const output: Output = createOutput({
+    clock,
+    keeping,
+    log,
+    limits,
+    spans,
+    send: frame => link.send(frame),
+    buffered: () => link.buffered(),
+    on: { kept: (run, outputKept) => journal.note([{ run, set: { outputKept } }]), delivered: run => runs.delivered(run) },
+  });
+  const { artifacts, workDirs, programs } = parts;
+  const runs = createRuns({
+    ...{ clock, log, limits, spans, bootId, hostEnv, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
+  });
+  const commands = createCommands({ clock, log, limits, bootId, journal, reports, runs, send: frame => link.send(frame) });
+  const watch = createDisconnectWatch({
+    clock,
+    journal,
+    heardAt: () => link.heardAt(),
+    stop(run, reason) {
+      log.warn(`${run}: stopped, ${reason}`);
+      // Ended whatever the disk says; the keeper's word and this note make the same end of it.
+      void journal
+        .write([{ run, set: { stop: { as: 'disconnected', reason } } }], { reserve: true })
+        .catch(() => undefined)
+        .then(() => runs.stop(run));
+    },
+  });
+  const take = (frame: CenterFrame) => {
+    if (frame.type === 'reported') reports.reported(frame.ids);
+    else if (frame.type === 'kept') output.kept(frame.run, frame.through);
+    else void commands.take(frame).then(() => link.isUp() || watch.down());
+  };
+
+  reports.restore();
+  runs.resume();
+  watch.down();
+  return { link, keeping, runs, watch };
+}
+
+function hello(parts: AgentParts, journal: Journal, runs: Runs, nonce: string): Hello {
+  const { identity, settings } = parts;
+  const token = journal.joined ? undefined : settings.joinToken;
+  return {
+    type: 'hello',
+    protocol: PROTOCOL,
+    name: settings.name,
+    pool: settings.pool,
+    publicKey: identity.publicKey,
+    signature: identity.sign(helloText(nonce)),
+    ...(token === undefined ? {} : { joinToken: token }),
+    bootId: settings.bootId,
+    capabilities: settings.capabilities,
+    runs: runs.list(),
+  };
+}
+
+async function sweep(parts: AgentParts, spans: AgentSpans, journal: Journal, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await pause(parts.clock, spans.sweepMs, signal);
+    if (signal.aborted) return;
+    for (const sentence of await journal.sweep(parts.clock.now())) parts.log.warn(sentence);
+  }
+}

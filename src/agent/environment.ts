@@ -1,0 +1,23 @@
+/** What a process finds in its environment: little of the host's, what the job says, where it is. */
+
+/** Names of the host's environment that a run inherits; `LC_…` beside them. Secrets of the agent's own environment never reach a run. */
+const INHERITED = new Set(['PATH', 'HOME', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'USER', 'LOGNAME', 'SHELL', 'JAVA_HOME']);
+
+/** When the agent itself was started without a PATH. */
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The whole environment of a run. The job's own `env` wins over the host's; the two directories win over both. */
+export function runEnvironment(from: {
+  host: Record<string, string | undefined>;
+  spec: Record<string, string>;
+  appDirectory: string | undefined;
+  workDirectory: string;
+}): Record<string, string> {
+  const env: Record<string, string> = { PATH: USUAL_PATH };
+  for (const [name, value] of Object.entries(from.host)) {
+    if (value !== undefined && (INHERITED.has(name) || name.startsWith('LC_'))) env[name] = value;
+  }
+  Object.assign(env, from.spec, { TROUPE_WORK_DIR: from.workDirectory });
+  if (from.appDirectory !== undefined) env.TROUPE_APP_DIR = from.appDirectory;
+  return env;
+}

@@ -1,0 +1,80 @@
+/** The journal as text: one JSON value a line, the first says the version. */
+import { z } from 'zod';
+import { Fence, ProcessSpec, Report, Run } from './protocol.ts';
+import { blankRecord, type Change, type RunRecord } from './records.ts';
+
+const JOURNAL_VERSION = 1;
+
+const Record = z.object({
+  run: Run,
+  fence: Fence,
+  spec: ProcessSpec.nullable(),
+  bootId: z.string(),
+  preparations: z.number(),
+  kept: z.boolean(),
+  note: z.string().nullable(),
+  stop: z.object({ as: z.enum(['cancelled', 'superseded', 'disconnected']), reason: z.string() }).nullable(),
+  at: z.number(),
+  startedAt: z.number().nullable(),
+  endedAt: z.number().nullable(),
+  unreported: z.array(Report),
+  outputKept: z.number(),
+  settled: z.boolean(),
+});
+
+const Line = z.union([
+  z.object({ run: z.string(), set: Record.partial() }),
+  z.object({ epoch: z.tuple([z.number(), z.number()]) }),
+  z.object({ joined: z.literal(true) }),
+  z.object({ nextId: z.number() }),
+  z.object({ journal: z.number() }),
+]);
+
+export interface JournalState {
+  records: Map<string, RunRecord>;
+  epochs: Map<number, number>;
+  joined: boolean;
+  nextId: number;
+}
+
+export const writeLine = (line: Change | { journal: number }): string => `${JSON.stringify(line)}\n`;
+
+/** A last line without its line break is what a crash left of an append that nobody was told about: it is ignored. */
+export function readJournal(text: string | undefined): JournalState {
+  const state: JournalState = { records: new Map(), epochs: new Map(), joined: false, nextId: 1 };
+  const lines = (text ?? '').split('\n').slice(0, -1);
+  for (const [index, written] of lines.entries()) applyLine(state, parseLine(written, index + 1));
+  return state;
+}
+
+function parseLine(written: string, number: number): z.infer<typeof Line> {
+  let value: unknown;
+  try {
+    value = JSON.parse(written);
+  } catch (cause) {
+    throw new Error(`line ${number} of the agent's journal is broken; it must not be guessed what this host runs`, { cause });
+  }
+  const version = typeof value === 'object' && value !== null && 'journal' in value ? value.journal : JOURNAL_VERSION;
+  if (version !== JOURNAL_VERSION)
+    throw new Error(`the agent's journal has version ${version}, this agent reads version ${JOURNAL_VERSION}: start the newer agent`);
+  const line = Line.safeParse(value);
+  if (!line.success) throw new Error(`line ${number} of the agent's journal is not one this agent knows`, { cause: line.error });
+  return line.data;
+}
+
+function applyLine(state: JournalState, line: z.infer<typeof Line>): void {
+  if ('run' in line) {
+    const set = withoutAbsent(line.set);
+    for (const report of set.unreported ?? []) state.nextId = Math.max(state.nextId, report.id + 1);
+    const known = state.records.get(line.run);
+    if (known) Object.assign(known, set);
+    else state.records.set(line.run, Record.parse({ ...blankRecord, ...set }));
+  } else if ('epoch' in line) state.epochs.set(line.epoch[0], line.epoch[1]);
+  else if ('joined' in line) state.joined = true;
+  else if ('nextId' in line) state.nextId = Math.max(state.nextId, line.nextId);
+}
+
+/** `partial()` allows a key with the value undefined; a line has none, and the types should know. */
+function withoutAbsent(set: z.infer<ReturnType<typeof Record.partial>>): Partial<RunRecord> {
+  return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,79 @@
+/** Always a keeper at hand: opens one, listens to it, opens the next when it is gone, and repeats what was asked in between. */
+import { type Clock, pause } from '../clock.ts';
+import { type Keeper, KeeperGone, type KeeperNews, type KeptRun } from './keeper/protocol.ts';
+import type { AgentSpans } from './limits.ts';
+import type { Log } from './log.ts';
+import type { KeeperDoor } from './ports.ts';
+
+export interface Keeping {
+  /** Keeps a keeper open until the signal aborts; the keeper itself goes on. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Asks the keeper, and the next one when this one goes away meanwhile: only for what may be asked twice. Waits as long as there is none. */
+  ask<T>(question: (keeper: Keeper) => Promise<T>): Promise<T>;
+}
+
+export function createKeeping(parts: {
+  clock: Clock;
+  door: KeeperDoor;
+  log: Log;
+  spans: AgentSpans;
+  on: {
+    /** A keeper was opened and says what it has. Nothing else is asked of it before this has returned. */
+    opened(kept: KeptRun[]): void;
+    news(news: KeeperNews): void;
+  };
+}): Keeping {
+  const { clock, door, log, spans } = parts;
+  let current: Keeper | undefined;
+  let waiting: ((keeper: Keeper) => void)[] = [];
+
+  const session = async (stopped: Promise<void>) => {
+    const keeper = await door.open();
+    let listening = true;
+    // Listening before listing: what happens in between is then told twice rather than never.
+    keeper.onNews(news => {
+      if (listening) parts.on.news(news);
+    });
+    try {
+      parts.on.opened(await keeper.list());
+      current = keeper;
+      const ready = waiting;
+      waiting = [];
+      for (const one of ready) one(keeper);
+      await Promise.race([keeper.gone, stopped]);
+    } finally {
+      listening = false;
+      if (current === keeper) current = undefined;
+    }
+  };
+
+  return {
+    async run(signal) {
+      const stopped = new Promise<void>(resolve => {
+        if (signal.aborted) return resolve();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      while (!signal.aborted) {
+        try {
+          // A keeper that answers nothing must not hold up the stop.
+          await Promise.race([session(stopped), stopped]);
+          if (!signal.aborted) log.warn('the keeper is gone, opening the next one');
+        } catch (problem) {
+          log.error('no keeper can be opened', { problem: problem instanceof Error ? problem.message : String(problem) });
+        }
+        if (!signal.aborted) await pause(clock, spans.keeperRetryMs, signal);
+      }
+    },
+    async ask(question) {
+      for (;;) {
+        const keeper = current ?? (await new Promise<Keeper>(resolve => waiting.push(resolve)));
+        try {
+          return await question(keeper);
+        } catch (problem) {
+          if (!(problem instanceof KeeperGone)) throw problem;
+          if (current === keeper) current = undefined;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** Everything in the agent that can grow, with its name and what happens at the limit. */
+export interface AgentLimits {
+  /** Runs that have not ended; a start beyond is refused with a reason. 1,000 of them fit into one hello. */
+  runsMax: number;
+  /** Runs fetched, unpacked and handed to the keeper at the same time; further ones wait their turn. */
+  preparingMax: number;
+  /** Deaths of the agent while it prepared one run; the run is then parked. */
+  preparationDeathsMax: number;
+  /** Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first. */
+  endedKeptMax: number;
+  endedKeptMs: number;
+  /** A report or output that no center took for this long is given up. */
+  undeliveredMs: number;
+  /** Bytes appended to the journal before it is written anew without what is over. */
+  journalAppendMax: number;
+  /** Bytes kept free on purpose, given back when the disk is full so that ends can still be noted. */
+  reserveBytes: number;
+  /** Bytes of output kept from the beginning and from the end of a run. */
+  outputHeadBytes: number;
+  outputTailBytes: number;
+  /** Bytes of output sent and not yet acknowledged; the pump waits. */
+  outputWindowRun: number;
+  outputWindowAll: number;
+  /** Bytes asked of the keeper at once. */
+  outputReadBytes: number;
+  /** Bytes in the socket's own buffer; the pump waits. */
+  linkBufferMax: number;
+  /** Commands acknowledged in one frame. */
+  doneMax: number;
+}
+
+export const agentLimits: AgentLimits = {
+  runsMax: 1_000,
+  preparingMax: 8,
+  preparationDeathsMax: 2,
+  endedKeptMax: 10_000,
+  endedKeptMs: 24 * 3_600_000,
+  undeliveredMs: 7 * 24 * 3_600_000,
+  journalAppendMax: 8 * 1024 * 1024,
+  reserveBytes: 1024 * 1024,
+  outputHeadBytes: 1024 * 1024,
+  outputTailBytes: 1024 * 1024,
+  outputWindowRun: 256 * 1024,
+  outputWindowAll: 4 * 1024 * 1024,
+  outputReadBytes: 128 * 1024,
+  linkBufferMax: 1024 * 1024,
+  doneMax: 1_000,
+};
+
+/** Spans, milliseconds. */
+export interface AgentSpans {
+  /** Base and cap of the full-jitter back-off between dials. */
+  redialBaseMs: number;
+  redialCapMs: number;
+  /** From dialling to the center's welcome; then the next center is tried. */
+  welcomeMs: number;
+  /** Between tries to open a keeper, to write a journal that could not be written, to look at a full socket again. */
+  keeperRetryMs: number;
+  journalRetryMs: number;
+  bufferRetryMs: number;
+  /** Between looks at what may be forgotten. */
+  sweepMs: number;
+}
+
+export const agentSpans: AgentSpans = {
+  redialBaseMs: 1_000,
+  redialCapMs: 60_000,
+  welcomeMs: 15_000,
+  keeperRetryMs: 1_000,
+  journalRetryMs: 5_000,
+  bufferRetryMs: 100,
+  sweepMs: 60_000,
+};

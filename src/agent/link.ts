@@ -1,0 +1,196 @@
+/**
+ * The line to the center: dial, answer the challenge, keep it warm, dial again.
+ *
+ *   dialling --open, challenge--> greeting --welcome--> up --closed | silent for three heartbeats--> waiting --back-off--> dialling (the next center)
+ *                                        \--refused------------------------------------------------> waiting
+ *
+ * A half-open socket never says that it is closed, so only frames count as life; what an abandoned socket says later is ignored.
+ */
+import { type Clock, pause } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import type { AgentSpans } from './limits.ts';
+import type { Log } from './log.ts';
+import type { Dialer, Link as Socket } from './ports.ts';
+import { AGENT_FRAME_MAX, FromCenter, type FromAgent, type Hello, PROTOCOL } from './protocol.ts';
+
+/** Heartbeats without any frame after which a socket counts as dead. */
+const SILENT_HEARTBEATS = 3;
+
+/** Refusals that trying again soon does not change: somebody has to act. */
+const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'protocol']);
+
+export type CenterFrame = Exclude<FromCenterFrame, { type: 'challenge' | 'welcome' | 'refused' | 'ping' | 'pong' }>;
+type FromCenterFrame = ReturnType<typeof FromCenter.parse>;
+type FromAgentFrame = ReturnType<typeof FromAgent.parse>;
+
+export interface Link {
+  /** Dials until the signal aborts; then closes the socket and resolves. */
+  run(signal: AbortSignal): Promise<void>;
+  /** False when the link is not up: the frame is dropped, and what must arrive is sent again after the next welcome. */
+  send(frame: FromAgentFrame): boolean;
+  isUp(): boolean;
+  /** Bytes waiting in the socket, 0 when there is none. */
+  buffered(): number;
+  /** Monotonic ms at which a center that had welcomed this agent was last heard; the start of the agent before the first time. */
+  heardAt(): number;
+}
+
+export interface LinkParts {
+  clock: Clock;
+  ids: Ids;
+  dialer: Dialer;
+  log: Log;
+  spans: AgentSpans;
+  centers: string[];
+  hello(nonce: string): Hello;
+  on: {
+    /** The link is up. */
+    welcome(): void;
+    frame(frame: CenterFrame): void;
+    /** The link was up and is not any more. */
+    down(): void;
+  };
+}
+
+/** How one socket ended. */
+type Parting = { was: 'up' | 'never'; final: boolean };
+
+export function createLink(parts: LinkParts): Link {
+  const { clock, ids, dialer, log, spans, centers } = parts;
+  let up: Socket | undefined;
+  let heardAt = clock.monotonic();
+
+  /** One socket from dial to end. */
+  const attempt = (url: string, signal: AbortSignal): Promise<Parting> =>
+    new Promise(resolve => {
+      let socket: Socket | undefined;
+      let over = false;
+      let final = false;
+      let nonce = 0;
+      let heard = clock.monotonic();
+
+      const end = (code: number, reason: string, sentence?: string) => {
+        if (over) return;
+        over = true;
+        disarmWelcome();
+        disarmBeat();
+        signal.removeEventListener('abort', stop);
+        const was = up !== undefined && up === socket ? 'up' : 'never';
+        up = was === 'up' ? undefined : up;
+        if (sentence) log.warn(sentence, { center: url });
+        socket?.close(code, reason);
+        if (was === 'up') parts.on.down();
+        resolve({ was, final });
+      };
+      const stop = () => end(1001, 'the agent stops');
+      const write = (frame: FromAgentFrame) => socket?.send(encode(frame));
+
+      let disarmBeat = () => {};
+      const beatEvery = (heartbeatMs: number) => {
+        disarmBeat = clock.after(heartbeatMs, () => {
+          const silentMs = clock.monotonic() - heard;
+          if (silentMs >= SILENT_HEARTBEATS * heartbeatMs) {
+            return end(4000, 'silent', `the center was silent for ${Math.round(silentMs)} ms, dialling again`);
+          }
+          write({ type: 'ping', nonce: String(++nonce) });
+          beatEvery(heartbeatMs);
+        });
+      };
+
+      const take = (frame: FromCenterFrame) => {
+        switch (frame.type) {
+          case 'challenge':
+            if (frame.protocol < PROTOCOL)
+              log.warn('the center speaks an older protocol', { center: url, protocol: frame.protocol, ours: PROTOCOL });
+            return write(parts.hello(frame.nonce));
+          case 'welcome':
+            disarmWelcome();
+            up = socket;
+            heardAt = heard;
+            log.info('the center welcomed this agent', { center: url, host: frame.host });
+            beatEvery(frame.heartbeatMs);
+            return parts.on.welcome();
+          case 'refused':
+            final = FINAL.has(frame.code);
+            return end(
+              1000,
+              'refused',
+              `the center refused this agent: ${frame.message} (${frame.code})${final ? '; it needs somebody to act' : ''}`,
+            );
+          case 'ping':
+            return write({ type: 'pong', nonce: frame.nonce });
+          case 'pong':
+            return;
+          default:
+            if (up === socket) parts.on.frame(frame);
+        }
+      };
+
+      const disarmWelcome = clock.after(spans.welcomeMs, () => end(4001, 'no welcome', `no welcome within ${spans.welcomeMs} ms`));
+      signal.addEventListener('abort', stop, { once: true });
+      dialer.dial(url, {
+        open(link) {
+          // It opened after we had given it up: nobody else would close it.
+          if (over) return link.close(4001, 'too late');
+          socket = link;
+        },
+        frame(text) {
+          if (over) return;
+          heard = clock.monotonic();
+          if (up !== undefined && up === socket) heardAt = heard;
+          const frame = decode(text);
+          if (frame) take(frame);
+          else log.warn('a frame of the center makes no sense to this agent, it is ignored', { center: url, frame: text.slice(0, 200) });
+        },
+        closed: (code, reason) => end(1000, '', `the link to the center closed (${code}${reason ? `, ${reason}` : ''})`),
+      });
+    });
+
+  return {
+    async run(signal) {
+      let failures = 0;
+      for (let turn = 0; !signal.aborted; turn++) {
+        const url = centers[turn % centers.length];
+        if (url === undefined) throw new Error('an agent needs the address of a center');
+        const parting = await attempt(url, signal);
+        failures = parting.was === 'up' ? 0 : failures + 1;
+        await pause(clock, backOff(parting, failures, ids.fraction(), spans), signal);
+      }
+    },
+    send(frame) {
+      if (!up) return false;
+      const text = encode(frame);
+      up.send(text);
+      return true;
+    },
+    isUp: () => up !== undefined,
+    buffered: () => up?.buffered() ?? 0,
+    heardAt: () => heardAt,
+  };
+}
+
+/** Full jitter: anywhere between nothing and a span that doubles, so that a fleet does not come back in step. After a final refusal half a cap at least. */
+export function backOff(parting: Parting, failures: number, fraction: number, spans: AgentSpans): number {
+  if (parting.final) return (spans.redialCapMs * (1 + fraction)) / 2;
+  return fraction * Math.min(spans.redialCapMs, spans.redialBaseMs * 2 ** Math.min(failures, 30));
+}
+
+function decode(text: string): FromCenterFrame | undefined {
+  try {
+    const frame = FromCenter.safeParse(JSON.parse(text));
+    return frame.success ? frame.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Control characters grow six-fold in JSON; a piece of output made of them is sent with signs in their place rather than be refused for its size. */
+function encode(frame: FromAgentFrame): string {
+  const text = JSON.stringify(frame);
+  // At most three bytes of UTF-8 for each unit of a string.
+  if (frame.type !== 'output' || text.length * 3 <= AGENT_FRAME_MAX || sizeOf(text) <= AGENT_FRAME_MAX) return text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return JSON.stringify({ ...frame, text: frame.text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '\uFFFD') });
+}
+
+const sizeOf = (text: string) => new TextEncoder().encode(text).length;

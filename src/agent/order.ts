@@ -1,0 +1,45 @@
+/** From a durable start to the order for the keeper: fetch, find the program, make room. */
+import { resolveArgv } from './command.ts';
+import { runEnvironment } from './environment.ts';
+import type { KeepOrder } from './keeper/protocol.ts';
+import type { AgentLimits } from './limits.ts';
+import type { Artifacts, Programs, WorkDirs } from './ports.ts';
+import { type ProcessSpec, type Run, runKey } from './protocol.ts';
+
+export interface OrderParts {
+  artifacts: Artifacts;
+  workDirs: WorkDirs;
+  programs: Programs;
+  hostEnv: Record<string, string | undefined>;
+  limits: AgentLimits;
+}
+
+/** Throws ArtifactError, CommandProblem, or what the disk says. */
+export async function makeOrder(
+  parts: OrderParts,
+  run: Run,
+  spec: ProcessSpec,
+  signal: AbortSignal,
+): Promise<{ order: KeepOrder; note: string | null }> {
+  const { artifacts, workDirs, programs, hostEnv, limits } = parts;
+  const key = runKey(run);
+  const app = spec.artifact && (await artifacts.prepare(spec.artifact, { execution: run.execution, signal }));
+  signal.throwIfAborted();
+  const workDirectory = await workDirs.make(key);
+  const env = runEnvironment({ host: hostEnv, spec: spec.env, appDirectory: app?.directory, workDirectory });
+  const argv = await resolveArgv(spec, app, env.PATH ?? '', programs);
+  signal.throwIfAborted();
+  return {
+    note: app?.note ?? null,
+    order: {
+      run: key,
+      argv,
+      cwd: app?.directory ?? workDirectory,
+      env,
+      timeoutMs: spec.timeoutMs,
+      killGraceMs: spec.killGraceMs,
+      headBytes: limits.outputHeadBytes,
+      tailBytes: limits.outputTailBytes,
+    },
+  };
+}

@@ -1,0 +1,201 @@
+/**
+ * Output from the keeper's spool to the center, in order per run, with a window of unacknowledged bytes for each run and for all together. One pump,
+ * one read at a time, the runs in turn: a run that floods does not starve the others, and nothing is read that could not leave.
+ */
+import type { Clock } from '../clock.ts';
+import type { SpooledChunk } from './keeper/protocol.ts';
+import type { Keeping } from './keeping.ts';
+import type { AgentLimits, AgentSpans } from './limits.ts';
+import type { Log } from './log.ts';
+import { type OutputFrame, type Run, runKey } from './protocol.ts';
+
+export interface Output {
+  /** There may be something to read behind `keptThrough`. Saying it twice is fine. */
+  news(run: Run, keptThrough: number): void;
+  /** The run has ended; `lastSeq` is the last there will be. `delivered` follows once the center has kept it. */
+  ended(run: Run, keptThrough: number, lastSeq: number): void;
+  /** The center has stored everything through this `seq`. */
+  kept(run: Run, through: number): void;
+  /** No more of this run. */
+  drop(key: string): void;
+  /** The link is up: what was not acknowledged is sent again. */
+  up(): void;
+  down(): void;
+}
+
+interface Stream {
+  run: Run;
+  kept: number;
+  sent: number;
+  lastSeq: number | undefined;
+  /** Something may be waiting in the spool. */
+  more: boolean;
+  /** Sent and not yet acknowledged, oldest first. */
+  flight: { seq: number; bytes: number }[];
+  flightBytes: number;
+}
+
+export interface OutputParts {
+  clock: Clock;
+  keeping: Keeping;
+  log: Log;
+  limits: AgentLimits;
+  spans: AgentSpans;
+  send(frame: OutputFrame): boolean;
+  buffered(): number;
+  on: { kept(key: string, through: number): void; delivered(key: string): void };
+}
+
+export function createOutput(parts: OutputParts): Output {
+  const { clock, keeping, log, limits, spans } = parts;
+  const streams = new Map<string, Stream>();
+  let flightBytes = 0;
+  let connected = false;
+  // Counts the links: what was read for an earlier one is read again.
+  let session = 0;
+  let pumping = false;
+  let waitingForBuffer = false;
+
+  const land = (stream: Stream, bytes: number) => {
+    stream.flightBytes -= bytes;
+    flightBytes -= bytes;
+  };
+
+  const rewind = (stream: Stream) => {
+    land(stream, stream.flightBytes);
+    stream.flight = [];
+    stream.sent = stream.kept;
+    stream.more = stream.lastSeq === undefined || stream.kept < stream.lastSeq;
+  };
+
+  const remove = (key: string) => {
+    const stream = streams.get(key);
+    if (!stream) return;
+    land(stream, stream.flightBytes);
+    streams.delete(key);
+  };
+
+  const look = (key: string) => {
+    const stream = streams.get(key);
+    if (stream?.lastSeq === undefined || stream.kept < stream.lastSeq) return;
+    remove(key);
+    parts.on.delivered(key);
+  };
+
+  const next = (): Stream | undefined => {
+    if (!connected || flightBytes >= limits.outputWindowAll) return undefined;
+    if (parts.buffered() > limits.linkBufferMax) {
+      waitForBuffer();
+      return undefined;
+    }
+    for (const stream of streams.values()) if (stream.more && stream.flightBytes < limits.outputWindowRun) return stream;
+    return undefined;
+  };
+
+  const waitForBuffer = () => {
+    if (waitingForBuffer) return;
+    waitingForBuffer = true;
+    clock.after(spans.bufferRetryMs, () => {
+      waitingForBuffer = false;
+      pump();
+    });
+  };
+
+  const sendChunk = (stream: Stream, chunk: SpooledChunk) => {
+    const { seq, at, text, bytes, leftOut } = chunk;
+    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, leftOut });
+    stream.sent = seq;
+    // Text rather than what the process wrote: this is what occupies memory and the line.
+    const size = text.length + 1;
+    stream.flight.push({ seq, bytes: size });
+    stream.flightBytes += size;
+    flightBytes += size;
+  };
+
+  const readOnce = async (stream: Stream) => {
+    const key = runKey(stream.run);
+    const mine = session;
+    // To the end of the line: the others come first the next time.
+    streams.delete(key);
+    streams.set(key, stream);
+    // Before the question, because news that arrives while it is answered must not be lost.
+    stream.more = false;
+    const maxBytes = Math.max(1, Math.min(limits.outputReadBytes, limits.outputWindowRun - stream.flightBytes));
+    let chunks: SpooledChunk[];
+    try {
+      chunks = await keeping.ask(keeper => keeper.read(key, stream.sent, maxBytes));
+    } catch (problem) {
+      log.warn(`${key}: its output cannot be read`, { problem: String(problem) });
+      if (stream.lastSeq !== undefined) stream.lastSeq = stream.kept;
+      return look(key);
+    }
+    if (mine !== session || streams.get(key) !== stream) {
+      stream.more = true;
+      return;
+    }
+    for (const chunk of chunks) if (chunk.seq > stream.sent) sendChunk(stream, chunk);
+    if (chunks.length > 0) stream.more = true;
+    else if (stream.lastSeq !== undefined && stream.flight.length === 0) {
+      // The spool has nothing more to give, whatever the last count said: waiting would never end.
+      stream.lastSeq = stream.kept;
+      look(key);
+    }
+  };
+
+  const pump = () => {
+    if (pumping) return;
+    pumping = true;
+    void (async () => {
+      for (let stream = next(); stream; stream = next()) await readOnce(stream);
+    })().finally(() => {
+      pumping = false;
+      if (next()) pump();
+    });
+  };
+
+  const streamOf = (run: Run, keptThrough: number): Stream => {
+    const key = runKey(run);
+    const known = streams.get(key);
+    if (known) return known;
+    const stream: Stream = { run, kept: keptThrough, sent: keptThrough, lastSeq: undefined, more: false, flight: [], flightBytes: 0 };
+    streams.set(key, stream);
+    return stream;
+  };
+
+  return {
+    news(run, keptThrough) {
+      streamOf(run, keptThrough).more = true;
+      pump();
+    },
+    ended(run, keptThrough, lastSeq) {
+      const stream = streamOf(run, keptThrough);
+      stream.lastSeq = lastSeq;
+      stream.more = stream.sent < lastSeq;
+      look(runKey(run));
+      pump();
+    },
+    kept(run, through) {
+      const key = runKey(run);
+      const stream = streams.get(key);
+      if (!stream || through <= stream.kept) return;
+      // Never beyond what was sent: a center that mistakes one run for another must not make output vanish.
+      stream.kept = Math.min(through, stream.sent);
+      while (stream.flight[0] && stream.flight[0].seq <= stream.kept) land(stream, stream.flight.shift()?.bytes ?? 0);
+      parts.on.kept(key, stream.kept);
+      look(key);
+      pump();
+    },
+    drop: remove,
+    up() {
+      session++;
+      connected = true;
+      for (const stream of streams.values()) rewind(stream);
+      pump();
+    },
+    down() {
+      session++;
+      connected = false;
+      for (const stream of streams.values()) rewind(stream);
+    },
+  };
+}

@@ -1,0 +1,289 @@
+/**
+ * The life of a run on its host.
+ *
+ *   (durable start) -> queued -> preparing -> with the keeper -> ended -> settled
+ *                         \___________\_____________________________/
+ *                           stopped, parked, could not be prepared
+ *
+ * What the keeper knows is the truth about processes, what the journal knows is what the center was promised; after any crash the two are laid side by
+ * side and the rest follows. Each step may be repeated.
+ */
+import { type Clock, pause } from '../clock.ts';
+import { type Ending, endedReport, endingOf, stoppedAs } from './endings.ts';
+import { createGate } from './gate.ts';
+import type { Journal } from './journal.ts';
+import type { KeptRun } from './keeper/protocol.ts';
+import type { Keeping } from './keeping.ts';
+import type { AgentSpans } from './limits.ts';
+import type { Log } from './log.ts';
+import { makeOrder, type OrderParts } from './order.ts';
+import type { Output } from './output.ts';
+import type { Hello, StartedReport } from './protocol.ts';
+import type { Change, RunRecord } from './records.ts';
+import type { Reports } from './reports.ts';
+
+/** Grace for a process whose own is not known any more. */
+const UNKNOWN_GRACE_MS = 10_000;
+
+export interface Runs {
+  /** After a restart: what ended is tidied, what belongs to an earlier life of the machine is lost, the rest waits for the keeper. */
+  resume(): void;
+  /** The start is durable. */
+  begin(key: string): void;
+  /** The stop is in the record. Stopping twice is fine. */
+  stop(key: string): void;
+  /** The keeper says how a run is. */
+  heard(kept: KeptRun): void;
+  /** A keeper was opened and these are all the runs it knows. */
+  opened(kept: KeptRun[]): void;
+  news(key: string): void;
+  delivered(key: string): void;
+  /** What this agent answers for. */
+  list(): Hello['runs'];
+  count(): number;
+  /** The agent stops on purpose: no preparation that it breaks off here counts as a death. */
+  breakOff(): void;
+}
+
+export interface RunsParts extends OrderParts {
+  clock: Clock;
+  log: Log;
+  spans: AgentSpans;
+  bootId: string;
+  journal: Journal;
+  keeping: Keeping;
+  reports: Reports;
+  output: Output;
+  signal: AbortSignal;
+}
+
+interface Live {
+  abort: AbortController;
+  /** Found in the journal, nobody knows yet whether the keeper has it; waiting for a place at the gate; fetching; the keeper has it. */
+  phase: 'resumed' | 'queued' | 'preparing' | 'kept';
+}
+
+export function createRuns(parts: RunsParts): Runs {
+  const { clock, log, journal, keeping, reports, output, limits } = parts;
+  const live = new Map<string, Live>();
+  const liveOf = new Map<string, number>();
+  const gate = createGate(limits.preparingMax);
+
+  const enter = (key: string, record: RunRecord, phase: Live['phase']): Live => {
+    const entry: Live = { abort: new AbortController(), phase };
+    live.set(key, entry);
+    liveOf.set(record.run.execution, (liveOf.get(record.run.execution) ?? 0) + 1);
+    return entry;
+  };
+
+  const leave = (key: string, record: RunRecord) => {
+    if (!live.delete(key)) return;
+    const left = (liveOf.get(record.run.execution) ?? 1) - 1;
+    if (left > 0) liveOf.set(record.run.execution, left);
+    else liveOf.delete(record.run.execution);
+  };
+
+  /** Does not return before the changes are on the disk, however long that takes; only the end of the agent ends it earlier, and then nothing was told. */
+  const durably = async (changes: Change[]): Promise<void> => {
+    for (let left = changes; ; left = []) {
+      try {
+        return await journal.write(left, { reserve: true });
+      } catch (problem) {
+        log.error('the journal cannot be written, trying again', { problem: String(problem), inMs: parts.spans.journalRetryMs });
+        await pause(clock, parts.spans.journalRetryMs, parts.signal);
+        if (parts.signal.aborted) return new Promise(() => undefined);
+      }
+    }
+  };
+
+  const attempt = (what: string, doing: Promise<unknown>): Promise<void> =>
+    doing.then(
+      () => undefined,
+      problem => log.warn(`${what} failed`, { problem: String(problem) }),
+    );
+
+  const tidy = (key: string, record: RunRecord): Promise<unknown> =>
+    Promise.all([
+      attempt(`${key}: removing its work directory`, parts.workDirs.remove(key)),
+      liveOf.has(record.run.execution) ? undefined : attempt(`${key}: releasing its app`, parts.artifacts.release(record.run.execution)),
+    ]);
+
+  const settle = (key: string) => {
+    const record = journal.records.get(key);
+    if (record && !record.settled) journal.note([{ run: key, set: { settled: true } }]);
+  };
+
+  const finish = async (key: string, ending: Ending, spool: { lastSeq: number } | 'none' | 'unknown'): Promise<void> => {
+    const record = journal.records.get(key);
+    if (!record || record.endedAt !== null) return;
+    const report = endedReport(journal.nextId(), record, ending);
+    leave(key, record);
+    log.info(`${key}: ended, ${ending.outcome}`, { exitCode: ending.exitCode, signal: ending.signal, reason: report.reason });
+    await durably([{ run: key, set: { endedAt: ending.at, spec: null, unreported: [...record.unreported, report] } }]);
+    reports.add(report);
+    await tidy(key, record);
+    if (spool === 'none') settle(key);
+    else if (spool !== 'unknown') output.ended(record.run, record.outputKept, spool.lastSeq);
+  };
+
+  const fail = (key: string, reason: string) => finish(key, { outcome: 'failed', at: Math.round(clock.now()), reason }, 'none');
+  const lose = (key: string, reason: string) => finish(key, { outcome: 'lost', at: Math.round(clock.now()), reason }, 'unknown');
+
+  const started = async (kept: KeptRun, record: RunRecord): Promise<void> => {
+    if (record.kept || record.endedAt !== null) return;
+    const entry = live.get(kept.run);
+    if (entry) entry.phase = 'kept';
+    const at = Math.round(kept.startedAt ?? clock.now());
+    const report: StartedReport = { type: 'report', id: journal.nextId(), run: record.run, state: 'started', at, pid: kept.pid ?? 0 };
+    log.info(`${kept.run}: started`, { pid: kept.pid });
+    await durably([{ run: kept.run, set: { kept: true, startedAt: at, unreported: [...record.unreported, report] } }]);
+    reports.add(report);
+  };
+
+  const stopKept = (key: string, graceMs: number) =>
+    void attempt(
+      `${key}: stopping it`,
+      keeping.ask(keeper => keeper.stop(key, graceMs)),
+    );
+
+  const forget = (key: string) =>
+    void attempt(
+      `${key}: forgetting it in the keeper`,
+      keeping.ask(keeper => keeper.forget(key)),
+    );
+
+  const heard = (kept: KeptRun) => {
+    const key = kept.run;
+    const record = journal.records.get(key);
+    if (!record || record.settled) {
+      // Nobody answers for it: the journal was lost, or this is what a crash left behind a settled run.
+      return kept.state === 'ended' ? forget(key) : kept.state === 'running' ? stopKept(key, UNKNOWN_GRACE_MS) : undefined;
+    }
+    if (kept.state !== 'ended') {
+      if (record.endedAt === null) void started(kept, record);
+      if (kept.state === 'running' && (record.stop || record.endedAt !== null)) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
+      return;
+    }
+    if (record.endedAt !== null) return output.ended(record.run, record.outputKept, kept.lastSeq);
+    if (kept.cause !== 'startFailed' && kept.startedAt !== null) void started(kept, record);
+    void finish(key, endingOf(kept, record, limits, clock.now()), { lastSeq: kept.lastSeq });
+  };
+
+  /** Resolves when the keeper has it, or when it has ended here. */
+  const prepare = async (key: string, entry: Live): Promise<void> => {
+    const record = journal.records.get(key);
+    const spec = record?.spec;
+    if (!record || !spec || record.endedAt !== null) return;
+    if (record.stop) return finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
+    if (record.preparations >= limits.preparationDeathsMax) {
+      return fail(key, `parked: the agent died ${record.preparations} times while it prepared this run`);
+    }
+    entry.phase = 'preparing';
+    await journal.write([{ run: key, set: { preparations: record.preparations + 1 } }]).catch(cause => {
+      throw new Error(cannotWrite(cause), { cause });
+    });
+    const { order, note } = await makeOrder(parts, record.run, spec, entry.abort.signal);
+    if (note !== null) journal.note([{ run: key, set: { note } }]);
+    const { signal } = entry.abort;
+    heard(
+      await keeping.ask(keeper => {
+        // It may have been stopped while there was no keeper: what was cancelled never starts later.
+        signal.throwIfAborted();
+        return keeper.start(order);
+      }),
+    );
+  };
+
+  const begin = (key: string, entry: Live) => {
+    entry.phase = 'queued';
+    void (async () => {
+      const leaveGate = await gate.enter();
+      try {
+        await prepare(key, entry);
+      } catch (problem) {
+        const record = journal.records.get(key);
+        if (!record || record.kept || parts.signal.aborted) return;
+        if (record.stop) return await finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
+        await fail(key, problem instanceof Error ? problem.message : String(problem));
+      } finally {
+        leaveGate();
+      }
+    })();
+  };
+
+  return {
+    heard,
+    resume() {
+      for (const [key, record] of journal.records) {
+        if (record.endedAt !== null || record.bootId !== parts.bootId) continue;
+        enter(key, record, record.kept ? 'kept' : 'resumed');
+      }
+      for (const [key, record] of journal.records) {
+        if (record.endedAt !== null) {
+          if (!record.settled) void tidy(key, record);
+        } else if (record.bootId !== parts.bootId) {
+          void lose(key, record.kept ? 'the machine restarted while it ran' : 'the machine restarted before it began');
+        }
+      }
+    },
+    begin(key) {
+      const record = journal.records.get(key);
+      if (record && record.endedAt === null && !live.has(key)) begin(key, enter(key, record, 'queued'));
+    },
+    stop(key) {
+      const record = journal.records.get(key);
+      const entry = live.get(key);
+      if (!record || !entry) return;
+      entry.abort.abort();
+      // It need not wait for its turn to learn that it is not wanted.
+      if (entry.phase === 'queued') void finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
+      if (record.kept) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
+    },
+    opened(kept) {
+      const known = new Set(kept.map(one => one.run));
+      for (const one of kept) {
+        heard(one);
+        const record = journal.records.get(one.run);
+        if (record && one.state !== 'ended') output.news(record.run, record.outputKept);
+      }
+      for (const [key, record] of journal.records) {
+        if (known.has(key)) continue;
+        if (record.endedAt !== null) settle(key);
+        else if (record.kept) void lose(key, 'its keeper does not know it any more').then(() => settle(key));
+        else {
+          const entry = live.get(key);
+          if (entry?.phase === 'resumed') begin(key, entry);
+        }
+      }
+    },
+    news(key) {
+      const record = journal.records.get(key);
+      if (record && !record.settled) output.news(record.run, record.outputKept);
+    },
+    delivered(key) {
+      forget(key);
+      settle(key);
+    },
+    list: () =>
+      [...live.keys()].flatMap(key => {
+        const record = journal.records.get(key);
+        if (!record) return [];
+        return [
+          { run: record.run, state: record.stop ? ('ending' as const) : record.kept ? ('running' as const) : ('preparing' as const) },
+        ];
+      }),
+    count: () => live.size,
+    breakOff() {
+      for (const [key, entry] of live) {
+        const record = journal.records.get(key);
+        entry.abort.abort();
+        if (entry.phase === 'preparing' && record && record.preparations > 0) {
+          journal.note([{ run: key, set: { preparations: record.preparations - 1 } }]);
+        }
+      }
+    },
+  };
+}
+
+export const cannotWrite = (cause: unknown): string =>
+  `this host cannot write the agent's journal: ${cause instanceof Error ? cause.message : String(cause)}`;
