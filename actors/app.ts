@@ -117,13 +117,15 @@ const base = setup({
 
 const on = (decision: (context: AppContext, event: never) => Decided) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+const same = { actions: on(() => ({})) };
 
 const enabled = base.createStateConfig({
   on: {
     'app.modify': { actions: on(modified(true)) },
     'app.attach': { actions: on(attached(true)) },
     'app.detach': { actions: on(detached) },
-    'app.enable': {},
+    'app.enable': same,
     'app.disable': { target: 'disabled', actions: on(disabledNow) },
     'app.delete': { target: 'deleting', actions: on(deletingNow) },
     'actor.missing': { actions: on(missing) },
@@ -147,7 +149,7 @@ const disabled = base.createStateConfig({
 const deleting = base.createStateConfig({
   always: { guard: 'hasNoJobs', target: 'deleted', actions: on(deletedNow) },
   on: {
-    'app.delete': {},
+    'app.delete': same,
     'app.attach': { actions: on(refused) },
     'app.detach': { actions: on(detached) },
     'actor.missing': { actions: on(missing) },

@@ -133,6 +133,8 @@ const base = setup({
 
 const on = (decision: decide.ExecutionDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+const same = { actions: on(() => ({})) };
 
 const finished = { guard: 'isAllDone', target: 'done', actions: on(decide.finished) } as const;
 
@@ -157,7 +159,7 @@ const pending = base.createStateConfig({
   on: { ...work, 'execution.proceed': { actions: on(decide.proceed) } },
 });
 const running = base.createStateConfig({ always: [finished, cancels], on: work });
-const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': {}, 'execution.end': {} } });
+const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': same, 'execution.end': same } });
 /** What an old host still runs for it is ended; nothing else changes any more. */
 const done = base.createStateConfig({
   on: {

@@ -149,6 +149,8 @@ const base = setup({
 
 const on = (decision: (context: HostContext, event: never) => Decided) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+const same = { actions: on(() => ({})) };
 
 const retire = { target: 'retired', actions: on(retiredNow) } as const;
 const arrives = [
@@ -164,7 +166,7 @@ const joining = base.createStateConfig({
     'host.retire': retire,
     'host.drain': { actions: on(drainLater) },
     'host.resume': { actions: on(resumeLater) },
-    'host.reprieve': {},
+    'host.reprieve': same,
   },
 });
 
@@ -174,7 +176,7 @@ const ready = base.createStateConfig({
     'host.disconnected': leaves,
     'host.reprieve': reprieve,
     'host.drain': { target: 'draining', actions: on(drainingNow) },
-    'host.resume': {},
+    'host.resume': same,
     'host.retire': retire,
   },
 });
@@ -184,7 +186,7 @@ const draining = base.createStateConfig({
     'host.connected': arrives,
     'host.disconnected': leaves,
     'host.reprieve': reprieve,
-    'host.drain': {},
+    'host.drain': same,
     'host.resume': { target: 'ready', actions: on(resumedNow) },
     'host.retire': retire,
   },
@@ -207,7 +209,7 @@ const lost = base.createStateConfig({
     'host.drain': { actions: on(drainLater) },
     'host.resume': { actions: on(resumeLater) },
     'host.retire': retire,
-    'host.reprieve': {},
+    'host.reprieve': same,
   },
 });
 

@@ -70,6 +70,8 @@ const base = setup({
 
 const on = (decision: decide.PoolDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+const same = { actions: on(() => ({})) };
 
 const ledger = {
   'pool.release': { actions: on(decide.released) },
@@ -93,7 +95,7 @@ const open = base.createStateConfig({
 
 const deleting = base.createStateConfig({
   always: { guard: 'isEmpty', target: 'deleted', actions: on(decide.deleted) },
-  on: { ...ledger, 'pool.delete': {}, 'pool.reserve': { actions: on(decide.noRoom) } },
+  on: { ...ledger, 'pool.delete': same, 'pool.reserve': { actions: on(decide.noRoom) } },
 });
 
 export const machine = base.createMachine({

@@ -1,0 +1,134 @@
+/**
+ * When which actor's earliest timer is due. The truth is in the documents; here is only what is due within the horizon, looked up again now and then,
+ * in a heap. Nothing sleeps longer than a nap, so a jump of the wall clock is noticed within it.
+ */
+import type { Clock, Disarm } from '../clock.ts';
+import type { ActorStore } from '../store/store.ts';
+import { LIMITS } from './limits.ts';
+
+export interface Alarms {
+  /** The actor's earliest timer is due then (null: it has none). The last word counts. */
+  set(address: string, dueAt: number | null): void;
+  /** Looks up the store and begins to fire. */
+  start(): void;
+  stop(): void;
+  readonly size: number;
+}
+
+export function createAlarms({
+  store,
+  clock,
+  fire,
+  failed,
+}: {
+  store: Pick<ActorStore, 'due'>;
+  clock: Clock;
+  fire(address: string): void;
+  failed(error: unknown): void;
+}): Alarms {
+  const dueOf = new Map<string, number>();
+  const heap: { address: string; dueAt: number }[] = [];
+  let horizon = Number.NEGATIVE_INFINITY;
+  let disarm: Disarm | null = null;
+  let running = false;
+  let looking = false;
+
+  function set(address: string, dueAt: number | null): void {
+    if (dueAt === null || dueAt > Math.max(horizon, clock.now() + LIMITS.horizonMs)) {
+      dueOf.delete(address);
+      return;
+    }
+    if (dueOf.get(address) === dueAt) return;
+    dueOf.set(address, dueAt);
+    push(heap, { address, dueAt });
+    nap();
+  }
+
+  function nap(): void {
+    if (!running) return;
+    disarm?.();
+    const earliest = heap[0]?.dueAt ?? Number.POSITIVE_INFINITY;
+    disarm = clock.after(Math.min(LIMITS.napMs, Math.max(0, earliest - clock.now())), pass);
+  }
+
+  /** One look: everything due now fires; entries that were replaced meanwhile are passed over. */
+  function pass(): void {
+    const now = clock.now();
+    for (let top = heap[0]; top && top.dueAt <= now; top = heap[0]) {
+      pop(heap);
+      if (dueOf.get(top.address) !== top.dueAt) continue;
+      dueOf.delete(top.address);
+      fire(top.address);
+    }
+    if (now + LIMITS.horizonMs / 2 > horizon && !looking) void lookUp(now + LIMITS.horizonMs);
+    nap();
+  }
+
+  async function lookUp(until: number): Promise<void> {
+    looking = true;
+    try {
+      let after: { nextDue: number; address: string } | undefined;
+      for (;;) {
+        const page = await store.due({ until, limit: 1000, ...(after ? { after } : {}) });
+        for (const { address, nextDue } of page) {
+          // What was set in the meantime is newer than this page.
+          if (dueOf.has(address)) continue;
+          dueOf.set(address, nextDue);
+          push(heap, { address, dueAt: nextDue });
+        }
+        after = page.at(-1);
+        if (page.length < 1000 || !running) break;
+      }
+      horizon = until;
+    } catch (error) {
+      failed(error);
+    } finally {
+      looking = false;
+      nap();
+    }
+  }
+
+  return {
+    set,
+    start() {
+      running = true;
+      pass();
+    },
+    stop() {
+      running = false;
+      disarm?.();
+    },
+    get size() {
+      return dueOf.size;
+    },
+  };
+}
+
+type Entry = { address: string; dueAt: number };
+
+function push(heap: Entry[], entry: Entry): void {
+  let place = heap.push(entry) - 1;
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
+    const above = heap[parent] as Entry;
+    if (above.dueAt <= entry.dueAt) break;
+    heap[place] = above;
+    place = parent;
+  }
+  heap[place] = entry;
+}
+
+function pop(heap: Entry[]): void {
+  const last = heap.pop();
+  if (!last || heap.length === 0) return;
+  let place = 0;
+  for (;;) {
+    let child = place * 2 + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && (heap[child + 1] as Entry).dueAt < (heap[child] as Entry).dueAt) child += 1;
+    if ((heap[child] as Entry).dueAt >= last.dueAt) break;
+    heap[place] = heap[child] as Entry;
+    place = child;
+  }
+  heap[place] = last;
+}

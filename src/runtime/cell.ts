@@ -1,0 +1,210 @@
+/**
+ * A cell keeps one actor going: a bounded mailbox, one turn at a time.
+ *
+ *   idle --message--> loading --> deciding --> committing --> publishing, answering, owing --> idle
+ *                        ^            |             |
+ *                        +--- dropped: failure, stale rev, unknown outcome
+ *
+ * A turn decides some waiting messages one after the other and commits them together; nothing leaves before the commit. Whatever goes wrong but a
+ * refusal, the memory is dropped and the actor wakes from the store.
+ */
+import type { Stamp } from '../../actors/index.ts';
+import type { Clock } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import type { ActorStore, PlacedFact, Write } from '../store/store.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Committer } from './committer.ts';
+import type { Owed } from './document.ts';
+import type { Envelope, Taken } from './envelope.ts';
+import { createLife, type Life, Unreadable } from './life.ts';
+import { LIMITS } from './limits.ts';
+
+/** What a cell tells its surroundings. All of it happens after a commit or without one. */
+export interface CellSurroundings {
+  clock: Clock;
+  ids: Ids;
+  store: Pick<ActorStore, 'load'>;
+  committer: Committer;
+  log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
+  /** The cell was loaded: these effects are owed from before. */
+  woke(address: string, owed: readonly Owed[], nextDue: number | null): void;
+  committed(address: string, news: { facts: PlacedFact[]; owed: Owed[]; nextDue: number | null }): void;
+  /** Keys of effects of this actor that were carried out and may be trimmed. */
+  settledOf(address: string): ReadonlySet<string>;
+  /** These keys are not in the document any more. */
+  trimmed(address: string, keys: string[]): void;
+  /** The mailbox has room again, or the quarantine ended: senders may try again. */
+  opened(address: string): void;
+}
+
+export interface Cell {
+  readonly address: string;
+  /** False when the mailbox is full: the envelope was not taken. */
+  post(envelope: Envelope): boolean;
+  readonly isIdle: boolean;
+  readonly isFull: boolean;
+  /** The life in memory, if it is loaded and no turn is under way. */
+  readonly resting: Life | null;
+  /** Monotonic ms of the last message. */
+  readonly touchedAt: number;
+  stop(): void;
+}
+
+export function createCell(address: string, around: CellSurroundings): Cell {
+  const { clock, ids } = around;
+  let mailbox: Envelope[] = [];
+  let life: Life | null = null;
+  let running = false;
+  /** Messages at the head of the mailbox that the turn under way has taken. */
+  let underWay = 0;
+  let stopped = false;
+  let full = false;
+  let batchMax: number = LIMITS.turnMessages;
+  let retryMs = LIMITS.storeRetryMs as number;
+  let touchedAt = clock.monotonic();
+
+  const stamp = (): Stamp => ({ at: clock.now(), chance: ids.fraction(), salt: ids.short(6) });
+
+  async function run(): Promise<void> {
+    running = true;
+    while (mailbox.length > 0 && !stopped) {
+      try {
+        if (!life) await wake();
+        await turn();
+        retryMs = LIMITS.storeRetryMs;
+      } catch (error) {
+        life = null;
+        underWay = 0;
+        if (error instanceof Unreadable) turnAway({ result: 'refused', code: 'quarantined', reason: error.message });
+        else if (error instanceof StoreUnavailable) await waitForStore(error);
+        else fail(error);
+      }
+      if (full && mailbox.length < LIMITS.mailbox / 2) {
+        full = false;
+        around.opened(address);
+      }
+    }
+    running = false;
+  }
+
+  async function wake(): Promise<void> {
+    life = createLife(address, await around.store.load(address));
+    around.woke(address, life.owed, life.quarantine ? null : life.nextDue);
+  }
+
+  /** Nobody can be served: commands are answered, what others owe us stays with them. */
+  function turnAway(taken: Taken): void {
+    for (const envelope of mailbox.splice(0)) envelope.answer(taken);
+  }
+
+  /** Commands are answered, the rest waits until the store takes it again. */
+  async function waitForStore(error: Error): Promise<void> {
+    const waiting: Envelope[] = [];
+    for (const envelope of mailbox) {
+      if (envelope.kind === 'ask' || envelope.kind === 'release') envelope.answer({ result: 'unavailable', reason: error.message });
+      else waiting.push(envelope);
+    }
+    mailbox = waiting;
+    if (waiting.length === 0) return;
+    around.log({ level: 'warn', address, text: `waits ${retryMs} ms for the store`, cause: error });
+    await new Promise<void>(resolve => clock.after(retryMs, resolve));
+    retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
+  }
+
+  /** The first message of the batch failed by itself: once more from the store, then to the dead letters. */
+  function fail(error: unknown): void {
+    if (batchMax > 1 && mailbox.length > 1) {
+      // Which of them it was is found out one at a time.
+      batchMax = 1;
+      return;
+    }
+    const envelope = mailbox[0];
+    if (!envelope) return;
+    envelope.failures += 1;
+    envelope.error = error instanceof Error ? error.message : String(error);
+    around.log({ level: 'error', address, text: `"${envelope.event.type}" failed (${envelope.failures} of ${LIMITS.failures})`, cause: error });
+  }
+
+  async function turn(): Promise<void> {
+    const now = life as Life;
+    const batch = mailbox.slice(0, batchMax);
+    underWay = batch.length;
+    const wasQuarantined = now.quarantine !== null;
+    const outcomes: [Envelope, Taken][] = [];
+    for (const envelope of batch) outcomes.push([envelope, decide(now, envelope)]);
+    const settled = around.settledOf(address);
+    const write = now.write(ids.short(16), settled);
+    const stands = !write || (await commit(now, write, settled));
+    underWay = 0;
+    if (!stands) return;
+    mailbox.splice(0, batch.length);
+    batchMax = LIMITS.turnMessages;
+    // Due timers that were not due after all (the wall clock went back) are armed again.
+    if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
+    for (const [envelope, taken] of outcomes) envelope.answer(taken);
+    if (wasQuarantined && now.quarantine === null) around.opened(address);
+  }
+
+  function decide(now: Life, envelope: Envelope): Taken {
+    if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
+    now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
+    return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
+  }
+
+  /** True when the write stands. False: somebody else was first, all of it must be decided again from the store. */
+  async function commit(now: Life, write: Write, settled: ReadonlySet<string>): Promise<boolean> {
+    let facts: PlacedFact[];
+    try {
+      const result = await around.committer.write(write);
+      if (!result.committed) {
+        around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
+        life = null;
+        return false;
+      }
+      facts = result.facts;
+    } catch (error) {
+      // The outcome is unknown: only the store can tell whether this very write is there.
+      const stored = await around.store.load(address);
+      if (stored?.writeId !== write.document.writeId) throw error;
+      facts = [];
+    }
+    const owed = now.adopt(write);
+    const kept = new Set(now.owed.map(each => each.key));
+    const trimmed = [...settled].filter(key => !kept.has(key));
+    if (trimmed.length > 0) around.trimmed(address, trimmed);
+    around.committed(address, { facts, owed, nextDue: now.quarantine ? null : now.nextDue });
+    return true;
+  }
+
+  return {
+    address,
+    get isIdle() {
+      return !running && mailbox.length === 0;
+    },
+    get isFull() {
+      return mailbox.length >= LIMITS.mailbox;
+    },
+    get resting() {
+      return running ? null : life;
+    },
+    get touchedAt() {
+      return touchedAt;
+    },
+    post(envelope) {
+      touchedAt = clock.monotonic();
+      if (stopped) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
+      else if (mailbox.length >= LIMITS.mailbox) {
+        full = true;
+        return false;
+      } else {
+        mailbox.push(envelope);
+        if (!running) void run();
+      }
+      return true;
+    },
+    stop() {
+      stopped = true;
+      for (const envelope of mailbox.splice(underWay)) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
+    },
+  };
+}

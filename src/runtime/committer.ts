@@ -1,0 +1,64 @@
+/**
+ * Group commit: the writes of many actors go to the store together, one call at a time; what arrives meanwhile goes with the next call.
+ *
+ *   cells --write--> waiting --(store idle)--> commit --> each cell learns its own result
+ */
+import type { Clock } from '../clock.ts';
+import type { ActorStore, PlacedFact, Write } from '../store/store.ts';
+import { LIMITS } from './limits.ts';
+
+export type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
+
+export interface Committer {
+  /** Resolves with what became of this write. Rejects, with unknown outcome, when the store failed. */
+  write(write: Write): Promise<Committed>;
+  /** Resolves when nothing is under way. */
+  drained(): Promise<void>;
+}
+
+interface Waiting {
+  write: Write;
+  resolve(result: Committed): void;
+  reject(error: unknown): void;
+}
+
+export function createCommitter({ store, clock }: { store: Pick<ActorStore, 'commit'>; clock: Clock }): Committer {
+  let waiting: Waiting[] = [];
+  let busy = false;
+  let idle: (() => void)[] = [];
+
+  function begin(): void {
+    if (busy) return;
+    busy = true;
+    // Everything that is ready in this tick of the event loop goes along.
+    clock.soon(() => void flush());
+  }
+
+  async function flush(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, LIMITS.commitWrites);
+      waiting = waiting.slice(batch.length);
+      try {
+        const results = await store.commit(batch.map(each => each.write));
+        batch.forEach((each, place) => {
+          const result = results[place];
+          if (result) each.resolve(result);
+          else each.reject(new Error('the store gave no result for a write'));
+        });
+      } catch (error) {
+        for (const each of batch) each.reject(error);
+      }
+    }
+    busy = false;
+    for (const resolve of idle.splice(0)) resolve();
+  }
+
+  return {
+    write: write =>
+      new Promise((resolve, reject) => {
+        waiting.push({ write, resolve, reject });
+        begin();
+      }),
+    drained: () => (busy ? new Promise(resolve => idle.push(resolve)) : Promise.resolve()),
+  };
+}

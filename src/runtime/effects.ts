@@ -1,0 +1,89 @@
+/** Carries out, in this thread, what partitions cannot do themselves: entries of the ledger, commands to agents. */
+import type { Command, Fence } from '../agent/protocol.ts';
+import type { Clock } from '../clock.ts';
+import type { Ledger, Occurrence } from '../store/store.ts';
+import type { CarryOrder } from './boundary.ts';
+import { type Fleet, HostAway } from './fleet.ts';
+import { LIMITS } from './limits.ts';
+import type { Delivery } from './outbox.ts';
+
+export interface Effects {
+  /** Resolves once it is done or its target is away. Never rejects: what can be tried again is tried again. */
+  carry(order: CarryOrder): Promise<Delivery>;
+  stop(): void;
+}
+
+export function createEffects({
+  ledger,
+  fleet,
+  clock,
+  failed,
+}: {
+  ledger: Pick<Ledger, 'record'>;
+  fleet: Fleet;
+  clock: Clock;
+  failed(text: string, cause: unknown): void;
+}): Effects {
+  let waiting: { entries: Occurrence[]; done(): void }[] = [];
+  let writing = false;
+  let stopped = false;
+
+  /** Entries of many jobs go to the store together; what it does not take now it gets again. */
+  async function write(): Promise<void> {
+    writing = true;
+    let retryMs: number = LIMITS.storeRetryMs;
+    while (waiting.length > 0 && !stopped) {
+      const batch = waiting.slice(0, LIMITS.commitWrites);
+      try {
+        await ledger.record(batch.flatMap(each => each.entries));
+        waiting = waiting.slice(batch.length);
+        retryMs = LIMITS.storeRetryMs;
+        for (const each of batch) each.done();
+      } catch (error) {
+        failed(`the ledger did not take its entries; trying again in ${retryMs} ms`, error);
+        await new Promise<void>(resolve => clock.after(retryMs, resolve));
+        retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
+      }
+    }
+    writing = false;
+  }
+
+  function record(entries: Occurrence[]): Promise<Delivery> {
+    return new Promise(resolve => {
+      waiting.push({ entries, done: () => resolve('done') });
+      if (!writing) void write();
+    });
+  }
+
+  async function command(host: string, order: Command): Promise<Delivery> {
+    try {
+      await fleet.send(host, order);
+      return 'done';
+    } catch (error) {
+      if (!(error instanceof HostAway)) failed(`a command to host ${host} could not be sent`, error);
+      return 'away';
+    }
+  }
+
+  return {
+    carry({ key, partition, epoch, rev, effect }) {
+      const fence: Fence = { partition, epoch, rev };
+      switch (effect.type) {
+        case 'record':
+          return record(effect.params.entries);
+        case 'start':
+          return command(effect.params.host, { type: 'start', key, fence, run: effect.params.run, spec: effect.params.spec });
+        case 'stop': {
+          const { host, run, as, reason } = effect.params;
+          return command(host, { type: 'stop', key, fence, run, as, reason });
+        }
+        case 'expel':
+          fleet.expel(effect.params.host, effect.params.reason);
+          return Promise.resolve('done');
+      }
+    },
+    stop() {
+      stopped = true;
+    },
+  };
+}

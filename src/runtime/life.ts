@@ -1,0 +1,302 @@
+/**
+ * One actor in memory: its document, decoded, and what the messages of the turn under way have made of it. Knows no store and no other actor.
+ *
+ *   load -> take, take, … -> write -> (committed) adopted | (stale, unknown) thrown away and loaded again
+ */
+import type { AnyMachineSnapshot } from 'xstate';
+import { actors, COMMANDS, type Kind, type Stamp } from '../../actors/index.ts';
+import type { ActorDocument, Fact, IndexFields, Write } from '../store/store.ts';
+import { decodeOwed, decodeState, type DeadLetter, type Owed, type Quarantine, type State, type Timer } from './document.ts';
+import { effectKey, type Envelope, isNewer, type Taken } from './envelope.ts';
+import { interpret, type Plan } from './interpret.ts';
+import { LIMITS } from './limits.ts';
+import { partitionOf } from './partition.ts';
+import { createStepper, type Stepper } from './stepping.ts';
+
+/** The document cannot be brought to life (newer version, unknown state, not JSON). It is left untouched. */
+export class Unreadable extends Error {}
+
+/** What the runtime uses of a machine file, whatever its kind. */
+interface KindOf {
+  stepper: Stepper;
+  version: number;
+  upgrades: Record<number, (snapshot: unknown) => unknown>;
+  birth: string;
+  index(context: never, value: unknown): IndexFields;
+  isOver(value: unknown): boolean;
+  refusal(context: never, value: unknown, event: never): string | undefined;
+}
+
+const kinds = new Map<string, KindOf>();
+/** One stepper per kind, made when first needed. */
+function kindOf(address: string): KindOf | undefined {
+  const name = address.slice(0, address.indexOf('/'));
+  let kind = kinds.get(name);
+  if (!kind && Object.hasOwn(actors, name)) {
+    const file = actors[name as Kind];
+    kind = { ...(file as unknown as KindOf), stepper: createStepper(file.machine) };
+    kinds.set(name, kind);
+  }
+  return kind;
+}
+
+export interface Life {
+  readonly address: string;
+  readonly rev: number;
+  /** Effects of committed turns that are not trimmed yet. */
+  readonly owed: readonly Owed[];
+  readonly quarantine: Quarantine | null;
+  readonly nextDue: number | null;
+  /** Live or quarantined, as opposed to not there, ended, or a tombstone. */
+  readonly isThere: boolean;
+  /** Decides one message; changes nothing when it throws. */
+  take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
+  /** Moves a message that failed too often to the dead letters and puts the actor into quarantine. */
+  bury(letter: DeadLetter): void;
+  /** The write of everything taken since the last one, or null when nothing changed. `settled` effects are trimmed with it. */
+  write(writeId: string, settled: ReadonlySet<string>): Write | null;
+  /** The write was committed: it is the present now. Returns the effects that are new. */
+  adopt(write: Write): Owed[];
+  /** After a background trim. */
+  trim(owed: Owed[]): void;
+  /** The sender has settled this message, so it can never come again. */
+  forget(from: string, mark: string): void;
+}
+
+export function createLife(address: string, document: ActorDocument | undefined): Life {
+  const kind = kindOf(address);
+  if (!kind) throw new Unreadable(`"${address}" is of no known kind`);
+  const { stepper } = kind;
+  let rev = document?.rev ?? 0;
+  let incarnation = document?.incarnation ?? 0;
+  let life: ActorDocument['life'] | 'none' = document?.life ?? 'none';
+  const state = read(kind, document);
+  let snapshot: AnyMachineSnapshot | null = null;
+  if (document && life !== 'tombstone') snapshot = revive(kind, state.snapshot);
+  const timers = new Map(state.timers.map(timer => [timer.id, timer]));
+  const seen = new Map(Object.entries(state.seen));
+  let dead = state.dead;
+  let quarantine = state.quarantine;
+  let owed: Owed[] = document ? decodeOwed(document) : [];
+  // Since the last write:
+  let dirty = false;
+  let fresh: Owed[] = [];
+  let facts: Fact[] = [];
+
+  const isLiving = () => snapshot !== null && (life === 'live' || life === 'done');
+
+  function absorb(plan: Plan, next: AnyMachineSnapshot, at: number): void {
+    snapshot = next;
+    for (const change of plan.timers) {
+      if ('set' in change) timers.set(change.set.id, change.set);
+      else timers.delete(change.cancel);
+    }
+    for (const effect of plan.effects) fresh.push({ key: effectKey(address, rev + 1, fresh.length), rev: rev + 1, effect });
+    for (const fact of plan.facts) facts.push({ address, rev: rev + 1, place: facts.length, at, type: fact.type, data: fact.data });
+    if (plan.quarantine !== null) quarantine = { reason: plan.quarantine, at };
+    dirty = true;
+  }
+
+  function step(event: { type: string } & Stamp): Taken {
+    const before = snapshot as AnyMachineSnapshot;
+    const result = stepper.step(before, event);
+    if (result.changed) {
+      const plan = interpret(result, event.at);
+      absorb(plan, result.snapshot, event.at);
+      return { result: 'done', value: plan.answer?.value };
+    }
+    return { result: 'done', value: undefined };
+  }
+
+  function begin(event: { type: string } & Stamp): Taken {
+    const result = stepper.begin(event);
+    const plan = interpret(result, event.at);
+    incarnation += 1;
+    life = 'live';
+    timers.clear();
+    seen.clear();
+    dead = [];
+    quarantine = null;
+    absorb(plan, result.snapshot, event.at);
+    return { result: 'done', value: plan.answer?.value };
+  }
+
+  function command(event: { type: string } & Stamp): Taken {
+    const now = snapshot as AnyMachineSnapshot;
+    if (!stepper.can(now, event)) {
+      const why = kind?.refusal(now.context as never, now.value, event as never);
+      return { result: 'refused', code: 'refused', reason: why ?? `does not take "${event.type}" while ${stateText(now.value)}` };
+    }
+    return step(event);
+  }
+
+  function releaseNow(stamp: Stamp): Taken {
+    if (!quarantine) return { result: 'refused', code: 'refused', reason: 'is not in quarantine' };
+    const { reason, at } = quarantine;
+    quarantine = null;
+    dirty = true;
+    facts.push({ address, rev: rev + 1, place: facts.length, at: stamp.at, type: 'actor.released', data: { reason } });
+    return step({ type: 'actor.released', since: at, reason, ...stamp } as { type: string } & Stamp);
+  }
+
+  function fireTimers(stamp: Stamp): Taken {
+    const due = [...timers.values()].filter(timer => timer.dueAt <= stamp.at).sort((a, b) => a.dueAt - b.dueAt);
+    for (const timer of due) {
+      // An earlier one of these may have disarmed or re-armed it.
+      if (timers.get(timer.id) !== timer) continue;
+      timers.delete(timer.id);
+      dirty = true;
+      if (snapshot?.status === 'active') step({ ...timer.event, ...stamp });
+    }
+    return { result: 'done', value: undefined };
+  }
+
+  return {
+    address,
+    get rev() {
+      return rev;
+    },
+    get owed() {
+      return owed;
+    },
+    get quarantine() {
+      return quarantine;
+    },
+    get nextDue() {
+      return nextDueOf(timers);
+    },
+    get isThere() {
+      return isLiving();
+    },
+
+    take({ kind: how, event, origin }, stamp) {
+      if (origin && !isNewer(origin, seen.get(origin.from))) return { result: 'done', value: undefined };
+      if (how === 'timers') return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);
+      const stamped = { ...event, ...stamp };
+      let taken: Taken;
+      if (event.type === kind.birth && (!isLiving() || kind.isOver(snapshot?.value))) taken = begin(stamped);
+      else if (!isLiving() || kind.isOver(snapshot?.value)) return { result: 'noSuchActor' };
+      else if (how === 'release') taken = releaseNow(stamp);
+      else if (quarantine && !ENDS_QUARANTINE.has(event.type)) {
+        return { result: 'refused', code: 'quarantined', reason: `is in quarantine: ${quarantine.reason}` };
+      } else if (how === 'ask' && COMMANDS.has(event.type)) {
+        if (quarantine && stepper.can(snapshot as AnyMachineSnapshot, stamped)) releaseNow(stamp);
+        taken = command(stamped);
+      } else taken = step(stamped);
+      if (origin && taken.result === 'done') {
+        seen.delete(origin.from);
+        // A message that changed nothing needs no write for its mark: should it come again before the next commit, it changes nothing again.
+        seen.set(origin.from, `${origin.rev}:${origin.place}`);
+      }
+      return taken;
+    },
+
+    bury(letter) {
+      dead = [...dead, letter].slice(-LIMITS.deadLetters);
+      quarantine ??= { reason: `"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, at: letter.at };
+      facts.push({ address, rev: rev + 1, place: facts.length, at: letter.at, type: 'actor.quarantined', data: { reason: quarantine.reason } });
+      dirty = true;
+    },
+
+    write(writeId, settled) {
+      if (!dirty || !snapshot) return null;
+      const kept = owed.filter(each => !settled.has(each.key));
+      const nextOwed = [...kept, ...fresh];
+      const over = kind.isOver(snapshot.value);
+      while (seen.size > LIMITS.seen) seen.delete(seen.keys().next().value as string);
+      const stored: State = {
+        snapshot: stepper.persist(snapshot),
+        timers: over ? [] : [...timers.values()],
+        seen: Object.fromEntries(seen),
+        dead,
+        quarantine,
+      };
+      const text = JSON.stringify(stored);
+      if (text.length > LIMITS.stateBytes) throw new Error(`the state of ${address} would be ${text.length} bytes, the limit is ${LIMITS.stateBytes}`);
+      const nextLife = over ? 'tombstone' : snapshot.status === 'done' || snapshot.value === 'done' ? 'done' : 'live';
+      return {
+        document: {
+          address,
+          kind: address.slice(0, address.indexOf('/')),
+          partition: partitionOf(address),
+          rev: rev + 1,
+          incarnation,
+          version: kind.version,
+          life: nextLife,
+          quarantined: quarantine !== null,
+          writeId,
+          state: text,
+          owed: JSON.stringify(nextOwed),
+          nextDue: over ? null : nextDueOf(timers),
+          index: kind.index(snapshot.context as never, snapshot.value),
+        },
+        facts,
+      };
+    },
+
+    adopt(write) {
+      rev = write.document.rev;
+      life = write.document.life;
+      owed = decodeOwed(write.document);
+      const news = fresh;
+      fresh = [];
+      facts = [];
+      dirty = false;
+      if (life === 'tombstone') timers.clear();
+      return news;
+    },
+
+    trim(remaining) {
+      owed = remaining;
+    },
+
+    forget(from, mark) {
+      if (seen.get(from) === mark) seen.delete(from);
+    },
+  };
+}
+
+/** Commands that bring a new configuration or an end: they end a quarantine. */
+const ENDS_QUARANTINE: ReadonlySet<string> = new Set(['job.update', 'job.deregister', 'app.modify', 'app.delete', 'pool.modify', 'pool.delete', 'host.retire']);
+
+const nextDueOf = (timers: Map<string, Timer>): number | null => {
+  let earliest: number | null = null;
+  for (const timer of timers.values()) if (earliest === null || timer.dueAt < earliest) earliest = timer.dueAt;
+  return earliest;
+};
+
+const stateText = (value: unknown): string =>
+  typeof value === 'string' ? value : typeof value === 'object' && value !== null ? Object.values(value).map(stateText).join(' and ') : String(value);
+
+const NOTHING: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
+
+function read(kind: KindOf, document: ActorDocument | undefined): State {
+  if (!document) return NOTHING;
+  if (document.version > kind.version) {
+    throw new Unreadable(`was written by version ${document.version} of its machine; this program knows versions up to ${kind.version}`);
+  }
+  try {
+    const state = decodeState(document);
+    let { snapshot } = state;
+    for (let version = document.version; version < kind.version; version++) {
+      const upgrade = kind.upgrades[version];
+      if (!upgrade) throw new Unreadable(`no way leads from version ${version} of its machine to ${version + 1}`);
+      snapshot = upgrade(snapshot);
+    }
+    return { ...state, snapshot };
+  } catch (error) {
+    if (error instanceof Unreadable) throw error;
+    throw new Unreadable(`its stored state cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function revive(kind: KindOf, persisted: unknown): AnyMachineSnapshot {
+  try {
+    const snapshot = kind.stepper.restore(persisted);
+    // A node that no longer exists is only seen when something asks for it.
+    JSON.stringify(snapshot.value);
+    return snapshot;
+  } catch (error) {
+    throw new Unreadable(`its stored state does not fit its machine: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

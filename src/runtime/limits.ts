@@ -1,0 +1,31 @@
+/** Everything in the runtime that can grow, with its limit and what happens there. */
+export const LIMITS = {
+  /** Messages waiting at one actor. A command beyond it is answered Busy; messages of other actors wait at their sender. */
+  mailbox: 10_000,
+  /** Messages of one actor decided before they are committed together. */
+  turnMessages: 64,
+  /** Documents of one group commit; further ones go with the next. */
+  commitWrites: 256,
+  /** Actors kept in memory; beyond it the ones longest idle are dropped and wake from the store when needed. */
+  cells: 20_000,
+  /** Failures on one message before it goes to the dead letters and its actor into quarantine. */
+  failures: 3,
+  /** Dead letters kept per actor, the latest. */
+  deadLetters: 20,
+  /** An actor without messages this long leaves memory; looked for every `sweepMs`. */
+  cellIdleMs: 60_000,
+  sweepMs: 5_000,
+  /** Senders remembered per actor for dropping repeats; the marks go when the sender has settled, so this is only reached after many crashes. */
+  seen: 20_000,
+  /** A snapshot beyond this is not committed: the turn fails. Far below MongoDB's 16 MB. */
+  stateBytes: 8 * 1024 * 1024,
+  /** First and longest wait before the store is asked again. */
+  storeRetryMs: 100,
+  storeRetryMaxMs: 5_000,
+  /** How long what was carried out may wait for its actor's next commit before it is trimmed in the background. */
+  settleAfterMs: 200,
+  /** Timers due within this span are kept in memory; later ones are looked up again. */
+  horizonMs: 60_000,
+  /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */
+  napMs: 1_000,
+} as const;

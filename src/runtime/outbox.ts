@@ -1,0 +1,146 @@
+/**
+ * What actors are owed by the world. Every committed effect enters here once, is carried out at least once, in order per target, and is settled
+ * when it is known to be done. What is settled is trimmed by the actor's next commit or, when the actor rests, in the background.
+ *
+ *   adopt --> lane of its target --> carried --> settled --> trimmed
+ *                  |    ^
+ *                  +----+  the target is away: the lane waits until it opens
+ */
+import type { Clock } from '../clock.ts';
+import type { Owed } from './document.ts';
+import type { Carried } from './envelope.ts';
+import { partitionOf } from './partition.ts';
+
+/** How carrying one effect out ended. `away`: nothing happened, try again when its lane opens. `missing`: the addressee is not there. */
+export type Delivery = 'done' | 'away' | 'missing';
+
+export interface OutboxSurroundings {
+  clock: Clock;
+  /** Carries one effect out. Called in lane order without waiting for the one before. Never rejects. */
+  carry(effect: Carried): Promise<Delivery>;
+  /** The addressee of a message is not there; resolves once the sender knows. */
+  tellMissing(effect: Carried): Promise<void>;
+  /** Asked when an effect came back as `away`: is the target still away? If not, its lane opens at once. */
+  stillAway(lane: string): boolean;
+  /** Something was settled, so there may be something to trim. */
+  settled(address: string): void;
+}
+
+export interface Outbox {
+  /** Takes effects of an actor, in order; those it has already are passed over. */
+  adopt(address: string, owed: readonly Owed[]): void;
+  /** The target of a lane can be reached again. */
+  open(lane: string): void;
+  settledOf(address: string): ReadonlySet<string>;
+  /** These keys are gone from the document for good. Returns the marks that their receivers may forget. */
+  trimmed(address: string, keys: string[]): Carried[];
+  /** Nothing of this actor is known here: neither owed nor waiting to be trimmed. */
+  isClear(address: string): boolean;
+  /** Effects not settled yet. */
+  readonly size: number;
+}
+
+interface Lane {
+  /** Waiting, in order; empty while the lane is open. */
+  waiting: Carried[];
+  isOpen: boolean;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Whom an effect is for: everything of one lane arrives in the order in which it was committed. */
+export function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>): string {
+  switch (effect.type) {
+    case 'tell':
+      return effect.params.to;
+    case 'start':
+    case 'stop':
+    case 'expel':
+      return `agent:${effect.params.host}`;
+    default:
+      return `ledger:${address}`;
+  }
+}
+
+export function createOutbox(around: OutboxSurroundings): Outbox {
+  const lanes = new Map<string, Lane>();
+  /** By actor: every effect that is not trimmed yet, and whether it is settled. */
+  const known = new Map<string, Map<string, Carried>>();
+  const settledKeys = new Map<string, Set<string>>();
+  let size = 0;
+
+  function send(lane: string, effect: Carried): void {
+    void around.carry(effect).then(async delivery => {
+      if (delivery === 'missing') await around.tellMissing(effect);
+      if (delivery !== 'away') return settle(effect);
+      putBack(lane, effect);
+      // It may have opened between the answer and now, and nobody would say so again.
+      if (!around.stillAway(lane)) around.clock.soon(() => open(lane));
+    });
+  }
+
+  function open(name: string): void {
+    const lane = lanes.get(name);
+    if (!lane) return;
+    lanes.delete(name);
+    for (const effect of lane.waiting) send(name, effect);
+  }
+
+  /** Into its place: by the order in which it was committed, so that an opened lane repeats the original order. */
+  function putBack(name: string, effect: Carried): void {
+    const lane = lanes.get(name) ?? { waiting: [], isOpen: false };
+    lanes.set(name, lane);
+    lane.isOpen = false;
+    const behind = lane.waiting.findIndex(each => each.address === effect.address && (each.rev > effect.rev || (each.rev === effect.rev && each.place > effect.place)));
+    if (behind < 0) lane.waiting.push(effect);
+    else lane.waiting.splice(behind, 0, effect);
+  }
+
+  function settle({ address, key }: Carried): void {
+    const keys = settledKeys.get(address) ?? new Set();
+    settledKeys.set(address, keys);
+    if (keys.has(key)) return;
+    keys.add(key);
+    size -= 1;
+    around.settled(address);
+  }
+
+  return {
+    adopt(address, owed) {
+      if (owed.length === 0) return;
+      const mine = known.get(address) ?? new Map<string, Carried>();
+      known.set(address, mine);
+      for (const { key, rev, effect } of owed) {
+        if (mine.has(key)) continue;
+        const place = Number(key.slice(key.lastIndexOf(':') + 1));
+        const carried: Carried = { address, partition: partitionOf(address), key, rev, place, effect };
+        mine.set(key, carried);
+        size += 1;
+        const name = laneOf(carried);
+        const lane = lanes.get(name);
+        if (lane && !lane.isOpen) lane.waiting.push(carried);
+        else send(name, carried);
+      }
+    },
+    open,
+    settledOf: address => settledKeys.get(address) ?? NONE,
+    trimmed(address, keys) {
+      const mine = known.get(address);
+      const settled = settledKeys.get(address);
+      const gone: Carried[] = [];
+      for (const key of keys) {
+        const effect = mine?.get(key);
+        if (effect) gone.push(effect);
+        mine?.delete(key);
+        settled?.delete(key);
+      }
+      if (mine?.size === 0) known.delete(address);
+      if (settled?.size === 0) settledKeys.delete(address);
+      return gone;
+    },
+    isClear: address => !known.has(address),
+    get size() {
+      return size;
+    },
+  };
+}

@@ -1,0 +1,238 @@
+/**
+ * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to by messages only (see `boundary.ts`).
+ */
+import type { Clock } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import type { ActorStore } from '../store/store.ts';
+import { type Alarms, createAlarms } from './alarms.ts';
+import type { CarryOrder, FromPartitions, Question, ToPartitions } from './boundary.ts';
+import { type Cell, type CellSurroundings, createCell } from './cell.ts';
+import { createCommitter } from './committer.ts';
+import type { Carried, Envelope } from './envelope.ts';
+import { LIMITS } from './limits.ts';
+import { createOutbox, type Delivery, type Outbox } from './outbox.ts';
+import { createPosting } from './posting.ts';
+import { createTrimmer } from './trimmer.ts';
+
+export interface Partitions {
+  receive(message: ToPartitions): void;
+}
+
+export function createPartitions({
+  store,
+  clock,
+  ids,
+  owner,
+  send,
+}: {
+  store: ActorStore;
+  clock: Clock;
+  ids: Ids;
+  /** Names this center in the store. */
+  owner: string;
+  send(message: FromPartitions): void;
+}): Partitions {
+  const cells = new Map<string, Cell>();
+  const committer = createCommitter({ store, clock });
+  const posting = createPosting({ send });
+  const carrying = new Map<number, (delivery: Delivery) => void>();
+  let epochs: number[] = [];
+  let orders = 0;
+  let stopping = false;
+  let disarmSweep = () => {};
+
+  const log: CellSurroundings['log'] = ({ level, address, text, cause }) =>
+    send({ type: 'log', level, address, text, ...(cause === undefined ? {} : { cause: causeText(cause) }) });
+
+  const outbox: Outbox = createOutbox({
+    clock,
+    carry: effect => (effect.effect.type === 'tell' ? deliver(effect) : order(effect)),
+    tellMissing: async effect => {
+      if (effect.effect.type !== 'tell') return;
+      const { to, event } = effect.effect.params;
+      await new Promise<void>(resolve => {
+        const posted = cellOf(effect.address).post({
+          kind: 'tell',
+          event: { type: 'actor.missing', to, about: event.type } as { type: string },
+          origin: null,
+          failures: 0,
+          answer: () => resolve(),
+        });
+        // Its mailbox is full of other things; the message itself settles all the same.
+        if (!posted) resolve();
+      });
+    },
+    stillAway: lane => {
+      if (stopping || lane.startsWith('agent:') || lane.startsWith('ledger:')) return true;
+      const cell = cells.get(lane);
+      return !cell || cell.isFull || (cell.resting?.quarantine ?? null) !== null || !cell.resting;
+    },
+    settled: address => trimmer.note(address),
+  });
+
+  const trimmer = createTrimmer({ store, clock, outbox, lifeOf: address => cells.get(address)?.resting ?? null, trimmed: forget, failed: logFailure });
+
+  const alarms: Alarms = createAlarms({
+    store,
+    clock,
+    fire: address => {
+      cellOf(address).post({ kind: 'timers', event: { type: 'timers' }, origin: null, failures: 0, answer: () => {} });
+    },
+    failed: logFailure,
+  });
+
+  const around: CellSurroundings = {
+    clock,
+    ids,
+    store,
+    committer,
+    log,
+    woke(address, owed, nextDue) {
+      outbox.adopt(address, owed);
+      alarms.set(address, nextDue);
+    },
+    committed(address, { facts, owed, nextDue }) {
+      posting.facts(facts);
+      outbox.adopt(address, owed);
+      alarms.set(address, nextDue);
+    },
+    settledOf: outbox.settledOf,
+    trimmed: forget,
+    // Later, so that whoever was just sent away stands in the lane by then.
+    opened: address => clock.soon(() => outbox.open(address)),
+  };
+
+  /** The sender can never send these again: their receivers need no mark for them any more. */
+  function forget(address: string, keys: string[]): void {
+    for (const { effect, rev, place } of outbox.trimmed(address, keys)) {
+      if (effect.type === 'tell') cells.get(effect.params.to)?.resting?.forget(address, `${rev}:${place}`);
+    }
+  }
+
+  function logFailure(cause: unknown): void {
+    log({ level: 'warn', address: 'partitions', text: 'the store did not answer; trying again', cause });
+  }
+
+  function cellOf(address: string): Cell {
+    let cell = cells.get(address);
+    if (!cell) {
+      cell = createCell(address, around);
+      cells.set(address, cell);
+    }
+    return cell;
+  }
+
+  /** A message to another actor: in at the same door as every other. */
+  function deliver({ address, rev, place, effect }: Carried): Promise<Delivery> {
+    if (effect.type !== 'tell' || stopping) return Promise.resolve('away');
+    return new Promise(resolve => {
+      const posted = cellOf(effect.params.to).post({
+        kind: 'tell',
+        event: effect.params.event,
+        origin: { from: address, rev, place },
+        failures: 0,
+        answer: taken => {
+          if (taken.result === 'noSuchActor') resolve('missing');
+          else resolve(taken.result === 'unavailable' || (taken.result === 'refused' && taken.code === 'quarantined') ? 'away' : 'done');
+        },
+      });
+      if (!posted) resolve('away');
+    });
+  }
+
+  function order({ address, key, partition, rev, effect }: Carried): Promise<Delivery> {
+    orders += 1;
+    const id = orders;
+    return new Promise(resolve => {
+      carrying.set(id, resolve);
+      posting.order({ id, from: address, key, partition, epoch: epochs[partition] ?? 0, rev, effect: effect as CarryOrder['effect'] });
+    });
+  }
+
+  function ask({ id, to, kind, event }: Question): void {
+    const envelope: Envelope = { kind, event, origin: null, failures: 0, answer: taken => posting.answer(id, taken) };
+    if (stopping) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
+    else if (!cellOf(to).post(envelope)) envelope.answer({ result: 'busy' });
+  }
+
+  /** Everything that was owed when the last owner stopped is owed still: waking an actor takes its effects up again. */
+  async function start(): Promise<void> {
+    epochs = await store.claim(owner);
+    let after: string | undefined;
+    for (;;) {
+      const page = await store.owing({ limit: 500, ...(after === undefined ? {} : { after }) });
+      await Promise.all(page.map(address => woken(address)));
+      after = page.at(-1);
+      if (page.length < 500) break;
+    }
+    sweep();
+  }
+
+  /** An empty look at its timers wakes an actor without changing it. */
+  const woken = (address: string): Promise<void> =>
+    new Promise(resolve => {
+      const posted = cellOf(address).post({ kind: 'timers', event: { type: 'timers' }, origin: null, failures: 0, answer: () => resolve() });
+      if (!posted) resolve();
+    });
+
+  /** Drops cells that rest and owe nothing: the ones that ended or were idle long, and as many more as the limit asks for. */
+  function sweep(): void {
+    const now = clock.monotonic();
+    let over = cells.size - LIMITS.cells;
+    for (const [address, cell] of cells) {
+      const idleMs = now - cell.touchedAt;
+      if (idleMs < LIMITS.cellIdleMs && over <= 0) continue;
+      if (!cell.isIdle || !outbox.isClear(address)) continue;
+      cells.delete(address);
+      over -= 1;
+    }
+    disarmSweep = clock.after(LIMITS.sweepMs, sweep);
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    stopping = true;
+    alarms.stop();
+    disarmSweep();
+    const until = clock.monotonic() + graceMs;
+    const busy = () => [...cells.values()].filter(cell => !cell.isIdle).map(cell => cell.address);
+    while (busy().length > 0 && clock.monotonic() < until) await new Promise<void>(resolve => clock.after(5, resolve));
+    const left = busy();
+    for (const cell of cells.values()) cell.stop();
+    await trimmer.flush();
+    posting.flush();
+    send({ type: 'stopped', left });
+  }
+
+  return {
+    receive(message) {
+      switch (message.type) {
+        case 'start':
+          start().then(
+            () => send({ type: 'started' }),
+            error => send({ type: 'startFailed', reason: causeText(error) }),
+          );
+          break;
+        case 'arm':
+          alarms.start();
+          break;
+        case 'questions':
+          for (const question of message.questions) ask(question);
+          break;
+        case 'carried':
+          for (const { id, delivery } of message.items) {
+            carrying.get(id)?.(delivery);
+            carrying.delete(id);
+          }
+          break;
+        case 'hostReady':
+          outbox.open(`agent:${message.host}`);
+          break;
+        case 'stop':
+          void stop(message.graceMs);
+          break;
+      }
+    },
+  };
+}
+
+const causeText = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));

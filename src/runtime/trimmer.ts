@@ -1,0 +1,74 @@
+/** Trims, in batches and without touching `rev`, the settled effects of actors that rest; busy ones trim theirs with their next commit. */
+import type { Clock, Disarm } from '../clock.ts';
+import type { ActorStore } from '../store/store.ts';
+import type { Life } from './life.ts';
+import { LIMITS } from './limits.ts';
+import type { Outbox } from './outbox.ts';
+
+export interface Trimmer {
+  /** This actor has settled effects. */
+  note(address: string): void;
+  /** One pass now. */
+  flush(): Promise<void>;
+}
+
+export function createTrimmer({
+  store,
+  clock,
+  outbox,
+  lifeOf,
+  trimmed,
+  failed,
+}: {
+  store: Pick<ActorStore, 'settle'>;
+  clock: Clock;
+  outbox: Outbox;
+  /** The life of an actor that rests; null while a turn is under way or when it is not in memory. */
+  lifeOf(address: string): Life | null;
+  trimmed(address: string, keys: string[]): void;
+  failed(error: unknown): void;
+}): Trimmer {
+  const noted = new Set<string>();
+  let armed: Disarm | null = null;
+
+  function arm(): void {
+    armed ??= clock.after(LIMITS.settleAfterMs, () => {
+      armed = null;
+      void flush();
+    });
+  }
+
+  async function flush(): Promise<void> {
+    const passes: { address: string; life: Life; rev: number; keys: string[]; kept: Life['owed'] }[] = [];
+    for (const address of noted) {
+      const settled = outbox.settledOf(address);
+      const life = lifeOf(address);
+      if (settled.size === 0) noted.delete(address);
+      if (settled.size === 0 || !life) continue;
+      passes.push({ address, life, rev: life.rev, keys: [...settled], kept: life.owed.filter(each => !settled.has(each.key)) });
+      if (passes.length >= LIMITS.commitWrites) break;
+    }
+    try {
+      if (passes.length > 0) {
+        await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: JSON.stringify(kept) })));
+        for (const { address, life, rev, keys, kept } of passes) {
+          // A turn that began meanwhile trims by itself; only what surely stands in the store is forgotten.
+          if (lifeOf(address) !== life || life.rev !== rev) continue;
+          life.trim([...kept]);
+          trimmed(address, keys);
+        }
+      }
+    } catch (error) {
+      failed(error);
+    }
+    if (noted.size > 0) arm();
+  }
+
+  return {
+    note(address) {
+      noted.add(address);
+      arm();
+    },
+    flush,
+  };
+}
