@@ -1,0 +1,208 @@
+/** Apps on this host: fetched once, checked, unpacked with care, kept by content. */
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../clock.ts';
+import { ArtifactError, type Artifacts, type PreparedApp } from '../ports.ts';
+import type { Artifact } from '../protocol.ts';
+import { type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
+import { createFlights } from './flights.ts';
+import { type Format, HEAD_BYTES, recognise } from './format.ts';
+import { type Fetch, fetchChecked } from './http.ts';
+import { type ArtifactLimits, artifactLimits } from './limits.ts';
+import { openShelf, type Shelf, type Source } from './shelf.ts';
+import { unpackTar } from './tar.ts';
+import { createTree, syncDirectory } from './tree.ts';
+import { unpackZip } from './zip.ts';
+
+export interface ArtifactsParts {
+  /** Owned by one agent alone; made when it is not there. */
+  directory: string;
+  /** Host names apps may come from (`*.example.com` covers what is below); undefined: any but link-local ones. */
+  allowHosts: string[] | undefined;
+  clock: Clock;
+  /** Default: over the network, to checked addresses only. */
+  fetch?: Fetch;
+  limits?: Partial<ArtifactLimits>;
+}
+
+/** A copy, and what is to be said with the runs that use it. */
+interface Obtained {
+  copy: string;
+  note: string | undefined;
+}
+
+export function createArtifacts(parts: ArtifactsParts): Artifacts {
+  const { clock } = parts;
+  const limits = { ...artifactLimits, ...parts.limits };
+  const by: Downloader = { clock, limits, allowHosts: parts.allowHosts, fetch: parts.fetch ?? fetchChecked };
+  const flights = createFlights<Obtained>();
+  let opening: Promise<Shelf> | undefined;
+  /** Opened at the first need; a disk that was full then may have room now. */
+  const open = () => {
+    opening ??= openShelf(parts.directory, clock, limits).catch(problem => {
+      opening = undefined;
+      throw problem;
+    });
+    return opening;
+  };
+
+  const obtain = async (shelf: Shelf, artifact: Artifact, execution: string, signal: AbortSignal): Promise<Obtained> => {
+    if (!artifact.cache) {
+      const own = shelf.used(execution, artifact.url);
+      if (own !== undefined && (await shelf.has(own))) return { copy: own, note: undefined };
+      const { copy } = await install({ by, shelf, artifact, known: undefined, signal });
+      return { copy, note: undefined };
+    }
+    const known = await knownCopy(shelf, artifact);
+    if (known && known.version >= artifact.version) {
+      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known);
+      return { copy: known.copy, note: undefined };
+    }
+    try {
+      const { copy } = await install({ by, shelf, artifact, known, signal });
+      return { copy, note: undefined };
+    } catch (problem) {
+      // The app host is away: an older copy is better than none, unless the definition demands another content.
+      if (!known || !(problem instanceof ArtifactError) || !problem.transient || problem.code === 'disk') throw problem;
+      return { copy: known.copy, note: `an older copy of the app serves, ${problem.message}` };
+    }
+  };
+
+  /** In the background and at most once a minute, whatever comes of it. */
+  const validate = async (shelf: Shelf, artifact: Artifact, known: Source) => {
+    known.validatedAt = clock.now();
+    const { signal } = new AbortController();
+    await flights
+      .join(`validate ${artifact.url}`, signal, async flight => {
+        const { copy } = await install({ by, shelf, artifact, known, signal: flight });
+        return { copy, note: undefined };
+      })
+      .catch(() => undefined);
+  };
+
+  return {
+    async prepare(artifact, { execution, signal }) {
+      try {
+        const shelf = await open();
+        const key = [artifact.cache ? '' : execution, artifact.url, artifact.version, artifact.sha256].join(' ');
+        const { copy, note } = await flights.join(key, signal, flight => obtain(shelf, artifact, execution, flight));
+        shelf.use(execution, artifact.url, copy);
+        await shelf.trim();
+        await shelf.save();
+        return preparedApp(shelf, copy, note);
+      } catch (problem) {
+        throw isDiskProblem(problem) ? diskProblem(problem) : problem;
+      }
+    },
+    async release(execution) {
+      const shelf = await open();
+      shelf.unuse(execution);
+      await shelf.trim();
+      await shelf.save();
+    },
+  };
+}
+
+function preparedApp(shelf: Shelf, copy: string, note: string | undefined): PreparedApp {
+  return { directory: shelf.pathOf(copy), script: shelf.copy(copy)?.script ?? undefined, note };
+}
+
+/** The host's copy of this URL, when it is there and has the content that is asked for. */
+async function knownCopy(shelf: Shelf, artifact: Artifact): Promise<Source | undefined> {
+  const source = shelf.source(artifact.url);
+  if (!source || !(await shelf.has(source.copy))) return undefined;
+  if (artifact.sha256 !== undefined && shelf.copy(source.copy)?.digest !== artifact.sha256.toLowerCase()) return undefined;
+  return source;
+}
+
+interface Installation {
+  by: Downloader;
+  shelf: Shelf;
+  artifact: Artifact;
+  /** Asks the app host whether this is still it. */
+  known: Source | undefined;
+  signal: AbortSignal;
+}
+
+/** Downloads, unpacks beside, moves in. Nothing half-made stays. */
+async function install({ by, shelf, artifact, known, signal }: Installation): Promise<{ copy: string }> {
+  const file = shelf.tmp();
+  const directory = shelf.tmp();
+  try {
+    const wanted = {
+      url: artifact.url,
+      sha256: artifact.sha256,
+      etag: known?.etag ?? undefined,
+      lastModified: known?.lastModified ?? undefined,
+    };
+    const got = await download(by, wanted, file, signal);
+    if (!got.changed && known) {
+      remember(shelf, artifact, { ...known, validatedAt: by.clock.now() });
+      return { copy: known.copy };
+    }
+    if (!got.changed)
+      throw new ArtifactError('status', `${shown(artifact.url)} is said to be unchanged, and there is no copy`, { transient: true });
+    const format = recognise(artifact.url, await headOf(file));
+    await mkdir(directory, 0o755);
+    const bytes = await unpack(file, directory, format, got.bytes, by.limits, signal);
+    const copy = copyName(got.sha256, format);
+    await shelf.add(copy, directory, { digest: got.sha256, script: format.kind === 'file' ? format.name : null, bytes });
+    remember(shelf, artifact, {
+      copy,
+      version: 0,
+      etag: got.etag ?? null,
+      lastModified: got.lastModified ?? null,
+      validatedAt: by.clock.now(),
+    });
+    return { copy };
+  } finally {
+    await rm(file, { force: true });
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function remember(shelf: Shelf, artifact: Artifact, source: Source): void {
+  if (artifact.cache) shelf.setSource(artifact.url, { ...source, version: Math.max(source.version, artifact.version) });
+}
+
+/** The same bytes under another name, or unpacked another way, are another directory. */
+function copyName(digest: string, format: Format): string {
+  if (format.kind !== 'file') return `${digest}-${format.kind}`;
+  return `${digest}-file-${createHash('sha256').update(format.name).digest('hex').slice(0, 16)}`;
+}
+
+async function unpack(
+  file: string,
+  directory: string,
+  format: Format,
+  packedBytes: number,
+  limits: ArtifactLimits,
+  signal: AbortSignal,
+): Promise<number> {
+  if (format.kind === 'file') {
+    const path = join(directory, format.name);
+    await copyFile(file, path);
+    const handle = await open(path, 'r+');
+    await handle
+      .chmod(0o755)
+      .then(() => handle.sync())
+      .finally(() => handle.close());
+    await syncDirectory(directory);
+    return packedBytes;
+  }
+  const tree = createTree(directory, packedBytes, limits);
+  if (format.kind === 'zip') await unpackZip(file, tree, limits, signal);
+  else await unpackTar(file, format.kind === 'tar.gz', tree, signal);
+  return tree.finish();
+}
+
+async function headOf(file: string): Promise<Uint8Array> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,169 @@
+/** One file from an app host to the disk: redirects, conditions, limits, digest; whole or not at all. */
+import { createHash } from 'node:crypto';
+import { open, rm } from 'node:fs/promises';
+import type { Clock } from '../../clock.ts';
+import { ArtifactError } from '../ports.ts';
+import { checkUrl } from './addresses.ts';
+import type { Answer, Fetch } from './http.ts';
+import type { ArtifactLimits } from './limits.ts';
+
+export interface Wanted {
+  url: string;
+  /** Lower-case hex; checked when given. */
+  sha256: string | undefined;
+  /** What the app host said of the copy we have: it may answer that nothing changed. */
+  etag: string | undefined;
+  lastModified: string | undefined;
+}
+
+export type Downloaded =
+  | { changed: false }
+  | { changed: true; sha256: string; bytes: number; etag: string | undefined; lastModified: string | undefined };
+
+export interface Downloader {
+  clock: Clock;
+  fetch: Fetch;
+  limits: ArtifactLimits;
+  allowHosts: string[] | undefined;
+}
+
+/** Writes to `file`, which must not exist; it does not exist either when this throws. Throws ArtifactError, or the signal's reason. */
+export async function download(by: Downloader, wanted: Wanted, file: string, signal: AbortSignal): Promise<Downloaded> {
+  const timer = limitTime(by, signal);
+  try {
+    const answer = await follow(by, wanted, timer.signal);
+    try {
+      if (answer.status === 304) return { changed: false };
+      const { sha256, bytes } = await save(by, answer, file, timer.progress);
+      if (wanted.sha256 !== undefined && wanted.sha256.toLowerCase() !== sha256) {
+        throw new ArtifactError('digest', `${shown(wanted.url)} has the sha256 ${sha256}, expected ${wanted.sha256.toLowerCase()}`, {
+          transient: false,
+        });
+      }
+      return { changed: true, sha256, bytes, etag: answer.header('etag'), lastModified: answer.header('last-modified') };
+    } finally {
+      answer.cancel();
+    }
+  } catch (problem) {
+    await rm(file, { force: true });
+    signal.throwIfAborted();
+    throw timer.late() ?? explain(problem, wanted.url);
+  } finally {
+    timer.stop();
+  }
+}
+
+async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
+  let url = parse(wanted.url);
+  const headers: Record<string, string> = {};
+  if (wanted.etag !== undefined) headers['if-none-match'] = wanted.etag;
+  else if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;
+  for (let hop = 0; ; hop++) {
+    checkUrl(url, by.allowHosts);
+    const answer = await by.fetch(url, { headers, signal });
+    const { status } = answer;
+    if (status === 200 || (status === 304 && Object.keys(headers).length > 0)) return answer;
+    answer.cancel();
+    const location = answer.header('location');
+    if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
+      const transient = status >= 500 || status === 408 || status === 429;
+      throw new ArtifactError('status', `the app host answered ${status} for ${shown(url.href)}`, { transient });
+    }
+    if (hop >= by.limits.redirects) {
+      throw new ArtifactError('unreachable', `${shown(wanted.url)} is redirected more than ${by.limits.redirects} times`, {
+        transient: false,
+      });
+    }
+    url = parse(location, url);
+  }
+}
+
+async function save(by: Downloader, answer: Answer, file: string, progress: () => void): Promise<{ sha256: string; bytes: number }> {
+  const announced = answer.header('content-length');
+  const expected = announced === undefined ? undefined : Number(announced);
+  const most = by.limits.downloadBytes;
+  const tooLarge = () => new ArtifactError('tooLarge', `the app has more than the ${most} bytes that are taken`, { transient: false });
+  if (expected !== undefined && expected > most) throw tooLarge();
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const out = await open(file, 'wx', 0o600);
+  try {
+    for await (const chunk of answer.body) {
+      progress();
+      bytes += chunk.byteLength;
+      if (bytes > most) throw tooLarge();
+      hash.update(chunk);
+      await out.writeFile(chunk);
+    }
+  } finally {
+    await out.close();
+  }
+  if (expected !== undefined && bytes !== expected) {
+    throw new ArtifactError('incomplete', `the app host announced ${expected} bytes and sent ${bytes}`, { transient: true });
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+/** Aborts after the whole time, or after a while without progress; `late` then says which. */
+function limitTime({ clock, limits }: Downloader, signal: AbortSignal) {
+  const own = new AbortController();
+  let verdict: ArtifactError | undefined;
+  const expire = (message: string) => () => {
+    verdict = new ArtifactError('unreachable', message, { transient: true });
+    own.abort(verdict);
+  };
+  const whole = clock.after(limits.downloadMs, expire(`the app did not arrive within ${limits.downloadMs} ms`));
+  const silent = expire(`the app host sent nothing for ${limits.idleMs} ms`);
+  let idle = clock.after(limits.idleMs, silent);
+  const pass = () => own.abort(signal.reason);
+  if (signal.aborted) pass();
+  signal.addEventListener('abort', pass, { once: true });
+  return {
+    signal: own.signal,
+    progress() {
+      idle();
+      idle = clock.after(limits.idleMs, silent);
+      own.signal.throwIfAborted();
+    },
+    late: () => verdict,
+    stop() {
+      whole();
+      idle();
+      signal.removeEventListener('abort', pass);
+    },
+  };
+}
+
+function parse(url: string, base?: URL): URL {
+  try {
+    return new URL(url, base);
+  } catch (cause) {
+    throw new ArtifactError('unsupported', `"${url}" is not an address an app can come from`, { transient: false, cause });
+  }
+}
+
+/** Neither credentials nor a query, which may be a signature, belong into a reason that everybody reads. */
+export function shown(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** What the disk says is the disk's, everything else here is the network's. */
+function explain(problem: unknown, url: string): unknown {
+  if (problem instanceof ArtifactError) return problem;
+  const { code, syscall, message } = Object(problem) as NodeJS.ErrnoException;
+  if (isDiskProblem(problem)) return diskProblem(problem);
+  // Bun and Node both name a connection that ended inside the body like this.
+  if (message === 'aborted')
+    return new ArtifactError('incomplete', `the connection broke while ${shown(url)} was fetched`, { transient: true, cause: problem });
+  const why = [code, syscall].filter(Boolean).join(' ') || message;
+  return new ArtifactError('unreachable', `the app host of ${shown(url)} cannot be reached (${why})`, { transient: true, cause: problem });
+}
+
+const DISK_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'EEXIST', 'ENOENT', 'ENOTDIR']);
+
+export const isDiskProblem = (problem: unknown): problem is NodeJS.ErrnoException =>
+  problem instanceof Error && 'code' in problem && typeof problem.code === 'string' && DISK_CODES.has(problem.code);
+
+export const diskProblem = (problem: NodeJS.ErrnoException): ArtifactError =>
+  new ArtifactError('disk', `the disk of this host does not take the app: ${problem.message}`, { transient: true, cause: problem });

@@ -1,0 +1,37 @@
+/** Everything about apps that can grow, with its behaviour at the limit. */
+export interface ArtifactLimits {
+  /** Bytes of one download; refused beyond. */
+  downloadBytes: number;
+  /** From the first request to the last byte; then the app host counts as unreachable. */
+  downloadMs: number;
+  /** Without a byte. */
+  idleMs: number;
+  redirects: number;
+  /** Entries, unpacked bytes and their ratio to the packed ones (once beyond `ratioFromBytes`) of one archive; refused beyond. */
+  entries: number;
+  unpackedBytes: number;
+  ratio: number;
+  ratioFromBytes: number;
+  /** Bytes of all copies on this host and age of an unused one; the least recently used go first, never one that a run uses. */
+  cacheBytes: number;
+  cacheMs: number;
+  /** A copy this fresh is never removed: a run may just be about to say that it uses it. */
+  freshMs: number;
+  /** A cached copy is validated again in the background at most this often. */
+  validateMs: number;
+}
+
+export const artifactLimits: ArtifactLimits = {
+  downloadBytes: 1024 ** 3,
+  downloadMs: 600_000,
+  idleMs: 30_000,
+  redirects: 5,
+  entries: 10_000,
+  unpackedBytes: 1024 ** 3,
+  ratio: 200,
+  ratioFromBytes: 10 * 1024 ** 2,
+  cacheBytes: 5 * 1024 ** 3,
+  cacheMs: 30 * 24 * 3_600_000,
+  freshMs: 60_000,
+  validateMs: 60_000,
+};
