@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'bun:test';
+import { aJob, anApp } from '../support/builders.ts';
+import { aWorld } from '../support/world.ts';
+
+describe('a trigger', () => {
+  test('becomes a run on a host and comes back as an outcome', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
+    await world.ask('job/nightly', { type: 'job.register', config: aJob({ app: 'my_app', command: null }) });
+    const answer = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };
+    expect(answer.execution).toStartWith('nightly@20261122T080000.000Z~');
+    const [start] = world.starts();
+    expect(start?.run).toEqual({ execution: answer.execution, item: 0, attempt: 1 });
+    expect(start?.spec.artifact?.url).toBe('http://apps.example/my_app.tar.gz');
+    if (!start) throw new Error('nothing was started');
+    await world.started(start);
+    await world.ended(start);
+    const execution = await world.context(`execution/${answer.execution}`);
+    expect(execution.context.outcome).toBe('succeeded');
+    expect((await world.context('job/nightly')).context.open).toEqual([]);
+    expect((await world.context('pool/default')).context.hosts['h1']?.used).toEqual({ cpu: 0, memory: 0 });
+    await world.clock.advance(1000);
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(world.logs).toEqual([]);
+  });
+});
+
+describe('a schedule', () => {
+  test('makes one execution per due time, with a verdict each', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    await world.ask('job/nightly', { type: 'job.register', config: aJob({ schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] }) });
+    await world.clock.advance(12_000);
+    expect(world.starts().map(each => each.run.execution)).toEqual(['nightly@20261122T080005.000Z']);
+    const entries = await world.store.occurrences({ job: 'nightly', limit: 10 });
+    expect(entries.map(each => each.verdict)).toEqual(['ran', 'skippedOverlap']);
+  });
+});

@@ -1,0 +1,47 @@
+/** Valid things with one difference. */
+import type { AppConfig, JobConfig } from '../../actors/config.ts';
+
+export const aJob = (difference: Partial<JobConfig> = {}): JobConfig => ({
+  name: 'nightly',
+  id: '0123456789abcdef01234567',
+  pool: 'default',
+  kind: 'transient',
+  app: null,
+  command: ['true'],
+  shell: false,
+  env: {},
+  parameter: '',
+  shards: { total: 1, parameters: {} },
+  schedules: [],
+  timeZone: 'UTC',
+  resources: { cpus: 0.1, memoryMB: 64 },
+  placement: 'pack',
+  partial: false,
+  overlap: 'skip',
+  overlapLimit: 1,
+  misfire: { policy: 'skip', limit: 10 },
+  misfireGraceMs: 60_000,
+  retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000 },
+  failover: false,
+  failoverLimit: 3,
+  disconnect: 'continue',
+  disconnectMs: 0,
+  timeoutMs: 0,
+  killGraceMs: 10_000,
+  shardingContext: false,
+  description: '',
+  dialect: {},
+  ...difference,
+});
+
+export const anApp = (difference: Partial<AppConfig> = {}): AppConfig => ({
+  name: 'my_app',
+  url: 'http://apps.example/my_app.tar.gz',
+  sha256: null,
+  command: 'bin/start.sh',
+  resources: { cpus: 0.1, memoryMB: 64 },
+  cache: true,
+  traceEvery: 0,
+  description: '',
+  ...difference,
+});

@@ -1,0 +1,152 @@
+/** The production runtime on a memory store, a clock moved by hand and a scripted fleet. */
+import type { Address, Kind } from '../../actors/index.ts';
+import type { HostCapabilities } from '../../actors/host.ts';
+import type { Command, StartCommand } from '../../src/agent/protocol.ts';
+import type { Ids } from '../../src/ids.ts';
+import { createRuntime, type RuntimeLog } from '../../src/runtime/create.ts';
+import { type Fleet, HostAway } from '../../src/runtime/fleet.ts';
+import { createViews } from '../../src/runtime/views.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { PlacedFact, Store } from '../../src/store/store.ts';
+import { createManualClock } from './manual-clock.ts';
+
+/** Ids that count up: readable, and the same in every run. */
+export function countingIds(): Ids {
+  let count = 0;
+  return {
+    short: length => (++count).toString(36).padStart(length, '0').slice(-length),
+    uuid: () => `00000000-0000-4000-8000-${String(++count).padStart(12, '0')}`,
+    secret: bytes => `secret${++count}`.padEnd(bytes, '_'),
+    fraction: () => 0.5,
+  };
+}
+
+export interface ScriptedFleet extends Fleet {
+  sent: { host: string; command: Command }[];
+  /** Hosts with a session. */
+  here: Set<string>;
+  ready(host: string): void;
+}
+
+export function scriptedFleet(): ScriptedFleet {
+  let listener: (host: string) => void = () => {};
+  const fleet: ScriptedFleet = {
+    sent: [],
+    here: new Set(),
+    async send(host, command) {
+      if (!fleet.here.has(host)) throw new HostAway(`host ${host} is away`);
+      fleet.sent.push({ host, command });
+    },
+    onReady(next) {
+      listener = next;
+    },
+    expel(host) {
+      fleet.here.delete(host);
+    },
+    ready(host) {
+      fleet.here.add(host);
+      listener(host);
+    },
+  };
+  return fleet;
+}
+
+export const START = Date.UTC(2026, 10, 22, 8, 0, 0);
+
+const CAPABILITIES: HostCapabilities = {
+  os: 'linux',
+  arch: 'x64',
+  cpus: 4,
+  memoryMB: 4096,
+  labels: {},
+  agentVersion: '0.1.0',
+  hostname: 'h1',
+  treeKill: 'subreaper',
+};
+
+export async function aWorld({ store = createMemoryStore(), at = START, pool = true }: { store?: Store; at?: number; pool?: boolean } = {}) {
+  const clock = createManualClock(at);
+  const ids = countingIds();
+  const fleet = scriptedFleet();
+  const facts: PlacedFact[] = [];
+  const logs: RuntimeLog[] = [];
+  const build = () => createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line) });
+  const runtime = build();
+  runtime.onFacts(more => facts.push(...more));
+  await settling(clock, runtime.start());
+  runtime.arm();
+  const views = createViews({ store });
+  const world = {
+    clock,
+    ids,
+    fleet,
+    store,
+    facts,
+    logs,
+    runtime,
+    views,
+    /** Resolves when nothing moves any more without time passing. */
+    settled: () => clock.settle(),
+    /** Asks and waits until all that follows is done too. */
+    async ask(...args: Parameters<typeof runtime.ask>): Promise<unknown> {
+      return settling(clock, runtime.ask(...args));
+    },
+    async tell(...args: Parameters<typeof runtime.tell>): Promise<void> {
+      await settling(clock, runtime.tell(...args));
+    },
+    async context<K extends Kind>(address: Address<K>) {
+      const view = await views.get(address);
+      if (!view) throw new Error(`there is no ${address}`);
+      return view;
+    },
+    async aHost(name = 'h1', { cpus = 4, memoryMB = 4096 } = {}) {
+      await world.ask(`host/${name}`, { type: 'host.enroll', id: name, name, pool: 'default', publicKey: name, graceMs: 60_000 });
+      fleet.ready(name);
+      await world.tell(`host/${name}`, {
+        type: 'host.connected',
+        session: `${name}-1`,
+        address: '127.0.0.1',
+        capabilities: { ...CAPABILITIES, cpus, memoryMB },
+        bootId: 'boot-1',
+        runs: [],
+      });
+    },
+    starts: (): StartCommand[] => fleet.sent.map(each => each.command).filter(command => command.type === 'start'),
+    async started(command: StartCommand, host = 'h1') {
+      const { execution, item, attempt } = command.run;
+      await world.tell(`execution/${execution}`, { type: 'shard.started', item, attempt, host, startedAt: clock.now(), pid: 1 });
+    },
+    async ended(command: StartCommand, outcome: 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost' = 'succeeded', host = 'h1') {
+      const { execution, item, attempt } = command.run;
+      await world.tell(`execution/${execution}`, {
+        type: 'shard.ended',
+        item,
+        attempt,
+        host,
+        outcome,
+        exitCode: outcome === 'succeeded' ? 0 : 1,
+        signal: null,
+        startedAt: clock.now(),
+        finishedAt: clock.now(),
+        reason: null,
+        output: null,
+      });
+    },
+  };
+  if (pool) {
+    await world.ask('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
+  }
+  return world;
+}
+
+/** The clock's `soon` only runs while it settles. */
+async function settling<T>(clock: { settle(): Promise<void> }, work: Promise<T>): Promise<T> {
+  const outcome = work.then(
+    value => ({ value }),
+    error => ({ error: error as Error }),
+  );
+  await clock.settle();
+  const result = await outcome;
+  if ('error' in result) throw result.error;
+  return result.value;
+}
