@@ -49,6 +49,11 @@ export const FactEntity = defineEntity({
   properties: {
     /** Its place in the feed. */
     _id: p.integer().primary().autoincrement(),
+    /**
+     * Which stretch of the feed it was written in. It leads the index of histories, so that new facts go into the few pages of the
+     * newest era; by address alone each would dirty a page of its own. A history is read era by era.
+     */
+    era: p.integer(),
     address: p.string(),
     rev: p.integer(),
     place: p.integer(),
@@ -56,7 +61,7 @@ export const FactEntity = defineEntity({
     type: p.string(),
     data: p.json<Record<string, unknown>>(),
   },
-  uniques: [{ name: 'facts_history', properties: ['address', 'rev', 'place'] }],
+  uniques: [{ name: 'facts_history', properties: ['era', 'address', 'rev', 'place'] }],
 });
 
 export const OccurrenceEntity = defineEntity({

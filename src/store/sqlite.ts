@@ -11,9 +11,10 @@ import { createCredentials } from './sqlite/credentials.ts';
 import { asStoreError } from './sqlite/errors.ts';
 import { createFacts } from './sqlite/facts.ts';
 import { createLedger } from './sqlite/ledger.ts';
+import { createList } from './sqlite/list.ts';
 import { lockDirectory } from './sqlite/lock.ts';
 import { createOutput } from './sqlite/output.ts';
-import { onHost, prepareSchema } from './sqlite/schema.ts';
+import { prepareSchema } from './sqlite/schema.ts';
 import type { Store } from './store.ts';
 import { createViews } from './views.ts';
 
@@ -41,8 +42,9 @@ export async function createSqliteStore({ directory, bytesMax }: SqliteOptions):
       const connections = createConnections(file, bytesMax);
       const { insert, ...facts } = createFacts(connections);
       const store = {
-        ...createViews({ manager: () => orm.em.fork(), onHost }),
+        ...createViews(() => orm.em.fork()),
         ...createActors({ ...connections, insertFact: insert }),
+        ...createList(connections),
         ...facts,
         ...createLedger(connections),
         ...createOutput(connections),

@@ -1,19 +1,12 @@
 /** The hot path: actors by compare-and-set, many in one transaction. */
 import { refuseRepeats } from '../refuse-repeats.ts';
 import { type ActorDocument, type ActorStore, type CommitResult, type Fact, PARTITIONS, type PlacedFact } from '../store.ts';
+import { ACTOR_COLUMNS, asDocument, bindings, type StoredActor } from './actor-rows.ts';
 import { type Connections, flag, rows } from './connections.ts';
 
 interface Parts extends Connections {
   insertFact: (fact: Fact) => PlacedFact;
 }
-
-type StoredActor = Record<'address' | 'kind' | 'life' | 'writeId' | 'state' | 'owed' | 'status' | 'hosts', string> &
-  Record<'partition' | 'rev' | 'incarnation' | 'version' | 'quarantined' | 'at', number> & {
-    life: ActorDocument['life'];
-    nextDue: number | null;
-    parent: string | null;
-    outcome: string | null;
-  };
 
 export function createActors({ writer, reader, transact, read, insertFact }: Parts): Omit<ActorStore, 'list'> {
   const birth = writer.prepare(
@@ -36,10 +29,7 @@ export function createActors({ writer, reader, transact, read, insertFact }: Par
     return plainTurn.run(...values).changes === 1 || movingTurn.run(...values).changes === 1;
   };
 
-  const one = reader.prepare(
-    `select _id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
-       next_due as nextDue, parent, status, outcome, hosts, at from actors where _id = ?`,
-  );
+  const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
   const claimed = writer.prepare(
     `insert into partitions (_id, owner, epoch) values (?, ?, 1) on conflict (_id) do update set owner = excluded.owner, epoch = epoch + 1
      returning epoch`,
@@ -89,35 +79,4 @@ export function createActors({ writer, reader, transact, read, insertFact }: Par
       });
     },
   };
-}
-
-/** In the order all three writing statements name them; the last is the rev the document must follow. */
-function bindings(document: ActorDocument): (string | number | null)[] {
-  const { index, nextDue } = document;
-  const armed = nextDue !== null && !document.quarantined && document.life !== 'tombstone';
-  return [
-    document.partition,
-    document.incarnation,
-    document.version,
-    document.life,
-    flag(document.quarantined),
-    document.writeId,
-    document.state,
-    document.owed,
-    nextDue,
-    flag(armed),
-    flag(document.owed !== '[]'),
-    document.kind,
-    index.parent,
-    index.status,
-    index.outcome,
-    JSON.stringify(index.hosts),
-    index.at,
-    document.address,
-    document.rev - 1,
-  ];
-}
-
-function asDocument({ parent, status, outcome, hosts, at, quarantined, ...row }: StoredActor): ActorDocument {
-  return { ...row, quarantined: quarantined === 1, index: { parent, status, outcome, hosts: JSON.parse(hosts), at } };
 }

@@ -13,16 +13,16 @@ export function createLedger({ writer, reader, transact, read }: Connections): L
   );
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a
-   * job; stretches alone are few and have an index of their own (`stretch = true` word for word as there).
+   * job; stretches alone are few and have an index of their own (`stretch = true` word for word as there; the plus sign keeps the planner from the other one).
    */
   const inside = 'job = ? and "from" between ? and ?';
-  const stickingOut = 'stretch = true and job = ? and "to" >= ? and "from" < ?';
+  const stickingOut = 'stretch = true and job = ? and "to" >= ? and +"from" < ?';
   const ordered = (where: string, direction: 'asc' | 'desc') =>
     reader.prepare(`select ${COLUMNS} from occurrences where ${where} and (? is null or verdict = ?) order by "from" ${direction} limit ?`);
   const insideOldest = ordered(inside, 'asc');
   const insideNewest = ordered(inside, 'desc');
-  const stickingOutOldest = ordered(`${stickingOut} and "from" > ?`, 'asc');
-  const stickingOutNewest = ordered(`${stickingOut} and "from" < ?`, 'desc');
+  const stickingOutOldest = ordered(`${stickingOut} and +"from" > ?`, 'asc');
+  const stickingOutNewest = ordered(`${stickingOut} and +"from" < ?`, 'desc');
   const sums = reader.prepare(
     `select verdict, sum(count) as count from
        (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${stickingOut})
