@@ -20,25 +20,18 @@ export type CronFields = {
   years: readonly number[] | undefined;
 };
 
-type Field = { name: string; low: number; high: number; stepMax: number; names: readonly string[]; also: string };
+type Field = { name: string; low: number; high: number; all: readonly number[]; stepMax: number; names: readonly string[]; also: string };
 
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
 const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 
-const SECOND: Field = { name: 'second', low: 0, high: 59, stepMax: 59, names: [], also: '' };
-const MINUTE: Field = { name: 'minute', low: 0, high: 59, stepMax: 59, names: [], also: '' };
-const HOUR: Field = { name: 'hour', low: 0, high: 23, stepMax: 23, names: [], also: '' };
-const DAY_OF_MONTH: Field = { name: 'day of month', low: 1, high: 31, stepMax: 31, names: [], also: ', ?, L, L-n, nW, LW, L-nW' };
-const MONTH: Field = { name: 'month', low: 1, high: 12, stepMax: 12, names: MONTHS, also: ', JAN-DEC' };
-const DAY_OF_WEEK: Field = {
-  name: 'day of week',
-  low: 1,
-  high: 7,
-  stepMax: 7,
-  names: WEEKDAYS,
-  also: ' (1 is Sunday), SUN-SAT, ?, L, nL, n#k',
-};
-const YEAR: Field = { name: 'year', low: 1970, high: 2199, stepMax: 230, names: [], also: '' };
+const SECOND = createField('second', 0, 59, 59);
+const MINUTE = createField('minute', 0, 59, 59);
+const HOUR = createField('hour', 0, 23, 23);
+const DAY_OF_MONTH = createField('day of month', 1, 31, 31, [], ', ?, L, L-n, nW, LW, L-nW');
+const MONTH = createField('month', 1, 12, 12, MONTHS, ', JAN-DEC');
+const DAY_OF_WEEK = createField('day of week', 1, 7, 7, WEEKDAYS, ' (1 is Sunday), SUN-SAT, ?, L, nL, n#k');
+const YEAR = createField('year', 1970, 2199, 230);
 const FIELDS = [SECOND, MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR];
 
 /** Room for a list of every year; longer ones are refused. */
@@ -112,6 +105,9 @@ function readWeekdays(text: string): MonthDays {
 
 /** The numbers a plain field names, ascending. */
 function readSet(field: Field, text: string): readonly number[] {
+  // Most fields are one number or a star: no need to take them to pieces.
+  if (text === '*') return field.all;
+  if (/^\d+$/.test(text)) return [within(field, text, text)];
   const values = new Set<number>();
   for (const item of text.split(',')) {
     const shape = /^(?:(\*)|([A-Z]+|\d+)(?:-([A-Z]+|\d+))?)?(?:\/(\d+))?$/.exec(item);
@@ -164,4 +160,8 @@ function wrong(field: Field, text: string, reason?: string): ScheduleError {
     'cron',
     `The cron field ${field.name} is ${came(text)}, but allowed are ${allowed}${reason === undefined ? '' : `: ${reason}`}.`,
   );
+}
+
+function createField(name: string, low: number, high: number, stepMax: number, names: readonly string[] = [], also = ''): Field {
+  return { name, low, high, all: Array.from({ length: high - low + 1 }, (_, index) => low + index), stepMax, names, also };
 }
