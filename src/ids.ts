@@ -14,18 +14,33 @@ export interface Ids {
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 
+/** Drawn in one go: every turn of an actor takes a handful, and a call to the system for each would be a tenth of its time. */
+const POOL_BYTES = 8192;
+let pool = Buffer.alloc(0);
+let used = 0;
+
+function byte(): number {
+  if (used >= pool.length) {
+    pool = randomBytes(POOL_BYTES);
+    used = 0;
+  }
+  const drawn = pool[used] as number;
+  used += 1;
+  return drawn;
+}
+
 export const systemIds: Ids = {
   short(length) {
     let text = '';
     while (text.length < length) {
-      for (const byte of randomBytes(length * 2)) {
-        // 252 = 7 x 36: larger values would favour the first letters.
-        if (byte < 252 && text.length < length) text += ALPHABET[byte % 36];
-      }
+      const drawn = byte();
+      // 252 = 7 x 36: larger values would favour the first letters.
+      if (drawn < 252) text += ALPHABET[drawn % 36];
     }
     return text;
   },
   uuid: () => randomUUID(),
+  // Secrets never come from the pool.
   secret: bytes => randomBytes(bytes).toString('base64url'),
-  fraction: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+  fraction: () => (((byte() * 256 + byte()) * 256 + byte()) * 256 + byte()) / 2 ** 32,
 };
