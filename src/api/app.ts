@@ -1,0 +1,118 @@
+/**
+ * THE FRONT DOOR: Hono, built from declared routes.
+ *
+ *   request -> headers, CORS -> foreign origin? 403 -> who calls? 401 (before any 404) -> body and query parsed once -> handler -> JSON
+ *
+ * Nothing here knows what the routes do; every error ends in `errors.ts`.
+ */
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import type { Auth } from './auth.ts';
+import { nameIn, parseJson, readText } from './body.ts';
+import { elasticjobRoutes } from './elasticjob/routes.ts';
+import { answerTo, Problem } from './errors.ts';
+import { isForeign } from './origin.ts';
+import { parse } from './parse.ts';
+import type { Center } from './center.ts';
+import { ACCESS, type ApiContext, type Call, type Route, type Surroundings } from './routes.ts';
+import { v1Routes } from './v1/routes.ts';
+
+export type Api = Hono<{ Bindings: Surroundings }>;
+
+/** All routes in the order in which they are tried: `extra` are those of agents, sockets and feed. */
+export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] => [
+  ...extra,
+  ...v1Routes(center),
+  ...elasticjobRoutes(center),
+];
+
+/** Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not say who may call it. */
+export function createApp({ center, extra }: { center: Center; extra?: readonly Route[] }): Api {
+  const { auth, config, log } = center;
+  const app: Api = new Hono<{ Bindings: Surroundings }>({ strict: false });
+
+  app.use(async (c, next) => {
+    await next();
+    for (const [name, value] of SECURITY) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+  });
+  if (config.cors.length > 0) {
+    app.use(
+      cors({ origin: [...config.cors], allowHeaders: ['Content-Type', 'Authorization', 'accessToken', 'Idempotency-Key'], maxAge: 600 }),
+    );
+  }
+  app.use(async (c, next) => {
+    if (isForeign(c.req.raw, config)) {
+      throw new Problem('forbidden', 'this origin may not change anything here; TROUPE_CORS names those that may');
+    }
+    await next();
+  });
+
+  for (const route of allRoutes(center, extra)) {
+    if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} does not say who may call it`);
+    app.on(route.method, route.path, c => serve(route, c, auth));
+  }
+
+  // Whoever may not come in is not told what is there.
+  app.notFound(async c => {
+    if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
+    throw new Problem('notFound', `there is no ${c.req.method} ${c.req.path} here`);
+  });
+  app.onError((error, c) => {
+    const answer = answerTo(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
+    if (answer.fault) log.error('request failed', { method: c.req.method, path: c.req.path, error });
+    return c.body(JSON.stringify(answer.body), answer.status as 500, {
+      ...answer.headers,
+      'Content-Type': 'application/json; charset=utf-8',
+    });
+  });
+  return app;
+}
+
+const UNAUTHORIZED = 'a valid token is needed: header "Authorization: Bearer ..." or "accessToken"; POST /v1/login gives one';
+
+const SECURITY = Object.entries({
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+});
+
+/** Longest Idempotency-Key. */
+const KEY_MAX = 200;
+
+async function serve(route: Route, c: ApiContext, auth: Auth): Promise<Response> {
+  const user = await callerOf(c, auth);
+  if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
+  const key = c.req.header('idempotency-key');
+  if (key !== undefined && (key === '' || key.length > KEY_MAX)) {
+    throw new Problem('invalid', `Idempotency-Key must be 1 to ${KEY_MAX} characters.`, { field: 'Idempotency-Key' });
+  }
+  const call: Call = {
+    params: c.req.param(),
+    query: route.query && parse(route.query, c.req.query(), 'query'),
+    body: route.body && (await bodyOf(route, route.body, c)),
+    user,
+    address: addressOf(c),
+    key,
+    c,
+  };
+  const value = await route.handle(call as Call<never, never, never>);
+  if (value instanceof Response) return value;
+  const status = route.status ?? 200;
+  if (status === 204) return c.body(null, status);
+  return c.body(JSON.stringify(value), status, { 'Content-Type': 'application/json; charset=utf-8' });
+}
+
+async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiContext): Promise<unknown> {
+  const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : 'strict');
+  return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
+}
+
+const addressOf = (c: ApiContext): string => c.env?.address ?? 'unknown';
+
+function callerOf(c: ApiContext, auth: Auth): ReturnType<Auth['who']> {
+  const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+  return auth.who(c.req.header('accesstoken') ?? bearer);
+}

@@ -1,0 +1,124 @@
+/**
+ * Who calls: one user, `root`, by password; then opaque tokens that say nothing, are kept only as hashes, end after twelve hours and at
+ * logout. With authentication off everybody is root.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import type { Ids } from '../ids.ts';
+import type { CredentialStore } from '../store/store.ts';
+import type { Log } from './center.ts';
+import { Problem } from './errors.ts';
+import { createJoinTokens, type JoinTokens } from './join-tokens.ts';
+import { createPasswords, PASSWORD_MAX } from './passwords.ts';
+import type { User } from './routes.ts';
+import { createThrottle } from './throttle.ts';
+
+/** Life of a login token. */
+export const TOKEN_MS = 12 * 3_600_000;
+/** Tokens valid at once; another login ends the one that would end first. */
+export const TOKENS_MAX = 1_000;
+/** A password given by the operator that is shorter is warned about. */
+export const PASSWORD_SHORT = 12;
+
+export interface Token {
+  token: string;
+  /** Epoch ms. */
+  expiresAt: number;
+}
+
+export interface Auth extends JoinTokens {
+  /**
+   * Makes sure that `root` has a password: the configured one, else the stored one, else a random one, which is returned to be shown once.
+   * To be called at each start. A changed password ends all logins.
+   */
+  prepare(): Promise<{ user: string; password: string | null }>;
+  /** Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`. */
+  login(user: string, password: string, address: string): Promise<Token>;
+  /** Ending what has ended is fine. */
+  logout(token: string): Promise<void>;
+  /** The user of a token; undefined when it is none, ended, or absent. */
+  who(token: string | undefined): Promise<User | undefined>;
+}
+
+const ROOT: User = { name: 'root' };
+const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
+
+export function createAuth({
+  config,
+  store,
+  clock,
+  ids,
+  log,
+}: {
+  config: Pick<Config, 'auth' | 'rootPassword'>;
+  store: CredentialStore;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+}): Auth {
+  const passwords = createPasswords();
+  const throttle = createThrottle({ clock });
+
+  const keepPassword = async (password: string) => {
+    await store.putCredential({ kind: 'user', id: ROOT.name, data: { hash: await passwords.hash(password) }, expiresAt: null, uses: null });
+    for (const { id } of await store.credentials('session')) await store.removeCredential('session', id);
+  };
+  const storedHash = async (): Promise<string | undefined> => {
+    const hash = (await store.credential('user', ROOT.name))?.data.hash;
+    return typeof hash === 'string' ? hash : undefined;
+  };
+  const issue = async (): Promise<Token> => {
+    const token = `troupe_${ids.secret(32)}`;
+    const expiresAt = clock.now() + TOKEN_MS;
+    if (config.auth === 'off') return { token, expiresAt };
+    await store.sweepCredentials(clock.now());
+    const sessions = await store.credentials('session');
+    const excess = sessions.sort((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).slice(0, Math.max(0, sessions.length + 1 - TOKENS_MAX));
+    for (const { id } of excess) await store.removeCredential('session', id);
+    await store.putCredential({ kind: 'session', id: hashOf(token), data: { user: ROOT.name }, expiresAt, uses: null });
+    return { token, expiresAt };
+  };
+
+  return {
+    ...createJoinTokens({ store, clock, ids }),
+
+    async prepare() {
+      if (config.auth === 'off') return { user: ROOT.name, password: null };
+      const hash = await storedHash();
+      const given = config.rootPassword;
+      if (given !== null) {
+        if (given.length < PASSWORD_SHORT) log.warn(`user root: the password is shorter than ${PASSWORD_SHORT} characters`);
+        if (hash === undefined || !(await passwords.verify(given, hash))) await keepPassword(given);
+        return { user: ROOT.name, password: null };
+      }
+      if (hash !== undefined) return { user: ROOT.name, password: null };
+      const password = ids.secret(18);
+      await keepPassword(password);
+      return { user: ROOT.name, password };
+    },
+
+    async login(user, password, address) {
+      if (config.auth === 'off') return issue();
+      throttle.attempt(user, address);
+      const hash = user === ROOT.name ? await storedHash() : undefined;
+      // An unknown user costs the same time and gets the same answer.
+      const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.nobodys));
+      if (hash === undefined || !isRight) throw new Problem('unauthorized', 'user or password is wrong');
+      throttle.succeeded(user, address);
+      return issue();
+    },
+
+    async logout(token) {
+      await store.removeCredential('session', hashOf(token));
+    },
+
+    async who(token) {
+      if (config.auth === 'off') return ROOT;
+      if (!token?.startsWith('troupe_') || token.length > 100) return undefined;
+      const session = await store.credential('session', hashOf(token));
+      if (!session || (session.expiresAt !== null && session.expiresAt <= clock.now())) return undefined;
+      return typeof session.data.user === 'string' ? { name: session.data.user } : undefined;
+    },
+  };
+}

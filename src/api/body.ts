@@ -1,0 +1,103 @@
+/**
+ * Bytes of a request -> JSON that is safe to look at: bounded in size, depth and keys, without the keys that reach into prototypes. What it
+ * means is left to the schema of the route.
+ */
+import { Problem } from './errors.ts';
+
+/** Largest body, bytes. */
+export const BODY_MAX = 1024 * 1024;
+/** Deepest nesting of a JSON body. */
+export const DEPTH_MAX = 32;
+/** Keys and items of a JSON body, all in all. */
+export const KEYS_MAX = 20_000;
+
+/** Keys by which an object would change what all objects are. */
+const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** `strict`: JSON or nothing. `lenient`: text/plain too; a name may come as it is. An absent type counts as JSON. */
+export async function readText(request: Request, types: 'strict' | 'lenient'): Promise<{ text: string; plain: boolean }> {
+  const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const plain = type === 'text/plain';
+  const bytes = await readBytes(request);
+  const isTaken = type === '' || type === 'application/json' || (plain && types === 'lenient');
+  if (!isTaken && (bytes.length > 0 || types === 'strict')) {
+    throw new Problem('unsupportedType', `the body is ${type.slice(0, 60)}, but must be application/json`);
+  }
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), plain };
+  } catch (cause) {
+    throw new Problem('invalid', 'the body is not UTF-8.', { field: 'body', cause });
+  }
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const tooLarge = () => new Problem('tooLarge', `the body is larger than ${BODY_MAX} bytes`);
+  if (Number(request.headers.get('content-length')) > BODY_MAX) throw tooLarge();
+  if (!request.body) return new Uint8Array();
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  // The announced length may be absent or a lie: count what comes.
+  for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
+    length += piece.length;
+    if (length > BODY_MAX) throw tooLarge();
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Throws Problem `invalid`. An empty text is undefined. */
+export function parseJson(text: string): unknown {
+  if (text.trim() === '') return undefined;
+  refuseHuge(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Problem('invalid', `the body is not JSON: ${(cause as Error).message}.`, { field: 'body', cause });
+  }
+  refuseKeys(value, '');
+  return value;
+}
+
+/** Before anything is parsed: what nests too deep may exhaust the stack of the parser itself. */
+function refuseHuge(text: string): void {
+  let depth = 0;
+  let items = 0;
+  for (let place = 0; place < text.length; place += 1) {
+    const letter = text.charCodeAt(place);
+    if (letter === QUOTE) place = endOfString(text, place);
+    else if (letter === 0x7b || letter === 0x5b) depth += 1;
+    else if (letter === 0x7d || letter === 0x5d) depth -= 1;
+    else if (letter === 0x2c) items += 1;
+    if (depth > DEPTH_MAX) throw new Problem('invalid', `the body nests deeper than ${DEPTH_MAX} levels.`, { field: 'body' });
+    if (items > KEYS_MAX) throw new Problem('invalid', `the body has more than ${KEYS_MAX} keys and items.`, { field: 'body' });
+  }
+}
+
+const QUOTE = 0x22;
+
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text[end - 1 - slashes] === '\\') slashes += 1;
+    if (slashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+function refuseKeys(value: unknown, path: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    const field = path === '' ? key : `${path}.${key}`;
+    if (FORBIDDEN.has(key)) throw new Problem('invalid', `${field} is a key that is never taken.`, { field });
+    refuseKeys(inner, field);
+  }
+}
+
+/** A name as the ElasticJob dialect sends it: bare `my_job`, `"my_job"`, in whatever type; undefined when nothing came. */
+export function nameIn(text: string): unknown {
+  const bare = text.trim();
+  if (bare === '' || bare === 'null') return undefined;
+  if (!/^["{[]/.test(bare)) return bare;
+  return parseJson(bare);
+}

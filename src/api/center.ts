@@ -1,0 +1,28 @@
+/** What the routes of the front door work with; `main.ts` puts it together. */
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import type { Ids } from '../ids.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Views } from '../runtime/views.ts';
+import type { Store } from '../store/store.ts';
+import type { Auth } from './auth.ts';
+
+/** Sentences for people: lower case, what it is about first, fields behind. */
+export interface Log {
+  info(sentence: string, fields?: Record<string, unknown>): void;
+  warn(sentence: string, fields?: Record<string, unknown>): void;
+  error(sentence: string, fields?: Record<string, unknown>): void;
+}
+
+export interface Center {
+  runtime: Pick<Runtime, 'ask' | 'release'>;
+  views: Views;
+  store: Pick<Store, 'occurrences' | 'summary' | 'history' | 'probe'>;
+  auth: Auth;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'fileUrls' | 'artifactHosts'>;
+  /** Why the center does not serve yet, or no more; undefined when it does. For `/v1/ready`. */
+  unready?: () => string | undefined;
+}

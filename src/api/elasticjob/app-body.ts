@@ -1,0 +1,89 @@
+/** Apps in the words of ElasticJob-Cloud, and back. */
+import { z } from 'zod';
+import type { AppConfig } from '../../../actors/config.ts';
+import type { Config } from '../../config.ts';
+import { checkAppUrl } from '../app-url.ts';
+import { cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
+
+const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
+
+const sha256 = () => {
+  const rule = '64 hex digits';
+  return z
+    .string(rule)
+    .regex(/^[0-9a-fA-F]{64}$/, rule)
+    .transform(digest => digest.toLowerCase());
+};
+
+/** `list` is a route of this dialect, so no app can be called that. */
+const appName = () => name().refine(value => value !== 'list', 'a name other than "list"');
+const appURL = () => text(4096, 1);
+
+/** POST: everything is said now or takes its default. Fields of other versions are passed over. */
+export const PublishBody = z.object(
+  {
+    appName: appName(),
+    appURL: appURL(),
+    bootstrapScript: text(undefined, 1).refine(value => value.trim() !== '', 'a command that is not empty'),
+    cpuCount: cpus().nullish(),
+    memoryMB: memoryMB().nullish(),
+    appCacheEnable: flag().nullish(),
+    eventTraceSamplingCount: whole(0, 2 ** 31 - 1).nullish(),
+    sha256: sha256().nullish(),
+    props: z.object({ sha256: sha256().nullish() }, 'an object').nullish(),
+  },
+  'a JSON object',
+);
+
+/** PUT: absent stays, null is back to the default. */
+export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
+
+export function configOf(body: z.output<typeof PublishBody>, config: Pick<Config, 'fileUrls' | 'artifactHosts'>): AppConfig {
+  checkAppUrl(body.appURL, config, 'appURL');
+  return {
+    name: body.appName,
+    url: body.appURL,
+    sha256: body.sha256 ?? body.props?.sha256 ?? null,
+    command: body.bootstrapScript,
+    resources: { cpus: body.cpuCount ?? defaults.cpuCount, memoryMB: body.memoryMB ?? defaults.memoryMB },
+    cache: body.appCacheEnable ?? defaults.appCacheEnable,
+    traceEvery: body.eventTraceSamplingCount ?? defaults.eventTraceSamplingCount,
+    description: '',
+  };
+}
+
+/** What the app takes over; `before` is what it is now. */
+export function changesOf(
+  body: z.output<typeof ModifyBody>,
+  before: AppConfig,
+  config: Pick<Config, 'fileUrls' | 'artifactHosts'>,
+): Partial<Omit<AppConfig, 'name'>> {
+  if (body.appURL !== undefined) checkAppUrl(body.appURL, config, 'appURL');
+  const digest = body.sha256 === undefined ? body.props?.sha256 : body.sha256;
+  const or = <T>(value: T | null | undefined, stays: T, fallback: T): T => (value === undefined ? stays : (value ?? fallback));
+  return {
+    ...(body.appURL === undefined ? {} : { url: body.appURL }),
+    ...(body.bootstrapScript === undefined ? {} : { command: body.bootstrapScript }),
+    ...(digest === undefined ? {} : { sha256: digest }),
+    resources: {
+      cpus: or(body.cpuCount, before.resources.cpus, defaults.cpuCount),
+      memoryMB: or(body.memoryMB, before.resources.memoryMB, defaults.memoryMB),
+    },
+    cache: or(body.appCacheEnable, before.cache, defaults.appCacheEnable),
+    traceEvery: or(body.eventTraceSamplingCount, before.traceEvery, defaults.eventTraceSamplingCount),
+  };
+}
+
+/** In the original's order. */
+export const appJson = ({ name, url, command, resources, cache, traceEvery }: AppConfig) => ({
+  appName: name,
+  appURL: url,
+  bootstrapScript: typeof command === 'string' ? command : command.map(quoted).join(' '),
+  cpuCount: resources.cpus,
+  memoryMB: resources.memoryMB,
+  appCacheEnable: cache,
+  eventTraceSamplingCount: traceEvery,
+});
+
+/** An argument as a shell would need it, so that reading it back gives the same. */
+export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

@@ -1,0 +1,93 @@
+/** `/api/app`: publish, modify, look, enable, disable, delete. */
+import { z } from 'zod';
+import type { Center } from '../center.ts';
+import { queryFlag } from '../fields.ts';
+import { all, one } from '../lookup.ts';
+import { type Route, route } from '../routes.ts';
+import { appJson, changesOf, configOf, ModifyBody, PublishBody } from './app-body.ts';
+
+/** `?kill=true`: what runs is ended, too. */
+export const KillQuery = z.object({ kill: queryFlag().optional() });
+
+export const appRoutes = (center: Center): Route[] => [
+  route({
+    method: 'POST',
+    path: '/api/app',
+    access: 'user',
+    says: 'Publishes an app.',
+    body: PublishBody,
+    async handle({ body }) {
+      const config = configOf(body, center.config);
+      await center.runtime.ask(`app/${config.name}`, { type: 'app.publish', config });
+      return true;
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/api/app',
+    access: 'user',
+    says: 'Changes the given fields of an app; null puts one back to its default.',
+    body: ModifyBody,
+    async handle({ body }) {
+      const app = await one(center.views, 'app', body.appName);
+      const changes = changesOf(body, app.context.config, center.config);
+      await center.runtime.ask(`app/${body.appName}`, { type: 'app.modify', changes });
+      return true;
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/app/list',
+    access: 'user',
+    says: 'All apps, by name.',
+    handle: async () => (await all(center.views, 'app', { order: 'name' })).map(view => appJson(view.context.config)),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/app/:appName',
+    access: 'user',
+    says: 'One app.',
+    handle: async ({ params }) => appJson((await one(center.views, 'app', params.appName)).context.config),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/app/:appName/disable',
+    access: 'user',
+    says: 'Is the app disabled?',
+    handle: async ({ params }) => (await one(center.views, 'app', params.appName)).value !== 'enabled',
+  }),
+  route({
+    method: 'POST',
+    path: '/api/app/:appName/disable',
+    access: 'user',
+    says: 'Its jobs start nothing new.',
+    query: KillQuery,
+    async handle({ params, query }) {
+      const { address } = await one(center.views, 'app', params.appName);
+      await center.runtime.ask(address, { type: 'app.disable', kill: query.kill ?? false });
+      return true;
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/api/app/:appName/enable',
+    access: 'user',
+    says: 'Its jobs start again.',
+    async handle({ params }) {
+      const { address } = await one(center.views, 'app', params.appName);
+      await center.runtime.ask(address, { type: 'app.enable' });
+      return true;
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/api/app/:appName',
+    access: 'user',
+    says: 'Deregisters its jobs, then forgets the app.',
+    async handle({ params }) {
+      const { address } = await one(center.views, 'app', params.appName);
+      await center.runtime.ask(address, { type: 'app.delete' });
+      return true;
+    },
+  }),
+];

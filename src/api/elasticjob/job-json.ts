@@ -1,0 +1,79 @@
+/**
+ * A job as ElasticJob-Cloud tells it, field by field in its order. What was registered here is told in the words it came in, as long as they
+ * still mean what the job does; what another door made or changed is put into the dialect's words.
+ */
+import type { JobConfig } from '../../../actors/config.ts';
+import type { Words } from './job-body.ts';
+import { quoted } from './app-body.ts';
+import { readItems, writeItems } from './sharding.ts';
+
+const noWords: Words = {
+  cron: null,
+  shardingItemParameters: '',
+  jobParameter: '',
+  monitorExecution: false,
+  maxTimeDiffSeconds: 0,
+  reconcileIntervalMinutes: 0,
+  jobShardingStrategyType: null,
+  jobExecutorServiceHandlerType: null,
+  jobErrorHandlerType: null,
+  description: '',
+  props: {},
+  disabled: false,
+  overwrite: false,
+};
+
+export function jobJson(config: JobConfig) {
+  // Written by `job-body.ts` alone, so its shape is known.
+  const words = (config.dialect.elasticjob as Words | undefined) ?? noWords;
+  const cron = config.schedules.find(schedule => schedule.type === 'cron');
+  return {
+    appName: config.app,
+    cpuCount: config.resources.cpus,
+    memoryMB: config.resources.memoryMB,
+    jobExecutionType: config.kind === 'resident' ? 'DAEMON' : 'TRANSIENT',
+    jobName: config.name,
+    cron: cron ? cron.cron : words.cron?.trim() ? null : words.cron,
+    shardingTotalCount: config.shards.total,
+    shardingItemParameters: itemsText(config.shards.parameters, words.shardingItemParameters),
+    jobParameter: config.parameter || (words.jobParameter === null ? null : ''),
+    monitorExecution: words.monitorExecution,
+    failover: config.failover,
+    misfire: config.overlap === 'queue',
+    maxTimeDiffSeconds: words.maxTimeDiffSeconds,
+    reconcileIntervalMinutes: words.reconcileIntervalMinutes,
+    jobShardingStrategyType: words.jobShardingStrategyType,
+    jobExecutorServiceHandlerType: words.jobExecutorServiceHandlerType,
+    jobErrorHandlerType: words.jobErrorHandlerType,
+    description: config.description || (words.description === null ? null : ''),
+    props: propsOf(config, words.props, cron?.timeZone),
+    disabled: words.disabled,
+    overwrite: words.overwrite,
+  };
+}
+
+function itemsText(items: Record<string, string>, written: string | null): string | null {
+  const read = readItems(written ?? '');
+  const same = 'items' in read && writeItems(read.items) === writeItems(items);
+  return same ? written : writeItems(items);
+}
+
+function propsOf(config: JobConfig, written: Record<string, string>, zone: string | undefined): Record<string, string> {
+  const props = { ...written };
+  /** The property as it was written, if it says so still; else as it would be written now, or not at all. */
+  const tell = (key: string, says: (value: string | undefined) => boolean, now: string | undefined) => {
+    if (says(props[key])) return;
+    if (now === undefined) delete props[key];
+    else props[key] = now;
+  };
+  tell('timeZone', value => value === zone || config.schedules.length === 0, zone);
+  if (config.overlap === 'queue') {
+    tell('misfire.limit', value => Number(value ?? 1) === config.overlapLimit, String(config.overlapLimit));
+  }
+  const { timeoutMs } = config;
+  tell('timeout.seconds', value => Math.round(Number(value ?? 0) * 1000) === timeoutMs, timeoutMs ? String(timeoutMs / 1000) : undefined);
+  tell('placement', value => (value === 'partial') === config.partial, config.partial ? 'partial' : undefined);
+  const command = Array.isArray(config.command) ? config.command.map(quoted).join(' ') : (config.command ?? undefined);
+  tell('script.command.line', value => value === command, command);
+  return props;
+}

@@ -1,0 +1,136 @@
+/** `/api/job`: register, update, deregister, trigger, enable, disable, look. */
+
+import { statusOf } from '../../../actors/job.ts';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { name } from '../fields.ts';
+import { jobDefaults } from '../job-defaults.ts';
+import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
+import { all } from '../lookup.ts';
+import { type Route, route } from '../routes.ts';
+import { KillQuery } from './apps.ts';
+import { JobBody, meaningOf } from './job-body.ts';
+import { jobJson } from './job-json.ts';
+
+const fields: FieldNames = {
+  app: 'appName',
+  pool: 'pool',
+  schedule: (_, issue) => (issue === 'timeZone' ? 'props.timeZone' : 'cron'),
+};
+
+/** The name as raw body. */
+const NameBody = name();
+
+async function deregister(center: Center, jobName: string): Promise<true> {
+  const { address } = await jobOf(center, jobName);
+  await center.runtime.ask(address, { type: 'job.deregister' });
+  return true;
+}
+
+export const jobRoutes = (center: Center): Route[] => [
+  route({
+    method: 'POST',
+    path: '/api/job/register',
+    access: 'user',
+    says: 'Registers a job of a published app.',
+    body: JobBody,
+    async handle({ body }) {
+      const { pool } = center.config;
+      const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await zoneOf(center, pool) };
+      await registerJob(center, { ...jobDefaults, ...identity, ...meaningOf(body) }, fields);
+      return true;
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/api/job/update',
+    access: 'user',
+    says: 'Registers a job anew under its name; what only /v1 can set stays.',
+    body: JobBody,
+    async handle({ body }) {
+      const before = (await jobOf(center, body.jobName)).context.config;
+      const meaning = meaningOf(body);
+      await updateJob(center, { ...before, ...meaning, dialect: { ...before.dialect, ...meaning.dialect } }, fields);
+      return true;
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/api/job/deregister',
+    access: 'user',
+    says: 'Forgets the job named by the body and ends what of it runs.',
+    body: NameBody,
+    bodyIsName: true,
+    handle: ({ body }) => deregister(center, body),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/api/job/:jobName/deregister',
+    access: 'user',
+    says: 'Forgets a job and ends what of it runs.',
+    handle: ({ params }) => deregister(center, params.jobName),
+  }),
+  route({
+    method: 'POST',
+    path: '/api/job/trigger',
+    access: 'user',
+    says: 'Runs the job named by the body now; while it runs, once more afterwards.',
+    body: NameBody,
+    bodyIsName: true,
+    async handle({ body, key }) {
+      const job = await jobOf(center, body);
+      if (job.context.config.kind === 'resident') throw new Problem('conflict', `Daemon job '${body}' cannot support trigger.`);
+      await center.runtime.ask(job.address, { type: 'job.trigger', ...(key === undefined ? {} : { key }) });
+      return true;
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/job/jobs',
+    access: 'user',
+    says: 'All jobs, by name.',
+    handle: async () => (await all(center.views, 'job', { order: 'name' })).map(view => jobJson(view.context.config)),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/job/jobs/:jobName',
+    access: 'user',
+    says: 'One job.',
+    handle: async ({ params }) => jobJson((await jobOf(center, params.jobName)).context.config),
+  }),
+  route({
+    method: 'GET',
+    path: '/api/job/:jobName/disable',
+    access: 'user',
+    says: 'Is the job, or its app, disabled?',
+    async handle({ params }) {
+      const job = await jobOf(center, params.jobName);
+      if (!['idle', 'running'].includes(statusOf(job.context, job.value))) return true;
+      const { app } = job.context.config;
+      return app !== null && (await center.views.get(`app/${app}`))?.value !== 'enabled';
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/api/job/:jobName/disable',
+    access: 'user',
+    says: 'The job starts nothing new.',
+    query: KillQuery,
+    async handle({ params, query }) {
+      const { address } = await jobOf(center, params.jobName);
+      await center.runtime.ask(address, { type: 'job.disable', kill: query.kill ?? false });
+      return true;
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/api/job/:jobName/enable',
+    access: 'user',
+    says: 'The job starts again when it is due.',
+    async handle({ params }) {
+      const { address } = await jobOf(center, params.jobName);
+      await center.runtime.ask(address, { type: 'job.enable' });
+      return true;
+    },
+  }),
+];

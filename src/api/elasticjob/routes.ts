@@ -1,0 +1,35 @@
+/** The ElasticJob-Cloud dialect: `/api`. Success bodies and field names as its clients know them; errors as ours. */
+import { z } from 'zod';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { type Route, route } from '../routes.ts';
+import { appRoutes } from './apps.ts';
+import { jobRoutes } from './jobs.ts';
+import { taskRoutes } from './tasks.ts';
+
+/** Whatever is missing or of another type is a wrong password here. */
+const LoginBody = z.unknown().transform(body => {
+  const { username, password } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  return { username: typeof username === 'string' ? username : '', password: typeof password === 'string' ? password : '' };
+});
+
+export const elasticjobRoutes = (center: Center): Route[] => [
+  route({
+    method: 'POST',
+    path: '/api/login',
+    access: 'public',
+    says: 'Gives a token for user and password.',
+    body: LoginBody,
+    async handle({ body, address }) {
+      if (center.config.auth === 'on' && (body.username === '' || body.password === '')) {
+        throw new Problem('unauthorized', 'user or password is wrong');
+      }
+      const { token } = await center.auth.login(body.username, body.password, address);
+      return { accessToken: token };
+    },
+  }),
+  ...appRoutes(center),
+  // Before the jobs: `tasks` and `jobs` are no names of theirs.
+  ...taskRoutes(center),
+  ...jobRoutes(center),
+];

@@ -1,0 +1,104 @@
+/** The building stones of every body and query: a type, its limits, and the words for what is expected ("must be …"). */
+import { z } from 'zod';
+
+/** Names of jobs, apps and pools. They stand in paths and in addresses. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const nameRule = 'a name: 1 to 100 letters, digits, ".", "_" or "-", beginning with a letter or digit';
+export const name = () => z.string(nameRule).regex(NAME, nameRule);
+
+/** Longest free text: a command, a parameter. */
+export const TEXT_MAX = 65_536;
+/** A NUL ends a text for the operating system, so none may hide what comes behind it. */
+export const text = (max = TEXT_MAX, min = 0) => {
+  const rule = min > 0 ? `a text of ${min} to ${max} characters` : `a text of at most ${max} characters`;
+  return z
+    .string(rule)
+    .min(min, rule)
+    .max(max, rule)
+    .refine(value => !value.includes('\0'), `${rule}, without NUL`);
+};
+
+export const number = (min: number, max: number) => {
+  const rule = `a number from ${min} to ${max}`;
+  return z.number(rule).min(min, rule).max(max, rule);
+};
+
+export const whole = (min: number, max: number) => {
+  const rule = `a whole number from ${min} to ${max}`;
+  return z.number(rule).int(rule).min(min, rule).max(max, rule);
+};
+
+export const flag = () => z.boolean('true or false');
+
+export const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
+
+/** Largest share of cpu and of memory that anything may ask for: beyond every machine there is. */
+export const CPUS_MAX = 100_000;
+export const MEMORY_MAX = 1_000_000_000;
+export const cpus = (min = 0.001) => number(min, CPUS_MAX);
+export const memoryMB = (min = 1) => number(min, MEMORY_MAX);
+
+/** Longest span that a policy may name: a year. */
+export const SPAN_MAX = 366 * 86_400_000;
+export const span = () => whole(0, SPAN_MAX);
+
+/** argv, or one text that is split without a shell. */
+export const command = () => {
+  const rule = 'a command: a text that is not empty, or a list of 1 to 1000 texts whose first is not empty';
+  const word = z
+    .string(rule)
+    .max(TEXT_MAX, rule)
+    .refine(value => !value.includes('\0'), rule);
+  return z.union(
+    [
+      word.refine(value => value.trim() !== '', rule),
+      z
+        .array(word)
+        .min(1, rule)
+        .max(1000, rule)
+        .refine(words => words[0] !== '', rule),
+    ],
+    rule,
+  );
+};
+
+const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
+const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** ISO 8601 with a zone (a date alone is midnight UTC) -> epoch ms. */
+export const instant = () =>
+  z.string(instantRule).transform((value, context) => {
+    // A plus sign in a query that was not encoded arrives as a space.
+    const written = value.replace(' ', '+');
+    const at = INSTANT.test(written) ? Date.parse(written) : Number.NaN;
+    if (!Number.isNaN(at)) return at;
+    context.issues.push({ code: 'custom', input: value, message: instantRule });
+    return z.NEVER;
+  });
+
+/** A whole number as a query spells it. */
+export const digits = (min: number, max: number) => {
+  const rule = `a whole number from ${min} to ${max}`;
+  return z
+    .string(rule)
+    .regex(/^\d{1,15}$/, rule)
+    .transform(Number)
+    .refine(value => value >= min && value <= max, rule);
+};
+
+/** `true` or `false` as a query spells it; the bare word (`?kill`) is true. */
+export const queryFlag = () => z.enum(['true', 'false', ''], 'true or false').transform(value => value !== 'false');
+
+/** One or several of the values, separated by commas. */
+export const choices = <const T extends readonly [string, ...string[]]>(values: T) => {
+  const rule = `one or more of ${values.join(', ')}, separated by commas`;
+  return z.string(rule).transform((value, context) => {
+    const chosen = value.split(',').map(word => word.trim());
+    if (chosen.every(word => values.includes(word))) return chosen as T[number][];
+    context.issues.push({ code: 'custom', input: value, message: rule });
+    return z.NEVER;
+  });
+};
+
+export const iso = <T extends number | null>(at: T): T extends null ? null : string =>
+  (at === null ? null : new Date(at).toISOString()) as T extends null ? null : string;

@@ -1,0 +1,39 @@
+/** Join tokens: what an agent shows once to become a host. Random, short-lived, for a number of uses, kept only as a hash. */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import type { CredentialStore } from '../store/store.ts';
+
+/** Longest life of a join token. */
+export const JOIN_TOKEN_MS_MAX = 3_600_000;
+/** Most uses of one. */
+export const JOIN_TOKEN_USES_MAX = 10_000;
+
+const KIND = 'joinToken';
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+export interface JoinTokens {
+  /** `pool` null: the agent may name its pool itself. */
+  createJoinToken(want: { pool: string | null; uses: number; expiresInMs: number }): Promise<{ token: string; expiresAt: number }>;
+  /** Takes one use. Resolves with the pool that it is for (null: any), or undefined when it is unknown, used up, or too old at `now` (epoch ms). */
+  spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
+}
+
+export function createJoinTokens({ store, clock, ids }: { store: CredentialStore; clock: Clock; ids: Ids }): JoinTokens {
+  return {
+    async createJoinToken({ pool, uses, expiresInMs }) {
+      const now = clock.now();
+      const token = `troupe_join_${ids.secret(32)}`;
+      const expiresAt = now + expiresInMs;
+      await store.sweepCredentials(now);
+      await store.putCredential({ kind: KIND, id: hashOf(token), data: { pool }, expiresAt, uses });
+      return { token, expiresAt };
+    },
+    async spendJoinToken(token, now) {
+      const id = hashOf(token);
+      const record = await store.credential(KIND, id);
+      if (!record || !(await store.spend(KIND, id, now))) return undefined;
+      return { pool: typeof record.data.pool === 'string' ? record.data.pool : null };
+    },
+  };
+}

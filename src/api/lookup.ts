@@ -1,0 +1,36 @@
+/** Reading one or all actors of a kind for an answer. */
+import type { Kind } from '../../actors/index.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
+import type { View } from '../runtime/document.ts';
+import type { Views } from '../runtime/views.ts';
+import type { ListQuery } from '../store/store.ts';
+
+/** Longest thing that may be an actor's name; no store is asked about a longer one. */
+const NAME_LONGEST = 300;
+
+/** Throws NoSuchActor. */
+export async function one<K extends Kind>(views: Views, kind: K, name: string): Promise<View<K>> {
+  const view = name.length > NAME_LONGEST || name === '' ? undefined : await views.get<K>(`${kind}/${name}`);
+  if (!view) throw new NoSuchActor(`${kind}/${name.slice(0, 100)}`);
+  return view;
+}
+
+const PAGE = 200;
+/** Most that is told at once where the dialect knows no pages. What is beyond is left out, and `/v1` has it page by page. */
+export const ALL_MAX = 20_000;
+
+/** All that match, page by page, at most ALL_MAX. */
+export async function all<K extends Kind>(views: Views, kind: K, query: Omit<ListQuery, 'kind' | 'limit' | 'cursor'>): Promise<View<K>[]> {
+  const found: View<K>[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: { items: View<K>[]; next: string | null } = await views.list(kind, {
+      ...query,
+      limit: PAGE,
+      ...(cursor ? { cursor } : {}),
+    });
+    found.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== null && found.length < ALL_MAX);
+  return found.slice(0, ALL_MAX);
+}

@@ -1,0 +1,47 @@
+/** From what came to what is meant: zod's first complaint as one sentence with the field, what came and what is expected. */
+import type { z } from 'zod';
+import { came } from '../../actors/schedule/error.ts';
+import { nearest } from '../nearest.ts';
+import { Problem } from './errors.ts';
+
+/** Throws Problem `invalid`. Messages of the schema are read as "must be <message>". `root` is what the whole is called. */
+export function parse<S extends z.ZodType>(schema: S, input: unknown, root = 'body'): z.output<S> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw issue ? problemOf(issue, input, root, schema) : new Problem('invalid', `${root} is not what is expected here.`);
+}
+
+/** `schedules[0].cron` */
+export const pathText = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${String(step)}`),
+    '',
+  );
+
+function problemOf(issue: z.core.$ZodIssue, input: unknown, root: string, schema: z.ZodType): Problem {
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    const field = pathText([...issue.path, key]);
+    const meant = nearest(key, fieldsOf(schema, issue.path));
+    return new Problem('invalid', `${field} is no field here${meant ? `; did you mean ${meant}?` : '.'}`, { field });
+  }
+  const field = pathText(issue.path);
+  const value = issue.path.reduce<unknown>((at, step) => (isRecord(at) ? at[step] : undefined), input);
+  // A whole sentence stands for itself.
+  if (issue.message.endsWith('.')) return new Problem('invalid', issue.message, { field: field || root });
+  const what = value === undefined ? 'is missing' : `is ${came(value)}`;
+  return new Problem('invalid', `${field || root} ${what}, but must be ${issue.message}.`, { field: field || root });
+}
+
+const isRecord = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
+
+/** Names of the fields at a path, as far as the schema tells. */
+function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const step of ['', ...path]) {
+    if (step !== '') at = isRecord(at) && isRecord(at.shape) ? at.shape[step] : undefined;
+    for (let depth = 0; isRecord(at) && !isRecord(at.shape) && typeof at.unwrap === 'function' && depth < 5; depth += 1) at = at.unwrap();
+  }
+  return isRecord(at) && isRecord(at.shape) ? Object.keys(at.shape) : [];
+}

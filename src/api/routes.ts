@@ -1,0 +1,73 @@
+/**
+ * A route is a declaration: method, path, who may call it, what it takes, what it answers. The app is built from nothing else, so the table
+ * of all routes can be walked: by the test that no route is without `access`, and by whoever writes the reference.
+ */
+import type { Context } from 'hono';
+import type { z } from 'zod';
+
+export interface User {
+  name: string;
+}
+
+/** What the server knows of a request besides the request; `app.fetch(request, surroundings)`. */
+export interface Surroundings {
+  /** IP address of the peer. */
+  address?: string;
+  /** The server of this runtime, for those who upgrade the request to a socket. */
+  server?: unknown;
+}
+export type ApiContext = Context<{ Bindings: Surroundings }>;
+
+/** `public`: anybody. `user`: a valid token (or authentication off). `agent`: the handler asks for the agent's proof itself. */
+export const ACCESS = ['public', 'user', 'agent'] as const;
+export type Access = (typeof ACCESS)[number];
+
+type ParamsOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Record<Name, string> & ParamsOf<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Record<Name, string>
+    : unknown;
+
+export interface Call<Params = unknown, Query = unknown, Body = unknown> {
+  /** URL-decoded. */
+  params: Params;
+  query: Query;
+  body: Body;
+  /** `root` where everybody is root; for `public` and `agent` routes whoever the token names, if any. */
+  user: User | undefined;
+  /** IP address of the peer, "unknown" when the server does not say. */
+  address: string;
+  /** Header Idempotency-Key. */
+  key: string | undefined;
+  c: ApiContext;
+}
+
+export interface Route {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With `:name` for parameters. Earlier routes win. */
+  path: string;
+  access: Access;
+  /** One sentence for the reference. */
+  says: string;
+  query?: z.ZodType;
+  /** JSON by this schema. */
+  body?: z.ZodType;
+  /** The body is a name, bare or quoted (ElasticJob). */
+  bodyIsName?: true;
+  /** What success is called; 200 unless said. 204 sends no body. */
+  status?: 200 | 201 | 202 | 204;
+  /** Resolves to what is sent as JSON, or to a whole Response. Rejects with what `errors.ts` knows. */
+  handle(call: Call<never, never, never>): unknown;
+}
+
+/** Declares a route; parameters, query and body of the call get their types from it. */
+export function route<const Path extends string, Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType = z.ZodUndefined>(
+  declaration: Omit<Route, 'path' | 'query' | 'body' | 'handle'> & {
+    path: Path;
+    query?: Q;
+    body?: B;
+    handle(call: Call<ParamsOf<Path>, z.output<Q>, z.output<B>>): unknown;
+  },
+): Route {
+  return declaration as Route;
+}

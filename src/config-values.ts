@@ -1,0 +1,109 @@
+/** How each setting of the center is written: text in, value out, or an issue whose message says what is expected. */
+import { z } from 'zod';
+import { isTimeZone } from '../actors/schedule.ts';
+import type { Config, Listener } from './config.ts';
+
+type Context = z.core.$RefinementCtx<unknown>;
+
+function expected(context: Context, input: unknown, message: string): never {
+  context.issues.push({ code: 'custom', input, message });
+  return z.NEVER;
+}
+
+const words = (text: string): string[] =>
+  text
+    .split(',')
+    .map(word => word.trim())
+    .filter(word => word !== '');
+
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+export function readListeners(text: string, context: Context): Listener[] {
+  const rule = 'must be host:port, or several of them separated by commas, such as 127.0.0.1:8899 or [::1]:8899';
+  const listeners: Listener[] = [];
+  for (const word of words(text)) {
+    const found = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(word);
+    const host = found?.[1] ?? found?.[2];
+    const port = Number(found?.[3]);
+    if (!host || !(port <= 65535)) return expected(context, text, rule);
+    if (port !== 0 && listeners.some(other => other.host === host && other.port === port)) {
+      return expected(context, text, `names ${word} twice`);
+    }
+    listeners.push({ host, port });
+  }
+  return listeners.length > 0 ? listeners : expected(context, text, rule);
+}
+
+export function readStore(text: string, context: Context): Config['store'] {
+  if (text === 'sqlite') return { kind: 'sqlite' };
+  if (/^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/.test(text)) {
+    return expected(context, text, 'a MongoDB store comes with a later version; this one keeps everything in sqlite');
+  }
+  return expected(context, text, 'must be sqlite, or mongodb://host/database');
+}
+
+export function readOnOff(text: string, context: Context): 'on' | 'off' {
+  return text === 'on' || text === 'off' ? text : expected(context, text, 'must be on or off');
+}
+
+export const readWhole =
+  (min: number, max: number) =>
+  (text: string, context: Context): number => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    return expected(context, text, `must be a whole number from ${min} to ${max}`);
+  };
+
+export function readZone(text: string, context: Context): string {
+  return isTimeZone(text) ? text : expected(context, text, 'must be an IANA time zone such as Europe/Berlin');
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const FORMATS = ['json', 'pretty'] as const;
+
+/** One or both of level and format: `info`, `json`, `debug,pretty`. */
+export function readLog(text: string, context: Context): Config['log'] {
+  const log: Config['log'] = { level: 'info', format: 'pretty' };
+  for (const word of words(text.replaceAll(' ', ','))) {
+    const level = LEVELS.find(each => each === word);
+    const format = FORMATS.find(each => each === word);
+    if (level) log.level = level;
+    else if (format) log.format = format;
+    else return expected(context, text, `must be one of ${LEVELS.join(', ')}, or one of ${FORMATS.join(', ')}, or both with a comma`);
+  }
+  return log;
+}
+
+export function readOrigins(text: string, context: Context): string[] {
+  const rule = 'must be origins such as https://console.example.org, separated by commas';
+  const origins = words(text);
+  return origins.every(origin => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : expected(context, text, rule);
+}
+
+export function readSmtp(text: string | undefined, context: Context): Config['smtp'] {
+  if (text === undefined) return null;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
+    return expected(context, text, 'must be smtp://user:password@host:25, or smtps:// for TLS from the first byte');
+  }
+  const tls = url.protocol === 'smtps:';
+  const secret = (part: string) => (part === '' ? null : decode(part));
+  return {
+    host: url.hostname,
+    port: Number(url.port) || (tls ? 465 : 25),
+    tls,
+    user: secret(url.username),
+    password: secret(url.password),
+  };
+}
+
+/** A stray per cent sign in a password is taken as it stands. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+export const readList = (text: string | undefined): string[] | null => (text === undefined ? null : words(text.toLowerCase()));

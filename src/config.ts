@@ -1,0 +1,216 @@
+/**
+ * Environment and flags -> frozen Config. A flag wins over the variable of the same name (`--heartbeat-ms` over `TROUPE_HEARTBEAT_MS`), an
+ * empty value counts as absent, and every problem is reported at once: variable, what came, what is expected.
+ */
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import {
+  isLoopback,
+  readList,
+  readListeners,
+  readLog,
+  readOnOff,
+  readOrigins,
+  readSmtp,
+  readStore,
+  readWhole,
+  readZone,
+} from './config-values.ts';
+import { nearest } from './nearest.ts';
+
+export interface Listener {
+  /** Without brackets. */
+  host: string;
+  /** 0: any free port. */
+  port: number;
+}
+export interface Config {
+  listen: readonly Listener[];
+  dataDir: string;
+  store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string };
+  /** null: drawn at first start. */
+  rootPassword: string | null;
+  auth: 'on' | 'off';
+  workers: number;
+  /** Where jobs go that name no pool. */
+  pool: string;
+  /** IANA zone of schedules that name none, where their pool names none either. */
+  timeZone: string;
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'pretty' };
+  heartbeatMs: number;
+  /** Without a session for this long a host is lost. */
+  hostGraceMs: number;
+  allocRecoveryMs: number;
+  /** Origins that browsers may call from besides our own. */
+  cors: readonly string[];
+  smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
+  smtpFrom: string | null;
+  /** May apps be fetched by file: URLs? */
+  fileUrls: boolean;
+  /** Hosts that apps may be fetched from; null: any but link-local ones. */
+  artifactHosts: readonly string[] | null;
+}
+
+export interface ConfigProblem {
+  /** TROUPE_LISTEN, or --listen when it came as a flag. */
+  variable: string;
+  /** As it came; secrets are not repeated. */
+  value: string | undefined;
+  expected: string;
+}
+
+export class ConfigError extends Error {
+  readonly problems: ConfigProblem[];
+  constructor(problems: ConfigProblem[]) {
+    const lines = problems.map(
+      ({ variable, value, expected }) => `  ${variable}${value === undefined ? '' : ` is "${value}"`}: ${expected}`,
+    );
+    super(`the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const whole = (fallback: number, min: number, max: number) => z.string().default(String(fallback)).transform(readWhole(min, max));
+
+/** What the center reads. The message of an issue is what was expected. */
+const variablesOf = (machine: Machine) =>
+  z.object({
+    TROUPE_LISTEN: z.string().default('127.0.0.1:8899,127.0.0.1:8985').transform(readListeners),
+    TROUPE_DATA: z.string().default('./data'),
+    TROUPE_STORE: z.string().default('sqlite').transform(readStore),
+    TROUPE_ROOT_PASSWORD: z.string().max(1024, 'must be at most 1024 characters').optional(),
+    TROUPE_AUTH: z.string().default('on').transform(readOnOff),
+    TROUPE_WORKERS: whole(Math.max(1, machine.cores - 1), 1, 256),
+    TROUPE_POOL: z
+      .string()
+      .default('default')
+      .refine(name => /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name), 'must be a name: letters, digits, ".", "_" and "-"'),
+    TROUPE_TIME_ZONE: z.string().default(machine.timeZone).transform(readZone),
+    TROUPE_LOG: z.string().default('info').transform(readLog),
+    TROUPE_HEARTBEAT_MS: whole(5_000, 100, 3_600_000),
+    TROUPE_HOST_GRACE_MS: whole(60_000, 0, 7 * 86_400_000),
+    TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000),
+    TROUPE_CORS: z.string().default('').transform(readOrigins),
+    TROUPE_SMTP: z.string().optional().transform(readSmtp),
+    TROUPE_SMTP_FROM: z
+      .string()
+      .refine(address => /^[^\s@<>]+@[^\s@<>]+$/.test(address), 'must be a mail address')
+      .optional(),
+    TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
+    TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readList),
+  });
+
+type Variables = z.output<ReturnType<typeof variablesOf>>;
+
+/** Variables of agents, of the command line and of running jobs: not ours, but nobody mistyped them. */
+const OTHERS = [
+  'CENTER JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA URL API_TOKEN',
+  'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',
+].flatMap(words => words.split(' ').map(word => `TROUPE_${word}`));
+
+/** Never shown back: they hold passwords. */
+const SECRET = new Set(['TROUPE_ROOT_PASSWORD', 'TROUPE_SMTP', 'TROUPE_STORE']);
+
+export interface Machine {
+  cores: number;
+  timeZone: string;
+}
+
+const thisMachine = (): Machine => ({
+  cores: availableParallelism(),
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
+});
+
+/** `argv` is what stands behind the verb. Throws ConfigError with every problem. */
+export function readConfig({
+  env,
+  argv = [],
+  machine = thisMachine(),
+}: {
+  env: Record<string, string | undefined>;
+  argv?: readonly string[];
+  machine?: Machine;
+}): Config {
+  const schema = variablesOf(machine);
+  const known = Object.keys(schema.shape);
+  const { flags, problems } = readFlags(argv, known);
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith('TROUPE_') || known.includes(variable) || OTHERS.includes(variable)) continue;
+    const meant = nearest(variable, [...known, ...OTHERS]);
+    problems.push({ variable, value: undefined, expected: `there is no such variable${meant ? `; did you mean ${meant}?` : ''}` });
+  }
+  const given = Object.fromEntries(known.map(name => [name, (flags[name] ?? env[name]) || undefined]));
+  const say = (name: string, expected: string) => {
+    problems.push({
+      variable: name in flags ? flagOf(name) : name,
+      value: SECRET.has(name) && given[name] !== undefined ? '***' : given[name],
+      expected,
+    });
+  };
+  const read = schema.safeParse(given);
+  for (const issue of read.error?.issues ?? []) say(String(issue.path[0]), issue.message);
+
+  // Read on their own, so that this rule speaks up beside whatever else is wrong.
+  const auth = schema.shape.TROUPE_AUTH.safeParse(given.TROUPE_AUTH);
+  const listen = schema.shape.TROUPE_LISTEN.safeParse(given.TROUPE_LISTEN);
+  const open = listen.data?.find(listener => !isLoopback(listener.host));
+  if (auth.data === 'off' && open)
+    say('TROUPE_AUTH', `may be off only while every listener is loopback, and ${open.host}:${open.port} is not`);
+
+  if (!read.success || problems.length > 0) throw new ConfigError(problems);
+  return frozen(configOf(read.data));
+}
+
+const configOf = (read: Variables): Config => ({
+  listen: read.TROUPE_LISTEN,
+  dataDir: read.TROUPE_DATA,
+  store: read.TROUPE_STORE,
+  rootPassword: read.TROUPE_ROOT_PASSWORD ?? null,
+  auth: read.TROUPE_AUTH,
+  workers: read.TROUPE_WORKERS,
+  pool: read.TROUPE_POOL,
+  timeZone: read.TROUPE_TIME_ZONE,
+  log: read.TROUPE_LOG,
+  heartbeatMs: read.TROUPE_HEARTBEAT_MS,
+  hostGraceMs: read.TROUPE_HOST_GRACE_MS,
+  allocRecoveryMs: read.TROUPE_ALLOC_RECOVERY_MS,
+  cors: read.TROUPE_CORS,
+  smtp: read.TROUPE_SMTP,
+  smtpFrom: read.TROUPE_SMTP_FROM ?? null,
+  fileUrls: read.TROUPE_FILE_URLS === 'on',
+  artifactHosts: read.TROUPE_ARTIFACT_HOSTS,
+});
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
+const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.length).toLowerCase().replaceAll('_', '-')}`;
+
+/** `--name value` and `--name=value`, by the name of their variable. */
+function readFlags(argv: readonly string[], known: string[]): { flags: Record<string, string>; problems: ConfigProblem[] } {
+  const byFlag = new Map(known.map(name => [flagOf(name), name]));
+  const flags: Record<string, string> = {};
+  const problems: ConfigProblem[] = [];
+  for (let place = 0; place < argv.length; place += 1) {
+    const word = argv[place] ?? '';
+    const cut = word.indexOf('=');
+    const flag = cut < 0 ? word : word.slice(0, cut);
+    const name = byFlag.get(flag);
+    if (name === undefined) {
+      const meant = nearest(flag, byFlag.keys());
+      problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
+      // What follows an unknown flag is most likely its value.
+      if (word.startsWith('--') && cut < 0 && !argv[place + 1]?.startsWith('--')) place += 1;
+      continue;
+    }
+    const value = cut < 0 ? argv[place + 1] : word.slice(cut + 1);
+    if (cut < 0) place += 1;
+    if (value === undefined || (cut < 0 && value.startsWith('--'))) {
+      problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
+      if (value !== undefined) place -= 1;
+    } else flags[name] = value;
+  }
+  return { flags, problems };
+}
