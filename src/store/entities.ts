@@ -5,7 +5,7 @@
  * Every secondary index is written with each turn that touches its columns: add one only for a question that is asked often.
  * The conditions of partial indexes are equalities and `$exists`, because MongoDB takes little else there.
  */
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
+import { defineEntity, p } from '@mikro-orm/core';
 
 export const ActorEntity = defineEntity({
   name: 'Actor',
@@ -135,8 +135,6 @@ export const MetaEntity = defineEntity({
 });
 
 export const entities = [ActorEntity, FactEntity, OccurrenceEntity, OutputEntity, CredentialEntity, PartitionEntity, MetaEntity];
-
-export type ActorRow = InferEntity<typeof ActorEntity>;
 
 /** JSON keeps the parts apart whatever characters they hold. */
 export const occurrenceId = (job: string, from: number): string => JSON.stringify([job, from]);

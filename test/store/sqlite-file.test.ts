@@ -1,0 +1,175 @@
+/** What the embedded store does with a full disk, and with a file it should not touch. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { aFact, aWrite } from '../support/store-builders.ts';
+
+let directory: string;
+const file = () => join(directory, 'troupe.sqlite');
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'troupe-file-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+/** Runs SQL on the database behind the store's back. */
+function tamper(sql: string): void {
+  const db = new DatabaseSync(file());
+  db.exec(sql);
+  db.close();
+}
+
+/** Commits ten actors at a time until the store has no room; says how many batches it took. */
+async function fill(store: Store): Promise<number> {
+  for (let batch = 0; ; batch++) {
+    try {
+      await store.commit(aBatch(batch));
+    } catch (error) {
+      expect(error).toBeInstanceOf(StoreUnavailable);
+      expect(String(error)).toContain('is full');
+      return batch;
+    }
+  }
+}
+
+function aBatch(batch: number) {
+  const addresses = Array.from({ length: 10 }, (_, i) => `job/b${batch}-${i}`);
+  return addresses.map(address => aWrite({ address, state: JSON.stringify('x'.repeat(10_000)), facts: [aFact({ address })] }));
+}
+
+async function expectExactly(store: Store, batches: number): Promise<void> {
+  expect((await store.list({ kind: 'job', limit: 100_000 })).items).toHaveLength(batches * 10);
+  expect((await store.facts({ limit: 100_000 })).facts).toHaveLength(batches * 10);
+  expect(await store.load(`job/b${batches}-0`)).toBeUndefined();
+}
+
+function mountSmallDisk(at: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', at], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('the sqlite store', () => {
+  test('on a full disk takes nothing of a batch, keeps what it has, and recovers by itself (tmpfs; needs root, else passed over with a word)', async () => {
+    if (!mountSmallDisk(directory)) return console.warn('no right to mount a tmpfs: only the stand-in below was tested');
+    try {
+      const ballast = join(directory, 'ballast');
+      writeFileSync(ballast, Buffer.alloc(3 * 2 ** 20));
+      const store = await createSqliteStore({ directory });
+      const batches = await fill(store);
+      expect(batches).toBeGreaterThan(1);
+      await expectExactly(store, batches);
+
+      rmSync(ballast);
+      await store.probe();
+      expect((await store.commit(aBatch(batches))).every(result => result.committed)).toBe(true);
+      await expectExactly(store, batches + 1);
+      await store.close();
+
+      const again = await createSqliteStore({ directory });
+      await expectExactly(again, batches + 1);
+      await again.close();
+    } finally {
+      execFileSync('umount', ['-l', directory]);
+    }
+  });
+
+  test('at its size limit behaves as on a full disk (max_page_count stands in for the disk)', async () => {
+    const store = await createSqliteStore({ directory, bytesMax: 2 * 2 ** 20 });
+    const batches = await fill(store);
+    expect(batches).toBeGreaterThan(1);
+    await expectExactly(store, batches);
+    await store.close();
+
+    const roomier = await createSqliteStore({ directory });
+    expect((await roomier.commit(aBatch(batches))).every(result => result.committed)).toBe(true);
+    await expectExactly(roomier, batches + 1);
+    await roomier.close();
+  });
+
+  test('undoes the whole batch on an error of any other kind and lets it go up', async () => {
+    const store = await createSqliteStore({ directory });
+    const clash = aWrite({ address: 'job/b', facts: [aFact({ address: 'job/b' }), aFact({ address: 'job/b' })] });
+    const error = await store.commit([aWrite({ address: 'job/a' }), clash]).catch((error: unknown) => error);
+    expect(String(error)).toContain('UNIQUE');
+    expect(error).not.toBeInstanceOf(StoreUnavailable);
+    expect(await store.load('job/a')).toBeUndefined();
+    expect((await store.commit([aWrite({ address: 'job/a', facts: [aFact({ address: 'job/a' })] })]))[0]?.committed).toBe(true);
+    await store.close();
+  });
+
+  test('says where a feed goes on whose beginning is no longer kept', async () => {
+    const store = await createSqliteStore({ directory });
+    const beginning = await store.headCursor();
+    const facts = Array.from({ length: 5 }, (_, place) => aFact({ place }));
+    const [result] = await store.commit([aWrite({ facts })]);
+    const cursors = result?.committed ? result.facts.map(fact => fact.cursor) : [];
+    tamper('delete from facts where _id <= 2');
+    expect(await store.facts({ after: beginning })).toMatchObject({ truncatedFrom: cursors[2], facts: facts.slice(2) });
+    expect(await store.facts({ after: cursors[0] as string })).toMatchObject({ truncatedFrom: cursors[2] });
+    expect(await store.facts({ after: cursors[1] as string })).not.toHaveProperty('truncatedFrom');
+    tamper('delete from facts');
+    expect(await store.facts({ after: cursors[4] as string })).toEqual({ facts: [] });
+    expect(await store.headCursor()).toBe(cursors[4] as string);
+    await store.close();
+  });
+
+  test('tells histories in order across eras, also after reopening', async () => {
+    const store = await createSqliteStore({ directory });
+    const revs = [1, 2, 3];
+    for (const rev of revs) {
+      const facts = Array.from({ length: 3_000 }, (_, place) => aFact({ address: 'job/busy', rev, place }));
+      await store.commit([aWrite({ rev, facts: [aFact({ rev })] }), aWrite({ address: 'job/busy', rev, facts })]);
+    }
+    await store.close();
+    const again = await createSqliteStore({ directory });
+    expect((await again.history({ address: 'job/nightly', limit: 9 })).map(fact => fact.rev)).toEqual(revs);
+    const busy = await again.history({ address: 'job/busy', limit: 9_000, after: { rev: 1, place: 2_998 } });
+    expect(busy.map(({ rev, place }) => rev * 10_000 + place)).toEqual(
+      [1, 2, 3].flatMap(rev => Array.from({ length: 3_000 }, (_, place) => rev * 10_000 + place)).slice(2_999),
+    );
+    await again.close();
+  });
+
+  test('refuses a newer schema and leaves the file as it was', async () => {
+    await (await createSqliteStore({ directory })).close();
+    tamper(`update meta set value = 99 where _id = 'schemaVersion'`);
+    const before = readFileSync(file());
+    await expect(createSqliteStore({ directory })).rejects.toThrow('schema version 99, written by a newer Troupe');
+    expect(readFileSync(file()).equals(before)).toBe(true);
+  });
+
+  test('refuses what is no database, or damaged, and leaves it as it was', async () => {
+    const text = 'this is not a database '.repeat(500);
+    writeFileSync(file(), text);
+    await expect(createSqliteStore({ directory })).rejects.toThrow('is damaged or no SQLite database');
+    expect(readFileSync(file(), 'utf8')).toBe(text);
+  });
+
+  test('refuses the database of another program', async () => {
+    tamper('create table songs (title text)');
+    await expect(createSqliteStore({ directory })).rejects.toThrow('has a table "songs"');
+  });
+
+  test('finishes a first start that was cut short', async () => {
+    tamper('create table meta (_id text not null primary key, value integer not null)');
+    const store = await createSqliteStore({ directory });
+    await store.probe();
+    await store.close();
+  });
+
+  test('lets go of the directory when it cannot open the file', async () => {
+    writeFileSync(file(), 'x'.repeat(5_000));
+    await expect(createSqliteStore({ directory })).rejects.toThrow();
+    rmSync(file());
+    await (await createSqliteStore({ directory })).close();
+  });
+});

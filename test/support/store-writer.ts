@@ -1,0 +1,27 @@
+/**
+ * A center reduced to its store, for tests that kill one: `bun store-writer.ts <directory> [hold]`. Says `open`, then commits rev after rev
+ * of the same few actors and says each rev once it is committed; with `hold` it only keeps the directory.
+ */
+import { writeSync } from 'node:fs';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { aFact, aWrite } from './store-builders.ts';
+
+export const WRITTEN = Array.from({ length: 20 }, (_, i) => `job/j${i}`);
+
+if (import.meta.main) {
+  const [directory = '', hold] = process.argv.slice(2);
+  const store = await createSqliteStore({ directory });
+  const say = (line: string) => writeSync(1, `${line}\n`);
+  say('open');
+  if (hold) process.stdin.resume();
+  else {
+    const first = await store.load('job/j0');
+    for (let rev = (first?.rev ?? 0) + 1; ; rev++) {
+      const state = JSON.stringify({ rev, pad: 'x'.repeat(2_000) });
+      const results = await store.commit(
+        WRITTEN.map(address => aWrite({ address, rev, state, owed: `[${rev}]`, nextDue: rev, facts: [aFact({ address, rev })] })),
+      );
+      if (results.every(result => result.committed)) say(String(rev));
+    }
+  }
+}
