@@ -82,7 +82,7 @@ export function createLink(parts: LinkParts): Link {
         if (was === 'up') parts.on.down();
         resolve({ was, final });
       };
-      const stop = () => end(1001, 'the agent stops');
+      const stop = () => end(1000, 'the agent stops');
       const write = (frame: FromAgentFrame) => socket?.send(encode(frame));
 
       let disarmBeat = () => {};

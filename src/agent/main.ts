@@ -1,0 +1,121 @@
+/** The agent's composition root: settings, real ports, signals. */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { systemClock } from '../clock.ts';
+import { ConfigError } from '../config.ts';
+import { systemIds } from '../ids.ts';
+import { createAgent } from './agent.ts';
+import { createArtifacts } from './artifacts/artifacts.ts';
+import { createKeeperDoor, type KeeperClient } from './keeper/client.ts';
+import { detectTreeKill } from './keeper/spawner.ts';
+import type { Log } from './log.ts';
+import { createDialer } from './real/dialer.ts';
+import { createDisk } from './real/disk.ts';
+import { openIdentity } from './real/identity.ts';
+import { lockDirectory } from './real/lock.ts';
+import { createLog } from './real/log.ts';
+import { hostDefaults, readBootId, system } from './real/machine.ts';
+import { programs } from './real/programs.ts';
+import { createWorkDirs } from './real/work-dirs.ts';
+import { AGENT_USAGE, type AgentConfig, readAgentConfig } from './settings.ts';
+
+/** Raised with what the center may depend on. */
+const AGENT_VERSION = '0.1.0';
+
+export interface AgentSurroundings {
+  env?: Record<string, string | undefined>;
+  /** Ends the agent like SIGTERM does. */
+  signal?: AbortSignal;
+  /** Where the machine says which start of its this is; for tests of restarts. */
+  bootIdFile?: string;
+}
+
+/** Runs until SIGTERM or SIGINT; the keeper and its processes go on. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings. */
+export async function agentMain(args: readonly string[], around: AgentSurroundings = {}): Promise<number> {
+  const { env = process.env } = around;
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(AGENT_USAGE);
+    return 0;
+  }
+  let config: AgentConfig;
+  try {
+    config = readAgentConfig({ args, env, host: hostDefaults() });
+  } catch (problem) {
+    if (!(problem instanceof ConfigError)) throw problem;
+    process.stderr.write(`${problem.message}\n`);
+    return 2;
+  }
+  const log = createLog(systemClock, config.log, line => process.stderr.write(line));
+  const stop = new AbortController();
+  const ask = () => stop.abort();
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  for (const signal of signals) process.on(signal, ask);
+  around.signal?.addEventListener('abort', ask, { once: true });
+  if (around.signal?.aborted) ask();
+  try {
+    await runAgent(config, { log, env, signal: stop.signal, bootIdFile: around.bootIdFile });
+    log.info('the agent has stopped, its runs go on');
+    return 0;
+  } catch (problem) {
+    log.error('the agent cannot run', { problem: problem instanceof Error ? problem.message : String(problem) });
+    return 1;
+  } finally {
+    for (const signal of signals) process.off(signal, ask);
+    around.signal?.removeEventListener('abort', ask);
+  }
+}
+
+interface Running {
+  log: Log;
+  env: Record<string, string | undefined>;
+  signal: AbortSignal;
+  bootIdFile: string | undefined;
+}
+
+async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: Running): Promise<void> {
+  const data = resolve(config.dataDir);
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  const lock = lockDirectory(data);
+  const clock = systemClock;
+  const disk = createDisk(data);
+  const door = createKeeperDoor({ directory: data, clock });
+  let keeper: KeeperClient | undefined;
+  try {
+    const identity = await openIdentity(disk, data);
+    const { name, pool, cpus, memoryMB, labels, centers, joinToken } = config;
+    log.info('the agent starts', { name, pool, centers, data });
+    const agent = createAgent({
+      clock,
+      ids: systemIds,
+      disk,
+      dialer: createDialer(clock),
+      keepers: {
+        async open() {
+          keeper = await door.open();
+          return keeper;
+        },
+      },
+      artifacts: createArtifacts({ directory: join(data, 'artifacts'), allowHosts: config.artifactHosts, clock }),
+      workDirs: createWorkDirs(join(data, 'work')),
+      programs,
+      identity,
+      log,
+      settings: {
+        centers,
+        ...(joinToken === undefined ? {} : { joinToken }),
+        name,
+        pool,
+        capabilities: { ...system(), cpus, memoryMB, labels, agentVersion: AGENT_VERSION, treeKill: await detectTreeKill() },
+        bootId: await readBootId(bootIdFile),
+        hostEnv: env,
+      },
+    });
+    await agent.run(signal);
+  } finally {
+    keeper?.close();
+    await disk.close();
+    lock.release();
+  }
+}
+
+if (import.meta.main) process.exit(await agentMain(process.argv.slice(2)));

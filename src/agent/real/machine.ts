@@ -1,0 +1,19 @@
+/** What this machine is. */
+import { readFile } from 'node:fs/promises';
+import { arch, availableParallelism, hostname, platform, totalmem } from 'node:os';
+import type { HostDefaults } from '../settings.ts';
+
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+
+/** Changes when the machine starts anew; `unknown` where it cannot be told, and then never changes. */
+export async function readBootId(file: string = BOOT_ID): Promise<string> {
+  return (await readFile(file, 'utf8').catch(() => 'unknown')).trim().slice(0, 100) || 'unknown';
+}
+
+export const hostDefaults = (): HostDefaults => ({
+  hostname: hostname(),
+  cpus: availableParallelism(),
+  memoryMB: Math.max(1, Math.floor(totalmem() / 1024 ** 2)),
+});
+
+export const system = (): { os: string; arch: string; hostname: string } => ({ os: platform(), arch: arch(), hostname: hostname() });
