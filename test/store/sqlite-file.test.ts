@@ -131,7 +131,8 @@ describe('the sqlite store', () => {
     }
     await store.close();
     const again = await createSqliteStore({ directory });
-    expect((await again.history({ address: 'job/nightly', limit: 9 })).map(fact => fact.rev)).toEqual(revs);
+    await again.commit([aWrite({ rev: 4, facts: [aFact({ rev: 4 })] })]);
+    expect((await again.history({ address: 'job/nightly', limit: 9 })).map(fact => fact.rev)).toEqual([...revs, 4]);
     const busy = await again.history({ address: 'job/busy', limit: 9_000, after: { rev: 1, place: 2_998 } });
     expect(busy.map(({ rev, place }) => rev * 10_000 + place)).toEqual(
       [1, 2, 3].flatMap(rev => Array.from({ length: 3_000 }, (_, place) => rev * 10_000 + place)).slice(2_999),

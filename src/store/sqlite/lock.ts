@@ -32,7 +32,9 @@ export function lockDirectory(directory: string): () => void {
   const pidFile = join(directory, 'lock.pid');
   const db = openLock(directory);
   try {
-    db.exec('pragma busy_timeout = 0; pragma journal_mode = delete; pragma locking_mode = exclusive; begin exclusive');
+    db.exec('pragma busy_timeout = 0');
+    // Prepared, because Deno's `exec` throws errors without the code that tells "in use" from the rest.
+    db.prepare('begin exclusive').run();
   } catch (error) {
     db.close();
     if (primaryCode(error) === BUSY) throw new DataDirectoryLocked(directory, readPid(pidFile), { cause: error });
