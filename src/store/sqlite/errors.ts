@@ -16,7 +16,7 @@ const PASSING: Record<number, string> = {
 /** A passing failure as StoreUnavailable, everything else as it is. */
 export function asStoreError(error: unknown): unknown {
   const reason = PASSING[primaryCode(error)];
-  return reason ? new StoreUnavailable(`the database ${reason}; nothing of this write was kept`, { cause: error }) : error;
+  return reason ? new StoreUnavailable(`the database ${reason}`, { cause: error }) : error;
 }
 
 /** The primary result code of an error of `node:sqlite`, 0 for any other error. */
