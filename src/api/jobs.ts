@@ -1,4 +1,5 @@
 /** What every door does with a job: look whether its app and pool are there, check its schedules, then ask the job itself. */
+import { createHash } from 'node:crypto';
 import type { JobConfig } from '../../actors/config.ts';
 import { compileCached, type Schedule, ScheduleError } from '../../actors/schedule.ts';
 import type { View } from '../runtime/document.ts';
@@ -66,6 +67,6 @@ export async function zoneOf(center: Center, pool: string): Promise<string> {
 }
 
 /** 24 hex digits, drawn once per job. */
-export const newJobId = ({ ids }: Pick<Center, 'ids'>): string => Buffer.from(ids.secret(12), 'base64url').toString('hex');
+export const newJobId = ({ ids }: Pick<Center, 'ids'>): string => createHash('sha256').update(ids.secret(16)).digest('hex').slice(0, 24);
 
 export const jobOf = (center: Center, name: string): Promise<View<'job'>> => one(center.views, 'job', name);

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'bun:test';
+import { aDoor, seedApp, seedJob } from './support.ts';
+
+describe('an app through ElasticJob-Cloud', () => {
+  test('is published, and told in the original order', async () => {
+    const door = await aDoor();
+    const { status, text } = await door.post('/api/app', seedApp());
+    expect([status, text]).toEqual([200, 'true']);
+    const told = await door.get('/api/app/my_app');
+    expect(told.text).toBe(
+      '{"appName":"my_app","appURL":"http://app_host:8080/my-job.tar.gz","bootstrapScript":"bin/start.sh","cpuCount":0.1,"memoryMB":64,"appCacheEnable":true,"eventTraceSamplingCount":0}',
+    );
+  });
+
+  test('takes the defaults of what is not said', async () => {
+    const door = await aDoor();
+    await door.post('/api/app', { appName: 'a', appURL: 'https://h/x.zip', bootstrapScript: 'bin\\start.sh', cpuCount: null });
+    expect((await door.get('/api/app/a')).body).toEqual({
+      appName: 'a',
+      appURL: 'https://h/x.zip',
+      bootstrapScript: 'bin\\start.sh',
+      cpuCount: 1,
+      memoryMB: 128,
+      appCacheEnable: true,
+      eventTraceSamplingCount: 0,
+    });
+  });
+
+  const wrong: [string, unknown, string][] = [
+    ['appName', undefined, 'appName is missing'],
+    ['appName', '', 'a name'],
+    ['appName', 'a/b', 'a name'],
+    ['appName', 'x@-@y', 'a name'],
+    ['appName', 'list', 'other than "list"'],
+    ['appName', 'a'.repeat(101), 'a name'],
+    ['appURL', undefined, 'appURL is missing'],
+    ['appURL', 'my-job.tar.gz', 'http or https'],
+    ['appURL', 'ftp://h/x', 'http or https'],
+    ['appURL', 'file:///etc/passwd', 'TROUPE_FILE_URLS'],
+    ['appURL', 'http://169.254.169.254/latest', 'link-local'],
+    ['appURL', 'http://[fe80::1]/x', 'link-local'],
+    ['appURL', 'http://0xa9fe0001/x', 'link-local'],
+    ['bootstrapScript', undefined, 'bootstrapScript is missing'],
+    ['bootstrapScript', '  ', 'not empty'],
+    ['bootstrapScript', 'a\0b', 'NUL'],
+    ['cpuCount', 0, 'cpuCount is 0, but must be a number from 0.001'],
+    ['cpuCount', '0.1', 'cpuCount is "0.1"'],
+    ['memoryMB', 0.5, 'memoryMB is 0.5, but must be a number from 1'],
+    ['appCacheEnable', 'true', 'true or false'],
+    ['eventTraceSamplingCount', -1, 'a whole number from 0'],
+    ['eventTraceSamplingCount', 1.5, 'a whole number from 0'],
+    ['sha256', 'abc', '64 hex digits'],
+  ];
+  test.each(wrong)('with %s %p is refused, and nothing is stored', async (field, value, sentence) => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/api/app', seedApp({ [field]: value }));
+    expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
+    expect(body.error.message).toContain(sentence);
+    expect((await door.get('/api/app/list')).text).toBe('[]');
+  });
+
+  test('may come from a file only where that is allowed', async () => {
+    const door = await aDoor({ env: { TROUPE_FILE_URLS: 'on' } });
+    expect((await door.post('/api/app', seedApp({ appURL: 'file:///srv/app.zip' }))).text).toBe('true');
+  });
+
+  test('may come only from the hosts that are listed', async () => {
+    const door = await aDoor({ env: { TROUPE_ARTIFACT_HOSTS: 'App_Host' } });
+    expect((await door.post('/api/app', seedApp())).status).toBe(200);
+    expect((await door.post('/api/app', seedApp({ appName: 'b', appURL: 'http://other/x' }))).body.error.message).toContain('app_host');
+  });
+
+  test('is not published twice', async () => {
+    const door = await aDoor();
+    await door.post('/api/app', seedApp());
+    const { status, body } = await door.post('/api/app', seedApp({ appURL: 'http://other/x.zip' }));
+    expect({ status, message: body.error.message }).toEqual({ status: 409, message: 'app my_app is published already' });
+    expect((await door.get('/api/app/my_app')).body.appURL).toBe('http://app_host:8080/my-job.tar.gz');
+  });
+
+  test("takes the seed's two-field change and keeps the rest", async () => {
+    const door = await aDoor();
+    await door.post('/api/app', seedApp({ appCacheEnable: false }));
+    expect((await door.put('/api/app', { appName: 'my_app', appCacheEnable: true })).text).toBe('true');
+    expect((await door.get('/api/app/my_app')).body).toEqual(seedApp());
+  });
+
+  test('goes back to a default by null, where there is one', async () => {
+    const door = await aDoor();
+    await door.post('/api/app', seedApp({ appCacheEnable: false, eventTraceSamplingCount: 7 }));
+    await door.put('/api/app', { appName: 'my_app', appCacheEnable: null, cpuCount: null, memoryMB: null, eventTraceSamplingCount: null });
+    expect((await door.get('/api/app/my_app')).body).toMatchObject({
+      appCacheEnable: true,
+      cpuCount: 1,
+      memoryMB: 128,
+      eventTraceSamplingCount: 0,
+    });
+    expect((await door.put('/api/app', { appName: 'my_app', appURL: null })).body.error.field).toBe('appURL');
+  });
+
+  test('that nobody published is a 404 everywhere', async () => {
+    const door = await aDoor();
+    const answers = [
+      await door.get('/api/app/nope'),
+      await door.put('/api/app', { appName: 'nope' }),
+      await door.get('/api/app/nope/disable'),
+      await door.post('/api/app/nope/disable'),
+      await door.post('/api/app/nope/enable'),
+      await door.del('/api/app/nope'),
+      await door.get('/api/app/%2e%2e%2fx'),
+      await door.get(`/api/app/${'x'.repeat(2000)}`),
+    ];
+    expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 404));
+    expect(answers[0]?.body).toEqual({ error: { code: 'notFound', message: 'there is no app nope' } });
+  });
+
+  test('is disabled and enabled, and its jobs with it', async () => {
+    const door = await aDoor();
+    await door.post('/api/app', seedApp());
+    await door.post('/api/job/register', seedJob());
+    expect((await door.get('/api/app/my_app/disable')).text).toBe('false');
+    expect((await door.post('/api/app/my_app/disable')).text).toBe('true');
+    expect((await door.get('/api/app/my_app/disable')).text).toBe('true');
+    expect((await door.get('/api/job/my_job/disable')).text).toBe('true');
+    expect((await door.post('/api/job/trigger', 'my_job')).status).toBe(409);
+    expect((await door.post('/api/app/my_app/enable')).text).toBe('true');
+    expect((await door.get('/api/app/my_app/disable')).text).toBe('false');
+    expect((await door.get('/api/job/my_job/disable')).text).toBe('false');
+  });
+
+  test('disabled with kill ends what runs', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await door.post('/api/app', seedApp());
+    await door.post('/api/job/register', seedJob({ shardingTotalCount: 1 }));
+    await door.post('/api/job/trigger', 'my_job');
+    await door.post('/api/app/my_app/disable?kill=false');
+    expect(door.fleet.sent.map(each => each.command.type)).toEqual(['start']);
+    await door.post('/api/app/my_app/disable?kill=true');
+    expect(door.fleet.sent.map(each => each.command.type)).toEqual(['start', 'stop']);
+    expect((await door.post('/api/app/my_app/disable?kill=maybe')).body.error.field).toBe('kill');
+  });
+
+  test('is deleted with its jobs', async () => {
+    const door = await aDoor();
+    await door.post('/api/app', seedApp());
+    await door.post('/api/job/register', seedJob());
+    expect((await door.del('/api/app/my_app')).text).toBe('true');
+    expect((await door.get('/api/app/my_app')).status).toBe(404);
+    expect((await door.get('/api/job/jobs/my_job')).status).toBe(404);
+    expect((await door.post('/api/app', seedApp())).text).toBe('true');
+  });
+
+  test('is listed by name, and a slash at the end changes nothing', async () => {
+    const door = await aDoor();
+    for (const appName of ['b', 'a', 'c']) await door.post('/api/app/', seedApp({ appName }));
+    const { body } = await door.get('/api/app/list/');
+    expect(body.map((app: { appName: string }) => app.appName)).toEqual(['a', 'b', 'c']);
+  });
+});

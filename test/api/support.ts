@@ -1,0 +1,102 @@
+/** The front door on the real runtime, a memory store and a clock moved by hand. */
+import { createApp } from '../../src/api/app.ts';
+import { createAuth } from '../../src/api/auth.ts';
+import type { Center } from '../../src/api/center.ts';
+import type { Route } from '../../src/api/routes.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Store } from '../../src/store/store.ts';
+import { aWorld } from '../support/world.ts';
+
+export interface Line {
+  level: 'info' | 'warn' | 'error';
+  sentence: string;
+  fields: Record<string, unknown> | undefined;
+}
+
+export function listeningLog() {
+  const lines: Line[] = [];
+  const say = (level: Line['level']) => (sentence: string, fields?: Record<string, unknown>) =>
+    void lines.push({ level, sentence, fields });
+  return { lines, info: say('info'), warn: say('warn'), error: say('error') };
+}
+
+export const json = { 'Content-Type': 'application/json' };
+
+export async function aDoor({
+  env = {},
+  extra = [],
+  store,
+  change = {},
+}: {
+  env?: Record<string, string>;
+  extra?: Route[];
+  store?: Store;
+  /** Parts of the center put in place of the real ones. */
+  change?: Partial<Center>;
+} = {}) {
+  const world = await aWorld(store ? { store } : {});
+  const config = readConfig({ env: { TROUPE_AUTH: 'off', ...env }, machine: { cores: 2, timeZone: 'UTC' } });
+  const log = listeningLog();
+  const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log });
+  const { password } = await auth.prepare();
+  const center: Center = { ...world, config, auth, log, ...change };
+  const app = createApp({ center, extra });
+
+  /** Sends a body as JSON unless it is a text, which goes as it is. */
+  async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = json) {
+    const init = body === undefined ? { method } : { method, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
+    const response = await app.request(path, { headers, ...init }, { address: '10.0.0.9' });
+    const text = await response.text();
+    await world.settled();
+    return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : parsed(text) };
+  }
+  return {
+    ...world,
+    world,
+    app,
+    auth,
+    center,
+    log,
+    password,
+    call,
+    get: (path: string, headers?: Record<string, string>) => call('GET', path, undefined, headers),
+    post: (path: string, body?: unknown, headers?: Record<string, string>) => call('POST', path, body, headers),
+    put: (path: string, body?: unknown, headers?: Record<string, string>) => call('PUT', path, body, headers),
+    patch: (path: string, body?: unknown, headers?: Record<string, string>) => call('PATCH', path, body, headers),
+    del: (path: string, body?: unknown, headers?: Record<string, string>) => call('DELETE', path, body, headers),
+  };
+}
+export type Door = Awaited<ReturnType<typeof aDoor>>;
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+function parsed(text: string): any {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The app and the job of the seed's examples, with whatever the test wants different. */
+export const seedApp = (difference: Record<string, unknown> = {}) => ({
+  appName: 'my_app',
+  appURL: 'http://app_host:8080/my-job.tar.gz',
+  cpuCount: 0.1,
+  memoryMB: 64.0,
+  bootstrapScript: 'bin/start.sh',
+  appCacheEnable: true,
+  eventTraceSamplingCount: 0,
+  ...difference,
+});
+export const seedJob = (difference: Record<string, unknown> = {}) => ({
+  appName: 'my_app',
+  cpuCount: 0.1,
+  memoryMB: 64.0,
+  jobExecutionType: 'TRANSIENT',
+  jobName: 'my_job',
+  cron: '0/5 * * * * ?',
+  shardingTotalCount: 5,
+  failover: true,
+  misfire: true,
+  ...difference,
+});
