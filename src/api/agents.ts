@@ -1,0 +1,213 @@
+/**
+ * The agent hub, `/v1/agents`: agents dial in, prove who they are, take commands and bring news and output. No network in here: it is given sockets, a
+ * clock, ids and a way to check signatures, so that the simulation runs this very code.
+ *
+ *   socket --challenge, hello--> line --> identity --> host.connected committed --> welcome --> ready
+ */
+import type { Hello } from '../agent/protocol.ts';
+import type { Clock } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
+import type { Fleet } from '../runtime/fleet.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Views } from '../runtime/views.ts';
+import type { CredentialStore, OutputChunk } from '../store/store.ts';
+import { createAdmission } from './agents/admission.ts';
+import { createIdentities, type IdentityParts, Unwelcome } from './agents/identity.ts';
+import { type HubLimits, type HubLog, hubLimits } from './agents/limits.ts';
+import { createLinks } from './agents/links.ts';
+import { createOutputIntake } from './agents/output.ts';
+import { beat } from './agents/pulse.ts';
+import { createReportIntake } from './agents/reports.ts';
+import { createSession, decode, type Session, type WorkFrame } from './agents/session.ts';
+import type { Peer, SocketHandlers } from './sockets.ts';
+
+/** Hosts told of a center's beginning at the same time. */
+const REPRIEVED_AT_ONCE = 32;
+const REPRIEVE_PAGE = 200;
+
+export interface HubParts extends Pick<IdentityParts, 'verify' | 'spendJoinToken' | 'auth'> {
+  runtime: Pick<Runtime, 'ask' | 'tell'>;
+  views: Pick<Views, 'get' | 'list'>;
+  store: Pick<CredentialStore, 'credential' | 'putCredential'>;
+  /** Where output goes; resolves once it is durable. */
+  output: { keep(chunks: OutputChunk[]): Promise<void> };
+  clock: Clock;
+  ids: Ids;
+  heartbeatMs: number;
+  /** From the loss of a host's session to the loss of the host. */
+  hostGraceMs: number;
+  onLog: HubLog;
+  limits?: Partial<HubLimits>;
+}
+
+export interface AgentHub extends Fleet {
+  /** Serves one socket of an agent. */
+  accept(peer: Peer): SocketHandlers;
+  /**
+   * Begins the grace of every host anew, because the silence was ours. Resolves when all are told; to be awaited before timers are armed and before
+   * the listeners open. Throws what the store throws.
+   */
+  reprieve(): Promise<void>;
+  /** Epoch ms of the last frame of a host that has a session; undefined when it has none (its actor then knows when it left). */
+  lastSeen(host: string): number | undefined;
+  /** How many sockets are open, and how many hosts are up. */
+  counts(): { sockets: number; hosts: number };
+  /** Closes every socket and takes no further one. The actors are not told: the next center's reprieve does it. Stopping twice is fine. */
+  stop(): void;
+}
+
+export function createAgentHub(parts: HubParts): AgentHub {
+  const { runtime, views, clock, ids, heartbeatMs, onLog: log } = parts;
+  const limits = { ...hubLimits, ...parts.limits };
+  const identities = createIdentities(parts);
+  const admission = createAdmission(limits);
+  const links = createLinks({ runtime, clock, limits, heartbeatMs, log });
+  const reports = createReportIntake({ runtime, clock, limits, log });
+  const output = createOutputIntake({ keep: chunks => parts.output.keep(chunks), clock, limits, log });
+  /** Open sessions; the host once it is known. */
+  const sessions = new Map<Session, string | undefined>();
+  /** Per key, the handshake under way: two hellos of one new key must not make two hosts. */
+  const turns = new Map<string, Promise<unknown>>();
+  let isStopped = false;
+
+  const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const before = turns.get(key);
+    const mine = (before ?? Promise.resolve()).catch(() => {}).then(work);
+    turns.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (turns.get(key) === mine) turns.delete(key);
+    }
+  };
+
+  const greet = async (session: Session, text: string): Promise<void> => {
+    const decoded = decode(text);
+    if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
+    if (decoded.frame.type !== 'hello') return session.refuse('unexpected', 'the first frame of an agent is its hello', 1008);
+    const hello: Hello = decoded.frame;
+    try {
+      await identities.prove(hello, session.nonce);
+      await inTurn(hello.publicKey, async () => {
+        const host = await identities.hostOf(hello, session.peer.address);
+        if (!session.isOpen()) return;
+        sessions.set(session, host);
+        await links.connect(host, session, hello);
+      });
+    } catch (problem) {
+      if (problem instanceof Unwelcome) {
+        log('warn', `an agent was refused: ${problem.message}`, {
+          ...(problem.code === 'signature' ? { security: true as const } : {}),
+          code: problem.code,
+          name: hello.name,
+          address: session.peer.address,
+        });
+        return session.refuse(problem.code, problem.message, 1008);
+      }
+      log('warn', 'a handshake cannot be finished now', { name: hello.name, address: session.peer.address, problem });
+      session.refuse('unavailable', 'the center cannot look up this agent now; try again later', 1013);
+    }
+  };
+
+  const work = (session: Session, frame: WorkFrame) => {
+    const host = sessions.get(session);
+    if (host === undefined) return;
+    switch (frame.type) {
+      case 'done':
+        for (const key of frame.keys) links.settle(host, key);
+        return;
+      case 'rejected':
+        log('warn', `host/${host} refused a command: ${frame.reason}`, { key: frame.key });
+        return links.settle(host, frame.key);
+      case 'report':
+        if (!reports.take(session, host, frame)) session.refuse('busy', 'too many reports wait to be committed', 1013);
+        return;
+      case 'output':
+        if (!output.take(session, frame)) session.refuse('busy', 'too much output waits to be stored', 1013);
+    }
+  };
+
+  const on = {
+    hello(session: Session, text: string) {
+      const admitted = admission.admit(
+        text.length,
+        () => greet(session, text),
+        () => session.isOpen(),
+      );
+      if (!admitted) session.refuse('busy', 'too many agents come at once; try again later', 1013);
+    },
+    work,
+    closed(session: Session, reason: string) {
+      const host = sessions.get(session);
+      sessions.delete(session);
+      output.drop(session);
+      if (host === undefined) return;
+      log('info', `host/${host} lost its session: ${reason}`, { session: session.id });
+      links.leave(host, session, reason);
+    },
+  };
+
+  const disarmPulse = beat({
+    clock,
+    heartbeatMs,
+    sessions: () => [...sessions.keys()].filter(session => session.isUp()),
+    slept: ms => log('warn', `the center stood still for ${Math.round(ms)} ms; the silence of agents in that time does not count`, {}),
+  });
+
+  return {
+    accept: peer =>
+      createSession({
+        clock,
+        ids,
+        limits,
+        peer,
+        on,
+        opened(session) {
+          if (isStopped || sessions.size >= limits.socketsMax) return false;
+          sessions.set(session, undefined);
+          return true;
+        },
+      }),
+    send: (host, command) => links.send(host, command),
+    onReady: links.onReady,
+    expel(host, reason) {
+      links.session(host)?.refuse('retired', reason, 4003);
+    },
+    async reprieve() {
+      const status = ['ready', 'draining', 'suspect'];
+      for (let cursor: string | undefined, more = true; more; ) {
+        const page = await views.list('host', { status, limit: REPRIEVE_PAGE, order: 'name', ...(cursor === undefined ? {} : { cursor }) });
+        for (let from = 0; from < page.items.length; from += REPRIEVED_AT_ONCE) {
+          const some = page.items.slice(from, from + REPRIEVED_AT_ONCE);
+          await Promise.all(some.map(view => reprieveOne(view.context.id)));
+        }
+        cursor = page.next ?? undefined;
+        more = page.next !== null;
+      }
+    },
+    lastSeen(host) {
+      const session = links.session(host);
+      return session ? Math.round(clock.now() - (clock.monotonic() - session.heard)) : undefined;
+    },
+    counts() {
+      const hosts = [...sessions.keys()].filter(session => session.isUp()).length;
+      return { sockets: sessions.size, hosts };
+    },
+    stop() {
+      if (isStopped) return;
+      isStopped = true;
+      disarmPulse();
+      links.stop();
+      for (const session of [...sessions.keys()]) session.close(1001, 'the center stops');
+    },
+  };
+
+  async function reprieveOne(host: string): Promise<void> {
+    // It found its way here already: its silence is over.
+    if (links.session(host)) return;
+    await runtime.tell(`host/${host}`, { type: 'host.reprieve' }).catch((problem: unknown) => {
+      if (!(problem instanceof NoSuchActor)) throw problem;
+    });
+  }
+}

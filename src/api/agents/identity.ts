@@ -1,0 +1,124 @@
+/**
+ * Who an agent is: its key. A known key is a host; an unknown one becomes a new host when a join token, or a center that trusts its own machine, lets
+ * it in. The record of the key is written before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
+ */
+import { type Hello, helloText, PROTOCOL } from '../../agent/protocol.ts';
+import type { Ids } from '../../ids.ts';
+import { Refused } from '../../runtime/errors.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Views } from '../../runtime/views.ts';
+import type { CredentialStore } from '../../store/store.ts';
+
+/** Kind of the credential records: id is the public key, data `{ host, name, pool }`. */
+export const AGENT_KEY = 'agentKey';
+
+const HOST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+/** An Ed25519 public key, bytes. */
+const KEY_BYTES = 32;
+
+/** This agent may not come in. `code` goes over the wire; agents know some of them as final. */
+export class Unwelcome extends Error {
+  readonly code: 'protocol' | 'invalid' | 'signature' | 'unknownKey' | 'joinTokenInvalid' | 'noPool' | 'retired';
+  constructor(code: Unwelcome['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface IdentityParts {
+  runtime: Pick<Runtime, 'ask'>;
+  views: Pick<Views, 'get'>;
+  store: Pick<CredentialStore, 'credential' | 'putCredential'>;
+  ids: Ids;
+  hostGraceMs: number;
+  /** Whether `signature` (base64url) over the UTF-8 bytes of `text` was made with the private half of `publicKey` (raw 32 bytes, base64url). */
+  verify(publicKey: string, text: string, signature: string): boolean | Promise<boolean>;
+  /** Takes one use of a join token; undefined when it has none left, is expired or unknown. */
+  spendJoinToken(token: string): Promise<{ pool: string | null } | undefined>;
+  auth: 'on' | 'off';
+}
+
+export interface Identities {
+  /** Checks what can be checked without the store. Throws Unwelcome. */
+  prove(hello: Hello, nonce: string): Promise<void>;
+  /** The host's id, enrolled if need be. Throws Unwelcome, and what the store and the runtime throw. */
+  hostOf(hello: Hello, address: string): Promise<string>;
+}
+
+export function createIdentities(parts: IdentityParts): Identities {
+  const { runtime, views, store, ids } = parts;
+
+  const poolFor = async (hello: Hello, address: string): Promise<string> => {
+    const mayJoinFreely = parts.auth === 'off' && isLoopback(address);
+    if (hello.joinToken === undefined) {
+      if (mayJoinFreely) return hello.pool;
+      throw new Unwelcome('unknownKey', 'this center does not know the key of this agent; give it a join token');
+    }
+    const token = await parts.spendJoinToken(hello.joinToken);
+    if (token) return token.pool ?? hello.pool;
+    // A token from an earlier life of the data directory must not keep the local agent out.
+    if (mayJoinFreely) return hello.pool;
+    throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+  };
+
+  const enroll = async (host: string, name: string, pool: string, publicKey: string) => {
+    try {
+      await runtime.ask(`host/${host}`, { type: 'host.enroll', id: host, name, pool, publicKey, graceMs: parts.hostGraceMs });
+    } catch (problem) {
+      // Enrolled by an earlier hello whose answer was lost.
+      if (!(problem instanceof Refused)) throw problem;
+    }
+  };
+
+  const join = async (hello: Hello, address: string): Promise<string> => {
+    const pool = await poolFor(hello, address);
+    if (!(await views.get(`pool/${pool}`))) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
+    const host = ids.uuid();
+    await store.putCredential({
+      kind: AGENT_KEY,
+      id: hello.publicKey,
+      data: { host, name: hello.name, pool },
+      expiresAt: null,
+      uses: null,
+    });
+    await enroll(host, hello.name, pool, hello.publicKey);
+    return host;
+  };
+
+  return {
+    async prove(hello, nonce) {
+      if (hello.protocol !== PROTOCOL) {
+        throw new Unwelcome(
+          'protocol',
+          `this center speaks protocol ${PROTOCOL}, the agent ${hello.protocol}; install the same release on both`,
+        );
+      }
+      if (!HOST_NAME.test(hello.name)) {
+        throw new Unwelcome(
+          'invalid',
+          `"${hello.name}" is no host name: letters, digits, ".", "_" and "-", at most 100, the first a letter or digit`,
+        );
+      }
+      const key = Buffer.from(hello.publicKey, 'base64url');
+      // Only one way to write a key, or one agent could be several hosts.
+      if (key.length !== KEY_BYTES || key.toString('base64url') !== hello.publicKey) {
+        throw new Unwelcome('invalid', `the public key is not ${KEY_BYTES} bytes in base64url`);
+      }
+      if (!(await parts.verify(hello.publicKey, helloText(nonce), hello.signature))) {
+        throw new Unwelcome('signature', 'the signature does not fit the key and the challenge of this session');
+      }
+    },
+
+    async hostOf(hello, address) {
+      const record = await store.credential(AGENT_KEY, hello.publicKey);
+      if (!record) return join(hello, address);
+      const { host, name, pool } = record.data as { host: string; name: string; pool: string };
+      const view = await views.get(`host/${host}`);
+      if (view?.value === 'retired') throw new Unwelcome('retired', `host ${name} was retired; its key never serves again`);
+      if (!view) await enroll(host, name, pool, hello.publicKey);
+      return host;
+    },
+  };
+}
+
+const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);

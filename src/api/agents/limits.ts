@@ -1,0 +1,54 @@
+/** Everything in the agent hub that can grow, with its name and what happens at the limit. */
+export interface HubLimits {
+  /** Sockets open at once, greeting or up; a further one is refused `busy`. */
+  socketsMax: number;
+  /** Handshakes looked into at the same time; further ones wait in line. */
+  handshakesMax: number;
+  /** Hellos in line, and the bytes of their texts; a further one is refused `busy`. */
+  handshakesWaitingMax: number;
+  handshakesWaitingBytes: number;
+  /** From the challenge to the hello; then the socket is closed. */
+  helloMs: number;
+  /** Commands a host has not acknowledged; a further one is Busy. */
+  commandsMax: number;
+  /** Reports told at the same time, all hosts together; further ones wait. */
+  reportsAtOnce: number;
+  /** Reports of one session that wait; beyond, its socket is closed and the agent comes again. */
+  reportsWaitingMax: number;
+  /** Bytes of output not stored yet, of one session and of all; beyond, the session that brought more is closed and comes again. */
+  outputWaitingBytes: number;
+  outputWaitingBytesAll: number;
+  /** Output per write to the store. */
+  outputBatchChunks: number;
+  outputBatchBytes: number;
+  /** Outgoing bytes per socket; an agent that lets more pile up is closed and comes again. */
+  bufferMaxBytes: number;
+  /** What could not be committed is tried again after a span that doubles from the base to the cap, ms. */
+  retryBaseMs: number;
+  retryCapMs: number;
+}
+
+export const hubLimits: HubLimits = {
+  socketsMax: 20_000,
+  handshakesMax: 64,
+  handshakesWaitingMax: 10_000,
+  handshakesWaitingBytes: 64 * 1024 * 1024,
+  helloMs: 10_000,
+  commandsMax: 2_000,
+  reportsAtOnce: 256,
+  reportsWaitingMax: 25_000,
+  outputWaitingBytes: 8 * 1024 * 1024,
+  outputWaitingBytesAll: 256 * 1024 * 1024,
+  outputBatchChunks: 500,
+  outputBatchBytes: 1024 * 1024,
+  bufferMaxBytes: 8 * 1024 * 1024,
+  retryBaseMs: 250,
+  retryCapMs: 10_000,
+};
+
+/** How long to wait after `failures` failures in a row, ms. */
+export const retryDelay = (limits: HubLimits, failures: number): number =>
+  Math.min(limits.retryCapMs, limits.retryBaseMs * 2 ** Math.min(failures, 20));
+
+/** A sentence for people, with fields. `security` marks what somebody should look into. */
+export type HubLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown> & { security?: true }) => void;

@@ -1,0 +1,125 @@
+/**
+ * Output on its way to the store: pieces of many runs gathered into few writes, one write at a time. `kept` goes back only after the write, so a slow
+ * store slows the agents down through their windows and loses nothing that was acknowledged.
+ */
+import { type OutputFrame, type Run, runKey } from '../../agent/protocol.ts';
+import type { Clock } from '../../clock.ts';
+import type { OutputChunk } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/store.ts';
+import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
+import type { Session } from './session.ts';
+
+/** Tries of a write that fails for another reason than an absent store; then its pieces are passed over, not acknowledged. */
+const TRIES_MAX = 3;
+
+export interface OutputIntake {
+  /** False: too much waits; the session has to go and come again. */
+  take(from: Session, frame: OutputFrame): boolean;
+  /** The session is over: what of it waits will be brought again by the next. */
+  drop(from: Session): void;
+}
+
+interface Waiting {
+  from: Session;
+  run: Run;
+  chunk: OutputChunk;
+  size: number;
+}
+
+export function createOutputIntake(parts: {
+  /** Resolves once the chunks are durable, or known not to be wanted. */
+  keep(chunks: OutputChunk[]): Promise<void>;
+  clock: Clock;
+  limits: HubLimits;
+  log: HubLog;
+}): OutputIntake {
+  const { keep, clock, limits, log } = parts;
+  let waiting: Waiting[] = [];
+  const bytesOf = new WeakMap<Session, number>();
+  let bytesAll = 0;
+  let isWriting = false;
+  let failures = 0;
+
+  const count = (from: Session, change: number) => {
+    bytesAll += change;
+    bytesOf.set(from, (bytesOf.get(from) ?? 0) + change);
+  };
+
+  const gather = (): Waiting[] => {
+    let bytes = 0;
+    let places = 0;
+    for (const one of waiting) {
+      if (places >= limits.outputBatchChunks || bytes >= limits.outputBatchBytes) break;
+      places++;
+      bytes += one.size;
+    }
+    return waiting.splice(0, places);
+  };
+
+  const acknowledge = (batch: Waiting[]) => {
+    const through = new Map<Session, Map<string, { run: Run; seq: number }>>();
+    for (const { from, run, chunk } of batch) {
+      const runs = through.get(from) ?? new Map<string, { run: Run; seq: number }>();
+      through.set(from, runs);
+      const key = runKey(run);
+      const highest = Math.max(chunk.seq, runs.get(key)?.seq ?? 0);
+      runs.set(key, { run, seq: highest });
+    }
+    for (const [from, runs] of through) for (const { run, seq } of runs.values()) from.send({ type: 'kept', run, through: seq });
+  };
+
+  const forget = (batch: Waiting[]) => {
+    for (const one of batch) count(one.from, -one.size);
+  };
+
+  const drop = (from: Session) => {
+    const gone = waiting.filter(one => one.from === from);
+    if (gone.length === 0) return;
+    forget(gone);
+    waiting = waiting.filter(one => one.from !== from);
+  };
+
+  const write = async () => {
+    const batch = gather();
+    if (batch.length === 0) {
+      isWriting = false;
+      return;
+    }
+    try {
+      await keep(batch.map(one => one.chunk));
+      failures = 0;
+      forget(batch);
+      acknowledge(batch);
+    } catch (problem) {
+      failures++;
+      if (!(problem instanceof StoreUnavailable)) log('error', 'output cannot be kept', { runs: batch.length, failures, problem });
+      if (!(problem instanceof StoreUnavailable) && failures >= TRIES_MAX) {
+        failures = 0;
+        forget(batch);
+      } else {
+        waiting = [...batch, ...waiting];
+        for (const one of batch) if (!one.from.isOpen()) drop(one.from);
+        return void clock.after(retryDelay(limits, failures), () => void write());
+      }
+    }
+    clock.soon(() => void write());
+  };
+
+  return {
+    take(from, frame) {
+      const { run, seq, at, stream, text, bytes, leftOut } = frame;
+      // A string's two bytes per unit are what waits in memory.
+      const size = text.length * 2 + 200;
+      if ((bytesOf.get(from) ?? 0) + size > limits.outputWaitingBytes || bytesAll + size > limits.outputWaitingBytesAll) return false;
+      count(from, size);
+      const { execution, item, attempt } = run;
+      waiting.push({ from, run, chunk: { execution, item, attempt, seq, at, stream, text, bytes, leftOut }, size });
+      if (!isWriting) {
+        isWriting = true;
+        clock.soon(() => void write());
+      }
+      return true;
+    },
+    drop,
+  };
+}

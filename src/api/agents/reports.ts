@@ -1,0 +1,130 @@
+/**
+ * News of runs, from the agents to the executions. Those of one run are told one after the other, different runs side by side. Only what is committed
+ * is acknowledged; what could not be is tried again as long as its session lives, and after that the agent brings it again.
+ */
+import { type Report, runKey } from '../../agent/protocol.ts';
+import type { Clock } from '../../clock.ts';
+import { Busy, NoSuchActor, Unavailable } from '../../runtime/errors.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
+import type { Session } from './session.ts';
+
+interface Waiting {
+  from: Session;
+  host: string;
+  report: Report;
+  failures: number;
+}
+
+export interface ReportIntake {
+  /** False: this session has too many reports waiting. */
+  take(from: Session, host: string, report: Report): boolean;
+}
+
+export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; clock: Clock; limits: HubLimits; log: HubLog }): ReportIntake {
+  const { runtime, clock, limits, log } = parts;
+  const queues = new Map<string, Waiting[]>();
+  const waitingOf = new WeakMap<Session, number>();
+  /** Runs whose first report may be told now. */
+  const ready = new Set<string>();
+  let active = 0;
+
+  const count = (from: Session, change: number) => {
+    const waiting = (waitingOf.get(from) ?? 0) + change;
+    waitingOf.set(from, waiting);
+    return waiting;
+  };
+
+  const pump = () => {
+    for (const key of ready) {
+      if (active >= limits.reportsAtOnce) return;
+      ready.delete(key);
+      active++;
+      void first(key).finally(() => {
+        active--;
+        pump();
+      });
+    }
+  };
+
+  const first = async (key: string) => {
+    const queue = queues.get(key);
+    const waiting = queue?.[0];
+    if (!queue || !waiting) return;
+    const retryMs = waiting.from.isOpen() ? await tellOnce(waiting) : undefined;
+    if (retryMs !== undefined) {
+      // Nothing is held meanwhile but this run's own line.
+      clock.after(retryMs, () => {
+        ready.add(key);
+        pump();
+      });
+      return;
+    }
+    queue.shift();
+    count(waiting.from, -1);
+    if (queue.length > 0) ready.add(key);
+    else queues.delete(key);
+  };
+
+  /** When to try again; undefined when it is settled. */
+  const tellOnce = async (waiting: Waiting): Promise<number | undefined> => {
+    const { from, host, report } = waiting;
+    try {
+      await runtime.tell(`execution/${report.run.execution}`, newsOf(host, report));
+    } catch (problem) {
+      // Retention removed the execution: nobody wants to know any more.
+      if (!(problem instanceof NoSuchActor)) {
+        const expected = problem instanceof Unavailable || problem instanceof Busy;
+        if (!expected && waiting.failures === 0) {
+          log('error', `execution/${report.run.execution} does not take a report, it is tried again`, {
+            host,
+            run: runKey(report.run),
+            problem,
+          });
+        }
+        return retryDelay(limits, waiting.failures++);
+      }
+    }
+    from.reported(report.id);
+    return undefined;
+  };
+
+  return {
+    take(from, host, report) {
+      if (count(from, 1) > limits.reportsWaitingMax) {
+        count(from, -1);
+        return false;
+      }
+      const key = runKey(report.run);
+      const queue = queues.get(key);
+      const waiting = { from, host, report, failures: 0 };
+      if (queue) queue.push(waiting);
+      else {
+        queues.set(key, [waiting]);
+        ready.add(key);
+        pump();
+      }
+      return true;
+    },
+  };
+}
+
+function newsOf(host: string, report: Report) {
+  const { item, attempt } = report.run;
+  if (report.state === 'started') {
+    return { type: 'shard.started', item, attempt, host, startedAt: report.at, pid: report.pid } as const;
+  }
+  return {
+    type: 'shard.ended',
+    item,
+    attempt,
+    host,
+    outcome: report.outcome,
+    exitCode: report.exitCode ?? null,
+    signal: report.signal ?? null,
+    startedAt: report.startedAt ?? null,
+    finishedAt: report.at,
+    reason: report.reason ?? null,
+    output: report.output ?? null,
+  } as const;
+}

@@ -1,0 +1,154 @@
+/**
+ * One socket of an agent, from the challenge to its end. It knows frames and their order; what they mean is decided by the hub.
+ *
+ *   greeting --hello--> waiting --welcome--> up
+ *       \                  \                  \----> closed (by the agent, by silence, by a newer session, by a frame that makes no sense)
+ */
+import { AGENT_FRAME_MAX, FromAgent, type FromCenter, type Hello, PROTOCOL } from '../../agent/protocol.ts';
+import type { Clock } from '../../clock.ts';
+import type { Ids } from '../../ids.ts';
+import type { Peer, Socket, SocketHandlers } from '../sockets.ts';
+import type { HubLimits } from './limits.ts';
+
+export type AgentFrame = ReturnType<typeof FromAgent.parse>;
+export type CenterFrame = ReturnType<typeof FromCenter.parse>;
+/** What comes after the welcome and concerns more than the socket itself. */
+export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' }>;
+
+/** Longest list of ids in one `reported` frame. */
+const REPORTED_MAX = 1_000;
+
+export interface Session {
+  readonly id: string;
+  readonly peer: Peer;
+  readonly nonce: string;
+  /** Monotonic ms of the last frame. The pulse moves it when this process slept. */
+  heard: number;
+  isOpen(): boolean;
+  isUp(): boolean;
+  /** The frames after this one are work. */
+  welcome(host: string, heartbeatMs: number): void;
+  send(frame: CenterFrame): void;
+  /** Says why, then closes. */
+  refuse(code: string, message: string, closeCode: number): void;
+  close(code: number, reason: string): void;
+  /** The report is committed; several are said in one frame. */
+  reported(id: number): void;
+}
+
+export interface SessionEvents {
+  /** The one hello, not parsed yet. */
+  hello(session: Session, text: string): void;
+  work(session: Session, frame: WorkFrame): void;
+  /** Exactly once. */
+  closed(session: Session, reason: string): void;
+}
+
+export function createSession(parts: {
+  clock: Clock;
+  ids: Ids;
+  limits: HubLimits;
+  peer: Peer;
+  on: SessionEvents;
+  opened(session: Session): boolean;
+}): SocketHandlers {
+  const { clock, ids, limits, on } = parts;
+  let socket: Socket | undefined;
+  let state: 'greeting' | 'waiting' | 'up' | 'closed' = 'greeting';
+  let disarmHello = () => {};
+  let committed: number[] = [];
+
+  /** The first end counts: what the socket says afterwards is only its echo. */
+  const end = (reason: string) => {
+    if (state === 'closed') return;
+    state = 'closed';
+    disarmHello();
+    on.closed(session, reason);
+  };
+
+  const session: Session = {
+    id: ids.uuid(),
+    peer: parts.peer,
+    nonce: ids.secret(32),
+    heard: clock.monotonic(),
+    isOpen: () => state !== 'closed',
+    isUp: () => state === 'up',
+    welcome(host, heartbeatMs) {
+      if (state !== 'waiting') return;
+      state = 'up';
+      session.send({ type: 'welcome', host, heartbeatMs });
+    },
+    send(frame) {
+      if (state === 'closed') return;
+      if (socket?.send(JSON.stringify(frame)) === 'dropped') session.close(1013, 'the agent does not read what it is sent');
+    },
+    refuse(code, message, closeCode) {
+      if (state === 'closed') return;
+      socket?.send(JSON.stringify({ type: 'refused', code, message: message.slice(0, 1_000) } satisfies CenterFrame));
+      session.close(closeCode, message);
+    },
+    close(code, reason) {
+      if (state === 'closed') return;
+      socket?.close(code, reason);
+      end(reason);
+    },
+    reported(id) {
+      if (committed.push(id) > 1) return;
+      clock.soon(() => {
+        const ids = committed;
+        committed = [];
+        for (let from = 0; from < ids.length; from += REPORTED_MAX) {
+          session.send({ type: 'reported', ids: ids.slice(from, from + REPORTED_MAX) });
+        }
+      });
+    },
+  };
+
+  const work = (text: string) => {
+    const decoded = decode(text);
+    if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
+    const { frame } = decoded;
+    if (frame.type === 'ping') return session.send({ type: 'pong', nonce: frame.nonce });
+    if (frame.type === 'pong') return;
+    if (frame.type === 'hello') return session.refuse('unexpected', 'a session has one hello', 1008);
+    on.work(session, frame);
+  };
+
+  return {
+    frameMaxBytes: AGENT_FRAME_MAX,
+    bufferMaxBytes: limits.bufferMaxBytes,
+    open(opened) {
+      socket = opened;
+      if (!parts.opened(session)) return session.refuse('busy', 'the center has as many sockets as it can hold; try again later', 1013);
+      disarmHello = clock.after(limits.helloMs, () => session.refuse('noHello', `no hello within ${limits.helloMs} ms`, 1008));
+      session.send({ type: 'challenge', nonce: session.nonce, protocol: PROTOCOL });
+    },
+    frame(text) {
+      if (state === 'closed') return;
+      session.heard = clock.monotonic();
+      if (state === 'up') return work(text);
+      if (state === 'waiting') return session.refuse('unexpected', 'after its hello an agent waits for the welcome', 1008);
+      state = 'waiting';
+      disarmHello();
+      on.hello(session, text);
+    },
+    closed(code, reason) {
+      end(reason || `the socket closed (${code})`);
+    },
+  };
+}
+
+/** The frame, or a sentence that says what is wrong with it. */
+export function decode(text: string): { frame: AgentFrame } | { problem: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { problem: 'the frame is not JSON' };
+  }
+  const parsed = FromAgent.safeParse(value);
+  if (parsed.success) return { frame: parsed.data };
+  const [issue] = parsed.error.issues;
+  const type = typeof value === 'object' && value !== null && 'type' in value ? String(value.type).slice(0, 40) : 'untyped';
+  return { problem: `the "${type}" frame does not fit the protocol: ${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'unknown'}` };
+}

@@ -1,0 +1,273 @@
+import { describe, expect, test } from 'bun:test';
+import { Busy, NoSuchActor, Unavailable } from '../../src/runtime/errors.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { aHello, aHub, aKey, aRun } from './agents-support.ts';
+
+const started = (id: number, run = aRun()) => ({ type: 'report', id, run, state: 'started', at: 5, pid: 77 });
+const ended = (id: number, run = aRun()) => ({
+  type: 'report',
+  id,
+  run,
+  state: 'ended',
+  outcome: 'failed',
+  exitCode: 3,
+  startedAt: 5,
+  at: 9,
+});
+const output = (seq: number, changes: object = {}) => ({
+  type: 'output',
+  run: aRun(),
+  seq,
+  at: 7,
+  stream: 'stdout',
+  text: `line ${seq}\n`,
+  bytes: 7,
+  leftOut: 0,
+  ...changes,
+});
+
+/** A joined agent whose enrolment is forgotten, so that `told` holds reports only. */
+async function aJoined(changes: Parameters<typeof aHub>[0] = {}) {
+  const world = aHub(changes);
+  const socket = await world.join();
+  const host = String(world.told[0]?.event.id);
+  world.told.length = 0;
+  return { ...world, socket, host };
+}
+
+describe('a report', () => {
+  test('is told to its execution, and acknowledged only after the commit', async () => {
+    const { socket, told, host, door, clock } = await aJoined();
+    let commit = () => {};
+    door.pass = () => new Promise<void>(resolve => (commit = resolve));
+    socket.say(ended(4));
+    await clock.settle();
+    expect(socket.of('reported')).toEqual([]);
+    commit();
+    await clock.settle();
+    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [4] }]);
+    const event = {
+      type: 'shard.ended' as const,
+      item: 0,
+      attempt: 1,
+      host,
+      outcome: 'failed',
+      exitCode: 3,
+      signal: null,
+      startedAt: 5,
+      finishedAt: 9,
+      reason: null,
+      output: null,
+    };
+    expect(told).toEqual([{ to: 'execution/nightly@1', event }]);
+  });
+
+  test('is told after the earlier ones of its run, while other runs go on', async () => {
+    const { socket, told, door, clock } = await aJoined();
+    let commit = () => {};
+    door.pass = async ({ event }) => {
+      if (event.type === 'shard.started' && event.item === 0) await new Promise<void>(resolve => (commit = resolve));
+    };
+    socket.say(started(1));
+    socket.say(ended(2));
+    socket.say(started(3, aRun({ item: 1 })));
+    await clock.settle();
+    expect(told.map(({ event }) => event.item)).toEqual([1]);
+    commit();
+    await clock.settle();
+    expect(told.map(({ event }) => `${event.item} ${event.type}`)).toEqual(['1 shard.started', '0 shard.started', '0 shard.ended']);
+    expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
+  });
+
+  test('of an execution that is no more is acknowledged: nobody wants it', async () => {
+    const { socket, door, clock } = await aJoined();
+    door.pass = async ({ to }) => {
+      throw new NoSuchActor(to);
+    };
+    for (let id = 1; id <= 3; id++) socket.say(ended(id, aRun({ item: id })));
+    await clock.settle();
+    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1, 2, 3] }]);
+  });
+
+  test('waits out a store that is away and a full mailbox (row 14), and other runs are not held up', async () => {
+    const { socket, told, door, clock } = await aJoined();
+    let failures = 3;
+    door.pass = async ({ event }) => {
+      if (event.item === 0 && failures-- > 0) throw failures === 2 ? new Busy('full') : new Unavailable('away');
+    };
+    socket.say(started(1));
+    socket.say(ended(2));
+    socket.say(ended(3, aRun({ item: 1 })));
+    await clock.settle();
+    expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3]);
+    await clock.advance(10_000);
+    expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
+    expect(told.filter(({ event }) => event.item === 0).map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
+  });
+
+  test('of a session that ended is left to the next one, which brings it again', async () => {
+    const { socket, told, door, clock, join } = await aJoined();
+    door.pass = async ({ to }) => {
+      if (to.startsWith('execution/')) throw new Unavailable('away');
+    };
+    socket.say(started(1));
+    await clock.settle();
+    socket.handlers.closed(1006, '');
+    door.pass = async () => {};
+    const again = await join();
+    again.say(started(1));
+    await clock.advance(30_000);
+    expect(told.filter(({ to }) => to.startsWith('execution/'))).toHaveLength(1);
+    expect(again.of('reported')).toEqual([{ type: 'reported', ids: [1] }]);
+    expect(socket.of('reported')).toEqual([]);
+  });
+
+  test('beyond the number that may wait ends the session', async () => {
+    const { socket, door } = await aJoined({ limits: { reportsWaitingMax: 2 } });
+    door.pass = () => new Promise(() => {});
+    for (let id = 1; id <= 3; id++) socket.say(started(id, aRun({ item: id })));
+    expect(socket.of('refused')[0]?.code).toBe('busy');
+    expect(socket.state.closed).toBe(1013);
+  });
+});
+
+describe('output', () => {
+  test('is gathered into few writes and acknowledged per run once it is durable', async () => {
+    const writes: number[] = [];
+    let durable = () => {};
+    const keep = async (chunks: unknown[]) => {
+      writes.push(chunks.length);
+      await new Promise<void>(resolve => (durable = resolve));
+    };
+    const { socket, clock } = await aJoined({ output: { keep } });
+    const other = aRun({ item: 1 });
+    socket.say(output(1));
+    socket.say(output(2));
+    socket.say(output(1, { run: other }));
+    await clock.settle();
+    socket.say(output(3));
+    await clock.settle();
+    expect(writes).toEqual([3]);
+    expect(socket.of('kept')).toEqual([]);
+    durable();
+    await clock.settle();
+    expect(socket.of('kept')).toEqual([
+      { type: 'kept', run: aRun(), through: 2 },
+      { type: 'kept', run: other, through: 1 },
+    ]);
+    durable();
+    await clock.settle();
+    expect(writes).toEqual([3, 1]);
+    expect(socket.of('kept').at(-1)?.through).toBe(3);
+  });
+
+  test('waits out a store that is away, in order, and is acknowledged once', async () => {
+    let failures = 2;
+    const kept: number[] = [];
+    const keep = async (chunks: { seq: number }[]) => {
+      if (failures-- > 0) throw new StoreUnavailable('away');
+      kept.push(...chunks.map(({ seq }) => seq));
+    };
+    const { socket, clock } = await aJoined({ output: { keep } });
+    socket.say(output(1));
+    await clock.settle();
+    socket.say(output(2));
+    await clock.advance(5_000);
+    expect(kept).toEqual([1, 2]);
+    expect(socket.of('kept').map(({ through }) => through)).toEqual([2]);
+  });
+
+  test('beyond the bytes that may wait ends the session, and what waited is let go', async () => {
+    const { socket, join, clock, kept } = await aJoined({ limits: { outputWaitingBytes: 1_000 } });
+    for (let seq = 1; seq <= 10; seq++) socket.say(output(seq));
+    expect(socket.state.closed).toBe(1013);
+    await clock.settle();
+    expect(kept).toEqual([]);
+    const again = await join();
+    again.say(output(1));
+    await clock.settle();
+    expect(again.of('kept')).toHaveLength(1);
+  });
+});
+
+describe('a frame that makes no sense', () => {
+  test('is named, ends the session with 1008, and tells nothing', async () => {
+    for (const frame of [
+      '{',
+      '[]',
+      'null',
+      '{"type":"nonsense"}',
+      JSON.stringify({ ...started(1), run: { execution: 5 } }),
+      JSON.stringify(output(0)),
+    ]) {
+      const { socket, told, clock, kept } = await aJoined();
+      socket.say(frame);
+      socket.say(started(9));
+      await clock.settle();
+      expect(socket.of('refused')[0]).toMatchObject({ code: 'malformed' });
+      expect(socket.state.closed).toBe(1008);
+      expect(told.map(({ event }) => event.type)).toEqual(['host.disconnected']);
+      expect(kept).toEqual([]);
+    }
+  });
+
+  test('says what is wrong with it and where', async () => {
+    const { socket } = await aJoined();
+    socket.say({ ...started(1), run: { execution: 'e', item: -1, attempt: 1 } });
+    expect(socket.of('refused')[0]?.message).toMatch(/^the "report" frame does not fit the protocol: run\.item: /);
+  });
+
+  test('includes a second hello, and anything between hello and welcome', async () => {
+    const { socket, dial, door, clock, told } = await aJoined();
+    socket.say(aHello('x'));
+    expect(socket.of('refused')[0]?.code).toBe('unexpected');
+    door.pass = () => new Promise(() => {});
+    const eager = dial();
+    eager.say(aHello(eager.of('challenge')[0]?.nonce ?? '', { publicKey: aKey(3) }));
+    eager.say(started(1));
+    await clock.settle();
+    expect(eager.of('refused')[0]?.code).toBe('unexpected');
+    expect(told.filter(({ to }) => to.startsWith('execution/'))).toEqual([]);
+  });
+});
+
+describe('a storm of agents (row 17)', () => {
+  test('is let in a few at a time; all get in, and those who left meanwhile cost nothing', async () => {
+    const { dial, clock, door, told, hub } = aHub({ limits: { handshakesMax: 8 } });
+    let busy = 0;
+    let busiest = 0;
+    let enrolled = 0;
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.enroll') enrolled++;
+      busiest = Math.max(busiest, ++busy);
+      await Promise.resolve();
+      busy--;
+    };
+    const sockets = Array.from({ length: 500 }, (_, number) => {
+      const socket = dial();
+      const publicKey = Buffer.from(Uint32Array.of(number, 0, 0, 0, 0, 0, 0, 0).buffer).toString('base64url');
+      socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', { name: `box-${number}`, publicKey }));
+      return socket;
+    });
+    for (const socket of sockets.slice(400)) socket.handlers.closed(1006, '');
+    await clock.settle();
+    expect(busiest).toBeLessThanOrEqual(8);
+    expect(enrolled).toBe(400);
+    expect(sockets.filter(socket => socket.of('welcome').length === 1)).toHaveLength(400);
+    expect(hub.counts()).toEqual({ sockets: 400, hosts: 400 });
+    expect(told).toHaveLength(800);
+  });
+
+  test('is sent away where the line is full, to come later', async () => {
+    const { dial, clock, door } = aHub({ limits: { handshakesMax: 1, handshakesWaitingMax: 2, socketsMax: 5 } });
+    door.pass = () => new Promise(() => {});
+    const sockets = [1, 2, 3, 4].map(number => {
+      const socket = dial();
+      socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', { publicKey: aKey(number) }));
+      return socket;
+    });
+    await clock.settle();
+    expect(sockets.map(socket => socket.of('refused')[0]?.code)).toEqual([undefined, undefined, undefined, 'busy']);
+    expect([dial(), dial(), dial()].map(socket => socket.of('refused')[0]?.code)).toEqual([undefined, undefined, 'busy']);
+  });
+});

@@ -1,0 +1,265 @@
+import { describe, expect, test } from 'bun:test';
+import type { Command } from '../../src/agent/protocol.ts';
+import { Unavailable } from '../../src/runtime/errors.ts';
+import { HostAway } from '../../src/runtime/fleet.ts';
+import { aHello, aHub, aKey, aRun } from './agents-support.ts';
+
+const aStop = (key: string): Command => ({
+  type: 'stop',
+  key,
+  fence: { partition: 0, epoch: 1, rev: 1 },
+  run: aRun(),
+  as: 'cancelled',
+  reason: 'because',
+});
+const types = (told: { event: { type: string } }[]) => told.map(({ event }) => event.type);
+
+describe('an agent that says hello', () => {
+  test('is enrolled, told of, and only then welcome', async () => {
+    const { join, told, door, clock, dial } = aHub();
+    let release = () => {};
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.connected') await new Promise<void>(resolve => (release = resolve));
+    };
+    const socket = dial();
+    socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', { runs: [{ run: aRun(), state: 'running' }] }));
+    await clock.settle();
+    expect(types(told)).toEqual(['host.enroll']);
+    expect(socket.of('welcome')).toEqual([]);
+    release();
+    await clock.settle();
+    const host = String(told[0]?.event.id);
+    expect(told[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
+    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000 }]);
+    door.pass = async () => {};
+    // The same key is the same host.
+    await join();
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(told[2]?.to).toBe(`host/${host}`);
+  });
+
+  test('needs a join token where authentication is on or the agent is elsewhere, and each is good for what it says', async () => {
+    for (const [auth, address] of [
+      ['on', '127.0.0.1'],
+      ['off', '10.0.0.7'],
+    ] as const) {
+      const { join, told } = aHub({ auth });
+      expect((await join({}, address)).of('refused')[0]?.code).toBe('unknownKey');
+      expect((await join({ joinToken: 'wrong' }, address)).of('refused')[0]?.code).toBe('joinTokenInvalid');
+      expect(told).toEqual([]);
+      expect((await join({ joinToken: 'join-me' }, address)).of('welcome')).toHaveLength(1);
+      expect((await join({ joinToken: 'join-me', publicKey: aKey(2) }, address)).of('refused')[0]?.code).toBe('joinTokenInvalid');
+      expect((await join({}, address)).of('welcome')).toHaveLength(1);
+    }
+  });
+
+  test('goes to the pool of its token rather than the one it names', async () => {
+    const { join, told, tokens } = aHub({ auth: 'on' });
+    tokens.set('for-default', { pool: 'default' });
+    await join({ pool: 'elsewhere', joinToken: 'for-default' });
+    expect(told[0]?.event).toMatchObject({ type: 'host.enroll', pool: 'default', name: 'box-1', graceMs: 60_000 });
+  });
+
+  test('is refused with a reason and without a trace when something is wrong with it', async () => {
+    const { join, told, dial, clock, logs } = aHub();
+    const codes: (string | undefined)[] = [];
+    const old = dial().of('challenge')[0]?.nonce ?? '';
+    for (const changes of [
+      { protocol: 99 },
+      { name: '../etc' },
+      { publicKey: 'short' },
+      { publicKey: `${aKey(1).slice(0, -1)}F` },
+      { signature: 'forged' },
+      { signature: aHello(old).signature },
+      { pool: 'nowhere' },
+    ]) {
+      const socket = await join(changes);
+      codes.push(socket.of('refused')[0]?.code);
+      expect(socket.state.closed).toBe(1008);
+    }
+    expect(codes).toEqual(['protocol', 'invalid', 'invalid', 'invalid', 'signature', 'signature', 'noPool']);
+    const early = dial();
+    early.say({ type: 'done', keys: [] });
+    await clock.settle();
+    expect(early.of('refused')[0]?.code).toBe('unexpected');
+    expect(told).toEqual([]);
+    expect(logs.filter(line => line.security)).toHaveLength(2);
+  });
+
+  test('makes one host of one new key, even when two hellos of it come at once', async () => {
+    const { told, dial, clock } = aHub();
+    const [first, second] = [dial(), dial()];
+    for (const socket of [first, second]) socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
+    await clock.settle();
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(first.of('refused')[0]?.code).toBe('identityInUse');
+    expect(second.of('welcome')).toHaveLength(1);
+  });
+
+  test('finishes an enrolment that broke off', async () => {
+    const { join, told, door } = aHub();
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.enroll') throw new Unavailable('the store is away');
+    };
+    expect((await join()).of('refused')[0]?.code).toBe('unavailable');
+    door.pass = async () => {};
+    expect((await join()).of('welcome')).toHaveLength(1);
+    expect(types(told)).toEqual(['host.enroll', 'host.connected']);
+  });
+
+  test('never serves again once its host is retired', async () => {
+    const { join, hosts, told } = aHub();
+    await join();
+    for (const host of hosts.values()) host.status = 'retired';
+    told.length = 0;
+    expect((await join()).of('refused')[0]?.code).toBe('retired');
+    expect(told).toEqual([]);
+  });
+
+  test('is sent away when it says nothing in time', async () => {
+    const { dial, clock } = aHub();
+    const socket = dial();
+    await clock.advance(9_999);
+    expect(socket.state.closed).toBeUndefined();
+    await clock.advance(1);
+    expect(socket.of('refused')[0]?.code).toBe('noHello');
+    expect(socket.state.closed).toBe(1008);
+  });
+});
+
+describe('two agents with one key (row 29)', () => {
+  test('leave the newest in service; the older is closed and both are on record', async () => {
+    const { join, logs, told, hub, clock } = aHub();
+    const older = await join();
+    const host = String(told[0]?.event.id);
+    const given = hub.send(host, aStop('k1')).catch((problem: unknown) => problem);
+    const newer = await join({}, '127.0.0.2');
+    expect(await given).toBeInstanceOf(HostAway);
+    expect(older.of('refused')[0]?.code).toBe('identityInUse');
+    expect(older.state.closed).toBe(4003);
+    expect(logs.filter(line => line.security).map(line => line.session)).toEqual([told[1]?.event.session, told[2]?.event.session]);
+    // The end of the older socket is old news.
+    older.handlers.closed(4003, '');
+    older.say({ type: 'report', id: 1, run: aRun(), state: 'started', at: 1, pid: 1 });
+    await clock.settle();
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(newer.state.closed).toBeUndefined();
+    void hub.send(host, aStop('k2'));
+    expect(newer.of('stop')).toHaveLength(1);
+  });
+});
+
+describe('a command', () => {
+  test('goes out in order and is done when the agent says so', async () => {
+    const { join, hub, told, clock } = aHub();
+    const socket = await join();
+    const host = String(told[0]?.event.id);
+    const done: string[] = [];
+    for (const key of ['a', 'b', 'c']) void hub.send(host, aStop(key)).then(() => done.push(key));
+    void hub.send(host, aStop('b')).then(() => done.push('b again'));
+    expect(socket.of('stop').map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    socket.say({ type: 'done', keys: ['b', 'unknown'] });
+    socket.say({ type: 'rejected', key: 'a', run: aRun(), reason: 'lowerFence' });
+    await clock.settle();
+    expect(done).toEqual(['b', 'b again', 'a']);
+  });
+
+  test('comes back as HostAway when the session ends first', async () => {
+    const { join, hub, told, clock } = aHub();
+    await expect(hub.send('nobody', aStop('a'))).rejects.toBeInstanceOf(HostAway);
+    const socket = await join();
+    const waiting = hub.send(String(told[0]?.event.id), aStop('a'));
+    socket.handlers.closed(1006, '');
+    await expect(waiting).rejects.toBeInstanceOf(HostAway);
+    await clock.settle();
+    expect(told.at(-1)?.event).toMatchObject({ type: 'host.disconnected', session: told[1]?.event.session });
+  });
+
+  test('is Busy beyond the limit of unacknowledged ones', async () => {
+    const { join, hub, told } = aHub({ limits: { commandsMax: 2 } });
+    await join();
+    const host = String(told[0]?.event.id);
+    void hub.send(host, aStop('a'));
+    void hub.send(host, aStop('b'));
+    await expect(hub.send(host, aStop('c'))).rejects.toMatchObject({ code: 'busy' });
+  });
+
+  test('that is owed by the very commit of `host.connected` waits for the welcome', async () => {
+    const { hub, door, dial, clock, told } = aHub();
+    const ready: string[] = [];
+    hub.onReady(host => ready.push(host));
+    door.pass = async ({ to, event }) => {
+      if (event.type === 'host.connected') void hub.send(to.slice('host/'.length), aStop('early'));
+    };
+    const socket = dial();
+    socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
+    await clock.settle();
+    expect(socket.frames.map(({ type }) => type)).toEqual(['challenge', 'welcome', 'stop']);
+    expect(ready).toEqual([String(told[0]?.event.id)]);
+  });
+
+  test('ends the session of an agent that does not read', async () => {
+    const { join, hub, told } = aHub();
+    const socket = await join();
+    socket.state.accepts = 'dropped';
+    await expect(hub.send(String(told[0]?.event.id), aStop('a'))).rejects.toBeInstanceOf(HostAway);
+    expect(socket.state.closed).toBe(1013);
+  });
+});
+
+describe('heartbeats (rows 5, 31)', () => {
+  test('close a socket that was silent for three, and keep one that answers', async () => {
+    const { join, clock, told, hub } = aHub();
+    const silent = await join();
+    const lively = await join({ publicKey: aKey(2), name: 'box-2' });
+    for (let beats = 0; beats < 3; beats++) {
+      await clock.advance(5_000);
+      lively.say({ type: 'pong', nonce: lively.of('ping').at(-1)?.nonce ?? '' });
+    }
+    expect(silent.state.closed).toBe(4000);
+    expect(lively.state.closed).toBeUndefined();
+    expect(types(told).filter(type => type === 'host.disconnected')).toHaveLength(1);
+    expect(hub.lastSeen(String(told[0]?.event.id))).toBeUndefined();
+    expect(hub.lastSeen(String(told[2]?.event.id))).toBe(clock.now());
+    lively.say({ type: 'ping', nonce: 'n' });
+    expect(lively.of('pong')).toEqual([{ type: 'pong', nonce: 'n' }]);
+  });
+
+  test('do not count time in which the center itself stood still', async () => {
+    const base = aHub();
+    let slept = 0;
+    const clock = { ...base.clock, monotonic: () => base.clock.monotonic() + slept };
+    const { join, logs } = aHub({ clock });
+    const socket = await join();
+    await base.clock.settle();
+    await base.clock.advance(5_000);
+    slept = 30_000;
+    await base.clock.advance(5_000);
+    expect(socket.state.closed).toBeUndefined();
+    expect(logs.some(line => line.message.includes('stood still for 30000 ms'))).toBe(true);
+    await base.clock.advance(5_000);
+    expect(socket.state.closed).toBe(4000);
+  });
+});
+
+describe('the beginning and the end of a center', () => {
+  test('give every host that may have been cut off a new grace', async () => {
+    const { hub, hosts, told } = aHub();
+    for (const [id, status] of Object.entries({ a: 'ready', b: 'draining', c: 'suspect', d: 'lost', e: 'retired', f: 'joining' })) {
+      hosts.set(`host/${id}`, { id, status });
+    }
+    await hub.reprieve();
+    expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.reprieve' } })));
+  });
+
+  test('leave the telling to the next center', async () => {
+    const { hub, join, told, dial } = aHub();
+    const socket = await join();
+    const before = told.length;
+    hub.stop();
+    hub.stop();
+    expect(socket.state.closed).toBe(1001);
+    expect(told).toHaveLength(before);
+    expect(dial().state.closed).toBe(1013);
+  });
+});
