@@ -103,13 +103,14 @@ export function createOutput(parts: OutputParts): Output {
 
   const sendChunk = (stream: Stream, chunk: SpooledChunk) => {
     const { seq, at, text, bytes, leftOut } = chunk;
-    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, leftOut });
     stream.sent = seq;
     // Text rather than what the process wrote: this is what occupies memory and the line.
     const size = text.length + 1;
     stream.flight.push({ seq, bytes: size });
     stream.flightBytes += size;
     flightBytes += size;
+    // Last: where both ends live in one process, the answer comes from within this call.
+    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, leftOut });
   };
 
   const readOnce = async (stream: Stream) => {

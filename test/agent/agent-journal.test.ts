@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'bun:test';
+import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
+import { agentLimits } from '../../src/agent/limits.ts';
+import { runKey } from '../../src/agent/protocol.ts';
+import { aDisk, aRun, aStart, aStop, aWorld } from './agent-world.ts';
+
+const KEY = runKey(aRun());
+const log = { info() {}, warn() {}, error() {} };
+
+describe('a crash of the agent', () => {
+  /** What happens to two runs; every call that changes the disk is a place to die at. */
+  const story = async (world: ReturnType<typeof aWorld>) => {
+    const second = aRun({ item: 1 });
+    await world.send(aStart());
+    await world.send(aStart({ run: second }));
+    if (world.keeper.runs.get(KEY)?.state === 'running') world.keeper.end(KEY, { exitCode: 3 });
+    await world.clock.settle();
+    await world.send(aStop({ run: second }));
+    await world.clock.settle();
+  };
+  /** A center keeps sending what was not acknowledged. */
+  const owe = async (world: ReturnType<typeof aWorld>) => {
+    const second = aRun({ item: 1 });
+    for (const command of [aStart(), aStart({ run: second }), aStop({ run: second })]) {
+      if (!world.acknowledged().includes(command.key)) await world.send(command);
+    }
+    if (world.keeper.runs.get(KEY)?.state === 'running') world.keeper.end(KEY, { exitCode: 3 });
+    await world.clock.advance(5_000);
+  };
+
+  const calls = async () => {
+    const world = aWorld();
+    await world.start();
+    await story(world);
+    await world.quit();
+    return world.disk.calls;
+  };
+
+  test.each(['before', 'after', 'torn'] as const)('%s any write starts no run twice and loses no report', async when => {
+    const total = await calls();
+    expect(total).toBeGreaterThan(8);
+    for (let at = 1; at <= total; at++) {
+      const world = aWorld();
+      world.disk.crash = { at, when };
+      await world.start();
+      await story(world);
+      world.disk.crash = undefined;
+      await world.kill();
+      await world.start();
+      await owe(world);
+      const where = `crash ${when} call ${at} of ${total}`;
+      expect([where, ...new Set(world.keeper.processes)]).toEqual([where, ...world.keeper.processes]);
+      const ends = new Map(world.ends().map(end => [runKey(end.run), `${end.outcome} ${end.exitCode ?? ''}`]));
+      expect([where, ends.get(KEY), ends.get(runKey(aRun({ item: 1 })))]).toEqual([where, 'failed 3', 'cancelled ']);
+      expect([where, world.keeper.runs.size, world.workDirs.size]).toEqual([where, 0, 0]);
+      await world.quit();
+    }
+  });
+
+  test('between a promise and its start keeps the promise', async () => {
+    const world = aWorld();
+    await world.start();
+    world.disk.crash = { at: world.disk.calls + 2, when: 'before' };
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([]);
+    await world.kill();
+    world.disk.crash = undefined;
+    await world.start();
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('before the promise is durable leaves it unsaid', async () => {
+    const world = aWorld();
+    await world.start();
+    world.disk.crash = { at: world.disk.calls + 1, when: 'before' };
+    await world.send(aStart());
+    expect(world.acknowledged()).toEqual([]);
+    expect(world.keeper.processes).toEqual([]);
+    await world.kill();
+  });
+});
+
+describe('a full disk', () => {
+  test('refuses starts with a reason, and what runs is still told', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.disk.full = true;
+    const run = aRun({ item: 1 });
+    await world.send(aStart({ run }));
+    expect(world.ends()).toMatchObject([{ run, outcome: 'failed' }]);
+    expect(world.ends()[0]?.reason).toContain('no space left on device');
+    expect(world.acknowledged()).toHaveLength(2);
+    expect(world.disk.files.has(RESERVE)).toBe(false);
+    expect(world.keeper.processes).toEqual([KEY]);
+
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.advance(5_000);
+    world.disk.full = false;
+    await world.clock.advance(60_000);
+    expect(world.ends()).toMatchObject([{ run }, { run: aRun(), outcome: 'succeeded' }]);
+    expect(world.disk.files.has(RESERVE)).toBe(true);
+    await world.quit();
+  });
+
+  test('that has not even the reserve: refuses all the same, acknowledged only once the center has the reason', async () => {
+    const world = aWorld();
+    world.disk.full = true;
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    expect(world.ends()).toMatchObject([{ outcome: 'failed' }]);
+    expect(world.acknowledged()).toEqual([]);
+    await world.send(aStart());
+    await world.send({ type: 'reported', ids: world.ends().map(end => end.id) });
+    expect(world.acknowledged()).toEqual([aStart().key]);
+    world.disk.full = false;
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([]);
+    await world.quit();
+  });
+
+  test('does not keep a stop from ending its run', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.disk.files.delete(RESERVE);
+    world.disk.full = true;
+    await world.send(aStop());
+    expect(world.keeper.stops).toHaveLength(1);
+    world.disk.full = false;
+    await world.clock.advance(10_000);
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
+    await world.quit();
+  });
+});
+
+describe('the journal', () => {
+  const open = (disk: ReturnType<typeof aDisk>, limits = {}) =>
+    openJournal({ disk: disk.port({ alive: true }), limits: { ...agentLimits, ...limits }, log, now: 0 });
+  const record = { run: aRun(), fence: aStart().fence, bootId: 'b', at: 0 };
+
+  test('is written anew once enough was added, and says the same', async () => {
+    const disk = aDisk();
+    const journal = await open(disk, { journalAppendMax: 2_000 });
+    await journal.write([{ run: KEY, set: record }, { epoch: [7, 3] }, { joined: true }]);
+    for (let seq = 1; seq <= 200; seq++) await journal.write([{ run: KEY, set: { outputKept: seq } }]);
+    expect(disk.files.get(JOURNAL)?.length).toBeLessThan(3_000);
+    const again = await open(disk);
+    expect(again.records.get(KEY)).toMatchObject({ ...record, outputKept: 200 });
+    expect([again.epoch(7), again.epoch(8), again.joined]).toEqual([3, -1, true]);
+  });
+
+  test('shares one write among what is said in one breath', async () => {
+    const disk = aDisk();
+    const journal = await open(disk);
+    const before = disk.calls;
+    await Promise.all(Array.from({ length: 50 }, (_, n) => journal.write([{ run: `r${n}`, set: record }])));
+    expect(disk.calls - before).toBe(1);
+  });
+
+  test('gives no report number twice', async () => {
+    const disk = aDisk();
+    const journal = await open(disk);
+    const id = journal.nextId();
+    const report = { type: 'report', state: 'started', id, run: aRun(), at: 0, pid: 1 } as const;
+    await journal.write([{ run: KEY, set: { ...record, unreported: [report] } }]);
+    await journal.write([{ run: KEY, set: { unreported: [] } }]);
+    expect((await open(disk)).nextId()).toBeGreaterThan(id);
+  });
+
+  test('ignores the torn line of a crash, and refuses any other broken one', async () => {
+    const disk = aDisk();
+    const journal = await open(disk);
+    await journal.write([{ run: KEY, set: record }]);
+    const whole = disk.files.get(JOURNAL) ?? '';
+    disk.files.set(JOURNAL, `${whole}{"run":"x","se`);
+    expect((await open(disk)).records.size).toBe(1);
+    disk.files.set(JOURNAL, `${whole}{"run":"x","se\n${whole}`);
+    expect(open(disk)).rejects.toThrow('is broken');
+  });
+
+  test('of a newer agent is refused untouched', async () => {
+    const disk = aDisk();
+    disk.files.set(JOURNAL, '{"journal":2}\n{"what":"ever"}\n');
+    expect(open(disk)).rejects.toThrow('start the newer agent');
+    await Promise.resolve();
+    expect(disk.files.get(JOURNAL)).toStartWith('{"journal":2}');
+  });
+
+  test('forgets ended runs by age, but none whose report is open', async () => {
+    const disk = aDisk();
+    const journal = await open(disk);
+    const report = { type: 'report', state: 'started', id: 1, run: aRun(), at: 0, pid: 1 } as const;
+    await journal.write([
+      { run: 'told', set: { ...record, endedAt: 0, settled: true } },
+      { run: 'untold', set: { ...record, endedAt: 0, settled: true, unreported: [report] } },
+      { run: 'running', set: record },
+    ]);
+    await journal.sweep(agentLimits.endedKeptMs + 1);
+    expect([...journal.records.keys()]).toEqual(['untold', 'running']);
+    expect(await journal.sweep(agentLimits.undeliveredMs + 1)).toHaveLength(1);
+    expect([...journal.records.keys()]).toEqual(['running']);
+  });
+});

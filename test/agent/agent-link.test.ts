@@ -1,0 +1,283 @@
+import { describe, expect, test } from 'bun:test';
+import { agentSpans } from '../../src/agent/limits.ts';
+import { backOff } from '../../src/agent/link.ts';
+import { OUTPUT_TEXT_MAX, runKey } from '../../src/agent/protocol.ts';
+import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
+
+const KEY = runKey(aRun());
+
+describe('the link', () => {
+  test('greets with its key, and with the join token until it was welcomed once', async () => {
+    const world = aWorld({ joinToken: 'once' });
+    world.center.accept = { refused: 'busy' };
+    await world.start();
+    expect(world.sent('hello')).toMatchObject([
+      { joinToken: 'once', publicKey: 'public', signature: 'signed(troupe-hello:nonce-1)', name: 'h1', pool: 'default' },
+    ]);
+    world.center.accept = 'welcome';
+    await world.clock.advance(1_000);
+    expect(world.sent('hello')).toMatchObject([{ joinToken: 'once', signature: 'signed(troupe-hello:nonce-2)' }]);
+    world.center.cut();
+    await world.clock.advance(1_000);
+    expect(world.sent('hello')[0]?.joinToken).toBeUndefined();
+    await world.kill();
+    await world.start();
+    expect(world.sent('hello')[0]?.joinToken).toBeUndefined();
+    await world.quit();
+  });
+
+  test('tries one center after the other', async () => {
+    const world = aWorld({ centers: ['ws://a', 'ws://b'] });
+    world.center.accept = 'closed';
+    await world.start();
+    await world.clock.advance(10_000);
+    expect(world.center.dials.slice(0, 3)).toEqual(['ws://a', 'ws://b', 'ws://a']);
+    await world.quit();
+  });
+
+  test('goes on to the next center when one never welcomes', async () => {
+    const world = aWorld({ centers: ['ws://a', 'ws://b'] });
+    world.center.accept = 'nothing';
+    await world.start();
+    await world.clock.advance(agentSpans.welcomeMs + 2_000);
+    expect(world.center.dials).toEqual(['ws://a', 'ws://b']);
+    expect(world.center.closes).toMatchObject([{ code: 4001 }]);
+    await world.quit();
+  });
+
+  test('notices a half-open socket by three silent heartbeats, and goes on elsewhere', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.center.hung = true;
+    await world.clock.advance(2_900);
+    expect(world.center.dials).toHaveLength(1);
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.advance(200);
+    expect(world.center.closes).toMatchObject([{ code: 4000 }]);
+    world.center.hung = false;
+    await world.clock.advance(1_000);
+    expect(world.center.dials).toHaveLength(2);
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded' }]);
+    await world.quit();
+  });
+
+  test('ignores what an abandoned socket says later', async () => {
+    const world = aWorld();
+    await world.start();
+    const old = world.center.open;
+    world.center.hung = true;
+    await world.clock.advance(3_100);
+    world.center.hung = false;
+    await world.clock.advance(1_000);
+    old?.frame(JSON.stringify(aStart()));
+    old?.closed(1006, 'at last');
+    await world.clock.settle();
+    expect(world.keeper.processes).toEqual([]);
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('answers pings, and stays up while the center answers its own', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send({ type: 'ping', nonce: 'n7' });
+    expect(world.sent('pong')).toEqual([{ type: 'pong', nonce: 'n7' }]);
+    await world.clock.advance(60_000);
+    expect(world.sent('ping').length).toBeGreaterThan(50);
+    expect(world.center.dials).toHaveLength(1);
+    await world.quit();
+  });
+
+  test('ignores frames that make no sense', async () => {
+    const world = aWorld();
+    await world.start();
+    world.center.open?.frame('{"type":"danc');
+    await world.send({ type: 'dance' });
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('slows down after a final refusal and says so', async () => {
+    const world = aWorld();
+    world.center.accept = { refused: 'unknownKey' };
+    await world.start();
+    await world.clock.advance(29_000);
+    expect(world.center.dials).toHaveLength(1);
+    await world.clock.advance(31_000);
+    expect(world.center.dials).toHaveLength(2);
+    expect(world.log.join('\n')).toContain('(unknownKey); it needs somebody to act');
+    await world.quit();
+  });
+
+  test('comes back with full jitter, doubling from a second to a minute', () => {
+    const never = { was: 'never', final: false } as const;
+    const most = [1, 2, 3, 5, 6, 7, 50].map(failures => backOff(never, failures, 0.999, agentSpans));
+    expect(most.map(ms => Math.ceil(ms / 1000))).toEqual([2, 4, 8, 32, 60, 60, 60]);
+    expect(backOff(never, 50, 0, agentSpans)).toBe(0);
+    expect(backOff({ was: 'up', final: false }, 0, 0.5, agentSpans)).toBe(500);
+  });
+
+  test('closes in order when the agent stops, and runs go on', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    await world.quit();
+    expect(world.center.closes).toEqual([{ code: 1000, reason: 'the agent stops' }]);
+    expect(world.keeper.stops).toEqual([]);
+    await world.start();
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded' }]);
+    await world.quit();
+  });
+});
+
+describe('a run whose center is out of reach', () => {
+  const impatient = { spec: { disconnect: 'stop', disconnectMs: 20_000 } } as const;
+
+  test('goes on by default', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ spec: { disconnect: 'continue', disconnectMs: 20_000 } }));
+    world.center.accept = 'closed';
+    world.center.cut();
+    await world.clock.advance(3_600_000);
+    expect(world.keeper.stops).toEqual([]);
+    await world.quit();
+  });
+
+  test('is ended by its agent after its time', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart(impatient));
+    world.center.accept = 'closed';
+    world.center.cut();
+    await world.clock.advance(19_000);
+    expect(world.keeper.stops).toEqual([]);
+    await world.clock.advance(1_500);
+    expect(world.keeper.stops).toHaveLength(1);
+    world.center.accept = 'welcome';
+    await world.clock.advance(60_000);
+    expect(world.ends()).toMatchObject([{ outcome: 'failed', reason: 'the center was out of reach for 20000 ms', signal: 'SIGTERM' }]);
+    await world.quit();
+  });
+
+  test('goes on when the center is back in time, and its time begins anew', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart(impatient));
+    for (let i = 0; i < 3; i++) {
+      world.center.accept = 'closed';
+      world.center.cut();
+      await world.clock.advance(10_000);
+      world.center.accept = 'welcome';
+      await world.clock.advance(9_000);
+    }
+    expect(world.keeper.stops).toEqual([]);
+    await world.quit();
+  });
+
+  test('is counted from what was last heard, not from when the silence was noticed', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart(impatient));
+    world.center.hung = true;
+    await world.clock.advance(20_000);
+    expect(world.keeper.stops).toHaveLength(1);
+    await world.quit();
+  });
+});
+
+describe('output', () => {
+  const chunk = 'x'.repeat(OUTPUT_TEXT_MAX);
+
+  test('goes out in a window of unacknowledged bytes, and on with each acknowledgement', async () => {
+    const world = aWorld({ limits: { outputWindowRun: 2 * OUTPUT_TEXT_MAX } });
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.keeper.write(KEY, ...Array(10).fill(chunk));
+    await world.clock.settle();
+    expect(world.sent('output').map(frame => frame.seq)).toEqual([1, 2]);
+    await world.send({ type: 'kept', run: aRun(), through: 1 });
+    expect(world.sent('output').map(frame => frame.seq)).toEqual([1, 2, 3]);
+    await world.send({ type: 'kept', run: aRun(), through: 3 });
+    expect(world.sent('output').map(frame => frame.seq)).toEqual([1, 2, 3, 4, 5]);
+    await world.quit();
+  });
+
+  test('of all runs together has a window too, and no run starves', async () => {
+    const world = aWorld({ limits: { outputWindowAll: 3 * OUTPUT_TEXT_MAX, outputReadBytes: 1 } });
+    world.center.eager = false;
+    await world.start();
+    const runs = [0, 1, 2].map(item => aRun({ item }));
+    for (const run of runs) await world.send(aStart({ run }));
+    world.center.buffered = 1e9;
+    for (const run of runs) world.keeper.write(runKey(run), chunk, chunk);
+    await world.clock.settle();
+    expect(world.sent('output')).toEqual([]);
+    world.center.buffered = 0;
+    await world.clock.advance(100);
+    expect(world.sent('output').map(frame => frame.run.item)).toEqual([0, 1, 2]);
+    await world.quit();
+  });
+
+  test('does not hold up the end of its run', async () => {
+    const world = aWorld();
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.keeper.write(KEY, ...Array(50).fill(chunk));
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect(world.ends()).toHaveLength(1);
+    expect(world.keeper.forgotten).toEqual([]);
+    world.center.eager = true;
+    await world.send({ type: 'kept', run: aRun(), through: 1 });
+    await world.send({ type: 'kept', run: aRun(), through: 4 });
+    expect(world.keeper.forgotten).toEqual([KEY]);
+    expect(new Set(world.sent('output').map(frame => frame.seq)).size).toBe(50);
+    await world.quit();
+  });
+
+  test('is sent again from the last acknowledged piece after a cut, and after a restart', async () => {
+    const world = aWorld();
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.keeper.write(KEY, 'a', 'b', 'c', 'd');
+    await world.clock.settle();
+    await world.send({ type: 'kept', run: aRun(), through: 2 });
+    world.center.cut();
+    await world.clock.advance(1_000);
+    expect(world.sent('output').map(frame => frame.text)).toEqual(['c', 'd']);
+    await world.kill();
+    await world.start();
+    expect(world.sent('output').map(frame => frame.text)).toEqual(['c', 'd']);
+    await world.quit();
+  });
+
+  test('that is all control characters still fits a frame', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.keeper.write(KEY, '\u001b'.repeat(OUTPUT_TEXT_MAX));
+    await world.clock.settle();
+    expect(world.sent('output')[0]?.text).toBe('\uFFFD'.repeat(OUTPUT_TEXT_MAX));
+    await world.quit();
+  });
+
+  test('of a stopped run is delivered as well', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.keeper.write(KEY, 'last words');
+    await world.send(aStop());
+    expect(world.sent('output')).toMatchObject([{ text: 'last words' }]);
+    expect(world.keeper.forgotten).toEqual([KEY]);
+    await world.quit();
+  });
+});

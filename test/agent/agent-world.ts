@@ -1,0 +1,412 @@
+/** A host in memory: disk, keeper, center and apps that a test scripts. The agent in it is the real one. */
+import { createAgent } from '../../src/agent/agent.ts';
+import {
+  type KeepOrder,
+  type Keeper,
+  KeeperGone,
+  type KeeperNews,
+  type KeptRun,
+  type SpooledChunk,
+} from '../../src/agent/keeper/protocol.ts';
+import type { AgentLimits } from '../../src/agent/limits.ts';
+import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';
+import { type EndedReport, FromAgent, type Run, runKey, type StartCommand, type StopCommand } from '../../src/agent/protocol.ts';
+import type { Ids } from '../../src/ids.ts';
+import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
+
+export type AgentFrame = ReturnType<typeof FromAgent.parse>;
+
+/** One life of an agent: once it is over, nothing that it still does reaches anything. */
+interface Life {
+  alive: boolean;
+}
+
+/** What outlives an agent: files. `crashAt` counts calls that change something; the call before or after which the machine is gone. */
+export function aDisk() {
+  const files = new Map<string, string>();
+  const disk = {
+    files,
+    calls: 0,
+    crash: undefined as { at: number; when: 'before' | 'after' | 'torn' } | undefined,
+    full: false,
+    onCrash: () => {},
+    port(life: Life): Disk {
+      const change = (torn: () => void, whole: () => void): Promise<void> => {
+        if (!life.alive) return new Promise(() => {});
+        disk.calls++;
+        const crash = disk.crash?.at === disk.calls ? disk.crash.when : undefined;
+        if (crash === 'torn') torn();
+        if (crash !== 'before' && crash !== 'torn') {
+          if (disk.full) return Promise.reject(new Error('ENOSPC: no space left on device'));
+          whole();
+        }
+        if (crash === undefined) return Promise.resolve();
+        disk.onCrash();
+        return new Promise(() => {});
+      };
+      return {
+        read: async path => files.get(path),
+        append: (path, text) =>
+          change(
+            () => files.set(path, (files.get(path) ?? '') + text.slice(0, text.length / 2)),
+            () => files.set(path, (files.get(path) ?? '') + text),
+          ),
+        replace: (path, text) =>
+          change(
+            () => {},
+            () => void files.set(path, text),
+          ),
+        remove: path => {
+          const full = disk.full;
+          disk.full = false;
+          return change(
+            () => {},
+            () => void files.delete(path),
+          ).finally(() => {
+            // The reserve's bytes are there again for whoever comes first.
+            disk.full = full && path !== 'journal.reserve';
+          });
+        },
+      };
+    },
+  };
+  return disk;
+}
+
+/** A keeper that outlives agents. Processes end when the test says so. */
+export function aKeeper(clock: ManualClock) {
+  const runs = new Map<string, KeptRun>();
+  const spool = new Map<string, SpooledChunk[]>();
+  let session = { alive: true, listener: (_: KeeperNews) => {}, goneNow: () => {} };
+  const keeper = {
+    runs,
+    orders: [] as KeepOrder[],
+    /** Every process that was ever started, by run. */
+    processes: [] as string[],
+    stops: [] as { run: string; graceMs: number }[],
+    forgotten: [] as string[],
+    /** Ends a run at once when it is told to stop. */
+    obedient: true,
+    startFails: undefined as string | undefined,
+    reads: 0,
+    open(): Promise<Keeper> {
+      let goneNow = () => {};
+      const gone = new Promise<void>(resolve => {
+        goneNow = resolve;
+      });
+      const mine = { alive: true, listener: (_: KeeperNews) => {}, goneNow };
+      session.alive = false;
+      session = mine;
+      const answer = async <T>(fn: () => T): Promise<T> => {
+        if (!mine.alive) throw new KeeperGone('the keeper is gone');
+        const value = fn();
+        await Promise.resolve();
+        if (!mine.alive) throw new KeeperGone('the keeper is gone');
+        return value;
+      };
+      return Promise.resolve({
+        gone,
+        onNews(listener) {
+          mine.listener = listener;
+        },
+        list: () => answer(() => [...runs.values()].map(one => ({ ...one }))),
+        start: order =>
+          answer(() => {
+            const known = runs.get(order.run);
+            if (known) return { ...known };
+            keeper.orders.push(order);
+            const failed = keeper.startFails !== undefined;
+            if (!failed) keeper.processes.push(order.run);
+            const run: KeptRun = {
+              run: order.run,
+              state: failed ? 'ended' : 'running',
+              pid: failed ? null : 1000 + keeper.processes.length,
+              startedAt: failed ? null : clock.now(),
+              endedAt: failed ? clock.now() : null,
+              cause: failed ? 'startFailed' : null,
+              exitCode: null,
+              signal: null,
+              reason: keeper.startFails ?? null,
+              stdoutBytes: 0,
+              stderrBytes: 0,
+              lastSeq: 0,
+            };
+            runs.set(order.run, run);
+            return { ...run };
+          }),
+        stop: (run, graceMs) =>
+          answer(() => {
+            keeper.stops.push({ run, graceMs });
+            if (keeper.obedient && runs.get(run)?.state === 'running') keeper.end(run, { cause: 'stop', signal: 'SIGTERM' });
+          }),
+        read: (run, after, maxBytes) =>
+          answer(() => {
+            keeper.reads++;
+            const waiting = (spool.get(run) ?? []).filter(chunk => chunk.seq > after);
+            let bytes = 0;
+            return waiting.filter((chunk, index) => {
+              bytes += chunk.text.length;
+              return index === 0 || bytes <= maxBytes;
+            });
+          }),
+        forget: run =>
+          answer(() => {
+            keeper.forgotten.push(run);
+            runs.delete(run);
+            spool.delete(run);
+          }),
+      });
+    },
+    end(run: string, how: Partial<KeptRun> = { exitCode: 0 }) {
+      const kept = runs.get(run);
+      if (!kept) throw new Error(`the keeper does not know ${run}`);
+      Object.assign(kept, { state: 'ended', cause: 'exit', endedAt: clock.now() }, how);
+      session.listener({ type: 'changed', run: { ...kept } });
+    },
+    write(run: string, ...texts: string[]) {
+      const kept = runs.get(run);
+      const chunks = spool.get(run) ?? [];
+      if (!kept) throw new Error(`the keeper does not know ${run}`);
+      for (const text of texts) {
+        chunks.push({ seq: ++kept.lastSeq, at: clock.now(), stream: 'stdout', text, bytes: text.length, leftOut: 0 });
+        kept.stdoutBytes += text.length;
+      }
+      spool.set(run, chunks);
+      session.listener({ type: 'output', run });
+    },
+    /** kill -9 of the keeper: the next one finds and ends what ran. */
+    die() {
+      for (const kept of runs.values()) {
+        if (kept.state !== 'ended')
+          Object.assign(kept, { state: 'ended', cause: 'keeperDied', endedAt: clock.now(), reason: 'its keeper died' });
+      }
+      session.alive = false;
+      session.goneNow();
+    },
+    /** Only the socket breaks. */
+    hangUp() {
+      session.alive = false;
+      session.goneNow();
+    },
+  };
+  return keeper;
+}
+
+/** Both ends of every socket the agent opens. */
+export function aCenter() {
+  const center = {
+    dials: [] as string[],
+    /** Frames of the present socket, parsed as the center would. */
+    frames: [] as AgentFrame[],
+    /** Frames of all sockets. */
+    all: [] as AgentFrame[],
+    closes: [] as { code: number; reason: string }[],
+    buffered: 0,
+    open: undefined as { frame(text: string): void; closed(code: number, reason: string): void } | undefined,
+    /** Dead air: neither frames nor closes pass. */
+    hung: false,
+    /** What happens to a dial. */
+    accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
+    /** Answers each report and each output frame at once. */
+    eager: true,
+    dialer: {
+      dial(url, on) {
+        center.dials.push(url);
+        const { accept } = center;
+        if (accept === 'closed') return on.closed(1006, 'connection refused');
+        const mine = { frame: (text: string) => on.frame(text), closed: on.closed };
+        center.open = mine;
+        center.frames = [];
+        on.open({
+          send(text) {
+            if (center.open !== mine || center.hung) return;
+            center.take(FromAgent.parse(JSON.parse(text)));
+          },
+          buffered: () => center.buffered,
+          close(code, reason) {
+            center.closes.push({ code, reason });
+          },
+        });
+        if (accept !== 'nothing') center.send({ type: 'challenge', nonce: `nonce-${center.dials.length}`, protocol: 1 });
+      },
+    } satisfies Dialer,
+    take(frame: AgentFrame) {
+      center.frames.push(frame);
+      center.all.push(frame);
+      if (frame.type === 'hello') {
+        if (typeof center.accept === 'object') center.send({ type: 'refused', code: center.accept.refused, message: 'no' });
+        else center.send({ type: 'welcome', host: 'h1', heartbeatMs: 1_000 });
+      }
+      if (frame.type === 'ping') center.send({ type: 'pong', nonce: frame.nonce });
+      if (frame.type === 'report' && center.eager) center.send({ type: 'reported', ids: [frame.id] });
+      if (frame.type === 'output' && center.eager) center.send({ type: 'kept', run: frame.run, through: frame.seq });
+    },
+    send(frame: object) {
+      if (!center.hung) center.open?.frame(JSON.stringify(frame));
+    },
+    cut() {
+      const { open } = center;
+      center.open = undefined;
+      open?.closed(1006, 'cut');
+    },
+  };
+  return center;
+}
+
+export const seededIds = (): Ids => {
+  let n = 0;
+  return {
+    short: length => String(++n).padStart(length, '0'),
+    uuid: () => `uuid-${++n}`,
+    secret: () => `secret-${++n}`,
+    fraction: () => 0.5,
+  };
+};
+
+export type World = ReturnType<typeof aWorld>;
+
+export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: string[]; joinToken?: string } = {}) {
+  const clock = createManualClock();
+  const disk = aDisk();
+  const keeper = aKeeper(clock);
+  const center = aCenter();
+  const log: string[] = [];
+  const say = (sentence: string) => void log.push(sentence);
+  const apps = {
+    prepare: async (): Promise<PreparedApp> => ({ directory: '/apps/x', script: undefined, note: undefined }),
+    prepared: 0,
+    released: [] as string[],
+  };
+  const artifacts: Artifacts = {
+    prepare(_, { signal }) {
+      apps.prepared++;
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        apps.prepare().then(resolve, reject);
+      });
+    },
+    release: async execution => void apps.released.push(execution),
+  };
+  const workDirs = new Set<string>();
+  let life: Life = { alive: true };
+  let stop = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  const die = () => {
+    life.alive = false;
+    keeper.hangUp();
+    center.open = undefined;
+    stop.abort();
+  };
+  const world = {
+    clock,
+    disk,
+    keeper,
+    center,
+    apps,
+    workDirs,
+    log,
+    bootId: 'boot-1',
+    /** Starts the agent; it lives until `quit` or until the disk crashes. */
+    async start() {
+      const mine = { alive: true };
+      life = mine;
+      stop = new AbortController();
+      running = createAgent({
+        clock,
+        ids: seededIds(),
+        disk: disk.port(mine),
+        dialer: { dial: (url, on) => (mine.alive ? center.dialer.dial(url, on) : undefined) },
+        keepers: { open: () => (mine.alive ? keeper.open() : new Promise(() => {})) },
+        artifacts,
+        workDirs: { make: async run => `/work/${[...workDirs.add(run)].at(-1)}`, remove: async run => void workDirs.delete(run) },
+        programs: {
+          inApp: async (directory, name) => (name === 'start.sh' ? `${directory}/${name}` : undefined),
+          onPath: async name => `/bin/${name}`,
+          shell: async () => '/bin/sh',
+        },
+        identity: { publicKey: 'public', sign: text => `signed(${text})` },
+        log: { info: say, warn: say, error: say },
+        settings: {
+          centers: options.centers ?? ['ws://center/v1/agents'],
+          ...(options.joinToken === undefined ? {} : { joinToken: options.joinToken }),
+          name: 'h1',
+          pool: 'default',
+          bootId: world.bootId,
+          hostEnv: { PATH: '/bin', SECRET: 'not yours', LC_ALL: 'C' },
+          capabilities: {
+            os: 'linux',
+            arch: 'x64',
+            cpus: 2,
+            memoryMB: 1024,
+            labels: {},
+            agentVersion: '0',
+            hostname: 'h1',
+            treeKill: 'group',
+          },
+          ...(options.limits ? { limits: options.limits } : {}),
+        },
+      }).run(stop.signal);
+      running.catch(() => undefined);
+      await clock.settle();
+    },
+    /** SIGTERM. */
+    async quit() {
+      stop.abort();
+      await clock.settle();
+      await running;
+    },
+    /** kill -9: nothing the agent still does reaches anything. */
+    async kill() {
+      die();
+      await clock.settle();
+    },
+    async send(frame: object) {
+      center.send(frame);
+      await clock.settle();
+    },
+    sent: <T extends AgentFrame['type']>(type: T) =>
+      center.frames.filter((frame): frame is Extract<AgentFrame, { type: T }> => frame.type === type),
+    ends: (): EndedReport[] => center.all.flatMap(frame => (frame.type === 'report' && frame.state === 'ended' ? [frame] : [])),
+    acknowledged: () => center.all.flatMap(frame => (frame.type === 'done' ? frame.keys : [])),
+  };
+  disk.onCrash = die;
+  return world;
+}
+
+export const aRun = (differs: Partial<Run> = {}): Run => ({ execution: 'nightly@1', item: 0, attempt: 1, ...differs });
+
+export function aStart(
+  differs: { run?: Run; epoch?: number; rev?: number; key?: string; spec?: Partial<StartCommand['spec']> } = {},
+): StartCommand {
+  const run = differs.run ?? aRun();
+  return {
+    type: 'start',
+    key: differs.key ?? `start ${runKey(run)}`,
+    fence: { partition: 7, epoch: differs.epoch ?? 3, rev: differs.rev ?? 5 },
+    run,
+    spec: {
+      command: ['true'],
+      shell: false,
+      env: {},
+      timeoutMs: 0,
+      killGraceMs: 5_000,
+      disconnect: 'continue',
+      disconnectMs: 0,
+      ...differs.spec,
+    },
+  };
+}
+
+export function aStop(differs: { run?: Run; epoch?: number; rev?: number; as?: StopCommand['as'] } = {}): StopCommand {
+  const run = differs.run ?? aRun();
+  return {
+    type: 'stop',
+    key: `stop ${runKey(run)}`,
+    fence: { partition: 7, epoch: differs.epoch ?? 3, rev: differs.rev ?? 6 },
+    run,
+    as: differs.as ?? 'cancelled',
+    reason: 'somebody asked',
+  };
+}
+
+export const anArtifact = { app: 'app', url: 'http://apps/app.tgz', cache: true, version: 1 };

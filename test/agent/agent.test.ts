@@ -1,0 +1,428 @@
+import { describe, expect, test } from 'bun:test';
+import { ArtifactError } from '../../src/agent/ports.ts';
+import { runKey } from '../../src/agent/protocol.ts';
+import { aRun, aStart, aStop, aWorld, anArtifact } from './agent-world.ts';
+
+const KEY = runKey(aRun());
+const app = { spec: { artifact: anArtifact } };
+
+describe('a run on its host', () => {
+  test('is started, reported and forgotten once all is told', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ spec: { env: { GREETING: 'hi', PATH: '/opt/bin' }, lastArgument: '{"item":0}' } }));
+    expect(world.acknowledged()).toEqual([aStart().key]);
+    expect(world.keeper.orders).toMatchObject([{ run: KEY, argv: ['/bin/true', '{"item":0}'], cwd: `/work/${KEY}`, killGraceMs: 5_000 }]);
+    expect(world.keeper.orders[0]?.env).toEqual({ PATH: '/opt/bin', LC_ALL: 'C', GREETING: 'hi', TROUPE_WORK_DIR: `/work/${KEY}` });
+    expect(world.sent('report')).toMatchObject([{ state: 'started', pid: 1001, id: 1 }]);
+
+    world.keeper.write(KEY, 'one\n', 'two\n');
+    await world.clock.settle();
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect(world.sent('output').map(frame => [frame.seq, frame.text])).toEqual([
+      [1, 'one\n'],
+      [2, 'two\n'],
+    ]);
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded', exitCode: 0, output: { stdoutBytes: 8, leftOutBytes: 0 } }]);
+    expect(world.keeper.forgotten).toEqual([KEY]);
+    expect(world.workDirs.size).toBe(0);
+    expect(world.apps.released).toEqual(['nightly@1']);
+    await world.quit();
+  });
+
+  test('works in its app directory', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ spec: { artifact: anArtifact, command: 'start.sh "a b"' } }));
+    expect(world.keeper.orders).toMatchObject([
+      { argv: ['/apps/x/start.sh', 'a b'], cwd: '/apps/x', env: { TROUPE_APP_DIR: '/apps/x', TROUPE_WORK_DIR: `/work/${KEY}` } },
+    ]);
+    await world.quit();
+  });
+
+  test.each([
+    [{ cause: 'exit', exitCode: 0 } as const, { outcome: 'succeeded' }],
+    [{ cause: 'exit', exitCode: 3 } as const, { outcome: 'failed', exitCode: 3 }],
+    [{ cause: 'exit', signal: 'SIGSEGV' } as const, { outcome: 'failed', signal: 'SIGSEGV' }],
+    [{ cause: 'timeout', signal: 'SIGTERM' } as const, { outcome: 'timedOut', reason: 'it ran longer than 60000 ms' }],
+    [{ cause: 'keeperDied' } as const, { outcome: 'lost', reason: 'its keeper died' }],
+  ])('ends by %j as %j', async (how, report) => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ spec: { timeoutMs: 60_000 } }));
+    world.keeper.end(KEY, how);
+    await world.clock.settle();
+    expect(world.ends()).toMatchObject([report]);
+    await world.quit();
+  });
+
+  test('fails with the reason when its process cannot be started', async () => {
+    const world = aWorld();
+    world.keeper.startFails = 'there is no such program';
+    await world.start();
+    await world.send(aStart());
+    expect(world.ends()).toMatchObject([{ outcome: 'failed', reason: 'there is no such program' }]);
+    expect(world.sent('report')).toHaveLength(1);
+    await world.quit();
+  });
+
+  test('fails with the reason when its app cannot be had', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => Promise.reject(new ArtifactError('status', 'the app host answered 404', { transient: false }));
+    await world.start();
+    await world.send(aStart(app));
+    expect(world.ends()).toMatchObject([{ outcome: 'failed', reason: 'the app host answered 404' }]);
+    expect(world.keeper.orders).toEqual([]);
+    await world.quit();
+  });
+
+  test('tells with its end that an older copy of the app served', async () => {
+    const world = aWorld();
+    world.apps.prepare = async () => ({ directory: '/apps/x', script: undefined, note: 'an older copy serves' });
+    await world.start();
+    await world.send(aStart(app));
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded', reason: 'an older copy serves' }]);
+    await world.quit();
+  });
+
+  test('waits its turn behind those that are being prepared', async () => {
+    const world = aWorld({ limits: { preparingMax: 2 } });
+    const waiting: (() => void)[] = [];
+    world.apps.prepare = () =>
+      new Promise(resolve => waiting.push(() => resolve({ directory: '/apps/x', script: undefined, note: undefined })));
+    await world.start();
+    for (const item of [0, 1, 2]) await world.send(aStart({ run: aRun({ item }), ...app }));
+    expect(world.apps.prepared).toBe(2);
+    waiting[0]?.();
+    await world.clock.settle();
+    expect(world.apps.prepared).toBe(3);
+    await world.quit();
+  });
+
+  test('is refused where too many run', async () => {
+    const world = aWorld({ limits: { runsMax: 1 } });
+    await world.start();
+    await world.send(aStart());
+    await world.send(aStart({ run: aRun({ item: 1 }) }));
+    expect(world.ends()).toMatchObject([{ run: { item: 1 }, outcome: 'failed' }]);
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+});
+
+describe('a stop', () => {
+  test('ends the running process within its grace', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    await world.send(aStop());
+    expect(world.keeper.stops).toEqual([{ run: KEY, graceMs: 5_000 }]);
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled', reason: 'somebody asked', signal: 'SIGTERM' }]);
+    expect(world.acknowledged()).toContain(aStop().key);
+    await world.quit();
+  });
+
+  test('says when the verdict stood already', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    await world.send(aStop({ as: 'superseded' }));
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled', reason: 'superseded: somebody asked' }]);
+    await world.quit();
+  });
+
+  test('leaves the true outcome of a run that ended by itself before', async () => {
+    const world = aWorld();
+    world.keeper.obedient = false;
+    await world.start();
+    await world.send(aStart());
+    await world.send(aStop());
+    world.keeper.end(KEY, { cause: 'exit', exitCode: 0 });
+    await world.clock.settle();
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded' }]);
+    await world.quit();
+  });
+
+  test('breaks a download off', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    await world.send(aStop());
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
+    expect(world.keeper.orders).toEqual([]);
+    await world.quit();
+  });
+
+  test('reaches a run that waits its turn', async () => {
+    const world = aWorld({ limits: { preparingMax: 1 } });
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    const run = aRun({ item: 1 });
+    await world.send(aStart({ run }));
+    await world.send(aStop({ run }));
+    expect(world.ends()).toMatchObject([{ run, outcome: 'cancelled' }]);
+    await world.quit();
+  });
+
+  test('that overtook its start keeps the run from ever starting', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStop({ rev: 6 }));
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
+    await world.send(aStart({ rev: 5 }));
+    expect(world.sent('rejected')).toMatchObject([{ reason: 'lowerFence', key: aStart().key }]);
+    // The same start from a new owner of the partition has a higher fence, and is the same run all the same.
+    await world.send(aStart({ epoch: 4, rev: 5 }));
+    await world.kill();
+    await world.start();
+    await world.send(aStart({ epoch: 5, rev: 5 }));
+    expect(world.keeper.processes).toEqual([]);
+    expect(world.acknowledged().filter(key => key === aStart().key)).toHaveLength(2);
+    await world.quit();
+  });
+});
+
+describe('repeats, reorders and late centers', () => {
+  test('a repeated start is acknowledged and dropped', async () => {
+    const world = aWorld();
+    await world.start();
+    for (let i = 0; i < 3; i++) center(world, aStart());
+    await world.clock.settle();
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([KEY]);
+    expect(world.acknowledged()).toHaveLength(4);
+    await world.quit();
+  });
+
+  test('a start of a run that is over is not started again, also after a restart', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.keeper.end(KEY);
+    await world.clock.settle();
+    await world.send(aStart());
+    await world.kill();
+    await world.start();
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([KEY]);
+    expect(world.acknowledged()).toHaveLength(3);
+    await world.quit();
+  });
+
+  test('a lower epoch of the partition is rejected, also after a restart', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ epoch: 4 }));
+    const run = aRun({ item: 1 });
+    await world.send(aStart({ run, epoch: 3 }));
+    await world.kill();
+    await world.start();
+    await world.send(aStart({ run, epoch: 3 }));
+    await world.send(aStop({ epoch: 3, rev: 99 }));
+    expect(world.center.all.flatMap(frame => (frame.type === 'rejected' ? [frame.reason] : []))).toEqual([
+      'lowerEpoch',
+      'lowerEpoch',
+      'lowerEpoch',
+    ]);
+    expect(world.keeper.processes).toEqual([KEY]);
+    expect(world.keeper.stops).toEqual([]);
+    await world.quit();
+  });
+
+  test('another partition has epochs of its own', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ epoch: 4 }));
+    const other = aStart({ run: aRun({ item: 1 }), epoch: 1 });
+    await world.send({ ...other, fence: { ...other.fence, partition: 8 } });
+    expect(world.keeper.processes).toHaveLength(2);
+    await world.quit();
+  });
+
+  test('a stop with a lower fence than the start is rejected', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ rev: 5 }));
+    await world.send(aStop({ rev: 4 }));
+    expect(world.sent('rejected')).toMatchObject([{ reason: 'lowerFence' }]);
+    expect(world.keeper.stops).toEqual([]);
+    await world.quit();
+  });
+
+  test('ended runs are remembered up to a number', async () => {
+    const world = aWorld({ limits: { endedKeptMax: 2 } });
+    await world.start();
+    for (const item of [0, 1, 2, 3]) {
+      await world.send(aStart({ run: aRun({ item }) }));
+      world.keeper.end(runKey(aRun({ item })));
+      await world.clock.settle();
+    }
+    await world.clock.advance(60_000);
+    await world.quit();
+    await world.start();
+    await world.send(aStart({ run: aRun({ item: 3 }) }));
+    expect(world.keeper.processes).toHaveLength(4);
+    await world.quit();
+  });
+});
+
+describe('an agent that was killed', () => {
+  test('goes on with what runs and tells the true end of what ended meanwhile', async () => {
+    const world = aWorld();
+    await world.start();
+    const other = aRun({ item: 1 });
+    await world.send(aStart());
+    await world.send(aStart({ run: other }));
+    await world.kill();
+    world.keeper.write(KEY, 'while you were away');
+    world.keeper.end(KEY, { exitCode: 7 });
+    await world.start();
+    expect(world.sent('hello')).toMatchObject([
+      {
+        runs: [
+          { run: aRun(), state: 'running' },
+          { run: other, state: 'running' },
+        ],
+      },
+    ]);
+    expect(world.ends()).toMatchObject([{ run: aRun(), outcome: 'failed', exitCode: 7 }]);
+    expect(world.sent('output')).toMatchObject([{ text: 'while you were away' }]);
+    world.keeper.end(runKey(other));
+    await world.clock.settle();
+    expect(world.ends()).toHaveLength(2);
+    expect(world.keeper.processes).toHaveLength(2);
+    await world.quit();
+  });
+
+  test('starts what it promised and had not begun', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    await world.kill();
+    world.apps.prepare = async () => ({ directory: '/apps/x', script: undefined, note: undefined });
+    await world.start();
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('parks a run that killed it twice while it was prepared', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    await world.kill();
+    await world.start();
+    await world.kill();
+    await world.start();
+    expect(world.ends()).toMatchObject([{ outcome: 'failed', reason: 'parked: the agent died 2 times while it prepared this run' }]);
+    expect(world.apps.prepared).toBe(2);
+    await world.quit();
+  });
+
+  test('does not count its own orderly stops as deaths', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    for (let i = 0; i < 4; i++) {
+      await world.quit();
+      await world.start();
+    }
+    expect(world.ends()).toEqual([]);
+    await world.quit();
+  });
+
+  test('has lost every run of before when the machine started anew', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    await world.kill();
+    world.keeper.runs.clear();
+    world.bootId = 'boot-2';
+    await world.start();
+    expect(world.ends()).toMatchObject([{ outcome: 'lost', reason: 'the machine restarted while it ran' }]);
+    expect(world.sent('hello')).toMatchObject([{ bootId: 'boot-2', runs: [] }]);
+    expect(world.keeper.processes).toHaveLength(1);
+    await world.quit();
+  });
+
+  test('sends the reports again that no center took, in their order', async () => {
+    const world = aWorld();
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.keeper.end(KEY);
+    await world.clock.settle();
+    await world.kill();
+    await world.start();
+    expect(world.sent('report').map(report => [report.id, report.state])).toEqual([
+      [1, 'started'],
+      [2, 'ended'],
+    ]);
+    await world.send({ type: 'reported', ids: [1, 2] });
+    await world.quit();
+    await world.start();
+    expect(world.sent('report')).toEqual([]);
+    await world.quit();
+  });
+});
+
+describe('a keeper that is gone', () => {
+  test('is followed by the next one; what ran is lost', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.keeper.die();
+    await world.clock.advance(1_000);
+    expect(world.ends()).toMatchObject([{ outcome: 'lost', reason: 'its keeper died' }]);
+    await world.quit();
+  });
+
+  test('only by its socket, goes on with what it has', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.keeper.hangUp();
+    await world.clock.advance(1_000);
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded' }]);
+    expect(world.keeper.processes).toHaveLength(1);
+    await world.quit();
+  });
+
+  test('does not lead to a later start of what was stopped meanwhile', async () => {
+    const world = aWorld();
+    await world.start();
+    world.keeper.hangUp();
+    await world.clock.settle();
+    await world.send(aStart());
+    await world.send(aStop());
+    await world.clock.advance(1_000);
+    expect(world.keeper.processes).toEqual([]);
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
+    await world.quit();
+  });
+
+  test('that knows a run nobody answers for is told to end it', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    await world.kill();
+    world.disk.files.clear();
+    await world.start();
+    expect(world.keeper.stops.map(one => one.run)).toEqual([KEY]);
+    expect(world.keeper.forgotten).toEqual([KEY]);
+    await world.quit();
+  });
+});
+
+function center(world: ReturnType<typeof aWorld>, frame: object) {
+  world.center.send(frame);
+}
