@@ -81,6 +81,58 @@ describe('a crash of the agent', () => {
   });
 });
 
+describe('a slow disk', () => {
+  const hold = (world: ReturnType<typeof aWorld>) => {
+    let release = () => {};
+    world.disk.held = new Promise(resolve => {
+      release = () => {
+        world.disk.held = undefined;
+        resolve();
+      };
+    });
+    return async () => {
+      release();
+      await world.clock.settle();
+    };
+  };
+
+  test('holds up the acknowledgement and the start', async () => {
+    const world = aWorld();
+    await world.start();
+    const release = hold(world);
+    await world.send(aStart());
+    await world.send(aStart());
+    expect([world.acknowledged(), world.keeper.processes]).toEqual([[], []]);
+    await release();
+    expect([world.acknowledged(), world.keeper.processes]).toEqual([[aStart().key, aStart().key], [KEY]]);
+    await world.quit();
+  });
+
+  test('holds up the report, and the keeper forgets nothing', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    const release = hold(world);
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect([world.ends(), world.keeper.forgotten]).toEqual([[], []]);
+    await release();
+    expect([world.ends().length, world.keeper.forgotten]).toEqual([1, [KEY]]);
+    await world.quit();
+  });
+
+  test('holds up the acknowledgement of a stop', async () => {
+    const world = aWorld();
+    await world.start();
+    const release = hold(world);
+    await world.send(aStop());
+    expect([world.acknowledged(), world.ends()]).toEqual([[], []]);
+    await release();
+    expect(world.acknowledged()).toEqual([aStop().key]);
+    await world.quit();
+  });
+});
+
 describe('a full disk', () => {
   test('refuses starts with a reason, and what runs is still told', async () => {
     const world = aWorld();

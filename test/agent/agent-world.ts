@@ -29,6 +29,8 @@ export function aDisk() {
     calls: 0,
     crash: undefined as { at: number; when: 'before' | 'after' | 'torn' } | undefined,
     full: false,
+    /** While set, writes take effect but do not come back: a slow fsync. */
+    held: undefined as Promise<void> | undefined,
     onCrash: () => {},
     port(life: Life): Disk {
       const change = (torn: () => void, whole: () => void): Promise<void> => {
@@ -40,7 +42,7 @@ export function aDisk() {
           if (disk.full) return Promise.reject(new Error('ENOSPC: no space left on device'));
           whole();
         }
-        if (crash === undefined) return Promise.resolve();
+        if (crash === undefined) return disk.held ?? Promise.resolve();
         disk.onCrash();
         return new Promise(() => {});
       };
