@@ -1,0 +1,102 @@
+/** The keeper's side of the socket: every connection is an agent of the same user; each is answered, all hear the news. */
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import type { Clock } from '../../clock.ts';
+import type { KeeperCore } from './core.ts';
+import { type Ask, carryOut, createLines, type FromKeeperFrame, KEEPER_PROTOCOL, parseFromAgent, socketPath } from './wire.ts';
+
+/** An agent that leaves this much unread is cut off; it comes back and lists. Bytes. */
+const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
+
+export interface KeeperServer {
+  /** Resolves when nobody was connected and nothing ran for `idleMs`. */
+  readonly idle: Promise<void>;
+  /** Closes the socket and every connection. Twice is fine. */
+  close(): Promise<void>;
+}
+
+/** Resolves once agents can connect. The caller holds the lock of the directory: a socket file found there is a dead keeper's. */
+export async function serveKeeper(options: { core: KeeperCore; directory: string; clock: Clock; idleMs: number }): Promise<KeeperServer> {
+  const { core, directory, clock, idleMs } = options;
+  const connections = new Set<Socket>();
+  const greeted = new Set<Socket>();
+  const { path, release } = socketPath(directory);
+
+  function send(socket: Socket, frame: FromKeeperFrame): void {
+    if (socket.destroyed) return;
+    socket.write(`${JSON.stringify(frame)}\n`);
+    if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy();
+  }
+
+  function greet(socket: Socket, protocol: number): void {
+    if (protocol !== KEEPER_PROTOCOL) {
+      const refused = `this keeper speaks protocol ${KEEPER_PROTOCOL}, the agent ${protocol}; the keeper goes on for the runs it has and ends by itself`;
+      send(socket, { refused });
+      socket.end();
+      return;
+    }
+    greeted.add(socket);
+    send(socket, { keeper: KEEPER_PROTOCOL, pid: process.pid });
+  }
+
+  function carry(socket: Socket, id: number, ask: Ask): void {
+    carryOut(core, ask).then(
+      answer => send(socket, { id, answer: answer ?? null }),
+      (error: unknown) => send(socket, { id, error: error instanceof Error ? error.message : String(error) }),
+    );
+  }
+
+  function take(socket: Socket, text: string): void {
+    const frame = parseFromAgent(text);
+    if (frame === undefined) socket.destroy();
+    else if ('agent' in frame) greet(socket, frame.agent);
+    else if (!greeted.has(socket)) socket.destroy();
+    else if ('problem' in frame) send(socket, { id: frame.id, error: frame.problem });
+    else carry(socket, frame.id, frame);
+  }
+
+  const server = createServer(socket => {
+    connections.add(socket);
+    const lines = createLines(text => take(socket, text));
+    socket.on('data', (bytes: Uint8Array) => {
+      try {
+        lines(bytes);
+      } catch {
+        // Not JSON, or a line without end: no agent of ours.
+        socket.destroy();
+      }
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      connections.delete(socket);
+      greeted.delete(socket);
+    });
+  });
+  core.onNews(news => {
+    for (const socket of greeted) send(socket, { news });
+  });
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+
+  const idle = new Promise<void>(resolve => {
+    let quietSince = clock.monotonic();
+    const look = () => {
+      if (connections.size > 0 || core.busy()) quietSince = clock.monotonic();
+      const left = quietSince + idleMs - clock.monotonic();
+      if (left <= 0) resolve();
+      else clock.after(Math.min(left, 1_000), look);
+    };
+    look();
+  });
+
+  return {
+    idle,
+    async close() {
+      for (const socket of connections) socket.destroy();
+      if (!server.listening) return;
+      await new Promise(resolve => server.close(resolve));
+      rmSync(path, { force: true });
+      release();
+    },
+  };
+}

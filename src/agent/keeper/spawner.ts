@@ -1,0 +1,176 @@
+/** Real processes: each the leader of a session of its own, nothing on its standard input, two pipes, exactly the given environment plus the run's mark. */
+import { spawn as spawnByNode } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { accessSync, closeSync, constants, statSync } from 'node:fs';
+import { delimiter } from 'node:path';
+import type { Readable } from 'node:stream';
+import { type Native, openNative } from './native.ts';
+import type { OutputSource, ProcessEnd, Spawner, StartRequest, Tree } from './ports.ts';
+import { createTrees, type Entry, hasProc, MARK_VARIABLE, readBoot, readProcess, type TreePorts } from './tree.ts';
+
+export type TreeKill = 'cgroup' | 'subreaper' | 'group';
+
+/** A mark is the generation of its keeper and a number: 40 random bits, then 23 bits. */
+const NUMBER_BITS = 23n;
+
+interface RawProcess {
+  pid: number;
+  stdout: OutputSource;
+  stderr: OutputSource;
+  exit: Promise<ProcessEnd>;
+}
+
+/** Makes this process the one that orphans of its runs come to; call it once. `native` undefined: trees are found by mark variable and process group alone. */
+export function createSpawner(native: Native | undefined): Spawner & { readonly treeKill: TreeKill } {
+  const adopts = hasProc() && native?.adoptOrphans() === true;
+  const generation = BigInt(`0x${randomBytes(5).toString('hex')}`);
+  let number = 0n;
+  const direct: TreePorts['direct'] = new Map();
+  const isOurs = (mark: string) => BigInt(mark) >> NUMBER_BITS === generation;
+  const trees = hasProc() ? createTrees({ native, adopts, direct, isOurs }) : undefined;
+  const byBun = process.versions.bun !== undefined && native !== undefined;
+
+  function groupAlive(tree: Tree): boolean {
+    return tree.pid !== null && send(-tree.pid, 0);
+  }
+
+  return {
+    boot: readBoot(),
+    treeKill: adopts ? 'subreaper' : 'group',
+    mark: () => String((generation << NUMBER_BITS) | (number++ & ((1n << NUMBER_BITS) - 1n))),
+    async start(request) {
+      let raw: RawProcess;
+      // At once: a child that is not known as such would be reaped as an orphan, and its exit code with it.
+      const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: readProcess(pid)?.ticks ?? null });
+      const marked = { ...request, env: { ...request.env, [MARK_VARIABLE]: request.mark } };
+      // Branded while the child is forked, so there is no moment at which it runs without.
+      native?.brand(BigInt(request.mark));
+      try {
+        raw = byBun ? startByBun(marked, native, claim) : await startByNode(marked, claim);
+      } catch (error) {
+        return { failed: startFailure(request, error) };
+      } finally {
+        native?.brand(undefined);
+      }
+      const { pid, ...rest } = raw;
+      const ticks = direct.get(pid)?.ticks ?? null;
+      const exit = raw.exit.finally(() => direct.get(pid)?.mark === request.mark && direct.delete(pid));
+      return { started: { ...rest, exit, tree: { mark: request.mark, pid, ticks } } };
+    },
+    members: async tree => (trees === undefined ? Number(groupAlive(tree)) : (await trees.find(tree)).length),
+    async signal(tree, name) {
+      const leads = tree.pid !== null && direct.get(tree.pid)?.mark === tree.mark;
+      const members = (await trees?.find(tree)) ?? [];
+      // The kernel signals a group in one go: what is being forked right now does not slip through.
+      if (tree.pid !== null && (leads || (trees === undefined && groupAlive(tree)))) send(-tree.pid, `SIG${name}`);
+      for (const member of members) if (!leads || member.group !== tree.pid) sendExactly(member, `SIG${name}`);
+      // A stopped process would sleep through its TERM.
+      if (name === 'TERM') for (const member of members) sendExactly(member, 'SIGCONT');
+      return trees === undefined ? Number(groupAlive(tree)) : members.length;
+    },
+    tidy: () => trees?.tidy(),
+  };
+}
+
+/**
+ * How trees are ended on this host, for its record. Never `cgroup` so far: moving a process into a group takes place after its start, so the group
+ * could miss what it forks at once and would not spare the look at /proc, and the move costs several times the start itself.
+ */
+export async function detectTreeKill(): Promise<TreeKill> {
+  return hasProc() && (await openNative()) !== undefined ? 'subreaper' : 'group';
+}
+
+/** False: there is nobody of that number, or none we may signal. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** Signals the process that was seen, not one that got its pid since. */
+function sendExactly(seen: Entry, signal: NodeJS.Signals): void {
+  if (readProcess(seen.pid)?.ticks === seen.ticks) send(seen.pid, signal);
+}
+
+function startByBun({ argv, cwd, env }: StartRequest, native: Native, claim: (pid: number) => void): RawProcess {
+  const fds: number[] = [];
+  try {
+    // Pipes of our own: those of Bun.spawn are sockets, which a script cannot open as /dev/stdout, and are read into memory without end when nobody pulls.
+    fds.push(...native.pipe());
+    fds.push(...native.pipe());
+    const [out = -1, outEnd = -1, err = -1, errEnd = -1] = fds;
+    const child = Bun.spawn(argv, { cwd, env, stdin: 'ignore', stdout: outEnd, stderr: errEnd, detached: true });
+    claim(child.pid);
+    closeSync(outEnd);
+    closeSync(errEnd);
+    const exit = child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode === null ? null : String(child.signalCode) }));
+    return { pid: child.pid, stdout: fromPipe(out), stderr: fromPipe(err), exit };
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    throw error;
+  }
+}
+
+function fromPipe(fd: number): OutputSource {
+  const reader = Bun.file(fd).stream().getReader();
+  let open = true;
+  const close = () => {
+    if (open) closeSync(fd);
+    open = false;
+  };
+  return {
+    async read() {
+      const { value } = await reader.read().catch(() => ({ value: undefined }));
+      if (value === undefined) close();
+      return value ?? null;
+    },
+    cancel: () => void (open && reader.cancel().then(close, close)),
+  };
+}
+
+async function startByNode({ argv: [program = '', ...args], cwd, env }: StartRequest, claim: (pid: number) => void): Promise<RawProcess> {
+  const child = spawnByNode(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (child.pid !== undefined) claim(child.pid);
+  const exit = new Promise<ProcessEnd>(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
+  await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+  return { pid: child.pid ?? -1, stdout: fromReadable(child.stdout), stderr: fromReadable(child.stderr), exit };
+}
+
+function fromReadable(stream: Readable): OutputSource {
+  const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
+  return {
+    read: () =>
+      chunks.next().then(
+        ({ done, value }) => (done === true ? null : value),
+        () => null,
+      ),
+    cancel: () => void stream.destroy(),
+  };
+}
+
+function startFailure({ argv: [program = ''], cwd, env }: StartRequest, error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  const named = `"${program}" could not be started`;
+  if (!statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return `${named}: its working directory ${cwd} is not there`;
+  if (!mayEnter(cwd)) return `${named}: its working directory ${cwd} may not be entered`;
+  if (code === 'ENOENT' && program.includes('/')) return `${named}: there is no such file, or not the interpreter it names`;
+  if (code === 'ENOENT')
+    return `${named}: it is in none of the directories of PATH (${(env.PATH ?? '').split(delimiter).join(', ') || 'empty'})`;
+  if (code === 'EACCES') return `${named}: the file ${program} is not executable for this user`;
+  if (code === 'ENOEXEC') return `${named}: the file is neither a program nor a script with a #! line`;
+  if (code === 'EMFILE' || code === 'ENFILE') return `${named}: the host has no file descriptors left`;
+  if (code === 'EAGAIN' || code === 'ENOMEM') return `${named}: the host has no room for another process (${code})`;
+  if (code === 'E2BIG') return `${named}: its arguments and environment are too large`;
+  return `${named}: ${message ?? String(error)}`;
+}
+
+function mayEnter(directory: string): boolean {
+  try {
+    accessSync(directory, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
