@@ -122,7 +122,12 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     if (!envelope) return;
     envelope.failures += 1;
     envelope.error = error instanceof Error ? error.message : String(error);
-    around.log({ level: 'error', address, text: `"${envelope.event.type}" failed (${envelope.failures} of ${LIMITS.failures})`, cause: error });
+    around.log({
+      level: 'error',
+      address,
+      text: `"${envelope.event.type}" failed (${envelope.failures} of ${LIMITS.failures})`,
+      cause: error,
+    });
   }
 
   async function turn(): Promise<void> {

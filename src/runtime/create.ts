@@ -46,6 +46,7 @@ export function createRuntime({
     fleet,
     clock,
     failed: (text, cause) => log({ level: 'warn', address: 'effects', text, cause: String(cause) }),
+    again: host => post({ type: 'hostReady', host }),
   });
   const partitions = createPartitions({ store, clock, ids, owner, send: receive });
   const post = (message: ToPartitions) => partitions.receive(message);

@@ -18,11 +18,14 @@ export function createEffects({
   fleet,
   clock,
   failed,
+  again,
 }: {
   ledger: Pick<Ledger, 'record'>;
   fleet: Fleet;
   clock: Clock;
   failed(text: string, cause: unknown): void;
+  /** The commands to this host may be tried again. */
+  again(host: string): void;
 }): Effects {
   let waiting: { entries: Occurrence[]; done(): void }[] = [];
   let writing = false;
@@ -60,7 +63,10 @@ export function createEffects({
       await fleet.send(host, order);
       return 'done';
     } catch (error) {
-      if (!(error instanceof HostAway)) failed(`a command to host ${host} could not be sent`, error);
+      if (error instanceof HostAway) return 'away';
+      // Its host is here but takes no more just now: nobody would say when it does, so it is tried again after a while.
+      failed(`a command to host ${host} could not be sent; trying again`, error);
+      clock.after(LIMITS.storeRetryMs, () => again(host));
       return 'away';
     }
   }

@@ -194,7 +194,14 @@ export function createLife(address: string, document: ActorDocument | undefined)
     bury(letter) {
       dead = [...dead, letter].slice(-LIMITS.deadLetters);
       quarantine ??= { reason: `"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, at: letter.at };
-      facts.push({ address, rev: rev + 1, place: facts.length, at: letter.at, type: 'actor.quarantined', data: { reason: quarantine.reason } });
+      facts.push({
+        address,
+        rev: rev + 1,
+        place: facts.length,
+        at: letter.at,
+        type: 'actor.quarantined',
+        data: { reason: quarantine.reason },
+      });
       dirty = true;
     },
 
@@ -212,7 +219,8 @@ export function createLife(address: string, document: ActorDocument | undefined)
         quarantine,
       };
       const text = JSON.stringify(stored);
-      if (text.length > LIMITS.stateBytes) throw new Error(`the state of ${address} would be ${text.length} bytes, the limit is ${LIMITS.stateBytes}`);
+      if (text.length > LIMITS.stateBytes)
+        throw new Error(`the state of ${address} would be ${text.length} bytes, the limit is ${LIMITS.stateBytes}`);
       const nextLife = over ? 'tombstone' : snapshot.status === 'done' || snapshot.value === 'done' ? 'done' : 'live';
       return {
         document: {
@@ -257,7 +265,15 @@ export function createLife(address: string, document: ActorDocument | undefined)
 }
 
 /** Commands that bring a new configuration or an end: they end a quarantine. */
-const ENDS_QUARANTINE: ReadonlySet<string> = new Set(['job.update', 'job.deregister', 'app.modify', 'app.delete', 'pool.modify', 'pool.delete', 'host.retire']);
+const ENDS_QUARANTINE: ReadonlySet<string> = new Set([
+  'job.update',
+  'job.deregister',
+  'app.modify',
+  'app.delete',
+  'pool.modify',
+  'pool.delete',
+  'host.retire',
+]);
 
 const nextDueOf = (timers: Map<string, Timer>): number | null => {
   let earliest: number | null = null;
@@ -266,7 +282,11 @@ const nextDueOf = (timers: Map<string, Timer>): number | null => {
 };
 
 const stateText = (value: unknown): string =>
-  typeof value === 'string' ? value : typeof value === 'object' && value !== null ? Object.values(value).map(stateText).join(' and ') : String(value);
+  typeof value === 'string'
+    ? value
+    : typeof value === 'object' && value !== null
+      ? Object.values(value).map(stateText).join(' and ')
+      : String(value);
 
 const NOTHING: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
 

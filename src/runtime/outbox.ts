@@ -91,7 +91,9 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
     const lane = lanes.get(name) ?? { waiting: [], isOpen: false };
     lanes.set(name, lane);
     lane.isOpen = false;
-    const behind = lane.waiting.findIndex(each => each.address === effect.address && (each.rev > effect.rev || (each.rev === effect.rev && each.place > effect.place)));
+    const behind = lane.waiting.findIndex(
+      each => each.address === effect.address && (each.rev > effect.rev || (each.rev === effect.rev && each.place > effect.place)),
+    );
     if (behind < 0) lane.waiting.push(effect);
     else lane.waiting.splice(behind, 0, effect);
   }

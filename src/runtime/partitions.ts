@@ -70,7 +70,14 @@ export function createPartitions({
     settled: address => trimmer.note(address),
   });
 
-  const trimmer = createTrimmer({ store, clock, outbox, lifeOf: address => cells.get(address)?.resting ?? null, trimmed: forget, failed: logFailure });
+  const trimmer = createTrimmer({
+    store,
+    clock,
+    outbox,
+    lifeOf: address => cells.get(address)?.resting ?? null,
+    trimmed: forget,
+    failed: logFailure,
+  });
 
   const alarms: Alarms = createAlarms({
     store,
@@ -171,7 +178,13 @@ export function createPartitions({
   /** An empty look at its timers wakes an actor without changing it. */
   const woken = (address: string): Promise<void> =>
     new Promise(resolve => {
-      const posted = cellOf(address).post({ kind: 'timers', event: { type: 'timers' }, origin: null, failures: 0, answer: () => resolve() });
+      const posted = cellOf(address).post({
+        kind: 'timers',
+        event: { type: 'timers' },
+        origin: null,
+        failures: 0,
+        answer: () => resolve(),
+      });
       if (!posted) resolve();
     });
 

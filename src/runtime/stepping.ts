@@ -66,4 +66,5 @@ export function createStepper(machine: AnyStateMachine): Stepper {
 }
 
 const sameState = (before: AnyMachineSnapshot, after: AnyMachineSnapshot): boolean =>
-  before === after || (before.context === after.context && before.status === after.status && JSON.stringify(before.value) === JSON.stringify(after.value));
+  before === after ||
+  (before.context === after.context && before.status === after.status && JSON.stringify(before.value) === JSON.stringify(after.value));

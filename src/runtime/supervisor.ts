@@ -40,7 +40,15 @@ interface Running {
   ended: Promise<void>;
 }
 
-export function createSupervisor({ services, clock, log }: { services: Service[]; clock: Clock; log(line: SupervisorLog): void }): Supervisor {
+export function createSupervisor({
+  services,
+  clock,
+  log,
+}: {
+  services: Service[];
+  clock: Clock;
+  log(line: SupervisorLog): void;
+}): Supervisor {
   const running: Running[] = [];
   let stopping: Promise<string[]> | null = null;
   let giveUp: (error: Error) => void = () => {};

@@ -1,0 +1,35 @@
+/** One sentence a line, for people or as JSON. The facts are for machines; this is for whoever reads along. */
+import type { Clock } from './clock.ts';
+
+export interface Log {
+  info(sentence: string, fields?: Record<string, unknown>): void;
+  warn(sentence: string, fields?: Record<string, unknown>): void;
+  error(sentence: string, fields?: Record<string, unknown>): void;
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+/** `level`: nothing below it is written. An Error among the fields is written as its stack. */
+export function createLog(
+  clock: Clock,
+  { level: least, format }: { level: LogLevel; format: 'json' | 'pretty' },
+  write: (line: string) => void,
+): Log {
+  const say =
+    (level: LogLevel) =>
+    (sentence: string, fields: Record<string, unknown> = {}) => {
+      if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return;
+      const at = new Date(clock.now()).toISOString();
+      const said = Object.entries(fields)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => [name, value instanceof Error ? (value.stack ?? value.message) : value] as const);
+      if (format === 'json') write(`${JSON.stringify({ at, level, message: sentence, ...Object.fromEntries(said) })}\n`);
+      else write(`${at} ${level.padEnd(5)} ${sentence}${said.map(pair).join('')}\n`);
+    };
+  return { info: say('info'), warn: say('warn'), error: say('error') };
+}
+
+/** Quoted as JSON where a space or a line break would tear the line. */
+const pair = ([name, value]: readonly [string, unknown]): string =>
+  ` ${name}=${typeof value === 'string' && /^[\w./:@~+-]+$/.test(value) ? value : JSON.stringify(value)}`;
