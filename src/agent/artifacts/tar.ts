@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { type Extract, extract } from 'tar-stream';
 import { ArtifactError } from '../ports.ts';
+import { isDiskProblem } from './download.ts';
 import { pour } from './pour.ts';
 import { type Tree, unsafe } from './tree.ts';
 
@@ -13,18 +14,22 @@ export async function unpackTar(file: string, gzipped: boolean, tree: Tree, sign
   const plain = gzipped ? source.pipe(createGunzip()) : source;
   source.on('error', problem => plain.destroy(problem));
   const sink = extract();
+  // What the reader of a destroyed stream is told is not why it was destroyed.
+  let failure: unknown;
   const fed = feed(plain, sink).catch(problem => {
-    sink.destroy(broken(problem));
+    failure = problem;
+    sink.destroy();
   });
   try {
     for await (const entry of sink) {
       signal.throwIfAborted();
       await take(entry, tree);
     }
+    if (failure !== undefined) throw failure;
   } catch (problem) {
-    throw problem instanceof Error && !('code' in problem) && !(problem instanceof ArtifactError) && !signal.aborted
-      ? broken(problem)
-      : problem;
+    signal.throwIfAborted();
+    const first = problem instanceof ArtifactError ? problem : (failure ?? problem);
+    throw first instanceof ArtifactError || isDiskProblem(first) ? first : broken(first);
   } finally {
     sink.destroy();
     plain.destroy();

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'bun:test';
+import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolveArgv, splitCommand } from '../../src/agent/command.ts';
+import type { PreparedApp } from '../../src/agent/ports.ts';
+import { programs } from '../../src/agent/real/programs.ts';
+import { readAgentConfig } from '../../src/agent/settings.ts';
+
+describe('a command line', () => {
+  test.each([
+    ['a b  c', ['a', 'b', 'c']],
+    [' a\tb\n', ['a', 'b']],
+    [`'a b' "c d"`, ['a b', 'c d']],
+    [`a'b'"c"d`, ['abcd']],
+    [`''  ""`, ['', '']],
+    [String.raw`a\ b \' \\`, ['a b', "'", '\\']],
+    [String.raw`"a\"b\\c\d"`, [String.raw`a"b\c\d`]],
+    [String.raw`'a\b'`, [String.raw`a\b`]],
+    ['a\\\nb', ['ab']],
+    ['$HOME *.txt `id` a|b;c >d', ['$HOME', '*.txt', '`id`', 'a|b;c', '>d']],
+    ['', []],
+  ])('%j is split into %j', (text, words) => {
+    expect(splitCommand(text).words).toEqual(words);
+  });
+
+  test.each(["a 'b", 'a "b', 'a \\'])('%j is refused', text => {
+    expect(() => splitCommand(text)).toThrow('the command');
+  });
+});
+
+describe('a program', () => {
+  const spec = { shell: false };
+  const inApp = async (run: (app: PreparedApp) => Promise<void>, script?: string) => {
+    const directory = await mkdtemp(join(tmpdir(), 'troupe-app-'));
+    try {
+      await mkdir(join(directory, 'bin'));
+      for (const name of ['bin/start.sh', ...(script ? [script] : [])])
+        await writeFile(join(directory, name), '#!/bin/sh\n', { mode: 0o600 });
+      await symlink('/bin/sh', join(directory, 'bin/out'));
+      await symlink('start.sh', join(directory, 'bin/in'));
+      await run({ directory, script, note: undefined });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+  const PATH = '/usr/bin:/bin';
+
+  test('is looked up in the app first, in either spelling, and made executable', () =>
+    inApp(async app => {
+      for (const command of ['bin/start.sh x', String.raw`bin\start.sh x`, './bin/start.sh x', ['bin\\start.sh', 'x']]) {
+        await chmod(join(app.directory, 'bin/start.sh'), 0o600);
+        expect(await resolveArgv({ ...spec, command }, app, PATH, programs)).toEqual([join(app.directory, 'bin/start.sh'), 'x']);
+        expect((await stat(join(app.directory, 'bin/start.sh'))).mode & 0o100).not.toBe(0);
+      }
+      expect(await resolveArgv({ ...spec, command: 'bin/in' }, app, PATH, programs)).toEqual([join(app.directory, 'bin/in')]);
+    }));
+
+  test('is never found outside the app by a relative name', () =>
+    inApp(async app => {
+      for (const command of ['../../bin/sh', 'bin/out', 'bin/../../x', 'bin']) {
+        expect(resolveArgv({ ...spec, command }, app, PATH, programs)).rejects.toThrow('neither in the app nor on the PATH');
+      }
+      await Promise.resolve();
+    }));
+
+  test('is looked up on the PATH next', async () => {
+    const [found] = await resolveArgv({ ...spec, command: 'sh -c true' }, undefined, PATH, programs);
+    expect(found).toEndWith('/bin/sh');
+    expect(await resolveArgv({ ...spec, command: '/bin/sh' }, undefined, '', programs)).toEqual(['/bin/sh']);
+    expect(resolveArgv({ ...spec, command: 'no-such-program' }, undefined, PATH, programs)).rejects.toThrow('not on the PATH');
+    expect(resolveArgv({ ...spec, command: '' }, undefined, PATH, programs)).rejects.toThrow('the command is empty');
+  });
+
+  test('that is a bare script runs when it is named, and when the command is only arguments', () =>
+    inApp(async app => {
+      const script = join(app.directory, 'job.sh');
+      const argv = (command: string | string[]) => resolveArgv({ ...spec, command, lastArgument: '{}' }, app, PATH, programs);
+      expect(await argv('job.sh a')).toEqual([script, 'a', '{}']);
+      expect(await argv('./job.sh')).toEqual([script, '{}']);
+      expect(await argv('')).toEqual([script, '{}']);
+      expect(await argv('--fast b')).toEqual([script, '--fast', 'b', '{}']);
+      expect(await argv('2026 b')).toEqual([script, '2026', 'b', '{}']);
+      expect((await argv('sh job.sh')).slice(1)).toEqual(['job.sh', '{}']);
+    }, 'job.sh'));
+
+  test('of a shell gets the line as it is, and the last argument as its first', async () => {
+    const shell = await programs.shell();
+    const command = 'echo "$1" | wc';
+    expect(await resolveArgv({ shell: true, command }, undefined, PATH, programs)).toEqual([shell, '-c', command]);
+    expect(await resolveArgv({ shell: true, command, lastArgument: '{}' }, undefined, PATH, programs)).toEqual([
+      shell,
+      '-c',
+      command,
+      shell,
+      '{}',
+    ]);
+  });
+});
+
+describe('the settings of an agent', () => {
+  const host = { hostname: 'Host 1.lan', cpus: 4, memoryMB: 8_000 };
+  const read = (args: string[], env: Record<string, string> = {}) => readAgentConfig({ args, env, host });
+
+  test('have defaults', () => {
+    expect(read([])).toMatchObject({
+      centers: ['ws://127.0.0.1:8899/v1/agents'],
+      name: 'Host-1.lan',
+      pool: 'default',
+      cpus: 4,
+      memoryMB: 8_000,
+      labels: {},
+      dataDir: './data/agent',
+    });
+  });
+
+  test('come from the environment, flags win', () => {
+    const env = {
+      TROUPE_CENTER: 'ws://a:1, https://b/',
+      TROUPE_JOIN_TOKEN: 't',
+      TROUPE_NAME: 'n',
+      TROUPE_POOL: 'p',
+      TROUPE_CPUS: '0.5',
+      TROUPE_MEMORY: '100',
+      TROUPE_LABELS: 'zone=a,disk=ssd',
+      TROUPE_AGENT_DATA: '/d',
+    };
+    expect(read([], env)).toMatchObject({
+      centers: ['ws://a:1/v1/agents', 'wss://b/v1/agents'],
+      joinToken: 't',
+      name: 'n',
+      pool: 'p',
+      cpus: 0.5,
+      memoryMB: 100,
+      labels: { zone: 'a', disk: 'ssd' },
+      dataDir: '/d',
+    });
+    const flags = ['--center', 'ws://c', '--center=ws://d/troupe', '--name=m', '--label', 'zone=b', '--label', 'x='];
+    expect(read(flags, env)).toMatchObject({
+      centers: ['ws://c/v1/agents', 'ws://d/troupe/v1/agents'],
+      name: 'm',
+      pool: 'p',
+      labels: { zone: 'b', x: '' },
+    });
+  });
+
+  test('are refused all at once, secrets unsaid', () => {
+    const flags = ['--centre', 'ws://x', '--center', 'tcp://x', '--cpus', '-1', '--pool'];
+    const problem = (() => {
+      try {
+        read(flags, { TROUPE_MEMORY: 'lots', TROUPE_JOIN_TOKEN: 'to ken', TROUPE_LABELS: 'nothing', TROUPE_NAME: '/' });
+      } catch (error) {
+        return String(error);
+      }
+    })();
+    for (const part of [
+      'did you mean --center?',
+      '--center is "tcp://x"',
+      '--cpus is "-1"',
+      '--pool: needs a value',
+      'TROUPE_MEMORY is "lots"',
+    ]) {
+      expect(problem).toContain(part);
+    }
+    for (const part of ['TROUPE_JOIN_TOKEN is "***"', 'TROUPE_LABELS is "nothing"', 'TROUPE_NAME is "/"']) expect(problem).toContain(part);
+    expect(problem).not.toContain('to ken');
+  });
+});

@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { aTgz, aZip, type TarEntry, type ZipEntry } from './archives.ts';
+import { anAppHost, aShelf } from './artifacts-world.ts';
+
+let host: Awaited<ReturnType<typeof anAppHost>>;
+let shelf: Awaited<ReturnType<typeof aShelf>>;
+beforeEach(async () => {
+  host = await anAppHost();
+  shelf = await aShelf({ limits: { entries: 100, unpackedBytes: 8 * 1024 ** 2, ratioFromBytes: 1024 ** 2 } });
+});
+afterEach(async () => {
+  await host.close();
+  await shelf.remove();
+});
+
+const verdict = async (path: string): Promise<string> => {
+  const problem = await shelf.prepare(host.url(path)).then(
+    () => 'taken',
+    error => error.code ?? error,
+  );
+  const apps = await readdir(join(shelf.directory, 'copies'));
+  const half = await readdir(join(shelf.directory, 'tmp'));
+  // Whatever happened: nothing half-made, nothing beside the two folders and the index.
+  expect(half).toEqual([]);
+  expect(apps.length).toBe(problem === 'taken' ? 1 : 0);
+  expect((await readdir(shelf.directory)).filter(name => !['copies', 'tmp', 'index.json'].includes(name))).toEqual([]);
+  return problem;
+};
+
+const file = (name: string, content = 'x'): TarEntry => ({ name, content });
+const zeros = Buffer.alloc(4 * 1024 ** 2);
+
+describe('a tar archive', () => {
+  const unsafe: [string, TarEntry[]][] = [
+    ['a path that climbs out', [file('../evil')]],
+    ['a path that climbs out from inside', [file('a/../../evil')]],
+    ['an absolute path', [file('/tmp/evil')]],
+    ['a drive letter', [file('C:/evil')]],
+    ['backslashes that climb out', [file('..\\evil')]],
+    ['a link out and a file through it', [{ name: 'l', type: 'symlink', linkname: '/tmp' }, file('l/evil')]],
+    [
+      'a link inside and a file through it',
+      [{ name: 'd', type: 'directory' }, { name: 'l', type: 'symlink', linkname: 'd' }, file('l/evil')],
+    ],
+    ['a link to what is above', [{ name: 'l', type: 'symlink', linkname: '..' }]],
+    [
+      'a link that climbs out by way of another',
+      [
+        { name: 'a/b/l', type: 'symlink', linkname: '../..' },
+        { name: 'm', type: 'symlink', linkname: 'a/b/l/..' },
+      ],
+    ],
+    ['a link to nothing', [{ name: 'l', type: 'symlink', linkname: 'nowhere' }]],
+    ['a link to itself', [{ name: 'l', type: 'symlink', linkname: 'l' }]],
+    ['a hard link out', [{ name: 'h', type: 'link', linkname: '/etc/passwd' }]],
+    ['a hard link that climbs out', [{ name: 'h', type: 'link', linkname: '../../etc/passwd' }]],
+    ['a hard link to a link', [file('f'), { name: 'l', type: 'symlink', linkname: 'f' }, { name: 'h', type: 'link', linkname: 'l' }]],
+    ['a file twice', [file('f'), file('f')]],
+    ['a file twice in two spellings', [file('d/f'), file('./d//f')]],
+    ['a file and a link of one name', [file('f'), { name: 'f', type: 'symlink', linkname: 'f' }]],
+    ['a file where a directory is', [file('d/f'), file('d')]],
+    ['two files that are one on some hosts', [file('README'), file('readme')]],
+    ['a character device', [{ name: 'null', type: 'character-device' }]],
+    ['a block device', [{ name: 'disk', type: 'block-device' }]],
+    ['a FIFO', [{ name: 'pipe', type: 'fifo' }]],
+    ['a setuid file', [{ ...file('su'), mode: 0o4755 }]],
+    ['a setgid file', [{ ...file('sg'), mode: 0o2755 }]],
+  ];
+  test.each(unsafe)('with %s is refused', async (_, entries) => {
+    host.files['/app.tgz'] = await aTgz([file('first'), ...entries]);
+    expect(await verdict('/app.tgz')).toBe('unsafe');
+  });
+
+  test('with links that stay inside is taken', async () => {
+    host.files['/app.tgz'] = await aTgz([
+      { name: 'current', type: 'symlink', linkname: 'v1' },
+      file('v1/bin/run', 'go'),
+      { name: 'v1/bin/again', type: 'symlink', linkname: '../../current/bin/run' },
+      { name: 'hard', type: 'link', linkname: 'v1/bin/run' },
+      { name: 'v1/', type: 'directory' },
+    ]);
+    const { directory } = await shelf.prepare(host.url('/app.tgz'));
+    expect((await lstat(join(directory, 'current'))).isSymbolicLink()).toBe(true);
+    for (const name of ['current/bin/again', 'hard']) expect(await readFile(join(directory, name), 'utf8')).toBe('go');
+  });
+
+  test('that is a bomb is refused by its ratio, its bytes, its entries', async () => {
+    host.files['/ratio.tgz'] = await aTgz([{ name: 'zeros', content: zeros }]);
+    expect(await verdict('/ratio.tgz')).toBe('tooLarge');
+    host.files['/bytes.tgz'] = await aTgz([0, 1, 2].map(n => ({ name: `zeros${n}`, content: zeros })));
+    expect(await verdict('/bytes.tgz')).toBe('tooLarge');
+    host.files['/entries.tgz'] = await aTgz(Array.from({ length: 101 }, (_, n) => file(`f${n}`)));
+    expect(await verdict('/entries.tgz')).toBe('tooLarge');
+    host.files['/deep.tgz'] = await aTgz([file(`${'d/'.repeat(101)}f`)]);
+    expect(await verdict('/deep.tgz')).toBe('tooLarge');
+  });
+
+  test('that is cut short or broken is refused', async () => {
+    const whole = await aTgz([{ name: 'f', content: Buffer.from(Array.from({ length: 50_000 }, (_, n) => (n * 7919) % 251)) }]);
+    host.files['/cut.tgz'] = whole.subarray(0, whole.length / 2);
+    expect(await verdict('/cut.tgz')).toBe('incomplete');
+    host.files['/noise.tgz'] = Buffer.concat([whole.subarray(0, 40), Buffer.alloc(200, 0xaa)]);
+    expect(await verdict('/noise.tgz')).toBe('incomplete');
+  });
+});
+
+describe('a zip archive', () => {
+  const entry = (name: string, more: Partial<ZipEntry> = {}): ZipEntry => ({ name, content: 'x', ...more });
+  const bad: [string, ZipEntry[], string][] = [
+    ['a path that climbs out', [entry('../evil')], 'unsafe'],
+    ['an absolute path', [entry('/tmp/evil')], 'unsafe'],
+    ['a drive letter', [entry('C:\\evil')], 'unsafe'],
+    ['a NUL in a name', [entry('a\0.sh')], 'unsafe'],
+    ['a link out', [entry('l', { mode: 0o120777, content: '/etc' })], 'unsafe'],
+    ['a link and a file through it', [entry('l', { mode: 0o120777, content: 'd' }), entry('d/f'), entry('l/evil')], 'unsafe'],
+    ['a file twice', [entry('f'), entry('f')], 'unsafe'],
+    ['two files that are one on some hosts', [entry('É'), entry('é')], 'unsafe'],
+    ['a device', [entry('null', { mode: 0o020666 })], 'unsafe'],
+    ['a FIFO', [entry('pipe', { mode: 0o010666 })], 'unsafe'],
+    ['a setuid file', [entry('su', { mode: 0o104755 })], 'unsafe'],
+    ['two names for one entry', [entry('good', { localName: 'evil' })], 'unsafe'],
+    ['entries that share bytes', [entry('f'), entry('f', { name: 'f', sharesWith: 0 })], 'unsafe'],
+    ['more bytes than it says', [entry('f', { content: 'many', size: 1 })], 'unsafe'],
+    ['a checksum that does not hold', [entry('f', { crc: 1 })], 'incomplete'],
+    ['a secret', [entry('f', { encrypted: true })], 'unsupported'],
+    ['a bomb', [entry('zeros', { content: zeros })], 'tooLarge'],
+    ['too many entries', Array.from({ length: 101 }, (_, n) => entry(`f${n}`)), 'tooLarge'],
+  ];
+  test.each(bad)('with %s is refused', async (_, entries, code) => {
+    host.files['/app.zip'] = aZip(entries);
+    expect(await verdict('/app.zip')).toBe(code);
+  });
+
+  test('with backslashes made elsewhere is taken', async () => {
+    host.files['/app.zip'] = aZip([entry('bin\\start.sh', { content: 'go' })]);
+    const { directory } = await shelf.prepare(host.url('/app.zip'));
+    expect(await readFile(join(directory, 'bin/start.sh'), 'utf8')).toBe('go');
+  });
+
+  test('that is cut short is refused', async () => {
+    const whole = aZip([entry('f'), entry('g')]);
+    host.files['/app.zip'] = whole.subarray(0, whole.length - 30);
+    expect(await verdict('/app.zip')).toBe('incomplete');
+  });
+});

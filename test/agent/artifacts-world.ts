@@ -1,0 +1,58 @@
+/** An app host that a test scripts, and a host's own directory for apps. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ArtifactsParts, createArtifacts } from '../../src/agent/artifacts/artifacts.ts';
+import type { Artifact } from '../../src/agent/protocol.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+
+type Answer = string | Buffer | ((request: IncomingMessage, response: ServerResponse) => void);
+
+export async function anAppHost() {
+  const files: Record<string, Answer> = {};
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const path = request.url ?? '';
+    asked.push(path);
+    const answer = files[path];
+    if (answer === undefined) response.writeHead(404).end();
+    else if (typeof answer === 'function') answer(request, response);
+    else response.end(answer);
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    files,
+    asked,
+    port,
+    url: (path: string) => `http://localhost:${port}${path}`,
+    close: () =>
+      new Promise<void>(resolve => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
+  const clock = createManualClock();
+  const directory = differs.directory ?? (await mkdtemp(join(tmpdir(), 'troupe-apps-')));
+  const parts = { directory, allowHosts: undefined, clock, ...differs };
+  const shelf = {
+    clock,
+    directory,
+    artifacts: createArtifacts(parts),
+    /** The agent starts anew on the same directory. */
+    reopen() {
+      shelf.artifacts = createArtifacts(parts);
+    },
+    prepare: (url: string, more: Partial<Artifact> & { execution?: string; signal?: AbortSignal } = {}) => {
+      const { execution = 'e1', signal = new AbortController().signal, ...artifact } = more;
+      return shelf.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, { execution, signal });
+    },
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+  return shelf;
+}

@@ -1,0 +1,328 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { isForbidden } from '../../src/agent/artifacts/addresses.ts';
+import { fileName } from '../../src/agent/artifacts/format.ts';
+import { aTgz, aZip } from './archives.ts';
+import { anAppHost, aShelf } from './artifacts-world.ts';
+
+let host: Awaited<ReturnType<typeof anAppHost>>;
+let shelf: Awaited<ReturnType<typeof aShelf>>;
+beforeEach(async () => {
+  host = await anAppHost();
+  shelf = await aShelf();
+});
+afterEach(async () => {
+  await host.close();
+  await shelf.remove();
+});
+
+const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
+const leftovers = async () => (await readdir(join(shelf.directory, 'tmp'))).length;
+const copies = async () => (await readdir(join(shelf.directory, 'copies'))).length;
+
+describe('an app', () => {
+  test('that is a bare script is saved under its own name, ready to run', async () => {
+    host.files['/jobs/nightly.sh?v=1'] = '#!/bin/sh\n';
+    const app = await shelf.prepare(host.url('/jobs/nightly.sh?v=1'));
+    expect(app.script).toBe('nightly.sh');
+    expect((await stat(join(app.directory, 'nightly.sh'))).mode & 0o111).toBe(0o111);
+    expect(await leftovers()).toBe(0);
+  });
+
+  test('in an archive of any taken format is unpacked', async () => {
+    host.files['/app.tgz'] = await aTgz([
+      { name: './', type: 'directory' },
+      { name: './bin/start.sh', mode: 0o755, content: 'go' },
+      { name: 'notes', content: 'hi' },
+    ]);
+    host.files['/app.zip'] = aZip([
+      { name: 'bin/', mode: 0o40755 },
+      { name: 'bin/start.sh', mode: 0o100755, content: 'go' },
+      { name: 'notes', content: 'hi' },
+    ]);
+    host.files['/latest'] = host.files['/app.zip'];
+    host.files['/tool.jar'] = host.files['/app.zip'];
+    for (const path of ['/app.tgz', '/app.zip', '/latest']) {
+      const app = await shelf.prepare(host.url(path));
+      expect(app.script).toBeUndefined();
+      expect(await readFile(join(app.directory, 'bin/start.sh'), 'utf8')).toBe('go');
+      expect((await stat(join(app.directory, 'bin/start.sh'))).mode & 0o111).not.toBe(0);
+      expect((await stat(join(app.directory, 'notes'))).mode & 0o111).toBe(0);
+    }
+    expect((await shelf.prepare(host.url('/tool.jar'))).script).toBe('tool.jar');
+  });
+
+  test('is fetched once for all who wait for it', async () => {
+    host.files['/run.sh'] = 'x';
+    await Promise.all(Array.from({ length: 10 }, (_, n) => shelf.prepare(host.url('/run.sh'), { execution: `e${n}` })));
+    expect(host.asked).toHaveLength(1);
+  });
+
+  test('goes on arriving for the others when one gives up, and is given up with the last', async () => {
+    let closed = () => {};
+    const gone = new Promise<void>(resolve => {
+      closed = resolve;
+    });
+    let finish = () => {};
+    const asked = new Promise<void>(resolve => {
+      host.files['/run.sh'] = (request, response) => {
+        request.on('close', closed);
+        response.on('close', closed);
+        response.write('half');
+        finish = () => void response.end('whole');
+        resolve();
+      };
+    });
+    const [a, b] = [new AbortController(), new AbortController()];
+    const first = shelf.prepare(host.url('/run.sh'), { signal: a.signal });
+    const second = shelf.prepare(host.url('/run.sh'), { signal: b.signal });
+    await asked;
+    a.abort(new Error('not wanted'));
+    expect(first).rejects.toThrow('not wanted');
+    finish();
+    expect(await readFile(join((await second).directory, 'run.sh'), 'utf8')).toBe('halfwhole');
+    const third = shelf.prepare(host.url('/run.sh'), { version: 2, signal: b.signal });
+    third.catch(() => undefined);
+    b.abort(new Error('nor this'));
+    expect(third).rejects.toThrow('nor this');
+    await gone;
+  });
+});
+
+describe('the cache', () => {
+  test('serves the same version without asking', async () => {
+    host.files['/run.sh'] = 'one';
+    await shelf.prepare(host.url('/run.sh'));
+    host.files['/run.sh'] = 'two';
+    shelf.reopen();
+    const app = await shelf.prepare(host.url('/run.sh'), { execution: 'e2' });
+    expect(await readFile(join(app.directory, 'run.sh'), 'utf8')).toBe('one');
+    expect(host.asked).toHaveLength(1);
+  });
+
+  test('fetches again for a newer version, and only what changed', async () => {
+    const conditions: (string | undefined)[] = [];
+    host.files['/run.sh'] = (request, response) => {
+      conditions.push(request.headers['if-none-match']);
+      response.setHeader('etag', '"1"');
+      if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
+      else response.end('one');
+    };
+    const first = await shelf.prepare(host.url('/run.sh'));
+    const second = await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    expect(second.directory).toBe(first.directory);
+    expect(conditions).toEqual([undefined, '"1"']);
+  });
+
+  test('is validated again in the background, at most once a minute', async () => {
+    host.files['/run.sh'] = 'one';
+    await shelf.prepare(host.url('/run.sh'));
+    await shelf.clock.advance(60_000);
+    let told = () => {};
+    const asked = new Promise<void>(resolve => {
+      told = resolve;
+    });
+    host.files['/run.sh'] = (_, response) => {
+      response.end('two');
+      told();
+    };
+    const old = await shelf.prepare(host.url('/run.sh'), { execution: 'e2' });
+    await shelf.prepare(host.url('/run.sh'), { execution: 'e3' });
+    await asked;
+    expect(await readFile(join(old.directory, 'run.sh'), 'utf8')).toBe('one');
+    expect(host.asked).toHaveLength(2);
+  });
+
+  test('serves an older copy while the app host is away, and says so', async () => {
+    host.files['/run.sh'] = 'one';
+    const first = await shelf.prepare(host.url('/run.sh'));
+    await host.close();
+    const second = await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    expect(second.directory).toBe(first.directory);
+    expect(second.note).toContain('an older copy of the app serves');
+    expect(shelf.prepare(host.url('/run.sh'), { version: 2, sha256: sha256('two') })).rejects.toMatchObject({
+      code: 'unreachable',
+      transient: true,
+    });
+  });
+
+  test('is left aside by cache false: once per execution and host', async () => {
+    host.files['/run.sh'] = 'one';
+    const fresh = (execution: string) => shelf.prepare(host.url('/run.sh'), { cache: false, execution });
+    await Promise.all([fresh('e1'), fresh('e1')]);
+    shelf.reopen();
+    await fresh('e1');
+    expect(host.asked).toHaveLength(1);
+    await fresh('e2');
+    await shelf.artifacts.release('e1');
+    await fresh('e1');
+    expect(host.asked).toHaveLength(3);
+    expect(await copies()).toBe(1);
+  });
+
+  test('drops the least recently used, never what a run uses', async () => {
+    await shelf.remove();
+    shelf = await aShelf({ limits: { cacheBytes: 250, freshMs: 0 } });
+    for (const name of ['a', 'b', 'c', 'd']) host.files[`/${name}.sh`] = name.repeat(100);
+    const a = await shelf.prepare(host.url('/a.sh'), { execution: 'running' });
+    for (const name of ['b', 'c', 'd']) {
+      await shelf.clock.advance(10);
+      await shelf.prepare(host.url(`/${name}.sh`), { execution: name });
+      shelf.reopen();
+      await shelf.artifacts.release(name);
+    }
+    expect(await copies()).toBe(2);
+    expect(await readFile(join(a.directory, 'a.sh'), 'utf8')).toHaveLength(100);
+    await shelf.artifacts.release('running');
+    await shelf.clock.advance(31 * 24 * 3_600_000);
+    await shelf.artifacts.release('nobody');
+    expect(await copies()).toBe(0);
+  });
+
+  test('empties half-made things at start', async () => {
+    await mkdir(join(shelf.directory, 'tmp', '7'), { recursive: true });
+    await mkdir(join(shelf.directory, 'copies', 'unknown'), { recursive: true });
+    await writeFile(join(shelf.directory, 'index.json'), '{"torn');
+    host.files['/run.sh'] = 'one';
+    await shelf.prepare(host.url('/run.sh'));
+    expect([await leftovers(), await copies()]).toEqual([0, 1]);
+  });
+});
+
+describe('a download', () => {
+  const rejects = async (url: string, expected: object, more = {}) => {
+    const problem = await shelf.prepare(url, more).then(
+      () => 'no problem',
+      error => error,
+    );
+    expect(problem).toMatchObject(expected);
+    expect([await leftovers(), await copies()]).toEqual([0, 0]);
+  };
+
+  test('has the digest that was asked for', async () => {
+    host.files['/run.sh'] = 'one';
+    await rejects(host.url('/run.sh'), { code: 'digest', transient: false }, { sha256: sha256('two') });
+    await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one').toUpperCase() });
+  });
+
+  test('that is not there fails for good, one that is refused for now may go better', async () => {
+    await rejects(host.url('/none.sh'), {
+      code: 'status',
+      transient: false,
+      message: `the app host answered 404 for ${host.url('/none.sh')}`,
+    });
+    host.files['/busy.sh'] = (_, response) => void response.writeHead(503).end();
+    await rejects(host.url('/busy.sh'), { code: 'status', transient: true });
+  });
+
+  test('that is cut short is no app', async () => {
+    host.files['/run.sh'] = (_, response) => {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half');
+      setImmediate(() => response.destroy());
+    };
+    await rejects(host.url('/run.sh'), { transient: true });
+    host.files['/chunked.sh'] = (_, response) => {
+      response.write('half');
+      setImmediate(() => response.destroy());
+    };
+    await rejects(host.url('/chunked.sh'), { transient: true });
+  });
+
+  test('from nowhere is unreachable', async () => {
+    await rejects('http://127.0.0.1:1/run.sh', { code: 'unreachable', transient: true });
+    await rejects('http://no-such-host.invalid/run.sh', { code: 'unreachable', transient: true });
+  });
+
+  test('has a largest size', async () => {
+    shelf = await aShelf({ limits: { downloadBytes: 10 } });
+    host.files['/run.sh'] = 'x'.repeat(11);
+    await rejects(host.url('/run.sh'), { code: 'tooLarge' });
+    host.files['/chunked.sh'] = (_, response) => {
+      for (let i = 0; i < 20; i++) response.write('x');
+      response.end();
+    };
+    await rejects(host.url('/chunked.sh'), { code: 'tooLarge' });
+  });
+
+  test('does not wait for ever', async () => {
+    const asked = new Promise<void>(resolve => {
+      host.files['/run.sh'] = (_, response) => {
+        response.write('half');
+        resolve();
+      };
+    });
+    const waiting = shelf.prepare(host.url('/run.sh'));
+    waiting.catch(() => undefined);
+    await asked;
+    await shelf.clock.advance(31_000);
+    expect(waiting).rejects.toMatchObject({ code: 'unreachable', transient: true });
+    await waiting.catch(() => undefined);
+    expect(await leftovers()).toBe(0);
+  });
+
+  test('follows redirects, each one checked', async () => {
+    const to = (location: string) => (_: unknown, response: ServerResponse) => void response.writeHead(302, { location }).end();
+    host.files['/old.sh'] = to('/run.sh');
+    host.files['/run.sh'] = 'one';
+    expect((await shelf.prepare(host.url('/old.sh'))).script).toBe('old.sh');
+    shelf = await aShelf();
+    host.files['/evil.sh'] = to('http://169.254.169.254/latest/meta-data');
+    await rejects(host.url('/evil.sh'), { code: 'address' });
+    host.files['/file.sh'] = to('file:///etc/passwd');
+    await rejects(host.url('/file.sh'), { code: 'unsupported' });
+    host.files['/loop.sh'] = to('/loop.sh');
+    await rejects(host.url('/loop.sh'), { code: 'unreachable' });
+  });
+
+  test('comes from allowed hosts only, where there is a list', async () => {
+    shelf = await aShelf({ allowHosts: ['*.example.org', 'localhost'] });
+    host.files['/run.sh'] = 'one';
+    await rejects(`http://127.0.0.1:${host.port}/run.sh`, { code: 'address' });
+    await shelf.prepare(host.url('/run.sh'));
+  });
+
+  test('of a format that is not taken says so', async () => {
+    host.files['/app.tar.xz'] = 'x';
+    await rejects(host.url('/app.tar.xz'), { code: 'unsupported' });
+    host.files['/app.zip'] = '#!/bin/sh\n';
+    await rejects(host.url('/app.zip'), { code: 'unsupported' });
+    host.files['/app.tgz'] = aZip([]);
+    await rejects(host.url('/app.tgz'), { code: 'unsupported' });
+  });
+});
+
+test.each([
+  ['169.254.169.254', true],
+  ['0.0.0.0', true],
+  ['fe80::1', true],
+  ['febf::1%eth0', true],
+  ['::ffff:169.254.1.1', true],
+  ['::ffff:a9fe:a9fe', true],
+  ['64:ff9b::a9fe:a9fe', true],
+  ['fd00:ec2::254', true],
+  ['::', true],
+  ['::1', false],
+  ['127.0.0.1', false],
+  ['10.0.0.1', false],
+  ['2001:db8::a9fe:a9fe', false],
+  ['fec0::1', false],
+  ['169.253.0.1', false],
+])('the address %s is forbidden: %p', (address, verdict) => {
+  expect(isForbidden(address)).toBe(verdict);
+});
+
+test.each([
+  ['http://x/a/b.sh?x=1', 'b.sh'],
+  ['http://x/a%20b.sh', 'a b.sh'],
+  ['http://x/..%2fevil.sh', '.._evil.sh'],
+  ['http://x/%2e%2e', 'app'],
+  ['http://x/', 'app'],
+  ['http://x/100%', '100%'],
+])('the file of %s is called %s', (url, name) => {
+  expect(fileName(url)).toBe(name);
+});
