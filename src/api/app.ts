@@ -7,7 +7,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import type { Auth } from './auth.ts';
+import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
 import { answerTo, Problem } from './errors.ts';
@@ -112,7 +112,4 @@ async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiCo
 
 const addressOf = (c: ApiContext): string => c.env?.address ?? 'unknown';
 
-function callerOf(c: ApiContext, auth: Auth): ReturnType<Auth['who']> {
-  const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-  return auth.who(c.req.header('accesstoken') ?? bearer);
-}
+const callerOf = (c: ApiContext, auth: Auth): ReturnType<Auth['who']> => auth.who(tokenIn(c.req.raw));

@@ -41,6 +41,11 @@ export interface Auth extends JoinTokens {
   who(token: string | undefined): Promise<User | undefined>;
 }
 
+/** The token that a request carries: header `accessToken`, else `Authorization: Bearer`. */
+export function tokenIn({ headers }: Request): string | undefined {
+  return headers.get('accesstoken') ?? /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+}
+
 const ROOT: User = { name: 'root' };
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 

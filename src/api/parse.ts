@@ -41,7 +41,8 @@ function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
   for (const step of ['', ...path]) {
     if (step !== '') at = isRecord(at) && isRecord(at.shape) ? at.shape[step] : undefined;
-    for (let depth = 0; isRecord(at) && !isRecord(at.shape) && typeof at.unwrap === 'function' && depth < 5; depth += 1) at = at.unwrap();
+    for (let depth = 0; isRecord(at) && !isRecord(at.shape) && depth < 5; depth += 1)
+      at = typeof at.unwrap === 'function' ? at.unwrap() : at.out;
   }
   return isRecord(at) && isRecord(at.shape) ? Object.keys(at.shape) : [];
 }

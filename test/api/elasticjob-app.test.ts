@@ -51,7 +51,8 @@ describe('an app through ElasticJob-Cloud', () => {
     ['eventTraceSamplingCount', 1.5, 'a whole number from 0'],
     ['sha256', 'abc', '64 hex digits'],
   ];
-  test.each(wrong)('with %s %p is refused, and nothing is stored', async (field, value, sentence) => {
+  const rows = wrong.map(([field, value, sentence]) => [field, sentence, value] as const);
+  test.each(rows)('is refused for its %s (%s), and nothing is stored', async (field, sentence, value) => {
     const door = await aDoor();
     const { status, body } = await door.post('/api/app', seedApp({ [field]: value }));
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });

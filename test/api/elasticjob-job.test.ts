@@ -135,8 +135,8 @@ describe('a job through ElasticJob-Cloud', () => {
     ['props', { placement: 'some' }, 'partial or all', 'props.placement'],
     ['props', { 'script.command.line': ' ' }, 'not empty', 'props.script.command.line'],
   ];
-  const rows = wrong.map(([field, value, sentence, where = field]) => [field, value, sentence, where] as const);
-  test.each(rows)('with %s %p is refused, and nothing is stored', async (field, value, sentence, where) => {
+  const rows = wrong.map(([field, value, sentence, where = field]) => [where, sentence, field, value] as const);
+  test.each(rows)('is refused for its %s (%s), and nothing is stored', async (where, sentence, field, value) => {
     const door = await aDoorWithApp();
     const { status, body } = await door.post('/api/job/register', seedJob({ [field]: value }));
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field: where });

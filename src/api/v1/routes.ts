@@ -1,3 +1,24 @@
+/** The native surface: `/v1`. */
 import type { Center } from '../center.ts';
 import type { Route } from '../routes.ts';
-export const v1Routes = (_center: Center): Route[] => [];
+import { appRoutes } from './apps.ts';
+import { executionRoutes } from './executions.ts';
+import { historyRoutes } from './history.ts';
+import { hostRoutes } from './hosts.ts';
+import { jobRoutes } from './jobs.ts';
+import { occurrenceRoutes } from './occurrences.ts';
+import { poolRoutes } from './pools.ts';
+import { scheduleRoutes } from './schedules.ts';
+import { sessionRoutes } from './session.ts';
+
+export const v1Routes = (center: Center): Route[] => [
+  ...sessionRoutes(center),
+  ...jobRoutes(center),
+  ...scheduleRoutes(center),
+  ...occurrenceRoutes(center),
+  ...executionRoutes(center),
+  ...appRoutes(center),
+  ...hostRoutes(center),
+  ...poolRoutes(center),
+  ...historyRoutes(center),
+];

@@ -1,0 +1,145 @@
+/** `/v1/apps`. */
+import { z } from 'zod';
+import type { AppConfig } from '../../../actors/config.ts';
+import type { View } from '../../runtime/document.ts';
+import { checkAppUrl } from '../app-url.ts';
+import type { Center } from '../center.ts';
+import { choices, command, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
+import { given, one } from '../lookup.ts';
+import { parse } from '../parse.ts';
+import { type Route, route } from '../routes.ts';
+import { type Page, paging } from './paging.ts';
+import { PatchBody, patched, taking } from './patch.ts';
+
+const digest = '64 hex digits';
+
+const resources = () =>
+  z.strictObject({ cpus: cpus().default(1), memoryMB: memoryMB().default(128) }, 'an object {cpus, memoryMB}').prefault({});
+
+const AppFields = z.strictObject(
+  {
+    name: name(),
+    url: text(4096, 1),
+    sha256: z
+      .string(digest)
+      .regex(/^[0-9a-fA-F]{64}$/, digest)
+      .transform(hex => hex.toLowerCase())
+      .nullable()
+      .default(null),
+    command: command(),
+    resources: resources(),
+    cache: flag().default(true),
+    traceEvery: whole(0, 2 ** 31 - 1).default(0),
+    description: text(10_000).default(''),
+    enabled: flag().default(true),
+  },
+  'a JSON object',
+);
+
+/** Told, but not taken: whoever sends back what was read is not refused. */
+const READ_ONLY = ['status', 'jobs', 'rev', 'version', 'createdAt', 'updatedAt'] as const;
+
+const AppBody = taking(AppFields, READ_ONLY);
+
+export const appShape = ({ context, value, rev }: View<'app'>) => ({
+  ...context.config,
+  enabled: value === 'enabled',
+  status: String(value),
+  jobs: context.jobs,
+  rev,
+  version: context.version,
+  createdAt: iso(context.createdAt),
+  updatedAt: iso(context.updatedAt),
+});
+
+const ListQuery = z.object({ ...paging, status: choices(['enabled', 'disabled', 'deleting']).optional() });
+export const KillQuery = z.object({ kill: queryFlag().default(false) });
+
+export function appRoutes(center: Center): Route[] {
+  const { views, runtime, config } = center;
+  const shapeOf = async (appName: string) => appShape(await one(views, 'app', appName));
+  const turn = async (appName: string, event: { type: 'app.enable' } | { type: 'app.disable'; kill: boolean }) => {
+    const { address } = await one(views, 'app', appName);
+    await runtime.ask(address, event);
+    return shapeOf(appName);
+  };
+  const checked = ({ enabled, ...app }: z.output<typeof AppBody>): { app: AppConfig; enabled: boolean } => {
+    checkAppUrl(app.url, config, 'url');
+    return { app, enabled };
+  };
+
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/apps',
+      access: 'user',
+      says: 'Apps by name.',
+      query: ListQuery,
+      async handle({ query }): Promise<Page<unknown>> {
+        const page = await views.list('app', { ...given(query), order: 'name' });
+        return { items: page.items.map(appShape), next: page.next };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/apps',
+      access: 'user',
+      says: 'Publishes an app.',
+      body: AppBody,
+      status: 201,
+      async handle({ body }) {
+        const { app, enabled } = checked(body);
+        await runtime.ask(`app/${app.name}`, { type: 'app.publish', config: app });
+        return enabled ? shapeOf(app.name) : turn(app.name, { type: 'app.disable', kill: false });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/apps/:name',
+      access: 'user',
+      says: 'One app.',
+      handle: ({ params }) => shapeOf(params.name),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v1/apps/:name',
+      access: 'user',
+      says: 'Changes the given fields; null puts one back to its default.',
+      body: PatchBody,
+      async handle({ body, params }) {
+        const before = await shapeOf(params.name);
+        const { app, enabled } = checked(parse(AppBody, patched(before, body)));
+        const { name: _, ...changes } = app;
+        await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes });
+        if (enabled === before.enabled) return shapeOf(params.name);
+        return turn(params.name, enabled ? { type: 'app.enable' } : { type: 'app.disable', kill: false });
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v1/apps/:name',
+      access: 'user',
+      says: 'Deregisters its jobs, then forgets the app.',
+      status: 204,
+      async handle({ params }) {
+        const { address } = await one(views, 'app', params.name);
+        await runtime.ask(address, { type: 'app.delete' });
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/apps/:name/enable',
+      access: 'user',
+      says: 'Its jobs start again.',
+      handle: ({ params }) => turn(params.name, { type: 'app.enable' }),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/apps/:name/disable',
+      access: 'user',
+      says: 'Its jobs start nothing new; with kill=true what runs is ended.',
+      query: KillQuery,
+      handle: ({ params, query }) => turn(params.name, { type: 'app.disable', kill: query.kill }),
+    }),
+  ];
+}

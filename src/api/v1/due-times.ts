@@ -1,0 +1,29 @@
+/** Coming due times, as instants and as the clocks of their zones show them. */
+import { type CompiledSchedule, compileCached, localText, nextDue, type Schedule } from '../../../actors/schedule.ts';
+import { iso } from '../fields.ts';
+
+/** Most due times told at once. */
+export const COUNT_MAX = 1_000;
+export const COUNT_DEFAULT = 10;
+
+export interface DueTime {
+  dueAt: string;
+  local: string;
+}
+
+/** The next `count` due times strictly after `after` (epoch ms). One instant that several schedules name is one due time, in the zone of the first. */
+export function dueTimes(schedules: readonly Schedule[], timeZone: string, after: number, count: number): DueTime[] {
+  const rules = schedules
+    .filter(schedule => schedule.type === 'cron' || schedule.enabled !== 0)
+    .map(schedule => compileCached(schedule, timeZone));
+  const times: DueTime[] = [];
+  const nexts = rules.map(rule => dueAfter(rule, after));
+  for (let due = Math.min(...nexts); due < Number.POSITIVE_INFINITY && times.length < count; due = Math.min(...nexts)) {
+    const zone = rules[nexts.indexOf(due)]?.zone.name ?? timeZone;
+    times.push({ dueAt: iso(due), local: localText(due, zone) });
+    for (const [place, rule] of rules.entries()) if (nexts[place] === due) nexts[place] = dueAfter(rule, due);
+  }
+  return times;
+}
+
+const dueAfter = (rule: CompiledSchedule, after: number): number => nextDue(rule, after) ?? Number.POSITIVE_INFINITY;

@@ -1,0 +1,109 @@
+/** `/v1/executions`: what ran, runs, or waits, and why. */
+import { z } from 'zod';
+import type { Shard } from '../../../actors/shard.ts';
+import type { View } from '../../runtime/document.ts';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { choices, instant, iso, name, text } from '../fields.ts';
+import { given, one } from '../lookup.ts';
+import { type Route, route } from '../routes.ts';
+import { findHost } from './find-host.ts';
+import { executionIn } from './jobs.ts';
+import { type Page, paging } from './paging.ts';
+
+const ListQuery = z.object({
+  ...paging,
+  job: name().optional(),
+  status: choices(['pending', 'running', 'cancelling', 'done']).optional(),
+  outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
+  host: text(300, 1).optional(),
+  from: instant().optional(),
+  to: instant().optional(),
+});
+
+const shardShape = (shard: Shard) => ({
+  item: shard.item,
+  parameter: shard.parameter,
+  host: shard.host,
+  hostName: shard.hostName,
+  attempt: shard.attempt,
+  status: shard.status,
+  outcome: shard.outcome,
+  exitCode: shard.exitCode,
+  signal: shard.signal,
+  startedAt: iso(shard.startedAt),
+  finishedAt: iso(shard.finishedAt),
+  notBefore: iso(shard.notBefore),
+  reason: shard.reason,
+  output: shard.output,
+  past: shard.past.map(past => ({ ...past, startedAt: iso(past.startedAt), finishedAt: iso(past.finishedAt) })),
+});
+
+export const executionShape = ({ context, value, rev, quarantine }: View<'execution'>) => ({
+  id: context.id,
+  job: context.job,
+  trigger: context.trigger,
+  dueAt: iso(context.dueAt),
+  retryOf: context.retryOf,
+  createdAt: iso(context.createdAt),
+  startedAt: iso(context.startedAt),
+  finishedAt: iso(context.finishedAt),
+  status: String(value),
+  outcome: context.outcome,
+  reason: quarantine ? `quarantined: ${quarantine.reason}` : (context.hold ?? context.reason),
+  pool: context.config.pool,
+  app: context.config.app,
+  shards: context.shards.map(shardShape),
+  rev,
+});
+
+export function executionRoutes(center: Center): Route[] {
+  const { views, runtime } = center;
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/executions',
+      access: 'user',
+      says: 'Executions, newest first.',
+      query: ListQuery,
+      async handle({ query: { job, host, ...query } }): Promise<Page<unknown>> {
+        const found = host === undefined ? undefined : await findHost(views, host);
+        const page = await views.list('execution', given({ ...query, parent: job, host: found?.context.id }));
+        return { items: page.items.map(executionShape), next: page.next };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/executions/:id',
+      access: 'user',
+      says: 'One execution.',
+      handle: async ({ params }) => executionShape(await one(views, 'execution', params.id)),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/executions/:id/cancel',
+      access: 'user',
+      says: 'Ends an execution; the answer shows it on its way.',
+      status: 202,
+      async handle({ params, user }) {
+        const { address } = await one(views, 'execution', params.id);
+        await runtime.ask(address, { type: 'execution.cancel', reason: `cancelled by ${user?.name ?? 'nobody'}` });
+        return executionShape(await one(views, 'execution', params.id));
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/executions/:id/retry',
+      access: 'user',
+      says: 'Runs the job of an ended execution again, as a new execution.',
+      status: 202,
+      async handle({ params, key }) {
+        const { context, value } = await one(views, 'execution', params.id);
+        if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
+        // A key of a retry is another key than that of a trigger.
+        const ours = key === undefined ? {} : { key: `retry ${context.id} ${key}` };
+        return executionIn(await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
+      },
+    }),
+  ];
+}

@@ -1,0 +1,91 @@
+/** `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that gives room away. */
+import { z } from 'zod';
+import { freeOf } from '../../../actors/placement.ts';
+import type { View } from '../../runtime/document.ts';
+import type { Center } from '../center.ts';
+import { choices, iso, name } from '../fields.ts';
+import { given } from '../lookup.ts';
+import { type Route, route } from '../routes.ts';
+import { findHost } from './find-host.ts';
+import { type Page, paging } from './paging.ts';
+
+const ListQuery = z.object({
+  ...paging,
+  pool: name().optional(),
+  status: choices(['joining', 'ready', 'draining', 'suspect', 'lost', 'retired']).optional(),
+});
+
+/** Thousandths -> as operators write them. */
+export const amounts = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
+
+/** `now`: a host in session is being heard of. */
+function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | undefined, now: number) {
+  const { capabilities: can } = context;
+  const ledger = pool?.context.hosts[context.id];
+  return {
+    id: context.id,
+    name: context.name,
+    pool: context.pool,
+    status: String(value),
+    address: context.address,
+    os: can?.os ?? '',
+    arch: can?.arch ?? '',
+    cpus: can?.cpus ?? 0,
+    memoryMB: can?.memoryMB ?? 0,
+    free: ledger ? amounts(freeOf(ledger)) : { cpus: 0, memoryMB: 0 },
+    labels: can?.labels ?? {},
+    agentVersion: can?.agentVersion ?? '',
+    hostname: can?.hostname ?? '',
+    treeKill: can?.treeKill ?? '',
+    running: Object.keys(ledger?.reservations ?? {}).length,
+    draining: context.draining,
+    lastSeenAt: iso(context.session === null ? context.lastSeenAt : now),
+    connectedAt: iso(context.connectedAt),
+    rev,
+    createdAt: iso(context.createdAt),
+  };
+}
+
+export function hostRoutes(center: Center): Route[] {
+  const { views, runtime, clock } = center;
+  const shapeOf = async (host: View<'host'>) => hostShape(host, await views.get(`pool/${host.context.pool}`), clock.now());
+  const turn = (type: 'host.drain' | 'host.resume' | 'host.retire', says: string) =>
+    route({
+      method: 'POST',
+      path: `/v1/hosts/:id/${type.slice('host.'.length)}`,
+      access: 'user',
+      says,
+      async handle({ params }: { params: { id: string } }) {
+        const { address, context } = await findHost(views, params.id);
+        await runtime.ask(address, { type });
+        return shapeOf(await findHost(views, context.id));
+      },
+    });
+
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/hosts',
+      access: 'user',
+      says: 'Hosts by id.',
+      query: ListQuery,
+      async handle({ query: { pool, ...query } }): Promise<Page<unknown>> {
+        const page = await views.list('host', { ...given({ ...query, parent: pool }), order: 'name' });
+        const names = [...new Set(page.items.map(host => host.context.pool))];
+        const pools = new Map(await Promise.all(names.map(async each => [each, await views.get(`pool/${each}`)] as const)));
+        const now = clock.now();
+        return { items: page.items.map(host => hostShape(host, pools.get(host.context.pool), now)), next: page.next };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/hosts/:id',
+      access: 'user',
+      says: 'One host, by id or by a name that only one has.',
+      handle: async ({ params }) => shapeOf(await findHost(views, params.id)),
+    }),
+    turn('host.drain', 'The host gets nothing new.'),
+    turn('host.resume', 'The host gets work again.'),
+    turn('host.retire', 'For good: its runs are lost, its agent is sent away.'),
+  ];
+}

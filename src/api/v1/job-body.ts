@@ -1,0 +1,162 @@
+/** A job in the words of `/v1`: the shape that is told, and the schema that it is taken by. Both name every field of a JobConfig but `dialect`. */
+import { z } from 'zod';
+import type { JobConfig } from '../../../actors/config.ts';
+import { statusOf } from '../../../actors/job.ts';
+import type { Schedule } from '../../../actors/schedule.ts';
+import type { View } from '../../runtime/document.ts';
+import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
+import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
+import { taking } from './patch.ts';
+
+/** Schedules of one job. */
+const SCHEDULES_MAX = 100;
+const ENV_MAX = 500;
+
+const Cron = z.strictObject({ type: z.literal('cron'), cron: text(1_000, 1), timeZone: text(100).optional() });
+/** Types only; what they mean together the schedule itself judges. */
+const Calendar = z.strictObject({
+  type: z.literal('calendar'),
+  id: text(100).optional(),
+  enabled: z.union([z.literal(0), z.literal(1)], '0 or 1').optional(),
+  turnmode: whole(1, 6),
+  interval: whole(0, 2 ** 31 - 1).optional(),
+  startdate: text(20, 1),
+  enddate: text(20).optional(),
+  starttime: text(20).optional(),
+  endtime: text(20).optional(),
+  selectat: text(100).optional(),
+  monthlyof: z.strictObject({ day: whole(-31, 31), week: text(20) }, 'an object {day, week}').optional(),
+  timeZone: text(100).optional(),
+});
+
+/** `undefined` and absent are two things to a Schedule; JSON knows only absent. */
+export const ScheduleBody = z
+  .discriminatedUnion('type', [Cron, Calendar], 'an object whose type is "cron" or "calendar"')
+  .transform(schedule => schedule as Schedule);
+
+const env = () => {
+  const rule = 'an object of texts, by names of letters, digits and "_"';
+  return z
+    .record(z.string(), text(), rule)
+    .refine(
+      entries => Object.keys(entries).every(key => /^[A-Za-z_][A-Za-z0-9_]{0,199}$/.test(key)) && Object.keys(entries).length <= ENV_MAX,
+      rule,
+    );
+};
+
+const { retry, misfire, resources } = jobDefaults;
+
+const JobFields = z
+  .strictObject(
+    {
+      name: name(),
+      pool: name().optional(),
+      kind: choice(['transient', 'resident']).default(jobDefaults.kind),
+      app: name().nullable().default(null),
+      command: command().nullable().default(null),
+      shell: flag().default(false),
+      env: env().default({}),
+      parameter: text().default(''),
+      shards: z
+        .strictObject(
+          { total: whole(1, 1_000).default(1), parameters: z.record(z.string(), text(), 'an object of texts').default({}) },
+          'an object {total, parameters}',
+        )
+        .prefault({}),
+      schedules: z
+        .array(ScheduleBody, `a list of at most ${SCHEDULES_MAX} schedules`)
+        .max(SCHEDULES_MAX, `a list of at most ${SCHEDULES_MAX} schedules`)
+        .default([]),
+      timeZone: text(100, 1).optional(),
+      resources: z
+        .strictObject(
+          { cpus: cpus().default(resources.cpus), memoryMB: memoryMB().default(resources.memoryMB) },
+          'an object {cpus, memoryMB}',
+        )
+        .prefault({}),
+      placement: choice(['pack', 'sticky', 'spread']).default(jobDefaults.placement),
+      partial: flag().default(false),
+      overlap: choice(['skip', 'queue', 'allow', 'replace']).default(jobDefaults.overlap),
+      overlapLimit: whole(1, 1_000).optional(),
+      misfire: z
+        .strictObject(
+          { policy: choice(['skip', 'once', 'all']).default(misfire.policy), limit: whole(1, 1_000).default(misfire.limit) },
+          'an object {policy, limit}',
+        )
+        .prefault({}),
+      misfireGraceMs: span().default(jobDefaults.misfireGraceMs),
+      retry: z
+        .strictObject(
+          {
+            attempts: whole(1, 1_000).default(retry.attempts),
+            backoffMs: span().default(retry.backoffMs),
+            maxBackoffMs: span().default(retry.maxBackoffMs),
+          },
+          'an object {attempts, backoffMs, maxBackoffMs}',
+        )
+        .prefault({}),
+      failover: flag().default(false),
+      failoverLimit: whole(0, 1_000).default(jobDefaults.failoverLimit),
+      disconnect: choice(['continue', 'stop']).default(jobDefaults.disconnect),
+      disconnectMs: span().default(0),
+      timeoutMs: span().default(0),
+      killGraceMs: span().default(jobDefaults.killGraceMs),
+      shardingContext: flag().default(false),
+      description: text(10_000).default(''),
+      enabled: flag().default(true),
+    },
+    'a JSON object',
+  )
+  .superRefine((job, context) => {
+    const say = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (job.command === null && job.app === null) say(['command'], 'a command, unless app names an app that brings one');
+    const beyond = Object.keys(job.shards.parameters).find(item => !/^\d{1,4}$/.test(item) || Number(item) >= job.shards.total);
+    if (beyond !== undefined) say(['shards', 'parameters'], `an object whose keys are shards from 0 to ${job.shards.total - 1}`);
+    if (job.retry.maxBackoffMs < job.retry.backoffMs) say(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
+    if (job.shell && Array.isArray(job.command)) say(['shell'], 'false for a command that is a list: a shell takes one text');
+  });
+
+/** Told, but not taken. */
+const READ_ONLY = [
+  'id',
+  'status',
+  'nextAt',
+  'lastOutcome',
+  'lastExecution',
+  'lastFinishedAt',
+  'quarantine',
+  'rev',
+  'version',
+  'createdAt',
+  'updatedAt',
+] as const;
+
+export const JobBody = taking(JobFields, READ_ONLY);
+export type JobBody = z.output<typeof JobBody>;
+
+/** `identity` is what a body does not say, or says only perhaps. */
+export function configOf(body: JobBody, identity: Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect'>): JobConfig {
+  const { enabled: _, overlapLimit, pool: _pool, timeZone: _zone, ...rest } = body;
+  const { id, pool, timeZone, dialect } = identity;
+  return { ...rest, id, pool, timeZone, dialect, overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap) };
+}
+
+export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
+  const { dialect: _, ...config } = context.config;
+  const status = statusOf(context, value);
+  const isStill = quarantine !== null || status === 'disabled' || status === 'deleting';
+  return {
+    ...config,
+    enabled: status === 'idle' || status === 'running',
+    status: quarantine ? ('quarantined' as const) : status,
+    nextAt: isStill ? null : iso(context.nextAt),
+    lastOutcome: context.lastOutcome,
+    lastExecution: context.lastExecution,
+    lastFinishedAt: iso(context.lastFinishedAt),
+    quarantine: quarantine ? { reason: quarantine.reason, since: iso(quarantine.at) } : null,
+    rev,
+    version: context.version,
+    createdAt: iso(context.createdAt),
+    updatedAt: iso(context.updatedAt),
+  };
+}

@@ -1,0 +1,153 @@
+/** `/v1/jobs`: the thing itself and what may be done with it. */
+import { z } from 'zod';
+import type { JobConfig } from '../../../actors/config.ts';
+import { isTimeZone } from '../../../actors/schedule.ts';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { choices, name } from '../fields.ts';
+import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
+import { given } from '../lookup.ts';
+import { parse } from '../parse.ts';
+import { type Route, route } from '../routes.ts';
+import { KillQuery } from './apps.ts';
+import { configOf, JobBody, jobShape } from './job-body.ts';
+import { type Page, paging } from './paging.ts';
+import { PatchBody, patched } from './patch.ts';
+
+const fields: FieldNames = { app: 'app', pool: 'pool', schedule: (place, issue) => `schedules[${place}].${issue}` };
+
+const ListQuery = z.object({
+  ...paging,
+  status: choices(['idle', 'running', 'disabled', 'deleting']).optional(),
+  outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
+  app: name().optional(),
+});
+
+/** Throws Problem for a zone that nobody knows, before it is given to a schedule. */
+function checkZone(timeZone: string | undefined): void {
+  if (timeZone === undefined || isTimeZone(timeZone)) return;
+  const sentence = `timeZone is ${JSON.stringify(timeZone)}, but must be an IANA time zone such as "Europe/Berlin".`;
+  throw new Problem('invalid', sentence, { field: 'timeZone' });
+}
+
+export function jobRoutes(center: Center): Route[] {
+  const { views, runtime, config } = center;
+  const shapeOf = async (jobName: string) => jobShape(await jobOf(center, jobName));
+  const turn = async (jobName: string, event: { type: 'job.enable' } | { type: 'job.disable'; kill: boolean }) => {
+    const { address } = await jobOf(center, jobName);
+    await runtime.ask(address, event);
+    return shapeOf(jobName);
+  };
+  /** The configuration that a body asks for, with what it leaves open. */
+  const whole = async (body: JobBody, kept: Pick<JobConfig, 'id' | 'dialect'>): Promise<JobConfig> => {
+    checkZone(body.timeZone);
+    const pool = body.pool ?? config.pool;
+    return configOf(body, { ...kept, pool, timeZone: body.timeZone ?? (await zoneOf(center, pool)) });
+  };
+
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/jobs',
+      access: 'user',
+      says: 'Jobs by name.',
+      query: ListQuery,
+      async handle({ query: { app, ...query } }): Promise<Page<unknown>> {
+        const page = await views.list('job', { ...given({ ...query, parent: app }), order: 'name' });
+        return { items: page.items.map(jobShape), next: page.next };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/jobs',
+      access: 'user',
+      says: 'Registers a job.',
+      body: JobBody,
+      status: 201,
+      async handle({ body }) {
+        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields);
+        return body.enabled ? shapeOf(body.name) : turn(body.name, { type: 'job.disable', kill: false });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/jobs/:name',
+      access: 'user',
+      says: 'One job.',
+      handle: ({ params }) => shapeOf(params.name),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v1/jobs/:name',
+      access: 'user',
+      says: 'Changes the given fields; null puts one back to its default.',
+      body: PatchBody,
+      async handle({ body: patch, params }) {
+        const view = await jobOf(center, params.name);
+        const before = jobShape(view);
+        const body = parse(JobBody, patched(withNaturalLimit(before, patch), patch));
+        await updateJob(center, await whole(body, view.context.config), fields);
+        if (body.enabled === before.enabled) return shapeOf(params.name);
+        return turn(params.name, body.enabled ? { type: 'job.enable' } : { type: 'job.disable', kill: false });
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v1/jobs/:name',
+      access: 'user',
+      says: 'Forgets a job and ends what of it runs.',
+      status: 204,
+      async handle({ params }) {
+        const { address } = await jobOf(center, params.name);
+        await runtime.ask(address, { type: 'job.deregister' });
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/jobs/:name/trigger',
+      access: 'user',
+      says: 'Runs a job now. The same Idempotency-Key gives the same execution.',
+      status: 202,
+      async handle({ params, key }) {
+        const { address } = await jobOf(center, params.name);
+        return executionIn(await runtime.ask(address, { type: 'job.trigger', ...(key === undefined ? {} : { key }) }));
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/jobs/:name/enable',
+      access: 'user',
+      says: 'The job starts again when it is due.',
+      handle: ({ params }) => turn(params.name, { type: 'job.enable' }),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/jobs/:name/disable',
+      access: 'user',
+      says: 'The job starts nothing new; with kill=true what runs is ended.',
+      query: KillQuery,
+      handle: ({ params, query }) => turn(params.name, { type: 'job.disable', kill: query.kill }),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/jobs/:name/release',
+      access: 'user',
+      says: 'Ends the quarantine of a job.',
+      async handle({ params }) {
+        const { address } = await jobOf(center, params.name);
+        await runtime.release(address);
+        return shapeOf(params.name);
+      },
+    }),
+  ];
+}
+
+/** A patch that changes `overlap` and does not name a limit wants the limit that is usual there. */
+function withNaturalLimit(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>) {
+  if (patch.overlap === undefined || patch.overlap === before.overlap || patch.overlapLimit !== undefined) return before;
+  const { overlapLimit: _, ...rest } = before;
+  return rest;
+}
+
+/** What a job answers to a trigger, without what only the first of several callers would hear. */
+export const executionIn = (answer: unknown): { execution: string } => ({ execution: (answer as { execution: string }).execution });

@@ -1,0 +1,43 @@
+/** The occurrence ledger of a job: every due time with what became of it. */
+import { z } from 'zod';
+import { NoSuchActor } from '../../runtime/errors.ts';
+import type { Center } from '../center.ts';
+import { choice, instant, queryFlag } from '../fields.ts';
+import { given } from '../lookup.ts';
+import { type Route, route } from '../routes.ts';
+import { cursorOf, paging, placeOf } from './paging.ts';
+import { countVerdicts, occurrencesOf, type Place } from './stretches.ts';
+
+const Query = z.object({
+  ...paging,
+  from: instant().optional(),
+  to: instant().optional(),
+  verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused']).optional(),
+  summary: queryFlag().default(false),
+});
+
+export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:name/occurrences',
+    access: 'user',
+    says: 'Due times with their verdicts, oldest first; with summary=true how many of each.',
+    query: Query,
+    async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, ...range } }) {
+      const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
+      // What became of the due times of a job is kept longer than the job.
+      if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0))
+        throw new NoSuchActor(`job/${job.slice(0, 100)}`);
+      const today = view?.context.config;
+      const within = given({ job, ...range });
+      if (summary) return countVerdicts(store, within, today);
+
+      const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2);
+      const found: Place[] = [];
+      const dues = occurrencesOf(store, given({ ...within, verdict }), today, cursor === undefined ? undefined : { entryFrom, dueAt });
+      for await (const due of dues) if (found.push(due) > limit) break;
+      const last = found.length > limit ? found[limit - 1] : undefined;
+      return { items: found.slice(0, limit).map(({ told }) => told), next: last ? cursorOf(last.entryFrom, last.dueAt) : null };
+    },
+  }),
+];

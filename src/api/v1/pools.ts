@@ -1,0 +1,159 @@
+/** `/v1/pools`, and who holds what of a pool. */
+import { z } from 'zod';
+import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
+import type { PoolConfig } from '../../../actors/pool.ts';
+import { isTimeZone } from '../../../actors/schedule.ts';
+import { Refused } from '../../runtime/errors.ts';
+import type { View } from '../../runtime/document.ts';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { iso, name, text } from '../fields.ts';
+import { all, given, one } from '../lookup.ts';
+import { parse } from '../parse.ts';
+import { type Route, route } from '../routes.ts';
+import { amounts } from './hosts.ts';
+import { type Page, paging } from './paging.ts';
+import { PatchBody, patched, taking } from './patch.ts';
+
+const SERVERS_MAX = 10_000;
+const READ_ONLY = ['status', 'hosts', 'waiting', 'total', 'free', 'rev', 'createdAt', 'updatedAt'] as const;
+
+const PoolBody = taking(
+  z.strictObject(
+    {
+      name: name(),
+      timeZone: z
+        .string('an IANA time zone such as Europe/Berlin, or null')
+        .refine(isTimeZone, 'an IANA time zone such as Europe/Berlin, or null')
+        .nullable()
+        .default(null),
+      servers: z.array(text(253, 1), 'a list of host names or addresses').max(SERVERS_MAX).default([]),
+      description: text(10_000).default(''),
+    },
+    'a JSON object',
+  ),
+  READ_ONLY,
+);
+
+const sum = (hosts: LedgerHost[], of: (host: LedgerHost) => { cpu: number; memory: number }) =>
+  amounts(hosts.map(of).reduce((a, b) => ({ cpu: a.cpu + b.cpu, memory: a.memory + b.memory }), { cpu: 0, memory: 0 }));
+
+function poolShape({ context, value, rev }: View<'pool'>) {
+  const hosts = Object.values(context.hosts);
+  return {
+    ...context.config,
+    status: String(value),
+    hosts: hosts.length,
+    waiting: context.waiting.length,
+    total: sum(hosts, host => host.total),
+    free: sum(
+      hosts.filter(host => host.open),
+      freeOf,
+    ),
+    rev,
+    createdAt: iso(context.createdAt),
+    updatedAt: iso(context.updatedAt),
+  };
+}
+
+const allocationShape = ({ context, rev }: View<'pool'>) => ({
+  pool: context.config.name,
+  hosts: Object.values(context.hosts).map(host => ({
+    id: host.id,
+    name: host.name,
+    open: host.open,
+    total: amounts(host.total),
+    free: amounts(freeOf(host)),
+    apps: Object.entries(host.apps).map(([app, { cost, runs }]) => ({ app, runs, ...amounts(cost) })),
+    runs: Object.values(host.reservations).map(({ run, cost, app }) => ({ ...run, app, ...amounts(cost) })),
+  })),
+  waiting: context.waiting.map(({ request, since, reason }) => ({
+    execution: request.execution,
+    shards: request.runs.map(run => run.item),
+    since: iso(since),
+    reason,
+  })),
+  rev,
+});
+
+/** Makes sure that a pool is there; the center's own is before anything else asks for it. Doing it twice is fine. */
+export async function ensurePool({ views, runtime }: Pick<Center, 'views' | 'runtime'>, poolName: string): Promise<void> {
+  if (await views.get(`pool/${poolName}`)) return;
+  const config: PoolConfig = { name: poolName, timeZone: null, servers: [], description: '' };
+  try {
+    await runtime.ask(`pool/${poolName}`, { type: 'pool.create', config });
+  } catch (error) {
+    // Somebody was quicker.
+    if (!(error instanceof Refused)) throw error;
+  }
+}
+
+export function poolRoutes(center: Center): Route[] {
+  const { views, runtime } = center;
+  const shapeOf = async (poolName: string) => poolShape(await one(views, 'pool', poolName));
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/pools',
+      access: 'user',
+      says: 'Pools by name.',
+      query: z.object(paging),
+      async handle({ query }): Promise<Page<unknown>> {
+        const page = await views.list('pool', { ...given(query), order: 'name' });
+        return { items: page.items.map(poolShape), next: page.next };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/pools',
+      access: 'user',
+      says: 'Creates a pool.',
+      body: PoolBody,
+      status: 201,
+      async handle({ body }) {
+        await runtime.ask(`pool/${body.name}`, { type: 'pool.create', config: body });
+        return shapeOf(body.name);
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/pools/:name',
+      access: 'user',
+      says: 'One pool.',
+      handle: ({ params }) => shapeOf(params.name),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v1/pools/:name',
+      access: 'user',
+      says: 'Changes the given fields; null puts one back to its default.',
+      body: PatchBody,
+      async handle({ body, params }) {
+        const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body));
+        await runtime.ask(`pool/${params.name}`, { type: 'pool.modify', changes });
+        return shapeOf(params.name);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v1/pools/:name',
+      access: 'user',
+      says: 'Forgets a pool that has neither hosts nor jobs.',
+      status: 204,
+      async handle({ params }) {
+        const { address } = await one(views, 'pool', params.name);
+        const jobs = (await all(views, 'job', { order: 'name' })).filter(job => job.context.config.pool === params.name);
+        if (jobs.length > 0)
+          throw new Problem('conflict', `pool ${params.name} still has ${jobs.length} jobs, such as ${jobs[0]?.context.config.name}`);
+        await runtime.ask(address, { type: 'pool.delete' });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/pools/:name/allocation',
+      access: 'user',
+      says: 'Who holds what of each host, and who waits for room.',
+      handle: async ({ params }) => allocationShape(await one(views, 'pool', params.name)),
+    }),
+  ];
+}

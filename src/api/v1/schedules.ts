@@ -1,0 +1,43 @@
+/** When a job is due next, and when a schedule would be that nobody has saved yet. */
+import { z } from 'zod';
+import type { Center } from '../center.ts';
+import { digits, instant, whole } from '../fields.ts';
+import { checkSchedule, jobOf } from '../jobs.ts';
+import { parse } from '../parse.ts';
+import { type Route, route } from '../routes.ts';
+import { COUNT_DEFAULT, COUNT_MAX, dueTimes } from './due-times.ts';
+import { ScheduleBody } from './job-body.ts';
+
+const NextQuery = z.object({ count: digits(1, COUNT_MAX).default(COUNT_DEFAULT), from: instant().optional() });
+
+const PreviewBody = z.strictObject(
+  { schedule: z.unknown(), count: whole(1, COUNT_MAX).default(COUNT_DEFAULT), from: instant().optional() },
+  'a JSON object',
+);
+
+export const scheduleRoutes = (center: Center): Route[] => [
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:name/next',
+    access: 'user',
+    says: 'The coming due times of a job, strictly after `from`.',
+    query: NextQuery,
+    async handle({ params, query }) {
+      const { schedules, timeZone } = (await jobOf(center, params.name)).context.config;
+      return { items: dueTimes(schedules, timeZone, query.from ?? center.clock.now(), query.count), next: null };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/schedules/preview',
+    access: 'user',
+    says: 'The same for a schedule that is not saved yet.',
+    body: PreviewBody,
+    handle({ body }) {
+      // The schedule is the whole of what is asked about: its fields are named without a prefix.
+      const schedule = parse(ScheduleBody, body.schedule, 'schedule');
+      checkSchedule(schedule, center.config.timeZone, issue => issue);
+      return { items: dueTimes([schedule], center.config.timeZone, body.from ?? center.clock.now(), body.count), next: null };
+    },
+  }),
+];

@@ -1,0 +1,87 @@
+/** Login, logout, join tokens; and whether the center lives and serves. */
+import { z } from 'zod';
+import { StoreUnavailable } from '../../store/store.ts';
+import { tokenIn } from '../auth.ts';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { iso, name, whole } from '../fields.ts';
+import { JOIN_TOKEN_MS_MAX, JOIN_TOKEN_USES_MAX } from '../join-tokens.ts';
+import { type Route, route } from '../routes.ts';
+
+const LoginBody = z.strictObject({ username: z.string('a text'), password: z.string('a text') }, 'a JSON object');
+
+/** An empty body is a wish without particulars. */
+const JoinTokenBody = z
+  .strictObject(
+    {
+      pool: name().nullable().default(null),
+      uses: whole(1, JOIN_TOKEN_USES_MAX).default(1),
+      expiresInMs: whole(1, JOIN_TOKEN_MS_MAX).default(JOIN_TOKEN_MS_MAX),
+    },
+    'a JSON object',
+  )
+  .prefault({});
+
+export const sessionRoutes = (center: Center): Route[] => [
+  route({
+    method: 'POST',
+    path: '/v1/login',
+    access: 'public',
+    says: 'Gives a token for user and password.',
+    body: LoginBody,
+    async handle({ body, address }) {
+      const { token, expiresAt } = await center.auth.login(body.username, body.password, address);
+      return { token, expiresAt: iso(expiresAt) };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/logout',
+    access: 'user',
+    says: 'Ends the token that the request carries.',
+    status: 204,
+    async handle({ c }) {
+      const token = tokenIn(c.req.raw);
+      if (token !== undefined) await center.auth.logout(token);
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/join-tokens',
+    access: 'user',
+    says: 'Makes a token by which agents become hosts.',
+    body: JoinTokenBody,
+    status: 201,
+    async handle({ body }) {
+      if (body.pool !== null && !(await center.views.get(`pool/${body.pool}`))) {
+        throw new Problem('invalid', `there is no pool ${body.pool}; create it first.`, { field: 'pool' });
+      }
+      const { token, expiresAt } = await center.auth.createJoinToken(body);
+      return { token, expiresAt: iso(expiresAt) };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/health',
+    access: 'public',
+    says: 'The process lives.',
+    handle: () => ({ status: 'ok' }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ready',
+    access: 'public',
+    says: 'Store and partitions serve; else 503 with the reason.',
+    async handle() {
+      const reason = center.unready?.();
+      if (reason !== undefined) throw new Problem('unavailable', reason, { retryAfterMs: 1_000 });
+      try {
+        await center.store.probe();
+      } catch (cause) {
+        if (!(cause instanceof StoreUnavailable)) throw cause;
+        throw new Problem('unavailable', 'the store cannot commit now', { retryAfterMs: 1_000, cause });
+      }
+      return { status: 'ready' };
+    },
+  }),
+];

@@ -1,0 +1,120 @@
+/**
+ * The ledger keeps a stretch of due times under one verdict as one entry. Here it becomes its due times again: by the schedules that it was
+ * written under where the entry keeps them, else by those of today, if they give exactly that stretch. Where they do not, the stretch is told
+ * as what it is: from, to, count. Nothing is made up.
+ */
+import type { JobConfig } from '../../../actors/config.ts';
+import { type CompiledSchedule, compileCached, countDues, nextDueOf } from '../../../actors/schedule.ts';
+import type { Ledger, Occurrence, Verdict } from '../../store/store.ts';
+import { iso } from '../fields.ts';
+
+type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
+
+/** An entry that may know under which schedules it was written. */
+export type Entry = Occurrence & { rule?: Rule | null };
+
+/** Several schedules together are walked due time by due time to see whether they fit; a longer stretch is told as such. */
+const WALK_MAX = 20_000;
+
+export interface Told {
+  dueAt: string;
+  /** Only of a stretch that is told as a whole: its last due time, and how many there are. */
+  until?: string;
+  count?: number;
+  verdict: Verdict;
+  execution: string | null;
+  reason: string | null;
+  decidedAt: string;
+}
+
+/** A due time and where it stands, to go on from. */
+export interface Place {
+  told: Told;
+  entryFrom: number;
+  dueAt: number;
+}
+
+/** The compiled schedules that name the due times of this entry, or undefined when nobody knows them any more. */
+function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | undefined {
+  const rule = entry.rule ?? today;
+  if (!rule) return undefined;
+  const rules = rule.schedules
+    .filter(schedule => schedule.type === 'cron' || schedule.enabled !== 0)
+    .map(schedule => compileCached(schedule, rule.timeZone));
+  if (rules.length > 1 && entry.count > WALK_MAX) return entry.rule ? rules : undefined;
+  const found = countDues(rules, entry.from - 1, entry.to, entry.count + 1);
+  return found.count === entry.count && found.first === entry.from && found.last === entry.to ? rules : undefined;
+}
+
+/** The due times of an entry within from..to (inclusive), or the entry as a whole. */
+function* expand(entry: Entry, today: Rule | undefined, from: number, to: number): Generator<Place> {
+  const { verdict, execution, reason } = entry;
+  const at = (dueAt: number): Place => ({
+    told: { dueAt: iso(dueAt), verdict, execution, reason, decidedAt: iso(entry.decidedAt) },
+    entryFrom: entry.from,
+    dueAt,
+  });
+  const isWithin = (dueAt: number) => dueAt >= from && dueAt <= to;
+  if (entry.count <= 2) {
+    if (isWithin(entry.from)) yield at(entry.from);
+    if (entry.count === 2 && isWithin(entry.to)) yield at(entry.to);
+    return;
+  }
+  const rules = rulesOf(entry, today);
+  if (!rules) {
+    // To go on behind it is to go on behind its end.
+    if (from <= entry.to)
+      yield { ...at(entry.from), told: { ...at(entry.from).told, until: iso(entry.to), count: entry.count }, dueAt: entry.to };
+    return;
+  }
+  const last = Math.min(to, entry.to);
+  for (let due = nextDueOf(rules, Math.max(from, entry.from) - 1); due !== undefined && due <= last; due = nextDueOf(rules, due))
+    yield at(due);
+}
+
+const PAGE = 100;
+
+/** Due times of a job with their verdicts, oldest first, behind `after` where the last page ended. */
+export async function* occurrencesOf(
+  ledger: Pick<Ledger, 'occurrences'>,
+  query: { job: string; from?: number; to?: number; verdict?: Verdict },
+  today: Rule | undefined,
+  after?: { entryFrom: number; dueAt: number },
+): AsyncGenerator<Place> {
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query;
+  let behind = after === undefined ? undefined : after.entryFrom - 1;
+  for (;;) {
+    const entries: Entry[] = await ledger.occurrences({ ...query, limit: PAGE, ...(behind === undefined ? {} : { after: behind }) });
+    for (const entry of entries) {
+      const begun = after && entry.from === after.entryFrom ? after.dueAt + 1 : from;
+      yield* expand(entry, today, Math.max(from, begun), to);
+    }
+    const last = entries.at(-1);
+    if (!last || entries.length < PAGE) return;
+    behind = last.from;
+  }
+}
+
+/** Due times per verdict within from..to; of a stretch that sticks out only what lies within counts, as far as its due times are known. */
+export async function countVerdicts(
+  ledger: Pick<Ledger, 'occurrences' | 'summary'>,
+  query: { job: string; from?: number; to?: number },
+  today: Rule | undefined,
+): Promise<Record<Verdict, number>> {
+  const counts: Record<Verdict, number> = { ran: 0, coalesced: 0, skippedOverlap: 0, missedDown: 0, disabled: 0, refused: 0 };
+  Object.assign(counts, await ledger.summary(query));
+  const { job, from, to } = query;
+  const lessOutside = async (edge: number | undefined, outside: (entry: Entry) => [after: number, until: number]) => {
+    if (edge === undefined) return;
+    for (const entry of await ledger.occurrences({ job, from: edge, to: edge, limit: PAGE })) {
+      const [after, until] = outside(entry);
+      if (entry.count === 1 || until <= after) continue;
+      const rules = entry.count === 2 ? undefined : rulesOf(entry, today);
+      const ends = [entry.from, entry.to].filter(due => due > after && due <= until).length;
+      counts[entry.verdict] -= rules ? countDues(rules, after, until).count : entry.count === 2 ? ends : 0;
+    }
+  };
+  await lessOutside(from, entry => [entry.from - 1, (from ?? 0) - 1]);
+  await lessOutside(to, entry => [to ?? 0, entry.to]);
+  return counts;
+}

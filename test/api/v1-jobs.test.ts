@@ -1,0 +1,234 @@
+import { describe, expect, test } from 'bun:test';
+import { aDoor } from './support.ts';
+
+const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' };
+
+describe('a job in /v1', () => {
+  test('needs a name and a command, and has the defaults of everything else', async () => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/jobs', { name: 'nightly', command: 'echo it' });
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      name: 'nightly',
+      id: expect.stringMatching(/^[0-9a-f]{24}$/),
+      pool: 'default',
+      kind: 'transient',
+      app: null,
+      command: 'echo it',
+      shell: false,
+      env: {},
+      parameter: '',
+      shards: { total: 1, parameters: {} },
+      schedules: [],
+      timeZone: 'UTC',
+      resources: { cpus: 0.1, memoryMB: 64 },
+      placement: 'pack',
+      partial: false,
+      overlap: 'skip',
+      overlapLimit: 1,
+      misfire: { policy: 'skip', limit: 10 },
+      misfireGraceMs: 60_000,
+      retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000 },
+      failover: false,
+      failoverLimit: 3,
+      disconnect: 'continue',
+      disconnectMs: 0,
+      timeoutMs: 0,
+      killGraceMs: 10_000,
+      shardingContext: false,
+      description: '',
+      enabled: true,
+      status: 'idle',
+      nextAt: null,
+      lastOutcome: null,
+      lastExecution: null,
+      lastFinishedAt: null,
+      quarantine: null,
+      rev: 1,
+      version: 1,
+      createdAt: '2026-11-22T08:00:00.000Z',
+      updatedAt: '2026-11-22T08:00:00.000Z',
+    });
+    expect((await door.get('/v1/jobs/nightly')).body).toEqual(body);
+  });
+
+  const wrong: [object, string, string][] = [
+    [{ name: undefined }, 'name', 'name is missing'],
+    [{ command: undefined }, 'command', 'command'],
+    [{ command: '' }, 'command', 'a command'],
+    [{ command: [] }, 'command', 'a command'],
+    [{ command: ['a\0'] }, 'command[0]', 'a command'],
+    [{ app: 'nope' }, 'app', 'app nope is not published'],
+    [{ pool: 'nope' }, 'pool', 'there is no pool nope'],
+    [{ overlpa: 'skip' }, 'overlpa', 'did you mean overlap?'],
+    [{ overlap: 'never' }, 'overlap', 'one of skip, queue, allow, replace'],
+    [{ retry: { attempts: 0 } }, 'retry.attempts', 'a whole number from 1'],
+    [{ retry: { atempts: 2 } }, 'retry.atempts', 'did you mean attempts?'],
+    [{ retry: { backoffMs: 10, maxBackoffMs: 9 } }, 'retry.maxBackoffMs', 'at least'],
+    [{ shards: { total: 1001 } }, 'shards.total', 'from 1 to 1000'],
+    [{ shards: { total: 2, parameters: { '2': 'x' } } }, 'shards.parameters', 'from 0 to 1'],
+    [{ resources: { cpus: '1' } }, 'resources.cpus', 'resources.cpus is "1"'],
+    [{ resources: { memoryMB: 0 } }, 'resources.memoryMB', 'from 1'],
+    [{ env: { 'A B': 'x' } }, 'env', 'by names'],
+    [{ env: { A: 1 } }, 'env.A', 'a text'],
+    [{ timeZone: 'Mars/Base' }, 'timeZone', 'IANA'],
+    [{ timeoutMs: -1 }, 'timeoutMs', 'a whole number from 0'],
+    [{ shell: true, command: ['a'] }, 'shell', 'false for a command that is a list'],
+    [{ schedules: [{ type: 'cron', cron: '* * *' }] }, 'schedules[0].cron', 'cron'],
+    [{ schedules: [{ type: 'cron', cron: '0 0 9 * * ?', timeZone: 'X' }] }, 'schedules[0].timeZone', 'IANA'],
+    [{ schedules: [{ ...calendar }, { ...calendar, startdate: '2026-11-22' }] }, 'schedules[1].startdate', 'startdate'],
+    [{ schedules: [{ ...calendar, turnmode: 9 }] }, 'schedules[0].turnmode', 'from 1 to 6'],
+    [{ schedules: [{ type: 'hourly' }] }, 'schedules[0].type', '"cron" or "calendar"'],
+    [{ schedules: 'daily' }, 'schedules', 'a list'],
+    [{ description: 'x'.repeat(10_001) }, 'description', 'at most 10000'],
+    [{ parameter: 'x'.repeat(65_537) }, 'parameter', 'at most 65536'],
+  ];
+  const rows = wrong.map(([difference, field, sentence]) => [field, sentence, difference] as const);
+  test.each(rows)('is refused for its %s (%s), and nothing is stored', async (field, sentence, difference) => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/jobs', { name: 'nightly', command: 'echo it', ...difference });
+    expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
+    expect(body.error.message).toContain(sentence);
+    expect((await door.get('/v1/jobs')).body).toEqual({ items: [], next: null });
+  });
+
+  test('that is too large as a whole is refused', async () => {
+    const door = await aDoor();
+    const env = Object.fromEntries(Array.from({ length: 10 }, (_, place) => [`A${place}`, 'x'.repeat(30_000)]));
+    expect((await door.post('/v1/jobs', { name: 'nightly', command: 'a', env })).body.error.message).toContain('at most 262144');
+  });
+
+  test('to be kept resident comes later', async () => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/jobs', { name: 'a', command: 'b', kind: 'resident' });
+    expect(status).toBe(409);
+    expect(body.error.message).toContain('comes with resident jobs');
+  });
+
+  test('takes the zone of its pool, and says when it is due next', async () => {
+    const door = await aDoor();
+    await door.post('/v1/pools', { name: 'berlin', timeZone: 'Europe/Berlin' });
+    const { body } = await door.post('/v1/jobs', {
+      name: 'a',
+      command: ['b'],
+      pool: 'berlin',
+      schedules: [{ type: 'cron', cron: '0 0 10 * * ?' }],
+    });
+    expect(body).toMatchObject({ timeZone: 'Europe/Berlin', nextAt: '2026-11-22T09:00:00.000Z' });
+  });
+
+  test('is changed field by field, and null brings a default back', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' }, retry: { attempts: 3 }, timeoutMs: 5, overlap: 'queue' });
+    const before = (await door.get('/v1/jobs/a')).body;
+    const { status, body } = await door.patch('/v1/jobs/a', {
+      retry: { backoffMs: 7 },
+      env: { B: '2' },
+      timeoutMs: null,
+      overlap: 'allow',
+    });
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      ...before,
+      retry: { attempts: 3, backoffMs: 7, maxBackoffMs: 300_000 },
+      env: { B: '2' },
+      timeoutMs: 0,
+      overlap: 'allow',
+      overlapLimit: 10,
+      rev: 2,
+      version: 2,
+    });
+    expect((await door.patch('/v1/jobs/a', before)).body).toMatchObject({ env: { A: '1' }, overlap: 'queue', overlapLimit: 1, rev: 3 });
+  });
+
+  test('is not renamed, and a bad change changes nothing', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    for (const patch of [{ name: 'c' }, { command: null }, { retry: 5 }, [], 'x', { shards: { total: 0 } }]) {
+      expect((await door.patch('/v1/jobs/a', patch)).status).toBe(400);
+    }
+    expect((await door.get('/v1/jobs/a')).body.rev).toBe(1);
+    expect((await door.patch('/v1/jobs/nope', {})).status).toBe(404);
+  });
+
+  test('is disabled, enabled, and deleted', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    expect((await door.get('/v1/jobs/a')).body).toMatchObject({ enabled: false, status: 'disabled', nextAt: null });
+    expect((await door.post('/v1/jobs/a/trigger')).status).toBe(409);
+    expect((await door.patch('/v1/jobs/a', { enabled: true })).body).toMatchObject({ enabled: true, nextAt: '2026-11-22T08:00:05.000Z' });
+    expect((await door.post('/v1/jobs/a/disable')).body).toMatchObject({ status: 'disabled' });
+    expect((await door.post('/v1/jobs/a/enable')).body).toMatchObject({ status: 'idle' });
+    const { status, text } = await door.del('/v1/jobs/a');
+    expect([status, text]).toEqual([204, '']);
+    expect((await door.get('/v1/jobs/a')).body.error.code).toBe('notFound');
+    expect((await door.del('/v1/jobs/a')).status).toBe(404);
+  });
+
+  test('whose app is refused is quarantined, says so, and is released', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    const { config } = (await door.context('job/a')).context;
+    // Past the door's own look: the app goes away between look and registration.
+    await door.world.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
+    await door.settled();
+    expect((await door.get('/v1/jobs/a')).body).toMatchObject({
+      status: 'quarantined',
+      nextAt: null,
+      quarantine: { reason: 'app gone is not published' },
+    });
+    const refused = await door.post('/v1/jobs/a/trigger');
+    expect({ status: refused.status, code: refused.body.error.code }).toEqual({ status: 409, code: 'quarantined' });
+    await door.post('/v1/apps', { name: 'gone', url: 'http://h/x.zip', command: 'run' });
+    expect((await door.post('/v1/jobs/a/release')).body.status).toBe('idle');
+    expect((await door.post('/v1/jobs/a/release')).status).toBe(409);
+  });
+
+  test('is listed page by page, by name, state and app', async () => {
+    const door = await aDoor();
+    await door.post('/v1/apps', { name: 'my_app', url: 'http://h/x.zip', command: 'run' });
+    for (const name of ['e', 'c', 'a', 'd', 'b'])
+      await door.post('/v1/jobs', { name, ...(name < 'c' ? { app: 'my_app' } : { command: 'x' }) });
+    await door.post('/v1/jobs/c/disable');
+    const names: string[] = [];
+    let next = '';
+    do {
+      const { body } = await door.get(`/v1/jobs?limit=2${next && `&cursor=${next}`}`);
+      names.push(...body.items.map((job: { name: string }) => job.name));
+      next = body.next;
+    } while (next);
+    expect(names).toEqual(['a', 'b', 'c', 'd', 'e']);
+    const named = async (query: string) => (await door.get(`/v1/jobs?${query}`)).body.items.map((job: { name: string }) => job.name);
+    expect(await named('app=my_app')).toEqual(['a', 'b']);
+    expect(await named('status=disabled')).toEqual(['c']);
+    for (const query of ['limit=0', 'limit=201', 'limit=x', 'cursor=zzz', 'status=bad']) {
+      const { status, body } = await door.get(`/v1/jobs?${query}`);
+      expect([status, body.error.field]).toEqual([400, query.split('=')[0]]);
+    }
+  });
+});
+
+describe('a trigger in /v1', () => {
+  test('answers 202 with the execution', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { status, body } = await door.post('/v1/jobs/a/trigger');
+    expect(status).toBe(202);
+    expect(body).toEqual({ execution: expect.stringMatching(/^a@20261122T080000\.000Z~/) });
+    expect((await door.get(`/v1/executions/${body.execution}`)).body.trigger).toBe('api');
+    expect((await door.post('/v1/jobs/nope/trigger')).status).toBe(404);
+  });
+
+  test('with the same key gives the same answer', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'allow' });
+    const first = await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });
+    const again = await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });
+    const other = await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k2' });
+    expect([again.status, again.text]).toEqual([first.status, first.text]);
+    expect(other.text).not.toBe(first.text);
+    expect((await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k'.repeat(201) })).body.error.field).toBe(
+      'Idempotency-Key',
+    );
+  });
+});
