@@ -3,6 +3,7 @@
  * it in. The record of the key is written before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
  */
 import { type Hello, helloText, PROTOCOL } from '../../agent/protocol.ts';
+import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { Refused } from '../../runtime/errors.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -29,12 +30,13 @@ export interface IdentityParts {
   runtime: Pick<Runtime, 'ask'>;
   views: Pick<Views, 'get'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
+  clock: Clock;
   ids: Ids;
   hostGraceMs: number;
   /** Whether `signature` (base64url) over the UTF-8 bytes of `text` was made with the private half of `publicKey` (raw 32 bytes, base64url). */
   verify(publicKey: string, text: string, signature: string): boolean | Promise<boolean>;
-  /** Takes one use of a join token; undefined when it has none left, is expired or unknown. */
-  spendJoinToken(token: string): Promise<{ pool: string | null } | undefined>;
+  /** Takes one use of a join token; undefined when it has none left, is expired at `now` (epoch ms) or unknown. */
+  spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   auth: 'on' | 'off';
 }
 
@@ -54,7 +56,7 @@ export function createIdentities(parts: IdentityParts): Identities {
       if (mayJoinFreely) return hello.pool;
       throw new Unwelcome('unknownKey', 'this center does not know the key of this agent; give it a join token');
     }
-    const token = await parts.spendJoinToken(hello.joinToken);
+    const token = await parts.spendJoinToken(hello.joinToken, parts.clock.now());
     if (token) return token.pool ?? hello.pool;
     // A token from an earlier life of the data directory must not keep the local agent out.
     if (mayJoinFreely) return hello.pool;

@@ -1,0 +1,91 @@
+/** Reading kept output: pieces in order, with a sign where something is left out. */
+import type { OutputChunk, OutputStore } from '../store.ts';
+import type { AttemptName } from './attempt.ts';
+import { BEFORE_ALL, readTally, type Tally, tallyOf } from './tally.ts';
+
+/** Records per question to the store. */
+export const OUTPUT_PAGE = 500;
+
+/** A place in the output of one shard: behind everything, if nothing was read yet, is `{ attempt: 0, seq: 0 }`. */
+export interface Place {
+  attempt: number;
+  seq: number;
+}
+
+export type Piece =
+  | { type: 'text'; chunk: OutputChunk }
+  /** `bytes` of this stream are not kept: pieces `from`..`to`, or what fell out on the host just before piece `to`. */
+  | { type: 'leftOut'; attempt: number; from: number; to: number; at: number; stream: 'stdout' | 'stderr'; bytes: number };
+
+/** One page of a shard's output behind `after`. `next` is where the following page begins; undefined when nothing was there. */
+export async function readPieces(
+  store: Pick<OutputStore, 'output'>,
+  { execution, item, after, limit = OUTPUT_PAGE }: { execution: string; item: number; after: Place; limit?: number },
+): Promise<{ pieces: Piece[]; next: Place | undefined }> {
+  const records = await store.output({ execution, item, after: { item, ...after }, limit });
+  const pieces: Piece[] = [];
+  let place = after;
+  let tally: Tally | undefined;
+  let tallyFor = 0;
+  for (const chunk of records) {
+    const previous: Place = chunk.attempt === place.attempt ? place : { attempt: chunk.attempt, seq: 0 };
+    place = { attempt: chunk.attempt, seq: chunk.seq };
+    if (chunk.seq < 0) continue;
+    const before = Math.max(0, previous.seq);
+    // Only where numbers are missing can something have been dropped; the tally may lie behind this page.
+    if (tallyFor !== chunk.attempt && chunk.seq !== before + 1) {
+      tally = tallyOf(records.filter(({ attempt }) => attempt === chunk.attempt)) ?? (await readTally(store, chunk));
+      tallyFor = chunk.attempt;
+    }
+    const dropped = tallyFor === chunk.attempt ? tally : undefined;
+    // The count covers it already; its removal was interrupted.
+    if (dropped && chunk.seq > dropped.headEnd && chunk.seq <= dropped.through) {
+      place = { attempt: chunk.attempt, seq: before };
+      continue;
+    }
+    if (dropped && before < dropped.through && chunk.seq > dropped.through) pieces.push(...gapOf(dropped, chunk.attempt));
+    if (chunk.leftOut > 0) {
+      const { attempt, seq, at, stream, leftOut } = chunk;
+      pieces.push({ type: 'leftOut', attempt, from: seq, to: seq, at, stream, bytes: leftOut });
+    }
+    pieces.push({ type: 'text', chunk });
+  }
+  const last = records.at(-1);
+  return { pieces, next: last && { attempt: last.attempt, seq: last.seq } };
+}
+
+function gapOf({ headEnd, through, at, stdout, stderr }: Tally, attempt: number): Piece[] {
+  const pieces: Piece[] = [];
+  const base = { type: 'leftOut', attempt, from: headEnd + 1, to: through, at } as const;
+  if (stdout > 0) pieces.push({ ...base, stream: 'stdout', bytes: stdout });
+  if (stderr > 0) pieces.push({ ...base, stream: 'stderr', bytes: stderr });
+  return pieces;
+}
+
+/** All records of one attempt, tallies first. */
+export async function* recordsOf(
+  store: Pick<OutputStore, 'output'>,
+  { execution, item, attempt }: AttemptName,
+): AsyncGenerator<OutputChunk> {
+  let seq = BEFORE_ALL;
+  for (;;) {
+    const page = await store.output({ execution, item, after: { item, attempt, seq }, limit: OUTPUT_PAGE });
+    for (const record of page) {
+      if (record.attempt !== attempt) return;
+      yield record;
+      seq = record.seq;
+    }
+    if (page.length < OUTPUT_PAGE) return;
+  }
+}
+
+/** Bytes of both streams that are accounted for: kept, or counted as left out. */
+export async function accountedBytes(store: Pick<OutputStore, 'output'>, name: AttemptName): Promise<number> {
+  const tally = await readTally(store, name);
+  let bytes = tally ? tally.stdout + tally.stderr : 0;
+  for await (const { seq, bytes: written, leftOut } of recordsOf(store, name)) {
+    const isCounted = tally && seq > tally.headEnd && seq <= tally.through;
+    if (seq > 0 && !isCounted) bytes += written + leftOut;
+  }
+  return bytes;
+}
