@@ -1,0 +1,164 @@
+/** The agent's program as it is on a host: its own process, a real keeper, real files and sockets. Shows rows 3 and 4 of the failures with true processes. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createPublicKey, verify } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
+import { FromAgent, helloText, runKey } from '../../src/agent/protocol.ts';
+import { systemClock } from '../../src/clock.ts';
+import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
+const NONCE = 'a-nonce';
+const data = mkdtempSync(join(tmpdir(), 'troupe-agent-'));
+const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+const frames: AgentFrame[] = [];
+let waiting: (() => void)[] = [];
+let socket: WebSocket | undefined;
+let agent: ChildProcess | undefined;
+
+server.on('connection', connected => {
+  socket = connected;
+  const say = (frame: object) => connected.send(JSON.stringify(frame));
+  say({ type: 'challenge', nonce: NONCE, protocol: 1 });
+  connected.on('message', text => {
+    const frame = FromAgent.parse(JSON.parse(String(text)));
+    frames.push(frame);
+    if (frame.type === 'hello') say({ type: 'welcome', host: 'h1', heartbeatMs: 5_000 });
+    if (frame.type === 'report') say({ type: 'reported', ids: [frame.id] });
+    if (frame.type === 'output') say({ type: 'kept', run: frame.run, through: frame.seq });
+    const ready = waiting;
+    waiting = [];
+    for (const one of ready) one();
+  });
+});
+
+/** The first frame that fits, now or later. */
+async function seen<T extends AgentFrame>(fits: (frame: AgentFrame) => frame is T): Promise<T> {
+  for (;;) {
+    const found = frames.find(fits);
+    if (found) return found;
+    await new Promise<void>(resolve => waiting.push(resolve));
+  }
+}
+
+type Hello = Extract<AgentFrame, { type: 'hello' }>;
+type Ended = Extract<AgentFrame, { state: 'ended' }>;
+const hello = () => seen((frame): frame is Hello => frame.type === 'hello');
+const ended = (run = aRun()) =>
+  seen((frame): frame is Ended => frame.type === 'report' && frame.state === 'ended' && runKey(frame.run) === runKey(run));
+const started = (run = aRun()) =>
+  seen((frame): frame is AgentFrame => frame.type === 'report' && frame.state === 'started' && runKey(frame.run) === runKey(run));
+const send = (frame: object) => socket?.send(JSON.stringify(frame));
+
+const args = (directory = data) => [
+  MAIN,
+  '--center',
+  `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  '--token',
+  'once',
+  '--name',
+  'h1',
+  '--data',
+  directory,
+];
+
+async function boot(): Promise<Hello> {
+  frames.length = 0;
+  agent = spawn(process.execPath, args(), { stdio: 'ignore' });
+  return hello();
+}
+
+function end(signal: NodeJS.Signals): Promise<number | null> {
+  return new Promise(resolve => {
+    if (!agent || agent.exitCode !== null || agent.signalCode !== null) return resolve(null);
+    agent.once('exit', code => resolve(code));
+    agent.kill(signal);
+  });
+}
+
+beforeAll(async () => {
+  if (!server.address()) await new Promise(resolve => server.once('listening', resolve));
+});
+
+afterAll(async () => {
+  await end('SIGKILL');
+  const keeper = await createKeeperDoor({ directory: data, clock: systemClock }).open();
+  process.kill(keeper.pid, 'SIGTERM');
+  await keeper.gone;
+  server.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+describe('the program on a host', () => {
+  test('proves its key, which only its owner may read', async () => {
+    const { publicKey, signature, joinToken, runs } = await boot();
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
+    expect(verify(null, Buffer.from(helloText(NONCE)), key, Buffer.from(signature, 'base64url'))).toBe(true);
+    expect([joinToken, runs]).toEqual(['once', []]);
+    expect(statSync(join(data, 'identity.pem')).mode & 0o777).toBe(0o600);
+  });
+
+  test('runs a process and tells its output and exit code', async () => {
+    const run = aRun({ item: 1 });
+    send(aStart({ run, spec: { command: 'echo "$1 in $(pwd)"; exit 3', shell: true, lastArgument: 'hello' } }));
+    const { exitCode, outcome, output } = await ended(run);
+    expect({ exitCode, outcome }).toEqual({ exitCode: 3, outcome: 'failed' });
+    const { text } = await seen((frame): frame is Extract<AgentFrame, { type: 'output' }> => frame.type === 'output');
+    expect(text).toStartWith(`hello in ${data}/work/`);
+    expect(output?.stdoutBytes).toBe(Buffer.byteLength(text));
+  });
+
+  test('is alone with its data directory', async () => {
+    const second = spawn(process.execPath, args(), { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    second.stderr?.on('data', text => {
+      said += text;
+    });
+    expect(await new Promise(resolve => second.on('close', resolve))).toBe(1);
+    expect(said).toContain('another agent uses');
+  });
+
+  test('may be killed at any time: what runs goes on, its true exit code is told, and it ran once', async () => {
+    const [gate, trace] = [join(data, 'gate'), join(data, 'trace')];
+    send(aStart({ spec: { command: `echo x >> ${trace}; while [ ! -e ${gate} ]; do sleep 0.02; done; echo done; exit 5`, shell: true } }));
+    await started();
+    await end('SIGKILL');
+    const first = await boot();
+    expect(first.joinToken).toBeUndefined();
+    expect(first.runs).toMatchObject([{ run: aRun() }]);
+    await end('SIGKILL');
+    writeFileSync(gate, '');
+    await boot();
+    send(aStart({ spec: { command: `echo x >> ${trace}`, shell: true } }));
+    expect(await ended()).toMatchObject({ outcome: 'failed', exitCode: 5 });
+    expect(await seen((frame): frame is Extract<AgentFrame, { type: 'output' }> => frame.type === 'output')).toMatchObject({
+      text: 'done\n',
+    });
+    expect(readFileSync(trace, 'utf8')).toBe('x\n');
+  });
+
+  test('ends a run that is told to stop', async () => {
+    const run = aRun({ item: 2 });
+    send(aStart({ run, spec: { command: ['sleep', '1000'] } }));
+    await started(run);
+    send(aStop({ run }));
+    expect(await ended(run)).toMatchObject({ outcome: 'cancelled', signal: 'SIGTERM' });
+  });
+
+  test('stops in order when asked, its runs go on', async () => {
+    const run = aRun({ item: 3 });
+    const gate = join(data, 'gate3');
+    send(aStart({ run, spec: { command: `while [ ! -e ${gate} ]; do sleep 0.02; done`, shell: true } }));
+    await started(run);
+    expect(await end('SIGTERM')).toBe(0);
+    writeFileSync(gate, '');
+    await boot();
+    expect(await ended(run)).toMatchObject({ outcome: 'succeeded' });
+  });
+});
