@@ -96,10 +96,14 @@ const disabledNow = (context: AppContext, event: Event<'app.disable'>): Decided 
 };
 
 const killed = (context: AppContext, event: Event<'app.disable'>): Effect[] =>
-  event.kill ? context.jobs.map(job => tell(`job/${job}`, { type: 'job.kill', reason: `app ${context.config.name} was disabled` })) : [];
+  event.kill
+    ? context.jobs.map(job =>
+        tell(`job/${job}`, { type: 'job.kill', app: context.config.name, reason: `app ${context.config.name} was disabled` }),
+      )
+    : [];
 
 const deletingNow = (context: AppContext): Decided => ({
-  effects: context.jobs.map(job => tell(`job/${job}`, { type: 'job.deregister' })),
+  effects: context.jobs.map(job => tell(`job/${job}`, { type: 'job.deregister', app: context.config.name })),
   facts: [{ type: 'app.deleting', app: context.config.name, jobs: context.jobs }],
 });
 

@@ -20,16 +20,16 @@ export interface Account {
   fires: Fire[];
 }
 
-const compiledOf = new WeakMap<object, CompiledSchedule[]>();
+const compiledOf = new WeakMap<JobConfig, CompiledSchedule[]>();
 
 /** The job's enabled schedules, compiled once per configuration in memory. */
 export function schedulesOf(config: JobConfig): CompiledSchedule[] {
-  let compiled = compiledOf.get(config.schedules);
+  let compiled = compiledOf.get(config);
   if (!compiled) {
     compiled = config.schedules
       .filter(schedule => schedule.type === 'cron' || schedule.enabled !== 0)
       .map(schedule => parseSchedule(schedule, config.timeZone));
-    compiledOf.set(config.schedules, compiled);
+    compiledOf.set(config, compiled);
   }
   return compiled;
 }
@@ -104,7 +104,13 @@ function missed(config: JobConfig, watermark: number, until: number, now: number
     });
     return [];
   }
-  const keep = lastDues(config, watermark, found.last, found.count, config.misfire.policy === 'once' ? 1 : config.misfire.limit);
+  const keep = lastDues(
+    config,
+    watermark,
+    found.last,
+    found.count,
+    config.misfire.policy === 'once' ? 1 : Math.max(1, config.misfire.limit),
+  );
   const firstKept = keep[0] ?? found.last;
   entries.push(
     ...stretch(config, watermark, firstKept - 1, {

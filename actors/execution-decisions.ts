@@ -99,7 +99,8 @@ export function placed(context: ExecutionContext, event: Event<'execution.placed
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
   }
   if (unwanted.length > 0) effects.push(releaseOf(context, unwanted));
-  return { context: { shards, reason: event.reason }, effects, facts };
+  // What comes too late says nothing about why it was cancelled or how it ended.
+  return { ...(facts.length > 0 ? { context: { shards, reason: event.reason } } : {}), effects, facts };
 }
 
 export function waiting(context: ExecutionContext, event: Event<'execution.waiting'>): Decided {
@@ -114,13 +115,18 @@ export function started(context: ExecutionContext, event: Event<'shard.started'>
   const { item, attempt, host } = event;
   const shard = context.shards[item];
   if (!shard) return {};
-  if (shard.attempt !== attempt || !isLive(shard)) {
+  if (shard.attempt !== attempt || shard.host !== host || !isLive(shard)) {
     // A process of an attempt whose verdict stands: it must not go on.
     return { effects: [stopOf(host, runOf(context, event), 'superseded', `the verdict of attempt ${attempt} stands already`)] };
   }
   if (shard.startedAt !== null) return {};
   const shards = [...context.shards];
-  shards[item] = { ...shard, status: shard.status === 'starting' ? 'running' : shard.status, startedAt: event.startedAt };
+  shards[item] = {
+    ...shard,
+    status: shard.status === 'starting' ? 'running' : shard.status,
+    startedAt: event.startedAt,
+    session: event.session ?? null,
+  };
   return {
     context: { shards, startedAt: context.startedAt ?? event.startedAt },
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
@@ -193,7 +199,7 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
 
 export function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
   const shard = context.shards[event.item];
-  if (!shard || shard.attempt !== event.attempt || !isLive(shard)) return {};
+  if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
   const { outcome, exitCode, signal, startedAt, finishedAt, reason, output } = event;
   return close(
     context,
@@ -222,17 +228,21 @@ const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): Shard
 
 export function lost(context: ExecutionContext, event: Event<'shard.lost'>): Decided {
   const gone = liveOn(context, event.host, event.runs);
-  return close(
+  const closed = close(
     context,
     gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, event.reason) })),
     event,
     false,
   );
+  // A start that has not reached the host must not begin there when it comes back, and what runs there must end.
+  const stops = gone.map(shard => stopOf(event.host, runOf(context, shard), 'superseded', event.reason));
+  return { ...closed, effects: [...(closed.effects ?? []), ...stops] };
 }
 
 export function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
   const here = liveOn(context, event.host, event.runs);
-  const gone = here.filter(shard => shard.status === 'running');
+  // What was said to have started in this very session began after the agent had said what it knows of.
+  const gone = here.filter(shard => shard.status === 'running' && shard.session !== event.session);
   const closed = close(
     context,
     gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
@@ -271,6 +281,12 @@ export function cancel(context: ExecutionContext, event: Event<'execution.cancel
   };
 }
 
+/** A job that creates it again does not know that it is over. */
+export const createdAgain = (context: ExecutionContext): Decided => ({ effects: [outcomeNews(context)] });
+
+const outcomeNews = ({ job, id, outcome, finishedAt }: Pick<ExecutionContext, 'job' | 'id' | 'outcome' | 'finishedAt'>): Effect =>
+  tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0 });
+
 export function finished(context: ExecutionContext, event: { at?: number }): Decided {
   const outcome = outcomeOf(context.shards, context.cancelled);
   const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
@@ -279,7 +295,7 @@ export function finished(context: ExecutionContext, event: { at?: number }): Dec
     : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
-    effects: [tell(`job/${context.job}`, { type: 'execution.finished', execution: context.id, outcome, finishedAt })],
+    effects: [outcomeNews({ ...context, outcome, finishedAt })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
   };
 }
@@ -287,5 +303,26 @@ export function finished(context: ExecutionContext, event: { at?: number }): Dec
 /** The pool it wants to run in is not there. */
 export function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
   if (event.to !== pool(context) || event.about !== 'pool.reserve') return {};
-  return { context: { reason: `pool ${context.config.pool} is not there` } };
+  return noRoom(context, { ...event, type: 'execution.noRoom', reason: `pool ${context.config.pool} is not there` });
 }
+
+/** How long after a pool gave no room and kept no request it is asked again, ms. */
+export const ASK_AGAIN_MS = 30_000;
+
+export function noRoom(context: ExecutionContext, event: Event<'execution.noRoom'>): Decided {
+  if (askedFor(context).length === 0) return {};
+  return {
+    ...waiting(context, { ...event, type: 'execution.waiting' }),
+    alarms: [{ id: 'askAgain', dueAt: event.at + ASK_AGAIN_MS, event: { type: 'execution.askAgain' } }],
+  };
+}
+
+/** The pool passes over what it knows of already. */
+export function askAgain(context: ExecutionContext): Decided {
+  const shards = askedFor(context);
+  return shards.length > 0 ? { effects: [askForRoom(context, shards)] } : {};
+}
+
+/** Shards that wait for the pool, not for their job or for the instant of their retry. */
+const askedFor = (context: ExecutionContext): Shard[] =>
+  context.hold === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];

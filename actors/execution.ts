@@ -55,15 +55,21 @@ export type ExecutionEvent =
   | { type: 'execution.end'; reason: string }
   | { type: 'execution.placed'; placements: Placement[]; reason: string | null }
   | { type: 'execution.waiting'; reason: string }
+  /** The pool gives no room and keeps no request: to be asked again later. */
+  | { type: 'execution.noRoom'; reason: string }
+  | { type: 'execution.askAgain' }
   | { type: 'execution.retryDue' }
-  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number }
+  /** `session`: in which session of its host this was said. */
+  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: string }
   | ({ type: 'shard.ended' } & EndedNews)
   /** The host is lost. */
   | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }
-  /** The host is here, but its agent does not know of these runs. */
-  | { type: 'shard.unaccounted'; host: string; runs: RunName[] }
+  /** The host is here, but its agent did not know of these runs when `session` began. */
+  | { type: 'shard.unaccounted'; host: string; runs: RunName[]; session: string }
   /** The host runs what the ledger does not know. */
   | { type: 'shard.stray'; host: string; runs: RunName[] }
+  /** Quarantine ended. */
+  | { type: 'actor.released'; since: number; reason: string }
   | Missing;
 
 export type ExecutionFact =
@@ -149,6 +155,9 @@ const work = {
   'shard.lost': { actions: on(decide.lost) },
   'shard.unaccounted': { actions: on(decide.unaccounted) },
   'shard.stray': { actions: on(decide.stray) },
+  'execution.noRoom': { actions: on(decide.noRoom) },
+  'execution.askAgain': { actions: on(decide.askAgain) },
+  'actor.released': { actions: on(decide.askAgain) },
   'actor.missing': { actions: on(decide.missing) },
 } as const;
 
@@ -160,12 +169,13 @@ const pending = base.createStateConfig({
 });
 const running = base.createStateConfig({ always: [finished, cancels], on: work });
 const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': same, 'execution.end': same } });
-/** What an old host still runs for it is ended; nothing else changes any more. */
+/** What an old host still runs for it is ended, room that comes too late is given back, a job that asks for it again hears its outcome; nothing else changes any more. */
 const done = base.createStateConfig({
   on: {
     'shard.started': { actions: on(decide.started) },
     'shard.stray': { actions: on(decide.stray) },
     'execution.placed': { actions: on(decide.placed) },
+    'execution.create': { actions: on(decide.createdAgain) },
   },
 });
 

@@ -86,6 +86,7 @@ const connected = (context: HostContext, event: Event<'host.connected'>): Decide
         memoryMB: capabilities.memoryMB,
         open: !context.draining,
         runs,
+        session,
       }),
     ],
     facts: [{ type: 'host.ready', ...names(context), session }],

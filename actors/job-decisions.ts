@@ -130,7 +130,7 @@ export function trigger(context: JobContext, event: Event<'job.trigger'>): Decid
 }
 
 export function retry(context: JobContext, event: Event<'job.retry'>): Decided {
-  return run(context, event, { trigger: 'retry', retryOf: event.execution });
+  return run(context, event, { trigger: 'retry', retryOf: event.execution, key: event.key });
 }
 
 function run(
@@ -253,8 +253,9 @@ export const deregistered = (context: JobContext): Decided => ({
 
 const letGo = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.proceed', app: context.app });
 
-/** Executions that waited only for the app to answer. */
+/** Executions that waited only for the app to answer. A disabled app starts nothing new: then whoever waits is ended. */
 function proceedWithApp(context: JobContext): { context: JobContext; effects: Effect[] } {
+  if (!isActive(context)) return { context, effects: ended(context, false, `app ${context.config.app} is disabled`) };
   const waiting = context.open.filter(open => open.held === 'app');
   return {
     context: { ...context, open: context.open.map(open => (open.held === 'app' ? { ...open, held: null } : open)) },
@@ -287,6 +288,8 @@ export function appRefused(context: JobContext, event: Event<'app.refused'>): De
 }
 
 export function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
+  const gone = goneExecution(context, event);
+  if (gone) return executionFinished(context, gone);
   const { app } = context.config;
   if (app === null || event.about !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
@@ -305,6 +308,17 @@ export function releasedDisabled(context: JobContext, event: Event<'actor.releas
 
 const attachAgain = (context: JobContext): Effect[] =>
   context.config.app && context.app === null ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [];
+
+/** An execution that is not there is over, and nobody will say so any more. */
+function goneExecution(context: JobContext, event: Event<'actor.missing'>): Event<'execution.finished'> | undefined {
+  const gone = context.open.find(open => `execution/${open.id}` === event.to);
+  return gone && { ...event, type: 'execution.finished', execution: gone.id, outcome: 'lost', finishedAt: event.at };
+}
+
+export function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
+  const gone = goneExecution(context, event);
+  return gone ? executionEnded(context, gone) : {};
+}
 
 /** An execution is over; whoever waited for its turn goes next. */
 export function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {

@@ -24,14 +24,15 @@ export type JobEvent =
   | { type: 'job.update'; config: JobConfig }
   /** Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last 200 keys are remembered). */
   | { type: 'job.trigger'; key?: string }
-  /** Run an ended execution again, as a new one; answers `{execution, joined}`. */
-  | { type: 'job.retry'; execution: string }
+  /** Run an ended execution again, as a new one; answers `{execution, joined}`. Keys as for `job.trigger`. */
+  | { type: 'job.retry'; execution: string; key?: string }
   | { type: 'job.enable' }
   /** No new executions; with `kill` open ones are ended too. */
   | { type: 'job.disable'; kill: boolean }
-  | { type: 'job.deregister' }
-  /** End every open execution; the job itself goes on. */
-  | { type: 'job.kill'; reason: string }
+  /** With `app`: only if it still uses that app. */
+  | { type: 'job.deregister'; app?: string }
+  /** End every open execution; the job itself goes on. With `app`: only if it still uses that app. */
+  | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }
   | { type: 'app.attached'; app: KnownApp }
   | { type: 'app.changed'; app: KnownApp }
@@ -92,22 +93,27 @@ const base = setup({
     mayTrigger: ({ context }) =>
       (context.app === null || context.app.enabled) &&
       onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
+    isAnswered: ({ context, event }) => event.type === 'job.trigger' && context.keys.some(([key]) => key === event.key),
+    isMeant: ({ context, event }) => !('app' in event) || event.app === undefined || event.app === context.config.app,
   },
 });
 
 const on = (decision: decide.JobDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
 
+/** A trigger that was answered before gets the same answer, whatever has happened since. */
+const again = { guard: 'isAnswered', actions: on(decide.trigger) } as const;
+
 const enabled = base.createStateConfig({
   on: {
     'job.due': { actions: on(decide.due) },
-    'job.trigger': { guard: 'mayTrigger', actions: on(decide.trigger) },
+    'job.trigger': [again, { guard: 'mayTrigger', actions: on(decide.trigger) }],
     'job.retry': { guard: 'mayTrigger', actions: on(decide.retry) },
     'job.update': { actions: on(decide.update) },
     'job.disable': { target: 'disabled', actions: on(decide.disable) },
     'job.enable': { actions: on(decide.nothingNew) },
-    'job.deregister': { target: 'deleting', actions: on(decide.deregister) },
-    'job.kill': { actions: on(decide.kill) },
+    'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregister) },
+    'job.kill': { guard: 'isMeant', actions: on(decide.kill) },
     'app.attached': { actions: on(decide.appAttached) },
     'app.changed': { actions: on(decide.appChanged) },
     'app.refused': { actions: on(decide.appRefused) },
@@ -119,11 +125,12 @@ const enabled = base.createStateConfig({
 
 const disabled = base.createStateConfig({
   on: {
+    'job.trigger': again,
     'job.update': { actions: on(decide.updateDisabled) },
     'job.enable': { target: 'enabled', actions: on(decide.enable) },
     'job.disable': { actions: on(decide.disableAgain) },
-    'job.deregister': { target: 'deleting', actions: on(decide.deregisterDisabled) },
-    'job.kill': { actions: on(decide.kill) },
+    'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregisterDisabled) },
+    'job.kill': { guard: 'isMeant', actions: on(decide.kill) },
     'app.attached': { actions: on(decide.appHeard) },
     'app.changed': { actions: on(decide.appHeard) },
     'app.refused': { actions: on(decide.appRefused) },
@@ -137,7 +144,9 @@ const deleting = base.createStateConfig({
   always: { guard: 'hasNoOpen', target: 'deleted', actions: on(decide.deregistered) },
   on: {
     'job.deregister': { actions: on(decide.nothingNew) },
+    'job.trigger': again,
     'execution.finished': { actions: on(decide.executionEnded) },
+    'actor.missing': { actions: on(decide.missingEnded) },
   },
 });
 

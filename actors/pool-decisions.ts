@@ -83,9 +83,9 @@ function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | 
   return runs.length > 0 ? { ...request, runs } : null;
 }
 
-export const noRoom = (context: PoolContext, event: Event<'pool.reserve'>): Decided => ({
+export const noRoom = (context: PoolContext, event: Pick<Event<'pool.reserve'>, 'request'>): Decided => ({
   effects: [
-    tell(`execution/${event.request.execution}`, { type: 'execution.waiting', reason: `pool ${context.config.name} is being deleted` }),
+    tell(`execution/${event.request.execution}`, { type: 'execution.noRoom', reason: `pool ${context.config.name} is being deleted` }),
   ],
 });
 
@@ -117,7 +117,7 @@ function served(context: PoolContext, effects: Effect[] = [], facts: PoolFact[] 
 const hasAnyRoom = (context: PoolContext): boolean =>
   Object.values(context.hosts).some(host => {
     const free = freeOf(host);
-    return host.open && free.cpu > 0 && free.memory > 0;
+    return host.open && free.cpu >= 0 && free.memory >= 0;
   });
 
 export function released(context: PoolContext, event: Event<'pool.release'>): Decided {
@@ -142,11 +142,11 @@ export function hostReady(context: PoolContext, event: Event<'pool.hostReady'>):
   const host: LedgerHost = known
     ? { ...known, name: event.name, total, open: event.open }
     : { id: event.host, name: event.name, total, open: event.open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
-  return served({ ...context, hosts: { ...context.hosts, [event.host]: host } }, reconciled(host, event.runs));
+  return served({ ...context, hosts: { ...context.hosts, [event.host]: host } }, reconciled(host, event.runs, event.session));
 }
 
 /** What the agent runs and the ledger do not agree on: the executions concerned decide. */
-function reconciled(host: LedgerHost, runs: RunName[]): Effect[] {
+function reconciled(host: LedgerHost, runs: RunName[], session: string): Effect[] {
   const there = new Set(runs.map(runKey));
   const effects: Effect[] = [];
   for (const [execution, strays] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
@@ -156,7 +156,7 @@ function reconciled(host: LedgerHost, runs: RunName[]): Effect[] {
     .map(each => each.run)
     .filter(run => !there.has(runKey(run)));
   for (const [execution, absent] of byExecution(unaccounted)) {
-    effects.push(tell(`execution/${execution}`, { type: 'shard.unaccounted', host: host.id, runs: absent }));
+    effects.push(tell(`execution/${execution}`, { type: 'shard.unaccounted', host: host.id, runs: absent, session }));
   }
   return effects;
 }
@@ -201,9 +201,14 @@ export function missing(context: PoolContext, event: Event<'actor.missing'>): De
     .flatMap(host => Object.values(host.reservations))
     .map(each => each.run)
     .filter(run => run.execution === execution);
-  const freed = released(context, { ...event, type: 'pool.release', runs: runs as RunName[] });
-  return freed;
+  const waiting = context.waiting.filter(each => each.request.execution !== execution);
+  return released({ ...context, waiting }, { ...event, type: 'pool.release', runs });
 }
 
-export const deleting = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.deleting', pool: context.config.name }] });
+/** Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of this name then. */
+export const deleting = (context: PoolContext): Decided => ({
+  context: { waiting: [] },
+  effects: context.waiting.flatMap(({ request }) => noRoom(context, { request }).effects ?? []),
+  facts: [{ type: 'pool.deleting', pool: context.config.name }],
+});
 export const deleted = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.deleted', pool: context.config.name }] });

@@ -30,7 +30,7 @@ export type PoolEvent =
   | { type: 'pool.release'; runs: RunName[] }
   /** The execution wants no room any more; what it holds is released one by one as its runs end. */
   | { type: 'pool.withdraw'; execution: string }
-  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[] }
+  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[]; session: string }
   | { type: 'pool.hostOpen'; host: string; open: boolean }
   /** No session: nothing new goes there, what runs there keeps its room. */
   | { type: 'pool.hostAway'; host: string }

@@ -29,6 +29,8 @@ export interface Shard {
   outcome: ShardOutcome | null;
   host: string | null;
   hostName: string | null;
+  /** The session of its host in which it was said to have started. */
+  session: string | null;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
   /** Attempts spent by failures of the process and by loss of the host: two budgets. */
@@ -56,6 +58,7 @@ export const freshShard = (item: number, parameter: string): Shard => ({
   outcome: null,
   host: null,
   hostName: null,
+  session: null,
   attempt: 1,
   failures: 0,
   losses: 0,

@@ -15,7 +15,7 @@ import type { ActorStore, PlacedFact, Write } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Committer } from './committer.ts';
 import type { Owed } from './document.ts';
-import type { Envelope, Taken } from './envelope.ts';
+import { type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
 import { createLife, type Life, Unreadable } from './life.ts';
 import { LIMITS } from './limits.ts';
 
@@ -28,7 +28,8 @@ export interface CellSurroundings {
   log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
   /** The cell was loaded: these effects are owed from before. */
   woke(address: string, owed: readonly Owed[], nextDue: number | null): void;
-  committed(address: string, news: { facts: PlacedFact[]; owed: Owed[]; nextDue: number | null }): void;
+  /** `facts` is null when facts were committed whose places in the feed are not known (the store only said so when it was asked again). */
+  committed(address: string, news: { facts: PlacedFact[] | null; owed: Owed[]; nextDue: number | null }): void;
   /** Keys of effects of this actor that were carried out and may be trimmed. */
   settledOf(address: string): ReadonlySet<string>;
   /** These keys are not in the document any more. */
@@ -47,6 +48,8 @@ export interface Cell {
   readonly resting: Life | null;
   /** Monotonic ms of the last message. */
   readonly touchedAt: number;
+  /** See `Life.forget`; nothing to do while the actor is not in memory. */
+  forget(from: string, mark: string): void;
   stop(): void;
 }
 
@@ -62,6 +65,11 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   let batchMax: number = LIMITS.turnMessages;
   let retryMs = LIMITS.storeRetryMs as number;
   let touchedAt = clock.monotonic();
+  /**
+   * Per sender, its message that was sent away. What it sent later must not overtake it: the marks would take it for a repeat when it comes again.
+   * It is sure to come, because the sender owes it until it is taken.
+   */
+  const sentAway = new Map<string, string>();
 
   const stamp = (): Stamp => ({ at: clock.now(), chance: ids.fraction(), salt: ids.short(6) });
 
@@ -94,7 +102,22 @@ export function createCell(address: string, around: CellSurroundings): Cell {
 
   /** Nobody can be served: commands are answered, what others owe us stays with them. */
   function turnAway(taken: Taken): void {
-    for (const envelope of mailbox.splice(0)) envelope.answer(taken);
+    for (const envelope of mailbox.splice(0)) {
+      remember(envelope);
+      envelope.answer(taken);
+    }
+  }
+
+  function remember({ origin }: Envelope): void {
+    if (origin && !sentAway.has(origin.from)) sentAway.set(origin.from, markOf(origin));
+  }
+
+  /** Must it wait for an earlier message of its sender? That one, when it comes, lets the others pass again. */
+  function mustWait({ origin }: Envelope): boolean {
+    const earlier = origin ? sentAway.get(origin.from) : undefined;
+    if (!origin || earlier === undefined) return false;
+    if (earlier === markOf(origin)) sentAway.delete(origin.from);
+    return isNewer(origin, earlier);
   }
 
   /** Commands are answered, the rest waits until the store takes it again. */
@@ -136,7 +159,15 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     underWay = batch.length;
     const wasQuarantined = now.quarantine !== null;
     const outcomes: [Envelope, Taken][] = [];
-    for (const envelope of batch) outcomes.push([envelope, decide(now, envelope)]);
+    let waits = false;
+    for (const envelope of batch) {
+      const early = mustWait(envelope);
+      if (early) waits = true;
+      outcomes.push([
+        envelope,
+        early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope),
+      ]);
+    }
     const settled = around.settledOf(address);
     const write = now.write(ids.short(16), settled);
     const stands = !write || (await commit(now, write, settled));
@@ -147,38 +178,48 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     // Due timers that were not due after all (the wall clock went back) are armed again.
     if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
     for (const [envelope, taken] of outcomes) envelope.answer(taken);
-    if (wasQuarantined && now.quarantine === null) around.opened(address);
+    if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
   }
 
   function decide(now: Life, envelope: Envelope): Taken {
-    if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
+    if (envelope.failures < LIMITS.failures) {
+      const taken = now.take(envelope, stamp());
+      if (taken.result === 'refused' && taken.code === 'quarantined') remember(envelope);
+      return taken;
+    }
     now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
     return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
   }
 
   /** True when the write stands. False: somebody else was first, all of it must be decided again from the store. */
   async function commit(now: Life, write: Write, settled: ReadonlySet<string>): Promise<boolean> {
-    let facts: PlacedFact[];
+    let facts: PlacedFact[] | null;
     try {
       const result = await around.committer.write(write);
-      if (!result.committed) {
+      facts = result.committed ? result.facts : null;
+      // A driver that repeats a write by itself finds its own first one in the way.
+      if (!result.committed && !(await isThere(write))) {
         around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
         life = null;
         return false;
       }
-      facts = result.facts;
     } catch (error) {
-      // The outcome is unknown: only the store can tell whether this very write is there.
-      const stored = await around.store.load(address);
-      if (stored?.writeId !== write.document.writeId) throw error;
-      facts = [];
+      // The outcome is unknown: only the store can tell.
+      if (!(await isThere(write))) throw error;
+      facts = null;
     }
+    if (write.facts.length === 0) facts = [];
     const owed = now.adopt(write);
     const kept = new Set(now.owed.map(each => each.key));
     const trimmed = [...settled].filter(key => !kept.has(key));
     if (trimmed.length > 0) around.trimmed(address, trimmed);
     around.committed(address, { facts, owed, nextDue: now.quarantine ? null : now.nextDue });
     return true;
+  }
+
+  /** Is this very write in the store? */
+  async function isThere(write: Write): Promise<boolean> {
+    return (await around.store.load(address))?.writeId === write.document.writeId;
   }
 
   return {
@@ -200,12 +241,16 @@ export function createCell(address: string, around: CellSurroundings): Cell {
       if (stopped) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
       else if (mailbox.length >= LIMITS.mailbox) {
         full = true;
+        remember(envelope);
         return false;
       } else {
         mailbox.push(envelope);
         if (!running) void run();
       }
       return true;
+    },
+    forget(from, mark) {
+      life?.forget(from, mark);
     },
     stop() {
       stopped = true;

@@ -4,7 +4,7 @@
  *   cells --write--> waiting --(store idle)--> commit --> each cell learns its own result
  */
 import type { Clock } from '../clock.ts';
-import type { ActorStore, PlacedFact, Write } from '../store/store.ts';
+import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '../store/store.ts';
 import { LIMITS } from './limits.ts';
 
 export type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
@@ -38,19 +38,25 @@ export function createCommitter({ store, clock }: { store: Pick<ActorStore, 'com
     while (waiting.length > 0) {
       const batch = waiting.slice(0, LIMITS.commitWrites);
       waiting = waiting.slice(batch.length);
-      try {
-        const results = await store.commit(batch.map(each => each.write));
-        batch.forEach((each, place) => {
-          const result = results[place];
-          if (result) each.resolve(result);
-          else each.reject(new Error('the store gave no result for a write'));
-        });
-      } catch (error) {
-        for (const each of batch) each.reject(error);
-      }
+      await commit(batch);
     }
     busy = false;
     for (const resolve of idle.splice(0)) resolve();
+  }
+
+  async function commit(batch: Waiting[]): Promise<void> {
+    try {
+      const results = await store.commit(batch.map(each => each.write));
+      batch.forEach((each, place) => {
+        const result = results[place];
+        if (result) each.resolve(result);
+        else each.reject(new Error('the store gave no result for a write'));
+      });
+    } catch (error) {
+      // A store that is away is away for all. Anything else may be the fault of one document, and the others must not fail with it.
+      if (batch.length === 1 || error instanceof StoreUnavailable) for (const each of batch) each.reject(error);
+      else for (const each of batch) await commit([each]);
+    }
   }
 
   return {

@@ -85,6 +85,7 @@ export function createEffects({
         }
         case 'expel':
           fleet.expel(effect.params.host, effect.params.reason);
+          again(effect.params.host);
           return Promise.resolve('done');
       }
     },

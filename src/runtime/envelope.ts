@@ -17,8 +17,11 @@ export type Taken =
   | { result: 'failed'; reason: string };
 
 export interface Envelope {
-  /** `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`: look which of your timers are due. `release`: end the quarantine. */
-  kind: 'ask' | 'tell' | 'timers' | 'release';
+  /**
+   * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`: look which of your timers are due. `wake`: be in memory,
+   * nothing else. `release`: end the quarantine.
+   */
+  kind: 'ask' | 'tell' | 'timers' | 'wake' | 'release';
   event: { type: string };
   origin: Origin | null;
   failures: number;
@@ -26,6 +29,9 @@ export interface Envelope {
   error?: string;
   answer(taken: Taken): void;
 }
+
+/** How a message is remembered by its receiver. */
+export const markOf = (origin: Pick<Origin, 'rev' | 'place'>): string => `${origin.rev}:${origin.place}`;
 
 /** `rev:place` compared as numbers. */
 export const isNewer = (origin: Origin, seen: string | undefined): boolean => {

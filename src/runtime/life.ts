@@ -7,7 +7,7 @@ import type { AnyMachineSnapshot } from 'xstate';
 import { actors, COMMANDS, type Kind, type Stamp } from '../../actors/index.ts';
 import type { ActorDocument, Fact, IndexFields, Write } from '../store/store.ts';
 import { decodeOwed, decodeState, type DeadLetter, type Owed, type Quarantine, type State, type Timer } from './document.ts';
-import { effectKey, type Envelope, isNewer, type Taken } from './envelope.ts';
+import { effectKey, type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
 import { interpret, type Plan } from './interpret.ts';
 import { LIMITS } from './limits.ts';
 import { partitionOf } from './partition.ts';
@@ -93,8 +93,14 @@ export function createLife(address: string, document: ActorDocument | undefined)
     }
     for (const effect of plan.effects) fresh.push({ key: effectKey(address, rev + 1, fresh.length), rev: rev + 1, effect });
     for (const fact of plan.facts) facts.push({ address, rev: rev + 1, place: facts.length, at, type: fact.type, data: fact.data });
-    if (plan.quarantine !== null) quarantine = { reason: plan.quarantine, at };
+    if (plan.quarantine !== null) shut(plan.quarantine, at);
     dirty = true;
+  }
+
+  function shut(reason: string, at: number): void {
+    if (quarantine) return;
+    quarantine = { reason, at };
+    facts.push({ address, rev: rev + 1, place: facts.length, at, type: 'actor.quarantined', data: { reason } });
   }
 
   function step(event: { type: string } & Stamp): Taken {
@@ -113,8 +119,8 @@ export function createLife(address: string, document: ActorDocument | undefined)
     const plan = interpret(result, event.at);
     incarnation += 1;
     life = 'live';
+    // The marks stay: a message that was taken in an earlier life is not taken again in this one.
     timers.clear();
-    seen.clear();
     dead = [];
     quarantine = null;
     absorb(plan, result.snapshot, event.at);
@@ -170,6 +176,7 @@ export function createLife(address: string, document: ActorDocument | undefined)
     },
 
     take({ kind: how, event, origin }, stamp) {
+      if (how === 'wake') return { result: 'done', value: undefined };
       if (origin && !isNewer(origin, seen.get(origin.from))) return { result: 'done', value: undefined };
       if (how === 'timers') return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);
       const stamped = { ...event, ...stamp };
@@ -179,29 +186,23 @@ export function createLife(address: string, document: ActorDocument | undefined)
       else if (how === 'release') taken = releaseNow(stamp);
       else if (quarantine && !ENDS_QUARANTINE.has(event.type)) {
         return { result: 'refused', code: 'quarantined', reason: `is in quarantine: ${quarantine.reason}` };
-      } else if (how === 'ask' && COMMANDS.has(event.type)) {
+      } else {
         if (quarantine && stepper.can(snapshot as AnyMachineSnapshot, stamped)) releaseNow(stamp);
-        taken = command(stamped);
-      } else taken = step(stamped);
+        taken = how === 'ask' && COMMANDS.has(event.type) ? command(stamped) : step(stamped);
+      }
       if (origin && taken.result === 'done') {
         seen.delete(origin.from);
         // A message that changed nothing needs no write for its mark: should it come again before the next commit, it changes nothing again.
-        seen.set(origin.from, `${origin.rev}:${origin.place}`);
+        seen.set(origin.from, markOf(origin));
       }
       return taken;
     },
 
     bury(letter) {
+      // Of an actor that could not even be born nothing is kept.
+      if (!snapshot) return;
       dead = [...dead, letter].slice(-LIMITS.deadLetters);
-      quarantine ??= { reason: `"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, at: letter.at };
-      facts.push({
-        address,
-        rev: rev + 1,
-        place: facts.length,
-        at: letter.at,
-        type: 'actor.quarantined',
-        data: { reason: quarantine.reason },
-      });
+      shut(`"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, letter.at);
       dirty = true;
     },
 

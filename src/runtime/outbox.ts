@@ -6,6 +6,7 @@
  *                  |    ^
  *                  +----+  the target is away: the lane waits until it opens
  */
+import { runKey } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Owed } from './document.ts';
 import type { Carried } from './envelope.ts';
@@ -55,8 +56,10 @@ export function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>)
       return effect.params.to;
     case 'start':
     case 'stop':
-    case 'expel':
       return `agent:${effect.params.host}`;
+    // It waits for nothing: what waits for that host is over with it.
+    case 'expel':
+      return `expel:${effect.params.host}`;
     default:
       return `ledger:${address}`;
   }
@@ -83,7 +86,12 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
     const lane = lanes.get(name);
     if (!lane) return;
     lanes.delete(name);
-    for (const effect of lane.waiting) send(name, effect);
+    const stopped = new Set(lane.waiting.flatMap(({ effect }) => (effect.type === 'stop' ? [runKey(effect.params.run)] : [])));
+    for (const effect of lane.waiting) {
+      // What is to be stopped anyway is better not begun.
+      if (effect.effect.type === 'start' && stopped.has(runKey(effect.effect.params.run))) settle(effect);
+      else send(name, effect);
+    }
   }
 
   /** Into its place: by the order in which it was committed, so that an opened lane repeats the original order. */

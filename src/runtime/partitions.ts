@@ -8,7 +8,7 @@ import { type Alarms, createAlarms } from './alarms.ts';
 import type { CarryOrder, FromPartitions, Question, ToPartitions } from './boundary.ts';
 import { type Cell, type CellSurroundings, createCell } from './cell.ts';
 import { createCommitter } from './committer.ts';
-import type { Carried, Envelope } from './envelope.ts';
+import { type Carried, type Envelope, markOf } from './envelope.ts';
 import { LIMITS } from './limits.ts';
 import { createOutbox, type Delivery, type Outbox } from './outbox.ts';
 import { createPosting } from './posting.ts';
@@ -36,6 +36,7 @@ export function createPartitions({
   const committer = createCommitter({ store, clock });
   const posting = createPosting({ send });
   const carrying = new Map<number, (delivery: Delivery) => void>();
+  const lookedUp = new Map<string, Promise<boolean>>();
   let epochs: number[] = [];
   let orders = 0;
   let stopping = false;
@@ -99,7 +100,8 @@ export function createPartitions({
       alarms.set(address, nextDue);
     },
     committed(address, { facts, owed, nextDue }) {
-      posting.facts(facts);
+      if (facts) posting.facts(facts);
+      else send({ type: 'facts', facts: [] });
       outbox.adopt(address, owed);
       alarms.set(address, nextDue);
     },
@@ -112,7 +114,7 @@ export function createPartitions({
   /** The sender can never send these again: their receivers need no mark for them any more. */
   function forget(address: string, keys: string[]): void {
     for (const { effect, rev, place } of outbox.trimmed(address, keys)) {
-      if (effect.type === 'tell') cells.get(effect.params.to)?.resting?.forget(address, `${rev}:${place}`);
+      if (effect.type === 'tell') cells.get(effect.params.to)?.forget(address, markOf({ rev, place }));
     }
   }
 
@@ -151,9 +153,28 @@ export function createPartitions({
     orders += 1;
     const id = orders;
     return new Promise(resolve => {
-      carrying.set(id, resolve);
+      carrying.set(id, delivery => {
+        if (delivery !== 'away' || effect.type === 'record') resolve(delivery);
+        else void isRetired((effect as CarryOrder['effect'] & { type: 'start' }).params.host).then(gone => resolve(gone ? 'done' : 'away'));
+      });
       posting.order({ id, from: address, key, partition, epoch: epochs[partition] ?? 0, rev, effect: effect as CarryOrder['effect'] });
     });
+  }
+
+  /** Nobody will ever take commands for a host that was retired; whether it was, its document says. */
+  function isRetired(host: string): Promise<boolean> {
+    let looking = lookedUp.get(host);
+    if (!looking) {
+      looking = store
+        .load(`host/${host}`)
+        .then(
+          document => document?.life === 'done',
+          () => false,
+        )
+        .finally(() => lookedUp.delete(host));
+      lookedUp.set(host, looking);
+    }
+    return looking;
   }
 
   function ask({ id, to, kind, event }: Question): void {
@@ -175,12 +196,11 @@ export function createPartitions({
     sweep();
   }
 
-  /** An empty look at its timers wakes an actor without changing it. */
   const woken = (address: string): Promise<void> =>
     new Promise(resolve => {
       const posted = cellOf(address).post({
-        kind: 'timers',
-        event: { type: 'timers' },
+        kind: 'wake',
+        event: { type: 'wake' },
         origin: null,
         failures: 0,
         answer: () => resolve(),
@@ -192,7 +212,8 @@ export function createPartitions({
   function sweep(): void {
     const now = clock.monotonic();
     let over = cells.size - LIMITS.cells;
-    for (const [address, cell] of cells) {
+    const byAge = over > 0 ? [...cells].sort(([, a], [, b]) => a.touchedAt - b.touchedAt) : cells;
+    for (const [address, cell] of byAge) {
       const idleMs = now - cell.touchedAt;
       if (idleMs < LIMITS.cellIdleMs && over <= 0) continue;
       if (!cell.isIdle || !outbox.isClear(address)) continue;
@@ -212,6 +233,7 @@ export function createPartitions({
     const left = busy();
     for (const cell of cells.values()) cell.stop();
     await trimmer.flush();
+    trimmer.stop();
     posting.flush();
     send({ type: 'stopped', left });
   }

@@ -10,6 +10,8 @@ export interface Trimmer {
   note(address: string): void;
   /** One pass now. */
   flush(): Promise<void>;
+  /** No further pass by itself. */
+  stop(): void;
 }
 
 export function createTrimmer({
@@ -30,8 +32,10 @@ export function createTrimmer({
 }): Trimmer {
   const noted = new Set<string>();
   let armed: Disarm | null = null;
+  let stopped = false;
 
   function arm(): void {
+    if (stopped) return;
     armed ??= clock.after(LIMITS.settleAfterMs, () => {
       armed = null;
       void flush();
@@ -70,5 +74,9 @@ export function createTrimmer({
       arm();
     },
     flush,
+    stop() {
+      stopped = true;
+      armed?.();
+    },
   };
 }
