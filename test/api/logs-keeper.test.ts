@@ -124,7 +124,8 @@ describe('a store that fails', () => {
         faults,
         fc.integer({ min: 1, max: 9 }),
         fc.array(fc.boolean(), { maxLength: 60 }),
-        async (shapes, script, batch, restarts) => {
+        async (shapes, scripted, batch, restarting) => {
+          const [script, restarts] = [[...scripted], [...restarting]];
           const store = createMemoryStore();
           const fragile = failing(store, () => script.shift() ?? 'no');
           let keeper = createOutputKeeper({ store: fragile, capBytes: 3_000 });

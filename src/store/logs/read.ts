@@ -22,36 +22,40 @@ export async function readPieces(
   store: Pick<OutputStore, 'output'>,
   { execution, item, after, limit = OUTPUT_PAGE }: { execution: string; item: number; after: Place; limit?: number },
 ): Promise<{ pieces: Piece[]; next: Place | undefined }> {
-  const records = await store.output({ execution, item, after: { item, ...after }, limit });
   const pieces: Piece[] = [];
+  let next: Place | undefined;
   let place = after;
   let tally: Tally | undefined;
   let tallyFor = 0;
-  for (const chunk of records) {
-    const previous: Place = chunk.attempt === place.attempt ? place : { attempt: chunk.attempt, seq: 0 };
-    place = { attempt: chunk.attempt, seq: chunk.seq };
-    if (chunk.seq < 0) continue;
-    const before = Math.max(0, previous.seq);
-    // Only where numbers are missing can something have been dropped; the tally may lie behind this page.
-    if (tallyFor !== chunk.attempt && chunk.seq !== before + 1) {
-      tally = tallyOf(records.filter(({ attempt }) => attempt === chunk.attempt)) ?? (await readTally(store, chunk));
-      tallyFor = chunk.attempt;
+  for (let more = true; more; ) {
+    const records = await store.output({ execution, item, after: { item, ...(next ?? after) }, limit });
+    more = false;
+    for (const chunk of records) {
+      const before = chunk.attempt === place.attempt ? Math.max(0, place.seq) : 0;
+      next = place = { attempt: chunk.attempt, seq: chunk.seq };
+      more = false;
+      if (chunk.seq < 0) continue;
+      if (tallyFor !== chunk.attempt) {
+        // Read from its beginning an attempt brings its tally along; else it lies before this page.
+        const isBegun = chunk.attempt === after.attempt && after.seq !== 0;
+        tally = isBegun ? await readTally(store, chunk) : tallyOf(records.filter(({ attempt }) => attempt === chunk.attempt));
+        tallyFor = chunk.attempt;
+      }
+      if (tally && chunk.seq > tally.headEnd && chunk.seq <= tally.through) {
+        // The count covers it, its removal was interrupted. A page must not end here: the next one could not know what was passed over.
+        place = { attempt: chunk.attempt, seq: before };
+        more = records.length === limit;
+        continue;
+      }
+      if (tally && before < tally.through && chunk.seq > tally.through) pieces.push(...gapOf(tally, chunk.attempt));
+      if (chunk.leftOut > 0) {
+        const { attempt, seq, at, stream, leftOut } = chunk;
+        pieces.push({ type: 'leftOut', attempt, from: seq, to: seq, at, stream, bytes: leftOut });
+      }
+      pieces.push({ type: 'text', chunk });
     }
-    const dropped = tallyFor === chunk.attempt ? tally : undefined;
-    // The count covers it already; its removal was interrupted.
-    if (dropped && chunk.seq > dropped.headEnd && chunk.seq <= dropped.through) {
-      place = { attempt: chunk.attempt, seq: before };
-      continue;
-    }
-    if (dropped && before < dropped.through && chunk.seq > dropped.through) pieces.push(...gapOf(dropped, chunk.attempt));
-    if (chunk.leftOut > 0) {
-      const { attempt, seq, at, stream, leftOut } = chunk;
-      pieces.push({ type: 'leftOut', attempt, from: seq, to: seq, at, stream, bytes: leftOut });
-    }
-    pieces.push({ type: 'text', chunk });
   }
-  const last = records.at(-1);
-  return { pieces, next: last && { attempt: last.attempt, seq: last.seq } };
+  return { pieces, next };
 }
 
 function gapOf({ headEnd, through, at, stdout, stderr }: Tally, attempt: number): Piece[] {
