@@ -5,13 +5,13 @@
  */
 import type { Clock } from '../clock.ts';
 import { endedReport } from './endings.ts';
-import type { Journal } from './journal.ts';
+import { cannotWrite, type Journal } from './journal.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Log } from './log.ts';
 import { type Command, type Fence, type FromAgent, runKey, type StartCommand, type StopCommand } from './protocol.ts';
 import { blankRecord, type Change, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
-import { cannotWrite, type Runs } from './runs.ts';
+import type { Runs } from './runs.ts';
 
 export interface Commands {
   take(command: Command): Promise<void>;

@@ -30,6 +30,10 @@ export interface Journal {
   sweep(now: number): Promise<string[]>;
 }
 
+/** Why something was not promised, in words for the run's reason. */
+export const cannotWrite = (cause: unknown): string =>
+  `this host cannot write the agent's journal: ${cause instanceof Error ? cause.message : String(cause)}`;
+
 export const JOURNAL = 'journal.jsonl';
 export const RESERVE = 'journal.reserve';
 
@@ -44,6 +48,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
   // True while memory is ahead of the file: the next write replaces the file instead of adding to it.
   let ahead = true;
   let reserved = false;
+  for (const sentence of prune(records, limits, from.now)) log.warn(sentence);
 
   const apply = (change: Change) => {
     if ('run' in change) {

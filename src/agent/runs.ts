@@ -10,14 +10,14 @@
  */
 import { type Clock, pause } from '../clock.ts';
 import { type Ending, endedReport, endingOf, stoppedAs } from './endings.ts';
-import { createGate } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { KeptRun } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import type { AgentSpans } from './limits.ts';
 import type { Log } from './log.ts';
-import { makeOrder, type OrderParts } from './order.ts';
+import type { OrderParts } from './order.ts';
 import type { Output } from './output.ts';
+import { createPreparing, type Live } from './preparing.ts';
 import type { Hello, StartedReport } from './protocol.ts';
 import type { Change, RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
@@ -57,17 +57,10 @@ export interface RunsParts extends OrderParts {
   signal: AbortSignal;
 }
 
-interface Live {
-  abort: AbortController;
-  /** Found in the journal, nobody knows yet whether the keeper has it; waiting for a place at the gate; fetching; the keeper has it. */
-  phase: 'resumed' | 'queued' | 'preparing' | 'kept';
-}
-
 export function createRuns(parts: RunsParts): Runs {
   const { clock, log, journal, keeping, reports, output, limits } = parts;
   const live = new Map<string, Live>();
   const liveOf = new Map<string, number>();
-  const gate = createGate(limits.preparingMax);
 
   const enter = (key: string, record: RunRecord, phase: Live['phase']): Live => {
     const entry: Live = { abort: new AbortController(), phase };
@@ -126,7 +119,6 @@ export function createRuns(parts: RunsParts): Runs {
     else if (spool !== 'unknown') output.ended(record.run, record.outputKept, spool.lastSeq);
   };
 
-  const fail = (key: string, reason: string) => finish(key, { outcome: 'failed', at: Math.round(clock.now()), reason }, 'none');
   const lose = (key: string, reason: string) => finish(key, { outcome: 'lost', at: Math.round(clock.now()), reason }, 'unknown');
 
   const started = async (kept: KeptRun, record: RunRecord): Promise<void> => {
@@ -169,47 +161,7 @@ export function createRuns(parts: RunsParts): Runs {
     void finish(key, endingOf(kept, record, limits, clock.now()), { lastSeq: kept.lastSeq });
   };
 
-  /** Resolves when the keeper has it, or when it has ended here. */
-  const prepare = async (key: string, entry: Live): Promise<void> => {
-    const record = journal.records.get(key);
-    const spec = record?.spec;
-    if (!record || !spec || record.endedAt !== null) return;
-    if (record.stop) return finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
-    if (record.preparations >= limits.preparationDeathsMax) {
-      return fail(key, `parked: the agent died ${record.preparations} times while it prepared this run`);
-    }
-    entry.phase = 'preparing';
-    await journal.write([{ run: key, set: { preparations: record.preparations + 1 } }]).catch(cause => {
-      throw new Error(cannotWrite(cause), { cause });
-    });
-    const { order, note } = await makeOrder(parts, record.run, spec, entry.abort.signal);
-    if (note !== null) journal.note([{ run: key, set: { note } }]);
-    const { signal } = entry.abort;
-    heard(
-      await keeping.ask(keeper => {
-        // It may have been stopped while there was no keeper: what was cancelled never starts later.
-        signal.throwIfAborted();
-        return keeper.start(order);
-      }),
-    );
-  };
-
-  const begin = (key: string, entry: Live) => {
-    entry.phase = 'queued';
-    void (async () => {
-      const leaveGate = await gate.enter();
-      try {
-        await prepare(key, entry);
-      } catch (problem) {
-        const record = journal.records.get(key);
-        if (!record || record.kept || parts.signal.aborted) return;
-        if (record.stop) return await finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
-        await fail(key, problem instanceof Error ? problem.message : String(problem));
-      } finally {
-        leaveGate();
-      }
-    })();
-  };
+  const { begin } = createPreparing({ ...parts, finish: (key, ending) => finish(key, ending, 'none'), heard });
 
   return {
     heard,
@@ -284,6 +236,3 @@ export function createRuns(parts: RunsParts): Runs {
     },
   };
 }
-
-export const cannotWrite = (cause: unknown): string =>
-  `this host cannot write the agent's journal: ${cause instanceof Error ? cause.message : String(cause)}`;

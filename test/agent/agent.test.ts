@@ -254,6 +254,23 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
+  test('in any order lead to one process at most, and to none once the stop came first', async () => {
+    const orders = <T>(things: T[]): T[][] =>
+      things.length < 2 ? [things] : things.flatMap((thing, at) => orders(things.toSpliced(at, 1)).map(rest => [thing, ...rest]));
+    for (const order of orders([aStart(), aStart({ epoch: 4 }), aStop(), aStop({ epoch: 4 })])) {
+      const world = aWorld();
+      await world.start();
+      for (const command of order) await world.send(command);
+      // What was rejected for its epoch comes again from the owner of the partition.
+      for (const command of order) await world.send({ ...command, fence: { ...command.fence, epoch: 4 } });
+      const where = order.map(({ type, fence }) => `${type} ${fence.epoch}`).join(', ');
+      const stopFirst = order[0]?.type === 'stop' ? 0 : 1;
+      expect([where, world.keeper.processes.length]).toEqual([where, stopFirst]);
+      expect([where, ...world.ends().map(end => end.outcome)]).toEqual([where, 'cancelled']);
+      await world.quit();
+    }
+  });
+
   test('ended runs are remembered up to a number', async () => {
     const world = aWorld({ limits: { endedKeptMax: 2 } });
     await world.start();
