@@ -10,7 +10,7 @@ import type { CredentialStore } from '../store/store.ts';
 import type { Log } from './center.ts';
 import { Problem } from './errors.ts';
 import { createJoinTokens, type JoinTokens } from './join-tokens.ts';
-import { createPasswords, PASSWORD_MAX } from './passwords.ts';
+import { createPasswords, PASSWORD_MAX, type Passwords } from './passwords.ts';
 import type { User } from './routes.ts';
 import { createThrottle } from './throttle.ts';
 
@@ -55,14 +55,15 @@ export function createAuth({
   clock,
   ids,
   log,
+  passwords = createPasswords(),
 }: {
   config: Pick<Config, 'auth' | 'rootPassword'>;
   store: CredentialStore;
   clock: Clock;
   ids: Ids;
   log: Log;
+  passwords?: Passwords;
 }): Auth {
-  const passwords = createPasswords();
   const throttle = createThrottle({ clock });
 
   const keepPassword = async (password: string) => {

@@ -1,7 +1,9 @@
 /** The front door on the real runtime, a memory store and a clock moved by hand. */
+import { createHash } from 'node:crypto';
 import { createApp } from '../../src/api/app.ts';
 import { createAuth } from '../../src/api/auth.ts';
 import type { Center } from '../../src/api/center.ts';
+import type { Passwords } from '../../src/api/passwords.ts';
 import type { Route } from '../../src/api/routes.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -20,6 +22,12 @@ export function listeningLog() {
   return { lines, info: say('info'), warn: say('warn'), error: say('error') };
 }
 
+const cheapPasswords: Passwords = {
+  hash: async password => `cheap ${password.length} ${createHash('sha256').update(password).digest('hex')}`,
+  verify: async (password, hash) => hash === (await cheapPasswords.hash(password)),
+  nobodys: '',
+};
+
 export const json = { 'Content-Type': 'application/json' };
 
 export async function aDoor({
@@ -27,17 +35,21 @@ export async function aDoor({
   extra = [],
   store,
   change = {},
+  passwords = cheapPasswords,
 }: {
   env?: Record<string, string>;
   extra?: Route[];
   store?: Store;
   /** Parts of the center put in place of the real ones. */
   change?: Partial<Center>;
+  /** The real ones cost a tenth of a second each. */
+  passwords?: Passwords;
 } = {}) {
-  const world = await aWorld(store ? { store } : {});
+  const isNew = !(await store?.load('pool/default'));
+  const world = await aWorld({ ...(store ? { store } : {}), pool: isNew });
   const config = readConfig({ env: { TROUPE_AUTH: 'off', ...env }, machine: { cores: 2, timeZone: 'UTC' } });
   const log = listeningLog();
-  const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log });
+  const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log, passwords });
   const { password } = await auth.prepare();
   const center: Center = { ...world, config, auth, log, ...change };
   const app = createApp({ center, extra });

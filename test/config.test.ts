@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'bun:test';
+import { type Config, ConfigError, readConfig } from '../src/config.ts';
+
+const machine = { cores: 4, timeZone: 'Europe/Berlin' };
+const read = (env: Record<string, string | undefined> = {}, ...argv: string[]): Config => readConfig({ env, argv, machine });
+
+function problems(env: Record<string, string>, ...argv: string[]): string[] {
+  try {
+    read(env, ...argv);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { variable } of error.problems) expect(error.message).toContain(variable);
+    return error.problems.map(({ variable, value, expected }) => `${variable}=${value ?? ''}: ${expected}`);
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  test('of an empty environment is the defaults', () => {
+    expect(read({ HOME: '/root', TROUPE_DATA: '', TROUPE_ROOT_PASSWORD: undefined })).toEqual({
+      listen: [
+        { host: '127.0.0.1', port: 8899 },
+        { host: '127.0.0.1', port: 8985 },
+      ],
+      dataDir: './data',
+      store: { kind: 'sqlite' },
+      rootPassword: null,
+      auth: 'on',
+      workers: 3,
+      pool: 'default',
+      timeZone: 'Europe/Berlin',
+      log: { level: 'info', format: 'pretty' },
+      heartbeatMs: 5_000,
+      hostGraceMs: 60_000,
+      allocRecoveryMs: 320_000,
+      cors: [],
+      smtp: null,
+      smtpFrom: null,
+      fileUrls: false,
+      artifactHosts: null,
+    });
+  });
+
+  test('takes every variable', () => {
+    const config = read({
+      TROUPE_LISTEN: '0.0.0.0:80, [::1]:8899,localhost:0',
+      TROUPE_DATA: '/srv/troupe',
+      TROUPE_STORE: 'sqlite',
+      TROUPE_ROOT_PASSWORD: 'secret',
+      TROUPE_AUTH: 'on',
+      TROUPE_WORKERS: '7',
+      TROUPE_POOL: 'main',
+      TROUPE_TIME_ZONE: 'Asia/Tokyo',
+      TROUPE_LOG: 'warn,json',
+      TROUPE_HEARTBEAT_MS: '1000',
+      TROUPE_HOST_GRACE_MS: '0',
+      TROUPE_ALLOC_RECOVERY_MS: '10',
+      TROUPE_CORS: 'https://a.example,http://localhost:3000',
+      TROUPE_SMTP: 'smtps://me:p%40ss@mail.example',
+      TROUPE_SMTP_FROM: 'troupe@example.org',
+      TROUPE_FILE_URLS: 'on',
+      TROUPE_ARTIFACT_HOSTS: 'Apps.example, h2',
+    });
+    expect(config).toEqual({
+      listen: [
+        { host: '0.0.0.0', port: 80 },
+        { host: '::1', port: 8899 },
+        { host: 'localhost', port: 0 },
+      ],
+      dataDir: '/srv/troupe',
+      store: { kind: 'sqlite' },
+      rootPassword: 'secret',
+      auth: 'on',
+      workers: 7,
+      pool: 'main',
+      timeZone: 'Asia/Tokyo',
+      log: { level: 'warn', format: 'json' },
+      heartbeatMs: 1_000,
+      hostGraceMs: 0,
+      allocRecoveryMs: 10,
+      cors: ['https://a.example', 'http://localhost:3000'],
+      smtp: { host: 'mail.example', port: 465, tls: true, user: 'me', password: 'p@ss' },
+      smtpFrom: 'troupe@example.org',
+      fileUrls: true,
+      artifactHosts: ['apps.example', 'h2'],
+    });
+  });
+
+  test('cannot be changed afterwards', () => {
+    const config = read();
+    expect(Object.isFrozen(config) && Object.isFrozen(config.listen) && Object.isFrozen(config.listen[0])).toBe(true);
+  });
+
+  test('lets a flag win over its variable', () => {
+    const env = { TROUPE_LISTEN: '127.0.0.1:1', TROUPE_HEARTBEAT_MS: '1000', TROUPE_LOG: 'warn' };
+    expect(read(env, '--listen', '127.0.0.1:2', '--heartbeat-ms=2000')).toMatchObject({
+      listen: [{ host: '127.0.0.1', port: 2 }],
+      heartbeatMs: 2_000,
+      log: { level: 'warn', format: 'pretty' },
+    });
+  });
+
+  const wrong: [Record<string, string>, string][] = [
+    [{ TROUPE_LISTEN: '8899' }, 'TROUPE_LISTEN=8899: must be host:port'],
+    [{ TROUPE_LISTEN: 'h:70000' }, 'TROUPE_LISTEN=h:70000: must be host:port'],
+    [{ TROUPE_LISTEN: '::1:80' }, 'TROUPE_LISTEN=::1:80: must be host:port'],
+    [{ TROUPE_LISTEN: 'h:1,h:1' }, 'TROUPE_LISTEN=h:1,h:1: names h:1 twice'],
+    [{ TROUPE_LISTEN: ',' }, 'TROUPE_LISTEN=,: must be host:port'],
+    [{ TROUPE_STORE: 'postgres' }, 'TROUPE_STORE=***: must be sqlite'],
+    [{ TROUPE_STORE: 'mongodb://u:p@h/troupe' }, 'TROUPE_STORE=***: a MongoDB store comes with a later version'],
+    [{ TROUPE_AUTH: 'no' }, 'TROUPE_AUTH=no: must be on or off'],
+    [{ TROUPE_WORKERS: '0' }, 'TROUPE_WORKERS=0: must be a whole number from 1 to 256'],
+    [{ TROUPE_WORKERS: '1.5' }, 'TROUPE_WORKERS=1.5: must be a whole number'],
+    [{ TROUPE_POOL: 'a b' }, 'TROUPE_POOL=a b: must be a name'],
+    [{ TROUPE_TIME_ZONE: 'CEST+1' }, 'TROUPE_TIME_ZONE=CEST+1: must be an IANA time zone'],
+    [{ TROUPE_LOG: 'loud' }, 'TROUPE_LOG=loud: must be one of debug'],
+    [{ TROUPE_HEARTBEAT_MS: '5s' }, 'TROUPE_HEARTBEAT_MS=5s: must be a whole number'],
+    [{ TROUPE_CORS: '*' }, 'TROUPE_CORS=*: must be origins'],
+    [{ TROUPE_CORS: 'https://a.example/' }, 'TROUPE_CORS=https://a.example/: must be origins'],
+    [{ TROUPE_SMTP: 'mail.example' }, 'TROUPE_SMTP=***: must be smtp://'],
+    [{ TROUPE_SMTP_FROM: 'me' }, 'TROUPE_SMTP_FROM=me: must be a mail address'],
+    [{ TROUPE_FILE_URLS: '1' }, 'TROUPE_FILE_URLS=1: must be on or off'],
+    [{ TROUPE_HARTBEAT_MS: '1' }, 'TROUPE_HARTBEAT_MS=: there is no such variable; did you mean TROUPE_HEARTBEAT_MS?'],
+    [{ TROUPE_FLOWERS: '1' }, 'TROUPE_FLOWERS=: there is no such variable'],
+  ];
+  test.each(wrong)('is refused for %p', (env, sentence) => {
+    const found = problems(env);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toStartWith(sentence);
+  });
+
+  test('names every problem at once, of variables, flags and rules between them', () => {
+    const found = problems(
+      { TROUPE_AUTH: 'off', TROUPE_LISTEN: '0.0.0.0:8899', TROUPE_WORKERS: 'x', TROUPE_DATEN: '/' },
+      '--por',
+      '1',
+      'up',
+      '--log',
+    );
+    expect(found.map(line => line.split(/[=:]/, 1)[0])).toEqual(['--por', 'up', '--log', 'TROUPE_DATEN', 'TROUPE_WORKERS', 'TROUPE_AUTH']);
+  });
+
+  test('calls a flag by its own name', () => {
+    expect(problems({}, '--workers=many')[0]).toStartWith('--workers=many: ');
+    expect(problems({}, '--hearbeat-ms=1')[0]).toEndWith('did you mean --heartbeat-ms?');
+    expect(problems({}, '--data', '--log', 'info')).toEqual(['--data=: needs a value']);
+  });
+
+  test('takes authentication off only while every listener is loopback', () => {
+    expect(read({ TROUPE_AUTH: 'off' }).auth).toBe('off');
+    expect(read({ TROUPE_AUTH: 'off', TROUPE_LISTEN: '127.0.0.2:1,[::1]:2,localhost:3' }).auth).toBe('off');
+    for (const host of ['0.0.0.0', '[::]', '10.0.0.1', 'example.org', '127.0.0.1.example.org']) {
+      expect(problems({ TROUPE_AUTH: 'off', TROUPE_LISTEN: `127.0.0.1:1,${host}:2` })[0]).toContain(
+        'only while every listener is loopback',
+      );
+    }
+  });
+
+  test('never shows a secret', () => {
+    const env = { TROUPE_ROOT_PASSWORD: 'hunter2'.repeat(200), TROUPE_SMTP: 'smpt://u:hunter2@h' };
+    expect(problems(env)).toHaveLength(2);
+    expect(problems(env).join()).not.toContain('hunter2');
+  });
+
+  test('knows the variables of agents, of the command line and of running jobs', () => {
+    const names = 'CENTER JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA URL API_TOKEN JOB EXECUTION SHARD WORK_DIR'.split(' ');
+    expect(problems(Object.fromEntries(names.map(name => [`TROUPE_${name}`, 'x'])))).toEqual([]);
+  });
+});
