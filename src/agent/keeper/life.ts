@@ -24,6 +24,9 @@ export const DRAIN_QUIET_MS = 100;
 /** ... and after this long even if it keeps writing. */
 export const DRAIN_MS_MAX = 2_000;
 
+/** A run that lives this long gets pid and start time into its record; until then its mark alone identifies it. Spares the many short ones the cost. */
+const IDENTIFY_MS = 50;
+
 export interface LifePorts {
   clock: Clock;
   spawner: Spawner;
@@ -58,6 +61,7 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
   let ending: Ending | undefined;
   let announced = false;
   let disarmTimeout: Disarm = () => {};
+  let disarmIdentify: Disarm = () => {};
   let reads = 0;
 
   const change = (kept: Partial<KeptRun>) => {
@@ -123,6 +127,7 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
     const pumps = Promise.all([pump('stdout', process.stdout), pump('stderr', process.stderr)]);
     const { code, signal } = await process.exit;
     disarmTimeout();
+    disarmIdentify();
     change({ exitCode: code, signal, endedAt: clock.now() });
     if (ending !== undefined) ending.look();
     else if ((await spawner.members(record.tree)) > 0) beginEnding('exit', Math.min(order.killGraceMs, LEFTOVER_GRACE_MS), null);
@@ -140,7 +145,7 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
   }
 
   async function start(): Promise<{ over: Promise<void> }> {
-    // The intent first: a keeper that dies between here and the next record leaves a process that its successor finds by this mark.
+    // The intent first: a keeper that dies before the next record leaves a process that its successor finds by this mark.
     if (!spool.record(record)) {
       finish({
         cause: 'startFailed',
@@ -157,8 +162,11 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
       return { over: Promise.resolve() };
     }
     record = { ...record, tree: answer.started.tree };
-    change({ pid: answer.started.tree.pid });
-    spool.record(record);
+    change({ pid: record.tree.pid });
+    disarmIdentify = clock.after(IDENTIFY_MS, () => {
+      record = { ...record, tree: spawner.identify?.(record.tree) ?? record.tree };
+      spool.record(record);
+    });
     if (order.timeoutMs > 0) disarmTimeout = clock.after(order.timeoutMs, () => void stop('timeout', order.killGraceMs, null));
     news({ type: 'changed', run: kept() });
     return { over: live(answer.started) };

@@ -21,12 +21,13 @@ export function createMemorySpool(options: { capacityBytes?: () => number; recor
       const segments = runs.get(mark) ?? new Map<number, Uint8Array>();
       runs.set(mark, segments);
       return {
-        append(number, bytes) {
-          if (options.capacityBytes !== undefined && used() + bytes.length > options.capacityBytes()) return false;
+        append(number, header, data) {
+          if (options.capacityBytes !== undefined && used() + header.length + data.length > options.capacityBytes()) return false;
           const before = segments.get(number) ?? new Uint8Array(0);
-          const whole = new Uint8Array(before.length + bytes.length);
+          const whole = new Uint8Array(before.length + header.length + data.length);
           whole.set(before);
-          whole.set(bytes, before.length);
+          whole.set(header, before.length);
+          whole.set(data, before.length + header.length);
           segments.set(number, whole);
           return true;
         },

@@ -44,16 +44,14 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 const NOTHING = new Uint8Array(0);
 
-function encodePiece(seq: number, at: number, stream: Stream, start: number, data: Uint8Array): Uint8Array {
-  const record = new Uint8Array(HEADER_BYTES + data.length);
-  const header = new DataView(record.buffer);
-  header.setUint32(0, data.length);
+function encodeHeader(seq: number, at: number, stream: Stream, start: number, bytes: number): Uint8Array {
+  const header = new DataView(new ArrayBuffer(HEADER_BYTES));
+  header.setUint32(0, bytes);
   header.setUint32(4, stream === 'stdout' ? 1 : 2);
   header.setFloat64(8, seq);
   header.setFloat64(16, at);
   header.setFloat64(24, start);
-  record.set(data, HEADER_BYTES);
-  return record;
+  return new Uint8Array(header.buffer);
 }
 
 /** `former`: the totals of a run that an earlier keeper spooled and that has ended; without them they are taken from what is stored. */
@@ -130,12 +128,12 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     const start = placed[stream];
     placed[stream] += data.length;
     if (!headOpen && limits.tailBytes === 0) return;
-    const record = encodePiece(seq + 1, at, stream, start, data);
+    const header = encodeHeader(seq + 1, at, stream, start, data.length);
     for (;;) {
       const segment = segmentToWrite();
-      if (segments.append(segment.number, record)) {
+      if (segments.append(segment.number, header, data)) {
         seq += 1;
-        segment.size += record.length;
+        segment.size += HEADER_BYTES + data.length;
         segment.bytes += data.length;
         segment.lastSeq = seq;
         stored[stream] = { end: placed[stream], segment: segment.number };

@@ -8,7 +8,7 @@ export interface Tree {
   mark: string;
   /** null: recorded before the start, so only the mark can tell. */
   pid: number | null;
-  /** Start time of `pid` in clock ticks since boot: a pid that was given away again has another one. */
+  /** Start time of `pid` in clock ticks since boot: a pid that was given away again has another one. null: not looked at yet. */
   ticks: number | null;
 }
 
@@ -48,6 +48,8 @@ export interface Spawner {
   mark(): string;
   /** `failed` is a plain sentence. Never rejects. */
   start(request: StartRequest): Promise<{ started: StartedProcess } | { failed: string }>;
+  /** The tree with the start time of its first process, while that lives. A look at a process that has just begun costs as much as starting it, so `start` leaves it out. Absent where pids are never given away again. */
+  identify?(tree: Tree): Tree;
   /** How many processes of the tree are alive. */
   members(tree: Tree): Promise<number>;
   /** Signals every living process of the tree and says how many there were. */
@@ -66,9 +68,9 @@ export interface RunRecord {
 
 /** Bytes of one run, in numbered segments that only grow and go as a whole. */
 export interface Segments {
-  /** Appends all or nothing. False: there is no room. */
-  append(segment: number, bytes: Uint8Array): boolean;
-  /** May be shorter at the segment's end. */
+  /** Appends both parts or nothing; they are the caller's again afterwards. False: there is no room. */
+  append(segment: number, header: Uint8Array, data: Uint8Array): boolean;
+  /** Shorter at the segment's end. */
   read(segment: number, position: number, length: number): Uint8Array;
   drop(segment: number): void;
   /** Numbers of the stored segments, ascending. */

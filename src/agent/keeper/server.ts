@@ -22,9 +22,24 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
   const greeted = new Set<Socket>();
   const { path, release } = socketPath(directory);
 
+  /** Frames of one moment leave in one write: a short run has five of them. */
+  const leaving = new Map<Socket, string[]>();
   function send(socket: Socket, frame: FromKeeperFrame): void {
+    const line = `${JSON.stringify(frame)}\n`;
+    const lines = leaving.get(socket);
+    if (lines !== undefined) {
+      lines.push(line);
+      return;
+    }
+    leaving.set(socket, [line]);
+    clock.soon(() => flush(socket));
+  }
+
+  function flush(socket: Socket): void {
+    const lines = leaving.get(socket) ?? [];
+    leaving.delete(socket);
     if (socket.destroyed) return;
-    socket.write(`${JSON.stringify(frame)}\n`);
+    socket.write(lines.join(''));
     if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy();
   }
 
@@ -32,6 +47,7 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
     if (protocol !== KEEPER_PROTOCOL) {
       const refused = `this keeper speaks protocol ${KEEPER_PROTOCOL}, the agent ${protocol}; the keeper goes on for the runs it has and ends by itself`;
       send(socket, { refused });
+      flush(socket);
       socket.end();
       return;
     }

@@ -41,7 +41,7 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
     async start(request) {
       let raw: RawProcess;
       // At once: a child that is not known as such would be reaped as an orphan, and its exit code with it.
-      const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: readProcess(pid)?.ticks ?? null });
+      const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: null });
       const marked = { ...request, env: { ...request.env, [MARK_VARIABLE]: request.mark } };
       // Branded while the child is forked, so there is no moment at which it runs without.
       native?.brand(BigInt(request.mark));
@@ -53,9 +53,14 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
         native?.brand(undefined);
       }
       const { pid, ...rest } = raw;
-      const ticks = direct.get(pid)?.ticks ?? null;
       const exit = raw.exit.finally(() => direct.get(pid)?.mark === request.mark && direct.delete(pid));
-      return { started: { ...rest, exit, tree: { mark: request.mark, pid, ticks } } };
+      return { started: { ...rest, exit, tree: { mark: request.mark, pid, ticks: null } } };
+    },
+    identify(tree) {
+      const known = direct.get(tree.pid ?? -1);
+      if (known?.mark !== tree.mark) return tree;
+      known.ticks = readProcess(tree.pid ?? -1)?.ticks ?? null;
+      return { ...tree, ticks: known.ticks };
     },
     members: async tree => (trees === undefined ? Number(groupAlive(tree)) : (await trees.find(tree)).length),
     async signal(tree, name) {
