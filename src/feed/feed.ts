@@ -1,0 +1,149 @@
+/**
+ * WHO GETS TO KNOW. Facts come in as they are committed and go to everybody who watches, in the order of the feed, none missing and none twice. The
+ * store is the truth: whenever what comes in does not follow what is known, the missing part is read from there.
+ */
+import { type Clock, pause } from '../clock.ts';
+import { feedSequence } from '../store/cursor.ts';
+import { FEED_PAGE, type FactStore, type PlacedFact } from '../store/store.ts';
+import type { FeedFilter } from './filter.ts';
+import { type Watcher, watch, type Watching, type WatchLimits } from './watching.ts';
+
+export interface FeedLimits extends WatchLimits {
+  /** Watchers at once; a further one is FeedFull. */
+  watchersMax: number;
+  /** Published facts that wait while missing ones are read; beyond, all of them are read from the store. */
+  incomingMax: number;
+}
+
+export const feedLimits: FeedLimits = {
+  watchersMax: 1_000,
+  incomingMax: 10_000,
+  backlogMax: 5_000,
+  stallMs: 30_000,
+  roomPollMs: 25,
+  page: FEED_PAGE,
+  retryMs: 1_000,
+};
+
+/** There are as many watchers as there may be. */
+export class FeedFull extends Error {
+  readonly code = 'feedFull';
+}
+
+export interface Feed {
+  /** Takes facts as they were committed, in feed order; never waits. Repeats are passed over. */
+  publish(facts: PlacedFact[]): void;
+  /** Reads what others may have written to the store. For centers that share one. */
+  look(): void;
+  /** Resolves once the first stored facts are at hand; they come after that. Throws BadCursor, StoreUnavailable, FeedFull. `stop` ends it without a word. */
+  follow(from: { after?: string | undefined; filter?: FeedFilter }, watcher: Watcher): Promise<{ stop(): void }>;
+  watchers(): number;
+  /** Cuts every watcher and takes no further one. Stopping twice is fine. */
+  stop(): void;
+}
+
+export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor'>; clock: Clock; limits?: Partial<FeedLimits> }): Feed {
+  const { store, clock } = parts;
+  const limits = { ...feedLimits, ...parts.limits };
+  const watchings = new Set<Watching>();
+  /** Newest fact that was offered to all; undefined while nobody needed to know. */
+  let known: string | undefined;
+  let incoming: PlacedFact[] = [];
+  let isMending = false;
+  /** Something may be in the store that nobody told us. */
+  let mustRead = false;
+  let isStopped = false;
+
+  const offer = (fact: PlacedFact) => {
+    known = fact.cursor;
+    for (const watching of [...watchings]) watching.offer(fact);
+  };
+
+  const flow = () => {
+    let taken = 0;
+    for (const fact of incoming) {
+      const follows = known === undefined ? 1 : placeOf(fact.cursor) - placeOf(known);
+      if (follows > 1) break;
+      taken++;
+      if (follows === 1) offer(fact);
+    }
+    incoming.splice(0, taken);
+    if ((incoming.length > 0 || mustRead) && !isMending) void mend();
+  };
+
+  /** Reads from the store until what waits follows what is known. */
+  const mend = async () => {
+    isMending = true;
+    while (!isStopped && (mustRead || incoming.length > 0)) {
+      const readAll = mustRead;
+      mustRead = false;
+      try {
+        known ??= await store.headCursor();
+        const page = await store.facts({ after: known, limit: limits.page });
+        for (const fact of page.facts) if (placeOf(fact.cursor) > placeOf(known)) offer(fact);
+        if (readAll && page.facts.length > 0) mustRead = true;
+        // Nothing there: the place was never taken (its write was undone), so what waits follows after all.
+        const [next] = incoming;
+        if (page.facts.length === 0 && next && placeOf(next.cursor) > placeOf(known) + 1) offer(next);
+      } catch {
+        mustRead ||= readAll;
+        await pause(clock, limits.retryMs);
+      }
+      flow();
+    }
+    isMending = false;
+  };
+
+  return {
+    publish(facts) {
+      if (isStopped || facts.length === 0) return;
+      if (incoming.length + facts.length > limits.incomingMax) {
+        incoming = [];
+        mustRead = true;
+      } else incoming.push(...facts);
+      if (isMending) return;
+      // Nobody watches: nobody misses anything.
+      if (watchings.size === 0 && !mustRead) {
+        known = facts.at(-1)?.cursor;
+        incoming = [];
+      } else flow();
+    },
+    look() {
+      if (isStopped || watchings.size === 0) return;
+      mustRead = true;
+      if (!isMending) void mend();
+    },
+    async follow({ after, filter = {} }, watcher) {
+      if (isStopped || watchings.size >= limits.watchersMax)
+        throw new FeedFull(`the feed has ${watchings.size} watchers, it takes no more`);
+      const head = await store.headCursor();
+      const from = after ?? head;
+      const first = await store.facts({ after: from, limit: limits.page });
+      // With nobody live what is known may jump ahead; with somebody it must not, or what is on its way would count as a repeat.
+      if (known === undefined || (watchings.size === 0 && placeOf(known) < placeOf(head))) known = head;
+      const watching = watch({
+        store,
+        clock,
+        limits,
+        watcher,
+        filter,
+        from,
+        first,
+        known: () => known ?? head,
+        placeOf,
+        over: gone => void watchings.delete(gone),
+      });
+      if (isStopped) watching.end('stopping');
+      else watchings.add(watching);
+      return { stop: watching.stop };
+    },
+    watchers: () => watchings.size,
+    stop() {
+      isStopped = true;
+      for (const watching of [...watchings]) watching.end('stopping');
+    },
+  };
+}
+
+/** Places are compared and nothing else: how a cursor is written stays the store's affair. */
+const placeOf = (cursor: string): number => feedSequence(cursor, Number.MAX_SAFE_INTEGER);

@@ -1,0 +1,21 @@
+/** Which facts a watcher wants. All that is given must fit. */
+import type { Fact } from '../store/store.ts';
+
+export interface FeedFilter {
+  /** Kinds of actors (`job`) or types of facts (`job.triggered`); one of them must fit. Empty or absent: all. */
+  kinds?: readonly string[];
+  /** Name of a job: its own facts, and those of its executions. */
+  job?: string;
+  /** Id or name of a host: its own facts, and those of shards on it. */
+  host?: string;
+  execution?: string;
+}
+
+export function isWanted(fact: Fact, { kinds, job, host, execution }: FeedFilter): boolean {
+  const { address, type, data } = fact;
+  if (kinds && kinds.length > 0 && !kinds.some(kind => kind === type || address.startsWith(`${kind}/`))) return false;
+  if (job !== undefined && address !== `job/${job}` && data.job !== job) return false;
+  if (execution !== undefined && address !== `execution/${execution}` && data.execution !== execution) return false;
+  if (host === undefined || address === `host/${host}` || data.host === host || data.hostName === host) return true;
+  return address.startsWith('host/') && data.name === host;
+}

@@ -1,0 +1,150 @@
+/**
+ * One watcher: from its cursor through the stored facts, then along with the live ones.
+ *
+ *   catching up (reads the store at its own pace) ---> live (given each fact) ---> over (stopped, or cut for being slow)
+ */
+import { type Clock, pause } from '../clock.ts';
+import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/store.ts';
+import { type FeedFilter, isWanted } from './filter.ts';
+
+/** A frame of the feed: a fact, or the notice that facts before `from` are no longer kept. */
+export type FeedFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string } };
+
+/** Whoever looks at the feed. */
+export interface Watcher {
+  /** False: it is gone, or its buffer is full beyond what it said with `hasRoom`. */
+  take(frame: FeedFrame): boolean;
+  /** Whether more may be sent before what was sent has left. */
+  hasRoom(): boolean;
+  /** No more comes. `slow`: it may resume from `cursor`, the last it was given. */
+  cut(why: 'slow' | 'stopping', cursor: string): void;
+}
+
+export interface WatchLimits {
+  /** Live facts that wait for one watcher; one more, and it is cut. */
+  backlogMax: number;
+  /** A watcher that makes no room for so long is cut, ms. */
+  stallMs: number;
+  /** Between looks whether a full watcher has room again, ms. */
+  roomPollMs: number;
+  /** Facts per question to the store. */
+  page: number;
+  /** Until a store that was away is asked again, ms. */
+  retryMs: number;
+}
+
+export interface Watching {
+  /** Gives it a live fact. Never waits. */
+  offer(fact: PlacedFact): void;
+  end(why: 'slow' | 'stopping'): void;
+  /** Silently: the watcher itself went. */
+  stop(): void;
+}
+
+export function watch(parts: {
+  store: Pick<FactStore, 'facts'>;
+  clock: Clock;
+  limits: WatchLimits;
+  watcher: Watcher;
+  filter: FeedFilter;
+  /** Everything behind it is wanted. */
+  from: string;
+  /** The page behind `from`. */
+  first: Awaited<ReturnType<FactStore['facts']>>;
+  /** Cursor of the newest fact that was offered to all. */
+  known(): string;
+  placeOf(cursor: string): number;
+  over(watching: Watching): void;
+}): Watching {
+  const { store, clock, limits, watcher, filter, placeOf } = parts;
+  let state: 'catching' | 'live' | 'over' = 'catching';
+  let position = parts.from;
+  let backlog: PlacedFact[] = [];
+  let isDraining = false;
+
+  const finish = () => {
+    if (state === 'over') return false;
+    state = 'over';
+    backlog = [];
+    parts.over(watching);
+    return true;
+  };
+  const end = (why: 'slow' | 'stopping') => {
+    if (finish()) watcher.cut(why, position);
+  };
+
+  const give = (fact: PlacedFact) => {
+    if (isWanted(fact, filter) && !watcher.take(fact)) return end('slow');
+    position = fact.cursor;
+  };
+
+  /** False when it made none in time. */
+  const room = async (): Promise<boolean> => {
+    const since = clock.monotonic();
+    while (state !== 'over' && !watcher.hasRoom()) {
+      if (clock.monotonic() - since >= limits.stallMs) return false;
+      await pause(clock, limits.roomPollMs);
+    }
+    return true;
+  };
+
+  const nextPage = async () => {
+    for (;;) {
+      try {
+        return await store.facts({ after: position, limit: limits.page });
+      } catch (problem) {
+        if (!(problem instanceof StoreUnavailable) || state === 'over') throw problem;
+        await pause(clock, limits.retryMs);
+      }
+    }
+  };
+
+  const catchUp = async () => {
+    for (let page = parts.first; ; page = await nextPage()) {
+      if (page.truncatedFrom !== undefined && !isOver() && !watcher.take({ type: 'feed.truncated', data: { from: page.truncatedFrom } })) {
+        return end('slow');
+      }
+      for (const fact of page.facts) {
+        if (!watcher.hasRoom() && !(await room())) return end('slow');
+        if (isOver()) return;
+        give(fact);
+      }
+      if (isOver()) return;
+      // Nothing is awaited between this look and going live: no fact can slip through.
+      if (placeOf(position) >= placeOf(parts.known())) {
+        state = 'live';
+        return;
+      }
+      // The newest facts are not to be seen in the store yet.
+      if (page.facts.length === 0) await pause(clock, limits.roomPollMs);
+    }
+  };
+
+  const drain = async () => {
+    isDraining = true;
+    while (backlog.length > 0) {
+      if (!(await room())) return end('slow');
+      const fact = backlog.shift();
+      if (isOver() || !fact) return;
+      give(fact);
+    }
+    isDraining = false;
+  };
+
+  const isOver = () => state === 'over';
+
+  const watching: Watching = {
+    offer(fact) {
+      if (state !== 'live' || placeOf(fact.cursor) <= placeOf(position)) return;
+      if (!isDraining && watcher.hasRoom()) return give(fact);
+      if (!isWanted(fact, filter)) return;
+      if (backlog.length >= limits.backlogMax) return end('slow');
+      backlog.push(fact);
+      if (!isDraining) void drain();
+    },
+    end,
+    stop: () => void finish(),
+  };
+  catchUp().catch(() => end('slow'));
+  return watching;
+}

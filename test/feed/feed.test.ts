@@ -1,0 +1,259 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { createFeed, FeedFull, type FeedLimits } from '../../src/feed/feed.ts';
+import type { FeedFilter } from '../../src/feed/filter.ts';
+import type { FeedFrame, Watcher } from '../../src/feed/watching.ts';
+import { createFacts } from '../../src/store/memory/facts.ts';
+import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '../../src/store/store.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aFact } from '../support/store-builders.ts';
+
+/** A feed over a store in memory; `happens` commits facts and hands them back as they would be published. */
+function aFeed(limits: Partial<FeedLimits> = {}, shape: (store: FactStore) => FactStore = store => store) {
+  const clock = createManualClock();
+  const { place, ...store } = createFacts();
+  const feed = createFeed({ store: shape(store), clock, limits });
+  let rev = 0;
+  const happens = (...changes: Partial<PlacedFact>[]): PlacedFact[] => changes.map(change => place(aFact({ rev: ++rev, ...change })));
+  const many = (count: number) => happens(...Array.from({ length: count }, () => ({})));
+  return { clock, feed, happens, many, store };
+}
+
+function aWatcher(changes: Partial<Watcher> = {}) {
+  const frames: FeedFrame[] = [];
+  const seen: { room: boolean; cut: { why: string; cursor: string } | undefined } = { room: true, cut: undefined };
+  const watcher: Watcher = {
+    take: frame => frames.push(frame) > 0,
+    hasRoom: () => seen.room,
+    cut: (why, cursor) => {
+      seen.cut = { why, cursor };
+    },
+    ...changes,
+  };
+  const revs = () => frames.map(frame => ('rev' in frame ? frame.rev : frame.type));
+  return { watcher, frames, seen, revs };
+}
+
+describe('a watcher', () => {
+  test('without a cursor sees what happens from now on', async () => {
+    const { feed, many } = aFeed();
+    many(3);
+    const { watcher, revs } = aWatcher();
+    await feed.follow({}, watcher);
+    feed.publish(many(2));
+    expect(revs()).toEqual([4, 5]);
+  });
+
+  test('from a cursor sees the stored facts first, then live ones', async () => {
+    const { feed, many, clock } = aFeed({ page: 2 });
+    const old = many(5);
+    const { watcher, revs } = aWatcher();
+    await feed.follow({ after: old[1]?.cursor }, watcher);
+    feed.publish(many(1));
+    await clock.settle();
+    feed.publish(many(1));
+    expect(revs()).toEqual([3, 4, 5, 6, 7]);
+  });
+
+  test('is refused for a cursor that is none, and beyond the number of watchers', async () => {
+    const { feed } = aFeed({ watchersMax: 1 });
+    await expect(feed.follow({ after: 'nonsense' }, aWatcher().watcher)).rejects.toBeInstanceOf(BadCursor);
+    const first = await feed.follow({}, aWatcher().watcher);
+    await expect(feed.follow({}, aWatcher().watcher)).rejects.toBeInstanceOf(FeedFull);
+    first.stop();
+    await feed.follow({}, aWatcher().watcher);
+    expect(feed.watchers()).toBe(1);
+  });
+
+  test('is told first when its cursor is older than what is kept', async () => {
+    const { feed, many, clock } = aFeed({}, store => ({
+      ...store,
+      facts: async query => ({ ...(await store.facts(query)), ...(query.after === kept[0]?.cursor ? { truncatedFrom: 'oldest' } : {}) }),
+    }));
+    const kept = many(2);
+    const { watcher, frames } = aWatcher();
+    await feed.follow({ after: kept[0]?.cursor }, watcher);
+    await clock.settle();
+    expect(frames[0]).toEqual({ type: 'feed.truncated', data: { from: 'oldest' } });
+    expect(frames).toHaveLength(2);
+  });
+
+  test('gets only what its filter wants', async () => {
+    const facts = [
+      { address: 'job/a', type: 'job.triggered', data: {} },
+      { address: 'execution/a@1', type: 'shard.placed', data: { execution: 'a@1', job: 'a', host: 'h1', hostName: 'box' } },
+      { address: 'execution/b@1', type: 'execution.finished', data: { execution: 'b@1', job: 'b' } },
+      { address: 'host/h1', type: 'host.ready', data: { host: 'h1', name: 'box' } },
+    ];
+    const wants = async (filter: FeedFilter) => {
+      const { feed, happens } = aFeed();
+      const { watcher, revs } = aWatcher();
+      await feed.follow({ filter }, watcher);
+      feed.publish(happens(...facts));
+      return revs();
+    };
+    expect(await wants({})).toEqual([1, 2, 3, 4]);
+    expect(await wants({ kinds: ['job', 'host.ready'] })).toEqual([1, 4]);
+    expect(await wants({ job: 'a' })).toEqual([1, 2]);
+    expect(await wants({ host: 'h1' })).toEqual([2, 4]);
+    expect(await wants({ host: 'box' })).toEqual([2, 4]);
+    expect(await wants({ execution: 'b@1' })).toEqual([3]);
+    expect(await wants({ job: 'a', kinds: ['execution'] })).toEqual([2]);
+  });
+
+  test('that is slow is cut with its last cursor and holds nobody up (row 26)', async () => {
+    const { feed, many } = aFeed({ backlogMax: 3 });
+    const slow = aWatcher();
+    const quick = aWatcher();
+    await feed.follow({}, slow.watcher);
+    await feed.follow({}, quick.watcher);
+    const first = many(1);
+    feed.publish(first);
+    slow.seen.room = false;
+    feed.publish(many(4));
+    expect(slow.seen.cut).toEqual({ why: 'slow', cursor: first[0]?.cursor ?? '' });
+    expect(quick.revs()).toEqual([1, 2, 3, 4, 5]);
+    expect(feed.watchers()).toBe(1);
+    // It resumes from there.
+    const again = aWatcher();
+    await feed.follow({ after: slow.seen.cut?.cursor }, again.watcher);
+    feed.publish(many(1));
+    await Promise.resolve();
+    expect([...slow.revs(), ...again.revs()].slice(0, 5)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('that makes room in time gets what waited, in order', async () => {
+    const { feed, many, clock } = aFeed({ backlogMax: 10 });
+    const { watcher, seen, revs } = aWatcher();
+    await feed.follow({}, watcher);
+    seen.room = false;
+    feed.publish(many(4));
+    await clock.advance(1_000);
+    expect(revs()).toEqual([]);
+    seen.room = true;
+    await clock.advance(100);
+    feed.publish(many(1));
+    expect(revs()).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('that stalls while it catches up is cut after a while', async () => {
+    const { feed, many, clock } = aFeed();
+    const old = many(2);
+    const { watcher, seen } = aWatcher();
+    seen.room = false;
+    await feed.follow({ after: old[0]?.cursor }, watcher);
+    await clock.advance(29_000);
+    expect(seen.cut).toBeUndefined();
+    await clock.advance(2_000);
+    expect(seen.cut).toEqual({ why: 'slow', cursor: old[0]?.cursor ?? '' });
+  });
+
+  test('is cut when the feed stops', async () => {
+    const { feed } = aFeed();
+    const { watcher, seen } = aWatcher();
+    await feed.follow({}, watcher);
+    feed.stop();
+    feed.stop();
+    expect(seen.cut?.why).toBe('stopping');
+    await expect(feed.follow({}, watcher)).rejects.toBeInstanceOf(FeedFull);
+  });
+});
+
+describe('what is published', () => {
+  test('out of step is completed from the store', async () => {
+    const { feed, many, clock } = aFeed({ page: 2 });
+    const { watcher, revs } = aWatcher();
+    await feed.follow({}, watcher);
+    feed.publish(many(1));
+    many(5);
+    feed.publish(many(2));
+    feed.publish(many(1));
+    await clock.settle();
+    expect(revs()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('by others is found when somebody says look', async () => {
+    const { feed, many, clock } = aFeed({ page: 2 });
+    const { watcher, revs } = aWatcher();
+    await feed.follow({}, watcher);
+    many(5);
+    feed.look();
+    await clock.settle();
+    expect(revs()).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+test('no fact is missing and none comes twice, whatever is lost, repeated, slow or away (random cuts)', async () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('publish' as const), count: fc.integer({ min: 1, max: 6 }) }),
+    fc.record({ do: fc.constant('lose' as const), count: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({ do: fc.constant('repeat' as const), count: fc.integer({ min: 1, max: 4 }) }),
+    fc.record({ do: fc.constant('follow' as const), count: fc.integer({ min: 0, max: 40 }) }),
+    fc.record({ do: fc.constant('room' as const), count: fc.integer({ min: 0, max: 5 }) }),
+    fc.record({ do: fc.constant('away' as const), count: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({ do: fc.constant('time' as const), count: fc.integer({ min: 1, max: 3_000 }) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async steps => {
+      let failures = 0;
+      const world = aFeed({ page: 3, backlogMax: 4, incomingMax: 12, stallMs: 5_000 }, store => ({
+        ...store,
+        facts: query => (failures-- > 0 ? Promise.reject(new StoreUnavailable('away')) : store.facts(query)),
+      }));
+      const { clock, feed, many } = world;
+      const published: PlacedFact[] = [];
+      const runs: { after: string | undefined; from: number; watchers: ReturnType<typeof aWatcher>[]; joined: boolean }[] = [];
+      let total = 0;
+      const enter = async (run: (typeof runs)[number]) => {
+        const cursor = run.watchers.at(-1)?.seen.cut?.cursor ?? run.after;
+        const next = aWatcher();
+        try {
+          await feed.follow({ after: cursor }, next.watcher);
+          run.watchers.push(next);
+        } catch (problem) {
+          if (!(problem instanceof StoreUnavailable)) throw problem;
+        }
+      };
+      for (const one of steps) {
+        if (one.do === 'publish') {
+          const facts = many(one.count);
+          total += one.count;
+          published.push(...facts);
+          feed.publish(facts);
+        } else if (one.do === 'lose') {
+          published.push(...many(one.count));
+          total += one.count;
+        } else if (one.do === 'repeat') feed.publish(published.slice(-one.count));
+        else if (one.do === 'follow') {
+          const place = Math.min(one.count, published.length - 1);
+          const run = { after: published[place]?.cursor, from: place < 0 ? total : place + 1, watchers: [], joined: false };
+          if (run.after !== undefined) {
+            runs.push(run);
+            await enter(run);
+          }
+        } else if (one.do === 'room') {
+          const watcher = runs[one.count]?.watchers.at(-1);
+          if (watcher) watcher.seen.room = !watcher.seen.room;
+        } else if (one.do === 'away') failures = one.count;
+        else await clock.advance(one.count);
+        for (const run of runs) if (run.watchers.length === 0 || run.watchers.at(-1)?.seen.cut) await enter(run);
+      }
+      failures = 0;
+      // Everybody gets room and time; who was cut comes again.
+      for (let round = 0; round < 4; round++) {
+        for (const run of runs) {
+          if (run.watchers.length === 0 || run.watchers.at(-1)?.seen.cut) await enter(run);
+          for (const watcher of run.watchers) watcher.seen.room = true;
+        }
+        feed.look();
+        await clock.advance(6_000);
+      }
+      for (const run of runs) {
+        const seen = run.watchers.flatMap(watcher => watcher.revs());
+        expect(seen).toEqual(Array.from({ length: total - run.from }, (_, index) => run.from + index + 1));
+      }
+      feed.stop();
+    }),
+    { numRuns: 60 },
+  );
+});
