@@ -1,9 +1,7 @@
 /** `/v1/pools`, and who holds what of a pool. */
 import { z } from 'zod';
 import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
-import type { PoolConfig } from '../../../actors/pool.ts';
 import { isTimeZone } from '../../../actors/schedule.ts';
-import { Refused } from '../../runtime/errors.ts';
 import type { View } from '../../runtime/document.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
@@ -76,18 +74,6 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
   rev,
 });
 
-/** Makes sure that a pool is there; the center's own is before anything else asks for it. Doing it twice is fine. */
-export async function ensurePool({ views, runtime }: Pick<Center, 'views' | 'runtime'>, poolName: string): Promise<void> {
-  if (await views.get(`pool/${poolName}`)) return;
-  const config: PoolConfig = { name: poolName, timeZone: null, servers: [], description: '' };
-  try {
-    await runtime.ask(`pool/${poolName}`, { type: 'pool.create', config });
-  } catch (error) {
-    // Somebody was quicker.
-    if (!(error instanceof Refused)) throw error;
-  }
-}
-
 export function poolRoutes(center: Center): Route[] {
   const { views, runtime } = center;
   const shapeOf = async (poolName: string) => poolShape(await one(views, 'pool', poolName));
@@ -142,6 +128,8 @@ export function poolRoutes(center: Center): Route[] {
       status: 204,
       async handle({ params }) {
         const { address } = await one(views, 'pool', params.name);
+        if (params.name === center.config.pool)
+          throw new Problem('conflict', `pool ${params.name} is always there: it takes the jobs that name none`);
         const jobs = (await all(views, 'job', { order: 'name' })).filter(job => job.context.config.pool === params.name);
         if (jobs.length > 0)
           throw new Problem('conflict', `pool ${params.name} still has ${jobs.length} jobs, such as ${jobs[0]?.context.config.name}`);

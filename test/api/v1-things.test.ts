@@ -1,0 +1,278 @@
+import { describe, expect, test } from 'bun:test';
+import { aDoor } from './support.ts';
+
+const anApp = { name: 'my_app', url: 'http://h/x.zip', command: ['bin/run', '-v'] };
+
+describe('an app in /v1', () => {
+  test('has its defaults, and is the same app through every door', async () => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/apps', anApp);
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      ...anApp,
+      sha256: null,
+      resources: { cpus: 1, memoryMB: 128 },
+      cache: true,
+      traceEvery: 0,
+      description: '',
+      enabled: true,
+      status: 'enabled',
+      jobs: [],
+      rev: 1,
+      version: 1,
+      createdAt: '2026-11-22T08:00:00.000Z',
+      updatedAt: '2026-11-22T08:00:00.000Z',
+    });
+    expect((await door.get('/api/app/my_app')).body).toMatchObject({ appName: 'my_app', bootstrapScript: 'bin/run -v', cpuCount: 1 });
+  });
+
+  test('is changed field by field, disabled, enabled, deleted', async () => {
+    const door = await aDoor();
+    await door.post('/v1/apps', { ...anApp, enabled: false });
+    await door.post('/v1/jobs', { name: 'a', app: 'my_app' });
+    expect((await door.get('/v1/apps/my_app')).body).toMatchObject({ enabled: false, jobs: ['a'] });
+    const changed = await door.patch('/v1/apps/my_app', { resources: { cpus: 0.5 }, enabled: true, sha256: 'A'.repeat(64) });
+    expect(changed.body).toMatchObject({ resources: { cpus: 0.5, memoryMB: 128 }, enabled: true, sha256: 'a'.repeat(64), url: anApp.url });
+    expect((await door.post('/v1/apps/my_app/disable?kill')).body.status).toBe('disabled');
+    expect((await door.post('/v1/apps/my_app/enable')).body.status).toBe('enabled');
+    expect((await door.get('/v1/apps?status=disabled')).body.items).toEqual([]);
+    expect((await door.del('/v1/apps/my_app')).status).toBe(204);
+    expect((await door.get('/v1/apps/my_app')).status).toBe(404);
+    expect((await door.get('/v1/jobs/a')).status).toBe(404);
+  });
+
+  test.each([
+    [{ url: 'x' }, 'url'],
+    [{ url: undefined }, 'url'],
+    [{ command: 5 }, 'command'],
+    [{ sha256: 'x' }, 'sha256'],
+    [{ resources: { cpu: 1 } }, 'resources.cpu'],
+    [{ name: 'a b' }, 'name'],
+  ])('with %p is refused', async (difference, field) => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/apps', { ...anApp, ...difference });
+    expect([status, body.error.field]).toEqual([400, field]);
+    expect((await door.get('/v1/apps')).body.items).toEqual([]);
+  });
+});
+
+describe('an execution in /v1', () => {
+  test('tells its shards, where they ran and how they ended', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', shards: { total: 2, parameters: { '1': 'B' } } });
+    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    const [first, second] = door.starts();
+    if (!first || !second) throw new Error('nothing started');
+    await door.started(first);
+    expect((await door.get(`/v1/executions/${execution}`)).body).toMatchObject({ status: 'running', outcome: null, finishedAt: null });
+    await door.clock.advance(1_000);
+    await door.ended(first, 'failed');
+    await door.ended(second);
+    const { body } = await door.get(`/v1/executions/${execution}`);
+    expect(body).toMatchObject({
+      id: execution,
+      job: 'a',
+      trigger: 'api',
+      dueAt: null,
+      retryOf: null,
+      createdAt: '2026-11-22T08:00:00.000Z',
+      startedAt: '2026-11-22T08:00:00.000Z',
+      finishedAt: '2026-11-22T08:00:01.000Z',
+      status: 'done',
+      outcome: 'failed',
+      pool: 'default',
+    });
+    expect(body.shards).toMatchObject([
+      { item: 0, parameter: '', host: 'h1', hostName: 'h1', attempt: 1, status: 'done', outcome: 'failed', exitCode: 1, signal: null },
+      { item: 1, parameter: 'B', host: 'h1', status: 'done', outcome: 'succeeded', exitCode: 0 },
+    ]);
+    expect(JSON.stringify(body)).not.toMatch(/fence|publicKey|epoch/);
+    expect((await door.get('/v1/jobs/a')).body).toMatchObject({ lastOutcome: 'failed', lastExecution: execution, status: 'idle' });
+  });
+
+  test('that finds no room says what is missing', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    const { body } = await door.get(`/v1/executions/${execution}`);
+    expect(body.status).toBe('pending');
+    expect(body.reason).toContain('no host that is ready');
+    const { body: allocation } = await door.get('/v1/pools/default/allocation');
+    expect(allocation).toMatchObject({
+      pool: 'default',
+      hosts: [],
+      waiting: [{ execution, shards: [0], since: '2026-11-22T08:00:00.000Z' }],
+    });
+  });
+
+  test('is cancelled, and cannot be twice when it is done', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    const { status } = await door.post(`/v1/executions/${execution}/cancel`);
+    expect(status).toBe(202);
+    expect((await door.get(`/v1/executions/${execution}`)).body).toMatchObject({
+      status: 'done',
+      outcome: 'cancelled',
+      reason: 'cancelled by root',
+    });
+    const again = await door.post(`/v1/executions/${execution}/cancel`);
+    expect([again.status, again.body.error.message]).toEqual([409, `execution ${execution} is done`]);
+  });
+
+  test('is run again as a new one, once per key', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    expect((await door.post(`/v1/executions/${execution}/retry`)).status).toBe(409);
+    await door.post(`/v1/executions/${execution}/cancel`);
+    await door.clock.advance(1_000);
+    const retry = () => door.post(`/v1/executions/${execution}/retry`, undefined, { 'Idempotency-Key': 'k' });
+    const first = await retry();
+    expect(first.status).toBe(202);
+    expect((await retry()).text).toBe(first.text);
+    expect((await door.get(`/v1/executions/${first.body.execution}`)).body).toMatchObject({ trigger: 'retry', retryOf: execution });
+  });
+
+  test('is listed newest first, by job, state, outcome, host and time', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    const ids: string[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      await door.post('/v1/jobs', { name, command: 'x' });
+      ids.unshift((await door.post(`/v1/jobs/${name}/trigger`)).body.execution);
+      await door.clock.advance(1_000);
+    }
+    const [start] = door.starts();
+    if (start) await door.ended(start, 'failed');
+    const listed = async (query: string) => (await door.get(`/v1/executions?${query}`)).body.items.map((item: { id: string }) => item.id);
+    const [c, b, a] = ids;
+    expect(await listed('')).toEqual([c, b, a]);
+    expect(await listed('job=b')).toEqual([b]);
+    expect(await listed('status=done')).toEqual([a]);
+    expect(await listed('status=running,pending')).toEqual([c, b]);
+    expect(await listed('outcome=failed,lost')).toEqual([a]);
+    expect(await listed('host=h1')).toEqual([c, b, a]);
+    expect(await listed('from=2026-11-22T08:00:01.000Z')).toEqual([c, b]);
+    expect(await listed('from=2026-11-22T09:00:01+01:00&to=2026-11-22T08:00:02Z')).toEqual([b]);
+    expect((await door.get('/v1/executions?host=nope')).status).toBe(404);
+    for (const query of ['from=yesterday', 'to=1', 'outcome=good', 'job=a%20b']) {
+      expect((await door.get(`/v1/executions?${query}`)).body.error.field).toBe(query.split('=')[0]);
+    }
+    const page = (await door.get('/v1/executions?limit=2')).body;
+    expect(await listed(`limit=2&cursor=${page.next}`)).toEqual([a]);
+  });
+});
+
+describe('a host in /v1', () => {
+  test("tells what is free by its pool's ledger", async () => {
+    const door = await aDoor();
+    await door.world.aHost('h1', { cpus: 2, memoryMB: 1024 });
+    await door.post('/v1/jobs', { name: 'a', command: 'b', resources: { cpus: 0.3, memoryMB: 100 } });
+    await door.post('/v1/jobs/a/trigger');
+    await door.clock.advance(5_000);
+    const { body } = await door.get('/v1/hosts/h1');
+    expect(body).toMatchObject({
+      id: 'h1',
+      name: 'h1',
+      pool: 'default',
+      status: 'ready',
+      address: '127.0.0.1',
+      os: 'linux',
+      cpus: 2,
+      memoryMB: 1024,
+      free: { cpus: 1.7, memoryMB: 924 },
+      running: 1,
+      lastSeenAt: '2026-11-22T08:00:05.000Z',
+    });
+    expect(JSON.stringify(body)).not.toMatch(/publicKey|session/);
+    expect((await door.get('/v1/hosts')).body).toEqual({ items: [body], next: null });
+    expect((await door.get('/v1/pools/default')).body).toMatchObject({ hosts: 1, total: { cpus: 2, memoryMB: 1024 }, free: body.free });
+    expect((await door.get('/v1/pools/default/allocation')).body.hosts[0]).toMatchObject({
+      id: 'h1',
+      open: true,
+      runs: [{ item: 0, attempt: 1, cpus: 0.3, memoryMB: 100 }],
+    });
+  });
+
+  test('is found by its name where only one has it', async () => {
+    const door = await aDoor();
+    const enroll = (id: string) =>
+      door.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
+    await enroll('id1');
+    expect((await door.get('/v1/hosts/web')).body.id).toBe('id1');
+    await enroll('id2');
+    expect((await door.get('/v1/hosts/web')).status).toBe(409);
+    await door.post('/v1/hosts/id1/retire');
+    expect((await door.get('/v1/hosts/web')).body.id).toBe('id2');
+    expect((await door.get('/v1/hosts/nope')).status).toBe(404);
+  });
+
+  test('is drained, resumed and retired', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    expect((await door.post('/v1/hosts/h1/drain')).body).toMatchObject({ status: 'draining', draining: true });
+    expect((await door.get('/v1/hosts?status=draining&pool=default')).body.items).toHaveLength(1);
+    expect((await door.post('/v1/hosts/h1/resume')).body.status).toBe('ready');
+    expect((await door.post('/v1/hosts/h1/retire')).body.status).toBe('retired');
+    expect((await door.post('/v1/hosts/h1/drain')).status).toBe(409);
+    expect((await door.get('/v1/hosts?pool=other')).body.items).toEqual([]);
+  });
+});
+
+describe('a pool in /v1', () => {
+  test('is created, changed, listed and deleted', async () => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/pools', { name: 'gpu', timeZone: 'Asia/Tokyo', servers: ['10.0.0.1'] });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({
+      name: 'gpu',
+      timeZone: 'Asia/Tokyo',
+      servers: ['10.0.0.1'],
+      description: '',
+      status: 'open',
+      hosts: 0,
+      waiting: 0,
+    });
+    expect((await door.patch('/v1/pools/gpu', { timeZone: null, description: 'big' })).body).toMatchObject({
+      timeZone: null,
+      description: 'big',
+    });
+    expect((await door.get('/v1/pools')).body.items.map((pool: { name: string }) => pool.name)).toEqual(['default', 'gpu']);
+    expect((await door.post('/v1/pools', { name: 'gpu' })).status).toBe(409);
+    expect((await door.post('/v1/pools', { name: 'x', timeZone: 'Mars' })).body.error.field).toBe('timeZone');
+    expect((await door.del('/v1/pools/gpu')).status).toBe(204);
+    expect((await door.get('/v1/pools/gpu')).status).toBe(404);
+  });
+
+  test('that somebody counts on is not deleted', async () => {
+    const door = await aDoor();
+    expect((await door.del('/v1/pools/default')).status).toBe(409);
+    await door.post('/v1/pools', { name: 'gpu' });
+    await door.post('/v1/jobs', { name: 'a', command: 'b', pool: 'gpu' });
+    expect((await door.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 jobs, such as a');
+  });
+});
+
+describe('history', () => {
+  test('is every fact of one actor, in order, page by page', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    await door.post('/v1/jobs/a/disable');
+    await door.post('/v1/jobs/a/enable');
+    const types: string[] = [];
+    let after = '';
+    do {
+      const { body } = await door.get(`/v1/history/job/a?limit=1${after && `&after=${after}`}`);
+      types.push(...body.items.map((fact: { type: string }) => fact.type));
+      after = body.next;
+    } while (after);
+    expect(types).toEqual(['job.registered', 'job.disabled', 'job.enabled']);
+    expect((await door.get('/v1/history/job/a')).body.items[0]).toMatchObject({ at: '2026-11-22T08:00:00.000Z', address: 'job/a', rev: 1 });
+    expect((await door.get('/v1/history/toString/a')).status).toBe(404);
+    for (const bad of ['x', 'W10', Buffer.from('[1,2,3]').toString('base64url')]) {
+      expect((await door.get(`/v1/history/job/a?after=${bad}`)).body.error.field).toBe('after');
+    }
+  });
+});

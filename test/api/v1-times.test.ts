@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'bun:test';
+import type { Occurrence } from '../../src/store/store.ts';
+import { aDoor, type Door } from './support.ts';
+
+const EVERY_SECOND = { type: 'cron', cron: '* * * * * ?' };
+const HOUR = 3_600_000;
+const at = (text: string) => Date.parse(`2026-11-22T${text}Z`);
+const anEntry = (difference: Partial<Occurrence> = {}): Occurrence => {
+  const from = difference.from ?? at('07:00:00');
+  return { job: 'a', from, to: from, count: 1, verdict: 'ran', execution: null, reason: null, decidedAt: at('08:00:00'), ...difference };
+};
+interface Told {
+  dueAt: string;
+  until?: string;
+  count?: number;
+}
+
+/** All pages of a list. */
+async function pages(door: Door, path: string, limit: number): Promise<Told[]> {
+  const items: Told[] = [];
+  let next = '';
+  do {
+    const { body } = await door.get(`${path}${path.includes('?') ? '&' : '?'}limit=${limit}${next && `&cursor=${next}`}`);
+    expect(body.items.length).toBeLessThanOrEqual(limit);
+    items.push(...body.items);
+    next = body.next;
+  } while (next);
+  return items;
+}
+
+const aDoorWithJob = async (schedules: unknown[] = [EVERY_SECOND]) => {
+  const door = await aDoor();
+  await door.post('/v1/jobs', { name: 'a', command: 'b', schedules, enabled: false });
+  return door;
+};
+
+describe('the coming due times', () => {
+  test('are told as instants and as the clock shows them', async () => {
+    const door = await aDoorWithJob([
+      { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Europe/Berlin' },
+      { type: 'cron', cron: '0 0 8 * * ?', timeZone: 'UTC' },
+    ]);
+    expect((await door.get('/v1/jobs/a/next?count=3')).body).toEqual({
+      items: [
+        { dueAt: '2026-11-23T08:00:00.000Z', local: '2026-11-23T09:00:00.000+01:00' },
+        { dueAt: '2026-11-24T08:00:00.000Z', local: '2026-11-24T09:00:00.000+01:00' },
+        { dueAt: '2026-11-25T08:00:00.000Z', local: '2026-11-25T09:00:00.000+01:00' },
+      ],
+      next: null,
+    });
+    expect((await door.get('/v1/jobs/a/next?count=1&from=2026-11-22T07:59:59.999Z')).body.items[0].dueAt).toBe('2026-11-22T08:00:00.000Z');
+  });
+
+  test('are at most a thousand', async () => {
+    const door = await aDoorWithJob();
+    expect((await door.get('/v1/jobs/a/next')).body.items).toHaveLength(10);
+    expect((await door.get('/v1/jobs/a/next?count=1000')).body.items).toHaveLength(1000);
+    for (const count of ['1001', '0', '-1', 'x']) expect((await door.get(`/v1/jobs/a/next?count=${count}`)).body.error.field).toBe('count');
+    expect((await door.get('/v1/jobs/nope/next')).status).toBe(404);
+  });
+
+  test('of a schedule that is not saved are previewed', async () => {
+    const door = await aDoor();
+    const schedule = { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Europe/Berlin' };
+    const { status, body } = await door.post('/v1/schedules/preview', { schedule, count: 1 });
+    expect([status, body]).toEqual([
+      200,
+      { items: [{ dueAt: '2026-11-23T08:00:00.000Z', local: '2026-11-23T09:00:00.000+01:00' }], next: null },
+    ]);
+    const calendar = { type: 'calendar', turnmode: 4, interval: 2, startdate: '11/22/2026', starttime: '9:30', enddate: '11/24/2026' };
+    const { body: found } = await door.post('/v1/schedules/preview', { schedule: calendar, from: '2026-11-22T00:00:00Z' });
+    expect(found.items.map((due: Told) => due.dueAt)).toEqual(['2026-11-22T09:30:00.000Z', '2026-11-24T09:30:00.000Z']);
+  });
+
+  test.each([
+    [{ schedule: { type: 'cron', cron: '0 0 25 * * ?' } }, 'cron'],
+    [{ schedule: { type: 'cron' } }, 'cron'],
+    [{ schedule: { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Mars' } }, 'timeZone'],
+    [{ schedule: { type: 'calendar', turnmode: 7, startdate: '11/22/2026' } }, 'turnmode'],
+    [{ schedule: { type: 'calendar', turnmode: 4, interval: 1, startdate: '13/22/2026', starttime: '09:00' } }, 'startdate'],
+    [{ schedule: { type: 'x' } }, 'type'],
+    [{ schedule: 'daily' }, 'schedule'],
+    [{}, 'schedule'],
+    [{ schedule: EVERY_SECOND, count: 1001 }, 'count'],
+    [{ schedule: EVERY_SECOND, from: 'now' }, 'from'],
+  ])('of %p are refused', async (body, field) => {
+    const door = await aDoor();
+    const { status, body: answer } = await door.post('/v1/schedules/preview', body);
+    expect([status, answer.error.field]).toEqual([400, field]);
+  });
+});
+
+describe('the occurrence ledger of a job', () => {
+  test('tells each due time once, with what became of it', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] });
+    await door.clock.advance(20_000);
+    const { body } = await door.get('/v1/jobs/a/occurrences');
+    expect(body).toEqual({
+      items: [
+        {
+          dueAt: '2026-11-22T08:00:10.000Z',
+          verdict: 'ran',
+          execution: 'a@20261122T080010.000Z',
+          reason: null,
+          decidedAt: '2026-11-22T08:00:10.000Z',
+        },
+        {
+          dueAt: '2026-11-22T08:00:20.000Z',
+          verdict: 'skippedOverlap',
+          execution: null,
+          reason: 'a@20261122T080010.000Z was not done',
+          decidedAt: '2026-11-22T08:00:20.000Z',
+        },
+      ],
+      next: null,
+    });
+    expect((await door.get('/v1/jobs/a/occurrences?summary=true')).body).toEqual({
+      ran: 1,
+      coalesced: 0,
+      skippedOverlap: 1,
+      missedDown: 0,
+      disabled: 0,
+      refused: 0,
+    });
+    expect((await door.get('/v1/jobs/nope/occurrences')).status).toBe(404);
+    expect((await door.get('/v1/jobs/a/occurrences?verdict=lost')).body.error.field).toBe('verdict');
+  });
+
+  test('expands a stretch page by page into exactly its due times', async () => {
+    const door = await aDoorWithJob();
+    await door.store.record([
+      anEntry({ from: at('06:59:59') }),
+      anEntry({ to: at('07:00:00') + 999_000, count: 1_000, verdict: 'missedDown', reason: 'down' }),
+      anEntry({ from: at('07:30:00'), verdict: 'coalesced' }),
+    ]);
+    for (const limit of [7, 100, 200]) {
+      const items = await pages(door, '/v1/jobs/a/occurrences', limit);
+      expect(items).toHaveLength(1_002);
+      expect(new Set(items.map(item => item.dueAt)).size).toBe(1_002);
+      expect(items.map(item => item.dueAt)).toEqual(items.map(item => item.dueAt).sort());
+    }
+    const part = await pages(door, '/v1/jobs/a/occurrences?verdict=missedDown&from=2026-11-22T07:00:10Z&to=2026-11-22T07:00:19.999Z', 3);
+    expect(part.map(item => item.dueAt.slice(17, 19))).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19']);
+  });
+
+  test('counts of a stretch only what lies within', async () => {
+    const door = await aDoorWithJob();
+    await door.store.record([
+      anEntry({ to: at('07:00:00') + HOUR - 1_000, count: 3_600, verdict: 'missedDown' }),
+      anEntry({ from: at('06:00:00'), to: at('06:00:10'), count: 2, verdict: 'disabled' }),
+    ]);
+    const summary = async (query: string) => (await door.get(`/v1/jobs/a/occurrences?summary=true&${query}`)).body;
+    expect(await summary('')).toMatchObject({ missedDown: 3_600, disabled: 2 });
+    expect(await summary('from=2026-11-22T07:30:00Z')).toMatchObject({ missedDown: 1_800, disabled: 0 });
+    expect(await summary('from=2026-11-22T07:10:00Z&to=2026-11-22T07:10:09Z')).toMatchObject({ missedDown: 10 });
+    expect(await summary('from=2026-11-22T06:00:05Z&to=2026-11-22T07:00:00Z')).toMatchObject({ missedDown: 1, disabled: 1 });
+  });
+
+  test('tells a stretch of schedules that nobody knows any more as what it is', async () => {
+    const door = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
+    const stretch = anEntry({ to: at('07:59:59'), count: 3_600, verdict: 'disabled', reason: 'the job was disabled' });
+    await door.store.record([stretch, anEntry({ from: at('06:00:00'), to: at('06:00:30'), count: 2 }), anEntry({ from: at('08:00:00') })]);
+    expect(await pages(door, '/v1/jobs/a/occurrences', 2)).toMatchObject([
+      { dueAt: '2026-11-22T06:00:00.000Z' },
+      { dueAt: '2026-11-22T06:00:30.000Z' },
+      { dueAt: '2026-11-22T07:00:00.000Z', until: '2026-11-22T07:59:59.000Z', count: 3_600, verdict: 'disabled' },
+      { dueAt: '2026-11-22T08:00:00.000Z' },
+    ]);
+    expect((await door.get('/v1/jobs/a/occurrences?summary=true')).body).toMatchObject({ disabled: 3_600, ran: 3 });
+  });
+
+  test('expands a stretch that remembers its schedules by those', async () => {
+    const rule = { schedules: [{ type: 'cron', cron: '* * * * * ?' }], timeZone: 'UTC' };
+    const entry = { ...anEntry({ to: at('07:00:09'), count: 10, verdict: 'disabled' }), rule };
+    const plain = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
+    const store = { ...plain.store, occurrences: async () => [entry] };
+    const door = await aDoor({ store: plain.store, change: { store } });
+    const items = (await door.get('/v1/jobs/a/occurrences')).body.items;
+    expect(items).toHaveLength(10);
+    expect(items[9].dueAt).toBe('2026-11-22T07:00:09.000Z');
+  });
+
+  test('is kept longer than its job', async () => {
+    const door = await aDoorWithJob();
+    await door.store.record([anEntry(), anEntry({ from: at('07:10:00'), to: at('07:10:02'), count: 3 })]);
+    await door.del('/v1/jobs/a');
+    expect(await pages(door, '/v1/jobs/a/occurrences', 50)).toMatchObject([{ dueAt: '2026-11-22T07:00:00.000Z' }, { count: 3 }]);
+  });
+});
