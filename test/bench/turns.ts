@@ -26,7 +26,8 @@ export async function bench(): Promise<BenchResult> {
   });
   try {
     await runtime.start();
-    for (let actor = 0; actor < ACTORS; actor++) await runtime.ask(`app/a${actor}`, { type: 'app.publish', config: anApp({ name: `a${actor}` }) });
+    for (let actor = 0; actor < ACTORS; actor++)
+      await runtime.ask(`app/a${actor}`, { type: 'app.publish', config: anApp({ name: `a${actor}` }) });
     await round(runtime, ROUND_TURNS / 3, 256);
     const rates: number[] = [];
     const tails: number[] = [];
