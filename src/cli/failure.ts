@@ -1,0 +1,32 @@
+/** How a verb ends when it does not end well: an exit code that scripts rely on, and one sentence for people. */
+
+export const EXIT = {
+  done: 0,
+  /** It was tried and did not work: the job failed, the thing is not there, the center has a fault. */
+  failed: 1,
+  /** What was asked for makes no sense: a flag, a value, a field. */
+  usage: 2,
+  /** The center says no: not logged in, not now, not in this state. */
+  refused: 3,
+  /** Nobody answers. */
+  unreachable: 4,
+} as const;
+export type Exit = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends the verb. The message is shown as it is, without a stack. */
+export class Failure extends Error {
+  readonly exit: Exit;
+  /** The center's code, and the field that it complains about. */
+  readonly code: string;
+  readonly field: string | undefined;
+
+  constructor(exit: Exit, message: string, about: { code?: string; field?: string | undefined; cause?: unknown } = {}) {
+    super(message, { cause: about.cause });
+    this.exit = exit;
+    this.code = about.code ?? (Object.keys(EXIT).find(name => EXIT[name as keyof typeof EXIT] === exit) as string);
+    this.field = about.field;
+  }
+}
+
+/** Something is wrong with the words behind `troupe`. */
+export const wrongUsage = (message: string): Failure => new Failure(EXIT.usage, message);

@@ -1,0 +1,109 @@
+/** The live feed as the command line follows it: from a cursor, over breaks, without gap or repeat. */
+import WebSocket from 'ws';
+import { pause } from '../clock.ts';
+import { type Client, queryText, type Query } from './client.ts';
+import { EXIT, Failure } from './failure.ts';
+import type { Shell } from './shell.ts';
+import type { FeedFact } from './surface.ts';
+
+/** The center lets go of a watcher that reads too slowly; it goes on from its cursor. */
+const TOO_SLOW = 4008;
+const BACKOFF_MS_MIN = 500;
+const BACKOFF_MS_MAX = 10_000;
+const PING_MS = 20_000;
+/** Neither a fact nor an answer to a ping for this long: the connection is dead and nobody said so. */
+const SILENCE_MS_MAX = 60_000;
+/** Facts that came and are not shown yet; at the limit we hang up and ask for them again later. */
+const WAITING_MAX = 20_000;
+
+export interface FeedNews {
+  /** Resolves when it is shown. */
+  fact(fact: FeedFact): Promise<void>;
+  /** What happens to the connection, for people. */
+  hint(sentence: string): void;
+}
+
+/** Runs until the shell is wanted back. Rejects when the center says no, or when the first attempt finds nobody. */
+export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: Query, news: FeedNews): Promise<void> {
+  let after = query.after;
+  let backoffMs = BACKOFF_MS_MIN;
+  await introduce(client);
+  while (!shell.signal.aborted) {
+    const { url, token } = await client.account();
+    const address = `${url.replace(/^http/, 'ws')}/v1/feed${queryText({ ...query, after })}`;
+    const end = await listen(address, token, shell, async fact => {
+      await news.fact(fact);
+      after = fact.cursor;
+      backoffMs = BACKOFF_MS_MIN;
+    });
+    if (shell.signal.aborted) return;
+    news.hint(
+      end.code === TOO_SLOW
+        ? 'the center was faster than this terminal; going on where it stopped'
+        : `the connection is lost${end.reason ? `: ${end.reason}` : ''}; trying again`,
+    );
+    do {
+      await pause(shell.clock, backoffMs, shell.signal);
+      backoffMs = Math.min(BACKOFF_MS_MAX, backoffMs * 2);
+    } while (!shell.signal.aborted && !(await isThere(client)));
+  }
+}
+
+/** A refused upgrade says little. Asking like everybody else tells who is there and whether we are known. */
+const introduce = (client: Client): Promise<unknown> => client.get('/v1/hosts', { limit: 1 });
+
+async function isThere(client: Client): Promise<boolean> {
+  try {
+    await introduce(client);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.exit === EXIT.unreachable) return false;
+    throw error;
+  }
+}
+
+/** Resolves when the connection is over and every fact that came is shown; rejects with what showing a fact rejects with. */
+async function listen(
+  address: string,
+  token: string | undefined,
+  { clock, signal }: Shell,
+  take: (fact: FeedFact) => Promise<void>,
+): Promise<{ code: number; reason: string }> {
+  const socket = new WebSocket(address, { headers: token ? { authorization: `Bearer ${token}` } : {}, perMessageDeflate: false });
+  let shown: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  let heardAt = clock.monotonic();
+  let disarm = () => {};
+  const hangUp = () => socket.close(1000);
+  const watch = () => {
+    disarm = clock.after(PING_MS, () => {
+      if (clock.monotonic() - heardAt > SILENCE_MS_MAX) return socket.terminate();
+      if (socket.readyState === WebSocket.OPEN) socket.ping();
+      watch();
+    });
+  };
+  watch();
+  signal.addEventListener('abort', hangUp, { once: true });
+  const end = await new Promise<{ code: number; reason: string }>(resolve => {
+    socket.on('pong', () => {
+      heardAt = clock.monotonic();
+    });
+    socket.on('message', frame => {
+      heardAt = clock.monotonic();
+      waiting += 1;
+      if (waiting > WAITING_MAX) hangUp();
+      else {
+        const fact = JSON.parse(String(frame)) as FeedFact;
+        shown = shown.then(() => take(fact)).finally(() => (waiting -= 1));
+        shown.catch(hangUp);
+      }
+    });
+    // `close` follows, with what there is to say.
+    socket.on('error', () => {});
+    socket.on('close', (code, reason) => resolve({ code, reason: String(reason) }));
+  });
+  disarm();
+  signal.removeEventListener('abort', hangUp);
+  await shown;
+  return end;
+}

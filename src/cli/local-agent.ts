@@ -1,0 +1,98 @@
+/** One agent beside a center, as a child process that ends with it and is started again when it ends by itself. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../clock.ts';
+
+const BACKOFF_MS_MIN = 500;
+const BACKOFF_MS_MAX = 30_000;
+/** An agent that lived this long has done well: the next wait begins small again. */
+const HEALTHY_MS = 60_000;
+const STOP_MS = 10_000;
+/** Its settings are wrong, and will be the next time. */
+const WRONG_USAGE = 2;
+
+export interface LocalAgent {
+  /** Resolves when it is gone; it is ended with SIGTERM, and harder after a while. Its runs go on. Twice is fine. */
+  stop(): Promise<void>;
+  /** Resolves when it cannot run with these settings; it has said why. */
+  cannotRun: Promise<void>;
+}
+
+export function startLocalAgent(parts: {
+  args: string[];
+  env: Record<string, string | undefined>;
+  clock: Clock;
+  /** For each start: a new agent shows it once, one that is known does not need it. */
+  createJoinToken(): Promise<string>;
+  say(sentence: string, fields?: Record<string, unknown>): void;
+}): LocalAgent {
+  const { args, env, clock, createJoinToken, say } = parts;
+  let child: ChildProcess | undefined;
+  let ended: Promise<void> = Promise.resolve();
+  let disarm = () => {};
+  let stopped = false;
+  let backoffMs = BACKOFF_MS_MIN;
+  let giveUp = () => {};
+  const cannotRun = new Promise<void>(resolve => {
+    giveUp = resolve;
+  });
+
+  const again = (sentence: string) => {
+    if (stopped) return;
+    say(`the agent ${sentence}; it is started again`, { inMs: backoffMs });
+    disarm = clock.after(backoffMs, () => void start());
+    backoffMs = Math.min(BACKOFF_MS_MAX, backoffMs * 2);
+  };
+
+  const start = async (): Promise<void> => {
+    const startedAt = clock.monotonic();
+    let token: string;
+    try {
+      token = await createJoinToken();
+    } catch (error) {
+      return again(`gets no join token: ${(error as Error).message}`);
+    }
+    if (stopped) return;
+    const [program = '', ...before] = ownCommand('agent');
+    // Its input is a pipe that nobody writes to: it closes when we are gone, however we went.
+    const started = spawn(program, [...before, ...args, '--with-parent'], {
+      env: { ...env, TROUPE_JOIN_TOKEN: token },
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
+    child = started;
+    ended = new Promise(resolve => {
+      started.on('error', error => {
+        resolve();
+        again(`cannot be started: ${error.message}`);
+      });
+      started.on('exit', (code, signal) => {
+        resolve();
+        if (code === WRONG_USAGE) return giveUp();
+        if (clock.monotonic() - startedAt > HEALTHY_MS) backoffMs = BACKOFF_MS_MIN;
+        again(signal ? `was ended by ${signal}` : `ended with ${code}`);
+      });
+    });
+  };
+  void start();
+
+  return {
+    cannotRun,
+    async stop() {
+      stopped = true;
+      disarm();
+      child?.kill('SIGTERM');
+      const disarmKill = clock.after(STOP_MS, () => child?.kill('SIGKILL'));
+      await ended;
+      disarmKill();
+    },
+  };
+}
+
+/** How this very program is started with a verb, in each of the ways it can be running. */
+export function ownCommand(verb: string): string[] {
+  const here = import.meta.url;
+  // A single-file program holds its sources in a file system of its own.
+  if (here.includes('/$bunfs/') || here.includes('/~BUN/') || here.includes('/deno-compile-')) return [process.execPath, verb];
+  const script = fileURLToPath(new URL('./main.ts', here));
+  return process.versions.bun === undefined ? [process.execPath, 'run', '--quiet', '-A', script, verb] : [process.execPath, script, verb];
+}

@@ -1,0 +1,153 @@
+/** The flags of a verb, declared once: how each is spelt, what it means, how its value is read. Help and parsing both come from here. */
+import { parseArgs } from 'node:util';
+import { nearest } from '../nearest.ts';
+import { wrongUsage } from './failure.ts';
+
+export interface Option<T> {
+  /** What stands for the value in the help; null: a flag without one. */
+  takes: string | null;
+  says: string;
+  /** One letter: `-f`. */
+  short?: string;
+  /** May be given several times. */
+  many: boolean;
+  /** `--no-name` says the opposite. */
+  negatable: boolean;
+  /** From the texts given (a flag: `true` or `false`). Throws WrongValue. */
+  read(texts: string[]): T;
+}
+export type Options = Record<string, Option<unknown>>;
+export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<infer T> ? T : never) | undefined };
+
+/** What a value must be; the message completes "must be …". */
+export class WrongValue extends Error {}
+
+const last = (texts: string[]): string => texts.at(-1) ?? '';
+const one = <T>(takes: string, says: string, read: (text: string) => T): Option<T> => ({
+  takes,
+  says,
+  many: false,
+  negatable: false,
+  read: texts => read(last(texts)),
+});
+
+export const text = (takes: string, says: string): Option<string> => one(takes, says, given => given);
+
+export const texts = (takes: string, says: string): Option<string[]> => ({
+  takes,
+  says,
+  many: true,
+  negatable: false,
+  read: given => given,
+});
+
+export const flag = (says: string, more: { short?: string; negatable?: boolean } = {}): Option<boolean> => ({
+  takes: null,
+  says,
+  many: false,
+  negatable: more.negatable ?? false,
+  ...(more.short ? { short: more.short } : {}),
+  read: given => last(given) === 'true',
+});
+
+export const number = (takes: string, says: string): Option<number> =>
+  one(takes, says, given => {
+    const value = Number(given);
+    if (given.trim() === '' || !Number.isFinite(value)) throw new WrongValue('a number');
+    return value;
+  });
+
+export const whole = (takes: string, says: string, min = 0, max = Number.MAX_SAFE_INTEGER): Option<number> =>
+  one(takes, says, given => {
+    const value = Number(given);
+    if (!/^\d+$/.test(given) || value < min || value > max) {
+      throw new WrongValue(max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`);
+    }
+    return value;
+  });
+
+export const choice = <const T extends readonly string[]>(values: T, says: string): Option<T[number]> =>
+  one(values.join('|'), says, given => {
+    if (values.includes(given)) return given;
+    const meant = nearest(given, values);
+    throw new WrongValue(`one of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
+  });
+
+/** `--env A=1 --env B=2` */
+export const pairs = (takes: string, says: string): Option<Record<string, string>> => ({
+  takes,
+  says,
+  many: true,
+  negatable: false,
+  read(given) {
+    const cuts = given.map(pair => [pair, pair.indexOf('=')] as const);
+    if (cuts.some(([, cut]) => cut < 1)) throw new WrongValue(`${takes}, a name and a value with "=" between them`);
+    return Object.fromEntries(cuts.map(([pair, cut]) => [pair.slice(0, cut), pair.slice(cut + 1)]));
+  },
+});
+
+export interface Parsed<O extends Options> {
+  values: Values<O>;
+  words: string[];
+  /** Everything behind `--`; undefined when there is no `--`. */
+  rest: string[] | undefined;
+}
+
+/** Throws Failure `usage`. */
+export function parseOptions<O extends Options>(args: string[], options: O): Parsed<O> {
+  const spelling = Object.entries(options).map(([name, option]) => [
+    name,
+    { type: option.takes === null ? 'boolean' : 'string', ...(option.short ? { short: option.short } : {}) } as const,
+  ]);
+  // Not strict: the tokens tell more than its errors do, and our sentences name the flag that was meant.
+  const { tokens } = parseArgs({ args, options: Object.fromEntries(spelling), strict: false, allowPositionals: true, tokens: true });
+  const given = new Map<string, string[]>();
+  const words: string[] = [];
+  let rest: string[] | undefined;
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') rest = args.slice(token.index + 1);
+    else if (token.kind === 'positional') {
+      if (rest === undefined) words.push(token.value);
+    } else {
+      const { name, value } = optionOf(token, options);
+      given.set(name, [...(given.get(name) ?? []), value]);
+    }
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, came] of given) {
+    const option = options[name] as Option<unknown>;
+    if (came.length > 1 && !option.many && option.takes !== null)
+      throw wrongUsage(`--${name} is given ${came.length} times, and means one thing`);
+    try {
+      values[name] = option.read(came);
+    } catch (error) {
+      if (error instanceof WrongValue) throw wrongUsage(`--${name} is "${last(came)}", but must be ${error.message}`);
+      throw error;
+    }
+  }
+  return { values: values as Values<O>, words, rest };
+}
+
+function optionOf(
+  token: { name: string; rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
+  options: Options,
+): { name: string; value: string } {
+  const opposite = token.name.startsWith('no-') ? token.name.slice(3) : '';
+  if (Object.hasOwn(options, opposite) && options[opposite]?.negatable && token.value === undefined)
+    return { name: opposite, value: 'false' };
+  const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+  if (!option) {
+    const meant = nearest(token.name, Object.keys(options));
+    throw wrongUsage(`there is no ${token.rawName} here${meant ? `; did you mean --${meant}?` : '; --help shows what there is'}`);
+  }
+  if (option.takes === null) {
+    if (token.value === undefined) return { name: token.name, value: 'true' };
+    if (!['true', 'false'].includes(token.value))
+      throw wrongUsage(`--${token.name} is "${token.value}", but must be true or false, or nothing`);
+    return { name: token.name, value: token.value };
+  }
+  // `--name --json` is a forgotten value, not a thing called "--json"; `--name=--json` says so.
+  const isNext = token.inlineValue === false && /^-./.test(token.value ?? '') && !/^-\d/.test(token.value ?? '');
+  if (token.value === undefined || isNext) throw wrongUsage(`--${token.name} needs a value: --${token.name} ${option.takes}`);
+  return { name: token.name, value: token.value };
+}

@@ -1,0 +1,76 @@
+/** A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb knows what a center is made of. */
+import { ConfigError, type Config, readConfig } from '../config.ts';
+import { createLog } from '../log.ts';
+import type { RunningCenter } from '../main.ts';
+import { EXIT, type Exit, wrongUsage } from './failure.ts';
+import type { Shell } from './shell.ts';
+import { recordOf } from './table.ts';
+
+export interface Started {
+  config: Config;
+  center: RunningCenter;
+  say(sentence: string, fields?: Record<string, unknown>): void;
+  /** Resolves with the exit code once the shell is wanted back, or once the center cannot go on. */
+  over(): Promise<Exit>;
+  /** Stops the center. */
+  stop(): Promise<void>;
+}
+
+/** Resolves once it serves, and has told where. Throws Failure `usage` with every problem of the configuration. */
+export async function startHere(args: string[], shell: Shell): Promise<Started> {
+  // Looked at before anything starts: from here on a signal ends us in order.
+  const { signal } = shell;
+  const json = args.includes('--json');
+  const config = read(
+    args.filter(arg => arg !== '--json'),
+    shell,
+    json,
+  );
+  const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
+  const { startCenter } = await import('../main.ts');
+  const center = await startCenter({ config, log });
+  const { urls, password } = center;
+  if (json) await shell.write(`${JSON.stringify({ urls, user: 'root', ...(password === null ? {} : { password }) })}\n`);
+  else await shell.write(`${welcome(urls, password).join('\n')}\n`);
+  return {
+    config,
+    center,
+    say: log.info,
+    async over() {
+      const problem = await Promise.race([center.gaveUp, untilAborted(signal)]);
+      if (problem) log.error('the center cannot go on', { problem: problem.message });
+      else log.info('the center stops', { signal: signal.reason });
+      return problem ? EXIT.failed : EXIT.done;
+    },
+    async stop() {
+      const left = await center.stop();
+      if (left.length > 0) log.warn('left behind', { left });
+    },
+  };
+}
+
+function read(argv: string[], shell: Shell, json: boolean): Config {
+  try {
+    const config = readConfig({ env: shell.env, argv });
+    return json ? { ...config, log: { ...config.log, format: 'json' } } : config;
+  } catch (error) {
+    throw error instanceof ConfigError ? wrongUsage(error.message) : error;
+  }
+}
+
+const welcome = (urls: readonly string[], password: string | null): string[] => [
+  `Troupe serves at ${urls.join(' and ')}`,
+  // A password is known here only at the start that drew it.
+  ...(password === null
+    ? []
+    : recordOf([
+        ['user', 'root'],
+        ['password', `${password}   (shown only this once)`],
+      ]).map(line => `  ${line}`)),
+];
+
+const untilAborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise(resolve => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });

@@ -1,0 +1,145 @@
+/** The things of `/v1` as the command line reads them: fields it does not show are left out, and newer ones are no trouble. */
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export interface Resources {
+  cpus: number;
+  memoryMB: number;
+}
+export type Command = string | string[] | null;
+export type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
+
+export interface Schedule {
+  type: 'cron' | 'calendar';
+  cron?: string;
+  timeZone?: string;
+  [setting: string]: unknown;
+}
+
+export interface Job {
+  name: string;
+  id: string;
+  pool: string;
+  kind: 'transient' | 'resident';
+  app?: string | null;
+  command?: Command;
+  env: Record<string, string>;
+  parameter: string;
+  shards: { total: number; parameters: Record<string, string> };
+  schedules: Schedule[];
+  resources: Resources;
+  placement: string;
+  partial: boolean;
+  overlap: string;
+  misfire: { policy: string; limit: number };
+  retry: { attempts: number; backoffMs: number; maxBackoffMs: number };
+  failover: boolean;
+  timeoutMs: number;
+  enabled: boolean;
+  status: string;
+  nextAt: string | null;
+  lastOutcome: Outcome | null;
+  lastExecution?: string | null;
+  timeZone?: string;
+  quarantine?: { reason: string; since: string } | null;
+  rev: number;
+  createdAt: string;
+  updatedAt: string;
+  description?: string;
+}
+
+export interface App {
+  name: string;
+  url: string;
+  sha256?: string | null;
+  command: Command;
+  resources: Resources;
+  cache: boolean;
+  traceEvery: number;
+  enabled: boolean;
+  status: string;
+  jobs: string[];
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface Shard {
+  item: number;
+  parameter: string;
+  host: string | null;
+  attempt: number;
+  status: string;
+  outcome: Outcome | null;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  reason: string | null;
+}
+
+export interface Execution {
+  id: string;
+  job: string;
+  trigger: string;
+  dueAt: string | null;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  status: 'pending' | 'running' | 'cancelling' | 'done';
+  outcome: Outcome | null;
+  reason: string | null;
+  shards: Shard[];
+}
+
+export interface Host {
+  id: string;
+  name: string;
+  pool: string;
+  status: string;
+  address: string;
+  os: string;
+  arch: string;
+  cpus: number;
+  memoryMB: number;
+  free: Resources;
+  labels: Record<string, string>;
+  agentVersion: string;
+  running: number;
+  lastSeenAt: string | null;
+}
+
+export interface Pool {
+  name: string;
+  timeZone?: string | null;
+  description?: string;
+  createdAt: string;
+  updatedAt: string;
+  [more: string]: unknown;
+}
+
+export interface Occurrence {
+  dueAt: string;
+  verdict: string;
+  execution?: string | null;
+  reason: string | null;
+  decidedAt: string;
+}
+
+export interface LogLine {
+  seq: number;
+  at: string;
+  stream: 'stdout' | 'stderr';
+  text: string;
+}
+
+export interface FeedFact {
+  cursor: string;
+  at: string;
+  address: string;
+  rev: number;
+  type: string;
+  data: Record<string, unknown>;
+}

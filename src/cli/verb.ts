@@ -1,0 +1,61 @@
+/** What a verb is: a declaration that the dispatcher, the help and the tests read. */
+import type { Client } from './client.ts';
+import type { Exit } from './failure.ts';
+import { flag, type Options, text, type Values } from './options.ts';
+import type { Printer } from './printer.ts';
+import type { Shell } from './shell.ts';
+
+export interface Call<O extends Options = Options> {
+  shell: Shell;
+  print: Printer;
+  /** The center, as far as this verb needs one. */
+  client: Client;
+  values: Values<O>;
+  /** As many as `takes` names; an optional one that did not come is ''. */
+  words: string[];
+  /** What stands behind `--`. */
+  rest: string[] | undefined;
+}
+
+export interface Verb<O extends Options = Options> {
+  /** One sentence for the help, without a full stop. */
+  says: string;
+  /** Names of the words it takes, optional ones in brackets: `JOB`, `[EXECUTION]`. */
+  takes: readonly string[];
+  options: O;
+  /** Takes `-- COMMAND …`. */
+  takesRest?: boolean;
+  examples?: readonly string[];
+  run(call: Call<O>): Promise<Exit>;
+}
+
+/** A program of its own behind a verb: it reads all its words itself. */
+export interface Program {
+  says: string;
+  /** Absent: the program answers `--help` itself. */
+  help?: string;
+  /** Not in the list of verbs: for other programs. */
+  hidden?: boolean;
+  main(args: string[], shell: Shell): Promise<number>;
+}
+
+/** Verbs under one noun; without a word it lists. */
+export interface Family {
+  says: string;
+  verbs: Record<string, Verb>;
+}
+
+export type Entry = Verb | Family | Program;
+
+/** Declares a verb; the values of the call get their types from its options. */
+export const verb = <const O extends Options>(declared: Verb<O>): Verb => declared as unknown as Verb;
+
+/** Every verb takes these. */
+export const COMMON = {
+  center: text('URL', 'where it is (default: TROUPE_URL, then what "troupe login" keeps, then http://127.0.0.1:8899)'),
+  json: flag('print JSON'),
+  help: flag('show this', { short: 'h' }),
+} satisfies Options;
+
+export const isFamily = (entry: Entry): entry is Family => 'verbs' in entry;
+export const isProgram = (entry: Entry): entry is Program => 'main' in entry;

@@ -1,0 +1,60 @@
+/** `troupe agent`: the program of a host. It reads its own flags; two are added here. */
+import { readFile } from 'node:fs/promises';
+import process from 'node:process';
+import { EXIT, Failure, wrongUsage } from '../failure.ts';
+import type { Shell } from '../shell.ts';
+import type { Program } from '../verb.ts';
+
+export const agent: Program = {
+  says: 'runs the share of this host: joins a center and starts what it is told',
+  async main(args, shell) {
+    const { agentMain } = await import('../../agent/main.ts');
+    if (args.includes('--help') || args.includes('-h')) {
+      const code = await agentMain(['--help']);
+      await shell.write(OURS);
+      return code;
+    }
+    const { rest, found } = take(args, ['--json', '--with-parent'], '--token-file');
+    const env = { ...shell.env };
+    if (found.has('--json')) env.TROUPE_LOG = `${env.TROUPE_LOG ?? 'info'},json`;
+    const file = found.get('--token-file');
+    if (file !== undefined) env.TROUPE_JOIN_TOKEN = await readToken(file);
+    return agentMain(rest, { env, signal: found.has('--with-parent') ? untilInputEnds(shell) : shell.signal });
+  },
+};
+
+const OURS = `  --token-file FILE  a file that holds the join token, instead of --token
+  --json           say everything as JSON, like TROUPE_LOG=json
+`;
+
+/** Takes our flags out of words that another program reads. */
+function take(args: string[], flags: string[], withValue: string): { rest: string[]; found: Map<string, string> } {
+  const found = new Map<string, string>();
+  const rest: string[] = [];
+  for (let place = 0; place < args.length; place += 1) {
+    const word = args[place] ?? '';
+    if (flags.includes(word)) found.set(word, '');
+    else if (word === withValue || word.startsWith(`${withValue}=`)) {
+      const value = word === withValue ? args[++place] : word.slice(withValue.length + 1);
+      if (!value) throw wrongUsage(`${withValue} needs a value`);
+      found.set(withValue, value);
+    } else rest.push(word);
+  }
+  return { rest, found };
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw new Failure(EXIT.usage, `--token-file is "${file}", which cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Whoever started us holds the other end of our input. When it closes, they are gone, and nobody else would end us. */
+function untilInputEnds({ signal }: Shell): AbortSignal {
+  const alone = new AbortController();
+  process.stdin.on('end', () => alone.abort()).on('error', () => alone.abort());
+  process.stdin.resume();
+  return AbortSignal.any([signal, alone.signal]);
+}

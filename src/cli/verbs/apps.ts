@@ -1,0 +1,143 @@
+/** `troupe apps`: what is fetched and started. */
+import { segment } from '../client.ts';
+import { EXIT, wrongUsage } from '../failure.ts';
+import { choice, flag, number, type Options, text, type Values, whole } from '../options.ts';
+import type { App } from '../surface.ts';
+import { type Call, type Family, verb } from '../verb.ts';
+import { commandLine, instant } from '../words.ts';
+import { given, listOptions, showList } from './common.ts';
+
+const settings = {
+  url: text('URL', 'where hosts fetch it: an archive or a single script'),
+  sha256: text('HEX', 'what the fetched file must hash to'),
+  command: text('COMMAND', 'what starts it, split without a shell; or write it behind "--"'),
+  cpus: number('N', 'what the app itself takes of a host (default: 1)'),
+  memory: number('MB', 'and of its memory (default: 128)'),
+  cache: flag('hosts keep what they fetched (default), or fetch it for every execution', { negatable: true }),
+  'trace-every': whole('N', 'keep one of N runs of resident jobs in the history (default: 0, all)'),
+  description: text('TEXT', 'for people'),
+} satisfies Options;
+
+const bodyOf = ({ values, rest }: { values: Values<typeof settings>; rest: string[] | undefined }) => {
+  if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
+  return given({
+    url: values.url,
+    sha256: values.sha256,
+    command: rest ?? values.command,
+    resources: given({ cpus: values.cpus, memoryMB: values.memory }),
+    cache: values.cache,
+    traceEvery: values['trace-every'],
+    description: values.description,
+  });
+};
+
+const pathOf = (name: string | undefined): string => `/v1/apps/${segment(name ?? '')}`;
+
+const lines = ({ print }: Pick<Call, 'print'>, app: App): string[] =>
+  print.record([
+    ['name', app.name],
+    ['status', app.status],
+    ['url', app.url],
+    ['sha256', app.sha256 ?? ''],
+    ['command', commandLine(app.command)],
+    ['resources', `${app.resources.cpus} cpus, ${app.resources.memoryMB} MB`],
+    ['cache', app.cache ? 'kept on the hosts' : 'fetched for every execution'],
+    ['jobs', app.jobs.join(', ')],
+    ['updated', instant(app.updatedAt)],
+  ]);
+
+const list = verb({
+  says: 'lists apps by name',
+  takes: [],
+  options: { status: choice(['enabled', 'disabled', 'deleting'], 'only these'), ...listOptions },
+  async run(call) {
+    const { print } = call;
+    const page = await call.client.list<App>('/v1/apps', call.values);
+    await showList(call, page, 'apps', [
+      { head: 'NAME', cell: app => app.name },
+      { head: 'STATUS', cell: app => app.status, paint: print.paint.state },
+      { head: 'CPUS', cell: app => String(app.resources.cpus), right: true },
+      { head: 'MB', cell: app => String(app.resources.memoryMB), right: true },
+      { head: 'JOBS', cell: app => String(app.jobs.length), right: true },
+      { head: 'COMMAND', cell: app => commandLine(app.command) },
+      { head: 'URL', cell: app => app.url },
+    ]);
+    return EXIT.done;
+  },
+});
+
+const show = verb({
+  says: 'shows one app',
+  takes: ['APP'],
+  options: {},
+  async run(call) {
+    const app = await call.client.get<App>(pathOf(call.words[0]));
+    await call.print.show(app, () => lines(call, app));
+    return EXIT.done;
+  },
+});
+
+const publish = verb({
+  says: 'publishes an app',
+  takes: ['APP'],
+  takesRest: true,
+  options: settings,
+  examples: ['troupe apps publish my_app --url http://files.example.org/my-job.tar.gz --cpus 0.1 --memory 64 --command bin/start.sh'],
+  async run(call) {
+    const app = await call.client.post<App>('/v1/apps', { name: call.words[0], ...bodyOf(call) });
+    await call.print.show(app, () => [`published ${app.name}`]);
+    return EXIT.done;
+  },
+});
+
+const modify = verb({
+  says: 'changes the given settings of an app; what runs goes on as it began',
+  takes: ['APP'],
+  takesRest: true,
+  options: settings,
+  async run(call) {
+    const changes = bodyOf(call);
+    if (!changes) throw wrongUsage('nothing to change was given; --help lists the settings');
+    const app = await call.client.patch<App>(pathOf(call.words[0]), changes);
+    await call.print.show(app, () => [`modified ${app.name}`]);
+    return EXIT.done;
+  },
+});
+
+const enable = verb({
+  says: 'lets the jobs of an app start again',
+  takes: ['APP'],
+  options: {},
+  async run({ client, print, words }) {
+    const app = await client.post<App>(`${pathOf(words[0])}/enable`);
+    await print.show(app, () => [`enabled ${app.name}`]);
+    return EXIT.done;
+  },
+});
+
+const disable = verb({
+  says: 'keeps the jobs of an app from starting anything new',
+  takes: ['APP'],
+  options: { kill: flag('end what of them runs, too') },
+  async run({ client, print, words, values }) {
+    const app = await client.post<App>(`${pathOf(words[0])}/disable`, undefined, { query: { kill: values.kill } });
+    await print.show(app, () => [`disabled ${app.name}`]);
+    return EXIT.done;
+  },
+});
+
+const remove = verb({
+  says: 'deregisters the jobs of an app, then forgets it',
+  takes: ['APP'],
+  options: {},
+  async run({ client, print, words }) {
+    await client.delete(pathOf(words[0]));
+    await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
+    return EXIT.done;
+  },
+});
+
+export const apps: Family = {
+  says: 'what hosts fetch and start',
+  verbs: { list, show, publish, modify, enable, disable, delete: remove },
+};

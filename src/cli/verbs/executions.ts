@@ -1,0 +1,101 @@
+/** `troupe executions`: each fire of a job, its shards and how they ended. */
+import { segment } from '../client.ts';
+import { EXIT } from '../failure.ts';
+import { choice, text } from '../options.ts';
+import type { Execution, Shard } from '../surface.ts';
+import { type Call, type Family, verb } from '../verb.ts';
+import { between, instant } from '../words.ts';
+import { listOptions, showList } from './common.ts';
+
+export const executionPath = (id: string | undefined): string => `/v1/executions/${segment(id ?? '')}`;
+
+/** What to say of it in one word. */
+export const stateOf = ({ status, outcome }: { status: string; outcome: string | null }): string => outcome ?? status;
+
+const list = verb({
+  says: 'lists executions, the latest first',
+  takes: [],
+  options: {
+    job: text('JOB', 'only those of a job'),
+    host: text('HOST', 'only those with a shard on a host'),
+    status: choice(['pending', 'running', 'cancelling', 'done'], 'only these'),
+    outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so'),
+    from: text('INSTANT', 'not earlier, such as 2026-11-22T08:00:00Z'),
+    to: text('INSTANT', 'earlier than'),
+    ...listOptions,
+  },
+  async run(call) {
+    const page = await call.client.list<Execution>('/v1/executions', call.values);
+    await showList(call, page, 'executions', [
+      { head: 'EXECUTION', cell: one => one.id },
+      { head: 'STATE', cell: (one: Execution) => stateOf(one), paint: call.print.paint.state },
+      { head: 'TRIGGER', cell: one => one.trigger },
+      { head: 'DUE', cell: one => instant(one.dueAt ?? one.createdAt) },
+      { head: 'TOOK', cell: one => between(one.startedAt, one.finishedAt), right: true },
+      { head: 'WHY', cell: one => one.reason ?? '' },
+    ]);
+    return EXIT.done;
+  },
+});
+
+export const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): string[] => [
+  ...print.record([
+    ['execution', one.id],
+    ['job', one.job],
+    ['state', print.paint.state(stateOf(one))],
+    ['why', one.reason ?? ''],
+    ['trigger', one.trigger],
+    ['due', instant(one.dueAt, 'ms')],
+    ['created', instant(one.createdAt, 'ms')],
+    ['started', instant(one.startedAt, 'ms')],
+    ['finished', instant(one.finishedAt, 'ms')],
+    ['took', between(one.startedAt, one.finishedAt)],
+  ]),
+  ...(one.shards.length > 0 ? ['', ...print.table(one.shards, shardColumns(print.paint.state))] : []),
+];
+
+const shardColumns = (state: (shown: string) => string) => [
+  { head: 'SHARD', cell: (shard: Shard) => String(shard.item), right: true },
+  { head: 'STATE', cell: (shard: Shard) => stateOf(shard), paint: state },
+  { head: 'HOST', cell: (shard: Shard) => shard.host ?? '' },
+  { head: 'ATTEMPT', cell: (shard: Shard) => String(shard.attempt), right: true },
+  { head: 'EXIT', cell: (shard: Shard) => shard.signal ?? String(shard.exitCode ?? ''), right: true },
+  { head: 'TOOK', cell: (shard: Shard) => between(shard.startedAt, shard.finishedAt), right: true },
+  { head: 'PARAMETER', cell: (shard: Shard) => shard.parameter },
+  { head: 'WHY', cell: (shard: Shard) => shard.reason ?? '' },
+];
+
+const show = verb({
+  says: 'shows one execution with its shards',
+  takes: ['EXECUTION'],
+  options: {},
+  async run(call) {
+    const one = await call.client.get<Execution>(executionPath(call.words[0]));
+    await call.print.show(one, () => executionLines(call, one));
+    return EXIT.done;
+  },
+});
+
+const cancel = verb({
+  says: 'ends an execution: TERM, the grace of its job, KILL',
+  takes: ['EXECUTION'],
+  options: {},
+  async run({ client, print, words }) {
+    const one = await client.post<Partial<Execution> | undefined>(`${executionPath(words[0])}/cancel`);
+    await print.show(one ?? { id: words[0] }, () => [`cancelling ${words[0]}`]);
+    return EXIT.done;
+  },
+});
+
+const retry = verb({
+  says: 'runs a finished execution once more, as a new one',
+  takes: ['EXECUTION'],
+  options: { key: text('TEXT', 'the same key makes the same execution, however often it is sent') },
+  async run({ client, print, words, values }) {
+    const { execution } = await client.post<{ execution: string }>(`${executionPath(words[0])}/retry`, undefined, { key: values.key });
+    await print.show({ execution }, () => [execution]);
+    return EXIT.done;
+  },
+});
+
+export const executions: Family = { says: 'each fire of a job, and how it ended', verbs: { list, show, cancel, retry } };

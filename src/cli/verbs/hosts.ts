@@ -1,0 +1,91 @@
+/** `troupe hosts`: the machines with an agent. */
+import { segment } from '../client.ts';
+import { EXIT } from '../failure.ts';
+import { choice, text } from '../options.ts';
+import type { Host } from '../surface.ts';
+import { type Family, verb } from '../verb.ts';
+import { instant, span } from '../words.ts';
+import { listOptions, showList } from './common.ts';
+
+const hostPath = (id: string | undefined): string => `/v1/hosts/${segment(id ?? '')}`;
+const labelsOf = ({ labels }: Host): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
+const shareOf = (free: number, all: number): string => `${Math.round(free * 1000) / 1000}/${all}`;
+
+const list = verb({
+  says: 'lists hosts',
+  takes: [],
+  options: {
+    pool: text('POOL', 'only those of a pool'),
+    status: choice(['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'], 'only these'),
+    ...listOptions,
+  },
+  async run(call) {
+    const now = call.shell.clock.now();
+    const page = await call.client.list<Host>('/v1/hosts', call.values);
+    await showList(call, page, 'hosts', [
+      { head: 'NAME', cell: host => host.name },
+      { head: 'STATUS', cell: host => host.status, paint: call.print.paint.state },
+      { head: 'POOL', cell: host => host.pool },
+      { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.cpus), right: true },
+      { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.memoryMB), right: true },
+      { head: 'RUNNING', cell: host => String(host.running), right: true },
+      { head: 'SEEN', cell: host => (host.lastSeenAt ? `${span(now - Date.parse(host.lastSeenAt))} ago` : ''), right: true },
+      { head: 'LABELS', cell: labelsOf },
+      { head: 'ID', cell: host => host.id },
+    ]);
+    return EXIT.done;
+  },
+});
+
+const show = verb({
+  says: 'shows one host',
+  takes: ['HOST'],
+  options: {},
+  async run({ client, print, words }) {
+    const host = await client.get<Host>(hostPath(words[0]));
+    await print.show(host, () =>
+      print.record([
+        ['name', host.name],
+        ['id', host.id],
+        ['status', print.paint.state(host.status)],
+        ['pool', host.pool],
+        ['address', host.address],
+        ['system', `${host.os} ${host.arch}`],
+        ['cpus', `${shareOf(host.free.cpus, host.cpus)} free`],
+        ['memory', `${shareOf(host.free.memoryMB, host.memoryMB)} MB free`],
+        ['running', String(host.running)],
+        ['labels', labelsOf(host)],
+        ['agent', host.agentVersion],
+        ['last seen', instant(host.lastSeenAt)],
+      ]),
+    );
+    return EXIT.done;
+  },
+});
+
+/** `drain`, `resume` and `retire` differ in a word. */
+const turn = (word: 'drain' | 'resume' | 'retire', says: string) =>
+  verb({
+    says,
+    takes: ['HOST'],
+    options: {},
+    async run({ client, print, words }) {
+      const host = await client.post<Host | undefined>(`${hostPath(words[0])}/${word}`);
+      await print.show(host ?? { id: words[0] }, () => [`${host?.name ?? words[0]} is ${host?.status ?? `asked to ${word}`}`]);
+      return EXIT.done;
+    },
+  });
+
+export const hosts: Family = {
+  says: 'the machines with an agent',
+  verbs: {
+    list,
+    show,
+    drain: turn('drain', 'gives a host nothing new; what runs there may finish'),
+    resume: turn('resume', 'gives a drained host work again'),
+    retire: turn('retire', 'forgets a host for good; its key is worth nothing afterwards'),
+  },
+};

@@ -1,0 +1,38 @@
+/** Every verb, in the order of the help. */
+import type { Entry } from '../verb.ts';
+import { agent } from './agent.ts';
+import { apps } from './apps.ts';
+import { center } from './center.ts';
+import { executions } from './executions.ts';
+import { hosts } from './hosts.ts';
+import { joinToken } from './join-token.ts';
+import { jobs } from './jobs.ts';
+import { keeper } from './keeper.ts';
+import { login, logout } from './login.ts';
+import { logs } from './logs.ts';
+import { next } from './next.ts';
+import { pools } from './pools.ts';
+import { trigger } from './trigger.ts';
+import { up } from './up.ts';
+import { watch } from './watch.ts';
+import { why } from './why.ts';
+
+export const VERBS: Record<string, Entry> = {
+  up,
+  center,
+  agent,
+  keeper,
+  login,
+  logout,
+  apps,
+  jobs,
+  trigger,
+  executions,
+  logs,
+  watch,
+  next,
+  why,
+  hosts,
+  pools,
+  'join-token': joinToken,
+};

@@ -1,0 +1,100 @@
+/** The flags that describe a job, and the body of `/v1/jobs` that they make. */
+import { readFile } from 'node:fs/promises';
+import { EXIT, Failure, wrongUsage } from '../failure.ts';
+import { choice, flag, number, type Options, pairs, text, texts, type Values, whole } from '../options.ts';
+import type { Shell } from '../shell.ts';
+import { given } from './common.ts';
+
+export const jobSettings = {
+  file: text('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
+  command: text('COMMAND', 'what runs, split without a shell; or write it behind "--"'),
+  shell: flag('give the command to a shell as it is', { negatable: true }),
+  app: text('APP', 'an app that is fetched, and brings the command unless one is given'),
+  pool: text('POOL', 'where it runs (default: the pool "default")'),
+  kind: choice(['transient', 'resident'], 'runs when due, or is kept running (default: transient)'),
+  cron: texts('EXPRESSION', 'when it is due: Quartz cron, seconds first'),
+  'time-zone': text('ZONE', 'of its schedules, such as Europe/Berlin'),
+  shards: whole('N', 'into how many shards an execution is cut (default: 1)', 1),
+  'shard-parameter': pairs('ITEM=TEXT', 'what one shard is told'),
+  parameter: text('TEXT', 'what the job is told'),
+  env: pairs('NAME=VALUE', 'environment of its processes'),
+  cpus: number('N', 'of a host, for each shard (default: 0.1)'),
+  memory: number('MB', 'for each shard (default: 64)'),
+  placement: choice(['pack', 'sticky', 'spread'], 'how hosts are chosen (default: pack)'),
+  partial: flag('start the shards that fit now, instead of all or none', { negatable: true }),
+  overlap: choice(['skip', 'queue', 'allow', 'replace'], 'when it is due while it runs (default: skip)'),
+  misfire: choice(['skip', 'once', 'all'], 'when its time passed while the center was down (default: skip)'),
+  'misfire-limit': whole('N', 'most that "all" makes good (default: 10)'),
+  attempts: whole('N', 'how often a failed shard is tried in all (default: 1)', 1),
+  'backoff-ms': whole('MS', 'before the second attempt, doubling (default: 1000)'),
+  'max-backoff-ms': whole('MS', 'longest wait between attempts (default: 300000)'),
+  failover: flag('move to another host when its own is lost', { negatable: true }),
+  disconnect: choice(['continue', 'stop'], 'when its host cannot reach the center (default: continue)'),
+  'timeout-ms': whole('MS', 'longest run of a shard (default: 0, no limit)'),
+  'kill-grace-ms': whole('MS', 'from TERM to KILL (default: 10000)'),
+  'sharding-context': flag('append the sharding context as the last argument, as ElasticJob scripts expect', { negatable: true }),
+  description: text('TEXT', 'for people'),
+} satisfies Options;
+
+interface Asked {
+  values: Values<typeof jobSettings>;
+  rest: string[] | undefined;
+  shell: Shell;
+}
+
+/** What was asked for, by file, flags and the words behind `--`. An empty body: nothing was. Throws Failure `usage`. */
+export async function jobBody({ values, rest, shell }: Asked): Promise<Record<string, unknown>> {
+  if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
+  const file = values.file === undefined ? {} : await readBody(values.file, shell);
+  const cron = values.cron?.map(expression => ({ type: 'cron', cron: expression }));
+  const flags = given({
+    command: rest ?? values.command,
+    shell: values.shell,
+    app: values.app,
+    pool: values.pool,
+    kind: values.kind,
+    schedules: cron,
+    timeZone: values['time-zone'],
+    shards: over(file.shards, { total: values.shards, parameters: values['shard-parameter'] }),
+    parameter: values.parameter,
+    env: values.env,
+    resources: over(file.resources, { cpus: values.cpus, memoryMB: values.memory }),
+    placement: values.placement,
+    partial: values.partial,
+    overlap: values.overlap,
+    misfire: over(file.misfire, { policy: values.misfire, limit: values['misfire-limit'] }),
+    retry: over(file.retry, { attempts: values.attempts, backoffMs: values['backoff-ms'], maxBackoffMs: values['max-backoff-ms'] }),
+    failover: values.failover,
+    disconnect: values.disconnect,
+    timeoutMs: values['timeout-ms'],
+    killGraceMs: values['kill-grace-ms'],
+    shardingContext: values['sharding-context'],
+    description: values.description,
+  });
+  return { ...file, ...flags };
+}
+
+/** A flag for one part of a group leaves the file's other parts alone. */
+function over(fromFile: unknown, flags: Record<string, unknown>): Record<string, unknown> | undefined {
+  const told = given(flags);
+  return told && { ...(typeof fromFile === 'object' ? fromFile : {}), ...told };
+}
+
+async function readBody(file: string, shell: Shell): Promise<Record<string, unknown>> {
+  const name = file === '-' ? 'standard input' : file;
+  let text: string;
+  try {
+    text = file === '-' ? await shell.readInput() : await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Failure(EXIT.usage, `--file is "${file}", which cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw new Failure(EXIT.usage, `${name} must hold a JSON object: ${(error as Error).message}`, { cause: error });
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw wrongUsage(`${name} must hold a JSON object, the settings of one job`);
+  return body as Record<string, unknown>;
+}

@@ -1,0 +1,199 @@
+/** `troupe jobs`: what runs, when, and what became of each due time. */
+import { segment } from '../client.ts';
+import { EXIT, wrongUsage } from '../failure.ts';
+import { choice, flag, text } from '../options.ts';
+import type { Job, Occurrence } from '../surface.ts';
+import { type Call, type Family, verb } from '../verb.ts';
+import { commandLine, instant, span } from '../words.ts';
+import { listOptions, showList } from './common.ts';
+import { jobBody, jobSettings } from './job-settings.ts';
+
+export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
+
+const whatOf = (job: Job): string => (job.command ? commandLine(job.command) : `app ${job.app ?? ''}`);
+const scheduleOf = (job: Job): string => job.schedules.map(({ type, cron }) => cron ?? type).join(', ');
+
+const list = verb({
+  says: 'lists jobs by name',
+  takes: [],
+  options: {
+    status: choice(['idle', 'running', 'disabled', 'deleting'], 'only these'),
+    outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so the last time'),
+    app: text('APP', 'only those of an app'),
+    ...listOptions,
+  },
+  async run(call) {
+    const { state } = call.print.paint;
+    const page = await call.client.list<Job>('/v1/jobs', call.values);
+    await showList(call, page, 'jobs', [
+      { head: 'NAME', cell: job => job.name },
+      { head: 'STATUS', cell: job => job.status, paint: state },
+      { head: 'LAST', cell: job => job.lastOutcome ?? '', paint: state },
+      { head: 'NEXT', cell: job => instant(job.nextAt) },
+      { head: 'SHARDS', cell: job => String(job.shards.total), right: true },
+      { head: 'POOL', cell: job => job.pool },
+      { head: 'SCHEDULE', cell: scheduleOf },
+      { head: 'RUNS', cell: whatOf },
+    ]);
+    return EXIT.done;
+  },
+});
+
+const lines = ({ print }: Pick<Call, 'print'>, job: Job): string[] =>
+  print.record([
+    ['name', job.name],
+    ['description', job.description],
+    ['status', job.quarantine ? `quarantined: ${job.quarantine.reason}` : job.status],
+    ['runs', whatOf(job)],
+    ['app', job.app ?? ''],
+    ['kind', job.kind],
+    ['pool', job.pool],
+    ['schedule', scheduleOf(job)],
+    ['time zone', job.schedules.length > 0 ? job.timeZone : ''],
+    ['next', instant(job.nextAt)],
+    ['last', job.lastOutcome ? `${job.lastOutcome}  ${job.lastExecution ?? ''}` : ''],
+    ['shards', String(job.shards.total)],
+    ...Object.entries(job.shards.parameters).map(([item, parameter]) => [`  shard ${item}`, parameter] as const),
+    ['parameter', job.parameter],
+    ['resources', `${job.resources.cpus} cpus, ${job.resources.memoryMB} MB, ${job.placement}${job.partial ? ', what fits starts' : ''}`],
+    ['overlap', job.overlap],
+    ['misfire', job.misfire.policy === 'all' ? `all, at most ${job.misfire.limit}` : job.misfire.policy],
+    ['retry', job.retry.attempts > 1 ? `${job.retry.attempts} attempts, from ${span(job.retry.backoffMs)} apart` : 'none'],
+    ['failover', job.failover ? 'yes' : 'no'],
+    ['timeout', job.timeoutMs > 0 ? span(job.timeoutMs) : 'none'],
+    ['updated', instant(job.updatedAt)],
+  ]);
+
+const show = verb({
+  says: 'shows one job',
+  takes: ['JOB'],
+  options: {},
+  async run(call) {
+    const job = await call.client.get<Job>(jobPath(call.words[0]));
+    await call.print.show(job, () => lines(call, job));
+    return EXIT.done;
+  },
+});
+
+const create = verb({
+  says: 'registers a job, from flags, from a JSON file, or both',
+  takes: ['[JOB]'],
+  takesRest: true,
+  options: { ...jobSettings, disabled: flag('do not run it before it is enabled') },
+  examples: [
+    `troupe jobs create hello --cron '0/10 * * * * ?' -- sh -c 'echo hello from shard $TROUPE_SHARD'`,
+    'troupe jobs create report --app my_app --shards 3 --attempts 3 --overlap queue',
+    'troupe jobs create --file job.json',
+  ],
+  async run(call) {
+    const [name] = call.words;
+    const body = { ...(await jobBody(call)), ...(name ? { name } : {}), ...(call.values.disabled ? { enabled: false } : {}) };
+    if (!('name' in body)) throw wrongUsage('JOB is missing: troupe jobs create JOB, or a "name" in the file');
+    const job = await call.client.post<Job>('/v1/jobs', body);
+    const next = job.nextAt ? `; it runs next at ${instant(job.nextAt)}` : '';
+    await call.print.show(job, () => [`created ${job.name}${next}`]);
+    return EXIT.done;
+  },
+});
+
+const update = verb({
+  says: 'changes the given settings of a job; what runs goes on as it began',
+  takes: ['JOB'],
+  takesRest: true,
+  options: jobSettings,
+  async run(call) {
+    const body = await jobBody(call);
+    if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
+    const job = await call.client.patch<Job>(jobPath(call.words[0]), body);
+    await call.print.show(job, () => [`updated ${job.name}`]);
+    return EXIT.done;
+  },
+});
+
+const enable = verb({
+  says: 'lets a job run again when it is due',
+  takes: ['JOB'],
+  options: {},
+  async run({ client, print, words }) {
+    const job = await client.post<Job>(`${jobPath(words[0])}/enable`);
+    await print.show(job, () => [`enabled ${job.name}`]);
+    return EXIT.done;
+  },
+});
+
+const disable = verb({
+  says: 'keeps a job from starting anything new',
+  takes: ['JOB'],
+  options: { kill: flag('end what of it runs, too') },
+  async run({ client, print, words, values }) {
+    const job = await client.post<Job>(`${jobPath(words[0])}/disable`, undefined, { query: { kill: values.kill } });
+    await print.show(job, () => [`disabled ${job.name}`]);
+    return EXIT.done;
+  },
+});
+
+const remove = verb({
+  says: 'forgets a job and ends what of it runs',
+  takes: ['JOB'],
+  options: {},
+  async run({ client, print, words }) {
+    await client.delete(jobPath(words[0]));
+    await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
+    return EXIT.done;
+  },
+});
+
+const release = verb({
+  says: 'ends the quarantine of a job',
+  takes: ['JOB'],
+  options: {},
+  async run({ client, print, words }) {
+    const job = await client.post<Job>(`${jobPath(words[0])}/release`);
+    await print.show(job, () => [`released ${job.name}`]);
+    return EXIT.done;
+  },
+});
+
+const occurrences = verb({
+  says: 'tells what became of each due time of a job',
+  takes: ['JOB'],
+  options: {
+    summary: flag('count them by verdict'),
+    verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'], 'only these'),
+    from: text('INSTANT', 'not earlier, such as 2026-11-22T08:00:00Z'),
+    to: text('INSTANT', 'earlier than'),
+    ...listOptions,
+  },
+  async run(call) {
+    const { summary, ...query } = call.values;
+    const path = `${jobPath(call.words[0])}/occurrences`;
+    if (summary) {
+      const { from, to } = query;
+      const counts = await call.client.get<Record<string, unknown>>(path, { summary: true, from, to });
+      await call.print.show(counts, () => countLines(call, counts));
+      return EXIT.done;
+    }
+    const page = await call.client.list<Occurrence>(path, query);
+    await showList(call, page, 'due times', [
+      { head: 'DUE', cell: due => instant(due.dueAt) },
+      { head: 'VERDICT', cell: due => due.verdict, paint: call.print.paint.state },
+      { head: 'EXECUTION', cell: due => due.execution ?? '' },
+      { head: 'WHY', cell: due => due.reason ?? '' },
+    ]);
+    return EXIT.done;
+  },
+});
+
+function countLines({ print }: Pick<Call, 'print'>, counts: Record<string, unknown>): string[] {
+  const rows = Object.entries(counts).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  if (rows.length === 0) return ['no due times'];
+  return print.table(rows, [
+    { head: 'VERDICT', cell: ([verdict]) => verdict, paint: print.paint.state },
+    { head: 'TIMES', cell: ([, times]) => String(times), right: true },
+  ]);
+}
+
+export const jobs: Family = {
+  says: 'what runs, and when',
+  verbs: { list, show, create, update, enable, disable, delete: remove, release, occurrences },
+};

@@ -1,0 +1,59 @@
+/** `troupe login` and `troupe logout`. */
+import { accountFor, forgetLogin, keepLogin } from '../account.ts';
+import { EXIT, Failure, wrongUsage } from '../failure.ts';
+import { flag, text } from '../options.ts';
+import { verb } from '../verb.ts';
+
+export const login = verb({
+  says: 'asks for the password and keeps a token for this center in your configuration folder',
+  takes: [],
+  options: {
+    user: text('NAME', 'whom to log in (default: root)'),
+    'password-stdin': flag('take the password from the first line of standard input'),
+  },
+  examples: ['troupe login', 'troupe login --center https://troupe.example.org --password-stdin < password.txt'],
+  async run({ client, shell, values, print }) {
+    const { url } = await client.account();
+    const username = values.user ?? 'root';
+    const typed = values['password-stdin']
+      ? (await shell.readInput()).split(/\r?\n/, 1)[0]
+      : await shell.readSecret(`password of ${username} at ${url}: `);
+    if (!typed) throw wrongUsage('the password is empty');
+    const answer = await client.post<{ token: string; expiresAt: string }>('/v1/login', { username, password: typed }).catch(wrongPassword);
+    const path = await keepLogin(shell.env, url, answer);
+    await print.show({ url, user: username, expiresAt: answer.expiresAt }, () => [
+      `logged in at ${url} as ${username}; the token is kept in ${path}`,
+    ]);
+    return EXIT.done;
+  },
+});
+
+/** The general answer to 401 says to log in, which is what was tried. */
+function wrongPassword(error: unknown): never {
+  if (error instanceof Failure && error.code === 'unauthorized')
+    throw new Failure(EXIT.refused, 'user or password is wrong', { code: 'unauthorized', cause: error });
+  throw error;
+}
+
+export const logout = verb({
+  says: 'ends the token that "troupe login" kept, here and at the center',
+  takes: [],
+  options: {},
+  async run({ client, shell, print }) {
+    const { url, token } = await client.account();
+    // What the environment brings is not ours to end.
+    const kept = await accountFor({ env: { ...shell.env, TROUPE_API_TOKEN: undefined }, url });
+    if (!kept.token) {
+      await print.done(`nobody is logged in at ${url}`);
+      return EXIT.done;
+    }
+    await forgetLogin(shell.env, url);
+    if (token === kept.token) await client.post('/v1/logout').catch(alreadyOver);
+    await print.done(`logged out at ${url}`);
+    return EXIT.done;
+  },
+});
+
+function alreadyOver(error: unknown): void {
+  if (!(error instanceof Failure && error.code === 'unauthorized')) throw error;
+}

@@ -1,0 +1,35 @@
+/** `troupe trigger JOB`: run it now. */
+import { systemIds } from '../../ids.ts';
+import { EXIT } from '../failure.ts';
+import { followExecution } from '../follow.ts';
+import { flag, text } from '../options.ts';
+import { verb } from '../verb.ts';
+import { between } from '../words.ts';
+import { stateOf } from './executions.ts';
+import { jobPath } from './jobs.ts';
+
+export const trigger = verb({
+  says: 'runs a job now and prints the execution; with --follow its output, and exit code 0 only if it succeeded',
+  takes: ['JOB'],
+  options: {
+    follow: flag('show its output until it is done', { short: 'f' }),
+    key: text('TEXT', 'the same key makes the same execution, however often it is sent'),
+  },
+  async run(call) {
+    const { client, print, shell, values, words } = call;
+    const key = values.key ?? systemIds.uuid();
+    const { execution } = await client.post<{ execution: string }>(`${jobPath(words[0])}/trigger`, undefined, { key });
+    if (!values.follow) {
+      await print.show({ execution }, () => [execution]);
+      return EXIT.done;
+    }
+    if (!print.json) shell.say(execution);
+    const done = await followExecution(call, execution);
+    if (print.json) await print.each(done, () => '');
+    else {
+      const took = between(done.startedAt, done.finishedAt);
+      shell.say(`${execution} ${print.paint.state(stateOf(done))}${took ? ` in ${took}` : ''}${done.reason ? `: ${done.reason}` : ''}`);
+    }
+    return done.outcome === 'succeeded' ? EXIT.done : EXIT.failed;
+  },
+});

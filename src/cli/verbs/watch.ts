@@ -1,0 +1,57 @@
+/** `troupe watch`: what happens, as it happens. */
+import { EXIT } from '../failure.ts';
+import { followFeed } from '../feed.ts';
+import { text } from '../options.ts';
+import type { FeedFact } from '../surface.ts';
+import { verb } from '../verb.ts';
+import { cutTo, tame, widthOf } from '../width.ts';
+import { instant } from '../words.ts';
+
+/** Addresses grow the column up to this; longer ones stick out. */
+const ADDRESS_MAX = 48;
+const TYPE_WIDTH = 24;
+
+export const watch = verb({
+  says: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
+  takes: [],
+  options: {
+    job: text('JOB', 'only what is about a job and its executions'),
+    host: text('HOST', 'only what is about a host'),
+    execution: text('EXECUTION', 'only what is about an execution'),
+    kinds: text('KIND,…', 'only these: job, execution, app, host, pool'),
+    after: text('CURSOR', 'begin behind this fact instead of now (--json shows the cursors)'),
+  },
+  async run({ client, shell, print, values }) {
+    const line = createLine(shell.columns, print.paint.dim);
+    const { job, host, execution, kinds, after } = values;
+    await followFeed(
+      { client, shell },
+      { job, host, execution, kinds, after },
+      {
+        fact: fact => print.each(fact, () => line(fact)),
+        hint: sentence => shell.say(`troupe: ${sentence}`),
+      },
+    );
+    return EXIT.done;
+  },
+});
+
+/** Lines whose columns line up as well as a stream allows: the address column grows and never shrinks. */
+export function createLine(columns: number, dim: (shown: string) => string): (fact: FeedFact) => string {
+  let width = 0;
+  return ({ at, address = '', type, data }) => {
+    if (type === 'feed.truncated') return dim(`… older facts are no longer kept; this begins at ${instant(String(data.from ?? ''), 'ms')}`);
+    const where = tame(address);
+    width = Math.min(ADDRESS_MAX, Math.max(width, widthOf(where)));
+    const time = instant(at, 'ms');
+    const known = `${time}  ${where}${' '.repeat(Math.max(0, width - widthOf(where)))}  ${type.padEnd(TYPE_WIDTH)}  `;
+    const rest = cutTo(tame(wordsOf(data)), Math.max(20, columns - widthOf(known)));
+    return `${dim(time)}${known.slice(time.length)}${rest}`.trimEnd();
+  };
+}
+
+const wordsOf = (data: Record<string, unknown> = {}): string =>
+  Object.entries(data)
+    .filter(([, value]) => value !== null && value !== undefined && value !== '')
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');

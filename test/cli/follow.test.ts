@@ -1,0 +1,222 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import type { Clock } from '../../src/clock.ts';
+import { systemClock } from '../../src/clock.ts';
+import { aFact, aShard, anExecution } from './support/builders.ts';
+import { aCenter, error, type ScriptedCenter } from './support/center.ts';
+import { aShell, type TestShell, troupe } from './support/shell.ts';
+
+const centers: ScriptedCenter[] = [];
+afterEach(() => Promise.all(centers.splice(0).map(center => center.stop())));
+
+/** Waits are over as soon as they began. */
+const impatient: Clock = { ...systemClock, after: (_, fn) => systemClock.after(1, fn) };
+
+function at(
+  replies: Parameters<typeof aCenter>[0],
+  shell: Parameters<typeof aShell>[0] = {},
+): { center: ScriptedCenter; shell: TestShell } {
+  const center = aCenter(replies);
+  centers.push(center);
+  return { center, shell: aShell({ clock: impatient, ...shell, env: { TROUPE_URL: center.url } }) };
+}
+
+const piece = (seq: number, text: string, stream = 'stdout') =>
+  `${JSON.stringify({ seq, at: '2026-11-22T08:00:00.000Z', stream, text })}\n`;
+const trigger = { 'POST /v1/jobs/nightly/trigger': { execution: 'e1' } };
+const script = (...steps: (() => unknown)[]) => {
+  let step = 0;
+  return () => (steps[Math.min(step++, steps.length - 1)] as () => unknown)();
+};
+
+describe('troupe trigger', () => {
+  test('prints the execution, and says who asks so that asking twice is asking once', async () => {
+    const { center, shell } = at(trigger);
+    expect((await troupe('trigger nightly', shell)).out).toBe('e1\n');
+    expect(center.asked[0]?.headers.get('idempotency-key')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('follows the output and ends with 0 when it succeeded', async () => {
+    const { center, shell } = at({
+      ...trigger,
+      'GET /v1/executions/e1': script(
+        () => error(404, 'notFound', 'not there yet'),
+        () =>
+          anExecution({
+            id: 'e1',
+            status: 'pending',
+            outcome: null,
+            reason: 'no host has room',
+            shards: [aShard({ status: 'waiting', outcome: null })],
+          }),
+        () => anExecution({ id: 'e1' }),
+      ),
+      'GET /v1/executions/e1/logs': () => new Response(`${piece(1, 'one\n')}${piece(2, 'two\n', 'stderr')}`),
+    });
+    const { exit, out, said } = await troupe('trigger nightly --follow', shell);
+    expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
+    expect(said).toEqual(['e1', 'e1 waits: no host has room', 'e1 succeeded in 0.4 s']);
+    expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ shard: '0', stream: 'both', follow: 'true' });
+  });
+
+  test.each(['failed', 'timedOut', 'cancelled', 'lost'] as const)('ends with 1 when it is %s', async outcome => {
+    const { shell } = at({
+      ...trigger,
+      'GET /v1/executions/e1': anExecution({ id: 'e1', outcome, reason: 'because' }),
+      'GET /v1/executions/e1/logs': new Response(''),
+    });
+    const { exit, said } = await troupe('trigger nightly -f', shell);
+    expect({ exit, last: said.at(-1) }).toEqual({ exit: 1, last: `e1 ${outcome} in 0.4 s: because` });
+  });
+
+  test('tells lines of several shards apart, and mixes none', async () => {
+    const { shell } = at({
+      ...trigger,
+      'GET /v1/executions/e1': anExecution({ id: 'e1', shards: [aShard(), aShard({ item: 1 })] }),
+      'GET /v1/executions/e1/logs': ({ query }: { query: Record<string, string> }) =>
+        new Response(`${piece(1, `be`)}${piece(2, `gin ${query.shard}\nen`)}${piece(3, 'd')}`),
+    });
+    const { out } = await troupe('trigger nightly -f', shell);
+    expect(out.split('\n').sort()).toEqual(['', '[0] begin 0', '[0] end', '[1] begin 1', '[1] end']);
+  });
+
+  test('refuses what the center refuses', async () => {
+    const { shell } = at({
+      'POST /v1/jobs/nightly/trigger': error(409, 'refused', 'job/nightly does not take "job.trigger" while disabled'),
+    });
+    const { exit, said } = await troupe('trigger nightly -f', shell);
+    expect({ exit, said }).toEqual({ exit: 3, said: ['troupe: job/nightly does not take "job.trigger" while disabled'] });
+  });
+
+  test('stops following when the shell is wanted back, and says that the job goes on', async () => {
+    const { shell } = at({
+      ...trigger,
+      'GET /v1/executions/e1': () => {
+        shell.end();
+        return anExecution({ id: 'e1', status: 'running', outcome: null, shards: [aShard({ outcome: null })] });
+      },
+      'GET /v1/executions/e1/logs': () => new Response(new ReadableStream()),
+    });
+    expect((await troupe('trigger nightly -f', shell)).exit).toBe(1);
+  });
+});
+
+describe('troupe logs', () => {
+  test('copies bytes as they are, and asks for what was asked', async () => {
+    const { center, shell } = at({
+      'GET /v1/executions/e1': anExecution({ id: 'e1' }),
+      'GET /v1/executions/e1/logs': new Response(`${piece(1, 'no end of line')}`),
+    });
+    const { exit, out } = await troupe('logs e1 --shard 0 --stream stderr', shell);
+    expect({ exit, out }).toEqual({ exit: 0, out: 'no end of line' });
+    expect(center.asked[1]?.query).toEqual({ shard: '0', stream: 'stderr', follow: 'false' });
+  });
+
+  test('goes on behind the last piece when the connection breaks', async () => {
+    const breaking = () =>
+      new Response(
+        new ReadableStream({
+          async start(controller) {
+            controller.enqueue(new TextEncoder().encode(piece(7, 'a')));
+            await shell.shows('a');
+            controller.error(new Error('cut'));
+          },
+        }),
+      );
+    const { center, shell } = at({
+      'GET /v1/executions/e1': anExecution({ id: 'e1' }),
+      'GET /v1/executions/e1/logs': script(breaking, () => new Response(piece(8, 'b'))),
+    });
+    const { exit, out } = await troupe('logs e1 -f', shell);
+    expect({ exit, out }).toEqual({ exit: 0, out: 'ab' });
+    expect(center.asked.at(-1)?.query).toEqual({ shard: '0', stream: 'both', follow: 'true', after: '7' });
+  });
+
+  test('gives JSON a line', async () => {
+    const { shell } = at({ 'GET /v1/executions/e1': anExecution({ id: 'e1' }), 'GET /v1/executions/e1/logs': new Response(piece(1, 'x')) });
+    expect(JSON.parse((await troupe('logs e1 --json', shell)).out)).toMatchObject({ seq: 1, shard: 0, text: 'x' });
+  });
+});
+
+describe('troupe watch', () => {
+  const hosts = { 'GET /v1/hosts': { items: [], next: null } };
+
+  test('shows a line per fact, aligned, with what it was filtered by', async () => {
+    const { center, shell } = at(hosts);
+    const ended = troupe('watch --job nightly --kinds job,execution', shell);
+    const { socket, query } = await center.watcher(0);
+    socket.send(JSON.stringify(aFact()));
+    socket.send(JSON.stringify(aFact({ address: 'host/h1', type: 'host.lost', data: { reason: 'silent\n60 s' } })));
+    await shell.shows('host.lost');
+    shell.end();
+    expect((await ended).exit).toBe(0);
+    expect(query).toEqual({ job: 'nightly', kinds: 'job,execution' });
+    expect(shell.out().split('\n')).toEqual([
+      '2026-11-22 08:00:00.000  job/nightly  job.triggered             execution=nightly@x',
+      '2026-11-22 08:00:00.000  host/h1      host.lost                 reason=silent 60 s',
+      '',
+    ]);
+  });
+
+  test('takes up a broken connection behind the last fact it showed', async () => {
+    const { center, shell } = at(hosts);
+    const ended = troupe('watch --json', shell);
+    const first = await center.watcher(0);
+    first.socket.send(JSON.stringify(aFact({ cursor: 'c7' })));
+    await shell.shows('c7');
+    first.socket.close(1011, 'the center stops');
+    const second = await center.watcher(1);
+    expect(second.query).toEqual({ after: 'c7' });
+    shell.end();
+    expect((await ended).exit).toBe(0);
+    expect(shell.said).toEqual(['troupe: the connection is lost: the center stops; trying again']);
+  });
+
+  test('goes on from its cursor when the center lets go of it as too slow', async () => {
+    const { center, shell } = at(hosts);
+    const ended = troupe('watch --after c3', shell);
+    (await center.watcher(0)).socket.close(4008, 'c3');
+    expect((await center.watcher(1)).query).toEqual({ after: 'c3' });
+    shell.end();
+    await ended;
+    expect(shell.said).toEqual(['troupe: the center was faster than this terminal; going on where it stopped']);
+  });
+
+  test('waits for a center that is away, and gives up on one that does not know it any more', async () => {
+    const { center, shell } = at({
+      'GET /v1/hosts': script(
+        () => hosts['GET /v1/hosts'],
+        () => error(503, 'unavailable', 'starting'),
+        () => error(401, 'unauthorized', 'who?'),
+      ),
+    });
+    const ended = troupe('watch', shell);
+    (await center.watcher(0)).socket.close(1001);
+    expect((await ended).exit).toBe(3);
+    expect(center.asked).toHaveLength(3);
+  });
+
+  test('shows its token', async () => {
+    const { center, shell } = at(hosts);
+    shell.env.TROUPE_API_TOKEN = 'mine';
+    const ended = troupe('watch', shell);
+    expect((await center.watcher(0)).headers.get('authorization')).toBe('Bearer mine');
+    shell.end();
+    await ended;
+  });
+
+  test('says 4 where nobody answers at first', async () => {
+    expect((await troupe('watch', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }))).exit).toBe(4);
+  });
+
+  test('says where it begins when older facts are gone', async () => {
+    const { center, shell } = at(hosts);
+    const ended = troupe('watch --after old', shell);
+    (await center.watcher(0)).socket.send(
+      JSON.stringify({ cursor: 'c1', type: 'feed.truncated', data: { from: '2026-11-22T08:00:00.000Z' } }),
+    );
+    await shell.shows('older facts');
+    shell.end();
+    await ended;
+    expect(shell.out()).toBe('… older facts are no longer kept; this begins at 2026-11-22 08:00:00.000\n');
+  });
+});

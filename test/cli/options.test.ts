@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'bun:test';
+import { Failure } from '../../src/cli/failure.ts';
+import { choice, flag, number, pairs, parseOptions, text, texts, whole } from '../../src/cli/options.ts';
+
+const options = {
+  name: text('NAME', 'what it is called'),
+  follow: flag('go on', { short: 'f' }),
+  partial: flag('some are enough', { negatable: true }),
+  count: whole('N', 'how many', 1, 10),
+  cpus: number('N', 'of a host'),
+  cron: texts('EXPRESSION', 'when'),
+  env: pairs('NAME=VALUE', 'environment'),
+  overlap: choice(['skip', 'queue'], 'when it runs already'),
+};
+
+const complaint = (...args: string[]): string => {
+  try {
+    parseOptions(args, options);
+  } catch (error) {
+    if (error instanceof Failure && error.exit === 2) return error.message;
+    throw error;
+  }
+  return 'none';
+};
+
+describe('the words behind a verb', () => {
+  test('are read by their declaration, wherever they stand', () => {
+    const { values, words, rest } = parseOptions(['a', '--name', 'x y', '-f', 'b', '--count=3', '--cpus', '-0.5'], options);
+    expect(words).toEqual(['a', 'b']);
+    expect(values).toEqual({ name: 'x y', follow: true, count: 3, cpus: -0.5 } as typeof values);
+    expect(rest).toBeUndefined();
+  });
+
+  test('may repeat what can be several things', () => {
+    const { values } = parseOptions(['--cron', '0 0 8 * * ?', '--cron=0 0 20 * * ?', '--env', 'A=1=2', '--env', 'B='], options);
+    expect(values.cron).toEqual(['0 0 8 * * ?', '0 0 20 * * ?']);
+    expect(values.env).toEqual({ A: '1=2', B: '' });
+  });
+
+  test('leave everything behind -- alone', () => {
+    expect(parseOptions(['job', '--', 'sh', '-c', '--name', '--', 'x'], options).rest).toEqual(['sh', '-c', '--name', '--', 'x']);
+    expect(parseOptions(['job', '--'], options).rest).toEqual([]);
+  });
+
+  test('can say the opposite of a flag that has one', () => {
+    expect(parseOptions(['--no-partial'], options).values.partial).toBe(false);
+    expect(parseOptions(['--partial'], options).values.partial).toBe(true);
+    expect(complaint('--no-follow')).toContain('there is no --no-follow here');
+  });
+
+  test('take a value that begins with a dash only behind an equals sign', () => {
+    expect(parseOptions(['--name=--follow'], options).values.name).toBe('--follow');
+    expect(complaint('--name', '--follow')).toBe('--name needs a value: --name NAME');
+    expect(complaint('--name')).toBe('--name needs a value: --name NAME');
+  });
+
+  test.each([
+    [['--nme', 'x'], 'there is no --nme here; did you mean --name?'],
+    [['--zzzzzzzz'], 'there is no --zzzzzzzz here; --help shows what there is'],
+    [['--toString'], 'there is no --toString here; --help shows what there is'],
+    [['--count', '0'], '--count is "0", but must be a whole number from 1 to 10'],
+    [['--count', '1.5'], '--count is "1.5", but must be a whole number from 1 to 10'],
+    [['--cpus', 'many'], '--cpus is "many", but must be a number'],
+    [['--env', 'A'], '--env is "A", but must be NAME=VALUE, a name and a value with "=" between them'],
+    [['--overlap', 'skop'], '--overlap is "skop", but must be one of skip, queue; did you mean skip?'],
+    [['--follow=maybe'], '--follow is "maybe", but must be true or false, or nothing'],
+    [['--name', 'a', '--name', 'b'], '--name is given 2 times, and means one thing'],
+  ])('%p: %s', (args, sentence) => {
+    expect(complaint(...args)).toBe(sentence);
+  });
+});

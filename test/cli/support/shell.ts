@@ -1,0 +1,54 @@
+/** A terminal that nobody sits at: it remembers what was written, and answers what it was told to. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../../src/clock.ts';
+import { run } from '../../../src/cli/run.ts';
+import type { Shell } from '../../../src/cli/shell.ts';
+import { VERBS } from '../../../src/cli/verbs/index.ts';
+
+export interface TestShell extends Shell {
+  /** What a pipe behind the verb got. */
+  out(): string;
+  /** What came on standard error, line by line. */
+  said: string[];
+  end(reason?: string): void;
+  /** Resolves once `out()` holds this. */
+  shows(text: string): Promise<void>;
+}
+
+export function aShell({ input = '', ...given }: Partial<Shell> & { input?: string } = {}): TestShell {
+  const ending = new AbortController();
+  const waiting: { text: string; resolve: () => void }[] = [];
+  let written = '';
+  const said: string[] = [];
+  return {
+    write: async text => {
+      written += text;
+      for (const one of waiting) if (written.includes(one.text)) one.resolve();
+    },
+    say: line => void said.push(line),
+    isTerminal: false,
+    columns: Number.POSITIVE_INFINITY,
+    readInput: async () => input,
+    readSecret: async () => input,
+    signal: ending.signal,
+    clock: systemClock,
+    ...given,
+    env: { HOME: mkdtempSync(join(tmpdir(), 'troupe-home-')), ...given.env },
+    out: () => written,
+    said,
+    end: (reason = 'SIGINT') => ending.abort(reason),
+    shows: text =>
+      new Promise(resolve => {
+        if (written.includes(text)) resolve();
+        else waiting.push({ text, resolve });
+      }),
+  };
+}
+
+/** Runs a line as one would type it (words split at spaces; an array for anything harder). */
+export async function troupe(line: string | string[], shell: TestShell = aShell()): Promise<{ exit: number; out: string; said: string[] }> {
+  const exit = await run(typeof line === 'string' ? line.split(' ').filter(word => word !== '') : line, shell, VERBS);
+  return { exit, out: shell.out(), said: shell.said };
+}

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'bun:test';
+import { createPrinter } from '../../src/cli/printer.ts';
+import { recordOf, tableOf } from '../../src/cli/table.ts';
+import { cutTo, widthOf } from '../../src/cli/width.ts';
+import { aShell } from './support/shell.ts';
+
+const columns = [
+  { head: 'NAME', cell: (row: { name: string; size: number }) => row.name },
+  { head: 'SIZE', cell: (row: { name: string; size: number }) => String(row.size), right: true },
+  { head: 'NAME AGAIN', cell: (row: { name: string; size: number }) => row.name },
+];
+
+describe('a table', () => {
+  test('aligns texts to the left and numbers to the right', () => {
+    expect(
+      tableOf(
+        [
+          { name: 'a', size: 5 },
+          { name: 'longer', size: 12345 },
+        ],
+        columns,
+      ),
+    ).toEqual(['NAME     SIZE  NAME AGAIN', 'a           5  a', 'longer  12345  longer']);
+  });
+
+  test('counts what the eye sees: wide, combined and joined characters', () => {
+    const [, chinese, accent, family] = tableOf(
+      [
+        { name: '夜间任务', size: 1 },
+        { name: 'e\u0301tude', size: 1 },
+        { name: '👩‍👩‍👧 x', size: 1 },
+      ],
+      columns,
+    );
+    expect(chinese).toBe('夜间任务     1  夜间任务');
+    expect(accent).toBe('e\u0301tude        1  e\u0301tude');
+    expect(family).toBe('👩‍👩‍👧 x         1  👩‍👩‍👧 x');
+  });
+
+  test('gives the last column what a narrow terminal has left', () => {
+    const rows = tableOf([{ name: 'a rather long name', size: 1 }], columns, 40);
+    expect(rows[1]).toBe('a rather long name     1  a rather long…');
+    expect(Math.max(...rows.map(widthOf))).toBeLessThanOrEqual(40);
+  });
+
+  test('cuts nothing where nobody looks', () => {
+    expect(tableOf([{ name: 'x'.repeat(500), size: 1 }], columns)[1]).toContain('x'.repeat(500));
+  });
+
+  test('lets no name move the cursor or colour the screen', () => {
+    const [, row] = tableOf([{ name: 'a\u001b[31m\r\nb\u009b2J', size: 1 }], columns);
+    expect(row).toBe('a [31m b 2J     1  a [31m b 2J');
+  });
+
+  test('keeps its columns under colour', () => {
+    const painted = { head: 'STATE', cell: (row: string) => row, paint: (shown: string) => `<${shown}>` };
+    expect(tableOf(['ok', 'failed'], [painted, { head: 'END', cell: () => '.' }])).toEqual(['STATE   END', '<ok>      .', '<failed>  .']);
+  });
+});
+
+describe('a record', () => {
+  test('leaves out what has no value', () => {
+    expect(
+      recordOf([
+        ['name', 'x'],
+        ['reason', undefined],
+        ['pool', ''],
+        ['status', 'idle'],
+      ]),
+    ).toEqual(['name    x', 'status  idle']);
+  });
+});
+
+describe('the width of a text', () => {
+  test.each([
+    ['', 0],
+    ['abc', 3],
+    ['日本', 4],
+    ['한국', 4],
+    ['ｱｲ', 2],
+    ['Ａ', 2],
+    ['é', 1],
+    ['e\u0301', 1],
+    ['🚀', 2],
+    ['🇩🇪', 2],
+    ['✓', 1],
+    ['…', 1],
+  ])('%p is %p', (text, width) => {
+    expect(widthOf(text)).toBe(width);
+  });
+
+  test('is never overrun by a cut', () => {
+    expect(cutTo('日本語', 6)).toBe('日本語');
+    expect(cutTo('日本語', 5)).toBe('日本…');
+    expect(cutTo('日本語', 4)).toBe('日…');
+    expect(cutTo('abcdef', 4)).toBe('abc…');
+  });
+});
+
+describe('colour', () => {
+  const painted = (shell: Parameters<typeof aShell>[0]) => createPrinter(aShell(shell), false).paint.state('failed');
+  test('is for terminals only', () => {
+    expect(painted({ isTerminal: false })).toBe('failed');
+    expect(painted({ isTerminal: true })).toBe('\u001b[31mfailed\u001b[0m');
+  });
+  test('is not for those who say no', () => {
+    expect(painted({ isTerminal: true, env: { NO_COLOR: '1' } })).toBe('failed');
+    expect(painted({ isTerminal: true, env: { TERM: 'dumb' } })).toBe('failed');
+    expect(painted({ isTerminal: true, env: { NO_COLOR: '' } })).toBe('\u001b[31mfailed\u001b[0m');
+  });
+});

@@ -1,0 +1,310 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { aHost, aJob, aShard, anExecution } from './support/builders.ts';
+import { aCenter, error, type ScriptedCenter } from './support/center.ts';
+import { aShell, type TestShell, troupe } from './support/shell.ts';
+
+const centers: ScriptedCenter[] = [];
+afterEach(() => Promise.all(centers.splice(0).map(center => center.stop())));
+
+function at(
+  replies: Parameters<typeof aCenter>[0],
+  shell: Parameters<typeof aShell>[0] = {},
+): { center: ScriptedCenter; shell: TestShell } {
+  const center = aCenter(replies);
+  centers.push(center);
+  return { center, shell: aShell({ ...shell, env: { TROUPE_URL: center.url, ...shell.env } }) };
+}
+
+describe('troupe', () => {
+  test.each([
+    ['', 2, 'troupe <verb>: runs jobs on a fleet of hosts'],
+    ['jbos', 2, 'troupe: "troupe jbos" is no verb; "troupe --help" lists them'],
+    ['job', 2, 'troupe: "troupe job" is no verb; did you mean "troupe jobs"?'],
+    ['jobs lst', 2, 'troupe: "troupe jobs lst" is no verb; did you mean "troupe jobs list"?'],
+    ['jobs show', 2, 'troupe: JOB is missing: troupe jobs show JOB'],
+    ['jobs show a b', 2, 'troupe: "b" is one word too many: troupe jobs show JOB'],
+    ['trigger a -- b', 2, 'troupe: troupe trigger takes no "--"'],
+    ['jobs create', 2, 'troupe: JOB is missing: troupe jobs create JOB, or a "name" in the file'],
+    ['jobs update a', 2, 'troupe: nothing to change was given; --help lists the settings'],
+    ['jobs list --center nonsense', 2, 'troupe: --center is "nonsense", but must be an address such as http://127.0.0.1:8899'],
+  ])('answers "%s" with %d', async (line, exit, sentence) => {
+    const answer = await troupe(line);
+    expect(answer.exit).toBe(exit);
+    expect(answer.said[0]).toBe(sentence);
+    expect(answer.out).toBe('');
+  });
+
+  test.each([
+    '--help',
+    'help',
+    'jobs --help',
+    'jobs create --help',
+    'help jobs create',
+    'trigger -h',
+    'up --help',
+    'center --help',
+    'keeper --help',
+    'watch --help --nonsense',
+  ])('shows help for "%s" and is done', async line => {
+    const answer = await troupe(line);
+    expect(answer.exit).toBe(0);
+    expect(answer.out).toContain('troupe');
+    expect(answer.said).toEqual([]);
+  });
+
+  test('says 4 where nobody answers', async () => {
+    const { exit, said } = await troupe('jobs', aShell({ env: { TROUPE_URL: 'http://127.0.0.1:1' } }));
+    expect(exit).toBe(4);
+    expect(said).toEqual([
+      'troupe: the center at http://127.0.0.1:1 cannot be reached: nobody answers there; TROUPE_URL or --center names another',
+    ]);
+  });
+
+  test.each([
+    [400, 'invalid', 2],
+    [403, 'forbidden', 3],
+    [404, 'notFound', 1],
+    [409, 'refused', 3],
+    [429, 'tooMany', 3],
+    [500, 'internal', 1],
+    [503, 'unavailable', 4],
+  ])('turns %d into exit code %d', async (status, code, exit) => {
+    const { shell } = at({ 'GET /v1/jobs/x': error(status, code, 'one plain sentence') });
+    const answer = await troupe('jobs show x', shell);
+    expect(answer.exit).toBe(exit);
+    expect(answer.said).toEqual(['troupe: one plain sentence']);
+  });
+
+  test('names the field that the center complains about', async () => {
+    const { shell } = at({ 'POST /v1/jobs': error(400, 'invalid', 'hour is "25", but must be 0 to 23', 'schedules[0].cron') });
+    const answer = await troupe(['jobs', 'create', 'x', '--cron', '0 0 25 * * ?', '--command', 'true'], shell);
+    expect(answer.exit).toBe(2);
+    expect(answer.said).toEqual(['troupe: schedules[0].cron: hour is "25", but must be 0 to 23']);
+  });
+
+  test('tells errors as JSON to those who asked for JSON', async () => {
+    const { shell } = at({ 'POST /v1/jobs': error(400, 'invalid', 'wrong', 'command') });
+    const { said } = await troupe('jobs create x --json', shell);
+    expect(JSON.parse(said[0] ?? '')).toEqual({ error: { code: 'invalid', message: 'command: wrong', field: 'command' } });
+  });
+
+  test('says what is wrong when something else answers there', async () => {
+    const { center, shell } = at({ 'GET /v1/jobs': new Response('<html>') });
+    expect((await troupe('jobs', shell)).said).toEqual([`troupe: what answers at ${center.url} is no Troupe center: it sent no JSON`]);
+  });
+});
+
+describe('a list', () => {
+  test('is a table for people', async () => {
+    const { shell } = at({
+      'GET /v1/jobs': {
+        items: [aJob(), aJob({ name: 'b', status: 'running', lastOutcome: null, nextAt: null, schedules: [] })],
+        next: null,
+      },
+    });
+    expect((await troupe('jobs', shell)).out.split('\n')).toEqual([
+      'NAME     STATUS   LAST       NEXT                 SHARDS  POOL     SCHEDULE     RUNS',
+      "nightly  idle     succeeded  2026-11-22 08:00:00       1  default  0 0 8 * * ?  sh -c 'echo hi'",
+      "b        running                                       1  default               sh -c 'echo hi'",
+      '',
+    ]);
+  });
+
+  test('is the answer of the center for programs', async () => {
+    const page = { items: [aHost()], next: null };
+    const { shell } = at({ 'GET /v1/hosts': page });
+    expect(JSON.parse((await troupe('hosts --json', shell)).out)).toEqual(page);
+  });
+
+  test('says so when there is nothing', async () => {
+    const { shell } = at({ 'GET /v1/pools': { items: [], next: null } });
+    expect((await troupe('pools', shell)).out).toBe('no pools\n');
+  });
+
+  test('takes as many pages as its limit needs, and says how to go on', async () => {
+    const all = Array.from({ length: 450 }, (_, place) => anExecution({ id: `e${place}` }));
+    const { center, shell } = at({
+      'GET /v1/executions': ({ query: { limit, cursor = '0' } }: { query: Record<string, string> }) => {
+        const from = Number(cursor);
+        return {
+          items: all.slice(from, from + Number(limit)),
+          next: from + Number(limit) < all.length ? String(from + Number(limit)) : null,
+        };
+      },
+    });
+    const { out, said } = await troupe('executions --job nightly --limit 410', shell);
+    expect(out.trimEnd().split('\n')).toHaveLength(411);
+    expect(center.asked.map(({ query }) => query)).toEqual([
+      { job: 'nightly', limit: '200' },
+      { job: 'nightly', limit: '200', cursor: '200' },
+      { job: 'nightly', limit: '10', cursor: '400' },
+    ]);
+    expect(said).toEqual(['there are more: --limit, or --cursor 410']);
+  });
+});
+
+describe('a job', () => {
+  const created = { 'POST /v1/jobs': ({ body }: { body: unknown }) => ({ ...aJob(), ...(body as object) }) };
+
+  test('is made from flags; what stands behind -- is its argv', async () => {
+    const { center, shell } = at(created);
+    const line = 'jobs create hello --shards 2 --shard-parameter 0=a --cpus 0.5 --env A=1 --attempts 3 --no-partial --disabled -- sh -c';
+    const { exit, out } = await troupe([...line.split(' '), 'echo $A'], shell);
+    expect(exit).toBe(0);
+    expect(out).toBe('created hello; it runs next at 2026-11-22 08:00:00\n');
+    expect(center.asked[0]?.body).toEqual({
+      name: 'hello',
+      command: ['sh', '-c', 'echo $A'],
+      shards: { total: 2, parameters: { '0': 'a' } },
+      resources: { cpus: 0.5 },
+      env: { A: '1' },
+      retry: { attempts: 3 },
+      partial: false,
+      enabled: false,
+    });
+  });
+
+  test('is made from standard input; flags win over it, part by part', async () => {
+    const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', retry: { attempts: 2, backoffMs: 5 } }) });
+    await troupe('jobs create y --file - --attempts 4', shell);
+    expect(center.asked[0]?.body).toEqual({ name: 'y', command: 'true', retry: { attempts: 4, backoffMs: 5 } });
+  });
+
+  test('is made from a file', async () => {
+    const { center, shell } = at(created);
+    const file = join(shell.env.HOME ?? '', 'job.json');
+    await writeFile(file, '{"name":"x","command":"true"}');
+    expect((await troupe(`jobs create --file ${file}`, shell)).exit).toBe(0);
+    expect(center.asked[0]?.body).toEqual({ name: 'x', command: 'true' });
+  });
+
+  test.each([
+    ['not json', 'standard input must hold a JSON object: '],
+    ['[1]', 'standard input must hold a JSON object, the settings of one job'],
+  ])('is not made from %s', async (input, sentence) => {
+    const { exit, said } = await troupe('jobs create --file -', aShell({ input }));
+    expect(exit).toBe(2);
+    expect(said[0]).toStartWith(`troupe: ${sentence}`);
+  });
+
+  test('has its name quoted in paths', async () => {
+    const { shell } = at({ 'DELETE /v1/jobs/a%2Fb': null });
+    const { exit, out } = await troupe('jobs delete a/b', shell);
+    expect({ exit, out }).toEqual({ exit: 0, out: 'deleted a/b\n' });
+  });
+
+  test('is disabled, its runs ended with --kill', async () => {
+    const { center, shell } = at({ 'POST /v1/jobs/nightly/disable': aJob({ status: 'disabled' }) });
+    await troupe('jobs disable nightly --kill', shell);
+    expect(center.asked[0]?.query).toEqual({ kill: 'true' });
+  });
+
+  test('has its due times counted by verdict', async () => {
+    const { center, shell } = at({ 'GET /v1/jobs/nightly/occurrences': { ran: 3, missedDown: 12 } });
+    const { out } = await troupe('jobs occurrences nightly --summary --from 2026-11-22', shell);
+    expect(out.split('\n')).toEqual(['VERDICT     TIMES', 'ran             3', 'missedDown     12', '']);
+    expect(center.asked[0]?.query).toEqual({ summary: 'true', from: '2026-11-22' });
+  });
+
+  test('tells when it is due', async () => {
+    const items = [{ dueAt: '2026-11-22T08:00:00.000Z', local: '2026-11-22T09:00:00.000+01:00' }];
+    const { center, shell } = at({ 'GET /v1/jobs/nightly/next': { items, next: null } });
+    const { out } = await troupe('next nightly --count 1', shell);
+    expect(out).toContain('2026-11-22T08:00:00.000Z  2026-11-22T09:00:00.000+01:00');
+    expect(center.asked[0]?.query).toEqual({ count: '1' });
+  });
+});
+
+describe('an execution', () => {
+  test('is shown with its shards', async () => {
+    const one = anExecution({
+      outcome: 'failed',
+      shards: [aShard(), aShard({ item: 1, outcome: 'failed', exitCode: 7, reason: 'exit code 7' })],
+    });
+    const { shell } = at({ [`GET /v1/executions/${encodeURIComponent(one.id)}`]: one });
+    const { out } = await troupe(`executions show ${one.id}`, shell);
+    expect(out.trimEnd().split('\n').slice(-3)).toEqual([
+      'SHARD  STATE      HOST  ATTEMPT  EXIT   TOOK  PARAMETER  WHY',
+      '    0  succeeded  h1          1     0  0.4 s',
+      '    1  failed     h1          1     7  0.4 s             exit code 7',
+    ]);
+  });
+
+  test('is run again once per key', async () => {
+    const { center, shell } = at({ 'POST /v1/executions/e1/retry': { execution: 'e2' } });
+    expect((await troupe('executions retry e1 --key k', shell)).out).toBe('e2\n');
+    expect(center.asked[0]?.headers.get('idempotency-key')).toBe('k');
+  });
+});
+
+describe('logging in', () => {
+  const login = { 'POST /v1/login': { token: 'troupe_t', expiresAt: '2026-11-22T20:00:00.000Z' } };
+
+  test('keeps the token for this center alone, readable by its owner alone', async () => {
+    const { center, shell } = at({ ...login, 'GET /v1/pools': { items: [], next: null } }, { input: 'secret\n' });
+    expect((await troupe('login --password-stdin', shell)).exit).toBe(0);
+    expect(center.asked[0]?.body).toEqual({ username: 'root', password: 'secret' });
+    const file = Bun.file(join(shell.env.HOME ?? '', '.config/troupe/logins.json'));
+    expect((await file.stat()).mode & 0o777).toBe(0o600);
+
+    await troupe('pools', shell);
+    expect(center.asked[1]?.headers.get('authorization')).toBe('Bearer troupe_t');
+    // Without an address, the center that was logged in to last; another one never sees its token.
+    await troupe('pools', aShell({ env: { HOME: shell.env.HOME } }));
+    expect(center.asked[2]?.headers.get('authorization')).toBe('Bearer troupe_t');
+    const other = aCenter({ 'GET /v1/pools': { items: [], next: null } });
+    centers.push(other);
+    await troupe(`pools --center ${other.url}`, shell);
+    expect(other.asked[0]?.headers.get('authorization')).toBeNull();
+  });
+
+  test('follows XDG_CONFIG_HOME', async () => {
+    const shell = at(login, { input: 'secret' }).shell;
+    shell.env.XDG_CONFIG_HOME = join(shell.env.HOME ?? '', 'elsewhere');
+    await troupe('login', shell);
+    expect(await Bun.file(join(shell.env.XDG_CONFIG_HOME, 'troupe/logins.json')).exists()).toBe(true);
+  });
+
+  test('says what is wrong, in one word for user and password', async () => {
+    const { shell } = at({ 'POST /v1/login': error(401, 'unauthorized', 'user or password is wrong') }, { input: 'guess' });
+    const { exit, said } = await troupe('login', shell);
+    expect({ exit, said }).toEqual({ exit: 3, said: ['troupe: user or password is wrong'] });
+  });
+
+  test('is asked for where the center does not know us', async () => {
+    const { center, shell } = at({ 'GET /v1/jobs': error(401, 'unauthorized', 'a valid token is needed') });
+    const { exit, said } = await troupe('jobs', shell);
+    expect({ exit, said }).toEqual({
+      exit: 3,
+      said: [`troupe: ${center.url} does not know you: "troupe login" gives a token, or set TROUPE_API_TOKEN`],
+    });
+  });
+
+  test('ends with logout, even when the center has forgotten the token already', async () => {
+    const { center, shell } = at({ ...login, 'POST /v1/logout': error(401, 'unauthorized', 'who?') }, { input: 'secret' });
+    await troupe('login', shell);
+    expect((await troupe('logout', shell)).exit).toBe(0);
+    expect(center.asked[1]?.headers.get('authorization')).toBe('Bearer troupe_t');
+    expect(shell.out()).toEndWith(`logged out at ${center.url}\n`);
+    await troupe('logout', shell);
+    expect(shell.out()).toEndWith(`nobody is logged in at ${center.url}\n`);
+  });
+
+  test('gives way to TROUPE_API_TOKEN', async () => {
+    const { center, shell } = at({ 'GET /v1/pools': { items: [], next: null } }, { env: { TROUPE_API_TOKEN: 'mine' } });
+    await troupe('pools', shell);
+    expect(center.asked[0]?.headers.get('authorization')).toBe('Bearer mine');
+  });
+});
+
+describe('a join token', () => {
+  test('stands alone on standard output, for a shell to take', async () => {
+    const { center, shell } = at({ 'POST /v1/join-tokens': { token: 'troupe_join_x', expiresAt: '2026-11-22T09:00:00.000Z' } });
+    const { out, said } = await troupe('join-token --pool west --uses 3', shell);
+    expect(out).toBe('troupe_join_x\n');
+    expect(said).toEqual(['good until 2026-11-22 09:00:00']);
+    expect(center.asked[0]?.body).toEqual({ pool: 'west', uses: 3 });
+  });
+});
