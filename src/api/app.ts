@@ -11,6 +11,7 @@ import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
 import { answerTo, Problem } from './errors.ts';
+import { createTurns } from './in-turn.ts';
 import { isForeign } from './origin.ts';
 import { parse } from './parse.ts';
 import type { Center } from './center.ts';
@@ -20,11 +21,10 @@ import { v1Routes } from './v1/routes.ts';
 export type Api = Hono<{ Bindings: Surroundings }>;
 
 /** All routes in the order in which they are tried: `extra` are those of agents, sockets and feed. */
-export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] => [
-  ...extra,
-  ...v1Routes(center),
-  ...elasticjobRoutes(center),
-];
+export function allRoutes(center: Center, extra: readonly Route[] = []): Route[] {
+  const desk = { ...center, inTurn: createTurns() };
+  return [...extra, ...v1Routes(desk), ...elasticjobRoutes(desk)];
+}
 
 /** Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not say who may call it. */
 export function createApp({ center, extra }: { center: Center; extra?: readonly Route[] }): Api {

@@ -6,6 +6,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Auth } from './auth.ts';
+import type { InTurn } from './in-turn.ts';
 
 /** Sentences for people: lower case, what it is about first, fields behind. */
 export interface Log {
@@ -25,4 +26,9 @@ export interface Center {
   config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'fileUrls' | 'artifactHosts'>;
   /** Why the center does not serve yet, or no more; undefined when it does. For `/v1/ready`. */
   unready?: () => string | undefined;
+}
+
+/** The center as the routes see it. */
+export interface Desk extends Center {
+  inTurn: InTurn;
 }

@@ -151,6 +151,21 @@ describe('a job in /v1', () => {
     expect((await door.patch('/v1/jobs/nope', {})).status).toBe(404);
   });
 
+  test('keeps each of several changes that come at once', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const changes = [{ timeoutMs: 5 }, { parameter: 'p' }, { command: null }, { failover: true }, { retry: { attempts: 2 } }];
+    const answers = await Promise.all(changes.map(change => door.patch('/v1/jobs/a', change)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 400, 200, 200]);
+    expect((await door.get('/v1/jobs/a')).body).toMatchObject({
+      timeoutMs: 5,
+      parameter: 'p',
+      failover: true,
+      retry: { attempts: 2 },
+      rev: 5,
+    });
+  });
+
   test('is disabled, enabled, and deleted', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });

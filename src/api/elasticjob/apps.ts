@@ -1,6 +1,6 @@
 /** `/api/app`: publish, modify, look, enable, disable, delete. */
 import { z } from 'zod';
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import { queryFlag } from '../fields.ts';
 import { all, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
@@ -9,7 +9,7 @@ import { appJson, changesOf, configOf, ModifyBody, PublishBody } from './app-bod
 /** `?kill=true`: what runs is ended, too. */
 export const KillQuery = z.object({ kill: queryFlag().optional() });
 
-export const appRoutes = (center: Center): Route[] => [
+export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/app',
@@ -28,12 +28,13 @@ export const appRoutes = (center: Center): Route[] => [
     access: 'user',
     says: 'Changes the given fields of an app; null puts one back to its default.',
     body: ModifyBody,
-    async handle({ body }) {
-      const app = await one(center.views, 'app', body.appName);
-      const changes = changesOf(body, app.context.config, center.config);
-      await center.runtime.ask(`app/${body.appName}`, { type: 'app.modify', changes });
-      return true;
-    },
+    handle: ({ body }) =>
+      center.inTurn(`app/${body.appName}`, async () => {
+        const app = await one(center.views, 'app', body.appName);
+        const changes = changesOf(body, app.context.config, center.config);
+        await center.runtime.ask(app.address, { type: 'app.modify', changes });
+        return true;
+      }),
   }),
   route({
     method: 'GET',

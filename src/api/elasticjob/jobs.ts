@@ -1,7 +1,7 @@
 /** `/api/job`: register, update, deregister, trigger, enable, disable, look. */
 
 import { statusOf } from '../../../actors/job.ts';
-import type { Center } from '../center.ts';
+import type { Center, Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { name } from '../fields.ts';
 import { jobDefaults } from '../job-defaults.ts';
@@ -27,7 +27,7 @@ async function deregister(center: Center, jobName: string): Promise<true> {
   return true;
 }
 
-export const jobRoutes = (center: Center): Route[] => [
+export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/register',
@@ -47,12 +47,13 @@ export const jobRoutes = (center: Center): Route[] => [
     access: 'user',
     says: 'Registers a job anew under its name; what only /v1 can set stays.',
     body: JobBody,
-    async handle({ body }) {
-      const before = (await jobOf(center, body.jobName)).context.config;
-      const meaning = meaningOf(body);
-      await updateJob(center, { ...before, ...meaning, dialect: { ...before.dialect, ...meaning.dialect } }, fields);
-      return true;
-    },
+    handle: ({ body }) =>
+      center.inTurn(`job/${body.jobName}`, async () => {
+        const before = (await jobOf(center, body.jobName)).context.config;
+        const meaning = meaningOf(body);
+        await updateJob(center, { ...before, ...meaning, dialect: { ...before.dialect, ...meaning.dialect } }, fields);
+        return true;
+      }),
   }),
   route({
     method: 'DELETE',

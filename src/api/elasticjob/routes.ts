@@ -1,6 +1,6 @@
 /** The ElasticJob-Cloud dialect: `/api`. Success bodies and field names as its clients know them; errors as ours. */
 import { z } from 'zod';
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { type Route, route } from '../routes.ts';
 import { appRoutes } from './apps.ts';
@@ -13,7 +13,7 @@ const LoginBody = z.unknown().transform(body => {
   return { username: typeof username === 'string' ? username : '', password: typeof password === 'string' ? password : '' };
 });
 
-export const elasticjobRoutes = (center: Center): Route[] => [
+export const elasticjobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/login',

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import type { View } from '../../runtime/document.ts';
 import { checkAppUrl } from '../app-url.ts';
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import { choices, command, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
 import { given, one } from '../lookup.ts';
 import { parse } from '../parse.ts';
@@ -55,7 +55,7 @@ export const appShape = ({ context, value, rev }: View<'app'>) => ({
 const ListQuery = z.object({ ...paging, status: choices(['enabled', 'disabled', 'deleting']).optional() });
 export const KillQuery = z.object({ kill: queryFlag().default(false) });
 
-export function appRoutes(center: Center): Route[] {
+export function appRoutes(center: Desk): Route[] {
   const { views, runtime, config } = center;
   const shapeOf = async (appName: string) => appShape(await one(views, 'app', appName));
   const turn = async (appName: string, event: { type: 'app.enable' } | { type: 'app.disable'; kill: boolean }) => {
@@ -106,14 +106,15 @@ export function appRoutes(center: Center): Route[] {
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
       body: PatchBody,
-      async handle({ body, params }) {
-        const before = await shapeOf(params.name);
-        const { app, enabled } = checked(parse(AppBody, patched(before, body)));
-        const { name: _, ...changes } = app;
-        await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes });
-        if (enabled === before.enabled) return shapeOf(params.name);
-        return turn(params.name, enabled ? { type: 'app.enable' } : { type: 'app.disable', kill: false });
-      },
+      handle: ({ body, params }) =>
+        center.inTurn(`app/${params.name}`, async () => {
+          const before = await shapeOf(params.name);
+          const { app, enabled } = checked(parse(AppBody, patched(before, body)));
+          const { name: _, ...changes } = app;
+          await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes });
+          if (enabled === before.enabled) return shapeOf(params.name);
+          return turn(params.name, enabled ? { type: 'app.enable' } : { type: 'app.disable', kill: false });
+        }),
     }),
     route({
       method: 'DELETE',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
 import { isTimeZone } from '../../../actors/schedule.ts';
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, name } from '../fields.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
@@ -30,7 +30,7 @@ function checkZone(timeZone: string | undefined): void {
   throw new Problem('invalid', sentence, { field: 'timeZone' });
 }
 
-export function jobRoutes(center: Center): Route[] {
+export function jobRoutes(center: Desk): Route[] {
   const { views, runtime, config } = center;
   const shapeOf = async (jobName: string) => jobShape(await jobOf(center, jobName));
   const turn = async (jobName: string, event: { type: 'job.enable' } | { type: 'job.disable'; kill: boolean }) => {
@@ -82,14 +82,15 @@ export function jobRoutes(center: Center): Route[] {
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
       body: PatchBody,
-      async handle({ body: patch, params }) {
-        const view = await jobOf(center, params.name);
-        const before = jobShape(view);
-        const body = parse(JobBody, patched(withNaturalLimit(before, patch), patch));
-        await updateJob(center, await whole(body, view.context.config), fields);
-        if (body.enabled === before.enabled) return shapeOf(params.name);
-        return turn(params.name, body.enabled ? { type: 'job.enable' } : { type: 'job.disable', kill: false });
-      },
+      handle: ({ body: patch, params }) =>
+        center.inTurn(`job/${params.name}`, async () => {
+          const view = await jobOf(center, params.name);
+          const before = jobShape(view);
+          const body = parse(JobBody, patched(withNaturalLimit(before, patch), patch));
+          await updateJob(center, await whole(body, view.context.config), fields);
+          if (body.enabled === before.enabled) return shapeOf(params.name);
+          return turn(params.name, body.enabled ? { type: 'job.enable' } : { type: 'job.disable', kill: false });
+        }),
     }),
     route({
       method: 'DELETE',

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
 import { isTimeZone } from '../../../actors/schedule.ts';
 import type { View } from '../../runtime/document.ts';
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, text } from '../fields.ts';
 import { all, given, one } from '../lookup.ts';
@@ -74,7 +74,7 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
   rev,
 });
 
-export function poolRoutes(center: Center): Route[] {
+export function poolRoutes(center: Desk): Route[] {
   const { views, runtime } = center;
   const shapeOf = async (poolName: string) => poolShape(await one(views, 'pool', poolName));
   return [
@@ -114,11 +114,12 @@ export function poolRoutes(center: Center): Route[] {
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
       body: PatchBody,
-      async handle({ body, params }) {
-        const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body));
-        await runtime.ask(`pool/${params.name}`, { type: 'pool.modify', changes });
-        return shapeOf(params.name);
-      },
+      handle: ({ body, params }) =>
+        center.inTurn(`pool/${params.name}`, async () => {
+          const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body));
+          await runtime.ask(`pool/${params.name}`, { type: 'pool.modify', changes });
+          return shapeOf(params.name);
+        }),
     }),
     route({
       method: 'DELETE',

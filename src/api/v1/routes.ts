@@ -1,5 +1,5 @@
 /** The native surface: `/v1`. */
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import type { Route } from '../routes.ts';
 import { appRoutes } from './apps.ts';
 import { executionRoutes } from './executions.ts';
@@ -11,7 +11,7 @@ import { poolRoutes } from './pools.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './session.ts';
 
-export const v1Routes = (center: Center): Route[] => [
+export const v1Routes = (center: Desk): Route[] => [
   ...sessionRoutes(center),
   ...jobRoutes(center),
   ...scheduleRoutes(center),
