@@ -1,0 +1,47 @@
+/** Facts as they go over the wire, and what a watcher may ask for. */
+import { z } from 'zod';
+import type { FeedFilter } from '../../feed/filter.ts';
+import type { FeedFrame } from '../../feed/watching.ts';
+import type { PlacedFact } from '../../store/store.ts';
+
+const text = z.string('a text').min(1, 'at least one character').max(300, 'at most 300 characters').optional();
+
+export const FeedQuery = z.strictObject({
+  /** Cursor; absent: from now on. */
+  after: text,
+  /** Kinds of actors or types of facts, with commas between them. */
+  kinds: text,
+  job: text,
+  /** Id or name. */
+  host: text,
+  execution: text,
+});
+
+export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQuery>): FeedFilter {
+  return {
+    ...(kinds === undefined
+      ? {}
+      : {
+          kinds: kinds
+            .split(',')
+            .map(kind => kind.trim())
+            .filter(kind => kind !== ''),
+        }),
+    ...(job === undefined ? {} : { job }),
+    ...(host === undefined ? {} : { host }),
+    ...(execution === undefined ? {} : { execution }),
+  };
+}
+
+/** One fact goes to many watchers: its text is made once. */
+const texts = new WeakMap<PlacedFact, string>();
+
+export function textOf(frame: FeedFrame): string {
+  if (!('cursor' in frame)) return JSON.stringify(frame);
+  const known = texts.get(frame);
+  if (known !== undefined) return known;
+  const { cursor, at, address, rev, type, data } = frame;
+  const made = JSON.stringify({ cursor, at: new Date(at).toISOString(), address, rev, type, data });
+  texts.set(frame, made);
+  return made;
+}

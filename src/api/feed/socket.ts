@@ -1,0 +1,118 @@
+/**
+ * One watcher's WebSocket.
+ *
+ *   opened with a token in a header ------------------> watching ---> closed: 4008 and the last cursor (slow), 4001 (login ended), 1001 (stop)
+ *   opened by a browser --first frame: a ticket-----> /
+ */
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import type { Feed } from '../../feed/feed.ts';
+import type { FeedFilter } from '../../feed/filter.ts';
+import type { Watcher } from '../../feed/watching.ts';
+import { BadCursor } from '../../store/store.ts';
+import type { Socket, SocketHandlers } from '../sockets.ts';
+import { textOf } from './frames.ts';
+
+/** Largest frame taken from a watcher. */
+export const WATCHER_FRAME_MAX = 64 * 1024;
+/** Outgoing bytes that may wait, and those up to which it counts as having room. */
+const BUFFER_MAX_BYTES = 1024 * 1024;
+const ROOM_BYTES = 256 * 1024;
+/** From opening to the ticket. */
+export const TICKET_WAIT_MS = 10_000;
+/** Between looks whether the login is still good. */
+export const RECHECK_MS = 30_000;
+
+const TicketFrame = z.object({ type: z.literal('ticket'), ticket: z.string().max(200) });
+
+export function watchBySocket(parts: {
+  feed: Pick<Feed, 'follow'>;
+  clock: Clock;
+  after: string | undefined;
+  filter: FeedFilter;
+  /** How this watcher proves who it is: it did already, or it will by a ticket. */
+  proof: { token: string | undefined } | 'ticket';
+  takeTicket(ticket: string): { token: string | undefined } | undefined;
+  isGood(token: string | undefined): Promise<boolean>;
+}): SocketHandlers {
+  const { feed, clock, proof } = parts;
+  let socket: Socket | undefined;
+  let state: 'proving' | 'watching' | 'closed' = 'proving';
+  let disarm = () => {};
+  let unfollow = () => {};
+
+  const close = (code: number, reason: string) => {
+    leave();
+    socket?.close(code, reason);
+  };
+  const leave = () => {
+    state = 'closed';
+    disarm();
+    unfollow();
+  };
+  const isClosed = () => state === 'closed';
+
+  const watcher: Watcher = {
+    take: frame => state === 'watching' && socket?.send(textOf(frame)) !== 'dropped',
+    hasRoom: () => (socket?.buffered() ?? 0) < ROOM_BYTES,
+    cut: (why, cursor) => (why === 'slow' ? close(4008, cursor) : close(1001, 'the center stops')),
+  };
+
+  const recheck = (token: string | undefined) => {
+    disarm = clock.after(RECHECK_MS, async () => {
+      // A store that cannot be asked proves nothing against the login.
+      const isGood = await parts.isGood(token).catch(() => true);
+      if (isClosed()) return;
+      if (!isGood) return close(4001, 'the login of this watcher has ended');
+      recheck(token);
+    });
+  };
+
+  const begin = async (token: string | undefined) => {
+    disarm();
+    state = 'watching';
+    recheck(token);
+    try {
+      const following = await feed.follow({ after: parts.after, filter: parts.filter }, watcher);
+      unfollow = following.stop;
+      if (isClosed()) unfollow();
+    } catch (problem) {
+      if (problem instanceof BadCursor) close(1008, problem.message);
+      else close(1013, 'the feed cannot be watched now; try again later');
+    }
+  };
+
+  const prove = async (text: string) => {
+    const ticket = ticketIn(text);
+    const sold = ticket === undefined ? undefined : parts.takeTicket(ticket);
+    if (!sold) return close(1008, 'the first frame is {"type":"ticket","ticket":…} with a ticket of POST /v1/feed/tickets');
+    if (!(await parts.isGood(sold.token))) return close(4001, 'the login of this ticket has ended');
+    if (!isClosed()) await begin(sold.token);
+  };
+
+  return {
+    frameMaxBytes: WATCHER_FRAME_MAX,
+    bufferMaxBytes: BUFFER_MAX_BYTES,
+    open(opened) {
+      socket = opened;
+      if (proof !== 'ticket') return void begin(proof.token);
+      disarm = clock.after(TICKET_WAIT_MS, () => close(1008, `no ticket within ${TICKET_WAIT_MS} ms`));
+    },
+    frame(text) {
+      if (state === 'watching') return close(1008, 'a watcher of the feed has nothing to say');
+      if (state === 'closed') return;
+      disarm();
+      prove(text).catch(() => close(1013, 'the ticket cannot be checked now; try again later'));
+    },
+    closed: leave,
+  };
+}
+
+function ticketIn(text: string): string | undefined {
+  try {
+    const parsed = TicketFrame.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data.ticket : undefined;
+  } catch {
+    return undefined;
+  }
+}

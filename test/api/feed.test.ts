@@ -1,0 +1,243 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { WebSocket } from 'ws';
+import { createFeedDoor } from '../../src/api/feed.ts';
+import { listen, type Listening, type Socket, type SocketHandlers } from '../../src/api/sockets.ts';
+import { createUpgrades } from '../../src/api/upgrades.ts';
+import { systemClock } from '../../src/clock.ts';
+import { createFeed } from '../../src/feed/feed.ts';
+import { aDoor } from './support.ts';
+
+/** A door whose runtime publishes into a feed. */
+async function aFeedDoor(env: Record<string, string> = {}) {
+  const door = await aDoor({ env });
+  const feed = createFeed({ store: door.store, clock: door.clock });
+  door.runtime.onFacts(facts => feed.publish(facts));
+  const feedDoor = createFeedDoor({ feed, auth: door.auth, config: door.center.config, clock: door.clock, ids: door.ids });
+  const withRoutes = await aDoor({ env, extra: feedDoor.routes, store: door.store });
+  const upgrade = (query = '', headers: Record<string, string> = {}) =>
+    feedDoor.upgrade(new Request(`http://127.0.0.1:8899/v1/feed${query}`, { headers: { host: '127.0.0.1:8899', ...headers } }));
+  const pool = (name: string) =>
+    door.ask(`pool/${name}`, { type: 'pool.create', config: { name, timeZone: null, servers: [], description: '' } });
+  return { ...door, app: withRoutes.app, call: withRoutes.call, feed, feedDoor, upgrade, pool };
+}
+
+function aSocket(answer: SocketHandlers | Response) {
+  if (answer instanceof Response) throw new Error(`refused with ${answer.status}`);
+  const frames: Record<string, unknown>[] = [];
+  const seen: { closed: { code: number; reason: string } | undefined; waiting: number } = { closed: undefined, waiting: 0 };
+  const socket: Socket = {
+    send(text) {
+      frames.push(JSON.parse(text));
+      return 'sent';
+    },
+    close(code, reason) {
+      seen.closed ??= { code, reason };
+    },
+    buffered: () => seen.waiting,
+  };
+  answer.open(socket);
+  return {
+    frames,
+    seen,
+    say: (frame: unknown) => answer.frame(typeof frame === 'string' ? frame : JSON.stringify(frame)),
+    handlers: answer,
+  };
+}
+
+const login = async (world: Awaited<ReturnType<typeof aFeedDoor>>) => {
+  const { token } = await world.auth.login('root', 'a-long-password', '127.0.0.1');
+  return { token, headers: { authorization: `Bearer ${token}` } };
+};
+const WITH_PASSWORD = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'a-long-password' };
+
+describe('the feed as a WebSocket', () => {
+  test('sends each fact in the frame that programs rely on', async () => {
+    const world = await aFeedDoor();
+    const socket = aSocket(await world.upgrade());
+    await world.settled();
+    await world.pool('east');
+    const fact = world.facts.find(({ address }) => address === 'pool/east') ?? (await world.store.facts({})).facts.at(-1);
+    expect(socket.frames).toEqual([
+      {
+        cursor: fact?.cursor,
+        at: new Date(fact?.at ?? 0).toISOString(),
+        address: 'pool/east',
+        rev: fact?.rev,
+        type: fact?.type,
+        data: fact?.data,
+      },
+    ]);
+  });
+
+  test('resumes behind a cursor and keeps to its filter', async () => {
+    const world = await aFeedDoor();
+    await world.pool('east');
+    const cursor = await world.store.headCursor();
+    await world.pool('west');
+    const all = aSocket(await world.upgrade(`?after=${cursor}`));
+    const none = aSocket(await world.upgrade(`?after=${cursor}&kinds=job,host.ready`));
+    await world.settled();
+    expect(all.frames.map(({ address }) => address)).toEqual(['pool/west']);
+    expect(none.frames).toEqual([]);
+  });
+
+  test('refuses a query or a token that is none before the handshake', async () => {
+    const world = await aFeedDoor(WITH_PASSWORD);
+    const { headers } = await login(world);
+    const status = async (query: string, given: Record<string, string>) => {
+      const answer = await world.upgrade(query, given);
+      return answer instanceof Response ? answer.status : 101;
+    };
+    expect(await status('?colour=red', headers)).toBe(400);
+    expect(await status('', { authorization: 'Bearer troupe_wrong' })).toBe(401);
+    expect(await status('', { ...headers, origin: 'https://elsewhere.example' })).toBe(403);
+    expect(await status('', { ...headers, origin: 'http://127.0.0.1:8899' })).toBe(101);
+    expect(await status('', headers)).toBe(101);
+  });
+
+  test('closes with 1008 for a cursor that is none', async () => {
+    const world = await aFeedDoor();
+    const socket = aSocket(await world.upgrade('?after=nonsense'));
+    await world.settled();
+    expect(socket.seen.closed).toMatchObject({ code: 1008 });
+  });
+
+  test('closes with 4008 and the last cursor when the watcher cannot keep up', async () => {
+    const world = await aFeedDoor();
+    const socket = aSocket(await world.upgrade());
+    await world.settled();
+    await world.pool('east');
+    socket.seen.waiting = 1024 * 1024;
+    await world.pool('west');
+    await world.clock.advance(31_000);
+    expect(socket.seen.closed).toEqual({ code: 4008, reason: String(socket.frames[0]?.cursor) });
+  });
+
+  test('does not listen to watchers', async () => {
+    const world = await aFeedDoor();
+    const socket = aSocket(await world.upgrade());
+    socket.say({ type: 'hello' });
+    expect(socket.seen.closed).toMatchObject({ code: 1008 });
+  });
+
+  test('ends when the login ends', async () => {
+    const world = await aFeedDoor(WITH_PASSWORD);
+    const { token, headers } = await login(world);
+    const socket = aSocket(await world.upgrade('', headers));
+    await world.clock.advance(31_000);
+    expect(socket.seen.closed).toBeUndefined();
+    await world.auth.logout(token);
+    await world.clock.advance(31_000);
+    expect(socket.seen.closed).toMatchObject({ code: 4001 });
+    expect(world.feed.watchers()).toBe(0);
+  });
+});
+
+describe('a browser, which cannot send a header', () => {
+  test('shows a ticket in its first frame, once', async () => {
+    const world = await aFeedDoor(WITH_PASSWORD);
+    const { headers } = await login(world);
+    const origin = { origin: 'http://127.0.0.1:8899' };
+    const { status, body } = await world.call('POST', '/v1/feed/tickets', undefined, headers);
+    expect(status).toBe(201);
+    const { ticket } = body as { ticket: string };
+    const socket = aSocket(await world.upgrade('', origin));
+    await world.settled();
+    await world.pool('east');
+    expect(socket.frames).toEqual([]);
+    socket.say({ type: 'ticket', ticket });
+    await world.settled();
+    await world.pool('west');
+    expect(socket.frames).toHaveLength(1);
+    const again = aSocket(await world.upgrade('', origin));
+    again.say({ type: 'ticket', ticket });
+    await world.settled();
+    expect(again.seen.closed).toMatchObject({ code: 1008 });
+  });
+
+  test('gets no ticket without a login, and has ten seconds to show it', async () => {
+    const world = await aFeedDoor(WITH_PASSWORD);
+    expect((await world.call('POST', '/v1/feed/tickets')).status).toBe(401);
+    const socket = aSocket(await world.upgrade());
+    await world.clock.advance(10_000);
+    expect(socket.seen.closed).toMatchObject({ code: 1008 });
+    expect(world.feed.watchers()).toBe(0);
+  });
+});
+
+describe('the feed as server-sent events', () => {
+  const read = async (response: Response, until: (text: string) => boolean) => {
+    const reader = response.body?.getReader();
+    let text = '';
+    while (reader && !until(text)) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += new TextDecoder().decode(value);
+    }
+    return { text, cancel: () => reader?.cancel() };
+  };
+
+  test('has cursors as ids, resumes by Last-Event-ID, and stops watching when the client goes', async () => {
+    const world = await aFeedDoor();
+    await world.pool('east');
+    const cursor = await world.store.headCursor();
+    await world.pool('west');
+    const response = await world.app.request('/v1/feed', { headers: { accept: 'text/event-stream', 'last-event-id': cursor } });
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    const { text, cancel } = await read(response, all => all.includes('data:'));
+    const [id, data] = text.split('\n').filter(line => /^(id|data):/.test(line));
+    expect(JSON.parse(data?.slice('data: '.length) ?? '')).toMatchObject({ address: 'pool/west', cursor: id?.slice('id: '.length) });
+    expect(world.feed.watchers()).toBe(1);
+    await cancel();
+    expect(world.feed.watchers()).toBe(0);
+  });
+
+  test('needs a token, a cursor of ours, and the right Accept', async () => {
+    const world = await aFeedDoor(WITH_PASSWORD);
+    const { headers } = await login(world);
+    const accept = { accept: 'text/event-stream' };
+    expect((await world.app.request('/v1/feed', { headers: accept })).status).toBe(401);
+    expect((await world.app.request('/v1/feed', { headers })).status).toBe(400);
+    expect((await world.app.request('/v1/feed?after=nonsense', { headers: { ...headers, ...accept } })).status).toBe(400);
+  });
+
+  test('ends with a word when the feed stops', async () => {
+    const world = await aFeedDoor();
+    const response = await world.app.request('/v1/feed', { headers: { accept: 'text/event-stream' } });
+    world.feed.stop();
+    expect(await response.text()).toContain('event: feed.cut\ndata: {"why":"stopping"');
+  });
+});
+
+describe('over a real socket', () => {
+  let listening: Listening | undefined;
+  afterEach(() => listening?.stop(0));
+
+  test('the feed arrives, and a browser may not dial as an agent', async () => {
+    const world = await aFeedDoor();
+    listening = await listen({
+      addresses: [{ host: '127.0.0.1', port: 0 }],
+      fetch: (request, peer) => world.app.fetch(request, peer),
+      upgrade: createUpgrades({
+        hub: {
+          accept: () => {
+            throw new Error('not asked for');
+          },
+        },
+        feed: world.feedDoor,
+      }),
+      clock: systemClock,
+    });
+    const at = `ws://127.0.0.1:${listening.addresses[0]?.port}`;
+    const after = await world.store.headCursor();
+    await world.pool('east');
+    const client = new WebSocket(`${at}/v1/feed?after=${after}`);
+    const frame = await new Promise<string>(resolve => client.once('message', data => resolve(String(data))));
+    expect(JSON.parse(frame)).toMatchObject({ address: 'pool/east' });
+    const browser = new WebSocket(`${at}/v1/agents`, { headers: { origin: 'http://127.0.0.1' } });
+    await new Promise<void>(resolve => {
+      browser.on('error', () => resolve());
+    });
+    client.close();
+  });
+});
