@@ -89,7 +89,7 @@ const connected = (context: HostContext, event: Event<'host.connected'>): Decide
         session,
       }),
     ],
-    facts: [{ type: 'host.ready', ...names(context), session }],
+    facts: [context.draining ? { type: 'host.draining', ...names(context) } : { type: 'host.ready', ...names(context), session }],
     alarms: [grace(null)],
   };
 };

@@ -83,12 +83,6 @@ function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | 
   return runs.length > 0 ? { ...request, runs } : null;
 }
 
-export const noRoom = (context: PoolContext, event: Pick<Event<'pool.reserve'>, 'request'>): Decided => ({
-  effects: [
-    tell(`execution/${event.request.execution}`, { type: 'execution.noRoom', reason: `pool ${context.config.name} is being deleted` }),
-  ],
-});
-
 /** Room may have appeared: the waiting requests, oldest first; a large one that does not fit does not hold up a small one that does. */
 function served(context: PoolContext, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
   if (context.waiting.length === 0) return { context, effects, facts };
@@ -206,9 +200,10 @@ export function missing(context: PoolContext, event: Event<'actor.missing'>): De
 }
 
 /** Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of this name then. */
-export const deleting = (context: PoolContext): Decided => ({
+export const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
-  effects: context.waiting.flatMap(({ request }) => noRoom(context, { request }).effects ?? []),
-  facts: [{ type: 'pool.deleting', pool: context.config.name }],
+  effects: context.waiting.map(({ request }) =>
+    tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason: `pool ${context.config.name} was deleted` }),
+  ),
+  facts: [{ type: 'pool.deleted', pool: context.config.name }],
 });
-export const deleted = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.deleted', pool: context.config.name }] });

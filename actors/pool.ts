@@ -2,7 +2,7 @@
  * A pool: named group of hosts, and the only writer of the ledger that says what of their cpu and memory is given to whom. Requests that find no
  * room wait here, in order, and are tried again whenever room appears.
  *
- *   open --> deleting --> deleted      (deleting: waits until its last host and request are gone)
+ *   open --> deleted      (only without hosts; requests that wait are sent back)
  */
 import { setup } from 'xstate';
 import { carryOut, declared } from './decide.ts';
@@ -44,7 +44,6 @@ export type PoolFact =
   | { type: 'pool.modified'; pool: string }
   | { type: 'pool.placed'; pool: string; execution: string; placed: Placed[] }
   | { type: 'pool.waiting'; pool: string; execution: string; reason: string }
-  | { type: 'pool.deleting'; pool: string }
   | { type: 'pool.deleted'; pool: string };
 
 export interface PoolContext {
@@ -63,39 +62,26 @@ const base = setup({
   types: { context: {} as PoolContext, events: {} as Stamped<PoolEvent>, emitted: {} as PoolFact, input: {} as PoolInput },
   actions: declared,
   guards: {
-    isEmpty: ({ context }) => Object.keys(context.hosts).length === 0 && context.waiting.length === 0,
     mayDelete: ({ context }) => context.config.name !== 'default' && Object.keys(context.hosts).length === 0,
   },
 });
 
 const on = (decision: decide.PoolDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
-const same = { actions: on(() => ({})) };
-
-const ledger = {
-  'pool.release': { actions: on(decide.released) },
-  'pool.withdraw': { actions: on(decide.withdrawn) },
-  'pool.hostReady': { actions: on(decide.hostReady) },
-  'pool.hostOpen': { actions: on(decide.hostOpen) },
-  'pool.hostAway': { actions: on(decide.hostAway) },
-  'pool.hostLost': { actions: on(decide.hostLost) },
-  'pool.hostGone': { actions: on(decide.hostGone) },
-  'actor.missing': { actions: on(decide.missing) },
-} as const;
-
 const open = base.createStateConfig({
   on: {
-    ...ledger,
     'pool.reserve': { actions: on(decide.reserved) },
+    'pool.release': { actions: on(decide.released) },
+    'pool.withdraw': { actions: on(decide.withdrawn) },
+    'pool.hostReady': { actions: on(decide.hostReady) },
+    'pool.hostOpen': { actions: on(decide.hostOpen) },
+    'pool.hostAway': { actions: on(decide.hostAway) },
+    'pool.hostLost': { actions: on(decide.hostLost) },
+    'pool.hostGone': { actions: on(decide.hostGone) },
+    'actor.missing': { actions: on(decide.missing) },
     'pool.modify': { actions: on(decide.modified) },
-    'pool.delete': { guard: 'mayDelete', target: 'deleting', actions: on(decide.deleting) },
+    'pool.delete': { guard: 'mayDelete', target: 'deleted', actions: on(decide.deleted) },
   },
-});
-
-const deleting = base.createStateConfig({
-  always: { guard: 'isEmpty', target: 'deleted', actions: on(decide.deleted) },
-  on: { ...ledger, 'pool.delete': same, 'pool.reserve': { actions: on(decide.noRoom) } },
 });
 
 export const machine = base.createMachine({
@@ -103,7 +89,7 @@ export const machine = base.createMachine({
   context: ({ input }) => ({ config: input.config, hosts: {}, waiting: [], createdAt: input.at, updatedAt: input.at }),
   entry: on(decide.created),
   initial: 'open',
-  states: { open, deleting, deleted: { type: 'final' } },
+  states: { open, deleted: { type: 'final' } },
 });
 
 export const version = 1;
@@ -118,9 +104,9 @@ export const index = (context: PoolContext, value: unknown) => ({
 });
 export const isOver = (value: unknown): boolean => value === 'deleted';
 
-export function refusal(context: PoolContext, value: unknown, event: PoolEvent): string | undefined {
-  if (event.type === 'pool.create') return value === 'deleting' ? 'is still being deleted' : 'is there already';
+export function refusal(context: PoolContext, _value: unknown, event: PoolEvent): string | undefined {
+  if (event.type === 'pool.create') return 'is there already';
   if (event.type === 'pool.delete' && context.config.name === 'default') return 'is always there';
   if (event.type === 'pool.delete') return `still has ${Object.keys(context.hosts).length} hosts; retire them first`;
-  return value === 'deleting' ? 'is being deleted' : undefined;
+  return undefined;
 }

@@ -1,5 +1,9 @@
 /** Valid things with one difference. */
 import type { AppConfig, JobConfig } from '../../actors/config.ts';
+import type { EndedNews, ExecutionEvent, Placement } from '../../actors/execution.ts';
+import type { RoomRequest } from '../../actors/placement.ts';
+import type { ShardOutcome } from '../../actors/shard.ts';
+import type { RunName } from '../../actors/vocabulary.ts';
 
 export const aJob = (difference: Partial<JobConfig> = {}): JobConfig => ({
   name: 'nightly',
@@ -44,4 +48,49 @@ export const anApp = (difference: Partial<AppConfig> = {}): AppConfig => ({
   traceEvery: 0,
   description: '',
   ...difference,
+});
+
+/** Room for one shard of half a core and 10 MB, without an app. */
+export const aRequest = (difference: Partial<RoomRequest> = {}): RoomRequest => ({
+  execution: 'e1',
+  runs: [{ item: 0, attempt: 1 }],
+  resources: { cpus: 0.5, memoryMB: 10 },
+  app: null,
+  partial: false,
+  placement: 'pack',
+  ...difference,
+});
+
+export const aRun = (execution = 'e1', item = 0, attempt = 1): RunName => ({ execution, item, attempt });
+
+type Birth = Extract<ExecutionEvent, { type: 'execution.create' }>;
+
+/** An execution of one shard that asks for room at once. */
+export const aBirth = ({ config, ...difference }: Partial<Omit<Birth, 'config'>> & { config?: Partial<JobConfig> } = {}): Birth => ({
+  type: 'execution.create',
+  id: 'nightly@x',
+  trigger: 'api',
+  dueAt: null,
+  config: aJob(config),
+  app: null,
+  retryOf: null,
+  hold: null,
+  ...difference,
+});
+
+export const aPlacement = (item: number, host: string, attempt = 1): Placement => ({ item, attempt, host, hostName: host });
+
+/** News that a process ended, one second after it began at 2026-11-22T08:00:00Z. */
+export const anEnd = (item: number, host: string, outcome: ShardOutcome, attempt = 1): { type: 'shard.ended' } & EndedNews => ({
+  type: 'shard.ended',
+  item,
+  attempt,
+  host,
+  outcome,
+  exitCode: outcome === 'succeeded' ? 0 : 1,
+  signal: null,
+  startedAt: Date.UTC(2026, 10, 22, 8),
+  finishedAt: Date.UTC(2026, 10, 22, 8, 0, 1),
+  reason: null,
+  output: null,
 });

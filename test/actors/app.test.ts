@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'bun:test';
+import type { AppEvent } from '../../actors/app.ts';
+import { anActor, toldTo } from '../support/actor.ts';
+import { anApp } from '../support/builders.ts';
+import { holds, type Table } from '../support/table.ts';
+
+const attach: AppEvent = { type: 'app.attach', job: 'j1' };
+const remove: AppEvent = { type: 'app.delete' };
+
+const table: Table<'app'> = {
+  address: 'app/my_app',
+  birth: { type: 'app.publish', config: anApp() },
+  reach: {
+    enabled: [attach],
+    disabled: [attach, { type: 'app.disable', kill: false }],
+    deleting: [attach, remove],
+    deleted: [remove],
+  },
+  events: {
+    publish: { type: 'app.publish', config: anApp() },
+    modify: { type: 'app.modify', changes: { description: 'new' } },
+    enable: { type: 'app.enable' },
+    disable: { type: 'app.disable', kill: false },
+    'disable with kill': { type: 'app.disable', kill: true },
+    delete: remove,
+    'attach j2': { type: 'app.attach', job: 'j2' },
+    'detach j1': { type: 'app.detach', job: 'j1' },
+    'detach j9': { type: 'app.detach', job: 'j9' },
+    'missing j1': { type: 'actor.missing', to: 'job/j1', about: 'app.changed' },
+  },
+  rows: {
+    'deleted publish': 'enabled; ; app.published',
+    'deleting attach j2': 'deleting; tell job/j2 app.refused',
+    'deleting detach j1': 'deleted; ; app.deleted',
+    'deleting detach j9': 'deleting',
+    'deleting disable': 'refused: is being deleted',
+    'deleting disable with kill': 'refused: is being deleted',
+    'deleting enable': 'refused: is being deleted',
+    'deleting missing j1': 'deleted; ; app.deleted',
+    'deleting modify': 'refused: is being deleted',
+    'deleting publish': 'refused: is still being deleted',
+    'disabled attach j2': 'disabled; tell job/j2 app.attached',
+    'disabled delete': 'deleting; tell job/j1 job.deregister; app.deleting',
+    'disabled detach j1': 'disabled',
+    'disabled detach j9': 'disabled',
+    'disabled disable with kill': 'disabled; tell job/j1 job.kill',
+    'disabled enable': 'enabled; tell job/j1 app.changed; app.enabled',
+    'disabled missing j1': 'disabled',
+    'disabled modify': 'disabled; tell job/j1 app.changed; app.modified',
+    'disabled publish': 'refused: is published already',
+    'enabled attach j2': 'enabled; tell job/j2 app.attached',
+    'enabled delete': 'deleting; tell job/j1 job.deregister; app.deleting',
+    'enabled detach j1': 'enabled',
+    'enabled detach j9': 'enabled',
+    'enabled disable': 'disabled; tell job/j1 app.changed; app.disabled',
+    'enabled disable with kill': 'disabled; tell job/j1 app.changed, tell job/j1 job.kill; app.disabled',
+    'enabled missing j1': 'enabled',
+    'enabled modify': 'enabled; tell job/j1 app.changed; app.modified',
+    'enabled publish': 'refused: is published already',
+  },
+};
+
+describe('an app', () => {
+  holds(table);
+
+  test('tells each of its jobs of a change, with a version that grows', () => {
+    const app = anActor('app/my_app', table.birth);
+    app.tell(attach);
+    app.tell({ type: 'app.attach', job: 'j2' });
+    const modified = app.ask({ type: 'app.modify', changes: { url: 'http://elsewhere/x.zip' } });
+    for (const job of ['job/j1', 'job/j2']) {
+      expect(toldTo(modified, job)).toMatchObject([
+        { type: 'app.changed', app: { version: 2, enabled: true, config: { url: 'http://elsewhere/x.zip' } } },
+      ]);
+    }
+    expect(toldTo(app.ask({ type: 'app.disable', kill: false }), 'job/j1')).toMatchObject([{ app: { version: 3, enabled: false } }]);
+    expect(toldTo(app.ask({ type: 'app.enable' }), 'job/j1')).toMatchObject([{ app: { version: 4, enabled: true } }]);
+  });
+
+  test('counts a job that attaches twice once', () => {
+    const app = anActor('app/my_app', table.birth);
+    app.tell(attach);
+    app.tell(attach);
+    expect(app.context.jobs).toEqual(['j1']);
+  });
+
+  test('is deleted once the last of its jobs has left or turned out not to be there', () => {
+    const app = anActor('app/my_app', table.birth);
+    app.tell(attach);
+    app.tell({ type: 'app.attach', job: 'j2' });
+    app.ask(remove);
+    app.tell({ type: 'app.detach', job: 'j1' });
+    expect(app.state).toBe('deleting');
+    app.tell({ type: 'actor.missing', to: 'job/j2', about: 'job.deregister' });
+    expect(app.state).toBe('deleted');
+  });
+
+  test('speaks of itself when it ends its jobs, so that one that has moved on is spared', () => {
+    const app = anActor('app/my_app', table.birth);
+    app.tell(attach);
+    expect(toldTo(app.ask({ type: 'app.disable', kill: true }), 'job/j1')).toContainEqual({
+      type: 'job.kill',
+      app: 'my_app',
+      reason: 'app my_app was disabled',
+    });
+    expect(toldTo(app.ask(remove), 'job/j1')).toEqual([{ type: 'job.deregister', app: 'my_app' }]);
+  });
+});

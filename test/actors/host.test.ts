@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'bun:test';
+import type { HostEvent } from '../../actors/host.ts';
+import { anActor, toldTo } from '../support/actor.ts';
+import { holds, type Table } from '../support/table.ts';
+
+const capabilities = {
+  os: 'linux',
+  arch: 'x64',
+  cpus: 4,
+  memoryMB: 1024,
+  labels: {},
+  agentVersion: '1',
+  hostname: 'h1',
+  treeKill: 'group',
+};
+const connected = (session: string): HostEvent => ({
+  type: 'host.connected',
+  session,
+  address: '10.0.0.1',
+  capabilities,
+  bootId: 'b',
+  runs: [],
+});
+const gone = (session: string): HostEvent => ({ type: 'host.disconnected', session, reason: 'cut' });
+
+const table: Table<'host'> = {
+  address: 'host/h1',
+  birth: { type: 'host.enroll', id: 'h1', name: 'alpha', pool: 'default', publicKey: 'k', graceMs: 60_000 },
+  reach: {
+    joining: [],
+    ready: [connected('s1')],
+    draining: [connected('s1'), { type: 'host.drain' }],
+    suspect: [connected('s1'), gone('s1')],
+    lost: [connected('s1'), gone('s1'), { type: 'host.graceOver' }],
+    retired: [{ type: 'host.retire' }],
+  },
+  events: {
+    enroll: { type: 'host.enroll', id: 'h1', name: 'alpha', pool: 'default', publicKey: 'k', graceMs: 60_000 },
+    connected: connected('s2'),
+    'disconnected s1': gone('s1'),
+    'disconnected s0': gone('s0'),
+    reprieve: { type: 'host.reprieve' },
+    graceOver: { type: 'host.graceOver' },
+    drain: { type: 'host.drain' },
+    resume: { type: 'host.resume' },
+    retire: { type: 'host.retire' },
+    missing: { type: 'actor.missing', to: 'pool/default', about: 'pool.hostReady' },
+  },
+  rows: {
+    'draining connected': 'draining; tell pool/default pool.hostReady; host.draining',
+    'draining disconnected s1': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'draining enroll': 'refused: is enrolled already',
+    'draining reprieve': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'draining resume': 'ready; tell pool/default pool.hostOpen; host.ready',
+    'draining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'joining connected': 'ready; tell pool/default pool.hostReady; host.ready',
+    'joining drain': 'joining',
+    'joining enroll': 'refused: is enrolled already',
+    'joining resume': 'joining',
+    'joining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'lost connected': 'ready; tell pool/default pool.hostReady; host.ready',
+    'lost drain': 'lost',
+    'lost enroll': 'refused: is enrolled already',
+    'lost resume': 'lost',
+    'lost retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'ready connected': 'ready; tell pool/default pool.hostReady; host.ready',
+    'ready disconnected s1': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'ready drain': 'draining; tell pool/default pool.hostOpen; host.draining',
+    'ready enroll': 'refused: is enrolled already',
+    'ready reprieve': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'ready retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'retired drain': 'refused: is retired',
+    'retired enroll': 'refused: is enrolled already',
+    'retired resume': 'refused: is retired',
+    'retired retire': 'refused: is retired',
+    'suspect connected': 'ready; tell pool/default pool.hostReady; host.ready',
+    'suspect drain': 'suspect',
+    'suspect enroll': 'refused: is enrolled already',
+    'suspect graceOver': 'lost; tell pool/default pool.hostLost; host.lost',
+    'suspect reprieve': 'suspect',
+    'suspect resume': 'suspect',
+    'suspect retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+  },
+};
+
+describe('a host', () => {
+  holds(table);
+
+  const aHost = () => {
+    const host = anActor('host/h1', table.birth);
+    host.tell(connected('s1'));
+    return host;
+  };
+
+  test('counts as lost when its grace has passed without a session', () => {
+    const host = aHost();
+    host.tell(gone('s1'));
+    expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
+    host.pass(59_999);
+    expect(host.state).toBe('suspect');
+    host.pass(1);
+    expect(host.state).toBe('lost');
+  });
+
+  test('that comes back in time keeps nothing of its grace', () => {
+    const host = aHost();
+    host.tell(gone('s1'));
+    host.tell(connected('s2'));
+    expect(host.timers).toEqual([]);
+    host.pass(3_600_000);
+    expect(host.state).toBe('ready');
+  });
+
+  test('begins its grace anew when a center begins to serve', () => {
+    const host = aHost();
+    host.tell(gone('s1'));
+    host.jump(50_000);
+    host.tell({ type: 'host.reprieve' });
+    expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
+  });
+
+  test('that drains goes on draining through a lost session', () => {
+    const host = aHost();
+    host.ask({ type: 'host.drain' });
+    host.tell(gone('s1'));
+    const back = host.tell(connected('s2'));
+    expect(host.state).toBe('draining');
+    expect(toldTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 's2' }]);
+  });
+
+  test('that was told to resume while it was away comes back open', () => {
+    const host = aHost();
+    host.ask({ type: 'host.drain' });
+    host.tell(gone('s1'));
+    host.ask({ type: 'host.resume' });
+    expect(toldTo(host.tell(connected('s2')), 'pool/default')).toMatchObject([{ open: true }]);
+    expect(host.state).toBe('ready');
+  });
+
+  test('is over with its runs before it is over for its pool', () => {
+    const told = toldTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
+    expect(told).toEqual(['pool.hostLost', 'pool.hostGone']);
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import type { Overlap } from '../../actors/config.ts';
+import { backoff, onDue, onTrigger, type OpenExecution } from '../../actors/policy.ts';
+
+const running: OpenExecution = { id: 'r', held: null };
+const waiting: OpenExecution = { id: 'w', held: 'turn' };
+const forApp: OpenExecution = { id: 'a', held: 'app' };
+
+type Row = [Overlap, number, OpenExecution[], onDue: string, onTrigger: string];
+const rows: Row[] = [
+  ['skip', 1, [], 'start', 'start'],
+  ['skip', 1, [running], 'skip', 'hold'],
+  ['skip', 1, [running, waiting], 'skip', 'join w'],
+  ['skip', 1, [forApp], 'skip', 'join a'],
+  ['queue', 1, [], 'start', 'start'],
+  ['queue', 1, [running], 'hold', 'hold'],
+  ['queue', 1, [running, waiting], 'join w', 'join w'],
+  ['queue', 2, [running, waiting], 'hold', 'join w'],
+  ['allow', 2, [], 'start', 'start'],
+  ['allow', 2, [running], 'start', 'start'],
+  ['allow', 2, [running, running], 'refuse', 'refuse'],
+  ['replace', 1, [], 'start', 'start'],
+  ['replace', 1, [running], 'replace', 'replace'],
+  ['replace', 1, [running, waiting], 'replace', 'replace'],
+];
+
+const worded = (verdict: ReturnType<typeof onDue>): string => (verdict.do === 'join' ? `join ${verdict.execution}` : verdict.do);
+
+describe('overlap', () => {
+  test.each(rows)('%s (limit %i) while %j is open: a due time %s, a trigger %s', (overlap, limit, open, due, trigger) => {
+    expect(worded(onDue(overlap, limit, open))).toBe(due);
+    expect(worded(onTrigger(overlap, limit, open))).toBe(trigger);
+  });
+});
+
+describe('the wait before another attempt', () => {
+  const retry = { attempts: 9, backoffMs: 1_000, maxBackoffMs: 300_000 };
+
+  test('doubles up to its bound', () => {
+    expect([1, 2, 3, 4, 9, 10, 99].map(tries => backoff(retry, tries, 1))).toEqual([1_000, 2_000, 4_000, 8_000, 256_000, 300_000, 300_000]);
+  });
+
+  test('lies anywhere between nothing and that bound, as chance has it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (tries, chance) => {
+        const wait = backoff(retry, tries, chance);
+        expect(Number.isInteger(wait)).toBe(true);
+        expect(wait).toBeGreaterThanOrEqual(0);
+        expect(wait).toBeLessThanOrEqual(backoff(retry, tries, 1));
+      }),
+    );
+  });
+});

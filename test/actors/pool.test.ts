@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'bun:test';
+import type { PoolEvent } from '../../actors/pool.ts';
+import { anActor, toldTo } from '../support/actor.ts';
+import { aRequest, aRun } from '../support/builders.ts';
+import { holds, type Table } from '../support/table.ts';
+
+const create: PoolEvent = { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } };
+const ready = (host: string, runs: ReturnType<typeof aRun>[] = [], cpus = 1): PoolEvent => ({
+  type: 'pool.hostReady',
+  host,
+  name: host,
+  cpus,
+  memoryMB: 1000,
+  open: true,
+  runs,
+  session: 's1',
+});
+const reserve = (execution: string, difference: Parameters<typeof aRequest>[0] = {}): PoolEvent => ({
+  type: 'pool.reserve',
+  request: aRequest({ execution, ...difference }),
+});
+
+const table: Table<'pool'> = {
+  address: 'pool/blue',
+  birth: create,
+  reach: {
+    open: [ready('h1'), reserve('e1', { resources: { cpus: 1, memoryMB: 10 } }), reserve('e2')],
+    deleted: [{ type: 'pool.delete' }],
+  },
+  events: {
+    create,
+    modify: { type: 'pool.modify', changes: { description: 'new' } },
+    delete: { type: 'pool.delete' },
+    'reserve e3': reserve('e3'),
+    'reserve e1 again': reserve('e1', { resources: { cpus: 1, memoryMB: 10 } }),
+    'reserve e2 again': reserve('e2'),
+    'release e1': { type: 'pool.release', runs: [aRun('e1')] },
+    'release e9': { type: 'pool.release', runs: [aRun('e9')] },
+    'withdraw e2': { type: 'pool.withdraw', execution: 'e2' },
+    'hostReady h2': ready('h2'),
+    'hostReady h1 with e1': ready('h1', [aRun('e1')]),
+    'hostReady h1 without e1': ready('h1'),
+    'hostReady h1 with a stray': ready('h1', [aRun('e1'), aRun('e8')]),
+    'hostOpen h1 closed': { type: 'pool.hostOpen', host: 'h1', open: false },
+    'hostAway h1': { type: 'pool.hostAway', host: 'h1' },
+    'hostLost h1': { type: 'pool.hostLost', host: 'h1', reason: 'gone' },
+    'hostGone h1': { type: 'pool.hostGone', host: 'h1' },
+    'missing e1': { type: 'actor.missing', to: 'execution/e1', about: 'execution.placed' },
+    'missing e2': { type: 'actor.missing', to: 'execution/e2', about: 'execution.waiting' },
+  },
+  rows: {
+    'deleted create': 'open; ; pool.created',
+    'open create': 'refused: is there already',
+    'open delete': 'refused: still has 1 hosts; retire them first',
+    'open hostAway h1': 'open',
+    'open hostGone h1': 'open',
+    'open hostLost h1': 'open; tell execution/e1 shard.lost',
+    'open hostOpen h1 closed': 'open',
+    'open hostReady h1 with a stray': 'open; tell execution/e8 shard.stray',
+    'open hostReady h1 with e1': 'open',
+    'open hostReady h1 without e1': 'open; tell execution/e1 shard.unaccounted',
+    'open hostReady h2': 'open; tell execution/e2 execution.placed; pool.placed',
+    'open missing e1': 'open; tell execution/e2 execution.placed; pool.placed',
+    'open missing e2': 'open',
+    'open modify': 'open; ; pool.modified',
+    'open release e1': 'open; tell execution/e2 execution.placed; pool.placed',
+    'open release e9': 'open',
+    'open reserve e3': 'open; tell execution/e3 execution.waiting; pool.waiting',
+    'open withdraw e2': 'open',
+  },
+};
+
+describe('a pool', () => {
+  holds(table);
+  test('x', () => {
+    expect(toldTo).toBeDefined();
+    expect(anActor).toBeDefined();
+  });
+});

@@ -1,0 +1,108 @@
+/** One actor by itself: the machine as the runtime steps it, without a store, a clock or neighbours. */
+import type { Address, Contexts, Effect, Events, Kind } from '../../actors/index.ts';
+import type { OccurrenceEntry } from '../../actors/vocabulary.ts';
+import type { State } from '../../src/runtime/document.ts';
+import { createLife } from '../../src/runtime/life.ts';
+
+export const AT = Date.UTC(2026, 10, 22, 8, 0, 0);
+
+/** What became of one event. */
+export interface Outcome {
+  /** What the caller hears: the answer, or the reason of a refusal. */
+  answer: unknown;
+  refused: string | null;
+  effects: Effect[];
+  facts: { type: string; data: Record<string, unknown> }[];
+}
+
+export function anActor<K extends Kind>(address: Address<K>, birth: Events[K]) {
+  const life = createLife(address, undefined);
+  let stored: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
+  let at = AT;
+  let writes = 0;
+  const take = (kind: 'ask' | 'tell' | 'timers' | 'release', event: { type: string }, chance = 0.5): Outcome => {
+    const taken = life.take({ kind, event, origin: null }, { at, chance, salt: 'abc123' });
+    const write = life.write(`w${++writes}`, new Set(life.owed.map(each => each.key)));
+    const effects = write ? life.adopt(write).map(each => each.effect) : [];
+    if (write) stored = JSON.parse(write.document.state) as State;
+    return {
+      answer: taken.result === 'done' ? taken.value : undefined,
+      refused: taken.result === 'refused' ? taken.reason : taken.result === 'noSuchActor' ? 'is not there' : null,
+      effects,
+      facts: write ? write.facts.map(({ type, data }) => ({ type, data })) : [],
+    };
+  };
+  const born = take('ask', birth);
+  return {
+    born,
+    ask: (event: Events[K], chance?: number) => take('ask', event, chance),
+    tell: (event: Events[K], chance?: number) => take('tell', event, chance),
+    release: () => take('release', { type: 'actor.release' }),
+    /** Time passes, and what is due by then comes back. */
+    pass(ms: number, chance?: number) {
+      at += ms;
+      return take('timers', { type: 'timers' }, chance);
+    },
+    /** The wall clock jumps; nothing fires. */
+    jump(ms: number) {
+      at += ms;
+    },
+    get at() {
+      return at;
+    },
+    get rev() {
+      return life.rev;
+    },
+    get context() {
+      return (stored.snapshot as { context: Contexts[K] }).context;
+    },
+    get state(): string {
+      return nameOf((stored.snapshot as { value: unknown }).value);
+    },
+    get status() {
+      return (stored.snapshot as { status: string }).status;
+    },
+    get timers() {
+      return stored.timers.map(({ id, dueAt }) => ({ id, inMs: dueAt - at }));
+    },
+    get quarantine() {
+      return life.quarantine?.reason ?? null;
+    },
+  };
+}
+
+/** The first region names the state: `{admin, work}` is its `admin`. */
+const nameOf = (value: unknown): string => (typeof value === 'string' ? value : String(Object.values(value as object)[0]));
+
+/** An effect in a few words: `tell pool/default pool.reserve`, `start h1 0:1`. */
+export function inWords(effect: Effect): string {
+  switch (effect.type) {
+    case 'tell':
+      return `tell ${effect.params.to} ${effect.params.event.type}`;
+    case 'start':
+      return `start ${effect.params.host} ${effect.params.run.item}:${effect.params.run.attempt}`;
+    case 'stop':
+      return `stop ${effect.params.host} ${effect.params.run.item}:${effect.params.run.attempt} ${effect.params.as}`;
+    case 'expel':
+      return `expel ${effect.params.host}`;
+    case 'record':
+      return `record ${effect.params.entries.map(entry => entry.verdict).join(' ')}`;
+    case 'answer':
+    case 'quarantine':
+      return effect.type;
+  }
+}
+
+/** `state; effects; facts`, or `refused: reason`, or `-` where nothing came of it (news that means nothing there, anything to an actor that is over). */
+export function summary(before: number, actor: { state: string; rev: number }, outcome: Outcome): string {
+  if (outcome.refused === 'is not there' || (outcome.refused === null && actor.rev === before)) return '-';
+  if (outcome.refused !== null) return `refused: ${outcome.refused}`;
+  const parts = [outcome.effects.map(inWords).join(', '), outcome.facts.map(fact => fact.type).join(', ')];
+  return [actor.state, ...parts].join('; ').replace(/(; )+$/, '');
+}
+
+export const toldTo = (outcome: Outcome, to: string) =>
+  outcome.effects.flatMap(effect => (effect.type === 'tell' && effect.params.to === to ? [effect.params.event] : []));
+
+export const recorded = (outcome: Outcome): OccurrenceEntry[] =>
+  outcome.effects.flatMap(effect => (effect.type === 'record' ? effect.params.entries : []));
