@@ -1,5 +1,5 @@
 /** The keeper's side of the socket: every connection is an agent of the same user; each is answered, all hear the news. */
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { KeeperCore } from './core.ts';
@@ -93,6 +93,7 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
   });
   rmSync(path, { force: true });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  chmodSync(path, 0o600);
 
   const idle = new Promise<void>(resolve => {
     let quietSince = clock.monotonic();

@@ -13,6 +13,9 @@ import type { Tree } from './ports.ts';
 
 export const MARK_VARIABLE = 'TROUPE_RUN_MARK';
 
+/** Looks that must find nothing where orphans go elsewhere than to this process. */
+const LOOKS_WITHOUT_PROOF = 3;
+
 export interface Entry {
   pid: number;
   parent: number;
@@ -80,6 +83,8 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
   const self = process.pid;
   /** What a child carries when nobody branded it: the keeper may itself be part of somebody's run. */
   const unbranded = brandOf(self);
+  /** Not every kernel is built to. */
+  const listsChildren = readOr(`/proc/self/task/${self}/children`, undefined) !== undefined;
   let looking: Promise<Map<number, Entry>> | undefined;
 
   /** One look at the whole process table, shared by all who ask before it begins. */
@@ -110,10 +115,19 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
       .filter(pid => pid > 0 && !direct.has(pid) && native?.reap(pid) !== true);
   }
 
-  /** With no first process left, a tree can only live on in orphans. They come to us the moment their parent dies, so this short list tells. */
+  /**
+   * One look at the table is no proof that a tree is gone: what was forked after its number was passed is missing, and its parent may have died before
+   * being looked at. But with no first process left, a tree of ours can only live on in orphans, and the kernel hands us those before their parent counts
+   * as dead: when none of our own children belongs to it, it is gone.
+   */
   function surelyGone(tree: Tree): boolean {
-    if (!adopts || !isOurs(tree.mark) || direct.has(tree.pid ?? -1)) return false;
-    return adopted()?.every(pid => marksOf(pid).some(mark => mark !== tree.mark)) ?? false;
+    const children = direct.has(tree.pid ?? -1) ? undefined : adopted();
+    return (
+      children?.every(pid => {
+        const entry = readProcess(pid);
+        return entry !== undefined && !entry.dead && !belongs(entry, tree);
+      }) ?? false
+    );
   }
 
   /** Every process that may belong to the tree, the runs of others left aside. */
@@ -132,19 +146,28 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
     return ![...direct.values()].some(({ mark, ticks }) => mark !== tree.mark && (ticks ?? 0) <= entry.ticks);
   }
 
+  async function lookFor(tree: Tree): Promise<Entry[]> {
+    const entries = await look();
+    const roots: number[] = [];
+    for (const pid of candidates(tree, entries)) {
+      const entry = entries.get(pid);
+      // Group 0 are the kernel's own threads.
+      if (pid !== self && entry !== undefined && entry.group > 0 && !entry.dead && belongs(entry, tree)) roots.push(pid);
+    }
+    // The first process counts until its exit was told: it is what the verdict waits for.
+    if (direct.get(tree.pid ?? -1)?.mark === tree.mark && tree.pid !== null) roots.push(tree.pid);
+    const members = below(roots, entries, pid => pid === self);
+    return [...members].flatMap(pid => entries.get(pid) ?? []).filter(({ pid, dead }) => !dead || pid === tree.pid);
+  }
+
   return {
     async find(tree) {
-      if (surelyGone(tree)) return [];
-      const entries = await look();
-      const roots: number[] = [];
-      for (const pid of candidates(tree, entries)) {
-        const entry = entries.get(pid);
-        // Group 0 are the kernel's own threads.
-        if (pid !== self && entry !== undefined && entry.group > 0 && !entry.dead && belongs(entry, tree)) roots.push(pid);
+      const isSure = adopts && listsChildren && isOurs(tree.mark);
+      if (isSure && surelyGone(tree)) return [];
+      for (let looks = 1; ; looks++) {
+        const members = await lookFor(tree);
+        if (members.length > 0 || (isSure ? surelyGone(tree) : looks === LOOKS_WITHOUT_PROOF)) return members;
       }
-      if (adopts) adopted();
-      const members = below(roots, entries, pid => pid === self);
-      return [...members].flatMap(pid => entries.get(pid) ?? []).filter(({ dead }) => !dead);
     },
     tidy: () => void (adopts && adopted()),
   };

@@ -1,0 +1,244 @@
+/** The keeper as a program of its own with real processes. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
+import { systemClock } from '../../src/clock.ts';
+import { aHouse, alive, anOrder, aShell, aSleep, accounted, type House, textOf, zombiesOf } from './keeper-house.ts';
+
+let house: House;
+beforeAll(async () => {
+  house = await aHouse();
+});
+afterAll(() => house.leave());
+afterEach(async () => {
+  for (const { run } of await house.keeper.list()) {
+    await house.keeper.stop(run, 0);
+    await house.ended(run);
+    await house.keeper.forget(run);
+  }
+});
+
+describe('a kept run', () => {
+  test('ends with the exit code of its process and the bytes of both streams', async () => {
+    await house.keeper.start(aShell('a', 'echo out; echo err >&2; exit 7'));
+    expect(await house.ended('a')).toMatchObject({ cause: 'exit', exitCode: 7, signal: null, stdoutBytes: 4, stderrBytes: 4 });
+    const chunks = await house.output('a');
+    expect([textOf(chunks, 'stdout'), textOf(chunks, 'stderr')]).toEqual(['out\n', 'err\n']);
+  });
+
+  test('ends with the name of the signal that ended it', async () => {
+    await house.keeper.start(aShell('a', 'kill -USR1 $$'));
+    expect(await house.ended('a')).toMatchObject({ cause: 'exit', exitCode: null, signal: 'SIGUSR1' });
+  });
+
+  test('has exactly its own environment and its mark, nothing on standard input, a session of its own and real pipes', async () => {
+    const script =
+      'env | grep -v "^PWD=\\|^_=\\|^SHLVL=\\|^OLDPWD=" | sort; cat; ls /proc/self/fd | wc -l; echo piped > /dev/stdout; cut -d" " -f1,6 /proc/$$/stat';
+    const { pid } = await house.keeper.start(aShell('a', script, { env: { PATH: '/usr/bin:/bin', B: '2' } }));
+    await house.ended('a');
+    const lines = textOf(await house.output('a'), 'stdout')
+      .trim()
+      .split('\n');
+    expect(lines.slice(0, 2)).toEqual(['B=2', 'PATH=/usr/bin:/bin']);
+    expect(lines[2]).toMatch(/^TROUPE_RUN_MARK=\d+$/);
+    expect(lines.slice(3)).toEqual(['4', 'piped', `${pid} ${pid}`]);
+  });
+
+  test('runs in its working directory', async () => {
+    await house.keeper.start(anOrder('a', ['pwd'], { cwd: '/usr/bin' }));
+    await house.ended('a');
+    expect(textOf(await house.output('a'), 'stdout')).toBe('/usr/bin\n');
+  });
+
+  test('is not started a second time', async () => {
+    const first = await house.keeper.start(aShell('a', aSleep()));
+    expect((await house.keeper.start(aShell('a', aSleep()))).pid).toBe(first.pid);
+    expect(await house.keeper.list()).toHaveLength(1);
+  });
+
+  test('is forgotten once it has ended, and not before', async () => {
+    await house.keeper.start(aShell('a', aSleep()));
+    await house.keeper.forget('a');
+    expect(await house.keeper.list()).toHaveLength(1);
+    await house.keeper.stop('a', 0);
+    await house.ended('a');
+    await house.keeper.forget('a');
+    await house.keeper.forget('a');
+    expect(await house.keeper.list()).toEqual([]);
+    expect(await house.keeper.read('a', 0, 1000)).toEqual([]);
+  });
+
+  test('ends at its time limit', async () => {
+    await house.keeper.start(aShell('a', aSleep(), { timeoutMs: 50 }));
+    expect(await house.ended('a')).toMatchObject({ cause: 'timeout', signal: 'SIGTERM' });
+  });
+
+  test('is stopped by TERM and may end in its own way', async () => {
+    await house.keeper.start(aShell('a', `trap 'echo bye; exit 5' TERM; echo up; ${aSleep()} & wait`));
+    await house.says('a', 'up');
+    await house.keeper.stop('a', 5_000);
+    expect(await house.ended('a')).toMatchObject({ cause: 'stop', exitCode: 5 });
+    expect(textOf(await house.output('a'), 'stdout')).toBe('up\nbye\n');
+  });
+
+  test('that ignores TERM is killed after the grace', async () => {
+    await house.keeper.start(aShell('a', `trap '' TERM; echo up; while :; do :; done`));
+    await house.says('a', 'up');
+    await house.keeper.stop('a', 100);
+    expect(await house.ended('a')).toMatchObject({ cause: 'stop', signal: 'SIGKILL' });
+  });
+});
+
+describe('a start that fails', () => {
+  const script = join(mkdtempSync(join(tmpdir(), 'keeper-')), 'script');
+  writeFileSync(script, '#!/no/such/interpreter\n');
+
+  test.each([
+    [
+      'a program that is not there',
+      anOrder('a', ['no-such-program']),
+      '"no-such-program" could not be started: it is in none of the directories of PATH (/usr/bin, /bin)',
+    ],
+    [
+      'a file that may not be executed',
+      anOrder('a', ['/etc/passwd']),
+      '"/etc/passwd" could not be started: the file /etc/passwd is not executable',
+    ],
+    [
+      'a working directory that is not there',
+      anOrder('a', ['ls'], { cwd: '/no/where' }),
+      '"ls" could not be started: its working directory /no/where is not there',
+    ],
+    ['an interpreter that is not there', anOrder('a', [script]), 'there is no such file, or not the interpreter it names'],
+  ])('says so: %s', async (_, order, reason) => {
+    chmodSync(script, 0o755);
+    const kept = await house.keeper.start(order);
+    expect(kept).toMatchObject({ state: 'ended', cause: 'startFailed', pid: null, exitCode: null });
+    expect(kept.reason).toContain(reason);
+  });
+});
+
+describe('the output of a run', () => {
+  test('keeps characters whole over the borders of its pieces', async () => {
+    const text = '€ä𝄞'.repeat(8_000);
+    await house.keeper.start(anOrder('a', ['printf', '%s', text], { headBytes: 1 << 20 }));
+    await house.ended('a');
+    const chunks = await house.output('a');
+    expect(chunks.length).toBeGreaterThan(2);
+    expect(textOf(chunks, 'stdout')).toBe(text);
+  });
+
+  test('counts bytes that are no text and what is left out, exactly', async () => {
+    await house.keeper.start(
+      aShell('a', 'head -c 3000000 /dev/urandom; head -c 500001 /dev/urandom >&2; printf end', { headBytes: 1_000, tailBytes: 20_000 }),
+    );
+    expect(await house.ended('a')).toMatchObject({ exitCode: 0, stdoutBytes: 3_000_003, stderrBytes: 500_001 });
+    const chunks = await house.output('a');
+    expect(accounted(chunks)).toEqual({ stdout: 3_000_003, stderr: 500_001 });
+    expect(textOf(chunks, 'stdout')).toEndWith('end');
+    expect(chunks.map(({ seq }) => seq)).toEqual(chunks.map(({ seq }) => seq).toSorted((a, b) => a - b));
+  });
+
+  // `KEEPER_FLOOD_BYTES=1000000000 bun test test/agent/keeper.test.ts -t flood` is the long form.
+  test('may be a flood that neither fills the memory nor stops others', async () => {
+    const flood = Number(process.env.KEEPER_FLOOD_BYTES ?? 200_000_000);
+    const before = await megabytes(house.keeper.pid, 'VmRSS');
+    await house.keeper.start(anOrder('flood', ['head', '-c', String(flood), '/dev/zero'], { headBytes: 1 << 20, tailBytes: 1 << 20 }));
+    for (let i = 0; i < 5; i++) {
+      await house.keeper.start(aShell(`short${i}`, 'echo x'));
+      await house.ended(`short${i}`);
+    }
+    expect(await house.ended('flood')).toMatchObject({ exitCode: 0, stdoutBytes: flood });
+    expect(accounted(await house.output('flood')).stdout).toBe(flood);
+    expect((await megabytes(house.keeper.pid, 'VmHWM')) - before).toBeLessThan(64);
+  }, 60_000);
+
+  test('is announced once until it is read', async () => {
+    let announcements = 0;
+    house.keeper.onNews(news => {
+      if (news.type === 'output') announcements += 1;
+    });
+    await house.keeper.start(aShell('a', 'for i in 1 2 3 4 5; do echo $i; sleep 0.03; done'));
+    for (let kept = await house.keeper.list(); kept[0]?.state !== 'ended'; kept = await house.keeper.list()) await Bun.sleep(5);
+    expect(announcements).toBe(1);
+    await house.reopen();
+  });
+});
+
+async function megabytes(pid: number, field: string): Promise<number> {
+  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(await Bun.file(`/proc/${pid}/status`).text())?.[1]) / 1024;
+}
+
+describe('many runs', () => {
+  test('200 short ones, 8 at a time: every exit code and every byte is right', async () => {
+    let next = 0;
+    const worker = async () => {
+      while (next < 200) {
+        const i = next++;
+        await house.keeper.start(aShell(`r${i}`, `echo run ${i}; exit ${i % 100}`));
+        const end = await house.ended(`r${i}`);
+        expect(end).toMatchObject({ cause: 'exit', exitCode: i % 100 });
+        expect(textOf(await house.output(`r${i}`), 'stdout')).toBe(`run ${i}\n`);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+    expect(zombiesOf(house.keeper.pid)).toEqual([]);
+  });
+});
+
+describe('the door', () => {
+  test('gives two who open it at once the same keeper', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'keeper-'));
+    const [one, two] = await Promise.all([aHouse(directory), aHouse(directory)]);
+    expect(one.keeper.pid).toBe(two.keeper.pid);
+    await one.leave();
+  });
+
+  test('reaches a keeper in a directory whose path is longer than a socket address', async () => {
+    const deep = await aHouse(join(mkdtempSync(join(tmpdir(), 'keeper-')), 'd'.repeat(120)));
+    await deep.keeper.start(aShell('a', 'exit 3'));
+    expect((await deep.ended('a')).exitCode).toBe(3);
+    await deep.leave();
+  });
+
+  test('leaves the run to the keeper when the agent goes, and the next agent finds it with output and exit code', async () => {
+    const { pid } = await house.keeper.start(
+      aShell('a', 'echo before; read line < /proc/self/cwd/nothing 2>/dev/null; echo after; exit 9'),
+    );
+    await house.reopen();
+    const end = await house.ended('a');
+    expect(end).toMatchObject({ pid, exitCode: 9, cause: 'exit' });
+    expect(textOf(await house.output('a'), 'stdout')).toBe('before\nafter\n');
+  });
+
+  test('is for this user alone', () => {
+    const inside = join(house.directory, 'keeper');
+    expect(statSync(inside).mode & 0o777).toBe(0o700);
+    expect(statSync(join(inside, 'socket')).mode & 0o777).toBe(0o600);
+  });
+
+  test('tells another version which one it speaks', async () => {
+    const socket = connect(join(house.directory, 'keeper', 'socket'));
+    const said = new Promise<string>(resolve => socket.once('data', data => resolve(String(data))));
+    socket.write('{"agent": 99}\n');
+    expect(await said).toContain('this keeper speaks protocol 1, the agent 99');
+    socket.destroy();
+  });
+
+  test('hangs up on what is not an agent', async () => {
+    const socket = connect(join(house.directory, 'keeper', 'socket'));
+    const closed = new Promise(resolve => socket.once('close', resolve));
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await closed;
+  });
+
+  test('closes behind an idle keeper', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'keeper-'));
+    const keeper = await createKeeperDoor({ directory, clock: systemClock, idleMs: 1 }).open();
+    keeper.close();
+    while (alive(directory).length > 0) await Bun.sleep(10);
+  });
+});
