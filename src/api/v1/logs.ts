@@ -1,0 +1,128 @@
+/** `GET /v1/executions/{id}/logs`: what the processes of an execution wrote, as lines of JSON or as bare text, also while they write. */
+import { z } from 'zod';
+import type { Clock } from '../../clock.ts';
+import type { Views } from '../../runtime/views.ts';
+import type { OutputKeeper } from '../../store/logs.ts';
+import type { OutputStore } from '../../store/store.ts';
+import { Problem } from '../errors.ts';
+import { one } from '../lookup.ts';
+import { type Route, route } from '../routes.ts';
+import { STREAMED } from '../sockets.ts';
+import { followOutput, type Line } from './logs/follow.ts';
+import { readAfter } from './logs/after.ts';
+
+/** Streams that follow at once; a further one is 429. */
+export const FOLLOWERS_MAX = 500;
+
+export interface LogParts {
+  views: Views;
+  store: Pick<OutputStore, 'output'>;
+  output: Pick<OutputKeeper, 'onKept'>;
+  clock: Clock;
+}
+
+const yesNo = z.enum(['true', 'false'], 'true or false').optional();
+
+const Query = z.strictObject({
+  shard: z
+    .string()
+    .regex(/^\d{1,4}$/, 'a shard number')
+    .transform(Number)
+    .optional(),
+  stream: z.enum(['stdout', 'stderr', 'both'], 'stdout, stderr or both').optional(),
+  follow: yesNo,
+  after: z.string().max(20_000, 'a place in this output').optional(),
+});
+
+export function logRoutes(parts: LogParts): Route[] {
+  const { views } = parts;
+  let followers = 0;
+
+  const logs = route({
+    method: 'GET',
+    path: '/v1/executions/:id/logs',
+    access: 'user',
+    says: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
+    query: Query,
+    async handle({ params: { id }, query, c }) {
+      const view = await one(views, 'execution', id);
+      const { shards } = view.context;
+      if (query.shard !== undefined && query.shard >= shards.length) {
+        throw new Problem('notFound', `execution ${id} has no shard ${query.shard}`, { field: 'shard' });
+      }
+      const items = query.shard === undefined ? shards.map(({ item }) => item) : [query.shard];
+      const places = readAfter(query.after, items, query.shard !== undefined);
+      const isFollowing = query.follow === 'true';
+      if (isFollowing && followers >= FOLLOWERS_MAX) {
+        throw new Problem('tooMany', 'as many outputs are followed as this center can serve', { retryAfterMs: 5_000 });
+      }
+      const isText = c.req.header('accept')?.includes('text/plain') ?? false;
+      const ended = new AbortController();
+      c.req.raw.signal.addEventListener('abort', () => ended.abort(), { once: true });
+      const lines = followOutput({
+        ...parts,
+        execution: id,
+        items,
+        places,
+        stream: query.stream ?? 'both',
+        isFollowing,
+        signal: ended.signal,
+      });
+      if (isFollowing) followers++;
+      const body = streamOf(lines, isText ? textLine : jsonLine(query.shard === undefined), ended, () => {
+        if (isFollowing) followers--;
+      });
+      const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
+      // Output is whatever a process wrote: no browser may take it for a page.
+      return new Response(body, { headers: { 'content-type': type, 'x-content-type-options': 'nosniff', ...STREAMED } });
+    },
+  });
+  return [logs];
+}
+
+const jsonLine =
+  (isWhole: boolean) =>
+  (line: Line): string => {
+    const { item, attempt, at, ...rest } = line;
+    return `${JSON.stringify({ ...rest, at: new Date(at).toISOString(), ...(isWhole ? { item, attempt } : {}) })}\n`;
+  };
+
+const textLine = (line: Line): string => {
+  if (line.leftOut !== undefined) return `\n[${line.leftOut} bytes of ${line.stream} are left out here]\n`;
+  return line.text;
+};
+
+/** As much as the reader takes; `ended` when it goes away, `over` exactly once. */
+function streamOf(
+  lines: AsyncGenerator<Line[]>,
+  write: (line: Line) => string,
+  ended: AbortController,
+  over: () => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let isOver = false;
+  const finish = () => {
+    if (!isOver) over();
+    isOver = true;
+    ended.abort();
+  };
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        for (;;) {
+          const next = await lines.next();
+          if (next.done) break;
+          const text = next.value.map(write).join('');
+          // An empty piece would not count as an answer to the pull.
+          if (text !== '') return controller.enqueue(encoder.encode(text));
+        }
+        finish();
+        controller.close();
+      } catch (problem) {
+        finish();
+        controller.error(problem);
+      }
+    },
+    cancel: finish,
+  });
+}

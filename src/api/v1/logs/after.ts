@@ -1,0 +1,37 @@
+/**
+ * Places in output as callers write them. A line's `seq` counts up within its shard over all attempts, so one number says how far a shard was read:
+ * attempt 1 begins at 1, attempt 2 at 1000000001. Without a shard the place is a list, `0:17,3:1000000004`; shards it does not name begin at their start.
+ */
+import type { Place } from '../../../store/logs/read.ts';
+import { Problem } from '../../errors.ts';
+
+/** Pieces of one attempt are fewer. */
+const ATTEMPT = 1_000_000_000;
+
+export const seqOf = (attempt: number, seq: number): number => (attempt - 1) * ATTEMPT + seq;
+
+const START: Place = { attempt: 0, seq: 0 };
+
+/** Throws Problem `invalid`. */
+export function readAfter(after: string | undefined, items: readonly number[], isOneShard: boolean): Map<number, Place> {
+  const places = new Map(items.map(item => [item, START]));
+  if (after === undefined || after === '') return places;
+  if (isOneShard && /^\d{1,15}$/.test(after)) return places.set(items[0] ?? 0, placeOf(Number(after)));
+  for (const entry of after.split(',')) {
+    const [, item, seq] = /^(\d{1,4}):(\d{1,15})$/.exec(entry) ?? [];
+    if (item === undefined || seq === undefined || !places.has(Number(item)))
+      throw new Problem('invalid', expected(entry, isOneShard), FIELD);
+    places.set(Number(item), placeOf(Number(seq)));
+  }
+  return places;
+}
+
+const FIELD = { field: 'after' };
+
+const placeOf = (seq: number): Place =>
+  seq === 0 ? START : { attempt: Math.floor((seq - 1) / ATTEMPT) + 1, seq: ((seq - 1) % ATTEMPT) + 1 };
+
+function expected(entry: string, isOneShard: boolean): string {
+  const wanted = isOneShard ? 'the seq of a line' : 'shard:seq of lines, with commas between them';
+  return `after has "${entry.slice(0, 40)}", but must be ${wanted}.`;
+}

@@ -1,0 +1,127 @@
+/**
+ * The output of some shards, what is there and, if wanted, what still comes. A shard is finished when its last attempt has ended and every byte it
+ * wrote is accounted for: the news of the end usually overtakes the output.
+ */
+import type { Shard } from '../../../../actors/shard.ts';
+import { type Clock, pause } from '../../../clock.ts';
+import type { Views } from '../../../runtime/views.ts';
+import type { OutputKeeper } from '../../../store/logs.ts';
+import { accountedBytes, type Piece, type Place, readPieces } from '../../../store/logs/read.ts';
+import type { OutputStore } from '../../../store/store.ts';
+import { seqOf } from './after.ts';
+
+/** Between looks at the execution, and at output that another center may have kept. */
+export const LOOK_MS = 1_000;
+/** How long output of an ended shard is waited for while none comes: its host may be away. */
+export const INCOMPLETE_MS = 30_000;
+/** Shards looked at without news per look. */
+const LOOKED_AT = 50;
+
+/** Callers rely on the names. `leftOut`: bytes of this stream that are not kept, between the line before and the one behind. */
+export interface Line {
+  item: number;
+  attempt: number;
+  seq: number;
+  at: number;
+  stream: 'stdout' | 'stderr';
+  text: string;
+  leftOut?: number;
+}
+
+export interface FollowParts {
+  views: Pick<Views, 'get'>;
+  store: Pick<OutputStore, 'output'>;
+  output: Pick<OutputKeeper, 'onKept'>;
+  clock: Clock;
+  execution: string;
+  items: readonly number[];
+  /** How far each shard was read. Moves on. */
+  places: Map<number, Place>;
+  stream: 'stdout' | 'stderr' | 'both';
+  isFollowing: boolean;
+  signal: AbortSignal;
+}
+
+/** Lines in batches, never an empty one. Ends when everything was told, or by the signal. */
+export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> {
+  const { views, store, clock, execution, places, signal, isFollowing } = parts;
+  /** Shards whose end was not seen yet; those with something to read; ended ones whose output is incomplete, and since when. */
+  const open = new Set(parts.items);
+  const fresh = new Set(parts.items);
+  const endedSince = new Map<number, number>();
+  let wake = () => {};
+  const unsubscribe = isFollowing
+    ? parts.output.onKept(execution, item => {
+        if (!places.has(item)) return;
+        fresh.add(item);
+        endedSince.delete(item);
+        wake();
+      })
+    : () => {};
+
+  const read = async function* (item: number): AsyncGenerator<Line[]> {
+    for (;;) {
+      const after = places.get(item) ?? { attempt: 0, seq: 0 };
+      const page = await readPieces(store, { execution, item, after });
+      if (page.next) places.set(item, page.next);
+      const lines = page.pieces
+        .map(piece => lineOf(item, piece))
+        .filter(({ stream }) => parts.stream === 'both' || parts.stream === stream);
+      if (lines.length > 0) yield lines;
+      if (!page.next || signal.aborted) return;
+    }
+  };
+
+  const isFinished = async (item: number, shard: Shard | undefined): Promise<boolean> => {
+    if (!shard) return true;
+    if (shard.status !== 'done') return false;
+    if (!shard.output) return true;
+    const since = endedSince.get(item) ?? clock.monotonic();
+    endedSince.set(item, since);
+    const { stdoutBytes, stderrBytes, leftOutBytes } = shard.output;
+    const missing = stdoutBytes + stderrBytes - (await accountedBytes(store, { execution, item, attempt: shard.attempt }));
+    // What fell out on the host at the very end of a stream has no piece behind it that could say so.
+    if (missing <= 0 || (missing <= leftOutBytes && clock.monotonic() - since >= LOOK_MS)) return true;
+    return clock.monotonic() - since >= INCOMPLETE_MS;
+  };
+
+  try {
+    while (!signal.aborted) {
+      for (const item of fresh) {
+        fresh.delete(item);
+        yield* read(item);
+      }
+      if (!isFollowing) return;
+      const woken = new Promise<void>(resolve => (wake = resolve));
+      const view = await views.get(`execution/${execution}`);
+      for (const item of [...open]) {
+        if (!(await isFinished(item, view?.context.shards[item]))) continue;
+        open.delete(item);
+        // Complete in the store: once more to the end of it.
+        yield* read(item);
+      }
+      if (open.size === 0) return;
+      if (fresh.size > 0) continue;
+      const looked = pause(clock, LOOK_MS, signal);
+      await Promise.race([woken, looked]);
+      for (const item of [...open].slice(0, LOOKED_AT)) {
+        // To the end of the line, so that each has its turn.
+        open.delete(item);
+        open.add(item);
+        fresh.add(item);
+      }
+    }
+  } finally {
+    unsubscribe();
+  }
+}
+
+function lineOf(item: number, piece: Piece): Line {
+  if (piece.type === 'text') {
+    const { attempt, seq, at, stream, text } = piece.chunk;
+    return { item, attempt, seq: seqOf(attempt, seq), at, stream, text };
+  }
+  // Before the piece it stands before: who resumes behind this line still gets that piece.
+  const { attempt, from, to, at, stream, bytes } = piece;
+  return { item, attempt, seq: seqOf(attempt, from === to ? to - 1 : to), at, stream, text: '', leftOut: bytes };
+}

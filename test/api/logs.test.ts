@@ -1,0 +1,209 @@
+import { describe, expect, test } from 'bun:test';
+import type { Address } from '../../actors/index.ts';
+import { logRoutes } from '../../src/api/v1/logs.ts';
+import type { Route } from '../../src/api/routes.ts';
+import type { Shard } from '../../actors/shard.ts';
+import type { View } from '../../src/runtime/document.ts';
+import type { Views } from '../../src/runtime/views.ts';
+import { createOutputKeeper } from '../../src/store/logs.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { OutputChunk } from '../../src/store/store.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aChunk } from '../support/store-builders.ts';
+import { aDoor } from './support.ts';
+
+type Status = Pick<Shard, 'status' | 'attempt' | 'output'>;
+
+/** The route over a real keeper; the execution `nightly@1` is what the test says it is. */
+async function aLogDoor({ shards = 1, capBytes = 1024 * 1024 } = {}) {
+  const clock = createManualClock();
+  const store = createMemoryStore();
+  const output = createOutputKeeper({ store, capBytes });
+  const states: Status[] = Array.from({ length: shards }, () => ({ status: 'running', attempt: 1, output: null }));
+  const views = {
+    async get(address: Address) {
+      if (address !== 'execution/nightly@1') return undefined;
+      return { context: { shards: states.map((state, item) => ({ ...state, item })) } } as unknown as View;
+    },
+  } as unknown as Views;
+  const routes: Route[] = logRoutes({ views, store, output, clock });
+  const { app } = await aDoor({ extra: routes });
+  const get = (query = '', headers: Record<string, string> = {}) => app.request(`/v1/executions/nightly@1/logs${query}`, { headers });
+  const keep = (...chunks: Partial<OutputChunk>[]) =>
+    output.keep(chunks.map(chunk => aChunk({ execution: 'nightly@1', ...chunk, text: chunk.text ?? `line ${chunk.seq}\n` })));
+  const end = (item: number, stdoutBytes: number | null, changes: Partial<Status> = {}) => {
+    const written = stdoutBytes === null ? null : { stdoutBytes, stderrBytes: 0, leftOutBytes: 0 };
+    states[item] = { status: 'done', attempt: 1, output: written, ...changes };
+  };
+  return { clock, store, get, keep, end, states, app };
+}
+
+const linesOf = (text: string) =>
+  text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line));
+
+/** Reads along; `text` is what came so far. */
+function reading(response: Response) {
+  const reader = response.body?.getReader();
+  const seen = { text: '', isOver: false };
+  const done = (async () => {
+    for (;;) {
+      const piece = await reader?.read();
+      if (!piece || piece.done) break;
+      seen.text += new TextDecoder().decode(piece.value);
+    }
+    seen.isOver = true;
+  })();
+  return { seen, done, cancel: () => reader?.cancel() };
+}
+
+describe('the logs of an execution', () => {
+  test('are lines of JSON for one shard, and name shard and attempt where several may come', async () => {
+    const { get, keep } = await aLogDoor({ shards: 2 });
+    await keep({ item: 0, seq: 1, at: 5 }, { item: 0, seq: 2, stream: 'stderr', at: 6 }, { item: 1, seq: 1, at: 7 });
+    const one = await get('?shard=0');
+    expect(one.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+    expect(linesOf(await one.text())).toEqual([
+      { seq: 1, at: '1970-01-01T00:00:00.005Z', stream: 'stdout', text: 'line 1\n' },
+      { seq: 2, at: '1970-01-01T00:00:00.006Z', stream: 'stderr', text: 'line 2\n' },
+    ]);
+    const all = linesOf(await (await get()).text());
+    expect(all.map(({ item, attempt, seq }) => [item, attempt, seq])).toEqual([
+      [0, 1, 1],
+      [0, 1, 2],
+      [1, 1, 1],
+    ]);
+    expect(linesOf(await (await get('?shard=0&stream=stderr')).text())).toHaveLength(1);
+  });
+
+  test('are bare text for who wants it, with a word where something is left out', async () => {
+    const { get, keep } = await aLogDoor();
+    await keep({ seq: 1, text: 'a' }, { seq: 2, text: 'b\n', leftOut: 70 });
+    const response = await get('?shard=0', { accept: 'text/plain' });
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(await response.text()).toBe('a\n[70 bytes of stdout are left out here]\nb\n');
+  });
+
+  test('resume exactly behind `after`, over attempts and shards', async () => {
+    const { get, keep } = await aLogDoor({ shards: 2 });
+    await keep(
+      { seq: 1 },
+      { seq: 2, leftOut: 9 },
+      { attempt: 2, seq: 1, leftOut: 3 },
+      { attempt: 2, seq: 2 },
+      { item: 1, seq: 1 },
+      { item: 1, seq: 2 },
+    );
+    const all = linesOf(await (await get('?shard=0')).text());
+    expect(all.map(({ seq }) => seq)).toEqual([1, 1, 2, 1_000_000_000, 1_000_000_001, 1_000_000_002]);
+    for (const [index, { seq, leftOut }] of all.entries()) {
+      const rest = linesOf(await (await get(`?shard=0&after=${seq}`)).text());
+      // A sign and the piece before it share a number: who resumes there is told of the sign again, never of a text.
+      const texts = all.slice(index + 1).filter(line => line.leftOut === undefined);
+      expect(rest.filter(line => line.leftOut === undefined)).toEqual(texts);
+      if (leftOut === undefined && all[index + 1]?.leftOut === undefined) expect(rest).toEqual(all.slice(index + 1));
+    }
+    const both = linesOf(await (await get('?after=0:1000000001,1:1')).text());
+    expect(both.map(({ item, seq }) => `${item}:${seq}`)).toEqual(['0:1000000002', '1:2']);
+  });
+
+  test('say how much is left out of the middle', async () => {
+    const { get, keep } = await aLogDoor({ capBytes: 2_000 });
+    for (let seq = 1; seq <= 40; seq++) await keep({ seq, text: 'x'.repeat(100) });
+    const lines = linesOf(await (await get('?shard=0')).text());
+    const gap = lines.find(line => line.leftOut !== undefined);
+    expect(gap.leftOut + 100 * (lines.length - 1)).toBe(4_000);
+    const rest = linesOf(await (await get(`?shard=0&after=${gap.seq}`)).text());
+    expect(rest).toEqual(lines.slice(lines.indexOf(gap) + 1));
+  });
+
+  test('are not there for what is not there, and a wrong question is a 400', async () => {
+    const { get, app } = await aLogDoor();
+    expect((await app.request('/v1/executions/none/logs')).status).toBe(404);
+    expect((await get('?shard=1')).status).toBe(404);
+    for (const query of ['?shard=x', '?stream=both,none', '?follow=maybe', '?after=1', '?shard=0&after=x', '?after=7:1', '?colour=red']) {
+      expect((await get(query)).status).toBe(400);
+    }
+    expect(await (await get()).text()).toBe('');
+  });
+});
+
+describe('following', () => {
+  test('tells what is there and what comes, and ends once the shard is done and its output complete', async () => {
+    const { get, keep, end, clock } = await aLogDoor();
+    await keep({ seq: 1 });
+    const { seen, done } = reading(await get('?shard=0&follow=true'));
+    await clock.settle();
+    expect(linesOf(seen.text)).toHaveLength(1);
+    await keep({ seq: 2 });
+    await clock.settle();
+    expect(linesOf(seen.text)).toHaveLength(2);
+    // The end overtakes the last output.
+    end(0, 21);
+    await clock.advance(5_000);
+    expect(seen.isOver).toBe(false);
+    await keep({ seq: 3 });
+    await clock.advance(1_000);
+    await done;
+    expect(linesOf(seen.text).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  });
+
+  test('of all shards goes on until the last of them', async () => {
+    const { get, keep, end, clock } = await aLogDoor({ shards: 2 });
+    const { seen, done } = reading(await get('?follow=true'));
+    await clock.settle();
+    await keep({ item: 1, seq: 1 });
+    await clock.settle();
+    await keep({ item: 0, seq: 1 });
+    await clock.settle();
+    end(1, 7);
+    await clock.advance(2_000);
+    expect(seen.isOver).toBe(false);
+    end(0, null);
+    await clock.advance(2_000);
+    await done;
+    expect(linesOf(seen.text).map(({ item, seq }) => `${item}:${seq}`)).toEqual(['1:1', '0:1']);
+  });
+
+  test('gives up on output that does not come', async () => {
+    const { get, end, clock } = await aLogDoor();
+    end(0, 1_000);
+    const { seen, done } = reading(await get('?shard=0&follow=true'));
+    await clock.advance(29_000);
+    expect(seen.isOver).toBe(false);
+    await clock.advance(3_000);
+    await done;
+  });
+
+  test('finds what another center kept', async () => {
+    const { get, store, clock } = await aLogDoor();
+    const { seen, cancel } = reading(await get('?shard=0&follow=true'));
+    await clock.settle();
+    await store.keepOutput([aChunk({ execution: 'nightly@1', seq: 1 })]);
+    await clock.advance(1_000);
+    expect(linesOf(seen.text)).toHaveLength(1);
+    await cancel();
+  });
+
+  test('counts output that the cap left out as complete', async () => {
+    const { get, keep, end, clock } = await aLogDoor({ capBytes: 2_000 });
+    for (let seq = 1; seq <= 40; seq++) await keep({ seq, text: 'x'.repeat(100) });
+    end(0, 4_000);
+    const { done } = reading(await get('?shard=0&follow=true'));
+    await clock.settle();
+    await done;
+  });
+
+  test('has a bound on how many do it', async () => {
+    const { get, clock } = await aLogDoor();
+    const readings = [];
+    for (let count = 0; count < 500; count++) readings.push(reading(await get('?follow=true')));
+    expect((await get('?follow=true')).status).toBe(429);
+    await readings[0]?.cancel();
+    await clock.settle();
+    expect((await get('?follow=true')).status).toBe(200);
+  });
+});
