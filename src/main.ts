@@ -1,0 +1,243 @@
+/**
+ * The center's composition root: the only file of it that builds things from configuration. Services start in this order and stop in reverse:
+ *
+ *   store -> runtime -> pool -> agents' grace -> front door -> timers
+ */
+import { createPublicKey, verify } from 'node:crypto';
+import { createApp } from './api/app.ts';
+import { type AgentHub, createAgentHub } from './api/agents.ts';
+import { createAuth } from './api/auth.ts';
+import type { Center } from './api/center.ts';
+import { createFeedDoor } from './api/feed.ts';
+import { logRoutes } from './api/v1/logs.ts';
+import { type Listening, listen } from './api/sockets.ts';
+import { createUpgrades } from './api/upgrades.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { createFeed } from './feed/feed.ts';
+import { type Ids, systemIds } from './ids.ts';
+import { createLog, type Log } from './log.ts';
+import { createRuntime } from './runtime/create.ts';
+import { Refused } from './runtime/errors.ts';
+import { createSupervisor, type Service } from './runtime/supervisor.ts';
+import { createViews } from './runtime/views.ts';
+import { createOutputKeeper } from './store/logs.ts';
+import { createSqliteStore } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
+
+export interface RunningCenter {
+  /** Where it really listens: `http://127.0.0.1:8899`. */
+  urls: string[];
+  /** The password of `root` where this start drew one; shown once, stored only as a hash. */
+  password: string | null;
+  /** For an agent that is started beside the center. */
+  createJoinToken(): Promise<string>;
+  /** Stops everything; resolves with the names of those left behind. Stopping twice is fine. */
+  stop(): Promise<string[]>;
+  /** Resolves with the reason when the center cannot go on. */
+  gaveUp: Promise<Error>;
+}
+
+/** Starts a center and resolves once it serves. Throws a sentence that says what is in the way. */
+export async function startCenter({
+  config,
+  log,
+  clock = systemClock,
+  ids = systemIds,
+  openStore = directory => createSqliteStore({ directory }),
+}: {
+  config: Config;
+  log: Log;
+  clock?: Clock;
+  ids?: Ids;
+  openStore?: (directory: string) => Promise<Store>;
+}): Promise<RunningCenter> {
+  const store = await openStore(config.dataDir);
+  const views = createViews({ store });
+  const auth = createAuth({ config, store, clock, ids, log });
+  const feed = createFeed({ store, clock });
+  const logs = createOutputKeeper({ store });
+
+  // Runtime and hub need each other: commands go out by the hub, news come in by the runtime.
+  let hub: AgentHub | null = null;
+  const onReady: ((host: string) => void)[] = [];
+  const runtime = createRuntime({
+    store,
+    clock,
+    ids,
+    owner: ids.uuid(),
+    fleet: {
+      send: (host, command) => (hub as AgentHub).send(host, command),
+      onReady: listener => onReady.push(listener),
+      expel: (host, reason) => (hub as AgentHub).expel(host, reason),
+    },
+    log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, cause === undefined ? {} : { cause }),
+  });
+  hub = createAgentHub({
+    runtime,
+    views,
+    store,
+    output: logs,
+    clock,
+    ids,
+    heartbeatMs: config.heartbeatMs,
+    hostGraceMs: config.hostGraceMs,
+    verify: signedBy,
+    spendJoinToken: token => auth.spendJoinToken(token, clock.now()),
+    auth: config.auth,
+    onLog: (level, text, fields) => log[level](text, fields),
+  });
+  const agents = hub;
+  agents.onReady(host => {
+    for (const listener of onReady) listener(host);
+  });
+  runtime.onFacts(facts => feed.publish(facts));
+
+  let serving = false;
+  let listening: Listening | null = null;
+  let password: string | null = null;
+  const center: Center = {
+    runtime,
+    views,
+    store,
+    auth,
+    clock,
+    ids,
+    log,
+    config,
+    unready: () => (serving ? undefined : 'the center is starting or stopping'),
+  };
+  const door = createFeedDoor({ feed, auth, config, clock, ids });
+  const app = createApp({ center, extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock })] });
+
+  const services: Service[] = [
+    held('store', 5_000, {
+      stop: () => store.close(),
+    }),
+    held('runtime', 10_000, {
+      start: () => runtime.start(),
+      stop: async () => {
+        const left = await runtime.stop(8_000);
+        if (left.length > 0) log.warn('these actors had work under way', { left });
+      },
+    }),
+    held('agents', 2_000, {
+      start: async () => {
+        await ensurePool(runtime, config.pool);
+        await agents.reprieve();
+      },
+      stop: async () => agents.stop(),
+    }),
+    held('front door', 5_000, {
+      start: async () => {
+        password = (await auth.prepare()).password;
+        listening = await listen({
+          addresses: config.listen.map(({ host, port }) => ({ host, port })),
+          fetch: (request, peer) => app.fetch(request, peer),
+          upgrade: createUpgrades({ hub: agents, feed: door }),
+          clock,
+        });
+        serving = true;
+      },
+      stop: async () => {
+        serving = false;
+        feed.stop();
+        await listening?.stop(3_000);
+      },
+    }),
+    held('timers', 100, { start: async () => runtime.arm() }),
+  ];
+
+  const supervisor = createSupervisor({
+    services,
+    clock,
+    log: ({ level, text, cause }) => log[level](text, cause === undefined ? {} : { cause }),
+  });
+  await supervisor.start();
+  const bound = (listening as Listening | null)?.addresses ?? [];
+  return {
+    urls: bound.map(({ host, port }) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`),
+    password,
+    createJoinToken: async () => (await auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 600_000 })).token,
+    stop: () => supervisor.stop(),
+    gaveUp: supervisor.gaveUp,
+  };
+}
+
+/** A service that is started, serves until it is told to stop, and is then stopped. */
+function held(name: string, graceMs: number, { start, stop }: { start?(): Promise<void>; stop?(): Promise<void> }): Service {
+  return {
+    name,
+    graceMs,
+    async run(signal, ready) {
+      await start?.();
+      ready();
+      await new Promise<void>(resolve => {
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await stop?.();
+    },
+  };
+}
+
+/** The pool that jobs go to when they name none is always there. */
+async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>, configured: string): Promise<void> {
+  for (const name of new Set(['default', configured])) {
+    try {
+      await runtime.ask(`pool/${name}`, { type: 'pool.create', config: { name, timeZone: null, servers: [], description: '' } });
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+  }
+}
+
+/** DER header of an Ed25519 public key (RFC 8410); the raw 32 bytes follow. */
+const ED25519_DER = Buffer.from('302a300506032b6570032100', 'hex');
+
+function signedBy(publicKey: string, text: string, signature: string): boolean {
+  const key = createPublicKey({ key: Buffer.concat([ED25519_DER, Buffer.from(publicKey, 'base64url')]), format: 'der', type: 'spki' });
+  return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'));
+}
+
+/** Runs a center until SIGTERM or SIGINT. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings. */
+export async function centerMain(args: readonly string[], env: Record<string, string | undefined> = process.env): Promise<number> {
+  let config: Config;
+  try {
+    config = readConfig({ env, argv: args });
+  } catch (problem) {
+    if (!(problem instanceof ConfigError)) throw problem;
+    process.stderr.write(`${problem.message}\n`);
+    return 2;
+  }
+  const log = createLog(systemClock, config.log, line => process.stderr.write(line));
+  const asked = new Promise<string>(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+  let center: RunningCenter;
+  try {
+    center = await startCenter({ config, log });
+  } catch (problem) {
+    process.stderr.write(`troupe center: ${problem instanceof Error ? problem.message : String(problem)}\n`);
+    return 1;
+  }
+  process.stdout.write(greeting(center, config));
+  const ended = await Promise.race([asked, center.gaveUp]);
+  if (ended instanceof Error) log.error('the center cannot go on', { problem: ended });
+  const left = await center.stop();
+  return ended instanceof Error || left.length > 0 ? 1 : 0;
+}
+
+/** What an operator wants to know at once. The password is shown by the start that drew it, and never again. */
+export function greeting(
+  { urls, password }: Pick<RunningCenter, 'urls' | 'password'>,
+  { auth, dataDir }: Pick<Config, 'auth' | 'dataDir'>,
+): string {
+  const lines = [`Troupe serves at ${urls.join(' and ')}`, `data is kept in ${dataDir}`];
+  if (auth === 'off') lines.push('authentication is off: whoever reaches this machine may do everything');
+  else if (password !== null) lines.push(`user root, password ${password} (shown only this once)`);
+  else lines.push('user root, password as set before (TROUPE_ROOT_PASSWORD sets a new one)');
+  return `${lines.join('\n')}\n`;
+}
+
+if (import.meta.main) process.exit(await centerMain(process.argv.slice(2)));
