@@ -15,16 +15,17 @@ export interface Outcome {
   facts: { type: string; data: Record<string, unknown> }[];
 }
 
-export function anActor<K extends Kind>(address: Address<K>, birth: Events[K]) {
+export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], { bornAt = AT, salt = () => 'abc123' } = {}) {
   const life = createLife(address, undefined);
-  let stored: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
-  let at = AT;
+  let written = '';
+  const stored = () => JSON.parse(written) as State;
+  let at = bornAt;
   let writes = 0;
   const take = (kind: 'ask' | 'tell' | 'timers' | 'release', event: { type: string }, chance = 0.5): Outcome => {
-    const taken = life.take({ kind, event, origin: null }, { at, chance, salt: 'abc123' });
+    const taken = life.take({ kind, event, origin: null }, { at, chance, salt: salt() });
     const write = life.write(`w${++writes}`, new Set(life.owed.map(each => each.key)));
     const effects = write ? life.adopt(write).map(each => each.effect) : [];
-    if (write) stored = JSON.parse(write.document.state) as State;
+    if (write) written = write.document.state;
     return {
       answer: taken.result === 'done' ? taken.value : undefined,
       refused: taken.result === 'refused' ? taken.reason : taken.result === 'noSuchActor' ? 'is not there' : null,
@@ -54,16 +55,16 @@ export function anActor<K extends Kind>(address: Address<K>, birth: Events[K]) {
       return life.rev;
     },
     get context() {
-      return (stored.snapshot as { context: Contexts[K] }).context;
+      return (stored().snapshot as { context: Contexts[K] }).context;
     },
     get state(): string {
-      return nameOf((stored.snapshot as { value: unknown }).value);
+      return nameOf((stored().snapshot as { value: unknown }).value);
     },
     get status() {
-      return (stored.snapshot as { status: string }).status;
+      return (stored().snapshot as { status: string }).status;
     },
     get timers() {
-      return stored.timers.map(({ id, dueAt }) => ({ id, inMs: dueAt - at }));
+      return stored().timers.map(({ id, dueAt }) => ({ id, inMs: dueAt - at }));
     },
     get quarantine() {
       return life.quarantine?.reason ?? null;

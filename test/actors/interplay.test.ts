@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import type { JobConfig } from '../../actors/config.ts';
+import type { ExecutionContext } from '../../actors/execution.ts';
+import { aJob, anApp } from '../support/builders.ts';
+import { anEnsemble, type Ensemble } from '../support/ensemble.ts';
+
+const job = 'job/nightly' as const;
+
+function aFleet(config: Partial<JobConfig>): Ensemble {
+  const fleet = anEnsemble(['h1', 'h2']);
+  fleet.born('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
+  fleet.born('app/my_app', { type: 'app.publish', config: anApp() });
+  for (const host of fleet.hosts) {
+    fleet.born(`host/${host.name}`, {
+      type: 'host.enroll',
+      id: host.name,
+      name: host.name,
+      pool: 'default',
+      publicKey: host.name,
+      graceMs: 60_000,
+    });
+    fleet.connect(host);
+  }
+  fleet.born(job, { type: 'job.register', config: aJob({ app: 'my_app', ...config }) });
+  return fleet;
+}
+
+const executions = (fleet: Ensemble) => fleet.all('execution') as { state: string; context: ExecutionContext }[];
+
+/** One thing happens; which one, `choice` says. */
+function happen(fleet: Ensemble, choice: number): void {
+  const lanes = fleet.lanes;
+  const host = fleet.hosts[choice % fleet.hosts.length];
+  const lane = lanes[choice % Math.max(1, lanes.length)];
+  if (!host) return;
+  const [run] = host.live.values();
+  const open = executions(fleet).filter(each => each.state !== 'done');
+  const one = open[choice % Math.max(1, open.length)];
+  switch (Math.floor(choice / 64) % 24) {
+    case 0:
+      return fleet.tell(job, { type: 'job.trigger' });
+    case 1:
+      return one && fleet.tell(`execution/${one.context.id}`, { type: 'execution.cancel', reason: 'enough' });
+    case 2:
+      return fleet.cut(host);
+    case 3:
+      return fleet.connect(host);
+    case 4:
+      return fleet.pass((choice % 70) * 1_000);
+    case 5:
+      return choice % 3 === 0 ? fleet.wipe(host) : fleet.connect(host);
+    case 6:
+      return run && fleet.end(host, run, choice % 3 === 0 ? 'failed' : 'succeeded');
+    case 7:
+      return fleet.tell(job, choice % 2 === 0 ? { type: 'job.disable', kill: choice % 4 === 0 } : { type: 'job.enable' });
+    case 8:
+      return fleet.tell('app/my_app', choice % 2 === 0 ? { type: 'app.disable', kill: choice % 4 === 0 } : { type: 'app.enable' });
+    case 9:
+      return fleet.tell(`host/${host.name}`, choice % 2 === 0 ? { type: 'host.drain' } : { type: 'host.resume' });
+    case 10:
+    case 11:
+    case 12:
+      return fleet.command(host);
+    case 13:
+    case 14:
+      return fleet.report(host);
+    default:
+      return lane && fleet.deliver(lane);
+  }
+}
+
+/** Faults are over: hosts are here, processes end, time passes. */
+function calm(fleet: Ensemble): void {
+  fleet.tell(job, { type: 'job.enable' });
+  fleet.tell('app/my_app', { type: 'app.enable' });
+  for (const host of fleet.hosts) {
+    fleet.tell(`host/${host.name}`, { type: 'host.resume' });
+    fleet.connect(host);
+  }
+  for (let round = 0; round < 400; round++) {
+    for (let steps = 0; steps < 500 && fleet.lanes.length > 0; steps++) for (const lane of fleet.lanes) fleet.deliver(lane);
+    for (const host of fleet.hosts) {
+      for (const run of [...host.live.values()]) fleet.end(host, run, 'succeeded');
+      while (host.inbox.length > 0) fleet.command(host);
+      while (host.outbox.length > 0) fleet.report(host);
+    }
+    if (fleet.lanes.length > 0 || fleet.hosts.some(host => host.live.size > 0)) continue;
+    if (executions(fleet).every(each => each.state === 'done')) return;
+    fleet.pass(30_000);
+  }
+}
+
+describe('whatever happens in whatever order', () => {
+  const config = fc.record({
+    overlap: fc.constantFrom<JobConfig['overlap']>('skip', 'queue', 'allow', 'replace'),
+    overlapLimit: fc.constantFrom(1, 3),
+    partial: fc.boolean(),
+    failover: fc.boolean(),
+    shards: fc.constantFrom({ total: 1, parameters: {} }, { total: 3, parameters: {} }),
+    resources: fc.constantFrom({ cpus: 0.1, memoryMB: 1 }, { cpus: 0.3, memoryMB: 1 }),
+    retry: fc.constantFrom({ attempts: 1, backoffMs: 1_000, maxBackoffMs: 9_000 }, { attempts: 3, backoffMs: 1_000, maxBackoffMs: 9_000 }),
+  });
+  const choices = fc.array(fc.nat(64 * 24 * 8), { minLength: 20, maxLength: 250 });
+
+  test('every execution ends once the faults do, and all room is given back', () => {
+    fc.assert(
+      fc.property(config, choices, (difference, order) => {
+        const fleet = aFleet(difference);
+        for (const choice of order) {
+          happen(fleet, choice);
+          if (!difference.failover && doubles(fleet).length > 0) throw new Error(`two processes for ${doubles(fleet)}`);
+        }
+        calm(fleet);
+        expect(
+          executions(fleet)
+            .filter(each => each.state !== 'done')
+            .map(each => each.context),
+        ).toEqual([]);
+        expect(fleet.get(job)?.context.open).toEqual([]);
+        const pool = fleet.get('pool/default')?.context;
+        expect(pool?.waiting).toEqual([]);
+        for (const host of Object.values(pool?.hosts ?? {})) {
+          expect({ used: host.used, apps: host.apps, reservations: host.reservations }).toEqual({
+            used: { cpu: 0, memory: 0 },
+            apps: {},
+            reservations: {},
+          });
+        }
+        expect(fleet.hosts.flatMap(host => [...host.live.keys()])).toEqual([]);
+      }),
+      { numRuns: 200, endOnFailure: true },
+    );
+  }, 20_000);
+
+  /** Shards with two live processes. */
+  function doubles(fleet: Ensemble): string[] {
+    const seen = new Set<string>();
+    return fleet.hosts
+      .flatMap(host => [...host.live.values()].map(run => `${run.execution}:${run.item}`))
+      .filter(shard => seen.size === seen.add(shard).size);
+  }
+});
