@@ -1,10 +1,13 @@
 /** Builders for the keeper's tests: orders, a real keeper in a directory of its own, and ways to wait for facts instead of for time. */
+import { setDefaultTimeout } from 'bun:test';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeeperDoor, type KeeperClient } from '../../src/agent/keeper/client.ts';
 import type { KeeperNews, KeepOrder, KeptRun, SpooledChunk } from '../../src/agent/keeper/protocol.ts';
 import { systemClock } from '../../src/clock.ts';
+
+setDefaultTimeout(20_000);
 
 export const anOrder = (run: string, argv: string[], difference: Partial<KeepOrder> = {}): KeepOrder => ({
   run,

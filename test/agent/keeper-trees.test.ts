@@ -47,6 +47,18 @@ describe('a run that ends by itself', () => {
     });
   }
 
+  test('leaves no daemon without an environment behind, though an older run goes on that could have started it', async () => {
+    const sleep = aSleep();
+    await house.keeper.start(aShell('older', `echo up; exec ${aSleep()}`));
+    await house.says('older', 'up');
+    await house.keeper.start(aShell('younger', `env -i setsid sh -c '(${sleep}) & exit'; exit 0`));
+    await house.ended('younger');
+    expect(alive(sleep)).toEqual([]);
+    expect((await house.keeper.list()).find(({ run }) => run === 'older')?.state).toBe('running');
+    await house.keeper.stop('older', 0);
+    await house.ended('older');
+  });
+
   test('does not touch the daemon of a run that goes on', async () => {
     const sleep = aSleep();
     await house.keeper.start(aShell('goes on', `${daemon(sleep)} echo up; exec sleep 1000000`));

@@ -77,7 +77,7 @@ describe('a kept run', () => {
   });
 
   test('is stopped by TERM and may end in its own way', async () => {
-    await house.keeper.start(aShell('a', `trap 'echo bye; exit 5' TERM; echo up; ${aSleep()} & wait`));
+    await house.keeper.start(aShell('a', `trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done`));
     await house.says('a', 'up');
     await house.keeper.stop('a', 5_000);
     expect(await house.ended('a')).toMatchObject({ cause: 'stop', exitCode: 5 });
@@ -194,6 +194,8 @@ describe('the door', () => {
     const directory = mkdtempSync(join(tmpdir(), 'keeper-'));
     const [one, two] = await Promise.all([aHouse(directory), aHouse(directory)]);
     expect(one.keeper.pid).toBe(two.keeper.pid);
+    while (alive(directory).length > 1) await Bun.sleep(10);
+    expect(alive(directory)).toEqual([expect.stringContaining(`${one.keeper.pid} `)]);
     await one.leave();
   });
 
