@@ -124,7 +124,7 @@ describe('an execution in /v1', () => {
   test('is run again as a new one, once per key', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    const { execution } = (await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k' })).body;
     expect((await door.post(`/v1/executions/${execution}/retry`)).status).toBe(409);
     await door.post(`/v1/executions/${execution}/cancel`);
     await door.clock.advance(1_000);
@@ -132,6 +132,7 @@ describe('an execution in /v1', () => {
     const first = await retry();
     expect(first.status).toBe(202);
     expect((await retry()).text).toBe(first.text);
+    expect(first.body.execution).not.toBe(execution);
     expect((await door.get(`/v1/executions/${first.body.execution}`)).body).toMatchObject({ trigger: 'retry', retryOf: execution });
   });
 
