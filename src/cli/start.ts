@@ -4,7 +4,6 @@ import { createLog } from '../log.ts';
 import type { RunningCenter } from '../main.ts';
 import { EXIT, type Exit, wrongUsage } from './failure.ts';
 import type { Shell } from './shell.ts';
-import { recordOf } from './table.ts';
 
 export interface Started {
   config: Config;
@@ -27,11 +26,11 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
     json,
   );
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
-  const { startCenter } = await import('../main.ts');
+  const { greeting, startCenter } = await import('../main.ts');
   const center = await startCenter({ config, log });
   const { urls, password } = center;
   if (json) await shell.write(`${JSON.stringify({ urls, user: 'root', ...(password === null ? {} : { password }) })}\n`);
-  else await shell.write(`${welcome(urls, password).join('\n')}\n`);
+  else await shell.write(greeting(center, config));
   return {
     config,
     center,
@@ -57,17 +56,6 @@ function read(argv: string[], shell: Shell, json: boolean): Config {
     throw error instanceof ConfigError ? wrongUsage(error.message) : error;
   }
 }
-
-const welcome = (urls: readonly string[], password: string | null): string[] => [
-  `Troupe serves at ${urls.join(' and ')}`,
-  // A password is known here only at the start that drew it.
-  ...(password === null
-    ? []
-    : recordOf([
-        ['user', 'root'],
-        ['password', `${password}   (shown only this once)`],
-      ]).map(line => `  ${line}`)),
-];
 
 const untilAborted = (signal: AbortSignal): Promise<undefined> =>
   new Promise(resolve => {

@@ -70,6 +70,7 @@ export interface Shard {
   item: number;
   parameter: string;
   host: string | null;
+  hostName?: string | null;
   attempt: number;
   status: string;
   outcome: Outcome | null;
@@ -129,10 +130,15 @@ export interface Occurrence {
 }
 
 export interface LogLine {
+  /** The shard, where several were asked for. */
+  item?: number;
+  /** Counts up within its shard. */
   seq: number;
   at: string;
   stream: 'stdout' | 'stderr';
   text: string;
+  /** Bytes of the stream that are not kept, in place of a text. */
+  leftOut?: number;
 }
 
 export interface FeedFact {

@@ -20,8 +20,8 @@ function at(
   return { center, shell: aShell({ clock: impatient, ...shell, env: { TROUPE_URL: center.url } }) };
 }
 
-const piece = (seq: number, text: string, stream = 'stdout') =>
-  `${JSON.stringify({ seq, at: '2026-11-22T08:00:00.000Z', stream, text })}\n`;
+const piece = (seq: number, text: string, item = 0) =>
+  `${JSON.stringify({ item, attempt: 1, seq, at: '2026-11-22T08:00:00.000Z', stream: 'stdout', text })}\n`;
 const trigger = { 'POST /v1/jobs/nightly/trigger': { execution: 'e1' } };
 const script = (...steps: (() => unknown)[]) => {
   let step = 0;
@@ -50,12 +50,12 @@ describe('troupe trigger', () => {
           }),
         () => anExecution({ id: 'e1' }),
       ),
-      'GET /v1/executions/e1/logs': () => new Response(`${piece(1, 'one\n')}${piece(2, 'two\n', 'stderr')}`),
+      'GET /v1/executions/e1/logs': () => new Response(`${piece(1, 'one\n')}${piece(2, 'two\n')}`),
     });
     const { exit, out, said } = await troupe('trigger nightly --follow', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
     expect(said).toEqual(['e1', 'e1 waits: no host has room', 'e1 succeeded in 0.4 s']);
-    expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ shard: '0', stream: 'both', follow: 'true' });
+    expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
   });
 
   test.each(['failed', 'timedOut', 'cancelled', 'lost'] as const)('ends with 1 when it is %s', async outcome => {
@@ -72,11 +72,12 @@ describe('troupe trigger', () => {
     const { shell } = at({
       ...trigger,
       'GET /v1/executions/e1': anExecution({ id: 'e1', shards: [aShard(), aShard({ item: 1 })] }),
-      'GET /v1/executions/e1/logs': ({ query }: { query: Record<string, string> }) =>
-        new Response(`${piece(1, `be`)}${piece(2, `gin ${query.shard}\nen`)}${piece(3, 'd')}`),
+      'GET /v1/executions/e1/logs': new Response(
+        [piece(1, 'be', 0), piece(1, 'be', 1), piece(2, 'gin\nen', 1), piece(2, 'gin\n', 0), piece(3, 'd', 1)].join(''),
+      ),
     });
     const { out } = await troupe('trigger nightly -f', shell);
-    expect(out.split('\n').sort()).toEqual(['', '[0] begin 0', '[0] end', '[1] begin 1', '[1] end']);
+    expect(out).toBe('[1] begin\n[0] begin\n[1] end\n');
   });
 
   test('refuses what the center refuses', async () => {
@@ -106,9 +107,9 @@ describe('troupe logs', () => {
       'GET /v1/executions/e1': anExecution({ id: 'e1' }),
       'GET /v1/executions/e1/logs': new Response(`${piece(1, 'no end of line')}`),
     });
-    const { exit, out } = await troupe('logs e1 --shard 0 --stream stderr', shell);
+    const { exit, out } = await troupe('logs e1 --shard 0 --stream stdout', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'no end of line' });
-    expect(center.asked[1]?.query).toEqual({ shard: '0', stream: 'stderr', follow: 'false' });
+    expect(center.asked[1]?.query).toEqual({ shard: '0', stream: 'stdout', follow: 'false' });
   });
 
   test('goes on behind the last piece when the connection breaks', async () => {
@@ -128,12 +129,21 @@ describe('troupe logs', () => {
     });
     const { exit, out } = await troupe('logs e1 -f', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'ab' });
-    expect(center.asked.at(-1)?.query).toEqual({ shard: '0', stream: 'both', follow: 'true', after: '7' });
+    expect(center.asked.at(-1)?.query).toEqual({ stream: 'both', follow: 'true', after: '0:7' });
+  });
+
+  test('says where output is left out', async () => {
+    const gap = `${JSON.stringify({ item: 0, seq: 2, at: '2026-11-22T08:00:00.000Z', stream: 'stdout', text: '', leftOut: 5000 })}\n`;
+    const { shell } = at({
+      'GET /v1/executions/e1': anExecution({ id: 'e1' }),
+      'GET /v1/executions/e1/logs': new Response(piece(1, 'head') + gap + piece(3, 'tail')),
+    });
+    expect((await troupe('logs e1', shell)).out).toBe('head\n[5000 bytes of stdout are left out here]\ntail');
   });
 
   test('gives JSON a line', async () => {
     const { shell } = at({ 'GET /v1/executions/e1': anExecution({ id: 'e1' }), 'GET /v1/executions/e1/logs': new Response(piece(1, 'x')) });
-    expect(JSON.parse((await troupe('logs e1 --json', shell)).out)).toMatchObject({ seq: 1, shard: 0, text: 'x' });
+    expect(JSON.parse((await troupe('logs e1 --json', shell)).out)).toMatchObject({ seq: 1, item: 0, text: 'x' });
   });
 });
 

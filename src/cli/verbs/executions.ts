@@ -57,7 +57,7 @@ export const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): 
 const shardColumns = (state: (shown: string) => string) => [
   { head: 'SHARD', cell: (shard: Shard) => String(shard.item), right: true },
   { head: 'STATE', cell: (shard: Shard) => stateOf(shard), paint: state },
-  { head: 'HOST', cell: (shard: Shard) => shard.host ?? '' },
+  { head: 'HOST', cell: (shard: Shard) => shard.hostName ?? shard.host ?? '' },
   { head: 'ATTEMPT', cell: (shard: Shard) => String(shard.attempt), right: true },
   { head: 'EXIT', cell: (shard: Shard) => shard.signal ?? String(shard.exitCode ?? ''), right: true },
   { head: 'TOOK', cell: (shard: Shard) => between(shard.startedAt, shard.finishedAt), right: true },

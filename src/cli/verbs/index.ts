@@ -15,7 +15,6 @@ import { pools } from './pools.ts';
 import { trigger } from './trigger.ts';
 import { up } from './up.ts';
 import { watch } from './watch.ts';
-import { why } from './why.ts';
 
 export const VERBS: Record<string, Entry> = {
   up,
@@ -31,7 +30,6 @@ export const VERBS: Record<string, Entry> = {
   logs,
   watch,
   next,
-  why,
   hosts,
   pools,
   'join-token': joinToken,

@@ -1,6 +1,6 @@
 /** `troupe logs EXECUTION`: what its processes wrote. */
 import { EXIT } from '../failure.ts';
-import { copyOutput, createOutput } from '../follow.ts';
+import { copyOutput } from '../follow.ts';
 import { choice, flag, whole } from '../options.ts';
 import type { Execution } from '../surface.ts';
 import { verb } from '../verb.ts';
@@ -15,25 +15,9 @@ export const logs = verb({
     stream: choice(['stdout', 'stderr', 'both'], 'which of the two (default: both)'),
   },
   async run(call) {
-    const { client, shell, values } = call;
-    const [id = ''] = call.words;
-    const follow = values.follow ?? false;
-    const { shards } = await client.get<Execution>(executionPath(id));
-    const items = values.shard === undefined ? shards.map(({ item }) => item) : [values.shard];
-    const output = createOutput(call, items.length === 1);
-    const copy = async (item: number) => {
-      await copyOutput(call, {
-        execution: id,
-        item,
-        stream: values.stream ?? 'both',
-        follow,
-        signal: shell.signal,
-        write: line => output.write(item, line),
-      });
-      await output.end(item);
-    };
-    if (follow) await Promise.all(items.map(copy));
-    else for (const item of items) await copy(item);
+    const { shard, stream = 'both', follow = false } = call.values;
+    const execution = await call.client.get<Execution>(executionPath(call.words[0]));
+    await copyOutput(call, { execution, shard, stream, follow, signal: call.shell.signal });
     return EXIT.done;
   },
 });
