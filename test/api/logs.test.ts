@@ -15,7 +15,7 @@ import { aDoor } from './support.ts';
 type Status = Pick<Shard, 'status' | 'attempt' | 'output'>;
 
 /** The route over a real keeper; the execution `nightly@1` is what the test says it is. */
-async function aLogDoor({ shards = 1, capBytes = 1024 * 1024 } = {}) {
+async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {
   const clock = createManualClock();
   const store = createMemoryStore();
   const output = createOutputKeeper({ store, capBytes });
@@ -26,7 +26,7 @@ async function aLogDoor({ shards = 1, capBytes = 1024 * 1024 } = {}) {
       return { context: { shards: states.map((state, item) => ({ ...state, item })) } } as unknown as View;
     },
   } as unknown as Views;
-  const routes: Route[] = logRoutes({ views, store, output, clock });
+  const routes: Route[] = logRoutes({ views, store, output, clock, stopping });
   const { app } = await aDoor({ extra: routes });
   const get = (query = '', headers: Record<string, string> = {}) => app.request(`/v1/executions/nightly@1/logs${query}`, { headers });
   const keep = (...chunks: Partial<OutputChunk>[]) =>
@@ -194,6 +194,15 @@ describe('following', () => {
     end(0, 4_000);
     const { done } = reading(await get('?shard=0&follow=true'));
     await clock.settle();
+    await done;
+  });
+
+  test('ends when the center stops', async () => {
+    const center = new AbortController();
+    const { get, clock } = await aLogDoor({ stopping: center.signal });
+    const { done } = reading(await get('?follow=true'));
+    await clock.settle();
+    center.abort();
     await done;
   });
 

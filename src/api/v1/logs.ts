@@ -19,6 +19,8 @@ export interface LogParts {
   store: Pick<OutputStore, 'output'>;
   output: Pick<OutputKeeper, 'onKept'>;
   clock: Clock;
+  /** Ends those who follow, so that they do not hold up the stop of the center. */
+  stopping?: AbortSignal;
 }
 
 const yesNo = z.enum(['true', 'false'], 'true or false').optional();
@@ -66,7 +68,7 @@ export function logRoutes(parts: LogParts): Route[] {
         places,
         stream: query.stream ?? 'both',
         isFollowing,
-        signal: ended.signal,
+        signal: parts.stopping ? AbortSignal.any([ended.signal, parts.stopping]) : ended.signal,
       });
       if (isFollowing) followers++;
       const body = streamOf(lines, isText ? textLine : jsonLine(query.shard === undefined), ended, () => {
