@@ -8,6 +8,8 @@ export interface TarEntry {
   mode?: number;
   linkname?: string;
   content?: string | Buffer;
+  /** Extended headers; a long one makes a long record before the entry. */
+  pax?: Record<string, string>;
 }
 
 export async function aTar(entries: TarEntry[]): Promise<Buffer> {
@@ -45,7 +47,8 @@ export function aZip(entries: ZipEntry[]): Buffer {
     const [name, localName] = [Buffer.from(entry.name), Buffer.from(entry.localName ?? entry.name)];
     const common = Buffer.alloc(26);
     common.writeUInt16LE(20, 0);
-    common.writeUInt16LE(entry.encrypted ? 1 : 0, 2);
+    // Names are in UTF-8.
+    common.writeUInt16LE(0x800 | (entry.encrypted ? 1 : 0), 2);
     common.writeUInt16LE(8, 4);
     common.writeUInt32LE(entry.crc ?? crc32(content), 10);
     common.writeUInt32LE(packed.length, 14);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { aTgz, aZip, type TarEntry, type ZipEntry } from './archives.ts';
+import { aTar, aTgz, aZip, type TarEntry, type ZipEntry } from './archives.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
 
 let host: Awaited<ReturnType<typeof anAppHost>>;
@@ -30,6 +30,14 @@ const verdict = async (path: string): Promise<string> => {
 };
 
 const file = (name: string, content = 'x'): TarEntry => ({ name, content });
+/** A tar header that says another size, its checksum made good. */
+function withSize(header: Buffer, size: number): Buffer {
+  header.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1');
+  header.write(' '.repeat(8), 148, 'latin1');
+  const sum = header.reduce((all, byte) => all + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return header;
+}
 const zeros = Buffer.alloc(4 * 1024 ** 2);
 
 describe('a tar archive', () => {
@@ -97,6 +105,35 @@ describe('a tar archive', () => {
     expect(await verdict('/deep.tgz')).toBe('tooLarge');
   });
 
+  const paxOf = (bytes: number): TarEntry => ({ ...file('f'), pax: { comment: 'c'.repeat(bytes) } });
+
+  test('with a giant extended header is refused before it is collected', async () => {
+    host.files['/giant.tgz'] = await aTgz([file('first'), paxOf(2 * 1024 ** 2)]);
+    expect(await verdict('/giant.tgz')).toBe('tooLarge');
+    // The same in the other form, and one that never becomes whole.
+    const long = await aTar([file('n'.repeat(120))]);
+    const name = Buffer.alloc(512, 0);
+    long.copy(name, 0, 0, 512);
+    name.write('L', 156, 'latin1');
+    host.files['/endless.tar'] = Buffer.concat([withSize(name, 3 * 1024 ** 2), Buffer.alloc(2 * 1024 ** 2, 'x')]);
+    expect(await verdict('/endless.tar')).toBe('tooLarge');
+  });
+
+  test('with extended headers of a usual length is taken', async () => {
+    host.files['/app.tgz'] = await aTgz([{ ...file(`${'d'.repeat(200)}/${'f'.repeat(200)}`), pax: { comment: 'c'.repeat(60_000) } }]);
+    expect(await verdict('/app.tgz')).toBe('taken');
+  });
+
+  test('with headers that only together are too much is refused', async () => {
+    await shelf.remove();
+    shelf = await aShelf({ limits: { headersBytes: 200_000 } });
+    const many = (count: number) => Array.from({ length: count }, (_, n) => ({ ...paxOf(10_000), name: `f${n}` }));
+    host.files['/many.tgz'] = await aTgz(many(30));
+    expect(await verdict('/many.tgz')).toBe('tooLarge');
+    host.files['/few.tgz'] = await aTgz(many(10));
+    expect(await verdict('/few.tgz')).toBe('taken');
+  });
+
   test('that is cut short or broken is refused', async () => {
     const whole = await aTgz([{ name: 'f', content: Buffer.from(Array.from({ length: 50_000 }, (_, n) => (n * 7919) % 251)) }]);
     host.files['/cut.tgz'] = whole.subarray(0, whole.length / 2);
@@ -137,6 +174,26 @@ describe('a zip archive', () => {
     host.files['/app.zip'] = aZip([entry('bin\\start.sh', { content: 'go' })]);
     const { directory } = await shelf.prepare(host.url('/app.zip'));
     expect(await readFile(join(directory, 'bin/start.sh'), 'utf8')).toBe('go');
+  });
+
+  test('with a list that is too long is refused', async () => {
+    await shelf.remove();
+    shelf = await aShelf({ limits: { headersBytes: 4_000 } });
+    host.files['/app.zip'] = aZip(Array.from({ length: 60 }, (_, n) => entry(`f${n}`.padEnd(200, '-'))));
+    expect(await verdict('/app.zip')).toBe('tooLarge');
+  });
+
+  test('leaves no file open, taken or refused', async () => {
+    const openFiles = async () => (await readdir('/proc/self/fd')).length;
+    host.files['/good.zip'] = aZip([entry('f'), entry('g')]);
+    host.files['/bad.zip'] = aZip([entry('f', { content: zeros }), entry('l', { mode: 0o120777, content: '/etc' })]);
+    await shelf.prepare(host.url('/good.zip'));
+    const before = await openFiles();
+    for (let version = 2; version < 8; version++) {
+      await shelf.prepare(host.url('/good.zip'), { version });
+      await shelf.prepare(host.url('/bad.zip'), { version }).catch(() => undefined);
+    }
+    expect(await openFiles()).toBeLessThanOrEqual(before + 3);
   });
 
   test('that is cut short is refused', async () => {

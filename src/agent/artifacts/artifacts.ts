@@ -193,7 +193,7 @@ async function unpack(
   }
   const tree = createTree(directory, packedBytes, limits);
   if (format.kind === 'zip') await unpackZip(file, tree, limits, signal);
-  else await unpackTar(file, format.kind === 'tar.gz', tree, signal);
+  else await unpackTar(file, format.kind === 'tar.gz', tree, limits, signal);
   return tree.finish();
 }
 

@@ -12,6 +12,9 @@ export interface ArtifactLimits {
   unpackedBytes: number;
   ratio: number;
   ratioFromBytes: number;
+  /** Bytes of an archive that are not content: headers between two entries of a tar, and of all together (a zip's list likewise); refused beyond. */
+  headerBytes: number;
+  headersBytes: number;
   /** Bytes of all copies on this host and age of an unused one; the least recently used go first, never one that a run uses. */
   cacheBytes: number;
   cacheMs: number;
@@ -30,6 +33,8 @@ export const artifactLimits: ArtifactLimits = {
   unpackedBytes: 1024 ** 3,
   ratio: 200,
   ratioFromBytes: 10 * 1024 ** 2,
+  headerBytes: 1024 ** 2,
+  headersBytes: 64 * 1024 ** 2,
   cacheBytes: 5 * 1024 ** 3,
   cacheMs: 30 * 24 * 3_600_000,
   freshMs: 60_000,

@@ -4,25 +4,30 @@ import { createGunzip } from 'node:zlib';
 import { type Extract, extract } from 'tar-stream';
 import { ArtifactError } from '../ports.ts';
 import { isDiskProblem } from './download.ts';
+import type { ArtifactLimits } from './limits.ts';
 import { pour } from './pour.ts';
 import { type Tree, unsafe } from './tree.ts';
 
+const BLOCK_BYTES = 512;
+
 type Entry = Extract extends AsyncIterable<infer One> ? One : never;
 
-export async function unpackTar(file: string, gzipped: boolean, tree: Tree, signal: AbortSignal): Promise<void> {
+export async function unpackTar(file: string, gzipped: boolean, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
   const source = createReadStream(file);
   const plain = gzipped ? source.pipe(createGunzip()) : source;
   source.on('error', problem => plain.destroy(problem));
   const sink = extract();
   // What the reader of a destroyed stream is told is not why it was destroyed.
   let failure: unknown;
-  const fed = feed(plain, sink).catch(problem => {
+  const gap = createGap(limits);
+  const fed = feed(gap.watch(plain), sink).catch(problem => {
     failure = problem;
     sink.destroy();
   });
   try {
     for await (const entry of sink) {
       signal.throwIfAborted();
+      gap.entry(entry.header);
       await take(entry, tree);
     }
     if (failure !== undefined) throw failure;
@@ -60,10 +65,42 @@ async function take(entry: Entry, tree: Tree): Promise<void> {
   entry.resume();
 }
 
+/**
+ * What is between the entries: headers, and the long ones among them are collected in memory until they are whole. Measured by what went in and which
+ * entries came out, so nothing here has to understand a header, let alone differently from its reader. Content is the tree's to count.
+ */
+function createGap(limits: ArtifactLimits) {
+  let poured = 0;
+  let content = 0;
+  let lastEnd = 0;
+  return {
+    entry({ byteOffset = 0, size = 0, type }: Entry['header'] & Place) {
+      const bytes = isFile(type) ? Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES : 0;
+      content += bytes;
+      lastEnd = byteOffset + bytes;
+    },
+    async *watch(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+      for await (const piece of source) {
+        poured += piece.byteLength;
+        if (poured - lastEnd > limits.headerBytes) throw tooLong(`more than ${limits.headerBytes} bytes between two entries`);
+        if (poured - content > limits.headersBytes) throw tooLong(`headers of more than ${limits.headersBytes} bytes`);
+        yield piece;
+      }
+    },
+  };
+}
+
+/** Where the content begins; the published types leave it out. */
+type Place = { byteOffset?: number };
+
+const isFile = (type: Entry['header']['type']): boolean => type === 'file' || type === 'contiguous-file';
+
 async function feed(source: AsyncIterable<Uint8Array>, sink: Extract): Promise<void> {
   await pour(source, sink);
   if (!sink.destroyed) sink.end(null);
 }
+
+const tooLong = (what: string): ArtifactError => new ArtifactError('tooLarge', `the archive has ${what}`, { transient: false });
 
 const broken = (cause: unknown): ArtifactError =>
   new ArtifactError('incomplete', `the archive is broken: ${cause instanceof Error ? cause.message : String(cause)}`, {
