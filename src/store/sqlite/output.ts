@@ -1,16 +1,39 @@
-/** Output goes in as numbered chunks and may arrive twice; reading it is a view. */
+/** Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a run, so reading is prepared too. */
+import type { StatementSync } from 'node:sqlite';
 import { outputId } from '../entities.ts';
-import type { OutputStore } from '../store.ts';
-import type { Connections } from './connections.ts';
+import type { OutputChunk, OutputStore } from '../store.ts';
+import { type Connections, rows } from './connections.ts';
 
-export function createOutput({ writer, transact }: Connections): Omit<OutputStore, 'output'> {
+export function createOutput({ writer, reader, transact, read }: Connections): OutputStore {
   const insertion = writer.prepare(
     `insert into output (_id, execution, item, attempt, seq, at, stream, text, bytes, left_out)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
   );
   const removal = writer.prepare('delete from output where execution = ? and item = ? and attempt = ? and seq between ? and ?');
+  /** By their text: one per combination of filters. */
+  const statements = new Map<string, StatementSync>();
+  const prepared = (sql: string) => {
+    const known = statements.get(sql) ?? reader.prepare(sql);
+    statements.set(sql, known);
+    return known;
+  };
 
   return {
+    async output({ execution, item, stream, after, limit }) {
+      const conditions = ['execution = ?'];
+      const values: (string | number)[] = [execution];
+      const where = (condition: string, ...bound: (string | number)[]) => {
+        conditions.push(condition);
+        values.push(...bound);
+      };
+      if (item !== undefined) where('item = ?', item);
+      if (stream !== undefined) where('stream = ?', stream);
+      if (after !== undefined) where('(item, attempt, seq) > (?, ?, ?)', after.item, after.attempt, after.seq);
+      const sql = `select execution, item, attempt, seq, at, stream, text, bytes, left_out as leftOut from output
+        where ${conditions.join(' and ')} order by item, attempt, seq limit ?`;
+      return read(() => rows<OutputChunk>(prepared(sql), ...values, limit)).map(row => ({ ...row, text: JSON.parse(row.text) as string }));
+    },
+
     async keepOutput(chunks) {
       if (chunks.length === 0) return;
       transact(() => {
