@@ -18,7 +18,7 @@ import type { Log } from './log.ts';
 import type { OrderParts } from './order.ts';
 import type { Output } from './output.ts';
 import { createPreparing, type Live } from './preparing.ts';
-import type { Hello, StartedReport } from './protocol.ts';
+import { type Hello, runKey, type StartedReport } from './protocol.ts';
 import type { Change, RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 
@@ -217,9 +217,10 @@ export function createRuns(parts: RunsParts): Runs {
       settle(key);
     },
     list: () =>
-      [...live.keys()].flatMap(key => {
-        const record = journal.records.get(key);
-        if (!record) return [];
+      [...journal.records.values()].flatMap(record => {
+        // Also what has ended, as long as the center has not confirmed it: else it would take a run for lost whose end is on its way.
+        if (record.endedAt !== null) return record.unreported.length > 0 ? [{ run: record.run, state: 'ended' as const }] : [];
+        if (!live.has(runKey(record.run))) return [];
         return [
           { run: record.run, state: record.stop ? ('ending' as const) : record.kept ? ('running' as const) : ('preparing' as const) },
         ];

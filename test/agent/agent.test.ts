@@ -364,7 +364,7 @@ describe('an agent that was killed', () => {
     world.bootId = 'boot-2';
     await world.start();
     expect(world.ends()).toMatchObject([{ outcome: 'lost', reason: 'the machine restarted while it ran' }]);
-    expect(world.sent('hello')).toMatchObject([{ bootId: 'boot-2', runs: [] }]);
+    expect(world.sent('hello')).toMatchObject([{ bootId: 'boot-2', runs: [{ state: 'ended' }] }]);
     expect(world.keeper.processes).toHaveLength(1);
     await world.quit();
   });
