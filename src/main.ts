@@ -3,9 +3,9 @@
  *
  *   store -> runtime -> pool -> agents' grace -> front door -> timers
  */
-import { createPublicKey, verify } from 'node:crypto';
 import { createApp } from './api/app.ts';
 import { type AgentHub, createAgentHub } from './api/agents.ts';
+import { verifyEd25519 } from './api/agents/ed25519.ts';
 import { createAuth } from './api/auth.ts';
 import type { Center } from './api/center.ts';
 import { createFeedDoor } from './api/feed.ts';
@@ -82,8 +82,8 @@ export async function startCenter({
     ids,
     heartbeatMs: config.heartbeatMs,
     hostGraceMs: config.hostGraceMs,
-    verify: signedBy,
-    spendJoinToken: token => auth.spendJoinToken(token, clock.now()),
+    verify: verifyEd25519,
+    spendJoinToken: auth.spendJoinToken,
     auth: config.auth,
     onLog: (level, text, fields) => log[level](text, fields),
   });
@@ -94,6 +94,7 @@ export async function startCenter({
   runtime.onFacts(facts => feed.publish(facts));
 
   let serving = false;
+  const stopping = new AbortController();
   let listening: Listening | null = null;
   let password: string | null = null;
   const center: Center = {
@@ -108,7 +109,7 @@ export async function startCenter({
     unready: () => (serving ? undefined : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });
-  const app = createApp({ center, extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock })] });
+  const app = createApp({ center, extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal })] });
 
   const services: Service[] = [
     held('store', 5_000, {
@@ -142,6 +143,7 @@ export async function startCenter({
       stop: async () => {
         serving = false;
         feed.stop();
+        stopping.abort();
         await listening?.stop(3_000);
       },
     }),
@@ -190,14 +192,6 @@ async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>
       if (!(error instanceof Refused)) throw error;
     }
   }
-}
-
-/** DER header of an Ed25519 public key (RFC 8410); the raw 32 bytes follow. */
-const ED25519_DER = Buffer.from('302a300506032b6570032100', 'hex');
-
-function signedBy(publicKey: string, text: string, signature: string): boolean {
-  const key = createPublicKey({ key: Buffer.concat([ED25519_DER, Buffer.from(publicKey, 'base64url')]), format: 'der', type: 'spki' });
-  return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'));
 }
 
 /** Runs a center until SIGTERM or SIGINT. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings. */
