@@ -2,6 +2,8 @@
 import type { Clock } from './clock.ts';
 
 export interface Log {
+  /** What happens many times a second. */
+  debug(sentence: string, fields?: Record<string, unknown>): void;
   info(sentence: string, fields?: Record<string, unknown>): void;
   warn(sentence: string, fields?: Record<string, unknown>): void;
   error(sentence: string, fields?: Record<string, unknown>): void;
@@ -16,10 +18,9 @@ export function createLog(
   { level: least, format }: { level: LogLevel; format: 'json' | 'pretty' },
   write: (line: string) => void,
 ): Log {
-  const say =
-    (level: LogLevel) =>
-    (sentence: string, fields: Record<string, unknown> = {}) => {
-      if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return;
+  const say = (level: LogLevel) => {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return () => {};
+    return (sentence: string, fields: Record<string, unknown> = {}) => {
       const at = new Date(clock.now()).toISOString();
       const said = Object.entries(fields)
         .filter(([, value]) => value !== undefined)
@@ -27,7 +28,8 @@ export function createLog(
       if (format === 'json') write(`${JSON.stringify({ at, level, message: sentence, ...Object.fromEntries(said) })}\n`);
       else write(`${at} ${level.padEnd(5)} ${sentence}${said.map(pair).join('')}\n`);
     };
-  return { info: say('info'), warn: say('warn'), error: say('error') };
+  };
+  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }
 
 /** Quoted as JSON where a space or a line break would tear the line. */

@@ -8,13 +8,13 @@
  */
 import { type Clock, pause } from '../clock.ts';
 import type { Ids } from '../ids.ts';
+import type { Log } from '../log.ts';
 import { createCommands } from './commands.ts';
 import { createDisconnectWatch, type DisconnectWatch } from './disconnect.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createKeeping, type Keeping } from './keeping.ts';
 import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
 import { type CenterFrame, createLink, type Link } from './link.ts';
-import type { Log } from './log.ts';
 import { createOutput, type Output } from './output.ts';
 import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
 import { type Capabilities, type Hello, helloText, PROTOCOL } from './protocol.ts';

@@ -4,10 +4,10 @@
  * A run that is known is never started again, whatever its start says: repeats, reorders and late centers all end there.
  */
 import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import { endedReport } from './endings.ts';
 import { cannotWrite, type Journal } from './journal.ts';
 import type { AgentLimits } from './limits.ts';
-import type { Log } from './log.ts';
 import { type Command, type Fence, type FromAgent, runKey, type StartCommand, type StopCommand } from './protocol.ts';
 import { blankRecord, type Change, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';

@@ -1,8 +1,8 @@
 /** Always a keeper at hand: opens one, listens to it, opens the next when it is gone, and repeats what was asked in between. */
 import { type Clock, pause } from '../clock.ts';
+import type { Log } from '../log.ts';
 import { type Keeper, KeeperGone, type KeeperNews, type KeptRun } from './keeper/protocol.ts';
 import type { AgentSpans } from './limits.ts';
-import type { Log } from './log.ts';
 import type { KeeperDoor } from './ports.ts';
 
 export interface Keeping {

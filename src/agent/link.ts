@@ -8,8 +8,8 @@
  */
 import { type Clock, pause } from '../clock.ts';
 import type { Ids } from '../ids.ts';
+import type { Log } from '../log.ts';
 import type { AgentSpans } from './limits.ts';
-import type { Log } from './log.ts';
 import type { Dialer, Link as Socket } from './ports.ts';
 import { AGENT_FRAME_MAX, FromCenter, type FromAgent, type Hello, PROTOCOL } from './protocol.ts';
 

@@ -3,10 +3,10 @@
  * one read at a time, the runs in turn: a run that floods does not starve the others, and nothing is read that could not leave.
  */
 import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import type { SpooledChunk } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import type { AgentLimits, AgentSpans } from './limits.ts';
-import type { Log } from './log.ts';
 import { type OutputFrame, type Run, runKey } from './protocol.ts';
 
 export interface Output {

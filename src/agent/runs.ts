@@ -9,12 +9,12 @@
  * side and the rest follows. Each step may be repeated.
  */
 import { type Clock, pause } from '../clock.ts';
+import type { Log } from '../log.ts';
 import { type Ending, endedReport, endingOf, stoppedAs } from './endings.ts';
 import type { Journal } from './journal.ts';
 import type { KeptRun } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import type { AgentSpans } from './limits.ts';
-import type { Log } from './log.ts';
 import type { OrderParts } from './order.ts';
 import type { Output } from './output.ts';
 import { createPreparing, type Live } from './preparing.ts';
@@ -111,7 +111,9 @@ export function createRuns(parts: RunsParts): Runs {
     if (!record || record.endedAt !== null) return;
     const report = endedReport(journal.nextId(), record, ending);
     leave(key, record);
-    log.info(`${key}: ended, ${ending.outcome}`, { exitCode: ending.exitCode, signal: ending.signal, reason: report.reason });
+    // A busy host ends a thousand a second: what went well is for whoever looks closely.
+    const say = ending.outcome === 'succeeded' ? log.debug : log.info;
+    say(`${key}: ended, ${ending.outcome}`, { exitCode: ending.exitCode, signal: ending.signal, reason: report.reason });
     await durably([{ run: key, set: { endedAt: ending.at, spec: null, unreported: [...record.unreported, report] } }]);
     reports.add(report);
     await tidy(key, record);
@@ -127,7 +129,7 @@ export function createRuns(parts: RunsParts): Runs {
     if (entry) entry.phase = 'kept';
     const at = Math.round(kept.startedAt ?? clock.now());
     const report: StartedReport = { type: 'report', id: journal.nextId(), run: record.run, state: 'started', at, pid: kept.pid ?? 0 };
-    log.info(`${kept.run}: started`, { pid: kept.pid });
+    log.debug(`${kept.run}: started`, { pid: kept.pid });
     await durably([{ run: kept.run, set: { kept: true, startedAt: at, unreported: [...record.unreported, report] } }]);
     reports.add(report);
   };

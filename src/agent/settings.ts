@@ -1,5 +1,6 @@
 /** Flags and environment of `troupe agent` -> settings. A flag wins over its variable, an empty value counts as absent, all problems are reported at once. */
 import { ConfigError, type ConfigProblem } from '../config.ts';
+import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
 
 export interface AgentConfig {
@@ -14,7 +15,7 @@ export interface AgentConfig {
   dataDir: string;
   /** undefined: any but link-local ones. */
   artifactHosts: string[] | undefined;
-  log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'pretty' };
+  log: { level: LogLevel; format: 'json' | 'pretty' };
 }
 
 /** What stands in when nobody says. */

@@ -5,7 +5,7 @@ import { runKey } from '../../src/agent/protocol.ts';
 import { aDisk, aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());
-const log = { info() {}, warn() {}, error() {} };
+const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('a crash of the agent', () => {
   /** What happens to two runs; every call that changes the disk is a place to die at. */

@@ -327,7 +327,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
           shell: async () => '/bin/sh',
         },
         identity: { publicKey: 'public', sign: text => `signed(${text})` },
-        log: { info: say, warn: say, error: say },
+        log: { debug: say, info: say, warn: say, error: say },
         settings: {
           centers: options.centers ?? ['ws://center/v1/agents'],
           ...(options.joinToken === undefined ? {} : { joinToken: options.joinToken }),
