@@ -114,11 +114,22 @@ export interface Host {
 
 export interface Pool {
   name: string;
-  timeZone?: string | null;
-  description?: string;
+  description: string;
+  timeZone: string | null;
+  status: string;
+  /** How many. */
+  hosts: number;
+  /** Executions that wait for room. */
+  waiting: number;
+  total: Resources;
+  free: Resources;
   createdAt: string;
   updatedAt: string;
-  [more: string]: unknown;
+}
+
+export interface Allocation {
+  hosts: { name: string; open: boolean; total: Resources; free: Resources; runs: { execution: string; item: number }[] }[];
+  waiting: { execution: string; shards: number[]; reason: string | null }[];
 }
 
 export interface Occurrence {

@@ -27,3 +27,6 @@ export function given<T extends Record<string, unknown>>(settings: T): Partial<T
   const some = Object.entries(settings).filter(([, value]) => value !== undefined);
   return some.length === 0 ? undefined : (Object.fromEntries(some) as Partial<T>);
 }
+
+/** Free of all. */
+export const shareOf = (free: number, all: number): string => `${Math.round(free * 1000) / 1000}/${Math.round(all * 1000) / 1000}`;

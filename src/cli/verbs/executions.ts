@@ -12,6 +12,14 @@ export const executionPath = (id: string | undefined): string => `/v1/executions
 /** What to say of it in one word. */
 export const stateOf = ({ status, outcome }: { status: string; outcome: string | null }): string => outcome ?? status;
 
+/** Why it ended as it did: its own reason, or what its first shard says that did not succeed. */
+export function whyOf({ reason, shards }: Pick<Execution, 'reason' | 'shards'>): string {
+  const bad = shards.find(({ outcome }) => outcome !== null && outcome !== 'succeeded');
+  if (reason || !bad) return reason ?? '';
+  const how = bad.reason ?? (bad.signal ? `ended by ${bad.signal}` : bad.exitCode === null ? '' : `exit code ${bad.exitCode}`);
+  return how && shards.length > 1 ? `shard ${bad.item}: ${how}` : how;
+}
+
 const list = verb({
   says: 'lists executions, the latest first',
   takes: [],
@@ -26,13 +34,13 @@ const list = verb({
   },
   async run(call) {
     const page = await call.client.list<Execution>('/v1/executions', call.values);
-    await showList(call, page, 'executions', [
+    await showList<Execution>(call, page, 'executions', [
       { head: 'EXECUTION', cell: one => one.id },
-      { head: 'STATE', cell: (one: Execution) => stateOf(one), paint: call.print.paint.state },
+      { head: 'STATE', cell: stateOf, paint: call.print.paint.state },
       { head: 'TRIGGER', cell: one => one.trigger },
       { head: 'DUE', cell: one => instant(one.dueAt ?? one.createdAt) },
       { head: 'TOOK', cell: one => between(one.startedAt, one.finishedAt), right: true },
-      { head: 'WHY', cell: one => one.reason ?? '' },
+      { head: 'WHY', cell: whyOf },
     ]);
     return EXIT.done;
   },
@@ -43,7 +51,7 @@ export const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): 
     ['execution', one.id],
     ['job', one.job],
     ['state', print.paint.state(stateOf(one))],
-    ['why', one.reason ?? ''],
+    ['why', whyOf(one)],
     ['trigger', one.trigger],
     ['due', instant(one.dueAt, 'ms')],
     ['created', instant(one.createdAt, 'ms')],

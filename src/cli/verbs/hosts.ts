@@ -5,14 +5,13 @@ import { choice, text } from '../options.ts';
 import type { Host } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
 import { instant, span } from '../words.ts';
-import { listOptions, showList } from './common.ts';
+import { listOptions, shareOf, showList } from './common.ts';
 
 const hostPath = (id: string | undefined): string => `/v1/hosts/${segment(id ?? '')}`;
 const labelsOf = ({ labels }: Host): string =>
   Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
-const shareOf = (free: number, all: number): string => `${Math.round(free * 1000) / 1000}/${all}`;
 
 const list = verb({
   says: 'lists hosts',

@@ -2,9 +2,11 @@
 import { segment } from '../client.ts';
 import { EXIT } from '../failure.ts';
 import { text } from '../options.ts';
-import type { Pool } from '../surface.ts';
-import { type Call, type Family, verb } from '../verb.ts';
-import { given, listOptions, showList } from './common.ts';
+import type { Allocation, Pool } from '../surface.ts';
+import type { Column } from '../table.ts';
+import { type Family, verb } from '../verb.ts';
+import { instant } from '../words.ts';
+import { given, listOptions, shareOf, showList } from './common.ts';
 
 const poolPath = (name: string | undefined): string => `/v1/pools/${segment(name ?? '')}`;
 const settings = {
@@ -20,6 +22,10 @@ const list = verb({
     const page = await call.client.list<Pool>('/v1/pools', call.values);
     await showList(call, page, 'pools', [
       { head: 'NAME', cell: pool => pool.name },
+      { head: 'HOSTS', cell: pool => String(pool.hosts), right: true },
+      { head: 'CPUS FREE', cell: pool => shareOf(pool.free.cpus, pool.total.cpus), right: true },
+      { head: 'MB FREE', cell: pool => shareOf(pool.free.memoryMB, pool.total.memoryMB), right: true },
+      { head: 'WAITING', cell: pool => String(pool.waiting), right: true },
       { head: 'TIME ZONE', cell: pool => pool.timeZone ?? '' },
       { head: 'DESCRIPTION', cell: pool => pool.description ?? '' },
     ]);
@@ -27,16 +33,25 @@ const list = verb({
   },
 });
 
-const told = ({ print }: Pick<Call, 'print'>, thing: object): string[] =>
-  print.record(Object.entries(thing).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
-
 const show = verb({
   says: 'shows one pool',
   takes: ['POOL'],
   options: {},
-  async run(call) {
-    const pool = await call.client.get<Pool>(poolPath(call.words[0]));
-    await call.print.show(pool, () => told(call, pool));
+  async run({ client, print, words }) {
+    const pool = await client.get<Pool>(poolPath(words[0]));
+    await print.show(pool, () =>
+      print.record([
+        ['name', pool.name],
+        ['description', pool.description],
+        ['status', print.paint.state(pool.status)],
+        ['time zone', pool.timeZone ?? ''],
+        ['hosts', String(pool.hosts)],
+        ['cpus', `${shareOf(pool.free.cpus, pool.total.cpus)} free`],
+        ['memory', `${shareOf(pool.free.memoryMB, pool.total.memoryMB)} MB free`],
+        ['waiting', String(pool.waiting)],
+        ['updated', instant(pool.updatedAt)],
+      ]),
+    );
     return EXIT.done;
   },
 });
@@ -65,14 +80,40 @@ const remove = verb({
 });
 
 const allocation = verb({
-  says: 'tells what is reserved on which host of a pool',
+  says: 'tells what is reserved on which host of a pool, and what waits for room',
   takes: ['POOL'],
   options: {},
-  async run(call) {
-    const ledger = await call.client.get<object>(`${poolPath(call.words[0])}/allocation`);
-    await call.print.show(ledger, () => told(call, ledger));
+  async run({ client, print, words }) {
+    const ledger = await client.get<Allocation>(`${poolPath(words[0])}/allocation`);
+    const runs = ledger.hosts.flatMap(host => host.runs.map(run => ({ ...run, host: host.name })));
+    const waiting = ledger.waiting.flatMap(one => one.shards.map(item => ({ ...one, item, host: 'waits' })));
+    const rows = [...runs, ...waiting];
+    await print.show(ledger, () => [
+      ...print.table(ledger.hosts, [
+        { head: 'HOST', cell: host => host.name },
+        { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.total.cpus), right: true },
+        { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.total.memoryMB), right: true },
+        { head: 'RUNS', cell: host => String(host.runs.length), right: true },
+        { head: '', cell: host => (host.open ? '' : 'takes nothing new') },
+      ]),
+      ...(rows.length === 0 ? [] : ['', ...print.table<Row>(rows, ROW)]),
+    ]);
     return EXIT.done;
   },
 });
+
+interface Row {
+  execution: string;
+  item: number;
+  host: string;
+  reason?: string | null;
+}
+
+const ROW: Column<Row>[] = [
+  { head: 'EXECUTION', cell: row => row.execution },
+  { head: 'SHARD', cell: row => String(row.item), right: true },
+  { head: 'HOST', cell: row => row.host },
+  { head: 'WHY', cell: row => row.reason ?? '' },
+];
 
 export const pools: Family = { says: 'groups of hosts', verbs: { list, show, create, delete: remove, allocation } };

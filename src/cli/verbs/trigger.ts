@@ -5,7 +5,7 @@ import { followExecution } from '../follow.ts';
 import { flag, text } from '../options.ts';
 import { verb } from '../verb.ts';
 import { between } from '../words.ts';
-import { stateOf } from './executions.ts';
+import { stateOf, whyOf } from './executions.ts';
 import { jobPath } from './jobs.ts';
 
 export const trigger = verb({
@@ -27,8 +27,8 @@ export const trigger = verb({
     const done = await followExecution(call, execution);
     if (print.json) await print.each(done, () => '');
     else {
-      const took = between(done.startedAt, done.finishedAt);
-      shell.say(`${execution} ${print.paint.state(stateOf(done))}${took ? ` in ${took}` : ''}${done.reason ? `: ${done.reason}` : ''}`);
+      const [took, why] = [between(done.startedAt, done.finishedAt), whyOf(done)];
+      shell.say(`${execution} ${stateOf(done)}${took ? ` in ${took}` : ''}${why ? `: ${why}` : ''}`);
     }
     return done.outcome === 'succeeded' ? EXIT.done : EXIT.failed;
   },

@@ -45,13 +45,17 @@ export function createLine(columns: number, dim: (shown: string) => string): (fa
     width = Math.min(ADDRESS_MAX, Math.max(width, widthOf(where)));
     const time = instant(at, 'ms');
     const known = `${time}  ${where}${' '.repeat(Math.max(0, width - widthOf(where)))}  ${type.padEnd(TYPE_WIDTH)}  `;
-    const rest = cutTo(tame(wordsOf(data)), Math.max(20, columns - widthOf(known)));
+    const rest = cutTo(tame(wordsOf(address, data)), Math.max(20, columns - widthOf(known)));
     return `${dim(time)}${known.slice(time.length)}${rest}`.trimEnd();
   };
 }
 
-const wordsOf = (data: Record<string, unknown> = {}): string =>
+/** What the address says already is not said again. */
+const wordsOf = (address: string, data: Record<string, unknown> = {}): string =>
   Object.entries(data)
-    .filter(([, value]) => value !== null && value !== undefined && value !== '')
+    .filter(([name, value]) => value !== null && value !== undefined && value !== '' && !isSaidBy(address, name, value))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');
+
+const isSaidBy = (address: string, name: string, value: unknown): boolean =>
+  address === `${name}/${value}` || (name === 'job' && address.startsWith(`execution/${value}@`));

@@ -1,0 +1,89 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pause, systemClock } from '../../src/clock.ts';
+import { ownCommand } from '../../src/cli/local-agent.ts';
+import { aShell, type TestShell, troupe } from './support/shell.ts';
+
+const houses: ChildProcess[] = [];
+afterEach(async () => {
+  for (const house of houses.splice(0)) {
+    if (house.exitCode !== null || house.signalCode !== null) continue;
+    house.kill('SIGTERM');
+    await once(house, 'exit');
+  }
+});
+
+/** The real thing, as `npm start` starts it, on a port of its own. */
+async function aHouse(
+  data = mkdtempSync(join(tmpdir(), 'troupe-up-')),
+): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
+  const [program = '', ...args] = ownCommand('up');
+  const env = { PATH: process.env.PATH, HOME: data };
+  const house = spawn(program, [...args, '--json', '--data', data, '--listen', '127.0.0.1:0'], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  houses.push(house);
+  const [line] = (await once(createInterface({ input: house.stdout as NonNullable<typeof house.stdout> }), 'line')) as [string];
+  const { urls, password } = JSON.parse(line) as { urls: string[]; password?: string };
+  return { house, url: urls[0] ?? '', data, ...(password === undefined ? {} : { password }) };
+}
+
+const shellAt = (url: string, password: string | undefined): TestShell => aShell({ input: password ?? '', env: { TROUPE_URL: url } });
+
+/** The agent that belongs to a house, while it lives. */
+const agentsOf = (data: string): number[] =>
+  readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return words.includes('--with-parent') && words.includes(join(data, 'agent'));
+      } catch {
+        return false;
+      }
+    });
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await pause(systemClock, 50);
+}
+
+/** The same user in a fresh terminal. */
+const another = (shell: TestShell): TestShell => aShell({ env: shell.env });
+
+describe('troupe up', () => {
+  test('runs a job from registration to its output, and ends with what it started', async () => {
+    const { house, url, password, data } = await aHouse();
+    const shell = shellAt(url, password);
+    expect((await troupe('login', shell)).exit).toBe(0);
+    await until(async () => (await troupe('hosts --json', another(shell))).out.includes('"ready"'));
+    const made = await troupe(['jobs', 'create', 'hello', '--shards', '2', '--', 'sh', '-c', 'echo shard $TROUPE_SHARD'], another(shell));
+    expect(made).toMatchObject({ exit: 0, out: 'created hello\n' });
+    const ran = await troupe('trigger hello --follow', another(shell));
+    expect(ran.exit).toBe(0);
+    expect(ran.out.split('\n').sort()).toEqual(['', '[0] shard 0', '[1] shard 1']);
+
+    house.kill('SIGINT');
+    expect(await once(house, 'exit')).toEqual([0, null]);
+    expect(agentsOf(data)).toEqual([]);
+  });
+
+  test('shows its password once, and is not outlived by its agent even after kill -9', async () => {
+    const first = await aHouse();
+    expect(first.password).toBeString();
+    await until(() => agentsOf(first.data).length === 1);
+    first.house.kill('SIGKILL');
+    await once(first.house, 'exit');
+    await until(() => agentsOf(first.data).length === 0);
+
+    const second = await aHouse(first.data);
+    expect(second.password).toBeUndefined();
+    expect((await troupe('login', shellAt(second.url, first.password))).exit).toBe(0);
+  });
+});
