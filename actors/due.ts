@@ -36,6 +36,10 @@ export function schedulesOf(config: JobConfig): CompiledSchedule[] {
 
 export const nextAtOf = (config: JobConfig, after: number): number | null => nextDueOf(schedulesOf(config), after) ?? null;
 
+/** One or two due times speak for themselves; more need the schedules they were counted under. */
+const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'> =>
+  count > 2 ? { rule: { schedules: config.schedules, timeZone: config.timeZone } } : {};
+
 /** One entry for every due time in (watermark, now] under one verdict, or none when there was none. */
 export function stretch(
   config: JobConfig,
@@ -45,7 +49,9 @@ export function stretch(
 ): OccurrenceEntry[] {
   const found = countDues(schedulesOf(config), from, until);
   if (found.count === 0 || found.first === undefined || found.last === undefined) return [];
-  return [{ job: config.name, from: found.first, to: found.last, count: found.count, execution: null, ...entry }];
+  return [
+    { job: config.name, from: found.first, to: found.last, count: found.count, execution: null, ...ruleOf(config, found.count), ...entry },
+  ];
 }
 
 /** Due times of an active job in (watermark, now]: entries for what is not run, fires for what is. `open` as it stands now. */
@@ -92,16 +98,7 @@ function missed(config: JobConfig, watermark: number, until: number, now: number
   const found = countDues(schedulesOf(config), watermark, until);
   if (found.count === 0 || found.first === undefined || found.last === undefined) return [];
   if (config.misfire.policy === 'skip') {
-    entries.push({
-      job: config.name,
-      from: found.first,
-      to: found.last,
-      count: found.count,
-      verdict: 'missedDown',
-      execution: null,
-      reason,
-      decidedAt: now,
-    });
+    entries.push(...stretch(config, watermark, until, { verdict: 'missedDown', reason, decidedAt: now }));
     return [];
   }
   const keep = lastDues(

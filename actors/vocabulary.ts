@@ -4,6 +4,7 @@ import type { ExecutionEvent } from './execution.ts';
 import type { HostEvent } from './host.ts';
 import type { JobEvent } from './job.ts';
 import type { PoolEvent } from './pool.ts';
+import type { Schedule } from './schedule.ts';
 
 export interface Events {
   job: JobEvent;
@@ -46,6 +47,8 @@ export interface OccurrenceEntry {
   execution: string | null;
   reason: string | null;
   decidedAt: number;
+  /** Of a longer stretch: the schedules it was counted under, so that it can be told due time by due time when they are long gone. */
+  rule?: { schedules: Schedule[]; timeZone: string };
 }
 
 export interface RunName {

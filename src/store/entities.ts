@@ -80,6 +80,8 @@ export const OccurrenceEntity = defineEntity({
     decidedAt: p.bigint('number'),
     /** Whether it covers more than one instant. Stretches are few, so those that stick out of a span are found among them alone. */
     stretch: p.boolean(),
+    /** JSON of `Occurrence.rule`. */
+    rule: p.text().nullable(),
   },
   indexes: [
     { name: 'occurrences_time', properties: ['job', 'from'] },

@@ -6,6 +6,8 @@
  * Everything that crosses the port is plain data, so that a store may live in another thread.
  */
 
+import type { OccurrenceEntry, Verdict } from '../../actors/vocabulary.ts';
+
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
 
@@ -139,19 +141,9 @@ export class BadCursor extends Error {
   readonly code = 'badCursor';
 }
 
-export type Verdict = 'ran' | 'coalesced' | 'skippedOverlap' | 'missedDown' | 'disabled' | 'refused';
-
-/** One due time (`from === to`, `count === 1`), or a stretch of due times without single decisions. Instants in epoch ms, both ends are due times. */
-export interface Occurrence {
-  job: string;
-  from: number;
-  to: number;
-  count: number;
-  verdict: Verdict;
-  execution: string | null;
-  reason: string | null;
-  decidedAt: number;
-}
+export type { Verdict };
+/** A due time with its verdict, or a stretch of them; both ends are due times. */
+export type Occurrence = OccurrenceEntry;
 
 export interface Ledger {
   /** Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing stands. */

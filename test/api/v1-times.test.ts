@@ -172,11 +172,9 @@ describe('the occurrence ledger of a job', () => {
   });
 
   test('expands a stretch that remembers its schedules by those', async () => {
-    const rule = { schedules: [{ type: 'cron', cron: '* * * * * ?' }], timeZone: 'UTC' };
-    const entry = { ...anEntry({ to: at('07:00:09'), count: 10, verdict: 'disabled' }), rule };
-    const plain = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
-    const store = { ...plain.store, occurrences: async () => [entry] };
-    const door = await aDoor({ store: plain.store, change: { store } });
+    const rule = { schedules: [{ type: 'cron' as const, cron: '* * * * * ?' }], timeZone: 'UTC' };
+    const door = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
+    await door.store.record([{ ...anEntry({ to: at('07:00:09'), count: 10, verdict: 'disabled' }), rule }]);
     const items = (await door.get('/v1/jobs/a/occurrences')).body.items;
     expect(items).toHaveLength(10);
     expect(items[9].dueAt).toBe('2026-11-22T07:00:09.000Z');

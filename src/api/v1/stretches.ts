@@ -9,9 +9,7 @@ import type { Ledger, Occurrence, Verdict } from '../../store/store.ts';
 import { iso } from '../fields.ts';
 
 type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
-
-/** An entry that may know under which schedules it was written. */
-export type Entry = Occurrence & { rule?: Rule | null };
+type Entry = Occurrence;
 
 /** Several schedules together are walked due time by due time to see whether they fit; a longer stretch is told as such. */
 const WALK_MAX = 20_000;

@@ -3,13 +3,18 @@ import { occurrenceId } from '../entities.ts';
 import type { Ledger, Occurrence, Verdict } from '../store.ts';
 import { type Connections, flag, rows } from './connections.ts';
 
-const COLUMNS = 'job, "from", "to", count, verdict, execution, reason, decided_at as decidedAt';
+const COLUMNS = 'job, "from", "to", count, verdict, execution, reason, decided_at as decidedAt, rule';
 const EVER = Number.MAX_SAFE_INTEGER;
+
+type Row = Omit<Occurrence, 'rule'> & { rule: string | null };
+
+const stored = (...asked: Parameters<typeof rows>): Occurrence[] =>
+  rows<Row>(...asked).map(({ rule, ...entry }) => (rule === null ? entry : { ...entry, rule: JSON.parse(rule) }));
 
 export function createLedger({ writer, reader, transact, read }: Connections): Ledger {
   const insertion = writer.prepare(
-    `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
+    `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch, rule)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
   );
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a
@@ -33,8 +38,9 @@ export function createLedger({ writer, reader, transact, read }: Connections): L
     async record(entries) {
       if (entries.length === 0) return;
       transact(() => {
-        for (const { job, from, to, count, verdict, execution, reason, decidedAt } of entries) {
-          insertion.run(occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, flag(from !== to));
+        for (const { job, from, to, count, verdict, execution, reason, decidedAt, rule } of entries) {
+          const kept = rule === undefined ? null : JSON.stringify(rule);
+          insertion.run(occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, flag(from !== to), kept);
         }
       });
     },
@@ -44,13 +50,13 @@ export function createLedger({ writer, reader, transact, read }: Connections): L
       return read(() => {
         if (order === 'oldest') {
           const past = after ?? -EVER;
-          const early = rows<Occurrence>(stickingOutOldest, job, from, from, past, wanted, wanted, limit);
-          const late = rows<Occurrence>(insideOldest, job, Math.max(from, past + 1), to, wanted, wanted, limit - early.length);
+          const early = stored(stickingOutOldest, job, from, from, past, wanted, wanted, limit);
+          const late = stored(insideOldest, job, Math.max(from, past + 1), to, wanted, wanted, limit - early.length);
           return [...early, ...late];
         }
         const before = after ?? EVER;
-        const late = rows<Occurrence>(insideNewest, job, from, Math.min(to, before - 1), wanted, wanted, limit);
-        const early = rows<Occurrence>(stickingOutNewest, job, from, from, before, wanted, wanted, limit - late.length);
+        const late = stored(insideNewest, job, from, Math.min(to, before - 1), wanted, wanted, limit);
+        const early = stored(stickingOutNewest, job, from, from, before, wanted, wanted, limit - late.length);
         return [...late, ...early];
       });
     },
