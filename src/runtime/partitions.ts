@@ -261,6 +261,8 @@ export function createPartitions({
           break;
         case 'hostReady':
           outbox.open(`agent:${message.host}`);
+          // What was sent away just before and is still being looked up comes into the lane only then, and nobody would open it again.
+          void lookedUp.get(message.host)?.then(() => clock.soon(() => outbox.open(`agent:${message.host}`)));
           break;
         case 'stop':
           void stop(message.graceMs);
