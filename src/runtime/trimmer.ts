@@ -42,7 +42,14 @@ export function createTrimmer({
     });
   }
 
-  async function flush(): Promise<void> {
+  /** One pass after the other: of two side by side the older view of what is owed could be written over the newer one. */
+  let passing = Promise.resolve();
+  function flush(): Promise<void> {
+    passing = passing.then(pass);
+    return passing;
+  }
+
+  async function pass(): Promise<void> {
     const passes: { address: string; life: Life; rev: number; keys: string[]; kept: Life['owed'] }[] = [];
     for (const address of noted) {
       const settled = outbox.settledOf(address);
