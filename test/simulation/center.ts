@@ -1,0 +1,131 @@
+/** The center: production runtime and agent hub on the simulated store and network, put together the way the program does it. Dies and comes back. */
+import type { Address, Events, Kind } from '../../actors/index.ts';
+import { type AgentHub, createAgentHub } from '../../src/api/agents.ts';
+import { createRuntime } from '../../src/runtime/create.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import { createViews } from '../../src/runtime/views.ts';
+import type { Store } from '../../src/store/store.ts';
+import { idsOf } from './dice.ts';
+import { signatureOf } from './host.ts';
+import type { Network } from './network.ts';
+import { beginLife, type Life } from './time.ts';
+import type { World } from './world.ts';
+
+export const HEARTBEAT_MS = 5_000;
+export const HOST_GRACE_MS = 15_000;
+
+/** The center died before it answered: whether it took the command is unknown. */
+export class Gone extends Error {}
+
+export interface SimulatedCenter {
+  start(): void;
+  /** kill -9; another one starts `backMs` later. */
+  kill(backMs: number): void;
+  /** Asks as a client would, over a connection that breaks when the center dies. Throws Gone, and what the runtime throws. */
+  ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
+  readonly isServing: boolean;
+  /** Simulated instants at which centers died or could not begin. */
+  readonly deaths: readonly number[];
+}
+
+export interface CenterParts {
+  world: World;
+  network: Network;
+  /** The store as this life of the center sees it. */
+  storeFor(life: Life): Store;
+}
+
+export function createSimulatedCenter({ world, network, storeFor }: CenterParts): SimulatedCenter {
+  const { time } = world;
+  const ids = idsOf(world.dice('center'));
+  const deaths: number[] = [];
+  let lives = 0;
+  let current: { life: Life; runtime: Runtime; isServing: boolean } | undefined;
+
+  async function begin(life: Life, runtime: Runtime, hub: AgentHub, views: ReturnType<typeof createViews>): Promise<void> {
+    await runtime.start();
+    if (!(await views.get('pool/default'))) {
+      await runtime.ask('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
+    }
+    await hub.reprieve();
+    runtime.arm();
+    network.listen(life, peer => hub.accept(peer));
+    if (current?.life === life) current.isServing = true;
+    world.note('center', () => `${life.name} serves`);
+  }
+
+  function start(): void {
+    const life = beginLife(`center-${++lives}`);
+    const clock = time.clockOf(life);
+    const store = storeFor(life);
+    const views = createViews({ store });
+    let hub: AgentHub | undefined;
+    const ready: ((host: string) => void)[] = [];
+    const runtime = createRuntime({
+      store,
+      clock,
+      ids,
+      owner: life.name,
+      fleet: {
+        send: (host, command) => (hub as AgentHub).send(host, command),
+        onReady: listener => void ready.push(listener),
+        expel: (host, reason) => hub?.expel(host, reason),
+      },
+      log(line) {
+        world.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
+        // The store may refuse; nothing else may go wrong in there.
+        if (line.level === 'error') world.fail('runtime', `${line.address}: ${line.text}: ${line.cause}`);
+      },
+    });
+    hub = createAgentHub({
+      runtime,
+      views,
+      store,
+      output: { keep: chunks => store.keepOutput(chunks) },
+      clock,
+      ids,
+      heartbeatMs: HEARTBEAT_MS,
+      hostGraceMs: HOST_GRACE_MS,
+      verify: (publicKey, text, signature) => signature === signatureOf(publicKey, text),
+      spendJoinToken: async token => (token === 'join' ? { pool: null } : undefined),
+      auth: 'on',
+      onLog(level, message, fields) {
+        world.note('hub', () => `${level} ${message} ${JSON.stringify(fields)}`);
+        if (level === 'error') world.fail('hub', `${message} ${JSON.stringify(fields)} ${String(fields.problem)}`);
+      },
+    });
+    hub.onReady(host => {
+      for (const listener of ready) listener(host);
+    });
+    current = { life, runtime, isServing: false };
+    begin(life, runtime, hub, views).catch((problem: unknown) => {
+      if (!life.isAlive) return;
+      world.note('center', () => `${life.name} cannot begin: ${String(problem)}`);
+      kill(500);
+    });
+  }
+
+  function kill(backMs: number): void {
+    if (!current?.life.isAlive) return;
+    world.note('center', () => `${current?.life.name} is killed`);
+    deaths.push(time.elapsed);
+    current.isServing = false;
+    current.life.end();
+    time.after(Math.max(1, backMs), start);
+  }
+
+  return {
+    start,
+    kill,
+    deaths,
+    get isServing() {
+      return current?.isServing ?? false;
+    },
+    async ask(to, event) {
+      const mine = current;
+      if (!mine?.isServing) throw new Gone('nobody listens');
+      const broken = new Promise<never>((_, reject) => mine.life.onEnd(() => reject(new Gone('the center died'))));
+      return Promise.race([mine.runtime.ask(to, event), broken]);
+    },
+  };
+}

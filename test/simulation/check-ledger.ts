@@ -1,0 +1,92 @@
+/**
+ * The occurrence ledger against a walk through every second: each due time of each schedule of a live job, from its registration to its last watermark, has
+ * exactly one verdict, and `ran` names an execution that is there.
+ */
+import { drainMicrotasks } from 'bun:jsc';
+import type { JobConfig } from '../../actors/config.ts';
+import type { Occurrence } from '../../src/store/store.ts';
+import type { Cluster } from './cluster.ts';
+import { stateOf } from './truth.ts';
+import { secondsOf } from './workload.ts';
+
+/** A stretch of a job's life under one set of schedules: due times in (from, until]. */
+interface Stretch {
+  from: number;
+  until: number;
+  seconds: ReadonlySet<number>;
+}
+
+export function checkLedger(cluster: Cluster): void {
+  const { truth } = cluster;
+  for (const address of truth.addresses) {
+    if (address.startsWith('job/')) checkJob(cluster, address.slice('job/'.length));
+  }
+}
+
+function checkJob({ world, truth }: Cluster, job: string): void {
+  const verdicts = new Map<number, Occurrence>();
+  const stretches = stretchesOf(truth, job);
+  const expected = stretches.flatMap(duesOf);
+  for (const entry of entriesOf(truth, job)) {
+    const covered = expected.filter(due => due >= entry.from && due <= entry.to);
+    if (covered.length !== entry.count) {
+      world.fail('ledger', `${job}: the entry ${textOf(entry)} counts ${entry.count} due times, there are ${covered.length}`);
+    }
+    for (const due of covered) {
+      const before = verdicts.get(due);
+      if (before) world.fail('ledger', `${job}: ${iso(due)} has two verdicts, ${textOf(before)} and ${textOf(entry)}`);
+      verdicts.set(due, entry);
+    }
+    if (entry.execution !== null && !truth.read(`execution/${entry.execution}`)) {
+      world.fail('ledger', `${job}: ${textOf(entry)} names execution ${entry.execution}, which is not there`);
+    }
+    if (entry.verdict === 'ran' && entry.execution === null) world.fail('ledger', `${job}: ${textOf(entry)} names no execution`);
+  }
+  for (const due of expected) if (!verdicts.has(due)) world.fail('ledger', `${job}: ${iso(due)} has no verdict`);
+  for (const address of truth.addresses) {
+    if (!address.startsWith(`execution/${job}@`)) continue;
+    const dueAt = stateOf(truth, address)?.context.dueAt;
+    if (typeof dueAt === 'number' && verdicts.get(dueAt)?.verdict !== 'ran') world.fail('ledger', `${address} is there, and ${iso(dueAt)} did not run`);
+  }
+}
+
+/** The job's lives, cut where its schedules changed. The facts say when, the truth remembers what each commit configured. */
+function stretchesOf(truth: Cluster['truth'], job: string): Stretch[] {
+  const stretches: Stretch[] = [];
+  const configs = truth.configsOf(`job/${job}`);
+  let open: { from: number; seconds: ReadonlySet<number> } | undefined;
+  const close = (until: number) => {
+    if (open) stretches.push({ ...open, until });
+    open = undefined;
+  };
+  for (const { type, at, rev } of truth.factsOf(`job/${job}`)) {
+    if (type === 'job.registered' || type === 'job.updated') {
+      close(at);
+      open = { from: at, seconds: secondsIn(configs.get(rev)) };
+    } else if (type === 'job.deregistering') close(at);
+  }
+  // Live at the end: everything up to the watermark has its verdict, and the job is disabled by then, so nothing moves it.
+  close(Number(stateOf(truth, `job/${job}`)?.context.watermark ?? 0));
+  return stretches;
+}
+
+const secondsIn = (config: JobConfig | undefined): ReadonlySet<number> =>
+  new Set((config?.schedules ?? []).flatMap(schedule => (schedule.type === 'cron' ? [...secondsOf(schedule.cron)] : [])));
+
+function duesOf({ from, until, seconds }: Stretch): number[] {
+  const dues: number[] = [];
+  for (let at = (Math.floor(from / 1000) + 1) * 1000; at <= until; at += 1000) if (seconds.has((at / 1000) % 60)) dues.push(at);
+  return dues;
+}
+
+function entriesOf(truth: Cluster['truth'], job: string): Occurrence[] {
+  let entries: Occurrence[] = [];
+  void truth.store.occurrences({ job, limit: 100_000 }).then(found => {
+    entries = found;
+  });
+  drainMicrotasks();
+  return entries;
+}
+
+const iso = (at: number): string => new Date(at).toISOString();
+const textOf = ({ from, to, verdict }: Occurrence): string => `${verdict} ${iso(from)}${from === to ? '' : `..${iso(to)}`}`;

@@ -1,0 +1,90 @@
+/** The whole of a simulated cluster: three hosts and a center on one store and one network, with a witness at the ports. */
+import { type CenterParts, createSimulatedCenter, type SimulatedCenter } from './center.ts';
+import { type CrashPoint, createCrashPoint, type Victims } from './faults.ts';
+import { createSimulatedHost, type SimulatedHost } from './host.ts';
+import { createNetwork, type Network } from './network.ts';
+import type { Behaviour } from './script.ts';
+import { createTruth, noTrouble, type StoreTrouble, storeFor, type Truth } from './truth.ts';
+import type { World } from './world.ts';
+import { createWitness, type Witness } from './witness.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { Watcher } from './network.ts';
+
+export const HOSTS = ['h1', 'h2', 'h3'] as const;
+
+/** Put between the product and its ports, to show that what the product does against it is needed. */
+export interface Breakage {
+  store?(store: Store, world: World): Store;
+  rewrite?: NonNullable<Watcher['rewrite']>;
+}
+
+export interface Cluster extends Victims {
+  world: World;
+  truth: Truth;
+  network: Network;
+  witness: Witness;
+  trouble: StoreTrouble;
+  center: SimulatedCenter;
+  centerPoint: CrashPoint;
+  hosts: ReadonlyMap<string, { host: SimulatedHost; point: CrashPoint }>;
+  /** Center first, agents a little later. */
+  start(): void;
+}
+
+export function createCluster(parts: { world: World; behaviourOf(job: string): Behaviour; breakage?: Breakage | undefined }): Cluster {
+  const { world, behaviourOf, breakage = {} } = parts;
+  const truth = createTruth(world);
+  const witness = createWitness(world, truth);
+  const trouble = noTrouble();
+  const centerPoint = createCrashPoint();
+  const network = createNetwork(world, {
+    sends(host, direction, text) {
+      // An agent's sends are no crash points of their own: between two of its calls to disk and keeper nothing of it lasts.
+      const call = direction === 'toAgent' ? centerPoint.before('send') : -1;
+      if (call !== 0) witness.sends(host, direction, text);
+      return call;
+    },
+    sent(direction, call) {
+      if (direction === 'toAgent') centerPoint.after(call);
+    },
+    arrives: witness.arrives,
+    ...(breakage.rewrite ? { rewrite: breakage.rewrite } : {}),
+  });
+  const watched = witness.watch(truth.store);
+  const centerParts: CenterParts = {
+    world,
+    network,
+    storeFor(life) {
+      const store = storeFor({ world, store: watched, life, trouble, point: centerPoint });
+      return breakage.store ? breakage.store(store, world) : store;
+    },
+  };
+  const center = createSimulatedCenter(centerParts);
+  const hosts = new Map(
+    HOSTS.map(name => {
+      const point = createCrashPoint();
+      const registry = { all: witness.processes, onStart: witness.starts };
+      return [name as string, { host: createSimulatedHost({ world, name, network, registry, behaviourOf, point }), point }];
+    }),
+  );
+  return {
+    ...{ world, time: world.time, truth, network, witness, trouble, center, centerPoint, hosts },
+    start() {
+      center.start();
+      const dice = world.dice('start');
+      for (const { host } of hosts.values()) world.time.after(dice.between(20, 400), () => host.startAgent());
+    },
+  };
+}
+
+/** Nothing is under way any more: no execution is open, nothing is owed, nothing runs, nobody waits. */
+export function isQuiet({ truth, hosts, center }: Cluster): boolean {
+  if (!center.isServing) return false;
+  for (const { host } of hosts.values()) if (!host.isIdle) return false;
+  for (const address of truth.addresses) {
+    const document = truth.read(address);
+    if (document?.owed !== '[]') return false;
+    if (document.kind === 'execution' && document.index.status !== 'done') return false;
+  }
+  return true;
+}

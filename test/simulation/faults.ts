@@ -1,0 +1,161 @@
+/** What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure can be tried again with fewer of them. */
+import type { Dice } from './dice.ts';
+import type { Direction, Network } from './network.ts';
+import type { SimulatedHost } from './host.ts';
+import type { StoreTrouble } from './truth.ts';
+import type { SimulatedTime } from './time.ts';
+import { STORY_MS } from './workload.ts';
+
+type Moment = 'before' | 'after';
+
+export type Fault = { atMs: number } & (
+  | { kind: 'centerCrash'; call: number; when: Moment; backMs: number }
+  | { kind: 'agentCrash'; host: string; call: number; when: Moment; backMs: number }
+  | { kind: 'keeperCrash'; host: string }
+  | { kind: 'reboot'; host: string; backMs: number }
+  | { kind: 'unknownCommit'; outcomes: StoreTrouble['unknown'] }
+  | { kind: 'storeRefuses'; ms: number }
+  | { kind: 'slowStore'; ms: number; slowMs: number }
+  | { kind: 'cut'; host: string }
+  | { kind: 'halfOpen'; host: string; ms: number }
+  | { kind: 'drop'; host: string; direction: Direction }
+  | { kind: 'repeat'; host: string; direction: Direction; count: number }
+  | { kind: 'reorder'; host: string; direction: Direction; ms: number }
+  | { kind: 'replay'; host: string; direction: Direction; count: number }
+);
+
+export const FAULTS_MAX = 10;
+const KINDS: Fault['kind'][] = [
+  ...(['centerCrash', 'centerCrash', 'agentCrash', 'agentCrash', 'keeperCrash', 'reboot', 'unknownCommit', 'unknownCommit'] as const),
+  ...(['storeRefuses', 'slowStore', 'cut', 'halfOpen', 'drop', 'repeat', 'reorder', 'replay', 'replay'] as const),
+];
+
+export function drawFaults(dice: Dice, hosts: readonly string[], kinds: readonly Fault['kind'][] = KINDS): Fault[] {
+  const count = dice.whole(0, FAULTS_MAX);
+  return Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts))).sort((a, b) => a.atMs - b.atMs);
+}
+
+function drawFault(dice: Dice, kind: Fault['kind'], host: string): Fault {
+  const atMs = dice.whole(500, STORY_MS - 1_000);
+  const direction = dice.pick<Direction>(['toAgent', 'toCenter']);
+  const call = dice.whole(1, 40);
+  const when = dice.pick<Moment>(['before', 'after']);
+  switch (kind) {
+    case 'centerCrash':
+      return { atMs, kind, call, when, backMs: dice.pick([20, 300, 2_000, 9_000]) };
+    case 'agentCrash':
+      return { atMs, kind, host, call, when, backMs: dice.pick([50, 500, 4_000, 20_000]) };
+    case 'keeperCrash':
+      return { atMs, kind, host };
+    case 'reboot':
+      return { atMs, kind, host, backMs: dice.pick([1_000, 6_000, 25_000]) };
+    case 'unknownCommit':
+      return { atMs, kind, outcomes: Array.from({ length: dice.whole(1, 3) }, () => dice.pick(['applied', 'lost', 'partly'] as const)) };
+    case 'storeRefuses':
+      return { atMs, kind, ms: dice.pick([300, 2_000, 8_000]) };
+    case 'slowStore':
+      return { atMs, kind, ms: dice.whole(2_000, 10_000), slowMs: dice.whole(50, 2_000) };
+    case 'cut':
+      return { atMs, kind, host };
+    case 'halfOpen':
+      return { atMs, kind, host, ms: dice.pick([100, 8_000, 35_000]) };
+    case 'drop':
+      return { atMs, kind, host, direction };
+    case 'repeat':
+      return { atMs, kind, host, direction, count: dice.whole(1, 20) };
+    case 'reorder':
+      return { atMs, kind, host, direction, ms: dice.pick([20, 500, 5_000]) };
+    case 'replay':
+      return { atMs, kind, host, direction, count: dice.whole(3, 40) };
+  }
+}
+
+/** A crash that waits for its call: the program dies before or after the nth call from now on. */
+export interface PlannedCrash {
+  call: number;
+  when: Moment;
+  die(): void;
+}
+
+/** The calls of one program to its ports, counted, and the place where it can die of one. */
+export interface CrashPoint {
+  plan(crash: PlannedCrash): void;
+  clear(): void;
+  /** A call begins: its number, or 0 when the program died before it. */
+  before(name: string): number;
+  /** That call has taken effect. False: the program died of it, and never learns. */
+  after(call: number): boolean;
+  readonly calls: number;
+}
+
+export function createCrashPoint(): CrashPoint {
+  let planned: PlannedCrash[] = [];
+  let calls = 0;
+  const dies = (when: Moment, call: number): boolean => {
+    const crash = planned.find(each => each.when === when && each.call <= call);
+    planned = planned.filter(each => each !== crash);
+    crash?.die();
+    return crash !== undefined;
+  };
+  return {
+    plan: crash => void planned.push({ ...crash, call: calls + crash.call }),
+    clear() {
+      planned = [];
+    },
+    before() {
+      calls += 1;
+      return dies('before', calls) ? 0 : calls;
+    },
+    after: call => !dies('after', call),
+    get calls() {
+      return calls;
+    },
+  };
+}
+
+export interface Victims {
+  time: SimulatedTime;
+  network: Network;
+  trouble: StoreTrouble;
+  center: { kill(backMs: number): void };
+  centerPoint: CrashPoint;
+  hosts: ReadonlyMap<string, { host: SimulatedHost; point: CrashPoint }>;
+}
+
+/** Lets it happen. */
+export function strike(fault: Fault, { time, network, trouble, center, centerPoint, hosts }: Victims): void {
+  switch (fault.kind) {
+    case 'centerCrash':
+      return centerPoint.plan({ call: fault.call, when: fault.when, die: () => center.kill(fault.backMs) });
+    case 'agentCrash': {
+      const there = hosts.get(fault.host);
+      return there?.point.plan({ call: fault.call, when: fault.when, die: () => there.host.killAgent(fault.backMs) });
+    }
+    case 'keeperCrash':
+      return hosts.get(fault.host)?.host.killKeeper();
+    case 'reboot':
+      return hosts.get(fault.host)?.host.cutPower(fault.backMs);
+    case 'unknownCommit':
+      trouble.unknown.push(...fault.outcomes);
+      return;
+    case 'storeRefuses':
+      trouble.refusesUntil = time.elapsed + fault.ms;
+      return;
+    case 'slowStore':
+      trouble.slowUntil = time.elapsed + fault.ms;
+      trouble.slowMs = fault.slowMs;
+      return;
+    case 'cut':
+      return network.cut(fault.host);
+    case 'halfOpen':
+      return network.silence(fault.host, fault.ms);
+    case 'drop':
+      return network.dropNext(fault.host, fault.direction);
+    case 'repeat':
+      return network.repeatNext(fault.host, fault.direction, fault.count);
+    case 'reorder':
+      return network.holdNext(fault.host, fault.direction, fault.ms);
+    case 'replay':
+      return network.replay(fault.host, fault.direction, fault.count);
+  }
+}

@@ -1,0 +1,205 @@
+/** The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They outlive the keeper that started them. */
+import type { OutputSource, ProcessEnd, Spawner, StartedProcess, Stream, Tree } from '../../src/agent/keeper/ports.ts';
+import type { Dice } from './dice.ts';
+import type { Behaviour, Script } from './script.ts';
+import { scriptOf } from './script.ts';
+import { type Life, never } from './time.ts';
+import type { World } from './world.ts';
+
+/** One process that was started, and what became of it. */
+export interface Process {
+  run: string;
+  job: string;
+  host: string;
+  boot: string;
+  mark: string;
+  script: Script;
+  /** Simulated ms. */
+  startedAt: number;
+  endedAt: number | null;
+  end: ProcessEnd | null;
+  /** The first TERM or KILL that reached it. */
+  signalledAt: number | null;
+  written: Record<Stream, string>;
+  isChildAlive: boolean;
+  /** It lost its power. */
+  wasCut: boolean;
+}
+
+export interface Registry {
+  readonly all: Process[];
+  /** Called before the process counts as started. */
+  onStart(process: Process): void;
+}
+
+export interface HostProcesses {
+  spawnerFor(keeper: Life, boot: string): Spawner;
+  /** All are gone, without a word. */
+  cutPower(): void;
+}
+
+interface Running {
+  process: Process;
+  finish(end: ProcessEnd): void;
+  killTree(): void;
+}
+
+export function createHostProcesses(parts: {
+  world: World;
+  host: string;
+  dice: Dice;
+  registry: Registry;
+  behaviourOf(job: string): Behaviour;
+}): HostProcesses {
+  const { world, host, dice, registry } = parts;
+  const { time } = world;
+  const running = new Map<string, Running>();
+  let pids = 100;
+  let marks = 0;
+
+  const alive = (tree: Tree): number => {
+    const one = running.get(tree.mark);
+    return one ? (one.process.end === null ? 1 : 0) + (one.process.isChildAlive ? 1 : 0) : 0;
+  };
+
+  function start(run: string, job: string, mark: string, boot: string, script: Script): StartedProcess {
+    const process: Process = {
+      ...{ run, job, host, boot, mark, script, startedAt: time.elapsed, endedAt: null, end: null, signalledAt: null },
+      ...{ written: { stdout: '', stderr: '' }, isChildAlive: script.childMs > 0, wasCut: false },
+    };
+    registry.onStart(process);
+    registry.all.push(process);
+    world.note('process', () => `${host} ${run} starts`);
+    const pipes = { stdout: createPipe(), stderr: createPipe() };
+    const exit = Promise.withResolvers<ProcessEnd>();
+    const finish = (end: ProcessEnd) => {
+      if (process.end !== null) return;
+      process.end = end;
+      process.endedAt = time.elapsed;
+      world.note('process', () => `${host} ${run} ends ${end.signal ?? end.code}`);
+      if (!process.isChildAlive) running.delete(mark);
+      for (const pipe of [pipes.stdout, pipes.stderr]) pipe.end();
+      exit.resolve(end);
+    };
+    const endChild = () => {
+      process.isChildAlive = false;
+      if (process.end !== null) running.delete(mark);
+    };
+    for (const { atMs, stream, text } of script.output) {
+      time.after(atMs, () => {
+        if (process.end !== null || running.get(mark)?.process !== process) return;
+        process.written[stream] += text;
+        pipes[stream].write(text);
+      });
+    }
+    if (Number.isFinite(script.durationMs)) {
+      time.after(script.durationMs, () => {
+        if (running.has(mark)) finish({ code: script.exitCode, signal: null });
+      });
+    }
+    if (script.childMs > 0) time.after(Math.min(script.durationMs, 1e9) + script.childMs, endChild);
+    const killTree = () => {
+      endChild();
+      finish({ code: null, signal: 'SIGKILL' });
+    };
+    running.set(mark, { process, finish, killTree });
+    return { tree: { mark, pid: ++pids, ticks: pids }, stdout: pipes.stdout.source, stderr: pipes.stderr.source, exit: exit.promise };
+  }
+
+  function signal(tree: Tree, which: 'TERM' | 'KILL'): number {
+    const one = running.get(tree.mark);
+    if (!one) return 0;
+    const { process, finish, killTree } = one;
+    const count = alive(tree);
+    process.signalledAt ??= time.elapsed;
+    world.note('process', () => `${host} ${process.run} gets ${which}`);
+    if (which === 'KILL') killTree();
+    else if (process.script.termMs !== null) {
+      const { termMs, termCode } = process.script;
+      time.after(termMs, () => {
+        process.isChildAlive = false;
+        if (process.end !== null) running.delete(tree.mark);
+        else if (running.has(tree.mark)) finish(termCode === null ? { code: null, signal: 'SIGTERM' } : { code: termCode, signal: null });
+      });
+    }
+    return count;
+  }
+
+  return {
+    spawnerFor(keeper, boot) {
+      /** The kernel answers within a moment, if the keeper still listens. */
+      const answer = <T>(ms: number, value: () => T): Promise<T> =>
+        new Promise(resolve => {
+          time.after(dice.between(ms / 4, ms), () => {
+            if (keeper.isAlive) resolve(value());
+          });
+        });
+      return {
+        boot,
+        mark: () => `${host}-${boot}-${++marks}`,
+        start({ env, mark }): Promise<{ started: StartedProcess } | { failed: string }> {
+          if (!keeper.isAlive) return never();
+          const job = env.TROUPE_JOB ?? '';
+          const run = `${env.TROUPE_EXECUTION}:${env.TROUPE_SHARD}:${env.TROUPE_ATTEMPT}`;
+          const script = scriptOf(world.seed, parts.behaviourOf(job), run);
+          if (script.cannotStart) return answer<{ failed: string }>(1, () => ({ failed: 'there is no such program' }));
+          // It begins with the call: a keeper that dies before the answer leaves a process that only its mark can find.
+          const started = start(run, job, mark, boot, script);
+          return answer<{ started: StartedProcess }>(2, () => ({ started }));
+        },
+        members: tree => answer(0.2, () => alive(tree)),
+        signal(tree, which) {
+          if (!keeper.isAlive) return never();
+          const count = signal(tree, which);
+          return answer(0.2, () => count);
+        },
+        tidy() {},
+      };
+    },
+    cutPower() {
+      for (const { process } of running.values()) {
+        if (process.end === null) process.endedAt = time.elapsed;
+        process.wasCut = true;
+        process.isChildAlive = false;
+        process.end ??= { code: null, signal: null };
+      }
+      running.clear();
+    },
+  };
+}
+
+const encoder = new TextEncoder();
+
+/** One output stream: what was written waits until it is read. */
+function createPipe(): { source: OutputSource; write(text: string): void; end(): void } {
+  const waiting: Uint8Array[] = [];
+  let isOver = false;
+  let reader: ((bytes: Uint8Array | null) => void) | undefined;
+  const pass = () => {
+    if (!reader) return;
+    const bytes = waiting.shift() ?? (isOver ? null : undefined);
+    if (bytes === undefined) return;
+    const take = reader;
+    reader = undefined;
+    take(bytes);
+  };
+  const end = () => {
+    isOver = true;
+    pass();
+  };
+  return {
+    source: {
+      read: () =>
+        new Promise(resolve => {
+          reader = resolve;
+          pass();
+        }),
+      cancel: end,
+    },
+    write(text) {
+      waiting.push(encoder.encode(text));
+      pass();
+    },
+    end,
+  };
+}

@@ -1,0 +1,97 @@
+/** One seed: a story of two minutes with its faults, a while to settle without any, and then everything that must be true. */
+import { checkEverything } from './checks.ts';
+import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
+import { drawFaults, type Fault, strike } from './faults.ts';
+import { hashOf } from './dice.ts';
+import { createOperator } from './operator.ts';
+import { drawWorkload, STORY_MS } from './workload.ts';
+import { createWorld } from './world.ts';
+
+export interface SeedOptions {
+  seed: number;
+  /** Instead of the ones the seed draws. */
+  faults?: readonly Fault[];
+  /** Kinds of faults to draw from; default: all. */
+  kinds?: readonly Fault['kind'][];
+  breakage?: Breakage;
+  trace?: (line: string) => void;
+}
+
+export interface SeedResult {
+  seed: number;
+  faults: readonly Fault[];
+  /** Empty when every invariant held. */
+  violations: readonly string[];
+  /** Simulated ms. */
+  elapsed: number;
+  executions: number;
+  processes: number;
+  commits: number;
+}
+
+/** From the end of the faults until everything must be over. */
+const SETTLE_MS = 120_000;
+/** Jobs are disabled at first without, then with an end to what still runs. */
+const PATIENCE_MS = 12_000;
+
+export function faultsOf(seed: number, kinds?: readonly Fault['kind'][]): Fault[] {
+  return drawFaults(createWorld(seed).dice('faults'), HOSTS, kinds);
+}
+
+export function runSeed({ seed, kinds, faults = faultsOf(seed, kinds), breakage, trace }: SeedOptions): SeedResult {
+  const world = createWorld(seed, trace);
+  const { time } = world;
+  const workload = drawWorkload(world.dice('workload'));
+  const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
+  const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage });
+  const operator = createOperator({ ...cluster, workload, dice: world.dice('operator') });
+  const failed = () => world.violations.length > 0;
+
+  cluster.start();
+  operator.begin();
+  for (const fault of faults) {
+    time.after(fault.atMs, () => {
+      world.note('fault', () => JSON.stringify(fault));
+      strike(fault, cluster);
+    });
+  }
+  time.runUntil(STORY_MS, failed);
+
+  world.note('story', () => 'no more faults');
+  heal(cluster);
+  operator.wind(false);
+  time.runUntil(STORY_MS + PATIENCE_MS, failed);
+  operator.wind(true);
+  for (let until = time.elapsed + 1_000; until <= STORY_MS + SETTLE_MS && !failed(); until += 1_000) {
+    time.runUntil(until, failed);
+    if (operator.isDone && isQuiet(cluster)) break;
+  }
+  // What agents still bring (the last of their output) and what nobody waits for.
+  time.runUntil(time.elapsed + 3_000, failed);
+  if (!failed()) checkEverything(cluster, faults);
+  return {
+    ...{ seed, faults, violations: world.violations, elapsed: time.elapsed, commits: cluster.truth.commits },
+    executions: [...cluster.truth.addresses].filter(address => address.startsWith('execution/')).length,
+    processes: cluster.witness.processes.length,
+  };
+}
+
+function heal({ trouble, network, centerPoint, hosts }: ReturnType<typeof createCluster>): void {
+  trouble.refusesUntil = trouble.slowUntil = 0;
+  trouble.unknown.length = 0;
+  network.heal();
+  centerPoint.clear();
+  for (const { point } of hosts.values()) point.clear();
+}
+
+/** One number for a whole trace. */
+export function traceHash(seed: number): number {
+  let hash = 0x811c9dc5;
+  runSeed({
+    seed,
+    trace(line) {
+      hash = hashOf(line, hash);
+    },
+  });
+  return hash;
+}

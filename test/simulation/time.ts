@@ -1,0 +1,151 @@
+/**
+ * Simulated time. Nothing passes by itself: the next timer fires at its instant, then everything that follows without waiting happens (promises, what
+ * was said `soon`), then the next. All of it in one call, synchronously, so a seed cannot be disturbed by the event loop of the process.
+ */
+import { drainMicrotasks } from 'bun:jsc';
+import type { Clock, Disarm } from '../../src/clock.ts';
+
+/** A process of the simulated world. Once it has ended, its timers do not fire and its ports do nothing. */
+export interface Life {
+  readonly name: string;
+  readonly isAlive: boolean;
+  /** Twice is fine. */
+  end(): void;
+  /** Called once, when it ends; at once when it has ended. */
+  onEnd(fn: () => void): void;
+}
+
+export function beginLife(name: string): Life {
+  let isAlive = true;
+  let listeners: (() => void)[] = [];
+  return {
+    name,
+    get isAlive() {
+      return isAlive;
+    },
+    end() {
+      if (!isAlive) return;
+      isAlive = false;
+      const last = listeners;
+      listeners = [];
+      for (const fn of last) fn();
+    },
+    onEnd(fn) {
+      if (isAlive) listeners.push(fn);
+      else fn();
+    },
+  };
+}
+
+/** What a port of a dead process answers: nothing, ever. */
+export const never = <T>(): Promise<T> => new Promise<T>(() => {});
+
+export interface SimulatedTime {
+  /** Simulated ms since the beginning. */
+  readonly elapsed: number;
+  /** Wall clock, epoch ms. */
+  now(): number;
+  /** Calls `fn` at `ms` from now, whoever lives. */
+  after(ms: number, fn: () => void): Disarm;
+  /** The clock of one process. */
+  clockOf(life: Life): Clock;
+  /** Lets time pass until this instant (ms since the beginning), or until `enough` says so after a step. */
+  runUntil(elapsed: number, enough?: () => boolean): void;
+}
+
+interface Armed {
+  due: number;
+  order: number;
+  fn: (() => void) | null;
+}
+
+/** `start` is epoch ms. */
+export function createSimulatedTime(start: number): SimulatedTime {
+  let elapsed = 0;
+  let orders = 0;
+  const heap: Armed[] = [];
+  let soons: (() => void)[] = [];
+
+  const now = () => Math.floor(start + elapsed);
+
+  function after(ms: number, fn: () => void): Disarm {
+    const one: Armed = { due: elapsed + Math.max(0, ms), order: orders++, fn };
+    push(heap, one);
+    return () => {
+      one.fn = null;
+    };
+  }
+
+  function settle(): void {
+    drainMicrotasks();
+    while (soons.length > 0) {
+      const batch = soons;
+      soons = [];
+      for (const fn of batch) {
+        fn();
+        drainMicrotasks();
+      }
+    }
+  }
+
+  return {
+    get elapsed() {
+      return elapsed;
+    },
+    now,
+    after,
+    clockOf: life => ({
+      now,
+      monotonic: () => elapsed,
+      after: (ms, fn) =>
+        after(ms, () => {
+          if (life.isAlive) fn();
+        }),
+      soon(fn) {
+        soons.push(() => {
+          if (life.isAlive) fn();
+        });
+      },
+    }),
+    runUntil(until, enough = () => false) {
+      settle();
+      for (let next = heap[0]; next && next.due <= until && !enough(); next = heap[0]) {
+        pop(heap);
+        if (!next.fn) continue;
+        elapsed = next.due;
+        next.fn();
+        settle();
+      }
+      if (!enough()) elapsed = Math.max(elapsed, until);
+    },
+  };
+}
+
+const isBefore = (a: Armed, b: Armed): boolean => a.due < b.due || (a.due === b.due && a.order < b.order);
+
+function push(heap: Armed[], one: Armed): void {
+  let place = heap.push(one) - 1;
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
+    const above = heap[parent] as Armed;
+    if (isBefore(above, one)) break;
+    heap[place] = above;
+    place = parent;
+  }
+  heap[place] = one;
+}
+
+function pop(heap: Armed[]): void {
+  const last = heap.pop();
+  if (!last || heap.length === 0) return;
+  let place = 0;
+  for (;;) {
+    let child = place * 2 + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && isBefore(heap[child + 1] as Armed, heap[child] as Armed)) child += 1;
+    if (isBefore(last, heap[child] as Armed)) break;
+    heap[place] = heap[child] as Armed;
+    place = child;
+  }
+  heap[place] = last;
+}

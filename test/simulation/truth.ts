@@ -1,0 +1,151 @@
+/**
+ * What is really committed: the memory store, which outlives every center, and a record of each commit as it happened. A center sees it through a port that
+ * takes time, refuses, forgets to answer, and dies with its center.
+ */
+import type { JobConfig } from '../../actors/config.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { type ActorDocument, type Fact, type Store, StoreUnavailable, type Write } from '../../src/store/store.ts';
+import type { CrashPoint } from './faults.ts';
+import { type Life, never } from './time.ts';
+import type { World } from './world.ts';
+
+export interface Truth {
+  readonly store: Store;
+  /** The committed document. */
+  read(address: string): ActorDocument | undefined;
+  /** `owed` of that very commit, undefined when there is none. */
+  owedOf(address: string, rev: number): string | undefined;
+  /** Facts of an actor in the order of their commits. */
+  factsOf(address: string): readonly Fact[];
+  /** What a job was configured to be by each commit that registered or edited it, by rev. */
+  configsOf(address: string): ReadonlyMap<number, JobConfig>;
+  readonly addresses: Iterable<string>;
+  readonly commits: number;
+}
+
+export function createTruth(world: World): Truth {
+  const store = createMemoryStore();
+  const documents = new Map<string, ActorDocument>();
+  const owed = new Map<string, string>();
+  const facts = new Map<string, Fact[]>();
+  const configs = new Map<string, Map<number, JobConfig>>();
+  let commits = 0;
+
+  function seen({ document, facts: news }: Write): void {
+    const { address, rev } = document;
+    const before = documents.get(address)?.rev ?? 0;
+    if (rev !== before + 1) world.fail('I3', `${address} went from rev ${before} to rev ${rev}`);
+    commits += 1;
+    documents.set(address, document);
+    owed.set(`${address}:${rev}`, document.owed);
+    const known = facts.get(address) ?? [];
+    facts.set(address, known);
+    known.push(...news);
+    if (news.some(fact => fact.type === 'job.registered' || fact.type === 'job.updated')) {
+      const edits = configs.get(address) ?? new Map<number, JobConfig>();
+      configs.set(address, edits.set(rev, contextOf(document).config as JobConfig));
+    }
+    world.note('commit', () => `${address} rev ${rev} ${news.map(fact => `${fact.type} ${JSON.stringify(fact.data)}`).join(', ')}`);
+  }
+
+  return {
+    store: {
+      ...store,
+      async commit(writes) {
+        const results = await store.commit(writes);
+        writes.forEach((write, place) => {
+          if (results[place]?.committed) seen(write);
+        });
+        return results;
+      },
+      async settle(entries) {
+        await store.settle(entries);
+        for (const { address, rev, owed: left } of entries) {
+          const document = documents.get(address);
+          if (document?.rev === rev) documents.set(address, { ...document, owed: left });
+        }
+      },
+    },
+    read: address => documents.get(address),
+    owedOf: (address, rev) => owed.get(`${address}:${rev}`),
+    factsOf: address => facts.get(address) ?? [],
+    configsOf: address => configs.get(address) ?? new Map(),
+    get addresses() {
+      return documents.keys();
+    },
+    get commits() {
+      return commits;
+    },
+  };
+}
+
+/** What is wrong with the store at the moment. */
+export interface StoreTrouble {
+  /** Simulated ms until which every call is refused. */
+  refusesUntil: number;
+  slowUntil: number;
+  slowMs: number;
+  /** How the next commits end: with an error, and applied, not applied, or applied for some of their writes. */
+  unknown: ('applied' | 'lost' | 'partly')[];
+}
+
+export const noTrouble = (): StoreTrouble => ({ refusesUntil: 0, slowUntil: 0, slowMs: 0, unknown: [] });
+
+/** The store as one center has it.  */
+export function storeFor(parts: {
+  world: World;
+  store: Store;
+  life: Life;
+  trouble: StoreTrouble;
+  point: CrashPoint;
+}): Store {
+  const { world, store, life, trouble, point } = parts;
+  const { time } = world;
+  const dice = world.dice('store');
+
+  function call<A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+    return (...args) => {
+      const index = life.isAlive ? point.before(name) : 0;
+      if (index === 0) return never();
+      const ms = dice.between(0.1, 1) + (trouble.slowUntil > time.elapsed ? dice.between(0, trouble.slowMs) : 0);
+      const refused = trouble.refusesUntil > time.elapsed;
+      const unknown = name === 'commit' && !refused ? trouble.unknown.shift() : undefined;
+      return new Promise((resolve, reject) => {
+        time.after(ms, async () => {
+          if (!life.isAlive) return;
+          if (refused) return reject(new StoreUnavailable('the store refuses'));
+          if (unknown !== undefined) {
+            world.note('store', () => `a commit ends unknown: ${unknown}`);
+            if (unknown === 'applied') await method(...args);
+            if (unknown === 'partly') {
+              const [writes] = args as unknown as [Write[]];
+              await store.commit(writes.filter(() => dice.chance(0.5)));
+            }
+            return life.isAlive ? reject(new StoreUnavailable('the connection broke during the commit')) : undefined;
+          }
+          try {
+            const result = await method(...args);
+            if (life.isAlive && point.after(index)) resolve(result);
+          } catch (problem) {
+            reject(problem);
+          }
+        });
+      });
+    };
+  }
+
+  return Object.fromEntries(
+    Object.entries(store).map(([name, method]) => [name, call(name, method as (...args: unknown[]) => Promise<unknown>)]),
+  ) as unknown as Store;
+}
+
+/** Value and context of a committed actor, whatever its life. */
+export function stateOf(truth: Pick<Truth, 'read'>, address: string): { value: unknown; context: Record<string, unknown> } | undefined {
+  const document = truth.read(address);
+  if (!document) return undefined;
+  return snapshotOf(document);
+}
+
+const snapshotOf = ({ state }: ActorDocument) =>
+  (JSON.parse(state) as { snapshot: { value: unknown; context: Record<string, unknown> } }).snapshot;
+const contextOf = (document: ActorDocument) => snapshotOf(document).context;

@@ -1,0 +1,131 @@
+/**
+ * Watches the ports while it happens: nothing leaves without its commit (I2), commands of an earlier owner are not carried out, no process starts that may
+ * not (I5, I7).
+ */
+import type { ExecutionContext } from '../../actors/execution.ts';
+import type { Shard } from '../../actors/shard.ts';
+import type { Command } from '../../src/agent/protocol.ts';
+import type { Occurrence, Store } from '../../src/store/store.ts';
+import type { Direction } from './network.ts';
+import type { Process } from './processes.ts';
+import { stateOf, type Truth } from './truth.ts';
+import type { World } from './world.ts';
+
+export interface Witness {
+  /** A frame leaves. */
+  sends(host: string, direction: Direction, text: string): void;
+  /** A frame is handed over. */
+  arrives(host: string, direction: Direction, text: string): void;
+  /** A process is about to start. */
+  starts(process: Process): void;
+  /** The same store, with an eye on the ledger. */
+  watch(store: Store): Store;
+  readonly processes: Process[];
+}
+
+export const isLive = (process: Process): boolean => process.end === null || process.isChildAlive;
+
+export function createWitness(world: World, truth: Truth): Witness {
+  const processes: Process[] = [];
+  const byRun = new Map<string, Process>();
+  /** Highest epoch that reached a host with a command, by key; and the highest it acknowledged, by partition. */
+  const offered = new Map<string, { partition: number; epoch: number; command: Command }>();
+  const acknowledged = new Map<string, number>();
+  const stopped = new Set<string>();
+
+  function leaves(host: string, { key, type }: Command): void {
+    const [address, rev] = partsOf(key);
+    const owed = truth.owedOf(address, rev);
+    if (!owed?.includes(`"key":"${key}"`)) world.fail('I2', `a ${type} left for ${host} with key ${key}, which no commit owes`);
+  }
+
+  function acknowledges(host: string, key: string): void {
+    const known = offered.get(`${host} ${key}`);
+    if (!known) return world.fail('I6', `${host} acknowledged ${key}, which it was never sent`);
+    const place = `${host} ${known.partition}`;
+    const highest = acknowledged.get(place) ?? 0;
+    if (known.epoch < highest) {
+      world.fail('fence', `${host} carried out ${key} of epoch ${known.epoch} after one of epoch ${highest} in partition ${known.partition}`);
+    }
+    acknowledged.set(place, Math.max(highest, known.epoch));
+    const { run, type } = known.command;
+    if (type === 'stop') stopped.add(`${host} ${run.execution}:${run.item}:${run.attempt}`);
+  }
+
+  /** The verdict that stands for this attempt, and whether it is the present one. */
+  function shardOf(run: string): { context: ExecutionContext; value: unknown; shard: Shard | undefined; attempt: number } | undefined {
+    const state = stateOf(truth, `execution/${executionOf(run)}`);
+    if (!state) return undefined;
+    const context = state.context as unknown as ExecutionContext;
+    const [item, attempt] = run.split(':').slice(-2).map(Number);
+    return { context, value: state.value, shard: context.shards[item ?? -1], attempt: attempt ?? 0 };
+  }
+
+  function isLost(run: string): boolean {
+    const found = shardOf(run);
+    if (!found?.shard) return false;
+    const { shard, attempt } = found;
+    if (shard.attempt === attempt) return shard.outcome === 'lost';
+    return shard.past.some(past => past.attempt === attempt && past.outcome === 'lost');
+  }
+
+  return {
+    processes,
+    sends(host, direction, text) {
+      if (direction === 'toAgent' && /^\{"type":"(start|stop)"/.test(text)) leaves(host, JSON.parse(text) as Command);
+      if (direction === 'toCenter' && text.startsWith('{"type":"done"')) {
+        for (const key of (JSON.parse(text) as { keys: string[] }).keys) acknowledges(host, key);
+      }
+    },
+    arrives(host, direction, text) {
+      if (direction !== 'toAgent' || !/^\{"type":"(start|stop)"/.test(text)) return;
+      const command = JSON.parse(text) as Command;
+      const { partition, epoch } = command.fence;
+      const known = offered.get(`${host} ${command.key}`);
+      if (!known || known.epoch < epoch) offered.set(`${host} ${command.key}`, { partition, epoch, command });
+    },
+    starts(process) {
+      const { run, host } = process;
+      const before = byRun.get(run);
+      if (before) world.fail('I5', `${run} starts on ${host}, and has run on ${before.host} already`);
+      byRun.set(run, process);
+      if (stopped.has(`${host} ${run}`)) world.fail('I7', `${run} starts on ${host} after it acknowledged its stop`);
+      const found = shardOf(run);
+      if (!found?.shard) return world.fail('I2', `${run} starts, and there is no such shard`);
+      const { context, value, shard, attempt } = found;
+      const isWanted = value !== 'done' && shard.attempt === attempt && ['starting', 'running', 'ending'].includes(shard.status);
+      if (!isWanted && !isLost(run)) world.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
+      // Its host was cut off when the rest of the world went on without it: the policy that allows that is `failover`, the price is this process.
+      if (isLost(run)) return;
+      for (const other of processes) {
+        if (other.job !== process.job || !isLive(other) || other.run === run || isLost(other.run)) continue;
+        const sameShard = shardName(other.run) === shardName(run);
+        const otherOverlap = shardOf(other.run)?.context.config.overlap;
+        const sameExecution = executionOf(other.run) === executionOf(run);
+        if (sameShard) world.fail('I5', `${run} starts on ${host} beside ${other.run} on ${other.host}`);
+        else if (!sameExecution && context.config.overlap !== 'allow' && otherOverlap !== 'allow') {
+          world.fail('overlap', `${run} starts beside ${other.run}, and the job's overlap is ${context.config.overlap}`);
+        }
+      }
+    },
+    watch: store => ({
+      ...store,
+      async record(entries: Occurrence[]) {
+        for (const { job, to } of entries) {
+          const watermark = Number(/"watermark":(\d+)/.exec(truth.read(`job/${job}`)?.state ?? '')?.[1] ?? 0);
+          if (watermark < to) world.fail('I2', `the ledger got a verdict of ${job} for ${new Date(to).toISOString()}, which no commit has`);
+        }
+        await store.record(entries);
+      },
+    }),
+  };
+}
+
+export const executionOf = (run: string): string => run.split(':').slice(0, -2).join(':');
+const shardName = (run: string): string => run.split(':').slice(0, -1).join(':');
+
+/** Address and rev of an effect's key, `address:rev:place`. */
+function partsOf(key: string): [address: string, rev: number] {
+  const parts = key.split(':');
+  return [parts.slice(0, -2).join(':'), Number(parts.at(-2))];
+}

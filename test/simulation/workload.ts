@@ -1,0 +1,159 @@
+/** Twenty jobs and what an operator does to them in two minutes, drawn from the seed. */
+import type { JobConfig } from '../../actors/config.ts';
+import { aJob } from '../support/builders.ts';
+import type { Dice } from './dice.ts';
+import type { Behaviour } from './script.ts';
+
+export interface Cron {
+  text: string;
+  /** Seconds of each minute that it names: what the ledger is checked against, without asking the product's own reading of it. */
+  seconds: readonly number[];
+}
+
+export interface JobPlan {
+  name: string;
+  behaviour: Behaviour;
+  config: JobConfig;
+  registerAtMs: number;
+}
+
+export type Act =
+  | { do: 'trigger'; job: string; key?: string }
+  | { do: 'cancel'; job: string; nth: number }
+  | { do: 'retry'; job: string }
+  | { do: 'disable'; job: string; kill: boolean }
+  | { do: 'enable'; job: string }
+  | { do: 'update'; job: string; config: JobConfig }
+  | { do: 'deregister'; job: string }
+  | { do: 'register'; job: string; config: JobConfig }
+  | { do: 'appModify'; app: string }
+  | { do: 'appDisable'; app: string; kill: boolean }
+  | { do: 'appEnable'; app: string }
+  | { do: 'drain'; host: number }
+  | { do: 'resume'; host: number };
+
+export interface Workload {
+  apps: string[];
+  jobs: JobPlan[];
+  acts: (Act & { atMs: number })[];
+}
+
+export const JOBS = 20;
+export const STORY_MS = 120_000;
+
+const every = (from: number, step: number): number[] => {
+  const seconds: number[] = [];
+  for (let second = from; second < 60; second += step) seconds.push(second);
+  return seconds;
+};
+
+/** Every cron text a simulation uses, with its own reading. */
+export const CRONS: readonly Cron[] = [
+  { text: '* * * * * ?', seconds: every(0, 1) },
+  { text: '0/5 * * * * ?', seconds: every(0, 5) },
+  { text: '3/7 * * * * ?', seconds: every(3, 7) },
+  { text: '*/20 * * * * ?', seconds: every(0, 20) },
+  { text: '10/25 * * * * ?', seconds: every(10, 25) },
+  { text: '0,17,44 * * * * ?', seconds: [0, 17, 44] },
+  { text: '11-13 * * * * ?', seconds: [11, 12, 13] },
+  { text: '30 * * * * ?', seconds: [30] },
+];
+
+export const secondsOf = (text: string): readonly number[] => CRONS.find(cron => cron.text === text)?.seconds ?? [];
+
+const ENDLESS: Behaviour[] = ['endless', 'stubborn'];
+
+function scheduleOf(dice: Dice, behaviour: Behaviour, place: number): string[] {
+  if (place === 0) return ['* * * * * ?'];
+  if (place === 1) return [dice.pick(['0/5 * * * * ?', '3/7 * * * * ?'])];
+  if (dice.chance(0.35)) return [];
+  if (behaviour !== 'quick' || dice.chance(0.7)) return [dice.pick(['*/20 * * * * ?', '10/25 * * * * ?', '0,17,44 * * * * ?', '30 * * * * ?'])];
+  return ['11-13 * * * * ?', '0,17,44 * * * * ?'];
+}
+
+function planJob(dice: Dice, place: number, apps: string[]): JobPlan {
+  const behaviour: Behaviour =
+    place === 0
+      ? dice.pick(['quick', 'quick', 'quick', 'slow'])
+      : dice.pick(['quick', 'quick', 'slow', 'failing', 'failing', 'endless', 'stubborn', 'chatty', 'littering', 'unstartable']);
+  const name = `job${place}_${behaviour}`;
+  return { name, behaviour, config: configOf(dice, name, behaviour, place, apps), registerAtMs: dice.whole(100, 6_000) };
+}
+
+function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number, apps: string[]): JobConfig {
+  const overlap = dice.pick(['skip', 'queue', 'allow', 'replace'] as const);
+  const total = place > 1 && dice.chance(0.3) ? dice.whole(2, 5) : 1;
+  const needsEnd = ENDLESS.includes(behaviour) || behaviour === 'slow';
+  const stops = dice.chance(0.15);
+  return aJob({
+    name,
+    app: dice.chance(0.4) ? dice.pick(apps) : null,
+    command: ['work', behaviour],
+    shards: { total, parameters: {} },
+    schedules: scheduleOf(dice, behaviour, place).map(cron => ({ type: 'cron' as const, cron })),
+    timeZone: dice.pick(['UTC', 'UTC', 'Europe/Berlin', 'Asia/Kolkata']),
+    resources: { cpus: dice.pick([0.1, 0.1, 0.25, 0.5, 1]), memoryMB: 64 },
+    placement: dice.pick(['pack', 'spread'] as const),
+    partial: dice.chance(0.3),
+    overlap,
+    overlapLimit: overlap === 'allow' ? dice.whole(2, 3) : dice.whole(1, 2),
+    misfire: { policy: dice.pick(['skip', 'once', 'all'] as const), limit: dice.whole(1, 4) },
+    misfireGraceMs: dice.pick([60_000, 2_000, 5_000]),
+    retry: { attempts: dice.pick([1, 1, 2, 3]), backoffMs: dice.whole(100, 1_500), maxBackoffMs: 5_000 },
+    failover: dice.chance(0.5),
+    failoverLimit: dice.whole(1, 3),
+    disconnect: stops ? 'stop' : 'continue',
+    disconnectMs: stops ? dice.whole(2_000, 9_000) : 0,
+    timeoutMs: needsEnd && dice.chance(0.6) ? dice.whole(1_000, 9_000) : 0,
+    killGraceMs: dice.whole(200, 2_500),
+  });
+}
+
+function drawAct(dice: Dice, jobs: JobPlan[], apps: string[], changed: (plan: JobPlan) => JobConfig): Act {
+  const plan = dice.pick(jobs);
+  const job = plan.name;
+  switch (dice.whole(0, 15)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return { do: 'cancel', job, nth: dice.whole(0, 3) };
+    case 4:
+      return { do: 'disable', job, kill: dice.chance(0.5) };
+    case 5:
+      return { do: 'enable', job };
+    case 6:
+    case 7:
+      return { do: 'update', job, config: changed(plan) };
+    case 8:
+      return { do: 'deregister', job };
+    case 9:
+      return { do: 'register', job, config: changed(plan) };
+    case 10:
+      return { do: 'retry', job };
+    case 11:
+      return dice.pick<Act>([
+        { do: 'appModify', app: dice.pick(apps) },
+        { do: 'appDisable', app: dice.pick(apps), kill: dice.chance(0.3) },
+        { do: 'appEnable', app: dice.pick(apps) },
+      ]);
+    case 12:
+      return dice.pick<Act>([
+        { do: 'drain', host: dice.whole(1, 3) },
+        { do: 'resume', host: dice.whole(1, 3) },
+      ]);
+    default:
+      return dice.chance(0.5) ? { do: 'trigger', job, key: `key${dice.whole(0, 9)}` } : { do: 'trigger', job };
+  }
+}
+
+export function drawWorkload(dice: Dice): Workload {
+  const apps = ['alpha', 'beta'];
+  const jobs = Array.from({ length: JOBS }, (_, place) => planJob(dice, place, apps));
+  const changed = (plan: JobPlan) => configOf(dice, plan.name, plan.behaviour, Math.max(2, jobs.indexOf(plan)), apps);
+  const acts: Workload['acts'] = [];
+  for (const { name } of jobs.slice(2)) acts.push({ do: 'trigger', job: name, atMs: dice.whole(7_000, STORY_MS) });
+  const count = dice.whole(15, 30);
+  for (let nth = 0; nth < count; nth++) acts.push({ ...drawAct(dice, jobs, apps, changed), atMs: dice.whole(7_000, STORY_MS) });
+  return { apps, jobs, acts };
+}
