@@ -85,7 +85,8 @@ export function createCell(address: string, around: CellSurroundings): Cell {
         underWay = 0;
         if (error instanceof Unreadable) turnAway({ result: 'refused', code: 'quarantined', reason: error.message });
         else if (error instanceof StoreUnavailable) await waitForStore(error);
-        else fail(error);
+        // Where not even the burial of a message can be written, only waiting is left.
+        else if (fail(error)) await waitForStore(error instanceof Error ? error : new Error(String(error)));
       }
       if (full && mailbox.length < LIMITS.mailbox / 2) {
         full = false;
@@ -134,15 +135,15 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
   }
 
-  /** The first message of the batch failed by itself: once more from the store, then to the dead letters. */
-  function fail(error: unknown): void {
+  /** The first message of the batch failed by itself: once more from the store, then to the dead letters. True when it failed there too. */
+  function fail(error: unknown): boolean {
     if (batchMax > 1 && mailbox.length > 1) {
       // Which of them it was is found out one at a time.
       batchMax = 1;
-      return;
+      return false;
     }
     const envelope = mailbox[0];
-    if (!envelope) return;
+    if (!envelope) return false;
     envelope.failures += 1;
     envelope.error = error instanceof Error ? error.message : String(error);
     around.log({
@@ -151,6 +152,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
       text: `"${envelope.event.type}" failed (${envelope.failures} of ${LIMITS.failures})`,
       cause: error,
     });
+    return envelope.failures > LIMITS.failures;
   }
 
   async function turn(): Promise<void> {

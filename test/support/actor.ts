@@ -15,7 +15,7 @@ export interface Outcome {
   facts: { type: string; data: Record<string, unknown> }[];
 }
 
-export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], { bornAt = AT, salt = () => 'abc123' } = {}) {
+export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], { bornAt = AT, salt = (): string => 'abc123' } = {}) {
   const life = createLife(address, undefined);
   let written = '';
   const stored = () => JSON.parse(written) as State;

@@ -8,7 +8,8 @@ import { type Fleet, HostAway } from '../../src/runtime/fleet.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { PlacedFact, Store } from '../../src/store/store.ts';
-import { createManualClock } from './manual-clock.ts';
+import { aLife } from './life.ts';
+import { createManualClock, type ManualClock } from './manual-clock.ts';
 
 /** Ids that count up: readable, and the same in every run. */
 export function countingIds(): Ids {
@@ -64,17 +65,45 @@ const CAPABILITIES: HostCapabilities = {
   treeKill: 'subreaper',
 };
 
-export async function aWorld({ store = createMemoryStore(), at = START, pool = true }: { store?: Store; at?: number; pool?: boolean } = {}) {
-  const clock = createManualClock(at);
-  const ids = countingIds();
-  const fleet = scriptedFleet();
+export interface WorldParts {
+  store?: Store;
+  at?: number;
+  clock?: ManualClock;
+  ids?: Ids;
+  fleet?: ScriptedFleet;
+  /** Without the default pool. */
+  pool?: boolean;
+  /** false: timers do not fire before `runtime.arm()`. */
+  arm?: boolean;
+}
+
+export type World = Awaited<ReturnType<typeof aWorld>>;
+
+/** As after kill -9: nothing of the first world happens any more, and another program serves its store and its agents. */
+export function restarted(world: World, parts: WorldParts = {}): Promise<World> {
+  world.kill();
+  return aWorld({ ...world.outlives, pool: false, ...parts });
+}
+
+export async function aWorld({
+  store: base = createMemoryStore(),
+  at = START,
+  clock: time = createManualClock(at),
+  ids = countingIds(),
+  fleet = scriptedFleet(),
+  pool = true,
+  arm = true,
+}: WorldParts = {}) {
+  const life = aLife({ clock: time, store: base });
+  const { store } = life;
+  const clock: ManualClock = { ...life.clock, settle: time.settle, advance: time.advance };
   const facts: PlacedFact[] = [];
   const logs: RuntimeLog[] = [];
   const build = () => createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line) });
   const runtime = build();
   runtime.onFacts(more => facts.push(...more));
   await settling(clock, runtime.start());
-  runtime.arm();
+  if (arm) runtime.arm();
   const views = createViews({ store });
   const world = {
     clock,
@@ -85,6 +114,9 @@ export async function aWorld({ store = createMemoryStore(), at = START, pool = t
     logs,
     runtime,
     views,
+    kill: life.kill,
+    /** What a restart finds again. */
+    outlives: { store: base, clock: time, ids, fleet },
     /** Resolves when nothing moves any more without time passing. */
     settled: () => clock.settle(),
     /** Asks and waits until all that follows is done too. */

@@ -1,0 +1,186 @@
+import { describe, expect, test } from 'bun:test';
+import { runKey } from '../../actors/index.ts';
+import { HostAway } from '../../src/runtime/fleet.ts';
+import { aJob } from '../support/builders.ts';
+import { createFaultyStore } from '../support/faulty-store.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
+
+const job = 'job/nightly' as const;
+
+async function triggered(world: World, difference: Parameters<typeof aJob>[0] = {}): Promise<string> {
+  await world.ask(job, { type: 'job.register', config: aJob(difference) });
+  return ((await world.ask(job, { type: 'job.trigger' })) as { execution: string }).execution;
+}
+const sent = (world: World) =>
+  world.fleet.sent.map(({ host, command }) => `${command.type} ${host} ${command.run.item}:${command.run.attempt}`);
+const connected = (session: string, runs: { execution: string; item: number; attempt: number }[] = []) => ({
+  type: 'host.connected' as const,
+  session,
+  address: '',
+  capabilities: { os: 'linux', arch: 'x64', cpus: 4, memoryMB: 4096, labels: {}, agentVersion: '1', hostname: 'h1', treeKill: 'group' },
+  bootId: 'b',
+  runs,
+});
+
+describe('what is owed', () => {
+  test('leaves again after a restart, under the same key', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    world.fleet.send = () => new Promise(() => {});
+    const keys: string[] = [];
+    await triggered(world);
+    world.fleet.send = async (_, command) => void keys.push(command.key);
+    const next = await restarted(world);
+    await next.settled();
+    const again = await restarted(next);
+    await again.clock.advance(1_000);
+    // The second restart came before the first could note that it was done.
+    expect(new Set(keys).size).toBe(1);
+    const owed = await again.store.owing({ limit: 10 });
+    expect(owed).toEqual([]);
+  });
+
+  test('is carried out by whoever starts, with the epoch of the new owner', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    const seen: { key: string; epoch: number; rev: number }[] = [];
+    world.fleet.send = (_, command) => {
+      seen.push({ key: command.key, epoch: command.fence.epoch, rev: command.fence.rev });
+      return new Promise(() => {});
+    };
+    await triggered(world);
+    await restarted(world);
+    const [first, second] = seen;
+    expect(second?.key).toBe(first?.key as string);
+    expect(second?.rev).toBe(first?.rev as number);
+    expect(second?.epoch).toBe((first?.epoch ?? 0) + 1);
+  });
+
+  test('to another actor arrives once, however often it is sent', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    // Nothing is ever trimmed: each restart sends everything again.
+    store.plan(call => (call.method === 'settle' ? 'before' : undefined));
+    await world.aHost();
+    const execution = await triggered(world);
+    const revs = async (of: World) => [(await of.context(`execution/${execution}`)).rev, (await of.context('pool/default')).rev];
+    const before = await revs(world);
+    const next = await restarted(world);
+    const last = await restarted(next);
+    await last.settled();
+    expect(await revs(last)).toEqual(before);
+    expect((await last.context('pool/default')).context.hosts['h1']?.used.cpu).toBe(100);
+    expect(new Set(last.starts().map(start => start.key)).size).toBe(1);
+  });
+
+  test('is trimmed in the background once it is done, and no rev moves by that', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    const execution = await triggered(world);
+    const rev = (await world.context(`execution/${execution}`)).rev;
+    await world.clock.advance(1_000);
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect((await world.context(`execution/${execution}`)).rev).toBe(rev);
+  });
+
+  test('leaves no marks at a busy receiver once its senders are rid of it', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    await world.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow', overlapLimit: 50 }) });
+    for (let count = 0; count < 20; count++) await world.ask(job, { type: 'job.trigger' });
+    for (const start of world.starts()) await world.ended(start);
+    await world.clock.advance(1_000);
+    await world.ask('pool/default', { type: 'pool.modify', changes: { description: 'new' } });
+    const stored = await world.store.load('pool/default');
+    expect(Object.keys(JSON.parse(stored?.state ?? '{}').seen)).toEqual([]);
+  });
+});
+
+describe('commands to a host', () => {
+  test('wait while it is away, and arrive in order when it is back', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    world.fleet.here.delete('h1');
+    await triggered(world, { shards: { total: 3, parameters: {} } });
+    expect(sent(world)).toEqual([]);
+    world.fleet.ready('h1');
+    await world.settled();
+    expect(sent(world)).toEqual(['start h1 0:1', 'start h1 1:1', 'start h1 2:1']);
+  });
+
+  test('never start what was cancelled while the host was away', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    world.fleet.here.delete('h1');
+    const execution = await triggered(world);
+    await world.ask(`execution/${execution}`, { type: 'execution.cancel', reason: 'enough' });
+    world.fleet.ready('h1');
+    await world.clock.advance(1_000);
+    expect(sent(world)).toEqual(['stop h1 0:1']);
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+  });
+
+  test('never start on a host that was lost meanwhile, and end what did start there', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    world.fleet.here.delete('h1');
+    const execution = await triggered(world);
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    await world.clock.advance(60_000);
+    expect((await world.context(`execution/${execution}`)).context.outcome).toBe('lost');
+    world.fleet.ready('h1');
+    await world.settled();
+    expect(sent(world)).toEqual(['stop h1 0:1']);
+    expect(world.fleet.sent[0]?.command).toMatchObject({ as: 'superseded' });
+  });
+
+  test('are owed no longer once the host is retired', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    world.fleet.here.delete('h1');
+    await triggered(world);
+    await world.ask('host/h1', { type: 'host.retire' });
+    await world.clock.advance(1_000);
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    const next = await restarted(world);
+    await next.clock.advance(1_000);
+    expect(sent(next)).toEqual([]);
+  });
+
+  test('that the agent did not get before its session ended go again with the next', async () => {
+    const fleet = scriptedFleet();
+    const world = await aWorld({ fleet });
+    await world.aHost();
+    const { send } = fleet;
+    const cut: (() => void)[] = [];
+    fleet.send = () => new Promise((_, reject) => cut.push(() => reject(new HostAway('cut'))));
+    await triggered(world);
+    fleet.send = send;
+    for (const end of cut) end();
+    await world.settled();
+    expect(sent(world)).toEqual([]);
+    fleet.ready('h1');
+    await world.settled();
+    expect(sent(world)).toEqual(['start h1 0:1']);
+  });
+
+  test('are repeated for a run whose start did not arrive, and a run that began in this very session is not lost', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    const execution = await triggered(world);
+    await world.tell('host/h1', connected('s2'));
+    expect(sent(world)).toEqual(['start h1 0:1', 'start h1 0:1']);
+    expect(new Set(world.fleet.sent.map(each => runKey(each.command.run))).size).toBe(1);
+    const started = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1, session: 's3' } as const;
+    // The report overtakes what the pool makes of the hello.
+    await Promise.all([
+      world.runtime.tell('host/h1', connected('s3')),
+      world.runtime.tell(`execution/${execution}`, started),
+      world.settled(),
+    ]);
+    expect((await world.context(`execution/${execution}`)).context.shards[0]).toMatchObject({ status: 'running', attempt: 1 });
+    await world.tell('host/h1', connected('s4'));
+    expect((await world.context(`execution/${execution}`)).context.shards[0]).toMatchObject({ status: 'done', outcome: 'lost' });
+  });
+});

@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'bun:test';
+import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { aJob } from '../support/builders.ts';
+import { createFaultyStore, type Fault } from '../support/faulty-store.ts';
+import { aWorld, type World } from '../support/world.ts';
+
+const job = 'job/nightly' as const;
+const trigger = { type: 'job.trigger' } as const;
+
+async function aFaultyWorld() {
+  const store = createFaultyStore(createMemoryStore());
+  const world = await aWorld({ store });
+  await world.ask(job, { type: 'job.register', config: aJob() });
+  await world.clock.advance(1_000);
+  return { store, world };
+}
+const open = async (world: World) => (await world.context(job)).context.open.map(each => each.id);
+/** Resolves with what became of a promise, without waiting for it to be handled. */
+const outcomeOf = (work: Promise<unknown>) =>
+  work.then(
+    value => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+
+describe('a turn', () => {
+  test('is one at a time and in order, and several share a commit', async () => {
+    const { store, world } = await aFaultyWorld();
+    const before = (await world.context(job)).rev;
+    const commits = store.calls.filter(call => call.method === 'commit').length;
+    const [, second, third] = await Promise.all([
+      outcomeOf(world.runtime.ask(job, { type: 'job.disable', kill: false })),
+      outcomeOf(world.runtime.ask(job, trigger)),
+      outcomeOf(world.runtime.ask(job, { type: 'job.enable' })),
+      world.settled(),
+    ]);
+    expect(second).toMatchObject({ error: { code: 'refused', message: 'job/nightly is disabled' } });
+    expect(third).toEqual({ value: undefined });
+    // The first went at once; the others, which came meanwhile, went together.
+    expect((await world.context(job)).rev).toBe(before + 2);
+    expect(store.calls.filter(call => call.method === 'commit').length).toBe(commits + 2);
+  });
+
+  test('answers a refusal only after the commit of what came before it', async () => {
+    const { store, world } = await aFaultyWorld();
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    const heard: string[] = [];
+    void world.runtime.ask(job, { type: 'job.disable', kill: false }).then(() => heard.push('disabled'));
+    void world.runtime.ask(job, trigger).catch((error: Error) => heard.push(error.message));
+    await world.settled();
+    expect(heard).toEqual([]);
+    store.heal();
+    store.answerNow();
+    await world.settled();
+    expect(heard).toEqual(['disabled', 'job/nightly is disabled']);
+  });
+
+  test('lets nothing leave before its commit', async () => {
+    const { store, world } = await aFaultyWorld();
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    const facts = world.facts.length;
+    const asked = outcomeOf(world.runtime.ask(job, trigger));
+    await world.settled();
+    expect(world.facts.length).toBe(facts);
+    expect(store.calls.filter(call => call.method === 'load' && String(call.args[0]).startsWith('execution/'))).toEqual([]);
+    store.heal();
+    store.answerNow();
+    await world.settled();
+    expect(await asked).toMatchObject({ value: { joined: false } });
+    expect(world.facts.slice(facts).map(fact => fact.type)).toContain('job.triggered');
+  });
+
+  test('that changes nothing is not written', async () => {
+    const { store, world } = await aFaultyWorld();
+    const commits = store.calls.filter(call => call.method === 'commit').length;
+    await world.ask(job, { type: 'job.enable' });
+    await world.tell(job, { type: 'execution.finished', execution: 'x', outcome: 'lost', finishedAt: 0 });
+    expect(store.calls.filter(call => call.method === 'commit').length).toBe(commits);
+  });
+
+  test('of an actor that is not there says so', async () => {
+    const { world } = await aFaultyWorld();
+    await expect(world.ask('job/nobody', trigger)).rejects.toBeInstanceOf(NoSuchActor);
+    await expect(world.tell('execution/none', { type: 'execution.end', reason: '' })).rejects.toBeInstanceOf(NoSuchActor);
+    await expect(world.ask(job, { type: 'job.register', config: aJob() })).rejects.toBeInstanceOf(Refused);
+  });
+
+  test('is decided again from the store when somebody else was first', async () => {
+    const { world } = await aFaultyWorld();
+    const other = await aWorld({ store: world.outlives.store, clock: world.clock, pool: false });
+    await other.ask(job, { type: 'job.disable', kill: false });
+    await expect(world.ask(job, trigger)).rejects.toThrow('job/nightly is disabled');
+    expect(world.logs.filter(line => line.text.startsWith('somebody else wrote'))).toHaveLength(1);
+  });
+
+  test('waits in a bounded mailbox', async () => {
+    const { store, world } = await aFaultyWorld();
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    const asked = Array.from({ length: LIMITS.mailbox + 1 }, () => outcomeOf(world.runtime.ask(job, { type: 'job.disable', kill: false })));
+    const last = await Promise.race([asked.at(-1), world.settled()]);
+    expect(last).toMatchObject({ error: expect.any(Busy) });
+    store.heal();
+    store.answerNow();
+    await world.settled();
+    expect((await Promise.all(asked)).filter(outcome => 'error' in outcome)).toHaveLength(1);
+  });
+});
+
+describe('a commit whose outcome is not known', () => {
+  const faults: [Fault, string, number][] = [
+    ['before', 'was not applied: nothing of the command is left, and the caller hears that it may be asked again', 0],
+    ['after', 'was applied: the command is answered as if nothing had been', 1],
+  ];
+  test.each(faults)('%s: %s', async (fault, _, executions) => {
+    const { store, world } = await aFaultyWorld();
+    store.plan(call => (call.method === 'commit' ? fault : undefined));
+    const asked = outcomeOf(world.runtime.ask(job, trigger));
+    // The very first one only.
+    await world.clock.advance(1);
+    store.heal();
+    await world.clock.advance(10_000);
+    expect(await asked).toMatchObject(executions === 0 ? { error: expect.any(Unavailable) } : { value: { joined: false } });
+    expect(await open(world)).toHaveLength(executions);
+    expect(world.starts()).toEqual([]);
+    const written = await store.list({ kind: 'execution', limit: 10 });
+    expect(written.items).toHaveLength(executions);
+  });
+
+  test.each(['before', 'after'] as const)('%s: news of another actor is taken once and not lost', async fault => {
+    const { store, world } = await aFaultyWorld();
+    await world.aHost();
+    store.plan(call => (call.method === 'commit' && JSON.stringify(call.args).includes('"kind":"execution"') ? fault : undefined));
+    const asked = outcomeOf(world.runtime.ask(job, trigger));
+    await world.settled();
+    store.heal();
+    await world.clock.advance(10_000);
+    expect(await asked).toMatchObject({ value: { joined: false } });
+    expect(world.starts().map(start => start.run.attempt)).toEqual([1]);
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+  });
+
+  test('says in the feed that there is something to read', async () => {
+    const { store, world } = await aFaultyWorld();
+    const heard: number[] = [];
+    world.runtime.onFacts(facts => heard.push(facts.length));
+    store.plan(call => (call.method === 'commit' ? 'after' : undefined));
+    await world.ask(job, { type: 'job.disable', kill: false });
+    expect(heard).toEqual([0]);
+    expect((await world.store.history({ address: job, limit: 10 })).map(fact => fact.type)).toContain('job.disabled');
+  });
+
+  test('is known for ours where the store met its own repetition of it', async () => {
+    const { store, world } = await aFaultyWorld();
+    const { commit } = world.outlives.store;
+    world.outlives.store.commit = async writes => {
+      await commit(writes);
+      return commit(writes);
+    };
+    await expect(world.ask(job, trigger)).resolves.toMatchObject({ joined: false });
+    world.outlives.store.commit = commit;
+    expect(await open(world)).toHaveLength(1);
+    expect(store.calls.length).toBeGreaterThan(0);
+  });
+});
+
+describe('a store that is away', () => {
+  test('is told to those who ask, and what is told is kept until it is back', async () => {
+    const { store, world } = await aFaultyWorld();
+    await world.aHost();
+    const { execution } = (await world.ask(job, trigger)) as { execution: string };
+    const [start] = world.starts();
+    if (!start) throw new Error('nothing was started');
+    await world.started(start);
+    await world.clock.advance(70_000);
+    store.plan(() => 'before');
+    await expect(
+      world.runtime.ask('pool/default', { type: 'pool.modify', changes: {} }).finally(() => world.settled()),
+    ).rejects.toBeInstanceOf(Unavailable);
+    const told = outcomeOf(world.runtime.tell(`execution/${execution}`, { type: 'execution.end', reason: 'enough' }));
+    await world.clock.advance(60_000);
+    expect(world.fleet.sent).toHaveLength(1);
+    store.heal();
+    await world.clock.advance(10_000);
+    expect(await told).toEqual({ value: undefined });
+    expect(world.fleet.sent.map(each => each.command.type)).toEqual(['start', 'stop']);
+  });
+});

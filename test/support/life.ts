@@ -1,0 +1,39 @@
+/** Lives of one program on one store: each can be ended as by kill -9, after which nothing of it happens any more. */
+import type { Clock } from '../../src/clock.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+
+export interface Life {
+  clock: Clock;
+  store: Store;
+  /** The end: what is under way in the store may still happen there, but nobody hears of it, and no timer fires. */
+  kill(): void;
+}
+
+export function aLife({ clock, store }: { clock: Clock; store: Store }): Life {
+  let killed = false;
+  return {
+    clock: {
+      now: clock.now,
+      monotonic: clock.monotonic,
+      after: (ms, fn) => clock.after(ms, () => killed || fn()),
+      soon: fn => clock.soon(() => killed || fn()),
+    },
+    store: new Proxy(store, {
+      get(target, name) {
+        const real: unknown = Reflect.get(target, name);
+        if (typeof real !== 'function') return real;
+        return async (...args: unknown[]) => {
+          if (killed) return new Promise(() => {});
+          const outcome: Promise<unknown> = Reflect.apply(real, target, args);
+          const result = await outcome.catch((error: unknown) => error as Error);
+          if (killed) return new Promise(() => {});
+          if (result instanceof Error || result instanceof StoreUnavailable) throw result;
+          return result;
+        };
+      },
+    }),
+    kill() {
+      killed = true;
+    },
+  };
+}
