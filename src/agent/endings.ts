@@ -1,6 +1,5 @@
 /** From what the keeper saw to what the center is told. */
 import type { KeptRun } from './keeper/protocol.ts';
-import type { AgentLimits } from './limits.ts';
 import type { EndedReport } from './protocol.ts';
 import type { RunRecord } from './records.ts';
 
@@ -10,15 +9,14 @@ export type Ending = Omit<EndedReport, 'type' | 'id' | 'run' | 'state'>;
 const REASON_MAX = 2_000;
 
 /** The end of a process. `at` serves when the keeper has no instant of the end. */
-export function endingOf(kept: KeptRun, record: RunRecord, limits: AgentLimits, at: number): Ending {
-  const written = kept.stdoutBytes + kept.stderrBytes;
+export function endingOf(kept: KeptRun, record: RunRecord, at: number): Ending {
   const ending: Ending = {
     ...verdictOf(kept, record),
     at: Math.round(kept.endedAt ?? at),
     output: {
       stdoutBytes: kept.stdoutBytes,
       stderrBytes: kept.stderrBytes,
-      leftOutBytes: Math.max(0, written - limits.outputHeadBytes - limits.outputTailBytes),
+      leftOutBytes: kept.stdoutLeftOut + kept.stderrLeftOut,
     },
   };
   if (kept.startedAt !== null) ending.startedAt = Math.round(kept.startedAt);

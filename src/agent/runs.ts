@@ -58,7 +58,7 @@ export interface RunsParts extends OrderParts {
 }
 
 export function createRuns(parts: RunsParts): Runs {
-  const { clock, log, journal, keeping, reports, output, limits } = parts;
+  const { clock, log, journal, keeping, reports, output } = parts;
   const live = new Map<string, Live>();
   const liveOf = new Map<string, number>();
 
@@ -160,7 +160,7 @@ export function createRuns(parts: RunsParts): Runs {
     }
     if (record.endedAt !== null) return output.ended(record.run, record.outputKept, kept.lastSeq);
     if (kept.cause !== 'startFailed' && kept.startedAt !== null) void started(kept, record);
-    void finish(key, endingOf(kept, record, limits, clock.now()), { lastSeq: kept.lastSeq });
+    void finish(key, endingOf(kept, record, clock.now()), { lastSeq: kept.lastSeq });
   };
 
   const { begin } = createPreparing({ ...parts, finish: (key, ending) => finish(key, ending, 'none'), heard });
@@ -219,7 +219,7 @@ export function createRuns(parts: RunsParts): Runs {
       settle(key);
     },
     list: () =>
-      [...journal.records.values()].flatMap(record => {
+      [...journal.records.values()].flatMap((record): Hello['runs'] => {
         // Also what has ended, as long as the center has not confirmed it: else it would take a run for lost whose end is on its way.
         if (record.endedAt !== null) return record.unreported.length > 0 ? [{ run: record.run, state: 'ended' as const }] : [];
         if (!live.has(runKey(record.run))) return [];

@@ -21,6 +21,8 @@ const frames: AgentFrame[] = [];
 let waiting: (() => void)[] = [];
 let socket: WebSocket | undefined;
 let agent: ChildProcess | undefined;
+/** Output is acknowledged. */
+let keeps = true;
 
 server.on('connection', connected => {
   socket = connected;
@@ -31,7 +33,7 @@ server.on('connection', connected => {
     frames.push(frame);
     if (frame.type === 'hello') say({ type: 'welcome', host: 'h1', heartbeatMs: 5_000 });
     if (frame.type === 'report') say({ type: 'reported', ids: [frame.id] });
-    if (frame.type === 'output') say({ type: 'kept', run: frame.run, through: frame.seq });
+    if (frame.type === 'output' && keeps) say({ type: 'kept', run: frame.run, through: frame.seq });
     const ready = waiting;
     waiting = [];
     for (const one of ready) one();
@@ -48,6 +50,7 @@ async function seen<T extends AgentFrame>(fits: (frame: AgentFrame) => frame is 
 }
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
+type Output = Extract<AgentFrame, { type: 'output' }>;
 type Ended = Extract<AgentFrame, { state: 'ended' }>;
 const hello = () => seen((frame): frame is Hello => frame.type === 'hello');
 const ended = (run = aRun()) =>
@@ -112,6 +115,27 @@ describe('the program on a host', () => {
     const { text } = await seen((frame): frame is Extract<AgentFrame, { type: 'output' }> => frame.type === 'output');
     expect(text).toStartWith(`hello in ${data}/work/`);
     expect(output?.stdoutBytes).toBe(Buffer.byteLength(text));
+  });
+
+  test('counts every byte of a run that writes more than is kept: sent or left out', async () => {
+    const run = aRun({ item: 9 });
+    keeps = false;
+    const [out, err] = [5_000_000, 3_000_000];
+    const flood = (bytes: number, sign: string) => `head -c ${bytes} /dev/zero | tr '\\0' ${sign}`;
+    send(aStart({ run, spec: { command: `${flood(out, 'o')}; ${flood(err, 'e')} >&2; echo end; echo end >&2`, shell: true } }));
+    const { output } = await ended(run);
+    keeps = true;
+    const pieces = () => frames.filter((frame): frame is Output => frame.type === 'output' && runKey(frame.run) === runKey(run));
+    for (const { seq } of pieces()) send({ type: 'kept', run, through: seq });
+    const sum = (stream: string, of: (piece: Output) => number) =>
+      pieces().reduce((all, piece) => all + (piece.stream === stream ? of(piece) : 0), 0);
+    const accounted = (stream: string) => sum(stream, ({ bytes, leftOut }) => bytes + leftOut);
+    await seen((frame): frame is Output => accounted('stdout') === out + 4 && accounted('stderr') === (output?.stderrBytes ?? 0));
+    expect(output).toMatchObject({ stdoutBytes: out + 4, stderrBytes: err + 4 });
+    const leftOut = sum('stdout', piece => piece.leftOut) + sum('stderr', piece => piece.leftOut);
+    expect(leftOut).toBeGreaterThan(out + err - 3 * 1024 ** 2);
+    expect(output?.leftOutBytes).toBe(leftOut);
+    expect(pieces().map(({ seq }) => seq)).toEqual([...new Set(pieces().map(({ seq }) => seq))].sort((a, b) => a - b));
   });
 
   test('is alone with its data directory', async () => {

@@ -131,6 +131,8 @@ export function aKeeper(clock: ManualClock) {
               reason: keeper.startFails ?? null,
               stdoutBytes: 0,
               stderrBytes: 0,
+              stdoutLeftOut: 0,
+              stderrLeftOut: 0,
               lastSeq: 0,
             };
             runs.set(order.run, run);

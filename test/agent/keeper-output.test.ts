@@ -87,31 +87,43 @@ test('every byte is told or counted, whatever the limits, the bytes and the mome
     stream: fc.constantFrom('stdout' as const, 'stderr' as const),
     data: fc.uint8Array({ maxLength: 300 }),
     read: fc.nat(400),
+    // A reader whose line was cut goes on from a piece it had before.
+    back: fc.nat(20),
   });
   fc.assert(
     fc.property(fc.array(write, { maxLength: 60 }), fc.nat(300), fc.nat(300), fc.nat(4_000), (writes, headBytes, tailBytes, capacity) => {
       const spool = createMemorySpool({ capacityBytes: () => capacity });
       const log = createOutputLog(spool.segments('1'), { headBytes, tailBytes });
-      const told = { stdout: 0, stderr: 0 };
+      let told = { stdout: 0, stderr: 0 };
+      let missed = { stdout: 0, stderr: 0 };
       const wrote = { stdout: 0, stderr: 0 };
+      const past = [{ last: 0, told, missed }];
       let last = 0;
       const read = (max: number): boolean => {
         const chunks = log.read(last, max);
         for (const chunk of chunks) {
-          told[chunk.stream] += chunk.bytes + chunk.leftOut;
+          told = { ...told, [chunk.stream]: told[chunk.stream] + chunk.bytes + chunk.leftOut };
+          missed = { ...missed, [chunk.stream]: missed[chunk.stream] + chunk.leftOut };
           expect(chunk.seq).toBeGreaterThan(last);
           expect(chunk.leftOut).toBeGreaterThanOrEqual(0);
           last = chunk.seq;
+          past.push({ last, told, missed });
         }
         return chunks.length > 0;
       };
-      for (const { stream, data, read: max } of writes) {
+      for (const { stream, data, read: max, back } of writes) {
         log.add(stream, 0, data);
         wrote[stream] += data.length;
+        const earlier = past.at(-1 - back);
+        if (back > 0 && back < 10 && earlier !== undefined) ({ last, told, missed } = earlier);
         if (max > 200) read(max - 200);
       }
       log.finish(0);
+      read(1);
+      const leftOut = { stdout: log.leftOut('stdout'), stderr: log.leftOut('stderr') };
       while (read(200));
+      // Known with the end, before the rest was read.
+      expect(leftOut).toEqual(missed);
       expect(told).toEqual(wrote);
       expect({ stdout: log.written('stdout'), stderr: log.written('stderr') }).toEqual(wrote);
     }),

@@ -23,8 +23,14 @@ export function formerLife(ports: LifePorts, written: RunRecord): Life {
   async function endLeftover(): Promise<void> {
     const { clock, spawner, news } = ports;
     const { tree, boot, killGraceMs } = record;
-    const { written: bytes, lastSeq } = output();
-    const counters = { stdoutBytes: bytes('stdout'), stderrBytes: bytes('stderr'), lastSeq: lastSeq() };
+    const { written: bytes, leftOut, lastSeq } = output();
+    const counters = {
+      stdoutBytes: bytes('stdout'),
+      stderrBytes: bytes('stderr'),
+      stdoutLeftOut: leftOut('stdout'),
+      stderrLeftOut: leftOut('stderr'),
+      lastSeq: lastSeq(),
+    };
     record = { ...record, kept: { ...record.kept, ...counters, state: 'ending' } };
     // Another boot of the machine: its processes are gone, and their pids belong to others.
     if (boot === spawner.boot) await endTree(ports, tree, killGraceMs).done;

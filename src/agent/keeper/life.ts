@@ -47,7 +47,7 @@ export interface Life {
 }
 
 export function freshRecord(order: KeepOrder, tree: Tree, boot: string, now: number): RunRecord {
-  const counters = { stdoutBytes: 0, stderrBytes: 0, lastSeq: 0 };
+  const counters = { stdoutBytes: 0, stderrBytes: 0, stdoutLeftOut: 0, stderrLeftOut: 0, lastSeq: 0 };
   const open = { pid: null, endedAt: null, cause: null, exitCode: null, signal: null, reason: null };
   return { kept: { run: order.run, state: 'running', startedAt: now, ...open, ...counters }, tree, boot, killGraceMs: order.killGraceMs };
 }
@@ -71,6 +71,8 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
     ...record.kept,
     stdoutBytes: log.written('stdout') + gather.waiting('stdout'),
     stderrBytes: log.written('stderr') + gather.waiting('stderr'),
+    stdoutLeftOut: log.leftOut('stdout'),
+    stderrLeftOut: log.leftOut('stderr'),
     lastSeq: log.lastSeq(),
   });
   const tell = () => {

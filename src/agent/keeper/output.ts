@@ -22,7 +22,7 @@ const READ_WINDOW = 128 * 1024;
 
 type PerStream = { stdout: number; stderr: number };
 type Piece = { seq: number; at: number; stream: Stream; start: number; data: Uint8Array; segment: number; next: number };
-type Segment = { number: number; size: number; bytes: number; lastSeq: number };
+type Segment = { number: number; size: number; bytes: number; of: PerStream; firstSeq: number; lastSeq: number };
 
 export interface OutputLog {
   /** Takes bytes as the process wrote them; an unfinished character waits for its rest. */
@@ -33,6 +33,8 @@ export interface OutputLog {
   lastSeq(): number;
   /** Bytes taken so far. */
   written(stream: Stream): number;
+  /** Bytes of these that a reader who goes on from where it is will never be given; it is told of them as `leftOut`. Final once the streams have ended, unless it goes back to pieces that are gone. */
+  leftOut(stream: Stream): number;
 }
 
 export interface OutputLimits {
@@ -54,6 +56,15 @@ function encodeHeader(seq: number, at: number, stream: Stream, start: number, by
   return new Uint8Array(header.buffer);
 }
 
+const emptySegment = (number: number): Segment => ({ number, size: 0, bytes: 0, of: { stdout: 0, stderr: 0 }, firstSeq: 0, lastSeq: 0 });
+
+function count(segment: Segment, seq: number, stream: Stream, bytes: number): void {
+  if (segment.firstSeq === 0) segment.firstSeq = seq;
+  segment.lastSeq = seq;
+  segment.bytes += bytes;
+  segment.of[stream] += bytes;
+}
+
 /** `former`: the totals of a run that an earlier keeper spooled and that has ended; without them they are taken from what is stored. */
 export function createOutputLog(segments: Segments, limits: OutputLimits, former?: { totals: PerStream | undefined }): OutputLog {
   const tailPart = Math.max(1, Math.ceil(limits.tailBytes / TAIL_PARTS));
@@ -66,7 +77,11 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
   let markers: { seq: number; at: number; stream: Stream; total: number }[] = [];
   /** Where each stream's last stored piece ends, and in which segment it is. */
   const stored = { stdout: { end: 0, segment: -1 }, stderr: { end: 0, segment: -1 } };
-  let given: { seq: number; ends: PerStream }[] = [];
+  let given: { seq: number; ends: PerStream; told: PerStream }[] = [];
+  /** The last piece that was given, and the bytes given up to there. */
+  let reader = { seq: 0, told: { stdout: 0, stderr: 0 } };
+  /** Bytes stored behind the reader. */
+  let unread: PerStream = { stdout: 0, stderr: 0 };
   let hint = { seq: 0, segment: 0, position: 0 };
 
   /** The stored pieces from a position on; a record that its keeper could not finish ends its segment. */
@@ -105,8 +120,18 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     const oldest = table.findIndex(segment => segment.number > 0);
     const [gone] = oldest < 0 ? [] : table.splice(oldest, 1);
     if (gone === undefined) return false;
+    const lost = behind(gone, reader.seq);
+    unread = { stdout: unread.stdout - lost.stdout, stderr: unread.stderr - lost.stderr };
     segments.drop(gone.number);
     return true;
+  }
+
+  /** Bytes of a segment's pieces behind `afterSeq`. */
+  function behind(segment: Segment, afterSeq: number): PerStream {
+    if (segment.firstSeq > afterSeq) return segment.of;
+    const sum = { stdout: 0, stderr: 0 };
+    if (segment.lastSeq > afterSeq) for (const piece of walk(segment, 0)) if (piece.seq > afterSeq) sum[piece.stream] += piece.data.length;
+    return sum;
   }
 
   let lastSegment = 0;
@@ -119,7 +144,7 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     } else {
       lastSegment += 1;
     }
-    const fresh = { number: headOpen ? 0 : lastSegment, size: 0, bytes: 0, lastSeq: 0 };
+    const fresh = emptySegment(headOpen ? 0 : lastSegment);
     table.push(fresh);
     return fresh;
   }
@@ -134,8 +159,8 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
       if (segments.append(segment.number, header, data)) {
         seq += 1;
         segment.size += HEADER_BYTES + data.length;
-        segment.bytes += data.length;
-        segment.lastSeq = seq;
+        count(segment, seq, stream, data.length);
+        unread[stream] += data.length;
         stored[stream] = { end: placed[stream], segment: segment.number };
         break;
       }
@@ -186,6 +211,20 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     return ends;
   }
 
+  /** The reader is not where it was: it lost what it had, or it is another one. */
+  function turnTo(afterSeq: number): void {
+    const told = { ...given.findLast(entry => entry.seq === afterSeq)?.told };
+    reader = { seq: afterSeq, told: { stdout: told.stdout ?? 0, stderr: told.stderr ?? 0 } };
+    unread = { stdout: 0, stderr: 0 };
+    for (const segment of table) {
+      const rest = behind(segment, afterSeq);
+      for (const stream of ['stdout', 'stderr'] as const) {
+        unread[stream] += rest[stream];
+        if (told[stream] === undefined) reader.told[stream] += segment.of[stream] - rest[stream];
+      }
+    }
+  }
+
   /** Bytes missing at the end of a stream have no piece behind them that could tell, so an empty one is made up. Never stored: a successor makes up the same. */
   function mark(at: number): void {
     for (const stream of ['stdout', 'stderr'] as const) {
@@ -198,12 +237,13 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
   if (former !== undefined) {
     let at = 0;
     for (const number of segments.list()) {
-      const segment = { number, size: 0, bytes: 0, lastSeq: 0 };
+      const segment = emptySegment(number);
       table.push(segment);
       for (const piece of walk(segment, 0)) {
         segment.size = piece.next;
-        segment.bytes += piece.data.length;
-        segment.lastSeq = seq = piece.seq;
+        seq = piece.seq;
+        count(segment, seq, piece.stream, piece.data.length);
+        unread[piece.stream] += piece.data.length;
         placed[piece.stream] = piece.start + piece.data.length;
         stored[piece.stream] = { end: placed[piece.stream], segment: number };
         at = piece.at;
@@ -235,6 +275,7 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     },
     read(afterSeq, maxBytes) {
       const ends = standing(afterSeq);
+      if (afterSeq !== reader.seq) turnTo(afterSeq);
       const chunks: SpooledChunk[] = [];
       let left = maxBytes;
       const give = (piece: { seq: number; at: number; stream: Stream; start: number; data: Uint8Array }): boolean => {
@@ -244,7 +285,10 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
         const { seq, at, stream, start } = piece;
         chunks.push({ seq, at, stream, text, bytes: piece.data.length, leftOut: start - ends[stream] });
         ends[stream] = start + piece.data.length;
-        given.push({ seq, ends: { ...ends } });
+        reader.seq = seq;
+        reader.told[stream] += piece.data.length;
+        unread[stream] -= piece.data.length;
+        given.push({ seq, ends: { ...ends }, told: { ...reader.told } });
         return left > 0;
       };
       for (const segment of table) {
@@ -264,5 +308,6 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     },
     lastSeq: () => seq,
     written: stream => placed[stream] + carry[stream].length,
+    leftOut: stream => placed[stream] - reader.told[stream] - unread[stream],
   };
 }

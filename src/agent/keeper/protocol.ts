@@ -36,6 +36,9 @@ export interface KeptRun {
   /** Exact bytes written so far. */
   stdoutBytes: number;
   stderrBytes: number;
+  /** Those of them that fell out of the spool before anybody read them; final with the end. */
+  stdoutLeftOut: number;
+  stderrLeftOut: number;
   /** Highest `seq` spooled so far. */
   lastSeq: number;
 }
