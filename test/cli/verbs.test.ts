@@ -308,3 +308,20 @@ describe('a join token', () => {
     expect(center.asked[0]?.body).toEqual({ pool: 'west', uses: 3 });
   });
 });
+
+describe('troupe ready', () => {
+  test('waits for a center that is about to serve', async () => {
+    let asked = 0;
+    const { shell } = at({
+      'GET /v1/ready': () => (++asked < 3 ? error(503, 'unavailable', 'the center is starting or stopping') : { status: 'ready' }),
+    });
+    const { exit, out } = await troupe('ready --wait-ms 10000', shell);
+    expect({ exit, out, asked }).toEqual({ exit: 0, out: 'ready\n', asked: 3 });
+  });
+
+  test('says why not', async () => {
+    const { shell } = at({ 'GET /v1/ready': error(503, 'unavailable', 'the store cannot commit now') });
+    const { exit, said } = await troupe('ready', shell);
+    expect({ exit, said }).toEqual({ exit: 4, said: ['troupe: the store cannot commit now'] });
+  });
+});

@@ -12,6 +12,7 @@ import { login, logout } from './login.ts';
 import { logs } from './logs.ts';
 import { next } from './next.ts';
 import { pools } from './pools.ts';
+import { ready } from './ready.ts';
 import { trigger } from './trigger.ts';
 import { up } from './up.ts';
 import { watch } from './watch.ts';
@@ -33,4 +34,5 @@ export const VERBS: Record<string, Entry> = {
   hosts,
   pools,
   'join-token': joinToken,
+  ready,
 };

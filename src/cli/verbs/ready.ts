@@ -1,0 +1,27 @@
+/** `troupe ready`: for health checks, and for scripts that start a center and go on once it serves. */
+import { pause } from '../../clock.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { whole } from '../options.ts';
+import { verb } from '../verb.ts';
+
+const LOOK_MS = 250;
+
+export const ready = verb({
+  says: 'ends with 0 when the center serves, else with 4 and the reason',
+  takes: [],
+  options: { 'wait-ms': whole('MS', 'wait up to this long until it does (default: 0)') },
+  async run({ client, shell, print, values }) {
+    const until = shell.clock.monotonic() + (values['wait-ms'] ?? 0);
+    for (;;) {
+      try {
+        const answer = await client.get('/v1/ready');
+        await print.show(answer, () => ['ready']);
+        return EXIT.done;
+      } catch (error) {
+        const mayCome = error instanceof Failure && error.exit === EXIT.unreachable;
+        if (!mayCome || shell.signal.aborted || shell.clock.monotonic() >= until) throw error;
+      }
+      await pause(shell.clock, LOOK_MS, shell.signal);
+    }
+  },
+});
