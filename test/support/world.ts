@@ -131,8 +131,8 @@ export async function aWorld({
       if (!view) throw new Error(`there is no ${address}`);
       return view;
     },
-    async aHost(name = 'h1', { cpus = 4, memoryMB = 4096 } = {}) {
-      await world.ask(`host/${name}`, { type: 'host.enroll', id: name, name, pool: 'default', publicKey: name, graceMs: 60_000 });
+    async aHost(name = 'h1', { cpus = 4, memoryMB = 4096, graceMs = 60_000 } = {}) {
+      await world.ask(`host/${name}`, { type: 'host.enroll', id: name, name, pool: 'default', publicKey: name, graceMs });
       fleet.ready(name);
       await world.tell(`host/${name}`, {
         type: 'host.connected',
@@ -171,13 +171,18 @@ export async function aWorld({
   return world;
 }
 
-/** The clock's `soon` only runs while it settles. */
-async function settling<T>(clock: { settle(): Promise<void> }, work: Promise<T>): Promise<T> {
+/** The clock's `soon` only runs while it settles; and under many commits in no time the committer paces itself by a few milliseconds. */
+async function settling<T>(clock: Pick<ManualClock, 'settle' | 'advance'>, work: Promise<T>): Promise<T> {
+  let pending = true;
   const outcome = work.then(
     value => ({ value }),
     error => ({ error: error as Error }),
   );
+  void outcome.then(() => {
+    pending = false;
+  });
   await clock.settle();
+  for (let waits = 0; pending && waits < 20; waits++) await clock.advance(2);
   const result = await outcome;
   if ('error' in result) throw result.error;
   return result.value;
