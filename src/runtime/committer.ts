@@ -26,18 +26,38 @@ export function createCommitter({ store, clock }: { store: Pick<ActorStore, 'com
   let waiting: Waiting[] = [];
   let busy = false;
   let idle: (() => void)[] = [];
+  let windowFrom = 0;
+  let callsInWindow = 0;
+  let writesInWindow = 0;
 
   function begin(): void {
     if (busy) return;
     busy = true;
-    // Everything that is ready in this tick of the event loop goes along.
-    clock.soon(() => void flush());
+    // Everything that is ready in this tick of the event loop goes along. While calls come thick and fast, a little waiting makes fewer, larger
+    // ones of them: each costs the disk the same however much it carries. A lone trigger and what follows from it never waits.
+    if (isBusyTime()) clock.after(LIMITS.commitPaceMs, () => void flush());
+    else clock.soon(() => void flush());
+  }
+
+  function isBusyTime(): boolean {
+    const now = clock.monotonic();
+    if (now - windowFrom > LIMITS.commitWindowMs) {
+      windowFrom = now;
+      callsInWindow = 0;
+      writesInWindow = 0;
+    }
+    callsInWindow += 1;
+    if (callsInWindow <= LIMITS.commitsUnpaced || now === windowFrom) return false;
+    // One asker after the other makes calls of one write each: waiting would gather nothing. Nor need large calls become larger.
+    const mean = writesInWindow / callsInWindow;
+    return mean > LIMITS.commitPaceFrom && mean < LIMITS.commitPaceTo;
   }
 
   async function flush(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting.slice(0, LIMITS.commitWrites);
       waiting = waiting.slice(batch.length);
+      writesInWindow += batch.length;
       await commit(batch);
     }
     busy = false;

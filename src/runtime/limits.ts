@@ -6,6 +6,12 @@ export const LIMITS = {
   turnMessages: 64,
   /** Documents of one group commit; further ones go with the next. */
   commitWrites: 256,
+  /** More group commits than this within the window, of a mean size between these, and the next ones are held back this long to gather more. */
+  commitPaceFrom: 1.25,
+  commitPaceTo: 32,
+  commitsUnpaced: 24,
+  commitWindowMs: 50,
+  commitPaceMs: 2,
   /** Actors kept in memory; beyond it the ones longest idle are dropped and wake from the store when needed. */
   cells: 20_000,
   /** Failures on one message before it goes to the dead letters and its actor into quarantine. */

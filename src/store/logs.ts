@@ -9,7 +9,7 @@
  */
 import { add, type Attempt, attemptKey, type AttemptName, copyOf, dropExcess, freshAttempt } from './logs/attempt.ts';
 import { recordsOf } from './logs/read.ts';
-import { olderTallies, readTally, tallyRecords } from './logs/tally.ts';
+import { BEFORE_ALL, olderTallies, readTally, tallyRecords } from './logs/tally.ts';
 import type { OutputChunk, OutputStore } from './store.ts';
 
 /** Kept per attempt unless said otherwise: bytes of output, and CHUNK_WEIGHT for each piece. */
@@ -114,6 +114,10 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
 /** The attempt as the store has it; a fresh one where it has nothing. */
 async function load(store: OutputStore, name: AttemptName, half: number): Promise<Attempt> {
   const attempt = freshAttempt(name);
+  // Most runs write little and are new here: one question tells so.
+  const { execution, item } = name;
+  const [first] = await store.output({ execution, item, after: { item, attempt: name.attempt, seq: BEFORE_ALL }, limit: 1 });
+  if (first?.attempt !== name.attempt) return attempt;
   const tally = await readTally(store, name);
   if (tally) {
     const { headEnd, through, stdout, stderr } = tally;
