@@ -63,8 +63,8 @@ export function createAgent(parts: AgentParts): Agent {
   return {
     async run(signal) {
       const journal = await openJournal({ disk, limits, log, now: clock.now() });
-      const { link, keeping, runs, watch } = wire(parts, { limits, spans, journal, signal });
-      await Promise.all([link.run(signal), keeping.run(signal), sweep(parts, spans, journal, signal)]);
+      const { link, keeping, runs, output, watch } = wire(parts, { limits, spans, journal, signal });
+      await Promise.all([link.run(signal), keeping.run(signal), sweep(parts, { spans, journal, output, signal })]);
       watch.up();
       runs.breakOff();
       await journal.flushed();
@@ -76,6 +76,7 @@ interface Wired {
   link: Link;
   keeping: Keeping;
   runs: Runs;
+  output: Output;
   watch: DisconnectWatch;
 }
 
@@ -151,7 +152,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   reports.restore();
   runs.resume();
   watch.down();
-  return { link, keeping, runs, watch };
+  return { link, keeping, runs, output, watch };
 }
 
 function hello(parts: AgentParts, journal: Journal, runs: Runs, nonce: string): Hello {
@@ -171,10 +172,12 @@ function hello(parts: AgentParts, journal: Journal, runs: Runs, nonce: string): 
   };
 }
 
-async function sweep(parts: AgentParts, spans: AgentSpans, journal: Journal, signal: AbortSignal): Promise<void> {
+async function sweep(parts: AgentParts, own: { spans: AgentSpans; journal: Journal; output: Output; signal: AbortSignal }): Promise<void> {
+  const { spans, journal, output, signal } = own;
   while (!signal.aborted) {
     await pause(parts.clock, spans.sweepMs, signal);
     if (signal.aborted) return;
     for (const sentence of await journal.sweep(parts.clock.now())) parts.log.warn(sentence);
+    output.sweep();
   }
 }

@@ -9,8 +9,10 @@ export interface AgentLimits {
   /** Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first. */
   endedKeptMax: number;
   endedKeptMs: number;
-  /** A report or output that no center took for this long is given up. */
+  /** A report or output that no center took for this long after the end of its run is given up. */
   undeliveredMs: number;
+  /** Bytes of output of ended runs that no center has taken yet; beyond, that of the runs that ended first is given up. */
+  undeliveredBytes: number;
   /** Bytes appended to the journal before it is written anew without what is over. */
   journalAppendMax: number;
   /** Bytes kept free on purpose, given back when the disk is full so that ends can still be noted. */
@@ -36,6 +38,7 @@ export const agentLimits: AgentLimits = {
   endedKeptMax: 10_000,
   endedKeptMs: 24 * 3_600_000,
   undeliveredMs: 7 * 24 * 3_600_000,
+  undeliveredBytes: 1024 ** 3,
   journalAppendMax: 8 * 1024 * 1024,
   reserveBytes: 1024 * 1024,
   outputHeadBytes: 1024 * 1024,

@@ -12,8 +12,8 @@ import { type OutputFrame, type Run, runKey } from './protocol.ts';
 export interface Output {
   /** There may be something to read behind `keptThrough`. Saying it twice is fine. */
   news(run: Run, keptThrough: number): void;
-  /** The run has ended; `lastSeq` is the last there will be. `delivered` follows once the center has kept it. */
-  ended(run: Run, keptThrough: number, lastSeq: number): void;
+  /** The run has ended. `delivered` follows once the center has kept everything, or it was given up. Saying it twice is fine. */
+  ended(run: Run, keptThrough: number, spooled: Spooled): void;
   /** The center has stored everything through this `seq`. */
   kept(run: Run, through: number): void;
   /** No more of this run. */
@@ -21,13 +21,29 @@ export interface Output {
   /** The link is up: what was not acknowledged is sent again. */
   up(): void;
   down(): void;
+  /** Gives up what no center took for too long. */
+  sweep(): void;
 }
+
+/** What the keeper has of an ended run: the last piece there will be, its size, and the instant of the end. */
+export interface Spooled {
+  lastSeq: number;
+  bytes: number;
+  at: number;
+}
+
+/** What an ended run occupies on this host besides its output, about. */
+const RUN_BYTES = 1_024;
+/** Of the limit, what is left after giving up: not one run each time from then on. */
+const LEFT_SHARE = 0.9;
 
 interface Stream {
   run: Run;
   kept: number;
   sent: number;
   lastSeq: number | undefined;
+  /** Of an ended run. */
+  waiting: { bytes: number; at: number } | undefined;
   /** Something may be waiting in the spool. */
   more: boolean;
   /** Sent and not yet acknowledged, oldest first. */
@@ -50,6 +66,7 @@ export function createOutput(parts: OutputParts): Output {
   const { clock, keeping, log, limits, spans } = parts;
   const streams = new Map<string, Stream>();
   let flightBytes = 0;
+  let waitingBytes = 0;
   let connected = false;
   // Counts the links: what was read for an earlier one is read again.
   let session = 0;
@@ -72,7 +89,23 @@ export function createOutput(parts: OutputParts): Output {
     const stream = streams.get(key);
     if (!stream) return;
     land(stream, stream.flightBytes);
+    waitingBytes -= stream.waiting?.bytes ?? 0;
     streams.delete(key);
+  };
+
+  /** Oldest ends first, as long as `isTooMuch` says so. */
+  const giveUp = (why: string, isTooMuch: (at: number) => boolean) => {
+    const ended = [...streams].flatMap(([key, { waiting }]) => (waiting ? [{ key, ...waiting }] : []));
+    let bytes = 0;
+    let runs = 0;
+    for (const one of ended.sort((a, b) => a.at - b.at)) {
+      if (!isTooMuch(one.at)) break;
+      runs++;
+      bytes += one.bytes;
+      remove(one.key);
+      parts.on.delivered(one.key);
+    }
+    if (runs > 0) log.warn(`output of ended runs is given up, ${why}`, { runs, bytes });
   };
 
   const look = (key: string) => {
@@ -158,7 +191,16 @@ export function createOutput(parts: OutputParts): Output {
     const key = runKey(run);
     const known = streams.get(key);
     if (known) return known;
-    const stream: Stream = { run, kept: keptThrough, sent: keptThrough, lastSeq: undefined, more: false, flight: [], flightBytes: 0 };
+    const stream: Stream = {
+      run,
+      kept: keptThrough,
+      sent: keptThrough,
+      lastSeq: undefined,
+      waiting: undefined,
+      more: false,
+      flight: [],
+      flightBytes: 0,
+    };
     streams.set(key, stream);
     return stream;
   };
@@ -168,11 +210,16 @@ export function createOutput(parts: OutputParts): Output {
       streamOf(run, keptThrough).more = true;
       pump();
     },
-    ended(run, keptThrough, lastSeq) {
+    ended(run, keptThrough, { lastSeq, bytes, at }) {
       const stream = streamOf(run, keptThrough);
+      waitingBytes += bytes + RUN_BYTES - (stream.waiting?.bytes ?? 0);
+      stream.waiting = { bytes: bytes + RUN_BYTES, at };
       stream.lastSeq = lastSeq;
       stream.more = stream.sent < lastSeq;
       look(runKey(run));
+      const most = limits.undeliveredBytes;
+      if (waitingBytes > most)
+        giveUp(`no center took it and there are more than ${most} bytes of it`, () => waitingBytes > most * LEFT_SHARE);
       pump();
     },
     kept(run, through) {
@@ -192,6 +239,10 @@ export function createOutput(parts: OutputParts): Output {
       connected = true;
       for (const stream of streams.values()) rewind(stream);
       pump();
+    },
+    sweep() {
+      const before = clock.now() - limits.undeliveredMs;
+      giveUp(`no center took it for ${limits.undeliveredMs} ms`, at => at < before);
     },
     down() {
       session++;

@@ -16,7 +16,7 @@ import type { KeptRun } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import type { AgentSpans } from './limits.ts';
 import type { OrderParts } from './order.ts';
-import type { Output } from './output.ts';
+import type { Output, Spooled } from './output.ts';
 import { createPreparing, type Live } from './preparing.ts';
 import { type Hello, runKey, type StartedReport } from './protocol.ts';
 import type { Change, RunRecord } from './records.ts';
@@ -56,6 +56,12 @@ export interface RunsParts extends OrderParts {
   output: Output;
   signal: AbortSignal;
 }
+
+const spooledOf = ({ lastSeq, stdoutBytes, stderrBytes, stdoutLeftOut, stderrLeftOut }: KeptRun, at: number): Spooled => ({
+  lastSeq,
+  bytes: stdoutBytes + stderrBytes - stdoutLeftOut - stderrLeftOut,
+  at,
+});
 
 export function createRuns(parts: RunsParts): Runs {
   const { clock, log, journal, keeping, reports, output } = parts;
@@ -106,7 +112,7 @@ export function createRuns(parts: RunsParts): Runs {
     if (record && !record.settled) journal.note([{ run: key, set: { settled: true } }]);
   };
 
-  const finish = async (key: string, ending: Ending, spool: { lastSeq: number } | 'none' | 'unknown'): Promise<void> => {
+  const finish = async (key: string, ending: Ending, spool: Spooled | 'none' | 'unknown'): Promise<void> => {
     const record = journal.records.get(key);
     if (!record || record.endedAt !== null) return;
     const report = endedReport(journal.nextId(), record, ending);
@@ -118,7 +124,7 @@ export function createRuns(parts: RunsParts): Runs {
     reports.add(report);
     await tidy(key, record);
     if (spool === 'none') settle(key);
-    else if (spool !== 'unknown') output.ended(record.run, record.outputKept, spool.lastSeq);
+    else if (spool !== 'unknown') output.ended(record.run, record.outputKept, spool);
   };
 
   const lose = (key: string, reason: string) => finish(key, { outcome: 'lost', at: Math.round(clock.now()), reason }, 'unknown');
@@ -158,9 +164,10 @@ export function createRuns(parts: RunsParts): Runs {
       if (kept.state === 'running' && (record.stop || record.endedAt !== null)) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
       return;
     }
-    if (record.endedAt !== null) return output.ended(record.run, record.outputKept, kept.lastSeq);
+    if (record.endedAt !== null) return output.ended(record.run, record.outputKept, spooledOf(kept, record.endedAt));
     if (kept.cause !== 'startFailed' && kept.startedAt !== null) void started(kept, record);
-    void finish(key, endingOf(kept, record, clock.now()), { lastSeq: kept.lastSeq });
+    const ending = endingOf(kept, record, clock.now());
+    void finish(key, ending, spooledOf(kept, ending.at));
   };
 
   const { begin } = createPreparing({ ...parts, finish: (key, ending) => finish(key, ending, 'none'), heard });

@@ -209,6 +209,60 @@ describe('output', () => {
     await world.quit();
   });
 
+  describe('that no center takes', () => {
+    /** Runs that have ended one second apart, each with so many characters of output. */
+    const ended = async (world: ReturnType<typeof aWorld>, ...sizes: number[]) => {
+      world.center.eager = false;
+      await world.start();
+      for (const [item, size] of sizes.entries()) {
+        const run = aRun({ item });
+        await world.send(aStart({ run }));
+        world.keeper.write(runKey(run), 'x'.repeat(size));
+        world.keeper.end(runKey(run));
+        await world.clock.advance(1_000);
+      }
+    };
+    const saying = (world: ReturnType<typeof aWorld>) => world.log.filter(line => line.includes('is given up'));
+
+    test('is given up beyond so many bytes, oldest ends first', async () => {
+      const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
+      await ended(world, 40_000, 40_000, 40_000);
+      expect(world.keeper.forgotten).toEqual([runKey(aRun({ item: 0 }))]);
+      expect(saying(world)).toHaveLength(1);
+      await world.send({ type: 'kept', run: aRun({ item: 2 }), through: 1 });
+      expect(world.keeper.forgotten).toEqual([0, 2].map(item => runKey(aRun({ item }))));
+      await world.quit();
+    });
+
+    test('is given up beyond an age', async () => {
+      const world = aWorld({ limits: { undeliveredMs: 300_000 } });
+      await ended(world, 10, 10);
+      await world.clock.advance(295_000);
+      expect(world.keeper.forgotten).toEqual([]);
+      await world.clock.advance(70_000);
+      expect(world.keeper.forgotten).toEqual([0, 1].map(item => runKey(aRun({ item }))));
+      expect(saying(world)).toContain('output of ended runs is given up, no center took it for 300000 ms');
+      await world.quit();
+    });
+
+    test('is counted anew by the next agent, and what the center keeps counts no more', async () => {
+      const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
+      await ended(world, 40_000, 40_000);
+      await world.kill();
+      await world.start();
+      await world.send({ type: 'kept', run: aRun({ item: 0 }), through: 1 });
+      for (const item of [2, 3]) {
+        const run = aRun({ item });
+        await world.send(aStart({ run }));
+        world.keeper.write(runKey(run), 'x'.repeat(40_000));
+        world.keeper.end(runKey(run));
+        await world.clock.settle();
+      }
+      expect(world.keeper.forgotten).toEqual([0, 1].map(item => runKey(aRun({ item }))));
+      await world.quit();
+    });
+  });
+
   test('of all runs together has a window too, and no run starves', async () => {
     const world = aWorld({ limits: { outputWindowAll: 3 * OUTPUT_TEXT_MAX, outputReadBytes: 1 } });
     world.center.eager = false;
