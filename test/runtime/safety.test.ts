@@ -1,0 +1,119 @@
+/** Each safety property with the parts we ship, and red with a part that breaks it. */
+import { describe, expect, test } from 'bun:test';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
+import { answersBeforeCommit, dropsEntries, forgetsMarks, ignoresRev, recordsTwice } from '../support/broken.ts';
+import { aJob } from '../support/builders.ts';
+import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
+
+const job = 'job/nightly' as const;
+const everySecond = { type: 'cron', cron: '* * * * * ?' } as const;
+
+/** Commands that reached a host although the commit that owes them is not in the store. */
+async function leaks(wrap: (store: Store) => Store): Promise<string[]> {
+  const truth = createMemoryStore();
+  const fleet = scriptedFleet();
+  const { send } = fleet;
+  const found: string[] = [];
+  fleet.send = async (host, command) => {
+    const stored = await truth.load(`execution/${command.run.execution}`);
+    if ((stored?.rev ?? 0) < command.fence.rev) found.push(command.key);
+    return send(host, command);
+  };
+  const world = await aWorld({ store: wrap(truth), fleet });
+  await world.aHost();
+  await world.ask(job, { type: 'job.register', config: aJob() });
+  await world.ask(job, { type: 'job.trigger' });
+  await world.clock.advance(1_000);
+  return found;
+}
+
+/** Times that an actor took a message of another a second time, over restarts that send everything again. */
+async function repeats(wrap: (store: Store) => Store): Promise<number> {
+  const store = createMemoryStore();
+  const settle = store.settle;
+  store.settle = async () => {};
+  let world: World = await aWorld({ store: wrap(store) });
+  await world.ask(job, { type: 'job.register', config: aJob() });
+  await world.ask(job, { type: 'job.trigger' });
+  const rev = async () => (await world.store.load('pool/default'))?.rev ?? 0;
+  const before = await rev();
+  // Each round commits twice by itself, so that a repeat finds the pool changed since the first time.
+  const rounds = 2;
+  for (let round = 0; round < rounds; round++) {
+    const { execution } = (await world.context(job)).context.open.map(open => ({ execution: open.id }))[0] ?? { execution: '' };
+    await world.ask('pool/default', { type: 'pool.modify', changes: {} });
+    await world.tell('pool/default', { type: 'pool.withdraw', execution });
+    world = await restarted(world);
+    await world.settled();
+  }
+  store.settle = settle;
+  return (await rev()) - before - 2 * rounds;
+}
+
+/** Due times of ten seconds, over a restart that writes its entries again, that have no entry or more than one. */
+async function unaccounted(wrap: (store: Store) => Store): Promise<number[]> {
+  const base = createMemoryStore();
+  base.settle = async () => {};
+  const world = await aWorld({ store: wrap(base) });
+  await world.ask(job, { type: 'job.register', config: aJob({ schedules: [everySecond] }) });
+  await world.clock.advance(10_000);
+  const next = await restarted(world);
+  await next.settled();
+  const entries = await next.store.occurrences({ job: 'nightly', limit: 100 });
+  const dues = Array.from({ length: 10 }, (_, place) => world.clock.now() - (9 - place) * 1_000);
+  return dues.filter(due => entries.filter(entry => entry.from <= due && entry.to >= due).length !== 1);
+}
+
+/** Executions that two centers made where one was allowed. */
+async function doubled(wrap: (store: Store) => Store): Promise<number> {
+  const store = wrap(createMemoryStore());
+  const one = await aWorld({ store });
+  await one.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow', overlapLimit: 1 }) });
+  const two = await aWorld({ store, clock: one.clock, ids: one.ids, pool: false });
+  await two.tell(job, { type: 'app.refused', app: 'none', reason: '' });
+  const trigger = () => ({ type: 'job.trigger' }) as const;
+  await Promise.all([one.runtime.ask(job, trigger()).catch(() => {}), two.runtime.ask(job, trigger()).catch(() => {}), one.settled()]);
+  return (await store.list({ kind: 'execution', limit: 10 })).items.length - 1;
+}
+
+const asShipped = (store: Store): Store => store;
+
+describe('the commit gate', () => {
+  test('lets no command out before its commit', async () => {
+    expect(await leaks(asShipped)).toEqual([]);
+  });
+  test('is missed where it is broken', async () => {
+    expect(await leaks(answersBeforeCommit)).not.toEqual([]);
+  });
+});
+
+describe('the marks of what was taken', () => {
+  test('let nothing be taken twice', async () => {
+    expect(await repeats(asShipped)).toBe(0);
+  });
+  test('are missed where they are forgotten', async () => {
+    expect(await repeats(forgetsMarks)).toBeGreaterThan(0);
+  });
+});
+
+describe('the occurrence ledger', () => {
+  test('has one entry for each due time', async () => {
+    expect(await unaccounted(asShipped)).toEqual([]);
+  });
+  test.each([
+    ['writes twice', recordsTwice],
+    ['drops', dropsEntries],
+  ] as const)('is found out where it %s', async (_, wrap) => {
+    expect(await unaccounted(store => wrap(store))).not.toEqual([]);
+  });
+});
+
+describe('the rev of a document', () => {
+  test('lets one of two writers win', async () => {
+    expect(await doubled(asShipped)).toBe(0);
+  });
+  test('is missed where it is not asked for', async () => {
+    expect(await doubled(ignoresRev)).toBeGreaterThan(0);
+  });
+});
