@@ -8,6 +8,8 @@ const ROOT = resolve(import.meta.dir, '../..');
 
 export interface House {
   url: string;
+  /** Data of center and agent. */
+  directory: string;
   center: ChildProcess;
   agent: ChildProcess;
   /** JSON in, JSON out; throws with the answer's text when it is no success. */
@@ -61,6 +63,7 @@ export async function aHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Promise<
   await until(async () => (await call<{ items: { status: string }[] }>('GET', '/v1/hosts')).items.some(host => host.status === 'ready'));
   return {
     url,
+    directory,
     center,
     agent,
     call,

@@ -5,9 +5,10 @@
 import { aHouse, type House, until } from './house.ts';
 import { type BenchResult, median } from './report.ts';
 
-const RUNS = 1_500;
-const JOBS = 8;
-const IN_FLIGHT = 32;
+const RUNS = 3_072;
+const WARM_UP = 1_536;
+const JOBS = 4;
+const SHARDS = 32;
 const COMMAND = ['sh', '-c', 'echo $TROUPE_EXECUTION'];
 
 export async function bench(): Promise<BenchResult> {
@@ -17,19 +18,18 @@ export async function bench(): Promise<BenchResult> {
       await house.call('POST', '/v1/jobs', {
         name: `echo${job}`,
         command: COMMAND,
-        overlap: 'allow',
-        overlapLimit: 1_000,
+        shards: { total: SHARDS },
         resources: { cpus: 0.01, memoryMB: 1 },
       });
     }
-    await round(house, RUNS / 5);
+    await round(house, WARM_UP);
     const ours: number[] = [];
     const bare: number[] = [];
     for (let each = 0; each < 3; each++) {
       bare.push(await bareRound(RUNS));
       ours.push(await round(house, RUNS));
     }
-    const lost = await unaccounted(house, RUNS / 5 + 3 * RUNS);
+    const lost = await unaccounted(house, (WARM_UP + 3 * RUNS) / SHARDS);
     const figures = {
       runsPerSecond: Math.round(median(ours)),
       bareSpawnPerSecond: Math.round(median(bare)),
@@ -42,32 +42,21 @@ export async function bench(): Promise<BenchResult> {
   }
 }
 
-/** Triggers `runs` times with a bounded number of open executions, until all are done. */
+/** Each job is triggered again as soon as its execution is done: JOBS x SHARDS processes are under way at any time. */
 async function round(house: House, runs: number): Promise<number> {
   const began = performance.now();
-  let next = 0;
-  const asker = async () => {
-    for (let run = next++; run < runs; run = next++) {
-      for (;;) {
-        const answer = await fetch(`${house.url}/v1/jobs/echo${run % JOBS}/trigger`, { method: 'POST' });
-        await answer.text();
-        if (answer.ok) break;
-        await Bun.sleep(5);
-      }
+  let left = runs / SHARDS;
+  const again = async (job: number) => {
+    while (left > 0) {
+      left -= 1;
+      const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/echo${job}/trigger`);
+      await until(
+        async () => (await house.call<{ status: string }>('GET', `/v1/executions/${encodeURIComponent(execution)}`)).status === 'done',
+      );
     }
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, asker));
-  await until(async () => await isQuiet(house));
+  await Promise.all(Array.from({ length: JOBS }, (_, job) => again(job)));
   return (runs * 1000) / (performance.now() - began);
-}
-
-/** Nothing waits, nothing runs. */
-async function isQuiet(house: House): Promise<boolean> {
-  for (const status of ['running', 'pending']) {
-    const open = await house.call<{ items: unknown[] }>('GET', `/v1/executions?status=${status}&limit=1`);
-    if (open.items.length > 0) return false;
-  }
-  return true;
 }
 
 async function count(house: House, outcome: string): Promise<number> {
@@ -84,16 +73,23 @@ async function count(house: House, outcome: string): Promise<number> {
   return total;
 }
 
-/** Runs without a good end, or whose output is not exactly what they wrote. A sample of the output is read back. */
-async function unaccounted(house: House, expected: number): Promise<number> {
-  let lost = expected - (await count(house, 'succeeded'));
-  const sample = await house.call<{ items: { id: string }[] }>('GET', '/v1/executions?limit=200');
-  for (const { id } of sample.items) {
-    const text = await (
-      await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })
-    ).text();
-    if (text !== `${id}\n`) lost += 1;
-  }
+/** Runs without a good end in the ledger, and runs whose kept output is not exactly the line they wrote. */
+async function unaccounted(house: House, executions: number): Promise<number> {
+  let lost = (executions - (await count(house, 'succeeded'))) * SHARDS;
+  let cursor: string | null = null;
+  do {
+    const page: { items: { id: string }[]; next: string | null } = await house.call(
+      'GET',
+      `/v1/executions?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+    );
+    for (const { id } of page.items) {
+      const text = await (
+        await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })
+      ).text();
+      lost += SHARDS - text.split('\n').filter(line => line === id).length;
+    }
+    cursor = page.next;
+  } while (cursor);
   return lost;
 }
 

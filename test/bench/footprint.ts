@@ -1,0 +1,39 @@
+/** Cold start of the center to its first answer; memory of center, agent and keeper once they have been idle for a while. */
+import { aHouse, keepersOf } from './house.ts';
+import { type BenchResult, median } from './report.ts';
+
+const IDLE_MS = 10_000;
+
+export async function bench(): Promise<BenchResult> {
+  const starts: number[] = [];
+  for (let each = 0; each < 3; each++) {
+    const house = await aHouse();
+    starts.push(house.startedMs);
+    await house.close();
+  }
+  const house = await aHouse();
+  try {
+    // One run, so that the keeper is there.
+    await house.call('POST', '/v1/jobs', { name: 'one', command: ['true'] });
+    await house.call('POST', '/v1/jobs/one/trigger');
+    await Bun.sleep(IDLE_MS);
+    const center = house.memoryOf(house.center.pid ?? 0);
+    const agent = house.memoryOf(house.agent.pid ?? 0);
+    const keeper = keepersOf(house.directory).reduce((sum, pid) => sum + house.memoryOf(pid), 0);
+    const figures = {
+      startMs: Math.round(median(starts)),
+      centerMB: center,
+      agentMB: agent,
+      keeperMB: keeper,
+      agentAndKeeperMB: Math.round((agent + keeper) * 10) / 10,
+    };
+    return {
+      name: 'footprint',
+      figures,
+      goal: 'start <= 300 ms; center <= 90 MB; agent and keeper together <= 70 MB',
+      met: figures.startMs <= 300 && center <= 90 && figures.agentAndKeeperMB <= 70,
+    };
+  } finally {
+    await house.close();
+  }
+}
