@@ -13,6 +13,8 @@ export interface Client {
   delete(path: string): Promise<void>;
   /** The first `limit` of a list, as many pages as that takes. */
   list<T>(path: string, query: Query & { limit?: number | undefined }): Promise<Page<T>>;
+  /** Whether a stream would be given: rejects as every other call does, and takes nothing of it. */
+  probe(path: string, query: Query, accept: string): Promise<void>;
   /** Values of an NDJSON answer as they come. Ends with the answer; rejects with Failure `unreachable` when it breaks off. */
   stream<T>(path: string, query: Query, signal: AbortSignal): AsyncIterable<T>;
 }
@@ -92,6 +94,11 @@ export function createClient({ account: find, signal }: { account: () => Promise
         next = page.next;
       } while (next !== null && items.length < limit);
       return { items, next };
+    },
+
+    async probe(path, query, accept) {
+      const { response } = await call('GET', path, { query, headers: { accept } });
+      await response.body?.cancel();
     },
 
     async *stream<T>(path: string, query: Query, until: AbortSignal) {

@@ -27,7 +27,7 @@ export interface FeedNews {
 export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: Query, news: FeedNews): Promise<void> {
   let after = query.after;
   let backoffMs = BACKOFF_MS_MIN;
-  await introduce(client);
+  await probe(client, query);
   while (!shell.signal.aborted) {
     const { url, token } = await client.account();
     const address = `${url.replace(/^http/, 'ws')}/v1/feed${queryText({ ...query, after })}`;
@@ -45,19 +45,20 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
     do {
       await pause(shell.clock, backoffMs, shell.signal);
       backoffMs = Math.min(BACKOFF_MS_MAX, backoffMs * 2);
-    } while (!shell.signal.aborted && !(await isThere(client)));
+    } while (!shell.signal.aborted && !(await isThere(client, { ...query, after })));
   }
 }
 
-/** A refused upgrade says little. Asking like everybody else tells who is there and whether we are known. */
-const introduce = (client: Client): Promise<unknown> => client.get('/v1/hosts', { limit: 1 });
+/** A refused WebSocket says little. The same question for a stream of events tells who is there, whether we are known, and what is wrong with it. */
+const probe = (client: Client, query: Query): Promise<void> => client.probe('/v1/feed', query, 'text/event-stream');
 
-async function isThere(client: Client): Promise<boolean> {
+async function isThere(client: Client, query: Query): Promise<boolean> {
   try {
-    await introduce(client);
+    await probe(client, query);
     return true;
   } catch (error) {
-    if (error instanceof Failure && error.exit === EXIT.unreachable) return false;
+    // Away, or full: both pass.
+    if (error instanceof Failure && (error.exit === EXIT.unreachable || error.code === 'tooMany')) return false;
     throw error;
   }
 }

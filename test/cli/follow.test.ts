@@ -148,10 +148,10 @@ describe('troupe logs', () => {
 });
 
 describe('troupe watch', () => {
-  const hosts = { 'GET /v1/hosts': { items: [], next: null } };
+  const open = { 'GET /v1/feed': () => new Response('') };
 
   test('shows a line per fact, aligned, with what it was filtered by', async () => {
-    const { center, shell } = at(hosts);
+    const { center, shell } = at(open);
     const ended = troupe('watch --job nightly --kinds job,execution', shell);
     const { socket, query } = await center.watcher(0);
     socket.send(JSON.stringify(aFact()));
@@ -168,7 +168,7 @@ describe('troupe watch', () => {
   });
 
   test('takes up a broken connection behind the last fact it showed', async () => {
-    const { center, shell } = at(hosts);
+    const { center, shell } = at(open);
     const ended = troupe('watch --json', shell);
     const first = await center.watcher(0);
     first.socket.send(JSON.stringify(aFact({ cursor: 'c7' })));
@@ -182,7 +182,7 @@ describe('troupe watch', () => {
   });
 
   test('goes on from its cursor when the center lets go of it as too slow', async () => {
-    const { center, shell } = at(hosts);
+    const { center, shell } = at(open);
     const ended = troupe('watch --after c3', shell);
     (await center.watcher(0)).socket.close(4008, 'c3');
     expect((await center.watcher(1)).query).toEqual({ after: 'c3' });
@@ -193,8 +193,8 @@ describe('troupe watch', () => {
 
   test('waits for a center that is away, and gives up on one that does not know it any more', async () => {
     const { center, shell } = at({
-      'GET /v1/hosts': script(
-        () => hosts['GET /v1/hosts'],
+      'GET /v1/feed': script(
+        open['GET /v1/feed'],
         () => error(503, 'unavailable', 'starting'),
         () => error(401, 'unauthorized', 'who?'),
       ),
@@ -205,8 +205,14 @@ describe('troupe watch', () => {
     expect(center.asked).toHaveLength(3);
   });
 
+  test('says at once what is wrong with what was asked', async () => {
+    const { shell } = at({ 'GET /v1/feed': error(400, 'invalid', 'after is not a cursor of this feed', 'after') });
+    const { exit, said } = await troupe('watch --after nonsense', shell);
+    expect({ exit, said }).toEqual({ exit: 2, said: ['troupe: after is not a cursor of this feed'] });
+  });
+
   test('shows its token', async () => {
-    const { center, shell } = at(hosts);
+    const { center, shell } = at(open);
     shell.env.TROUPE_API_TOKEN = 'mine';
     const ended = troupe('watch', shell);
     expect((await center.watcher(0)).headers.get('authorization')).toBe('Bearer mine');
@@ -219,7 +225,7 @@ describe('troupe watch', () => {
   });
 
   test('says where it begins when older facts are gone', async () => {
-    const { center, shell } = at(hosts);
+    const { center, shell } = at(open);
     const ended = troupe('watch --after old', shell);
     (await center.watcher(0)).socket.send(
       JSON.stringify({ cursor: 'c1', type: 'feed.truncated', data: { from: '2026-11-22T08:00:00.000Z' } }),

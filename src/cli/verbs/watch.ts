@@ -26,7 +26,7 @@ export const watch = verb({
     const { job, host, execution, kinds, after } = values;
     await followFeed(
       { client, shell },
-      { job, host, execution, kinds, after },
+      { job, host, execution, kinds, after: after || undefined },
       {
         fact: fact => print.each(fact, () => line(fact)),
         hint: sentence => shell.say(`troupe: ${sentence}`),
