@@ -89,7 +89,7 @@ export function placed(context: ExecutionContext, event: Event<'execution.placed
   const unwanted: { item: number; attempt: number }[] = [];
   for (const { item, attempt, host, hostName } of event.placements) {
     const shard = shards[item];
-    if (!shard || shard.status !== 'waiting' || shard.attempt !== attempt || context.cancelled) {
+    if (shard?.status !== 'waiting' || shard.attempt !== attempt || context.cancelled) {
       if (!(shard && isLive(shard) && shard.attempt === attempt && shard.host === host)) unwanted.push({ item, attempt });
       continue;
     }

@@ -172,13 +172,15 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     }
     const settled = around.settledOf(address);
     const write = now.write(ids.short(16), settled);
-    const stands = !write || (await commit(now, write, settled));
+    const committed = write && (await commit(write));
     underWay = 0;
-    if (!stands) return;
+    if (write && !committed) return;
     mailbox.splice(0, batch.length);
     batchMax = LIMITS.turnMessages;
     // Due timers that were not due after all (the wall clock went back) are armed again.
     if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
+    // In one breath, so that facts, answers and orders leave in this order.
+    if (write && committed) conclude(now, write, settled, committed.facts);
     for (const [envelope, taken] of outcomes) envelope.answer(taken);
     if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
   }
@@ -193,30 +195,31 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
   }
 
-  /** True when the write stands. False: somebody else was first, all of it must be decided again from the store. */
-  async function commit(now: Life, write: Write, settled: ReadonlySet<string>): Promise<boolean> {
-    let facts: PlacedFact[] | null;
+  /** The facts with their places (null: not known) when the write stands. Null: somebody else was first, all of it must be decided again from the store. */
+  async function commit(write: Write): Promise<{ facts: PlacedFact[] | null } | null> {
+    const placesUnknown = { facts: write.facts.length === 0 ? [] : null };
     try {
       const result = await around.committer.write(write);
-      facts = result.committed ? result.facts : null;
+      if (result.committed) return result;
       // A driver that repeats a write by itself finds its own first one in the way.
-      if (!result.committed && !(await isThere(write))) {
-        around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
-        life = null;
-        return false;
-      }
+      if (await isThere(write)) return placesUnknown;
     } catch (error) {
       // The outcome is unknown: only the store can tell.
-      if (!(await isThere(write))) throw error;
-      facts = null;
+      if (await isThere(write)) return placesUnknown;
+      throw error;
     }
-    if (write.facts.length === 0) facts = [];
+    around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
+    life = null;
+    return null;
+  }
+
+  /** The write is the present now: what it trimmed is gone, what it owes may leave. */
+  function conclude(now: Life, write: Write, settled: ReadonlySet<string>, facts: PlacedFact[] | null): void {
     const owed = now.adopt(write);
     const kept = new Set(now.owed.map(each => each.key));
     const trimmed = [...settled].filter(key => !kept.has(key));
     if (trimmed.length > 0) around.trimmed(address, trimmed);
     around.committed(address, { facts, owed, nextDue: now.quarantine ? null : now.nextDue });
-    return true;
   }
 
   /** Is this very write in the store? */

@@ -94,8 +94,12 @@ export function createRuntime({
     return new Promise((resolve, reject) => {
       asked.set(asking.id, { question: asking, resolve, reject });
       // What is asked within one tick crosses the boundary together.
-      if (questions.push(asking) === 1) queueMicrotask(() => post({ type: 'questions', questions: questions.splice(0) }));
+      if (questions.push(asking) === 1) queueMicrotask(cross);
     });
+  }
+
+  function cross(): void {
+    if (questions.length > 0) post({ type: 'questions', questions: questions.splice(0) });
   }
 
   return {
@@ -117,6 +121,8 @@ export function createRuntime({
           effects.stop();
           resolve(left);
         };
+        // What was asked before comes before.
+        cross();
         post({ type: 'stop', graceMs });
       }),
   };

@@ -25,25 +25,25 @@ export function interpret(step: Step, at: number): Plan {
     const params = (action.params ?? {}) as Record<string, unknown>;
     switch (action.type) {
       case 'xstate.emit': {
-        const { type, ...data } = params['event'] as { type: string };
+        const { type, ...data } = params.event as { type: string };
         plan.facts.push({ type, data });
         break;
       }
       case 'xstate.raise': {
         // Without a delay it was already taken in the same step.
-        if (params['delay'] === undefined) break;
-        const event = params['event'] as { type: string };
-        plan.timers.push({ set: { id: String(params['id'] ?? event.type), dueAt: at + Number(params['delay']), event } });
+        if (params.delay === undefined) break;
+        const event = params.event as { type: string };
+        plan.timers.push({ set: { id: String(params.id ?? event.type), dueAt: at + Number(params.delay), event } });
         break;
       }
       case 'xstate.cancel':
-        plan.timers.push({ cancel: String(params['sendId']) });
+        plan.timers.push({ cancel: String(params.sendId) });
         break;
       case 'answer':
-        plan.answer = { value: params['value'] };
+        plan.answer = { value: params.value };
         break;
       case 'quarantine':
-        plan.quarantine = String(params['reason']);
+        plan.quarantine = String(params.reason);
         break;
       default:
         // A function given inline goes by its own name and has no parameters, whatever it is called.

@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'bun:test';
+import { actors } from '../../actors/index.ts';
+import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts';
+import { createCommitter } from '../../src/runtime/committer.ts';
+import { createLife, Unreadable } from '../../src/runtime/life.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
+import { createPartitions } from '../../src/runtime/partitions.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { aJob } from '../support/builders.ts';
+import { createFaultyStore } from '../support/faulty-store.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aWrite } from '../support/store-builders.ts';
+import { aWorld, countingIds, restarted } from '../support/world.ts';
+
+const job = 'job/nightly' as const;
+
+describe('a group commit', () => {
+  test('of a hundred writes with one stale turns away just that one', async () => {
+    const store = createMemoryStore();
+    const clock = createManualClock();
+    await store.commit([aWrite({ address: 'job/n7' })]);
+    const committer = createCommitter({ store, clock });
+    const results = Promise.all(Array.from({ length: 100 }, (_, count) => committer.write(aWrite({ address: `job/n${count}` }))));
+    await clock.settle();
+    expect((await results).flatMap((result, place) => (result.committed ? [] : [place]))).toEqual([7]);
+  });
+
+  test('carries what came while the one before was under way, in one call', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const clock = createManualClock();
+    const committer = createCommitter({ store, clock });
+    store.plan(call => (call.nth === 1 ? 'late' : undefined));
+    const results = [committer.write(aWrite({ address: 'job/a' }))];
+    await clock.settle();
+    for (const name of ['b', 'c', 'd']) results.push(committer.write(aWrite({ address: `job/${name}` })));
+    await clock.settle();
+    expect(store.calls).toHaveLength(1);
+    store.answerNow();
+    await Promise.all(results);
+    expect(store.calls.map(call => (call.args[0] as unknown[]).length)).toEqual([1, 3]);
+    await committer.drained();
+  });
+});
+
+describe('actors at rest', () => {
+  test('leave memory after a while, and wake from the store', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    const loads = () => store.calls.filter(call => call.method === 'load' && call.args[0] === job).length;
+    await world.ask(job, { type: 'job.disable', kill: false });
+    expect(loads()).toBe(1);
+    await world.clock.advance(LIMITS.cellIdleMs + LIMITS.sweepMs);
+    await expect(world.ask(job, { type: 'job.trigger' })).rejects.toThrow('is disabled');
+    expect(loads()).toBe(2);
+  });
+
+  test('stay in memory while something of theirs is owed', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    await world.aHost();
+    world.fleet.here.delete('h1');
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    await world.ask(job, { type: 'job.trigger' });
+    await world.clock.advance(10 * LIMITS.cellIdleMs);
+    world.fleet.ready('h1');
+    await world.settled();
+    expect(world.starts()).toHaveLength(1);
+  });
+});
+
+describe('a stop', () => {
+  test('lets what is under way end, and takes nothing new', async () => {
+    const world = await aWorld();
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    const last = world.runtime.ask(job, { type: 'job.disable', kill: false });
+    const stopped = world.runtime.stop(1_000);
+    await world.clock.advance(100);
+    await expect(last).resolves.toBeUndefined();
+    expect(await stopped).toEqual([]);
+    await expect(world.runtime.ask(job, { type: 'job.enable' })).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  test('names after its grace who is left', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    store.plan(call => (call.method === 'commit' ? 'hang' : undefined));
+    void world.runtime.ask(job, { type: 'job.disable', kill: false }).catch(() => {});
+    const stopped = world.runtime.stop(1_000);
+    await world.clock.advance(999);
+    const early = await Promise.race([stopped, Promise.resolve('not yet')]);
+    await world.clock.advance(10);
+    expect([early, await stopped]).toEqual(['not yet', [job]]);
+  });
+
+  test('leaves nothing that goes on by itself', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    await world.aHost();
+    await world.ask(job, { type: 'job.register', config: aJob({ schedules: [{ type: 'cron', cron: '* * * * * ?' }] }) });
+    await world.clock.advance(3_000);
+    const stopped = world.runtime.stop(1_000);
+    await world.clock.advance(1_000);
+    await stopped;
+    const calls = store.calls.length;
+    await world.clock.advance(60_000);
+    expect(store.calls.length).toBe(calls);
+  });
+});
+
+describe('the boundary of the partitions', () => {
+  test('is crossed by plain data only', async () => {
+    const store = createMemoryStore();
+    const clock = createManualClock();
+    const crossed: (FromPartitions | ToPartitions)[] = [];
+    const partitions = createPartitions({ store, clock, ids: countingIds(), owner: 'me', send: message => crossed.push(message) });
+    const send = (message: ToPartitions) => {
+      crossed.push(message);
+      partitions.receive(structuredClone(message));
+    };
+    send({ type: 'start' });
+    await clock.settle();
+    send({ type: 'arm' });
+    let id = 0;
+    const say = (to: string, kind: 'ask' | 'tell', event: { type: string }) => ({ id: ++id, to, kind, event });
+    const pool = { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } };
+    const ready = { type: 'pool.hostReady', host: 'h1', name: 'h1', cpus: 4, memoryMB: 4_000, open: true, runs: [], session: 's' };
+    send({ type: 'questions', questions: [say('pool/default', 'ask', pool), say('pool/default', 'tell', ready)] });
+    const config = aJob({ schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    send({ type: 'questions', questions: [say(job, 'ask', { type: 'job.register', config } as { type: string })] });
+    await clock.settle();
+    send({ type: 'questions', questions: [say(job, 'ask', { type: 'job.trigger' }), say('job/none', 'ask', { type: 'job.trigger' })] });
+    await clock.advance(6_000);
+    send({ type: 'stop', graceMs: 10 });
+    await clock.advance(100);
+    for (const message of crossed) expect(structuredClone(message)).toEqual(message);
+    expect([...new Set(crossed.map(message => message.type))].sort()).toEqual([
+      'answers',
+      'arm',
+      'carry',
+      'facts',
+      'questions',
+      'start',
+      'started',
+      'stop',
+      'stopped',
+    ]);
+  });
+
+  test('is crossed by facts, then answers, then orders', async () => {
+    const store = createMemoryStore();
+    const clock = createManualClock();
+    const crossed: string[] = [];
+    const partitions = createPartitions({ store, clock, ids: countingIds(), owner: 'me', send: message => crossed.push(message.type) });
+    partitions.receive({ type: 'start' });
+    await clock.settle();
+    const enroll = { type: 'host.enroll', id: 'h1', name: 'h1', pool: 'p', publicKey: 'k', graceMs: 1 };
+    partitions.receive({ type: 'questions', questions: [{ id: 1, to: 'host/h1', kind: 'ask', event: enroll }] });
+    await clock.settle();
+    crossed.length = 0;
+    partitions.receive({ type: 'questions', questions: [{ id: 2, to: 'host/h1', kind: 'ask', event: { type: 'host.retire' } }] });
+    await clock.settle();
+    expect(crossed).toEqual(['facts', 'answers', 'carry']);
+  });
+});
+
+describe('a stored snapshot', () => {
+  test('of an older version goes through every upgrade in order', async () => {
+    const world = await aWorld();
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    const stored = await world.store.load(job);
+    if (!stored) throw new Error('it is not there');
+    const saved = { ...actors.job.upgrades };
+    const seen: number[] = [];
+    try {
+      for (const from of [-1, 0]) {
+        actors.job.upgrades[from] = snapshot => {
+          seen.push(from);
+          return snapshot;
+        };
+      }
+      createLife(job, { ...stored, version: -1 });
+      expect(seen).toEqual([-1, 0]);
+    } finally {
+      for (const from of [-1, 0]) delete actors.job.upgrades[from];
+      Object.assign(actors.job.upgrades, saved);
+    }
+    expect(() => createLife(job, { ...stored, version: 0 })).toThrow(Unreadable);
+  });
+});
+
+describe('an address that was given up', () => {
+  test('goes on with its rev when it is born again, so that no key of an effect comes twice', async () => {
+    const world = await aWorld();
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    await world.ask(job, { type: 'job.deregister' });
+    const tombstone = await world.store.load(job);
+    expect(tombstone).toMatchObject({ life: 'tombstone', incarnation: 1 });
+    const next = await restarted(world);
+    await next.ask(job, { type: 'job.register', config: aJob() });
+    expect(await next.store.load(job)).toMatchObject({ life: 'live', incarnation: 2, rev: (tombstone?.rev ?? 0) + 1 });
+  });
+});
