@@ -1,0 +1,192 @@
+import { describe, expect, test } from 'bun:test';
+import type { JobConfig } from '../../actors/config.ts';
+import { AT, anActor, inWords, recorded, toldTo } from '../support/actor.ts';
+import { aJob, anApp } from '../support/builders.ts';
+
+const everyTen = [{ type: 'cron', cron: '0/10 * * * * ?' } as const];
+
+function aScheduledJob(difference: Partial<JobConfig> = {}) {
+  let salts = 0;
+  return anActor(
+    'job/nightly',
+    { type: 'job.register', config: aJob({ schedules: everyTen, ...difference }) },
+    { salt: () => `s${++salts}` },
+  );
+}
+type Job = ReturnType<typeof aScheduledJob>;
+type Heard = ReturnType<Job['tell']>;
+const trigger = (job: Job, key?: string) => job.ask(key === undefined ? { type: 'job.trigger' } : { type: 'job.trigger', key });
+const idOf = (heard: Heard) => (heard.answer as { execution: string }).execution;
+const finish = (job: Job, execution: string) =>
+  job.tell({ type: 'execution.finished', execution, outcome: 'succeeded', finishedAt: job.at });
+const words = (heard: Heard) => heard.effects.map(inWords).filter(each => !each.startsWith('answer'));
+const verdicts = (heard: Heard) => recorded(heard).map(entry => [entry.verdict, entry.count]);
+const known = (enabled: boolean, version: number) => ({ config: anApp(), version, enabled });
+
+describe('a job with a schedule', () => {
+  test('fires at each due time, arms the next, and gives each its entry', () => {
+    const job = aScheduledJob({ overlap: 'allow', overlapLimit: 9 });
+    expect(job.timers).toEqual([{ id: 'due', inMs: 10_000 }]);
+    const first = job.pass(10_000);
+    expect(words(first)).toEqual(['tell execution/nightly@20261122T080010.000Z execution.create', 'record ran']);
+    expect(job.timers).toEqual([{ id: 'due', inMs: 10_000 }]);
+    expect(verdicts(job.pass(20_000))).toEqual([
+      ['ran', 1],
+      ['ran', 1],
+    ]);
+  });
+
+  test('does not fire a due time again when the wall clock goes back', () => {
+    const job = aScheduledJob({ overlap: 'allow', overlapLimit: 99 });
+    job.pass(10_000);
+    job.jump(-10_000);
+    expect(job.pass(10_000).effects).toEqual([]);
+    expect(verdicts(job.pass(10_000))).toEqual([['ran', 1]]);
+  });
+
+  test('queues, lets the next go when it is free, and no two at once', () => {
+    const job = aScheduledJob({ overlap: 'queue', overlapLimit: 2 });
+    for (let count = 0; count < 3; count++) job.pass(10_000);
+    expect(verdicts(job.pass(10_000))).toEqual([['coalesced', 1]]);
+    const [first, second, third] = job.context.open;
+    expect([first?.held, second?.held, third?.held]).toEqual([null, 'turn', 'turn']);
+    expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${second?.id} execution.proceed`]);
+    expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.proceed`]);
+  });
+
+  test('replaces: ends what is open and waits for that end', () => {
+    const job = aScheduledJob({ overlap: 'replace' });
+    job.pass(10_000);
+    const [old] = job.context.open;
+    const next = job.pass(10_000);
+    expect(words(next)).toEqual([
+      'tell execution/nightly@20261122T080020.000Z execution.create',
+      `tell execution/${old?.id} execution.end`,
+      'record ran',
+    ]);
+    expect(toldTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ hold: `waits until ${old?.id} is done` }]);
+    expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.proceed']);
+  });
+
+  test('gives the due times of its disabled time one entry, and goes on from there', () => {
+    const job = aScheduledJob();
+    job.ask({ type: 'job.disable', kill: false });
+    expect(job.timers).toEqual([]);
+    job.jump(65_000);
+    expect(verdicts(job.ask({ type: 'job.enable' }))).toEqual([['disabled', 6]]);
+    expect(job.timers).toEqual([{ id: 'due', inMs: 5_000 }]);
+  });
+
+  test('settles the old schedule before it takes a new one', () => {
+    const job = aScheduledJob();
+    job.jump(15_000);
+    const edited = job.ask({ type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: '0 * * * * ?' }] }) });
+    expect(verdicts(edited)).toEqual([['ran', 1]]);
+    expect(job.timers).toEqual([{ id: 'due', inMs: 45_000 }]);
+  });
+
+  test('records the due times of its quarantine as refused', () => {
+    const job = aScheduledJob({ app: 'my_app' });
+    job.tell({ type: 'app.refused', app: 'my_app', reason: 'app my_app is gone' });
+    expect(job.quarantine).toBe('app my_app is gone');
+    job.jump(30_000);
+    const released = job.release();
+    expect(verdicts(released)).toEqual([['refused', 3]]);
+    expect(words(released)).toContain('tell app/my_app app.attach');
+  });
+});
+
+describe('a trigger', () => {
+  test('waits while another runs, and further ones join it', () => {
+    const job = aScheduledJob({ schedules: [] });
+    const first = idOf(trigger(job));
+    const second = trigger(job);
+    const third = trigger(job);
+    expect(second.answer).toMatchObject({ joined: false });
+    expect(third.answer).toEqual({ execution: idOf(second), joined: true });
+    expect(words(finish(job, first))).toEqual([`tell execution/${idOf(second)} execution.proceed`]);
+  });
+
+  test('with a key that is known gets the same answer, even where a new one would be refused', () => {
+    const job = aScheduledJob({ schedules: [], overlap: 'allow', overlapLimit: 1 });
+    const first = idOf(trigger(job, 'k'));
+    expect(trigger(job).refused).toBe('has 1 open executions, the limit is 1');
+    expect(trigger(job, 'k').answer).toEqual({ execution: first, joined: true });
+    job.ask({ type: 'job.disable', kill: true });
+    expect(trigger(job, 'k').answer).toEqual({ execution: first, joined: true });
+    expect(trigger(job, 'other').refused).toBe('is disabled');
+  });
+
+  test('is refused while its app is disabled', () => {
+    const job = aScheduledJob({ schedules: [], app: 'my_app' });
+    job.tell({ type: 'app.attached', app: known(false, 1) });
+    expect(trigger(job).refused).toBe('cannot run: app my_app is disabled');
+  });
+});
+
+describe('a job with an app', () => {
+  test('that has not answered holds its executions, and lets them go with the answer', () => {
+    const job = aScheduledJob({ schedules: [], app: 'my_app' });
+    const execution = idOf(trigger(job));
+    expect(words(job.tell({ type: 'app.attached', app: known(true, 1) }))).toEqual([`tell execution/${execution} execution.proceed`]);
+  });
+
+  test('that turns out to be disabled ends what waits for it', () => {
+    const job = aScheduledJob({ schedules: [], app: 'my_app' });
+    const execution = idOf(trigger(job));
+    expect(words(job.tell({ type: 'app.attached', app: known(false, 1) }))).toEqual([`tell execution/${execution} execution.end`]);
+  });
+
+  test('that is disabled lets what runs go on, and what waits for its turn end', () => {
+    const job = aScheduledJob({ schedules: [], app: 'my_app' });
+    job.tell({ type: 'app.attached', app: known(true, 1) });
+    trigger(job);
+    const waiting = idOf(trigger(job));
+    expect(words(job.tell({ type: 'app.changed', app: known(false, 2) }))).toEqual([`tell execution/${waiting} execution.end`]);
+  });
+
+  test('gives the due times of a disabled app their verdict when it is enabled', () => {
+    const job = aScheduledJob({ app: 'my_app' });
+    job.tell({ type: 'app.attached', app: known(false, 1) });
+    job.jump(30_000);
+    expect(verdicts(job.tell({ type: 'app.changed', app: known(true, 2) }))).toEqual([['disabled', 3]]);
+  });
+
+  test('is spared by the end of an app that it has left', () => {
+    const job = aScheduledJob({ app: 'my_app' });
+    job.ask({ type: 'job.update', config: aJob({ app: 'other' }) });
+    job.tell({ type: 'job.deregister', app: 'my_app' });
+    expect(job.state).toBe('enabled');
+  });
+});
+
+describe('a job that is deregistered', () => {
+  test('ends what is open and is there until that is over', () => {
+    const job = aScheduledJob({ schedules: [], overlap: 'allow', overlapLimit: 5 });
+    const [first, second] = [idOf(trigger(job)), idOf(trigger(job))];
+    expect(words(job.ask({ type: 'job.deregister' }))).toEqual([
+      `tell execution/${first} execution.end`,
+      `tell execution/${second} execution.end`,
+    ]);
+    finish(job, first);
+    expect(job.state).toBe('deleting');
+    finish(job, second);
+    expect([job.state, trigger(job).refused]).toEqual(['deleted', 'is not there']);
+  });
+
+  test('does not wait for an execution that is not there', () => {
+    const job = aScheduledJob({ schedules: [] });
+    const execution = idOf(trigger(job));
+    job.ask({ type: 'job.deregister' });
+    job.tell({ type: 'actor.missing', to: `execution/${execution}`, about: 'execution.end' });
+    expect(job.state).toBe('deleted');
+  });
+
+  test('begins anew from the moment of its next registration', () => {
+    const job = aScheduledJob();
+    job.ask({ type: 'job.deregister' });
+    job.jump(3_600_000);
+    job.ask({ type: 'job.register', config: aJob({ schedules: everyTen }) });
+    expect([job.context.watermark, job.timers]).toEqual([AT + 3_600_000, [{ id: 'due', inMs: 10_000 }]]);
+  });
+});

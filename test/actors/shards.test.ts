@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'bun:test';
+import type { ExecutionEvent } from '../../actors/execution.ts';
+import { ASK_AGAIN_MS } from '../../actors/execution-decisions.ts';
+import { outcomeOf, PAST_MAX, type Shard, type ShardOutcome } from '../../actors/shard.ts';
+import { AT, anActor, inWords } from '../support/actor.ts';
+import { aBirth, anApp, anEnd, aPlacement } from '../support/builders.ts';
+
+type Config = NonNullable<Parameters<typeof aBirth>[0]>['config'];
+
+const anExecution = (config: Config = {}, birth: Parameters<typeof aBirth>[0] = {}) =>
+  anActor('execution/nightly@x', aBirth({ ...birth, config: config ?? {} }));
+const placed = (attempt = 1, host = 'h1', item = 0): ExecutionEvent => ({
+  type: 'execution.placed',
+  placements: [aPlacement(item, host, attempt)],
+  reason: null,
+});
+const started = (attempt = 1, host = 'h1'): ExecutionEvent => ({ type: 'shard.started', item: 0, attempt, host, startedAt: AT, pid: 1 });
+const lost = (attempt = 1, host = 'h1'): ExecutionEvent => ({
+  type: 'shard.lost',
+  host,
+  runs: [{ execution: 'nightly@x', item: 0, attempt }],
+  reason: 'gone',
+});
+const retry = (attempts: number) => ({ attempts, backoffMs: 1_000, maxBackoffMs: 8_000 });
+const words = (outcome: { effects: Parameters<typeof inWords>[0][] }) => outcome.effects.map(inWords);
+const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as Shard;
+
+describe('a shard', () => {
+  test('goes from waiting over starting and running to done', () => {
+    const execution = anExecution();
+    const seen = [shardOf(execution).status];
+    for (const event of [placed(), started(), anEnd(0, 'h1', 'succeeded')]) {
+      execution.tell(event);
+      seen.push(shardOf(execution).status);
+    }
+    expect(seen).toEqual(['waiting', 'starting', 'running', 'done']);
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'succeeded']);
+  });
+
+  test('may end without a word of its start', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell(anEnd(0, 'h1', 'failed'));
+    expect(execution.context).toMatchObject({ outcome: 'failed', startedAt: AT });
+  });
+
+  test('that fails is tried again as often as its retry policy says, each time after its wait', () => {
+    const execution = anExecution({ retry: retry(3) });
+    for (const attempt of [1, 2]) {
+      execution.tell(placed(attempt));
+      const ended = execution.tell(anEnd(0, 'h1', 'failed', attempt), 0.999);
+      expect(words(ended)).toEqual(['tell pool/default pool.release']);
+      expect(shardOf(execution)).toMatchObject({ status: 'waiting', attempt: attempt + 1, failures: attempt });
+      const waitMs = attempt === 1 ? 999 : 1_998;
+      expect(execution.timers).toEqual([{ id: 'retry', inMs: waitMs }]);
+      expect(words(execution.pass(waitMs))).toEqual(['tell pool/default pool.reserve']);
+    }
+    execution.tell(placed(3));
+    execution.tell(anEnd(0, 'h1', 'failed', 3));
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'failed']);
+    expect(shardOf(execution).past.map(past => [past.attempt, past.outcome])).toEqual([
+      [1, 'failed'],
+      [2, 'failed'],
+    ]);
+  });
+
+  test('whose host is lost moves to another as often as failover allows, beside its budget for failures', () => {
+    const execution = anExecution({ failover: true, failoverLimit: 2, retry: retry(2) });
+    for (const attempt of [1, 2]) {
+      execution.tell(placed(attempt));
+      execution.tell(lost(attempt), 0);
+    }
+    execution.tell(placed(3));
+    execution.tell(anEnd(0, 'h1', 'failed', 3), 0);
+    expect(shardOf(execution)).toMatchObject({ attempt: 4, failures: 1, losses: 2, status: 'waiting' });
+    execution.tell(placed(4));
+    execution.tell(lost(4), 0);
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'lost']);
+  });
+
+  test('whose host is lost is over without failover, and its host is told so', () => {
+    const execution = anExecution({ retry: retry(5) });
+    execution.tell(placed());
+    const over = execution.tell(lost());
+    expect(words(over)).toEqual(['stop h1 0:1 superseded', 'tell job/nightly execution.finished']);
+    expect(execution.context.outcome).toBe('lost');
+  });
+
+  test('that was cancelled is not tried again, however it ends', () => {
+    for (const last of [anEnd(0, 'h1', 'failed'), anEnd(0, 'h1', 'timedOut'), lost()]) {
+      const execution = anExecution({ retry: retry(9), failover: true });
+      execution.tell(placed());
+      execution.ask({ type: 'execution.cancel', reason: 'enough' });
+      execution.tell(last);
+      expect([execution.state, execution.context.outcome, execution.timers]).toEqual(['done', 'cancelled', []]);
+    }
+  });
+
+  test('that waits for its retry ends at once when it is cancelled, and its timer with it', () => {
+    const execution = anExecution({ retry: retry(2) });
+    execution.tell(placed());
+    execution.tell(anEnd(0, 'h1', 'failed'), 0.9);
+    execution.ask({ type: 'execution.cancel', reason: 'enough' });
+    expect([execution.state, execution.timers]).toEqual(['done', []]);
+    expect(execution.pass(60_000).effects).toEqual([]);
+  });
+
+  test('hears nothing of an attempt that is not its present one', () => {
+    const execution = anExecution({ retry: retry(2) });
+    execution.tell(placed());
+    execution.tell(anEnd(0, 'h1', 'failed'), 0);
+    const before = execution.rev;
+    execution.tell(anEnd(0, 'h1', 'succeeded'));
+    execution.tell(lost());
+    expect(execution.rev).toBe(before);
+    expect(words(execution.tell(started()))).toEqual(['stop h1 0:1 superseded']);
+  });
+
+  test('remembers its last attempts only', () => {
+    const execution = anExecution({ retry: retry(30) });
+    for (let attempt = 1; attempt <= 15; attempt++) {
+      execution.tell(placed(attempt));
+      execution.tell(anEnd(0, 'h1', 'failed', attempt), 0);
+    }
+    expect(shardOf(execution).past.map(past => past.attempt)).toEqual(Array.from({ length: PAST_MAX }, (_, place) => place + 6));
+  });
+});
+
+describe('an execution', () => {
+  test('that is held asks for room only when it is let go, with the app of then', () => {
+    const execution = anExecution({}, { hold: 'waits' });
+    expect(words(execution.born)).toEqual([]);
+    expect(words(execution.tell({ type: 'execution.askAgain' }))).toEqual([]);
+    expect(words(execution.tell({ type: 'execution.proceed', app: { config: anApp(), version: 4, enabled: true } }))).toEqual([
+      'tell pool/default pool.reserve',
+    ]);
+    expect(execution.context).toMatchObject({ hold: null, reason: null, app: { version: 4 } });
+    expect(words(execution.tell({ type: 'execution.proceed', app: null }))).toEqual([]);
+  });
+
+  test('that is cancelled while it is held asks nobody for anything', () => {
+    const execution = anExecution({}, { hold: 'waits' });
+    expect(words(execution.ask({ type: 'execution.cancel', reason: 'enough' }))).toEqual(['tell job/nightly execution.finished']);
+    expect(words(execution.tell({ type: 'execution.proceed', app: null }))).toEqual([]);
+  });
+
+  test('gives back the room that comes after its cancel, and goes on saying why it ended', () => {
+    const execution = anExecution();
+    execution.ask({ type: 'execution.cancel', reason: 'enough' });
+    expect(words(execution.tell(placed()))).toEqual(['tell pool/default pool.release']);
+    expect(execution.context.reason).toBe('enough');
+  });
+
+  test('keeps the room of a placement that is told twice', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    expect(words(execution.tell(placed()))).toEqual([]);
+  });
+
+  test('whose pool is not there asks again after a while, as long as it waits', () => {
+    const execution = anExecution();
+    execution.tell({ type: 'actor.missing', to: 'pool/default', about: 'pool.reserve' });
+    expect(execution.context.reason).toBe('pool default is not there');
+    for (let count = 0; count < 2; count++) {
+      expect(words(execution.pass(ASK_AGAIN_MS))).toEqual(['tell pool/default pool.reserve']);
+      execution.tell({ type: 'actor.missing', to: 'pool/default', about: 'pool.reserve' });
+    }
+    execution.tell(placed());
+    expect(words(execution.pass(ASK_AGAIN_MS))).toEqual([]);
+  });
+
+  test('that is created again when it is over says so to its job once more', () => {
+    const execution = anExecution();
+    execution.ask({ type: 'execution.cancel', reason: 'enough' });
+    const again = execution.tell(aBirth());
+    expect(again.effects).toMatchObject([
+      { params: { event: { type: 'execution.finished', execution: 'nightly@x', outcome: 'cancelled' } } },
+    ]);
+  });
+
+  const outcomes: [ShardOutcome[], boolean, ShardOutcome][] = [
+    [['succeeded', 'succeeded'], false, 'succeeded'],
+    [['succeeded', 'failed'], false, 'failed'],
+    [['timedOut', 'succeeded'], false, 'timedOut'],
+    [['failed', 'lost'], false, 'lost'],
+    [['succeeded', 'cancelled'], true, 'cancelled'],
+    [['failed', 'succeeded'], true, 'cancelled'],
+    [['succeeded', 'succeeded'], true, 'succeeded'],
+  ];
+  test.each(outcomes)('whose shards ended %j (cancelled: %p) is %s', (ends, cancelled, outcome) => {
+    const shards = ends.map(end => ({ outcome: end }) as Shard);
+    expect(outcomeOf(shards, cancelled)).toBe(outcome);
+  });
+});
