@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import type { SpooledChunk } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import type { AgentLimits, AgentSpans } from './limits.ts';
-import { type OutputFrame, type Run, runKey } from './protocol.ts';
+import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from './protocol.ts';
 
 export interface Output {
   /** There may be something to read behind `keptThrough`. Saying it twice is fine. */
@@ -32,6 +32,8 @@ export interface Spooled {
   at: number;
 }
 
+/** Bytes of UTF-8 that one unit of a string becomes at most. */
+const UTF8_BYTES_MAX = 3;
 /** What an ended run occupies on this host besides its output, about. */
 const RUN_BYTES = 1_024;
 /** Of the limit, what is left after giving up: not one run each time from then on. */
@@ -167,8 +169,14 @@ export function createOutput(parts: OutputParts): Output {
       stream.more = true;
       return;
     }
-    for (const chunk of chunks) if (chunk.seq > stream.sent) sendChunk(stream, chunk);
-    if (chunks.length > 0) stream.more = true;
+    let bytes = 0;
+    for (const chunk of chunks) {
+      bytes += chunk.text.length;
+      if (chunk.seq > stream.sent) sendChunk(stream, chunk);
+    }
+    // An answer with room for one more piece was all there is; what comes later is news again.
+    const full = bytes * UTF8_BYTES_MAX + OUTPUT_TEXT_MAX > maxBytes;
+    if (chunks.length > 0) stream.more ||= full || (stream.lastSeq !== undefined && stream.sent < stream.lastSeq);
     else if (stream.lastSeq !== undefined && stream.flight.length === 0) {
       // The spool has nothing more to give, whatever the last count said: waiting would never end.
       stream.lastSeq = stream.kept;

@@ -97,9 +97,10 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     },
     async release(execution) {
       const shelf = await open();
-      shelf.unuse(execution);
-      await shelf.trim();
-      await shelf.save();
+      const used = shelf.unuse(execution);
+      const trimmed = await shelf.trim();
+      // Most runs have no app: they cost no write.
+      if (used || trimmed) await shelf.save();
     },
   };
 }

@@ -38,7 +38,8 @@ export interface Shelf {
   setSource(url: string, source: Source): void;
   used(execution: string, url: string): string | undefined;
   use(execution: string, url: string, copy: string): void;
-  unuse(execution: string): void;
+  /** False: it used none. */
+  unuse(execution: string): boolean;
   pathOf(copy: string): string;
   /** A fresh path for half-made things. */
   tmp(): string;
@@ -46,10 +47,10 @@ export interface Shelf {
   add(name: string, from: string, copy: Omit<Copy, 'usedAt'>): Promise<void>;
   /** Forgets copies whose directory is gone; true when it is there. */
   has(name: string): Promise<boolean>;
-  /** Writes the index soon; a disk that does not take it costs a download later. */
+  /** Writes the index; whoever asks while one write goes on shares the next. A disk that does not take it costs a download later. */
   save(): Promise<void>;
-  /** Removes what is too old or too much. */
-  trim(): Promise<void>;
+  /** Removes what is too old or too much; true when there was any. */
+  trim(): Promise<boolean>;
 }
 
 export async function openShelf(directory: string, clock: Clock, limits: ArtifactLimits): Promise<Shelf> {
@@ -62,6 +63,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   const index = await readIndex(file);
   let numbers = 0;
   let saving = Promise.resolve();
+  let nextSave: Promise<void> | undefined;
   // A copy that the index does not know was moved in just before a crash: it would never be counted nor removed.
   for (const name of await readdir(copies)) if (!index.copies[name]) await rm(join(copies, name), { recursive: true, force: true });
 
@@ -77,7 +79,8 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   };
 
   const save = () => {
-    saving = saving.then(async () => {
+    nextSave ??= saving.then(async () => {
+      nextSave = undefined;
       const next = join(tmp, String(++numbers));
       try {
         await writeFile(next, JSON.stringify(index));
@@ -89,6 +92,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
         await rm(next, { force: true }).catch(() => undefined);
       }
     });
+    saving = nextSave;
     return saving;
   };
 
@@ -105,7 +109,9 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
       if (known) known.usedAt = clock.now();
     },
     unuse(execution) {
+      const known = Object.hasOwn(index.uses, execution);
       delete index.uses[execution];
+      return known;
     },
     pathOf: copy => join(copies, copy),
     tmp: () => join(tmp, String(++numbers)),
@@ -126,16 +132,20 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
     },
     save,
     async trim() {
-      const busy = inUse();
+      let busy: Set<string> | undefined;
+      let trimmed = false;
       const now = clock.now();
       let bytes = Object.values(index.copies).reduce((sum, copy) => sum + copy.bytes, 0);
       for (const [name, copy] of Object.entries(index.copies).sort(([, a], [, b]) => a.usedAt - b.usedAt)) {
         const age = now - copy.usedAt;
-        if (busy.has(name) || age < limits.freshMs) continue;
-        if (bytes <= limits.cacheBytes && age <= limits.cacheMs) continue;
+        if (age < limits.freshMs || (bytes <= limits.cacheBytes && age <= limits.cacheMs)) continue;
+        busy ??= inUse();
+        if (busy.has(name)) continue;
         bytes -= copy.bytes;
+        trimmed = true;
         await drop(name);
       }
+      return trimmed;
     },
   };
 }

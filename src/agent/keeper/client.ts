@@ -45,7 +45,7 @@ export function createKeeperDoor({ directory: data, clock, launch = defaultLaunc
       const until = clock.monotonic() + OPEN_MS_MAX;
       let child: ChildProcess | undefined;
       for (;;) {
-        const keeper = await tryConnect(directory);
+        const keeper = await tryConnect(directory, clock);
         if (keeper !== undefined) return keeper;
         if (clock.monotonic() > until)
           throw new Error(`no keeper answers in ${directory} and none could be started; see ${join(directory, 'log')}`);
@@ -81,7 +81,7 @@ function launchKeeper([program = '', ...args]: string[], directory: string): Chi
 }
 
 /** undefined: nobody listens there. */
-async function tryConnect(directory: string): Promise<KeeperClient | undefined> {
+async function tryConnect(directory: string, clock: Clock): Promise<KeeperClient | undefined> {
   const { path, release } = socketPath(directory);
   try {
     const socket = connect(path);
@@ -89,14 +89,14 @@ async function tryConnect(directory: string): Promise<KeeperClient | undefined> 
       socket.once('connect', () => resolve(true));
       socket.once('error', () => resolve(false));
     });
-    return open ? await talk(socket) : undefined;
+    return open ? await talk(socket, clock) : undefined;
   } finally {
     release();
   }
 }
 
 /** undefined: the keeper went away before it greeted. */
-function talk(socket: Socket): Promise<KeeperClient | undefined> {
+function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
   const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
   let lastId = 0;
   let listener: (news: KeeperNews) => void = () => {};
@@ -104,7 +104,17 @@ function talk(socket: Socket): Promise<KeeperClient | undefined> {
   const gone = new Promise<void>(resolve => {
     settleGone = resolve;
   });
-  const write = (frame: object) => socket.write(`${JSON.stringify(frame)}\n`);
+  /** Questions of one moment leave in one write: a busy agent asks thousands a second. */
+  let leaving: string[] = [];
+  function write(frame: object): void {
+    leaving.push(`${JSON.stringify(frame)}\n`);
+    if (leaving.length > 1) return;
+    clock.soon(() => {
+      const lines = leaving;
+      leaving = [];
+      if (!socket.destroyed) socket.write(lines.join(''));
+    });
+  }
 
   /** Answers have the type their question promises: both ends are this program, and the greeting saw to the version. */
   function ask<T>(question: Ask): Promise<T> {

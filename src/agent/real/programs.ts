@@ -1,5 +1,6 @@
 /** Programs on this host. */
-import { access, chmod, constants, realpath, stat } from 'node:fs/promises';
+import { accessSync, constants, statSync } from 'node:fs';
+import { chmod, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import type { Programs } from '../ports.ts';
 
@@ -13,33 +14,32 @@ export const programs: Programs = {
     if (!path.startsWith(root + sep)) return undefined;
     const real = await realpath(path).catch(() => undefined);
     if (real === undefined || !real.startsWith(root + sep)) return undefined;
-    const { mode } = await stat(real);
-    if (!(await isFile(real))) return undefined;
-    if ((mode & 0o100) === 0) await chmod(real, (mode & 0o777) | 0o111);
+    const info = await stat(real);
+    if (!info.isFile()) return undefined;
+    if ((info.mode & 0o100) === 0) await chmod(real, (info.mode & 0o777) | 0o111);
     return path;
   },
   async onPath(name, path) {
-    if (isAbsolute(name)) return (await isProgram(name)) ? name : undefined;
+    if (isAbsolute(name)) return isProgram(name) ? name : undefined;
     if (name.includes('/')) return undefined;
     for (const directory of path.split(':')) {
       // A relative or empty part means the working directory, which is the app's: nothing of it is found by accident.
-      if (isAbsolute(directory) && (await isProgram(join(directory, name)))) return join(directory, name);
+      if (isAbsolute(directory) && isProgram(join(directory, name))) return join(directory, name);
     }
     return undefined;
   },
   async shell() {
-    for (const shell of SHELLS) if (await isProgram(shell)) return shell;
+    for (const shell of SHELLS) if (isProgram(shell)) return shell;
     return '/bin/sh';
   },
 };
 
-async function isProgram(path: string): Promise<boolean> {
+/** Asked for each directory of the PATH for each run: a question to the system's own cache, not worth another thread. */
+function isProgram(path: string): boolean {
   try {
-    await access(path, constants.X_OK);
-    return await isFile(path);
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
   } catch {
     return false;
   }
 }
-
-const isFile = async (path: string): Promise<boolean> => (await stat(path)).isFile();
