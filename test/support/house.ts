@@ -1,0 +1,206 @@
+/** A real house: center and agents as processes of their own, on real sockets and a real store, to be killed and started again. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dir, '../..');
+
+export interface Shard {
+  item: number;
+  attempt: number;
+  status: string;
+  outcome: string | null;
+  exitCode: number | null;
+  hostName: string | null;
+  reason: string | null;
+}
+export interface Execution {
+  id: string;
+  status: string;
+  outcome: string | null;
+  dueAt: string | null;
+  reason: string | null;
+  shards: Shard[];
+}
+
+export interface House {
+  directory: string;
+  url: string;
+  startCenter(): Promise<void>;
+  /** kill -9. Resolves once the process is gone. */
+  killCenter(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stopCenter(): Promise<number | null>;
+  startAgent(name: string, offer?: { cpus?: number; memoryMB?: number }): void;
+  killAgent(name: string): Promise<void>;
+  /** kill -9 of the agent's keeper. */
+  killKeeper(name: string): void;
+  readonly centerPid: number;
+  agentPid(name: string): number;
+  keeperPid(name: string): number | undefined;
+  /** JSON in, JSON out; throws with the answer's text when it is no success. */
+  call<T>(method: string, path: string, body?: unknown): Promise<T>;
+  /** All items of a list, page after page. */
+  all<T>(path: string): Promise<T[]>;
+  execution(id: string): Promise<Execution>;
+  /** Resolves when every host by these names is ready. */
+  ready(...names: string[]): Promise<void>;
+  /** Ends everything, keepers and processes included. */
+  close(): Promise<void>;
+}
+
+/** Resolves once the fact holds; asks every few milliseconds, and gives up loudly. */
+export async function until(what: string, fact: () => Promise<boolean> | boolean, ms = 60_000): Promise<void> {
+  const end = performance.now() + ms;
+  for (;;) {
+    if (await fact()) return;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
+    await new Promise(done => setTimeout(done, 10));
+  }
+}
+
+export async function aRealHouse({
+  env = {},
+  cpus = 16,
+  memoryMB = 100_000,
+}: {
+  env?: Record<string, string>;
+  cpus?: number;
+  memoryMB?: number;
+} = {}): Promise<House> {
+  const directory = mkdtempSync(join(tmpdir(), 'troupe-house-'));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const agents = new Map<string, ChildProcess>();
+  let center: ChildProcess | null = null;
+
+  const run = (script: string, args: string[], more: Record<string, string>, name: string) =>
+    spawn(process.execPath, [join(ROOT, script), ...args], {
+      env: { ...process.env, TROUPE_LOG: 'info', ...more },
+      stdio: ['ignore', logFile(directory, name), logFile(directory, name)],
+    });
+
+  const house: House = {
+    directory,
+    url,
+    get centerPid() {
+      return center?.pid ?? 0;
+    },
+    agentPid: name => agents.get(name)?.pid ?? 0,
+    keeperPid: name => keeperOf(join(directory, name)),
+    async startCenter() {
+      center = run(
+        'src/main.ts',
+        [],
+        { TROUPE_AUTH: 'off', TROUPE_LISTEN: `127.0.0.1:${port}`, TROUPE_DATA: join(directory, 'center'), ...env },
+        'center',
+      );
+      await until('the center serves', async () => (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false);
+    },
+    killCenter: () => end(center, 'SIGKILL').then(() => {}),
+    stopCenter: () => end(center, 'SIGTERM'),
+    startAgent(name, offer = {}) {
+      const args = ['--center', `ws://127.0.0.1:${port}`, '--name', name, '--data', join(directory, name)];
+      args.push('--cpus', String(offer.cpus ?? cpus), '--memory', String(offer.memoryMB ?? memoryMB));
+      agents.set(name, run('src/agent/main.ts', args, {}, name));
+    },
+    async killAgent(name) {
+      await end(agents.get(name) ?? null, 'SIGKILL');
+    },
+    killKeeper(name) {
+      const pid = keeperOf(join(directory, name));
+      if (pid === undefined) throw new Error(`agent ${name} has no keeper`);
+      process.kill(pid, 'SIGKILL');
+    },
+    async call<T>(method: string, path: string, body?: unknown) {
+      const answer = await fetch(`${url}${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      return (text === '' ? undefined : JSON.parse(text)) as T;
+    },
+    async all<T>(path: string) {
+      const items: T[] = [];
+      let cursor: string | null = null;
+      do {
+        const more: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+        const page: { items: T[]; next: string | null } = await house.call(
+          'GET',
+          `${path}${path.includes('?') ? '&' : '?'}limit=200${more}`,
+        );
+        items.push(...page.items);
+        cursor = page.next;
+      } while (cursor);
+      return items;
+    },
+    execution: id => house.call('GET', `/v1/executions/${encodeURIComponent(id)}`),
+    async ready(...names) {
+      await until(`${names.join(', ')} ready`, async () => {
+        const { items } = await house.call<{ items: { name: string; status: string }[] }>('GET', '/v1/hosts');
+        return names.every(name => items.some(host => host.name === name && host.status === 'ready'));
+      });
+    },
+    async close() {
+      await Promise.all([end(center, 'SIGKILL'), ...[...agents.values()].map(agent => end(agent, 'SIGKILL'))]);
+      for (const name of agents.keys()) {
+        const pid = keeperOf(join(directory, name));
+        if (pid === undefined) continue;
+        // Asked kindly it ends its runs; then nothing of the house is left.
+        process.kill(pid, 'SIGTERM');
+        await until('the keeper is gone', () => !isAlive(pid));
+      }
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  return house;
+}
+
+/** What a process says is appended here; a failing test leaves it to be read. */
+const logFile = (directory: string, name: string): number => openSync(join(directory, `${name}.log`), 'a');
+
+function end(child: ChildProcess | null, signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child?.exitCode ?? null);
+  return new Promise(done => {
+    child.once('exit', code => done(code));
+    child.kill(signal);
+  });
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Keepers serve a data directory and outlive their agents on purpose. */
+function keeperOf(data: string): number | undefined {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || !existsSync(`/proc/${name}/cmdline`)) continue;
+    let words: string[];
+    try {
+      words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+    } catch {
+      continue; // it ended while we looked
+    }
+    if (words.includes('keeper') && words.includes(data)) return Number(name);
+  }
+  return undefined;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? done(address.port) : fail(new Error('no port'))));
+    });
+  });
+}
