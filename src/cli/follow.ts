@@ -86,7 +86,7 @@ export async function followExecution(parts: With, id: string): Promise<Executio
         await Promise.race([copied, pause(shell.clock, LAST_OUTPUT_MS, signal)]);
         return one;
       }
-      const hint = one?.status === 'pending' && one.reason ? `waits: ${one.reason}` : '';
+      const hint = one?.status === 'pending' && one.reason ? `pending: ${one.reason}` : '';
       if (hint !== '' && hint !== told && !print.json) shell.say(`${id} ${hint}`);
       told = hint;
       // The end of the output is the sign to look at once: the verdict is there, or about to be.

@@ -54,7 +54,7 @@ describe('troupe trigger', () => {
     });
     const { exit, out, said } = await troupe('trigger nightly --follow', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
-    expect(said).toEqual(['e1', 'e1 waits: no host has room', 'e1 succeeded in 0.4 s']);
+    expect(said).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4 s']);
     expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
   });
 
