@@ -75,9 +75,22 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     ahead = false;
   };
 
+  /** One line for all that a batch changes of a run: a short one begins, starts and ends within a few of them. */
+  const linesOf = (changes: Change[]): string => {
+    const runs = new Map<string, Partial<RunRecord>>();
+    let text = '';
+    for (const change of changes) {
+      if (!('run' in change)) text += writeLine(change);
+      // Forgotten since: without its beginning, which the file may have lost, a line would mean nothing.
+      else if (records.has(change.run)) runs.set(change.run, { ...runs.get(change.run), ...change.set });
+    }
+    for (const [run, set] of runs) text += writeLine({ run, set });
+    return text;
+  };
+
   const persist = async (batch: Batch[]) => {
     if (ahead || appended > limits.journalAppendMax) return replace();
-    const text = batch.map(one => one.lines).join('');
+    const text = linesOf(batch.flatMap(one => one.changes));
     if (text === '') return;
     // Until the append has gone well, its bytes may be on the disk in part.
     ahead = true;
@@ -125,9 +138,9 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     return flushing;
   };
 
-  const enqueue = (changes: Change[], rest: Omit<Batch, 'lines'>) => {
+  const enqueue = (changes: Change[], rest: Omit<Batch, 'changes'>) => {
     for (const change of changes) apply(change);
-    queue.push({ lines: changes.map(writeLine).join(''), ...rest });
+    queue.push({ changes, ...rest });
     void flush();
   };
 
@@ -163,7 +176,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
 }
 
 interface Batch {
-  lines: string;
+  changes: Change[];
   reserve: boolean;
   /** Absent for what nobody waits for. With a problem: it is not on the disk. */
   settle: ((problem?: unknown) => void) | undefined;

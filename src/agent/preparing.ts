@@ -42,10 +42,12 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       return fail(key, `parked: the agent died ${preparations} times while it prepared this run`);
     }
     entry.phase = 'preparing';
-    // Counted before, not after: what kills the agent here would never be counted otherwise.
-    await journal.write([{ run: key, set: { preparations: preparations + 1 } }]).catch(cause => {
-      throw new Error(cannotWrite(cause), { cause });
-    });
+    // Counted before, not after: what kills the agent here would never be counted otherwise. Without an app nothing is fetched or unpacked that could.
+    if (spec.artifact) {
+      await journal.write([{ run: key, set: { preparations: preparations + 1 } }]).catch(cause => {
+        throw new Error(cannotWrite(cause), { cause });
+      });
+    }
     const { signal } = entry.abort;
     const { order, note } = await makeOrder(parts, record.run, spec, signal);
     if (note !== null) journal.note([{ run: key, set: { note } }]);

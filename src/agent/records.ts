@@ -7,7 +7,7 @@ export interface RunRecord {
   /** Null for a tombstone, and once the run is over. */
   spec: ProcessSpec | null;
   bootId: string;
-  /** Preparations begun, counted before each; a graceful stop gives its one back. */
+  /** Preparations of an app begun, counted before each; a graceful stop gives its one back. */
   preparations: number;
   /** The keeper said that it has the run. */
   kept: boolean;

@@ -2,16 +2,17 @@ import { describe, expect, test } from 'bun:test';
 import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { runKey } from '../../src/agent/protocol.ts';
-import { aDisk, aRun, aStart, aStop, aWorld } from './agent-world.ts';
+import { aDisk, anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());
+const app = { spec: { artifact: anArtifact } };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('a crash of the agent', () => {
   /** What happens to two runs; every call that changes the disk is a place to die at. */
   const story = async (world: ReturnType<typeof aWorld>) => {
     const second = aRun({ item: 1 });
-    await world.send(aStart());
+    await world.send(aStart(app));
     await world.send(aStart({ run: second }));
     if (world.keeper.runs.get(KEY)?.state === 'running') world.keeper.end(KEY, { exitCode: 3 });
     await world.clock.settle();
@@ -21,7 +22,7 @@ describe('a crash of the agent', () => {
   /** A center keeps sending what was not acknowledged. */
   const owe = async (world: ReturnType<typeof aWorld>) => {
     const second = aRun({ item: 1 });
-    for (const command of [aStart(), aStart({ run: second }), aStop({ run: second })]) {
+    for (const command of [aStart(app), aStart({ run: second }), aStop({ run: second })]) {
       if (!world.acknowledged().includes(command.key)) await world.send(command);
     }
     if (world.keeper.runs.get(KEY)?.state === 'running') world.keeper.end(KEY, { exitCode: 3 });
@@ -61,7 +62,7 @@ describe('a crash of the agent', () => {
     const world = aWorld();
     await world.start();
     world.disk.crash = { at: world.disk.calls + 2, when: 'before' };
-    await world.send(aStart());
+    await world.send(aStart(app));
     expect(world.keeper.processes).toEqual([]);
     await world.kill();
     world.disk.crash = undefined;
@@ -210,6 +211,22 @@ describe('the journal', () => {
     const before = disk.calls;
     await Promise.all(Array.from({ length: 50 }, (_, n) => journal.write([{ run: `r${n}`, set: record }])));
     expect(disk.calls - before).toBe(1);
+  });
+
+  test('says in one line what one breath changes of a run, and nothing of one it forgot meanwhile', async () => {
+    const disk = aDisk();
+    const journal = await open(disk);
+    const before = disk.files.get(JOURNAL) ?? '';
+    await Promise.all([
+      journal.write([{ run: KEY, set: record }, { epoch: [7, 3] }]),
+      journal.write([{ run: KEY, set: { kept: true, outputKept: 1 } }]),
+      journal.write([{ run: 'unknown', set: { settled: true } }]),
+      journal.write([{ run: KEY, set: { outputKept: 2 } }]),
+    ]);
+    expect((disk.files.get(JOURNAL) ?? '').slice(before.length).trim().split('\n')).toHaveLength(2);
+    const again = await open(disk);
+    expect(again.records.get(KEY)).toMatchObject({ ...record, kept: true, outputKept: 2 });
+    expect([again.records.size, again.epoch(7)]).toEqual([1, 3]);
   });
 
   test('gives no report number twice', async () => {
