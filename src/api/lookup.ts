@@ -1,5 +1,6 @@
 /** Reading one or all actors of a kind for an answer. */
 import type { Kind } from '../../actors/index.ts';
+import type { Clock } from '../clock.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { View } from '../runtime/document.ts';
 import type { Views } from '../runtime/views.ts';
@@ -13,6 +14,21 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
   const view = name.length > NAME_LONGEST || name === '' ? undefined : await views.get<K>(`${kind}/${name}`);
   if (!view) throw new NoSuchActor(`${kind}/${name.slice(0, 100)}`);
   return view;
+}
+
+/** Looks for an execution that its job has just promised; beyond, it is on its way all the same. */
+const LOOKS_MAX = 500;
+
+/**
+ * A job answers as soon as its own turn is committed; the execution is created by the next one, a moment later. Whoever is told its name may ask
+ * for it at once, so the answer waits that moment.
+ */
+export async function appeared({ views, clock }: { views: Views; clock: Clock }, answer: unknown): Promise<{ execution: string }> {
+  const { execution } = answer as { execution: string };
+  for (let look = 0; look < LOOKS_MAX && !(await views.get(`execution/${execution}`)); look++) {
+    await new Promise<void>(resolve => clock.soon(resolve));
+  }
+  return { execution };
 }
 
 const PAGE = 200;

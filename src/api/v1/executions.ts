@@ -5,10 +5,9 @@ import type { View } from '../../runtime/document.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, instant, iso, name, text } from '../fields.ts';
-import { given, one } from '../lookup.ts';
+import { appeared, given, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
-import { executionIn } from './jobs.ts';
 import { type Page, paging } from './paging.ts';
 
 const ListQuery = z.object({
@@ -102,7 +101,7 @@ export function executionRoutes(center: Center): Route[] {
         if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
         // A key of a retry is another key than that of a trigger.
         const ours = key === undefined ? {} : { key: `retry ${context.id} ${key}` };
-        return executionIn(await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
+        return appeared(center, await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
       },
     }),
   ];

@@ -6,7 +6,7 @@ import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, name } from '../fields.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
-import { given } from '../lookup.ts';
+import { appeared, given } from '../lookup.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { KillQuery } from './apps.ts';
@@ -111,7 +111,7 @@ export function jobRoutes(center: Desk): Route[] {
       status: 202,
       async handle({ params, key }) {
         const { address } = await jobOf(center, params.name);
-        return executionIn(await runtime.ask(address, { type: 'job.trigger', ...(key === undefined ? {} : { key }) }));
+        return appeared(center, await runtime.ask(address, { type: 'job.trigger', ...(key === undefined ? {} : { key }) }));
       },
     }),
     route({
@@ -149,6 +149,3 @@ function withNaturalLimit(before: ReturnType<typeof jobShape>, patch: Record<str
   const { overlapLimit: _, ...rest } = before;
   return rest;
 }
-
-/** What a job answers to a trigger, without what only the first of several callers would hear. */
-export const executionIn = (answer: unknown): { execution: string } => ({ execution: (answer as { execution: string }).execution });
