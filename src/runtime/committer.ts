@@ -25,7 +25,7 @@ interface Waiting {
 export function createCommitter({ store, clock }: { store: Pick<ActorStore, 'commit'>; clock: Clock }): Committer {
   let waiting: Waiting[] = [];
   let busy = false;
-  let idle: (() => void)[] = [];
+  const idle: (() => void)[] = [];
   let windowFrom = 0;
   let callsInWindow = 0;
   let writesInWindow = 0;

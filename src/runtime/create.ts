@@ -35,7 +35,7 @@ export function createRuntime({
   log(line: RuntimeLog): void;
 }): Runtime {
   const asked = new Map<number, { question: Question; resolve(value: unknown): void; reject(error: Error): void }>();
-  let questions: Question[] = [];
+  const questions: Question[] = [];
   let lastId = 0;
   let listener: (facts: PlacedFact[]) => void = () => {};
   let onStarted: { resolve(): void; reject(error: Error): void } | null = null;

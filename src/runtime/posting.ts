@@ -11,9 +11,9 @@ export interface Posting {
 }
 
 export function createPosting({ send }: { send(message: FromPartitions): void }): Posting {
-  let facts: PlacedFact[] = [];
-  let answers: { id: number; taken: Taken }[] = [];
-  let orders: CarryOrder[] = [];
+  const facts: PlacedFact[] = [];
+  const answers: { id: number; taken: Taken }[] = [];
+  const orders: CarryOrder[] = [];
   let planned = false;
 
   function plan(): void {

@@ -37,37 +37,27 @@ function happen(fleet: Ensemble, choice: number): void {
   const [run] = host.live.values();
   const open = executions(fleet).filter(each => each.state !== 'done');
   const one = open[choice % Math.max(1, open.length)];
-  switch (Math.floor(choice / 64) % 24) {
-    case 0:
-      return fleet.tell(job, { type: 'job.trigger' });
-    case 1:
-      return one && fleet.tell(`execution/${one.context.id}`, { type: 'execution.cancel', reason: 'enough' });
-    case 2:
-      return fleet.cut(host);
-    case 3:
-      return fleet.connect(host);
-    case 4:
-      return fleet.pass((choice % 70) * 1_000);
-    case 5:
-      return choice % 3 === 0 ? fleet.wipe(host) : fleet.connect(host);
-    case 6:
-      return run && fleet.end(host, run, choice % 3 === 0 ? 'failed' : 'succeeded');
-    case 7:
-      return fleet.tell(job, choice % 2 === 0 ? { type: 'job.disable', kill: choice % 4 === 0 } : { type: 'job.enable' });
-    case 8:
-      return fleet.tell('app/my_app', choice % 2 === 0 ? { type: 'app.disable', kill: choice % 4 === 0 } : { type: 'app.enable' });
-    case 9:
-      return fleet.tell(`host/${host.name}`, choice % 2 === 0 ? { type: 'host.drain' } : { type: 'host.resume' });
-    case 10:
-    case 11:
-    case 12:
-      return fleet.command(host);
-    case 13:
-    case 14:
-      return fleet.report(host);
-    default:
-      return lane && fleet.deliver(lane);
-  }
+  const even = choice % 2 === 0;
+  const kill = choice % 4 === 0;
+  const rare = [
+    () => fleet.tell(job, { type: 'job.trigger' }),
+    () => one && fleet.tell(`execution/${one.context.id}`, { type: 'execution.cancel', reason: 'enough' }),
+    () => fleet.cut(host),
+    () => fleet.connect(host),
+    () => fleet.pass((choice % 70) * 1_000),
+    () => (choice % 3 === 0 ? fleet.wipe(host) : fleet.connect(host)),
+    () => run && fleet.end(host, run, choice % 3 === 0 ? 'failed' : 'succeeded'),
+    () => fleet.tell(job, even ? { type: 'job.disable', kill } : { type: 'job.enable' }),
+    () => fleet.tell('app/my_app', even ? { type: 'app.disable', kill } : { type: 'app.enable' }),
+    () => fleet.tell(`host/${host.name}`, even ? { type: 'host.drain' } : { type: 'host.resume' }),
+  ];
+  const command = () => fleet.command(host);
+  const report = () => fleet.report(host);
+  const common = [command, command, command, report, report];
+  const kind = Math.floor(choice / 64) % 24;
+  const doing = [...rare, ...common][kind];
+  if (doing) doing();
+  else if (lane) fleet.deliver(lane);
 }
 
 /** Faults are over: hosts are here, processes end, time passes. */

@@ -112,7 +112,7 @@ describe('any placement', () => {
             cpu: held.reduce((sum, each) => sum + each.cost.cpu, apps > 0 ? 1_000 : 0),
             memory: held.reduce((sum, each) => sum + each.cost.memory, apps > 0 ? 100_000 : 0),
           });
-          expect(host.apps['my_app']?.runs ?? 0).toBe(apps);
+          expect(host.apps.my_app?.runs ?? 0).toBe(apps);
         }
         for (const key of Object.keys(host.reservations)) host = release(host, key);
         expect(host).toEqual(aHost('a', 1_000, 1_000_000));

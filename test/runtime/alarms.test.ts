@@ -12,7 +12,14 @@ function aWallClock() {
   const clock = createManualClock(START);
   let offset = 0;
   const wall: Clock = { now: () => clock.now() + offset, monotonic: clock.monotonic, after: clock.after, soon: clock.soon };
-  return { clock: wall, advance: clock.advance, settle: clock.settle, set: (ms: number) => void (offset += ms) };
+  return {
+    clock: wall,
+    advance: clock.advance,
+    settle: clock.settle,
+    set: (ms: number) => {
+      offset += ms;
+    },
+  };
 }
 
 function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: ReturnType<typeof createMemoryStore> } = {}) {

@@ -70,7 +70,7 @@ describe('what is owed', () => {
     const last = await restarted(next);
     await last.settled();
     expect(await revs(last)).toEqual(before);
-    expect((await last.context('pool/default')).context.hosts['h1']?.used.cpu).toBe(100);
+    expect((await last.context('pool/default')).context.hosts.h1?.used.cpu).toBe(100);
     expect(new Set(last.starts().map(start => start.key)).size).toBe(1);
   });
 
@@ -82,6 +82,30 @@ describe('what is owed', () => {
     await world.clock.advance(1_000);
     expect(await world.store.owing({ limit: 10 })).toEqual([]);
     expect((await world.context(`execution/${execution}`)).rev).toBe(rev);
+  });
+
+  test('is not forgotten where a slow trim of older debts ends after a later commit', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    const execution = await triggered(world);
+    store.plan(call => (call.method === 'settle' ? 'late' : undefined));
+    await world.clock.advance(300);
+    await world.aHost();
+    expect(sent(world)).toEqual(['start h1 0:1']);
+    world.fleet.here.delete('h1');
+    await world.tell(`execution/${execution}`, {
+      type: 'shard.unaccounted',
+      host: 'h1',
+      runs: [{ execution, item: 0, attempt: 1 }],
+      session: 's9',
+    });
+    store.heal();
+    store.answerNow();
+    await world.settled();
+    await world.tell(`execution/${execution}`, { type: 'execution.end', reason: 'enough' });
+    const document = await world.store.load(`execution/${execution}`);
+    const owed = JSON.parse(document?.owed ?? '[]') as { effect: { type: string } }[];
+    expect(owed.map(each => each.effect.type)).toEqual(['start', 'stop']);
   });
 
   test('leaves no marks at a busy receiver once its senders are rid of it', async () => {

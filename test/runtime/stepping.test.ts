@@ -17,7 +17,7 @@ const machine = base.createMachine({
   initial: 'low',
   states: {
     low: {
-      after: { 5_000: 'high' },
+      after: { 5000: 'high' },
       on: {
         add: {
           guard: 'isFew',

@@ -19,7 +19,7 @@ describe('a trigger', () => {
     const execution = await world.context(`execution/${answer.execution}`);
     expect(execution.context.outcome).toBe('succeeded');
     expect((await world.context('job/nightly')).context.open).toEqual([]);
-    expect((await world.context('pool/default')).context.hosts['h1']?.used).toEqual({ cpu: 0, memory: 0 });
+    expect((await world.context('pool/default')).context.hosts.h1?.used).toEqual({ cpu: 0, memory: 0 });
     await world.clock.advance(1000);
     expect(await world.store.owing({ limit: 10 })).toEqual([]);
     expect(world.logs).toEqual([]);

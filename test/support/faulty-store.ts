@@ -33,7 +33,7 @@ export function createFaultyStore(store: Store): FaultyStore {
   const calls: StoreCall[] = [];
   const counts = new Map<string, number>();
   let faultOf: (call: StoreCall) => Fault | undefined = () => undefined;
-  let late: (() => void)[] = [];
+  const late: (() => void)[] = [];
 
   async function carry(method: string, args: unknown[], real: () => Promise<unknown>): Promise<unknown> {
     const nth = (counts.get(method) ?? 0) + 1;
