@@ -1,8 +1,19 @@
 /** Each safety property with the parts we ship, and red with a part that breaks it. */
 import { describe, expect, test } from 'bun:test';
+import { openJournal } from '../../src/agent/journal.ts';
+import { agentLimits } from '../../src/agent/limits.ts';
+import type { Dialer, Disk } from '../../src/agent/ports.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
-import { answersBeforeCommit, dropsEntries, forgetsMarks, ignoresRev, recordsTwice } from '../support/broken.ts';
+import {
+  answersBeforeCommit,
+  dropsEntries,
+  forgetsJournal,
+  forgetsMarks,
+  ignoresRev,
+  liftsFences,
+  recordsTwice,
+} from '../support/broken.ts';
 import { aJob } from '../support/builders.ts';
 import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
 
@@ -115,5 +126,45 @@ describe('the rev of a document', () => {
   });
   test('is missed where it is not asked for', async () => {
     expect(await doubled(ignoresRev)).toBeGreaterThan(0);
+  });
+});
+
+describe('what an agent holds on to', () => {
+  const fence = { partition: 1, epoch: 5, rev: 3 };
+  const run = { execution: 'e', item: 0, attempt: 1 };
+
+  /** Does an agent that starts again on this disk still know the run it began? */
+  async function remembers(wrap: (disk: Disk) => Disk): Promise<boolean> {
+    const files = new Map<string, string>();
+    const disk = wrap({
+      read: async path => files.get(path),
+      append: async (path, text) => void files.set(path, (files.get(path) ?? '') + text),
+      replace: async (path, text) => void files.set(path, text),
+      remove: async path => void files.delete(path),
+    });
+    const parts = { disk, limits: agentLimits, log: { info() {}, warn() {}, error() {}, debug() {} }, now: 0 };
+    const journal = await openJournal(parts);
+    await journal.write([{ run: 'e:0:1', set: { run, fence, bootId: 'b', at: 0 } }]);
+    return (await openJournal(parts)).records.has('e:0:1');
+  }
+
+  test('is its journal, and a check notices one that forgets', async () => {
+    expect([await remembers(disk => disk), await remembers(forgetsJournal)]).toEqual([true, false]);
+  });
+
+  test('are the fences, and what lifts them lets a late command look new', () => {
+    const heard: (typeof fence)[] = [];
+    const frame = JSON.stringify({ type: 'start', key: 'k', fence, run });
+    const dialer: Dialer = {
+      dial(_, on) {
+        on.frame(frame);
+        on.frame(frame);
+      },
+    };
+    const listen = (through: Dialer) => through.dial('', { open() {}, frame: text => heard.push(JSON.parse(text).fence), closed() {} });
+    listen(dialer);
+    listen(liftsFences(dialer));
+    expect(heard.map(each => each.epoch > fence.epoch)).toEqual([false, false, true, true]);
+    expect(heard[3]?.rev).toBeGreaterThan(heard[2]?.rev ?? 0);
   });
 });
