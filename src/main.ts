@@ -91,7 +91,8 @@ export async function startCenter({
   agents.onReady(host => {
     for (const listener of onReady) listener(host);
   });
-  runtime.onFacts(facts => feed.publish(facts));
+  // Without facts: some were committed that only the store can show.
+  runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
 
   let serving = false;
   const stopping = new AbortController();
