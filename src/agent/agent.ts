@@ -11,6 +11,7 @@ import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { createCommands } from './commands.ts';
 import { createDisconnectWatch, type DisconnectWatch } from './disconnect.ts';
+import { inheritedEnvironment } from './environment.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createKeeping, type Keeping } from './keeping.ts';
 import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
@@ -83,7 +84,8 @@ interface Wired {
 function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Wired {
   const { clock, log, settings } = parts;
   const { limits, spans, journal, signal } = own;
-  const { bootId, hostEnv } = settings;
+  const { bootId } = settings;
+  const inherited = inheritedEnvironment(settings.hostEnv);
   // Everybody here knows somebody who knows them: those that are made later are only called once all are.
   const keeping = createKeeping({
     clock,
@@ -127,7 +129,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   });
   const { artifacts, workDirs, programs } = parts;
   const runs = createRuns({
-    ...{ clock, log, limits, spans, bootId, hostEnv, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
+    ...{ clock, log, limits, spans, bootId, inherited, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
   });
   const commands = createCommands({ clock, log, limits, bootId, journal, reports, runs, send: frame => link.send(frame) });
   const watch = createDisconnectWatch({

@@ -6,18 +6,23 @@ const INHERITED = new Set(['PATH', 'HOME', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', '
 /** When the agent itself was started without a PATH. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** What runs inherit of the host's environment: the same for all of them. */
+export function inheritedEnvironment(host: Record<string, string | undefined>): Record<string, string> {
+  const env: Record<string, string> = { PATH: USUAL_PATH };
+  for (const [name, value] of Object.entries(host)) {
+    if (value !== undefined && (INHERITED.has(name) || name.startsWith('LC_'))) env[name] = value;
+  }
+  return env;
+}
+
 /** The whole environment of a run. The job's own `env` wins over the host's; the two directories win over both. */
 export function runEnvironment(from: {
-  host: Record<string, string | undefined>;
+  inherited: Record<string, string>;
   spec: Record<string, string>;
   appDirectory: string | undefined;
   workDirectory: string;
 }): Record<string, string> {
-  const env: Record<string, string> = { PATH: USUAL_PATH };
-  for (const [name, value] of Object.entries(from.host)) {
-    if (value !== undefined && (INHERITED.has(name) || name.startsWith('LC_'))) env[name] = value;
-  }
-  Object.assign(env, from.spec, { TROUPE_WORK_DIR: from.workDirectory });
+  const env: Record<string, string> = { ...from.inherited, ...from.spec, TROUPE_WORK_DIR: from.workDirectory };
   if (from.appDirectory !== undefined) env.TROUPE_APP_DIR = from.appDirectory;
   return env;
 }

@@ -58,7 +58,29 @@ type Parting = { was: 'up' | 'never'; final: boolean };
 export function createLink(parts: LinkParts): Link {
   const { clock, ids, dialer, log, spans, centers } = parts;
   let up: Socket | undefined;
+  let gathers = false;
+  /** Frames of one moment, for a center that takes them in one message: a busy host says thousands a second. */
+  let gathered: string[] = [];
+  let gatheredBytes = 0;
   let heardAt = clock.monotonic();
+
+  const flush = (socket: Socket) => {
+    // Another socket has come: what was for this one is said again to that.
+    if (up !== socket || gathered.length === 0) return;
+    const text = gathered.join('\n');
+    gathered = [];
+    gatheredBytes = 0;
+    socket.send(text);
+  };
+
+  const gather = (socket: Socket, text: string) => {
+    // At most three bytes of UTF-8 for each unit of a string, and one for the line break.
+    const bytes = text.length * 3 + 1;
+    if (gatheredBytes + bytes > AGENT_FRAME_MAX) flush(socket);
+    gathered.push(text);
+    gatheredBytes += bytes;
+    if (gathered.length === 1) clock.soon(() => flush(socket));
+  };
 
   /** One socket from dial to end. */
   const attempt = (url: string, signal: AbortSignal): Promise<Parting> =>
@@ -106,6 +128,9 @@ export function createLink(parts: LinkParts): Link {
           case 'welcome':
             disarmWelcome();
             up = socket;
+            gathers = frame.gathers === true;
+            gathered = [];
+            gatheredBytes = 0;
             heardAt = heard;
             log.info('the center welcomed this agent', { center: url, host: frame.host });
             beatEvery(frame.heartbeatMs);
@@ -160,11 +185,12 @@ export function createLink(parts: LinkParts): Link {
     send(frame) {
       if (!up) return false;
       const text = encode(frame);
-      up.send(text);
+      if (gathers) gather(up, text);
+      else up.send(text);
       return true;
     },
     isUp: () => up !== undefined,
-    buffered: () => up?.buffered() ?? 0,
+    buffered: () => (up?.buffered() ?? 0) + gatheredBytes,
     heardAt: () => heardAt,
   };
 }

@@ -10,7 +10,7 @@ export interface OrderParts {
   artifacts: Artifacts;
   workDirs: WorkDirs;
   programs: Programs;
-  hostEnv: Record<string, string | undefined>;
+  inherited: Record<string, string>;
   limits: AgentLimits;
 }
 
@@ -21,12 +21,12 @@ export async function makeOrder(
   spec: ProcessSpec,
   signal: AbortSignal,
 ): Promise<{ order: KeepOrder; note: string | null }> {
-  const { artifacts, workDirs, programs, hostEnv, limits } = parts;
+  const { artifacts, workDirs, programs, inherited, limits } = parts;
   const key = runKey(run);
   const app = spec.artifact && (await artifacts.prepare(spec.artifact, { execution: run.execution, signal }));
   signal.throwIfAborted();
   const workDirectory = await workDirs.make(key);
-  const env = runEnvironment({ host: hostEnv, spec: spec.env, appDirectory: app?.directory, workDirectory });
+  const env = runEnvironment({ inherited, spec: spec.env, appDirectory: app?.directory, workDirectory });
   const argv = await resolveArgv(spec, app, env.PATH ?? '', programs);
   signal.throwIfAborted();
   return {

@@ -11,6 +11,7 @@
  *     | <---- reported ----------- |
  *     | ----- output ------------> |   in order per run, a window of unacknowledged bytes; `kept` by the center once stored
  *     | <---- kept --------------- |
+ *     |                            |   A center that welcomes with `gathers` takes several frames in one message, a line each.
  *     | <---> ping, pong --------- |   both ways; silence for three heartbeats closes the socket
  */
 import { z } from 'zod';
@@ -173,7 +174,7 @@ export type FromAgent = z.infer<typeof FromAgent>;
 
 export const FromCenter = z.discriminatedUnion('type', [
   z.object({ type: z.literal('challenge'), nonce: text(100), protocol: z.number().int() }),
-  z.object({ type: z.literal('welcome'), host: text(100), heartbeatMs: z.number().int().positive() }),
+  z.object({ type: z.literal('welcome'), host: text(100), heartbeatMs: z.number().int().positive(), gathers: z.boolean().optional() }),
   z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),
   StartCommand,
   StopCommand,

@@ -135,6 +135,49 @@ describe('the link', () => {
   });
 });
 
+describe('a center that takes several frames in one message', () => {
+  test('is sent what one moment has to say at once, in order', async () => {
+    const world = aWorld();
+    world.center.gathers = true;
+    await world.start();
+    const runs = Array.from({ length: 20 }, (_, item) => aRun({ item }));
+    world.center.messages.length = 0;
+    for (const run of runs) world.center.send(aStart({ run }));
+    await world.clock.settle();
+    expect(world.sent('done').flatMap(frame => frame.keys)).toHaveLength(20);
+    expect(world.sent('report').map(frame => frame.run.item)).toEqual(runs.map(run => run.item));
+    expect(world.center.messages.length).toBeLessThan(10);
+    await world.quit();
+  });
+
+  test('gets no message beyond the size it takes', async () => {
+    const world = aWorld();
+    world.center.gathers = true;
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.center.messages.length = 0;
+    world.keeper.write(KEY, ...Array(12).fill('x'.repeat(20_000)));
+    await world.clock.settle();
+    expect(world.sent('output')).toHaveLength(12);
+    expect(Math.max(...world.center.messages)).toBeLessThanOrEqual(4);
+    await world.quit();
+  });
+
+  test('hears again, after a cut, what was gathered and had not left', async () => {
+    const world = aWorld();
+    world.center.gathers = true;
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.keeper.end(KEY);
+    world.center.cut();
+    await world.clock.advance(10_000);
+    expect(world.sent('report').map(({ state }) => state)).toEqual(['started', 'ended']);
+    await world.quit();
+  });
+});
+
 describe('a run whose center is out of reach', () => {
   const impatient = { spec: { disconnect: 'stop', disconnectMs: 20_000 } } as const;
 

@@ -204,6 +204,10 @@ export function aCenter() {
     frames: [] as AgentFrame[],
     /** Frames of all sockets. */
     all: [] as AgentFrame[],
+    /** Frames in each message of all sockets. */
+    messages: [] as number[],
+    /** Says that it takes several frames in one message. */
+    gathers: false,
     closes: [] as { code: number; reason: string }[],
     buffered: 0,
     open: undefined as { frame(text: string): void; closed(code: number, reason: string): void } | undefined,
@@ -224,7 +228,9 @@ export function aCenter() {
         on.open({
           send(text) {
             if (center.open !== mine || center.hung) return;
-            center.take(FromAgent.parse(JSON.parse(text)));
+            const lines = text.split('\n');
+            center.messages.push(lines.length);
+            for (const line of lines) center.take(FromAgent.parse(JSON.parse(line)));
           },
           buffered: () => center.buffered,
           close(code, reason) {
@@ -239,7 +245,7 @@ export function aCenter() {
       center.all.push(frame);
       if (frame.type === 'hello') {
         if (typeof center.accept === 'object') center.send({ type: 'refused', code: center.accept.refused, message: 'no' });
-        else center.send({ type: 'welcome', host: 'h1', heartbeatMs: 1_000 });
+        else center.send({ type: 'welcome', host: 'h1', heartbeatMs: 1_000, ...(center.gathers ? { gathers: true } : {}) });
       }
       if (frame.type === 'ping') center.send({ type: 'pong', nonce: frame.nonce });
       if (frame.type === 'report' && center.eager) center.send({ type: 'reported', ids: [frame.id] });

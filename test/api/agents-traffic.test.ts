@@ -190,6 +190,26 @@ describe('output', () => {
   });
 });
 
+describe('several frames in one message', () => {
+  const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)).join('\n');
+
+  test('are taken one after the other', async () => {
+    const { socket, clock } = await aJoined();
+    socket.say(lines(started(1), output(1), output(2)));
+    await clock.settle();
+    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1] }]);
+    expect(socket.of('kept').at(-1)?.through).toBe(2);
+  });
+
+  test('end at the first that makes no sense', async () => {
+    const { socket, clock, kept } = await aJoined();
+    socket.say(`${lines(started(1))}\n{\n${lines(output(1))}`);
+    await clock.settle();
+    expect(socket.state.closed).toBe(1008);
+    expect(kept).toEqual([]);
+  });
+});
+
 describe('a frame that makes no sense', () => {
   test('is named, ends the session with 1008, and tells nothing', async () => {
     for (const frame of [

@@ -30,7 +30,7 @@ describe('an agent that says hello', () => {
     await clock.settle();
     const host = String(told[0]?.event.id);
     expect(told[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
-    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000 }]);
+    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000, gathers: true }]);
     door.pass = async () => {};
     // The same key is the same host.
     await join();

@@ -23,22 +23,25 @@ export function createFileSpool({ directory, clock }: { directory: string; clock
   const output = join(directory, 'output');
   fs.mkdirSync(output, { recursive: true, mode: 0o700 });
   const journal = createJournal(directory, clock);
+  /** Marks of the runs that have a directory: most never get one, and looking for it would cost each of them. */
+  const large = new Set(fs.readdirSync(output));
   return {
     records: journal.records,
     record: journal.record,
-    segments: mark => createSegments(join(output, mark), journal, mark),
+    segments: mark => createSegments(join(output, mark), { journal, mark, large }),
     forget(record) {
       journal.forget(record.kept.run, record.tree.mark);
-      fs.rmSync(join(output, record.tree.mark), { recursive: true, force: true });
+      if (large.delete(record.tree.mark)) fs.rmSync(join(output, record.tree.mark), { recursive: true, force: true });
     },
   };
 }
 
-function createSegments(directory: string, journal: Journal, mark: string): Segments {
+function createSegments(directory: string, of: { journal: Journal; mark: string; large: Set<string> }): Segments {
+  const { journal, mark, large } = of;
   let file: { segment: number; fd: number; size: number } | undefined;
   /** The first segment before it moved, if it ever did. */
   const small = () => journal.small(mark) ?? NOTHING;
-  let moved = small().length === 0 && fs.existsSync(directory);
+  let moved = small().length === 0 && large.has(mark);
 
   function rest(): void {
     if (file !== undefined) fs.closeSync(file.fd);
@@ -49,6 +52,7 @@ function createSegments(directory: string, journal: Journal, mark: string): Segm
     try {
       if (file?.segment !== segment) {
         rest();
+        large.add(mark);
         fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
         const fd = fs.openSync(join(directory, String(segment)), 'a', 0o600);
         file = { segment, fd, size: fs.fstatSync(fd).size };

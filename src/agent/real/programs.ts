@@ -24,7 +24,7 @@ export const programs: Programs = {
     if (name.includes('/')) return undefined;
     for (const directory of path.split(':')) {
       // A relative or empty part means the working directory, which is the app's: nothing of it is found by accident.
-      if (isAbsolute(directory) && isProgram(join(directory, name))) return join(directory, name);
+      if (directory.startsWith('/') && isProgram(`${directory}/${name}`)) return join(directory, name);
     }
     return undefined;
   },
@@ -34,11 +34,12 @@ export const programs: Programs = {
   },
 };
 
-/** Asked for each directory of the PATH for each run: a question to the system's own cache, not worth another thread. */
+/** Asked for each directory of the PATH for each run: a question to the system's own cache, not worth another thread nor an exception for each no. */
 function isProgram(path: string): boolean {
   try {
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
     accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
+    return true;
   } catch {
     return false;
   }

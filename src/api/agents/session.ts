@@ -76,7 +76,7 @@ export function createSession(parts: {
     welcome(host, heartbeatMs) {
       if (state !== 'waiting') return;
       state = 'up';
-      session.send({ type: 'welcome', host, heartbeatMs });
+      session.send({ type: 'welcome', host, heartbeatMs, gathers: true });
     },
     send(frame) {
       if (state === 'closed') return;
@@ -126,7 +126,11 @@ export function createSession(parts: {
     frame(text) {
       if (state === 'closed') return;
       session.heard = clock.monotonic();
-      if (state === 'up') return work(text);
+      if (state === 'up') {
+        // An agent says in one message what it has to say at one moment; JSON has no line break of its own.
+        for (const line of text.split('\n')) if (session.isUp()) work(line);
+        return;
+      }
       if (state === 'waiting') return session.refuse('unexpected', 'after its hello an agent waits for the welcome', 1008);
       state = 'waiting';
       disarmHello();
