@@ -31,8 +31,8 @@ export interface Cluster extends Victims {
   start(): void;
 }
 
-export function createCluster(parts: { world: World; behaviourOf(job: string): Behaviour; breakage?: Breakage | undefined }): Cluster {
-  const { world, behaviourOf, breakage = {} } = parts;
+export function createCluster(parts: { world: World; behaviourOf(job: string): Behaviour; breakage?: Breakage | undefined; names?: readonly string[] }): Cluster {
+  const { world, behaviourOf, breakage = {}, names = HOSTS } = parts;
   const truth = createTruth(world);
   const witness = createWitness(world, truth);
   const trouble = noTrouble();
@@ -61,10 +61,10 @@ export function createCluster(parts: { world: World; behaviourOf(job: string): B
   };
   const center = createSimulatedCenter(centerParts);
   const hosts = new Map(
-    HOSTS.map(name => {
+    names.map(name => {
       const point = createCrashPoint();
       const registry = { all: witness.processes, onStart: witness.starts };
-      return [name as string, { host: createSimulatedHost({ world, name, network, registry, behaviourOf, point }), point }];
+      return [name, { host: createSimulatedHost({ world, name, network, registry, behaviourOf, point }), point }];
     }),
   );
   return {

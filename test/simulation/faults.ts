@@ -4,7 +4,6 @@ import type { Direction, Network } from './network.ts';
 import type { SimulatedHost } from './host.ts';
 import type { StoreTrouble } from './truth.ts';
 import type { SimulatedTime } from './time.ts';
-import { STORY_MS } from './workload.ts';
 
 type Moment = 'before' | 'after';
 
@@ -30,13 +29,13 @@ const KINDS: Fault['kind'][] = [
   ...(['storeRefuses', 'slowStore', 'cut', 'halfOpen', 'drop', 'repeat', 'reorder', 'replay', 'replay'] as const),
 ];
 
-export function drawFaults(dice: Dice, hosts: readonly string[], kinds: readonly Fault['kind'][] = KINDS): Fault[] {
+/** Up to ten, all of them within `storyMs`. */
+export function drawFaults(dice: Dice, hosts: readonly string[], storyMs: number, kinds: readonly Fault['kind'][] = KINDS): Fault[] {
   const count = dice.whole(0, FAULTS_MAX);
-  return Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts))).sort((a, b) => a.atMs - b.atMs);
+  return Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts), dice.whole(500, storyMs - 1_000))).sort((a, b) => a.atMs - b.atMs);
 }
 
-function drawFault(dice: Dice, kind: Fault['kind'], host: string): Fault {
-  const atMs = dice.whole(500, STORY_MS - 1_000);
+function drawFault(dice: Dice, kind: Fault['kind'], host: string, atMs: number): Fault {
   const direction = dice.pick<Direction>(['toAgent', 'toCenter']);
   const call = dice.whole(1, 40);
   const when = dice.pick<Moment>(['before', 'after']);
@@ -92,6 +91,7 @@ export function createCrashPoint(): CrashPoint {
   let planned: PlannedCrash[] = [];
   let calls = 0;
   const dies = (when: Moment, call: number): boolean => {
+    if (planned.length === 0) return false;
     const crash = planned.find(each => each.when === when && each.call <= call);
     planned = planned.filter(each => each !== crash);
     crash?.die();

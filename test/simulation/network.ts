@@ -157,7 +157,10 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     };
     pipes.set(host, pipe);
     const link: Link = {
-      send: text => agent.isAlive && pipe.agent.isOpen && send(pipe, 'toCenter', text),
+      send(text) {
+        // Several frames in one message, a line each, fare like several messages.
+        for (const line of text.split('\n')) if (agent.isAlive && pipe.agent.isOpen) send(pipe, 'toCenter', line);
+      },
       buffered: () => 0,
       close(code, reason) {
         endAgent(pipe, code, reason);

@@ -91,7 +91,9 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
   function act(one: Act): Promise<unknown> {
     switch (one.do) {
       case 'trigger':
-        return trigger(one.job, one.key);
+        if (one.key === undefined) return ask(`job/${one.job}`, { type: 'job.trigger' });
+        // With a key it is told of the same execution.
+        return patiently(() => ask(`job/${one.job}`, { type: 'job.trigger', key: one.key as string }));
       case 'cancel':
         return cancel(one.job, one.nth);
       case 'retry': {
@@ -105,7 +107,7 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
       case 'update':
         return ask(`job/${one.job}`, { type: 'job.update', config: one.config });
       case 'deregister':
-        return ask(`job/${one.job}`, { type: 'job.deregister' });
+        return patiently(() => ask(`job/${one.job}`, { type: 'job.deregister' }));
       case 'register':
         return register(one.config);
       case 'appModify':
@@ -122,19 +124,19 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
     }
   }
 
-  /** With a key a client that got no answer asks again, and is told of the same execution. */
-  async function trigger(job: string, key: string | undefined): Promise<void> {
-    const event = key === undefined ? { type: 'job.trigger' as const } : { type: 'job.trigger' as const, key };
+  /** A client that got no answer asks again a few times, and then lets it be. */
+  async function patiently(question: () => Promise<Answer>): Promise<void> {
     for (let tries = 0; tries < 4; tries++) {
-      if ((await ask(`job/${job}`, event)) !== 'unknown' || key === undefined) return;
+      if ((await question()) !== 'unknown') return;
       await new Promise<void>(resolve => time.after(dice.between(100, 2_000), resolve));
     }
   }
 
-  async function cancel(job: string, nth: number): Promise<void> {
+  function cancel(job: string, nth: number): Promise<void> {
     const open = (stateOf(truth, `job/${job}`)?.context.open ?? []) as { id: string }[];
     const one = open[nth % Math.max(1, open.length)];
-    if (one) await ask(`execution/${one.id}`, { type: 'execution.cancel', reason: 'the operator wants it so' });
+    if (!one) return Promise.resolve();
+    return patiently(() => ask(`execution/${one.id}`, { type: 'execution.cancel', reason: 'the operator wants it so' }));
   }
 
   async function each(kind: Kind, work: (address: string, context: Record<string, unknown>) => Promise<void>): Promise<void> {

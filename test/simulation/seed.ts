@@ -4,7 +4,7 @@ import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
 import { drawFaults, type Fault, strike } from './faults.ts';
 import { hashOf } from './dice.ts';
 import { createOperator } from './operator.ts';
-import { drawWorkload, STORY_MS } from './workload.ts';
+import { drawWorkload, FULL, type Size } from './workload.ts';
 import { createWorld } from './world.ts';
 
 export interface SeedOptions {
@@ -13,6 +13,8 @@ export interface SeedOptions {
   faults?: readonly Fault[];
   /** Kinds of faults to draw from; default: all. */
   kinds?: readonly Fault['kind'][];
+  /** Default: FULL. */
+  size?: Size;
   breakage?: Breakage;
   trace?: (line: string) => void;
 }
@@ -34,14 +36,15 @@ const SETTLE_MS = 120_000;
 /** Jobs are disabled at first without, then with an end to what still runs. */
 const PATIENCE_MS = 12_000;
 
-export function faultsOf(seed: number, kinds?: readonly Fault['kind'][]): Fault[] {
-  return drawFaults(createWorld(seed).dice('faults'), HOSTS, kinds);
+export function faultsOf(seed: number, { storyMs }: Size = FULL, kinds?: readonly Fault['kind'][]): Fault[] {
+  return drawFaults(createWorld(seed).dice('faults'), HOSTS, storyMs, kinds);
 }
 
-export function runSeed({ seed, kinds, faults = faultsOf(seed, kinds), breakage, trace }: SeedOptions): SeedResult {
+export function runSeed({ seed, size = FULL, kinds, faults = faultsOf(seed, size, kinds), breakage, trace }: SeedOptions): SeedResult {
   const world = createWorld(seed, trace);
   const { time } = world;
-  const workload = drawWorkload(world.dice('workload'));
+  const { storyMs } = size;
+  const workload = drawWorkload(world.dice('workload'), size);
   const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
   const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage });
   const operator = createOperator({ ...cluster, workload, dice: world.dice('operator') });
@@ -55,14 +58,14 @@ export function runSeed({ seed, kinds, faults = faultsOf(seed, kinds), breakage,
       strike(fault, cluster);
     });
   }
-  time.runUntil(STORY_MS, failed);
+  time.runUntil(storyMs, failed);
 
   world.note('story', () => 'no more faults');
   heal(cluster);
   operator.wind(false);
-  time.runUntil(STORY_MS + PATIENCE_MS, failed);
+  time.runUntil(storyMs + PATIENCE_MS, failed);
   operator.wind(true);
-  for (let until = time.elapsed + 1_000; until <= STORY_MS + SETTLE_MS && !failed(); until += 1_000) {
+  for (let until = time.elapsed + 1_000; until <= storyMs + SETTLE_MS && !failed(); until += 1_000) {
     time.runUntil(until, failed);
     if (operator.isDone && isQuiet(cluster)) break;
   }

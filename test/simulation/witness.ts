@@ -4,7 +4,7 @@
  */
 import type { ExecutionContext } from '../../actors/execution.ts';
 import type { Shard } from '../../actors/shard.ts';
-import type { Command } from '../../src/agent/protocol.ts';
+import { type Command, type Report, runKey } from '../../src/agent/protocol.ts';
 import type { Occurrence, Store } from '../../src/store/store.ts';
 import type { Direction } from './network.ts';
 import type { Process } from './processes.ts';
@@ -31,7 +31,8 @@ export function createWitness(world: World, truth: Truth): Witness {
   /** Highest epoch that reached a host with a command, by key; and the highest it acknowledged, by partition. */
   const offered = new Map<string, { partition: number; epoch: number; command: Command }>();
   const acknowledged = new Map<string, number>();
-  const stopped = new Set<string>();
+  /** Runs whose end an agent has told: what it told is final, whatever was under way to its keeper. */
+  const ended = new Set<string>();
 
   function leaves(host: string, { key, type }: Command): void {
     const [address, rev] = partsOf(key);
@@ -48,8 +49,6 @@ export function createWitness(world: World, truth: Truth): Witness {
       world.fail('fence', `${host} carried out ${key} of epoch ${known.epoch} after one of epoch ${highest} in partition ${known.partition}`);
     }
     acknowledged.set(place, Math.max(highest, known.epoch));
-    const { run, type } = known.command;
-    if (type === 'stop') stopped.add(`${host} ${run.execution}:${run.item}:${run.attempt}`);
   }
 
   /** The verdict that stands for this attempt, and whether it is the present one. */
@@ -76,6 +75,10 @@ export function createWitness(world: World, truth: Truth): Witness {
       if (direction === 'toCenter' && text.startsWith('{"type":"done"')) {
         for (const key of (JSON.parse(text) as { keys: string[] }).keys) acknowledges(host, key);
       }
+      if (direction === 'toCenter' && text.startsWith('{"type":"report"')) {
+        const report = JSON.parse(text) as Report;
+        if (report.state === 'ended') ended.add(runKey(report.run));
+      }
     },
     arrives(host, direction, text) {
       if (direction !== 'toAgent' || !/^\{"type":"(start|stop)"/.test(text)) return;
@@ -89,7 +92,7 @@ export function createWitness(world: World, truth: Truth): Witness {
       const before = byRun.get(run);
       if (before) world.fail('I5', `${run} starts on ${host}, and has run on ${before.host} already`);
       byRun.set(run, process);
-      if (stopped.has(`${host} ${run}`)) world.fail('I7', `${run} starts on ${host} after it acknowledged its stop`);
+      if (ended.has(run)) world.fail('I7', `${run} starts on ${host} after its end was told`);
       const found = shardOf(run);
       if (!found?.shard) return world.fail('I2', `${run} starts, and there is no such shard`);
       const { context, value, shard, attempt } = found;

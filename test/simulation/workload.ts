@@ -38,8 +38,14 @@ export interface Workload {
   acts: (Act & { atMs: number })[];
 }
 
-export const JOBS = 20;
-export const STORY_MS = 120_000;
+/** How much happens in one seed. */
+export interface Size {
+  jobs: number;
+  storyMs: number;
+}
+export const FULL: Size = { jobs: 20, storyMs: 120_000 };
+/** For the suite, which has seconds and no minutes. */
+export const SMALL: Size = { jobs: 8, storyMs: 40_000 };
 
 const every = (from: number, step: number): number[] => {
   const seconds: number[] = [];
@@ -57,6 +63,7 @@ export const CRONS: readonly Cron[] = [
   { text: '0,17,44 * * * * ?', seconds: [0, 17, 44] },
   { text: '11-13 * * * * ?', seconds: [11, 12, 13] },
   { text: '30 * * * * ?', seconds: [30] },
+  { text: '7 * * * * ?', seconds: [7] },
 ];
 
 export const secondsOf = (text: string): readonly number[] => CRONS.find(cron => cron.text === text)?.seconds ?? [];
@@ -65,23 +72,24 @@ const ENDLESS: Behaviour[] = ['endless', 'stubborn'];
 
 function scheduleOf(dice: Dice, behaviour: Behaviour, place: number): string[] {
   if (place === 0) return ['* * * * * ?'];
-  if (place === 1) return [dice.pick(['0/5 * * * * ?', '3/7 * * * * ?'])];
-  if (dice.chance(0.35)) return [];
-  if (behaviour !== 'quick' || dice.chance(0.7)) return [dice.pick(['*/20 * * * * ?', '10/25 * * * * ?', '0,17,44 * * * * ?', '30 * * * * ?'])];
+  if (place === 1) return [dice.pick(['0/5 * * * * ?', '3/7 * * * * ?', '*/20 * * * * ?'])];
+  if (dice.chance(0.6)) return [];
+  if (behaviour !== 'quick' || dice.chance(0.8)) return [dice.pick(['10/25 * * * * ?', '30 * * * * ?', '30 * * * * ?', '7 * * * * ?'])];
   return ['11-13 * * * * ?', '0,17,44 * * * * ?'];
 }
 
 function planJob(dice: Dice, place: number, apps: string[]): JobPlan {
   const behaviour: Behaviour =
     place === 0
-      ? dice.pick(['quick', 'quick', 'quick', 'slow'])
+      ? // A fire a second is a story of its own: mostly one that meets the execution before it.
+        dice.pick(['quick', 'slow', 'slow', 'endless', 'stubborn'])
       : dice.pick(['quick', 'quick', 'slow', 'failing', 'failing', 'endless', 'stubborn', 'chatty', 'littering', 'unstartable']);
   const name = `job${place}_${behaviour}`;
   return { name, behaviour, config: configOf(dice, name, behaviour, place, apps), registerAtMs: dice.whole(100, 6_000) };
 }
 
 function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number, apps: string[]): JobConfig {
-  const overlap = dice.pick(['skip', 'queue', 'allow', 'replace'] as const);
+  const overlap = place === 0 ? dice.pick(['skip', 'skip', 'queue', 'allow'] as const) : dice.pick(['skip', 'queue', 'allow', 'replace'] as const);
   const total = place > 1 && dice.chance(0.3) ? dice.whole(2, 5) : 1;
   const needsEnd = ENDLESS.includes(behaviour) || behaviour === 'slow';
   const stops = dice.chance(0.15);
@@ -147,13 +155,13 @@ function drawAct(dice: Dice, jobs: JobPlan[], apps: string[], changed: (plan: Jo
   }
 }
 
-export function drawWorkload(dice: Dice): Workload {
+export function drawWorkload(dice: Dice, { jobs: count, storyMs }: Size): Workload {
   const apps = ['alpha', 'beta'];
-  const jobs = Array.from({ length: JOBS }, (_, place) => planJob(dice, place, apps));
+  const jobs = Array.from({ length: count }, (_, place) => planJob(dice, place, apps));
   const changed = (plan: JobPlan) => configOf(dice, plan.name, plan.behaviour, Math.max(2, jobs.indexOf(plan)), apps);
   const acts: Workload['acts'] = [];
-  for (const { name } of jobs.slice(2)) acts.push({ do: 'trigger', job: name, atMs: dice.whole(7_000, STORY_MS) });
-  const count = dice.whole(15, 30);
-  for (let nth = 0; nth < count; nth++) acts.push({ ...drawAct(dice, jobs, apps, changed), atMs: dice.whole(7_000, STORY_MS) });
+  for (const { name } of jobs.slice(2)) if (dice.chance(0.7)) acts.push({ do: 'trigger', job: name, atMs: dice.whole(7_000, storyMs) });
+  const more = dice.whole(count / 2, count * 1.25);
+  for (let nth = 0; nth < more; nth++) acts.push({ ...drawAct(dice, jobs, apps, changed), atMs: dice.whole(7_000, storyMs) });
   return { apps, jobs, acts };
 }

@@ -70,7 +70,7 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   const tellOnce = async (waiting: Waiting): Promise<number | undefined> => {
     const { from, host, report } = waiting;
     try {
-      await runtime.tell(`execution/${report.run.execution}`, newsOf(host, report));
+      await runtime.tell(`execution/${report.run.execution}`, newsOf(host, from.id, report));
     } catch (problem) {
       // Retention removed the execution: nobody wants to know any more.
       if (!(problem instanceof NoSuchActor)) {
@@ -109,10 +109,10 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   };
 }
 
-function newsOf(host: string, report: Report) {
+function newsOf(host: string, session: string, report: Report) {
   const { item, attempt } = report.run;
   if (report.state === 'started') {
-    return { type: 'shard.started', item, attempt, host, startedAt: report.at, pid: report.pid } as const;
+    return { type: 'shard.started', item, attempt, host, startedAt: report.at, pid: report.pid, session } as const;
   }
   return {
     type: 'shard.ended',

@@ -1,0 +1,70 @@
+/**
+ * The product broken on purpose, from outside: each of these takes away one thing that it relies on. A simulation that does not notice has a hole.
+ */
+import type { Occurrence, Store } from '../../src/store/store.ts';
+import type { Breakage } from './cluster.ts';
+import type { Fault } from './faults.ts';
+
+export type Broken = 'commit gate' | 'fence' | 'dedupe' | 'ledger';
+
+export interface Break {
+  breakage: Breakage;
+  /** The invariants that may show it. */
+  shows: string[];
+  /** Faults to draw from: those under which the missing part would have been needed. */
+  kinds: Fault['kind'][];
+}
+
+export const BROKEN: Record<Broken, Break> = {
+  /** The store says of an execution that it is committed before it is: what follows leaves too early. */
+  'commit gate': {
+    shows: ['I1', 'I2'],
+    kinds: ['centerCrash'],
+    breakage: {
+      store: (store, world) => ({
+        ...store,
+        commit(writes) {
+          if (!writes.some(({ document }) => document.kind === 'execution')) return store.commit(writes);
+          world.time.after(5, () => void store.commit(writes).catch(() => {}));
+          return Promise.resolve(writes.map(() => ({ committed: true as const, facts: [] })));
+        },
+      }),
+    },
+  },
+  /** Agents cannot tell the command of an earlier owner from one of the present. */
+  fence: {
+    shows: ['fence'],
+    kinds: ['centerCrash', 'replay', 'replay'],
+    breakage: {
+      rewrite: (_host, direction, text) =>
+        direction === 'toAgent' && /^\{"type":"(start|stop)"/.test(text)
+          ? text.replace(/"epoch":\d+,"rev":\d+/, `"epoch":${Number.MAX_SAFE_INTEGER},"rev":${Number.MAX_SAFE_INTEGER}`)
+          : text,
+    },
+  },
+  /** Actors do not know which messages they have taken already, and after a crash they get some again. */
+  dedupe: {
+    shows: ['repeat', 'verdict'],
+    kinds: ['centerCrash'],
+    breakage: {
+      store: store => ({
+        ...store,
+        async load(address) {
+          const document = await store.load(address);
+          return document && { ...document, state: withoutMarks(document.state) };
+        },
+      }),
+    },
+  },
+  /** Verdicts of due times are written down nowhere. */
+  ledger: {
+    shows: ['ledger'],
+    kinds: [],
+    breakage: { store: (store): Store => ({ ...store, record: async (_entries: Occurrence[]) => {} }) },
+  },
+};
+
+function withoutMarks(text: string): string {
+  const state = JSON.parse(text) as { seen: Record<string, string> };
+  return JSON.stringify({ ...state, seen: {} });
+}
