@@ -13,10 +13,10 @@ import { logRoutes } from './api/v1/logs.ts';
 import { type Listening, listen } from './api/sockets.ts';
 import { createUpgrades } from './api/upgrades.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { type Config, ConfigError, readConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { createFeed } from './feed/feed.ts';
 import { type Ids, systemIds } from './ids.ts';
-import { createLog, type Log } from './log.ts';
+import type { Log } from './log.ts';
 import { createRuntime } from './runtime/create.ts';
 import { Refused } from './runtime/errors.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
@@ -110,7 +110,10 @@ export async function startCenter({
     unready: () => (serving ? undefined : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });
-  const app = createApp({ center, extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal })] });
+  const app = createApp({
+    center,
+    extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal })],
+  });
 
   const services: Service[] = [
     held('store', 5_000, {
@@ -195,34 +198,6 @@ async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>
   }
 }
 
-/** Runs a center until SIGTERM or SIGINT. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings. */
-export async function centerMain(args: readonly string[], env: Record<string, string | undefined> = process.env): Promise<number> {
-  let config: Config;
-  try {
-    config = readConfig({ env, argv: args });
-  } catch (problem) {
-    if (!(problem instanceof ConfigError)) throw problem;
-    process.stderr.write(`${problem.message}\n`);
-    return 2;
-  }
-  const log = createLog(systemClock, config.log, line => process.stderr.write(line));
-  const asked = new Promise<string>(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
-  });
-  let center: RunningCenter;
-  try {
-    center = await startCenter({ config, log });
-  } catch (problem) {
-    process.stderr.write(`troupe center: ${problem instanceof Error ? problem.message : String(problem)}\n`);
-    return 1;
-  }
-  process.stdout.write(greeting(center, config));
-  const ended = await Promise.race([asked, center.gaveUp]);
-  if (ended instanceof Error) log.error('the center cannot go on', { problem: ended });
-  const left = await center.stop();
-  return ended instanceof Error || left.length > 0 ? 1 : 0;
-}
-
 /** What an operator wants to know at once. The password is shown by the start that drew it, and never again. */
 export function greeting(
   { urls, password }: Pick<RunningCenter, 'urls' | 'password'>,
@@ -234,5 +209,3 @@ export function greeting(
   else lines.push('user root, password as set before (TROUPE_ROOT_PASSWORD sets a new one)');
   return `${lines.join('\n')}\n`;
 }
-
-if (import.meta.main) process.exit(await centerMain(process.argv.slice(2)));

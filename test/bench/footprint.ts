@@ -1,5 +1,5 @@
 /** Cold start of the center to its first answer; memory of center, agent and keeper once they have been idle for a while. */
-import { aHouse, keepersOf } from './house.ts';
+import { aBenchHouse, memoryOf } from './house.ts';
 import { type BenchResult, median } from './report.ts';
 
 const IDLE_MS = 10_000;
@@ -7,19 +7,19 @@ const IDLE_MS = 10_000;
 export async function bench(): Promise<BenchResult> {
   const starts: number[] = [];
   for (let each = 0; each < 3; each++) {
-    const house = await aHouse();
+    const house = await aBenchHouse();
     starts.push(house.startedMs);
     await house.close();
   }
-  const house = await aHouse();
+  const house = await aBenchHouse();
   try {
     // One run, so that the keeper is there.
     await house.call('POST', '/v1/jobs', { name: 'one', command: ['true'] });
     await house.call('POST', '/v1/jobs/one/trigger');
     await Bun.sleep(IDLE_MS);
-    const center = house.memoryOf(house.center.pid ?? 0);
-    const agent = house.memoryOf(house.agent.pid ?? 0);
-    const keeper = keepersOf(house.directory).reduce((sum, pid) => sum + house.memoryOf(pid), 0);
+    const center = memoryOf(house.centerPid);
+    const agent = memoryOf(house.agentPid('bench'));
+    const keeper = memoryOf(house.keeperPid('bench'));
     const figures = {
       startMs: Math.round(median(starts)),
       centerMB: center,

@@ -1,5 +1,5 @@
 /** Idle house: from the trigger by REST, over a connection kept alive, to the process's own first instruction. */
-import { aHouse } from './house.ts';
+import { aBenchHouse } from './house.ts';
 import { type BenchResult, quantile } from './report.ts';
 
 const ROUNDS = 300;
@@ -8,7 +8,7 @@ const WARM_UP = 300;
 const COMMAND = ['sh', '-c', 'date +%s%N'];
 
 export async function bench(): Promise<BenchResult> {
-  const house = await aHouse();
+  const house = await aBenchHouse();
   try {
     await house.call('POST', '/v1/jobs', { name: 'first', command: COMMAND });
     const took: number[] = [];

@@ -2,7 +2,8 @@
  * Real process runs per second through the whole house: triggered by REST, placed, journaled, run by the keeper, output kept, outcome recorded, every
  * turn durable. Beside it, in the same run, bare `Bun.spawn` of the same command with its output read.
  */
-import { aHouse, type House, until } from './house.ts';
+import { type House, until } from '../support/house.ts';
+import { aBenchHouse } from './house.ts';
 import { type BenchResult, median } from './report.ts';
 
 const RUNS = 3_072;
@@ -12,7 +13,7 @@ const SHARDS = 32;
 const COMMAND = ['sh', '-c', 'echo $TROUPE_EXECUTION'];
 
 export async function bench(): Promise<BenchResult> {
-  const house = await aHouse();
+  const house = await aBenchHouse();
   try {
     for (let job = 0; job < JOBS; job++) {
       await house.call('POST', '/v1/jobs', {
@@ -51,6 +52,7 @@ async function round(house: House, runs: number): Promise<number> {
       left -= 1;
       const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/echo${job}/trigger`);
       await until(
+        'it is done',
         async () => (await house.call<{ status: string }>('GET', `/v1/executions/${encodeURIComponent(execution)}`)).status === 'done',
       );
     }
@@ -59,37 +61,16 @@ async function round(house: House, runs: number): Promise<number> {
   return (runs * 1000) / (performance.now() - began);
 }
 
-async function count(house: House, outcome: string): Promise<number> {
-  let total = 0;
-  let cursor: string | null = null;
-  do {
-    const page: { items: unknown[]; next: string | null } = await house.call(
-      'GET',
-      `/v1/executions?outcome=${outcome}&limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
-    );
-    total += page.items.length;
-    cursor = page.next;
-  } while (cursor);
-  return total;
-}
-
 /** Runs without a good end in the ledger, and runs whose kept output is not exactly the line they wrote. */
 async function unaccounted(house: House, executions: number): Promise<number> {
-  let lost = (executions - (await count(house, 'succeeded'))) * SHARDS;
-  let cursor: string | null = null;
-  do {
-    const page: { items: { id: string }[]; next: string | null } = await house.call(
-      'GET',
-      `/v1/executions?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
-    );
-    for (const { id } of page.items) {
-      const text = await (
-        await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })
-      ).text();
-      lost += SHARDS - text.split('\n').filter(line => line === id).length;
-    }
-    cursor = page.next;
-  } while (cursor);
+  const good = await house.all<{ id: string }>('/v1/executions?outcome=succeeded');
+  let lost = (executions - good.length) * SHARDS;
+  for (const { id } of good) {
+    const text = await (
+      await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })
+    ).text();
+    lost += SHARDS - text.split('\n').filter(line => line === id).length;
+  }
   return lost;
 }
 

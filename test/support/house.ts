@@ -92,8 +92,8 @@ export async function aRealHouse({
     keeperPid: name => keeperOf(join(directory, name)),
     async startCenter() {
       center = run(
-        'src/main.ts',
-        [],
+        'src/cli/main.ts',
+        ['center'],
         { TROUPE_AUTH: 'off', TROUPE_LISTEN: `127.0.0.1:${port}`, TROUPE_DATA: join(directory, 'center'), ...env },
         'center',
       );
@@ -104,7 +104,7 @@ export async function aRealHouse({
     startAgent(name, offer = {}) {
       const args = ['--center', `ws://127.0.0.1:${port}`, '--name', name, '--data', join(directory, name)];
       args.push('--cpus', String(offer.cpus ?? cpus), '--memory', String(offer.memoryMB ?? memoryMB));
-      agents.set(name, run('src/agent/main.ts', args, {}, name));
+      agents.set(name, run('src/cli/main.ts', ['agent', ...args], {}, name));
     },
     async killAgent(name) {
       await end(agents.get(name) ?? null, 'SIGKILL');

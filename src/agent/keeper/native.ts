@@ -21,8 +21,8 @@ export interface Native {
 type Call = (...args: (number | bigint | BigUint64Array | Int32Array | null)[]) => number;
 type Libc = Record<'prctl' | 'waitpid' | 'flock' | 'pipe2' | 'setrlimit' | 'getrlimit', Call>;
 
-const PR_SET_CHILD_SUBREAPER = 36n;
-const PR_SET_NO_NEW_PRIVS = 38n;
+const PR_SET_CHILD_SUBREAPER = 36;
+const PR_SET_NO_NEW_PRIVS = 38;
 const WNOHANG = 1;
 const LOCK_EX_NB = 2 | 4;
 const O_CLOEXEC = 0o2000000;
