@@ -92,7 +92,10 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     door: parts.keepers,
     log,
     spans,
-    on: { opened: kept => runs.opened(kept), news: news => (news.type === 'changed' ? runs.heard(news.run) : runs.news(news.run)) },
+    on: {
+      opened: kept => runs.opened(kept),
+      news: news => (news.type === 'changed' ? runs.heard(news.run) : runs.news(news.run, news.pieces)),
+    },
   });
   const link = createLink({
     clock,

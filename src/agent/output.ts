@@ -10,8 +10,8 @@ import type { AgentLimits, AgentSpans } from './limits.ts';
 import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from './protocol.ts';
 
 export interface Output {
-  /** There may be something to read behind `keptThrough`. Saying it twice is fine. */
-  news(run: Run, keptThrough: number): void;
+  /** There may be something to read behind `keptThrough`; `pieces` are all of it. Saying it twice is fine. */
+  news(run: Run, keptThrough: number, pieces?: SpooledChunk[]): void;
   /** The run has ended. `delivered` follows once the center has kept everything, or it was given up. Saying it twice is fine. */
   ended(run: Run, keptThrough: number, spooled: Spooled): void;
   /** The center has stored everything through this `seq`. */
@@ -127,6 +127,12 @@ export function createOutput(parts: OutputParts): Output {
     return undefined;
   };
 
+  const hasRoom = (stream: Stream): boolean =>
+    connected &&
+    flightBytes < limits.outputWindowAll &&
+    stream.flightBytes < limits.outputWindowRun &&
+    parts.buffered() <= limits.linkBufferMax;
+
   const waitForBuffer = () => {
     if (waitingForBuffer) return;
     waitingForBuffer = true;
@@ -214,8 +220,12 @@ export function createOutput(parts: OutputParts): Output {
   };
 
   return {
-    news(run, keptThrough) {
-      streamOf(run, keptThrough).more = true;
+    news(run, keptThrough, pieces = []) {
+      const stream = streamOf(run, keptThrough);
+      const [first] = pieces;
+      // Only what comes next, and only when it may leave at once: otherwise it is read in its turn.
+      if (first?.seq === stream.sent + 1 && !stream.more && hasRoom(stream)) for (const piece of pieces) sendChunk(stream, piece);
+      else if (first === undefined || (pieces.at(-1)?.seq ?? 0) > stream.sent) stream.more = true;
       pump();
     },
     ended(run, keptThrough, { lastSeq, bytes, at }) {

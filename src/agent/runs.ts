@@ -12,7 +12,7 @@ import { type Clock, pause } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type Ending, endedReport, endingOf, stoppedAs } from './endings.ts';
 import type { Journal } from './journal.ts';
-import type { KeptRun } from './keeper/protocol.ts';
+import type { KeptRun, SpooledChunk } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import type { AgentSpans } from './limits.ts';
 import type { OrderParts } from './order.ts';
@@ -36,7 +36,8 @@ export interface Runs {
   heard(kept: KeptRun): void;
   /** A keeper was opened and these are all the runs it knows. */
   opened(kept: KeptRun[]): void;
-  news(key: string): void;
+  /** `pieces`: all there is to read. */
+  news(key: string, pieces?: SpooledChunk[]): void;
   delivered(key: string): void;
   /** What this agent answers for. */
   list(): Hello['runs'];
@@ -217,9 +218,9 @@ export function createRuns(parts: RunsParts): Runs {
         }
       }
     },
-    news(key) {
+    news(key, pieces) {
       const record = journal.records.get(key);
-      if (record && !record.settled) output.news(record.run, record.outputKept);
+      if (record && !record.settled) output.news(record.run, record.outputKept, pieces);
     },
     delivered(key) {
       forget(key);

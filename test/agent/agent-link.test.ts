@@ -252,6 +252,39 @@ describe('output', () => {
     await world.quit();
   });
 
+  test('that comes along with its news is not asked for', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.keeper.tell(KEY, 'hello');
+    world.keeper.end(KEY);
+    await world.clock.settle();
+    expect(world.sent('output')).toMatchObject([{ seq: 1, text: 'hello' }]);
+    expect([world.keeper.reads, world.keeper.forgotten]).toEqual([0, [KEY]]);
+    await world.quit();
+  });
+
+  test('that comes along out of its turn is read instead, none of it twice', async () => {
+    const world = aWorld({ limits: { outputWindowRun: 10 } });
+    world.center.eager = false;
+    await world.start();
+    await world.send(aStart());
+    world.keeper.tell(KEY, 'x'.repeat(20));
+    world.keeper.tell(KEY, 'no room yet');
+    await world.clock.settle();
+    expect(world.sent('output').map(({ seq }) => seq)).toEqual([1]);
+    world.center.cut();
+    await world.clock.advance(10_000);
+    world.keeper.tell(KEY, 'third');
+    world.center.eager = true;
+    for (const through of [1, 2, 3]) await world.send({ type: 'kept', run: aRun(), through });
+    expect(world.sent('output').map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    world.keeper.end(KEY);
+    await world.clock.settle();
+    expect(world.keeper.forgotten).toEqual([KEY]);
+    await world.quit();
+  });
+
   describe('that no center takes', () => {
     /** Runs that have ended one second apart, each with so many characters of output. */
     const ended = async (world: ReturnType<typeof aWorld>, ...sizes: number[]) => {

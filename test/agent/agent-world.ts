@@ -167,6 +167,14 @@ export function aKeeper(clock: ManualClock) {
       Object.assign(kept, { state: 'ended', cause: 'exit', endedAt: clock.now() }, how);
       session.listener({ type: 'changed', run: { ...kept } });
     },
+    /** As `write`; the news brings the text along. */
+    tell(run: string, text: string) {
+      const { listener } = session;
+      session.listener = () => {};
+      keeper.write(run, text);
+      session.listener = listener;
+      listener({ type: 'output', run, pieces: (spool.get(run) ?? []).slice(-1) });
+    },
     write(run: string, ...texts: string[]) {
       const kept = runs.get(run);
       const chunks = spool.get(run) ?? [];

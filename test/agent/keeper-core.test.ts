@@ -135,19 +135,27 @@ describe('the keeper', () => {
     expect(await kept('a')).toMatchObject({ state: 'ended', exitCode: 0, stdoutBytes: 10 });
   });
 
-  test('announces output once until somebody reads', async () => {
+  test('tells the first little output along with its news, and announces what follows once until somebody reads', async () => {
     const { core, host, clock, news } = aCore();
     await core.start(anOrder('a', ['x']));
-    const announced = () => news.filter(({ type }) => type === 'output').length;
-    for (const text of ['1', '2']) {
+    const announced = () => news.flatMap(one => (one.type === 'output' ? [one.pieces?.map(({ text }) => text)] : []));
+    for (const text of ['1', '2', '3']) {
       host.of(0).says('stdout', text);
       await clock.advance(100);
     }
-    expect(announced()).toBe(1);
-    expect(textOf(await core.read('a', 0, 1000), 'stdout')).toBe('12');
-    host.of(0).says('stdout', '3');
+    expect(announced()).toEqual([['1'], undefined]);
+    expect(textOf(await core.read('a', 0, 1000), 'stdout')).toBe('123');
+    host.of(0).says('stdout', '4');
     await clock.advance(100);
-    expect(announced()).toBe(2);
+    expect(announced()).toEqual([['1'], undefined, undefined]);
+  });
+
+  test('announces much output without telling it', async () => {
+    const { core, host, clock, news } = aCore();
+    await core.start(anOrder('a', ['x']));
+    host.of(0).says('stdout', 'x'.repeat(5_000));
+    await clock.advance(100);
+    expect(news.at(-1)).toEqual({ type: 'output', run: 'a' });
   });
 
   test('gathers what comes in quick succession, in order', async () => {

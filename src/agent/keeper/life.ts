@@ -24,6 +24,8 @@ export const DRAIN_QUIET_MS = 100;
 /** ... and after this long even if it keeps writing. */
 export const DRAIN_MS_MAX = 2_000;
 
+/** Output that is told together with the news of it, bytes. */
+const ALONG_BYTES_MAX = 4_096;
 /** A run that lives this long gets pid and start time into its record; until then its mark alone identifies it. Spares the many short ones the cost. */
 const IDENTIFY_MS = 50;
 
@@ -82,8 +84,10 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
   const gather = createGather(clock, (stream, at, data) => {
     log.add(stream, at, data);
     if (announced) return;
-    announced = true;
-    news({ type: 'output', run: order.run });
+    // Little said for the first time comes along: most runs say no more, and the question would cost as much as all the rest of it.
+    const pieces = log.lastSeq() === 1 && data.length <= ALONG_BYTES_MAX ? log.read(0, ALONG_BYTES_MAX) : undefined;
+    announced = pieces === undefined;
+    news({ type: 'output', run: order.run, ...(pieces === undefined ? {} : { pieces }) });
   });
 
   function beginEnding(cause: EndCause, graceMs: number, reason: string | null): Ending {
@@ -170,7 +174,6 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
       spool.record(record);
     });
     if (order.timeoutMs > 0) disarmTimeout = clock.after(order.timeoutMs, () => void stop('timeout', order.killGraceMs, null));
-    news({ type: 'changed', run: kept() });
     return { over: live(answer.started) };
   }
 

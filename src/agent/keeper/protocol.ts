@@ -56,8 +56,8 @@ export interface SpooledChunk {
 
 export type KeeperNews =
   | { type: 'changed'; run: KeptRun }
-  /** New output can be read. Sent at most once until `read` has been called for the run. */
-  | { type: 'output'; run: string };
+  /** New output can be read. Sent at most once until `read` has been called for the run; with `pieces` they are all there is, and what comes next is news again. */
+  | { type: 'output'; run: string; pieces?: SpooledChunk[] };
 
 /** The keeper as its agent sees it. Every promise rejects with KeeperGone when the keeper died or the socket broke. */
 export interface Keeper {
