@@ -113,11 +113,14 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     if (origin && !sentAway.has(origin.from)) sentAway.set(origin.from, markOf(origin));
   }
 
-  /** Must it wait for an earlier message of its sender? That one, when it comes, lets the others pass again. */
-  function mustWait({ origin }: Envelope): boolean {
-    const earlier = origin ? sentAway.get(origin.from) : undefined;
+  /**
+   * Must it wait for an earlier message of its sender? That one, when it comes (`back`), lets the others pass again; for good only with the commit of
+   * this turn: a turn that is decided anew must find them in the same order.
+   */
+  function mustWait({ origin }: Envelope, back: Set<string>): boolean {
+    const earlier = origin && !back.has(origin.from) ? sentAway.get(origin.from) : undefined;
     if (!origin || earlier === undefined) return false;
-    if (earlier === markOf(origin)) sentAway.delete(origin.from);
+    if (earlier === markOf(origin)) back.add(origin.from);
     return isNewer(origin, earlier);
   }
 
@@ -162,12 +165,13 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     const wasQuarantined = now.quarantine !== null;
     const outcomes: [Envelope, Taken][] = [];
     let waits = false;
+    const back = new Set<string>();
     for (const envelope of batch) {
-      const early = mustWait(envelope);
+      const early = mustWait(envelope, back);
       if (early) waits = true;
       outcomes.push([
         envelope,
-        early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope),
+        early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope, back),
       ]);
     }
     const settled = around.settledOf(address);
@@ -176,6 +180,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     underWay = 0;
     if (write && !committed) return;
     mailbox.splice(0, batch.length);
+    for (const from of back) sentAway.delete(from);
     batchMax = LIMITS.turnMessages;
     // Due timers that were not due after all (the wall clock went back) are armed again.
     if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
@@ -185,10 +190,14 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
   }
 
-  function decide(now: Life, envelope: Envelope): Taken {
+  function decide(now: Life, envelope: Envelope, back: Set<string>): Taken {
     if (envelope.failures < LIMITS.failures) {
       const taken = now.take(envelope, stamp());
-      if (taken.result === 'refused' && taken.code === 'quarantined') remember(envelope);
+      if (taken.result === 'refused' && taken.code === 'quarantined') {
+        remember(envelope);
+        // It came back, and goes away again.
+        if (envelope.origin) back.delete(envelope.origin.from);
+      }
       return taken;
     }
     now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });

@@ -70,6 +70,32 @@ describe('a message that was sent away', () => {
     expect(cell.isIdle).toBe(true);
   });
 
+  test('is not overtaken in a turn that has to be decided twice', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const { clock, heard, settle, ask, tell } = aCell(store);
+    ask('register', register);
+    await settle();
+    ask('poison', { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'no' }] }) } as { type: string });
+    await settle();
+    tell('first', 5, disable);
+    ask('release', { type: 'actor.release' }, 'release');
+    await settle();
+    heard.length = 0;
+    let commits = 0;
+    store.plan(call => (call.method === 'commit' ? (['late', 'before'] as const)[commits++] : undefined));
+    ask('under way', { type: 'job.update', config: aJob({ description: 'x' }) } as { type: string });
+    tell('second', 6, { type: 'job.enable' });
+    tell('first', 5, disable);
+    await settle();
+    store.answerNow();
+    await clock.advance(1_000);
+    tell('second', 6, { type: 'job.enable' });
+    await settle();
+    expect(heard).toEqual(['under way done', 'second unavailable', 'first done', 'second done']);
+    const state = JSON.parse((await store.load(job))?.state ?? '{}') as { seen: unknown; snapshot: unknown };
+    expect(state).toMatchObject({ seen: { 'app/a': '6:0' }, snapshot: { value: { admin: 'enabled' } } });
+  });
+
   test('is not overtaken where the mailbox was full for it and has room for the next', async () => {
     const store = createFaultyStore(createMemoryStore());
     const { heard, opened, settle, ask, tell } = aCell(store);
