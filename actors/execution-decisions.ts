@@ -76,9 +76,15 @@ const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded', reas
 const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[]): Effect =>
   tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)) });
 
+/** It began with an app; that its job has another one by now, or none, is nothing to it. */
 export function proceed(context: ExecutionContext, event: Event<'execution.proceed'>): Decided {
   if (context.hold === null) return {};
-  const next = { ...context, hold: null, reason: null, app: event.app };
+  const wanted = context.config.app;
+  const app = event.app?.config.name === wanted ? event.app : context.app;
+  if (wanted !== null && app === null) {
+    return cancel(context, { ...event, type: 'execution.end', reason: `its job went over to another app before app ${wanted} answered` });
+  }
+  const next = { ...context, hold: null, reason: null, app };
   return { context: next, effects: [askForRoom(next, next.shards)] };
 }
 

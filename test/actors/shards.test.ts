@@ -128,7 +128,7 @@ describe('a shard', () => {
 
 describe('an execution', () => {
   test('that is held asks for room only when it is let go, with the app of then', () => {
-    const execution = anExecution({}, { hold: 'waits' });
+    const execution = anExecution({ app: 'my_app' }, { hold: 'waits' });
     expect(words(execution.born)).toEqual([]);
     expect(words(execution.tell({ type: 'execution.askAgain' }))).toEqual([]);
     expect(words(execution.tell({ type: 'execution.proceed', app: { config: anApp(), version: 4, enabled: true } }))).toEqual([
@@ -136,6 +136,33 @@ describe('an execution', () => {
     ]);
     expect(execution.context).toMatchObject({ hold: null, reason: null, app: { version: 4 } });
     expect(words(execution.tell({ type: 'execution.proceed', app: null }))).toEqual([]);
+  });
+
+  test('that is held keeps its own app when its job has another one, or none, by the time it is let go', () => {
+    const app = { config: anApp(), version: 1, enabled: true };
+    const other = { ...app, config: anApp({ name: 'other' }), version: 9 };
+    for (const present of [other, null]) {
+      const execution = anExecution({ app: 'my_app', command: null }, { app, hold: 'waits' });
+      execution.tell({ type: 'execution.proceed', app: present });
+      const [start] = execution.tell(placed()).effects;
+      expect(start).toMatchObject({
+        type: 'start',
+        params: { spec: { command: 'bin/start.sh', artifact: { app: 'my_app', version: 1 } } },
+      });
+    }
+    const plain = anExecution({ command: ['true'] }, { hold: 'waits' });
+    plain.tell({ type: 'execution.proceed', app: other });
+    expect(plain.context.app).toBeNull();
+  });
+
+  test('whose app never answered before its job went over to another one ends', () => {
+    const execution = anExecution({ app: 'my_app', command: null }, { hold: 'waits' });
+    const gone = execution.tell({ type: 'execution.proceed', app: { config: anApp({ name: 'other' }), version: 1, enabled: true } });
+    expect(words(gone)).toEqual(['tell job/nightly execution.finished']);
+    expect(execution.context).toMatchObject({
+      outcome: 'cancelled',
+      reason: 'its job went over to another app before app my_app answered',
+    });
   });
 
   test('that is cancelled while it is held asks nobody for anything', () => {
