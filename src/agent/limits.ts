@@ -2,8 +2,10 @@
 export interface AgentLimits {
   /** Runs that have not ended; a start beyond is refused with a reason. 1,000 of them fit into one hello. */
   runsMax: number;
-  /** Runs fetched, unpacked and handed to the keeper at the same time; further ones wait their turn. */
+  /** Runs whose app is fetched, unpacked and handed to the keeper at the same time; further ones wait their turn. */
   preparingMax: number;
+  /** The same for runs without an app, which wait for no download. */
+  startingMax: number;
   /** Deaths of the agent while it prepared one run; the run is then parked. */
   preparationDeathsMax: number;
   /** Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first. */
@@ -34,6 +36,7 @@ export interface AgentLimits {
 export const agentLimits: AgentLimits = {
   runsMax: 1_000,
   preparingMax: 8,
+  startingMax: 32,
   preparationDeathsMax: 2,
   endedKeptMax: 10_000,
   endedKeptMs: 24 * 3_600_000,

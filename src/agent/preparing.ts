@@ -28,7 +28,7 @@ export interface PreparingParts extends OrderParts {
 /** `begin` takes a run to the keeper or to its end, in the background. Once per life of the agent and run. */
 export function createPreparing(parts: PreparingParts): { begin(key: string, entry: Live): void } {
   const { clock, journal, keeping, limits, finish } = parts;
-  const gate = createGate(limits.preparingMax);
+  const gates = { fetching: createGate(limits.preparingMax), starting: createGate(limits.startingMax) };
   const now = () => Math.round(clock.now());
   const fail = (key: string, reason: string) => finish(key, { outcome: 'failed', at: now(), reason });
 
@@ -72,7 +72,8 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     begin(key, entry) {
       entry.phase = 'queued';
       void (async () => {
-        const leave = await gate.enter();
+        const hasApp = journal.records.get(key)?.spec?.artifact !== undefined;
+        const leave = await gates[hasApp ? 'fetching' : 'starting'].enter();
         try {
           await prepare(key, entry).catch(problem => giveUp(key, problem));
         } finally {

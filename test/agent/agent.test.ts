@@ -88,6 +88,17 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
+  test('without an app waits for no download', async () => {
+    const world = aWorld({ limits: { preparingMax: 1 } });
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    const run = aRun({ item: 1 });
+    await world.send(aStart({ run }));
+    expect(world.keeper.processes).toEqual([runKey(run)]);
+    await world.quit();
+  });
+
   test('waits its turn behind those that are being prepared', async () => {
     const world = aWorld({ limits: { preparingMax: 2 } });
     const waiting: (() => void)[] = [];
@@ -163,8 +174,9 @@ describe('a stop', () => {
     await world.start();
     await world.send(aStart(app));
     const run = aRun({ item: 1 });
-    await world.send(aStart({ run }));
+    await world.send(aStart({ run, ...app }));
     await world.send(aStop({ run }));
+    expect(world.apps.prepared).toBe(1);
     expect(world.ends()).toMatchObject([{ run, outcome: 'cancelled' }]);
     await world.quit();
   });
