@@ -66,6 +66,11 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   let retryMs = LIMITS.storeRetryMs as number;
   let touchedAt = clock.monotonic();
   /**
+   * Neither a commit was answered nor the question whether it stands: effects may be owed, and facts may be there, that nobody knows of. The store is
+   * asked until it says.
+   */
+  let inDoubt = false;
+  /**
    * Per sender, its message that was sent away. What it sent later must not overtake it: the marks would take it for a repeat when it comes again.
    * It is sure to come, because the sender owes it until it is taken.
    */
@@ -75,18 +80,20 @@ export function createCell(address: string, around: CellSurroundings): Cell {
 
   async function run(): Promise<void> {
     running = true;
-    while (mailbox.length > 0 && !stopped) {
+    while ((mailbox.length > 0 || inDoubt) && !stopped) {
       try {
         if (!life) await wake();
-        await turn();
+        if (mailbox.length > 0) await turn();
         retryMs = LIMITS.storeRetryMs;
       } catch (error) {
         life = null;
         underWay = 0;
-        if (error instanceof Unreadable) turnAway({ result: 'refused', code: 'quarantined', reason: error.message });
-        else if (error instanceof StoreUnavailable) await waitForStore(error);
+        if (error instanceof Unreadable) {
+          inDoubt = false;
+          turnAway({ result: 'refused', code: 'quarantined', reason: error.message });
+        } else if (error instanceof StoreUnavailable) await waitForStore(error);
         // Where not even the burial of a message can be written, only waiting is left.
-        else if (fail(error)) await waitForStore(error instanceof Error ? error : new Error(String(error)));
+        else if (mailbox.length === 0 || fail(error)) await waitForStore(error instanceof Error ? error : new Error(String(error)));
       }
       if (full && mailbox.length < LIMITS.mailbox / 2) {
         full = false;
@@ -98,7 +105,10 @@ export function createCell(address: string, around: CellSurroundings): Cell {
 
   async function wake(): Promise<void> {
     life = createLife(address, await around.store.load(address));
-    around.woke(address, life.owed, life.quarantine ? null : life.nextDue);
+    const nextDue = life.quarantine ? null : life.nextDue;
+    around.woke(address, life.owed, nextDue);
+    if (inDoubt) around.committed(address, { facts: null, owed: [], nextDue });
+    inDoubt = false;
   }
 
   /** Nobody can be served: commands are answered, what others owe us stays with them. */
@@ -132,7 +142,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
       else waiting.push(envelope);
     }
     mailbox = waiting;
-    if (waiting.length === 0) return;
+    if (waiting.length === 0 && !inDoubt) return;
     around.log({ level: 'warn', address, text: `waits ${retryMs} ms for the store`, cause: error });
     await new Promise<void>(resolve => clock.after(retryMs, resolve));
     retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
@@ -213,8 +223,11 @@ export function createCell(address: string, around: CellSurroundings): Cell {
       // A driver that repeats a write by itself finds its own first one in the way.
       if (await isThere(write)) return placesUnknown;
     } catch (error) {
-      // The outcome is unknown: only the store can tell.
-      if (await isThere(write)) return placesUnknown;
+      // The outcome is unknown: only the store can tell, and if not now then later.
+      inDoubt = true;
+      const stands = await isThere(write);
+      inDoubt = false;
+      if (stands) return placesUnknown;
       throw error;
     }
     around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });

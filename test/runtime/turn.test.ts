@@ -150,6 +150,27 @@ describe('a commit whose outcome is not known', () => {
     expect((await world.store.history({ address: job, limit: 10 })).map(fact => fact.type)).toContain('job.disabled');
   });
 
+  test('is asked for until the store says, so that what was committed is carried out and told though nobody asks again', async () => {
+    const { store, world } = await aFaultyWorld();
+    await world.aHost();
+    const heard: number[] = [];
+    world.runtime.onFacts(facts => heard.push(facts.length));
+    let isGone = false;
+    store.plan(call => {
+      if (isGone) return 'before';
+      isGone = call.method === 'commit';
+      return isGone ? 'after' : undefined;
+    });
+    const asked = outcomeOf(world.runtime.ask(job, trigger));
+    await world.clock.advance(3_000);
+    expect(await asked).toMatchObject({ error: expect.any(Unavailable) });
+    expect(heard).toEqual([]);
+    store.heal();
+    await world.clock.advance(10_000);
+    expect(heard[0]).toBe(0);
+    expect(world.starts()).toHaveLength(1);
+  });
+
   test('is known for ours where the store met its own repetition of it', async () => {
     const { store, world } = await aFaultyWorld();
     const { commit } = world.outlives.store;
