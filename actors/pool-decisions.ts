@@ -8,8 +8,11 @@ type Decided = Decision<PoolContext, PoolFact>;
 type Event<T extends PoolEvent['type']> = Stamped<Extract<PoolEvent, { type: T }>>;
 export type PoolDecider = (context: PoolContext, event: never) => Decided;
 
-/** Hosts of one pool; a further one is told that there is no place. Larger fleets use several pools. */
+/** Hosts of one pool; a further one is passed over and gets no work. Larger fleets use several pools. */
 export const HOSTS_MAX = 1000;
+/** Runs of all requests that wait, each request counted as REQUEST_WEIGHT further ones; one beyond is sent back and asks again later. The ledger is one document. */
+export const WAITING_MAX = 100_000;
+export const REQUEST_WEIGHT = 20;
 /** Waiting requests looked at when room appears; those behind them are looked at when these are placed. */
 export const WAITING_LOOK = 200;
 
@@ -61,12 +64,18 @@ export function reserved(context: PoolContext, event: Event<'pool.reserve'>): De
   if (!request) return {};
   const tried = attempt(context, request);
   if (!tried.rest) return tried;
+  if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_MAX) {
+    const reason = `${tried.reason}; as many shards wait in pool ${context.config.name} as it can hold`;
+    return { ...tried, effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason })] };
+  }
   return {
     context: { ...tried.context, waiting: [...tried.context.waiting, { request: tried.rest, since: event.at, reason: tried.reason }] },
     effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.waiting', reason: tried.reason })],
     facts: [...tried.facts, { type: 'pool.waiting', pool: context.config.name, execution: request.execution, reason: tried.reason }],
   };
 }
+
+const weightOf = (request: RoomRequest): number => REQUEST_WEIGHT + request.runs.length;
 
 /** The runs of the request that neither hold room nor wait for it. */
 function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | null {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { PoolEvent } from '../../actors/pool.ts';
+import { REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool-decisions.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 
@@ -38,6 +39,19 @@ describe('requests that wait in a pool', () => {
     expect(placed(pool.tell(releaseOf('e1')))).toEqual(['execution/e2']);
     expect(placed(pool.tell(releaseOf('e2')))).toEqual(['execution/e3']);
     expect(waiting(pool)).toEqual([]);
+  });
+
+  test('are as many as the ledger can hold; who comes then is sent back, and asks again', () => {
+    const runs = Array.from({ length: WAITING_MAX / 2 - REQUEST_WEIGHT }, (_, item) => ({ item, attempt: 1 }));
+    const pool = aPool(reserve('e1', 1, { runs }), reserve('e2', 1, { runs }));
+    const [told] = toldTo(pool.tell(reserve('e3')), 'execution/e3');
+    expect(told).toMatchObject({
+      type: 'execution.noRoom',
+      reason: expect.stringContaining('as many shards wait in pool blue as it can hold'),
+    });
+    expect(waiting(pool)).toEqual(['e1', 'e2']);
+    pool.tell({ type: 'pool.withdraw', execution: 'e1' });
+    expect(toldTo(pool.tell(reserve('e3')), 'execution/e3')).toMatchObject([{ type: 'execution.waiting' }]);
   });
 
   test('pass a large one that does not fit', () => {
