@@ -1,7 +1,7 @@
 /**
  * The product broken on purpose, from outside: each of these takes away one thing that it relies on. A simulation that does not notice has a hole.
  */
-import type { Occurrence, Store } from '../../src/store/store.ts';
+import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import type { Breakage } from './cluster.ts';
 import type { Fault } from './faults.ts';
 
@@ -9,10 +9,16 @@ export type Broken = 'commit gate' | 'fence' | 'dedupe' | 'ledger';
 
 export interface Break {
   breakage: Breakage;
+  /** The same without what is really broken: it must hold. */
+  bearable?: Breakage;
+  /** Where to begin to look, to be quick; default 1. */
+  from?: number;
+  /** Invariants that do not hold in either. */
+  ignores?: string[];
   /** The invariants that may show it. */
   shows: string[];
-  /** Faults to draw from: those under which the missing part would have been needed. */
-  kinds: Fault['kind'][];
+  /** Faults to draw from: those under which the missing part would have been needed; absent: all. */
+  kinds?: Fault['kind'][];
 }
 
 export const BROKEN: Record<Broken, Break> = {
@@ -42,29 +48,33 @@ export const BROKEN: Record<Broken, Break> = {
           : text,
     },
   },
-  /** Actors do not know which messages they have taken already, and after a crash they get some again. */
+  /** Actors do not know which messages they have taken already. That effects stay owed and come again after each crash is what a receiver must bear. */
   dedupe: {
-    shows: ['repeat', 'verdict'],
+    shows: ['repeat', 'verdict', 'overlap', 'I5', 'I7', 'pool'],
     kinds: ['centerCrash'],
-    breakage: {
-      store: store => ({
-        ...store,
-        async load(address) {
-          const document = await store.load(address);
-          return document && { ...document, state: withoutMarks(document.state) };
-        },
-      }),
-    },
+    ignores: ['I8'],
+    from: 60,
+    breakage: { store: store => withoutMarks(neverSettles(store)) },
+    bearable: { store: neverSettles },
   },
   /** Verdicts of due times are written down nowhere. */
   ledger: {
     shows: ['ledger'],
-    kinds: [],
     breakage: { store: (store): Store => ({ ...store, record: async (_entries: Occurrence[]) => {} }) },
   },
 };
 
-function withoutMarks(text: string): string {
-  const state = JSON.parse(text) as { seen: Record<string, string> };
-  return JSON.stringify({ ...state, seen: {} });
+function neverSettles(store: Store): Store {
+  return { ...store, settle: () => Promise.reject(new StoreUnavailable('it takes no trims')) };
+}
+
+function withoutMarks(store: Store): Store {
+  return {
+    ...store,
+    async load(address) {
+      const document = await store.load(address);
+      if (!document) return undefined;
+      return { ...document, state: JSON.stringify({ ...(JSON.parse(document.state) as object), seen: {} }) };
+    },
+  };
 }

@@ -46,7 +46,8 @@ function checkJob({ world, truth }: Cluster, job: string): void {
   for (const address of truth.addresses) {
     if (!address.startsWith(`execution/${job}@`)) continue;
     const dueAt = stateOf(truth, address)?.context.dueAt;
-    if (typeof dueAt === 'number' && verdicts.get(dueAt)?.verdict !== 'ran') world.fail('ledger', `${address} is there, and ${iso(dueAt)} did not run`);
+    if (typeof dueAt === 'number' && verdicts.get(dueAt)?.verdict !== 'ran')
+      world.fail('ledger', `${address} is there, and ${iso(dueAt)} did not run`);
   }
 }
 

@@ -21,11 +21,15 @@ export function checkOutput(cluster: Cluster): void {
             .map(chunk => chunk.text)
             .join('');
           if (text !== process.written[stream]) {
-            cluster.world.fail('output', `${run} wrote ${JSON.stringify(process.written[stream])} to ${stream}, recorded is ${JSON.stringify(text)}`);
+            cluster.world.fail(
+              'output',
+              `${run} wrote ${JSON.stringify(process.written[stream])} to ${stream}, recorded is ${JSON.stringify(text)}`,
+            );
           }
           const counted = one.attempt === attempt ? output?.[`${stream}Bytes`] : undefined;
           const bytes = Buffer.byteLength(process.written[stream]);
-          if (counted !== undefined && counted !== bytes) cluster.world.fail('output', `${run}: ${counted} bytes counted on ${stream}, ${bytes} written`);
+          if (counted !== undefined && counted !== bytes)
+            cluster.world.fail('output', `${run}: ${counted} bytes counted on ${stream}, ${bytes} written`);
         }
       }
     }

@@ -11,7 +11,17 @@ import { START } from './world.ts';
 const CROSSING_MS = 50;
 
 /** Faults that can keep a host from its center for longer than its grace. */
-const SEPARATING: Fault['kind'][] = ['centerCrash', 'agentCrash', 'reboot', 'storeRefuses', 'slowStore', 'unknownCommit', 'halfOpen', 'drop', 'cut'];
+const SEPARATING: Fault['kind'][] = [
+  'centerCrash',
+  'agentCrash',
+  'reboot',
+  'storeRefuses',
+  'slowStore',
+  'unknownCommit',
+  'halfOpen',
+  'drop',
+  'cut',
+];
 
 type Attempt = Omit<ShardAttempt, 'host'>;
 
@@ -21,8 +31,13 @@ export function checkVerdicts(cluster: Cluster, faults: readonly Fault[]): void 
     for (const shard of execution.shards) {
       for (const attempt of attemptsOf(shard)) {
         const run = `${execution.id}:${shard.item}:${attempt.attempt}`;
-        const problem = problemOf(execution, attempt, byRun.get(run)) ?? (attempt.outcome === 'lost' ? unexplained(cluster, attempt, faults) : undefined);
-        if (problem) cluster.world.fail('verdict', `${run} on ${attempt.hostName} is "${attempt.outcome}" (${attempt.reason ?? 'no reason'}): ${problem}`);
+        const problem =
+          problemOf(execution, attempt, byRun.get(run)) ?? (attempt.outcome === 'lost' ? unexplained(cluster, attempt, faults) : undefined);
+        if (problem)
+          cluster.world.fail(
+            'verdict',
+            `${run} on ${attempt.hostName} is "${attempt.outcome}" (${attempt.reason ?? 'no reason'}): ${problem}`,
+          );
       }
     }
   }
@@ -41,7 +56,8 @@ function problemOf({ config, cancelled }: ExecutionContext, attempt: Attempt, pr
   if (!process) return exitCode === null && signal === null ? undefined : 'it has an exit, and no process ever ran';
   const { end } = process;
   if (!end || process.endedAt === null) return 'its process never ended';
-  if (end.code !== exitCode || end.signal !== signal) return `the record says ${signal ?? exitCode}, the process ended with ${end.signal ?? end.code}`;
+  if (end.code !== exitCode || end.signal !== signal)
+    return `the record says ${signal ?? exitCode}, the process ended with ${end.signal ?? end.code}`;
   const wasSignalled = process.signalledAt !== null && process.signalledAt <= process.endedAt;
   switch (outcome) {
     case 'succeeded':
@@ -55,7 +71,9 @@ function problemOf({ config, cancelled }: ExecutionContext, attempt: Attempt, pr
     }
     case 'cancelled':
       if (!cancelled) return 'nobody cancelled the execution';
-      return wasSignalled || process.signalledAt === null || process.signalledAt - process.endedAt < CROSSING_MS ? undefined : 'it was never signalled';
+      return wasSignalled || process.signalledAt === null || process.signalledAt - process.endedAt < CROSSING_MS
+        ? undefined
+        : 'it was never signalled';
   }
 }
 
@@ -67,7 +85,9 @@ function unexplained({ hosts }: Cluster, { hostName, reason, finishedAt }: Attem
   if (/machine restarted/.test(reason ?? '')) return happened('power') ? undefined : 'the machine did not restart';
   if (/keeper/.test(reason ?? '')) return happened('keeper') || happened('power') ? undefined : 'its keeper lived on';
   if (/did not come back within/.test(reason ?? '')) {
-    const separated = faults.some(fault => fault.atMs <= until && SEPARATING.includes(fault.kind) && (!('host' in fault) || fault.host === hostName));
+    const separated = faults.some(
+      fault => fault.atMs <= until && SEPARATING.includes(fault.kind) && (!('host' in fault) || fault.host === hostName),
+    );
     return separated ? undefined : 'nothing kept its host away';
   }
   return 'its agent never forgot anything';

@@ -34,7 +34,8 @@ function checkOver(cluster: Cluster): void {
     const states = shards.map(shard => `${shard.item}:${shard.attempt} ${shard.status}`).join(', ');
     world.fail('I6', `execution ${id} is still ${String(value)} (${states}): ${reason}`);
   }
-  for (const process of witness.processes) if (isLive(process)) world.fail('I6', `a process of ${process.run} still runs on ${process.host}`);
+  for (const process of witness.processes)
+    if (isLive(process)) world.fail('I6', `a process of ${process.run} still runs on ${process.host}`);
 }
 
 /** I8. */
@@ -74,7 +75,8 @@ function checkFeed({ world, truth }: Cluster): void {
   for (const address of truth.addresses) {
     let last = { rev: 0, place: -1 };
     for (const { rev, place } of truth.factsOf(address)) {
-      if (rev < last.rev || (rev === last.rev && place <= last.place)) world.fail('I9', `facts of ${address} are out of order at rev ${rev}`);
+      if (rev < last.rev || (rev === last.rev && place <= last.place))
+        world.fail('I9', `facts of ${address} are out of order at rev ${rev}`);
       last = { rev, place };
     }
   }

@@ -31,7 +31,12 @@ export interface Cluster extends Victims {
   start(): void;
 }
 
-export function createCluster(parts: { world: World; behaviourOf(job: string): Behaviour; breakage?: Breakage | undefined; names?: readonly string[] }): Cluster {
+export function createCluster(parts: {
+  world: World;
+  behaviourOf(job: string): Behaviour;
+  breakage?: Breakage | undefined;
+  names?: readonly string[];
+}): Cluster {
   const { world, behaviourOf, breakage = {}, names = HOSTS } = parts;
   const truth = createTruth(world);
   const witness = createWitness(world, truth);

@@ -32,7 +32,9 @@ const KINDS: Fault['kind'][] = [
 /** Up to ten, all of them within `storyMs`. */
 export function drawFaults(dice: Dice, hosts: readonly string[], storyMs: number, kinds: readonly Fault['kind'][] = KINDS): Fault[] {
   const count = dice.whole(0, FAULTS_MAX);
-  return Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts), dice.whole(500, storyMs - 1_000))).sort((a, b) => a.atMs - b.atMs);
+  return Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts), dice.whole(500, storyMs - 1_000))).sort(
+    (a, b) => a.atMs - b.atMs,
+  );
 }
 
 function drawFault(dice: Dice, kind: Fault['kind'], host: string, atMs: number): Fault {

@@ -16,6 +16,8 @@ export interface SeedOptions {
   /** Default: FULL. */
   size?: Size;
   breakage?: Breakage;
+  /** Invariants that are not looked at. */
+  ignores?: readonly string[];
   trace?: (line: string) => void;
 }
 
@@ -40,8 +42,16 @@ export function faultsOf(seed: number, { storyMs }: Size = FULL, kinds?: readonl
   return drawFaults(createWorld(seed).dice('faults'), HOSTS, storyMs, kinds);
 }
 
-export function runSeed({ seed, size = FULL, kinds, faults = faultsOf(seed, size, kinds), breakage, trace }: SeedOptions): SeedResult {
-  const world = createWorld(seed, trace);
+export function runSeed({
+  seed,
+  size = FULL,
+  kinds,
+  faults = faultsOf(seed, size, kinds),
+  breakage,
+  ignores,
+  trace,
+}: SeedOptions): SeedResult {
+  const world = createWorld(seed, trace, ignores);
   const { time } = world;
   const { storyMs } = size;
   const workload = drawWorkload(world.dice('workload'), size);
@@ -88,10 +98,11 @@ function heal({ trouble, network, centerPoint, hosts }: ReturnType<typeof create
 }
 
 /** One number for a whole trace. */
-export function traceHash(seed: number): number {
+export function traceHash(seed: number, size: Size = FULL): number {
   let hash = 0x811c9dc5;
   runSeed({
     seed,
+    size,
     trace(line) {
       hash = hashOf(line, hash);
     },

@@ -59,17 +59,23 @@ interface Armed {
   fn: (() => void) | null;
 }
 
+/** Instants are whole ticks, so that sums and differences of them are exact: "the rest of the span" must not round to a span that never ends. */
+const TICKS = 1024;
+/** What follows from itself without end is a mistake of the product, and should not stop the simulation from saying so. */
+const AT_ONCE_MAX = 100_000;
+
 /** `start` is epoch ms. */
 export function createSimulatedTime(start: number): SimulatedTime {
   let elapsed = 0;
   let orders = 0;
   const heap: Armed[] = [];
   let soons: (() => void)[] = [];
+  let atOnce = 0;
 
   const now = () => Math.floor(start + elapsed);
 
   function after(ms: number, fn: () => void): Disarm {
-    const one: Armed = { due: elapsed + Math.max(0, ms), order: orders++, fn };
+    const one: Armed = { due: Math.ceil((elapsed + Math.max(0, ms)) * TICKS) / TICKS, order: orders++, fn };
     push(heap, one);
     return () => {
       one.fn = null;
@@ -78,7 +84,8 @@ export function createSimulatedTime(start: number): SimulatedTime {
 
   function settle(): void {
     drainMicrotasks();
-    while (soons.length > 0) {
+    for (let rounds = 0; soons.length > 0; rounds++) {
+      if (rounds > AT_ONCE_MAX) throw new Error(`time stands still at ${elapsed} ms: something is said "soon" for ever`);
       const batch = soons;
       soons = [];
       for (const fn of batch) {
@@ -112,6 +119,8 @@ export function createSimulatedTime(start: number): SimulatedTime {
       for (let next = heap[0]; next && next.due <= until && !enough(); next = heap[0]) {
         pop(heap);
         if (!next.fn) continue;
+        atOnce = next.due > elapsed ? 0 : atOnce + 1;
+        if (atOnce > AT_ONCE_MAX) throw new Error(`time stands still at ${elapsed} ms: ${AT_ONCE_MAX} timers were due at once`);
         elapsed = next.due;
         next.fn();
         settle();

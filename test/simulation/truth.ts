@@ -92,13 +92,7 @@ export interface StoreTrouble {
 export const noTrouble = (): StoreTrouble => ({ refusesUntil: 0, slowUntil: 0, slowMs: 0, unknown: [] });
 
 /** The store as one center has it.  */
-export function storeFor(parts: {
-  world: World;
-  store: Store;
-  life: Life;
-  trouble: StoreTrouble;
-  point: CrashPoint;
-}): Store {
+export function storeFor(parts: { world: World; store: Store; life: Life; trouble: StoreTrouble; point: CrashPoint }): Store {
   const { world, store, life, trouble, point } = parts;
   const { time } = world;
   const dice = world.dice('store');

@@ -42,11 +42,17 @@ export function createWitness(world: World, truth: Truth): Witness {
 
   function acknowledges(host: string, key: string): void {
     const known = offered.get(`${host} ${key}`);
-    if (!known) return world.fail('I6', `${host} acknowledged ${key}, which it was never sent`);
+    if (!known) {
+      world.fail('I6', `${host} acknowledged ${key}, which it was never sent`);
+      return;
+    }
     const place = `${host} ${known.partition}`;
     const highest = acknowledged.get(place) ?? 0;
     if (known.epoch < highest) {
-      world.fail('fence', `${host} carried out ${key} of epoch ${known.epoch} after one of epoch ${highest} in partition ${known.partition}`);
+      world.fail(
+        'fence',
+        `${host} carried out ${key} of epoch ${known.epoch} after one of epoch ${highest} in partition ${known.partition}`,
+      );
     }
     acknowledged.set(place, Math.max(highest, known.epoch));
   }
@@ -94,10 +100,14 @@ export function createWitness(world: World, truth: Truth): Witness {
       byRun.set(run, process);
       if (ended.has(run)) world.fail('I7', `${run} starts on ${host} after its end was told`);
       const found = shardOf(run);
-      if (!found?.shard) return world.fail('I2', `${run} starts, and there is no such shard`);
+      if (!found?.shard) {
+        world.fail('I2', `${run} starts, and there is no such shard`);
+        return;
+      }
       const { context, value, shard, attempt } = found;
       const isWanted = value !== 'done' && shard.attempt === attempt && ['starting', 'running', 'ending'].includes(shard.status);
-      if (!isWanted && !isLost(run)) world.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
+      if (!isWanted && !isLost(run))
+        world.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
       // Its host was cut off when the rest of the world went on without it: the policy that allows that is `failover`, the price is this process.
       if (isLost(run)) return;
       for (const other of processes) {

@@ -89,7 +89,8 @@ function planJob(dice: Dice, place: number, apps: string[]): JobPlan {
 }
 
 function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number, apps: string[]): JobConfig {
-  const overlap = place === 0 ? dice.pick(['skip', 'skip', 'queue', 'allow'] as const) : dice.pick(['skip', 'queue', 'allow', 'replace'] as const);
+  const overlap =
+    place === 0 ? dice.pick(['skip', 'skip', 'queue', 'allow'] as const) : dice.pick(['skip', 'queue', 'allow', 'replace'] as const);
   const total = place > 1 && dice.chance(0.3) ? dice.whole(2, 5) : 1;
   const needsEnd = ENDLESS.includes(behaviour) || behaviour === 'slow';
   const stops = dice.chance(0.15);

@@ -1,0 +1,59 @@
+/** Only ports are fake: what decides anything is the product's own code, and the fakes know it by its types alone. */
+import { describe, expect, test } from 'bun:test';
+import { Glob } from 'bun';
+
+const here = new URL('.', import.meta.url).pathname;
+
+/** What a value is imported from, for each file of the simulation that is no test. */
+async function imports(): Promise<Map<string, { names: string; from: string }[]>> {
+  const found = new Map<string, { names: string; from: string }[]>();
+  for await (const file of new Glob('*.ts').scan(here)) {
+    if (file.endsWith('.test.ts')) continue;
+    const text = await Bun.file(`${here}${file}`).text();
+    const lines = [...text.matchAll(/^import (?!type )(.+) from '(\.\.\/\.\.\/[^']+)';$/gm)];
+    found.set(
+      file,
+      lines.map(([, names = '', from = '']) => ({ names, from })),
+    );
+  }
+  return found;
+}
+
+const product = async () => [...(await imports()).values()].flat();
+
+describe('the simulation', () => {
+  test('runs the runtime, the hub, the agents and the keepers of the product', async () => {
+    const from = (await product()).map(one => one.from.replace('../../src/', ''));
+    for (const file of [
+      'runtime/create.ts',
+      'runtime/views.ts',
+      'api/agents.ts',
+      'agent/agent.ts',
+      'agent/keeper/core.ts',
+      'store/memory.ts',
+    ]) {
+      expect(from).toContain(file);
+    }
+  });
+
+  test('has fakes that import nothing of the product but types and the errors of a port', async () => {
+    const all = await imports();
+    const fakes = ['time.ts', 'dice.ts', 'network.ts', 'disk.ts', 'processes.ts', 'script.ts', 'world.ts', 'faults.ts'];
+    for (const fake of fakes) expect({ fake, imports: all.get(fake) }).toEqual({ fake, imports: [] });
+    expect(all.get('truth.ts')?.map(one => one.from)).toEqual(['../../src/store/memory.ts', '../../src/store/store.ts']);
+  });
+
+  test('reaches no clock, no dice and no machine of its own', async () => {
+    for await (const file of new Glob('*.ts').scan(here)) {
+      if (file === 'simulate.ts' || file.endsWith('.test.ts')) continue;
+      const text = await Bun.file(`${here}${file}`).text();
+      expect({
+        file,
+        uses: text.match(/\b(Date\.now|Math\.random|setTimeout|setInterval|setImmediate|performance\.now|createMachine)\b/g),
+      }).toEqual({
+        file,
+        uses: null,
+      });
+    }
+  });
+});

@@ -1,0 +1,52 @@
+/** Mistakes that the simulation found, each with the seed that showed it and the fewest faults it took. */
+import { describe, expect, test } from 'bun:test';
+import type { Fault } from './faults.ts';
+import { runSeed } from './seed.ts';
+import { SMALL } from './workload.ts';
+
+const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
+  {
+    // The hello named only what had not ended: the center took a run for lost whose end was on its way.
+    name: 'a run that ended while its center was away keeps its verdict',
+    seed: 1,
+    faults: [{ atMs: 33_524, kind: 'centerCrash', call: 25, when: 'after', backMs: 2_000 }],
+  },
+  {
+    // The center looks up whether the host was retired before a command counts as sent away; the host was back sooner, and nobody opened its lane again.
+    name: 'commands reach a host that is back before they were known to be away',
+    seed: 27,
+    faults: [
+      { atMs: 9_910, kind: 'reboot', host: 'h1', backMs: 6_000 },
+      { atMs: 12_410, kind: 'unknownCommit', outcomes: ['partly', 'lost'] },
+    ],
+  },
+  {
+    // Two background trims side by side: the slower one wrote its older view of what is owed over the newer one.
+    name: 'what was settled stays settled on a slow store',
+    seed: 84,
+    faults: [
+      { atMs: 11_553, kind: 'keeperCrash', host: 'h2' },
+      { atMs: 11_887, kind: 'repeat', host: 'h1', direction: 'toCenter', count: 9 },
+      { atMs: 15_640, kind: 'unknownCommit', outcomes: ['partly', 'lost', 'partly'] },
+      { atMs: 24_527, kind: 'unknownCommit', outcomes: ['lost', 'applied'] },
+      { atMs: 24_533, kind: 'slowStore', ms: 8_763, slowMs: 1_539 },
+    ],
+  },
+  {
+    // The list of runs in a hello was judged after a run of that very session had begun, and its report did not say in which session it was told.
+    name: 'a run that began after the hello is not lost by it',
+    seed: 83,
+    faults: [
+      { atMs: 6_779, kind: 'reboot', host: 'h1', backMs: 25_000 },
+      { atMs: 31_196, kind: 'slowStore', ms: 8_946, slowMs: 630 },
+    ],
+  },
+];
+
+describe('what the simulation found before', () => {
+  for (const { name, seed, faults } of REGRESSIONS) {
+    test(name, () => {
+      expect(runSeed({ seed, faults, size: SMALL }).violations).toEqual([]);
+    });
+  }
+});

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'bun:test';
+import { hashOf } from './dice.ts';
+import { faultsOf, runSeed, traceHash } from './seed.ts';
+import { FULL, SMALL } from './workload.ts';
+
+const SEEDS = 100;
+
+describe('a simulated cluster', () => {
+  test(`keeps its invariants through ${SEEDS} seeds`, () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations } = runSeed({ seed, size: SMALL });
+      if (violations.length > 0) throw new Error(`seed ${seed} (small): ${violations.join('\n')}`);
+    }
+  }, 120_000);
+
+  test('keeps them in its full size', () => {
+    const seeds = [1, 2, 3, 4].map(seed => runSeed({ seed, size: FULL }));
+    expect(seeds.flatMap(({ violations }) => violations)).toEqual([]);
+    // Not for want of work.
+    for (const { executions, processes } of seeds) expect(Math.min(executions, processes)).toBeGreaterThan(20);
+  }, 60_000);
+
+  test('has every kind of fault in its seeds', () => {
+    const kinds = new Set(Array.from({ length: SEEDS }, (_, at) => faultsOf(at + 1)).flatMap(faults => faults.map(({ kind }) => kind)));
+    expect(kinds.size).toBe(13);
+  });
+});
+
+describe('a seed', () => {
+  test('tells the same story twice', () => {
+    for (const seed of [3, 14, 15]) expect(traceHash(seed, SMALL)).toBe(traceHash(seed, SMALL));
+  }, 60_000);
+
+  test('tells it in another process too', async () => {
+    const script = new URL('./simulate.ts', import.meta.url).pathname;
+    const other = Bun.spawn([process.execPath, script, '--seed', '7', '--trace'], { stdout: 'pipe' });
+    const lines = (await new Response(other.stdout).text()).trimEnd().split('\n').slice(0, -1);
+    expect(lines.length).toBeGreaterThan(100);
+    expect(lines.reduce((hash, line) => hashOf(line, hash), 0x811c9dc5)).toBe(traceHash(7));
+  }, 60_000);
+});
