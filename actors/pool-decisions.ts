@@ -38,12 +38,20 @@ function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): Po
   return { ...context, hosts };
 }
 
+/** Shards that run in one pool at a time: its ledger is one document. Further ones wait. */
+export const RESERVED_MAX = 20_000;
+
 /** Places what fits of the request and says so to its execution; `rest` is what still waits. */
 function attempt(
   context: PoolContext,
   request: RoomRequest,
 ): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: RoomRequest | null; reason: string } {
   const found = place(Object.values(context.hosts), request);
+  const held = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
+  if (held + found.placed.length > RESERVED_MAX) {
+    const reason = `pool ${context.config.name} holds ${held} running shards, the limit is ${RESERVED_MAX}`;
+    return { context, effects: [], facts: [], rest: request, reason };
+  }
   if (found.missing > 0 && !(request.partial && found.placed.length > 0)) {
     return { context, effects: [], facts: [], rest: request, reason: found.reason ?? '' };
   }

@@ -4,7 +4,8 @@
  *
  *   socket --challenge, hello--> line --> identity --> host.connected committed --> welcome --> ready
  */
-import type { Hello } from '../agent/protocol.ts';
+import { PAST_MAX } from '../../actors/shard.ts';
+import type { Hello, Run } from '../agent/protocol.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
@@ -64,7 +65,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const admission = createAdmission(limits);
   const links = createLinks({ runtime, clock, limits, heartbeatMs, log });
   const reports = createReportIntake({ runtime, clock, limits, log });
-  const output = createOutputIntake({ keep: chunks => parts.output.keep(chunks), clock, limits, log });
+  const output = createOutputIntake({ keep: chunks => parts.output.keep(chunks), isRunOf: runOf(views), clock, limits, log });
   /** Open sessions; the host once it is known. */
   const sessions = new Map<Session, string | undefined>();
   /** Per key, the handshake under way: two hellos of one new key must not make two hosts. */
@@ -119,12 +120,40 @@ export function createAgentHub(parts: HubParts): AgentHub {
         return;
       case 'rejected':
         log('warn', `host/${host} refused a command: ${frame.reason}`, { key: frame.key });
+        if (frame.reason === 'lowerEpoch') return void refused(host, frame);
         return links.settle(host, frame.key);
       case 'report':
         if (!reports.take(session, host, frame)) session.refuse('busy', 'too many reports wait to be committed', 1013);
         return;
       case 'output':
-        if (!output.take(session, frame)) session.refuse('busy', 'too much output waits to be stored', 1013);
+        if (!output.take(session, host, frame)) session.refuse('busy', 'too much output waits to be stored', 1013);
+    }
+  };
+
+  /**
+   * An agent that has served a newer center than this one (its data, or ours, comes from a copy) takes no command of ours, now or later: the shard
+   * must not wait for it. What could not be told stays owed and is refused again.
+   */
+  const refused = async (host: string, { key, run }: Extract<WorkFrame, { type: 'rejected' }>) => {
+    const { execution, item, attempt } = run;
+    const reason = 'its agent has served a newer center and takes no command of this one; give it a new data directory';
+    const at = clock.now();
+    const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
+    try {
+      await runtime.tell(`execution/${execution}`, {
+        type: 'shard.ended',
+        item,
+        attempt,
+        host,
+        outcome: 'lost',
+        finishedAt: at,
+        reason,
+        ...nothing,
+      });
+      links.settle(host, key);
+    } catch (problem) {
+      if (problem instanceof NoSuchActor) links.settle(host, key);
+      else log('warn', `execution/${execution} does not hear that its command was refused`, { host, problem });
     }
   };
 
@@ -211,3 +240,13 @@ export function createAgentHub(parts: HubParts): AgentHub {
     });
   }
 }
+
+/** Whether an attempt was placed on a host. Late output of an execution that is gone belongs to nobody. */
+const runOf =
+  (views: Pick<Views, 'get'>) =>
+  async (host: string, { execution, item, attempt }: Run): Promise<boolean> => {
+    const shard = (await views.get(`execution/${execution}`))?.context.shards[item];
+    if (!shard) return false;
+    if (shard.attempt === attempt) return shard.host === host;
+    return shard.past.some(each => each.attempt === attempt && each.host === host) || attempt <= shard.attempt - PAST_MAX;
+  };

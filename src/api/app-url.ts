@@ -3,13 +3,9 @@ import type { Config } from '../config.ts';
 import { Problem } from './errors.ts';
 
 /** Throws Problem naming `field`. */
-export function checkAppUrl(url: string, config: Pick<Config, 'fileUrls' | 'artifactHosts'>, field: string): void {
+export function checkAppUrl(url: string, config: Pick<Config, 'artifactHosts'>, field: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const no = (must: string) => new Problem('invalid', `${field} is ${JSON.stringify(url.slice(0, 200))}, but must be ${must}.`, { field });
-  if (parsed?.protocol === 'file:') {
-    if (!config.fileUrls) throw no('an http or https URL; TROUPE_FILE_URLS=on allows file URLs');
-    return;
-  }
   if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '') throw no('an http or https URL');
   const host = parsed.hostname.replace(/^\[|\]$/g, '');
   if (isLinkLocal(host)) throw no('an address that is not link-local: those belong to the machine and its cloud');

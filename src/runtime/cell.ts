@@ -211,6 +211,8 @@ export function createCell(address: string, around: CellSurroundings): Cell {
       return taken;
     }
     now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
+    // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for it.
+    if (!now.isThere && envelope.kind === 'tell') return { result: 'noSuchActor' };
     return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
   }
 

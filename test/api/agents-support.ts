@@ -27,7 +27,9 @@ export function aRuntime() {
   const told: Told[] = [];
   const hosts = new Map<string, { id: string; status: string }>();
   const door = { pass: async (_: Told): Promise<void> => {} };
+  const pool = { servers: [] as string[] };
   return {
+    pool,
     told,
     hosts,
     door,
@@ -52,7 +54,14 @@ export function aRuntime() {
       async get(address: string) {
         const host = hosts.get(address);
         if (host) return { value: host.status, context: { id: host.id } } as unknown as View;
-        return address === 'pool/default' ? ({ value: 'open' } as unknown as View) : undefined;
+        if (address === 'pool/default') return { value: 'open', context: { config: { servers: pool.servers } } } as unknown as View;
+        if (!address.startsWith('execution/')) return undefined;
+        // Whatever runs, runs on the first host, unless an execution says in its name that it is elsewhere.
+        const at = address.startsWith('execution/elsewhere') ? 'another host' : [...hosts.values()][0]?.id;
+        return {
+          value: 'running',
+          context: { shards: Array.from({ length: 10 }, () => ({ attempt: 1, host: at, past: [] })) },
+        } as unknown as View;
       },
       async list(_kind: string, query: { status?: string[] }) {
         const fitting = [...hosts.values()].filter(host => query.status?.includes(host.status) ?? true);

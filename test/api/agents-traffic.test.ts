@@ -131,7 +131,26 @@ describe('a report', () => {
   });
 });
 
+describe('a command that an agent refuses because it has served a newer center', () => {
+  test('leaves its shard lost with the reason, instead of waiting for ever', async () => {
+    const { socket, told, host, clock } = await aJoined();
+    socket.say({ type: 'rejected', key: 'execution/nightly@1:3:0', run: aRun(), reason: 'lowerEpoch' });
+    await clock.settle();
+    expect(told).toMatchObject([{ to: 'execution/nightly@1', event: { type: 'shard.ended', item: 0, attempt: 1, host, outcome: 'lost' } }]);
+    expect(String(told[0]?.event.reason)).toContain('newer center');
+  });
+});
+
 describe('output', () => {
+  test('of a run on another host is acknowledged, dropped, and on record', async () => {
+    const { socket, kept, logs, clock } = await aJoined();
+    socket.say(output(1, { run: aRun({ execution: 'elsewhere@1' }) }));
+    await clock.settle();
+    expect(kept).toEqual([]);
+    expect(socket.of('kept')).toHaveLength(1);
+    expect(logs.filter(line => line.security)).toHaveLength(1);
+  });
+
   test('is gathered into few writes and acknowledged per run once it is durable', async () => {
     const writes: number[] = [];
     let durable = () => {};

@@ -15,6 +15,15 @@ const aStop = (key: string): Command => ({
 const types = (told: { event: { type: string } }[]) => told.map(({ event }) => event.type);
 
 describe('an agent that says hello', () => {
+  test('comes into a pool that names its servers only as one of them', async () => {
+    const { join, pool, hub } = aHub();
+    pool.servers = ['box-2'];
+    expect((await join()).of('refused')[0]?.code).toBe('notInPool');
+    pool.servers = ['box-1'];
+    expect((await join()).of('welcome')).toHaveLength(1);
+    hub.stop();
+  });
+
   test('is enrolled, told of, and only then welcome', async () => {
     const { join, told, door, clock, dial } = aHub();
     let release = () => {};

@@ -80,7 +80,7 @@ async function bareRound(runs: number): Promise<number> {
   const runner = async () => {
     for (let run = next++; run < runs; run = next++) {
       const child = Bun.spawn(COMMAND, {
-        env: { PATH: process.env['PATH'] ?? '', TROUPE_EXECUTION: `r${run}` },
+        env: { PATH: process.env.PATH ?? '', TROUPE_EXECUTION: `r${run}` },
         stdin: 'ignore',
         stderr: 'pipe',
       });

@@ -22,7 +22,8 @@ export async function unpackTar(file: string, gzipped: boolean, tree: Tree, limi
   const gap = createGap(limits);
   const fed = feed(gap.watch(plain), sink).catch(problem => {
     failure = problem;
-    sink.destroy();
+    // With the problem: a reader that asks for the next entry only after a destruction without one waits for ever.
+    sink.destroy(problem instanceof Error ? problem : new Error(String(problem)));
   });
   try {
     for await (const entry of sink) {

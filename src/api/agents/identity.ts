@@ -19,7 +19,7 @@ const KEY_BYTES = 32;
 
 /** This agent may not come in. `code` goes over the wire; agents know some of them as final. */
 export class Unwelcome extends Error {
-  readonly code: 'protocol' | 'invalid' | 'signature' | 'unknownKey' | 'joinTokenInvalid' | 'noPool' | 'retired';
+  readonly code: 'protocol' | 'invalid' | 'signature' | 'unknownKey' | 'joinTokenInvalid' | 'noPool' | 'notInPool' | 'retired';
   constructor(code: Unwelcome['code'], message: string) {
     super(message);
     this.code = code;
@@ -74,7 +74,15 @@ export function createIdentities(parts: IdentityParts): Identities {
 
   const join = async (hello: Hello, address: string): Promise<string> => {
     const pool = await poolFor(hello, address);
-    if (!(await views.get(`pool/${pool}`))) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
+    const view = await views.get(`pool/${pool}`);
+    if (!view) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
+    const { servers } = view.context.config;
+    if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {
+      throw new Unwelcome(
+        'notInPool',
+        `pool ${pool} takes only the servers it names, and neither ${hello.name} nor ${address} is one of them`,
+      );
+    }
     const host = ids.uuid();
     await store.putCredential({
       kind: AGENT_KEY,

@@ -11,16 +11,19 @@ import type { Session } from './session.ts';
 
 /** Tries of a write that fails for another reason than an absent store; then its pieces are passed over, not acknowledged. */
 const TRIES_MAX = 3;
+/** Runs remembered per session; beyond, all are asked for again. */
+const RUNS_KNOWN = 10_000;
 
 export interface OutputIntake {
   /** False: too much waits; the session has to go and come again. */
-  take(from: Session, frame: OutputFrame): boolean;
+  take(from: Session, host: string, frame: OutputFrame): boolean;
   /** The session is over: what of it waits will be brought again by the next. */
   drop(from: Session): void;
 }
 
 interface Waiting {
   from: Session;
+  host: string;
   run: Run;
   chunk: OutputChunk;
   size: number;
@@ -29,11 +32,13 @@ interface Waiting {
 export function createOutputIntake(parts: {
   /** Resolves once the chunks are durable, or known not to be wanted. */
   keep(chunks: OutputChunk[]): Promise<void>;
+  /** Did this run go to that host? What others write of it is acknowledged and dropped. Throws what the store throws. */
+  isRunOf(host: string, run: Run): Promise<boolean>;
   clock: Clock;
   limits: HubLimits;
   log: HubLog;
 }): OutputIntake {
-  const { keep, clock, limits, log } = parts;
+  const { keep, isRunOf, clock, limits, log } = parts;
   let waiting: Waiting[] = [];
   const bytesOf = new WeakMap<Session, number>();
   let bytesAll = 0;
@@ -54,6 +59,22 @@ export function createOutputIntake(parts: {
       bytes += one.size;
     }
     return waiting.splice(0, places);
+  };
+
+  /** Runs that a session has been found to write rightly; asked once for each. */
+  const known = new WeakMap<Session, Set<string>>();
+  const isRightful = async ({ from, host, run }: Waiting): Promise<boolean> => {
+    const runs = known.get(from) ?? new Set();
+    known.set(from, runs);
+    const key = runKey(run);
+    if (runs.has(key)) return true;
+    if (!(await isRunOf(host, run))) {
+      log('warn', `host/${host} wrote output of a run that is not its own`, { security: true, run: key });
+      return false;
+    }
+    if (runs.size >= RUNS_KNOWN) runs.clear();
+    runs.add(key);
+    return true;
   };
 
   const acknowledge = (batch: Waiting[]) => {
@@ -86,7 +107,9 @@ export function createOutputIntake(parts: {
       return;
     }
     try {
-      await keep(batch.map(one => one.chunk));
+      const wanted: OutputChunk[] = [];
+      for (const one of batch) if (await isRightful(one)) wanted.push(one.chunk);
+      if (wanted.length > 0) await keep(wanted);
       failures = 0;
       forget(batch);
       acknowledge(batch);
@@ -106,14 +129,14 @@ export function createOutputIntake(parts: {
   };
 
   return {
-    take(from, frame) {
+    take(from, host, frame) {
       const { run, seq, at, stream, text, bytes, leftOut } = frame;
       // A string's two bytes per unit are what waits in memory.
       const size = text.length * 2 + 200;
       if ((bytesOf.get(from) ?? 0) + size > limits.outputWaitingBytes || bytesAll + size > limits.outputWaitingBytesAll) return false;
       count(from, size);
       const { execution, item, attempt } = run;
-      waiting.push({ from, run, chunk: { execution, item, attempt, seq, at, stream, text, bytes, leftOut }, size });
+      waiting.push({ from, host, run, chunk: { execution, item, attempt, seq, at, stream, text, bytes, leftOut }, size });
       if (!isWriting) {
         isWriting = true;
         clock.soon(() => void write());

@@ -38,7 +38,7 @@ export const PublishBody = z.object(
 /** PUT: absent stays, null is back to the default. */
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
 
-export function configOf(body: z.output<typeof PublishBody>, config: Pick<Config, 'fileUrls' | 'artifactHosts'>): AppConfig {
+export function configOf(body: z.output<typeof PublishBody>, config: Pick<Config, 'artifactHosts'>): AppConfig {
   checkAppUrl(body.appURL, config, 'appURL');
   return {
     name: body.appName,
@@ -56,7 +56,7 @@ export function configOf(body: z.output<typeof PublishBody>, config: Pick<Config
 export function changesOf(
   body: z.output<typeof ModifyBody>,
   before: AppConfig,
-  config: Pick<Config, 'fileUrls' | 'artifactHosts'>,
+  config: Pick<Config, 'artifactHosts'>,
 ): Partial<Omit<AppConfig, 'name'>> {
   if (body.appURL !== undefined) checkAppUrl(body.appURL, config, 'appURL');
   const digest = body.sha256 === undefined ? body.props?.sha256 : body.sha256;
