@@ -26,11 +26,21 @@ export function createLog(
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => [name, value instanceof Error ? (value.stack ?? value.message) : value] as const);
       if (format === 'json') write(`${JSON.stringify({ at, level, message: sentence, ...Object.fromEntries(said) })}\n`);
-      else write(`${at} ${level.padEnd(5)} ${sentence}${said.map(pair).join('')}\n`);
+      else write(`${at} ${level.padEnd(5)} ${onOneLine(sentence)}${said.map(pair).join('')}\n`);
     };
   };
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }
+
+/** A sentence may quote what a stranger sent: no line break and no control sequence of it reaches a file or a terminal. */
+const onOneLine = (sentence: string): string =>
+  sentence.replace(/[\p{Cc}\u2028\u2029]/gu, one => CONTROL.get(one) ?? `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const CONTROL = new Map([
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+]);
 
 /** Quoted as JSON where a space or a line break would tear the line. */
 const pair = ([name, value]: readonly [string, unknown]): string =>
