@@ -141,6 +141,14 @@ describe('a tar archive', () => {
     host.files['/noise.tgz'] = Buffer.concat([whole.subarray(0, 40), Buffer.alloc(200, 0xaa)]);
     expect(await verdict('/noise.tgz')).toBe('incomplete');
   });
+
+  test('that is cut short anywhere is refused, also behind its last entry', async () => {
+    const small = await aTgz([file('start.sh', '#!/bin/sh\n')]);
+    for (let length = 0; length < small.length; length++) {
+      host.files['/cut.tgz'] = small.subarray(0, length);
+      expect([length, await verdict('/cut.tgz')]).toEqual([length, length < 2 ? 'unsupported' : 'incomplete']);
+    }
+  });
 });
 
 describe('a zip archive', () => {
