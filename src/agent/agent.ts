@@ -108,6 +108,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     on: {
       welcome() {
         watch.up();
+        runs.welcomed();
         if (!journal.joined) journal.note([{ joined: true }]);
         reports.resend();
         output.up();

@@ -66,6 +66,8 @@ export interface AgentSpans {
   bufferRetryMs: number;
   /** Between looks at what may be forgotten. */
   sweepMs: number;
+  /** From the first welcome to the beginning of what an earlier life of the agent was ordered to start and never did; 0 = none. */
+  resumeMs: number;
 }
 
 export const agentSpans: AgentSpans = {
@@ -76,4 +78,5 @@ export const agentSpans: AgentSpans = {
   journalRetryMs: 5_000,
   bufferRetryMs: 100,
   sweepMs: 60_000,
+  resumeMs: 500,
 };

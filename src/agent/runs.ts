@@ -28,6 +28,11 @@ const UNKNOWN_GRACE_MS = 10_000;
 export interface Runs {
   /** After a restart: what ended is tidied, what belongs to an earlier life of the machine is lost, the rest waits for the keeper. */
   resume(): void;
+  /**
+   * A center has welcomed this agent. What was ordered by an earlier life of it and never began begins only after this, and a little later: its host
+   * may have been given up meanwhile, and then the order to leave it alone comes first.
+   */
+  welcomed(): void;
   /** The start is durable. */
   begin(key: string): void;
   /** The stop is in the record. Stopping twice is fine. */
@@ -171,6 +176,20 @@ export function createRuns(parts: RunsParts): Runs {
     void finish(key, ending, spooledOf(kept, ending.at));
   };
 
+  let isKeeperOpen = false;
+  let mayResume = false;
+  let isWelcomed = false;
+  /** Those of an earlier life that neither began nor were called off. */
+  const beginResumed = () => {
+    if (!isKeeperOpen) return;
+    for (const [key, entry] of [...live]) {
+      const record = journal.records.get(key);
+      if (!record || entry.phase !== 'resumed') continue;
+      if (record.stop) void finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
+      else if (mayResume) begin(key, entry);
+    }
+  };
+
   const { begin } = createPreparing({ ...parts, finish: (key, ending) => finish(key, ending, 'none'), heard });
 
   return {
@@ -188,6 +207,16 @@ export function createRuns(parts: RunsParts): Runs {
         }
       }
     },
+    welcomed() {
+      if (isWelcomed) return;
+      isWelcomed = true;
+      const go = () => {
+        mayResume = true;
+        beginResumed();
+      };
+      if (parts.spans.resumeMs === 0) go();
+      else clock.after(parts.spans.resumeMs, go);
+    },
     begin(key) {
       const record = journal.records.get(key);
       if (record && record.endedAt === null && !live.has(key)) begin(key, enter(key, record, 'queued'));
@@ -199,6 +228,7 @@ export function createRuns(parts: RunsParts): Runs {
       entry.abort.abort();
       // It need not wait for its turn to learn that it is not wanted.
       if (entry.phase === 'queued') void finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
+      if (entry.phase === 'resumed') beginResumed();
       if (record.kept) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
     },
     opened(kept) {
@@ -212,11 +242,9 @@ export function createRuns(parts: RunsParts): Runs {
         if (known.has(key)) continue;
         if (record.endedAt !== null) settle(key);
         else if (record.kept) void lose(key, 'its keeper does not know it any more').then(() => settle(key));
-        else {
-          const entry = live.get(key);
-          if (entry?.phase === 'resumed') begin(key, entry);
-        }
       }
+      isKeeperOpen = true;
+      beginResumed();
     },
     news(key, pieces) {
       const record = journal.records.get(key);

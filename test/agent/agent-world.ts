@@ -283,7 +283,7 @@ export const seededIds = (): Ids => {
 
 export type World = ReturnType<typeof aWorld>;
 
-export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: string[]; joinToken?: string } = {}) {
+export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: string[]; joinToken?: string; resumeMs?: number } = {}) {
   const clock = createManualClock();
   const disk = aDisk();
   const keeper = aKeeper(clock);
@@ -350,6 +350,8 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
           name: 'h1',
           pool: 'default',
           bootId: world.bootId,
+          // Most stories want what was promised at once; the one about the wait asks for it.
+          spans: { resumeMs: options.resumeMs ?? 0 },
           hostEnv: { PATH: '/bin', SECRET: 'not yours', LC_ALL: 'C' },
           capabilities: {
             os: 'linux',

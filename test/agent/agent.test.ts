@@ -340,6 +340,21 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
+  test('never starts what it promised and had not begun when it is called off on its return', async () => {
+    const world = aWorld({ resumeMs: 500 });
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    await world.kill();
+    world.apps.prepare = async () => ({ directory: '/apps/x', script: undefined, note: undefined });
+    await world.start();
+    await world.send(aStop());
+    await world.clock.advance(1_000);
+    expect(world.keeper.processes).toEqual([]);
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
+    await world.quit();
+  });
+
   test('parks a run that killed it twice while it was prepared', async () => {
     const world = aWorld();
     world.apps.prepare = () => new Promise(() => {});

@@ -1,6 +1,6 @@
 /** The keeper as a program of its own with real processes. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -243,4 +243,27 @@ describe('the door', () => {
     keeper.close();
     while (alive(directory).length > 0) await Bun.sleep(10);
   });
+
+  test('ends the runs of a directory that was removed once its agent is gone, and leaves the next keeper of that path alone', async () => {
+    const before = await aHouse();
+    const { directory } = before;
+    const { pid } = await before.keeper.start(aShell('a', aSleep()));
+    rmSync(directory, { recursive: true });
+    const door = createKeeperDoor({ directory, clock: systemClock });
+    const next = await door.open();
+    expect(next.pid).not.toBe(before.keeper.pid);
+    // An agent that is still there has the say.
+    expect((await before.keeper.list())[0]).toMatchObject({ run: 'a', state: 'running' });
+    before.keeper.close();
+    while (isThere(pid) || isThere(before.keeper.pid)) await Bun.sleep(10);
+    const again = await door.open();
+    expect(again.pid).toBe(next.pid);
+    again.close();
+    next.close();
+    process.kill(next.pid, 'SIGTERM');
+    while (isThere(next.pid)) await Bun.sleep(10);
+    rmSync(directory, { recursive: true });
+  });
 });
+
+const isThere = (pid: number | null): boolean => pid !== null && existsSync(`/proc/${pid}`);

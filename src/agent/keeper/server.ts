@@ -1,5 +1,5 @@
 /** The keeper's side of the socket: every connection is an agent of the same user; each is answered, all hear the news. */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { KeeperCore } from './core.ts';
@@ -9,8 +9,8 @@ import { type Ask, carryOut, createLines, type FromKeeperFrame, KEEPER_PROTOCOL,
 const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface KeeperServer {
-  /** Resolves when nobody was connected and nothing ran for `idleMs`. */
-  readonly idle: Promise<void>;
+  /** Resolves when nobody was connected and nothing ran for `idleMs`; with the reason, when no agent can find this keeper and its runs any more. */
+  readonly idle: Promise<string | undefined>;
   /** Closes the socket and every connection. Twice is fine. */
   close(): Promise<void>;
 }
@@ -95,12 +95,17 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   chmodSync(path, 0o600);
 
-  const idle = new Promise<void>(resolve => {
+  // The directory itself, wherever it is moved to: removed, it has no name left.
+  const place = openSync(directory, 'r');
+  const isGone = () => fstatSync(place).nlink === 0;
+
+  const idle = new Promise<string | undefined>(resolve => {
     let quietSince = clock.monotonic();
     const look = () => {
+      if (connections.size === 0 && isGone()) return resolve('the data directory of its agent was removed');
       if (connections.size > 0 || core.busy()) quietSince = clock.monotonic();
       const left = quietSince + idleMs - clock.monotonic();
-      if (left <= 0) resolve();
+      if (left <= 0) resolve(undefined);
       else clock.after(Math.min(left, 1_000), look);
     };
     look();
@@ -110,7 +115,8 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
     idle,
     async close() {
       for (const socket of connections) socket.destroy();
-      if (!server.listening) return;
+      // What has the socket's path by now is not ours to remove.
+      if (!server.listening || isGone()) return;
       await new Promise(resolve => server.close(resolve));
       rmSync(path, { force: true });
       release();
