@@ -1,5 +1,5 @@
 /** The keeper's side of the socket: every connection is an agent of the same user; each is answered, all hear the news. */
-import { chmodSync, closeSync, fstatSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { KeeperCore } from './core.ts';
