@@ -73,6 +73,18 @@ export const choice = <const T extends readonly string[]>(values: T, says: strin
     throw new WrongValue(`one of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
   });
 
+/** Some of `values`, or words that are `also` fine, with commas between them; goes on as it was written. */
+export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> =>
+  one(takes, says, given => {
+    const wrong = given
+      .split(',')
+      .map(word => word.trim())
+      .find(word => !values.includes(word) && !also.test(word));
+    if (wrong === undefined) return given;
+    const meant = nearest(wrong, values);
+    throw new WrongValue(`some of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
+  });
+
 /** `--env A=1 --env B=2` */
 export const pairs = (takes: string, says: string): Option<Record<string, string>> => ({
   takes,

@@ -167,6 +167,15 @@ describe('troupe watch', () => {
     ]);
   });
 
+  test('refuses kinds that no fact is of, instead of waiting for them', async () => {
+    const { shell } = at(open);
+    expect(await troupe('watch --kinds host,jobs', shell)).toMatchObject({
+      exit: 2,
+      said: ['troupe: --kinds is "host,jobs", but must be some of job, execution, app, host, pool; did you mean job?'],
+    });
+    expect(await troupe('watch --kinds shard', shell)).toMatchObject({ exit: 2 });
+  });
+
   test('takes up a broken connection behind the last fact it showed', async () => {
     const { center, shell } = at(open);
     const ended = troupe('watch --json', shell);

@@ -1,7 +1,7 @@
 /** `troupe watch`: what happens, as it happens. */
 import { EXIT } from '../failure.ts';
 import { followFeed } from '../feed.ts';
-import { text } from '../options.ts';
+import { choices, text } from '../options.ts';
 import type { FeedFact } from '../surface.ts';
 import { verb } from '../verb.ts';
 import { cutTo, tame, widthOf } from '../width.ts';
@@ -10,6 +10,9 @@ import { instant } from '../words.ts';
 /** Addresses grow the column up to this; longer ones stick out. */
 const ADDRESS_MAX = 48;
 const TYPE_WIDTH = 24;
+const KINDS = ['job', 'execution', 'app', 'host', 'pool'];
+/** The type of a fact. */
+const FACT = /^(job|execution|shard|app|host|pool|actor)\.[A-Za-z]+$/;
 
 export const watch = verb({
   says: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
@@ -18,7 +21,7 @@ export const watch = verb({
     job: text('JOB', 'only what is about a job and its executions'),
     host: text('HOST', 'only what is about a host'),
     execution: text('EXECUTION', 'only what is about an execution'),
-    kinds: text('KIND,…', 'only these: job, execution, app, host, pool'),
+    kinds: choices('KIND,…', 'only these: job, execution, app, host, pool, or a type of fact such as job.fired', KINDS, FACT),
     after: text('CURSOR', 'begin behind this fact instead of now (--json shows the cursors)'),
   },
   async run({ client, shell, print, values }) {
