@@ -41,7 +41,7 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
     config = readAgentConfig({ args, env, host: hostDefaults() });
   } catch (problem) {
     if (!(problem instanceof ConfigError)) throw problem;
-    process.stderr.write(`${problem.message}\n`);
+    process.stderr.write(`troupe: ${problem.message}\n`);
     return 2;
   }
   const log = createLog(systemClock, config.log, line => process.stderr.write(line));

@@ -44,14 +44,14 @@ type Variable = (typeof FLAGS)[keyof typeof FLAGS];
 
 export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
 
-  --center URL     a center, ws(s):// or http(s)://; again for each further one   TROUPE_CENTER (commas), default ${DEFAULT_CENTER}
-  --token TOKEN    join token, needed once                                      TROUPE_JOIN_TOKEN
-  --name NAME      name of this host                                            TROUPE_NAME, default its hostname
-  --pool POOL      pool it joins                                                TROUPE_POOL, default "default"
-  --cpus N         what it offers; fractions are fine                           TROUPE_CPUS, default all
-  --memory MB      what it offers, megabytes                                    TROUPE_MEMORY, default all
-  --label K=V      a label; again for each further one                          TROUPE_LABELS (commas)
-  --data DIR       where it keeps journal, key, apps and output                 TROUPE_AGENT_DATA, default ./data/agent
+  --center URL       a center, ws(s):// or http(s)://; again for each further one  TROUPE_CENTER (commas), default ${DEFAULT_CENTER}
+  --token TOKEN      join token, needed once                                       TROUPE_JOIN_TOKEN
+  --name NAME        name of this host                                             TROUPE_NAME, default its hostname
+  --pool POOL        pool it joins                                                 TROUPE_POOL, default "default"
+  --cpus N           what it offers; fractions are fine                            TROUPE_CPUS, default all
+  --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
+  --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
+  --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
 `;
 
 /** Throws ConfigError with every problem. */

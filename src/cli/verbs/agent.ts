@@ -24,7 +24,7 @@ export const agent: Program = {
 };
 
 const OURS = `  --token-file FILE  a file that holds the join token, instead of --token
-  --json           say everything as JSON, like TROUPE_LOG=json
+  --json             say everything as JSON, like TROUPE_LOG=json
 `;
 
 /** Takes our flags out of words that another program reads. */
