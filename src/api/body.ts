@@ -37,10 +37,17 @@ async function readBytes(request: Request): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   // The announced length may be absent or a lie: count what comes.
-  for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
-    length += piece.length;
-    if (length > BODY_MAX) throw tooLarge();
-    pieces.push(piece);
+  try {
+    for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
+      length += piece.length;
+      if (length > BODY_MAX) throw tooLarge();
+      pieces.push(piece);
+    }
+  } catch (cause) {
+    // Nobody is there to hear it; it is no fault of ours either.
+    if (cause instanceof Error && cause.name === 'AbortError')
+      throw new Problem('invalid', 'the connection was closed before the body was whole.', { field: 'body', cause });
+    throw cause;
   }
   return Buffer.concat(pieces);
 }

@@ -186,6 +186,16 @@ describe('a body (row 25)', () => {
     expect(response.status).toBe(413);
   });
 
+  test('that its sender breaks off is no fault of ours', async () => {
+    const door = await aDoor();
+    const broken = new ReadableStream({
+      pull: controller => controller.error(new DOMException('The connection was closed.', 'AbortError')),
+    });
+    const response = await door.app.request('/api/app', { method: 'POST', headers: json, body: broken, duplex: 'half' } as RequestInit);
+    expect(response.status).toBe(400);
+    expect(door.log.lines).toEqual([]);
+  });
+
   test('of another type is a 415', async () => {
     const door = await aDoor();
     for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'application/xml']) {
