@@ -131,8 +131,8 @@ export type OutputFrame = z.infer<typeof OutputFrame>;
 export const Capabilities = z.object({
   os: text(40),
   arch: text(40),
-  cpus: z.number().positive(),
-  memoryMB: z.number().positive(),
+  cpus: z.number().positive().max(100_000),
+  memoryMB: z.number().positive().max(1_000_000_000),
   labels: z.record(text(100), text(200)),
   agentVersion: text(40),
   hostname: text(253),
