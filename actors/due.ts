@@ -5,7 +5,7 @@
  */
 import type { JobConfig } from './config.ts';
 import { onDue, type FireVerdict, type OpenExecution } from './policy.ts';
-import { countDues, nextDueOf, nextDues, parseSchedule, type CompiledSchedule } from './schedule.ts';
+import { countDues, nextDueOf, parseSchedule, type CompiledSchedule } from './schedule.ts';
 import type { OccurrenceEntry } from './vocabulary.ts';
 
 /** A due time that shall become an execution. */
@@ -147,5 +147,3 @@ export const compactInstant = (at: number): string => new Date(at).toISOString()
 
 /** The id of a scheduled execution says what it is, so one due time can never make two. */
 export const executionId = (job: string, dueAt: number): string => `${job}@${compactInstant(dueAt)}`;
-
-export { nextDues };

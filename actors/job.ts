@@ -11,7 +11,6 @@
 import { setup } from 'xstate';
 import type { JobConfig, KnownApp } from './config.ts';
 import { carryOut, declared } from './decide.ts';
-import { executionId } from './due.ts';
 import * as decide from './job-decisions.ts';
 import { onTrigger, type OpenExecution } from './policy.ts';
 import type { Missing, Stamped } from './vocabulary.ts';
@@ -201,5 +200,3 @@ export function refusal(context: JobContext, value: unknown, event: JobEvent): s
   }
   return status === 'deleting' ? 'is being deregistered' : undefined;
 }
-
-export { executionId };

@@ -2,18 +2,15 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Ids } from '../ids.ts';
+import type { Log as WholeLog } from '../log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Auth } from './auth.ts';
 import type { InTurn } from './in-turn.ts';
 
-/** Sentences for people: lower case, what it is about first, fields behind. */
-export interface Log {
-  info(sentence: string, fields?: Record<string, unknown>): void;
-  warn(sentence: string, fields?: Record<string, unknown>): void;
-  error(sentence: string, fields?: Record<string, unknown>): void;
-}
+/** What the front door says to people. */
+export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;
 
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release'>;
