@@ -8,6 +8,7 @@ const top = join(import.meta.dir, '..');
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 const readme = read('README.md');
 const quoted = (text: string): string[] => [...text.matchAll(/`([^`\n]+)`/g)].map(([, word]) => word ?? '');
+const all = { ...about.dependencies, ...about.devDependencies, ...about.optionalDependencies };
 const section = (title: string): string => readme.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
 
 describe('the README', () => {
@@ -28,7 +29,7 @@ describe('the README', () => {
       .split('\n')
       .filter(line => line.startsWith('| `'))
       .flatMap(line => quoted(line.split('|')[1] ?? ''));
-    expect(told.sort()).toEqual([...Object.keys(about.dependencies), ...Object.keys(about.devDependencies)].sort());
+    expect(told.sort()).toEqual(Object.keys(all).sort());
   });
 
   test('knows every setting of the center', () => {
@@ -41,17 +42,19 @@ describe('the README', () => {
 
 describe('packages', () => {
   test('have exact versions', () => {
-    const versions = Object.values({ ...about.dependencies, ...about.devDependencies });
-    expect(versions.filter(version => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+    expect(Object.values(all).filter(version => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 
   test('are the same in both lock files', () => {
     const npm = JSON.parse(read('package-lock.json')) as { packages: Record<string, Partial<typeof about>> };
-    const { dependencies, devDependencies } = npm.packages[''] ?? {};
-    expect({ dependencies, devDependencies }).toEqual({ dependencies: about.dependencies, devDependencies: about.devDependencies });
+    const { dependencies, devDependencies, optionalDependencies } = npm.packages[''] ?? {};
+    expect([dependencies, devDependencies, optionalDependencies]).toEqual([
+      about.dependencies,
+      about.devDependencies,
+      about.optionalDependencies,
+    ]);
     const bun = read('bun.lock');
-    const all = Object.entries({ ...about.dependencies, ...about.devDependencies });
-    expect(all.filter(([name, version]) => !bun.includes(`["${name}@${version}"`))).toEqual([]);
+    expect(Object.entries(all).filter(([name, version]) => !bun.includes(`["${name}@${version}"`))).toEqual([]);
   });
 
   test('come from where each user looks for them: no lock file names a host', () => {
