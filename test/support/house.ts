@@ -65,10 +65,13 @@ export async function aRealHouse({
   env = {},
   cpus = 16,
   memoryMB = 100_000,
+  program = () => [process.execPath],
 }: {
   env?: Record<string, string>;
   cpus?: number;
   memoryMB?: number;
+  /** What runs the sources of each part, with its flags; Bun when not said. */
+  program?(part: 'center' | 'agent', directory: string): string[];
 } = {}): Promise<House> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-house-'));
   const port = await freePort();
@@ -76,11 +79,13 @@ export async function aRealHouse({
   const agents = new Map<string, ChildProcess>();
   let center: ChildProcess | null = null;
 
-  const run = (script: string, args: string[], more: Record<string, string>, name: string) =>
-    spawn(process.execPath, [join(ROOT, script), ...args], {
+  const run = (part: 'center' | 'agent', args: string[], more: Record<string, string>, name: string) => {
+    const [first = '', ...flags] = program(part, directory);
+    return spawn(first, [...flags, join(ROOT, 'src/cli/main.ts'), part, ...args], {
       env: { ...process.env, TROUPE_LOG: 'info', ...more },
       stdio: ['ignore', logFile(directory, name), logFile(directory, name)],
     });
+  };
 
   const house: House = {
     directory,
@@ -92,8 +97,8 @@ export async function aRealHouse({
     keeperPid: name => keeperOf(join(directory, name)),
     async startCenter() {
       center = run(
-        'src/cli/main.ts',
-        ['center'],
+        'center',
+        [],
         { TROUPE_AUTH: 'off', TROUPE_LISTEN: `127.0.0.1:${port}`, TROUPE_DATA: join(directory, 'center'), ...env },
         'center',
       );
@@ -104,7 +109,7 @@ export async function aRealHouse({
     startAgent(name, offer = {}) {
       const args = ['--center', `ws://127.0.0.1:${port}`, '--name', name, '--data', join(directory, name)];
       args.push('--cpus', String(offer.cpus ?? cpus), '--memory', String(offer.memoryMB ?? memoryMB));
-      agents.set(name, run('src/cli/main.ts', ['agent', ...args], {}, name));
+      agents.set(name, run('agent', args, {}, name));
     },
     async killAgent(name) {
       await end(agents.get(name) ?? null, 'SIGKILL');

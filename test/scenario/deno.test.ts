@@ -1,0 +1,88 @@
+/** Center, agent and keeper on Deno: what they promise on Bun holds there, too (failure rows 1 and 3). */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { findDeno } from '../support/deno.ts';
+import { aRealHouse, type House, until } from '../support/house.ts';
+
+setDefaultTimeout(90_000);
+
+const deno = findDeno();
+if (deno === undefined) {
+  if (process.env.CI === 'true') throw new Error('CI shows that Troupe runs on Deno, and there is no deno: is the package installed?');
+  console.warn('SKIPPED: no deno, so nothing is shown of Troupe on Deno (npm install brings it where there is a package for the machine)');
+}
+
+/** All that a center is given; no right to start programs, nor to touch what is not its own. */
+const CENTER = (directory: string) => [
+  '--allow-net=127.0.0.1',
+  '--allow-env',
+  '--allow-sys=hostname',
+  `--allow-read=${directory},${join(import.meta.dir, '../..')}`,
+  `--allow-write=${directory}`,
+];
+
+let house: House;
+let execution: string;
+const file = (name: string) => join(house.directory, name);
+const isDone = async () => (await house.execution(execution)).status === 'done';
+
+describe.skipIf(deno === undefined)('on Deno', () => {
+  beforeAll(async () => {
+    house = await aRealHouse({
+      env: { TROUPE_HEARTBEAT_MS: '1000' },
+      program: (part, directory) => [
+        deno ?? '',
+        ...['run', '--quiet', '--no-prompt'],
+        ...(part === 'center' ? CENTER(directory) : ['--allow-all']),
+      ],
+    });
+    await house.startCenter();
+    house.startAgent('a1');
+    await house.ready('a1');
+    const script = 'echo began $TROUPE_SHARD | tee -a "$0/began"; while [ ! -e "$0/go$TROUPE_SHARD" ]; do sleep 0.1; done; echo over >&2';
+    const command = ['sh', '-c', `${script}; exit $((TROUPE_SHARD * 3))`, house.directory];
+    await house.call('POST', '/v1/jobs', { name: 'two', command, shards: { total: 2 } });
+    ({ execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/two/trigger'));
+    await until('both shards run', () => linesOf(file('began')).length === 2);
+  });
+  afterAll(() => house?.close());
+
+  test('center, agent and keeper are what runs', () => {
+    for (const pid of [house.centerPid, house.agentPid('a1'), house.keeperPid('a1') ?? 0]) {
+      expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/\bdeno$/);
+    }
+  });
+
+  test('what ends while the center is gone is known to the next one', async () => {
+    await house.killCenter();
+    await Bun.write(file('go0'), '');
+    await house.startCenter();
+    await until('shard 0 is done', async () => (await house.execution(execution)).shards[0]?.status === 'done');
+    expect((await house.execution(execution)).shards[0]).toMatchObject({ attempt: 1, outcome: 'succeeded', exitCode: 0 });
+  });
+
+  test('what ends while the agent is gone is known to the next one, output and exit code included', async () => {
+    await house.killAgent('a1');
+    await Bun.write(file('go1'), '');
+    house.startAgent('a1');
+    await until('the execution is done', isDone);
+    const { outcome, shards } = await house.execution(execution);
+    expect({ outcome, last: shards[1] }).toMatchObject({ outcome: 'failed', last: { attempt: 1, exitCode: 3 } });
+    const logs = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?shard=1`;
+    // Output has a way of its own and may come after the verdict.
+    await until('all output is there', async () => {
+      const text = await (await fetch(logs, { headers: { accept: 'text/plain' } })).text();
+      return text === 'began 1\nover\n';
+    });
+    expect(linesOf(file('began')).toSorted()).toEqual(['began 0', 'began 1']);
+  });
+});
+
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return [];
+  }
+}
