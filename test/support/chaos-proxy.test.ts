@@ -1,0 +1,178 @@
+/** The proxy that other tests trust to misbehave does so. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { aChaosProxy, type ChaosProxy } from './chaos-proxy.ts';
+import { until } from './house.ts';
+
+let echo: Server;
+let proxy: ChaosProxy;
+const clients: Socket[] = [];
+
+beforeEach(async () => {
+  echo = createServer({ allowHalfOpen: true }, socket => {
+    socket.on('error', () => {});
+    socket.pipe(socket);
+  }).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  const bound = echo.address();
+  if (!bound || typeof bound !== 'object') throw new Error('no port');
+  proxy = await aChaosProxy({ target: { port: bound.port } });
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  await proxy.close();
+  echo.close();
+});
+
+/** A client that remembers what it heard and how it ended. */
+function aClient() {
+  const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
+  clients.push(socket);
+  const heard = { text: '', bytes: 0, ended: false, error: '' };
+  const sum = createHash('sha256');
+  socket.on('data', piece => {
+    sum.update(piece);
+    heard.bytes += piece.length;
+    if (heard.bytes < 10_000) heard.text += String(piece);
+  });
+  socket.on('end', () => {
+    heard.ended = true;
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    heard.error = error.code ?? String(error);
+  });
+  return { socket, heard, sum, says: (text: string) => socket.write(text) };
+}
+
+const heardIt = (client: ReturnType<typeof aClient>, text: string) =>
+  until(`"${text}" was heard, not "${client.heard.text}"`, () => client.heard.text === text, 5_000);
+
+describe('the chaos proxy', () => {
+  test('passes bytes both ways, and the end of either side', async () => {
+    const client = aClient();
+    client.says('hello');
+    await heardIt(client, 'hello');
+    client.socket.end('bye');
+    await until('the end came back', () => client.heard.ended, 5_000);
+    expect(client.heard.text).toBe('hellobye');
+    await until('the line is forgotten', () => proxy.lines === 0, 5_000);
+    expect(proxy.opened).toBe(1);
+  });
+
+  test('keeps megabytes in order and whole, delayed or not', async () => {
+    const payload = Buffer.alloc(4_000_000, 'a piece of the whole, ');
+    payload.writeUInt32BE(7, 3_999_000);
+    const client = aClient();
+    proxy.treat('down', { do: 'delay', ms: 5 });
+    client.socket.end(payload);
+    await until('a part came', () => client.heard.bytes > 100_000, 5_000);
+    proxy.heal();
+    await until('the end came', () => client.heard.ended, 10_000);
+    expect(client.heard.bytes).toBe(payload.length);
+    expect(client.sum.digest('hex')).toBe(createHash('sha256').update(payload).digest('hex'));
+  });
+
+  test('holds bytes back in one direction and lets them through later', async () => {
+    const client = aClient();
+    client.says('1');
+    await heardIt(client, '1');
+    proxy.treat('down', { do: 'hold' });
+    client.says('2');
+    const other = aClient();
+    other.says('x');
+    await until('both lines stand', () => proxy.lines === 2, 5_000);
+    expect(client.heard.text).toBe('1');
+    proxy.heal();
+    await heardIt(client, '12');
+    await heardIt(other, 'x');
+  });
+
+  test('delays every byte by what was asked', async () => {
+    const client = aClient();
+    proxy.treat('up', { do: 'delay', ms: 60 });
+    const from = performance.now();
+    client.says('late');
+    await heardIt(client, 'late');
+    expect(performance.now() - from).toBeGreaterThanOrEqual(55);
+  });
+
+  test('lets bytes vanish without a word to anybody', async () => {
+    const client = aClient();
+    client.says('1');
+    await heardIt(client, '1');
+    proxy.treat('down', { do: 'swallow' });
+    client.says('2');
+    // The other direction still works, so the echo of 2 was on its way before anything is healed.
+    await until('the echo came to the proxy', () => proxy.swallowed === 1, 5_000);
+    proxy.heal();
+    client.says('3');
+    await heardIt(client, '13');
+    expect(client.heard).toMatchObject({ ended: false, error: '' });
+  });
+
+  test.each(['reset', 'close', 'swallow'] as const)('cuts a line after so many bytes: %s', async how => {
+    const client = aClient();
+    proxy.treat('down', { do: 'cut', afterBytes: 3, how });
+    client.says('12345');
+    await heardIt(client, '123');
+    if (how === 'reset') await until('it is reset', () => client.heard.error === 'ECONNRESET', 5_000);
+    else if (how === 'close') await until('it is closed', () => client.heard.ended, 5_000);
+    else expect(client.heard).toMatchObject({ ended: false, error: '' });
+  });
+
+  test('asks a judge about each piece', async () => {
+    proxy.treat('up', { do: 'judge', judge: bytes => (bytes.includes('poison') ? 'reset' : bytes.includes('noise') ? 'swallow' : 'pass') });
+    const [good, bad] = [aClient(), aClient()];
+    good.says('noise');
+    await until('the noise came to the proxy', () => proxy.swallowed === 5, 5_000);
+    good.says('word');
+    await heardIt(good, 'word');
+    bad.says('poison');
+    await until('the bad one is reset', () => bad.heard.error === 'ECONNRESET', 5_000);
+    expect(good.heard.error).toBe('');
+  });
+
+  test('resets every line at once, and takes new ones', async () => {
+    const before = [aClient(), aClient()];
+    for (const client of before) client.says('1');
+    await Promise.all(before.map(client => heardIt(client, '1')));
+    proxy.reset();
+    await until('both are reset', () => before.every(client => client.heard.error === 'ECONNRESET'), 5_000);
+    const after = aClient();
+    after.says('2');
+    await heardIt(after, '2');
+  });
+
+  test('refuses newcomers, or leaves them waiting at the door', async () => {
+    proxy.welcome('refuse');
+    const refused = aClient();
+    await until('it is refused', () => refused.heard.error !== '', 5_000);
+    proxy.welcome('hang');
+    const hanging = aClient();
+    hanging.says('anybody?');
+    await once(hanging.socket, 'connect');
+    expect(proxy.opened).toBe(0);
+    proxy.heal();
+    await until('who hung is sent away', () => hanging.heard.error !== '' || hanging.socket.destroyed, 5_000);
+    const served = aClient();
+    served.says('1');
+    await heardIt(served, '1');
+  });
+
+  test('is at the same port for a target that comes back elsewhere', async () => {
+    const second = createServer(socket => socket.end('second')).listen(0, '127.0.0.1');
+    await once(second, 'listening');
+    const ports = [(echo.address() as { port: number }).port, (second.address() as { port: number }).port];
+    let at = 0;
+    const moving = await aChaosProxy({ target: () => ({ port: ports[at] as number }) });
+    at = 1;
+    const socket = connect(moving.port, '127.0.0.1');
+    clients.push(socket);
+    const [piece] = await once(socket, 'data');
+    expect(String(piece)).toBe('second');
+    await moving.close();
+    second.close();
+  });
+});
