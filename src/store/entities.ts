@@ -68,7 +68,7 @@ export const OccurrenceEntity = defineEntity({
   name: 'Occurrence',
   tableName: 'occurrences',
   properties: {
-    /** Job and `from`, see `occurrenceId`. */
+    /** Job and `from`, see `record-ids.ts`. */
     _id: p.string().primary(),
     job: p.string(),
     from: p.bigint('number'),
@@ -93,7 +93,7 @@ export const OutputEntity = defineEntity({
   name: 'Output',
   tableName: 'output',
   properties: {
-    /** Execution, item, attempt, seq, see `outputId`. */
+    /** Execution, item, attempt, seq, see `record-ids.ts`. */
     _id: p.string().primary(),
     execution: p.string(),
     item: p.integer(),
@@ -113,7 +113,7 @@ export const CredentialEntity = defineEntity({
   name: 'Credential',
   tableName: 'credentials',
   properties: {
-    /** Kind and id, see `credentialId`. */
+    /** Kind and id, see `record-ids.ts`. */
     _id: p.string().primary(),
     kind: p.string().index('credentials_kind'),
     id: p.string(),
@@ -137,9 +137,3 @@ export const MetaEntity = defineEntity({
 });
 
 export const entities = [ActorEntity, FactEntity, OccurrenceEntity, OutputEntity, CredentialEntity, PartitionEntity, MetaEntity];
-
-/** JSON keeps the parts apart whatever characters they hold. */
-export const occurrenceId = (job: string, from: number): string => JSON.stringify([job, from]);
-export const outputId = (execution: string, item: number, attempt: number, seq: number): string =>
-  JSON.stringify([execution, item, attempt, seq]);
-export const credentialId = (kind: string, id: string): string => JSON.stringify([kind, id]);

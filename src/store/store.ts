@@ -11,6 +11,14 @@ import type { OccurrenceEntry, Verdict } from '../../actors/vocabulary.ts';
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
 
+/** Partitions from `from` to `to`, both included. */
+export interface PartitionRange {
+  from: number;
+  to: number;
+}
+
+export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
+
 /** Facts given per `facts` call when nobody says how many. */
 export const FEED_PAGE = 500;
 
@@ -89,8 +97,8 @@ export interface ActorStore {
    */
   commit(writes: Write[]): Promise<CommitResult[]>;
   load(address: string): Promise<ActorDocument | undefined>;
-  /** Every partition gets a new owner: each epoch +1, durable before it resolves. Index = partition. */
-  claim(owner: string): Promise<number[]>;
+  /** These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The new epochs, from the first of them on. */
+  claim(owner: string, partitions?: PartitionRange): Promise<number[]>;
   /** Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in (nextDue, address) order. Quarantined ones and tombstones never. */
   due(query: {
     until: number;
@@ -225,3 +233,21 @@ export interface Store extends ActorStore, FactStore, Ledger, OutputStore, Crede
   /** Calling it twice is fine. What was committed stays. */
   close(): Promise<void>;
 }
+
+/** What changes the store. In the embedded one a single thread does all of it. */
+export type StoreWrites = Pick<Store, (typeof STORE_WRITES)[number]>;
+export type StoreReads = Omit<Store, keyof StoreWrites | 'close'>;
+
+export const STORE_WRITES = [
+  'commit',
+  'claim',
+  'settle',
+  'record',
+  'keepOutput',
+  'dropOutput',
+  'putCredential',
+  'removeCredential',
+  'spend',
+  'sweepCredentials',
+  'probe',
+] as const satisfies (keyof Store)[];

@@ -1,6 +1,7 @@
 /** The read side, through the ORM: the same questions to SQLite and MongoDB. For what people look at, not for what the runtime lives on. */
 import type { EntityManager, FilterQuery, InferEntity } from '@mikro-orm/core';
-import { CredentialEntity, credentialId, OutputEntity } from './entities.ts';
+import { CredentialEntity, OutputEntity } from './entities.ts';
+import { credentialId } from './record-ids.ts';
 import type { Credential, CredentialStore, OutputChunk, OutputStore } from './store.ts';
 
 type Output = InferEntity<typeof OutputEntity>;

@@ -3,7 +3,7 @@
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { type ActorDocument, type ActorStore, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
+import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
 
 export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore {
   const documents = new Map<string, ActorDocument>();
@@ -37,9 +37,9 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
       return document && copy(document);
     },
 
-    async claim() {
-      for (const partition of epochs.keys()) epochs[partition] = (epochs[partition] ?? 0) + 1;
-      return [...epochs];
+    async claim(_owner, { from, to } = ALL_PARTITIONS) {
+      for (let partition = from; partition <= to; partition++) epochs[partition] = (epochs[partition] ?? 0) + 1;
+      return epochs.slice(from, to + 1);
     },
 
     async due({ until, limit, after }) {

@@ -1,14 +1,15 @@
 /** The hot path: actors by compare-and-set, many in one transaction. */
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { type ActorDocument, type ActorStore, type CommitResult, type Fact, PARTITIONS, type PlacedFact } from '../store.ts';
+import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact } from '../store.ts';
+import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, asDocument, bindings, type StoredActor } from './actor-rows.ts';
-import { type Connections, flag, rows } from './connections.ts';
+import { flag, type Reading, rows, type Writing } from './connections.ts';
 
-interface Parts extends Connections {
+interface Parts extends Writing {
   insertFact: (fact: Fact) => PlacedFact;
 }
 
-export function createActors({ writer, reader, transact, read, insertFact }: Parts): Omit<ActorStore, 'list'> {
+export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'settle'>> {
   const birth = writer.prepare(
     `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, owed, next_due, armed, indebted,
        kind, parent, status, outcome, hosts, at, _id, rev)
@@ -29,21 +30,14 @@ export function createActors({ writer, reader, transact, read, insertFact }: Par
     return plainTurn.run(...values).changes === 1 || movingTurn.run(...values).changes === 1;
   };
 
-  const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
   const claimed = writer.prepare(
     `insert into partitions (_id, owner, epoch) values (?, ?, 1) on conflict (_id) do update set owner = excluded.owner, epoch = epoch + 1
      returning epoch`,
   );
-  // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index only when it can see that it may.
-  const due = reader.prepare(
-    `select _id as address, next_due as nextDue from actors
-     where armed = true and next_due <= ? and (next_due, _id) > (?, ?) order by next_due, _id limit ?`,
-  );
-  const owing = reader.prepare(`select _id as address from actors where indebted = true and _id > ? order by _id limit ?`);
   const settled = writer.prepare('update actors set owed = ?, indebted = ? where _id = ? and rev = ?');
 
   return {
-    async commit(writes) {
+    commit(writes) {
       refuseRepeats(writes);
       if (writes.length === 0) return [];
       return transact(() =>
@@ -54,13 +48,32 @@ export function createActors({ writer, reader, transact, read, insertFact }: Par
       );
     },
 
+    claim(owner, { from, to } = ALL_PARTITIONS) {
+      return transact(() => Array.from({ length: to - from + 1 }, (_, place) => Number(claimed.get(from + place, owner)?.epoch)));
+    },
+
+    settle(entries) {
+      if (entries.length === 0) return;
+      transact(() => {
+        for (const { address, rev, owed } of entries) settled.run(owed, flag(owed !== '[]'), address, rev);
+      });
+    },
+  };
+}
+
+export function actorReads({ reader, read }: Reading): Pick<ActorStore, 'load' | 'due' | 'owing'> {
+  const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
+  // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index only when it can see that it may.
+  const due = reader.prepare(
+    `select _id as address, next_due as nextDue from actors
+     where armed = true and next_due <= ? and (next_due, _id) > (?, ?) order by next_due, _id limit ?`,
+  );
+  const owing = reader.prepare(`select _id as address from actors where indebted = true and _id > ? order by _id limit ?`);
+
+  return {
     async load(address) {
       const [row] = read(() => rows<StoredActor>(one, address));
       return row && asDocument(row);
-    },
-
-    async claim(owner) {
-      return transact(() => Array.from({ length: PARTITIONS }, (_, partition) => Number(claimed.get(partition, owner)?.epoch)));
     },
 
     async due({ until, limit, after }) {
@@ -70,13 +83,6 @@ export function createActors({ writer, reader, transact, read, insertFact }: Par
 
     async owing({ limit, after = '' }) {
       return read(() => rows<{ address: string }>(owing, after, limit)).map(row => row.address);
-    },
-
-    async settle(entries) {
-      if (entries.length === 0) return;
-      transact(() => {
-        for (const { address, rev, owed } of entries) settled.run(owed, flag(owed !== '[]'), address, rev);
-      });
     },
   };
 }

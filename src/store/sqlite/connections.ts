@@ -1,14 +1,17 @@
-/** The raw connections: one that writes, one that reads what was committed without waiting for the writer. */
+/** The raw connections of the hot path: one that writes, and any number that read. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { asStoreError } from './errors.ts';
 
-export interface Connections {
-  writer: DatabaseSync;
+export interface Reading {
   reader: DatabaseSync;
-  /** Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it throws. */
-  transact<T>(work: () => T): T;
   /** Runs a read; passing failures come as StoreUnavailable. */
   read<T>(work: () => T): T;
+}
+
+export interface Writing {
+  writer: DatabaseSync;
+  /** Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it throws. Inside another one it is part of that. */
+  transact<T>(work: () => T): T;
 }
 
 /** How long to wait for a lock of a stranger (a backup, somebody's shell) before giving up. The whole thread waits: keep it short. */
@@ -26,7 +29,8 @@ const LOG_BYTES_KEPT = 128 * 2 ** 20;
 /** Memory for cached pages, in KiB. */
 const CACHE_KIB = 64 * 2 ** 10;
 
-export function createConnections(file: string, bytesMax?: number): Connections & { probe(): void; close(): void } {
+/** The one connection that writes. */
+export function openWriting(file: string, bytesMax?: number): Writing & { probe(): void; close(): void } {
   const writer = new DatabaseSync(file);
   writer.exec(`
     pragma busy_timeout = ${BUSY_TIMEOUT_MS};
@@ -38,12 +42,13 @@ export function createConnections(file: string, bytesMax?: number): Connections 
     pragma temp_store = memory;
   `);
   if (bytesMax !== undefined) limitSize(writer, bytesMax);
-  const reader = new DatabaseSync(file, { readOnly: true });
-  reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
 
   const begin = writer.prepare('begin immediate');
   const commit = writer.prepare('commit');
+  let within = false;
   const transact = <T>(work: () => T): T => {
+    if (within) return work();
+    within = true;
     try {
       begin.run();
       const result = work();
@@ -52,6 +57,8 @@ export function createConnections(file: string, bytesMax?: number): Connections 
     } catch (error) {
       rollBack(writer);
       throw asStoreError(error);
+    } finally {
+      within = false;
     }
   };
   // A change of a value, since only what changes a page is certain to reach the disk.
@@ -59,8 +66,18 @@ export function createConnections(file: string, bytesMax?: number): Connections 
 
   return {
     writer,
-    reader,
     transact,
+    probe: () => void transact(() => touch.run()),
+    close: () => writer.close(),
+  };
+}
+
+/** A connection that reads what was committed without waiting for the writer. Any number of them, in any thread. */
+export function openReading(file: string): Reading & { close(): void } {
+  const reader = new DatabaseSync(file, { readOnly: true });
+  reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  return {
+    reader,
     read(work) {
       try {
         return work();
@@ -68,14 +85,7 @@ export function createConnections(file: string, bytesMax?: number): Connections 
         throw asStoreError(error);
       }
     },
-    probe() {
-      transact(() => touch.run());
-    },
-    close() {
-      reader.close();
-      // The last connection to close moves the log into the database, so it must be the one that may write.
-      writer.close();
-    },
+    close: () => reader.close(),
   };
 }
 

@@ -1,37 +1,53 @@
 /** Credentials are written in single statements, so that of two who spend the last use one finds it gone. One is looked up with every request. */
-import { credentialId } from '../entities.ts';
+import { credentialId } from '../record-ids.ts';
 import type { Credential, CredentialStore } from '../store.ts';
-import { type Connections, rows } from './connections.ts';
+import type { Sync } from '../sync.ts';
+import { type Reading, rows, type Writing } from './connections.ts';
 
-export function createCredentials({ writer, reader, transact, read }: Connections): Omit<CredentialStore, 'credentials'> {
+export function credentialWrites({ writer, transact }: Writing): Sync<Omit<CredentialStore, 'credential' | 'credentials'>> {
   const put = writer.prepare('insert or replace into credentials (_id, kind, id, data, expires_at, uses) values (?, ?, ?, ?, ?, ?)');
   const removal = writer.prepare('delete from credentials where _id = ?');
   const spending = writer.prepare(
     'update credentials set uses = uses - 1 where _id = ? and (uses is null or uses > 0) and (expires_at is null or expires_at > ?)',
   );
   const sweep = writer.prepare('delete from credentials where expires_at < ?');
-  const one = reader.prepare('select kind, id, data, expires_at as expiresAt, uses from credentials where _id = ?');
 
   return {
-    async credential(kind, id) {
-      const [row] = read(() => rows<Omit<Credential, 'data'> & { data: string }>(one, credentialId(kind, id)));
-      return row && { ...row, data: JSON.parse(row.data) as Credential['data'] };
+    putCredential({ kind, id, data, expiresAt, uses }) {
+      transact(() => void put.run(credentialId(kind, id), kind, id, JSON.stringify(data), expiresAt, uses));
     },
 
-    async putCredential({ kind, id, data, expiresAt, uses }) {
-      transact(() => put.run(credentialId(kind, id), kind, id, JSON.stringify(data), expiresAt, uses));
+    removeCredential(kind, id) {
+      transact(() => void removal.run(credentialId(kind, id)));
     },
 
-    async removeCredential(kind, id) {
-      transact(() => removal.run(credentialId(kind, id)));
-    },
-
-    async spend(kind, id, now) {
+    spend(kind, id, now) {
       return transact(() => spending.run(credentialId(kind, id), now).changes) === 1;
     },
 
-    async sweepCredentials(now) {
+    sweepCredentials(now) {
       return Number(transact(() => sweep.run(now).changes));
     },
   };
 }
+
+export function credentialReads({ reader, read }: Reading): Pick<CredentialStore, 'credential' | 'credentials'> {
+  const columns = 'kind, id, data, expires_at as expiresAt, uses';
+  const one = reader.prepare(`select ${columns} from credentials where _id = ?`);
+  const all = reader.prepare(`select ${columns} from credentials where kind = ? order by id`);
+
+  return {
+    async credential(kind, id) {
+      const [row] = read(() => rows<StoredCredential>(one, credentialId(kind, id)));
+      return row && asCredential(row);
+    },
+
+    async credentials(kind) {
+      return read(() => rows<StoredCredential>(all, kind)).map(asCredential);
+    },
+  };
+}
+
+type StoredCredential = Omit<Credential, 'data'> & { data: string };
+
+const asCredential = ({ data, ...row }: StoredCredential): Credential => ({ ...row, data: JSON.parse(data) as Credential['data'] });

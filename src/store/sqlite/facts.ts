@@ -1,7 +1,8 @@
 /** Facts get their place in the feed as they are written: `_id` counts up, and a transaction that is undone leaves no hole in it. */
+import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../store.ts';
-import { type Connections, rows } from './connections.ts';
+import { type Reading, rows, type Writing } from './connections.ts';
 
 type StoredFact = Omit<Fact, 'data'> & { data: string };
 
@@ -11,21 +12,9 @@ type StoredFact = Omit<Fact, 'data'> & { data: string };
  */
 const ERA_FACTS = 4_096;
 
-export function createFacts({ writer, reader, read }: Connections): FactStore & { insert: (fact: Fact) => PlacedFact } {
+export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact: Fact) => PlacedFact } {
   const insertion = writer.prepare('insert into facts (era, address, rev, place, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
-  const page = reader.prepare('select _id as sequence, address, rev, place, at, type, data from facts where _id > ? order by _id limit ?');
-  const oldest = reader.prepare('select min(_id) as sequence from facts');
-  // Not max(_id): the newest fact may have left with retention, and its cursor must still not lie ahead of the feed.
-  const newest = reader.prepare(`select seq as sequence from sqlite_sequence where name = 'facts'`);
-  const story = reader.prepare(
-    `select address, rev, place, at, type, data from facts
-     where era = ? and address = ? and (rev, place) > (?, ?) order by rev, place limit ?`,
-  );
-  const ends = reader.prepare('select (select min(era) from facts) as first, (select max(era) from facts) as last');
-  const head = () => rows<{ sequence: number }>(newest)[0]?.sequence ?? 0;
-
-  let era = eraOf(head());
-
+  let era = eraOf(headOf(writer)());
   return {
     /** Only inside a transaction of the writer. */
     insert({ address, rev, place, at, type, data }) {
@@ -35,7 +24,26 @@ export function createFacts({ writer, reader, read }: Connections): FactStore & 
       era = eraOf(sequence);
       return { address, rev, place, at, type, data: JSON.parse(text), cursor: feedCursor(sequence) };
     },
+  };
+}
 
+/** Not max(_id): the newest fact may have left with retention, and its cursor must still not lie ahead of the feed. */
+function headOf(connection: DatabaseSync): () => number {
+  const newest = connection.prepare(`select seq as sequence from sqlite_sequence where name = 'facts'`);
+  return () => rows<{ sequence: number }>(newest)[0]?.sequence ?? 0;
+}
+
+export function factReads({ reader, read }: Reading): FactStore {
+  const page = reader.prepare('select _id as sequence, address, rev, place, at, type, data from facts where _id > ? order by _id limit ?');
+  const oldest = reader.prepare('select min(_id) as sequence from facts');
+  const story = reader.prepare(
+    `select address, rev, place, at, type, data from facts
+     where era = ? and address = ? and (rev, place) > (?, ?) order by rev, place limit ?`,
+  );
+  const ends = reader.prepare('select (select min(era) from facts) as first, (select max(era) from facts) as last');
+  const head = headOf(reader);
+
+  return {
     async facts({ after, limit = FEED_PAGE }) {
       return read(() => {
         const behind = after === undefined ? undefined : feedSequence(after, head());

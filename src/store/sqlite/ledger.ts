@@ -1,7 +1,8 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
-import { occurrenceId } from '../entities.ts';
+import { occurrenceId } from '../record-ids.ts';
 import type { Ledger, Occurrence, Verdict } from '../store.ts';
-import { type Connections, flag, rows } from './connections.ts';
+import type { Sync } from '../sync.ts';
+import { flag, type Reading, rows, type Writing } from './connections.ts';
 
 const COLUMNS = 'job, "from", "to", count, verdict, execution, reason, decided_at as decidedAt, rule';
 const EVER = Number.MAX_SAFE_INTEGER;
@@ -11,11 +12,25 @@ type Row = Omit<Occurrence, 'rule'> & { rule: string | null };
 const stored = (...asked: Parameters<typeof rows>): Occurrence[] =>
   rows<Row>(...asked).map(({ rule, ...entry }) => (rule === null ? entry : { ...entry, rule: JSON.parse(rule) }));
 
-export function createLedger({ writer, reader, transact, read }: Connections): Ledger {
+export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, 'record'>> {
   const insertion = writer.prepare(
     `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch, rule)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
   );
+  return {
+    record(entries) {
+      if (entries.length === 0) return;
+      transact(() => {
+        for (const { job, from, to, count, verdict, execution, reason, decidedAt, rule } of entries) {
+          const kept = rule === undefined ? null : JSON.stringify(rule);
+          insertion.run(occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, flag(from !== to), kept);
+        }
+      });
+    },
+  };
+}
+
+export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record'> {
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a
    * job; stretches alone are few and have an index of their own (`stretch = true` word for word as there; the plus sign keeps the planner from the other one).
@@ -35,16 +50,6 @@ export function createLedger({ writer, reader, transact, read }: Connections): L
   );
 
   return {
-    async record(entries) {
-      if (entries.length === 0) return;
-      transact(() => {
-        for (const { job, from, to, count, verdict, execution, reason, decidedAt, rule } of entries) {
-          const kept = rule === undefined ? null : JSON.stringify(rule);
-          insertion.run(occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, flag(from !== to), kept);
-        }
-      });
-    },
-
     async occurrences({ job, from = -EVER, to = EVER, verdict, after, limit, order = 'oldest' }) {
       const wanted = verdict ?? null;
       return read(() => {

@@ -4,11 +4,11 @@ import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor
 import { compareText } from '../order.ts';
 import type { ActorStore, ListQuery } from '../store.ts';
 import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
-import { type Connections, rows } from './connections.ts';
+import { type Reading, rows } from './connections.ts';
 
 type Value = string | number;
 
-export function createList({ reader, read }: Connections): Pick<ActorStore, 'list'> {
+export function listReads({ reader, read }: Reading): Pick<ActorStore, 'list'> {
   /** By their text: there are as many as combinations of filters that somebody asks for. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {

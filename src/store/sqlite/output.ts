@@ -1,15 +1,35 @@
 /** Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a run, so reading is prepared too. */
 import type { StatementSync } from 'node:sqlite';
-import { outputId } from '../entities.ts';
+import { outputId } from '../record-ids.ts';
 import type { OutputChunk, OutputStore } from '../store.ts';
-import { type Connections, rows } from './connections.ts';
+import type { Sync } from '../sync.ts';
+import { type Reading, rows, type Writing } from './connections.ts';
 
-export function createOutput({ writer, reader, transact, read }: Connections): OutputStore {
+export function outputWrites({ writer, transact }: Writing): Sync<Omit<OutputStore, 'output'>> {
   const insertion = writer.prepare(
     `insert into output (_id, execution, item, attempt, seq, at, stream, text, bytes, left_out)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
   );
   const removal = writer.prepare('delete from output where execution = ? and item = ? and attempt = ? and seq between ? and ?');
+
+  return {
+    keepOutput(chunks) {
+      if (chunks.length === 0) return;
+      transact(() => {
+        for (const { execution, item, attempt, seq, at, stream, text, bytes, leftOut } of chunks) {
+          const id = outputId(execution, item, attempt, seq);
+          insertion.run(id, execution, item, attempt, seq, at, stream, JSON.stringify(text), bytes, leftOut);
+        }
+      });
+    },
+
+    dropOutput({ execution, item, attempt, from, to }) {
+      transact(() => void removal.run(execution, item, attempt, from, to));
+    },
+  };
+}
+
+export function outputReads({ reader, read }: Reading): Pick<OutputStore, 'output'> {
   /** By their text: one per combination of filters. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {
@@ -32,20 +52,6 @@ export function createOutput({ writer, reader, transact, read }: Connections): O
       const sql = `select execution, item, attempt, seq, at, stream, text, bytes, left_out as leftOut from output
         where ${conditions.join(' and ')} order by item, attempt, seq limit ?`;
       return read(() => rows<OutputChunk>(prepared(sql), ...values, limit)).map(row => ({ ...row, text: JSON.parse(row.text) as string }));
-    },
-
-    async keepOutput(chunks) {
-      if (chunks.length === 0) return;
-      transact(() => {
-        for (const { execution, item, attempt, seq, at, stream, text, bytes, leftOut } of chunks) {
-          const id = outputId(execution, item, attempt, seq);
-          insertion.run(id, execution, item, attempt, seq, at, stream, JSON.stringify(text), bytes, leftOut);
-        }
-      });
-    },
-
-    async dropOutput({ execution, item, attempt, from, to }) {
-      transact(() => removal.run(execution, item, attempt, from, to));
     },
   };
 }

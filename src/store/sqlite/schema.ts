@@ -4,8 +4,6 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { MikroORM, NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql';
-import { entities } from '../entities.ts';
 import { primaryCode } from './errors.ts';
 
 /** +1 with every change of the entities. */
@@ -17,44 +15,21 @@ const SCHEMA_VERSION = 1;
  */
 const PAGE_BYTES = 2_048;
 
+/** Tables of ours: what else lies in a file makes it somebody else's. */
+const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta'];
+
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
-export type SqliteOrm = MikroORM<SqliteDriver>;
-
-/** An ORM on `file` with the schema up to date; from here on it only reads. */
-export async function prepareSchema(file: string): Promise<SqliteOrm> {
+/** Brings `file` to this version. The ORM is loaded only where there is something to change: it is the larger part of a start. */
+export async function prepareSchema(file: string): Promise<void> {
   const version = storedVersion(file);
   if (version > SCHEMA_VERSION) {
     throw new Error(
       `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
     );
   }
-  const orm = await MikroORM.init({
-    driver: SqliteDriver,
-    driverOptions: new NodeSqliteDialect(file),
-    dbName: file,
-    entities: [...entities],
-  });
-  try {
-    if (version < SCHEMA_VERSION) await update(orm);
-    await orm.em.execute('pragma query_only = on');
-    return orm;
-  } catch (error) {
-    await orm.close();
-    throw error;
-  }
-}
-
-/** Safe to run again after a crash in the middle: the version is written last. `safe` never drops a column or table. */
-async function update(orm: SqliteOrm): Promise<void> {
-  // Heeded only while the file is empty, and never once the log exists.
-  await orm.em.execute(`pragma page_size = ${PAGE_BYTES}`);
-  await orm.em.execute('pragma journal_mode = wal');
-  await orm.em.execute('pragma synchronous = full');
-  await orm.schema.update({ safe: true });
-  await orm.em.execute(`insert or ignore into meta (_id, value) values ('probe', 0)`);
-  await orm.em.execute(`insert or replace into meta (_id, value) values ('schemaVersion', ${SCHEMA_VERSION})`);
+  if (version < SCHEMA_VERSION) await (await import('./migrate.ts')).migrate(file, { pageBytes: PAGE_BYTES, version: SCHEMA_VERSION });
 }
 
 /** 0 when there is nothing yet. */
@@ -78,7 +53,7 @@ function readVersion(db: DatabaseSync, file: string): number {
     .prepare(`select name from sqlite_master where type = 'table' and name not like 'sqlite^_%' escape '^'`)
     .all()
     .map(row => String(row.name));
-  const known = new Set(entities.map(entity => entity.meta.tableName));
+  const known = new Set(TABLES);
   const row = tables.includes('meta') ? db.prepare(`select value from meta where _id = 'schemaVersion'`).get() : undefined;
   if (row) return Number(row.value);
   // Tables of ours without a version: the first start was cut short. Tables of others: not our file.

@@ -12,6 +12,12 @@ export function actorsContract(underTest: StoreUnderTest): void {
       await underTest.reopen();
       expect(await underTest.store.claim('center-2')).toEqual(Array.from({ length: PARTITIONS }, () => 3));
     });
+
+    test('of some partitions leaves the others alone', async () => {
+      await underTest.store.claim('center-1');
+      expect(await underTest.store.claim('center-1', { from: 10, to: 12 })).toEqual([2, 2, 2]);
+      expect((await underTest.store.claim('center-1')).slice(9, 14)).toEqual([2, 3, 3, 3, 2]);
+    });
   });
 
   describe('due', () => {

@@ -1,0 +1,7 @@
+/** Ids of records that are named by what they are about, so that writing one twice is nothing. */
+
+/** JSON keeps the parts apart whatever characters they hold. */
+export const occurrenceId = (job: string, from: number): string => JSON.stringify([job, from]);
+export const outputId = (execution: string, item: number, attempt: number, seq: number): string =>
+  JSON.stringify([execution, item, attempt, seq]);
+export const credentialId = (kind: string, id: string): string => JSON.stringify([kind, id]);

@@ -1,0 +1,24 @@
+/** The ORM brings the tables to what the entities say. */
+import { MikroORM, NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql';
+import { entities } from '../entities.ts';
+
+/** Safe to run again after a crash in the middle: the version is written last. `safe` never drops a column or table. */
+export async function migrate(file: string, { pageBytes, version }: { pageBytes: number; version: number }): Promise<void> {
+  const orm = await MikroORM.init({
+    driver: SqliteDriver,
+    driverOptions: new NodeSqliteDialect(file),
+    dbName: file,
+    entities: [...entities],
+  });
+  try {
+    // Heeded only while the file is empty, and never once the log exists.
+    await orm.em.execute(`pragma page_size = ${pageBytes}`);
+    await orm.em.execute('pragma journal_mode = wal');
+    await orm.em.execute('pragma synchronous = full');
+    await orm.schema.update({ safe: true });
+    await orm.em.execute(`insert or ignore into meta (_id, value) values ('probe', 0)`);
+    await orm.em.execute(`insert or replace into meta (_id, value) values ('schemaVersion', ${version})`);
+  } finally {
+    await orm.close();
+  }
+}

@@ -1,0 +1,76 @@
+/** Opening the database, for whoever writes and for whoever reads: they may be threads of one process. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StoreReads, StoreWrites } from '../store.ts';
+import type { Sync } from '../sync.ts';
+import { actorReads, actorWrites } from './actors.ts';
+import { openReading, openWriting } from './connections.ts';
+import { credentialReads, credentialWrites } from './credentials.ts';
+import { asStoreError } from './errors.ts';
+import { factReads, factWrites } from './facts.ts';
+import { ledgerReads, ledgerWrites } from './ledger.ts';
+import { listReads } from './list.ts';
+import { lockDirectory } from './lock.ts';
+import { outputReads, outputWrites } from './output.ts';
+import { prepareSchema } from './schema.ts';
+
+export interface SqliteOptions {
+  /** Where the database lives; made (readable by its owner only) when it is not there. On a local disk: file locks over a network do not hold. */
+  directory: string;
+  /** Largest size of the database in bytes; at the limit every write fails as on a full disk. Default: what the disk has. */
+  bytesMax?: number;
+}
+
+export interface SqliteWrites {
+  writes: Sync<StoreWrites>;
+  /** Several writes as one transaction, to be durable together or not at all. */
+  transact<T>(work: () => T): T;
+  close(): void;
+}
+
+export const fileIn = (directory: string): string => join(directory, 'troupe.sqlite');
+
+/** Takes the directory for this thread alone and brings the schema up to date. Errors as with `createSqliteStore`. */
+export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): Promise<SqliteWrites> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  try {
+    const file = fileIn(directory);
+    await prepareSchema(file);
+    const { probe, close, ...writing } = openWriting(file, bytesMax);
+    return {
+      writes: {
+        ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),
+        ...ledgerWrites(writing),
+        ...outputWrites(writing),
+        ...credentialWrites(writing),
+        probe,
+      },
+      transact: writing.transact,
+      close() {
+        close();
+        // Last: whoever opens next must find the file at rest.
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw asStoreError(error);
+  }
+}
+
+/** Reads of a database that somebody has open for writing. */
+export function openSqliteReads(directory: string): { reads: StoreReads; close(): void } {
+  const { close, ...reading } = openReading(fileIn(directory));
+  return {
+    reads: {
+      ...actorReads(reading),
+      ...listReads(reading),
+      ...factReads(reading),
+      ...ledgerReads(reading),
+      ...outputReads(reading),
+      ...credentialReads(reading),
+    },
+    close,
+  };
+}

@@ -1,0 +1,77 @@
+/** The store thread: the one that writes. Its callers are the thread that made it and whoever was connected to it. */
+import { systemClock } from '../../clock.ts';
+import { type Answer, type Call, createWriter, type Writer } from './calls.ts';
+import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from './open.ts';
+
+export type ToStoreThread =
+  | { type: 'open'; options: SqliteOptions }
+  | { type: 'calls'; calls: Call[] }
+  | { type: 'connect'; caller: number; port: MessagePort }
+  /** From here on nothing of this caller is written any more. */
+  | { type: 'disconnect'; caller: number }
+  | { type: 'close' };
+
+export type FromStoreThread =
+  | { type: 'opened' }
+  | { type: 'failed'; message: string; details: Record<string, unknown> }
+  | { type: 'answers'; answers: Answer[] }
+  | { type: 'disconnected'; caller: number }
+  | { type: 'closed' };
+
+interface Scope {
+  onmessage: ((event: MessageEvent<ToStoreThread>) => void) | null;
+  postMessage(message: FromStoreThread): void;
+}
+
+/** Serves as the store thread of this scope, which must be a worker's. */
+function serve(scope: Scope): void {
+  const callers = new Map<number, MessagePort>();
+  let open: SqliteWrites | undefined;
+  let writer: Writer | undefined;
+
+  async function take(message: ToStoreThread): Promise<void> {
+    switch (message.type) {
+      case 'open':
+        open = await openSqliteWrites(message.options);
+        writer = createWriter(open, systemClock.soon);
+        scope.postMessage({ type: 'opened' });
+        break;
+      case 'calls':
+        writer?.take(message.calls, { post: answers => scope.postMessage({ type: 'answers', answers }) });
+        break;
+      case 'connect': {
+        const { port, caller } = message;
+        callers.set(caller, port);
+        const line = { post: (answers: Answer[]) => port.postMessage(answers) };
+        port.onmessage = (event: MessageEvent<Call[]>) => {
+          if (callers.has(caller)) writer?.take(event.data, line);
+        };
+        break;
+      }
+      case 'disconnect':
+        callers.get(message.caller)?.close();
+        callers.delete(message.caller);
+        writer?.flush();
+        scope.postMessage({ type: 'disconnected', caller: message.caller });
+        break;
+      case 'close':
+        for (const port of callers.values()) port.close();
+        writer?.flush();
+        open?.close();
+        scope.postMessage({ type: 'closed' });
+        break;
+    }
+  }
+
+  scope.onmessage = event =>
+    void take(event.data).catch((error: unknown) => {
+      const { message, ...details } = error instanceof Error ? { ...error, message: error.message } : { message: String(error) };
+      scope.postMessage({ type: 'failed', message, details: plain(details) });
+    });
+}
+
+/** What of an error's properties can cross. */
+const plain = (details: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(details).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)));
+
+serve(self as unknown as Scope);

@@ -1,0 +1,117 @@
+/** The embedded store with its writing in a thread of its own. Everybody reads for himself; the writing thread has callers in several threads. */
+import { type ActorStore, type Store, StoreUnavailable } from '../store.ts';
+import { type Answer, type Call, createCaller } from './calls.ts';
+import { openSqliteReads, type SqliteOptions } from './open.ts';
+import type { FromStoreThread, ToStoreThread } from './thread.ts';
+
+/** What another thread needs to use the store: give it away by `postMessage`, with the port in the list of what is transferred. */
+export interface StoreLine {
+  directory: string;
+  port: MessagePort;
+}
+
+export interface ThreadedStore extends Store {
+  /** A line for another thread, and how to cut it: once that resolved nothing that came over it is written any more. */
+  connect(): { line: StoreLine; cut(): Promise<void> };
+  /** Resolves with the reason when the writing thread has died: nothing can be written any more. */
+  readonly died: Promise<Error>;
+}
+
+/** Errors as with `createSqliteStore`. */
+export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
+  const worker = new Worker(new URL('./thread.ts', import.meta.url).href, { type: 'module' });
+  const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
+  const caller = createCaller({ post: calls => post({ type: 'calls', calls }) });
+  const cuts = new Map<number, () => void>();
+  let callers = 0;
+  let isClosing = false;
+  let settle: { resolve(): void; reject(error: Error): void } | undefined;
+  let die: (reason: Error) => void = () => {};
+  const died = new Promise<Error>(resolve => {
+    die = resolve;
+  });
+
+  const said = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+  const gone = (why: string) => {
+    if (isClosing) return settle?.resolve();
+    const reason = new StoreUnavailable(`the thread that writes the store ended: ${why}`);
+    caller.cut(reason.message);
+    for (const cut of cuts.values()) cut();
+    settle?.reject(reason);
+    die(reason);
+  };
+
+  worker.onmessage = ({ data }: MessageEvent<FromStoreThread>) => {
+    switch (data.type) {
+      case 'answers':
+        caller.take(data.answers);
+        break;
+      case 'disconnected':
+        cuts.get(data.caller)?.();
+        cuts.delete(data.caller);
+        break;
+      case 'failed':
+        settle?.reject(Object.assign(new Error(data.message), data.details));
+        break;
+      default:
+        settle?.resolve();
+    }
+  };
+  worker.onerror = event => {
+    // Told here; otherwise the runtime would end the process over it.
+    event.preventDefault();
+    gone(event.message);
+  };
+  // Bun says so when a worker ends by itself; Deno has no such word.
+  worker.addEventListener('close', () => gone('it ended by itself'));
+
+  post({ type: 'open', options });
+  try {
+    await said();
+  } catch (error) {
+    isClosing = true;
+    worker.terminate();
+    throw error;
+  }
+  const reading = openSqliteReads(options.directory);
+
+  return {
+    ...reading.reads,
+    ...caller.writes,
+    died,
+    connect() {
+      const { port1, port2 } = new MessageChannel();
+      callers += 1;
+      const mine = callers;
+      post({ type: 'connect', caller: mine, port: port1 }, [port1]);
+      return {
+        line: { directory: options.directory, port: port2 },
+        cut: () =>
+          new Promise(resolve => {
+            cuts.set(mine, resolve);
+            post({ type: 'disconnect', caller: mine });
+          }),
+      };
+    },
+    async close() {
+      if (isClosing) return;
+      isClosing = true;
+      reading.close();
+      const closed = said();
+      post({ type: 'close' });
+      await closed;
+      caller.cut('the store is closed');
+      worker.terminate();
+    },
+  };
+}
+
+/** The store as another thread sees it, by a line that was given to it. */
+export function useStoreLine({ directory, port }: StoreLine): ActorStore {
+  const caller = createCaller({ post: (calls: Call[]) => port.postMessage(calls) });
+  port.onmessage = (event: MessageEvent<Answer[]>) => caller.take(event.data);
+  return { ...openSqliteReads(directory).reads, ...caller.writes };
+}

@@ -1,0 +1,8 @@
+/** A part of a store whose work is done when it returns, and the same as everybody sees it: with promises. */
+export type Sync<T> = { [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : T[K] };
+
+/** What `work` throws comes as a rejection. */
+export function promised<T extends object>(work: Sync<T>): T {
+  const functions = Object.entries(work as Record<string, (...args: unknown[]) => unknown>);
+  return Object.fromEntries(functions.map(([name, call]) => [name, async (...args: unknown[]) => call(...args)])) as T;
+}

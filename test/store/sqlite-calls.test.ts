@@ -1,0 +1,81 @@
+/** Writes that come as messages from several threads. */
+import { describe, expect, test } from 'bun:test';
+import { type Answer, type Call, createCaller, createWriter } from '../../src/store/sqlite/calls.ts';
+import { StoreUnavailable, type StoreWrites } from '../../src/store/store.ts';
+import type { Sync } from '../../src/store/sync.ts';
+
+/** A writer whose transactions are counted, and as many callers as one likes; everything crosses when `run` is called. */
+function aWriter(writes: Partial<Sync<StoreWrites>>) {
+  const transactions: string[] = [];
+  const planned: (() => void)[] = [];
+  const writer = createWriter(
+    {
+      writes: writes as Sync<StoreWrites>,
+      transact(work) {
+        transactions.push('begin');
+        return work();
+      },
+    },
+    work => planned.push(work),
+  );
+  const aCaller = () => {
+    const caller = createCaller({
+      post: (calls: Call[]) => writer.take(calls, { post: (answers: Answer[]) => caller.take(structuredClone(answers)) }),
+    });
+    return caller;
+  };
+  const run = async () => {
+    await Promise.resolve();
+    for (const work of planned.splice(0)) work();
+  };
+  return { aCaller, run, transactions };
+}
+
+describe('writes by message', () => {
+  test('of several callers become durable together', async () => {
+    const { aCaller, run, transactions } = aWriter({ spend: () => true, probe: () => {} });
+    const [one, two] = [aCaller(), aCaller()];
+    const answers = Promise.all([one.writes.spend('a', 'b', 1), two.writes.spend('a', 'b', 2), two.writes.probe()]);
+    await run();
+    expect(await answers).toEqual([true, true, undefined]);
+    expect(transactions).toHaveLength(1);
+  });
+
+  test('are done one by one when one of them fails, and only that one fails', async () => {
+    const kept: string[] = [];
+    const { aCaller, run } = aWriter({
+      removeCredential(kind, id) {
+        if (id === 'bad') throw new Error('no such thing');
+        kept.push(`${kind}/${id}`);
+      },
+    });
+    const caller = aCaller();
+    const answers = Promise.allSettled(['x', 'bad', 'y'].map(id => caller.writes.removeCredential('k', id)));
+    await run();
+    expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(kept.slice(-2)).toEqual(['k/x', 'k/y']);
+  });
+
+  test('all fail as unavailable when the store is away', async () => {
+    const { aCaller, run } = aWriter({
+      probe() {
+        throw new StoreUnavailable('the database is full');
+      },
+      spend: () => true,
+    });
+    const caller = aCaller();
+    const answers = Promise.allSettled([caller.writes.spend('a', 'b', 1), caller.writes.probe()]);
+    await run();
+    for (const answer of await answers)
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'storeUnavailable', message: 'the database is full' } });
+  });
+
+  test('fail with unknown outcome once the line is cut, those under way and those that come after', async () => {
+    const { aCaller } = aWriter({ probe: () => {} });
+    const caller = aCaller();
+    const underWay = caller.writes.probe();
+    caller.cut('the thread ended');
+    await expect(underWay).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(caller.writes.probe()).rejects.toThrow('the thread ended');
+  });
+});
