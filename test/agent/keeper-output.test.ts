@@ -1,6 +1,6 @@
 /** The spool's arithmetic: whatever falls out and whoever reads when, every byte is either told or counted. */
-import { describe, expect, test } from 'bun:test';
-import { mkdtempSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'bun:test';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -12,10 +12,37 @@ import { createManualClock } from '../support/manual-clock.ts';
 import { accounted, textOf } from './keeper-house.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+const directory = mkdtempSync(join(tmpdir(), 'spool-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+let spoolsMade = 0;
+const aFileSpool = (clock = createManualClock()) => {
+  const own = join(directory, String(++spoolsMade));
+  return { own, spool: createFileSpool({ directory: own, clock }) };
+};
 const spools = {
   memory: () => createMemorySpool(),
-  files: () => createFileSpool({ directory: mkdtempSync(join(tmpdir(), 'spool-')), clock: createManualClock() }),
+  files: () => aFileSpool().spool,
 };
+
+describe('a spool whose directory was removed', () => {
+  test('takes what it can, counts the rest, and does not bring the directory back', async () => {
+    const clock = createManualClock();
+    const { own, spool } = aFileSpool(clock);
+    const log = createOutputLog(spool.segments('1'), { headBytes: 4_000, tailBytes: 4_000 });
+    const line = bytes(`${'x'.repeat(99)}\n`);
+    for (let i = 0; i < 100; i++) log.add('stdout', i, line);
+    log.read(0, 5_000);
+    rmSync(own, { recursive: true });
+    for (let i = 0; i < 100; i++) log.add('stdout', i, line);
+    log.finish(200);
+    expect(accounted(log.read(0, 1_000_000)).stdout).toBe(20_000);
+    // Also what the journal does from time to time.
+    for (let i = 0; i < 3_000; i++) spool.segments(String(i)).append(0, bytes('h'), bytes('d'));
+    await clock.advance(2_000);
+    expect(spool.segments('new').append(0, bytes('h'), bytes('d'))).toBe(true);
+    expect(existsSync(own)).toBe(false);
+  });
+});
 
 for (const [name, aSpool] of Object.entries(spools)) {
   describe(`the output of a run, spooled in ${name}`, () => {

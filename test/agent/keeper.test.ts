@@ -266,4 +266,20 @@ describe('the door', () => {
   });
 });
 
+describe('a keeper that nobody can find any more', () => {
+  test.each(['its directory while output is written there', 'its socket'])(
+    'ends its runs once its agent is gone: without %s',
+    async what => {
+      const { directory, keeper } = await aHouse();
+      const { pid } = await keeper.start(aShell('a', 'while :; do echo flow; done', { headBytes: 0, tailBytes: 4_000 }));
+      while (((await keeper.list())[0]?.stdoutBytes ?? 0) < 100_000) await Bun.sleep(5);
+      rmSync(what === 'its socket' ? join(directory, 'keeper', 'socket') : directory, { recursive: true });
+      keeper.close();
+      while (isThere(pid) || isThere(keeper.pid)) await Bun.sleep(10);
+      if (what !== 'its socket') expect(existsSync(directory)).toBe(false);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  );
+});
+
 const isThere = (pid: number | null): boolean => pid !== null && existsSync(`/proc/${pid}`);

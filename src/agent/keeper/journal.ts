@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { RunRecord } from './ports.ts';
 
+const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = fs.constants;
 const RESERVE_BYTES = 256 * 1024;
 const SYNC_MS = 1_000;
 /** The journal is rewritten when it has this many lines more than four per run. */
@@ -40,7 +41,7 @@ export function createJournal(directory: string, clock: Clock): Journal {
     const parsed = parseLine(line);
     if (parsed !== undefined) apply(parsed);
   }
-  let file = rewrite();
+  let file = rewrite() ?? openAsItIs();
   makeReserve();
 
   function apply(line: Line): void {
@@ -53,20 +54,29 @@ export function createJournal(directory: string, clock: Clock): Journal {
     }
   }
 
-  /** What still counts alone, swapped in as a whole. Without room for that the old file goes on. */
-  function rewrite(): number {
+  /** What still counts alone, swapped in as a whole; its descriptor, or undefined without room for it: then the old file goes on. */
+  function rewrite(): number | undefined {
     const live: Line[] = [...records.values()].map(record => ({ record }));
     for (const [mark, bytes] of smalls) live.push({ small: base64(bytes), mark });
+    let fd: number | undefined;
     try {
-      const fd = fs.openSync(`${path}.new`, 'w', 0o600);
+      fd = fs.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
       fs.writeFileSync(fd, live.map(lineOf).join(''));
       fs.fsyncSync(fd);
-      fs.closeSync(fd);
       fs.renameSync(`${path}.new`, path);
+      size = fs.fstatSync(fd).size;
+      return fd;
     } catch {
+      if (fd !== undefined) fs.closeSync(fd);
       fs.rmSync(`${path}.new`, { force: true });
+      return undefined;
+    } finally {
+      // Also when it failed: the next attempt comes after as many lines, not at every sync.
+      lines = live.length;
     }
-    lines = live.length;
+  }
+
+  function openAsItIs(): number {
     const fd = fs.openSync(path, 'a', 0o600);
     size = fs.fstatSync(fd).size;
     return fd;
@@ -102,8 +112,10 @@ export function createJournal(directory: string, clock: Clock): Journal {
     dirty = false;
     makeReserve();
     if (lines > records.size * 4 + SLACK_LINES) {
+      const next = rewrite();
+      if (next === undefined) return;
       fs.closeSync(file);
-      file = rewrite();
+      file = next;
     }
     // A disk that cannot sync says so again at the next write.
     else fs.fdatasync(file, () => {});

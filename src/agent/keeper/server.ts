@@ -1,5 +1,5 @@
 /** The keeper's side of the socket: every connection is an agent of the same user; each is answered, all hear the news. */
-import { chmodSync, fstatSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { KeeperCore } from './core.ts';
@@ -95,9 +95,12 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   chmodSync(path, 0o600);
 
-  // The directory itself, wherever it is moved to: removed, it has no name left.
+  // The directory itself, wherever it is moved to: removed, it has no name left. And the way in: who removes a directory while it is written to may leave it.
   const place = openSync(directory, 'r');
-  const isGone = () => fstatSync(place).nlink === 0;
+  const door = existsSync('/proc/self/fd') ? `/proc/self/fd/${place}/socket` : path;
+  const inode = () => statSync(door, { throwIfNoEntry: false })?.ino;
+  const own = inode();
+  const isGone = () => fstatSync(place).nlink === 0 || inode() !== own;
 
   const idle = new Promise<string | undefined>(resolve => {
     let quietSince = clock.monotonic();

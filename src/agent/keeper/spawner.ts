@@ -27,7 +27,7 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
   let number = 0n;
   const direct: TreePorts['direct'] = new Map();
   const isOurs = (mark: string) => BigInt(mark) >> NUMBER_BITS === generation;
-  const trees = hasProc() ? createTrees({ native, adopts, direct, isOurs }) : undefined;
+  const trees = hasProc() ? createTrees({ native, adopts, direct, isOurs, notice }) : undefined;
   const byBun = process.versions.bun !== undefined && native !== undefined;
 
   function groupAlive(tree: Tree): boolean {
@@ -84,6 +84,9 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
 export async function detectTreeKill(): Promise<TreeKill> {
   return hasProc() && (await openNative()) !== undefined ? 'subreaper' : 'group';
 }
+
+/** Into the keeper's log. */
+const notice = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
 
 /** False: there is nobody of that number, or none we may signal. */
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {

@@ -48,12 +48,18 @@ function createSegments(directory: string, of: { journal: Journal; mark: string;
     file = undefined;
   }
 
+  /** Not its parents: a data directory that was removed must stay away, or half of it would come back under whoever removes it. */
+  function makeDirectory(): void {
+    if (large.has(mark) && fs.existsSync(directory)) return;
+    fs.mkdirSync(directory, { mode: 0o700 });
+    large.add(mark);
+  }
+
   function write(segment: number, parts: Uint8Array[]): boolean {
     try {
       if (file?.segment !== segment) {
         rest();
-        large.add(mark);
-        fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+        makeDirectory();
         const fd = fs.openSync(join(directory, String(segment)), 'a', 0o600);
         file = { segment, fd, size: fs.fstatSync(fd).size };
       }
@@ -81,7 +87,10 @@ function createSegments(directory: string, of: { journal: Journal; mark: string;
     read(segment, position, length) {
       if (segment === 0 && !moved) return small().subarray(position, position + length);
       const bytes = new Uint8Array(length);
-      const fd = fs.openSync(join(directory, String(segment)), 'r');
+      const path = join(directory, String(segment));
+      // Somebody removed it: what was in it is missing like what was left out.
+      if (!fs.existsSync(path)) return NOTHING;
+      const fd = fs.openSync(path, 'r');
       try {
         return bytes.subarray(0, fs.readSync(fd, bytes, 0, length, position));
       } finally {

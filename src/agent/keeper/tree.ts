@@ -13,8 +13,13 @@ import type { Tree } from './ports.ts';
 
 export const MARK_VARIABLE = 'TROUPE_RUN_MARK';
 
-/** Looks that must find nothing where orphans go elsewhere than to this process. */
-const LOOKS_WITHOUT_PROOF = 3;
+/**
+ * Looks that must find nothing where there is no proof, and where there is one, how often the table may contradict it before the proof is taken at its
+ * word. Never more: whoever asks comes again after a pause, and a look that repeats itself here would keep the whole keeper from everything else.
+ */
+const LOOKS_MAX = 3;
+/** Trees of which it is remembered that they were told of. */
+const NOTICED_MAX = 1_000;
 
 export interface Entry {
   pid: number;
@@ -34,14 +39,20 @@ export interface TreePorts {
   direct: Map<number, { mark: string; ticks: number | null }>;
   /** Whether this keeper gave the mark out, not a former one. */
   isOurs(mark: string): boolean;
+  /** Where the process table is, for tests; default /proc. */
+  proc?: string;
+  /** Told once per tree when this host contradicts itself about it. */
+  notice?(sentence: string): void;
 }
 
 export interface Trees {
-  /** The living processes of a tree. */
+  /** The living processes of a tree, and what cannot be told from one. Resolves after a few looks, whatever the host says: to be asked again after a pause. */
   find(tree: Tree): Promise<Entry[]>;
   /** Reaps dead orphans. */
   tidy(): void;
 }
+
+const PROC = '/proc';
 
 function readOr<T>(path: string, otherwise: T): string | T {
   try {
@@ -55,8 +66,8 @@ export const hasProc = (): boolean => readOr('/proc/self/stat', '') !== '';
 export const readBoot = (): string => readOr('/proc/sys/kernel/random/boot_id', 'unknown').trim();
 
 /** The process as /proc tells it, or undefined when it is gone. */
-export function readProcess(pid: number): Entry | undefined {
-  const stat = readOr(`/proc/${pid}/stat`, '');
+export function readProcess(pid: number, proc = PROC): Entry | undefined {
+  const stat = readOr(`${proc}/${pid}/stat`, '');
   // The name stands in parentheses and may hold spaces and parentheses itself.
   const [state = '', parent, group, session, ...more] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (more.length < 16) return undefined;
@@ -70,21 +81,21 @@ export function readProcess(pid: number): Entry | undefined {
   };
 }
 
-const brandOf = (pid: number): string => /^Max file locks +(\S+)/m.exec(readOr(`/proc/${pid}/limits`, ''))?.[1] ?? '';
+const brandOf = (pid: number, proc: string): string => /^Max file locks +(\S+)/m.exec(readOr(`${proc}/${pid}/limits`, ''))?.[1] ?? '';
 
-function variableOf(pid: number): string | undefined {
-  const found = readOr(`/proc/${pid}/environ`, '')
+function variableOf(pid: number, proc: string): string | undefined {
+  const found = readOr(`${proc}/${pid}/environ`, '')
     .split('\0')
     .find(line => line.startsWith(`${MARK_VARIABLE}=`));
   return found?.slice(MARK_VARIABLE.length + 1);
 }
 
-export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Trees {
+export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notice = () => {} }: TreePorts): Trees {
   const self = process.pid;
   /** What a child carries when nobody branded it: the keeper may itself be part of somebody's run. */
-  const unbranded = brandOf(self);
+  const unbranded = brandOf(self, proc);
   /** Not every kernel is built to. */
-  const listsChildren = readOr(`/proc/self/task/${self}/children`, undefined) !== undefined;
+  const listsChildren = readOr(`${proc}/self/task/${self}/children`, undefined) !== undefined;
   let looking: Promise<Map<number, Entry>> | undefined;
 
   /** One look at the whole process table, shared by all who ask before it begins. */
@@ -92,7 +103,7 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
     looking ??= new Promise(resolve => {
       setImmediate(() => {
         looking = undefined;
-        resolve(readTable());
+        resolve(readTable(proc));
       });
     });
     return looking;
@@ -100,14 +111,14 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
 
   function marksOf(pid: number): string[] {
     // The brand outlives `env -i`; the variable works without a foreign function interface.
-    const brand = brandOf(pid);
-    const variable = variableOf(pid);
+    const brand = brandOf(pid, proc);
+    const variable = variableOf(pid, proc);
     return [...(brand === '' || brand === unbranded ? [] : [brand]), ...(variable === undefined ? [] : [variable])];
   }
 
   /** Living orphans that this process adopted; the dead among them are reaped. undefined: the kernel has no list of children. */
   function adopted(): number[] | undefined {
-    const list = readOr(`/proc/self/task/${self}/children`, undefined);
+    const list = readOr(`${proc}/self/task/${self}/children`, undefined);
     // Never reap a direct child: its exit status belongs to whoever waits for it.
     return list
       ?.split(' ')
@@ -118,26 +129,28 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
   /**
    * One look at the table is no proof that a tree is gone: what was forked after its number was passed is missing, and its parent may have died before
    * being looked at. But with no first process left, a tree of ours can only live on in orphans, and the kernel hands us those before their parent counts
-   * as dead: when none of our own children belongs to it, it is gone.
+   * as dead: when none of our own children belongs to it, it is gone. Here are those that do, and those of which nobody can say it: a first process
+   * whose end has not been told, a child that has ended and cannot be reaped.
    */
-  function surelyGone(tree: Tree): boolean {
-    const children = direct.has(tree.pid ?? -1) ? undefined : adopted();
-    return (
-      children?.every(pid => {
-        const entry = readProcess(pid);
-        return entry !== undefined && !entry.dead && !belongs(entry, tree);
-      }) ?? false
-    );
+  function remaining(tree: Tree): Entry[] {
+    const children = leads(tree) ? undefined : adopted();
+    return (children ?? [tree.pid ?? -1]).flatMap(pid => {
+      const entry = readProcess(pid, proc) ?? unreadable(pid);
+      return children === undefined || entry.dead || belongs(entry, tree) ? [entry] : [];
+    });
   }
 
   /** Every process that may belong to the tree, the runs of others left aside. */
   function candidates(tree: Tree, entries: Map<number, Entry>): Set<number> {
     if (!adopts || !isOurs(tree.mark)) return new Set(entries.keys());
-    return below([self], entries, pid => direct.has(pid) && pid !== tree.pid);
+    return below([self], entries, pid => direct.has(pid) && direct.get(pid)?.mark !== tree.mark);
   }
 
+  /** Its first process was started here and its end not told: its number alone may have become another run's since. */
+  const leads = (tree: Tree): boolean => tree.pid !== null && direct.get(tree.pid)?.mark === tree.mark;
+
   function belongs(entry: Entry, tree: Tree): boolean {
-    if (entry.pid === tree.pid && (tree.ticks === null || tree.ticks === entry.ticks)) return true;
+    if (entry.pid === tree.pid && (tree.ticks === null ? leads(tree) : tree.ticks === entry.ticks)) return true;
     const marks = marksOf(entry.pid);
     if (marks.length > 0) return marks.includes(tree.mark);
     if (tree.pid !== null && tree.ticks !== null && entry.ticks >= tree.ticks && [entry.session, entry.group].includes(tree.pid))
@@ -155,28 +168,48 @@ export function createTrees({ native, adopts, direct, isOurs }: TreePorts): Tree
       if (pid !== self && entry !== undefined && entry.group > 0 && !entry.dead && belongs(entry, tree)) roots.push(pid);
     }
     // The first process counts until its exit was told: it is what the verdict waits for.
-    if (direct.get(tree.pid ?? -1)?.mark === tree.mark && tree.pid !== null) roots.push(tree.pid);
+    if (leads(tree) && tree.pid !== null) roots.push(tree.pid);
     const members = below(roots, entries, pid => pid === self);
     return [...members].flatMap(pid => entries.get(pid) ?? []).filter(({ pid, dead }) => !dead || pid === tree.pid);
+  }
+
+  const noticed = new Set<string>();
+  function noticeOnce(mark: string, sentence: string): void {
+    if (noticed.has(mark)) return;
+    if (noticed.size >= NOTICED_MAX) noticed.clear();
+    noticed.add(mark);
+    notice(sentence);
   }
 
   return {
     async find(tree) {
       const isSure = adopts && listsChildren && isOurs(tree.mark);
-      if (isSure && surelyGone(tree)) return [];
-      for (let looks = 1; ; looks++) {
+      let left = isSure ? remaining(tree) : [];
+      if (isSure && left.length === 0) return [];
+      for (let looks = 0; looks < LOOKS_MAX; looks++) {
         const members = await lookFor(tree);
-        if (members.length > 0 || (isSure ? surelyGone(tree) : looks === LOOKS_WITHOUT_PROOF)) return members;
+        if (members.length > 0) return members;
+        if (!isSure) continue;
+        left = remaining(tree);
+        if (left.length === 0) return [];
       }
+      const pids = left.map(({ pid }) => pid).join(', ');
+      if (isSure)
+        noticeOnce(tree.mark, `the process table does not show what is left of run mark ${tree.mark}: ${pids}; looking again later`);
+      return left;
     },
     tidy: () => void (adopts && adopted()),
   };
 }
 
-function readTable(): Map<number, Entry> {
+/** A process that is there for all we know. No start time fits it, so nothing is ever sent to it. */
+const unreadable = (pid: number): Entry => ({ pid, parent: 0, group: 0, session: 0, ticks: -1, dead: true });
+
+function readTable(proc: string): Map<number, Entry> {
   const entries = new Map<number, Entry>();
-  for (const name of readdirSync('/proc')) {
-    const entry = name > '9' || name < '0' ? undefined : readProcess(Number(name));
+  for (const name of readdirSync(proc)) {
+    // As a number: as text, "9123" comes behind "9", and such a process would be seen by nobody.
+    const entry = /^\d+$/.test(name) ? readProcess(Number(name), proc) : undefined;
     if (entry !== undefined) entries.set(entry.pid, entry);
   }
   return entries;
