@@ -1,5 +1,7 @@
 /** A real center and one agent for the benches that go through the front door, and what a bench asks of processes. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { aRealHouse, type House } from '../support/house.ts';
 
 /** `cpus` and `memoryMB` are what the agent offers: enough that only processes limit the rate. `startedMs` is the center's cold start to its first answer. */
@@ -13,9 +15,35 @@ export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Pro
   return Object.assign(house, { startedMs });
 }
 
+/** A center without an agent, not started yet. */
+export function aBareHouse(env: Record<string, string> = {}): Promise<House> {
+  return aRealHouse({ env: { TROUPE_LOG: 'warn', ...env } });
+}
+
+/** Where the center of a house keeps its data. */
+export const dataOf = (house: House): string => join(house.directory, 'center');
+
+/** Rows of the center's database, read beside it. */
+export function askDatabase<Row>(house: House, sql: string): Row[] {
+  const db = new DatabaseSync(join(dataOf(house), 'troupe.sqlite'), { readOnly: true });
+  try {
+    return db.prepare(sql).all() as Row[];
+  } finally {
+    db.close();
+  }
+}
+
 /** Resident memory of a process in MB; 0 when it is gone. */
 export function memoryOf(pid: number | undefined): number {
   if (!pid) return 0;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 102.4) / 10;
+}
+
+/** Seconds of processor time a process has used, all its threads, itself and in the kernel. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name in brackets, which may hold anything: fields 14 and 15, in hundredths.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }

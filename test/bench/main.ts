@@ -1,39 +1,64 @@
-/** `bun run bench [name …]`: runs the benches one after the other, prints a table and writes `bench.json`. */
+/**
+ * `bun run bench [--quick] [name …]`: runs the benches one after the other, each in a process of its own so that none warms or burdens another, prints
+ * one table of goals and figures, and writes `bench.json`. Exit code 1 when a goal was missed.
+ */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import type { BenchResult } from './report.ts';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import about from '../../package.json' with { type: 'json' };
+import { BENCHES } from './benches.ts';
+import { type BenchResult, table } from './report.ts';
 
-const BENCHES: Record<string, () => Promise<{ bench(): Promise<BenchResult> }>> = {
-  runs: () => import('./runs.ts'),
-  latency: () => import('./latency.ts'),
-  turns: () => import('./turns.ts'),
-  cron: () => import('./cron.ts'),
-  footprint: () => import('./footprint.ts'),
-};
+type Outcome = BenchResult | { name: string; failed: string };
 
-const asked = process.argv.slice(2);
+const asked = process.argv.slice(2).filter(word => word !== '--quick');
+const quick = process.argv.includes('--quick');
 const unknown = asked.filter(name => !(name in BENCHES));
 if (unknown.length > 0) {
-  console.error(`there is no bench "${unknown.join('", "')}"; there are ${Object.keys(BENCHES).join(', ')}`);
+  console.error(
+    `there is no bench "${unknown.join('", "')}"; there are ${Object.keys(BENCHES).join(', ')}, and --quick for a small form of each`,
+  );
   process.exit(2);
 }
 
-const results: BenchResult[] = [];
+const results: Outcome[] = [];
 for (const name of asked.length > 0 ? asked : Object.keys(BENCHES)) {
-  const file = await BENCHES[name]?.();
-  if (!file) continue;
-  const result = await file.bench();
-  results.push(result);
-  console.log(`${result.name.padEnd(10)} ${result.met ? 'met   ' : 'missed'} goal: ${result.goal}`);
-  for (const [figure, value] of Object.entries(result.figures)) console.log(`  ${figure.padEnd(24)} ${value}`);
+  console.log(`${name} …`);
+  for (const result of await runOne(name)) {
+    results.push(result);
+    if ('failed' in result) console.log(`  failed: ${result.failed}`);
+    else for (const [figure, value] of Object.entries(result.figures)) console.log(`  ${figure.padEnd(28)} ${value}`);
+  }
 }
+
 const conditions = {
   at: new Date().toISOString(),
+  revision: Bun.spawnSync(['git', 'rev-parse', '--short', 'HEAD']).stdout.toString().trim() || 'unknown',
+  size: quick ? 'quick: for trying, no figures to quote' : 'full',
   bun: Bun.version,
+  sqlite: String(new DatabaseSync(':memory:').prepare('select sqlite_version() as version').get()?.version),
+  packages: { ...about.dependencies, 'graphile-worker': about.devDependencies['graphile-worker'], croner: about.devDependencies.croner },
   cores: cpus().length,
   processor: cpus()[0]?.model ?? 'unknown',
   memoryMB: Math.round(totalmem() / 2 ** 20),
 };
-console.log(`bun ${conditions.bun}, ${conditions.cores} cores (${conditions.processor}), ${conditions.memoryMB} MB`);
+console.log(`\n${table(results)}`);
+console.log(
+  `\n${conditions.size}; bun ${conditions.bun}, SQLite ${conditions.sqlite}, ${conditions.cores} cores (${conditions.processor}), ${conditions.memoryMB} MB, revision ${conditions.revision}`,
+);
 writeFileSync('bench.json', `${JSON.stringify({ conditions, results }, null, 2)}\n`);
-process.exit(results.every(result => result.met) ? 0 : 1);
+process.exit(results.every(result => 'judged' in result && result.judged.every(({ met }) => met)) ? 0 : 1);
+
+/** Its results, or why there are none. */
+async function runOne(name: string): Promise<Outcome[]> {
+  let told: BenchResult[] | undefined;
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, 'one.ts'), name, ...(quick ? ['--quick'] : [])], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ipc: message => {
+      told = message as BenchResult[];
+    },
+  });
+  const code = await child.exited;
+  return told ?? [{ name, failed: `its process ended with ${child.signalCode ?? code}; what it said stands above` }];
+}

@@ -1,0 +1,72 @@
+/**
+ * Thousands of agents of paper on one center, in pools of a thousand: memory, what it costs to keep them warm, and how long it takes until all of them are
+ * ready again when all come back at once: after every socket was cut, and after the center itself was killed.
+ */
+import { type House, until } from '../support/house.ts';
+import { aPaperFleet, type PaperFleet } from './fleet.ts';
+import { aBareHouse, cpuSecondsOf, memoryOf } from './house.ts';
+import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
+
+const PER_POOL = 1_000;
+
+export async function bench({ quick }: Size): Promise<BenchResult> {
+  const count = quick ? 500 : 5_000;
+  const idleMs = quick ? 5_000 : 15_000;
+  const house = await aBareHouse();
+  try {
+    await house.startCenter();
+    const pools = Array.from({ length: Math.ceil(count / PER_POOL) }, (_, place) => `pool${place}`);
+    for (const name of pools) await house.call('POST', '/v1/pools', { name });
+    const fleet = await aPaperFleet({ url: house.url, count, pools });
+    const firstMs = await settle(house, fleet, count);
+    const cut: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      fleet.drop();
+      await until('the center has noticed', async () => (await ready(house, pools)) < count);
+      cut.push(await settle(house, fleet, count));
+    }
+    const killed: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      await house.killCenter();
+      await house.startCenter();
+      killed.push(await settle(house, fleet, count));
+    }
+    await Bun.sleep(2_000);
+    const cpu = cpuSecondsOf(house.centerPid);
+    await Bun.sleep(idleMs);
+    const busy = ((cpuSecondsOf(house.centerPid) - cpu) * 100_000) / idleMs;
+    const memory = memoryOf(house.centerPid);
+    const refused = await fleet.refused();
+    await fleet.close();
+    return {
+      name: 'agents',
+      judged: [
+        atMost(`${count} agents, memory`, memory, 300, 'MB'),
+        atMost(`${count} agents, idle`, rounded(busy, 1), 15, '% of a core'),
+        atMost('all back after their sockets were cut', Math.round(median(cut)), 5_000, 'ms'),
+        atMost('all back after kill -9 of the center', Math.round(median(killed)), 5_000, 'ms'),
+      ],
+      figures: { enrolledAllMs: Math.round(firstMs), handshakesRefused: refused, pools: pools.length },
+    };
+  } finally {
+    await house.close();
+  }
+}
+
+/** From the first dial until every host is ready, by the center's own word; ms. */
+async function settle(house: House, fleet: PaperFleet, count: number): Promise<number> {
+  const began = performance.now();
+  fleet.dial();
+  await fleet.allUp(300_000);
+  // A welcome is said when `host.connected` is committed: then the host is ready.
+  const ms = performance.now() - began;
+  const pools = Array.from({ length: Math.ceil(count / PER_POOL) }, (_, place) => `pool${place}`);
+  const seen = await ready(house, pools);
+  if (seen !== count) throw new Error(`${count} agents are welcome, ${seen} hosts are ready`);
+  return ms;
+}
+
+async function ready(house: House, pools: string[]): Promise<number> {
+  const lists = await Promise.all(pools.map(pool => house.all<{ status: string }>(`/v1/hosts?pool=${pool}&status=ready`)));
+  return lists.flat().length;
+}

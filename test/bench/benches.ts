@@ -1,0 +1,16 @@
+/** Every bench by its name, in the order they run: the ones that need a quiet machine most come first. */
+import type { BenchResult, Size } from './report.ts';
+
+export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<BenchResult | BenchResult[]> }>> = {
+  latency: () => import('./latency.ts'),
+  runs: () => import('./runs.ts'),
+  noop: () => import('./noop.ts'),
+  turns: () => import('./turns.ts'),
+  herd: () => import('./herd.ts'),
+  armed: () => import('./armed.ts'),
+  cron: () => import('./cron.ts'),
+  feed: () => import('./feed.ts'),
+  agents: () => import('./agents.ts'),
+  lists: () => import('./lists.ts'),
+  footprint: () => import('./footprint.ts'),
+};

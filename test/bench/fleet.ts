@@ -1,0 +1,68 @@
+/** The handle of a process full of paper agents. */
+import { join } from 'node:path';
+import { until } from '../support/house.ts';
+import type { Order, Word } from './paper-agents.ts';
+
+export interface PaperFleet {
+  /** All of them dial at once. */
+  dial(): void;
+  /** All sockets end at once, without a word. */
+  drop(): void;
+  up(): Promise<number>;
+  /** Handshakes the center has refused so far. */
+  refused(): Promise<number>;
+  /** Resolves when every agent has its welcome. */
+  allUp(ms?: number): Promise<void>;
+  /** Starts that arrived since the last time this was asked. */
+  starts(): Promise<{ execution: string; arrived: number }[]>;
+  close(): Promise<void>;
+}
+
+/** Resolves once the process is there and has made its keys. Agents are spread over the pools in turn. */
+export async function aPaperFleet({
+  url,
+  count,
+  pools = ['default'],
+  prefix = 'paper',
+}: {
+  url: string;
+  count: number;
+  pools?: string[];
+  prefix?: string;
+}): Promise<PaperFleet> {
+  let answer: (word: Word) => void = () => {};
+  const next = () => new Promise<Word>(resolve => (answer = resolve));
+  const first = next();
+  const child = Bun.spawn(
+    [process.execPath, join(import.meta.dir, 'paper-agents.ts'), url.replace('http', 'ws'), prefix, String(count), pools.join(',')],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      ipc: message => answer(message as Word),
+    },
+  );
+  await first;
+  const ask = async (order: Order) => {
+    const answered = next();
+    child.send(order);
+    return answered;
+  };
+  const counted = async () => {
+    const word = await ask({ do: 'count' });
+    return 'counted' in word ? word.counted : { up: 0, refused: 0 };
+  };
+  return {
+    dial: () => child.send({ do: 'dial' } satisfies Order),
+    drop: () => child.send({ do: 'drop' } satisfies Order),
+    up: async () => (await counted()).up,
+    refused: async () => (await counted()).refused,
+    allUp: ms => until(`${count} paper agents are up`, async () => (await counted()).up === count, ms),
+    async starts() {
+      const word = await ask({ do: 'starts' });
+      return 'starts' in word ? word.starts : [];
+    },
+    async close() {
+      child.disconnect();
+      await child.exited;
+    },
+  };
+}

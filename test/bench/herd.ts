@@ -1,0 +1,122 @@
+/**
+ * Many schedules due in the same second, on a center that is idle before: from the due time to the start of the process, as the keeper wrote it down when it
+ * had it. A few of the jobs also say the time themselves, so that the keeper's word can be checked.
+ */
+import { existsSync } from 'node:fs';
+import type { House } from '../support/house.ts';
+import { until } from '../support/house.ts';
+import { aBenchHouse } from './house.ts';
+import { atMost, type BenchResult, median, quantile, rounded, type Size } from './report.ts';
+
+const EVERY_S = 15;
+/** One job in so many says the time as its first instruction, by a shell that can do so without another program. */
+const WITNESS = 50;
+const BASH = '/bin/bash';
+
+interface Listed {
+  id: string;
+  job: string;
+  dueAt: string;
+  status: string;
+  outcome: string | null;
+  shards: { startedAt: string | null }[];
+}
+
+export async function bench({ quick }: Size): Promise<BenchResult> {
+  const house = await aBenchHouse();
+  try {
+    const few = await herd(house, 'few', 100, quick ? 1 : 3);
+    const many = quick ? await herd(house, 'many', 300, 1) : await herd(house, 'many', 1_000, 3);
+    return {
+      name: 'herd',
+      judged: [
+        atMost(`${few.jobs} due at once, p99`, few.p99, 150, 'ms'),
+        atMost(`${many.jobs} due at once, p50`, many.p50, 500, 'ms'),
+        atMost(`${many.jobs} due at once, p99`, many.p99, 1_000, 'ms'),
+      ],
+      figures: {
+        fewP50Ms: few.p50,
+        fewWorstMs: few.worst,
+        manyWorstMs: many.worst,
+        ownFirstInstructionLaterMs: few.witness,
+        bareSpawnPerSecond: Math.round(await bareSpawns(quick ? 300 : 1_000)),
+      },
+    };
+  } finally {
+    await house.close();
+  }
+}
+
+/** All of them due every EVERY_S seconds; the first time is for warming up. Each figure is the median of the rounds. */
+async function herd(house: House, prefix: string, jobs: number, rounds: number) {
+  const cron = `0/${EVERY_S} * * * * ?`;
+  for (let job = 0; job < jobs; job++) {
+    const says = job % WITNESS === 0 && existsSync(BASH);
+    await house.call('POST', '/v1/jobs', {
+      name: `${prefix}${job}`,
+      command: says ? [BASH, '-c', 'echo $EPOCHREALTIME'] : ['sh', '-c', 'echo $TROUPE_EXECUTION'],
+      schedules: [{ type: 'cron', cron, timeZone: 'UTC' }],
+      resources: { cpus: 0.01, memoryMB: 1 },
+    });
+  }
+  const figures: { p50: number; p99: number; worst: number }[] = [];
+  const witness: number[] = [];
+  let due = Math.ceil(Date.now() / 1000 / EVERY_S) * EVERY_S * 1000;
+  for (let round = 0; round <= rounds; round++, due += EVERY_S * 1000) {
+    await Bun.sleep(due - Date.now() + 2_000);
+    const listed = await done(house, due, prefix, jobs);
+    const late = listed.map(({ shards }) => Date.parse(shards[0]?.startedAt ?? '') - due);
+    if (late.some(Number.isNaN)) throw new Error('a run has no start');
+    if (round === 0) continue;
+    figures.push({ p50: quantile(late, 0.5), p99: quantile(late, 0.99), worst: Math.max(...late) });
+    witness.push(...(await witnesses(house, listed)));
+  }
+  for (let job = 0; job < jobs; job++) await house.call('DELETE', `/v1/jobs/${prefix}${job}`);
+  return {
+    jobs,
+    p50: median(figures.map(({ p50 }) => p50)),
+    p99: median(figures.map(({ p99 }) => p99)),
+    worst: Math.max(...figures.map(({ worst }) => worst)),
+    witness: witness.length > 0 ? rounded(median(witness), 1) : `no ${BASH} here to ask`,
+  };
+}
+
+async function done(house: House, due: number, prefix: string, jobs: number): Promise<Listed[]> {
+  const span = `from=${new Date(due).toISOString()}&to=${new Date(due + EVERY_S * 1000 - 1).toISOString()}`;
+  let listed: Listed[] = [];
+  await until(`${jobs} runs of ${new Date(due).toISOString()} are done`, async () => {
+    listed = (await house.all<Listed>(`/v1/executions?${span}`)).filter(({ job }) => job.startsWith(prefix));
+    if (listed.length === jobs && listed.every(({ status }) => status === 'done')) return true;
+    await Bun.sleep(500);
+    return false;
+  });
+  const bad = listed.find(({ outcome }) => outcome !== 'succeeded');
+  if (bad) throw new Error(`${bad.id} ended as ${bad.outcome}`);
+  return listed;
+}
+
+/** By how much the process's own word is later than the keeper's, ms. */
+async function witnesses(house: House, listed: Listed[]): Promise<number[]> {
+  const later: number[] = [];
+  for (const { id, shards } of listed) {
+    if (Number(/\d+(?=@)/.exec(id)?.[0]) % WITNESS !== 0 || !existsSync(BASH)) continue;
+    const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
+    later.push(Number(await answer.text()) * 1000 - Date.parse(shards[0]?.startedAt ?? ''));
+  }
+  return later;
+}
+
+/** What this machine can do at best. */
+async function bareSpawns(count: number): Promise<number> {
+  const began = performance.now();
+  let next = 0;
+  const runner = async () => {
+    while (next++ < count) {
+      const child = Bun.spawn(['sh', '-c', 'echo $TROUPE_EXECUTION'], { stdin: 'ignore', stdout: 'pipe' });
+      await new Response(child.stdout).text();
+      await child.exited;
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, runner));
+  return (count * 1000) / (performance.now() - began);
+}

@@ -1,0 +1,140 @@
+/**
+ * Pages of lists, filtered and not, with 10,000 jobs and a million executions stored: what people look at. One question after the other, as many of each kind,
+ * in a mixed order; every kind of question has to keep to the goal by itself.
+ */
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { aJob } from '../support/builders.ts';
+import type { House } from '../support/house.ts';
+import { aBareHouse, dataOf, memoryOf } from './house.ts';
+import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
+import { aRegistered, anExecution, fill, played } from './seed.ts';
+
+const HOSTS = 20;
+const GOAL_MS = 50;
+
+interface Page {
+  items: { id?: string; name?: string }[];
+  next: string | null;
+}
+
+export async function bench({ quick }: Size): Promise<BenchResult> {
+  const jobs = quick ? 500 : 10_000;
+  const executions = quick ? 20_000 : 1_000_000;
+  const asks = quick ? 20 : 100;
+  const house = await aBareHouse();
+  try {
+    const began = performance.now();
+    const until = Date.now();
+    const spanMs = 30 * 86_400_000;
+    await seed(house, jobs, executions, until - spanMs, until);
+    const seededMs = performance.now() - began;
+    await house.startCenter();
+
+    const job = (place: number) => `job${String((place * 7_919) % jobs).padStart(5, '0')}`;
+    const instant = (place: number) => new Date(until - ((place * 7_907) % 29) * 86_400_000).toISOString();
+    const deep: Record<string, (string | null)[]> = {
+      jobs: await cursors(house, '/v1/jobs?limit=200', 20),
+      executions: await cursors(house, '/v1/executions?limit=200', 50),
+    };
+    const at = (list: string, place: number) => encodeURIComponent(deep[list]?.[place % (deep[list]?.length ?? 1)] ?? '');
+    const questions: Record<string, (place: number) => string> = {
+      'jobs, first page': () => '/v1/jobs',
+      'jobs, some page': place => `/v1/jobs?limit=200&cursor=${at('jobs', place)}`,
+      'jobs disabled': () => '/v1/jobs?status=disabled',
+      'jobs running': () => '/v1/jobs?status=running',
+      'jobs last lost': () => '/v1/jobs?outcome=lost',
+      'one job': place => `/v1/jobs/${job(place)}`,
+      'executions, first page': () => '/v1/executions',
+      'executions, 200 of some page': place => `/v1/executions?limit=200&cursor=${at('executions', place)}`,
+      'executions of a job': place => `/v1/executions?job=${job(place)}`,
+      'failed of a job': place => `/v1/executions?job=${job(place)}&outcome=failed`,
+      'executions running': () => '/v1/executions?status=running',
+      'executions failed': () => '/v1/executions?outcome=failed',
+      'executions lost or cancelled': () => '/v1/executions?outcome=lost,cancelled',
+      'executions on a host': place => `/v1/executions?host=host${place % HOSTS}`,
+      'executions on a quiet host': () => '/v1/executions?host=quiet',
+      'done on a host of one day': place => `/v1/executions?host=host${place % HOSTS}&status=done&from=${instant(place)}`,
+      'executions until a day': place => `/v1/executions?to=${instant(place)}`,
+      'lost until a day': place => `/v1/executions?outcome=lost&to=${instant(place)}`,
+      'done and lost': () => '/v1/executions?status=done&outcome=lost',
+      hosts: () => '/v1/hosts',
+    };
+    const took: Record<string, number[]> = Object.fromEntries(Object.keys(questions).map(name => [name, []]));
+    for (let ask = -3; ask < asks; ask++) {
+      for (const [name, path] of Object.entries(questions)) {
+        const from = performance.now();
+        await house.call<Page>('GET', path(Math.abs(ask)));
+        if (ask >= 0) took[name]?.push(performance.now() - from);
+      }
+    }
+    const all = Object.values(took).flat();
+    const slowest = Object.entries(took)
+      .map(([name, each]) => ({ name, p99: quantile(each, 0.99) }))
+      .sort((a, b) => b.p99 - a.p99);
+    return {
+      name: 'lists',
+      judged: [
+        atMost(`${executions.toLocaleString('en')} executions, any page, p99`, rounded(quantile(all, 0.99), 1), GOAL_MS, 'ms'),
+        atMost('p99 of the slowest kind of page', rounded(slowest[0]?.p99 ?? Number.NaN, 1), GOAL_MS, 'ms'),
+      ],
+      figures: {
+        jobs,
+        executions,
+        p50Ms: rounded(quantile(all, 0.5), 2),
+        kinds: slowest.length,
+        kindsBeyondTheGoal: slowest.filter(({ p99 }) => p99 > GOAL_MS).length,
+        ...Object.fromEntries(slowest.slice(0, 6).map(({ name, p99 }) => [`p99 ${name}`, rounded(p99, 1)])),
+        seededSeconds: rounded(seededMs / 1000, 1),
+        centerMB: memoryOf(house.centerPid),
+      },
+    };
+  } finally {
+    await house.close();
+  }
+}
+
+/** Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still run. The host `quiet` has had a single run, long ago. */
+async function seed(house: House, jobs: number, executions: number, from: number, until: number): Promise<void> {
+  const store = await createSqliteStore({ directory: dataOf(house) });
+  const configOf = (place: number) =>
+    aJob({ name: `job${String(place).padStart(5, '0')}`, schedules: [{ type: 'cron', cron: '0 0 3 1 1 ?', timeZone: 'UTC' }] });
+  await fill(store, jobs, place => aRegistered(configOf(place), from));
+  const names = [...Array.from({ length: HOSTS }, (_, place) => `host${place}`), 'quiet'];
+  await fill(store, names.length, place => aHost(names[place] ?? '', from));
+  const configs = Array.from({ length: jobs }, (_, place) => configOf(place));
+  const stepMs = (until - from) / executions;
+  await fill(store, executions, place => {
+    const config = configs[(place * 7_919) % jobs];
+    if (!config) throw new Error('there is no such job');
+    const name = place === 5 ? 'quiet' : `host${(place * 31) % HOSTS}`;
+    const outcome =
+      place >= executions - 50
+        ? null
+        : place % 5_000 === 1
+          ? 'lost'
+          : place % 5_000 === 2
+            ? 'cancelled'
+            : place % 50 === 3
+              ? 'failed'
+              : 'succeeded';
+    return anExecution({ config, at: Math.round(from + place * stepMs), host: { id: name, name }, outcome });
+  });
+  await store.close();
+}
+
+const aHost = (name: string, at: number) =>
+  played(`host/${name}`, [
+    { at, event: { type: 'host.enroll', id: name, name, pool: 'default', publicKey: name, graceMs: 60_000 } as { type: string } },
+  ]);
+
+/** Cursors of pages one behind the other. */
+async function cursors(house: House, path: string, pages: number): Promise<string[]> {
+  const found: string[] = [];
+  for (let cursor: string | null = null; found.length < pages; ) {
+    const page: Page = await house.call('GET', `${path}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
+    cursor = page.next;
+    if (cursor === null) break;
+    found.push(cursor);
+  }
+  return found;
+}

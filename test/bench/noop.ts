@@ -1,0 +1,122 @@
+/**
+ * Executions per second without processes: triggered by REST, placed, started, reported and recorded as always, every turn durable, by an agent of paper that
+ * answers at once. Each job is triggered again as soon as its last execution is finished. Beside it, in the same run and where PostgreSQL is installed,
+ * graphile-worker with as many callers: one row a job, no agent.
+ */
+import type { House } from '../support/house.ts';
+import { type Seen, watchFacts } from './facts.ts';
+import { aPaperFleet } from './fleet.ts';
+import { aBareHouse, askDatabase, cpuSecondsOf } from './house.ts';
+import { type Peer, startPeer } from './peer.ts';
+import { atLeast, atMost, type BenchResult, median, rounded, type Size } from './report.ts';
+
+const JOBS = 128;
+const GOAL = 2_500;
+
+export async function bench({ quick }: Size): Promise<BenchResult> {
+  const executions = quick ? 1_000 : 10_000;
+  const house = await aBareHouse();
+  const peer = await startPeer({ callers: JOBS });
+  try {
+    await house.startCenter();
+    const fleet = await aPaperFleet({ url: house.url, count: 1 });
+    fleet.dial();
+    await fleet.allUp();
+    const loop = await aLoop(house);
+    await loop.round(executions / 2);
+    const ours: number[] = [];
+    const theirs: { closed: number; drained: number }[] = [];
+    const before = written(house);
+    const cpuBefore = cpuSecondsOf(house.centerPid);
+    let cpuSeconds = 0;
+    for (let each = 0; each < 3; each++) {
+      const cpuFrom = cpuSecondsOf(house.centerPid);
+      ours.push(await loop.round(executions));
+      cpuSeconds += cpuSecondsOf(house.centerPid) - cpuFrom;
+      if (peer) theirs.push(await peer.round(executions));
+    }
+    const after = written(house);
+    loop.close();
+    const counted = askDatabase<{ count: number }>(
+      house,
+      `select count(*) as count from actors where kind = 'execution' and outcome = 'succeeded'`,
+    );
+    const lost = executions * 3.5 - (counted[0]?.count ?? 0);
+    await fleet.close();
+    const perExecution = Object.fromEntries(
+      Object.entries(after).map(([kind, commits]) => [
+        `${kind}CommitsPerExecution`,
+        rounded((commits - (before[kind] ?? 0)) / (3 * executions), 2),
+      ]),
+    );
+    return {
+      name: 'noop',
+      judged: [atLeast('executions', Math.round(median(ours)), GOAL, '1/s'), atMost('lost executions', lost, 0, 'executions')],
+      figures: {
+        executionsPerRound: executions,
+        jobs: JOBS,
+        ...perExecution,
+        centerCpuMsPerExecution: rounded((cpuSeconds * 1000) / (3 * executions), 3),
+        centerCpuSeconds: rounded(cpuSecondsOf(house.centerPid) - cpuBefore, 1),
+        ...beside(theirs, median(ours), peer),
+      },
+    };
+  } finally {
+    await peer?.stop();
+    await house.close();
+  }
+}
+
+function beside(theirs: { closed: number; drained: number }[], ours: number, peer: Peer | null): Record<string, number | string> {
+  if (!peer || theirs.length === 0) return { peer: 'no PostgreSQL here, measured without a peer' };
+  const closed = median(theirs.map(each => each.closed));
+  return {
+    peer: peer.name,
+    peerPerSecond: Math.round(closed),
+    ratioToPeer: rounded(ours / closed, 2),
+    peerFromFullQueuePerSecond: Math.round(median(theirs.map(each => each.drained))),
+  };
+}
+
+/** Documents written so far, by kind: each commit of an actor counts its `rev` up by one. */
+function written(house: House): Record<string, number> {
+  const rows = askDatabase<{ kind: string; commits: number }>(house, 'select kind, sum(rev) as commits from actors group by kind');
+  return Object.fromEntries(rows.map(({ kind, commits }) => [kind, commits]));
+}
+
+/** JOBS callers, each triggering its own job again once the feed says that it has finished. */
+async function aLoop(house: House): Promise<{ round(executions: number): Promise<number>; close(): void }> {
+  for (let job = 0; job < JOBS; job++) {
+    await house.call('POST', '/v1/jobs', { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
+  }
+  const finished = new Map<string, () => void>();
+  const early = new Set<string>();
+  const on = ({ data }: Seen) => {
+    const execution = String(data.execution);
+    const resolve = finished.get(execution);
+    if (resolve) finished.delete(execution);
+    else early.add(execution);
+    resolve?.();
+  };
+  const watching = await watchFacts(house.url, { kinds: 'job.finished' }, on);
+  const whenFinished = (execution: string) =>
+    new Promise<void>(resolve => {
+      if (early.delete(execution)) resolve();
+      else finished.set(execution, resolve);
+    });
+  return {
+    async round(executions) {
+      const began = performance.now();
+      let next = 0;
+      const caller = async (job: number) => {
+        while (next++ < executions) {
+          const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/noop${job}/trigger`);
+          await whenFinished(execution);
+        }
+      };
+      await Promise.all(Array.from({ length: JOBS }, (_, job) => caller(job)));
+      return (executions * 1000) / (performance.now() - began);
+    },
+    close: watching.close,
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Agents of paper, many in one process: they prove who they are as real ones do, keep the link warm, and say of each start at once that it was journaled, has
+ * begun and has ended well. Nothing is run and nothing is written. Commanded by the process that started this one, see `fleet.ts`.
+ */
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { type FromAgent, type FromCenter, type Hello, helloText, PROTOCOL, type Report, runKey } from '../../src/agent/protocol.ts';
+
+export type Order = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
+export type Word = { counted: { up: number; refused: number } } | { starts: { execution: string; arrived: number }[] } | { ready: true };
+
+interface Key {
+  name: string;
+  pool: string;
+  publicKey: string;
+  privateKey: KeyObject;
+}
+
+const [url = '', prefix = '', count = '1', poolList = 'default'] = process.argv.slice(2);
+const pools = poolList.split(',');
+const agents = Array.from({ length: Number(count) }, (_, place) => anAgent(aKey(place)));
+const starts: { execution: string; arrived: number }[] = [];
+let refused = 0;
+
+process.on('message', (order: Order) => {
+  switch (order.do) {
+    case 'dial':
+      for (const agent of agents) agent.dial();
+      break;
+    case 'drop':
+      for (const agent of agents) agent.drop();
+      break;
+    case 'count':
+      say({ counted: { up: agents.filter(agent => agent.isUp()).length, refused } });
+      break;
+    case 'starts':
+      say({ starts: starts.splice(0) });
+      break;
+  }
+});
+process.on('disconnect', () => process.exit(0));
+say({ ready: true });
+
+function say(word: Word): void {
+  process.send?.(word);
+}
+
+function aKey(place: number): Key {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  return {
+    name: `${prefix}${place}`,
+    pool: pools[place % pools.length] ?? 'default',
+    publicKey: publicKey.export({ format: 'jwk' }).x ?? '',
+    privateKey,
+  };
+}
+
+function anAgent(key: Key) {
+  let socket: WebSocket | undefined;
+  let up = false;
+  let reports = 0;
+  /** What the center has not confirmed. */
+  const unreported = new Map<number, Report>();
+  const outgoing: string[] = [];
+
+  const send = (frame: FromAgent) => {
+    outgoing.push(JSON.stringify(frame));
+    if (outgoing.length === 1) setImmediate(flush);
+  };
+  const flush = () => {
+    const frames = outgoing.splice(0);
+    // Some hundred bytes each; a message may have 256 KiB.
+    if (socket?.readyState === WebSocket.OPEN)
+      for (let from = 0; from < frames.length; from += 200) socket.send(frames.slice(from, from + 200).join('\n'));
+  };
+  const report = (said: Report) => {
+    unreported.set(said.id, said);
+    send(said);
+  };
+
+  const take = (frame: FromCenter, arrived: number) => {
+    switch (frame.type) {
+      case 'challenge':
+        return socket?.send(JSON.stringify(hello(key, frame.nonce, [...unreported.values()])));
+      case 'welcome':
+        up = true;
+        for (const said of unreported.values()) send(said);
+        return;
+      case 'refused':
+        refused += 1;
+        return;
+      case 'start': {
+        const at = Date.now();
+        starts.push({ execution: frame.run.execution, arrived });
+        send({ type: 'done', keys: [frame.key] });
+        report({ type: 'report', id: ++reports, run: frame.run, state: 'started', at, pid: 1 });
+        report({ type: 'report', id: ++reports, run: frame.run, state: 'ended', outcome: 'succeeded', exitCode: 0, startedAt: at, at });
+        return;
+      }
+      case 'stop':
+        return send({ type: 'done', keys: [frame.key] });
+      case 'reported':
+        for (const id of frame.ids) unreported.delete(id);
+        return;
+      case 'ping':
+        return send({ type: 'pong', nonce: frame.nonce });
+    }
+  };
+
+  return {
+    isUp: () => up,
+    dial() {
+      const dialled = new WebSocket(`${url}/v1/agents`);
+      socket = dialled;
+      dialled.onmessage = message => {
+        if (socket === dialled) take(JSON.parse(String(message.data)) as FromCenter, Date.now());
+      };
+      dialled.onclose = () => {
+        if (socket === dialled) up = false;
+      };
+      dialled.onerror = () => {};
+    },
+    drop() {
+      up = false;
+      const old = socket;
+      socket = undefined;
+      // Bun's own, beside what browsers have: the peer sees the socket end without a closing.
+      (old as (WebSocket & { terminate(): void }) | undefined)?.terminate();
+    },
+  };
+}
+
+function hello({ name, pool, publicKey, privateKey }: Key, nonce: string, unreported: Report[]): Hello {
+  const runs = new Map(unreported.map(({ run }) => [runKey(run), { run, state: 'ended' as const }]));
+  return {
+    type: 'hello',
+    protocol: PROTOCOL,
+    name,
+    pool,
+    publicKey,
+    signature: sign(null, Buffer.from(helloText(nonce)), privateKey).toString('base64url'),
+    bootId: 'paper',
+    capabilities: {
+      os: 'linux',
+      arch: 'x64',
+      cpus: 1_000,
+      memoryMB: 1_000_000,
+      labels: {},
+      agentVersion: '0.1.0',
+      hostname: name,
+      treeKill: 'group',
+    },
+    runs: [...runs.values()],
+  };
+}
