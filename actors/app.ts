@@ -173,6 +173,7 @@ export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'app.publish';
 export const index = (context: AppContext, value: unknown) => ({
   parent: null,
+  pool: null,
   status: String(value),
   outcome: null,
   hosts: [],

@@ -192,6 +192,7 @@ export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'execution.create';
 export const index = (context: ExecutionContext, value: unknown) => ({
   parent: context.job,
+  pool: null,
   status: String(value),
   outcome: context.outcome,
   hosts: [...new Set(context.shards.flatMap(shard => [...shard.past.map(past => past.host), shard.host]).filter(host => host !== null))],

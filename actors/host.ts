@@ -241,6 +241,7 @@ export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'host.enroll';
 export const index = (context: HostContext, value: unknown) => ({
   parent: context.pool,
+  pool: null,
   status: String(value),
   outcome: null,
   hosts: [],

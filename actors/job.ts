@@ -171,9 +171,10 @@ export const version = 1;
 export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'job.register';
 
-export const index = (context: JobContext, value: unknown) => ({
+export const index = (context: JobContext, value: unknown, quarantined: boolean) => ({
   parent: context.config.app,
-  status: statusOf(context, value),
+  pool: context.config.pool,
+  status: quarantined ? 'quarantined' : statusOf(context, value),
   outcome: context.lastOutcome,
   hosts: [],
   at: context.createdAt,

@@ -97,6 +97,7 @@ export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'pool.create';
 export const index = (context: PoolContext, value: unknown) => ({
   parent: null,
+  pool: null,
   status: String(value),
   outcome: null,
   hosts: [],

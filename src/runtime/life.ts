@@ -22,7 +22,7 @@ interface KindOf {
   version: number;
   upgrades: Record<number, (snapshot: unknown) => unknown>;
   birth: string;
-  index(context: never, value: unknown): IndexFields;
+  index(context: never, value: unknown, quarantined: boolean): IndexFields;
   isOver(value: unknown): boolean;
   refusal(context: never, value: unknown, event: never): string | undefined;
 }
@@ -237,7 +237,7 @@ export function createLife(address: string, document: ActorDocument | undefined)
           state: text,
           owed: JSON.stringify(nextOwed),
           nextDue: over ? null : nextDueOf(timers),
-          index: kind.index(snapshot.context as never, snapshot.value),
+          index: kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
         },
         facts,
       };

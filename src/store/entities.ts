@@ -28,6 +28,7 @@ export const ActorEntity = defineEntity({
     /** Whether `owed` is anything but `[]`. */
     indebted: p.boolean(),
     parent: p.string().nullable(),
+    pool: p.string().nullable(),
     status: p.string(),
     outcome: p.string().nullable(),
     hosts: p.json<string[]>(),
@@ -37,9 +38,14 @@ export const ActorEntity = defineEntity({
     { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
     { name: 'actors_owing', properties: ['_id'], where: { indebted: true } },
     { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
-    { name: 'actors_parent', properties: ['kind', 'parent', 'at', '_id'], where: { parent: { $exists: true } } },
-    { name: 'actors_status', properties: ['kind', 'status', 'at', '_id'] },
-    { name: 'actors_outcome', properties: ['kind', 'outcome', 'at', '_id'], where: { outcome: { $exists: true } } },
+    // Executions are listed newest first, jobs by name. Of the other kinds there are few: their filters are looked up row by row.
+    { name: 'executions_parent', properties: ['parent', 'at', '_id'], where: { kind: 'execution' } },
+    { name: 'executions_status', properties: ['status', 'at', '_id'], where: { kind: 'execution' } },
+    { name: 'executions_outcome', properties: ['outcome', 'at', '_id'], where: { kind: 'execution', outcome: { $exists: true } } },
+    { name: 'jobs_parent', properties: ['parent', '_id'], where: { kind: 'job', parent: { $exists: true } } },
+    { name: 'jobs_pool', properties: ['pool', '_id'], where: { kind: 'job' } },
+    { name: 'jobs_status', properties: ['status', '_id'], where: { kind: 'job' } },
+    { name: 'jobs_outcome', properties: ['outcome', '_id'], where: { kind: 'job', outcome: { $exists: true } } },
   ],
 });
 

@@ -26,6 +26,9 @@ export const FEED_PAGE = 500;
 export interface IndexFields {
   /** execution: its job; job: its app; host: its pool. */
   parent: string | null;
+  /** job: its pool; null for all others. */
+  pool: string | null;
+  /** What the kind calls its state; a job in quarantine is `quarantined`. */
   status: string;
   outcome: string | null;
   /** Host ids an execution was placed on. */
@@ -119,6 +122,9 @@ export interface ListQuery {
   cursor?: string;
   order?: 'newest' | 'name';
   parent?: string;
+  pool?: string;
+  /** How the name begins. */
+  prefix?: string;
   status?: string[];
   outcome?: string[];
   host?: string;

@@ -192,6 +192,9 @@ describe('a job in /v1', () => {
       nextAt: null,
       quarantine: { reason: 'app gone is not published' },
     });
+    const listed = async (status: string) =>
+      (await door.get(`/v1/jobs?status=${status}`)).body.items.map((job: { name: string }) => job.name);
+    expect([await listed('quarantined'), await listed('idle'), await listed('idle,quarantined')]).toEqual([['a'], [], ['a']]);
     const refused = await door.post('/v1/jobs/a/trigger');
     expect({ status: refused.status, code: refused.body.error.code }).toEqual({ status: 409, code: 'quarantined' });
     await door.post('/v1/apps', { name: 'gone', url: 'http://h/x.zip', command: 'run' });
@@ -216,6 +219,12 @@ describe('a job in /v1', () => {
     const named = async (query: string) => (await door.get(`/v1/jobs?${query}`)).body.items.map((job: { name: string }) => job.name);
     expect(await named('app=my_app')).toEqual(['a', 'b']);
     expect(await named('status=disabled')).toEqual(['c']);
+    await door.post('/v1/pools', { name: 'other' });
+    await door.post('/v1/jobs', { name: 'db.dump', command: 'x', pool: 'other' });
+    expect(await named('pool=other')).toEqual(['db.dump']);
+    expect(await named('pool=default&prefix=d')).toEqual(['d']);
+    expect(await named('prefix=d&limit=1')).toEqual(['d']);
+    expect(await named('prefix=d')).toEqual(['d', 'db.dump']);
     for (const query of ['limit=0', 'limit=201', 'limit=x', 'cursor=zzz', 'status=bad']) {
       const { status, body } = await door.get(`/v1/jobs?${query}`);
       expect([status, body.error.field]).toEqual([400, query.split('=')[0]]);

@@ -18,9 +18,12 @@ const fields: FieldNames = { app: 'app', pool: 'pool', schedule: (place, issue) 
 
 const ListQuery = z.object({
   ...paging,
-  status: choices(['idle', 'running', 'disabled', 'deleting']).optional(),
+  status: choices(['idle', 'running', 'disabled', 'deleting', 'quarantined']).optional(),
   outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
   app: name().optional(),
+  pool: name().optional(),
+  /** How the name begins. */
+  prefix: name().optional(),
 });
 
 /** Throws Problem for a zone that nobody knows, before it is given to a schedule. */

@@ -131,7 +131,7 @@ export function poolRoutes(center: Desk): Route[] {
         const { address } = await one(views, 'pool', params.name);
         if (params.name === center.config.pool)
           throw new Problem('conflict', `pool ${params.name} is always there: it takes the jobs that name none`);
-        const jobs = (await all(views, 'job', { order: 'name' })).filter(job => job.context.config.pool === params.name);
+        const jobs = await all(views, 'job', { order: 'name', pool: params.name });
         if (jobs.length > 0)
           throw new Problem('conflict', `pool ${params.name} still has ${jobs.length} jobs, such as ${jobs[0]?.context.config.name}`);
         await runtime.ask(address, { type: 'pool.delete' });

@@ -17,9 +17,11 @@ const list = verb({
   says: 'lists jobs by name',
   takes: [],
   options: {
-    status: choice(['idle', 'running', 'disabled', 'deleting'], 'only these'),
+    status: choice(['idle', 'running', 'disabled', 'deleting', 'quarantined'], 'only these'),
     outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so the last time'),
     app: text('APP', 'only those of an app'),
+    pool: text('POOL', 'only those of a pool'),
+    prefix: text('TEXT', 'only those whose name begins so'),
     ...listOptions,
   },
   async run(call) {

@@ -88,11 +88,13 @@ function inListOrder(order: ListOrder, a: ListPlace, b: ListPlace): number {
   return order === 'name' ? compareText(a.address, b.address) : b.at - a.at || compareText(b.address, a.address);
 }
 
-function isWanted({ kind, life, index }: ActorDocument, query: ListQuery): boolean {
+function isWanted({ address, kind, life, index }: ActorDocument, query: ListQuery): boolean {
   return (
     kind === query.kind &&
     life !== 'tombstone' &&
     (query.parent === undefined || index.parent === query.parent) &&
+    (query.pool === undefined || index.pool === query.pool) &&
+    (query.prefix === undefined || address.startsWith(`${kind}/${query.prefix}`)) &&
     (query.status?.includes(index.status) ?? true) &&
     (query.outcome === undefined || (index.outcome !== null && query.outcome.includes(index.outcome))) &&
     (query.host === undefined || index.hosts.includes(query.host)) &&

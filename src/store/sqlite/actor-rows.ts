@@ -3,14 +3,14 @@ import type { ActorDocument } from '../store.ts';
 import { flag } from './connections.ts';
 
 export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
-  next_due as nextDue, parent, status, outcome, hosts, at`;
+  next_due as nextDue, parent, pool, status, outcome, hosts, at`;
 
 /** What ACTOR_COLUMNS selects: a document with its index fields spread out, `hosts` as JSON, and no booleans. */
 export type StoredActor = Omit<ActorDocument, 'quarantined' | 'index'> &
   Omit<ActorDocument['index'], 'hosts'> & { quarantined: number; hosts: string };
 
-export function asDocument({ parent, status, outcome, hosts, at, quarantined, ...row }: StoredActor): ActorDocument {
-  return { ...row, quarantined: quarantined === 1, index: { parent, status, outcome, hosts: JSON.parse(hosts), at } };
+export function asDocument({ parent, pool, status, outcome, hosts, at, quarantined, ...row }: StoredActor): ActorDocument {
+  return { ...row, quarantined: quarantined === 1, index: { parent, pool, status, outcome, hosts: JSON.parse(hosts), at } };
 }
 
 /** In the order all three writing statements name them; the last is the rev the document must follow. */
@@ -31,6 +31,7 @@ export function bindings(document: ActorDocument): (string | number | null)[] {
     flag(document.owed !== '[]'),
     document.kind,
     index.parent,
+    index.pool,
     index.status,
     index.outcome,
     JSON.stringify(index.hosts),

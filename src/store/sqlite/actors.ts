@@ -12,16 +12,18 @@ interface Parts extends Writing {
 export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'settle'>> {
   const birth = writer.prepare(
     `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, owed, next_due, armed, indebted,
-       kind, parent, status, outcome, hosts, at, _id, rev)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
+       kind, parent, pool, status, outcome, hosts, at, _id, rev)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
   );
   const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
     state = ?, owed = ?, next_due = ?, armed = ?, indebted = ?`;
   // Most turns change nothing that lists filter by. Not naming those columns spares their indexes, which SQLite would rewrite even for equal values.
   const plainTurn = writer.prepare(
-    `${TURN} where kind = ? and parent is ? and status = ? and outcome is ? and hosts = ? and at = ? and _id = ? and rev = ?`,
+    `${TURN} where kind = ? and parent is ? and pool is ? and status = ? and outcome is ? and hosts = ? and at = ? and _id = ? and rev = ?`,
   );
-  const movingTurn = writer.prepare(`${TURN}, kind = ?, parent = ?, status = ?, outcome = ?, hosts = ?, at = ? where _id = ? and rev = ?`);
+  const movingTurn = writer.prepare(
+    `${TURN}, kind = ?, parent = ?, pool = ?, status = ?, outcome = ?, hosts = ?, at = ? where _id = ? and rev = ?`,
+  );
 
   /** Whether the document took the place of its predecessor. */
   const write = (document: ActorDocument): boolean => {

@@ -1,9 +1,11 @@
-/** The ORM brings the tables to what the entities say. */
+/** The ORM brings the tables to what the entities say; what it does not know is added, and rows of an older version get what is new. */
 import { MikroORM, NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql';
 import { entities } from '../entities.ts';
+import { PLACEMENTS } from './placements.ts';
+import { UPGRADES } from './upgrades.ts';
 
 /** Safe to run again after a crash in the middle: the version is written last. `safe` never drops a column or table. */
-export async function migrate(file: string, { pageBytes, version }: { pageBytes: number; version: number }): Promise<void> {
+export async function migrate(file: string, { pageBytes, from, to }: { pageBytes: number; from: number; to: number }): Promise<void> {
   const orm = await MikroORM.init({
     driver: SqliteDriver,
     driverOptions: new NodeSqliteDialect(file),
@@ -16,8 +18,10 @@ export async function migrate(file: string, { pageBytes, version }: { pageBytes:
     await orm.em.execute('pragma journal_mode = wal');
     await orm.em.execute('pragma synchronous = full');
     await orm.schema.update({ safe: true });
+    const steps = Object.entries(UPGRADES).filter(([version]) => Number(version) > from);
+    for (const sql of [...PLACEMENTS, ...steps.flatMap(([, statements]) => statements)]) await orm.em.execute(sql);
     await orm.em.execute(`insert or ignore into meta (_id, value) values ('probe', 0)`);
-    await orm.em.execute(`insert or replace into meta (_id, value) values ('schemaVersion', ${version})`);
+    await orm.em.execute(`insert or replace into meta (_id, value) values ('schemaVersion', ${to})`);
   } finally {
     await orm.close();
   }

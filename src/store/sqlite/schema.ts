@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { primaryCode } from './errors.ts';
 
 /** +1 with every change of the entities. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /**
  * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk: halves of SQLite's usual 4,096
@@ -16,7 +16,7 @@ const SCHEMA_VERSION = 1;
 const PAGE_BYTES = 2_048;
 
 /** Tables of ours: what else lies in a file makes it somebody else's. */
-const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta'];
+const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements'];
 
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
@@ -29,7 +29,10 @@ export async function prepareSchema(file: string): Promise<void> {
       `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
     );
   }
-  if (version < SCHEMA_VERSION) await (await import('./migrate.ts')).migrate(file, { pageBytes: PAGE_BYTES, version: SCHEMA_VERSION });
+  if (version < SCHEMA_VERSION) {
+    const { migrate } = await import('./migrate.ts');
+    await migrate(file, { pageBytes: PAGE_BYTES, from: version, to: SCHEMA_VERSION });
+  }
 }
 
 /** 0 when there is nothing yet. */

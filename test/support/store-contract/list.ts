@@ -90,6 +90,37 @@ export function listContract(underTest: StoreUnderTest): void {
       expect(await names({ parent: 'p', order: 'name' })).toEqual(['1', '2']);
     });
 
+    test('filters by pool and by how the name begins, page by page', async () => {
+      const inPool = (name: string, pool: string | null) =>
+        aWrite({ address: `job/${name}`, index: { pool, status: 'idle', parent: 'a' } });
+      await underTest.store.commit([
+        inPool('a', 'fast'),
+        inPool('n', 'fast'),
+        inPool('n.1', 'slow'),
+        inPool('n.2', 'fast'),
+        inPool('o', null),
+        aWrite({ address: 'execution/n' }),
+      ]);
+      const jobs = async (query: Partial<ListQuery>) =>
+        (await pages({ kind: 'job', order: 'name', limit: 1, ...query })).flat().map(address => address.slice('job/'.length));
+      expect(await jobs({ pool: 'fast' })).toEqual(['a', 'n', 'n.2']);
+      expect(await jobs({ prefix: 'n' })).toEqual(['n', 'n.1', 'n.2']);
+      expect(await jobs({ prefix: 'n.', pool: 'fast' })).toEqual(['n.2']);
+      expect(await jobs({ prefix: 'n', status: ['idle', 'running'], parent: 'a' })).toEqual(['n', 'n.1', 'n.2']);
+      expect(await jobs({ prefix: '%' })).toEqual([]);
+      expect(await jobs({ prefix: 'n', order: 'newest', pool: 'slow' })).toEqual(['n.1']);
+      expect(await names({ kind: 'execution', prefix: 'n' })).toEqual(['n']);
+    });
+
+    test('follows what an actor is listed by', async () => {
+      const at = (rev: number, index: object) => underTest.store.commit([aWrite({ address: 'execution/1', rev, index })]);
+      await at(1, { hosts: [], status: 'pending' });
+      await at(2, { hosts: ['h1', 'h2'], status: 'running' });
+      expect([await names({ host: 'h1' }), await names({ host: 'h2', status: ['running'] })]).toEqual([['1'], ['1']]);
+      await at(3, { hosts: ['h2', 'h3'], status: 'done', outcome: 'failed' });
+      expect([await names({ host: 'h1' }), await names({ host: 'h3', outcome: ['failed'] })]).toEqual([[], ['1']]);
+    });
+
     test('takes no quotes of a filter for syntax', async () => {
       const odd = `h"1'\\`;
       await underTest.store.commit([aWrite({ address: 'execution/1', index: { parent: odd, hosts: [odd] } })]);

@@ -1,0 +1,164 @@
+/** Lists on SQLite: whatever filters come together, an index leads to the page; and what a database of an earlier version needs for that. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { listCursor } from '../../src/store/cursor.ts';
+import { questionsOf } from '../../src/store/sqlite/list.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import type { ListQuery } from '../../src/store/store.ts';
+import { aWrite } from '../support/store-builders.ts';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'troupe-lists-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const onFile = <T>(work: (db: DatabaseSync) => T): T => {
+  const db = new DatabaseSync(join(directory, 'troupe.sqlite'));
+  try {
+    return work(db);
+  } finally {
+    db.close();
+  }
+};
+
+/** Every choice of some of the filters. */
+const choicesOf = <T extends object>(filters: T[]): T[] =>
+  filters.reduce<T[]>((some, filter) => some.concat(some.map(chosen => ({ ...chosen, ...filter }))), [{} as T]);
+
+const after = (kind: string, order: 'newest' | 'name') => listCursor(order, { at: 9, address: `${kind}/m` });
+const filters: Record<string, Partial<ListQuery>[]> = {
+  execution: [
+    { parent: 'j' },
+    { status: ['running'] },
+    { status: ['pending', 'done'] },
+    { outcome: ['failed'] },
+    { outcome: ['succeeded', 'lost'] },
+    { host: 'h' },
+    { from: 1 },
+    { to: 10 },
+    { cursor: after('execution', 'newest') },
+  ],
+  job: [
+    { parent: 'a' },
+    { pool: 'p' },
+    { status: ['quarantined'] },
+    { status: ['idle', 'running'] },
+    { outcome: ['failed'] },
+    { prefix: 'n' },
+    { cursor: after('job', 'name') },
+  ],
+  host: [{ parent: 'p' }, { status: ['ready', 'lost'] }, { cursor: after('host', 'name') }],
+  app: [{ status: ['enabled'] }, { cursor: after('app', 'name') }],
+  pool: [{ cursor: after('pool', 'name') }],
+};
+
+/** What SQLite would do, without the texts of lists that come as one parameter. */
+const planOf = (db: DatabaseSync, query: ListQuery): string[] =>
+  questionsOf(query).flatMap(({ sql, values }) =>
+    db
+      .prepare(`explain query plan ${sql}`)
+      .all(...values)
+      .map(row => String(row.detail))
+      .filter(detail => !/json_each|^LIST SUBQUERY|^CORRELATED|BLOOM FILTER/.test(detail)),
+  );
+
+describe('the plan of a list', () => {
+  test('is a search in the order of the list, whatever is asked for together', async () => {
+    await (await createSqliteStore({ directory })).close();
+    onFile(db => {
+      const wrong = Object.entries(filters).flatMap(([kind, its]) =>
+        choicesOf(its).flatMap(chosen => {
+          const query: ListQuery = { kind, limit: 50, order: kind === 'execution' ? 'newest' : 'name', ...chosen };
+          return planOf(db, query)
+            .filter(detail => /^SCAN|TEMP B-TREE/.test(detail) || !detail.includes('SEARCH'))
+            .map(detail => [query, detail]);
+        }),
+      );
+      expect(wrong).toEqual([]);
+    });
+  });
+
+  const begins: [Partial<ListQuery> & { kind: string }, string][] = [
+    [{ kind: 'execution', parent: 'j', outcome: ['succeeded'] }, 'executions_parent (parent=?'],
+    [{ kind: 'execution', parent: 'j', from: 1, to: 5 }, 'executions_parent (parent=? AND at>? AND at<?'],
+    [{ kind: 'execution', parent: 'j', status: ['running'] }, 'executions_status (status=?'],
+    [{ kind: 'execution', outcome: ['failed'], host: 'h' }, 'executions_outcome (outcome=?'],
+    [{ kind: 'execution', host: 'h', from: 1 }, 'SEARCH placements USING PRIMARY KEY (host=? AND since>?'],
+    [{ kind: 'execution', host: 'h', cursor: after('execution', 'newest') }, 'PRIMARY KEY (host=? AND (since,actor)<(?,?)'],
+    [{ kind: 'job', order: 'name', status: ['quarantined'] }, 'jobs_status (status=? AND _id>? AND _id<?'],
+    [{ kind: 'job', order: 'name', pool: 'p', status: ['idle'] }, 'jobs_pool (pool=?'],
+    [{ kind: 'job', order: 'name', parent: 'a', pool: 'p' }, 'jobs_parent (parent=?'],
+    [{ kind: 'job', order: 'name', prefix: 'n' }, 'sqlite_autoindex_actors_1 (_id>? AND _id<?'],
+  ];
+  test('begins where the index of the leading filter says', async () => {
+    await (await createSqliteStore({ directory })).close();
+    onFile(db => {
+      for (const [query, search] of begins) expect(planOf(db, { limit: 5, ...query })[0]).toContain(search);
+    });
+  });
+});
+
+describe('placements', () => {
+  const stored = () =>
+    onFile(db =>
+      db
+        .prepare('select host, actor from placements order by 1, 2')
+        .all()
+        .map(row => `${row.host} ${row.actor}`),
+    );
+
+  test('follow the hosts of an execution and leave with it', async () => {
+    const store = await createSqliteStore({ directory });
+    const placed = (rev: number, hosts: string[]) => store.commit([aWrite({ address: 'execution/e', rev, index: { hosts } })]);
+    await placed(1, []);
+    expect(stored()).toEqual([]);
+    await placed(2, ['h1', 'h2']);
+    expect(stored()).toEqual(['h1 execution/e', 'h2 execution/e']);
+    await placed(3, ['h2', 'h3']);
+    expect(stored()).toEqual(['h2 execution/e', 'h3 execution/e']);
+    await store.close();
+    onFile(db => db.exec(`delete from actors where _id = 'execution/e'`));
+    expect(stored()).toEqual([]);
+  });
+});
+
+describe('a database of version 1', () => {
+  test('is brought up to date with everything that lists ask for', async () => {
+    onFile(db => db.exec(readFileSync(join(import.meta.dir, 'fixtures/schema-1.sql'), 'utf8')));
+    const store = await createSqliteStore({ directory });
+    const names = async (query: Partial<ListQuery> & { kind: string }) =>
+      (await store.list({ limit: 9, ...query })).items.map(item => item.address.slice(query.kind.length + 1));
+    expect(await names({ kind: 'execution', host: 'h2' })).toEqual(['two', 'one']);
+    expect(await names({ kind: 'execution', host: 'h1', outcome: ['succeeded'] })).toEqual(['one']);
+    expect(await names({ kind: 'job', order: 'name', pool: 'fast' })).toEqual(['nightly']);
+    expect(await names({ kind: 'job', order: 'name', status: ['quarantined'] })).toEqual(['broken']);
+    expect(await names({ kind: 'job', order: 'name' })).toEqual(['broken', 'nightly']);
+    await store.commit([aWrite({ address: 'execution/three', index: { hosts: ['h2'], at: 6 } })]);
+    expect(await names({ kind: 'execution', host: 'h2' })).toEqual(['three', 'two', 'one']);
+    await store.close();
+
+    const schema = (at: string) => {
+      const db = new DatabaseSync(at);
+      const rows = db.prepare(`select name, sql from sqlite_master where sql is not null and name <> 'actors' order by name`).all();
+      db.close();
+      return rows.map(row => `${row.name} ${row.sql}`);
+    };
+    const fresh = join(directory, 'fresh');
+    await (await createSqliteStore({ directory: fresh })).close();
+    expect(schema(join(directory, 'troupe.sqlite'))).toEqual(schema(join(fresh, 'troupe.sqlite')));
+  });
+
+  test('is brought up to date again when the first time was cut short before its end', async () => {
+    onFile(db => db.exec(readFileSync(join(import.meta.dir, 'fixtures/schema-1.sql'), 'utf8')));
+    await (await createSqliteStore({ directory })).close();
+    onFile(db => db.exec(`update meta set value = 1 where _id = 'schemaVersion'`));
+    const store = await createSqliteStore({ directory });
+    expect((await store.list({ kind: 'execution', limit: 9, host: 'h2' })).items).toHaveLength(2);
+    await store.close();
+  });
+});
