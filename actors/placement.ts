@@ -54,14 +54,14 @@ export interface Placed {
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
 /** What one more run of this app would cost on this host. */
-function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): Cost {
+export function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): Cost {
   const shard = costOf(request.resources);
   if (!request.app || host.apps[request.app.name]) return shard;
   const app = costOf(request.app.resources);
   return { cpu: shard.cpu + app.cpu, memory: shard.memory + app.memory };
 }
 
-const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
+export const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
 
 /** Decides only; nothing is reserved yet. `missing` shards found no room. */
 export function place(hosts: LedgerHost[], request: RoomRequest): { placed: Placed[]; missing: number; reason: string | null } {

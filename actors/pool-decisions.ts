@@ -42,7 +42,7 @@ function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): Po
 export const RESERVED_MAX = 20_000;
 
 /** Places what fits of the request and says so to its execution; `rest` is what still waits. */
-function attempt(
+export function attempt(
   context: PoolContext,
   request: RoomRequest,
 ): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: RoomRequest | null; reason: string } {
@@ -101,7 +101,7 @@ function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | 
 }
 
 /** Room may have appeared: the waiting requests, oldest first; a large one that does not fit does not hold up a small one that does. */
-function served(context: PoolContext, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
+export function served(context: PoolContext, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
   if (context.waiting.length === 0) return { context, effects, facts };
   let next = context;
   const waiting: PoolContext['waiting'] = [];

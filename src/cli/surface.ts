@@ -152,6 +152,13 @@ export interface LogLine {
   leftOut?: number;
 }
 
+/** Why something runs, waits, or ended as it did. */
+export interface Explanation {
+  sentence: string;
+  at: string;
+  facts: { type: string; says: string; [value: string]: unknown }[];
+}
+
 export interface FeedFact {
   cursor: string;
   at: string;

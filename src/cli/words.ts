@@ -12,6 +12,10 @@ export function instant(iso: string | null | undefined, precision: 's' | 'ms' = 
   return precision === 's' ? `${day} ${time}` : `${day} ${time}.${String(at.getMilliseconds()).padStart(3, '0')}`;
 }
 
+/** A sentence of the center with its instants in the zone of whoever reads it. */
+export const localised = (sentence: string): string =>
+  sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g, iso => instant(iso, iso.endsWith('.000Z') ? 's' : 'ms'));
+
 /** Two units at most: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
 export function span(ms: number): string {
   if (ms < 9_950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;

@@ -49,6 +49,8 @@ export interface View<K extends Kind = Kind> {
   context: Contexts[K];
   quarantine: Quarantine | null;
   deadLetters: DeadLetter[];
+  /** Instants it is armed for. */
+  timers: Timer[];
 }
 
 export const decodeState = (document: ActorDocument): State => JSON.parse(document.state) as State;
@@ -66,5 +68,6 @@ export function viewOf<K extends Kind>(document: ActorDocument): View<K> {
     context: snapshot.context,
     quarantine: state.quarantine,
     deadLetters: state.dead,
+    timers: state.timers,
   };
 }

@@ -7,6 +7,7 @@ import type { Passwords } from '../../src/api/passwords.ts';
 import type { Route } from '../../src/api/routes.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { ManualClock } from '../support/manual-clock.ts';
 import { aWorld } from '../support/world.ts';
 
 export interface Line {
@@ -34,19 +35,22 @@ export async function aDoor({
   env = {},
   extra = [],
   store,
+  clock,
   change = {},
   passwords = cheapPasswords,
 }: {
   env?: Record<string, string>;
   extra?: Route[];
   store?: Store;
+  /** Of an earlier door, with its store: the center starts again. */
+  clock?: ManualClock;
   /** Parts of the center put in place of the real ones. */
   change?: Partial<Center>;
   /** The real ones cost a tenth of a second each. */
   passwords?: Passwords;
 } = {}) {
   const isNew = !(await store?.load('pool/default'));
-  const world = await aWorld({ ...(store ? { store } : {}), pool: isNew });
+  const world = await aWorld({ ...(store ? { store } : {}), ...(clock ? { clock } : {}), pool: isNew });
   const config = readConfig({ env: { TROUPE_AUTH: 'off', ...env }, machine: { cores: 2, timeZone: 'UTC' } });
   const log = listeningLog();
   const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log, passwords });

@@ -1,15 +1,19 @@
 /** Every fact of one actor, in order. */
 import { z } from 'zod';
-import { actors } from '../../../actors/index.ts';
+import { actors, type Kind } from '../../../actors/index.ts';
+import { nearest } from '../../nearest.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso } from '../fields.ts';
+import { notFound } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
 
 const Query = z.object({ limit: paging.limit, cursor: paging.cursor, after: paging.cursor });
 
-export const historyRoutes = ({ store }: Center): Route[] => [
+const isKind = (kind: string): kind is Kind => Object.hasOwn(actors, kind);
+
+export const historyRoutes = ({ store, views }: Center): Route[] => [
   route({
     method: 'GET',
     path: '/v1/history/:kind/:name',
@@ -17,11 +21,18 @@ export const historyRoutes = ({ store }: Center): Route[] => [
     says: 'Every fact of one actor, oldest first, behind `after`.',
     query: Query,
     async handle({ params: { kind, name }, query: { limit, after, cursor } }) {
-      if (!Object.hasOwn(actors, kind)) throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}`);
+      if (!isKind(kind)) {
+        const meant = nearest(kind.slice(0, 40), Object.keys(actors));
+        throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}${meant ? `; did you mean ${meant}?` : ''}`);
+      }
       const behind = after ?? cursor;
       const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
-      const address = `${kind}/${name.slice(0, 300)}`;
+      const address = `${kind}/${name.slice(0, 300)}` as const;
       const facts = await store.history({ address, limit: limit + 1, ...(behind === undefined ? {} : { after: { rev, place } }) });
+      // Facts are kept longer than what they are about: only where there is neither, there is nothing.
+      if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
+        throw await notFound(views, kind, name);
+      }
       const items = facts.slice(0, limit);
       const last = facts.length > limit ? items.at(-1) : undefined;
       return {

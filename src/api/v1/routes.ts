@@ -10,6 +10,7 @@ import { occurrenceRoutes } from './occurrences.ts';
 import { poolRoutes } from './pools.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './session.ts';
+import { whyRoutes } from './why.ts';
 
 export const v1Routes = (center: Desk): Route[] => [
   ...sessionRoutes(center),
@@ -21,4 +22,5 @@ export const v1Routes = (center: Desk): Route[] => [
   ...hostRoutes(center),
   ...poolRoutes(center),
   ...historyRoutes(center),
+  ...whyRoutes(center),
 ];

@@ -4,6 +4,7 @@ import { agent } from './agent.ts';
 import { apps } from './apps.ts';
 import { center } from './center.ts';
 import { executions } from './executions.ts';
+import { history } from './history.ts';
 import { hosts } from './hosts.ts';
 import { joinToken } from './join-token.ts';
 import { jobs } from './jobs.ts';
@@ -16,6 +17,7 @@ import { ready } from './ready.ts';
 import { trigger } from './trigger.ts';
 import { up } from './up.ts';
 import { watch } from './watch.ts';
+import { why } from './why.ts';
 
 export const VERBS: Record<string, Entry> = {
   up,
@@ -30,6 +32,8 @@ export const VERBS: Record<string, Entry> = {
   executions,
   logs,
   watch,
+  why,
+  history,
   next,
   hosts,
   pools,

@@ -54,7 +54,7 @@ export function createLine(columns: number, dim: (shown: string) => string): (fa
 }
 
 /** What the address says already is not said again. */
-const wordsOf = (address: string, data: Record<string, unknown> = {}): string =>
+export const wordsOf = (address: string, data: Record<string, unknown> = {}): string =>
   Object.entries(data)
     .filter(([name, value]) => value !== null && value !== undefined && value !== '' && !isSaidBy(address, name, value))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

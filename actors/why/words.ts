@@ -1,0 +1,165 @@
+/** The words of every reason. Nothing is decided here, and nowhere else is a reason put into words. */
+import type { Verdict } from '../vocabulary.ts';
+import type { Reason, Why } from './reason.ts';
+
+/** One sentence without a full stop. Never empty. */
+export const sentenceOf = (why: Why): string => why.lead.map(inWords).join('; ');
+
+/** Facts as they are told: type and values, and the words for them. */
+export const factsOf = (why: Why): (Reason & { says: string })[] =>
+  [...why.lead, ...why.more].map(reason => ({ ...reason, says: inWords(reason) }));
+
+/** A reason as a sentence without a full stop. */
+export function inWords(reason: Reason): string {
+  switch (reason.type) {
+    case 'quarantined':
+      return `${named(reason.who)} is in quarantine since ${reason.since}: ${reason.reason}`;
+    case 'refused':
+      return `job ${reason.job} ${reason.reason}`;
+    case 'deregistering':
+      return `job ${reason.job} is being deregistered, and waits until ${some(reason.open, 'execution')} of it ${reason.open === 1 ? 'is' : 'are'} done`;
+    case 'appSilent':
+      return `job ${reason.job} waits for app ${reason.app}, which ${reason.there ? 'has not answered yet' : 'is not published'}`;
+    case 'noSchedule':
+      return `job ${reason.job} has no schedule${reason.switchedOff ? ' that is switched on' : ''}: it runs when it is triggered`;
+    case 'noDueLeft':
+      return `job ${reason.job} has no due time left: its schedule has ended`;
+    case 'due':
+      return `job ${reason.job} is due next at ${reason.dueAt}, in ${span(reason.inMs)}`;
+    case 'overdue':
+      return `job ${reason.job} was due at ${reason.dueAt}, and its turn is about to come`;
+    case 'nextDue':
+      return `the next due time of job ${reason.job}, ${reason.dueAt}, would be ${fate(reason.verdict, reason.execution)}${because(reason.reason)}`;
+    case 'lastDue': {
+      const dues =
+        reason.count === 1
+          ? `the due time ${reason.from} of job ${reason.job} was`
+          : `${reason.count} due times of job ${reason.job} from ${reason.from} to ${reason.to} were`;
+      return `${dues} ${fate(reason.verdict, reason.execution)}${because(reason.reason)}`;
+    }
+    case 'lastExecution':
+      return `the last execution of job ${reason.job}, ${reason.execution}, ${ended(reason.outcome)}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}`;
+    case 'rehearsal':
+      return rehearsed(reason);
+    case 'moreOpen':
+      return `job ${reason.job} has ${some(reason.count, 'further execution')} open`;
+    case 'done':
+      return `execution ${reason.execution} ${ended(reason.outcome ?? 'lost')}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}${because(reason.reason)}`;
+    case 'cancelling':
+      return `execution ${reason.execution} is being ended${because(reason.reason)}; it waits until ${some(reason.left, 'shard')} ${reason.left === 1 ? 'is' : 'are'} over`;
+    case 'held':
+      return `execution ${reason.execution} ${reason.reason}`;
+    case 'backOff':
+      return `execution ${reason.execution} waits until ${reason.until} with attempt ${reason.attempt} of shard ${reason.item}${because(reason.reason)}`;
+    case 'noRoom':
+      return `execution ${reason.execution} waits for room in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: it ${reason.reason}`;
+    case 'roomSoon':
+      return `execution ${reason.execution} finds room in pool ${reason.pool} as soon as the pool looks again`;
+    case 'underWay':
+      return reason.what === 'request'
+        ? `execution ${reason.execution} is asking pool ${reason.pool} for room; the answer is on its way`
+        : `execution ${reason.execution} has room in pool ${reason.pool}; the news of it is on its way`;
+    case 'asksAgain':
+      return `execution ${reason.execution} asks pool ${reason.pool} for room again at ${reason.at}${because(reason.reason)}`;
+    case 'poolGone':
+      return `pool ${reason.pool} is not there`;
+    case 'hosts':
+      return poolHosts(reason);
+    case 'tooBig':
+      return `the hosts of pool ${reason.pool} that are ready could not take it even with nothing else on them`;
+    case 'free':
+      return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free, a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it takes nothing new now'}`;
+    case 'holder':
+      return `execution ${reason.execution} has ${reason.takes.cpus} cpu and ${reason.takes.memoryMB} MB of pool ${reason.pool} for ${some(reason.shards, 'shard')}`;
+    case 'shards':
+      return onHost(reason);
+    case 'shardEnded':
+      return `attempt ${reason.attempt} of shard ${reason.item} ${ended(reason.outcome)}${reason.host ? ` on host ${reason.host}` : ''}${because(reason.how)}`;
+    case 'host':
+      return `host ${reason.host} is ${reason.status}${reason.since ? `, last heard of at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}`;
+    case 'andMore':
+      return `and ${reason.count} more ${reason.what === 'holders' ? 'executions that have room' : reason.what}`;
+  }
+}
+
+const named = (address: string): string => address.replace('/', ' ');
+const because = (reason: string | null): string => (reason === null || reason === '' ? '' : `: ${reason}`);
+const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** `shard 3`, `shards 0, 1 and 4`, `100 shards`. */
+const shards = (items: number[]): string => {
+  if (items.length === 1) return `shard ${items[0]}`;
+  return items.length > 5 ? `${items.length} shards` : `shards ${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+};
+
+function onHost({ execution, status, items, host, since }: Extract<Reason, { type: 'shards' }>): string {
+  const they = items.length === 1 ? 'it is' : 'they are';
+  if (status === 'starting')
+    return `execution ${execution} starts ${shards(items)} on host ${host}, which has not said yet that ${they} running`;
+  if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not said yet that ${they} over`;
+  return `execution ${execution} runs ${shards(items)} on host ${host}${since ? ` since ${since}` : ''}`;
+}
+
+const ENDED: Record<string, string> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  timedOut: 'ran out of time',
+  cancelled: 'was cancelled',
+  lost: 'was lost',
+};
+const ended = (outcome: string): string => ENDED[outcome] ?? `ended ${outcome}`;
+
+/** What becomes of a due time, behind "was" or "would be". */
+function fate(verdict: Verdict, execution: string | null): string {
+  switch (verdict) {
+    case 'ran':
+      return `taken by execution ${execution}`;
+    case 'coalesced':
+      return `covered by execution ${execution}`;
+    case 'skippedOverlap':
+      return 'skipped';
+    case 'missedDown':
+      return 'missed';
+    case 'disabled':
+      return 'passed over';
+    case 'refused':
+      return 'refused';
+  }
+}
+
+function rehearsed(reason: Extract<Reason, { type: 'rehearsal' }>): string {
+  switch (reason.does) {
+    case 'starts':
+      return `triggered now, it would start at once on ${hosts(reason.hosts)}`;
+    case 'startsInPart':
+      return `triggered now, it would start in part on ${hosts(reason.hosts)}; the rest would wait, because its execution ${reason.reason}`;
+    case 'waits':
+      return `triggered now, it would wait, because its execution ${reason.reason}`;
+    case 'joins':
+      return `triggered now, it would join execution ${reason.execution}, which waits already`;
+    case 'refused':
+      return `triggered now, it would be refused: job ${reason.job} ${reason.reason}`;
+  }
+}
+
+const hosts = (names: string[]): string =>
+  names.length === 1 ? `host ${names[0]}` : names.length > 5 ? `${names.length} hosts` : `hosts ${names.join(', ')}`;
+
+function poolHosts({ pool, ready, notReady }: Extract<Reason, { type: 'hosts' }>): string {
+  const told = [...(ready > 0 ? [`${ready} ready`] : []), ...Object.entries(notReady).map(([status, count]) => `${count} ${status}`)];
+  return told.length === 0 ? `pool ${pool} has no hosts at all` : `hosts of pool ${pool}: ${told.join(', ')}`;
+}
+
+/** `850 ms`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
+function span(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`;
+  const seconds = Math.round(ms / 1_000);
+  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60];
+  const parts = [[days, 'd'] as const, [hours, 'h'] as const, [minutes, 'min'] as const, [seconds % 60, 's'] as const];
+  const first = parts.findIndex(([count]) => count > 0);
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}

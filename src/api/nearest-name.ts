@@ -1,0 +1,28 @@
+/** One actor by its name; where there is none, the answer names the one that was probably meant. */
+import type { Kind } from '../../actors/index.ts';
+import { nearest } from '../nearest.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
+import type { View } from '../runtime/document.ts';
+import type { Views } from '../runtime/views.ts';
+import { Problem } from './errors.ts';
+import { one } from './lookup.ts';
+
+/** Names looked through for the one that was meant: the first of their kind, or of an execution's job the latest. */
+export const NAMES_LOOKED = 200;
+
+/** Throws Problem `notFound`. */
+export async function oneOrNearest<K extends Kind>(views: Views, kind: K, name: string): Promise<View<K>> {
+  try {
+    return await one(views, kind, name);
+  } catch (error) {
+    if (error instanceof NoSuchActor) throw await notFound(views, kind, name, error);
+    throw error;
+  }
+}
+
+export async function notFound(views: Views, kind: Kind, name: string, cause?: unknown): Promise<Problem> {
+  const query = kind === 'execution' ? { parent: name.slice(0, 100).split('@')[0] ?? '' } : { order: 'name' as const };
+  const known = (await views.list(kind, { ...query, limit: NAMES_LOOKED })).items.map(view => view.address.slice(kind.length + 1));
+  const meant = nearest(name.slice(0, 300), known);
+  return new Problem('notFound', `there is no ${kind} ${name.slice(0, 100)}${meant ? `; did you mean ${meant}?` : ''}`, { cause });
+}

@@ -1,0 +1,61 @@
+/** Why something runs or does not. What is committed is collected here; what follows from it, `actors/why` says by the functions that decide. */
+import { whyExecution, hostsUsed } from '../../../actors/why/execution.ts';
+import { OPEN_SHOWN, whyJob } from '../../../actors/why/job.ts';
+import type { Why } from '../../../actors/why/reason.ts';
+import { factsOf, sentenceOf } from '../../../actors/why/words.ts';
+import type { View } from '../../runtime/document.ts';
+import type { Center } from '../center.ts';
+import { iso } from '../fields.ts';
+import { oneOrNearest } from '../nearest-name.ts';
+import { type Route, route } from '../routes.ts';
+
+/** Hosts of a pool that are not ready, as many as are looked up. */
+const HOSTS_LOOKED = 100;
+
+const isThere = <T>(thing: T | undefined): thing is T => thing !== undefined;
+
+export function whyRoutes(center: Center): Route[] {
+  const { views, store, clock } = center;
+
+  /** The pool, those of its hosts that are not ready, and the hosts that the executions are on. */
+  async function around(pool: string, executions: View<'execution'>[]) {
+    const status = ['joining', 'draining', 'suspect', 'lost'];
+    const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_LOOKED, order: 'name' })).items;
+    const known = new Set(notReady.map(host => host.context.id));
+    const others = [...new Set(executions.flatMap(hostsUsed))].filter(id => !known.has(id)).slice(0, HOSTS_LOOKED);
+    const used = await Promise.all(others.map(id => views.get(`host/${id}`)));
+    return { pool: await views.get(`pool/${pool}`), hosts: [...notReady, ...used.filter(isThere)] };
+  }
+  const answer = (at: number, why: Why) => ({ sentence: sentenceOf(why), at: iso(at), facts: factsOf(why) });
+
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/jobs/:name/why',
+      access: 'user',
+      says: 'Why a job runs or does not, in a sentence, with the facts behind it.',
+      async handle({ params }) {
+        const job = await oneOrNearest(views, 'job', params.name);
+        const { config, open: ids } = job.context;
+        const open = (await Promise.all(ids.slice(0, OPEN_SHOWN).map(({ id }) => views.get(`execution/${id}`)))).filter(isThere);
+        const app = config.app === null ? undefined : await views.get(`app/${config.app}`);
+        const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
+        const at = clock.now();
+        const { trigger, ...why } = whyJob({ job, app, open, last, ...(await around(config.pool, open)) }, at);
+        return { ...answer(at, why), trigger };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/executions/:id/why',
+      access: 'user',
+      says: 'Why an execution waits, runs, or ended as it did, in a sentence, with the facts behind it.',
+      async handle({ params }) {
+        const execution = await oneOrNearest(views, 'execution', params.id);
+        const job = await views.get(`job/${execution.context.job}`);
+        const place = await around(execution.context.config.pool, [execution]);
+        return answer(clock.now(), whyExecution({ execution, job, ...place }));
+      },
+    }),
+  ];
+}

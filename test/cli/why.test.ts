@@ -1,0 +1,70 @@
+/** Against a real center and a real agent. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { aRealHouse, type House } from '../support/house.ts';
+import { aShell, troupe } from './support/shell.ts';
+
+let house: House;
+beforeAll(async () => {
+  house = await aRealHouse({ cpus: 1, memoryMB: 512 });
+  await house.startCenter();
+  house.startAgent('west-1');
+  await house.ready('west-1');
+}, 60_000);
+afterAll(() => house.close());
+
+const type = (line: string | string[]) => troupe(line, aShell({ env: { TROUPE_URL: house.url } }));
+
+describe('troupe why', () => {
+  test('says of a job without a schedule what a trigger would do', async () => {
+    await type('jobs create idle -- true');
+    expect(await type('why idle')).toEqual({
+      exit: 0,
+      out: 'job idle has no schedule: it runs when it is triggered\n  triggered now, it would start at once on host west-1\n',
+      said: [],
+    });
+  });
+
+  test('says how much an execution waits for, and how much is free where', async () => {
+    await type('jobs create big --cpus 1.5 -- true');
+    const execution = (await type('trigger big')).out.trim();
+    const { out } = await type(`why ${execution}`);
+    expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?/g, 'NOW').split('\n')).toEqual([
+      `execution ${execution} waits for room in pool default since NOW: it needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
+      '  the hosts of pool default that are ready could not take it even with nothing else on them',
+      '  host west-1 has 1 of 1 cpu and 512 of 512 MB free, a shard takes 1.5 cpu and 64 MB there: too little cpu',
+      '',
+    ]);
+    expect((await type('why big')).out).toContain(out.split('\n')[0] ?? '');
+  });
+
+  test('says that a job is disabled, to programs too', async () => {
+    await type('jobs create off --disabled --cron 0/10_*_*_*_*_? -- true'.split(' ').map(word => word.replaceAll('_', ' ')));
+    expect((await type('why off')).out).toStartWith('job off is disabled\n');
+    expect(JSON.parse((await type('why off --json')).out)).toMatchObject({
+      sentence: 'job off is disabled',
+      trigger: { does: 'refused', reason: 'is disabled' },
+      facts: [{ type: 'refused', says: 'job off is disabled', job: 'off' }],
+    });
+  });
+
+  test('names what may have been meant', async () => {
+    await type('jobs create nightly -- true');
+    expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', said: ['troupe: there is no job nihgtly; did you mean nightly?'] });
+  });
+});
+
+describe('troupe history', () => {
+  test('tells every fact of a thing in order', async () => {
+    await type('jobs create told -- true');
+    await type('jobs disable told');
+    const { out } = await type('history job/told');
+    expect(out.split('\n').map(line => line.slice('2026-11-22 09:00:00.000'.length).trim())).toEqual([
+      'FACT            WHAT',
+      'job.registered  version=1',
+      'job.disabled    kill=false',
+      '',
+    ]);
+    expect((await type('history job/tld')).said).toEqual(['troupe: there is no job tld; did you mean told?']);
+    expect((await type('history told')).said).toEqual(['troupe: KIND/NAME is "told", but must be such as job/hello or pool/default']);
+  });
+});
