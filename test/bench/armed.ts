@@ -5,16 +5,14 @@
  * The jobs are put into the store as a center would have left them (see `seed.ts`); from then on everything goes through the front door. A center counts as
  * armed when the last due time that it met late is behind it: what is seen in its facts, not what it says of itself.
  */
-import type { JobConfig } from '../../actors/config.ts';
 import { feedCursor } from '../../src/store/cursor.ts';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
-import { aJob } from '../support/builders.ts';
 import { type House, until } from '../support/house.ts';
 import { type Seen, watchFacts } from './facts.ts';
 import { aPaperFleet } from './fleet.ts';
 import { aBareHouse, askDatabase, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
-import { aRegistered, fill } from './seed.ts';
+import { fill, scheduledJobs } from './seed.ts';
 
 /** A due time decided later than this was not met. */
 const ON_TIME_MS = 100;
@@ -29,7 +27,7 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
 async function armed(count: number, spread: 'hourly' | 'daily', goalMs: number, goalMB: number): Promise<BenchResult> {
   const house = await aBareHouse();
   try {
-    const seededMs = await seed(house, count, place => aScheduled(place, spread === 'hourly' ? hourly(place) : daily(place)), Date.now());
+    const seededMs = await seed(house, count, spread === 'hourly' ? hourly : daily, Date.now());
     await house.startCenter();
     const firstMemory = memoryOf(house.centerPid);
     const rounds: { served: number; armed: number; memory: number }[] = [];
@@ -73,8 +71,9 @@ async function armed(count: number, spread: 'hourly' | 'daily', goalMs: number, 
 async function missed(count: number): Promise<BenchResult> {
   const house = await aBareHouse();
   try {
-    await seed(house, count, place => aScheduled(place, onceWithin(Date.now() - 1.1 * HOUR, HOUR, place, count)), Date.now() - 2 * HOUR);
-    await seed(house, 1, () => ({ ...aScheduled(0, '* * * * * ?'), name: 'eachSecond', overlap: 'skip' }), Date.now());
+    const from = Date.now() - 1.1 * HOUR;
+    await seed(house, count, place => onceWithin(from, place, count), from - HOUR);
+    await seed(house, 1, () => '* * * * * ?', Date.now(), 'eachSecond');
     const began = Date.now();
     await house.startCenter();
     const served = Date.now() - began;
@@ -82,7 +81,7 @@ async function missed(count: number): Promise<BenchResult> {
     let lastDecided = began;
     const seconds: { due: number; late: number }[] = [];
     const onFact = ({ type, arrived, data }: Seen) => {
-      if (data.job === 'eachSecond') {
+      if (data.job === 'eachSecond0000000') {
         const due = Date.parse(String(data.dueAt ?? data.from));
         if (due > began + served) seconds.push({ due, late: arrived - due });
       } else if (type === 'job.skipped') {
@@ -123,28 +122,21 @@ async function missed(count: number): Promise<BenchResult> {
   }
 }
 
-const aScheduled = (place: number, cron: string): JobConfig =>
-  aJob({
-    name: `job${String(place).padStart(7, '0')}`,
-    command: ['true'],
-    schedules: [{ type: 'cron', cron, timeZone: 'UTC' }],
-    resources: { cpus: 0.01, memoryMB: 1 },
-  });
-
 /** A step that shares no factor with the cycle reaches every second of it. */
 const hourly = (place: number): string => `${place % 60} ${Math.floor(place / 60) % 60} * * * ?`;
 const daily = (place: number): string => `${place % 60} ${Math.floor(place / 60) % 60} ${Math.floor(place / 3_600) % 24} * * ?`;
 
-/** A time of day within the span, in UTC. */
-function onceWithin(from: number, span: number, place: number, count: number): string {
-  const at = new Date(from + Math.floor((place * span) / count));
+/** A time of day within the hour that begins then. */
+function onceWithin(from: number, place: number, count: number): string {
+  const at = new Date(from + Math.floor((place * HOUR) / count));
   return `${at.getUTCSeconds()} ${at.getUTCMinutes()} ${at.getUTCHours()} * * ?`;
 }
 
-async function seed(house: House, count: number, config: (place: number) => JobConfig, at: number): Promise<number> {
+async function seed(house: House, count: number, cronOf: (place: number) => string, at: number, prefix = 'job'): Promise<number> {
   const began = performance.now();
   const store = await createSqliteStore({ directory: dataOf(house) });
-  await fill(store, count, place => aRegistered(config(place), at));
+  const job = scheduledJobs({ command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
+  await fill(store, count, place => job({ name: `${prefix}${String(place).padStart(7, '0')}`, cron: cronOf(place), at }));
   await store.close();
   return performance.now() - began;
 }

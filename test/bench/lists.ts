@@ -3,11 +3,10 @@
  * in a mixed order; every kind of question has to keep to the goal by itself.
  */
 import { createSqliteStore } from '../../src/store/sqlite.ts';
-import { aJob } from '../support/builders.ts';
 import type { House } from '../support/house.ts';
 import { aBareHouse, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
-import { aRegistered, anExecution, fill, played } from './seed.ts';
+import { executionsOf, fill, played, scheduledJobs } from './seed.ts';
 
 const HOSTS = 20;
 const GOAL_MS = 50;
@@ -96,28 +95,28 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
 /** Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still run. The host `quiet` has had a single run, long ago. */
 async function seed(house: House, jobs: number, executions: number, from: number, until: number): Promise<void> {
   const store = await createSqliteStore({ directory: dataOf(house) });
-  const configOf = (place: number) =>
-    aJob({ name: `job${String(place).padStart(5, '0')}`, schedules: [{ type: 'cron', cron: '0 0 3 1 1 ?', timeZone: 'UTC' }] });
-  await fill(store, jobs, place => aRegistered(configOf(place), from));
-  const names = [...Array.from({ length: HOSTS }, (_, place) => `host${place}`), 'quiet'];
-  await fill(store, names.length, place => aHost(names[place] ?? '', from));
-  const configs = Array.from({ length: jobs }, (_, place) => configOf(place));
+  const job = scheduledJobs({});
+  const nameOf = (place: number) => `job${String(place % jobs).padStart(5, '0')}`;
+  await fill(store, jobs, place => job({ name: nameOf(place), cron: '0 0 3 1 1 ?', at: from }));
+  const hosts = [...Array.from({ length: HOSTS }, (_, place) => `host${place}`), 'quiet'];
+  await fill(store, hosts.length, place => aHost(hosts[place] ?? '', from));
+  const ends = {
+    running: executionsOf({}, null),
+    lost: executionsOf({}, 'lost'),
+    cancelled: executionsOf({}, 'cancelled'),
+    failed: executionsOf({}, 'failed'),
+    succeeded: executionsOf({}, 'succeeded'),
+  };
+  const endOf = (place: number): keyof typeof ends => {
+    if (place >= executions - 50) return 'running';
+    if (place % 5_000 === 1) return 'lost';
+    if (place % 5_000 === 2) return 'cancelled';
+    return place % 50 === 3 ? 'failed' : 'succeeded';
+  };
   const stepMs = (until - from) / executions;
   await fill(store, executions, place => {
-    const config = configs[(place * 7_919) % jobs];
-    if (!config) throw new Error('there is no such job');
-    const name = place === 5 ? 'quiet' : `host${(place * 31) % HOSTS}`;
-    const outcome =
-      place >= executions - 50
-        ? null
-        : place % 5_000 === 1
-          ? 'lost'
-          : place % 5_000 === 2
-            ? 'cancelled'
-            : place % 50 === 3
-              ? 'failed'
-              : 'succeeded';
-    return anExecution({ config, at: Math.round(from + place * stepMs), host: { id: name, name }, outcome });
+    const host = place === 5 ? 'quiet' : `host${(place * 31) % HOSTS}`;
+    return ends[endOf(place)]({ job: nameOf(place * 7_919), at: Math.round(from + place * stepMs), host });
   });
   await store.close();
 }

@@ -1,15 +1,20 @@
 /**
- * Fills a store with what a center would have written, without the years it would take: every document and fact is made by the runtime's own `createLife` from
- * the machines' own decisions, event by event; only the way there is shorter. An actor is written once, at the end of what is played (so its `rev` is 1),
- * and what it owed counts as carried out.
+ * Fills a store with what a center would have written, without the years it would take. Documents and facts are made by the runtime's own `createLife` from
+ * the machines' own decisions, event by event (`played`). A million of them are copies of one that was played, with other names and instants put in; each
+ * CHECKth is played as well, and the two must be the same to the letter. Shorter than in life is only the way: an actor is written once, at the end of
+ * what is played (so its `rev` is 1), and what it owed counts as carried out.
  */
-import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
 import type { JobConfig } from '../../actors/config.ts';
+import { nextAtOf } from '../../actors/due.ts';
+import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
 import { systemIds } from '../../src/ids.ts';
 import { createLife } from '../../src/runtime/life.ts';
+import { partitionOf } from '../../src/runtime/partition.ts';
 import type { Store, Write } from '../../src/store/store.ts';
+import { aJob } from '../support/builders.ts';
 
 const BATCH = 2_000;
+const CHECK = 1_009;
 const NONE: ReadonlySet<string> = new Set();
 
 interface Step {
@@ -17,8 +22,8 @@ interface Step {
   event: { type: string };
 }
 
-/** What stands in the store after these events. `facts: false` leaves history out, for stores that are about something else. */
-export function played(address: string, steps: Step[], { facts = true } = {}): Write {
+/** What stands in the store after these events. */
+export function played(address: string, steps: Step[]): Write {
   const life = createLife(address, undefined);
   for (const { at, event } of steps) {
     const taken = life.take({ kind: 'tell', event, origin: null }, { at, chance: 0.5, salt: '000000' });
@@ -26,41 +31,82 @@ export function played(address: string, steps: Step[], { facts = true } = {}): W
   }
   const write = life.write(systemIds.short(16), NONE);
   if (!write) throw new Error(`nothing came of ${address}`);
-  return { document: { ...write.document, owed: '[]' }, facts: facts ? write.facts : [] };
+  return { document: { ...write.document, owed: '[]' }, facts: write.facts };
 }
 
 export async function fill(store: Store, count: number, write: (place: number) => Write): Promise<void> {
   let batch: Write[] = [];
   for (let place = 0; place < count; place++) {
     batch.push(write(place));
-    if (batch.length === BATCH || place === count - 1) {
-      const results = await store.commit(batch);
-      if (!results.every(({ committed }) => committed)) throw new Error('the store has some of these already');
-      batch = [];
-    }
+    if (batch.length < BATCH && place < count - 1) continue;
+    const results = await store.commit(batch);
+    if (!results.every(({ committed }) => committed)) throw new Error('the store has some of these already');
+    batch = [];
   }
 }
 
-export const aRegistered = (config: JobConfig, at: number): Write =>
+/** Copies of `model`: each text of `marks` gives way to the one in its place. Marks must be texts that occur nowhere else in it. */
+function copier(model: Write, marks: string[]): (texts: string[], again: () => Write) => Write {
+  const pieces = JSON.stringify(model).split(new RegExp(`(${marks.map(mark => mark.replace(/[.*+?]/g, '\\$&')).join('|')})`));
+  const places = pieces.map(piece => marks.indexOf(piece));
+  let copies = 0;
+  return (texts, again) => {
+    const copy = JSON.parse(
+      pieces.map((piece, place) => ((places[place] ?? -1) < 0 ? piece : texts[places[place] ?? 0])).join(''),
+    ) as Write;
+    copy.document.writeId = systemIds.short(16);
+    copy.document.partition = partitionOf(copy.document.address);
+    if (copies++ % CHECK === 0) mustEqual(copy, again());
+    return copy;
+  };
+}
+
+function mustEqual(copy: Write, real: Write): void {
+  const plain = ({ document, facts }: Write) => JSON.stringify({ document: { ...document, writeId: '' }, facts });
+  if (plain(copy) !== plain(real)) throw new Error(`a copy differs from what was played:\n${plain(copy)}\n${plain(real)}`);
+}
+
+const EPOCH = Date.UTC(2001, 1, 3, 4, 5, 6, 789);
+const YEARLY = '58 57 22 30 11 ?';
+
+const registered = (config: JobConfig, at: number): Write =>
   played(`job/${config.name}`, [{ at, event: { type: 'job.register', config } as Step['event'] }]);
 
-/** One execution from birth to end, a second long, on one host. `outcome` null: it still runs. */
-export function anExecution({
-  config,
-  at,
-  host,
-  outcome,
-}: {
-  config: JobConfig;
+/** Registered jobs like `like`, by name and cron pattern (UTC). */
+export function scheduledJobs(like: Partial<JobConfig>): (job: { name: string; cron: string; at: number }) => Write {
+  const configOf = (name: string, cron: string) => aJob({ ...like, name, schedules: [{ type: 'cron', cron, timeZone: 'UTC' }] });
+  const model = configOf('markOfName', YEARLY);
+  const copy = copier(registered(model, EPOCH), ['markOfName', YEARLY, String(nextAtOf(model, EPOCH)), String(EPOCH)]);
+  return ({ name, cron, at }) => {
+    const config = configOf(name, cron);
+    return copy([name, cron, String(nextAtOf(config, at)), String(at)], () => registered(config, at));
+  };
+}
+
+interface Past {
+  job: string;
   at: number;
-  host: { id: string; name: string };
-  outcome: EndedNews['outcome'] | null;
-}): Write {
-  const id = `${config.name}@${new Date(at).toISOString().replace(/[-:]/g, '')}`;
-  const run = { item: 0, attempt: 1, host: host.id };
+  host: string;
+}
+
+/** Executions of one shard, a second long, from birth to this end (null: they still run), without the facts of their way. */
+export function executionsOf(like: Partial<JobConfig>, outcome: EndedNews['outcome'] | null): (past: Past) => Write {
+  const marked = { job: 'markOfJob', host: 'markOfHost', at: EPOCH };
+  const instants = [0, 5, 10, 12, 1_010, 1_012];
+  const textsOf = ({ job, host, at }: Past) => [job, host, compact(at), ...instants.map(later => String(at + later))];
+  const play = (past: Past): Write => ({ ...execution({ ...past, outcome, config: aJob({ ...like, name: past.job }) }), facts: [] });
+  const copy = copier(play(marked), textsOf(marked));
+  return past => copy(textsOf(past), () => play(past));
+}
+
+const compact = (at: number): string => new Date(at).toISOString().replace(/[-:]/g, '');
+
+function execution({ config, at, host, outcome }: Omit<Past, 'job'> & { config: JobConfig; outcome: EndedNews['outcome'] | null }): Write {
+  const id = `${config.name}@${compact(at)}`;
+  const run = { item: 0, attempt: 1, host };
   const events: (ExecutionEvent & { at: number })[] = [
     { type: 'execution.create', id, trigger: 'schedule', dueAt: at, config, app: null, retryOf: null, hold: null, at },
-    { type: 'execution.placed', placements: [{ ...run, hostName: host.name }], reason: null, at: at + 5 },
+    { type: 'execution.placed', placements: [{ ...run, hostName: host }], reason: null, at: at + 5 },
     { type: 'shard.started', ...run, startedAt: at + 10, pid: 4_711, session: 's', at: at + 12 },
   ];
   if (outcome) {
@@ -80,6 +126,5 @@ export function anExecution({
   return played(
     `execution/${id}`,
     events.map(({ at, ...event }) => ({ at, event })),
-    { facts: false },
   );
 }
