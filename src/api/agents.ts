@@ -4,11 +4,12 @@
  *
  *   socket --challenge, hello--> line --> identity --> host.connected committed --> welcome --> ready
  */
+import type { Address, Events } from '../../actors/index.ts';
 import { PAST_MAX } from '../../actors/shard.ts';
 import type { Hello, Run } from '../agent/protocol.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
-import { NoSuchActor } from '../runtime/errors.ts';
+import { NoSuchActor, Refused } from '../runtime/errors.ts';
 import type { Fleet } from '../runtime/fleet.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
@@ -209,8 +210,9 @@ export function createAgentHub(parts: HubParts): AgentHub {
         const page = await views.list('host', { status, limit: REPRIEVE_PAGE, order: 'name', ...(cursor === undefined ? {} : { cursor }) });
         for (let from = 0; from < page.items.length; from += REPRIEVED_AT_ONCE) {
           const some = page.items.slice(from, from + REPRIEVED_AT_ONCE);
-          await Promise.all(some.map(view => reprieveOne(view.context.id)));
+          await Promise.all(some.map(view => reprieveOne(view.context)));
         }
+        for (const { address, reason, parent } of page.unreadable) await giveUp(address.slice('host/'.length), reason, parent);
         cursor = page.next ?? undefined;
         more = page.next !== null;
       }
@@ -232,12 +234,28 @@ export function createAgentHub(parts: HubParts): AgentHub {
     },
   };
 
-  async function reprieveOne(host: string): Promise<void> {
+  /** A host that takes nothing cannot be served: its pool must not place anything there, and what ran there is lost to us. */
+  async function giveUp(host: string, reason: string, pool: string | null): Promise<void> {
+    log('error', `host/${host} ${reason}; its agent is not served until that is mended`, { pool });
+    await told(`pool/${pool}`, { type: 'pool.hostLost', host, reason: `host ${host} ${reason}` });
+  }
+
+  async function reprieveOne({ id: host, pool }: { id: string; pool: string }): Promise<void> {
     // It found its way here already: its silence is over.
     if (links.session(host)) return;
-    await runtime.tell(`host/${host}`, { type: 'host.reprieve' }).catch((problem: unknown) => {
+    const refusal = await told(`host/${host}`, { type: 'host.reprieve' });
+    if (refusal) await giveUp(host, refusal, pool);
+  }
+
+  /** The reason where it is in quarantine. One actor that takes nothing must not keep a center from serving the others. */
+  async function told<K extends 'host' | 'pool'>(to: Address<K>, event: Events[K]): Promise<string | undefined> {
+    try {
+      await runtime.tell(to, event);
+    } catch (problem) {
+      if (problem instanceof Refused) return problem.message.slice(to.length + 1);
       if (!(problem instanceof NoSuchActor)) throw problem;
-    });
+    }
+    return undefined;
   }
 }
 

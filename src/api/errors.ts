@@ -2,10 +2,10 @@
  * What the front door answers when it does not do what was asked: the one file that knows HTTP's numbers for it.
  *
  *   Problem           the door itself says no: invalid 400, unauthorized 401, forbidden 403, notFound 404, conflict 409, …
- *   Refused 409, NoSuchActor 404, Busy 429, Unavailable and StoreUnavailable 503, BadCursor 400
+ *   Refused and Unreadable 409, NoSuchActor 404, Busy 429, Unavailable and StoreUnavailable 503, BadCursor 400
  *   anything else     an opaque 500; the cause goes to the log
  */
-import { Busy, NoSuchActor, Refused, Unavailable } from '../runtime/errors.ts';
+import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
 import { BadCursor, StoreUnavailable } from '../store/store.ts';
 
 const STATUS = {
@@ -56,7 +56,7 @@ export function answerTo(error: unknown, dialect: 'elasticjob' | 'v1'): Answer {
     }
     return said(STATUS[error.code], error.code, error.message, error);
   }
-  if (error instanceof Refused) return said(STATUS.conflict, error.code, named(error.message));
+  if (error instanceof Refused || error instanceof Unreadable) return said(STATUS.conflict, error.code, named(error.message));
   if (error instanceof NoSuchActor) return said(STATUS.notFound, 'notFound', named(error.message));
   if (error instanceof BadCursor) return said(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
   if (error instanceof Busy) {

@@ -86,14 +86,16 @@ export function createClient({ account: find, signal }: { account: () => Promise
 
     async list<T>(path: string, { limit = LIST_DEFAULT, ...query }: Query & { limit?: number | undefined }) {
       const items: T[] = [];
+      const unreadable: Required<Page<T>>['unreadable'] = [];
       let next: string | null = null;
       do {
         const cursor: Query = next === null ? {} : { cursor: next };
         const page: Page<T> = await get<Page<T>>(path, { ...query, ...cursor, limit: Math.min(PAGE_MAX, limit - items.length) });
         items.push(...page.items);
+        unreadable.push(...(page.unreadable ?? []));
         next = page.next;
       } while (next !== null && items.length < limit);
-      return { items, next };
+      return { items, next, ...(unreadable.length > 0 ? { unreadable } : {}) };
     },
 
     async probe(path, query, accept) {

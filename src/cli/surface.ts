@@ -3,6 +3,8 @@
 export interface Page<T> {
   items: T[];
   next: string | null;
+  /** Stored, and nothing that this center can read. */
+  unreadable?: { name: string; reason: string }[];
 }
 
 export interface Resources {

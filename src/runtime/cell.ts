@@ -16,7 +16,8 @@ import { StoreUnavailable } from '../store/store.ts';
 import type { Committer } from './committer.ts';
 import type { Owed } from './document.ts';
 import { type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
-import { createLife, type Life, Unreadable } from './life.ts';
+import { Unreadable } from './errors.ts';
+import { createLife, type Life } from './life.ts';
 import { LIMITS } from './limits.ts';
 
 /** What a cell tells its surroundings. All of it happens after a commit or without one. */
@@ -70,6 +71,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
    * asked until it says.
    */
   let inDoubt = false;
+  let saidUnreadable = false;
   /**
    * Per sender, its message that was sent away. What it sent later must not overtake it: the marks would take it for a repeat when it comes again.
    * It is sure to come, because the sender owes it until it is taken.
@@ -90,7 +92,10 @@ export function createCell(address: string, around: CellSurroundings): Cell {
         underWay = 0;
         if (error instanceof Unreadable) {
           inDoubt = false;
-          turnAway({ result: 'refused', code: 'quarantined', reason: error.message });
+          // Once: its timer comes up again and again.
+          if (!saidUnreadable) around.log({ level: 'error', address, text: `${error.reason}; it is left as it is, and takes nothing` });
+          saidUnreadable = true;
+          turnAway({ result: 'refused', code: 'quarantined', reason: error.reason });
         } else if (error instanceof StoreUnavailable) await waitForStore(error);
         // Where not even the burial of a message can be written, only waiting is left.
         else if (mailbox.length === 0 || fail(error)) await waitForStore(error instanceof Error ? error : new Error(String(error)));

@@ -1,6 +1,11 @@
-/** The stored form of an actor: what of its document the runtime alone reads and writes, as JSON texts. */
-import type { Address, Contexts, Effect, Kind } from '../../actors/index.ts';
+/**
+ * The stored form of an actor: what of its document the runtime alone reads and writes, as JSON texts. Each ends with its own checksum, because a
+ * disk may give back a text that is still JSON and yet another one.
+ */
+import { crc32 } from 'node:zlib';
+import { actors, type Address, type Contexts, type Effect, type Kind } from '../../actors/index.ts';
 import type { ActorDocument } from '../store/store.ts';
+import { Unreadable } from './errors.ts';
 
 export interface Timer {
   id: string;
@@ -53,9 +58,68 @@ export interface View<K extends Kind = Kind> {
   timers: Timer[];
 }
 
-export const decodeState = (document: ActorDocument): State => JSON.parse(document.state) as State;
-export const decodeOwed = (document: ActorDocument): Owed[] => JSON.parse(document.owed) as Owed[];
+export const encodeState = (address: string, state: State): string => seal(address, JSON.stringify(state));
+export const encodeOwed = (address: string, owed: readonly Owed[]): string =>
+  owed.length === 0 ? '[]' : seal(address, JSON.stringify(owed));
 
+/**
+ * What the document holds, brought up to the version this program knows. Throws Unreadable for what a newer one wrote, for what is no JSON, and for
+ * what is not what was written.
+ */
+export function decodeState(document: ActorDocument): State {
+  const { address, version } = document;
+  if (!Object.hasOwn(actors, document.kind))
+    throw new Unreadable(address, `is of kind "${document.kind}", which this program does not know`);
+  const kind: { version: number; upgrades: Record<number, (snapshot: unknown) => unknown> } = actors[document.kind as Kind];
+  if (version > kind.version) {
+    throw new Unreadable(address, `was written by version ${version} of its machine; this program knows versions up to ${kind.version}`);
+  }
+  const state = opened<State>(address, document.state);
+  let { snapshot } = state;
+  for (let from = version; from < kind.version; from++) {
+    const upgrade = kind.upgrades[from];
+    if (!upgrade) throw new Unreadable(address, `is of version ${from} of its machine, and no way leads from there to ${from + 1}`);
+    snapshot = upgrade(snapshot);
+  }
+  return { ...state, snapshot };
+}
+
+/** Throws Unreadable. */
+export const decodeOwed = ({ address, owed }: Pick<ActorDocument, 'address' | 'owed'>): Owed[] => opened<Owed[]>(address, owed);
+
+const SUM = /^,"sum":"([0-9a-f]{8})"$/;
+const SUM_LENGTH = ',"sum":"01234567"'.length;
+/** What closes a text that is sealed: it stays JSON, with one more field in its last object. */
+const closing = (text: string): string => (text.endsWith('}]') ? '}]' : '}');
+const sumOf = (address: string, text: string): string => crc32(`${address}\n${text}`).toString(16).padStart(8, '0');
+
+function seal(address: string, text: string): string {
+  const end = closing(text);
+  return `${text.slice(0, -end.length)},"sum":"${sumOf(address, text)}"${end}`;
+}
+
+function opened<T>(address: string, stored: string): T {
+  const end = closing(stored);
+  const place = stored.length - end.length - SUM_LENGTH;
+  const sum = place < 0 ? undefined : SUM.exec(stored.slice(place, -end.length))?.[1];
+  // What was written before there were checksums has none.
+  const text = sum === undefined ? stored : stored.slice(0, place) + end;
+  let value: T;
+  try {
+    value = JSON.parse(text) as T;
+  } catch (error) {
+    throw new Unreadable(
+      address,
+      `cannot be read: what is stored of it is damaged (${error instanceof Error ? error.message : String(error)})`,
+    );
+  }
+  if (sum !== undefined && sum !== sumOf(address, text)) {
+    throw new Unreadable(address, 'cannot be read: what is stored of it is damaged (its checksum does not fit)');
+  }
+  return value;
+}
+
+/** Throws Unreadable. */
 export function viewOf<K extends Kind>(document: ActorDocument): View<K> {
   const state = decodeState(document);
   const snapshot = state.snapshot as { value: unknown; context: Contexts[K] };

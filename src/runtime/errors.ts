@@ -36,3 +36,18 @@ export class Unavailable extends Error {
 export class TurnFailed extends Error {
   readonly code = 'turnFailed';
 }
+
+/**
+ * The document cannot be brought to life: a newer version wrote it, or it is damaged. It is left as it is, and its actor is as good as in quarantine.
+ */
+export class Unreadable extends Error {
+  readonly code = 'quarantined';
+  readonly address: string;
+  /** Goes after the address: "was written by version 2 of …". */
+  readonly reason: string;
+  constructor(address: string, reason: string) {
+    super(`${address} ${reason}`);
+    this.address = address;
+    this.reason = reason;
+  }
+}

@@ -6,21 +6,28 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import { actors, COMMANDS, type Kind, type Stamp } from '../../actors/index.ts';
 import type { ActorDocument, Fact, IndexFields, Write } from '../store/store.ts';
-import { decodeOwed, decodeState, type DeadLetter, type Owed, type Quarantine, type State, type Timer } from './document.ts';
+import {
+  decodeOwed,
+  decodeState,
+  type DeadLetter,
+  encodeOwed,
+  encodeState,
+  type Owed,
+  type Quarantine,
+  type State,
+  type Timer,
+} from './document.ts';
 import { effectKey, type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
+import { Unreadable } from './errors.ts';
 import { interpret, type Plan } from './interpret.ts';
 import { LIMITS } from './limits.ts';
 import { partitionOf } from './partition.ts';
 import { createStepper, type Stepper } from './stepping.ts';
 
-/** The document cannot be brought to life (newer version, unknown state, not JSON). It is left untouched. */
-export class Unreadable extends Error {}
-
 /** What the runtime uses of a machine file, whatever its kind. */
 interface KindOf {
   stepper: Stepper;
   version: number;
-  upgrades: Record<number, (snapshot: unknown) => unknown>;
   birth: string;
   index(context: never, value: unknown, quarantined: boolean): IndexFields;
   isOver(value: unknown): boolean;
@@ -63,16 +70,17 @@ export interface Life {
   forget(from: string, mark: string): void;
 }
 
+/** Throws Unreadable for a document that cannot be brought to life. */
 export function createLife(address: string, document: ActorDocument | undefined): Life {
   const kind = kindOf(address);
-  if (!kind) throw new Unreadable(`"${address}" is of no known kind`);
+  if (!kind) throw new Unreadable(address, 'is of no known kind');
   const { stepper } = kind;
   let rev = document?.rev ?? 0;
   let incarnation = document?.incarnation ?? 0;
   let life: ActorDocument['life'] | 'none' = document?.life ?? 'none';
-  const state = read(kind, document);
+  const state = document ? decodeState(document) : NOTHING;
   let snapshot: AnyMachineSnapshot | null = null;
-  if (document && life !== 'tombstone') snapshot = revive(kind, state.snapshot);
+  if (document && life !== 'tombstone') snapshot = revive(address, kind, state.snapshot);
   const timers = new Map(state.timers.map(timer => [timer.id, timer]));
   const seen = new Map(Object.entries(state.seen));
   let dead = state.dead;
@@ -219,7 +227,7 @@ export function createLife(address: string, document: ActorDocument | undefined)
         dead,
         quarantine,
       };
-      const text = JSON.stringify(stored);
+      const text = encodeState(address, stored);
       if (text.length > LIMITS.stateBytes)
         throw new Error(`the state of ${address} would be ${text.length} bytes, the limit is ${LIMITS.stateBytes}`);
       const nextLife = over ? 'tombstone' : snapshot.status === 'done' || snapshot.value === 'done' ? 'done' : 'live';
@@ -235,7 +243,7 @@ export function createLife(address: string, document: ActorDocument | undefined)
           quarantined: quarantine !== null,
           writeId,
           state: text,
-          owed: JSON.stringify(nextOwed),
+          owed: encodeOwed(address, nextOwed),
           nextDue: over ? null : nextDueOf(timers),
           index: kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
         },
@@ -291,33 +299,16 @@ const stateText = (value: unknown): string =>
 
 const NOTHING: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
 
-function read(kind: KindOf, document: ActorDocument | undefined): State {
-  if (!document) return NOTHING;
-  if (document.version > kind.version) {
-    throw new Unreadable(`was written by version ${document.version} of its machine; this program knows versions up to ${kind.version}`);
-  }
-  try {
-    const state = decodeState(document);
-    let { snapshot } = state;
-    for (let version = document.version; version < kind.version; version++) {
-      const upgrade = kind.upgrades[version];
-      if (!upgrade) throw new Unreadable(`no way leads from version ${version} of its machine to ${version + 1}`);
-      snapshot = upgrade(snapshot);
-    }
-    return { ...state, snapshot };
-  } catch (error) {
-    if (error instanceof Unreadable) throw error;
-    throw new Unreadable(`its stored state cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-function revive(kind: KindOf, persisted: unknown): AnyMachineSnapshot {
+function revive(address: string, kind: KindOf, persisted: unknown): AnyMachineSnapshot {
   try {
     const snapshot = kind.stepper.restore(persisted);
     // A node that no longer exists is only seen when something asks for it.
     JSON.stringify(snapshot.value);
     return snapshot;
   } catch (error) {
-    throw new Unreadable(`its stored state does not fit its machine: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Unreadable(
+      address,
+      `is in a state that its machine does not have: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

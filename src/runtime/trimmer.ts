@@ -2,6 +2,7 @@
 import type { Clock, Disarm } from '../clock.ts';
 import type { ActorStore } from '../store/store.ts';
 import type { Life } from './life.ts';
+import { encodeOwed } from './document.ts';
 import { LIMITS } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -61,7 +62,7 @@ export function createTrimmer({
     }
     try {
       if (passes.length > 0) {
-        await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: JSON.stringify(kept) })));
+        await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodeOwed(address, kept) })));
         for (const { address, life, rev, keys, kept } of passes) {
           // A turn that began meanwhile trims by itself; only what surely stands in the store is forgotten.
           if (lifeOf(address) !== life || life.rev !== rev) continue;

@@ -2,12 +2,20 @@
 import type { Address, Kind } from '../../actors/index.ts';
 import type { ActorStore, ListQuery } from '../store/store.ts';
 import { type View, viewOf } from './document.ts';
+import { Unreadable } from './errors.ts';
 
 export interface Views {
-  /** The actor, or undefined where there is none (a tombstone is none). */
+  /** The actor, or undefined where there is none (a tombstone is none). Throws Unreadable. */
   get<K extends Kind>(address: Address<K>): Promise<View<K> | undefined>;
-  /** See `ActorStore.list`. */
-  list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>): Promise<{ items: View<K>[]; next: string | null }>;
+  /** See `ActorStore.list`. One that cannot be read keeps nobody from seeing the others. */
+  list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>): Promise<Page<K>>;
+}
+
+export interface Page<K extends Kind> {
+  items: View<K>[];
+  next: string | null;
+  /** Those of this page whose documents are damaged or of a newer version. `parent`: a host's pool, a job's app, an execution's job. */
+  unreadable: { address: Address<K>; reason: string; parent: string | null }[];
 }
 
 export function createViews({ store }: { store: ActorStore }): Views {
@@ -18,7 +26,16 @@ export function createViews({ store }: { store: ActorStore }): Views {
     },
     async list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>) {
       const page = await store.list({ ...query, kind });
-      return { items: page.items.map(document => viewOf<K>(document)), next: page.next };
+      const read: Page<K> = { items: [], next: page.next, unreadable: [] };
+      for (const document of page.items) {
+        try {
+          read.items.push(viewOf<K>(document));
+        } catch (error) {
+          if (!(error instanceof Unreadable)) throw error;
+          read.unreadable.push({ address: document.address as Address<K>, reason: error.reason, parent: document.index.parent });
+        }
+      }
+      return read;
     },
   };
 }

@@ -65,7 +65,11 @@ export function aRuntime() {
       },
       async list(_kind: string, query: { status?: string[] }) {
         const fitting = [...hosts.values()].filter(host => query.status?.includes(host.status) ?? true);
-        return { items: fitting.map(host => ({ value: host.status, context: { id: host.id } }) as unknown as View), next: null };
+        return {
+          items: fitting.map(host => ({ value: host.status, context: { id: host.id } }) as unknown as View),
+          next: null,
+          unreadable: [],
+        };
       },
     } as unknown as HubParts['views'],
   };

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { JobConfig } from '../../actors/config.ts';
+import type { Effect } from '../../actors/index.ts';
+import { decodeState, encodeOwed, encodeState } from '../../src/runtime/document.ts';
 import { Refused, TurnFailed, type Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { ActorDocument, Store } from '../../src/store/store.ts';
@@ -130,21 +132,31 @@ describe('an actor in quarantine', () => {
 });
 
 describe('a stored actor that cannot be read', () => {
-  const spoilt: [string, (document: ActorDocument) => ActorDocument][] = [
-    ['of a newer version', document => ({ ...document, version: 99 })],
-    ['that is not JSON', document => ({ ...document, state: '{"snapshot":' })],
+  const spoilt: [string, RegExp, (document: ActorDocument) => ActorDocument][] = [
+    ['of a newer version', /version 99/, document => ({ ...document, version: 99 })],
+    ['that is not JSON', /damaged/, document => ({ ...document, state: '{"snapshot":' })],
+    ['with another letter in it', /checksum/, document => ({ ...document, state: document.state.replace('"cpus":', '"cpux":') })],
+    ['with another digit in what it owes', /checksum/, owing(1, owed => owed.replace('"rev":1', '"rev":7'))],
     [
       'in a state that its machine does not have',
-      document => ({ ...document, state: document.state.replace('"admin":"enabled"', '"admin":"asleep"') }),
+      /does not have/,
+      document => {
+        const state = decodeState(document);
+        const asleep = JSON.stringify(state.snapshot).replace('"admin":"enabled"', '"admin":"asleep"');
+        return { ...document, state: encodeState(document.address, { ...state, snapshot: JSON.parse(asleep) }) };
+      },
     ],
   ];
-  test.each(spoilt)('%s is shut and left as it is, and the rest serves', async (_, spoil) => {
+  test.each(spoilt)('%s is shut and left as it is, and the rest serves', async (_, reason, spoil) => {
     const world = await aWorldWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] }, { name: 'other' });
     const { store } = world.outlives;
     await replace(store, job, spoil);
     const before = await store.load(job);
     const next = await restarted(world);
-    await expect(next.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({ code: 'quarantined' });
+    await expect(next.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({
+      code: 'quarantined',
+      message: expect.stringMatching(reason),
+    });
     await expect(next.ask('job/other', { type: 'job.trigger' })).resolves.toMatchObject({ joined: false });
     await next.clock.advance(30_000);
     expect(await store.load(job)).toEqual(before);
@@ -173,6 +185,12 @@ describe('one document that the store cannot take', () => {
     expect(outcomes.slice(0, 4)).toEqual(['done', 'unavailable', 'done', 'done']);
   });
 });
+
+/** It owes one effect, and what says so was changed afterwards. */
+const owing = (rev: number, change: (owed: string) => string) => (document: ActorDocument) => {
+  const effect = { type: 'record', params: { entries: [] } } as unknown as Effect;
+  return { ...document, owed: change(encodeOwed(document.address, [{ key: `${document.address}:${rev}:0`, rev, effect }])) };
+};
 
 async function replace(store: Store, address: string, change: (document: ActorDocument) => ActorDocument): Promise<void> {
   const document = await store.load(address);

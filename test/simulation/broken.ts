@@ -1,6 +1,7 @@
 /**
  * The product broken on purpose, from outside: each of these takes away one thing that it relies on. A simulation that does not notice has a hole.
  */
+import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import type { Breakage } from './cluster.ts';
 import type { Fault } from './faults.ts';
@@ -74,7 +75,7 @@ function withoutMarks(store: Store): Store {
     async load(address) {
       const document = await store.load(address);
       if (!document) return undefined;
-      return { ...document, state: JSON.stringify({ ...(JSON.parse(document.state) as object), seen: {} }) };
+      return { ...document, state: encodeState(document.address, { ...decodeState(document), seen: {} }) };
     },
   };
 }

@@ -3,6 +3,7 @@
  * of the runtime and the simulation can both use them.
  */
 import type { Dialer, Disk } from '../../src/agent/ports.ts';
+import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import type { ActorDocument, Occurrence, Store } from '../../src/store/store.ts';
 
 /** Says "committed" at once and writes when the next call comes: effects leave before their commit, and a crash takes the commit with it. */
@@ -43,10 +44,10 @@ export function ignoresRev(store: Store): Store {
 
 /** Keeps actors without the marks by which they drop repeats, and never learns that an effect was carried out. */
 export function forgetsMarks(store: Store): Store {
-  const unmarked = (document: ActorDocument): ActorDocument => {
-    const state = JSON.parse(document.state) as { seen: object };
-    return { ...document, state: JSON.stringify({ ...state, seen: {} }) };
-  };
+  const unmarked = (document: ActorDocument): ActorDocument => ({
+    ...document,
+    state: encodeState(document.address, { ...decodeState(document), seen: {} }),
+  });
   return over(store, {
     commit: writes => store.commit(writes.map(({ document, facts }) => ({ document: unmarked(document), facts }))),
     async settle() {},

@@ -8,7 +8,7 @@ import { choices, command, cpus, flag, iso, memoryMB, name, queryFlag, text, who
 import { given, one } from '../lookup.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
-import { type Page, paging } from './paging.ts';
+import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched, taking } from './patch.ts';
 
 const digest = '64 hex digits';
@@ -77,7 +77,7 @@ export function appRoutes(center: Desk): Route[] {
       query: ListQuery,
       async handle({ query }): Promise<Page<unknown>> {
         const page = await views.list('app', { ...given(query), order: 'name' });
-        return { items: page.items.map(appShape), next: page.next };
+        return pageOf(page, appShape);
       },
     }),
     route({

@@ -8,7 +8,7 @@ import { choices, instant, iso, name, text } from '../fields.ts';
 import { appeared, given, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
-import { type Page, paging } from './paging.ts';
+import { type Page, pageOf, paging } from './paging.ts';
 
 const ListQuery = z.object({
   ...paging,
@@ -68,7 +68,7 @@ export function executionRoutes(center: Center): Route[] {
       async handle({ query: { job, host, ...query } }): Promise<Page<unknown>> {
         const found = host === undefined ? undefined : await findHost(views, host);
         const page = await views.list('execution', given({ ...query, parent: job, host: found?.context.id }));
-        return { items: page.items.map(executionShape), next: page.next };
+        return pageOf(page, executionShape);
       },
     }),
     route({

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { freeOf } from '../../../actors/placement.ts';
 import type { View } from '../../runtime/document.ts';
+import { Unreadable } from '../../runtime/errors.ts';
 import type { Center } from '../center.ts';
 import { choices, iso, name } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
-import { type Page, paging } from './paging.ts';
+import { type Page, pageOf, paging } from './paging.ts';
 
 const ListQuery = z.object({
   ...paging,
@@ -48,7 +49,13 @@ function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | u
 
 export function hostRoutes(center: Center): Route[] {
   const { views, runtime, clock } = center;
-  const shapeOf = async (host: View<'host'>) => hostShape(host, await views.get(`pool/${host.context.pool}`), clock.now());
+  /** A pool that cannot be read keeps nobody from seeing its hosts. */
+  const poolOf = (pool: string) =>
+    views.get(`pool/${pool}`).catch(error => {
+      if (error instanceof Unreadable) return undefined;
+      throw error;
+    });
+  const shapeOf = async (host: View<'host'>) => hostShape(host, await poolOf(host.context.pool), clock.now());
   const turn = (type: 'host.drain' | 'host.resume' | 'host.retire', says: string) =>
     route({
       method: 'POST',
@@ -72,9 +79,9 @@ export function hostRoutes(center: Center): Route[] {
       async handle({ query: { pool, ...query } }): Promise<Page<unknown>> {
         const page = await views.list('host', { ...given({ ...query, parent: pool }), order: 'name' });
         const names = [...new Set(page.items.map(host => host.context.pool))];
-        const pools = new Map(await Promise.all(names.map(async each => [each, await views.get(`pool/${each}`)] as const)));
+        const pools = new Map(await Promise.all(names.map(async each => [each, await poolOf(each)] as const)));
         const now = clock.now();
-        return { items: page.items.map(host => hostShape(host, pools.get(host.context.pool), now)), next: page.next };
+        return pageOf(page, host => hostShape(host, pools.get(host.context.pool), now));
       },
     }),
     route({

@@ -11,7 +11,7 @@ import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { KillQuery } from './apps.ts';
 import { configOf, JobBody, jobShape } from './job-body.ts';
-import { type Page, paging } from './paging.ts';
+import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched } from './patch.ts';
 
 const fields: FieldNames = { app: 'app', pool: 'pool', schedule: (place, issue) => `schedules[${place}].${issue}` };
@@ -57,7 +57,7 @@ export function jobRoutes(center: Desk): Route[] {
       query: ListQuery,
       async handle({ query: { app, ...query } }): Promise<Page<unknown>> {
         const page = await views.list('job', { ...given({ ...query, parent: app }), order: 'name' });
-        return { items: page.items.map(jobShape), next: page.next };
+        return pageOf(page, jobShape);
       },
     }),
     route({

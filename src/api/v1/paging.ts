@@ -1,5 +1,8 @@
 /** Lists of `/v1`: `limit`, `cursor`, and the answer `{items, next}`. */
 import { z } from 'zod';
+import type { Kind } from '../../../actors/index.ts';
+import type { View } from '../../runtime/document.ts';
+import type { Page as Views } from '../../runtime/views.ts';
 import { digits } from '../fields.ts';
 import { Problem } from '../errors.ts';
 
@@ -15,6 +18,14 @@ export const paging = {
 export interface Page<T> {
   items: T[];
   next: string | null;
+  /** Only where there are any: things of this page that are stored, and that this center cannot read. */
+  unreadable?: { name: string; reason: string }[];
+}
+
+/** A page of actors as the callers see it. */
+export function pageOf<K extends Kind>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => unknown): Page<unknown> {
+  const unread = unreadable.map(({ address, reason }) => ({ name: address.slice(address.indexOf('/') + 1), reason }));
+  return { items: items.map(shape), next, ...(unread.length > 0 ? { unreadable: unread } : {}) };
 }
 
 /** A place in a list that has no cursor of its own: a few whole numbers, opaque to whoever carries them. */

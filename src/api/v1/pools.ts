@@ -10,7 +10,7 @@ import { all, given, one } from '../lookup.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { amounts } from './hosts.ts';
-import { type Page, paging } from './paging.ts';
+import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched, taking } from './patch.ts';
 
 const SERVERS_MAX = 10_000;
@@ -86,7 +86,7 @@ export function poolRoutes(center: Desk): Route[] {
       query: z.object(paging),
       async handle({ query }): Promise<Page<unknown>> {
         const page = await views.list('pool', { ...given(query), order: 'name' });
-        return { items: page.items.map(poolShape), next: page.next };
+        return pageOf(page, poolShape);
       },
     }),
     route({

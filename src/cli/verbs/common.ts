@@ -11,7 +11,7 @@ export const listOptions = {
   cursor: text('CURSOR', 'go on where an earlier list ended'),
 };
 
-/** A page as a table; where more is left, standard error says how to go on. */
+/** A page as a table; where more is left, standard error says how to go on, and what could not be read. */
 export async function showList<T>(
   { print, shell }: { print: Printer; shell: Shell },
   page: Page<T>,
@@ -19,6 +19,7 @@ export async function showList<T>(
   columns: readonly Column<T>[],
 ): Promise<void> {
   await print.show(page, () => (page.items.length === 0 ? [`no ${what}`] : print.table(page.items, columns)));
+  if (!print.json) for (const { name, reason } of page.unreadable ?? []) shell.say(`${name} ${reason}; it is left as it is`);
   if (page.next !== null && !print.json) shell.say(`there are more: --limit, or --cursor ${page.next}`);
 }
 

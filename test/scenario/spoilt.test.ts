@@ -1,0 +1,131 @@
+/**
+ * Failure rows 23, 24 and 27, through the front door: what a newer version wrote, what the disk gives back other than it was, and what makes its
+ * actor throw. Each is shut and says why; all else serves.
+ */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { join } from 'node:path';
+import { decodeState, encodeState } from '../../src/runtime/document.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import type { ActorDocument } from '../../src/store/store.ts';
+import { aRealHouse, type House, until } from '../support/house.ts';
+
+setDefaultTimeout(60_000);
+
+const SPOILT: Record<string, (document: ActorDocument) => ActorDocument> = {
+  'job/newer': document => ({ ...document, version: 99 }),
+  'job/torn': document => ({ ...document, state: document.state.slice(0, -40) }),
+  'job/flipped': document => ({ ...document, state: document.state.replace('"true"', '"trve"') }),
+  // All in order, except where answered triggers are remembered: whoever triggers it makes it throw, and nobody else.
+  'job/poisoned': document => {
+    const state = decodeState(document);
+    const snapshot = JSON.parse(JSON.stringify(state.snapshot).replace('"keys":[]', '"keys":7'));
+    return { ...document, state: encodeState(document.address, { ...state, snapshot }) };
+  },
+};
+const UNREADABLE = ['job/newer', 'job/torn', 'job/flipped', 'host'];
+
+let house: House;
+let before: Map<string, ActorDocument>;
+const inStore = async <T>(work: (store: Awaited<ReturnType<typeof createSqliteStore>>) => Promise<T>): Promise<T> => {
+  const store = await createSqliteStore({ directory: join(house.directory, 'center') });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+};
+const ask = async (method: string, path: string) => {
+  const answer = await fetch(`${house.url}${path}`, { method });
+  return { status: answer.status, error: ((await answer.json()) as { error?: { code: string; message: string } }).error };
+};
+
+/** One more run of the job has succeeded. */
+const goesOn = async (job: string) => {
+  const ran = async () => (await house.all(`/v1/executions?job=${job}&outcome=succeeded`)).length;
+  const already = await ran();
+  await until(`${job} goes on`, async () => (await ran()) > already, 20_000);
+};
+
+interface Job {
+  status: string;
+  quarantine: { reason: string; since: string } | null;
+}
+
+describe('a center that finds things in its store which it cannot understand', () => {
+  beforeAll(async () => {
+    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
+    await house.startCenter();
+    house.startAgent('a1');
+    house.startAgent('a2');
+    await house.ready('a1', 'a2');
+    const { items: hosts } = await house.call<{ items: { id: string; name: string }[] }>('GET', '/v1/hosts');
+    for (const name of ['newer', 'torn', 'flipped', 'poisoned', 'fine']) {
+      await house.call('POST', '/v1/jobs', { name, command: 'true', schedules: [{ type: 'cron', cron: '* * * * * ?' }] });
+    }
+    await house.killCenter();
+    const lost = `host/${hosts.find(({ name }) => name === 'a2')?.id}`;
+    before = await inStore(async store => {
+      const spoilt = { ...SPOILT, [lost]: SPOILT['job/torn'] as (typeof SPOILT)[string] };
+      for (const [address, spoil] of Object.entries(spoilt)) {
+        const document = await store.load(address);
+        if (!document) throw new Error(`there is no ${address}`);
+        const changed = spoil(document);
+        expect(changed).not.toEqual(document);
+        await store.commit([{ document: { ...changed, rev: document.rev + 1 }, facts: [] }]);
+      }
+      const stored = await Promise.all(Object.keys(spoilt).map(address => store.load(address)));
+      return new Map(stored.map(document => [document?.address ?? '', document as ActorDocument]));
+    });
+    await house.startCenter();
+  });
+  afterAll(() => house.close());
+
+  test.each([
+    ['newer', /^job newer was written by version 99 of its machine; this program knows versions up to \d+$/],
+    ['torn', /^job torn cannot be read: what is stored of it is damaged/],
+    ['flipped', /^job flipped cannot be read: what is stored of it is damaged \(its checksum does not fit\)$/],
+  ])('says of job %s why it is shut, whatever is asked of it', async (name, reason) => {
+    const answers = [await ask('GET', `/v1/jobs/${name}`), await ask('POST', `/v1/jobs/${name}/trigger`)];
+    for (const { status, error } of answers) {
+      expect({ status, code: error?.code }).toEqual({ status: 409, code: 'quarantined' });
+      expect(error?.message).toMatch(reason);
+    }
+  });
+
+  test('lists what it can read, and beside it what it cannot', async () => {
+    type List = { items: { name: string }[]; unreadable?: { name: string; reason: string }[] };
+    const jobs = await house.call<List>('GET', '/v1/jobs');
+    expect(jobs.items.map(({ name }) => name)).toEqual(['fine', 'poisoned']);
+    expect(jobs.unreadable?.map(({ name }) => name)).toEqual(['flipped', 'newer', 'torn']);
+    const hosts = await house.call<List>('GET', '/v1/hosts');
+    expect(hosts.items.map(({ name }) => name)).toEqual(['a1']);
+    expect(hosts.unreadable).toHaveLength(1);
+  });
+
+  test('runs everything else as it is due', async () => {
+    await house.ready('a1');
+    await goesOn('fine');
+  });
+
+  test('shuts an actor that throws three times on one message, and opens it again when it is released', async () => {
+    await goesOn('poisoned');
+    expect(await ask('POST', '/v1/jobs/poisoned/trigger')).toMatchObject({ status: 500, error: { code: 'internal' } });
+    const shut = await house.call<Job>('GET', '/v1/jobs/poisoned');
+    expect(shut.status).toBe('quarantined');
+    expect(shut.quarantine?.reason).toMatch(/^"job.trigger" failed 3 times: /);
+    expect(await ask('POST', '/v1/jobs/poisoned/trigger')).toMatchObject({ status: 409, error: { code: 'quarantined' } });
+    expect((await house.call<Job>('POST', '/v1/jobs/poisoned/release')).quarantine).toBeNull();
+    await goesOn('poisoned');
+    const { items } = await house.call<{ items: { type: string }[] }>('GET', '/v1/history/job/poisoned?limit=200');
+    expect(items.map(({ type }) => type).filter(type => type.startsWith('actor.'))).toEqual(['actor.quarantined', 'actor.released']);
+  });
+
+  test('leaves what it could not read as it was, to the byte', async () => {
+    await house.killCenter();
+    const kept = [...before].filter(([address]) => UNREADABLE.some(each => address.startsWith(each)));
+    expect(kept).toHaveLength(4);
+    await inStore(async store => {
+      for (const [address, document] of kept) expect(await store.load(address)).toEqual(document);
+    });
+  });
+});
