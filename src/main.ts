@@ -21,9 +21,9 @@ import { createRuntime } from './runtime/create.ts';
 import { Refused } from './runtime/errors.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
+import { inWorkers } from './runtime/workers.ts';
 import { createOutputKeeper } from './store/logs.ts';
-import { createSqliteStore } from './store/sqlite.ts';
-import type { Store } from './store/store.ts';
+import { openStore } from './store/open.ts';
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */
@@ -44,15 +44,16 @@ export async function startCenter({
   log,
   clock = systemClock,
   ids = systemIds,
-  openStore = directory => createSqliteStore({ directory }),
+  workerScript,
 }: {
   config: Config;
   log: Log;
   clock?: Clock;
   ids?: Ids;
-  openStore?: (directory: string) => Promise<Store>;
+  /** The program of the workers. Tests give one that can be broken. */
+  workerScript?: string;
 }): Promise<RunningCenter> {
-  const store = await openStore(config.dataDir);
+  const { store, connect, died } = await openStore(config);
   const views = createViews({ store });
   const auth = createAuth({ config, store, clock, ids, log });
   const feed = createFeed({ store, clock });
@@ -61,11 +62,13 @@ export async function startCenter({
   // Runtime and hub need each other: commands go out by the hub, news come in by the runtime.
   let hub: AgentHub | null = null;
   const onReady: ((host: string) => void)[] = [];
+  const owner = ids.uuid();
   const runtime = createRuntime({
     store,
     clock,
     ids,
-    owner: ids.uuid(),
+    owner,
+    homes: inWorkers({ count: config.workers, owner, connect, ...(workerScript === undefined ? {} : { script: workerScript }) }),
     fleet: {
       send: (host, command) => (hub as AgentHub).send(host, command),
       onReady: listener => onReady.push(listener),
@@ -107,7 +110,7 @@ export async function startCenter({
     ids,
     log,
     config,
-    unready: () => (serving ? undefined : 'the center is starting or stopping'),
+    unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });
   const app = createApp({
@@ -118,6 +121,7 @@ export async function startCenter({
   const services: Service[] = [
     held('store', 5_000, {
       stop: () => store.close(),
+      failed: died,
     }),
     held('runtime', 10_000, {
       start: () => runtime.start(),
@@ -125,6 +129,7 @@ export async function startCenter({
         const left = await runtime.stop(8_000);
         if (left.length > 0) log.warn('these actors had work under way', { left });
       },
+      failed: runtime.gaveUp,
     }),
     held('agents', 2_000, {
       start: async () => {
@@ -170,18 +175,24 @@ export async function startCenter({
   };
 }
 
-/** A service that is started, serves until it is told to stop, and is then stopped. */
-function held(name: string, graceMs: number, { start, stop }: { start?(): Promise<void>; stop?(): Promise<void> }): Service {
+/** A service that is started, serves until it is told to stop (or `failed` says that it cannot any more), and is then stopped. */
+function held(
+  name: string,
+  graceMs: number,
+  { start, stop, failed }: { start?(): Promise<void>; stop?(): Promise<void>; failed?: Promise<Error> },
+): Service {
   return {
     name,
     graceMs,
     async run(signal, ready) {
       await start?.();
       ready();
-      await new Promise<void>(resolve => {
+      const stopped = new Promise<void>(resolve => {
         if (signal.aborted) resolve();
         else signal.addEventListener('abort', () => resolve(), { once: true });
       });
+      const failure = await Promise.race([stopped, ...(failed ? [failed] : [])]);
+      if (failure) throw failure;
       await stop?.();
     },
   };

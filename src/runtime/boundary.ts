@@ -4,7 +4,7 @@
  */
 import type { Effect } from '../../actors/index.ts';
 import type { PlacedFact } from '../store/store.ts';
-import type { Taken } from './envelope.ts';
+import type { Origin, Taken } from './envelope.ts';
 import type { Delivery } from './outbox.ts';
 
 export interface Question {
@@ -12,6 +12,21 @@ export interface Question {
   to: string;
   kind: 'ask' | 'tell' | 'release';
   event: { type: string };
+}
+
+/** A message of one actor to another that lives in another set. */
+export interface Message {
+  id: number;
+  to: string;
+  event: { type: string };
+  origin: Origin;
+}
+
+/** A mark that its receiver needs no more: the sender can never send that message again. */
+export interface Mark {
+  to: string;
+  from: string;
+  mark: string;
 }
 
 /** An effect that somebody outside the partitions must carry out. */
@@ -29,15 +44,30 @@ export type ToPartitions =
   | { type: 'start' }
   | { type: 'arm' }
   | { type: 'questions'; questions: Question[] }
+  | { type: 'messages'; messages: Message[] }
+  /** What became of orders, and of messages to other sets. */
   | { type: 'carried'; items: { id: number; delivery: Delivery }[] }
   | { type: 'hostReady'; host: string }
+  /** These actors of other sets take messages again. */
+  | { type: 'opened'; addresses: string[] }
+  /** Another set has begun anew and takes messages again. */
+  | { type: 'returned'; from: number; to: number }
+  | { type: 'forget'; marks: Mark[] }
+  /** Are you there? */
+  | { type: 'ping'; id: number }
   | { type: 'stop'; graceMs: number };
 
 export type FromPartitions =
   | { type: 'started' }
   | { type: 'startFailed'; reason: string }
   | { type: 'answers'; answers: { id: number; taken: Taken }[] }
+  | { type: 'messages'; messages: Message[] }
+  /** What became of messages of other sets. */
+  | { type: 'delivered'; items: { id: number; delivery: Delivery }[] }
   | { type: 'carry'; orders: CarryOrder[] }
   | { type: 'facts'; facts: PlacedFact[] }
+  | { type: 'opened'; addresses: string[] }
+  | { type: 'forget'; marks: Mark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }
+  | { type: 'pong'; id: number }
   | { type: 'stopped'; left: string[] };

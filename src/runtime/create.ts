@@ -1,14 +1,17 @@
-/** Builds the runtime: the two doors on this side, a set of partitions on the other, messages between them. */
+/** Builds the runtime: the two doors on this side, sets of partitions on the other, messages between them. */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
-import type { ActorStore, Ledger, PlacedFact } from '../store/store.ts';
-import type { FromPartitions, Question, ToPartitions } from './boundary.ts';
+import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact } from '../store/store.ts';
+import type { FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
 import type { Fleet } from './fleet.ts';
-import { createPartitions } from './partitions.ts';
+import { type Homes, inThisThread } from './homes.ts';
+import { partitionOf } from './partition.ts';
+import { createPartitionSet, type PartitionSet } from './partition-set.ts';
+import { createRelay } from './relay.ts';
 import type { Runtime } from './runtime.ts';
 
 export interface RuntimeLog {
@@ -25,6 +28,7 @@ export function createRuntime({
   fleet,
   owner,
   log,
+  homes = inThisThread({ store, clock, ids, owner }),
 }: {
   store: ActorStore & Pick<Ledger, 'record'>;
   clock: Clock;
@@ -33,40 +37,76 @@ export function createRuntime({
   /** Names this center in the store. */
   owner: string;
   log(line: RuntimeLog): void;
+  /** Where the partitions live. Default: all of them in this thread. */
+  homes?: Homes;
 }): Runtime {
-  const asked = new Map<number, { question: Question; resolve(value: unknown): void; reject(error: Error): void }>();
-  const questions: Question[] = [];
+  const asked = new Map<number, { question: Question; set: PartitionSet; resolve(value: unknown): void; reject(error: Error): void }>();
+  let crossing: Question[] = [];
   let lastId = 0;
   let listener: (facts: PlacedFact[]) => void = () => {};
-  let onStarted: { resolve(): void; reject(error: Error): void } | null = null;
-  let onStopped: ((left: string[]) => void) | null = null;
+  let giveUp: (reason: Error) => void = () => {};
+  const gaveUp = new Promise<Error>(resolve => {
+    giveUp = resolve;
+  });
+
+  const sets = Array.from({ length: homes.count }, (_, place) => {
+    const set: PartitionSet = createPartitionSet(homes, rangeOf(place, homes.count), {
+      clock,
+      receive: (message, reply) => receive(set, message, reply),
+      log: (level, text) => log({ level, address: 'partitions', text }),
+      lost: reason => lost(set, reason),
+      back: () => toOthers(set, { type: 'returned', ...set.partitions }),
+      gaveUp() {
+        if (sets.every(each => each.isGivenUp)) giveUp(new Error('every worker was given up'));
+      },
+    });
+    return set;
+  });
+  const setOf = (address: string): PartitionSet => {
+    const partition = partitionOf(address);
+    return sets.find(({ partitions }) => partition <= partitions.to) as PartitionSet;
+  };
+  const toAll = (message: ToPartitions) => {
+    for (const set of sets) set.post(message);
+  };
+  const toOthers = (set: PartitionSet, message: ToPartitions) => {
+    for (const each of sets) if (each !== set) each.post(message);
+  };
+  const relay = createRelay();
 
   const effects = createEffects({
     ledger: store,
     fleet,
     clock,
     failed: (text, cause) => log({ level: 'warn', address: 'effects', text, cause: String(cause) }),
-    again: host => post({ type: 'hostReady', host }),
+    again: host => toAll({ type: 'hostReady', host }),
   });
-  const partitions = createPartitions({ store, clock, ids, owner, send: receive });
-  const post = (message: ToPartitions) => partitions.receive(message);
-  fleet.onReady(host => post({ type: 'hostReady', host }));
+  fleet.onReady(host => toAll({ type: 'hostReady', host }));
 
-  function receive(message: FromPartitions): void {
+  function receive(set: PartitionSet, message: FromPartitions, reply: (message: ToPartitions) => void): void {
     switch (message.type) {
-      case 'started':
-        onStarted?.resolve();
-        break;
-      case 'startFailed':
-        onStarted?.reject(new Unavailable(`the partitions could not be taken over: ${message.reason}`));
-        break;
       case 'answers':
         for (const { id, taken } of message.answers) answer(id, taken);
         break;
       case 'carry':
         for (const order of message.orders) {
-          void effects.carry(order).then(delivery => post({ type: 'carried', items: [{ id: order.id, delivery }] }));
+          void effects.carry(order).then(delivery => reply({ type: 'carried', items: [{ id: order.id, delivery }] }));
         }
+        break;
+      case 'messages':
+        for (const [to, messages] of bySet(message.messages)) {
+          const sent = relay.take(messages, to, reply);
+          if (!to.post({ type: 'messages', messages: sent })) relay.lost(to);
+        }
+        break;
+      case 'delivered':
+        relay.delivered(message.items);
+        break;
+      case 'forget':
+        for (const [to, marks] of bySet(message.marks)) to.post({ type: 'forget', marks });
+        break;
+      case 'opened':
+        toOthers(set, message);
         break;
       case 'facts':
         listener(message.facts);
@@ -74,9 +114,19 @@ export function createRuntime({
       case 'log':
         log(message);
         break;
-      case 'stopped':
-        onStopped?.(message.left);
-        break;
+    }
+  }
+
+  function bySet<T extends Pick<Message, 'to'>>(items: T[]): Map<PartitionSet, T[]> {
+    return Map.groupBy(items, ({ to }) => setOf(to));
+  }
+
+  function lost(set: PartitionSet, reason: string): void {
+    relay.lost(set);
+    for (const [id, waiting] of asked) {
+      if (waiting.set !== set) continue;
+      asked.delete(id);
+      waiting.reject(new Unavailable(`${reason}; whether the command was taken is not known`));
     }
   }
 
@@ -92,14 +142,19 @@ export function createRuntime({
     lastId += 1;
     const asking: Question = { id: lastId, to, kind, event };
     return new Promise((resolve, reject) => {
-      asked.set(asking.id, { question: asking, resolve, reject });
+      asked.set(asking.id, { question: asking, set: setOf(to), resolve, reject });
       // What is asked within one tick crosses the boundary together.
-      if (questions.push(asking) === 1) queueMicrotask(cross);
+      if (crossing.push(asking) === 1) queueMicrotask(cross);
     });
   }
 
   function cross(): void {
-    if (questions.length > 0) post({ type: 'questions', questions: questions.splice(0) });
+    const questions = crossing;
+    crossing = [];
+    for (const [set, mine] of bySet(questions)) {
+      if (set.post({ type: 'questions', questions: mine })) continue;
+      for (const { id } of mine) answer(id, { result: 'unavailable', reason: set.down ?? 'the center is stopping' });
+    }
   }
 
   return {
@@ -109,23 +164,32 @@ export function createRuntime({
     onFacts(next) {
       listener = next;
     },
-    start: () =>
-      new Promise((resolve, reject) => {
-        onStarted = { resolve, reject };
-        post({ type: 'start' });
-      }),
-    arm: () => post({ type: 'arm' }),
-    stop: graceMs =>
-      new Promise(resolve => {
-        onStopped = left => {
-          effects.stop();
-          resolve(left);
-        };
-        // What was asked before comes before.
-        cross();
-        post({ type: 'stop', graceMs });
-      }),
+    async start() {
+      try {
+        await Promise.all(sets.map(set => set.start()));
+      } catch (error) {
+        throw new Unavailable(`the partitions could not be taken over: ${(error as Error).message}`);
+      }
+    },
+    arm() {
+      for (const set of sets) set.arm();
+    },
+    async stop(graceMs) {
+      // What was asked before comes before.
+      cross();
+      const left = await Promise.all(sets.map(set => set.stop(graceMs)));
+      effects.stop();
+      return left.flat();
+    },
+    down: () => sets.map(set => set.down).filter(reason => reason !== undefined),
+    gaveUp,
   };
+}
+
+/** Slices of equal size, the last ones a little larger where they cannot be. */
+function rangeOf(place: number, count: number): { from: number; to: number } {
+  const edge = (each: number) => Math.floor((PARTITIONS * each) / count);
+  return { from: edge(place), to: edge(place + 1) - 1 };
 }
 
 function errorOf(question: Question, taken: Exclude<Taken, { result: 'done' }>): Error {

@@ -30,6 +30,16 @@ export const LIMITS = {
   storeRetryMaxMs: 5_000,
   /** How long what was carried out may wait for its actor's next commit before it is trimmed in the background. */
   settleAfterMs: 200,
+  /** How often the store is asked for actors that owe something nobody here knows of: what a former owner wrote at the last moment. */
+  owingLookMs: 60_000,
+  /** A worker is asked this often whether it is there, and replaced after this many questions without an answer. */
+  heartbeatMs: 1_000,
+  heartbeatsMissed: 5,
+  /** Replacements of one worker within the window; one more and its partitions are given up until the center starts anew. */
+  replacements: 5,
+  replacementWindowMs: 60_000,
+  /** First wait before a worker is replaced; doubled with each replacement within the window. */
+  replaceAfterMs: 100,
   /** Timers due within this span are kept in memory; later ones are looked up again. */
   horizonMs: 60_000,
   /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */

@@ -32,6 +32,8 @@ export interface Outbox {
   adopt(address: string, owed: readonly Owed[]): void;
   /** The target of a lane can be reached again. */
   open(lane: string): void;
+  /** Lanes in which something waits for its target to come back. */
+  closed(): string[];
   settledOf(address: string): ReadonlySet<string>;
   /** These keys are gone from the document for good. Returns the marks that their receivers may forget. */
   trimmed(address: string, keys: string[]): Carried[];
@@ -64,6 +66,9 @@ export function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>)
       return `ledger:${address}`;
   }
 }
+
+/** Does this lane lead to an actor? */
+export const isAddress = (lane: string): boolean => /^\w+\//.test(lane);
 
 export function createOutbox(around: OutboxSurroundings): Outbox {
   const lanes = new Map<string, Lane>();
@@ -133,6 +138,7 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
       }
     },
     open,
+    closed: () => [...lanes.keys()],
     settledOf: address => settledKeys.get(address) ?? NONE,
     trimmed(address, keys) {
       const mine = known.get(address);

@@ -1,16 +1,18 @@
 /**
- * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to by messages only (see `boundary.ts`).
+ * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to by messages only (see `boundary.ts`); actors of other
+ * sets are reached the same way.
  */
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
-import type { ActorStore } from '../store/store.ts';
+import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/store.ts';
 import { type Alarms, createAlarms } from './alarms.ts';
-import type { CarryOrder, FromPartitions, Question, ToPartitions } from './boundary.ts';
+import type { CarryOrder, FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
 import { type Cell, type CellSurroundings, createCell } from './cell.ts';
 import { createCommitter } from './committer.ts';
-import { type Carried, type Envelope, markOf } from './envelope.ts';
+import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
 import { LIMITS } from './limits.ts';
-import { createOutbox, type Delivery, type Outbox } from './outbox.ts';
+import { createOutbox, type Delivery, isAddress, type Outbox } from './outbox.ts';
+import { partitionOf } from './partition.ts';
 import { createPosting } from './posting.ts';
 import { createTrimmer } from './trimmer.ts';
 
@@ -23,6 +25,7 @@ export function createPartitions({
   clock,
   ids,
   owner,
+  partitions = ALL_PARTITIONS,
   send,
 }: {
   store: ActorStore;
@@ -30,6 +33,8 @@ export function createPartitions({
   ids: Ids;
   /** Names this center in the store. */
   owner: string;
+  /** The ones of this set. Default: all. */
+  partitions?: PartitionRange;
   send(message: FromPartitions): void;
 }): Partitions {
   const cells = new Map<string, Cell>();
@@ -41,13 +46,14 @@ export function createPartitions({
   let orders = 0;
   let stopping = false;
   let disarmSweep = () => {};
+  let disarmLook = () => {};
 
   const log: CellSurroundings['log'] = ({ level, address, text, cause }) =>
     send({ type: 'log', level, address, text, ...(cause === undefined ? {} : { cause: causeText(cause) }) });
 
   const outbox: Outbox = createOutbox({
     clock,
-    carry: effect => (effect.effect.type === 'tell' ? deliver(effect) : order(effect)),
+    carry,
     tellMissing: async effect => {
       if (effect.effect.type !== 'tell') return;
       const { to, event } = effect.effect.params;
@@ -64,7 +70,9 @@ export function createPartitions({
       });
     },
     stillAway: lane => {
-      if (stopping || lane.startsWith('agent:') || lane.startsWith('ledger:')) return true;
+      if (stopping || !isAddress(lane)) return true;
+      // Whoever serves it says when it takes messages again.
+      if (!isMine(lane)) return true;
       const cell = cells.get(lane);
       return !cell || cell.isFull || (cell.resting?.quarantine ?? null) !== null || !cell.resting;
     },
@@ -84,6 +92,7 @@ export function createPartitions({
     store,
     clock,
     fire: address => {
+      if (!isMine(address)) return;
       cellOf(address).post({ kind: 'timers', event: { type: 'timers' }, origin: null, failures: 0, answer: () => {} });
     },
     failed: logFailure,
@@ -108,13 +117,25 @@ export function createPartitions({
     settledOf: outbox.settledOf,
     trimmed: forget,
     // Later, so that whoever was just sent away stands in the lane by then.
-    opened: address => clock.soon(() => outbox.open(address)),
+    opened(address) {
+      clock.soon(() => outbox.open(address));
+      if (partitions.from > ALL_PARTITIONS.from || partitions.to < ALL_PARTITIONS.to) posting.opened(address);
+    },
   };
+
+  function isMine(address: string): boolean {
+    const partition = partitionOf(address);
+    return partition >= partitions.from && partition <= partitions.to;
+  }
 
   /** The sender can never send these again: their receivers need no mark for them any more. */
   function forget(address: string, keys: string[]): void {
     for (const { effect, rev, place } of outbox.trimmed(address, keys)) {
-      if (effect.type === 'tell') cells.get(effect.params.to)?.forget(address, markOf({ rev, place }));
+      if (effect.type !== 'tell') continue;
+      const { to } = effect.params;
+      const mark = markOf({ rev, place });
+      if (isMine(to)) cells.get(to)?.forget(address, mark);
+      else posting.forget({ to, from: address, mark });
     }
   }
 
@@ -131,14 +152,23 @@ export function createPartitions({
     return cell;
   }
 
-  /** A message to another actor: in at the same door as every other. */
-  function deliver({ address, rev, place, effect }: Carried): Promise<Delivery> {
-    if (effect.type !== 'tell' || stopping) return Promise.resolve('away');
+  function carry(carried: Carried): Promise<Delivery> {
+    const { address, rev, place, effect } = carried;
+    if (effect.type !== 'tell') return order(carried);
+    if (stopping) return Promise.resolve('away');
+    const { to, event } = effect.params;
+    const origin: Origin = { from: address, rev, place };
+    if (isMine(to)) return deliver(to, event, origin);
+    return outside(id => posting.message({ id, to, event, origin }));
+  }
+
+  /** A message of another actor: in at the same door as every other. */
+  function deliver(to: string, event: { type: string }, origin: Origin): Promise<Delivery> {
     return new Promise(resolve => {
-      const posted = cellOf(effect.params.to).post({
+      const posted = cellOf(to).post({
         kind: 'tell',
-        event: effect.params.event,
-        origin: { from: address, rev, place },
+        event,
+        origin,
         failures: 0,
         answer: taken => {
           if (taken.result === 'noSuchActor') resolve('missing');
@@ -149,16 +179,23 @@ export function createPartitions({
     });
   }
 
-  function order({ address, key, partition, rev, effect }: Carried): Promise<Delivery> {
+  /** Somebody outside does it, and says under this number what became of it. */
+  function outside(send: (id: number) => void): Promise<Delivery> {
     orders += 1;
     const id = orders;
     return new Promise(resolve => {
-      carrying.set(id, delivery => {
-        if (delivery !== 'away' || effect.type === 'record') resolve(delivery);
-        else void isRetired((effect as CarryOrder['effect'] & { type: 'start' }).params.host).then(gone => resolve(gone ? 'done' : 'away'));
-      });
-      posting.order({ id, from: address, key, partition, epoch: epochs[partition] ?? 0, rev, effect: effect as CarryOrder['effect'] });
+      carrying.set(id, resolve);
+      send(id);
     });
+  }
+
+  async function order({ address, key, partition, rev, effect }: Carried): Promise<Delivery> {
+    const epoch = epochs[partition - partitions.from] ?? 0;
+    const delivery = await outside(id =>
+      posting.order({ id, from: address, key, partition, epoch, rev, effect: effect as CarryOrder['effect'] }),
+    );
+    if (delivery !== 'away' || effect.type === 'record') return delivery;
+    return (await isRetired((effect as CarryOrder['effect'] & { type: 'start' }).params.host)) ? 'done' : 'away';
   }
 
   /** Nobody will ever take commands for a host that was retired; whether it was, its document says. */
@@ -177,6 +214,19 @@ export function createPartitions({
     return looking;
   }
 
+  async function taken({ id, to, event, origin }: Message): Promise<void> {
+    posting.delivered(id, stopping ? 'away' : await deliver(to, event, origin));
+  }
+
+  /** The actors of these partitions are served again. */
+  function openAll({ from, to }: PartitionRange): void {
+    for (const lane of outbox.closed()) {
+      if (!isAddress(lane)) continue;
+      const partition = partitionOf(lane);
+      if (partition >= from && partition <= to) outbox.open(lane);
+    }
+  }
+
   function ask({ id, to, kind, event }: Question): void {
     const envelope: Envelope = { kind, event, origin: null, failures: 0, answer: taken => posting.answer(id, taken) };
     if (stopping) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
@@ -185,15 +235,31 @@ export function createPartitions({
 
   /** Everything that was owed when the last owner stopped is owed still: waking an actor takes its effects up again. */
   async function start(): Promise<void> {
-    epochs = await store.claim(owner);
+    epochs = await store.claim(owner, partitions);
+    await wakeDebtors();
+    sweep();
+    lookForDebtors();
+  }
+
+  async function wakeDebtors(): Promise<void> {
     let after: string | undefined;
     for (;;) {
       const page = await store.owing({ limit: 500, ...(after === undefined ? {} : { after }) });
-      await Promise.all(page.map(address => woken(address)));
+      await Promise.all(page.filter(address => isMine(address) && outbox.isClear(address)).map(address => woken(address)));
       after = page.at(-1);
-      if (page.length < 500) break;
+      if (page.length < 500 || stopping) break;
     }
-    sweep();
+  }
+
+  /** A write of an owner before, which reached the store only after this one had looked, is found by looking again. */
+  function lookForDebtors(): void {
+    disarmLook = clock.after(LIMITS.owingLookMs, () => {
+      void wakeDebtors()
+        .catch(logFailure)
+        .then(() => {
+          if (!stopping) lookForDebtors();
+        });
+    });
   }
 
   const woken = (address: string): Promise<void> =>
@@ -227,6 +293,7 @@ export function createPartitions({
     stopping = true;
     alarms.stop();
     disarmSweep();
+    disarmLook();
     const until = clock.monotonic() + graceMs;
     const busy = () => [...cells.values()].filter(cell => !cell.isIdle).map(cell => cell.address);
     while (busy().length > 0 && clock.monotonic() < until) await new Promise<void>(resolve => clock.after(5, resolve));
@@ -258,6 +325,22 @@ export function createPartitions({
             carrying.get(id)?.(delivery);
             carrying.delete(id);
           }
+          break;
+        case 'messages':
+          for (const each of message.messages) void taken(each);
+          break;
+        case 'opened':
+          // As with our own: whoever was just sent away stands in the lane by then.
+          clock.soon(() => message.addresses.forEach(address => void outbox.open(address)));
+          break;
+        case 'returned':
+          clock.soon(() => openAll(message));
+          break;
+        case 'forget':
+          for (const { to, from, mark } of message.marks) cells.get(to)?.forget(from, mark);
+          break;
+        case 'ping':
+          send({ type: 'pong', id: message.id });
           break;
         case 'hostReady':
           outbox.open(`agent:${message.host}`);

@@ -21,6 +21,10 @@ export interface Runtime {
   start(): Promise<void>;
   /** Lets timers fire. */
   arm(): void;
+  /** Why some partitions are not served now, one sentence each; empty when all are. */
+  down(): string[];
+  /** Resolves with the reason when no partition is served any more, and none will be. */
+  readonly gaveUp: Promise<Error>;
   /** Takes nothing new, finishes the turns under way, resolves when nothing is left or after `graceMs`; names what was left. */
   stop(graceMs: number): Promise<string[]>;
 }

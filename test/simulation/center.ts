@@ -2,9 +2,10 @@
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import { type AgentHub, createAgentHub } from '../../src/api/agents.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
+import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { PartitionRange, Store } from '../../src/store/store.ts';
 import { idsOf } from './dice.ts';
 import { signatureOf } from './host.ts';
 import type { Network } from './network.ts';
@@ -21,6 +22,8 @@ export interface SimulatedCenter {
   start(): void;
   /** kill -9; another one starts `backMs` later. */
   kill(backMs: number): void;
+  /** The worker that serves this partition dies; the center replaces it. */
+  killWorker(partition: number): void;
   /** Asks as a client would, over a connection that breaks when the center dies. Throws Gone, and what the runtime throws. */
   ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   readonly isServing: boolean;
@@ -33,14 +36,40 @@ export interface CenterParts {
   network: Network;
   /** The store as this life of the center sees it. */
   storeFor(life: Life): Store;
+  /** Sets of partitions, each of which can die alone. Default 1. */
+  workers?: number;
 }
 
-export function createSimulatedCenter({ world, network, storeFor }: CenterParts): SimulatedCenter {
+export function createSimulatedCenter({ world, network, storeFor, workers = 1 }: CenterParts): SimulatedCenter {
   const { time } = world;
   const ids = idsOf(world.dice('center'));
   const deaths: number[] = [];
   let lives = 0;
   let current: { life: Life; runtime: Runtime; isServing: boolean } | undefined;
+  let living: { partitions: PartitionRange; life: Life; died(reason: string): void }[] = [];
+
+  /** One worker is the center itself; of several each has a life of its own. */
+  function homesOf(life: Life): Homes {
+    const homeIn = (its: Life) => inThisThread({ store: storeFor(its), clock: time.clockOf(its), ids, owner: life.name });
+    if (workers === 1) return homeIn(life);
+    let begun = 0;
+    return {
+      count: workers,
+      mayDie: false,
+      open({ partitions, receive, died }) {
+        const its = beginLife(`${life.name}-worker-${++begun}`);
+        life.onEnd(() => its.end());
+        living.push({ partitions, life: its, died });
+        const home = homeIn(its).open({ partitions, receive: message => its.isAlive && receive(message), died });
+        return {
+          post(message) {
+            if (its.isAlive) home.post(message);
+          },
+          end: async () => its.end(),
+        };
+      },
+    };
+  }
 
   async function begin(life: Life, runtime: Runtime, hub: AgentHub, views: ReturnType<typeof createViews>): Promise<void> {
     await runtime.start();
@@ -66,6 +95,7 @@ export function createSimulatedCenter({ world, network, storeFor }: CenterParts)
       clock,
       ids,
       owner: life.name,
+      homes: homesOf(life),
       fleet: {
         send: (host, command) => (hub as AgentHub).send(host, command),
         onReady: listener => void ready.push(listener),
@@ -73,8 +103,9 @@ export function createSimulatedCenter({ world, network, storeFor }: CenterParts)
       },
       log(line) {
         world.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
-        // The store may refuse; nothing else may go wrong in there.
-        if (line.level === 'error') world.fail('runtime', `${line.address}: ${line.text}: ${line.cause}`);
+        // The store may refuse and workers may die; nothing else may go wrong in there.
+        if (line.level === 'error' && !line.text.includes('it was killed'))
+          world.fail('runtime', `${line.address}: ${line.text}: ${line.cause}`);
       },
     });
     hub = createAgentHub({
@@ -117,6 +148,14 @@ export function createSimulatedCenter({ world, network, storeFor }: CenterParts)
   return {
     start,
     kill,
+    killWorker(partition) {
+      const worker = living.find(({ partitions, life }) => life.isAlive && partition >= partitions.from && partition <= partitions.to);
+      if (!worker) return;
+      world.note('center', () => `${worker.life.name} is killed`);
+      worker.life.end();
+      living = living.filter(each => each.life.isAlive);
+      worker.died('it was killed');
+    },
     deaths,
     get isServing() {
       return current?.isServing ?? false;

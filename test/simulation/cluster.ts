@@ -36,8 +36,10 @@ export function createCluster(parts: {
   behaviourOf(job: string): Behaviour;
   breakage?: Breakage | undefined;
   names?: readonly string[];
+  /** Of the center. Default 1. */
+  workers?: number;
 }): Cluster {
-  const { world, behaviourOf, breakage = {}, names = HOSTS } = parts;
+  const { world, behaviourOf, breakage = {}, names = HOSTS, workers = 1 } = parts;
   const truth = createTruth(world);
   const witness = createWitness(world, truth);
   const trouble = noTrouble();
@@ -59,6 +61,7 @@ export function createCluster(parts: {
   const centerParts: CenterParts = {
     world,
     network,
+    workers,
     storeFor(life) {
       const store = storeFor({ world, store: watched, life, trouble, point: centerPoint });
       return breakage.store ? breakage.store(store, world) : store;

@@ -1,4 +1,5 @@
 /** What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure can be tried again with fewer of them. */
+import { PARTITIONS } from '../../src/store/store.ts';
 import type { Dice } from './dice.ts';
 import type { Direction, Network } from './network.ts';
 import type { SimulatedHost } from './host.ts';
@@ -9,6 +10,7 @@ type Moment = 'before' | 'after';
 
 export type Fault = { atMs: number } & (
   | { kind: 'centerCrash'; call: number; when: Moment; backMs: number }
+  | { kind: 'workerCrash'; partition: number }
   | { kind: 'agentCrash'; host: string; call: number; when: Moment; backMs: number }
   | { kind: 'keeperCrash'; host: string }
   | { kind: 'reboot'; host: string; backMs: number }
@@ -24,6 +26,10 @@ export type Fault = { atMs: number } & (
 );
 
 export const FAULTS_MAX = 10;
+/** In a part of the seeds the center has several workers, and loses some: besides all other faults. */
+const WORKER_CRASHES_MAX = 3;
+/** Sets of partitions of a center with workers. */
+export const WORKERS = 3;
 const KINDS: Fault['kind'][] = [
   ...(['centerCrash', 'centerCrash', 'agentCrash', 'agentCrash', 'keeperCrash', 'reboot', 'unknownCommit', 'unknownCommit'] as const),
   ...(['storeRefuses', 'slowStore', 'cut', 'halfOpen', 'drop', 'repeat', 'reorder', 'replay', 'replay'] as const),
@@ -32,9 +38,12 @@ const KINDS: Fault['kind'][] = [
 /** Up to ten, all of them within `storyMs`. */
 export function drawFaults(dice: Dice, hosts: readonly string[], storyMs: number, kinds: readonly Fault['kind'][] = KINDS): Fault[] {
   const count = dice.whole(0, FAULTS_MAX);
-  return Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts), dice.whole(500, storyMs - 1_000))).sort(
-    (a, b) => a.atMs - b.atMs,
-  );
+  const faults = Array.from({ length: count }, () => drawFault(dice, dice.pick(kinds), dice.pick(hosts), dice.whole(500, storyMs - 1_000)));
+  if (kinds === KINDS && dice.chance(0.4)) {
+    const deaths = dice.whole(1, WORKER_CRASHES_MAX);
+    for (let death = 0; death < deaths; death++) faults.push(drawFault(dice, 'workerCrash', '', dice.whole(500, storyMs - 1_000)));
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
 }
 
 function drawFault(dice: Dice, kind: Fault['kind'], host: string, atMs: number): Fault {
@@ -44,6 +53,8 @@ function drawFault(dice: Dice, kind: Fault['kind'], host: string, atMs: number):
   switch (kind) {
     case 'centerCrash':
       return { atMs, kind, call, when, backMs: dice.pick([20, 300, 2_000, 9_000]) };
+    case 'workerCrash':
+      return { atMs, kind, partition: dice.whole(0, PARTITIONS - 1) };
     case 'agentCrash':
       return { atMs, kind, host, call, when, backMs: dice.pick([50, 500, 4_000, 20_000]) };
     case 'keeperCrash':
@@ -119,7 +130,7 @@ export interface Victims {
   time: SimulatedTime;
   network: Network;
   trouble: StoreTrouble;
-  center: { kill(backMs: number): void };
+  center: { kill(backMs: number): void; killWorker(partition: number): void };
   centerPoint: CrashPoint;
   hosts: ReadonlyMap<string, { host: SimulatedHost; point: CrashPoint }>;
 }
@@ -129,6 +140,8 @@ export function strike(fault: Fault, { time, network, trouble, center, centerPoi
   switch (fault.kind) {
     case 'centerCrash':
       return centerPoint.plan({ call: fault.call, when: fault.when, die: () => center.kill(fault.backMs) });
+    case 'workerCrash':
+      return center.killWorker(fault.partition);
     case 'agentCrash': {
       const there = hosts.get(fault.host);
       return there?.point.plan({ call: fault.call, when: fault.when, die: () => there.host.killAgent(fault.backMs) });

@@ -1,7 +1,7 @@
 /** One seed: a story of two minutes with its faults, a while to settle without any, and then everything that must be true. */
 import { checkEverything } from './checks.ts';
 import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
-import { drawFaults, type Fault, strike } from './faults.ts';
+import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
 import { hashOf } from './dice.ts';
 import { createOperator } from './operator.ts';
 import { drawWorkload, FULL, type Size } from './workload.ts';
@@ -58,7 +58,8 @@ export function runSeed({
   const { storyMs } = size;
   const workload = drawWorkload(world.dice('workload'), size);
   const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
-  const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage });
+  const workers = faults.some(({ kind }) => kind === 'workerCrash') ? WORKERS : 1;
+  const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, workers });
   const operator = createOperator({ ...cluster, workload, dice: world.dice('operator') });
   const failed = () => world.violations.length > 0;
 

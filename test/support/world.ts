@@ -5,11 +5,13 @@ import type { Command, StartCommand } from '../../src/agent/protocol.ts';
 import type { Ids } from '../../src/ids.ts';
 import { createRuntime, type RuntimeLog } from '../../src/runtime/create.ts';
 import { type Fleet, HostAway } from '../../src/runtime/fleet.ts';
+import { partitionOf } from '../../src/runtime/partition.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { PlacedFact, Store } from '../../src/store/store.ts';
 import { aLife } from './life.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
+import { mortalHomes } from './mortal-homes.ts';
 
 /** Ids that count up: readable, and the same in every run. */
 export function countingIds(): Ids {
@@ -75,6 +77,8 @@ export interface WorldParts {
   pool?: boolean;
   /** false: timers do not fire before `runtime.arm()`. */
   arm?: boolean;
+  /** Sets of partitions; with several each can be killed alone. */
+  sets?: number;
 }
 
 export type World = Awaited<ReturnType<typeof aWorld>>;
@@ -93,14 +97,15 @@ export async function aWorld({
   fleet = scriptedFleet(),
   pool = true,
   arm = true,
+  sets = 1,
 }: WorldParts = {}) {
   const life = aLife({ clock: time, store: base });
   const { store } = life;
   const clock: ManualClock = { ...life.clock, settle: time.settle, advance: time.advance };
   const facts: PlacedFact[] = [];
   const logs: RuntimeLog[] = [];
-  const build = () => createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line) });
-  const runtime = build();
+  const homes = mortalHomes({ store, clock, ids, owner: 'test', count: sets });
+  const runtime = createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line), homes });
   runtime.onFacts(more => facts.push(...more));
   await settling(clock, runtime.start());
   if (arm) runtime.arm();
@@ -113,6 +118,8 @@ export async function aWorld({
     facts,
     logs,
     runtime,
+    /** As when the worker that serves this actor dies. */
+    killSetOf: (address: Address) => homes.kill(partitionOf(address)),
     views,
     kill: life.kill,
     /** What a restart finds again. */

@@ -1,0 +1,49 @@
+/** A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in both directions. */
+import { systemClock } from '../clock.ts';
+import { systemIds } from '../ids.ts';
+import { openActorStore, type StoreAddress } from '../store/open.ts';
+import type { PartitionRange } from '../store/store.ts';
+import type { FromPartitions, ToPartitions } from './boundary.ts';
+import { createPartitions, type Partitions } from './partitions.ts';
+
+export interface BeginWork {
+  type: 'begin';
+  store: StoreAddress;
+  partitions: PartitionRange;
+  owner: string;
+}
+
+export type ToWorker = BeginWork | { type: 'batch'; messages: ToPartitions[] };
+export type FromWorker = FromPartitions[];
+
+export interface WorkerScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(messages: FromWorker): void;
+}
+
+/** Serves in this scope, which must be a worker's. An error that nobody expects ends the worker; whoever began it replaces it. */
+export function work(scope: WorkerScope): void {
+  let partitions: Promise<Partitions> | undefined;
+  let leaving: FromPartitions[] = [];
+
+  const send = (message: FromPartitions) => {
+    if (leaving.push(message) === 1) queueMicrotask(leave);
+  };
+  const leave = () => {
+    const messages = leaving;
+    leaving = [];
+    scope.postMessage(messages);
+  };
+
+  async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
+    return createPartitions({ store: await openActorStore(store), clock: systemClock, ids: systemIds, owner, partitions, send });
+  }
+
+  scope.onmessage = ({ data }) => {
+    if (data.type === 'begin') partitions = begin(data);
+    else
+      void partitions?.then(set => {
+        for (const message of data.messages) set.receive(message);
+      });
+  };
+}

@@ -1,0 +1,67 @@
+/** Sets of partitions in Web Workers, the threads that Bun and Deno share. */
+import type { WorkerStore } from '../store/open.ts';
+import type { ToPartitions } from './boundary.ts';
+import type { Home, Homes } from './homes.ts';
+import type { FromWorker, ToWorker } from './work.ts';
+
+export function inWorkers({
+  count,
+  owner,
+  connect,
+  script = new URL('./worker.ts', import.meta.url).href,
+}: {
+  count: number;
+  owner: string;
+  connect(): WorkerStore;
+  /** The worker's program. Tests give one that can be broken. */
+  script?: string;
+}): Homes {
+  return {
+    count,
+    mayDie: true,
+    open({ partitions, receive, died }) {
+      const store = connect();
+      const worker = new Worker(script, { type: 'module' });
+      const post = (message: ToWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
+      let leaving: ToPartitions[] = [];
+      let isEnded = false;
+
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        for (const message of data) receive(message);
+      };
+      worker.onerror = event => {
+        // Heard here; otherwise the runtime would end the process over it.
+        event.preventDefault();
+        if (!isEnded) died(`it threw: ${firstLine(event.message)}`);
+      };
+      // Bun says so when a worker ends by itself. Where nobody does, it is found by its silence.
+      worker.addEventListener('close', () => {
+        if (!isEnded) died('it ended by itself');
+      });
+      post({ type: 'begin', store: store.address, partitions, owner }, store.transfer);
+
+      const home: Home = {
+        post(message) {
+          if (leaving.push(message) > 1) return;
+          queueMicrotask(() => {
+            const messages = leaving;
+            leaving = [];
+            if (!isEnded) post({ type: 'batch', messages });
+          });
+        },
+        async end() {
+          isEnded = true;
+          worker.terminate();
+          await store.cut();
+        },
+      };
+      return home;
+    },
+  };
+}
+
+/** Bun gives a message with the source around the place of the error. */
+function firstLine(message: string): string {
+  const lines = message.split('\n').map(line => line.trim());
+  return lines.find(line => /^(error|\w*Error|Uncaught)\b/.test(line)) ?? lines.find(line => line !== '') ?? 'no reason given';
+}

@@ -1,0 +1,224 @@
+/** Several sets of partitions: what they say to each other, and what becomes of it when one of them dies. */
+import { describe, expect, test } from 'bun:test';
+import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts';
+import type { Homes } from '../../src/runtime/homes.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
+import { createPartitionSet } from '../../src/runtime/partition-set.ts';
+import { partitionOf } from '../../src/runtime/partition.ts';
+import { aJob } from '../support/builders.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aWorld, type World } from '../support/world.ts';
+
+/** Names of jobs that live in another set than their pool. */
+const isElsewhere = (name: string) => partitionOf(`job/${name}`) < 128 !== partitionOf('pool/default') < 128;
+const elsewhere = Array.from({ length: 100 }, (_, each) => `job${each}`).filter(isElsewhere);
+const [name = ''] = elsewhere;
+
+async function reserved(world: World): Promise<string[]> {
+  const { hosts } = (await world.context('pool/default')).context;
+  return Object.values(hosts).flatMap(host => Object.keys(host.reservations));
+}
+
+describe('two sets of partitions', () => {
+  test('carry a run from its trigger to its end, across the boundary and back', async () => {
+    const world = await aWorld({ sets: 2 });
+    await world.aHost();
+    await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
+    const { execution } = (await world.ask(`job/${name}`, { type: 'job.trigger' })) as { execution: string };
+    await world.settled();
+    const [start] = world.starts();
+    if (!start) throw new Error('nothing was started');
+    expect(start.run.execution).toBe(execution);
+    await world.started(start);
+    await world.ended(start);
+    await world.settled();
+    expect((await world.context(`execution/${execution}`)).context).toMatchObject({ outcome: 'succeeded' });
+    expect(await reserved(world)).toEqual([]);
+  });
+
+  test('lose nothing when one of them dies between any two steps', async () => {
+    const world = await aWorld({ sets: 2 });
+    await world.aHost('h1', { cpus: 100, memoryMB: 100_000 });
+    for (const job of elsewhere.slice(0, 10)) await world.ask(`job/${job}`, { type: 'job.register', config: aJob({ name: job }) });
+    for (const [place, job] of elsewhere.slice(0, 10).entries()) {
+      await world.ask(`job/${job}`, { type: 'job.trigger' });
+      // Either side of the conversation, in turn.
+      world.killSetOf(place % 2 === 0 ? 'pool/default' : `job/${job}`);
+      await world.settled();
+      await world.clock.advance(LIMITS.replaceAfterMs * 2 ** LIMITS.replacements);
+      await world.clock.advance(LIMITS.replacementWindowMs);
+    }
+    await world.settled();
+    const begun = new Set(world.starts().map(({ run }) => run.execution));
+    expect(begun.size).toBe(10);
+    for (const command of world.starts()) {
+      await world.started(command);
+      await world.ended(command);
+    }
+    await world.settled();
+    for (const execution of begun) {
+      expect((await world.context(`execution/${execution}`)).context).toMatchObject({ outcome: 'succeeded' });
+    }
+    expect(await reserved(world)).toEqual([]);
+  });
+
+  test('go on without the one that is down, whose commands are answered with the reason', async () => {
+    const world = await aWorld({ sets: 2 });
+    await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
+    world.killSetOf(`job/${name}`);
+    await expect(world.ask(`job/${name}`, { type: 'job.trigger' })).rejects.toThrow(
+      /partitions \d+ to \d+ are being taken over by a new worker, because it was killed/,
+    );
+    expect(world.runtime.down()).toHaveLength(1);
+    await world.ask('pool/default', { type: 'pool.modify', changes: { description: 'served all the while' } });
+    await world.clock.advance(LIMITS.replaceAfterMs);
+    expect(world.runtime.down()).toEqual([]);
+    await world.ask(`job/${name}`, { type: 'job.trigger' });
+  });
+
+  test('are begun with an epoch of their own, the one that died with the next', async () => {
+    const world = await aWorld({ sets: 2 });
+    const partition = partitionOf(`job/${name}`);
+    await world.aHost();
+    await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
+    world.killSetOf(`job/${name}`);
+    await world.clock.advance(LIMITS.replaceAfterMs);
+    await world.ask(`job/${name}`, { type: 'job.trigger' });
+    await world.settled();
+    expect(world.starts()[0]?.fence).toMatchObject({ partition, epoch: 2 });
+  });
+});
+
+/** A set whose home only notes what it is told, and says what the test says. */
+function aSet() {
+  const clock = createManualClock(0);
+  const homes: { told: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];
+  const noted: string[] = [];
+  const scripted: Homes = {
+    count: 1,
+    mayDie: true,
+    open({ receive, died }) {
+      const home = { told: [] as ToPartitions[], say: receive, died, isEnded: false };
+      homes.push(home);
+      return {
+        post: message => home.told.push(message),
+        end: async () => {
+          home.isEnded = true;
+        },
+      };
+    },
+  };
+  const set = createPartitionSet(
+    scripted,
+    { from: 0, to: 255 },
+    {
+      clock,
+      receive: () => {},
+      log: (_, text) => noted.push(text),
+      lost: () => noted.push('lost'),
+      back: () => noted.push('back'),
+      gaveUp: () => noted.push('gave up'),
+    },
+  );
+  const last = () => homes.at(-1) as (typeof homes)[number];
+  const serving = async () => {
+    const started = set.start();
+    last().say({ type: 'started' });
+    await started;
+  };
+  return { set, clock, homes, last, noted, serving };
+}
+
+describe('a set of partitions in a worker', () => {
+  test('is replaced when five heartbeats were not answered, and not before', async () => {
+    const { clock, homes, last, serving } = aSet();
+    await serving();
+    for (let beat = 1; beat <= 20; beat++) {
+      await clock.advance(LIMITS.heartbeatMs);
+      last().say({ type: 'pong', id: beat });
+    }
+    await clock.advance(LIMITS.heartbeatMs * LIMITS.heartbeatsMissed);
+    expect(homes).toHaveLength(1);
+    await clock.advance(LIMITS.heartbeatMs + LIMITS.replaceAfterMs);
+    expect(homes).toHaveLength(2);
+    expect(homes[0]?.isEnded).toBe(true);
+  });
+
+  test('is armed again after its replacement, if it was', async () => {
+    const { set, clock, last, serving } = aSet();
+    await serving();
+    set.arm();
+    last().died('a reason');
+    await clock.advance(LIMITS.replaceAfterMs);
+    expect(last().told.map(({ type }) => type)).toEqual(['start']);
+    last().say({ type: 'started' });
+    expect(last().told.map(({ type }) => type)).toEqual(['start', 'arm']);
+  });
+
+  test('is given up after too many replacements, and says so', async () => {
+    const { set, clock, homes, last, noted, serving } = aSet();
+    await serving();
+    for (let each = 0; each <= LIMITS.replacements; each++) {
+      last().died('of a bad heart');
+      await clock.advance(LIMITS.replaceAfterMs * 2 ** each);
+      if (each < LIMITS.replacements) last().say({ type: 'started' });
+    }
+    expect(homes).toHaveLength(1 + LIMITS.replacements);
+    expect(set.isGivenUp).toBe(true);
+    expect(set.down).toContain('were given up after 5 replacements');
+    expect(noted.at(-1)).toBe('gave up');
+    expect(set.post({ type: 'questions', questions: [] })).toBe(false);
+  });
+
+  test('may die as often over a longer time', async () => {
+    const { set, clock, last, serving } = aSet();
+    await serving();
+    for (let each = 0; each < LIMITS.replacements * 3; each++) {
+      last().died('now and then');
+      await clock.advance(LIMITS.replaceAfterMs);
+      last().say({ type: 'started' });
+      for (let beat = 0; beat * LIMITS.heartbeatMs < LIMITS.replacementWindowMs; beat++) {
+        await clock.advance(LIMITS.heartbeatMs);
+        last().say({ type: 'pong', id: beat });
+      }
+    }
+    expect(set.isGivenUp).toBe(false);
+    expect(set.down).toBeUndefined();
+  });
+
+  test('does not begin at all when the store is in the way at the first start', async () => {
+    const { set, last } = aSet();
+    const started = set.start();
+    last().say({ type: 'startFailed', reason: 'the database is full' });
+    await expect(started).rejects.toThrow('the database is full');
+  });
+
+  test('waits for the store when it is in the way of a replacement', async () => {
+    const { set, clock, last, serving } = aSet();
+    await serving();
+    last().died('a reason');
+    await clock.advance(LIMITS.replaceAfterMs);
+    last().say({ type: 'startFailed', reason: 'the database is full' });
+    await clock.advance(LIMITS.storeRetryMs);
+    expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
+    last().say({ type: 'started' });
+    expect(set.down).toBeUndefined();
+  });
+
+  test('takes no turn before it has its epoch', () => {
+    const { set, last } = aSet();
+    void set.start();
+    expect(set.post({ type: 'questions', questions: [] })).toBe(false);
+    expect(set.post({ type: 'opened', addresses: ['job/a'] })).toBe(true);
+    expect(last().told.map(({ type }) => type)).toEqual(['start', 'opened']);
+  });
+
+  test('that does not even say what it leaves behind is ended when the time is up', async () => {
+    const { set, clock, homes, serving } = aSet();
+    await serving();
+    const stopped = set.stop(1_000);
+    await clock.advance(1_000 + LIMITS.heartbeatMs);
+    expect(await stopped).toEqual(['partitions 0 to 255']);
+    expect(homes[0]?.isEnded).toBe(true);
+  });
+});

@@ -1,0 +1,19 @@
+/** The program of a worker, with a way to break it. */
+import { work, type WorkerScope } from '../../src/runtime/work.ts';
+import type { PartitionRange } from '../../src/store/store.ts';
+import { type Breaking, CHANNEL } from './breaking.ts';
+
+const scope = self as unknown as WorkerScope;
+let mine: PartitionRange | undefined;
+work(scope);
+const serve = scope.onmessage;
+scope.onmessage = event => {
+  if (event.data.type === 'begin') mine = event.data.partitions;
+  serve?.call(scope, event);
+};
+new BroadcastChannel(CHANNEL).onmessage = ({ data }: MessageEvent<Breaking>) => {
+  if (!mine || data.partition < mine.from || data.partition > mine.to) return;
+  if (data.how === 'exit') process.exit(1);
+  if (data.how === 'throw') throw new Error('broken on purpose');
+  for (;;);
+};

@@ -1,0 +1,15 @@
+/** How tests break a worker of a running center: by a word on a channel that `breakable-worker.ts` listens to. */
+export const CHANNEL = 'troupe-test-break';
+
+export interface Breaking {
+  /** The worker that serves this partition. */
+  partition: number;
+  how: 'exit' | 'loop' | 'throw';
+}
+
+/** Says so to all workers of this process. */
+export function breakWorker(breaking: Breaking): void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage(breaking);
+  channel.close();
+}
