@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { aTar, aTgz, aZip, type TarEntry, type ZipEntry } from './archives.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
+import { bz2, xz } from './packed.ts';
 
 let host: Awaited<ReturnType<typeof anAppHost>>;
 let shelf: Awaited<ReturnType<typeof aShelf>>;
@@ -148,6 +150,62 @@ describe('a tar archive', () => {
       host.files['/cut.tgz'] = small.subarray(0, length);
       expect([length, await verdict('/cut.tgz')]).toEqual([length, length < 2 ? 'unsupported' : 'incomplete']);
     }
+  });
+});
+
+describe.each([
+  ['/app.tar.bz2', bz2],
+  ['/app.tbz2', bz2],
+  ['/app.tar.xz', xz],
+  ['/app.TXZ', xz],
+] as const)('the archive %s', (path, packed) => {
+  const bad: [string, Buffer, string][] = [
+    ['with a path that climbs out', packed.evil, 'unsafe'],
+    ['that is a bomb', packed.bomb, 'tooLarge'],
+    ['that is cut in half', packed.good.subarray(0, packed.good.length / 2), 'incomplete'],
+    ['without its last byte', packed.good.subarray(0, -1), 'incomplete'],
+    ['with something behind it', Buffer.concat([packed.good, Buffer.from('something')]), 'incomplete'],
+    [
+      'with a byte that changed',
+      Buffer.concat([packed.good.subarray(0, 60), Buffer.alloc(8, 0xaa), packed.good.subarray(68)]),
+      'incomplete',
+    ],
+    ['that holds no tar archive', packed.runs, 'incomplete'],
+    ['that is something else', Buffer.from('#!/bin/sh\n'), 'unsupported'],
+    ['that is empty', Buffer.alloc(0), 'unsupported'],
+  ];
+  test.each(bad)('%s is refused', async (_, bytes, code) => {
+    host.files[path] = bytes;
+    expect(await verdict(path)).toBe(code);
+  });
+
+  test('is taken, and so is its content behind a name without a suffix', async () => {
+    for (const name of [path, '/latest']) {
+      host.files[name] = packed.good;
+      const { directory } = await shelf.prepare(host.url(name));
+      expect(await readFile(join(directory, 'bin/start.sh'), 'utf8')).toBe('#!/bin/sh\necho go\n');
+      expect((await lstat(join(directory, 'bin/start.sh'))).mode & 0o111).not.toBe(0);
+    }
+  });
+});
+
+describe('a gzipped file', () => {
+  test('is the file, under its name without the suffix and ready to run', async () => {
+    host.files['/jobs/nightly.sh.gz'] = gzipSync('#!/bin/sh\n');
+    const { directory, script } = await shelf.prepare(host.url('/jobs/nightly.sh.gz'));
+    expect(script).toBe('nightly.sh');
+    expect(await readFile(join(directory, 'nightly.sh'), 'utf8')).toBe('#!/bin/sh\n');
+    expect((await lstat(join(directory, 'nightly.sh'))).mode & 0o111).toBe(0o111);
+  });
+
+  test.each([
+    ['that is a bomb', gzipSync(zeros), 'tooLarge'],
+    ['that is cut short', gzipSync('#!/bin/sh\n').subarray(0, -3), 'incomplete'],
+    ['with a byte that changed', Buffer.concat([gzipSync('x'.repeat(500)).subarray(0, 12), Buffer.alloc(9, 0xaa)]), 'incomplete'],
+    ['that is none', Buffer.from('#!/bin/sh\n'), 'unsupported'],
+  ])('%s is refused', async (_, bytes, code) => {
+    host.files['/run.sh.gz'] = bytes;
+    expect(await verdict('/run.sh.gz')).toBe(code);
   });
 });
 

@@ -1,7 +1,6 @@
 /** Apps on this host: fetched once, checked, unpacked with care, kept by content. */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, rm } from 'node:fs/promises';
 import type { Clock } from '../../clock.ts';
 import { ArtifactError, type Artifacts, type PreparedApp } from '../ports.ts';
 import type { Artifact } from '../protocol.ts';
@@ -10,9 +9,10 @@ import { createFlights } from './flights.ts';
 import { type Format, HEAD_BYTES, recognise } from './format.ts';
 import { type Fetch, fetchChecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
+import { unpacked } from './packing.ts';
 import { openShelf, type Shelf, type Source } from './shelf.ts';
-import { unpackTar } from './tar.ts';
-import { createTree, syncDirectory } from './tree.ts';
+import { broken, unpackTar } from './tar.ts';
+import { createTree } from './tree.ts';
 import { unpackZip } from './zip.ts';
 
 export interface ArtifactsParts {
@@ -146,9 +146,9 @@ async function install({ by, shelf, artifact, known, signal }: Installation): Pr
       throw new ArtifactError('status', `${shown(artifact.url)} is said to be unchanged, and there is no copy`, { transient: true });
     const format = recognise(artifact.url, await headOf(file));
     await mkdir(directory, 0o755);
-    const bytes = await unpack(file, directory, format, got.bytes, by.limits, signal);
+    const bytes = await unpack({ file, directory, format, packedBytes: got.bytes, limits: by.limits, signal });
     const copy = copyName(got.sha256, format);
-    await shelf.add(copy, directory, { digest: got.sha256, script: format.kind === 'file' ? format.name : null, bytes });
+    await shelf.add(copy, directory, { digest: got.sha256, script: 'name' in format ? format.name : null, bytes });
     remember(shelf, artifact, {
       copy,
       version: 0,
@@ -169,33 +169,48 @@ function remember(shelf: Shelf, artifact: Artifact, source: Source): void {
 
 /** The same bytes under another name, or unpacked another way, are another directory. */
 function copyName(digest: string, format: Format): string {
-  if (format.kind !== 'file') return `${digest}-${format.kind}`;
-  return `${digest}-file-${createHash('sha256').update(format.name).digest('hex').slice(0, 16)}`;
+  if (!('name' in format)) return `${digest}-${format.kind}`;
+  return `${digest}-${format.kind}-${createHash('sha256').update(format.name).digest('hex').slice(0, 16)}`;
 }
 
-async function unpack(
-  file: string,
-  directory: string,
-  format: Format,
-  packedBytes: number,
-  limits: ArtifactLimits,
-  signal: AbortSignal,
-): Promise<number> {
-  if (format.kind === 'file') {
-    const path = join(directory, format.name);
-    await copyFile(file, path);
-    const handle = await open(path, 'r+');
-    await handle
-      .chmod(0o755)
-      .then(() => handle.sync())
-      .finally(() => handle.close());
-    await syncDirectory(directory);
-    return packedBytes;
-  }
+const PACKINGS = { tar: 'none', 'tar.gz': 'gz', 'tar.bz2': 'bz2', 'tar.xz': 'xz' } as const;
+
+interface Unpacking {
+  file: string;
+  directory: string;
+  format: Format;
+  packedBytes: number;
+  limits: ArtifactLimits;
+  signal: AbortSignal;
+}
+
+/** Resolves to the bytes of all files, once they are on the disk. */
+async function unpack({ file, directory, format, packedBytes, limits, signal }: Unpacking): Promise<number> {
   const tree = createTree(directory, packedBytes, limits);
-  if (format.kind === 'zip') await unpackZip(file, tree, limits, signal);
-  else await unpackTar(file, format.kind === 'tar.gz', tree, limits, signal);
+  switch (format.kind) {
+    case 'file':
+      await tree.file(format.name, 0o755, unpacked(file, 'none'));
+      break;
+    case 'gz':
+      await tree.file(format.name, 0o755, until(signal, unpacked(file, 'gz'))).catch(problem => {
+        signal.throwIfAborted();
+        throw problem instanceof ArtifactError || isDiskProblem(problem) ? problem : broken(problem);
+      });
+      break;
+    case 'zip':
+      await unpackZip(file, tree, limits, signal);
+      break;
+    default:
+      await unpackTar(file, PACKINGS[format.kind], tree, limits, signal);
+  }
   return tree.finish();
+}
+
+async function* until(signal: AbortSignal, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    signal.throwIfAborted();
+    yield piece;
+  }
 }
 
 async function headOf(file: string): Promise<Uint8Array> {

@@ -1,43 +1,51 @@
 /** What a download is, by its name and its first bytes. */
 import { ArtifactError } from '../ports.ts';
 
-export type Format = { kind: 'tar' | 'tar.gz' | 'zip' } | { kind: 'file'; name: string };
+export type Format =
+  | { kind: 'tar' | 'tar.gz' | 'tar.bz2' | 'tar.xz' | 'zip' }
+  /** One file; `gz`: packed, its name is the one without that suffix. */
+  | { kind: 'file' | 'gz'; name: string };
 
 /** How many first bytes are looked at. */
 export const HEAD_BYTES = 512;
 
-const ARCHIVES: [suffix: string, family: 'tar' | 'zip'][] = [
+/** The longer suffix first where one ends in another. */
+const ARCHIVES: [suffix: string, family: 'tar' | 'zip' | 'gz'][] = [
   ['.tar.gz', 'tar'],
   ['.tgz', 'tar'],
+  ['.tar.bz2', 'tar'],
+  ['.tbz2', 'tar'],
+  ['.tar.xz', 'tar'],
+  ['.txz', 'tar'],
   ['.tar', 'tar'],
   ['.zip', 'zip'],
+  ['.gz', 'gz'],
 ];
-const LATER = ['.tar.bz2', '.tbz2', '.tar.xz', '.txz', '.gz'];
 
 /**
  * An archive's name decides that it is one, its content which: `.tar` may be compressed, `.tgz` may not be, a zip called `.tgz` is refused. A name without
- * any suffix (`/download/latest`) is decided by the content alone; everything else is a single file, so `tool.jar` stays one. Throws ArtifactError.
+ * any suffix (`/download/latest`) is decided by the content alone; everything else is a single file, so `tool.jar` stays one, and `tool.sh.gz` is the file
+ * `tool.sh`. Throws ArtifactError.
  */
 export function recognise(url: string, head: Uint8Array): Format {
   const name = fileName(url);
   const lower = name.toLowerCase();
   const content = contentOf(head);
   const family = ARCHIVES.find(([suffix]) => lower.endsWith(suffix))?.[1];
-  if (family === 'zip') {
-    if (content === 'zip') return { kind: 'zip' };
-    throw new ArtifactError('unsupported', `${name} is named like a zip archive and is none`, { transient: false });
+  const isNone = (what: string) => new ArtifactError('unsupported', `${name} is named like a ${what} and is none`, { transient: false });
+  switch (family) {
+    case 'zip':
+      if (content === 'zip') return { kind: 'zip' };
+      throw isNone('zip archive');
+    case 'tar':
+      if (content !== undefined && content !== 'zip') return { kind: content };
+      throw isNone('tar archive');
+    case 'gz':
+      if (content === 'tar.gz') return { kind: 'gz', name: name.slice(0, -'.gz'.length) || 'app' };
+      throw isNone('gzip file');
+    default:
+      return !name.includes('.') && content !== undefined ? { kind: content } : { kind: 'file', name };
   }
-  if (family === 'tar') {
-    if (content === 'tar.gz' || content === 'tar') return { kind: content };
-    throw new ArtifactError('unsupported', `${name} is named like a tar archive and is none`, { transient: false });
-  }
-  const later = LATER.find(suffix => lower.endsWith(suffix));
-  if (later)
-    throw new ArtifactError('unsupported', `${name}: ${later} is not taken; .tar.gz, .tgz, .tar, .zip and single files are`, {
-      transient: false,
-    });
-  if (!name.includes('.') && content) return { kind: content };
-  return { kind: 'file', name };
 }
 
 /** The last part of the path, as a name a file may have. */
@@ -54,9 +62,15 @@ export function fileName(url: string): string {
   return name === '' || name === '.' || name === '..' ? 'app' : name;
 }
 
-function contentOf(head: Uint8Array): 'tar' | 'tar.gz' | 'zip' | undefined {
+const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
+
+function contentOf(head: Uint8Array): 'tar' | 'tar.gz' | 'tar.bz2' | 'tar.xz' | 'zip' | undefined {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'tar.gz';
+  if (XZ.every((byte, at) => head[at] === byte)) return 'tar.xz';
+  const text = new TextDecoder('latin1').decode(head);
+  // Its mark of a block, or of an end without any: "BZh" alone may well begin a text.
+  if (/^BZh[1-9](1AY&SY|\x17rE8P\x90)/.test(text)) return 'tar.bz2';
   // `PK 3 4`, or `PK 5 6` for an archive without entries.
   if (head[0] === 0x50 && head[1] === 0x4b && ((head[2] === 3 && head[3] === 4) || (head[2] === 5 && head[3] === 6))) return 'zip';
-  return new TextDecoder('latin1').decode(head.subarray(257, 262)) === 'ustar' ? 'tar' : undefined;
+  return text.slice(257, 262) === 'ustar' ? 'tar' : undefined;
 }

@@ -1,10 +1,9 @@
-/** Tar archives, plain or gzipped, entry by entry into a guarded tree. */
-import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
+/** Tar archives, plain or packed, entry by entry into a guarded tree. */
 import { type Extract, extract } from 'tar-stream';
 import { ArtifactError } from '../ports.ts';
 import { isDiskProblem } from './download.ts';
 import type { ArtifactLimits } from './limits.ts';
+import { type Packing, unpacked } from './packing.ts';
 import { pour } from './pour.ts';
 import { type Tree, unsafe } from './tree.ts';
 
@@ -12,15 +11,12 @@ const BLOCK_BYTES = 512;
 
 type Entry = Extract extends AsyncIterable<infer One> ? One : never;
 
-export async function unpackTar(file: string, gzipped: boolean, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
-  const source = createReadStream(file);
-  const plain = gzipped ? source.pipe(createGunzip()) : source;
-  source.on('error', problem => plain.destroy(problem));
+export async function unpackTar(file: string, packing: Packing, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
   const sink = extract();
   // What the reader of a destroyed stream is told is not why it was destroyed.
   let failure: unknown;
   const gap = createGap(limits);
-  const fed = feed(gap.watch(plain), sink).catch(problem => {
+  const fed = feed(gap.watch(unpacked(file, packing)), sink).catch(problem => {
     failure = problem;
     // With the problem: a reader that asks for the next entry only after a destruction without one waits for ever.
     sink.destroy(problem instanceof Error ? problem : new Error(String(problem)));
@@ -38,8 +34,6 @@ export async function unpackTar(file: string, gzipped: boolean, tree: Tree, limi
     throw first instanceof ArtifactError || isDiskProblem(first) ? first : broken(first);
   } finally {
     sink.destroy();
-    plain.destroy();
-    source.destroy();
     await fed;
   }
 }
@@ -103,7 +97,7 @@ async function feed(source: AsyncIterable<Uint8Array>, sink: Extract): Promise<v
 
 const tooLong = (what: string): ArtifactError => new ArtifactError('tooLarge', `the archive has ${what}`, { transient: false });
 
-const broken = (cause: unknown): ArtifactError =>
+export const broken = (cause: unknown): ArtifactError =>
   new ArtifactError('incomplete', `the archive is broken: ${cause instanceof Error ? cause.message : String(cause)}`, {
     transient: false,
     cause,

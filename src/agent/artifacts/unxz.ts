@@ -1,0 +1,77 @@
+/**
+ * xz, piece by piece. The package keeps one decoder's memory for everybody, and takes it back only when its stream has ended: so archives take turns here,
+ * and one that is given up is brought to its end by a source that fails, never by `cancel`, which would free memory that is still written to.
+ */
+import { XzReadableStream } from 'xz-decompress';
+
+/** Of what is handed in at once. A bomb that is given up still unpacks this much: some 30 MB in its decoder, of which nobody keeps anything. */
+const INPUT_BYTES = 4 * 1024;
+
+let turn: Promise<void> = Promise.resolve();
+
+/** Throws Error in words that complete "the archive is broken:"; giving up early is fine. */
+export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const before = turn;
+  let leave = () => {};
+  turn = new Promise(resolve => {
+    leave = resolve;
+  });
+  let problem: unknown;
+  let givenUp = false;
+  const pieces = inPieces(source);
+  const input = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const next = givenUp ? undefined : await pieces.next();
+          if (next === undefined || givenUp) controller.error(new Error('given up'));
+          else if (next.done === true) controller.close();
+          else controller.enqueue(next.value);
+        } catch (cause) {
+          problem = cause;
+          controller.error(cause);
+        }
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  await before;
+  const reader = new XzReadableStream(input).getReader();
+  const read = () => reader.read().catch(cause => Promise.reject(problem ?? new Error(inWords(cause), { cause })));
+  try {
+    for (let next = await read(); !next.done; next = await read()) yield next.value;
+  } finally {
+    givenUp = true;
+    for (let over = false; !over; )
+      over = await reader.read().then(
+        ({ done }) => done,
+        () => true,
+      );
+    leave();
+    await pieces.return(undefined);
+  }
+}
+
+async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) {
+    for (let at = 0; at < piece.length; at += INPUT_BYTES) yield piece.subarray(at, at + INPUT_BYTES);
+  }
+}
+
+/** By the numbers of xz-embedded's `enum xz_ret`. */
+const WORDS: Record<number, string> = {
+  2: 'its kind of checksum is not taken; crc32 and crc64 are',
+  3: 'there is no memory for its dictionary',
+  4: 'it asks for a dictionary of more than 64 MiB',
+  5: 'it does not begin like xz',
+  6: 'it uses a filter or a checksum that is not taken; LZMA2 with crc32 or crc64 is',
+  7: 'its bytes or its checksum are wrong',
+  8: 'it is cut short',
+};
+
+function inWords(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  // Nothing came at all: the package does not look before it reads.
+  if (cause instanceof TypeError) return 'it is cut short';
+  return WORDS[Number(/error code (\d+)/.exec(message)?.[1])] ?? message;
+}
