@@ -62,6 +62,7 @@ export function fileName(url: string): string {
   return name === '' || name === '.' || name === '..' ? 'app' : name;
 }
 
+const BZIP2_MARKS = ['314159265359', '177245385090'];
 const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 
 function contentOf(head: Uint8Array): 'tar' | 'tar.gz' | 'tar.bz2' | 'tar.xz' | 'zip' | undefined {
@@ -69,7 +70,7 @@ function contentOf(head: Uint8Array): 'tar' | 'tar.gz' | 'tar.bz2' | 'tar.xz' | 
   if (XZ.every((byte, at) => head[at] === byte)) return 'tar.xz';
   const text = new TextDecoder('latin1').decode(head);
   // Its mark of a block, or of an end without any: "BZh" alone may well begin a text.
-  if (/^BZh[1-9](1AY&SY|\x17rE8P\x90)/.test(text)) return 'tar.bz2';
+  if (/^BZh[1-9]/.test(text) && BZIP2_MARKS.includes(Buffer.from(head.subarray(4, 10)).toString('hex'))) return 'tar.bz2';
   // `PK 3 4`, or `PK 5 6` for an archive without entries.
   if (head[0] === 0x50 && head[1] === 0x4b && ((head[2] === 3 && head[3] === 4) || (head[2] === 5 && head[3] === 6))) return 'zip';
   return text.slice(257, 262) === 'ustar' ? 'tar' : undefined;
