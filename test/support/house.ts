@@ -33,7 +33,9 @@ export interface House {
   killCenter(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
   stopCenter(): Promise<number | null>;
-  startAgent(name: string, offer?: { cpus?: number; memoryMB?: number }): void;
+  /** `port`: of something that stands between the agent and the center. */
+  startAgent(name: string, offer?: { cpus?: number; memoryMB?: number; port?: number }): void;
+  readonly port: number;
   killAgent(name: string): Promise<void>;
   /** kill -9 of the agent's keeper. */
   killKeeper(name: string): void;
@@ -90,6 +92,7 @@ export async function aRealHouse({
   const house: House = {
     directory,
     url,
+    port,
     get centerPid() {
       return center?.pid ?? 0;
     },
@@ -107,7 +110,7 @@ export async function aRealHouse({
     killCenter: () => end(center, 'SIGKILL').then(() => {}),
     stopCenter: () => end(center, 'SIGTERM'),
     startAgent(name, offer = {}) {
-      const args = ['--center', `ws://127.0.0.1:${port}`, '--name', name, '--data', join(directory, name)];
+      const args = ['--center', `ws://127.0.0.1:${offer.port ?? port}`, '--name', name, '--data', join(directory, name)];
       args.push('--cpus', String(offer.cpus ?? cpus), '--memory', String(offer.memoryMB ?? memoryMB));
       agents.set(name, run('agent', args, {}, name));
     },
