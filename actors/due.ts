@@ -20,6 +20,10 @@ export interface Account {
   fires: Fire[];
 }
 
+/** The longest grace that counts: every due time in it gets an entry of its own, in one turn. */
+export const MISFIRE_GRACE_MAX_MS = 3_600_000;
+const graceOf = (config: JobConfig): number => Math.min(config.misfireGraceMs, MISFIRE_GRACE_MAX_MS);
+
 const compiledOf = new WeakMap<JobConfig, CompiledSchedule[]>();
 
 /** The job's enabled schedules, compiled once per configuration in memory. */
@@ -62,7 +66,7 @@ export function accountFor(
   open: OpenExecution[],
   idOf: (dueAt: number) => string,
 ): Account {
-  const onTimeFrom = Math.max(watermark, now - config.misfireGraceMs - 1);
+  const onTimeFrom = Math.max(watermark, now - graceOf(config) - 1);
   const entries: OccurrenceEntry[] = [];
   const fires: Fire[] = [];
   const standing = [...open];
@@ -93,7 +97,7 @@ export function accountFor(
 
 /** Settles what passed before the grace by the misfire policy; returns the due times that are still to be run, oldest first. */
 function missed(config: JobConfig, watermark: number, until: number, now: number, entries: OccurrenceEntry[]): number[] {
-  const lateMs = config.misfireGraceMs;
+  const lateMs = graceOf(config);
   const reason = `passed more than ${lateMs} ms before it could be decided`;
   const found = countDues(schedulesOf(config), watermark, until);
   if (found.count === 0 || found.first === undefined || found.last === undefined) return [];

@@ -2,7 +2,7 @@
 import type { Decision } from './decide.ts';
 import type { ExecutionContext, ExecutionEvent, ExecutionFact, ExecutionInput } from './execution.ts';
 import { runSpec } from './run-spec.ts';
-import { ended, type Ending, freshShard, isLive, outcomeOf, type Shard } from './shard.ts';
+import { ended, type Ending, freshShard, isLive, moved, outcomeOf, type Shard } from './shard.ts';
 import { type Effect, type RunName, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
@@ -56,6 +56,7 @@ function askForRoom(context: ExecutionContext, shards: Shard[]): Effect {
     type: 'pool.reserve',
     request: {
       execution: context.id,
+      job: context.job,
       runs: shards.map(({ item, attempt }) => ({ item, attempt })),
       resources: config.resources,
       app: app ? { name: app.config.name, resources: app.config.resources } : null,
@@ -69,7 +70,7 @@ const startOf = (context: ExecutionContext, shard: Shard): Effect => ({
   type: 'start',
   params: { host: shard.host ?? '', run: runOf(context, shard), spec: runSpec(context, shard) },
 });
-const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded', reason: string): Effect => ({
+const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded' | 'withdrawn', reason: string): Effect => ({
   type: 'stop',
   params: { host, run, as, reason },
 });
@@ -142,7 +143,7 @@ export function started(context: ExecutionContext, event: Event<'shard.started'>
 /** Closes attempts; what may be tried again asks for room now or at its instant. */
 function close(
   context: ExecutionContext,
-  endings: { shard: Shard; ending: Ending }[],
+  endings: { shard: Shard; ending: Ending; parked?: boolean }[],
   event: { at: number; chance: number },
   release: boolean,
 ): Decided {
@@ -150,8 +151,11 @@ function close(
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
-  for (const { shard, ending } of endings) {
-    const next = ended(shard, ending, context.config, event.at, event.chance, !context.cancelled);
+  for (const { shard, ending, parked = false } of endings) {
+    const gaveBack = shard.leaving !== null && ending.outcome === 'cancelled' && ending.startedAt === null && !context.cancelled;
+    const next = gaveBack
+      ? moved(shard, ending)
+      : ended(shard, ending, context.config, event.at, event.chance, !context.cancelled && !parked);
     shards[shard.item] = next;
     if (next.status === 'waiting' && (next.notBefore ?? 0) <= event.at) now.push(next);
     facts.push({
@@ -206,10 +210,10 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
 export function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
   const shard = context.shards[event.item];
   if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
-  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output } = event;
+  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false } = event;
   return close(
     context,
-    [{ shard, ending: { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output } }],
+    [{ shard, ending: { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output }, parked }],
     event,
     true,
   );
@@ -247,8 +251,8 @@ export function lost(context: ExecutionContext, event: Event<'shard.lost'>): Dec
 
 export function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
   const here = liveOn(context, event.host, event.runs);
-  // What was said to have started in this very session began after the agent had said what it knows of.
-  const gone = here.filter(shard => shard.status === 'running' && shard.session !== event.session);
+  // What was said to have started in this session or a later one began after the agent had said what it knows of.
+  const gone = here.filter(shard => shard.status === 'running' && (shard.session ?? 0) < event.session);
   const closed = close(
     context,
     gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
@@ -257,10 +261,19 @@ export function unaccounted(context: ExecutionContext, event: Event<'shard.unacc
   );
   // A start or stop that has not arrived is owed still or again: the agent drops repeats.
   const again = here.flatMap(shard => {
-    if (shard.status === 'starting') return [startOf(context, shard)];
+    if (shard.status === 'starting')
+      return [shard.leaving === null ? startOf(context, shard) : stopOf(event.host, runOf(context, shard), 'withdrawn', shard.leaving)];
     return shard.status === 'ending' ? [stopOf(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')] : [];
   });
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
+}
+
+/** Those that have not begun are asked back; the agent knows best which those are, and its answer decides. */
+export function leave(context: ExecutionContext, event: Event<'shard.leave'>): Decided {
+  const leaving = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.leaving === null);
+  if (leaving.length === 0) return {};
+  const shards = context.shards.map(shard => (leaving.includes(shard) ? { ...shard, leaving: event.reason } : shard));
+  return { context: { shards }, effects: leaving.map(shard => stopOf(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
 }
 
 export function stray(context: ExecutionContext, event: Event<'shard.stray'>): Decided {

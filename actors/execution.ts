@@ -32,6 +32,8 @@ export interface EndedNews {
   finishedAt: number;
   reason: string | null;
   output: Shard['output'];
+  /** It is not to be tried again, whatever the policies say: it ended more than one agent. */
+  parked?: boolean;
 }
 
 export type ExecutionEvent =
@@ -59,13 +61,15 @@ export type ExecutionEvent =
   | { type: 'execution.noRoom'; reason: string }
   | { type: 'execution.askAgain' }
   | { type: 'execution.retryDue' }
-  /** `session`: in which session of its host this was said. */
-  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: string }
+  /** `session`: in which session of its host this was said, counted from 1. */
+  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: number }
   | ({ type: 'shard.ended' } & EndedNews)
   /** The host is lost. */
   | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }
   /** The host is here, but its agent did not know of these runs when `session` began. */
-  | { type: 'shard.unaccounted'; host: string; runs: RunName[]; session: string }
+  | { type: 'shard.unaccounted'; host: string; runs: RunName[]; session: number }
+  /** The host drains: what has not begun there goes elsewhere. */
+  | { type: 'shard.leave'; host: string; runs: RunName[]; reason: string }
   /** The host runs what the ledger does not know. */
   | { type: 'shard.stray'; host: string; runs: RunName[] }
   /** Quarantine ended. */
@@ -155,6 +159,7 @@ const work = {
   'shard.lost': { actions: on(decide.lost) },
   'shard.unaccounted': { actions: on(decide.unaccounted) },
   'shard.stray': { actions: on(decide.stray) },
+  'shard.leave': { actions: on(decide.leave) },
   'execution.noRoom': { actions: on(decide.noRoom) },
   'execution.askAgain': { actions: on(decide.askAgain) },
   'actor.released': { actions: on(decide.askAgain) },
@@ -187,8 +192,15 @@ export const machine = base.createMachine({
   states: { pending, running, cancelling, done },
 });
 
-export const version = 1;
-export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
+export const version = 2;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {
+  // Sessions are counted; a name says nothing about before and after. Who runs under a new program began in an earlier one.
+  1: snapshot => {
+    const { context, ...rest } = snapshot as { context: Pick<ExecutionContext, 'shards'> };
+    const shards = context.shards.map(shard => ({ ...shard, session: shard.session === null ? null : 0, leaving: null }));
+    return { ...rest, context: { ...context, shards } };
+  },
+};
 export const birth = 'execution.create';
 export const index = (context: ExecutionContext, value: unknown) => ({
   parent: context.job,

@@ -1,5 +1,5 @@
 /** What a job decides, event by event: context and event in, decision out. No clock, no dice: the event brings both. */
-import type { KnownApp } from './config.ts';
+import type { JobConfig, KnownApp } from './config.ts';
 import type { Decision } from './decide.ts';
 import { accountFor, compactInstant, executionId, nextAtOf, stretch, type Fire } from './due.ts';
 import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
@@ -161,6 +161,7 @@ function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 
     if (before) effects.push(tell(`app/${before}`, { type: 'app.detach', job: context.config.name }));
     if (after) effects.push(tell(`app/${after}`, { type: 'app.attach', job: context.config.name }));
   }
+  effects.push(...forgets(context.config, event.config));
   const version = context.version + 1;
   return {
     context: {
@@ -174,6 +175,12 @@ function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 
     effects,
     facts: [{ type: 'job.updated', job: context.config.name, version }],
   };
+}
+
+/** The pool keeps a home for the shards of a sticky job: no longer than it is one there. */
+function forgets(before: JobConfig, after?: JobConfig): Effect[] {
+  const stays = after?.placement === 'sticky' && after.pool === before.pool;
+  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.forget', job: before.name })] : [];
 }
 
 export function update(context: JobContext, event: Event<'job.update'>): Decided {
@@ -247,7 +254,10 @@ function leaving(context: JobContext, settled: ReturnType<typeof settle>): Decid
 }
 
 export const deregistered = (context: JobContext): Decided => ({
-  effects: context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : [],
+  effects: [
+    ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : []),
+    ...forgets(context.config),
+  ],
   facts: [{ type: 'job.deregistered', job: context.config.name }],
 });
 

@@ -92,7 +92,8 @@ const base = setup({
     mayTrigger: ({ context }) =>
       (context.app === null || context.app.enabled) &&
       onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
-    isAnswered: ({ context, event }) => event.type === 'job.trigger' && context.keys.some(([key]) => key === event.key),
+    isAnswered: ({ context, event }) =>
+      (event.type === 'job.trigger' || event.type === 'job.retry') && context.keys.some(([key]) => key === event.key),
     isMeant: ({ context, event }) => !('app' in event) || event.app === undefined || event.app === context.config.app,
   },
 });
@@ -100,14 +101,15 @@ const base = setup({
 const on = (decision: decide.JobDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
 
-/** A trigger that was answered before gets the same answer, whatever has happened since. */
+/** What was answered before gets the same answer, whatever has happened since. */
 const again = { guard: 'isAnswered', actions: on(decide.trigger) } as const;
+const retriedAgain = { guard: 'isAnswered', actions: on(decide.retry) } as const;
 
 const enabled = base.createStateConfig({
   on: {
     'job.due': { actions: on(decide.due) },
     'job.trigger': [again, { guard: 'mayTrigger', actions: on(decide.trigger) }],
-    'job.retry': { guard: 'mayTrigger', actions: on(decide.retry) },
+    'job.retry': [retriedAgain, { guard: 'mayTrigger', actions: on(decide.retry) }],
     'job.update': { actions: on(decide.update) },
     'job.disable': { target: 'disabled', actions: on(decide.disable) },
     'job.enable': { actions: on(decide.nothingNew) },
@@ -125,6 +127,7 @@ const enabled = base.createStateConfig({
 const disabled = base.createStateConfig({
   on: {
     'job.trigger': again,
+    'job.retry': retriedAgain,
     'job.update': { actions: on(decide.updateDisabled) },
     'job.enable': { target: 'enabled', actions: on(decide.enable) },
     'job.disable': { actions: on(decide.disableAgain) },
@@ -144,6 +147,7 @@ const deleting = base.createStateConfig({
   on: {
     'job.deregister': { actions: on(decide.nothingNew) },
     'job.trigger': again,
+    'job.retry': retriedAgain,
     'execution.finished': { actions: on(decide.executionEnded) },
     'actor.missing': { actions: on(decide.missingEnded) },
   },

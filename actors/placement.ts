@@ -1,6 +1,10 @@
 /**
- * Shards + ledger -> hosts, or the reason why not. First-fit-decreasing over the hosts in a fixed order, so the same ledger always gives the same
- * answer. A shard costs the job's resources; the first shard of an app on a host costs the app's own too.
+ * Shards + ledger -> hosts, or the reason why not. The hosts are looked at in a fixed order, so the same ledger always gives the same answer. A shard
+ * costs the job's resources; the first shard of an app on a host costs the app's own too.
+ *
+ *   pack    fills one host before it begins the next
+ *   spread  gives each next shard to the host that got the fewest of this request, of those to the one with most cpu free
+ *   sticky  a shard goes where it was before; the first time to the host that fewest shards of sticky jobs call their own
  */
 import type { Placement, Resources } from './config.ts';
 import { type RunName, runKey } from './vocabulary.ts';
@@ -38,6 +42,7 @@ export interface LedgerHost {
 
 export interface RoomRequest {
   execution: string;
+  job: string;
   runs: { item: number; attempt: number }[];
   resources: Resources;
   app: { name: string; resources: Resources } | null;
@@ -63,22 +68,54 @@ export function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): C
 
 export const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
 
+/** Where the shards of sticky jobs belong: job -> item -> host. */
+export type Homes = Record<string, Record<number, string>>;
+
 /** Decides only; nothing is reserved yet. `missing` shards found no room. */
-export function place(hosts: LedgerHost[], request: RoomRequest): { placed: Placed[]; missing: number; reason: string | null } {
-  const open = hosts.filter(host => host.open).map(host => ({ host, free: freeOf(host), apps: { ...host.apps }, given: 0 }));
+export function place(
+  hosts: LedgerHost[],
+  request: RoomRequest,
+  homes: Homes = {},
+): { placed: Placed[]; missing: number; reason: string | null } {
+  const isSticky = request.placement === 'sticky';
+  const own = (isSticky && homes[request.job]) || {};
+  const settled = isSticky ? residents(homes) : {};
+  const open = hosts
+    .filter(host => host.open)
+    .map(host => ({ host, free: freeOf(host), apps: { ...host.apps }, given: 0, settled: settled[host.id] ?? 0 }));
   const placed: Placed[] = [];
+  let kept: { item: number; home: string } | undefined;
   for (const run of request.runs) {
-    const order = request.placement === 'spread' ? [...open].sort((a, b) => a.given - b.given || b.free.cpu - a.free.cpu) : open;
+    const home = own[run.item];
+    const order =
+      home !== undefined
+        ? open.filter(candidate => candidate.host.id === home)
+        : isSticky
+          ? [...open].sort((a, b) => a.settled + a.given - (b.settled + b.given) || b.free.cpu - a.free.cpu)
+          : request.placement === 'spread'
+            ? [...open].sort((a, b) => a.given - b.given || b.free.cpu - a.free.cpu)
+            : open;
     const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
-    if (!found) break; // all shards of a request cost the same: where one does not fit, no other does
+    if (!found) {
+      if (home === undefined) break; // shards without a home cost the same everywhere: where one does not fit, no other does
+      kept ??= { item: run.item, home };
+      continue;
+    }
     const price = priceOn(found, request);
     found.free = { cpu: found.free.cpu - price.cpu, memory: found.free.memory - price.memory };
-    found.given += 1;
+    if (home === undefined) found.given += 1;
     if (request.app) found.apps[request.app.name] = { cost: costOf(request.app.resources), runs: 1 };
     placed.push({ ...run, host: found.host.id });
   }
   const missing = request.runs.length - placed.length;
-  return { placed, missing, reason: missing === 0 ? null : reasonFor(hosts, request) };
+  return { placed, missing, reason: missing === 0 ? null : kept ? reasonAtHome(hosts, request, kept) : reasonFor(hosts, request) };
+}
+
+/** How many shards of sticky jobs each host is home to. */
+function residents(homes: Homes): Record<string, number> {
+  const count: Record<string, number> = {};
+  for (const items of Object.values(homes)) for (const host of Object.values(items)) count[host] = (count[host] ?? 0) + 1;
+  return count;
 }
 
 const amount = (thousandths: number): string => String(thousandths / 1000);
@@ -94,6 +131,12 @@ function reasonFor(hosts: LedgerHost[], request: RoomRequest): string {
     .reduce((sum, next) => ({ cpu: sum.cpu + next.cpu, memory: sum.memory + next.memory }), { cpu: 0, memory: 0 });
   const whose = open.length === 1 ? 'on its one host' : `on ${open.length} hosts`;
   return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}`;
+}
+
+function reasonAtHome(hosts: LedgerHost[], { resources }: RoomRequest, { item, home }: { item: number; home: string }): string {
+  const host = hosts.find(each => each.id === home);
+  const why = host?.open ? `has ${amount(freeOf(host).cpu)} cpu and ${amount(freeOf(host).memory)} MB free` : 'is away';
+  return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? home}, where its sticky job keeps it, and that ${why}`;
 }
 
 /** Takes the run into the host's ledger. Reserving twice is nothing. */

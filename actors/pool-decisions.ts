@@ -1,6 +1,6 @@
 /** What a pool decides, event by event. Whatever frees or adds room ends with another look at the requests that wait. */
 import type { Decision } from './decide.ts';
-import { freeOf, type LedgerHost, type Placed, place, release, reserve, type RoomRequest } from './placement.ts';
+import { freeOf, type Homes, type LedgerHost, type Placed, place, release, reserve, type RoomRequest } from './placement.ts';
 import type { PoolContext, PoolEvent, PoolFact } from './pool.ts';
 import { type Effect, type RunName, runKey, type Stamped, tell } from './vocabulary.ts';
 
@@ -8,13 +8,15 @@ type Decided = Decision<PoolContext, PoolFact>;
 type Event<T extends PoolEvent['type']> = Stamped<Extract<PoolEvent, { type: T }>>;
 export type PoolDecider = (context: PoolContext, event: never) => Decided;
 
-/** Hosts of one pool; a further one is passed over and gets no work. Larger fleets use several pools. */
+/** Hosts of one pool; a further one is sent away. Larger fleets use several pools. */
 export const HOSTS_MAX = 1000;
 /** Runs of all requests that wait, each request counted as REQUEST_WEIGHT further ones; one beyond is sent back and asks again later. The ledger is one document. */
 export const WAITING_MAX = 100_000;
 export const REQUEST_WEIGHT = 20;
-/** Waiting requests looked at when room appears; those behind them are looked at when these are placed. */
-export const WAITING_LOOK = 200;
+/** Placements tried in vain in one turn; the next turn goes on behind them. */
+export const LOOKS_MAX = 200;
+/** Shards whose home is remembered; beyond, the jobs that were given theirs first lose it. */
+export const HOMES_MAX = 20_000;
 
 export const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
 
@@ -35,7 +37,31 @@ function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): Po
     const there = hosts[host];
     if (there) hosts[host] = reserve(there, { execution: request.execution, item, attempt }, request);
   }
-  return { ...context, hosts };
+  return { ...context, hosts, ...(request.placement === 'sticky' ? { homes: settled(context.homes, request.job, placed) } : {}) };
+}
+
+/** These shards are at home where they were placed. */
+function settled(homes: Homes, job: string, placed: Placed[]): Homes {
+  const own = homes[job] ?? {};
+  if (placed.every(({ item, host }) => own[item] === host)) return homes;
+  const next: Homes = { ...homes, [job]: { ...own, ...Object.fromEntries(placed.map(({ item, host }) => [item, host])) } };
+  let count = Object.values(next).reduce((sum, items) => sum + Object.keys(items).length, 0);
+  for (const each of Object.keys(next)) {
+    if (count <= HOMES_MAX || each === job) break;
+    count -= Object.keys(next[each] ?? {}).length;
+    delete next[each];
+  }
+  return next;
+}
+
+/** Nobody is at home on this host any more: what comes next is placed anew. */
+function unsettled(homes: Homes, host: string): Homes {
+  if (!Object.values(homes).some(items => Object.values(items).includes(host))) return homes;
+  const left = Object.entries(homes).map(([job, items]) => [
+    job,
+    Object.fromEntries(Object.entries(items).filter(([, home]) => home !== host)),
+  ]);
+  return Object.fromEntries(left.filter(([, items]) => Object.keys(items as object).length > 0));
 }
 
 /** Shards that run in one pool at a time: its ledger is one document. Further ones wait. */
@@ -46,7 +72,7 @@ export function attempt(
   context: PoolContext,
   request: RoomRequest,
 ): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: RoomRequest | null; reason: string } {
-  const found = place(Object.values(context.hosts), request);
+  const found = place(Object.values(context.hosts), request, context.homes);
   const held = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
   if (held + found.placed.length > RESERVED_MAX) {
     const reason = `pool ${context.config.name} holds ${held} running shards, the limit is ${RESERVED_MAX}`;
@@ -100,30 +126,86 @@ function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | 
   return runs.length > 0 ? { ...request, runs } : null;
 }
 
-/** Room may have appeared: the waiting requests, oldest first; a large one that does not fit does not hold up a small one that does. */
-export function served(context: PoolContext, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
-  if (context.waiting.length === 0) return { context, effects, facts };
+/**
+ * Room may have appeared: the waiting requests, oldest first; a large one that does not fit does not hold up a small one that does. Where one did not
+ * fit none of its size is tried again. Many sizes in vain are looked at in several turns, so that no head of the queue hides what stands behind it.
+ */
+export function served(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
+  const looked = look(context, 0, effects, facts);
+  // A look that is under way goes on; what it has passed already it looks at once more.
+  if (context.look) return { context: { ...looked.context, look: { ...context.look, again: true } }, effects, facts };
+  return goingOn(looked.context, looked.stoppedAt, false, at, effects, facts);
+}
+
+export function lookedOn(context: PoolContext, event: Event<'pool.look'>): Decided {
+  const effects: Effect[] = [];
+  const facts: PoolFact[] = [];
+  const from = Math.max(
+    0,
+    context.waiting.findIndex(each => each.request.execution === context.look?.from),
+  );
+  const looked = look(context, from, effects, facts);
+  const isOver = looked.stoppedAt === null && context.look?.again === true;
+  const next = isOver ? (looked.context.waiting[0]?.request.execution ?? null) : looked.stoppedAt;
+  return goingOn(looked.context, next, !isOver && context.look?.again === true, event.at, effects, facts);
+}
+
+function goingOn(context: PoolContext, from: string | null, again: boolean, at: number, effects: Effect[], facts: PoolFact[]): Decided {
+  if (from === null) return { context: { ...context, look: null }, effects, facts };
+  const alarms = [{ id: 'look', dueAt: at, event: { type: 'pool.look' } }];
+  return { context: { ...context, look: { from, again } }, effects, facts, alarms };
+}
+
+/** One turn's look at those behind `from`; `stoppedAt` is the execution that comes next. */
+function look(
+  context: PoolContext,
+  from: number,
+  effects: Effect[],
+  facts: PoolFact[],
+): { context: PoolContext; stoppedAt: string | null } {
+  if (context.waiting.length <= from || !hasAnyRoom(context)) return { context, stoppedAt: null };
   let next = context;
-  const waiting: PoolContext['waiting'] = [];
-  for (const [place, entry] of context.waiting.entries()) {
-    if (place >= WAITING_LOOK || !hasAnyRoom(next)) {
+  let inVain = 0;
+  let stoppedAt: string | null = null;
+  /** Size -> fewest shards of it that did not fit. */
+  const tooLarge = new Map<string, number>();
+  const waiting = context.waiting.slice(0, from);
+  for (const entry of context.waiting.slice(from)) {
+    const { request } = entry;
+    const size = sizeOf(request);
+    const wanted = request.partial ? 1 : request.runs.length;
+    if (stoppedAt !== null || (tooLarge.get(size) ?? Number.POSITIVE_INFINITY) <= wanted) {
       waiting.push(entry);
       continue;
     }
-    const tried = attempt(next, entry.request);
+    if (inVain >= LOOKS_MAX) {
+      stoppedAt = request.execution;
+      waiting.push(entry);
+      continue;
+    }
+    const tried = attempt(next, request);
     next = tried.context;
     effects.push(...tried.effects);
     facts.push(...tried.facts);
     if (!tried.rest) continue;
-    waiting.push(
-      tried.reason === entry.reason && tried.rest === entry.request ? entry : { ...entry, request: tried.rest, reason: tried.reason },
-    );
+    inVain += 1;
+    tooLarge.set(size, wanted);
+    waiting.push(tried.reason === entry.reason && tried.rest === request ? entry : { ...entry, request: tried.rest, reason: tried.reason });
     if (tried.reason !== entry.reason) {
-      effects.push(tell(`execution/${entry.request.execution}`, { type: 'execution.waiting', reason: tried.reason }));
+      effects.push(tell(`execution/${request.execution}`, { type: 'execution.waiting', reason: tried.reason }));
     }
   }
-  return { context: { ...next, waiting }, effects, facts };
+  return { context: { ...next, waiting }, stoppedAt };
 }
+
+/** Requests of one size cost the same on every host; those of sticky jobs go each to hosts of their own. */
+const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
+  [
+    resources.cpus,
+    resources.memoryMB,
+    app ? `${app.name} ${app.resources.cpus} ${app.resources.memoryMB}` : '',
+    placement === 'sticky' ? job : '',
+  ].join('|');
 
 const hasAnyRoom = (context: PoolContext): boolean =>
   Object.values(context.hosts).some(host => {
@@ -139,25 +221,30 @@ export function released(context: PoolContext, event: Event<'pool.release'>): De
     for (const key of keys) next = release(next, key);
     hosts[id] = next;
   }
-  return served({ ...context, hosts });
+  return served({ ...context, hosts }, event.at);
 }
 
 export function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
-  return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) });
+  return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
 }
 
 export function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decided {
   const known = context.hosts[event.host];
-  if (!known && Object.keys(context.hosts).length >= HOSTS_MAX) return {};
+  if (!known && Object.keys(context.hosts).length >= HOSTS_MAX) {
+    const reason = `pool ${context.config.name} has ${HOSTS_MAX} hosts, more it does not take`;
+    return { effects: [tell(`host/${event.host}`, { type: 'host.unplaced', session: event.session, reason })] };
+  }
   const total = { cpu: Math.round(event.cpus * 1000), memory: Math.round(event.memoryMB * 1000) };
   const host: LedgerHost = known
     ? { ...known, name: event.name, total, open: event.open }
     : { id: event.host, name: event.name, total, open: event.open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
-  return served({ ...context, hosts: { ...context.hosts, [event.host]: host } }, reconciled(host, event.runs, event.session));
+  const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
+  const effects = reconciled(host, event.runs, event.session);
+  return event.open ? served(next, event.at, effects) : drained(next, host, event.at, effects);
 }
 
 /** What the agent runs and the ledger do not agree on: the executions concerned decide. */
-function reconciled(host: LedgerHost, runs: RunName[], session: string): Effect[] {
+function reconciled(host: LedgerHost, runs: RunName[], session: number): Effect[] {
   const there = new Set(runs.map(runKey));
   const effects: Effect[] = [];
   for (const [execution, strays] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
@@ -183,8 +270,20 @@ function withHost(context: PoolContext, id: string, change: Partial<LedgerHost>)
   return host ? { ...context, hosts: { ...context.hosts, [id]: { ...host, ...change } } } : context;
 }
 
-export const hostOpen = (context: PoolContext, event: Event<'pool.hostOpen'>): Decided =>
-  served(withHost(context, event.host, { open: event.open }));
+export function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided {
+  const next = withHost(context, event.host, { open: event.open });
+  const host = next.hosts[event.host];
+  return event.open || !host ? served(next, event.at) : drained(next, host, event.at);
+}
+
+/** What runs there may finish; what has not begun yet goes elsewhere, and no shard of a sticky job calls it home any more. */
+function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
+  for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
+    effects.push(tell(`execution/${execution}`, { type: 'shard.leave', host: host.id, runs, reason: `host ${host.name} drains` }));
+  }
+  return served({ ...context, homes: unsettled(context.homes, host.id) }, at, effects);
+}
+
 export const hostAway = (context: PoolContext, event: Event<'pool.hostAway'>): Decided => ({
   context: withHost(context, event.host, { open: false }),
 });
@@ -196,12 +295,19 @@ export function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): D
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.lost', host: host.id, runs, reason: event.reason }));
   }
-  return { context: withHost(context, event.host, { open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } }), effects };
+  const emptied = withHost(context, event.host, { open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } });
+  return served({ ...emptied, homes: unsettled(context.homes, event.host) }, event.at, effects);
 }
 
 export function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): Decided {
   const { [event.host]: _, ...hosts } = context.hosts;
-  return { context: { hosts } };
+  return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at);
+}
+
+/** A job that is gone, or sticks to its hosts no more, has no home here. */
+export function forgotten(context: PoolContext, event: Event<'pool.forget'>): Decided {
+  const { [event.job]: own, ...homes } = context.homes;
+  return own ? { context: { homes } } : {};
 }
 
 /** An execution that is not there any more holds nothing. */

@@ -6,7 +6,7 @@
  */
 import { setup } from 'xstate';
 import { carryOut, declared } from './decide.ts';
-import type { LedgerHost, Placed, RoomRequest } from './placement.ts';
+import type { Homes, LedgerHost, Placed, RoomRequest } from './placement.ts';
 import * as decide from './pool-decisions.ts';
 import type { Missing, RunName, Stamped } from './vocabulary.ts';
 
@@ -30,13 +30,18 @@ export type PoolEvent =
   | { type: 'pool.release'; runs: RunName[] }
   /** The execution wants no room any more; what it holds is released one by one as its runs end. */
   | { type: 'pool.withdraw'; execution: string }
-  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[]; session: string }
+  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[]; session: number }
+  /** `open: false`: it drains. */
   | { type: 'pool.hostOpen'; host: string; open: boolean }
   /** No session: nothing new goes there, what runs there keeps its room. */
   | { type: 'pool.hostAway'; host: string }
   /** Its runs are lost and their room is free. */
   | { type: 'pool.hostLost'; host: string; reason: string }
   | { type: 'pool.hostGone'; host: string }
+  /** The next turn of a look at the waiting requests that was too long for one. */
+  | { type: 'pool.look' }
+  /** This job is gone, or is not sticky in this pool any more. */
+  | { type: 'pool.forget'; job: string }
   | Missing;
 
 export type PoolFact =
@@ -52,6 +57,10 @@ export interface PoolContext {
   hosts: Record<string, LedgerHost>;
   /** Requests without room, oldest first. */
   waiting: { request: RoomRequest; since: number; reason: string }[];
+  /** A look at them that is not over: the execution where it goes on, and whether room appeared behind its back. */
+  look: { from: string; again: boolean } | null;
+  /** Where the shards of sticky jobs belong. */
+  homes: Homes;
   createdAt: number;
   updatedAt: number;
 }
@@ -78,6 +87,8 @@ const open = base.createStateConfig({
     'pool.hostAway': { actions: on(decide.hostAway) },
     'pool.hostLost': { actions: on(decide.hostLost) },
     'pool.hostGone': { actions: on(decide.hostGone) },
+    'pool.look': { actions: on(decide.lookedOn) },
+    'pool.forget': { actions: on(decide.forgotten) },
     'actor.missing': { actions: on(decide.missing) },
     'pool.modify': { actions: on(decide.modified) },
     'pool.delete': { guard: 'mayDelete', target: 'deleted', actions: on(decide.deleted) },
@@ -86,14 +97,32 @@ const open = base.createStateConfig({
 
 export const machine = base.createMachine({
   id: 'pool',
-  context: ({ input }) => ({ config: input.config, hosts: {}, waiting: [], createdAt: input.at, updatedAt: input.at }),
+  context: ({ input }) => ({
+    config: input.config,
+    hosts: {},
+    waiting: [],
+    look: null,
+    homes: {},
+    createdAt: input.at,
+    updatedAt: input.at,
+  }),
   entry: on(decide.created),
   initial: 'open',
   states: { open, deleted: { type: 'final' } },
 });
 
-export const version = 1;
-export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
+export const version = 2;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {
+  // Sticky jobs have homes, requests name their job, a long look is taken in turns.
+  1: snapshot => {
+    const { context, ...rest } = snapshot as { context: Pick<PoolContext, 'waiting'> };
+    const waiting = context.waiting.map(each => ({
+      ...each,
+      request: { ...each.request, job: each.request.execution.slice(0, each.request.execution.lastIndexOf('@')) },
+    }));
+    return { ...rest, context: { ...context, waiting, look: null, homes: {} } };
+  },
+};
 export const birth = 'pool.create';
 export const index = (context: PoolContext, value: unknown) => ({
   parent: null,

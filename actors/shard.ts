@@ -29,8 +29,10 @@ export interface Shard {
   outcome: ShardOutcome | null;
   host: string | null;
   hostName: string | null;
-  /** The session of its host in which it was said to have started. */
-  session: string | null;
+  /** The session of its host, counted from 1, in which it was said to have started. */
+  session: number | null;
+  /** Why its host was asked to give it back unless it has begun. */
+  leaving: string | null;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
   /** Attempts spent by failures of the process and by loss of the host: two budgets. */
@@ -59,6 +61,7 @@ export const freshShard = (item: number, parameter: string): Shard => ({
   host: null,
   hostName: null,
   session: null,
+  leaving: null,
   attempt: 1,
   failures: 0,
   losses: 0,
@@ -87,26 +90,28 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
   const losses = shard.losses + (lost ? 1 : 0);
   const again = (failed && failures < config.retry.attempts) || (lost && config.failover && losses <= config.failoverLimit);
   if (!again) return { ...closed, failures, losses };
-  const past: ShardAttempt = {
-    attempt: shard.attempt,
-    host: shard.host,
-    hostName: shard.hostName,
-    outcome: ending.outcome,
-    exitCode: ending.exitCode,
-    signal: ending.signal,
-    startedAt: ending.startedAt,
-    finishedAt: ending.finishedAt,
-    reason: ending.reason,
-  };
   return {
-    ...freshShard(shard.item, shard.parameter),
-    attempt: shard.attempt + 1,
+    ...next(shard, ending),
     failures,
     losses,
     notBefore: at + backoff(config.retry, lost ? losses : failures, chance),
     reason: `attempt ${shard.attempt} ${ending.outcome === 'timedOut' ? 'timed out' : ending.outcome === 'lost' ? 'was lost' : 'failed'}${ending.reason ? `: ${ending.reason}` : ''}`,
-    past: [...shard.past, past].slice(-PAST_MAX),
   };
+}
+
+/** Its host gave it back before it began: the next attempt asks for room at once, and no budget is spent. */
+export const moved = (shard: Shard, ending: Ending): Shard => ({
+  ...next(shard, ending),
+  failures: shard.failures,
+  losses: shard.losses,
+  reason: `moved: ${shard.leaving}`,
+});
+
+/** The shard in its next attempt, the present one among the past. */
+function next(shard: Shard, ending: Ending): Shard {
+  const { output: _, ...how } = ending;
+  const past: ShardAttempt = { ...how, attempt: shard.attempt, host: shard.host, hostName: shard.hostName };
+  return { ...freshShard(shard.item, shard.parameter), attempt: shard.attempt + 1, past: [...shard.past, past].slice(-PAST_MAX) };
 }
 
 const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succeeded'];

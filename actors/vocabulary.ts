@@ -79,10 +79,10 @@ export type Effect =
   | { type: 'record'; params: { entries: OccurrenceEntry[] } }
   /** Have the agent of `host` start this run; at least once, in order per host. */
   | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }
-  /** Have the agent of `host` end this run, or never start it. */
-  | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded'; reason: string } }
-  /** Cut the session of a host that may not serve any more. */
-  | { type: 'expel'; params: { host: string; reason: string } }
+  /** Have the agent of `host` end this run, or never start it; `withdrawn`: only the latter, what has begun goes on. */
+  | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded' | 'withdrawn'; reason: string } }
+  /** Cut the session of a host that may not serve now, or any more. */
+  | { type: 'expel'; params: { host: string; code: 'retired' | 'unplaced'; reason: string } }
   /** Answer the command that is being decided (after the commit; not owed). */
   | { type: 'answer'; params: { value: unknown } }
   /** Put this actor into quarantine with the commit of this turn (not owed). */

@@ -38,8 +38,10 @@ export interface Config {
   timeZone: string;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'pretty' };
   heartbeatMs: number;
-  /** Without a session for this long a host is lost. */
+  /** A host that was not heard for this long is lost. */
   hostGraceMs: number;
+  /** So is one whose socket closed without a word this long ago, unless its keeper says that only the agent is gone. */
+  closedGraceMs: number;
   allocRecoveryMs: number;
   /** Origins that browsers may call from besides our own. */
   cors: readonly string[];
@@ -89,6 +91,7 @@ const variablesOf = (machine: Machine) =>
     TROUPE_LOG: z.string().default('info').transform(readLog),
     TROUPE_HEARTBEAT_MS: whole(5_000, 100, 3_600_000),
     TROUPE_HOST_GRACE_MS: whole(60_000, 0, 7 * 86_400_000),
+    TROUPE_CLOSED_GRACE_MS: whole(3_000, 0, 7 * 86_400_000),
     TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000),
     TROUPE_CORS: z.string().default('').transform(readOrigins),
     TROUPE_SMTP: z.string().optional().transform(readSmtp),
@@ -173,6 +176,7 @@ const configOf = (read: Variables): Config => ({
   log: read.TROUPE_LOG,
   heartbeatMs: read.TROUPE_HEARTBEAT_MS,
   hostGraceMs: read.TROUPE_HOST_GRACE_MS,
+  closedGraceMs: read.TROUPE_CLOSED_GRACE_MS,
   allocRecoveryMs: read.TROUPE_ALLOC_RECOVERY_MS,
   cors: read.TROUPE_CORS,
   smtp: read.TROUPE_SMTP,

@@ -72,7 +72,7 @@ export async function startCenter({
     fleet: {
       send: (host, command) => (hub as AgentHub).send(host, command),
       onReady: listener => onReady.push(listener),
-      expel: (host, reason) => (hub as AgentHub).expel(host, reason),
+      expel: (host, code, reason) => (hub as AgentHub).expel(host, code, reason),
     },
     log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, cause === undefined ? {} : { cause }),
   });
@@ -85,7 +85,9 @@ export async function startCenter({
     ids,
     heartbeatMs: config.heartbeatMs,
     hostGraceMs: config.hostGraceMs,
+    closedGraceMs: config.closedGraceMs,
     verify: verifyEd25519,
+    readJoinToken: auth.readJoinToken,
     spendJoinToken: auth.spendJoinToken,
     auth: config.auth,
     onLog: (level, text, fields) => log[level](text, fields),

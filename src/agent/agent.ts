@@ -85,6 +85,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const { clock, log, settings } = parts;
   const { limits, spans, journal, signal } = own;
   const { bootId } = settings;
+  const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
   // Everybody here knows somebody who knows them: those that are made later are only called once all are.
   const keeping = createKeeping({
@@ -93,7 +94,10 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     log,
     spans,
     on: {
-      opened: kept => runs.opened(kept),
+      opened(kept) {
+        runs.opened(kept);
+        entrust();
+      },
       news: news => (news.type === 'changed' ? runs.heard(news.run) : runs.news(news.run, news.pieces)),
     },
   });
@@ -104,10 +108,11 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     log,
     spans,
     centers: settings.centers,
-    hello: nonce => hello(parts, journal, runs, nonce),
+    hello: nonce => hello(parts, journal, runs, { nonce, life }),
     on: {
       welcome() {
         watch.up();
+        entrust();
         runs.welcomed();
         if (!journal.joined) journal.note([{ joined: true }]);
         reports.resend();
@@ -155,13 +160,21 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     else void commands.take(frame).then(() => link.isUp() || watch.down());
   };
 
+  const entrust = () => {
+    const word = link.word();
+    if (word)
+      keeping
+        .ask(keeper => keeper.entrust(word))
+        .catch(problem => log.debug('the keeper takes no last word', { problem: String(problem) }));
+  };
+
   reports.restore();
   runs.resume();
   watch.down();
   return { link, keeping, runs, output, watch };
 }
 
-function hello(parts: AgentParts, journal: Journal, runs: Runs, nonce: string): Hello {
+function hello(parts: AgentParts, journal: Journal, runs: Runs, { nonce, life }: { nonce: string; life: string }): Hello {
   const { identity, settings } = parts;
   const token = journal.joined ? undefined : settings.joinToken;
   return {
@@ -173,6 +186,7 @@ function hello(parts: AgentParts, journal: Journal, runs: Runs, nonce: string): 
     signature: identity.sign(helloText(nonce)),
     ...(token === undefined ? {} : { joinToken: token }),
     bootId: settings.bootId,
+    life,
     capabilities: settings.capabilities,
     runs: runs.list(),
   };

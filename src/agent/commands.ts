@@ -9,7 +9,7 @@ import { endedReport } from './endings.ts';
 import { cannotWrite, type Journal } from './journal.ts';
 import type { AgentLimits } from './limits.ts';
 import { type Command, type Fence, type FromAgent, runKey, type StartCommand, type StopCommand } from './protocol.ts';
-import { blankRecord, type Change, type RunRecord } from './records.ts';
+import { blankRecord, type Change, mustEnd, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 import type { Runs } from './runs.ts';
 
@@ -102,8 +102,11 @@ export function createCommands(parts: CommandParts): Commands {
     if (known && known.endedAt !== null) return again(command, known, epoch);
     if (!known) return bury(command, epoch);
     const { fence, as, reason } = command;
+    // What has begun is not given back any more.
+    if (as === 'withdrawn' && known.kept) return again(command, known, epoch);
+    const stop = known.stop && mustEnd(known) ? known.stop : { as, reason };
     try {
-      await journal.write([...epoch, { run, set: { fence, stop: known.stop ?? { as, reason } } }], { reserve: true });
+      await journal.write([...epoch, { run, set: { fence, stop } }], { reserve: true });
       done(command.key);
     } catch (problem) {
       // It is ended all the same: the center asked for it, and will ask again.

@@ -1,6 +1,7 @@
 /** Runs that must not outlive the link for long: `disconnect: stop` ends them once the center was out of reach for their `disconnectMs`. */
 import type { Clock, Disarm } from '../clock.ts';
 import type { Journal } from './journal.ts';
+import { mustEnd } from './records.ts';
 
 export interface DisconnectWatch {
   /** The link is down, or one more run is to be watched while it is. */
@@ -25,7 +26,7 @@ export function createDisconnectWatch(parts: {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const [run, record] of journal.records) {
       const { spec } = record;
-      if (record.endedAt !== null || record.stop || spec?.disconnect !== 'stop' || spec.disconnectMs === 0) continue;
+      if (record.endedAt !== null || mustEnd(record) || spec?.disconnect !== 'stop' || spec.disconnectMs === 0) continue;
       if (awayMs >= spec.disconnectMs) parts.stop(run, `the center was out of reach for ${spec.disconnectMs} ms`);
       else nextMs = Math.min(nextMs, spec.disconnectMs - awayMs);
     }

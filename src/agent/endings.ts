@@ -45,6 +45,7 @@ export function stoppedAs(record: RunRecord): Pick<Ending, 'outcome' | 'reason'>
   const { stop } = record;
   if (stop?.as === 'disconnected') return { outcome: 'failed', reason: stop.reason };
   if (stop?.as === 'superseded') return { outcome: 'cancelled', reason: `superseded: ${stop.reason}` };
+  if (stop?.as === 'withdrawn') return { outcome: 'cancelled', reason: `given back before it began: ${stop.reason}` };
   return { outcome: 'cancelled', reason: stop?.reason ?? 'it was stopped on its host' };
 }
 

@@ -6,7 +6,7 @@ export interface AgentLimits {
   preparingMax: number;
   /** The same for runs without an app, which wait for no download. */
   startingMax: number;
-  /** Deaths of the agent while it prepared one run; the run is then parked. */
+  /** Deaths of the agent while it prepared one run; the run is then parked, and no other host is asked to try. */
   preparationDeathsMax: number;
   /** Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first. */
   endedKeptMax: number;

@@ -11,13 +11,13 @@ import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { AgentSpans } from './limits.ts';
 import type { Dialer, Link as Socket } from './ports.ts';
-import { AGENT_FRAME_MAX, FromCenter, type FromAgent, type Hello, PROTOCOL } from './protocol.ts';
+import { AGENT_FRAME_MAX, FromCenter, type FromAgent, GOODBYE, type Hello, PROTOCOL } from './protocol.ts';
 
 /** Heartbeats without any frame after which a socket counts as dead. */
 const SILENT_HEARTBEATS = 3;
 
 /** Refusals that trying again soon does not change: somebody has to act. */
-const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'protocol']);
+const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'unplaced', 'protocol']);
 
 export type CenterFrame = Exclude<FromCenterFrame, { type: 'challenge' | 'welcome' | 'refused' | 'ping' | 'pong' }>;
 type FromCenterFrame = ReturnType<typeof FromCenter.parse>;
@@ -31,6 +31,8 @@ export interface Link {
   isUp(): boolean;
   /** Bytes waiting in the socket, 0 when there is none. */
   buffered(): number;
+  /** What the keeper is to say, and where, should this agent die while the link is up; undefined while it is not. */
+  word(): { center: string; word: string } | undefined;
   /** Monotonic ms at which a center that had welcomed this agent was last heard; the start of the agent before the first time. */
   heardAt(): number;
 }
@@ -59,6 +61,7 @@ export function createLink(parts: LinkParts): Link {
   const { clock, ids, dialer, log, spans, centers } = parts;
   let up: Socket | undefined;
   let gathers = false;
+  let word: { center: string; word: string } | undefined;
   /** Frames of one moment, for a center that takes them in one message: a busy host says thousands a second. */
   let gathered: string[] = [];
   let gatheredBytes = 0;
@@ -104,7 +107,7 @@ export function createLink(parts: LinkParts): Link {
         if (was === 'up') parts.on.down();
         resolve({ was, final });
       };
-      const stop = () => end(1000, 'the agent stops');
+      const stop = () => end(1000, GOODBYE);
       const write = (frame: FromAgentFrame) => socket?.send(encode(frame));
 
       let disarmBeat = () => {};
@@ -129,6 +132,7 @@ export function createLink(parts: LinkParts): Link {
             disarmWelcome();
             up = socket;
             gathers = frame.gathers === true;
+            word = frame.word === undefined ? undefined : { center: url, word: frame.word };
             gathered = [];
             gatheredBytes = 0;
             heardAt = heard;
@@ -191,6 +195,7 @@ export function createLink(parts: LinkParts): Link {
     },
     isUp: () => up !== undefined,
     buffered: () => (up?.buffered() ?? 0) + gatheredBytes,
+    word: () => (up ? word : undefined),
     heardAt: () => heardAt,
   };
 }

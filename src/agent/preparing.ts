@@ -12,6 +12,8 @@ export interface Live {
   abort: AbortController;
   /** Found in the journal, nobody knows yet whether the keeper has it; waiting for a place at the gate; fetching; the keeper has it. */
   phase: 'resumed' | 'queued' | 'preparing' | 'kept';
+  /** The keeper was asked for it, so it may have begun. */
+  handed: boolean;
 }
 
 export interface PreparingParts extends OrderParts {
@@ -28,7 +30,8 @@ export interface PreparingParts extends OrderParts {
 /** `begin` takes a run to the keeper or to its end, in the background. Once per life of the agent and run. */
 export function createPreparing(parts: PreparingParts): { begin(key: string, entry: Live): void } {
   const { clock, journal, keeping, limits, finish } = parts;
-  const gates = { fetching: createGate(limits.preparingMax), starting: createGate(limits.startingMax) };
+  // What was being prepared when an agent died goes one by one: should this one die as well, it is known of what.
+  const gates = { fetching: createGate(limits.preparingMax), starting: createGate(limits.startingMax), suspect: createGate(1) };
   const now = () => Math.round(clock.now());
   const fail = (key: string, reason: string) => finish(key, { outcome: 'failed', at: now(), reason });
 
@@ -39,15 +42,18 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     if (record.stop) return finish(key, { ...stoppedAs(record), at: now() });
     const { preparations } = record;
     if (preparations >= limits.preparationDeathsMax) {
-      return fail(key, `parked: the agent died ${preparations} times while it prepared this run`);
+      const reason = `parked: the agent died ${preparations} times while it prepared this run; it is not tried again`;
+      return finish(key, { outcome: 'failed', at: now(), reason, parked: true });
     }
     entry.phase = 'preparing';
-    // Counted before, not after: what kills the agent here would never be counted otherwise. Without an app nothing is fetched or unpacked that could.
+    // Counted before, not after: what kills the agent here would never be counted otherwise. Without an app little is done that could, so a note will
+    // do: it is in the file a moment later, and a crash of the whole machine ends the run anyway.
+    const counted = [{ run: key, set: { preparations: preparations + 1 } }];
     if (spec.artifact) {
-      await journal.write([{ run: key, set: { preparations: preparations + 1 } }]).catch(cause => {
+      await journal.write(counted).catch(cause => {
         throw new Error(cannotWrite(cause), { cause });
       });
-    }
+    } else journal.note(counted);
     const { signal } = entry.abort;
     const { order, note } = await makeOrder(parts, record.run, spec, signal);
     if (note !== null) journal.note([{ run: key, set: { note } }]);
@@ -55,15 +61,18 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       await keeping.ask(keeper => {
         // It may have been stopped while there was no keeper: what was cancelled never starts later.
         signal.throwIfAborted();
+        entry.handed = true;
         return keeper.start(order);
       }),
     );
   };
 
-  const giveUp = async (key: string, problem: unknown): Promise<void> => {
+  const giveUp = async (key: string, entry: Live, problem: unknown): Promise<void> => {
     const record = journal.records.get(key);
     // The keeper has it, whatever went wrong here; or the agent stops, and the next one goes on.
     if (!record || record.kept || parts.signal.aborted) return;
+    // Asked for and never heard of: it may have begun, and what has begun cannot be given back.
+    if (record.stop?.as === 'withdrawn' && entry.handed) return finish(key, { outcome: 'lost', at: now(), reason: 'its keeper died' });
     if (record.stop) return finish(key, { ...stoppedAs(record), at: now() });
     await fail(key, problem instanceof Error ? problem.message : String(problem));
   };
@@ -72,10 +81,11 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     begin(key, entry) {
       entry.phase = 'queued';
       void (async () => {
-        const hasApp = journal.records.get(key)?.spec?.artifact !== undefined;
-        const leave = await gates[hasApp ? 'fetching' : 'starting'].enter();
+        const record = journal.records.get(key);
+        const gate = (record?.preparations ?? 0) > 0 ? 'suspect' : record?.spec?.artifact ? 'fetching' : 'starting';
+        const leave = await gates[gate].enter();
         try {
-          await prepare(key, entry).catch(problem => giveUp(key, problem));
+          await prepare(key, entry).catch(problem => giveUp(key, entry, problem));
         } finally {
           leave();
         }

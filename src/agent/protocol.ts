@@ -4,7 +4,7 @@
  *   agent                        center
  *     | <---- challenge ---------- |   nonce to sign
  *     | ----- hello -------------> |   join token once, the key and its signature ever after; what runs here
- *     | <---- welcome / refused -- |
+ *     | <---- welcome / refused -- |   with a word that the keeper says, on a socket of its own, when it loses its agent
  *     | <---- start, stop -------- |   at least once, in order; `done` by the agent once journaled
  *     | ----- done --------------> |
  *     | ----- report ------------> |   at least once; `reported` by the center once committed
@@ -71,8 +71,8 @@ export const StopCommand = z.object({
   key: text(500),
   fence: Fence,
   run: Run,
-  /** What the run's end is called: `cancelled`, or `superseded` when its verdict stands already. */
-  as: z.enum(['cancelled', 'superseded']),
+  /** What the run's end is called: `cancelled`, or `superseded` when its verdict stands already. `withdrawn`: it must not begin; if it has, it goes on. */
+  as: z.enum(['cancelled', 'superseded', 'withdrawn']),
   reason: text(1000),
 });
 export const Command = z.discriminatedUnion('type', [StartCommand, StopCommand]);
@@ -105,6 +105,8 @@ export const EndedReport = z.object({
   at: instant,
   /** One plain sentence where the outcome alone does not tell. */
   reason: text(2000).optional(),
+  /** It ended this agent more than once: another attempt would end the next one. */
+  parked: z.boolean().optional(),
   /** Exact bytes the process wrote, and how many of them were left out of what is sent. */
   output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number(), leftOutBytes: z.number() }).optional(),
 });
@@ -154,14 +156,23 @@ export const Hello = z.object({
   joinToken: text(200).optional(),
   /** Changes when the machine starts anew: its runs of before are lost. */
   bootId: text(100),
+  /** Of this process, drawn when it began: two that are alive at once are two agents with one key. */
+  life: text(100).optional(),
   capabilities: Capabilities,
   /** Every run that this agent answers for: those that have not ended, and ended ones whose end the center has not confirmed (`ended`). */
   runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),
 });
 export type Hello = z.infer<typeof Hello>;
 
+/** First and only frame of a keeper that has lost its agent: its host and its runs are there all the same. */
+export const Attended = z.object({ type: z.literal('attended'), word: text(100) });
+
+/** The agent hangs up on purpose; what it runs goes on. */
+export const GOODBYE = 'the agent stops';
+
 export const FromAgent = z.discriminatedUnion('type', [
   Hello,
+  Attended,
   z.object({ type: z.literal('done'), keys: z.array(text(500)).max(1000) }),
   /** A command this agent will never carry out; the key is settled all the same. */
   z.object({ type: z.literal('rejected'), key: text(500), run: Run, reason: z.enum(['lowerEpoch', 'lowerFence']) }),
@@ -174,7 +185,13 @@ export type FromAgent = z.infer<typeof FromAgent>;
 
 export const FromCenter = z.discriminatedUnion('type', [
   z.object({ type: z.literal('challenge'), nonce: text(100), protocol: z.number().int() }),
-  z.object({ type: z.literal('welcome'), host: text(100), heartbeatMs: z.number().int().positive(), gathers: z.boolean().optional() }),
+  z.object({
+    type: z.literal('welcome'),
+    host: text(100),
+    heartbeatMs: z.number().int().positive(),
+    gathers: z.boolean().optional(),
+    word: text(100).optional(),
+  }),
   z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),
   StartCommand,
   StopCommand,

@@ -7,13 +7,14 @@ export interface RunRecord {
   /** Null for a tombstone, and once the run is over. */
   spec: ProcessSpec | null;
   bootId: string;
-  /** Preparations of an app begun, counted before each; a graceful stop gives its one back. */
+  /** Preparations begun, counted before each; a graceful stop gives its one back. */
   preparations: number;
   /** The keeper said that it has the run. */
   kept: boolean;
   /** A sentence worth showing with the run, whatever its end. */
   note: string | null;
-  stop: { as: 'cancelled' | 'superseded' | 'disconnected'; reason: string } | null;
+  /** `withdrawn` ends only what has not begun. */
+  stop: { as: 'cancelled' | 'superseded' | 'withdrawn' | 'disconnected'; reason: string } | null;
   /** Epoch ms; of the first durable note and of the end. */
   at: number;
   startedAt: number | null;
@@ -25,6 +26,9 @@ export interface RunRecord {
   /** Nothing is left to do but to know a repeat. */
   settled: boolean;
 }
+
+/** Whether its process must end. */
+export const mustEnd = ({ stop }: Pick<RunRecord, 'stop'>): boolean => stop !== null && stop.as !== 'withdrawn';
 
 export type Change =
   | { run: string; set: Partial<RunRecord> }

@@ -19,7 +19,7 @@ import type { OrderParts } from './order.ts';
 import type { Output, Spooled } from './output.ts';
 import { createPreparing, type Live } from './preparing.ts';
 import { type Hello, runKey, type StartedReport } from './protocol.ts';
-import type { Change, RunRecord } from './records.ts';
+import { type Change, mustEnd, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 
 /** Grace for a process whose own is not known any more. */
@@ -75,7 +75,7 @@ export function createRuns(parts: RunsParts): Runs {
   const liveOf = new Map<string, number>();
 
   const enter = (key: string, record: RunRecord, phase: Live['phase']): Live => {
-    const entry: Live = { abort: new AbortController(), phase };
+    const entry: Live = { abort: new AbortController(), phase, handed: false };
     live.set(key, entry);
     liveOf.set(record.run.execution, (liveOf.get(record.run.execution) ?? 0) + 1);
     return entry;
@@ -167,7 +167,8 @@ export function createRuns(parts: RunsParts): Runs {
     }
     if (kept.state !== 'ended') {
       if (record.endedAt === null) void started(kept, record);
-      if (kept.state === 'running' && (record.stop || record.endedAt !== null)) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
+      if (kept.state === 'running' && (mustEnd(record) || record.endedAt !== null))
+        stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
       return;
     }
     if (record.endedAt !== null) return output.ended(record.run, record.outputKept, spooledOf(kept, record.endedAt));
@@ -229,7 +230,7 @@ export function createRuns(parts: RunsParts): Runs {
       // It need not wait for its turn to learn that it is not wanted.
       if (entry.phase === 'queued') void finish(key, { ...stoppedAs(record), at: Math.round(clock.now()) }, 'none');
       if (entry.phase === 'resumed') beginResumed();
-      if (record.kept) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
+      if (record.kept && mustEnd(record)) stopKept(key, record.spec?.killGraceMs ?? UNKNOWN_GRACE_MS);
     },
     opened(kept) {
       const known = new Set(kept.map(one => one.run));
@@ -260,7 +261,7 @@ export function createRuns(parts: RunsParts): Runs {
         if (record.endedAt !== null) return record.unreported.length > 0 ? [{ run: record.run, state: 'ended' as const }] : [];
         if (!live.has(runKey(record.run))) return [];
         return [
-          { run: record.run, state: record.stop ? ('ending' as const) : record.kept ? ('running' as const) : ('preparing' as const) },
+          { run: record.run, state: mustEnd(record) ? ('ending' as const) : record.kept ? ('running' as const) : ('preparing' as const) },
         ];
       }),
     count: () => live.size,

@@ -4,9 +4,10 @@
  *
  *   socket --challenge, hello--> line --> identity --> host.connected committed --> welcome --> ready
  */
+import type { Parting } from '../../actors/host.ts';
 import type { Address, Events } from '../../actors/index.ts';
 import { PAST_MAX } from '../../actors/shard.ts';
-import type { Hello, Run } from '../agent/protocol.ts';
+import type { Command, Hello, Run } from '../agent/protocol.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { NoSuchActor, Refused } from '../runtime/errors.ts';
@@ -28,7 +29,7 @@ import type { Peer, SocketHandlers } from './sockets.ts';
 const REPRIEVED_AT_ONCE = 32;
 const REPRIEVE_PAGE = 200;
 
-export interface HubParts extends Pick<IdentityParts, 'verify' | 'spendJoinToken' | 'auth'> {
+export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken' | 'spendJoinToken' | 'auth'> {
   runtime: Pick<Runtime, 'ask' | 'tell'>;
   views: Pick<Views, 'get' | 'list'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
@@ -37,8 +38,10 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'spendJoinToken
   clock: Clock;
   ids: Ids;
   heartbeatMs: number;
-  /** From the loss of a host's session to the loss of the host. */
+  /** From the last word of a host to its loss. */
   hostGraceMs: number;
+  /** The same for a host whose socket closed without a word, unless its keeper says that only the agent is gone. */
+  closedGraceMs: number;
   onLog: HubLog;
   limits?: Partial<HubLimits>;
 }
@@ -64,7 +67,11 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const limits = { ...hubLimits, ...parts.limits };
   const identities = createIdentities(parts);
   const admission = createAdmission(limits);
-  const links = createLinks({ runtime, clock, limits, heartbeatMs, log });
+  const graces = { graceMs: parts.hostGraceMs, closedGraceMs: parts.closedGraceMs };
+  const links = createLinks({
+    ...{ runtime, clock, limits, heartbeatMs, graces, log },
+    doubted: (host, command) => lost(host, command, 'two agents showed the key of its host at once, and which of them has it is not known'),
+  });
   const reports = createReportIntake({ runtime, clock, limits, log });
   const output = createOutputIntake({ keep: chunks => parts.output.keep(chunks), isRunOf: runOf(views), clock, limits, log });
   /** Open sessions; the host once it is known. */
@@ -87,6 +94,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const greet = async (session: Session, text: string): Promise<void> => {
     const decoded = decode(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
+    if (decoded.frame.type === 'attended') {
+      const isKnown = await links.attended(decoded.frame.word).catch(() => false);
+      return session.close(isKnown ? 1000 : 1008, isKnown ? 'heard' : "this word is nobody's");
+    }
     if (decoded.frame.type !== 'hello') return session.refuse('unexpected', 'the first frame of an agent is its hello', 1008);
     const hello: Hello = decoded.frame;
     try {
@@ -136,27 +147,24 @@ export function createAgentHub(parts: HubParts): AgentHub {
    * must not wait for it. What could not be told stays owed and is refused again.
    */
   const refused = async (host: string, { key, run }: Extract<WorkFrame, { type: 'rejected' }>) => {
-    const { execution, item, attempt } = run;
     const reason = 'its agent has served a newer center and takes no command of this one; give it a new data directory';
-    const at = clock.now();
-    const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
     try {
-      await runtime.tell(`execution/${execution}`, {
-        type: 'shard.ended',
-        item,
-        attempt,
-        host,
-        outcome: 'lost',
-        finishedAt: at,
-        reason,
-        ...nothing,
-      });
+      await lost(host, { run }, reason);
       links.settle(host, key);
     } catch (problem) {
-      if (problem instanceof NoSuchActor) links.settle(host, key);
-      else log('warn', `execution/${execution} does not hear that its command was refused`, { host, problem });
+      log('warn', `execution/${run.execution} does not hear that its command was refused`, { host, problem });
     }
   };
+
+  /** Tells the execution that this run is lost; one that is not there any more need not know. Throws what the runtime throws. */
+  async function lost(host: string, { run }: Pick<Command, 'run'>, reason: string): Promise<void> {
+    const { execution, item, attempt } = run;
+    const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
+    const news = { type: 'shard.ended', item, attempt, host, outcome: 'lost', finishedAt: clock.now(), reason, ...nothing } as const;
+    await runtime.tell(`execution/${execution}`, news).catch((problem: unknown) => {
+      if (!(problem instanceof NoSuchActor)) throw problem;
+    });
+  }
 
   const on = {
     hello(session: Session, text: string) {
@@ -168,13 +176,13 @@ export function createAgentHub(parts: HubParts): AgentHub {
       if (!admitted) session.refuse('busy', 'too many agents come at once; try again later', 1013);
     },
     work,
-    closed(session: Session, reason: string) {
+    closed(session: Session, reason: string, parting: Parting) {
       const host = sessions.get(session);
       sessions.delete(session);
       output.drop(session);
       if (host === undefined) return;
       log('info', `host/${host} lost its session: ${reason}`, { session: session.id });
-      links.leave(host, session, reason);
+      links.leave(host, session, reason, parting);
     },
   };
 
@@ -201,8 +209,8 @@ export function createAgentHub(parts: HubParts): AgentHub {
       }),
     send: (host, command) => links.send(host, command),
     onReady: links.onReady,
-    expel(host, reason) {
-      links.session(host)?.refuse('retired', reason, 4003);
+    expel(host, code, reason) {
+      links.session(host)?.refuse(code, reason, 4003);
     },
     async reprieve() {
       const status = ['ready', 'draining', 'suspect'];

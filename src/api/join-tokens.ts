@@ -15,6 +15,8 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 export interface JoinTokens {
   /** `pool` null: the agent may name its pool itself. */
   createJoinToken(want: { pool: string | null; uses: number; expiresInMs: number }): Promise<{ token: string; expiresAt: number }>;
+  /** Whom it is for, without taking a use; undefined when it could not be spent at `now` (epoch ms). */
+  readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   /** Takes one use. Resolves with the pool that it is for (null: any), or undefined when it is unknown, used up, or too old at `now` (epoch ms). */
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
 }
@@ -28,6 +30,11 @@ export function createJoinTokens({ store, clock, ids }: { store: CredentialStore
       await store.sweepCredentials(now);
       await store.putCredential({ kind: KIND, id: hashOf(token), data: { pool }, expiresAt, uses });
       return { token, expiresAt };
+    },
+    async readJoinToken(token, now) {
+      const record = await store.credential(KIND, hashOf(token));
+      if (!record || (record.uses ?? 1) < 1 || (record.expiresAt ?? now + 1) <= now) return undefined;
+      return { pool: typeof record.data.pool === 'string' ? record.data.pool : null };
     },
     async spendJoinToken(token, now) {
       const id = hashOf(token);

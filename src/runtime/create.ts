@@ -159,7 +159,7 @@ export function createRuntime({
 
   return {
     ask: <K extends Kind>(to: Address<K>, event: Events[K]) => question('ask', to, event),
-    tell: async <K extends Kind>(to: Address<K>, event: Events[K]) => void (await question('tell', to, event)),
+    tell: <K extends Kind>(to: Address<K>, event: Events[K]) => question('tell', to, event),
     release: async address => void (await question('release', address, { type: 'actor.release' })),
     onFacts(next) {
       listener = next;

@@ -84,7 +84,7 @@ export function createEffects({
           return command(host, { type: 'stop', key, fence, run, as, reason });
         }
         case 'expel':
-          fleet.expel(effect.params.host, effect.params.reason);
+          fleet.expel(effect.params.host, effect.params.code, effect.params.reason);
           again(effect.params.host);
           return Promise.resolve('done');
       }

@@ -57,17 +57,11 @@ export function createPartitions({
     tellMissing: async effect => {
       if (effect.effect.type !== 'tell') return;
       const { to, event } = effect.effect.params;
-      await new Promise<void>(resolve => {
-        const posted = cellOf(effect.address).post({
-          kind: 'tell',
-          event: { type: 'actor.missing', to, about: event.type } as { type: string },
-          origin: null,
-          failures: 0,
-          answer: () => resolve(),
-        });
-        // Its mailbox is full of other things; the message itself settles all the same.
-        if (!posted) resolve();
-      });
+      // A sender that is full or in quarantine hears it later: the message stays owed until then.
+      for (let retryMs: number = LIMITS.storeRetryMs; !(await heardMissing(effect.address, to, event.type)); ) {
+        await pause(retryMs);
+        retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
+      }
     },
     stillAway: lane => {
       if (stopping || !isAddress(lane)) return true;
@@ -176,6 +170,33 @@ export function createPartitions({
         },
       });
       if (!posted) resolve('away');
+    });
+  }
+
+  /** Never ends once this stops: what is owed then is the next owner's. */
+  const pauses = new Set<() => void>();
+  function pause(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      if (stopping) return;
+      const disarm = clock.after(ms, () => {
+        pauses.delete(disarm);
+        resolve();
+      });
+      pauses.add(disarm);
+    });
+  }
+
+  /** False: its sender cannot take it now. */
+  function heardMissing(sender: string, to: string, about: string): Promise<boolean> {
+    return new Promise(resolve => {
+      const posted = cellOf(sender).post({
+        kind: 'tell',
+        event: { type: 'actor.missing', to, about } as { type: string },
+        origin: null,
+        failures: 0,
+        answer: taken => resolve(taken.result === 'done' || taken.result === 'noSuchActor' || taken.result === 'failed'),
+      });
+      if (!posted) resolve(false);
     });
   }
 
@@ -294,6 +315,7 @@ export function createPartitions({
     alarms.stop();
     disarmSweep();
     disarmLook();
+    for (const disarm of pauses) disarm();
     const until = clock.monotonic() + graceMs;
     const busy = () => [...cells.values()].filter(cell => !cell.isIdle).map(cell => cell.address);
     while (busy().length > 0 && clock.monotonic() < until) await new Promise<void>(resolve => clock.after(5, resolve));

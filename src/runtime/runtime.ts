@@ -11,8 +11,8 @@ export interface Runtime {
    * Throws Refused, NoSuchActor, Busy (mailbox full), Unavailable (store), TurnFailed.
    */
   ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
-  /** Gives news to an actor. Resolves once it is committed (or was nothing new). Throws NoSuchActor, Busy, Unavailable, Refused (code `quarantined`: it may be told again later). */
-  tell<K extends Kind>(to: Address<K>, event: Events[K]): Promise<void>;
+  /** Gives news to an actor. Resolves once it is committed (or was nothing new), with what the actor answers. Throws NoSuchActor, Busy, Unavailable, Refused (code `quarantined`: it may be told again later). */
+  tell<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   /** Ends an actor's quarantine. Throws NoSuchActor, Refused when it is in none. */
   release(address: Address): Promise<void>;
   /** Facts as they are committed, in feed order. An empty list says that some were committed which only the store can show. One listener. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';
-import { type Account, accountFor, executionId, stretch } from '../../actors/due.ts';
+import { type Account, accountFor, executionId, MISFIRE_GRACE_MAX_MS, stretch } from '../../actors/due.ts';
 import type { OpenExecution } from '../../actors/policy.ts';
 import { AT } from '../support/actor.ts';
 import { aJob } from '../support/builders.ts';
@@ -28,6 +28,13 @@ describe('the due times since the watermark', () => {
     const config = aJob({ schedules: [everyFive], misfireGraceMs: 2_000 });
     expect(brief(settle(config, AT, AT + 7_000))).toEqual([[5, 5, 1, 'ran']]);
     expect(brief(settle(config, AT, AT + 7_001))).toEqual([[5, 5, 1, 'missedDown']]);
+  });
+
+  test('are on time for an hour at most, whatever a grace of earlier days says', () => {
+    const config = aJob({ schedules: [everyFive], misfireGraceMs: 400 * 86_400_000 });
+    const account = settle(config, AT, AT + 30 * 86_400_000);
+    expect(account.entries[0]).toMatchObject({ verdict: 'missedDown', count: (30 * 86_400_000 - MISFIRE_GRACE_MAX_MS) / 5_000 - 1 });
+    expect(account.entries).toHaveLength(1 + MISFIRE_GRACE_MAX_MS / 5_000 + 1);
   });
 
   test('that were missed are one stretch when they are skipped', () => {

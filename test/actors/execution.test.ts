@@ -6,7 +6,7 @@ import { holds, type Table } from '../support/table.ts';
 
 const birth = aBirth({ config: { shards: { total: 2, parameters: {} }, failover: true } });
 const placed: ExecutionEvent = { type: 'execution.placed', placements: [aPlacement(0, 'h1'), aPlacement(1, 'h2')], reason: null };
-const started: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: AT, pid: 7, session: 's1' };
+const started: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: AT, pid: 7, session: 1 };
 const end: ExecutionEvent = { type: 'execution.end', reason: 'enough' };
 const runs = [0, 1].map(item => ({ execution: 'nightly@x', item, attempt: 1 }));
 
@@ -38,9 +38,9 @@ const table: Table<'execution'> = {
     'ended another attempt': anEnd(0, 'h1', 'succeeded', 3),
     'ended on another host': anEnd(0, 'h9', 'succeeded'),
     'lost h1': { type: 'shard.lost', host: 'h1', runs, reason: 'gone' },
-    'unaccounted in the same session': { type: 'shard.unaccounted', host: 'h1', runs, session: 's1' },
-    'unaccounted in the next session': { type: 'shard.unaccounted', host: 'h1', runs, session: 's2' },
-    'unaccounted on h2': { type: 'shard.unaccounted', host: 'h2', runs, session: 's2' },
+    'unaccounted in the same session': { type: 'shard.unaccounted', host: 'h1', runs, session: 1 },
+    'unaccounted in the next session': { type: 'shard.unaccounted', host: 'h1', runs, session: 2 },
+    'unaccounted on h2': { type: 'shard.unaccounted', host: 'h2', runs, session: 2 },
     'stray on h1': { type: 'shard.stray', host: 'h1', runs },
     'stray on h9': { type: 'shard.stray', host: 'h9', runs },
     'pool missing': { type: 'actor.missing', to: 'pool/default', about: 'pool.reserve' },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { HostEvent } from '../../actors/host.ts';
+import { type HostEvent, LATE_MS } from '../../actors/host.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { holds, type Table } from '../support/table.ts';
 
@@ -22,6 +22,8 @@ const connected = (session: string): HostEvent => ({
   runs: [],
 });
 const gone = (session: string): HostEvent => ({ type: 'host.disconnected', session, reason: 'cut' });
+/** Its socket closed without a word. */
+const tornDown = (session: string): HostEvent => ({ ...gone(session), parting: 'closed', silentMs: 0 }) as HostEvent;
 
 const table: Table<'host'> = {
   address: 'host/h1',
@@ -44,12 +46,23 @@ const table: Table<'host'> = {
     drain: { type: 'host.drain' },
     resume: { type: 'host.resume' },
     retire: { type: 'host.retire' },
+    attended: { type: 'host.attended', session: 's1' },
+    'attended s0': { type: 'host.attended', session: 's0' },
+    unplaced: { type: 'host.unplaced', session: 1, reason: 'full' },
+    'unplaced in an earlier session': { type: 'host.unplaced', session: 0, reason: 'full' },
     missing: { type: 'actor.missing', to: 'pool/default', about: 'pool.hostReady' },
   },
   rows: {
     'draining connected': 'draining; tell pool/default pool.hostReady; host.draining',
     'draining disconnected s1': 'suspect; tell pool/default pool.hostAway; host.suspect',
     'draining enroll': 'refused: is enrolled already',
+    'draining missing': 'draining; expel h1; host.unplaced',
+    'draining unplaced': 'draining; expel h1; host.unplaced',
+    'draining attended': 'draining',
+    'ready missing': 'ready; expel h1; host.unplaced',
+    'ready unplaced': 'ready; expel h1; host.unplaced',
+    'ready attended': 'ready',
+    'suspect attended': 'suspect',
     'draining reprieve': 'suspect; tell pool/default pool.hostAway; host.suspect',
     'draining resume': 'ready; tell pool/default pool.hostOpen; host.ready',
     'draining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
@@ -125,7 +138,7 @@ describe('a host', () => {
     host.tell(gone('s1'));
     const back = host.tell(connected('s2'));
     expect(host.state).toBe('draining');
-    expect(toldTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 's2' }]);
+    expect(toldTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 2 }]);
   });
 
   test('that was told to resume while it was away comes back open', () => {
@@ -140,5 +153,68 @@ describe('a host', () => {
   test('is over with its runs before it is over for its pool', () => {
     const told = toldTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
     expect(told).toEqual(['pool.hostLost', 'pool.hostGone']);
+  });
+
+  test('whose socket closed without a word is lost soon', () => {
+    const host = aHost();
+    host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
+    host.tell(tornDown('s2'));
+    expect(host.timers).toEqual([{ id: 'grace', inMs: 3_000 }]);
+    const [lost] = toldTo(host.pass(3_000), 'pool/default');
+    expect(lost).toMatchObject({ type: 'pool.hostLost', reason: 'host alpha did not come back within 3000 ms' });
+  });
+
+  test('keeps its whole grace when its keeper says that only the agent is gone, before or after the socket closes', () => {
+    for (const order of ['before', 'after']) {
+      const host = aHost();
+      host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
+      const attended: HostEvent = { type: 'host.attended', session: 's2' };
+      if (order === 'before') host.tell(attended);
+      host.tell(tornDown('s2'));
+      if (order === 'after') {
+        host.jump(1_000);
+        host.tell({ ...attended, session: 's1' });
+        expect(host.timers).toEqual([{ id: 'grace', inMs: 2_000 }]);
+        host.tell(attended);
+      }
+      expect(host.timers).toEqual([{ id: 'grace', inMs: order === 'before' ? 60_000 : 59_000 }]);
+    }
+  });
+
+  test('that fell silent is lost its grace after its last word, not after we noticed', () => {
+    const host = aHost();
+    host.tell({ ...gone('s1'), parting: 'away', silentMs: 15_000 } as HostEvent);
+    expect(host.timers).toEqual([{ id: 'grace', inMs: 45_000 }]);
+    host.tell(connected('s2'));
+    host.tell({ ...gone('s2'), parting: 'away', silentMs: 90_000 } as HostEvent);
+    host.pass(0);
+    expect(host.state).toBe('lost');
+  });
+
+  test('is not lost when its grace ends late: we stood still, or the clock jumped', () => {
+    const host = aHost();
+    host.tell(gone('s1'));
+    host.pass(60_000 + LATE_MS + 1);
+    expect([host.state, host.timers]).toEqual(['suspect', [{ id: 'grace', inMs: 60_000 }]]);
+    host.pass(60_000 + LATE_MS);
+    expect(host.state).toBe('lost');
+  });
+
+  test('answers with the number of its session, and not at all once it is retired', () => {
+    const host = aHost();
+    expect(host.tell(connected('s2')).answer).toEqual({ session: 2 });
+    host.ask({ type: 'host.retire' });
+    expect(host.tell(connected('s3')).answer).toBeUndefined();
+  });
+
+  test('that its pool gives no place, or whose pool is gone, says why until it connects again', () => {
+    for (const news of [table.events.unplaced, table.events.missing] as HostEvent[]) {
+      const host = aHost();
+      const told = host.tell(news);
+      expect(told.effects).toMatchObject([{ type: 'expel', params: { code: 'unplaced' } }]);
+      expect(host.context.unplaced).toMatch(/^full$|pool default is not there/);
+      host.tell(connected('s2'));
+      expect(host.context.unplaced).toBeNull();
+    }
   });
 });

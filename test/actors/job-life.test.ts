@@ -77,6 +77,16 @@ describe('a job with a schedule', () => {
     expect(job.timers).toEqual([{ id: 'due', inMs: 5_000 }]);
   });
 
+  test('that sticks to its hosts has its pool forget them once it does not', () => {
+    const forgets = 'tell pool/default pool.forget';
+    const update = (job: Job, config: Parameters<typeof aJob>[0]) => words(job.ask({ type: 'job.update', config: aJob(config) }));
+    const job = aScheduledJob({ placement: 'sticky' });
+    expect(update(job, { placement: 'sticky', description: 'new' })).toEqual([]);
+    expect(update(job, { placement: 'sticky', pool: 'blue' })).toEqual([forgets]);
+    expect(update(job, { placement: 'spread', pool: 'blue' })).toEqual(['tell pool/blue pool.forget']);
+    expect(words(aScheduledJob({ placement: 'sticky' }).ask({ type: 'job.deregister' }))).toEqual([forgets]);
+  });
+
   test('settles the old schedule before it takes a new one', () => {
     const job = aScheduledJob();
     job.jump(15_000);
@@ -105,6 +115,15 @@ describe('a trigger', () => {
     expect(second.answer).toMatchObject({ joined: false });
     expect(third.answer).toEqual({ execution: idOf(second), joined: true });
     expect(words(finish(job, first))).toEqual([`tell execution/${idOf(second)} execution.proceed`]);
+  });
+
+  test('again with a key that is known gets the same answer, also while the job is disabled', () => {
+    const job = aScheduledJob({ schedules: [] });
+    const retry = { type: 'job.retry', execution: 'nightly@x', key: 'once' } as const;
+    const first = job.ask(retry);
+    job.ask({ type: 'job.disable', kill: false });
+    expect(job.ask(retry).answer).toEqual({ execution: idOf(first), joined: true });
+    expect(job.ask({ ...retry, key: 'twice' }).refused).toBe('is disabled');
   });
 
   test('with a key that is known gets the same answer, even where a new one would be refused', () => {

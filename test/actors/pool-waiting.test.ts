@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { PoolEvent } from '../../actors/pool.ts';
-import { REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool-decisions.ts';
+import { HOSTS_MAX, LOOKS_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool-decisions.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 
@@ -12,7 +12,7 @@ const ready = (host: string, cpus = 1, runs = [] as ReturnType<typeof aRun>[]): 
   memoryMB: 1_000,
   open: true,
   runs,
-  session: 's1',
+  session: 1,
 });
 const reserve = (execution: string, cpus = 1, difference: Parameters<typeof aRequest>[0] = {}): PoolEvent => ({
   type: 'pool.reserve',
@@ -59,6 +59,39 @@ describe('requests that wait in a pool', () => {
     expect(placed(pool.tell(releaseOf('e1')))).toEqual(['execution/small', 'execution/tiny']);
     expect(waiting(pool)).toEqual(['large']);
     expect(placed(pool.tell(ready('h2', 8)))).toEqual(['execution/large']);
+  });
+
+  test('are not hidden by any number of larger ones before them', () => {
+    const pool = aPool(ready('h1', 0.1));
+    for (let place = 0; place < 2 * LOOKS_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
+    pool.tell(reserve('small', 1));
+    pool.tell(ready('h1', 2));
+    expect(used(pool)).toEqual([0]);
+    pool.pass(0);
+    expect(placed(pool.pass(0))).toEqual(['execution/small']);
+    expect([pool.context.look, pool.timers]).toEqual([null, []]);
+  });
+
+  test('are looked at once more when room appears behind the back of a long look', () => {
+    const pool = aPool(ready('h1', 0.1));
+    for (let place = 0; place < LOOKS_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
+    pool.tell(reserve('small', 1));
+    for (let place = 0; place < LOOKS_MAX + 5; place++) pool.tell(reserve(`larger${place}`, 900 + place));
+    pool.tell(ready('h1', 0.2));
+    pool.pass(0);
+    expect(pool.context.look?.from.startsWith('larger')).toBe(true);
+    pool.tell(ready('h1', 2));
+    expect(used(pool)).toEqual([0]);
+    for (let turn = 0; turn < 4; turn++) pool.pass(0);
+    expect([used(pool), pool.context.look]).toEqual([[1], null]);
+  });
+
+  test('of one size are tried once, all of them whatever their number', () => {
+    const pool = aPool(ready('h1', 0.1));
+    for (let place = 0; place < LOOKS_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100));
+    pool.tell(reserve('small', 1));
+    expect(placed(pool.tell(ready('h1', 2)))).toEqual(['execution/small']);
+    expect(pool.timers).toEqual([]);
   });
 
   test('are gone once they are withdrawn, and what was placed stays', () => {
@@ -131,12 +164,83 @@ describe('a host of a pool', () => {
     const pool = aPool(ready('h1', 3), reserve('e1'), reserve('e2'), { type: 'pool.hostAway', host: 'h1' });
     const back = pool.tell(ready('h1', 3, [aRun('e2'), aRun('e9'), aRun('e9', 1)]));
     expect(toldTo(back, 'execution/e9')).toEqual([{ type: 'shard.stray', host: 'h1', runs: [aRun('e9'), aRun('e9', 1)] }]);
-    expect(toldTo(back, 'execution/e1')).toEqual([{ type: 'shard.unaccounted', host: 'h1', runs: [aRun('e1')], session: 's1' }]);
+    expect(toldTo(back, 'execution/e1')).toEqual([{ type: 'shard.unaccounted', host: 'h1', runs: [aRun('e1')], session: 1 }]);
     expect(toldTo(back, 'execution/e2')).toEqual([]);
   });
 
   test('that shrank keeps what it has and takes no more', () => {
     const pool = aPool(ready('h1', 4), reserve('e1', 2), ready('h1', 1, [aRun('e1')]), reserve('e2', 0.1));
     expect([waiting(pool), used(pool)]).toEqual([['e2'], [2]]);
+  });
+
+  test('beyond the largest number of them is told, and gets no work', () => {
+    const pool = aPool();
+    for (let place = 0; place < HOSTS_MAX; place++) pool.tell(ready(`h${place}`));
+    expect(toldTo(pool.tell(ready('more')), 'host/more')).toEqual([
+      { type: 'host.unplaced', session: 1, reason: `pool blue has ${HOSTS_MAX} hosts, more it does not take` },
+    ]);
+    expect(toldTo(pool.tell(ready('h1')), 'host/h1')).toEqual([]);
+  });
+});
+
+describe('a shard of a sticky job', () => {
+  const sticky = (execution: string, item = 0, cpus = 0.5) =>
+    reserve(execution, cpus, { placement: 'sticky', job: 'stick', runs: [{ item, attempt: 1 }] });
+  const hostOf = (outcome: { effects: Parameters<typeof inWords>[0][] }) =>
+    outcome.effects.flatMap(effect =>
+      effect.type === 'tell' && effect.params.event.type === 'execution.placed'
+        ? effect.params.event.placements.map(each => each.host)
+        : [],
+    );
+  const over = (pool: ReturnType<typeof aPool>, execution: string, item = 0) =>
+    pool.tell({ type: 'pool.release', runs: [aRun(execution, item)] });
+
+  test('goes where it was before, whatever else there is', () => {
+    const pool = aPool(ready('h1', 1));
+    expect(hostOf(pool.tell(sticky('e1')))).toEqual(['h1']);
+    over(pool, 'e1');
+    pool.tell(ready('h2', 64));
+    expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h1']);
+  });
+
+  test('waits for its host while that is full or away, and says so', () => {
+    const pool = aPool(ready('h1', 1), sticky('e1'));
+    over(pool, 'e1');
+    for (const step of [ready('h2', 64), reserve('other', 1, { placement: 'pack' })]) pool.tell(step);
+    const [told] = toldTo(pool.tell(sticky('e2')), 'execution/e2');
+    expect(told).toMatchObject({
+      type: 'execution.waiting',
+      reason: 'shard 0 needs 0.5 cpu and 1 MB on host h1, where its sticky job keeps it, and that has 0 cpu and 999 MB free',
+    });
+    pool.tell({ type: 'pool.hostAway', host: 'h1' });
+    expect(hostOf(over(pool, 'other'))).toEqual([]);
+    expect(hostOf(pool.tell(ready('h1', 1)))).toEqual(['h1']);
+  });
+
+  test.each<[string, PoolEvent]>([
+    ['is lost', { type: 'pool.hostLost', host: 'h1', reason: 'gone' }],
+    ['drains', { type: 'pool.hostOpen', host: 'h1', open: false }],
+    ['is retired', { type: 'pool.hostGone', host: 'h1' }],
+  ])('finds a new home when its host %s, and stays there', (_, end) => {
+    const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
+    over(pool, 'e1');
+    pool.tell(end);
+    expect(hostOf(pool.tell(sticky('e2')))).toEqual(['h2']);
+    over(pool, 'e2');
+    pool.tell(ready('h1', 1));
+    expect(hostOf(pool.tell(sticky('e3')))).toEqual(['h2']);
+  });
+
+  test('shares the hosts evenly with the others that stick', () => {
+    const pool = aPool(ready('h1', 9), ready('h2', 9), ready('h3', 9));
+    const homes = [0, 1, 2, 3, 4, 5].flatMap(item => hostOf(pool.tell(sticky(`e${item}`, item))));
+    expect(homes.toSorted()).toEqual(['h1', 'h1', 'h2', 'h2', 'h3', 'h3']);
+  });
+
+  test('is forgotten with its job', () => {
+    const pool = aPool(ready('h1', 1), sticky('e1'));
+    over(pool, 'e1');
+    pool.tell({ type: 'pool.forget', job: 'stick' });
+    expect(pool.context.homes).toEqual({});
   });
 });

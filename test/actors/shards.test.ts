@@ -105,6 +105,70 @@ describe('a shard', () => {
     expect(execution.pass(60_000).effects).toEqual([]);
   });
 
+  const leave: ExecutionEvent = {
+    type: 'shard.leave',
+    host: 'h1',
+    runs: [{ execution: 'nightly@x', item: 0, attempt: 1 }],
+    reason: 'host h1 drains',
+  };
+  const gaveBack: ExecutionEvent = { ...anEnd(0, 'h1', 'cancelled'), startedAt: null, exitCode: null };
+
+  test('that has not begun on a host that drains is asked back, and moves without spending a budget', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    expect(words(execution.tell(leave))).toEqual(['stop h1 0:1 withdrawn']);
+    expect(words(execution.tell(leave))).toEqual([]);
+    expect(words(execution.tell(gaveBack))).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
+    expect(shardOf(execution)).toMatchObject({ status: 'waiting', attempt: 2, failures: 0, losses: 0, reason: 'moved: host h1 drains' });
+    execution.tell(placed(2, 'h2'));
+    execution.tell(anEnd(0, 'h2', 'succeeded', 2));
+    expect(execution.context.outcome).toBe('succeeded');
+  });
+
+  test('that had begun on a host that drains finishes there', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell(leave);
+    execution.tell(started());
+    expect(words(execution.tell(leave))).toEqual([]);
+    execution.tell(anEnd(0, 'h1', 'succeeded'));
+    expect([execution.context.outcome, shardOf(execution).attempt]).toEqual(['succeeded', 1]);
+  });
+
+  test('that is asked back and then cancelled does not move', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell(leave);
+    execution.ask({ type: 'execution.cancel', reason: 'enough' });
+    execution.tell(gaveBack);
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'cancelled']);
+  });
+
+  test('that is asked back is not ordered anew by a host that does not know it', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell(leave);
+    expect(words(execution.tell({ ...leave, type: 'shard.unaccounted', session: 2 } as ExecutionEvent))).toEqual(['stop h1 0:1 withdrawn']);
+  });
+
+  test('that ended its agent twice is not tried again, whatever its policy', () => {
+    const execution = anExecution({ retry: retry(9), failover: true });
+    execution.tell(placed());
+    execution.tell({ ...anEnd(0, 'h1', 'failed'), reason: 'parked: the agent died 2 times', parked: true } as ExecutionEvent);
+    expect(execution.context).toMatchObject({ outcome: 'failed', reason: 'parked: the agent died 2 times' });
+  });
+
+  test('is not lost by news of an older session than the one in which it was said to run', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell({ ...started(), session: 3 } as ExecutionEvent);
+    const unaccounted = (session: number) => ({ ...leave, type: 'shard.unaccounted', session }) as ExecutionEvent;
+    for (const session of [2, 3]) execution.tell(unaccounted(session));
+    expect(shardOf(execution).status).toBe('running');
+    execution.tell(unaccounted(4));
+    expect(execution.context.outcome).toBe('lost');
+  });
+
   test('hears nothing of an attempt that is not its present one', () => {
     const execution = anExecution({ retry: retry(2) });
     execution.tell(placed());

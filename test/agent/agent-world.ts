@@ -87,6 +87,7 @@ export function aKeeper(clock: ManualClock) {
     processes: [] as string[],
     stops: [] as { run: string; graceMs: number }[],
     forgotten: [] as string[],
+    words: [] as { center: string; word: string }[],
     /** Ends a run at once when it is told to stop. */
     obedient: true,
     startFails: undefined as string | undefined,
@@ -159,6 +160,7 @@ export function aKeeper(clock: ManualClock) {
             runs.delete(run);
             spool.delete(run);
           }),
+        entrust: word => answer(() => void keeper.words.push(word)),
       });
     },
     end(run: string, how: Partial<KeptRun> = { exitCode: 0 }) {
@@ -222,6 +224,7 @@ export function aCenter() {
     /** Dead air: neither frames nor closes pass. */
     hung: false,
     /** What happens to a dial. */
+    word: '',
     accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
     /** Answers each report and each output frame at once. */
     eager: true,
@@ -253,7 +256,14 @@ export function aCenter() {
       center.all.push(frame);
       if (frame.type === 'hello') {
         if (typeof center.accept === 'object') center.send({ type: 'refused', code: center.accept.refused, message: 'no' });
-        else center.send({ type: 'welcome', host: 'h1', heartbeatMs: 1_000, ...(center.gathers ? { gathers: true } : {}) });
+        else
+          center.send({
+            type: 'welcome',
+            host: 'h1',
+            heartbeatMs: 1_000,
+            ...(center.gathers ? { gathers: true } : {}),
+            ...(center.word ? { word: center.word } : {}),
+          });
       }
       if (frame.type === 'ping') center.send({ type: 'pong', nonce: frame.nonce });
       if (frame.type === 'report' && center.eager) center.send({ type: 'reported', ids: [frame.id] });

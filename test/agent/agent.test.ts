@@ -300,6 +300,51 @@ describe('repeats, reorders and late centers', () => {
   });
 });
 
+describe('a run that is asked back', () => {
+  test('is given back when it has not begun, and never begins', async () => {
+    const world = aWorld();
+    let prepared = () => {};
+    world.apps.prepare = () =>
+      new Promise(resolve => (prepared = () => resolve({ directory: '/apps/x', script: undefined, note: undefined })));
+    await world.start();
+    await world.send(aStart(app));
+    await world.send(aStop({ as: 'withdrawn' }));
+    prepared();
+    await world.clock.settle();
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled', reason: 'given back before it began: somebody asked' }]);
+    expect(world.keeper.processes).toEqual([]);
+    await world.send(aStart(app));
+    expect(world.keeper.processes).toEqual([]);
+    await world.quit();
+  });
+
+  test('goes on when it has begun, until somebody cancels it', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    await world.send(aStop({ as: 'withdrawn' }));
+    await world.kill();
+    await world.start();
+    expect([world.ends(), world.keeper.stops]).toEqual([[], []]);
+    await world.send(aStop());
+    expect(world.keeper.stops).toHaveLength(1);
+    await world.quit();
+  });
+});
+
+describe('the keeper of an agent', () => {
+  test('is entrusted with the word of the present session', async () => {
+    const world = aWorld();
+    await world.start();
+    expect(world.keeper.words).toEqual([]);
+    world.center.word = 'word-2';
+    await world.kill();
+    await world.start();
+    expect(world.keeper.words.at(-1)).toEqual({ center: expect.any(String), word: 'word-2' });
+    await world.quit();
+  });
+});
+
 describe('an agent that was killed', () => {
   test('goes on with what runs and tells the true end of what ended meanwhile', async () => {
     const world = aWorld();
@@ -364,8 +409,23 @@ describe('an agent that was killed', () => {
     await world.start();
     await world.kill();
     await world.start();
-    expect(world.ends()).toMatchObject([{ outcome: 'failed', reason: 'parked: the agent died 2 times while it prepared this run' }]);
+    expect(world.ends()).toMatchObject([
+      { outcome: 'failed', parked: true, reason: 'parked: the agent died 2 times while it prepared this run; it is not tried again' },
+    ]);
     expect(world.apps.prepared).toBe(2);
+    await world.quit();
+  });
+
+  test('prepares what was under way when it died one by one, so that a second death has one cause', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    for (const item of [0, 1, 2]) await world.send(aStart({ ...app, run: aRun({ item }) }));
+    await world.kill();
+    await world.start();
+    await world.kill();
+    await world.start();
+    expect(world.ends()).toMatchObject([{ run: aRun({ item: 0 }), parked: true }]);
     await world.quit();
   });
 

@@ -30,7 +30,9 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
     heartbeatMs: 5_000,
     hostGraceMs: 60_000,
     verify: () => true,
+    readJoinToken: async () => undefined,
     spendJoinToken: async () => undefined,
+    closedGraceMs: 3_000,
     auth: 'off',
     onLog: () => {},
   });

@@ -28,6 +28,7 @@ export function aRuntime() {
   const hosts = new Map<string, { id: string; status: string }>();
   const door = { pass: async (_: Told): Promise<void> => {} };
   const pool = { servers: [] as string[] };
+  let sessions = 0;
   return {
     pool,
     told,
@@ -46,8 +47,10 @@ export function aRuntime() {
         const host = hosts.get(to);
         if (to.startsWith('host/') && !host) throw new NoSuchActor(to);
         told.push({ to, event });
-        if (host && event.type === 'host.connected') host.status = 'ready';
         if (host && (event.type === 'host.disconnected' || event.type === 'host.reprieve')) host.status = 'suspect';
+        if (!host || host.status === 'retired' || event.type !== 'host.connected') return undefined;
+        host.status = 'ready';
+        return { session: ++sessions };
       },
     } as unknown as HubParts['runtime'],
     views: {
@@ -151,7 +154,9 @@ export function aHub(changes: Partial<HubParts> = {}) {
     ids: countingIds(),
     heartbeatMs: 5_000,
     hostGraceMs: 60_000,
+    closedGraceMs: 3_000,
     verify: (key, text, given) => given === signature(key, text),
+    readJoinToken: async token => tokens.get(token),
     spendJoinToken: async token => {
       const found = tokens.get(token);
       tokens.delete(token);

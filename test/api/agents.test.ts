@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import type { Command } from '../../src/agent/protocol.ts';
+import { type Command, GOODBYE } from '../../src/agent/protocol.ts';
 import { Unavailable } from '../../src/runtime/errors.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
-import { aHello, aHub, aKey, aRun } from './agents-support.ts';
+import { aHello, aHub, aKey, aRun, aSocket } from './agents-support.ts';
 
 const aStop = (key: string): Command => ({
   type: 'stop',
@@ -39,7 +39,7 @@ describe('an agent that says hello', () => {
     await clock.settle();
     const host = String(told[0]?.event.id);
     expect(told[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
-    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000, gathers: true }]);
+    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000, gathers: true, word: expect.any(String) }]);
     door.pass = async () => {};
     // The same key is the same host.
     await join();
@@ -155,6 +155,140 @@ describe('two agents with one key (row 29)', () => {
     expect(newer.state.closed).toBeUndefined();
     void hub.send(host, aStop('k2'));
     expect(newer.of('stop')).toHaveLength(1);
+  });
+
+  const aStart = (key: string): Command => ({
+    type: 'start',
+    key,
+    fence: { partition: 0, epoch: 1, rev: 1 },
+    run: aRun(),
+    spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 0, disconnect: 'continue', disconnectMs: 0 },
+  });
+  /** Two processes with one key, the first of which was given a start and has not said that it has it. */
+  const two = async (answersPing: boolean) => {
+    const house = aHub();
+    const older = await house.join({ life: 'one' });
+    const given = house.hub.send(String(house.told[0]?.event.id), aStart('k1')).then(
+      () => 'settled',
+      () => 'owed',
+    );
+    const joining = house.join({ life: 'two' });
+    await house.clock.settle();
+    if (answersPing) older.say({ type: 'pong', nonce: 'there?' });
+    await house.clock.advance(1_000);
+    const newer = await joining;
+    return { ...house, older, newer, given };
+  };
+
+  test('that are both alive get no run twice: what the first may have is lost, not given to the second', async () => {
+    const { older, newer, given, told, logs } = await two(true);
+    expect(older.of('refused')[0]?.code).toBe('identityInUse');
+    expect(await given).toBe('settled');
+    expect(newer.of('start')).toEqual([]);
+    expect(told.slice(2)).toMatchObject([
+      { to: 'execution/nightly@1', event: { type: 'shard.ended', outcome: 'lost', reason: expect.stringContaining('two agents') } },
+      { event: { type: 'host.connected' } },
+    ]);
+    expect(newer.of('welcome')).toHaveLength(1);
+    expect(logs.filter(line => line.security)).toHaveLength(2);
+  });
+
+  test('are one that was started anew when the first says nothing any more: its start is owed still', async () => {
+    const { newer, given, told } = await two(false);
+    expect(await given).toBe('owed');
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(newer.of('welcome')).toHaveLength(1);
+  });
+
+  test('are one and the same when it dials again before we know that its socket is gone', async () => {
+    const { join, logs, told } = aHub();
+    const older = await join({ life: 'one' });
+    await join({ life: 'one' });
+    expect(older.state.closed).toBe(4003);
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(logs.filter(line => line.security)).toEqual([]);
+  });
+});
+
+describe('a session that ends', () => {
+  const gone = (told: { event: { type: string; [field: string]: unknown } }[]) =>
+    told.flatMap(({ event }) => (event.type === 'host.disconnected' ? [[event.parting, event.silentMs]] : []));
+  const ends: [string, number, string, string][] = [
+    ['torn down', 1006, '', 'closed'],
+    ['with a goodbye', 1000, GOODBYE, 'away'],
+    ['because the agent heard nothing', 4000, 'silent', 'away'],
+  ];
+  test.each(ends)('%s is told as such', async (_, code, reason, parting) => {
+    const { join, told, clock } = aHub();
+    const socket = await join();
+    socket.handlers.closed(code, reason);
+    await clock.settle();
+    expect(gone(told)).toEqual([[parting, 0]]);
+  });
+
+  test('behind a silence is the network, and the silence is told', async () => {
+    const { join, told, clock } = aHub();
+    const socket = await join();
+    await clock.advance(12_000);
+    socket.handlers.closed(1006, '');
+    await clock.settle();
+    expect(gone(told)).toEqual([['away', 12_000]]);
+  });
+
+  test('together with more than half of all is the network or us: every one of them gets its full grace', async () => {
+    const { join, told, clock } = aHub();
+    const sockets = [];
+    for (const number of [1, 2, 3]) sockets.push(await join({ publicKey: aKey(number), name: `box-${number}` }));
+    const reprieved = () => told.filter(({ event }) => event.type === 'host.reprieve').map(({ to }) => to);
+    sockets[0]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toEqual([]);
+    sockets[1]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(2);
+  });
+
+  test('is followed by the word of its keeper, that nobody else knows', async () => {
+    const { join, told, clock, hub } = aHub();
+    const socket = await join();
+    const word = socket.of('welcome')[0]?.word;
+    socket.handlers.closed(1006, '');
+    const say = async (said: unknown) => {
+      const keeper = aSocket(hub.accept({ address: '127.0.0.1' }));
+      keeper.say({ type: 'attended', word: said });
+      await clock.settle();
+      return keeper.state.closed;
+    };
+    expect(await say('guessed')).toBe(1008);
+    expect(types(told)).not.toContain('host.attended');
+    expect(await say(word)).toBe(1000);
+    expect(told.at(-1)).toMatchObject({ event: { type: 'host.attended', session: told[1]?.event.session } });
+    await clock.advance(60_000);
+    expect(await say(word)).toBe(1008);
+  });
+});
+
+describe('a host that was retired between its hello and its welcome', () => {
+  test('is sent away', async () => {
+    const { join, door, hosts } = aHub();
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.connected') for (const host of hosts.values()) host.status = 'retired';
+    };
+    const socket = await join();
+    expect([socket.of('welcome'), socket.of('refused')[0]?.code, socket.state.closed]).toEqual([[], 'retired', 4003]);
+  });
+});
+
+describe('a join token', () => {
+  test('is not spent on an agent that cannot come in for another reason', async () => {
+    const { join, pool, tokens } = aHub({ auth: 'on' });
+    pool.servers = ['box-2'];
+    expect((await join({ joinToken: 'join-me' })).of('refused')[0]?.code).toBe('notInPool');
+    expect((await join({ joinToken: 'join-me', pool: 'nowhere' })).of('refused')[0]?.code).toBe('noPool');
+    expect(tokens.has('join-me')).toBe(true);
+    pool.servers = [];
+    expect((await join({ joinToken: 'join-me' })).of('welcome')).toHaveLength(1);
+    expect(tokens.has('join-me')).toBe(false);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { runKey } from '../../actors/index.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
-import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
+import { aJob } from '../support/builders.ts';
 import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
 
 const job = 'job/nightly' as const;
@@ -74,6 +74,23 @@ describe('what is owed', () => {
     expect(new Set(last.starts().map(start => start.key)).size).toBe(1);
   });
 
+  test('to an actor that is not there is told to a sender in quarantine once that has ended', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    store.plan(call => (call.method === 'load' && call.args[0] === 'pool/gone' ? 'before' : undefined));
+    await world.ask('host/h9', { type: 'host.enroll', id: 'h9', name: 'h9', pool: 'gone', publicKey: 'k', graceMs: 60_000 });
+    await world.tell('host/h9', connected('s1'));
+    const poison = { ...connected('s2'), capabilities: null } as unknown as ReturnType<typeof connected>;
+    await Promise.all([world.runtime.tell('host/h9', poison).catch(() => {}), world.settled()]);
+    store.heal();
+    await world.clock.advance(20_000);
+    expect((await world.context('host/h9')).quarantine).not.toBeNull();
+    await Promise.all([world.runtime.release('host/h9'), world.settled()]);
+    await world.clock.advance(20_000);
+    expect((await world.context('host/h9')).context.unplaced).toBe('pool gone is not there');
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+  });
+
   test('is trimmed in the background once it is done, and no rev moves by that', async () => {
     const world = await aWorld();
     await world.aHost();
@@ -97,7 +114,7 @@ describe('what is owed', () => {
       type: 'shard.unaccounted',
       host: 'h1',
       runs: [{ execution, item: 0, attempt: 1 }],
-      session: 's9',
+      session: 9,
     });
     store.heal();
     store.answerNow();
@@ -196,7 +213,7 @@ describe('commands to a host', () => {
     await world.tell('host/h1', connected('s2'));
     expect(sent(world)).toEqual(['start h1 0:1', 'start h1 0:1']);
     expect(new Set(world.fleet.sent.map(each => runKey(each.command.run))).size).toBe(1);
-    const started = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1, session: 's3' } as const;
+    const started = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1, session: 3 } as const;
     // The report overtakes what the pool makes of the hello.
     await Promise.all([
       world.runtime.tell('host/h1', connected('s3')),

@@ -14,6 +14,7 @@ import type { World } from './world.ts';
 
 export const HEARTBEAT_MS = 5_000;
 export const HOST_GRACE_MS = 15_000;
+export const CLOSED_GRACE_MS = 2_000;
 
 /** The center died before it answered: whether it took the command is unknown. */
 export class Gone extends Error {}
@@ -99,7 +100,7 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1 }:
       fleet: {
         send: (host, command) => (hub as AgentHub).send(host, command),
         onReady: listener => void ready.push(listener),
-        expel: (host, reason) => hub?.expel(host, reason),
+        expel: (host, code, reason) => hub?.expel(host, code, reason),
       },
       log(line) {
         world.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);
@@ -117,7 +118,9 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1 }:
       ids,
       heartbeatMs: HEARTBEAT_MS,
       hostGraceMs: HOST_GRACE_MS,
+      closedGraceMs: CLOSED_GRACE_MS,
       verify: (publicKey, text, signature) => signature === signatureOf(publicKey, text),
+      readJoinToken: async token => (token === 'join' ? { pool: null } : undefined),
       spendJoinToken: async token => (token === 'join' ? { pool: null } : undefined),
       auth: 'on',
       onLog(level, message, fields) {

@@ -1,6 +1,7 @@
 /** One machine: the production agent and the production keeper core on simulated ports, and what can happen to them. */
 import { createAgent } from '../../src/agent/agent.ts';
 import { createKeeperCore, type KeeperCore } from '../../src/agent/keeper/core.ts';
+import { createLastWords, type LastWords } from '../../src/agent/keeper/last-words.ts';
 import { createMemorySpool } from '../../src/agent/keeper/memory-spool.ts';
 import { type Keeper, KeeperGone } from '../../src/agent/keeper/protocol.ts';
 import type { Log } from '../../src/log.ts';
@@ -44,6 +45,12 @@ export interface HostParts {
   point: CrashPoint;
 }
 
+interface LivingKeeper {
+  life: Life;
+  core: KeeperCore;
+  lastWords: LastWords;
+}
+
 export function createSimulatedHost(parts: HostParts): SimulatedHost {
   const { world, name, network, point } = parts;
   const { time } = world;
@@ -55,23 +62,26 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
   const mishaps: Mishap[] = [];
   let boots = 1;
   let agent: Life | undefined;
-  let keeper: { life: Life; core: KeeperCore } | undefined;
+  let keeper: LivingKeeper | undefined;
 
   const boot = () => `boot-${boots}`;
   const publicKey = Buffer.alloc(32, hashOf(name).toString(36)).toString('base64url');
 
-  function startKeeper(): { life: Life; core: KeeperCore } {
+  function startKeeper(): LivingKeeper {
     const life = beginLife(`keeper ${name}`);
     const core = createKeeperCore({ clock: time.clockOf(life), spawner: processes.spawnerFor(life, boot()), spool });
     world.note('keeper', () => `${name} starts`);
-    keeper = { life, core };
+    const lastWords = createLastWords({ clock: time.clockOf(life), dialer: network.dialer(name, life, 'keeper') });
+    keeper = { life, core, lastWords };
     return keeper;
   }
 
   /** The agent's end of the line to the keeper: each question takes a moment, and fails when the keeper is gone. */
   function doorFor(mine: Life): { open(): Promise<Keeper> } {
     const moment = () => new Promise<void>(resolve => time.after(dice.between(0.05, 0.4), resolve));
-    const lineTo = ({ life, core }: { life: Life; core: KeeperCore }): Keeper => {
+    const lineTo = ({ life, core, lastWords }: LivingKeeper): Keeper => {
+      const line = {};
+      mine.onEnd(() => life.isAlive && time.after(0.1, () => life.isAlive && lastWords.broke(line)));
       const gone = new Promise<void>(resolve => life.onEnd(() => mine.isAlive && resolve()));
       const ask = async <T>(what: string, question: () => Promise<T>): Promise<T> => {
         const index = mine.isAlive ? point.before(`keeper.${what}`) : 0;
@@ -88,6 +98,7 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
         list: () => ask('list', () => core.list()),
         read: (run, afterSeq, maxBytes) => ask('read', () => core.read(run, afterSeq, maxBytes)),
         forget: run => ask('forget', () => core.forget(run)),
+        entrust: word => ask('entrust', async () => lastWords.entrust(line, word)),
         onNews(listener) {
           if (mine.isAlive) core.onNews(news => mine.isAlive && life.isAlive && listener(news));
         },

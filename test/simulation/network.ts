@@ -20,7 +20,8 @@ export interface Watcher {
 }
 
 export interface Network {
-  dialer(host: string, agent: Life): Dialer;
+  /** What is done to a host's socket is done to its agent's. */
+  dialer(host: string, program: Life, as?: 'agent' | 'keeper'): Dialer;
   /** A center takes sockets from now on, until its life ends. */
   listen(center: Life, accept: (peer: Peer) => SocketHandlers): void;
   /** Both sides learn that the socket is gone; frames under way are lost. */
@@ -142,7 +143,7 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     endCenter(pipe, 1006, 'broken');
   }
 
-  function open(host: string, agent: Life, on: Pipe['agent']['on']): void {
+  function open(host: string, agent: Life, on: Pipe['agent']['on'], as: 'agent' | 'keeper'): void {
     const isShut = (silentUntil.get(host) ?? 0) > time.elapsed;
     // Nobody answers: what the dialling side does about it, it decides itself.
     if (isShut || !agent.isAlive) return;
@@ -155,7 +156,7 @@ export function createNetwork(world: World, watcher: Watcher): Network {
       isSilent: false,
       lastAt: both(0),
     };
-    pipes.set(host, pipe);
+    if (as === 'agent') pipes.set(host, pipe);
     const link: Link = {
       send(text) {
         // Several frames in one message, a line each, fare like several messages.
@@ -191,9 +192,9 @@ export function createNetwork(world: World, watcher: Watcher): Network {
   }
 
   return {
-    dialer: (host, agent) => ({
+    dialer: (host, agent, as = 'agent') => ({
       dial(_url, on) {
-        if (agent.isAlive) time.after(dice.between(0.2, 3), () => open(host, agent, on));
+        if (agent.isAlive) time.after(dice.between(0.2, 3), () => open(host, agent, on, as));
       },
     }),
     listen(life, accept) {

@@ -53,6 +53,7 @@ export const anApp = (difference: Partial<AppConfig> = {}): AppConfig => ({
 /** Room for one shard of half a core and 10 MB, without an app. */
 export const aRequest = (difference: Partial<RoomRequest> = {}): RoomRequest => ({
   execution: 'e1',
+  job: 'nightly',
   runs: [{ item: 0, attempt: 1 }],
   resources: { cpus: 0.5, memoryMB: 10 },
   app: null,

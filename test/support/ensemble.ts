@@ -110,20 +110,21 @@ export function anEnsemble(hostNames: string[]) {
       const { run } = command.params;
       const key = runKey(run);
       if (command.type === 'stop') {
-        if (host.live.has(key) || !host.known.has(key)) ensemble.end(host, run, 'cancelled');
+        if (!host.known.has(key)) ensemble.end(host, run, 'cancelled', null);
+        else if (host.live.has(key) && command.params.as !== 'withdrawn') ensemble.end(host, run, 'cancelled');
       } else if (!host.known.has(key)) {
         host.live.set(key, run);
         const { item, attempt } = run;
         host.outbox.push({
           run,
-          event: { type: 'shard.started', item, attempt, host: host.name, startedAt: now, pid: 1, session: `s${host.session}` },
+          event: { type: 'shard.started', item, attempt, host: host.name, startedAt: now, pid: 1, session: host.session ?? 0 },
         });
       }
       host.known.add(key);
     },
-    end(host: ScriptedHost, run: RunName, outcome: 'succeeded' | 'failed' | 'cancelled'): void {
+    end(host: ScriptedHost, run: RunName, outcome: 'succeeded' | 'failed' | 'cancelled', startedAt: number | null = now): void {
       host.live.delete(runKey(run));
-      host.outbox.push({ run, event: { ...anEnd(run.item, host.name, outcome, run.attempt), finishedAt: now } });
+      host.outbox.push({ run, event: { ...anEnd(run.item, host.name, outcome, run.attempt), startedAt, finishedAt: now } });
     },
     /** The next report arrives at its execution. */
     report(host: ScriptedHost): void {

@@ -133,6 +133,7 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
     list: () => ask<KeptRun[]>({ ask: 'list' }),
     read: (run, afterSeq, maxBytes) => ask<SpooledChunk[]>({ ask: 'read', run, afterSeq, maxBytes }),
     forget: run => ask<null>({ ask: 'forget', run }).then(() => {}),
+    entrust: word => ask<null>({ ask: 'entrust', word }).then(() => {}),
     onNews(next) {
       listener = next;
     },

@@ -13,7 +13,8 @@ const TIDY_MS = 5_000;
 /** Most text one `read` gives, bytes. */
 export const READ_BYTES_MAX = 1024 * 1024;
 
-export interface KeeperCore extends Keeper {
+/** Lines to agents, and what is entrusted over them, are its server's. */
+export interface KeeperCore extends Omit<Keeper, 'entrust'> {
   /** Whether a process of any run may be alive. */
   busy(): boolean;
   /** Ends all runs, each with its own grace, and resolves when none is left; new orders are refused. They count as ended by their keeper's death. */

@@ -3,7 +3,9 @@ import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../clock.ts';
+import { createDialer } from '../real/dialer.ts';
 import { createKeeperCore } from './core.ts';
+import { createLastWords } from './last-words.ts';
 import { type Native, openNative } from './native.ts';
 import { serveKeeper } from './server.ts';
 import { createSpawner } from './spawner.ts';
@@ -31,7 +33,13 @@ export async function keeperMain(args: string[]): Promise<number> {
     // The keeper has no terminal to lose.
     process.on('SIGHUP', () => {});
   });
-  const server = await serveKeeper({ core, directory, clock, idleMs: Number(values['idle-ms'] ?? IDLE_MS) });
+  const server = await serveKeeper({
+    core,
+    lastWords: createLastWords({ clock, dialer: createDialer(clock) }),
+    directory,
+    clock,
+    idleMs: Number(values['idle-ms'] ?? IDLE_MS),
+  });
   const reason = await Promise.race([server.idle, asked]);
   if (reason !== undefined) await core.shutdown(reason);
   await server.close();

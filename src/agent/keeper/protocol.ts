@@ -59,6 +59,13 @@ export type KeeperNews =
   /** New output can be read. Sent at most once until `read` has been called for the run; with `pieces` they are all there is, and what comes next is news again. */
   | { type: 'output'; run: string; pieces?: SpooledChunk[] };
 
+/** What the keeper says to the center, on a socket of its own, when it has lost its agent. */
+export interface LastWord {
+  /** Address of the center. */
+  center: string;
+  word: string;
+}
+
 /** The keeper as its agent sees it. Every promise rejects with KeeperGone when the keeper died or the socket broke. */
 export interface Keeper {
   /** Starts a process. A run it knows already is not started again: the answer is its present state. Resolves once the process runs, has ended, or could not start. */
@@ -70,6 +77,8 @@ export interface Keeper {
   read(run: string, afterSeq: number, maxBytes: number): Promise<SpooledChunk[]>;
   /** Removes an ended run and its spool. Forgetting twice is fine. */
   forget(run: string): Promise<void>;
+  /** To be said when the line to this agent breaks; the newest counts. */
+  entrust(word: LastWord): Promise<void>;
   /** One listener at a time. */
   onNews(listener: (news: KeeperNews) => void): void;
   /** Resolves when the keeper is gone; the agent then starts another one. */

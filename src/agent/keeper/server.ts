@@ -3,6 +3,7 @@ import { chmodSync, existsSync, fstatSync, openSync, rmSync, statSync } from 'no
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { KeeperCore } from './core.ts';
+import type { LastWords } from './last-words.ts';
 import { type Ask, carryOut, createLines, type FromKeeperFrame, KEEPER_PROTOCOL, parseFromAgent, socketPath } from './wire.ts';
 
 /** An agent that leaves this much unread is cut off; it comes back and lists. Bytes. */
@@ -16,8 +17,14 @@ export interface KeeperServer {
 }
 
 /** Resolves once agents can connect. The caller holds the lock of the directory: a socket file found there is a dead keeper's. */
-export async function serveKeeper(options: { core: KeeperCore; directory: string; clock: Clock; idleMs: number }): Promise<KeeperServer> {
-  const { core, directory, clock, idleMs } = options;
+export async function serveKeeper(options: {
+  core: KeeperCore;
+  lastWords: LastWords;
+  directory: string;
+  clock: Clock;
+  idleMs: number;
+}): Promise<KeeperServer> {
+  const { core, lastWords, directory, clock, idleMs } = options;
   const connections = new Set<Socket>();
   const greeted = new Set<Socket>();
   const { path, release } = socketPath(directory);
@@ -56,6 +63,10 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
   }
 
   function carry(socket: Socket, id: number, ask: Ask): void {
+    if (ask.ask === 'entrust') {
+      lastWords.entrust(socket, ask.word);
+      return send(socket, { id, answer: null });
+    }
     carryOut(core, ask).then(
       answer => send(socket, { id, answer: answer ?? null }),
       (error: unknown) => send(socket, { id, error: error instanceof Error ? error.message : String(error) }),
@@ -86,6 +97,7 @@ export async function serveKeeper(options: { core: KeeperCore; directory: string
     socket.on('close', () => {
       connections.delete(socket);
       greeted.delete(socket);
+      lastWords.broke(socket);
     });
   });
   core.onNews(news => {

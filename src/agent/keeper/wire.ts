@@ -10,7 +10,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Keeper, KeeperNews, KeepOrder } from './protocol.ts';
+import type { Keeper, KeeperNews, KeepOrder, LastWord } from './protocol.ts';
 
 export const KEEPER_PROTOCOL = 1;
 /** Longest line either side takes, bytes; a longer one ends the connection. Above the largest order an agent can be sent, and the largest answer to `read` as JSON. */
@@ -21,7 +21,8 @@ export type Ask =
   | { ask: 'stop'; run: string; graceMs: number }
   | { ask: 'list' }
   | { ask: 'read'; run: string; afterSeq: number; maxBytes: number }
-  | { ask: 'forget'; run: string };
+  | { ask: 'forget'; run: string }
+  | { ask: 'entrust'; word: LastWord };
 
 export type FromAgentFrame = { agent: number } | ({ id: number } & Ask);
 export type FromKeeperFrame =
@@ -45,7 +46,7 @@ export function socketPath(directory: string): { path: string; release: () => vo
   return { path: `/proc/self/fd/${fd}/socket`, release: () => closeSync(fd) };
 }
 
-export function carryOut(keeper: Keeper, ask: Ask): Promise<unknown> {
+export function carryOut(keeper: Omit<Keeper, 'entrust'>, ask: Exclude<Ask, { ask: 'entrust' }>): Promise<unknown> {
   switch (ask.ask) {
     case 'start':
       return keeper.start(ask.order);
@@ -102,17 +103,21 @@ function isOrder(value: unknown): value is KeepOrder {
   );
 }
 
+const isWord = (value: unknown): value is LastWord =>
+  typeof value === 'object' && value !== null && isText((value as LastWord).center) && isText((value as LastWord).word);
+
 /** What the agent sent, or a sentence saying why it is nothing the keeper knows. Throws SyntaxError on what is no JSON. */
 export function parseFromAgent(text: string): FromAgentFrame | { id: number; problem: string } | undefined {
   const frame = JSON.parse(text) as Record<string, unknown> | null;
   if (typeof frame?.agent === 'number') return { agent: frame.agent };
   if (typeof frame?.id !== 'number') return undefined;
-  const { id, ask, order, run, graceMs, afterSeq, maxBytes } = frame;
+  const { id, ask, order, run, graceMs, afterSeq, maxBytes, word } = frame;
   if (ask === 'list') return { id, ask };
   if (ask === 'start')
     return isOrder(order) ? { id, ask, order } : { id, problem: 'the order to start lacks a field or has one of the wrong type' };
   if (ask === 'stop' && isText(run) && isSpan(graceMs)) return { id, ask, run, graceMs };
   if (ask === 'read' && isText(run) && isSpan(afterSeq) && isSpan(maxBytes)) return { id, ask, run, afterSeq, maxBytes };
   if (ask === 'forget' && isText(run)) return { id, ask, run };
+  if (ask === 'entrust' && isWord(word)) return { id, ask, word };
   return { id, problem: `the keeper knows no "${String(ask)}" with these fields` };
 }

@@ -35,6 +35,8 @@ export interface IdentityParts {
   hostGraceMs: number;
   /** Whether `signature` (base64url) over the UTF-8 bytes of `text` was made with the private half of `publicKey` (raw 32 bytes, base64url). */
   verify(publicKey: string, text: string, signature: string): boolean | Promise<boolean>;
+  /** Whom a join token is for; undefined when it cannot be spent at `now` (epoch ms). */
+  readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   /** Takes one use of a join token; undefined when it has none left, is expired at `now` (epoch ms) or unknown. */
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   auth: 'on' | 'off';
@@ -50,16 +52,22 @@ export interface Identities {
 export function createIdentities(parts: IdentityParts): Identities {
   const { runtime, views, store, ids } = parts;
 
-  const poolFor = async (hello: Hello, address: string): Promise<string> => {
-    const mayJoinFreely = parts.auth === 'off' && isLoopback(address);
-    if (hello.joinToken === undefined) {
-      if (mayJoinFreely) return hello.pool;
-      throw new Unwelcome('unknownKey', 'this center does not know the key of this agent; give it a join token');
-    }
-    const token = await parts.spendJoinToken(hello.joinToken, parts.clock.now());
-    if (token) return token.pool ?? hello.pool;
+  const mayJoinFreely = (address: string) => parts.auth === 'off' && isLoopback(address);
+
+  /** What lets it in, and where to; nothing is spent yet. */
+  const wayIn = async (hello: Hello, address: string): Promise<{ pool: string; token: string | undefined }> => {
+    const { joinToken } = hello;
+    const read = joinToken === undefined ? undefined : await parts.readJoinToken(joinToken, parts.clock.now());
+    if (read) return { pool: read.pool ?? hello.pool, token: joinToken };
     // A token from an earlier life of the data directory must not keep the local agent out.
-    if (mayJoinFreely) return hello.pool;
+    if (mayJoinFreely(address)) return { pool: hello.pool, token: undefined };
+    if (joinToken === undefined) throw new Unwelcome('unknownKey', 'this center does not know the key of this agent; give it a join token');
+    throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+  };
+
+  /** Only for an agent that nothing else keeps out: a token spent on a mistake would be gone. */
+  const spend = async (token: string, address: string) => {
+    if ((await parts.spendJoinToken(token, parts.clock.now())) || mayJoinFreely(address)) return;
     throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
   };
 
@@ -73,7 +81,7 @@ export function createIdentities(parts: IdentityParts): Identities {
   };
 
   const join = async (hello: Hello, address: string): Promise<string> => {
-    const pool = await poolFor(hello, address);
+    const { pool, token } = await wayIn(hello, address);
     const view = await views.get(`pool/${pool}`);
     if (!view) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
     const { servers } = view.context.config;
@@ -83,6 +91,7 @@ export function createIdentities(parts: IdentityParts): Identities {
         `pool ${pool} takes only the servers it names, and neither ${hello.name} nor ${address} is one of them`,
       );
     }
+    if (token !== undefined) await spend(token, address);
     const host = ids.uuid();
     await store.putCredential({
       kind: AGENT_KEY,

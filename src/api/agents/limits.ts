@@ -9,6 +9,8 @@ export interface HubLimits {
   handshakesWaitingBytes: number;
   /** From the challenge to the hello; then the socket is closed. */
   helloMs: number;
+  /** How long an agent may take to show that it is alive when another one comes with its key. */
+  answerMs: number;
   /** Commands a host has not acknowledged; a further one is Busy. */
   commandsMax: number;
   /** Reports told at the same time, all hosts together; further ones wait. */
@@ -34,6 +36,7 @@ export const hubLimits: HubLimits = {
   handshakesWaitingMax: 10_000,
   handshakesWaitingBytes: 64 * 1024 * 1024,
   helloMs: 10_000,
+  answerMs: 1_000,
   commandsMax: 2_000,
   reportsAtOnce: 256,
   reportsWaitingMax: 25_000,

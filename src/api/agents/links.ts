@@ -2,11 +2,13 @@
  * Which session speaks for which host: one at most, the newest. The host actor is told of each beginning and each end, in that order, and a host counts
  * as ready only after its `host.connected` is committed.
  */
-import type { Command, Hello } from '../../agent/protocol.ts';
+import type { Graces, Parting } from '../../../actors/host.ts';
+import type { Command, Hello, StartCommand } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
 import { Busy, NoSuchActor } from '../../runtime/errors.ts';
 import { HostAway } from '../../runtime/fleet.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { createClosings } from './closings.ts';
 import { type Commands, createCommands } from './commands.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import type { Session } from './session.ts';
@@ -15,15 +17,21 @@ interface Link {
   host: string;
   commands: Commands;
   session: Session | undefined;
+  /** The process whose session it is. */
+  life: string | undefined;
   /** The session the actor may take for the present one. */
-  told: string | undefined;
+  told: Session | undefined;
+  /** What the keeper of the present or last session would say. */
+  word: string | undefined;
 }
 
 export interface Links {
   /** Gives the host to this session; resolves once it is up, or was closed on the way. */
   connect(host: string, session: Session, hello: Hello): Promise<void>;
   /** This session is over. One that was replaced is nothing new. */
-  leave(host: string, session: Session, reason: string): void;
+  leave(host: string, session: Session, reason: string, parting: Parting): void;
+  /** A keeper says its word. False: it is nobody's. */
+  attended(word: string): Promise<boolean>;
   send(host: string, command: Command): Promise<void>;
   settle(host: string, key: string): void;
   session(host: string): Session | undefined;
@@ -37,17 +45,24 @@ export function createLinks(parts: {
   clock: Clock;
   limits: HubLimits;
   heartbeatMs: number;
+  graces: Graces;
   log: HubLog;
+  /** Nobody knows whether this start was taken, and nobody must take it again: its run is lost. Throws what the runtime throws. */
+  doubted(host: string, command: StartCommand): Promise<void>;
 }): Links {
   const { runtime, clock, limits, log } = parts;
   const links = new Map<string, Link>();
+  const words = new Map<string, { host: string; session: string }>();
   const listeners: ((host: string) => void)[] = [];
+  const closings = createClosings({ clock, withinMs: parts.graces.closedGraceMs, isBack: host => links.get(host)?.session !== undefined });
+  let up = 0;
   let isStopped = false;
 
   const linkOf = (host: string): Link => {
     const known = links.get(host);
     if (known) return known;
-    const link: Link = { host, commands: createCommands(host, limits.commandsMax), session: undefined, told: undefined };
+    const commands = createCommands(host, limits.commandsMax);
+    const link: Link = { host, commands, session: undefined, life: undefined, told: undefined, word: undefined };
     links.set(host, link);
     return link;
   };
@@ -57,13 +72,18 @@ export function createLinks(parts: {
   };
 
   /** Says that a session ended, again and again until it is committed or a newer session makes it old news. */
-  const tellGone = async (link: Link, session: string, reason: string, failures = 0): Promise<void> => {
+  const tellGone = async (link: Link, session: Session, how: { reason: string; parting: Parting }, failures = 0): Promise<void> => {
     if (isStopped || link.told !== session) return;
+    // A socket that closes behind a silence tells of the network, and the silence is part of the grace.
+    const silentMs = Math.max(0, Math.round(clock.monotonic() - session.heard));
+    const isSilent = silentMs > 2 * parts.heartbeatMs;
+    const gone =
+      how.parting === 'closed' && !isSilent ? ({ parting: 'closed', silentMs: 0 } as const) : ({ parting: 'away', silentMs } as const);
     try {
-      await runtime.tell(`host/${link.host}`, { type: 'host.disconnected', session, reason });
+      await runtime.tell(`host/${link.host}`, { type: 'host.disconnected', session: session.id, reason: how.reason, ...gone });
     } catch (problem) {
       if (!(problem instanceof NoSuchActor)) {
-        clock.after(retryDelay(limits, failures), () => void tellGone(link, session, reason, failures + 1));
+        clock.after(retryDelay(limits, failures), () => void tellGone(link, session, how, failures + 1));
         return;
       }
     }
@@ -71,31 +91,87 @@ export function createLinks(parts: {
     forgetIdle(link);
   };
 
-  const replace = (link: Link, session: Session) => {
+  /** Many at once: that is no host's end. */
+  const reprieve = (hosts: string[]) => {
+    log('warn', `the sockets of ${hosts.length} hosts closed at once, more than are left: their full grace begins`, {
+      hosts: hosts.slice(0, 20),
+    });
+    for (const host of hosts) {
+      runtime
+        .tell(`host/${host}`, { type: 'host.reprieve' })
+        .catch(problem => log('warn', `host/${host} cannot be reprieved`, { problem }));
+    }
+  };
+
+  /** Says it again and again until it is committed: a start that two may have must not go to a third. */
+  const doubted = async (link: Link, command: StartCommand): Promise<void> => {
+    for (let failures = 0; !isStopped; failures++) {
+      try {
+        await parts.doubted(link.host, command);
+        return link.commands.settle(command.key);
+      } catch (problem) {
+        log('warn', `execution/${command.run.execution} does not hear that its run is in doubt`, { host: link.host, problem });
+        await new Promise<void>(resolve => clock.after(retryDelay(limits, failures), resolve));
+      }
+    }
+  };
+
+  /**
+   * The older session ends before the newer one begins. Two processes that are alive at once share a key: then what the older one may have taken is
+   * not given to the newer one, or both would run it.
+   */
+  const fence = async (link: Link, session: Session, hello: Hello): Promise<void> => {
     const older = link.session;
-    link.session = session;
     if (!older) return;
-    link.commands.abandon('a newer session took its place');
-    const fields = { security: true as const, host: link.host, older: older.peer.address, newer: session.peer.address };
-    log('warn', `host/${link.host} has a newer session, the older one is closed`, { ...fields, session: older.id });
-    log('warn', `host/${link.host} has a session that took the place of another`, { ...fields, session: session.id });
+    const isSameAgent = hello.life !== undefined && hello.life === link.life;
+    const mayBeTwo = hello.life !== undefined && link.life !== undefined && !isSameAgent;
+    const areTwo = mayBeTwo && (await older.answers(limits.answerMs));
+    if (link.session !== older) return;
+    link.session = undefined;
+    up -= 1;
+    const doubtful = areTwo ? link.commands.doubtful() : [];
+    if (!isSameAgent) {
+      const fields = { security: true as const, host: link.host, older: older.peer.address, newer: session.peer.address };
+      log('warn', `host/${link.host} has a newer session, the older one is closed`, { ...fields, session: older.id });
+      log('warn', `host/${link.host} has a session that took the place of another`, { ...fields, session: session.id });
+    }
     older.refuse('identityInUse', 'another agent with the same key connected after this one; only one may serve', 4003);
+    await Promise.all(doubtful.map(command => doubted(link, command)));
+    link.commands.abandon('a newer session took its place');
+  };
+
+  const occupy = (link: Link, session: Session, hello: Hello) => {
+    if (!link.session) up += 1;
+    link.session = session;
+    link.life = hello.life;
+    link.told = session;
+    if (link.word !== undefined) words.delete(link.word);
+    link.word = session.word;
+    words.set(session.word, { host: link.host, session: session.id });
   };
 
   return {
     async connect(host, session, hello) {
       const link = linkOf(host);
-      replace(link, session);
-      link.told = session.id;
+      await fence(link, session, hello);
+      if (!session.isOpen()) {
+        if (!link.session && link.told)
+          void tellGone(link, link.told, { reason: 'a newer session took its place, and ended', parting: 'away' });
+        return;
+      }
+      occupy(link, session, hello);
       try {
-        await runtime.tell(`host/${host}`, {
+        const answer = await runtime.tell(`host/${host}`, {
           type: 'host.connected',
           session: session.id,
           address: session.peer.address,
           capabilities: hello.capabilities,
           bootId: hello.bootId,
           runs: hello.runs.map(({ run }) => run),
+          ...parts.graces,
         });
+        if (answer === undefined) return session.refuse('retired', `host ${hello.name} was retired; its key never serves again`, 4003);
+        session.number = (answer as { session: number }).session;
       } catch (problem) {
         const code = problem instanceof Busy ? 'busy' : 'unavailable';
         log('warn', `host/${host} cannot be connected now`, { session: session.id, problem });
@@ -108,13 +184,25 @@ export function createLinks(parts: {
       for (const listener of listeners) listener(host);
     },
 
-    leave(host, session, reason) {
+    leave(host, session, reason, parting) {
       const link = links.get(host);
       if (!link || link.session !== session) return;
       link.session = undefined;
+      up -= 1;
       link.commands.abandon(reason);
-      if (link.told === session.id) void tellGone(link, session.id, reason);
+      clock.after(parts.graces.graceMs, () => void words.delete(session.word));
+      if (link.told === session) void tellGone(link, session, { reason, parting });
       else forgetIdle(link);
+      if (parting !== 'closed' || isStopped) return;
+      const together = closings.add(host);
+      if (together.length >= 2 && together.length > up) reprieve(together);
+    },
+
+    async attended(word) {
+      const said = words.get(word);
+      if (!said) return false;
+      await runtime.tell(`host/${said.host}`, { type: 'host.attended', session: said.session });
+      return true;
     },
 
     send(host, command) {

@@ -70,7 +70,7 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   const tellOnce = async (waiting: Waiting): Promise<number | undefined> => {
     const { from, host, report } = waiting;
     try {
-      await runtime.tell(`execution/${report.run.execution}`, newsOf(host, from.id, report));
+      await runtime.tell(`execution/${report.run.execution}`, newsOf(host, from.number, report));
     } catch (problem) {
       // Retention removed the execution: nobody wants to know any more.
       if (!(problem instanceof NoSuchActor)) {
@@ -109,7 +109,7 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   };
 }
 
-function newsOf(host: string, session: string, report: Report) {
+function newsOf(host: string, session: number, report: Report) {
   const { item, attempt } = report.run;
   if (report.state === 'started') {
     return { type: 'shard.started', item, attempt, host, startedAt: report.at, pid: report.pid, session } as const;
@@ -126,5 +126,6 @@ function newsOf(host: string, session: string, report: Report) {
     finishedAt: report.at,
     reason: report.reason ?? null,
     output: report.output ?? null,
+    ...(report.parked ? { parked: true } : {}),
   } as const;
 }

@@ -4,7 +4,8 @@
  *   greeting --hello--> waiting --welcome--> up
  *       \                  \                  \----> closed (by the agent, by silence, by a newer session, by a frame that makes no sense)
  */
-import { AGENT_FRAME_MAX, FromAgent, type FromCenter, type Hello, PROTOCOL } from '../../agent/protocol.ts';
+import { AGENT_FRAME_MAX, FromAgent, type FromCenter, GOODBYE, type Hello, PROTOCOL } from '../../agent/protocol.ts';
+import type { Parting } from '../../../actors/host.ts';
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import type { Peer, Socket, SocketHandlers } from '../sockets.ts';
@@ -13,7 +14,7 @@ import type { HubLimits } from './limits.ts';
 export type AgentFrame = ReturnType<typeof FromAgent.parse>;
 export type CenterFrame = ReturnType<typeof FromCenter.parse>;
 /** What comes after the welcome and concerns more than the socket itself. */
-export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' }>;
+export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'attended' }>;
 
 /** Longest list of ids in one `reported` frame. */
 const REPORTED_MAX = 1_000;
@@ -22,6 +23,10 @@ export interface Session {
   readonly id: string;
   readonly peer: Peer;
   readonly nonce: string;
+  /** What this agent's keeper says should it lose its agent. */
+  readonly word: string;
+  /** The sessions of its host, counted, once it is up. */
+  number: number;
   /** Monotonic ms of the last frame. The pulse moves it when this process slept. */
   heard: number;
   isOpen(): boolean;
@@ -29,6 +34,8 @@ export interface Session {
   /** The frames after this one are work. */
   welcome(host: string, heartbeatMs: number): void;
   send(frame: CenterFrame): void;
+  /** Whether anything is heard within so many ms, after a ping. */
+  answers(ms: number): Promise<boolean>;
   /** Says why, then closes. */
   refuse(code: string, message: string, closeCode: number): void;
   close(code: number, reason: string): void;
@@ -41,7 +48,7 @@ export interface SessionEvents {
   hello(session: Session, text: string): void;
   work(session: Session, frame: WorkFrame): void;
   /** Exactly once. */
-  closed(session: Session, reason: string): void;
+  closed(session: Session, reason: string, parting: Parting): void;
 }
 
 export function createSession(parts: {
@@ -59,28 +66,48 @@ export function createSession(parts: {
   let committed: number[] = [];
 
   /** The first end counts: what the socket says afterwards is only its echo. */
-  const end = (reason: string) => {
+  const end = (reason: string, parting: Parting) => {
     if (state === 'closed') return;
     state = 'closed';
     disarmHello();
-    on.closed(session, reason);
+    heard();
+    on.closed(session, reason, parting);
   };
+  let heard = () => {};
 
   const session: Session = {
     id: ids.uuid(),
     peer: parts.peer,
     nonce: ids.secret(32),
+    word: ids.secret(32),
+    number: 0,
     heard: clock.monotonic(),
     isOpen: () => state !== 'closed',
     isUp: () => state === 'up',
     welcome(host, heartbeatMs) {
       if (state !== 'waiting') return;
       state = 'up';
-      session.send({ type: 'welcome', host, heartbeatMs, gathers: true });
+      session.send({ type: 'welcome', host, heartbeatMs, gathers: true, word: session.word });
     },
     send(frame) {
       if (state === 'closed') return;
       if (socket?.send(JSON.stringify(frame)) === 'dropped') session.close(1013, 'the agent does not read what it is sent');
+    },
+    answers(ms) {
+      if (state !== 'up') return Promise.resolve(false);
+      return new Promise(resolve => {
+        const settle = () => {
+          disarm();
+          heard = () => {};
+          resolve(state === 'up');
+        };
+        const disarm = clock.after(ms, () => {
+          heard = () => {};
+          resolve(false);
+        });
+        heard = settle;
+        session.send({ type: 'ping', nonce: 'there?' });
+      });
     },
     refuse(code, message, closeCode) {
       if (state === 'closed') return;
@@ -90,7 +117,7 @@ export function createSession(parts: {
     close(code, reason) {
       if (state === 'closed') return;
       socket?.close(code, reason);
-      end(reason);
+      end(reason, 'away');
     },
     reported(id) {
       if (committed.push(id) > 1) return;
@@ -110,7 +137,7 @@ export function createSession(parts: {
     const { frame } = decoded;
     if (frame.type === 'ping') return session.send({ type: 'pong', nonce: frame.nonce });
     if (frame.type === 'pong') return;
-    if (frame.type === 'hello') return session.refuse('unexpected', 'a session has one hello', 1008);
+    if (frame.type === 'hello' || frame.type === 'attended') return session.refuse('unexpected', 'a session has one hello', 1008);
     on.work(session, frame);
   };
 
@@ -126,6 +153,7 @@ export function createSession(parts: {
     frame(text) {
       if (state === 'closed') return;
       session.heard = clock.monotonic();
+      heard();
       if (state === 'up') {
         // An agent says in one message what it has to say at one moment; JSON has no line break of its own.
         for (const line of text.split('\n')) if (session.isUp()) work(line);
@@ -137,10 +165,14 @@ export function createSession(parts: {
       on.hello(session, text);
     },
     closed(code, reason) {
-      end(reason || `the socket closed (${code})`);
+      if (code === 1000 && reason === GOODBYE) return end('its agent was stopped, what it runs goes on', 'away');
+      end(reason || `the socket closed (${code})`, isOnPurpose(code) ? 'away' : 'closed');
     },
   };
 }
+
+/** Whoever can say a code of its own is alive. */
+const isOnPurpose = (code: number): boolean => code === 1000 || (code >= 3000 && code < 5000);
 
 /** The frame, or a sentence that says what is wrong with it. */
 export function decode(text: string): { frame: AgentFrame } | { problem: string } {

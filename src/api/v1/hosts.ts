@@ -40,6 +40,8 @@ function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | u
     treeKill: can?.treeKill ?? '',
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
+    /** Why its pool gives it no place. */
+    unplaced: context.unplaced ?? null,
     lastSeenAt: iso(context.session === null ? context.lastSeenAt : now),
     connectedAt: iso(context.connectedAt),
     rev,

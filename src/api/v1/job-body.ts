@@ -1,6 +1,7 @@
 /** A job in the words of `/v1`: the shape that is told, and the schema that it is taken by. Both name every field of a JobConfig but `dialect`. */
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
+import { MISFIRE_GRACE_MAX_MS } from '../../../actors/due.ts';
 import { statusOf } from '../../../actors/job.ts';
 import type { Schedule } from '../../../actors/schedule.ts';
 import type { View } from '../../runtime/document.ts';
@@ -84,7 +85,7 @@ const JobFields = z
           'an object {policy, limit}',
         )
         .prefault({}),
-      misfireGraceMs: span().default(jobDefaults.misfireGraceMs),
+      misfireGraceMs: whole(0, MISFIRE_GRACE_MAX_MS).default(jobDefaults.misfireGraceMs),
       retry: z
         .strictObject(
           {
