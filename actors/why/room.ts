@@ -33,10 +33,12 @@ export function whyNoRoom(
     );
     return { lead: [{ type: 'underWay', execution: id, pool: name, what: hasRoom ? 'placement' : 'request' }], more: [] };
   }
-  const next = served(pool.context).context?.waiting?.find(each => each.request.execution === id);
-  if (!next) return { lead: [{ type: 'roomSoon', execution: id, pool: name }], more: [] };
-  // What the pool said when it looked last may have been said of other hosts than there are now.
+  const soon: Reason = { type: 'roomSoon', execution: id, pool: name };
+  const next = served(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
+  if (!next) return { lead: [soon], more: [] };
+  // What the pool said when it looked last may have been said of other hosts than there are now, and a long look is not over with one turn.
   const now = attempt(pool.context, next.request);
+  if (now.rest === null) return { lead: [soon], more: [] };
   const noRoom = {
     type: 'noRoom',
     execution: id,
@@ -46,7 +48,7 @@ export function whyNoRoom(
     ahead: place,
   } as const;
   return {
-    lead: [{ ...noRoom, reason: now.rest === null ? next.reason : now.reason }, ...closed(pool, hosts)],
+    lead: [{ ...noRoom, reason: now.reason }, ...closed(pool, hosts)],
     more: roomOf(pool, hosts, next.request),
   };
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';
 import type { ExecutionEvent } from '../../actors/execution.ts';
 import type { Address, Effect, Events, Kind } from '../../actors/index.ts';
-import { WAITING_LOOK } from '../../actors/pool-decisions.ts';
+import { LOOKS_MAX } from '../../actors/pool-decisions.ts';
 import { whyExecution } from '../../actors/why/execution.ts';
 import { whyJob } from '../../actors/why/job.ts';
 import type { Seen } from '../../actors/why/reason.ts';
@@ -37,7 +37,7 @@ const aHostReady = (host: string, cpus: number, open = true): Events['pool'] => 
   memoryMB: 1_000,
   open,
   runs: [],
-  session: 's1',
+  session: 1,
 });
 
 const app = (enabled: boolean, version: number) => ({ config: anApp({ resources: { cpus: 0.2, memoryMB: 10 } }), enabled, version });
@@ -206,11 +206,12 @@ describe('what an explanation says would happen', () => {
     expect([...came]).toEqual(expect.arrayContaining(['placed', 'noRoom', 'underWay']));
   });
 
-  test('to who is too far back in line is that nobody looks', () => {
+  test('to who stands behind more than one look of the pool is that there is room soon', () => {
     const pool = aPool();
-    const large = { resources: { cpus: 5, memoryMB: 10 } };
-    for (let place = 0; place <= WAITING_LOOK; place++)
-      pool.tell({ type: 'pool.reserve', request: aRequest({ execution: `big${place}`, ...large }) });
+    for (let place = 0; place <= LOOKS_MAX; place++) {
+      const resources = { cpus: 5 + place, memoryMB: 10 };
+      pool.tell({ type: 'pool.reserve', request: aRequest({ execution: `big${place}`, resources }) });
+    }
     const execution = anActor('execution/small', {
       type: 'execution.create',
       id: 'small',
@@ -225,7 +226,7 @@ describe('what an explanation says would happen', () => {
     pool.tell(aHostReady('h1', 1));
     const around = { job: undefined, pool: seen('pool/default', pool), hosts: [] };
     const { lead } = whyExecution({ execution: seen('execution/small', execution), ...around });
-    expect(lead[0]).toMatchObject({ type: 'noRoom', ahead: WAITING_LOOK + 1 });
+    expect(lead).toEqual([{ type: 'roomSoon', execution: 'small', pool: 'default' }]);
   });
 });
 

@@ -107,7 +107,7 @@ function execution({ config, at, host, outcome }: Omit<Past, 'job'> & { config: 
   const events: (ExecutionEvent & { at: number })[] = [
     { type: 'execution.create', id, trigger: 'schedule', dueAt: at, config, app: null, retryOf: null, hold: null, at },
     { type: 'execution.placed', placements: [{ ...run, hostName: host }], reason: null, at: at + 5 },
-    { type: 'shard.started', ...run, startedAt: at + 10, pid: 4_711, session: 's', at: at + 12 },
+    { type: 'shard.started', ...run, startedAt: at + 10, pid: 4_711, session: 1, at: at + 12 },
   ];
   if (outcome) {
     events.push({
