@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { aRealHouse, type House } from '../support/house.ts';
 
+/** Set by `--profile`: where the center writes a profile of its processor time when it stops. */
+const profileTo = process.env.BENCH_PROFILE;
+
 /** `cpus` and `memoryMB` are what the agent offers: enough that only processes limit the rate. `startedMs` is the center's cold start to its first answer. */
 export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Promise<House & { startedMs: number }> {
-  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn' } });
+  const house = await aBareHouse({ cpus, memoryMB });
   const began = performance.now();
   await house.startCenter();
   const startedMs = performance.now() - began;
@@ -15,9 +18,18 @@ export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Pro
   return Object.assign(house, { startedMs });
 }
 
-/** A center without an agent, not started yet. */
-export function aBareHouse(env: Record<string, string> = {}): Promise<House> {
-  return aRealHouse({ env: { TROUPE_LOG: 'warn', ...env } });
+/** Nothing is started yet. */
+export async function aBareHouse({ cpus = 1, memoryMB = 1_000 } = {}): Promise<House> {
+  const profiling = profileTo === undefined ? {} : { BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileTo}` };
+  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', ...profiling } });
+  const { close } = house;
+  return Object.assign(house, {
+    async close() {
+      // Killed it could not write what it has measured.
+      if (profileTo !== undefined) await house.stopCenter();
+      await close();
+    },
+  });
 }
 
 /** Where the center of a house keeps its data. */

@@ -1,23 +1,26 @@
 /**
- * `bun run bench [--quick] [name …]`: runs the benches one after the other, each in a process of its own so that none warms or burdens another, prints
- * one table of goals and figures, and writes `bench.json`. Exit code 1 when a goal was missed.
+ * `bun run bench [--quick] [--profile] [name …]`: runs the benches one after the other, each in a process of its own so that none warms or burdens another, prints
+ * one table of goals and figures, and writes `bench.json`. Exit code 1 when a goal was missed. With `--profile` each center also tells where its time went:
+ * to be run by itself, for figures that are measured so are not to be quoted.
  */
-import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import about from '../../package.json' with { type: 'json' };
 import { BENCHES } from './benches.ts';
+import { whereTimeWent } from './profile.ts';
 import { type BenchResult, table } from './report.ts';
 
 type Outcome = BenchResult | { name: string; failed: string };
 
-const asked = process.argv.slice(2).filter(word => word !== '--quick');
+const asked = process.argv.slice(2).filter(word => word !== '--quick' && word !== '--profile');
+const profiled = process.argv.includes('--profile');
 const quick = process.argv.includes('--quick');
 const unknown = asked.filter(name => !(name in BENCHES));
 if (unknown.length > 0) {
   console.error(
-    `there is no bench "${unknown.join('", "')}"; there are ${Object.keys(BENCHES).join(', ')}, and --quick for a small form of each`,
+    `there is no bench "${unknown.join('", "')}"; there are ${Object.keys(BENCHES).join(', ')}, and --quick for a small form of each, --profile to see where the time goes`,
   );
   process.exit(2);
 }
@@ -53,12 +56,18 @@ process.exit(results.every(result => 'judged' in result && result.judged.every((
 /** Its results, or why there are none. */
 async function runOne(name: string): Promise<Outcome[]> {
   let told: BenchResult[] | undefined;
+  const profileTo = profiled ? mkdtempSync(join(tmpdir(), 'troupe-profile-')) : undefined;
   const child = Bun.spawn([process.execPath, join(import.meta.dir, 'one.ts'), name, ...(quick ? ['--quick'] : [])], {
     stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...(profileTo === undefined ? {} : { BENCH_PROFILE: profileTo }) },
     ipc: message => {
       told = message as BenchResult[];
     },
   });
   const code = await child.exited;
+  if (profileTo !== undefined) {
+    console.log(whereTimeWent(profileTo));
+    rmSync(profileTo, { recursive: true, force: true });
+  }
   return told ?? [{ name, failed: `its process ended with ${child.signalCode ?? code}; what it said stands above` }];
 }
