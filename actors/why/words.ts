@@ -132,9 +132,9 @@ function rehearsed(reason: Extract<Reason, { type: 'rehearsal' }>): string {
     case 'starts':
       return `triggered now, it would start at once on ${hosts(reason.hosts)}`;
     case 'startsInPart':
-      return `triggered now, it would start in part on ${hosts(reason.hosts)}; the rest would wait, because its execution ${reason.reason}`;
+      return `triggered now, it would start in part on ${hosts(reason.hosts)}; the rest would wait: its execution ${reason.reason}`;
     case 'waits':
-      return `triggered now, it would wait, because its execution ${reason.reason}`;
+      return `triggered now, it would wait: its execution ${reason.reason}`;
     case 'joins':
       return `triggered now, it would join execution ${reason.execution}, which waits already`;
     case 'refused':

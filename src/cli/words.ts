@@ -16,8 +16,9 @@ export function instant(iso: string | null | undefined, precision: 's' | 'ms' = 
 export const localised = (sentence: string): string =>
   sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g, iso => instant(iso, iso.endsWith('.000Z') ? 's' : 'ms'));
 
-/** Two units at most: `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
+/** Two units at most: `62 ms`, `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
 export function span(ms: number): string {
+  if (ms > 0 && ms < 95) return `${Math.ceil(ms)} ms`;
   if (ms < 9_950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   const units = [
@@ -33,6 +34,9 @@ export function span(ms: number): string {
   const rest = nextSize > 0 ? Math.floor((seconds - whole * size) / nextSize) : 0;
   return rest > 0 ? `${whole} ${name} ${rest} ${nextName}` : `${whole} ${name}`;
 }
+
+/** How long ago; clocks of two machines differ, so under a second is now. */
+export const ago = (ms: number): string => (ms < 1_000 ? 'now' : `${span(ms)} ago`);
 
 /** From one instant to another; '' when one of them has not come. */
 export const between = (from: string | null | undefined, to: string | null | undefined): string =>

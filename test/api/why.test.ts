@@ -176,7 +176,7 @@ describe('why a job does not run:', () => {
     await aJob(door, { schedules: EVERY_TEN_SECONDS });
     const { sentence, trigger } = await why(door);
     expect(sentence).toBe(
-      'job a is due next at 2026-11-22T08:00:10.000Z, in 10 s; triggered now, it would wait, because its execution ' +
+      'job a is due next at 2026-11-22T08:00:10.000Z, in 10 s; triggered now, it would wait: its execution ' +
         'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready; pool default has no hosts at all',
     );
     expect(trigger).toEqual({ does: 'waits', reason: 'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready' });

@@ -161,8 +161,26 @@ describe('troupe watch', () => {
     expect((await ended).exit).toBe(0);
     expect(query).toEqual({ job: 'nightly', kinds: 'job,execution' });
     expect(shell.out().split('\n')).toEqual([
-      '2026-11-22 08:00:00.000  job/nightly  job.triggered             execution=nightly@x',
-      '2026-11-22 08:00:00.000  host/h1      host.lost                 reason=silent 60 s',
+      '2026-11-22 08:00:00.000  job/nightly  job.triggered         execution=nightly@x',
+      '2026-11-22 08:00:00.000  host/h1      host.lost             reason=silent 60 s',
+      '',
+    ]);
+  });
+
+  test('keeps each fact on one line of a narrow terminal', async () => {
+    const center = aCenter(open);
+    centers.push(center);
+    const shell = aShell({ columns: 80, env: { TROUPE_URL: center.url } });
+    const ended = troupe('watch', shell);
+    const { socket } = await center.watcher(0);
+    socket.send(JSON.stringify(aFact({ address: 'execution/nightly@20261122T080000.000Z', type: 'execution.cancelling' })));
+    socket.send(JSON.stringify(aFact({ address: 'host/h1', type: 'host.lost', data: { reason: 'silent '.repeat(40) } })));
+    await shell.shows('host.lost');
+    shell.end();
+    await ended;
+    expect(shell.out().split('\n')).toEqual([
+      '08:00:00.000  execution/nightly@20261122T080000.000Z  execution.cancelling  exe…',
+      '08:00:00.000  host/h1                     host.lost             reason=silent s…',
       '',
     ]);
   });

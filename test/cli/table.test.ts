@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { createPrinter } from '../../src/cli/printer.ts';
 import { recordOf, tableOf } from '../../src/cli/table.ts';
 import { cutTo, widthOf } from '../../src/cli/width.ts';
+import { ago, span } from '../../src/cli/words.ts';
 import { aShell } from './support/shell.ts';
 
 const columns = [
@@ -94,6 +95,25 @@ describe('the width of a text', () => {
     expect(cutTo('日本語', 5)).toBe('日本…');
     expect(cutTo('日本語', 4)).toBe('日…');
     expect(cutTo('abcdef', 4)).toBe('abc…');
+  });
+});
+
+describe('a span', () => {
+  test.each([
+    [0, '0.0 s'],
+    [4, '4 ms'],
+    [94, '94 ms'],
+    [95, '0.1 s'],
+    [400, '0.4 s'],
+    [9_949, '9.9 s'],
+    [42_000, '42 s'],
+    [185_000, '3 min 5 s'],
+  ])('of %p ms is %p', (ms, text) => {
+    expect(span(ms)).toBe(text);
+  });
+
+  test('since another clock said so is "now" under a second', () => {
+    expect([ago(-5_000), ago(30), ago(2_000)]).toEqual(['now', 'now', '2.0 s ago']);
   });
 });
 

@@ -96,6 +96,15 @@ describe('troupe', () => {
   });
 });
 
+describe('the help', () => {
+  test('tells defaults where something is made, and none where what is not given stays', async () => {
+    expect((await troupe('jobs create --help')).out).toContain('(default: 0.1)');
+    expect((await troupe('apps publish --help')).out).toContain('(default: 128)');
+    for (const line of ['jobs update --help', 'apps modify --help'])
+      expect((await troupe(line)).out.replace(/--center.*/, '')).not.toContain('default');
+  });
+});
+
 describe('a list', () => {
   test('is a table for people', async () => {
     const { shell } = at({

@@ -1,7 +1,7 @@
 /** `troupe apps`: what is fetched and started. */
 import { segment } from '../client.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, number, type Options, text, type Values, whole } from '../options.ts';
+import { choice, flag, number, type Options, text, type Values, whole, withoutDefaults } from '../options.ts';
 import type { App } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine, instant } from '../words.ts';
@@ -94,7 +94,7 @@ const modify = verb({
   says: 'changes the given settings of an app; what runs goes on as it began',
   takes: ['APP'],
   takesRest: true,
-  options: settings,
+  options: withoutDefaults(settings),
   async run(call) {
     const changes = bodyOf(call);
     if (!changes) throw wrongUsage('nothing to change was given; --help lists the settings');

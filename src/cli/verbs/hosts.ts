@@ -4,7 +4,7 @@ import { EXIT } from '../failure.ts';
 import { choice, text } from '../options.ts';
 import type { Host } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
-import { instant, span } from '../words.ts';
+import { ago, instant } from '../words.ts';
 import { listOptions, shareOf, showList } from './common.ts';
 
 const hostPath = (id: string | undefined): string => `/v1/hosts/${segment(id ?? '')}`;
@@ -31,7 +31,7 @@ const list = verb({
       { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.cpus), right: true },
       { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.memoryMB), right: true },
       { head: 'RUNNING', cell: host => String(host.running), right: true },
-      { head: 'SEEN', cell: host => (host.lastSeenAt ? `${span(now - Date.parse(host.lastSeenAt))} ago` : ''), right: true },
+      { head: 'SEEN', cell: host => (host.lastSeenAt ? ago(now - Date.parse(host.lastSeenAt)) : ''), right: true },
       { head: 'LABELS', cell: labelsOf },
       { head: 'ID', cell: host => host.id },
     ]);

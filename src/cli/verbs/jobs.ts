@@ -1,7 +1,7 @@
 /** `troupe jobs`: what runs, when, and what became of each due time. */
 import { segment } from '../client.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, text } from '../options.ts';
+import { choice, flag, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine, instant, span } from '../words.ts';
@@ -102,7 +102,7 @@ const update = verb({
   says: 'changes the given settings of a job; what runs goes on as it began',
   takes: ['JOB'],
   takesRest: true,
-  options: jobSettings,
+  options: withoutDefaults(jobSettings),
   async run(call) {
     const body = await jobBody(call);
     if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');

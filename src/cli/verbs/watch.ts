@@ -7,9 +7,10 @@ import { verb } from '../verb.ts';
 import { cutTo, tame, widthOf } from '../width.ts';
 import { instant } from '../words.ts';
 
-/** Addresses grow the column up to this; longer ones stick out. */
+/** Addresses grow the column up to this; longer ones stick out. A narrow terminal gives them a third of itself, and shows no date. */
 const ADDRESS_MAX = 48;
-const TYPE_WIDTH = 24;
+const TYPE_WIDTH = 20;
+const NARROW = 120;
 const KINDS = ['job', 'execution', 'app', 'host', 'pool'];
 /** The type of a fact. */
 const FACT = /^(job|execution|shard|app|host|pool|actor)\.[A-Za-z]+$/;
@@ -45,10 +46,11 @@ export function createLine(columns: number, dim: (shown: string) => string): (fa
   return ({ at, address = '', type, data }) => {
     if (type === 'feed.truncated') return dim(`… older facts are no longer kept; this begins at ${instant(String(data.from ?? ''), 'ms')}`);
     const where = tame(address);
-    width = Math.min(ADDRESS_MAX, Math.max(width, widthOf(where)));
-    const time = instant(at, 'ms');
+    width = Math.min(ADDRESS_MAX, Math.floor(columns / 3), Math.max(width, widthOf(where)));
+    const time = columns < NARROW ? (instant(at, 'ms').split(' ')[1] ?? '') : instant(at, 'ms');
     const known = `${time}  ${where}${' '.repeat(Math.max(0, width - widthOf(where)))}  ${type.padEnd(TYPE_WIDTH)}  `;
-    const rest = cutTo(tame(wordsOf(address, data)), Math.max(20, columns - widthOf(known)));
+    const left = columns - widthOf(known);
+    const rest = left > 1 ? cutTo(tame(wordsOf(address, data)), left) : '';
     return `${dim(time)}${known.slice(time.length)}${rest}`.trimEnd();
   };
 }

@@ -19,7 +19,7 @@ export const why = verb({
     await print.show(explanation, () => {
       const { sentence, facts } = explanation;
       // What makes up the sentence need not be read twice.
-      const rest = facts.filter(({ says }) => says !== sentence).map(({ says }) => `  ${tame(localised(says))}`);
+      const rest = facts.filter(({ says }) => !sentence.includes(says)).map(({ says }) => `  ${tame(localised(says))}`);
       return [tame(localised(sentence)), ...rest];
     });
     return EXIT.done;
