@@ -34,7 +34,8 @@ export function whyExecution(seen: ExecutionSeen): Why {
   if (context.hold !== null) {
     const behind = job?.context.open.find(open => open.held === null)?.id ?? null;
     const held: Reason = { type: 'held', execution: id, since: iso(context.createdAt), reason: context.hold, behind };
-    return { lead: [held, ...(job ? quarantined(job) : [])], more: [] };
+    const shut = seen.unreadable.filter(({ who }) => who === `job/${context.job}`);
+    return { lead: [held, ...(job ? quarantined(job) : shut)], more: [] };
   }
   const waiting = whyWaiting(seen);
   return { lead: [...waiting.lead, ...live.lead], more: [...waiting.more, ...live.more, ...bad] };

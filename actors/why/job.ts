@@ -29,7 +29,7 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
   const last = lastDue(seen);
   const ended = lastExecution(job);
 
-  if (forbids.length > 0) return { lead: forbids, more: [...open.lead, ...last, ...ended, ...open.more], trigger };
+  if (forbids.length > 0) return { lead: forbids, more: [...seen.unreadable, ...open.lead, ...last, ...ended, ...open.more], trigger };
   if (open.lead.length > 0) {
     const next = split(nextDue(job, at));
     return { lead: [...open.lead, ...next.lost], more: [...next.ran, rehearsal, ...last, ...ended, ...open.more], trigger };
@@ -38,7 +38,7 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
   const waits = trigger.does === 'waits' || trigger.does === 'startsInPart';
   const room = waits && pool ? { lead: closed(pool, hosts), more: request ? roomOf(pool, hosts, request) : [] } : { lead: [], more: [] };
   return {
-    lead: [...whenDue(job, at), ...lost, ...(waits ? [rehearsal] : []), ...room.lead],
+    lead: [...whenDue(job, at), ...lost, ...(waits ? [rehearsal] : []), ...room.lead, ...seen.unreadable],
     more: [...(waits ? [] : [rehearsal]), ...ran, ...ended, ...room.more],
     trigger,
   };
@@ -71,7 +71,9 @@ function whyOpen({ job, open, ...around }: JobSeen): Why {
   const whys = open.map(execution => whyExecution({ ...around, execution, job }));
   const left = job.context.open.length - open.length;
   const more: Reason[] = left > 0 ? [{ type: 'moreOpen', job: job.context.config.name, count: left }] : [];
-  return { lead: whys.flatMap(why => why.lead), more: [...more, ...whys.flatMap(why => why.more)] };
+  // A pool that cannot be read is among the reasons of whoever waits for it.
+  const shut = around.unreadable.filter(({ who }) => who.startsWith('execution/'));
+  return { lead: [...shut, ...whys.flatMap(why => why.lead)], more: [...more, ...whys.flatMap(why => why.more)] };
 }
 
 function whenDue({ context }: Seen<'job'>, at: number): Reason[] {

@@ -31,6 +31,8 @@ export type Rehearsal =
 export type Reason =
   /** Nothing is done for it before it is released. */
   | { type: 'quarantined'; who: Address; since: string; reason: string }
+  /** Stored, and damaged or of a newer version; `reason` goes behind its name. */
+  | { type: 'unreadable'; who: Address; reason: string }
   /** The job takes no trigger; `reason` ends "job x ...". */
   | { type: 'refused'; job: string; reason: string }
   | { type: 'deregistering'; job: string; open: number }

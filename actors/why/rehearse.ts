@@ -45,7 +45,7 @@ export function rehearseTrigger(job: Seen<'job'>, pool: Seen<'pool'> | undefined
 
 /** A request for room at this instant. */
 function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, at: number): Rehearsal {
-  if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which is not there' };
+  if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which cannot be asked' };
   if (pool.quarantine) return { does: 'waits', reason: `waits for its pool, which is in quarantine: ${pool.quarantine.reason}` };
   const { effects } = reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
   const hosts = [...new Set(toldOf(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];

@@ -10,18 +10,22 @@ export interface Around {
   pool: Seen<'pool'> | undefined;
   /** Hosts of the pool that are not ready, as many as were looked up. */
   hosts: Seen<'host'>[];
+  /** Whoever was looked up and cannot be read. */
+  unreadable: Extract<Reason, { type: 'unreadable' }>[];
 }
 
 /** Of an execution whose shards wait for the pool. `askAgainAt`: when it asks again by itself. */
 export function whyNoRoom(
   execution: Pick<Seen<'execution'>['context'], 'id' | 'config' | 'reason'>,
-  { pool, hosts }: Around,
+  { pool, hosts, unreadable }: Around,
   askAgainAt: number | null,
 ): { lead: Reason[]; more: Reason[] } {
   const { id, reason } = execution;
   const name = execution.config.pool;
   const again: Reason[] =
     askAgainAt === null ? [] : [{ type: 'asksAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(askAgainAt) }];
+  const shut = unreadable.filter(({ who }) => who === `pool/${name}`);
+  if (shut.length > 0) return { lead: shut, more: again };
   if (!pool || pool.value === 'deleted') return { lead: [{ type: 'poolGone', pool: name }, ...again], more: [] };
   if (pool.quarantine) return { lead: quarantined(pool), more: again };
   const place = pool.context.waiting.findIndex(each => each.request.execution === id);

@@ -14,6 +14,8 @@ export function inWords(reason: Reason): string {
   switch (reason.type) {
     case 'quarantined':
       return `${named(reason.who)} is in quarantine since ${reason.since}: ${reason.reason}`;
+    case 'unreadable':
+      return `${named(reason.who)} ${reason.reason}`;
     case 'refused':
       return `job ${reason.job} ${reason.reason}`;
     case 'deregistering':

@@ -193,6 +193,7 @@ describe('what an explanation says would happen', () => {
           job: undefined,
           pool: seen('pool/default', pool),
           hosts: [],
+          unreadable: [],
         });
         const said = lead.map(({ type }) => type).filter(type => type !== 'hosts');
         for (const type of said) came.add(type);
@@ -224,7 +225,7 @@ describe('what an explanation says would happen', () => {
     });
     for (const request of told(execution.born.effects, 'pool')) pool.tell(request);
     pool.tell(aHostReady('h1', 1));
-    const around = { job: undefined, pool: seen('pool/default', pool), hosts: [] };
+    const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };
     const { lead } = whyExecution({ execution: seen('execution/small', execution), ...around });
     expect(lead).toEqual([{ type: 'roomSoon', execution: 'small', pool: 'default' }]);
   });
@@ -237,7 +238,7 @@ describe('a job', () => {
         const job = aJobAfter(different, taken);
         fc.pre(job.state !== 'deleted');
         const pool = aPoolWith(there);
-        const around = { pool: seen('pool/default', pool), hosts: [], app: undefined, open: [], last: undefined };
+        const around = { pool: seen('pool/default', pool), hosts: [], unreadable: [], app: undefined, open: [], last: undefined };
         const why = whyJob({ job: seen('job/nightly', job), ...around }, job.at);
         expect(sentenceOf(why)).not.toBe('');
         for (const reason of [...why.lead, ...why.more]) expect(inWords(reason)).not.toMatch(/undefined|null|NaN|\[object/);

@@ -339,6 +339,21 @@ describe('why an execution does not run:', () => {
 });
 
 describe('an explanation', () => {
+  test('says what cannot be read, and tells the rest', async () => {
+    const door = await aDoor();
+    await aJob(door);
+    const execution = await trigger(door);
+    const pool = await door.store.load('pool/default');
+    if (!pool) throw new Error('there is no pool');
+    await door.store.commit([{ document: { ...pool, rev: pool.rev + 1, state: pool.state.replace('waiting', 'w_iting') }, facts: [] }]);
+    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+      'pool default cannot be read: what is stored of it is damaged (its checksum does not fit)',
+    );
+    const { sentence, trigger: next } = await why(door);
+    expect(sentence).toStartWith('pool default cannot be read');
+    expect(next.does).toBe('waits');
+  });
+
   test('of what is not there names what may have been meant', async () => {
     const door = await aDoor();
     await aJob(door, { name: 'nightly' });

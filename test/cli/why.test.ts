@@ -1,6 +1,6 @@
 /** Against a real center and a real agent. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { aRealHouse, type House } from '../support/house.ts';
+import { aRealHouse, type House, until } from '../support/house.ts';
 import { aShell, troupe } from './support/shell.ts';
 
 let house: House;
@@ -27,7 +27,11 @@ describe('troupe why', () => {
   test('says how much an execution waits for, and how much is free where', async () => {
     await type('jobs create big --cpus 1.5 -- true');
     const execution = (await type('trigger big')).out.trim();
-    const { out } = await type(`why ${execution}`);
+    let out = '';
+    await until('the pool has looked', async () => {
+      out = (await type(`why ${execution}`)).out;
+      return !out.includes('on its way');
+    });
     expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?/g, 'NOW').split('\n')).toEqual([
       `execution ${execution} waits for room in pool default since NOW: it needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
       '  the hosts of pool default that are ready could not take it even with nothing else on them',

@@ -1,9 +1,11 @@
 /** Why something runs or does not. What is committed is collected here; what follows from it, `actors/why` says by the functions that decide. */
+import type { Address, Kind } from '../../../actors/index.ts';
 import { whyExecution, hostsUsed } from '../../../actors/why/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/why/job.ts';
-import type { Why } from '../../../actors/why/reason.ts';
+import type { Reason, Why } from '../../../actors/why/reason.ts';
 import { factsOf, sentenceOf } from '../../../actors/why/words.ts';
 import type { View } from '../../runtime/document.ts';
+import { Unreadable } from '../../runtime/errors.ts';
 import type { Center } from '../center.ts';
 import { iso } from '../fields.ts';
 import { oneOrNearest } from '../nearest-name.ts';
@@ -12,19 +14,35 @@ import { type Route, route } from '../routes.ts';
 /** Hosts of a pool that are not ready, as many as are looked up. */
 const HOSTS_LOOKED = 100;
 
+type Shut = Extract<Reason, { type: 'unreadable' }>;
 const isThere = <T>(thing: T | undefined): thing is T => thing !== undefined;
 
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;
 
-  /** The pool, those of its hosts that are not ready, and the hosts that the executions are on. */
-  async function around(pool: string, executions: View<'execution'>[]) {
-    const status = ['joining', 'draining', 'suspect', 'lost'];
-    const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_LOOKED, order: 'name' })).items;
-    const known = new Set(notReady.map(host => host.context.id));
-    const others = [...new Set(executions.flatMap(hostsUsed))].filter(id => !known.has(id)).slice(0, HOSTS_LOOKED);
-    const used = await Promise.all(others.map(id => views.get(`host/${id}`)));
-    return { pool: await views.get(`pool/${pool}`), hosts: [...notReady, ...used.filter(isThere)] };
+  /** Reads for one explanation. What cannot be read becomes a reason, and keeps nobody from the others. */
+  function createLook() {
+    const unreadable: Shut[] = [];
+    const get = async <K extends Kind>(address: Address<K>): Promise<View<K> | undefined> => {
+      try {
+        return await views.get(address);
+      } catch (error) {
+        if (!(error instanceof Unreadable)) throw error;
+        unreadable.push({ type: 'unreadable', who: address, reason: error.reason });
+        return undefined;
+      }
+    };
+    const all = async <K extends Kind>(addresses: Address<K>[]) => (await Promise.all(addresses.map(get))).filter(isThere);
+    /** The pool, those of its hosts that are not ready, and the hosts that the executions are on. */
+    const around = async (pool: string, executions: View<'execution'>[]) => {
+      const status = ['joining', 'draining', 'suspect', 'lost'];
+      const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_LOOKED, order: 'name' })).items;
+      const known = new Set(notReady.map(host => host.context.id));
+      const others = [...new Set(executions.flatMap(hostsUsed))].filter(id => !known.has(id)).slice(0, HOSTS_LOOKED);
+      const used = await all(others.map(id => `host/${id}` as const));
+      return { pool: await get(`pool/${pool}`), hosts: [...notReady, ...used], unreadable };
+    };
+    return { get, all, around };
   }
   const answer = (at: number, why: Why) => ({ sentence: sentenceOf(why), at: iso(at), facts: factsOf(why) });
 
@@ -37,8 +55,9 @@ export function whyRoutes(center: Center): Route[] {
       async handle({ params }) {
         const job = await oneOrNearest(views, 'job', params.name);
         const { config, open: ids } = job.context;
-        const open = (await Promise.all(ids.slice(0, OPEN_SHOWN).map(({ id }) => views.get(`execution/${id}`)))).filter(isThere);
-        const app = config.app === null ? undefined : await views.get(`app/${config.app}`);
+        const { get, all, around } = createLook();
+        const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
+        const app = config.app === null ? undefined : await get(`app/${config.app}`);
         const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
         const at = clock.now();
         const { trigger, ...why } = whyJob({ job, app, open, last, ...(await around(config.pool, open)) }, at);
@@ -52,7 +71,8 @@ export function whyRoutes(center: Center): Route[] {
       says: 'Why an execution waits, runs, or ended as it did, in a sentence, with the facts behind it.',
       async handle({ params }) {
         const execution = await oneOrNearest(views, 'execution', params.id);
-        const job = await views.get(`job/${execution.context.job}`);
+        const { get, around } = createLook();
+        const job = await get(`job/${execution.context.job}`);
         const place = await around(execution.context.config.pool, [execution]);
         return answer(clock.now(), whyExecution({ execution, job, ...place }));
       },
