@@ -21,7 +21,7 @@ export interface Seen<K extends Kind = Kind> {
 /** What would become of a trigger now. */
 export type Rehearsal =
   | { does: 'starts'; hosts: string[] }
-  /** Some shards start, the others wait; `reason` ends "its execution ...". */
+  /** Some shards start, the others wait. */
   | { does: 'startsInPart'; hosts: string[]; reason: string }
   | { does: 'waits'; reason: string }
   | { does: 'joins'; execution: string }

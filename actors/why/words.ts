@@ -54,7 +54,7 @@ export function inWords(reason: Reason): string {
     case 'backOff':
       return `execution ${reason.execution} waits until ${reason.until} with attempt ${reason.attempt} of shard ${reason.item}${because(reason.reason)}`;
     case 'noRoom':
-      return `execution ${reason.execution} waits for room in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: it ${reason.reason}`;
+      return `execution ${reason.execution} waits for room in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: ${reason.reason}`;
     case 'roomSoon':
       return `execution ${reason.execution} finds room in pool ${reason.pool} as soon as the pool looks again`;
     case 'underWay':
@@ -134,9 +134,9 @@ function rehearsed(reason: Extract<Reason, { type: 'rehearsal' }>): string {
     case 'starts':
       return `triggered now, it would start at once on ${hosts(reason.hosts)}`;
     case 'startsInPart':
-      return `triggered now, it would start in part on ${hosts(reason.hosts)}; the rest would wait: its execution ${reason.reason}`;
+      return `triggered now, it would start in part on ${hosts(reason.hosts)}; the rest would wait: ${reason.reason}`;
     case 'waits':
-      return `triggered now, it would wait: its execution ${reason.reason}`;
+      return `triggered now, it would wait${reason.reason.startsWith('waits ') ? reason.reason.slice('waits'.length) : because(reason.reason)}`;
     case 'joins':
       return `triggered now, it would join execution ${reason.execution}, which waits already`;
     case 'refused':

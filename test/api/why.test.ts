@@ -176,7 +176,7 @@ describe('why a job does not run:', () => {
     await aJob(door, { schedules: EVERY_TEN_SECONDS });
     const { sentence, trigger } = await why(door);
     expect(sentence).toBe(
-      'job a is due next at 2026-11-22T08:00:10.000Z, in 10 s; triggered now, it would wait: its execution ' +
+      'job a is due next at 2026-11-22T08:00:10.000Z, in 10 s; triggered now, it would wait: ' +
         'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready; pool default has no hosts at all',
     );
     expect(trigger).toEqual({ does: 'waits', reason: 'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready' });
@@ -193,7 +193,7 @@ describe('why an execution does not run:', () => {
     const execution = await trigger(door);
     const { sentence, of } = await why(door, `executions/${execution}`);
     expect(sentence).toBe(
-      `execution ${execution} waits for room in pool default since 2026-11-22T08:00:00.000Z: it needs 1 x 0.3 cpu and 64 MB; ` +
+      `execution ${execution} waits for room in pool default since 2026-11-22T08:00:00.000Z: needs 1 x 0.3 cpu and 64 MB; ` +
         'the pool has 0.2 cpu and 4032 MB free on its one host',
     );
     expect(of('free')).toEqual([
@@ -229,7 +229,7 @@ describe('why an execution does not run:', () => {
     await aJob(door, { name: 'c' });
     await trigger(door);
     const { sentence } = await why(door, `executions/${await trigger(door, 'c')}`);
-    expect(sentence).toContain(', behind 1 other execution: it needs 1 x 0.1 cpu');
+    expect(sentence).toContain(', behind 1 other execution: needs 1 x 0.1 cpu');
   });
 
   test('all hosts are draining', async () => {
@@ -251,7 +251,7 @@ describe('why an execution does not run:', () => {
     const execution = await trigger(door);
     await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
     const { sentence, of } = await why(door, `executions/${execution}`);
-    expect(sentence).toEndWith('it needs 1 x 0.2 cpu and 64 MB; the pool has no host that is ready; hosts of pool default: 1 suspect');
+    expect(sentence).toEndWith('needs 1 x 0.2 cpu and 64 MB; the pool has no host that is ready; hosts of pool default: 1 suspect');
     expect(of('host')[0]).toMatchObject({ status: 'suspect', lostAt: '2026-11-22T08:01:00.000Z' });
   });
 
