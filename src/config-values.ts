@@ -54,6 +54,17 @@ export const readWhole =
     return expected(context, text, `must be a whole number from ${min} to ${max}`);
   };
 
+const DAY_MS = 86_400_000;
+
+/** Days, with a point if need be, as ms. */
+export const readDays =
+  (min: number, max: number) =>
+  (text: string, context: Context): number => {
+    const number = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && number >= min && number <= max) return Math.round(number * DAY_MS);
+    return expected(context, text, `must be a number of days from ${min} to ${max}`);
+  };
+
 export function readZone(text: string, context: Context): string {
   return isTimeZone(text) ? text : expected(context, text, 'must be an IANA time zone such as Europe/Berlin');
 }

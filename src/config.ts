@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import {
   isLoopback,
+  readDays,
   readList,
   readListeners,
   readLog,
@@ -51,6 +52,19 @@ export interface Config {
   fileUrls: boolean;
   /** Hosts that apps may be fetched from; null: any but link-local ones. */
   artifactHosts: readonly string[] | null;
+  /** How long what is kept, ms, and how many of it. */
+  keep: {
+    executionsMs: number;
+    executions: number;
+    executionsPerJob: number;
+    outputMs: number;
+    occurrencesMs: number;
+    occurrencesPerJob: number;
+    factsMs: number;
+    facts: number;
+    tombstonesMs: number;
+    tombstones: number;
+  };
 }
 
 export interface ConfigProblem {
@@ -73,6 +87,10 @@ export class ConfigError extends Error {
 }
 
 const whole = (fallback: number, min: number, max: number) => z.string().default(String(fallback)).transform(readWhole(min, max));
+
+/** A span in days, kept as ms. Below a quarter of an hour what is removed could still be under way. */
+const days = (fallback: number) => z.string().default(String(fallback)).transform(readDays(0.01, 36_500));
+const COUNT_MAX = 1_000_000_000;
 
 /** What the center reads. The message of an issue is what was expected. */
 const variablesOf = (machine: Machine) =>
@@ -101,6 +119,21 @@ const variablesOf = (machine: Machine) =>
       .optional(),
     TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
     TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readList),
+    // A month answers "when did it last work?"; a million of them are some gigabytes, and no job pushes out the others' with more than its share.
+    TROUPE_KEEP_EXECUTIONS_DAYS: days(30),
+    TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX),
+    TROUPE_KEEP_EXECUTIONS_PER_JOB: whole(10_000, 10, COUNT_MAX),
+    // By far the largest, and read in the days after a failure or not at all.
+    TROUPE_KEEP_OUTPUT_DAYS: days(7),
+    // A quarter of small rows for audits; a job of every second fills its number in a good day.
+    TROUPE_KEEP_OCCURRENCES_DAYS: days(90),
+    TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX),
+    // A watcher that was away over a holiday still finds its place.
+    TROUPE_KEEP_FACTS_DAYS: days(14),
+    TROUPE_KEEP_FACTS: whole(10_000_000, 1_000, COUNT_MAX),
+    // Only messages that were under way when the thing went can still mean one.
+    TROUPE_KEEP_TOMBSTONES_DAYS: days(90),
+    TROUPE_KEEP_TOMBSTONES: whole(10_000, 0, COUNT_MAX),
   });
 
 type Variables = z.output<ReturnType<typeof variablesOf>>;
@@ -183,6 +216,18 @@ const configOf = (read: Variables): Config => ({
   smtpFrom: read.TROUPE_SMTP_FROM ?? null,
   fileUrls: read.TROUPE_FILE_URLS === 'on',
   artifactHosts: read.TROUPE_ARTIFACT_HOSTS,
+  keep: {
+    executionsMs: read.TROUPE_KEEP_EXECUTIONS_DAYS,
+    executions: read.TROUPE_KEEP_EXECUTIONS,
+    executionsPerJob: read.TROUPE_KEEP_EXECUTIONS_PER_JOB,
+    outputMs: read.TROUPE_KEEP_OUTPUT_DAYS,
+    occurrencesMs: read.TROUPE_KEEP_OCCURRENCES_DAYS,
+    occurrencesPerJob: read.TROUPE_KEEP_OCCURRENCES_PER_JOB,
+    factsMs: read.TROUPE_KEEP_FACTS_DAYS,
+    facts: read.TROUPE_KEEP_FACTS,
+    tombstonesMs: read.TROUPE_KEEP_TOMBSTONES_DAYS,
+    tombstones: read.TROUPE_KEEP_TOMBSTONES,
+  },
 });
 
 function frozen<T>(value: T): T {

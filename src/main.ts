@@ -1,7 +1,7 @@
 /**
  * The center's composition root: the only file of it that builds things from configuration. Services start in this order and stop in reverse:
  *
- *   store -> runtime -> pool -> agents' grace -> front door -> timers
+ *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention
  */
 import { createApp } from './api/app.ts';
 import { type AgentHub, createAgentHub } from './api/agents.ts';
@@ -19,11 +19,13 @@ import { type Ids, systemIds } from './ids.ts';
 import type { Log } from './log.ts';
 import { createRuntime } from './runtime/create.ts';
 import { Refused } from './runtime/errors.ts';
+import { endedAt, heldBy } from './runtime/forgettable.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
 import { inWorkers } from './runtime/workers.ts';
 import { createOutputKeeper } from './store/logs.ts';
 import { openStore } from './store/open.ts';
+import { createForgetting } from './store/retention.ts';
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */
@@ -120,6 +122,14 @@ export async function startCenter({
     extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal })],
   });
 
+  const forgetting = createForgetting({
+    store,
+    clock,
+    keep: config.keep,
+    reader: { endedAt, heldBy },
+    log: (level, text, fields) => log[level](text, fields),
+  });
+
   const services: Service[] = [
     held('store', 5_000, {
       stop: () => store.close(),
@@ -159,6 +169,7 @@ export async function startCenter({
       },
     }),
     held('timers', 100, { start: async () => runtime.arm() }),
+    { name: 'retention', graceMs: 2_000, restart: true, run: forgetting.run },
   ];
 
   const supervisor = createSupervisor({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { type Config, ConfigError, readConfig } from '../src/config.ts';
 
+const DAY_MS = 86_400_000;
 const machine = { cores: 4, timeZone: 'Europe/Berlin' };
 const read = (env: Record<string, string | undefined> = {}, ...argv: string[]): Config => readConfig({ env, argv, machine });
 
@@ -39,6 +40,18 @@ describe('the configuration', () => {
       smtpFrom: null,
       fileUrls: false,
       artifactHosts: null,
+      keep: {
+        executionsMs: 30 * DAY_MS,
+        executions: 1_000_000,
+        executionsPerJob: 10_000,
+        outputMs: 7 * DAY_MS,
+        occurrencesMs: 90 * DAY_MS,
+        occurrencesPerJob: 100_000,
+        factsMs: 14 * DAY_MS,
+        facts: 10_000_000,
+        tombstonesMs: 90 * DAY_MS,
+        tombstones: 10_000,
+      },
     });
   });
 
@@ -62,6 +75,16 @@ describe('the configuration', () => {
       TROUPE_SMTP_FROM: 'troupe@example.org',
       TROUPE_FILE_URLS: 'on',
       TROUPE_ARTIFACT_HOSTS: 'Apps.example, h2',
+      TROUPE_KEEP_EXECUTIONS_DAYS: '0.5',
+      TROUPE_KEEP_EXECUTIONS: '1000',
+      TROUPE_KEEP_EXECUTIONS_PER_JOB: '100',
+      TROUPE_KEEP_OUTPUT_DAYS: '1',
+      TROUPE_KEEP_OCCURRENCES_DAYS: '2',
+      TROUPE_KEEP_OCCURRENCES_PER_JOB: '200',
+      TROUPE_KEEP_FACTS_DAYS: '3',
+      TROUPE_KEEP_FACTS: '3000',
+      TROUPE_KEEP_TOMBSTONES_DAYS: '4',
+      TROUPE_KEEP_TOMBSTONES: '0',
     });
     expect(config).toEqual({
       listen: [
@@ -86,6 +109,18 @@ describe('the configuration', () => {
       smtpFrom: 'troupe@example.org',
       fileUrls: true,
       artifactHosts: ['apps.example', 'h2'],
+      keep: {
+        executionsMs: DAY_MS / 2,
+        executions: 1_000,
+        executionsPerJob: 100,
+        outputMs: DAY_MS,
+        occurrencesMs: 2 * DAY_MS,
+        occurrencesPerJob: 200,
+        factsMs: 3 * DAY_MS,
+        facts: 3_000,
+        tombstonesMs: 4 * DAY_MS,
+        tombstones: 0,
+      },
     });
   });
 
@@ -124,6 +159,9 @@ describe('the configuration', () => {
     [{ TROUPE_SMTP_FROM: 'me' }, 'TROUPE_SMTP_FROM=me: must be a mail address'],
     [{ TROUPE_FILE_URLS: '1' }, 'TROUPE_FILE_URLS=1: must be on or off'],
     [{ TROUPE_HARTBEAT_MS: '1' }, 'TROUPE_HARTBEAT_MS=: there is no such variable; did you mean TROUPE_HEARTBEAT_MS?'],
+    [{ TROUPE_KEEP_FACTS: '10' }, 'TROUPE_KEEP_FACTS=10: must be a whole number from 1000 to'],
+    [{ TROUPE_KEEP_OUTPUT_DAYS: '0' }, 'TROUPE_KEEP_OUTPUT_DAYS=0: must be a number of days from 0.01 to 36500'],
+    [{ TROUPE_KEEP_OUTPUT_DAYS: '1d' }, 'TROUPE_KEEP_OUTPUT_DAYS=1d: must be a number of days'],
     [{ TROUPE_FLOWERS: '1' }, 'TROUPE_FLOWERS=: there is no such variable'],
   ];
   test.each(wrong)('is refused for %p', (env, sentence) => {

@@ -19,12 +19,13 @@ import { type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
 import { createLife, type Life } from './life.ts';
 import { LIMITS } from './limits.ts';
+import { partitionOf } from './partition.ts';
 
 /** What a cell tells its surroundings. All of it happens after a commit or without one. */
 export interface CellSurroundings {
   clock: Clock;
   ids: Ids;
-  store: Pick<ActorStore, 'load'>;
+  store: Pick<ActorStore, 'load' | 'floor'>;
   committer: Committer;
   log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
   /** The cell was loaded: these effects are owed from before. */
@@ -109,7 +110,10 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   }
 
   async function wake(): Promise<void> {
-    life = createLife(address, await around.store.load(address));
+    const document = await around.store.load(address);
+    // The id of an execution never lives twice; whoever else is not there may have been, and was forgotten since.
+    const floor = document || address.startsWith('execution/') ? 0 : await around.store.floor(partitionOf(address));
+    life = createLife(address, document, floor);
     const nextDue = life.quarantine ? null : life.nextDue;
     around.woke(address, life.owed, nextDue);
     if (inDoubt) around.committed(address, { facts: null, owed: [], nextDue });

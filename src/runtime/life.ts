@@ -70,12 +70,15 @@ export interface Life {
   forget(from: string, mark: string): void;
 }
 
-/** Throws Unreadable for a document that cannot be brought to life. */
-export function createLife(address: string, document: ActorDocument | undefined): Life {
+/**
+ * `floor`: without a document, the rev behind which a life begins; see `ActorStore.floor`. Throws Unreadable for a document that cannot be brought to life.
+ */
+export function createLife(address: string, document: ActorDocument | undefined, floor = 0): Life {
   const kind = kindOf(address);
   if (!kind) throw new Unreadable(address, 'is of no known kind');
   const { stepper } = kind;
-  let rev = document?.rev ?? 0;
+  let rev = document?.rev ?? floor;
+  let isStored = document !== undefined;
   let incarnation = document?.incarnation ?? 0;
   let life: ActorDocument['life'] | 'none' = document?.life ?? 'none';
   const state = document ? decodeState(document) : NOTHING;
@@ -90,11 +93,13 @@ export function createLife(address: string, document: ActorDocument | undefined)
   let dirty = false;
   let fresh: Owed[] = [];
   let facts: Fact[] = [];
+  let changedAt = 0;
 
   const isLiving = () => snapshot !== null && (life === 'live' || life === 'done');
 
   function absorb(plan: Plan, next: AnyMachineSnapshot, at: number): void {
     snapshot = next;
+    changedAt = at;
     for (const change of plan.timers) {
       if ('set' in change) timers.set(change.set.id, change.set);
       else timers.delete(change.cancel);
@@ -245,14 +250,19 @@ export function createLife(address: string, document: ActorDocument | undefined)
           state: text,
           owed: encodeOwed(address, nextOwed),
           nextDue: over ? null : nextDueOf(timers),
-          index: kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
+          index: {
+            ...kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
+            ...(over ? { at: changedAt } : {}),
+          },
         },
         facts,
+        ...(isStored ? {} : { follows: 0 }),
       };
     },
 
     adopt(write) {
       rev = write.document.rev;
+      isStored = true;
       life = write.document.life;
       owed = decodeOwed(write.document);
       const news = fresh;

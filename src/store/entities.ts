@@ -46,6 +46,7 @@ export const ActorEntity = defineEntity({
     { name: 'jobs_pool', properties: ['pool', '_id'], where: { kind: 'job' } },
     { name: 'jobs_status', properties: ['status', '_id'], where: { kind: 'job' } },
     { name: 'jobs_outcome', properties: ['outcome', '_id'], where: { kind: 'job', outcome: { $exists: true } } },
+    { name: 'actors_tombstones', properties: ['at', '_id'], where: { life: 'tombstone' } },
   ],
 });
 
@@ -135,7 +136,10 @@ export const PartitionEntity = defineEntity({
   properties: { _id: p.integer().primary(), owner: p.string(), epoch: p.integer() },
 });
 
-/** Numbers about the store itself: `schemaVersion`, and `probe`, which is written to see whether writing works. */
+/**
+ * Numbers about the store itself: `schemaVersion`; `probe`, which is written to see whether writing works; and what is left of the forgotten: `floorOf`
+ * a partition, `keptAfterOf` a job.
+ */
 export const MetaEntity = defineEntity({
   name: 'Meta',
   tableName: 'meta',

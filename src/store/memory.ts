@@ -8,16 +8,21 @@ import { createCredentials } from './memory/credentials.ts';
 import { createFacts } from './memory/facts.ts';
 import { createLedger } from './memory/ledger.ts';
 import { createOutput } from './memory/output.ts';
+import { createRetention } from './memory/retention.ts';
 import type { Store } from './store.ts';
 
 export function createMemoryStore(): Store {
-  const { place, ...facts } = createFacts();
+  const { place, kept: facts, ...feed } = createFacts();
+  const { kept: actors, ...cast } = createActors({ place });
+  const { kept: ledger, ...occurrences } = createLedger();
+  const { kept: output, ...writing } = createOutput();
   return {
-    ...createActors({ place }),
-    ...facts,
-    ...createLedger(),
-    ...createOutput(),
+    ...cast,
+    ...feed,
+    ...occurrences,
+    ...writing,
     ...createCredentials(),
+    ...createRetention({ actors, facts, ledger, output }),
     async probe() {},
     async close() {},
   };

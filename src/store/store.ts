@@ -33,7 +33,7 @@ export interface IndexFields {
   outcome: string | null;
   /** Host ids an execution was placed on. */
   hosts: string[];
-  /** Epoch ms the lists are ordered by: creation. */
+  /** Epoch ms the lists are ordered by: creation. No list shows a tombstone; there it is the end, from which its keeping counts. */
   at: number;
 }
 
@@ -80,9 +80,11 @@ export interface PlacedFact extends Fact {
 
 /** One turn's (or several turns') atomic update of one actor. */
 export interface Write {
-  /** The document as it shall be; `document.rev - 1` must be the stored `rev` (0: not stored yet). */
+  /** The document as it shall be. */
   document: ActorDocument;
   facts: Fact[];
+  /** The stored `rev` that it follows, 0: nothing is stored. Default: `document.rev - 1`. Only a birth says so, where an earlier life was forgotten (see `floor`). */
+  follows?: number;
 }
 
 export type CommitResult = { committed: true; facts: PlacedFact[] } | { committed: false };
@@ -100,6 +102,11 @@ export interface ActorStore {
    */
   commit(writes: Write[]): Promise<CommitResult[]>;
   load(address: string): Promise<ActorDocument | undefined>;
+  /**
+   * The highest rev of all tombstones of this partition that were forgotten, 0 when none was. Who is born there begins behind it, so that keys made of
+   * address and rev never repeat, whatever life of that name went before.
+   */
+  floor(partition: number): Promise<number>;
   /** These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The new epochs, from the first of them on. */
   claim(owner: string, partitions?: PartitionRange): Promise<number[]>;
   /** Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in (nextDue, address) order. Quarantined ones and tombstones never. */
@@ -174,6 +181,8 @@ export interface Ledger {
   }): Promise<Occurrence[]>;
   /** Due times per verdict. Entries that stick out of from..to count whole. */
   summary(query: { job: string; from?: number; to?: number }): Promise<Partial<Record<Verdict, number>>>;
+  /** Due times of this job up to here (epoch ms, inclusive) may have been forgotten; null when none was. */
+  keptAfter(job: string): Promise<number | null>;
 }
 
 /** Output of one attempt of one shard, as the keeper numbered it. */
@@ -233,7 +242,53 @@ export interface Credential {
   uses: number | null;
 }
 
-export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore {
+/** A place among the executions in the order of their creation. */
+export interface CreationPlace {
+  /** `index.at`. */
+  at: number;
+  address: string;
+}
+
+/** A step of a tour by name: how much it removed, and behind which name the next one goes on; null when the tour is over. */
+export interface Step {
+  forgotten: number;
+  next: string | null;
+}
+
+/**
+ * What leaves after a while, in steps: each removes or looks at about `limit` records, durably, and a crash between two leaves nothing half. How long what is
+ * kept is said in `retention.ts`; here stands what never leaves: who has not ended, owes something, or is in quarantine; the newest fact.
+ */
+export interface Retention {
+  /** Executions that may leave, in the order of their creation: behind `after`, up to and with `until`; of one job when it is named. */
+  endedExecutions(query: { until: CreationPlace; after?: CreationPlace; job?: string; limit: number }): Promise<ActorDocument[]>;
+  /** How many executions of any state were created behind `after`, counted up to `limit`, and the last one counted. */
+  countExecutions(query: { after?: CreationPlace; limit: number }): Promise<{ count: number; last?: CreationPlace }>;
+  /** Among the next `limit` jobs with executions, by name behind `after`: those with more than `keep`, and the newest execution beyond. */
+  crowdedJobs(query: {
+    keep: number;
+    after?: string;
+    limit: number;
+  }): Promise<{ jobs: { job: string; until: CreationPlace }[]; next: string | null }>;
+  /**
+   * Removes their output and then, where all of it is gone, the executions themselves: a crash leaves an execution without output, never output that
+   * nobody would look for. `gone` may lack some: `limit` was reached, or they may not leave.
+   */
+  forgetExecutions(query: { addresses: string[]; limit: number }): Promise<{ gone: string[]; forgotten: number }>;
+  /** Removes output of executions that have ended, or are not there, and wrote nothing since `before`. The tour goes by execution id. */
+  forgetOutput(query: { before: number; after?: string; limit: number }): Promise<Step>;
+  /** Removes the oldest facts: those from before `before`, and those beyond the newest `keep`. Says how many; 0: nothing is left to remove. */
+  forgetFacts(query: { before: number; keep: number; limit: number }): Promise<number>;
+  /**
+   * Removes the oldest entries of each job that end before `before` or are beyond its newest `keep` (absent: any number; it costs a walk through that many),
+   * and remembers up to where (`keptAfter`). The tour goes by job.
+   */
+  forgetOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<Step>;
+  /** Removes the oldest tombstones: those that ended before `before`, and those beyond the newest `keep`. Says how many; 0: nothing is left to remove. */
+  forgetTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
+}
+
+export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
   /** Takes and gives back nothing; throws StoreUnavailable when it cannot commit now. For `/v1/ready`. */
   probe(): Promise<void>;
   /** Calling it twice is fine. What was committed stays. */
@@ -251,6 +306,11 @@ export const STORE_WRITES = [
   'record',
   'keepOutput',
   'dropOutput',
+  'forgetExecutions',
+  'forgetOutput',
+  'forgetFacts',
+  'forgetOccurrences',
+  'forgetTombstones',
   'putCredential',
   'removeCredential',
   'spend',

@@ -11,6 +11,7 @@ import { factsContract } from './store-contract/facts.ts';
 import { ledgerContract } from './store-contract/ledger.ts';
 import { listContract } from './store-contract/list.ts';
 import { outputContract } from './store-contract/output.ts';
+import { retentionContract } from './store-contract/retention.ts';
 
 export interface OpenedStore {
   store: Store;
@@ -48,6 +49,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     factsContract(underTest);
     ledgerContract(underTest);
     outputContract(underTest);
+    retentionContract(underTest);
     credentialsContract(underTest);
   });
 }

@@ -5,11 +5,19 @@ import { compareText } from '../order.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
 
-export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore {
+export interface KeptActors {
+  documents: ReadonlyMap<string, ActorDocument>;
+  /** By partition, see `ActorStore.floor`. */
+  floors: Map<number, number>;
+  drop(address: string): void;
+}
+
+export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore & { kept: KeptActors } {
   const documents = new Map<string, ActorDocument>();
   /** Armed timers and debts on their own, so that a million finished executions do not slow `due` and `owing`. */
   const armed = new Map<string, number>();
   const indebted = new Set<string>();
+  const floors = new Map<number, number>();
   const epochs = Array.from({ length: PARTITIONS }, () => 0);
 
   const keep = (document: ActorDocument) => {
@@ -22,11 +30,25 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
   };
 
   return {
+    kept: {
+      documents,
+      floors,
+      drop(address) {
+        documents.delete(address);
+        armed.delete(address);
+        indebted.delete(address);
+      },
+    },
+
+    async floor(partition) {
+      return floors.get(partition) ?? 0;
+    },
+
     async commit(writes) {
       refuseRepeats(writes);
-      return writes.map(({ document, facts }) => {
+      return writes.map(({ document, facts, follows = document.rev - 1 }) => {
         const rev = documents.get(document.address)?.rev ?? 0;
-        if (rev !== document.rev - 1) return { committed: false };
+        if (rev !== follows) return { committed: false };
         keep(copy(document));
         return { committed: true, facts: facts.map(place) };
       });

@@ -1,18 +1,38 @@
-/** Facts in memory: one array in feed order; a fact's place is its index. Their data is kept as JSON, as every other store does. */
+/** Facts in memory: one array in feed order; a fact's place is its index, counted from the first there ever was. Their data is kept as JSON, as every other store does. */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../store.ts';
 
 type StoredFact = Omit<Fact, 'data'> & { data: string };
 
-export function createFacts(): FactStore & { place: (fact: Fact) => PlacedFact } {
+export interface KeptFacts {
+  /** Oldest first. */
+  feed: readonly StoredFact[];
+  dropOldest(count: number): void;
+}
+
+export function createFacts(): FactStore & { place: (fact: Fact) => PlacedFact; kept: KeptFacts } {
   const feed: StoredFact[] = [];
+  /** Facts that were there before the first of `feed`. */
+  let dropped = 0;
   const histories = new Map<string, StoredFact[]>();
 
   return {
+    kept: {
+      feed,
+      dropOldest(count) {
+        for (const stored of feed.splice(0, count)) {
+          const history = histories.get(stored.address) ?? [];
+          history.splice(history.indexOf(stored), 1);
+          if (history.length === 0) histories.delete(stored.address);
+        }
+        dropped += count;
+      },
+    },
+
     place({ address, rev, place, at, type, data }) {
       const stored = { address, rev, place, at, type, data: JSON.stringify(data) };
-      const cursor = feedCursor(feed.push(stored));
+      const cursor = feedCursor(dropped + feed.push(stored));
       const history = histories.get(address);
       if (history) history.push(stored);
       else histories.set(address, [stored]);
@@ -20,13 +40,15 @@ export function createFacts(): FactStore & { place: (fact: Fact) => PlacedFact }
     },
 
     async facts({ after, limit = FEED_PAGE }) {
-      const behind = after === undefined ? 0 : feedSequence(after, feed.length);
-      const page = feed.slice(behind, behind + limit);
-      return { facts: page.map((stored, index) => ({ ...asTold(stored), cursor: feedCursor(behind + index + 1) })) };
+      const behind = after === undefined ? dropped : feedSequence(after, dropped + feed.length);
+      const from = Math.max(behind, dropped);
+      const page = feed.slice(from - dropped, from - dropped + limit);
+      const facts = page.map((stored, index) => ({ ...asTold(stored), cursor: feedCursor(from + index + 1) }));
+      return behind < dropped ? { facts, truncatedFrom: feedCursor(dropped + 1) } : { facts };
     },
 
     async headCursor() {
-      return feedCursor(feed.length);
+      return feedCursor(dropped + feed.length);
     },
 
     async history({ address, limit, after }) {

@@ -1,8 +1,15 @@
 /** The occurrence ledger in memory: entries of a job by their `from`. */
 import type { Ledger, Occurrence } from '../store.ts';
 
-export function createLedger(): Ledger {
-  const jobs = new Map<string, Map<number, Occurrence>>();
+export interface KeptLedger {
+  jobs: Map<string, Map<number, Occurrence>>;
+  /** By job, see `Ledger.keptAfter`. */
+  marks: Map<string, number>;
+}
+
+export function createLedger(): Ledger & { kept: KeptLedger } {
+  const jobs: KeptLedger['jobs'] = new Map();
+  const marks: KeptLedger['marks'] = new Map();
 
   const touching = ({ job, from, to }: { job: string; from?: number; to?: number }) =>
     [...(jobs.get(job)?.values() ?? [])].filter(
@@ -10,6 +17,12 @@ export function createLedger(): Ledger {
     );
 
   return {
+    kept: { jobs, marks },
+
+    async keptAfter(job) {
+      return marks.get(job) ?? null;
+    },
+
     async record(entries) {
       for (const entry of entries) {
         const ledger = jobs.get(entry.job) ?? new Map<number, Occurrence>();

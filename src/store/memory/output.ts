@@ -3,10 +3,15 @@ import type { OutputChunk, OutputStore } from '../store.ts';
 
 type Place = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
 
-export function createOutput(): OutputStore {
-  const executions = new Map<string, Map<string, OutputChunk>>();
+/** By execution, then by a key of its own. */
+export type KeptOutput = Map<string, Map<string, OutputChunk>>;
+
+export function createOutput(): OutputStore & { kept: KeptOutput } {
+  const executions: KeptOutput = new Map();
 
   return {
+    kept: executions,
+
     async keepOutput(chunks) {
       for (const chunk of chunks) {
         const kept = executions.get(chunk.execution) ?? new Map<string, OutputChunk>();

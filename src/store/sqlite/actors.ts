@@ -1,6 +1,6 @@
 /** The hot path: actors by compare-and-set, many in one transaction. */
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact } from '../store.ts';
+import { type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact, type Write } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, asDocument, bindings, type StoredActor } from './actor-rows.ts';
 import { flag, type Reading, rows, type Writing } from './connections.ts';
@@ -26,9 +26,9 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
   );
 
   /** Whether the document took the place of its predecessor. */
-  const write = (document: ActorDocument): boolean => {
+  const write = ({ document, follows = document.rev - 1 }: Write): boolean => {
     const values = bindings(document);
-    if (document.rev === 1) return birth.run(...values).changes === 1;
+    if (follows === 0) return birth.run(...values).changes === 1;
     return plainTurn.run(...values).changes === 1 || movingTurn.run(...values).changes === 1;
   };
 
@@ -43,10 +43,7 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
       refuseRepeats(writes);
       if (writes.length === 0) return [];
       return transact(() =>
-        writes.map(
-          ({ document, facts }): CommitResult =>
-            write(document) ? { committed: true, facts: facts.map(insertFact) } : { committed: false },
-        ),
+        writes.map((one): CommitResult => (write(one) ? { committed: true, facts: one.facts.map(insertFact) } : { committed: false })),
       );
     },
 

@@ -30,7 +30,7 @@ export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, '
   };
 }
 
-export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record'> {
+export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 'keptAfter'> {
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a
    * job; stretches alone are few and have an index of their own (`stretch = true` word for word as there; the plus sign keeps the planner from the other one).

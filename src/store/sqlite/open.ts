@@ -12,6 +12,7 @@ import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
 import { lockDirectory } from './lock.ts';
 import { outputReads, outputWrites } from './output.ts';
+import { retentionReads, retentionWrites } from './retention.ts';
 import { prepareSchema } from './schema.ts';
 
 export interface SqliteOptions {
@@ -44,6 +45,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
         ...ledgerWrites(writing),
         ...outputWrites(writing),
         ...credentialWrites(writing),
+        ...retentionWrites(writing),
         probe,
       },
       transact: writing.transact,
@@ -70,6 +72,7 @@ export function openSqliteReads(directory: string): { reads: StoreReads; close()
       ...ledgerReads(reading),
       ...outputReads(reading),
       ...credentialReads(reading),
+      ...retentionReads(reading),
     },
     close,
   };

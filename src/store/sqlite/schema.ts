@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { primaryCode } from './errors.ts';
 
 /** +1 with every change of the entities. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 /**
  * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk: halves of SQLite's usual 4,096

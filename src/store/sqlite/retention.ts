@@ -1,0 +1,229 @@
+/**
+ * What leaves, found by index and removed in short transactions. Nothing is counted that an index does not give: facts are numbered, and beyond the newest n
+ * is what lies behind the n-th step of an index. Freed pages stay in the file and are written again by what comes next, so the file does not shrink but stops
+ * growing: an incremental vacuum would move pages about while turns wait, and would have to be chosen when the file is made.
+ */
+import { floorOf, keptAfterOf } from '../record-ids.ts';
+import type { ActorStore, CreationPlace, Ledger, Retention } from '../store.ts';
+import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
+import type { Sync } from '../sync.ts';
+import { type Reading, rows, type Writing } from './connections.ts';
+
+type Read = 'endedExecutions' | 'countExecutions' | 'crowdedJobs';
+type Reads = Pick<Retention, Read> & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'>;
+
+export function retentionWrites(writing: Writing): Sync<Omit<Retention, Read>> {
+  return { ...executionWrites(writing), ...outputWrites(writing), ...otherWrites(writing) };
+}
+
+/** Before the first. */
+const START: CreationPlace = { at: Number.MIN_SAFE_INTEGER, address: '' };
+
+export function retentionReads({ reader, read }: Reading): Reads {
+  const ended = (whose: string) =>
+    reader.prepare(
+      `select ${ACTOR_COLUMNS} from actors where kind = 'execution' and ${whose} and life = 'done' and indebted = false and quarantined = false
+       and (at, _id) > (?, ?) and (at, _id) <= (?, ?) order by at, _id limit ?`,
+    );
+  const endedOfAll = ended('? is null');
+  const endedOfOne = ended(`parent = ?`);
+  const counted = reader.prepare(
+    `select at, _id as address from actors where kind = 'execution' and (at, _id) > (?, ?) order by at, _id limit ?`,
+  );
+  const nextJob = reader.prepare(`select parent as job from actors where kind = 'execution' and parent > ? order by parent limit 1`);
+  const beyond = reader.prepare(
+    `select at, _id as address from actors where kind = 'execution' and parent = ? order by at desc, _id desc limit 1 offset ?`,
+  );
+  const number = reader.prepare('select value from meta where _id = ?');
+  const meta = (name: string) => rows<{ value: number }>(number, name)[0]?.value;
+
+  return {
+    async endedExecutions({ until, after = START, job, limit }) {
+      const statement = job === undefined ? endedOfAll : endedOfOne;
+      return read(() => rows<StoredActor>(statement, job ?? null, after.at, after.address, until.at, until.address, limit)).map(asDocument);
+    },
+
+    async countExecutions({ after = START, limit }) {
+      const places = read(() => rows<CreationPlace>(counted, after.at, after.address, limit));
+      const last = places.at(-1);
+      return { count: places.length, ...(last && { last: { ...last } }) };
+    },
+
+    async crowdedJobs({ keep, after = '', limit }) {
+      return read(() => {
+        const jobs: { job: string; until: CreationPlace }[] = [];
+        let at = after;
+        for (let looked = 0; looked < limit; looked++) {
+          const job = rows<{ job: string }>(nextJob, at)[0]?.job;
+          if (job === undefined) return { jobs, next: null };
+          const [until] = rows<CreationPlace>(beyond, job, keep);
+          if (until) jobs.push({ job, until: { ...until } });
+          at = job;
+        }
+        return { jobs, next: at };
+      });
+    },
+
+    async floor(partition) {
+      return read(() => meta(floorOf(partition)) ?? 0);
+    },
+
+    async keptAfter(job) {
+      return read(() => meta(keptAfterOf(job)) ?? null);
+    },
+  };
+}
+
+function executionWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forgetExecutions'>> {
+  const may = writer.prepare(
+    `select 1 from actors where _id = ? and kind = 'execution' and life = 'done' and indebted = false and quarantined = false`,
+  );
+  const output = writer.prepare('delete from output where rowid in (select rowid from output where execution = ? limit ?)');
+  const document = writer.prepare('delete from actors where _id = ?');
+
+  return {
+    forgetExecutions({ addresses, limit }) {
+      return transact(() => {
+        const gone: string[] = [];
+        let forgotten = 0;
+        for (const address of addresses) {
+          if (forgotten >= limit) break;
+          if (!may.get(address)) continue;
+          forgotten += Number(output.run(address.slice('execution/'.length), limit - forgotten).changes);
+          // At the limit there may be more of it: then the execution stays until the next step.
+          if (forgotten >= limit) break;
+          forgotten += Number(document.run(address).changes);
+          gone.push(address);
+        }
+        return { gone, forgotten };
+      });
+    },
+  };
+}
+
+function outputWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forgetOutput'>> {
+  const nextExecution = writer.prepare('select execution from output where execution > ? order by execution limit 1');
+  const stillWanted = writer.prepare(`select 1 from actors where _id = ? and (life <> 'done' or at >= ?)`);
+  const wroteSince = writer.prepare('select 1 from output where execution = ? and at >= ? limit 1');
+  const removal = writer.prepare('delete from output where rowid in (select rowid from output where execution = ? limit ?)');
+
+  return {
+    forgetOutput({ before, after = '', limit }) {
+      return transact(() => {
+        let forgotten = 0;
+        let behind = after;
+        for (let looked = 1; looked + forgotten <= limit; looked++) {
+          const found = nextExecution.get(behind)?.execution;
+          if (found === undefined) return { forgotten, next: null };
+          const execution = String(found);
+          if (!stillWanted.get(`execution/${execution}`, before) && !wroteSince.get(execution, before)) {
+            const room = limit - forgotten;
+            const removed = Number(removal.run(execution, room).changes);
+            forgotten += removed;
+            // The next step finds what is left of it, behind the same name.
+            if (removed === room) return { forgotten, next: behind };
+          }
+          behind = execution;
+        }
+        return { forgotten, next: behind };
+      });
+    },
+  };
+}
+
+function otherWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forgetFacts' | 'forgetOccurrences' | 'forgetTombstones'>> {
+  const oldestFacts = writer.prepare('select _id as place, at from facts order by _id limit ?');
+  const newestFact = writer.prepare('select max(_id) as place from facts');
+  const factsThrough = writer.prepare('delete from facts where _id <= ?');
+
+  const nextJob = writer.prepare('select job from occurrences where job > ? order by job limit 1');
+  const beyondEntry = writer.prepare('select "from" from occurrences where job = ? order by "from" desc limit 1 offset ?');
+  const oldestEntries = writer.prepare('select "from", "to" from occurrences where job = ? order by "from" limit ?');
+  const entriesThrough = writer.prepare('delete from occurrences where job = ? and "from" <= ?');
+  const hasEntries = writer.prepare('select 1 from occurrences where job = ? limit 1');
+  const isThere = writer.prepare('select 1 from actors where _id = ?');
+
+  const beyondTombstone = writer.prepare(
+    `select at, _id as address from actors where life = 'tombstone' order by at desc, _id desc limit 1 offset ?`,
+  );
+  // `life = 'tombstone'` word for word as in the index.
+  const oldestTombstones = writer.prepare(
+    `select _id as address, partition, rev, at from actors where life = 'tombstone' and indebted = false
+     and ((at, _id) < (?, '') or (at, _id) <= (?, ?)) order by at, _id limit ?`,
+  );
+  const document = writer.prepare('delete from actors where _id = ?');
+
+  const raise = writer.prepare(
+    'insert into meta (_id, value) values (?, ?) on conflict (_id) do update set value = max(value, excluded.value)',
+  );
+  const removeMeta = writer.prepare('delete from meta where _id = ?');
+
+  return {
+    forgetFacts({ before, keep, limit }) {
+      return transact(() => {
+        const newest = Number(newestFact.get()?.place ?? 0);
+        const beyond = newest - Math.max(1, keep);
+        let through = 0;
+        let forgotten = 0;
+        for (const { place, at } of rows<{ place: number; at: number }>(oldestFacts, limit)) {
+          if (place === newest || (at >= before && place > beyond)) break;
+          through = place;
+          forgotten += 1;
+        }
+        if (forgotten > 0) factsThrough.run(through);
+        return forgotten;
+      });
+    },
+
+    forgetOccurrences({ before, keep, after = '', limit }) {
+      return transact(() => {
+        let forgotten = 0;
+        let behind = after;
+        for (let looked = 1; looked + forgotten <= limit; looked++) {
+          const found = nextJob.get(behind)?.job;
+          if (found === undefined) return { forgotten, next: null };
+          const job = String(found);
+          const beyond =
+            (keep === undefined ? undefined : rows<{ from: number }>(beyondEntry, job, keep)[0]?.from) ?? Number.MIN_SAFE_INTEGER;
+          const leaving: { from: number; to: number }[] = [];
+          const room = limit - forgotten;
+          for (const entry of rows<{ from: number; to: number }>(oldestEntries, job, room)) {
+            if (entry.to >= before && entry.from > beyond) break;
+            leaving.push(entry);
+          }
+          const last = leaving.at(-1);
+          if (last) {
+            entriesThrough.run(job, last.from);
+            // Of a job that is gone too nobody asks any more.
+            if (hasEntries.get(job) || isThere.get(`job/${job}`)) raise.run(keptAfterOf(job), last.to);
+            else removeMeta.run(keptAfterOf(job));
+            forgotten += leaving.length;
+          }
+          if (leaving.length === room) return { forgotten, next: behind };
+          behind = job;
+        }
+        return { forgotten, next: behind };
+      });
+    },
+
+    forgetTombstones({ before, keep, limit }) {
+      return transact(() => {
+        const beyond = rows<CreationPlace>(beyondTombstone, keep)[0] ?? START;
+        const leaving = rows<{ address: string; partition: number; rev: number }>(
+          oldestTombstones,
+          before,
+          beyond.at,
+          beyond.address,
+          limit,
+        );
+        for (const { address, partition, rev } of leaving) {
+          raise.run(floorOf(partition), rev);
+          document.run(address);
+          const job = address.startsWith('job/') ? address.slice('job/'.length) : undefined;
+          if (job !== undefined && !hasEntries.get(job)) removeMeta.run(keptAfterOf(job));
+        }
+        return leaving.length;
+      });
+    },
+  };
+}
