@@ -1,5 +1,6 @@
 /** What a pool decides, event by event. Whatever frees or adds room ends with another look at the requests that wait. */
 import type { Decision } from './decide.ts';
+import type { ExecutionEvent } from './execution.ts';
 import { freeOf, type Homes, type LedgerHost, type Placed, place, release, reserve, type RoomRequest } from './placement.ts';
 import type { PoolContext, PoolEvent, PoolFact } from './pool.ts';
 import { type Effect, type RunName, runKey, type Stamped, tell } from './vocabulary.ts';
@@ -310,7 +311,7 @@ export function forgotten(context: PoolContext, event: Event<'pool.forget'>): De
   return own ? { context: { homes } } : {};
 }
 
-/** An execution that is not there any more holds nothing. */
+/** An execution that is not there any more holds nothing, and what a host still runs for it must end: nobody else is left to say so. */
 export function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
   if (!event.to.startsWith('execution/')) return {};
   const execution = event.to.slice('execution/'.length);
@@ -319,7 +320,12 @@ export function missing(context: PoolContext, event: Event<'actor.missing'>): De
     .map(each => each.run)
     .filter(run => run.execution === execution);
   const waiting = context.waiting.filter(each => each.request.execution !== execution);
-  return released({ ...context, waiting }, { ...event, type: 'pool.release', runs });
+  const freed = released({ ...context, waiting }, { ...event, type: 'pool.release', runs });
+  if (event.told?.type !== 'shard.stray') return freed;
+  const { host, runs: strays } = event.told as Extract<ExecutionEvent, { type: 'shard.stray' }>;
+  const reason = 'its execution ended so long ago that it is no longer kept';
+  const stops = strays.map((run): Effect => ({ type: 'stop', params: { host, run, as: 'superseded', reason } }));
+  return { ...freed, effects: [...(freed.effects ?? []), ...stops] };
 }
 
 /** Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of this name then. */

@@ -33,6 +33,8 @@ export interface Missing {
   to: string;
   /** Type of the event that could not be delivered. */
   about: string;
+  /** That event. */
+  told?: { type: string };
 }
 
 export type Verdict = 'ran' | 'coalesced' | 'skippedOverlap' | 'missedDown' | 'disabled' | 'refused';

@@ -15,7 +15,7 @@ export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release'>;
   views: Views;
-  store: Pick<Store, 'occurrences' | 'summary' | 'history' | 'probe'>;
+  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'probe'>;
   auth: Auth;
   clock: Clock;
   ids: Ids;

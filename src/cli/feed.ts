@@ -33,7 +33,8 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
     const address = `${url.replace(/^http/, 'ws')}/v1/feed${queryText({ ...query, after })}`;
     const end = await listen(address, token, shell, async fact => {
       await news.fact(fact);
-      after = fact.cursor;
+      // The notice that older facts are gone has none.
+      after = fact.cursor ?? after;
       backoffMs = BACKOFF_MS_MIN;
     });
     if (shell.signal.aborted) return;

@@ -162,7 +162,8 @@ export interface Explanation {
 }
 
 export interface FeedFact {
-  cursor: string;
+  /** Absent where it is no fact but a notice of the feed. */
+  cursor?: string;
   at: string;
   address: string;
   rev: number;

@@ -7,8 +7,8 @@ import { type Clock, pause } from '../clock.ts';
 import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/store.ts';
 import { type FeedFilter, isWanted } from './filter.ts';
 
-/** A frame of the feed: a fact, or the notice that facts before `from` are no longer kept. */
-export type FeedFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string } };
+/** A frame of the feed: a fact, or the notice that facts before `from` are no longer kept: the cursor of the oldest that is, and its instant (ISO 8601). */
+export type FeedFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
 
 /** Whoever looks at the feed. */
 export interface Watcher {
@@ -101,8 +101,10 @@ export function watch(parts: {
 
   const catchUp = async () => {
     for (let page = parts.first; ; page = await nextPage()) {
-      if (page.truncatedFrom !== undefined && !isOver() && !watcher.take({ type: 'feed.truncated', data: { from: page.truncatedFrom } })) {
-        return end('slow');
+      const [oldest] = page.facts;
+      if (page.truncatedFrom !== undefined && oldest && !isOver()) {
+        const data = { from: page.truncatedFrom, at: new Date(oldest.at).toISOString() };
+        if (!watcher.take({ type: 'feed.truncated', data })) return end('slow');
       }
       for (const fact of page.facts) {
         if (!watcher.hasRoom() && !(await room())) return end('slow');

@@ -58,7 +58,7 @@ export function createPartitions({
       if (effect.effect.type !== 'tell') return;
       const { to, event } = effect.effect.params;
       // A sender that is full or in quarantine hears it later: the message stays owed until then.
-      for (let retryMs: number = LIMITS.storeRetryMs; !(await heardMissing(effect.address, to, event.type)); ) {
+      for (let retryMs: number = LIMITS.storeRetryMs; !(await heardMissing(effect.address, to, event)); ) {
         await pause(retryMs);
         retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
       }
@@ -187,11 +187,11 @@ export function createPartitions({
   }
 
   /** False: its sender cannot take it now. */
-  function heardMissing(sender: string, to: string, about: string): Promise<boolean> {
+  function heardMissing(sender: string, to: string, told: { type: string }): Promise<boolean> {
     return new Promise(resolve => {
       const posted = cellOf(sender).post({
         kind: 'tell',
-        event: { type: 'actor.missing', to, about } as { type: string },
+        event: { type: 'actor.missing', to, about: told.type, told } as { type: string },
         origin: null,
         failures: 0,
         answer: taken => resolve(taken.result === 'done' || taken.result === 'noSuchActor' || taken.result === 'failed'),

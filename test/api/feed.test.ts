@@ -81,6 +81,19 @@ describe('the feed as a WebSocket', () => {
     expect(none.frames).toEqual([]);
   });
 
+  test('begins with a notice where the facts behind its cursor are no longer kept', async () => {
+    const world = await aFeedDoor();
+    const cursor = await world.store.headCursor();
+    for (const name of ['east', 'west', 'south']) await world.pool(name);
+    await world.store.forgetFacts({ before: 0, keep: 1, limit: 100 });
+    const [kept] = (await world.store.facts({})).facts;
+    const socket = aSocket(await world.upgrade(`?after=${cursor}`));
+    await world.settled();
+    const notice = { type: 'feed.truncated', data: { from: kept?.cursor, at: new Date(kept?.at ?? 0).toISOString() } };
+    expect(socket.frames[0]).toEqual(notice);
+    expect(socket.frames.slice(1)).toMatchObject([{ cursor: kept?.cursor, address: 'pool/south' }]);
+  });
+
   test('refuses a query or a token that is none before the handshake', async () => {
     const world = await aFeedDoor(WITH_PASSWORD);
     const { headers } = await login(world);
@@ -190,6 +203,20 @@ describe('the feed as server-sent events', () => {
     expect(world.feed.watchers()).toBe(1);
     await cancel();
     expect(world.feed.watchers()).toBe(0);
+  });
+
+  test('begins with a notice, without an id, where older facts are no longer kept', async () => {
+    const world = await aFeedDoor();
+    const cursor = await world.store.headCursor();
+    for (const name of ['east', 'west', 'south']) await world.pool(name);
+    await world.store.forgetFacts({ before: 0, keep: 1, limit: 100 });
+    const response = await world.app.request(`/v1/feed?after=${cursor}`, { headers: { accept: 'text/event-stream' } });
+    const { text, cancel } = await read(response, all => all.includes('pool/south'));
+    const told = text.split('\n').filter(line => /^(id|data):/.test(line));
+    expect(told[0]).toStartWith('data: {"type":"feed.truncated","data":{"from":');
+    expect(told[1]).toStartWith('id: ');
+    expect(told).toHaveLength(3);
+    await cancel();
   });
 
   test('needs a token, a cursor of ours, and the right Accept', async () => {

@@ -186,4 +186,16 @@ describe('the occurrence ledger of a job', () => {
     await door.del('/v1/jobs/a');
     expect(await pages(door, '/v1/jobs/a/occurrences', 50)).toMatchObject([{ dueAt: '2026-11-22T07:00:00.000Z' }, { count: 3 }]);
   });
+
+  test('says from where on they are kept, to those whose question reaches back that far', async () => {
+    const door = await aDoorWithJob();
+    await door.store.record([anEntry({ from: at('06:00:00') }), anEntry({ from: at('06:30:00') }), anEntry()]);
+    expect((await door.get('/v1/jobs/a/occurrences')).body).not.toHaveProperty('keptAfter');
+    await door.store.forgetOccurrences({ before: at('07:00:00'), limit: 100 });
+    const { body } = await door.get('/v1/jobs/a/occurrences');
+    expect(body).toMatchObject({ items: [{ dueAt: '2026-11-22T07:00:00.000Z' }], next: null, keptAfter: '2026-11-22T06:30:00.000Z' });
+    expect((await door.get('/v1/jobs/a/occurrences?summary=true')).body).toMatchObject({ ran: 1, keptAfter: '2026-11-22T06:30:00.000Z' });
+    expect((await door.get('/v1/jobs/a/occurrences?from=2026-11-22T06:30:00Z')).body).toHaveProperty('keptAfter');
+    expect((await door.get('/v1/jobs/a/occurrences?from=2026-11-22T06:30:01Z')).body).not.toHaveProperty('keptAfter');
+  });
 });

@@ -254,10 +254,12 @@ describe('troupe watch', () => {
   test('says where it begins when older facts are gone', async () => {
     const { center, shell } = at(open);
     const ended = troupe('watch --after old', shell);
-    (await center.watcher(0)).socket.send(
-      JSON.stringify({ cursor: 'c1', type: 'feed.truncated', data: { from: '2026-11-22T08:00:00.000Z' } }),
-    );
+    const first = await center.watcher(0);
+    first.socket.send(JSON.stringify({ type: 'feed.truncated', data: { from: 'c7', at: '2026-11-22T08:00:00.000Z' } }));
     await shell.shows('older facts');
+    // No place to go on from: that one is still where it began.
+    first.socket.close(1011, 'the center stops');
+    expect((await center.watcher(1)).query).toEqual({ after: 'old' });
     shell.end();
     await ended;
     expect(shell.out()).toBe('… older facts are no longer kept; this begins at 2026-11-22 08:00:00.000\n');

@@ -66,16 +66,25 @@ describe('a watcher', () => {
   });
 
   test('is told first when its cursor is older than what is kept', async () => {
-    const { feed, many, clock } = aFeed({}, store => ({
-      ...store,
-      facts: async query => ({ ...(await store.facts(query)), ...(query.after === kept[0]?.cursor ? { truncatedFrom: 'oldest' } : {}) }),
-    }));
-    const kept = many(2);
+    const { feed, many, clock, store } = aFeed();
+    const kept = many(5);
+    store.kept.dropOldest(2);
     const { watcher, frames } = aWatcher();
     await feed.follow({ after: kept[0]?.cursor }, watcher);
     await clock.settle();
-    expect(frames[0]).toEqual({ type: 'feed.truncated', data: { from: 'oldest' } });
-    expect(frames).toHaveLength(2);
+    const at = new Date(kept[2]?.at ?? 0).toISOString();
+    expect(frames[0]).toEqual({ type: 'feed.truncated', data: { from: kept[2]?.cursor as string, at } });
+    expect(frames.slice(1)).toEqual(kept.slice(2));
+  });
+
+  test('is told nothing when the place it read to is the last that left', async () => {
+    const { feed, many, clock, store } = aFeed();
+    const kept = many(5);
+    store.kept.dropOldest(2);
+    const { watcher, frames } = aWatcher();
+    await feed.follow({ after: kept[1]?.cursor }, watcher);
+    await clock.settle();
+    expect(frames).toEqual(kept.slice(2));
   });
 
   test('gets only what its filter wants', async () => {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { NoSuchActor } from '../../runtime/errors.ts';
 import type { Center } from '../center.ts';
-import { choice, instant, queryFlag } from '../fields.ts';
+import { choice, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
@@ -21,7 +21,7 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     method: 'GET',
     path: '/v1/jobs/:name/occurrences',
     access: 'user',
-    says: 'Due times with their verdicts, oldest first; with summary=true how many of each.',
+    says: 'Due times with their verdicts, oldest first; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
     query: Query,
     async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, ...range } }) {
       const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
@@ -30,14 +30,17 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
         throw new NoSuchActor(`job/${job.slice(0, 100)}`);
       const today = view?.context.config;
       const within = given({ job, ...range });
-      if (summary) return countVerdicts(store, within, today);
+      // Nothing before it is not the same as nothing known of it any more.
+      const forgotten = await store.keptAfter(job);
+      const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: iso(forgotten) } : {};
+      if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
 
       const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2);
       const found: Place[] = [];
       const dues = occurrencesOf(store, given({ ...within, verdict }), today, cursor === undefined ? undefined : { entryFrom, dueAt });
       for await (const due of dues) if (found.push(due) > limit) break;
       const last = found.length > limit ? found[limit - 1] : undefined;
-      return { items: found.slice(0, limit).map(({ told }) => told), next: last ? cursorOf(last.entryFrom, last.dueAt) : null };
+      return { items: found.slice(0, limit).map(({ told }) => told), next: last ? cursorOf(last.entryFrom, last.dueAt) : null, ...kept };
     },
   }),
 ];

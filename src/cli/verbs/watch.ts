@@ -44,7 +44,7 @@ export const watch = verb({
 export function createLine(columns: number, dim: (shown: string) => string): (fact: FeedFact) => string {
   let width = 0;
   return ({ at, address = '', type, data }) => {
-    if (type === 'feed.truncated') return dim(`… older facts are no longer kept; this begins at ${instant(String(data.from ?? ''), 'ms')}`);
+    if (type === 'feed.truncated') return dim(`… older facts are no longer kept; this begins at ${instant(String(data.at ?? ''), 'ms')}`);
     const where = tame(address);
     width = Math.min(ADDRESS_MAX, Math.floor(columns / 3), Math.max(width, widthOf(where)));
     const time = columns < NARROW ? (instant(at, 'ms').split(' ')[1] ?? '') : instant(at, 'ms');

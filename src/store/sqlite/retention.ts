@@ -30,7 +30,9 @@ export function retentionReads({ reader, read }: Reading): Reads {
   const counted = reader.prepare(
     `select at, _id as address from actors where kind = 'execution' and (at, _id) > (?, ?) order by at, _id limit ?`,
   );
-  const nextJob = reader.prepare(`select parent as job from actors where kind = 'execution' and parent > ? order by parent limit 1`);
+  const nextJob = reader.prepare(
+    `select parent as job from actors indexed by executions_parent where kind = 'execution' and parent > ? order by parent limit 1`,
+  );
   const beyond = reader.prepare(
     `select at, _id as address from actors where kind = 'execution' and parent = ? order by at desc, _id desc limit 1 offset ?`,
   );
