@@ -70,12 +70,15 @@ const NAMED_MAX = 2;
 function whyLive({ execution, hosts }: ExecutionSeen): Why {
   const { id, shards } = execution.context;
   const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();
-  for (const { status, item, host, hostName, startedAt } of shards) {
+  for (const { status, item, host, hostName, startedAt, leaving } of shards) {
     if (status === 'waiting' || status === 'done') continue;
-    const key = `${status} ${host}`;
+    const key = JSON.stringify([status, host, leaving]);
     const known = groups.get(key);
     if (known) known.items.push(item);
-    else groups.set(key, { type: 'shards', execution: id, status, items: [item], host: hostName ?? host ?? '', since: isoOr(startedAt) });
+    else {
+      const on = { host: hostName ?? host ?? '', since: isoOr(startedAt), leaving };
+      groups.set(key, { type: 'shards', execution: id, status, items: [item], ...on });
+    }
   }
   const used = new Set(hostsUsed(execution));
   const live = [...groups.values()];

@@ -90,10 +90,19 @@ export type Reason =
     }
   /** Who has the room. */
   | { type: 'holder'; pool: string; execution: string; shards: number; takes: Resources }
-  | { type: 'shards'; execution: string; status: 'starting' | 'running' | 'ending'; items: number[]; host: string; since: string | null }
+  /** Shards on one host; `leaving`: why they are asked back before they begin. */
+  | {
+      type: 'shards';
+      execution: string;
+      status: 'starting' | 'running' | 'ending';
+      items: number[];
+      host: string;
+      since: string | null;
+      leaving: string | null;
+    }
   | { type: 'shardEnded'; execution: string; item: number; attempt: number; host: string | null; outcome: ShardOutcome; how: string | null }
-  /** A host that matters here and is not simply ready. */
-  | { type: 'host'; host: string; status: string; since: string | null; lostAt: string | null }
+  /** A host that matters here and is not simply ready; `unplaced`: why its pool gives it no place. */
+  | { type: 'host'; host: string; status: string; since: string | null; lostAt: string | null; unplaced: string | null }
   /** So many of the same kind are not told. */
   | { type: 'andMore'; what: 'hosts' | 'holders' | 'shards'; count: number };
 

@@ -123,10 +123,10 @@ export const closed = (pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] =>
 
 /** Nothing of a host that is ready. */
 export function hostReason({ context, value, timers }: Seen<'host'>): Reason[] {
-  if (value === 'ready') return [];
+  if (value === 'ready' && context.unplaced === null) return [];
   const lostAt = timers.find(({ id }) => id === 'grace')?.dueAt ?? null;
   const since = context.session === null ? isoOr(context.lastSeenAt) : null;
-  return [{ type: 'host', host: context.name, status: String(value), since, lostAt: isoOr(lostAt) }];
+  return [{ type: 'host', host: context.name, status: String(value), since, lostAt: isoOr(lostAt), unplaced: context.unplaced }];
 }
 
 export const rest = (what: 'hosts' | 'holders' | 'shards', count: number): Reason[] =>

@@ -78,7 +78,7 @@ export function inWords(reason: Reason): string {
     case 'shardEnded':
       return `attempt ${reason.attempt} of shard ${reason.item} ${ended(reason.outcome)}${reason.host ? ` on host ${reason.host}` : ''}${because(reason.how)}`;
     case 'host':
-      return `host ${reason.host} is ${reason.status}${reason.since ? `, last heard of at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}`;
+      return `host ${reason.host} is ${reason.status}${reason.since ? `, last heard of at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}${reason.unplaced ? `; ${reason.unplaced}` : ''}`;
     case 'andMore':
       return `and ${reason.count} more ${reason.what === 'holders' ? 'executions that have room' : reason.what}`;
   }
@@ -94,8 +94,10 @@ const shards = (items: number[]): string => {
   return items.length > 5 ? `${items.length} shards` : `shards ${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 };
 
-function onHost({ execution, status, items, host, since }: Extract<Reason, { type: 'shards' }>): string {
+function onHost({ execution, status, items, host, since, leaving }: Extract<Reason, { type: 'shards' }>): string {
   const they = items.length === 1 ? 'it is' : 'they are';
+  if (status === 'starting' && leaving !== null)
+    return `execution ${execution} asks host ${host} to give back ${shards(items)}: ${leaving}`;
   if (status === 'starting')
     return `execution ${execution} starts ${shards(items)} on host ${host}, which has not said yet that ${they} running`;
   if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not said yet that ${they} over`;

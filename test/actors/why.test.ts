@@ -46,7 +46,7 @@ const config = fc.record({
   overlap: fc.constantFrom<JobConfig['overlap']>('skip', 'queue', 'queue', 'allow', 'allow', 'replace'),
   overlapLimit: fc.integer({ min: 1, max: 3 }),
   partial: fc.boolean(),
-  placement: fc.constantFrom<JobConfig['placement']>('pack', 'spread'),
+  placement: fc.constantFrom<JobConfig['placement']>('pack', 'spread', 'sticky'),
   app: fc.constantFrom(null, null, 'my_app'),
   total: fc.integer({ min: 1, max: 4 }),
   cpus: fc.constantFrom(0.1, 0.5, 1),

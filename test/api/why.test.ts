@@ -304,6 +304,32 @@ describe('why an execution does not run:', () => {
     );
   });
 
+  test('its host drains and is asked to give back what has not begun', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await aJob(door);
+    const execution = await trigger(door);
+    await door.post('/v1/hosts/h1/drain');
+    expect((await why(door)).sentence).toBe(
+      `execution ${execution} asks host h1 to give back shard 0: host h1 drains; host h1 is draining`,
+    );
+  });
+
+  test('its sticky job keeps it on a host that is away', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await aJob(door, { placement: 'sticky' });
+    await trigger(door);
+    await door.world.ended(start(door));
+    await door.world.aHost('h2');
+    await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
+    const execution = await trigger(door);
+    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+      `execution ${execution} waits for room in pool default since 2026-11-22T08:00:00.000Z: ` +
+        'shard 0 needs 0.1 cpu and 64 MB on host h1, where its sticky job keeps it, and that is away',
+    );
+  });
+
   test('its pool is gone', async () => {
     const door = await aDoor();
     await door.post('/v1/pools', { name: 'west' });
