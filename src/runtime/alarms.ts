@@ -1,10 +1,15 @@
 /**
  * When which actor's earliest timer is due. The truth is in the documents; here is only what is due within the horizon, looked up again now and then,
  * in a heap. Nothing sleeps longer than a nap, so a jump of the wall clock is noticed within it.
+ *
+ * What is long overdue has waited for a center, often with a hundred thousand others: it is caught up on a few at a time, so that what is due now
+ * finds its place between them.
  */
 import type { Clock, Disarm } from '../clock.ts';
 import type { ActorStore } from '../store/store.ts';
 import { LIMITS } from './limits.ts';
+
+type Entry = { address: string; dueAt: number };
 
 export interface Alarms {
   /** The actor's earliest timer is due then (null: it has none). The last word counts. */
@@ -23,11 +28,16 @@ export function createAlarms({
 }: {
   store: Pick<ActorStore, 'due'>;
   clock: Clock;
-  fire(address: string): void;
+  /** Resolves once the actor has dealt with it, or cannot. Never rejects. */
+  fire(address: string): Promise<void>;
   failed(error: unknown): void;
 }): Alarms {
   const dueOf = new Map<string, number>();
-  const heap: { address: string; dueAt: number }[] = [];
+  const heap: Entry[] = [];
+  /** Overdue, in the order of their instants, from `caughtUp` on. */
+  let late: Entry[] = [];
+  let caughtUp = 0;
+  let catching = 0;
   let horizon = Number.NEGATIVE_INFINITY;
   let disarm: Disarm | null = null;
   let running = false;
@@ -51,17 +61,38 @@ export function createAlarms({
     disarm = clock.after(Math.min(LIMITS.napMs, Math.max(0, earliest - clock.now())), pass);
   }
 
-  /** One look: everything due now fires; entries that were replaced meanwhile are passed over. */
+  /** One look: everything due now fires, what is overdue in its turn; entries that were replaced meanwhile are passed over. */
   function pass(): void {
     const now = clock.now();
     for (let top = heap[0]; top && top.dueAt <= now; top = heap[0]) {
       pop(heap);
       if (dueOf.get(top.address) !== top.dueAt) continue;
-      dueOf.delete(top.address);
-      fire(top.address);
+      if (top.dueAt < now - LIMITS.overdueMs) late.push(top);
+      else {
+        dueOf.delete(top.address);
+        void fire(top.address);
+      }
     }
+    catchUp();
     if (now + LIMITS.horizonMs / 2 > horizon && !looking) void lookUp(now + LIMITS.horizonMs);
     nap();
+  }
+
+  function catchUp(): void {
+    while (running && catching < LIMITS.overdueAtOnce && caughtUp < late.length) {
+      const { address, dueAt } = late[caughtUp] as Entry;
+      caughtUp += 1;
+      if (dueOf.get(address) !== dueAt) continue;
+      dueOf.delete(address);
+      catching += 1;
+      void fire(address).then(() => {
+        catching -= 1;
+        catchUp();
+      });
+    }
+    if (caughtUp < late.length) return;
+    late = [];
+    caughtUp = 0;
   }
 
   async function lookUp(until: number): Promise<void> {
@@ -103,8 +134,6 @@ export function createAlarms({
     },
   };
 }
-
-type Entry = { address: string; dueAt: number };
 
 function push(heap: Entry[], entry: Entry): void {
   let place = heap.push(entry) - 1;

@@ -42,6 +42,9 @@ export const LIMITS = {
   replaceAfterMs: 100,
   /** Timers due within this span are kept in memory; later ones are looked up again. */
   horizonMs: 60_000,
+  /** Timers due longer ago than this are overdue: of those so many are under way at once, the others wait for them. */
+  overdueMs: 2_000,
+  overdueAtOnce: 64,
   /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */
   napMs: 1_000,
 } as const;

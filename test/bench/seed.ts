@@ -8,6 +8,7 @@ import type { JobConfig } from '../../actors/config.ts';
 import { nextAtOf } from '../../actors/due.ts';
 import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
 import { systemIds } from '../../src/ids.ts';
+import { encodeState, type State } from '../../src/runtime/document.ts';
 import { createLife } from '../../src/runtime/life.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import type { Store, Write } from '../../src/store/store.ts';
@@ -56,6 +57,9 @@ function copier(model: Write, marks: string[]): (texts: string[], again: () => W
     ) as Write;
     copy.document.writeId = systemIds.short(16);
     copy.document.partition = partitionOf(copy.document.address);
+    // The checksum of what it was copied from.
+    const { sum: _, ...state } = JSON.parse(copy.document.state) as State & { sum: string };
+    copy.document.state = encodeState(copy.document.address, state);
     if (copies++ % CHECK === 0) mustEqual(copy, again());
     return copy;
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Clock } from '../../src/clock.ts';
 import { type Alarms, createAlarms } from '../../src/runtime/alarms.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -29,7 +30,7 @@ function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: Retu
   const alarms: Alarms = createAlarms({
     store,
     clock: clock.clock,
-    fire: address => fired.push(address),
+    fire: async address => void fired.push(address),
     failed: error => failed.push(error),
   });
   return { alarms, clock, store, fired, failed };
@@ -127,6 +128,27 @@ describe('alarms', () => {
     store.due = due;
     await clock.advance(2_000);
     expect(fired).toEqual(['job/a']);
+  });
+
+  test('long overdue are caught up on a few at a time, and what is due now does not wait for them', async () => {
+    const { clock, store } = { clock: aWallClock(), store: createMemoryStore() };
+    const fired: string[] = [];
+    const dealt: (() => void)[] = [];
+    const fire = (address: string) => {
+      fired.push(address);
+      return new Promise<void>(resolve => dealt.push(resolve));
+    };
+    const alarms = createAlarms({ store, clock: clock.clock, fire, failed: () => {} });
+    for (let count = 0; count < 200; count++) alarms.set(`late${count}`, START - 3_600_000 + count);
+    alarms.set('now', START + 1_000);
+    alarms.start();
+    await clock.settle();
+    expect(fired).toEqual(Array.from({ length: LIMITS.overdueAtOnce }, (_, count) => `late${count}`));
+    await clock.advance(1_000);
+    expect(fired.slice(LIMITS.overdueAtOnce)).toEqual(['now']);
+    for (; dealt.length > 0; await clock.settle()) dealt.shift()?.();
+    expect(new Set(fired).size).toBe(201);
+    expect(alarms.size).toBe(0);
   });
 
   test('rest once they are stopped', async () => {
