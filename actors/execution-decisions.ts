@@ -197,7 +197,9 @@ function earliestRetry(shards: Shard[]): number | null {
 }
 
 export function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>): Decided {
-  const ready = context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null && shard.notBefore <= event.at);
+  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that may have been set back.
+  const due = Math.max(event.at, earliestRetry(context.shards) ?? event.at);
+  const ready = context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null && shard.notBefore <= due);
   const shards = context.shards.map(shard => (ready.includes(shard) ? { ...shard, notBefore: null } : shard));
   const earliest = earliestRetry(shards);
   return {

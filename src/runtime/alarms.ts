@@ -24,12 +24,18 @@ export function createAlarms({
   store,
   clock,
   fire,
+  jumped,
   failed,
 }: {
   store: Pick<ActorStore, 'due'>;
   clock: Clock;
   /** Resolves once the actor has dealt with it, or cannot. Never rejects. */
   fire(address: string): Promise<void>;
+  /**
+   * The wall clock was set `byMs` ahead (or back, when negative). Nothing fires until it resolves, and it is asked again when it rejects; the same jump is
+   * then told anew.
+   */
+  jumped(byMs: number): Promise<void>;
   failed(error: unknown): void;
 }): Alarms {
   const dueOf = new Map<string, number>();
@@ -42,6 +48,9 @@ export function createAlarms({
   let disarm: Disarm | null = null;
   let running = false;
   let looking = false;
+  /** Both clocks as they were at the last pass: how far the one has moved without the other is how far it was set. */
+  let seen = { now: clock.now(), monotonic: clock.monotonic() };
+  let holding = false;
 
   function set(address: string, dueAt: number | null): void {
     if (dueAt === null || dueAt > Math.max(horizon, clock.now() + LIMITS.horizonMs)) {
@@ -55,7 +64,7 @@ export function createAlarms({
   }
 
   function nap(): void {
-    if (!running) return;
+    if (!running || holding) return;
     disarm?.();
     const earliest = heap[0]?.dueAt ?? Number.POSITIVE_INFINITY;
     disarm = clock.after(Math.min(LIMITS.napMs, Math.max(0, earliest - clock.now())), pass);
@@ -64,6 +73,9 @@ export function createAlarms({
   /** One look: everything due now fires, what is overdue in its turn; entries that were replaced meanwhile are passed over. */
   function pass(): void {
     const now = clock.now();
+    const byMs = now - seen.now - (clock.monotonic() - seen.monotonic);
+    seen = { now, monotonic: clock.monotonic() };
+    if (Math.abs(byMs) >= LIMITS.clockJumpMs) return void tellJump(byMs);
     for (let top = heap[0]; top && top.dueAt <= now; top = heap[0]) {
       pop(heap);
       if (dueOf.get(top.address) !== top.dueAt) continue;
@@ -95,6 +107,21 @@ export function createAlarms({
     caughtUp = 0;
   }
 
+  async function tellJump(byMs: number): Promise<void> {
+    holding = true;
+    while (running) {
+      try {
+        await jumped(byMs);
+        break;
+      } catch (error) {
+        failed(error);
+        await new Promise<void>(resolve => clock.after(LIMITS.napMs, resolve));
+      }
+    }
+    holding = false;
+    if (running) pass();
+  }
+
   async function lookUp(until: number): Promise<void> {
     looking = true;
     try {
@@ -123,6 +150,7 @@ export function createAlarms({
     set,
     start() {
       running = true;
+      seen = { now: clock.now(), monotonic: clock.monotonic() };
       pass();
     },
     stop() {

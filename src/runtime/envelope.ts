@@ -18,7 +18,7 @@ export type Taken =
 
 export interface Envelope {
   /**
-   * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`: look which of your timers are due. `wake`: be in memory,
+   * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`: look which of your timers are due (`setBackMs` in the event: so much was the wall clock set back, see `SPANS`). `wake`: be in memory,
    * nothing else. `release`: end the quarantine.
    */
   kind: 'ask' | 'tell' | 'timers' | 'wake' | 'release';

@@ -4,7 +4,7 @@
  *   load -> take, take, … -> write -> (committed) adopted | (stale, unknown) thrown away and loaded again
  */
 import type { AnyMachineSnapshot } from 'xstate';
-import { actors, COMMANDS, type Kind, type Stamp } from '../../actors/index.ts';
+import { actors, COMMANDS, type Kind, SPANS, type Stamp } from '../../actors/index.ts';
 import type { ActorDocument, Fact, IndexFields, Write } from '../store/store.ts';
 import {
   decodeOwed,
@@ -158,6 +158,16 @@ export function createLife(address: string, document: ActorDocument | undefined,
     return step({ type: 'actor.released', since: at, reason, ...stamp } as { type: string } & Stamp);
   }
 
+  /** The wall clock was set back: what was armed by the clock of before has as long to go as it had. */
+  function moveBack(byMs: number, now: number): void {
+    for (const timer of timers.values()) {
+      // What lies nearer was armed by the clock of after.
+      if (!SPANS.has(timer.event.type) || timer.dueAt < now + byMs - LIMITS.napMs) continue;
+      timers.set(timer.id, { ...timer, dueAt: timer.dueAt - byMs });
+      dirty = true;
+    }
+  }
+
   function fireTimers(stamp: Stamp): Taken {
     const due = [...timers.values()].filter(timer => timer.dueAt <= stamp.at).sort((a, b) => a.dueAt - b.dueAt);
     for (const timer of due) {
@@ -191,7 +201,10 @@ export function createLife(address: string, document: ActorDocument | undefined,
     take({ kind: how, event, origin }, stamp) {
       if (how === 'wake') return { result: 'done', value: undefined };
       if (origin && !isNewer(origin, seen.get(origin.from))) return { result: 'done', value: undefined };
-      if (how === 'timers') return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);
+      if (how === 'timers') {
+        if ('setBackMs' in event) moveBack(Number(event.setBackMs), stamp.at);
+        return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);
+      }
       const stamped = { ...event, ...stamp };
       let taken: Taken;
       if (event.type === kind.birth && (!isLiving() || kind.isOver(snapshot?.value))) taken = begin(stamped);

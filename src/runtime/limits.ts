@@ -47,4 +47,6 @@ export const LIMITS = {
   overdueAtOnce: 64,
   /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */
   napMs: 1_000,
+  /** The wall clock was set when it has moved so much more or less than time itself between two looks. Less is drift, and follows the clock. */
+  clockJumpMs: 2_000,
 } as const;

@@ -2,6 +2,7 @@
  * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to by messages only (see `boundary.ts`); actors of other
  * sets are reached the same way.
  */
+import { SPANS } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/store.ts';
@@ -93,6 +94,7 @@ export function createPartitions({
         // Its mailbox is full: the next look at the store finds it still due.
         if (!posted) resolve();
       }),
+    jumped,
     failed: logFailure,
   });
 
@@ -120,6 +122,34 @@ export function createPartitions({
       if (partitions.from > ALL_PARTITIONS.from || partitions.to < ALL_PARTITIONS.to) posting.opened(address);
     },
   };
+
+  /** The clock of this machine was set; where back, every span that is being measured moves along. Throws what the store throws, before anything moved. */
+  async function jumped(byMs: number): Promise<void> {
+    if (partitions.from === ALL_PARTITIONS.from) {
+      const way = byMs > 0 ? 'jumped ahead' : 'was set back';
+      const text = `the wall clock ${way} by ${Math.round(Math.abs(byMs) / 1_000)} s: due times follow it, graces and back-offs do not`;
+      log({ level: 'warn', address: 'partitions', text });
+    }
+    if (byMs > 0) return;
+    const measuring: string[] = [];
+    let after: { nextDue: number; address: string } | undefined;
+    for (;;) {
+      const page = await store.due({ until: Number.MAX_SAFE_INTEGER, limit: 1_000, ...(after ? { after } : {}) });
+      measuring.push(...page.map(({ address }) => address).filter(address => isMine(address) && MEASURING.has(kindOf(address))));
+      after = page.at(-1);
+      if (page.length < 1_000) break;
+    }
+    const event = { type: 'timers', setBackMs: -byMs };
+    await Promise.all(
+      measuring.map(
+        address =>
+          new Promise<void>(resolve => {
+            const posted = cellOf(address).post({ kind: 'timers', event, origin: null, failures: 0, answer: () => resolve() });
+            if (!posted) resolve();
+          }),
+      ),
+    );
+  }
 
   function isMine(address: string): boolean {
     const partition = partitionOf(address);
@@ -380,5 +410,9 @@ export function createPartitions({
     },
   };
 }
+
+const kindOf = (address: string): string => address.slice(0, address.indexOf('/'));
+/** Kinds of which some timer measures a span. */
+const MEASURING: ReadonlySet<string> = new Set([...SPANS].map(type => type.slice(0, type.indexOf('.'))));
 
 const causeText = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));

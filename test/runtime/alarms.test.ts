@@ -15,6 +15,8 @@ function aWallClock() {
   const wall: Clock = { now: () => clock.now() + offset, monotonic: clock.monotonic, after: clock.after, soon: clock.soon };
   return {
     clock: wall,
+    /** The same for a world, which moves time by itself. */
+    manual: { ...clock, now: wall.now },
     advance: clock.advance,
     settle: clock.settle,
     set: (ms: number) => {
@@ -27,13 +29,18 @@ function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: Retu
   const { clock = aWallClock(), store = createMemoryStore() } = parts;
   const fired: string[] = [];
   const failed: unknown[] = [];
+  const told = { jumps: [] as number[], answer: Promise.resolve() };
   const alarms: Alarms = createAlarms({
     store,
     clock: clock.clock,
     fire: async address => void fired.push(address),
+    jumped: async byMs => {
+      told.jumps.push(byMs);
+      await told.answer;
+    },
     failed: error => failed.push(error),
   });
-  return { alarms, clock, store, fired, failed };
+  return { alarms, clock, store, fired, failed, told };
 }
 
 describe('alarms', () => {
@@ -117,6 +124,27 @@ describe('alarms', () => {
     expect(fired).toEqual(['b', 'a']);
   });
 
+  test('say how far the wall clock was set, and fire nothing until that is heard (rows 9 and 10)', async () => {
+    const { alarms, clock, fired, told } = someAlarms();
+    let heard = () => {};
+    told.answer = new Promise(resolve => {
+      heard = resolve;
+    });
+    alarms.start();
+    alarms.set('a', START + 10_000);
+    await clock.advance(5_000);
+    expect(told.jumps).toEqual([]);
+    clock.set(3_600_000);
+    await clock.advance(3_000);
+    expect({ jumps: told.jumps, fired }).toEqual({ jumps: [3_600_000], fired: [] });
+    heard();
+    await clock.advance(1);
+    expect(fired).toEqual(['a']);
+    clock.set(-7_200_000);
+    await clock.advance(3_000);
+    expect(told.jumps).toEqual([3_600_000, -7_200_000]);
+  });
+
   test('are looked up again where the store did not answer', async () => {
     const { alarms, clock, store, fired, failed } = someAlarms();
     await store.commit([aWrite({ address: 'job/a', nextDue: START + 3_000 })]);
@@ -138,7 +166,7 @@ describe('alarms', () => {
       fired.push(address);
       return new Promise<void>(resolve => dealt.push(resolve));
     };
-    const alarms = createAlarms({ store, clock: clock.clock, fire, failed: () => {} });
+    const alarms = createAlarms({ store, clock: clock.clock, fire, jumped: async () => {}, failed: () => {} });
     for (let count = 0; count < 200; count++) alarms.set(`late${count}`, START - 3_600_000 + count);
     alarms.set('now', START + 1_000);
     alarms.start();
@@ -172,6 +200,37 @@ describe('a timer of an actor', () => {
     expect((await next.context('host/h1')).value).toBe('suspect');
     await next.clock.advance(1);
     expect((await next.context('host/h1')).value).toBe('lost');
+  });
+
+  test('that measures a span keeps its length when the clock is set back (row 10)', async () => {
+    const wall = aWallClock();
+    const world = await aWorld({ clock: wall.manual });
+    await world.aHost('h1', { graceMs: 30_000 });
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    await world.clock.advance(10_000);
+    wall.set(-3_600_000);
+    await world.clock.advance(18_000);
+    expect((await world.context('host/h1')).value).toBe('suspect');
+    // One that is cut off only now measures by the new clock.
+    await world.aHost('h2', { graceMs: 30_000 });
+    await world.tell('host/h2', { type: 'host.disconnected', session: 'h2-1', reason: 'cut' });
+    await world.clock.advance(4_000);
+    expect([(await world.context('host/h1')).value, (await world.context('host/h2')).value]).toEqual(['lost', 'suspect']);
+    await world.clock.advance(27_000);
+    expect((await world.context('host/h2')).value).toBe('lost');
+  });
+
+  test('loses no host when the clock is set ahead: its grace begins anew (row 9)', async () => {
+    const wall = aWallClock();
+    const world = await aWorld({ clock: wall.manual });
+    await world.aHost('h1', { graceMs: 30_000 });
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    await world.clock.advance(10_000);
+    wall.set(3_600_000);
+    await world.clock.advance(29_000);
+    expect((await world.context('host/h1')).value).toBe('suspect');
+    await world.clock.advance(3_000);
+    expect((await world.context('host/h1')).value).toBe('lost');
   });
 
   test('does not fire before the timers are armed, even of an actor that owes something', async () => {
