@@ -7,6 +7,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { createArrivals } from './arrivals.ts';
 import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
@@ -22,7 +23,7 @@ export type Api = Hono<{ Bindings: Surroundings }>;
 
 /** All routes in the order in which they are tried: `extra` are those of agents, sockets and feed. */
 export function allRoutes(center: Center, extra: readonly Route[] = []): Route[] {
-  const desk = { ...center, inTurn: createTurns() };
+  const desk = { ...center, inTurn: createTurns(), arrived: createArrivals(center) };
   return [...extra, ...v1Routes(desk), ...elasticjobRoutes(desk)];
 }
 

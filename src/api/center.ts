@@ -6,6 +6,7 @@ import type { Log as WholeLog } from '../log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Store } from '../store/store.ts';
+import type { Arrived } from './arrivals.ts';
 import type { Auth } from './auth.ts';
 import type { InTurn } from './in-turn.ts';
 
@@ -13,7 +14,7 @@ import type { InTurn } from './in-turn.ts';
 export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;
 
 export interface Center {
-  runtime: Pick<Runtime, 'ask' | 'release'>;
+  runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
   views: Views;
   store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'probe'>;
   auth: Auth;
@@ -28,4 +29,5 @@ export interface Center {
 /** The center as the routes see it. */
 export interface Desk extends Center {
   inTurn: InTurn;
+  arrived: Arrived;
 }

@@ -1,10 +1,10 @@
 /** Reading one or all actors of a kind for an answer. */
 import type { Kind } from '../../actors/index.ts';
-import { type Clock, pause } from '../clock.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { View } from '../runtime/document.ts';
 import type { Views } from '../runtime/views.ts';
 import type { ListQuery } from '../store/store.ts';
+import type { Desk } from './center.ts';
 
 /** Longest thing that may be an actor's name; no store is asked about a longer one. */
 const NAME_LONGEST = 300;
@@ -16,26 +16,10 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
   return view;
 }
 
-/** Looks for an execution that its job has just promised, one right after the other; further ones come every few milliseconds. */
-const LOOKS_AT_ONCE = 500;
-const LOOK_EVERY_MS = 5;
-/** Beyond, it is on its way all the same: its partition may be moving, or the store be slow. */
-const APPEARS_WITHIN_MS = 2_000;
-
-/**
- * A job answers as soon as its own turn is committed; the execution is created by the next one, a moment later. Whoever is told its name may ask
- * for it at once, so the answer waits that moment.
- */
-export async function appeared(
-  { views, clock }: { views: Pick<Views, 'get'>; clock: Clock },
-  answer: unknown,
-): Promise<{ execution: string }> {
+/** What a job answers to whoever asked for a run, once that run can be read. */
+export async function appeared({ arrived }: Pick<Desk, 'arrived'>, answer: unknown): Promise<{ execution: string }> {
   const { execution } = answer as { execution: string };
-  const until = clock.monotonic() + APPEARS_WITHIN_MS;
-  for (let look = 1; clock.monotonic() < until && !(await views.get(`execution/${execution}`)); look++) {
-    if (look < LOOKS_AT_ONCE) await new Promise<void>(resolve => clock.soon(resolve));
-    else await pause(clock, LOOK_EVERY_MS);
-  }
+  await arrived(`execution/${execution}`);
   return { execution };
 }
 

@@ -43,7 +43,7 @@ export function createRuntime({
   const asked = new Map<number, { question: Question; set: PartitionSet; resolve(value: unknown): void; reject(error: Error): void }>();
   let crossing: Question[] = [];
   let lastId = 0;
-  let listener: (facts: PlacedFact[]) => void = () => {};
+  const listeners: ((facts: PlacedFact[]) => void)[] = [];
   let giveUp: (reason: Error) => void = () => {};
   const gaveUp = new Promise<Error>(resolve => {
     giveUp = resolve;
@@ -109,7 +109,7 @@ export function createRuntime({
         toOthers(set, message);
         break;
       case 'facts':
-        listener(message.facts);
+        for (const listener of listeners) listener(message.facts);
         break;
       case 'log':
         log(message);
@@ -161,8 +161,8 @@ export function createRuntime({
     ask: <K extends Kind>(to: Address<K>, event: Events[K]) => question('ask', to, event),
     tell: <K extends Kind>(to: Address<K>, event: Events[K]) => question('tell', to, event),
     release: async address => void (await question('release', address, { type: 'actor.release' })),
-    onFacts(next) {
-      listener = next;
+    onFacts(listener) {
+      listeners.push(listener);
     },
     async start() {
       try {

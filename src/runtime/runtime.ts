@@ -15,7 +15,7 @@ export interface Runtime {
   tell<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   /** Ends an actor's quarantine. Throws NoSuchActor, Refused when it is in none. */
   release(address: Address): Promise<void>;
-  /** Facts as they are committed, in feed order. An empty list says that some were committed which only the store can show. One listener. */
+  /** Facts as they are committed, in feed order. An empty list says that some were committed which only the store can show. */
   onFacts(listener: (facts: PlacedFact[]) => void): void;
   /** Takes over the partitions and sends what is still owed. Timers do not fire before `arm`. */
   start(): Promise<void>;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Shard } from '../../../actors/shard.ts';
 import type { View } from '../../runtime/document.ts';
-import type { Center } from '../center.ts';
+import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, instant, iso, name, text } from '../fields.ts';
 import { appeared, given, one } from '../lookup.ts';
@@ -56,7 +56,7 @@ export const executionShape = ({ context, value, rev, quarantine }: View<'execut
   rev,
 });
 
-export function executionRoutes(center: Center): Route[] {
+export function executionRoutes(center: Desk): Route[] {
   const { views, runtime } = center;
   return [
     route({

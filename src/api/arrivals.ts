@@ -1,0 +1,42 @@
+/**
+ * Waiting for an actor to be there. A job answers as soon as its own turn is committed; the execution it promises is created by the next one, a moment
+ * later. Whoever is told its name may ask for it at once, so the answer waits that moment.
+ */
+import { type Clock, pause } from '../clock.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Views } from '../runtime/views.ts';
+import type { PlacedFact } from '../store/store.ts';
+
+/** Longest wait; beyond, the actor is on its way all the same. */
+const PATIENCE_MS = 2_000;
+/** Facts may be committed that only the store can show. */
+const LOOK_MS = 100;
+
+/** Resolves once the actor is there, or after two seconds. */
+export type Arrived = (address: `${'execution'}/${string}`) => Promise<void>;
+
+export function createArrivals({
+  runtime,
+  views,
+  clock,
+}: {
+  runtime: Pick<Runtime, 'onFacts'>;
+  views: Pick<Views, 'get'>;
+  clock: Clock;
+}): Arrived {
+  const awaited = new Map<string, Set<AbortController>>();
+  runtime.onFacts((facts: PlacedFact[]) => {
+    if (awaited.size === 0) return;
+    for (const { address } of facts) for (const waiting of awaited.get(address) ?? []) waiting.abort();
+  });
+
+  return async address => {
+    const heard = new AbortController();
+    const waiting = awaited.get(address) ?? new Set();
+    awaited.set(address, waiting.add(heard));
+    const until = clock.monotonic() + PATIENCE_MS;
+    while (!heard.signal.aborted && !(await views.get(address)) && clock.monotonic() < until) await pause(clock, LOOK_MS, heard.signal);
+    waiting.delete(heard);
+    if (waiting.size === 0) awaited.delete(address);
+  };
+}
