@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'bun:test';
+import { createArrivals } from '../../src/api/arrivals.ts';
+import type { Views } from '../../src/runtime/views.ts';
+import type { PlacedFact } from '../../src/store/store.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+
+/** Somebody who waits for `execution/e1`, which is there from this instant on. */
+function awaited(thereFrom: number) {
+  const clock = createManualClock();
+  const get = async () => (clock.monotonic() >= thereFrom ? ({} as never) : undefined);
+  let tell: (facts: PlacedFact[]) => void = () => {};
+  const arrived = createArrivals({
+    clock,
+    views: { get } as Pick<Views, 'get'>,
+    runtime: {
+      onFacts(listener) {
+        tell = listener;
+      },
+    },
+  });
+  let isThere = false;
+  void arrived('execution/e1').then(() => {
+    isThere = true;
+  });
+  const fact = (address: string) => tell([{ address, rev: 1, place: 0, at: 0, type: 'execution.created', data: {}, cursor: 'c' }]);
+  return { clock, fact, isThere: () => isThere };
+}
+
+describe('an actor that is waited for', () => {
+  test('has arrived with its first fact, and with no fact of another', async () => {
+    const { clock, fact, isThere } = awaited(Number.POSITIVE_INFINITY);
+    fact('execution/e2');
+    await clock.settle();
+    expect(isThere()).toBe(false);
+    fact('execution/e1');
+    await clock.settle();
+    expect(isThere()).toBe(true);
+  });
+
+  test('has arrived when the store shows it, where its fact is never told', async () => {
+    const { clock, isThere } = awaited(300);
+    await clock.advance(299);
+    expect(isThere()).toBe(false);
+    await clock.advance(1);
+    expect(isThere()).toBe(true);
+  });
+
+  test('is given up after two seconds', async () => {
+    const { clock, isThere } = awaited(Number.POSITIVE_INFINITY);
+    await clock.advance(1_999);
+    expect(isThere()).toBe(false);
+    await clock.advance(1);
+    expect(isThere()).toBe(true);
+  });
+});
