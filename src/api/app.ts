@@ -7,6 +7,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { Unauthorized } from './answers.ts';
 import { createArrivals } from './arrivals.ts';
 import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
@@ -16,16 +17,34 @@ import { createTurns } from './in-turn.ts';
 import { isForeign } from './origin.ts';
 import { parse } from './parse.ts';
 import type { Center } from './center.ts';
-import { ACCESS, type ApiContext, type Call, type Route, type Surroundings } from './routes.ts';
+import { referenceRoutes } from './reference/routes.ts';
+import { ACCESS, type ApiContext, type Call, type Route, type Surface, type Surroundings } from './routes.ts';
 import { v1Routes } from './v1/routes.ts';
 
 export type Api = Hono<{ Bindings: Surroundings }>;
 
-/** All routes in the order in which they are tried: `extra` are those of agents, sockets and feed. */
-export function allRoutes(center: Center, extra: readonly Route[] = []): Route[] {
+/** The doors to the product. `extra` are native routes that need more than a Center: those of feed and output. A further dialect is one more entry. */
+export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
   const desk = { ...center, inTurn: createTurns(), arrived: createArrivals(center) };
-  return [...extra, ...v1Routes(desk), ...elasticjobRoutes(desk)];
+  const surfaces: Surface[] = [
+    {
+      name: 'Troupe',
+      says: 'The native surface, and the sockets.',
+      routes: [...extra, ...v1Routes(desk), ...referenceRoutes(() => surfaces)],
+    },
+    {
+      name: 'ElasticJob-Cloud',
+      says: 'The REST dialect of ElasticJob-Cloud: its paths, field names and success bodies; errors as everywhere here.',
+      routes: elasticjobRoutes(desk),
+      unauthorized: Unauthorized,
+    },
+  ];
+  return surfaces;
 }
+
+/** All routes in the order in which they are tried. */
+export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] =>
+  surfacesOf(center, extra).flatMap(({ routes }) => routes);
 
 /** Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not say who may call it. */
 export function createApp({ center, extra }: { center: Center; extra?: readonly Route[] }): Api {

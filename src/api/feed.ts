@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { type Feed, FeedFull } from '../feed/feed.ts';
 import type { Ids } from '../ids.ts';
+import { moment } from './answers.ts';
 import { type Auth, tokenIn } from './auth.ts';
 import { answerTo, Problem } from './errors.ts';
-import { FeedQuery, filterOf } from './feed/frames.ts';
+import { FeedFrame, FeedQuery, filterOf } from './feed/frames.ts';
 import { watchBySocket } from './feed/socket.ts';
 import { streamFeed } from './feed/sse.ts';
 import { createTickets } from './feed/tickets.ts';
@@ -38,6 +39,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
     path: '/v1/feed',
     access: 'user',
     says: 'Facts as they happen, as server-sent events; as a WebSocket with the same query.',
+    answers: { 'text/event-stream': FeedFrame },
     query: FeedQuery,
     async handle({ query, c }) {
       if (!c.req.header('accept')?.includes('text/event-stream')) {
@@ -53,6 +55,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
     path: '/v1/feed/tickets',
     access: 'user',
     says: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
+    answers: z.object({ ticket: z.string(), expiresAt: moment() }),
     body: z.strictObject({}).optional(),
     status: 201,
     handle({ c }) {

@@ -67,14 +67,17 @@ const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d
 
 /** ISO 8601 with a zone (a date alone is midnight UTC) -> epoch ms. */
 export const instant = () =>
-  z.string(instantRule).transform((value, context) => {
-    // A plus sign in a query that was not encoded arrives as a space.
-    const written = value.replace(' ', '+');
-    const at = INSTANT.test(written) ? Date.parse(written) : Number.NaN;
-    if (!Number.isNaN(at)) return at;
-    context.issues.push({ code: 'custom', input: value, message: instantRule });
-    return z.NEVER;
-  });
+  z
+    .string(instantRule)
+    .transform((value, context) => {
+      // A plus sign in a query that was not encoded arrives as a space.
+      const written = value.replace(' ', '+');
+      const at = INSTANT.test(written) ? Date.parse(written) : Number.NaN;
+      if (!Number.isNaN(at)) return at;
+      context.issues.push({ code: 'custom', input: value, message: instantRule });
+      return z.NEVER;
+    })
+    .meta({ told: { type: 'string', format: 'date-time', description: 'an instant with its zone; a date alone is midnight UTC' } });
 
 /** A whole number as a query spells it. */
 export const digits = (min: number, max: number) => {
@@ -83,21 +86,29 @@ export const digits = (min: number, max: number) => {
     .string(rule)
     .regex(/^\d{1,15}$/, rule)
     .transform(Number)
-    .refine(value => value >= min && value <= max, rule);
+    .refine(value => value >= min && value <= max, rule)
+    .meta({ told: { type: 'integer', minimum: min, maximum: max } });
 };
 
 /** `true` or `false` as a query spells it; the bare word (`?kill`) is true. */
-export const queryFlag = () => z.enum(['true', 'false', ''], 'true or false').transform(value => value !== 'false');
+export const queryFlag = () =>
+  z
+    .enum(['true', 'false', ''], 'true or false')
+    .transform(value => value !== 'false')
+    .meta({ told: { type: 'boolean' } });
 
 /** One or several of the values, separated by commas. */
 export const choices = <const T extends readonly [string, ...string[]]>(values: T) => {
   const rule = `one or more of ${values.join(', ')}, separated by commas`;
-  return z.string(rule).transform((value, context) => {
-    const chosen = value.split(',').map(word => word.trim());
-    if (chosen.every(word => values.includes(word))) return chosen as T[number][];
-    context.issues.push({ code: 'custom', input: value, message: rule });
-    return z.NEVER;
-  });
+  return z
+    .string(rule)
+    .transform((value, context) => {
+      const chosen = value.split(',').map(word => word.trim());
+      if (chosen.every(word => values.includes(word))) return chosen as T[number][];
+      context.issues.push({ code: 'custom', input: value, message: rule });
+      return z.NEVER;
+    })
+    .meta({ told: { type: 'array', items: { type: 'string', enum: [...values] } } });
 };
 
 export const iso = <T extends number | null>(at: T): T extends null ? null : string =>

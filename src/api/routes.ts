@@ -52,12 +52,30 @@ export interface Route {
   query?: z.ZodType;
   /** JSON by this schema. */
   body?: z.ZodType;
+  /** The body is a patch (RFC 7396) of what this schema takes as a whole. */
+  patches?: z.ZodType;
+  /** What the reference tells of the body where `body` leaves a part of it to the handler. */
+  bodyTold?: z.ZodType;
+  /** It starts something, and heeds Idempotency-Key. */
+  takesKey?: true;
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;
+  /** What success says: JSON by this schema, no body (null), or texts by their type; of a stream the schema is that of one piece. */
+  answers: z.ZodType | null | Record<string, z.ZodType>;
   /** What success is called; 200 unless said. 204 sends no body. */
   status?: 200 | 201 | 202 | 204;
   /** Resolves to what is sent as JSON, or to a whole Response. Rejects with what `errors.ts` knows. */
   handle(call: Call<never, never, never>): unknown;
+}
+
+/** Routes of one kind: a door to the same actors, in its own words. */
+export interface Surface {
+  name: string;
+  /** A sentence or two for the reference. */
+  says: string;
+  routes: Route[];
+  /** What 401 says where clients know another body than ours. */
+  unauthorized?: z.ZodType;
 }
 
 /** Declares a route; parameters, query and body of the call get their types from it. */

@@ -1,16 +1,19 @@
 /** Which socket is served where: agents at `/v1/agents`, watchers at `/v1/feed`. For `listen`. */
 import type { AgentHub } from './agents.ts';
 import type { FeedDoor } from './feed.ts';
+import type { SOCKETS } from './socket-paths.ts';
 import type { ListenParts } from './sockets.ts';
 
 export function createUpgrades({ hub, feed }: { hub: Pick<AgentHub, 'accept'>; feed: Pick<FeedDoor, 'upgrade'> }): ListenParts['upgrade'] {
+  // By the type no socket is served that the reference does not tell of, nor the other way round.
+  const served: Record<keyof typeof SOCKETS, ListenParts['upgrade']> = {
+    '/v1/feed': request => feed.upgrade(request),
+    // Agents are programs; a page that dials here on behalf of whoever looks at it is not one.
+    '/v1/agents': (request, peer) => (request.headers.has('origin') ? Response.json(NO_BROWSERS, { status: 403 }) : hub.accept(peer)),
+  };
   return (request, peer) => {
     const { pathname } = new URL(request.url);
-    if (pathname === '/v1/feed') return feed.upgrade(request);
-    if (pathname !== '/v1/agents') return undefined;
-    // Agents are programs; a page that dials here on behalf of whoever looks at it is not one.
-    if (request.headers.has('origin')) return Response.json(NO_BROWSERS, { status: 403 });
-    return hub.accept(peer);
+    return Object.hasOwn(served, pathname) ? served[pathname as keyof typeof SOCKETS](request, peer) : undefined;
   };
 }
 

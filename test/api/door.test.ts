@@ -15,6 +15,7 @@ const failing = (error: Error): Route[] => [
     path: '/v1/fails',
     access: 'public',
     says: 'Fails.',
+    answers: null,
     handle() {
       throw error;
     },
@@ -46,7 +47,9 @@ describe('the table of routes', () => {
     const open = allRoutes(center).filter(({ access }) => access !== 'user');
     expect(open.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
       'GET /v1/health',
+      'GET /v1/openapi.json',
       'GET /v1/ready',
+      'GET /v1/reference',
       'POST /api/login',
       'POST /v1/login',
     ]);

@@ -1,6 +1,6 @@
 /** The front door on the real runtime, a memory store and a clock moved by hand. */
 import { createHash } from 'node:crypto';
-import { createApp } from '../../src/api/app.ts';
+import { createApp, surfacesOf } from '../../src/api/app.ts';
 import { createAuth } from '../../src/api/auth.ts';
 import type { Center } from '../../src/api/center.ts';
 import type { Passwords } from '../../src/api/passwords.ts';
@@ -9,6 +9,7 @@ import { readConfig } from '../../src/config.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 import { aWorld } from '../support/world.ts';
+import { createJudge, type Judge } from './reference-support.ts';
 
 export interface Line {
   level: 'info' | 'warn' | 'error';
@@ -28,6 +29,14 @@ const cheapPasswords: Passwords = {
   verify: async (password, hash) => hash === (await cheapPasswords.hash(password)),
   nobodys: '',
 };
+
+/** Of the doors without routes of their own, which all have the same reference. */
+let commonJudge: Judge | undefined;
+function judgeOf(center: Center, extra: Route[]): Judge {
+  if (extra.length > 0) return createJudge(surfacesOf(center, extra));
+  commonJudge ??= createJudge(surfacesOf(center));
+  return commonJudge;
+}
 
 export const json = { 'Content-Type': 'application/json' };
 
@@ -58,13 +67,19 @@ export async function aDoor({
   const center: Center = { ...world, config, auth, log, ...change };
   const app = createApp({ center, extra });
 
-  /** Sends a body as JSON unless it is a text, which goes as it is. */
+  const { judge } = judgeOf(center, extra);
+
+  /** Sends a body as JSON unless it is a text, which goes as it is. Throws for an answer that is not what the reference tells. */
   async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = json) {
     const init = body === undefined ? { method } : { method, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
     const response = await app.request(path, { headers, ...init }, { address: '10.0.0.9' });
     const text = await response.text();
     await world.settled();
-    return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : parsed(text) };
+    const answer = { status: response.status, headers: response.headers, text, body: text === '' ? undefined : parsed(text) };
+    const type = response.headers.get('content-type')?.split(';')[0] ?? '';
+    const wrong = judge(method, path, { status: answer.status, type, body: answer.body });
+    if (wrong !== undefined) throw new Error(`the reference tells otherwise: ${wrong}`);
+    return answer;
   }
   return {
     ...world,

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import type { Clock } from '../../clock.ts';
 import { ArtifactError } from '../ports.ts';
-import { checkUrl, type HostRules } from './addresses.ts';
-import { fetchFile } from './file.ts';
+import { checkUrl } from './addresses.ts';
 import type { Answer, Fetch } from './http.ts';
 import type { ArtifactLimits } from './limits.ts';
 
@@ -18,14 +17,14 @@ export interface Wanted {
 }
 
 export type Downloaded =
-  | { changed: false; etag: string | undefined; lastModified: string | undefined }
+  | { changed: false }
   | { changed: true; sha256: string; bytes: number; etag: string | undefined; lastModified: string | undefined };
 
 export interface Downloader {
   clock: Clock;
   fetch: Fetch;
   limits: ArtifactLimits;
-  rules: HostRules;
+  allowHosts: string[] | undefined;
 }
 
 /** Writes to `file`, which must not exist; it does not exist either when this throws. Throws ArtifactError, or the signal's reason. */
@@ -34,15 +33,14 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
   try {
     const answer = await follow(by, wanted, timer.signal);
     try {
-      const said = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };
-      if (answer.status === 304) return { changed: false, ...said };
+      if (answer.status === 304) return { changed: false };
       const { sha256, bytes } = await save(by, answer, file, timer.progress);
       if (wanted.sha256 !== undefined && wanted.sha256.toLowerCase() !== sha256) {
         throw new ArtifactError('digest', `${shown(wanted.url)} has the sha256 ${sha256}, expected ${wanted.sha256.toLowerCase()}`, {
           transient: false,
         });
       }
-      return { changed: true, sha256, bytes, ...said };
+      return { changed: true, sha256, bytes, etag: answer.header('etag'), lastModified: answer.header('last-modified') };
     } finally {
       answer.cancel();
     }
@@ -56,17 +54,15 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
 }
 
 async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
-  let url = addressOf(wanted.url);
-  // Whether a copy is still it, only the app host knows: caches on the way have to ask it. How often that is done is the app's own setting.
-  const headers: Record<string, string> = { 'cache-control': 'no-cache' };
+  let url = parse(wanted.url);
+  const headers: Record<string, string> = {};
   if (wanted.etag !== undefined) headers['if-none-match'] = wanted.etag;
-  if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;
-  const isConditional = wanted.etag !== undefined || wanted.lastModified !== undefined;
+  else if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;
   for (let hop = 0; ; hop++) {
-    checkUrl(url, by.rules, hop);
-    const answer = await (url.protocol === 'file:' ? fetchFile : by.fetch)(url, { headers, signal });
+    checkUrl(url, by.allowHosts);
+    const answer = await by.fetch(url, { headers, signal });
     const { status } = answer;
-    if (status === 200 || (status === 304 && isConditional)) return answer;
+    if (status === 200 || (status === 304 && Object.keys(headers).length > 0)) return answer;
     answer.cancel();
     const location = answer.header('location');
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
@@ -78,7 +74,7 @@ async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Prom
         transient: false,
       });
     }
-    url = addressOf(location, url);
+    url = parse(location, url);
   }
 }
 
@@ -138,8 +134,7 @@ function limitTime({ clock, limits }: Downloader, signal: AbortSignal) {
   };
 }
 
-/** Throws ArtifactError. */
-export function addressOf(url: string, base?: URL): URL {
+function parse(url: string, base?: URL): URL {
   try {
     return new URL(url, base);
   } catch (cause) {

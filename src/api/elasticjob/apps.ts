@@ -1,10 +1,12 @@
 /** `/api/app`: publish, modify, look, enable, disable, delete. */
 import { z } from 'zod';
+import { done } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { queryFlag } from '../fields.ts';
 import { all, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { appJson, changesOf, configOf, ModifyBody, PublishBody } from './app-body.ts';
+import { App } from './answers.ts';
 
 /** `?kill=true`: what runs is ended, too. */
 export const KillQuery = z.object({ kill: queryFlag().optional() });
@@ -15,6 +17,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app',
     access: 'user',
     says: 'Publishes an app.',
+    answers: done(),
     body: PublishBody,
     async handle({ body }) {
       const config = configOf(body, center.config);
@@ -27,6 +30,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app',
     access: 'user',
     says: 'Changes the given fields of an app; null puts one back to its default.',
+    answers: done(),
     body: ModifyBody,
     handle: ({ body }) =>
       center.inTurn(`app/${body.appName}`, async () => {
@@ -41,6 +45,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app/list',
     access: 'user',
     says: 'All apps, by name.',
+    answers: z.array(App),
     handle: async () => (await all(center.views, 'app', { order: 'name' })).map(view => appJson(view.context.config)),
   }),
   route({
@@ -48,6 +53,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app/:appName',
     access: 'user',
     says: 'One app.',
+    answers: App,
     handle: async ({ params }) => appJson((await one(center.views, 'app', params.appName)).context.config),
   }),
   route({
@@ -55,6 +61,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app/:appName/disable',
     access: 'user',
     says: 'Is the app disabled?',
+    answers: z.boolean(),
     handle: async ({ params }) => (await one(center.views, 'app', params.appName)).value !== 'enabled',
   }),
   route({
@@ -62,6 +69,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app/:appName/disable',
     access: 'user',
     says: 'Its jobs start nothing new.',
+    answers: done(),
     query: KillQuery,
     async handle({ params, query }) {
       const { address } = await one(center.views, 'app', params.appName);
@@ -74,6 +82,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app/:appName/enable',
     access: 'user',
     says: 'Its jobs start again.',
+    answers: done(),
     async handle({ params }) {
       const { address } = await one(center.views, 'app', params.appName);
       await center.runtime.ask(address, { type: 'app.enable' });
@@ -85,6 +94,7 @@ export const appRoutes = (center: Desk): Route[] => [
     path: '/api/app/:appName',
     access: 'user',
     says: 'Deregisters its jobs, then forgets the app.',
+    answers: done(),
     async handle({ params }) {
       const { address } = await one(center.views, 'app', params.appName);
       await center.runtime.ask(address, { type: 'app.delete' });

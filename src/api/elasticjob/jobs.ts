@@ -1,6 +1,8 @@
 /** `/api/job`: register, update, deregister, trigger, enable, disable, look. */
 
+import { z } from 'zod';
 import { statusOf } from '../../../actors/job.ts';
+import { done } from '../answers.ts';
 import type { Center, Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { name } from '../fields.ts';
@@ -11,6 +13,7 @@ import { type Route, route } from '../routes.ts';
 import { KillQuery } from './apps.ts';
 import { JobBody, meaningOf } from './job-body.ts';
 import { jobJson } from './job-json.ts';
+import { Job } from './answers.ts';
 
 const fields: FieldNames = {
   app: 'appName',
@@ -33,6 +36,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/register',
     access: 'user',
     says: 'Registers a job of a published app.',
+    answers: done(),
     body: JobBody,
     async handle({ body }) {
       const { pool } = center.config;
@@ -46,6 +50,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/update',
     access: 'user',
     says: 'Registers a job anew under its name; what only /v1 can set stays.',
+    answers: done(),
     body: JobBody,
     handle: ({ body }) =>
       center.inTurn(`job/${body.jobName}`, async () => {
@@ -60,6 +65,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/deregister',
     access: 'user',
     says: 'Forgets the job named by the body and ends what of it runs.',
+    answers: done(),
     body: NameBody,
     bodyIsName: true,
     handle: ({ body }) => deregister(center, body),
@@ -69,6 +75,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/:jobName/deregister',
     access: 'user',
     says: 'Forgets a job and ends what of it runs.',
+    answers: done(),
     handle: ({ params }) => deregister(center, params.jobName),
   }),
   route({
@@ -76,6 +83,8 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/trigger',
     access: 'user',
     says: 'Runs the job named by the body now; while it runs, once more afterwards.',
+    answers: done(),
+    takesKey: true,
     body: NameBody,
     bodyIsName: true,
     async handle({ body, key }) {
@@ -90,6 +99,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/jobs',
     access: 'user',
     says: 'All jobs, by name.',
+    answers: z.array(Job),
     handle: async () => (await all(center.views, 'job', { order: 'name' })).map(view => jobJson(view.context.config)),
   }),
   route({
@@ -97,6 +107,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/jobs/:jobName',
     access: 'user',
     says: 'One job.',
+    answers: Job,
     handle: async ({ params }) => jobJson((await jobOf(center, params.jobName)).context.config),
   }),
   route({
@@ -104,6 +115,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/:jobName/disable',
     access: 'user',
     says: 'Is the job, or its app, disabled?',
+    answers: z.boolean(),
     async handle({ params }) {
       const job = await jobOf(center, params.jobName);
       if (!['idle', 'running'].includes(statusOf(job.context, job.value))) return true;
@@ -116,6 +128,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/:jobName/disable',
     access: 'user',
     says: 'The job starts nothing new.',
+    answers: done(),
     query: KillQuery,
     async handle({ params, query }) {
       const { address } = await jobOf(center, params.jobName);
@@ -128,6 +141,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     path: '/api/job/:jobName/enable',
     access: 'user',
     says: 'The job starts again when it is due.',
+    answers: done(),
     async handle({ params }) {
       const { address } = await jobOf(center, params.jobName);
       await center.runtime.ask(address, { type: 'job.enable' });

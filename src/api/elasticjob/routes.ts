@@ -19,7 +19,9 @@ export const elasticjobRoutes = (center: Desk): Route[] => [
     path: '/api/login',
     access: 'public',
     says: 'Gives a token for user and password.',
+    answers: z.object({ accessToken: z.string() }),
     body: LoginBody,
+    bodyTold: z.object({ username: z.string(), password: z.string() }),
     async handle({ body, address }) {
       if (center.config.auth === 'on' && (body.username === '' || body.password === '')) {
         throw new Problem('unauthorized', 'user or password is wrong');

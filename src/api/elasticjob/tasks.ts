@@ -1,10 +1,12 @@
 /** `/api/job/tasks`: what waits, what runs, and what waits because its host was lost. */
+import { z } from 'zod';
 import type { ExecutionContext } from '../../../actors/execution.ts';
 import { taskId } from '../../../actors/run-spec.ts';
 import { isLive, type Shard } from '../../../actors/shard.ts';
 import type { Center } from '../center.ts';
 import { all } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
+import { FailoverTask, ReadyTask, RunningTask } from './answers.ts';
 
 const metaInfo = (execution: ExecutionContext, shard: Shard) => ({ jobName: execution.job, shardingItems: [shard.item] });
 
@@ -40,6 +42,7 @@ export function taskRoutes(center: Center): Route[] {
       path: '/api/job/tasks/ready',
       access: 'user',
       says: 'Jobs that wait to run, and how many times.',
+      answers: z.array(ReadyTask),
       async handle() {
         const times = new Map<string, number>();
         for (const { job } of await executions(['pending'])) times.set(job, (times.get(job) ?? 0) + 1);
@@ -51,6 +54,7 @@ export function taskRoutes(center: Center): Route[] {
       path: '/api/job/tasks/running',
       access: 'user',
       says: 'Shards that run.',
+      answers: z.array(RunningTask),
       handle: async () => (await executions(['running', 'cancelling'])).flatMap(running),
     }),
     route({
@@ -58,6 +62,7 @@ export function taskRoutes(center: Center): Route[] {
       path: '/api/job/tasks/failover',
       access: 'user',
       says: 'Shards that lost their host and wait for another one.',
+      answers: z.array(FailoverTask),
       handle: async () => (await executions(['running'])).flatMap(failover),
     }),
   ];

@@ -1,8 +1,9 @@
 /** Facts as they go over the wire, and what a watcher may ask for. */
 import { z } from 'zod';
 import type { FeedFilter } from '../../feed/filter.ts';
-import type { FeedFrame } from '../../feed/watching.ts';
+import type { FeedFrame as Frame } from '../../feed/watching.ts';
 import type { PlacedFact } from '../../store/store.ts';
+import { Fact } from '../v1/answers/things.ts';
 
 const text = z.string('a text').min(1, 'at least one character').max(300, 'at most 300 characters').optional();
 
@@ -16,6 +17,17 @@ export const FeedQuery = z.strictObject({
   host: text,
   execution: text,
 });
+
+/** What a browser says first. */
+export const TicketFrame = z.object({ type: z.literal('ticket'), ticket: z.string().max(200) });
+
+/** What a watcher is sent. The second kind comes first, where facts behind `after` are no longer kept. */
+export const FeedFrame = z
+  .union([
+    Fact,
+    z.object({ type: z.literal('feed.truncated'), data: z.object({ from: z.string().describe('cursor of the oldest kept') }) }),
+  ])
+  .meta({ id: 'FeedFrame' });
 
 export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQuery>): FeedFilter {
   return {
@@ -36,7 +48,7 @@ export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQu
 /** One fact goes to many watchers: its text is made once. */
 const texts = new WeakMap<PlacedFact, string>();
 
-export function textOf(frame: FeedFrame): string {
+export function textOf(frame: Frame): string {
   if (!('cursor' in frame)) return JSON.stringify(frame);
   const known = texts.get(frame);
   if (known !== undefined) return known;

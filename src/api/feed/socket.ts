@@ -4,14 +4,13 @@
  *   opened with a token in a header ------------------> watching ---> closed: 4008 and the last cursor (slow), 4001 (login ended), 1001 (stop)
  *   opened by a browser --first frame: a ticket-----> /
  */
-import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { Watcher } from '../../feed/watching.ts';
 import { BadCursor } from '../../store/store.ts';
 import type { Socket, SocketHandlers } from '../sockets.ts';
-import { textOf } from './frames.ts';
+import { textOf, TicketFrame } from './frames.ts';
 
 /** Largest frame taken from a watcher. */
 export const WATCHER_FRAME_MAX = 64 * 1024;
@@ -22,8 +21,6 @@ const ROOM_BYTES = 256 * 1024;
 export const TICKET_WAIT_MS = 10_000;
 /** Between looks whether the login is still good. */
 export const RECHECK_MS = 30_000;
-
-const TicketFrame = z.object({ type: z.literal('ticket'), ticket: z.string().max(200) });
 
 export function watchBySocket(parts: {
   feed: Pick<Feed, 'follow'>;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import type { View } from '../../runtime/document.ts';
 import { checkAppUrl } from '../app-url.ts';
+import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { choices, command, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
 import { given, one } from '../lookup.ts';
@@ -10,6 +11,7 @@ import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched, taking } from './patch.ts';
+import { App } from './answers/things.ts';
 
 const digest = '64 hex digits';
 
@@ -74,6 +76,7 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps',
       access: 'user',
       says: 'Apps by name.',
+      answers: listOf(App),
       query: ListQuery,
       async handle({ query }): Promise<Page<unknown>> {
         const page = await views.list('app', { ...given(query), order: 'name' });
@@ -85,6 +88,7 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps',
       access: 'user',
       says: 'Publishes an app.',
+      answers: App,
       body: AppBody,
       status: 201,
       async handle({ body }) {
@@ -98,6 +102,7 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps/:name',
       access: 'user',
       says: 'One app.',
+      answers: App,
       handle: ({ params }) => shapeOf(params.name),
     }),
     route({
@@ -105,7 +110,9 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps/:name',
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
+      answers: App,
       body: PatchBody,
+      patches: AppBody,
       handle: ({ body, params }) =>
         center.inTurn(`app/${params.name}`, async () => {
           const before = await shapeOf(params.name);
@@ -121,6 +128,7 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps/:name',
       access: 'user',
       says: 'Deregisters its jobs, then forgets the app.',
+      answers: null,
       status: 204,
       async handle({ params }) {
         const { address } = await one(views, 'app', params.name);
@@ -132,6 +140,7 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps/:name/enable',
       access: 'user',
       says: 'Its jobs start again.',
+      answers: App,
       handle: ({ params }) => turn(params.name, { type: 'app.enable' }),
     }),
     route({
@@ -139,6 +148,7 @@ export function appRoutes(center: Desk): Route[] {
       path: '/v1/apps/:name/disable',
       access: 'user',
       says: 'Its jobs start nothing new; with kill=true what runs is ended.',
+      answers: App,
       query: KillQuery,
       handle: ({ params, query }) => turn(params.name, { type: 'app.disable', kill: query.kill }),
     }),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Shard } from '../../../actors/shard.ts';
 import type { View } from '../../runtime/document.ts';
+import { listOf, type Told } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, instant, iso, name, text } from '../fields.ts';
@@ -9,6 +10,7 @@ import { appeared, given, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
 import { type Page, pageOf, paging } from './paging.ts';
+import { Execution, Started } from './answers/execution.ts';
 
 const ListQuery = z.object({
   ...paging,
@@ -38,7 +40,7 @@ const shardShape = (shard: Shard) => ({
   past: shard.past.map(past => ({ ...past, startedAt: iso(past.startedAt), finishedAt: iso(past.finishedAt) })),
 });
 
-export const executionShape = ({ context, value, rev, quarantine }: View<'execution'>) => ({
+export const executionShape = ({ context, value, rev, quarantine }: View<'execution'>): Told<typeof Execution> => ({
   id: context.id,
   job: context.job,
   trigger: context.trigger,
@@ -64,6 +66,7 @@ export function executionRoutes(center: Desk): Route[] {
       path: '/v1/executions',
       access: 'user',
       says: 'Executions, newest first.',
+      answers: listOf(Execution),
       query: ListQuery,
       async handle({ query: { job, host, ...query } }): Promise<Page<unknown>> {
         const found = host === undefined ? undefined : await findHost(views, host);
@@ -76,6 +79,7 @@ export function executionRoutes(center: Desk): Route[] {
       path: '/v1/executions/:id',
       access: 'user',
       says: 'One execution.',
+      answers: Execution,
       handle: async ({ params }) => executionShape(await one(views, 'execution', params.id)),
     }),
     route({
@@ -83,6 +87,7 @@ export function executionRoutes(center: Desk): Route[] {
       path: '/v1/executions/:id/cancel',
       access: 'user',
       says: 'Ends an execution; the answer shows it on its way.',
+      answers: Execution,
       status: 202,
       async handle({ params, user }) {
         const { address } = await one(views, 'execution', params.id);
@@ -95,6 +100,8 @@ export function executionRoutes(center: Desk): Route[] {
       path: '/v1/executions/:id/retry',
       access: 'user',
       says: 'Runs the job of an ended execution again, as a new execution.',
+      answers: Started,
+      takesKey: true,
       status: 202,
       async handle({ params, key }) {
         const { context, value } = await one(views, 'execution', params.id);

@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import { actors, type Kind } from '../../../actors/index.ts';
 import { nearest } from '../../nearest.ts';
+import { listOf } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso } from '../fields.ts';
 import { notFound } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
+import { Fact } from './answers/things.ts';
 
 const Query = z.object({ limit: paging.limit, cursor: paging.cursor, after: paging.cursor });
 
@@ -19,6 +21,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     path: '/v1/history/:kind/:name',
     access: 'user',
     says: 'Every fact of one actor, oldest first, behind `after`.',
+    answers: listOf(Fact),
     query: Query,
     async handle({ params: { kind, name }, query: { limit, after, cursor } }) {
       if (!isKind(kind)) {

@@ -3,12 +3,14 @@ import { z } from 'zod';
 import { freeOf } from '../../../actors/placement.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
+import { listOf, type Told } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choices, iso, name } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
 import { type Page, pageOf, paging } from './paging.ts';
+import { Host } from './answers/things.ts';
 
 const ListQuery = z.object({
   ...paging,
@@ -20,7 +22,7 @@ const ListQuery = z.object({
 export const amounts = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
 /** `now`: a host in session is being heard of. */
-function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | undefined, now: number) {
+function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | undefined, now: number): Told<typeof Host> {
   const { capabilities: can } = context;
   const ledger = pool?.context.hosts[context.id];
   return {
@@ -64,6 +66,7 @@ export function hostRoutes(center: Center): Route[] {
       path: `/v1/hosts/:id/${type.slice('host.'.length)}`,
       access: 'user',
       says,
+      answers: Host,
       async handle({ params }: { params: { id: string } }) {
         const { address, context } = await findHost(views, params.id);
         await runtime.ask(address, { type });
@@ -77,6 +80,7 @@ export function hostRoutes(center: Center): Route[] {
       path: '/v1/hosts',
       access: 'user',
       says: 'Hosts by id.',
+      answers: listOf(Host),
       query: ListQuery,
       async handle({ query: { pool, ...query } }): Promise<Page<unknown>> {
         const page = await views.list('host', { ...given({ ...query, parent: pool }), order: 'name' });
@@ -91,6 +95,7 @@ export function hostRoutes(center: Center): Route[] {
       path: '/v1/hosts/:id',
       access: 'user',
       says: 'One host, by id or by a name that only one has.',
+      answers: Host,
       handle: async ({ params }) => shapeOf(await findHost(views, params.id)),
     }),
     turn('host.drain', 'The host gets nothing new.'),

@@ -13,9 +13,9 @@ import { taking } from './patch.ts';
 const SCHEDULES_MAX = 100;
 const ENV_MAX = 500;
 
-const Cron = z.strictObject({ type: z.literal('cron'), cron: text(1_000, 1), timeZone: text(100).optional() });
+export const Cron = z.strictObject({ type: z.literal('cron'), cron: text(1_000, 1), timeZone: text(100).optional() });
 /** Types only; what they mean together the schedule itself judges. */
-const Calendar = z.strictObject({
+export const Calendar = z.strictObject({
   type: z.literal('calendar'),
   id: text(100).optional(),
   enabled: z.union([z.literal(0), z.literal(1)], '0 or 1').optional(),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
 import { isTimeZone } from '../../../actors/schedule.ts';
+import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, name } from '../fields.ts';
@@ -13,6 +14,8 @@ import { KillQuery } from './apps.ts';
 import { configOf, JobBody, jobShape } from './job-body.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched } from './patch.ts';
+import { Started } from './answers/execution.ts';
+import { Job } from './answers/job.ts';
 
 const fields: FieldNames = { app: 'app', pool: 'pool', schedule: (place, issue) => `schedules[${place}].${issue}` };
 
@@ -54,6 +57,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs',
       access: 'user',
       says: 'Jobs by name.',
+      answers: listOf(Job),
       query: ListQuery,
       async handle({ query: { app, ...query } }): Promise<Page<unknown>> {
         const page = await views.list('job', { ...given({ ...query, parent: app }), order: 'name' });
@@ -65,6 +69,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs',
       access: 'user',
       says: 'Registers a job.',
+      answers: Job,
       body: JobBody,
       status: 201,
       async handle({ body }) {
@@ -77,6 +82,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name',
       access: 'user',
       says: 'One job.',
+      answers: Job,
       handle: ({ params }) => shapeOf(params.name),
     }),
     route({
@@ -84,7 +90,9 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name',
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
+      answers: Job,
       body: PatchBody,
+      patches: JobBody,
       handle: ({ body: patch, params }) =>
         center.inTurn(`job/${params.name}`, async () => {
           const view = await jobOf(center, params.name);
@@ -100,6 +108,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name',
       access: 'user',
       says: 'Forgets a job and ends what of it runs.',
+      answers: null,
       status: 204,
       async handle({ params }) {
         const { address } = await jobOf(center, params.name);
@@ -111,6 +120,8 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name/trigger',
       access: 'user',
       says: 'Runs a job now. The same Idempotency-Key gives the same execution.',
+      answers: Started,
+      takesKey: true,
       status: 202,
       async handle({ params, key }) {
         const { address } = await jobOf(center, params.name);
@@ -122,6 +133,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name/enable',
       access: 'user',
       says: 'The job starts again when it is due.',
+      answers: Job,
       handle: ({ params }) => turn(params.name, { type: 'job.enable' }),
     }),
     route({
@@ -129,6 +141,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name/disable',
       access: 'user',
       says: 'The job starts nothing new; with kill=true what runs is ended.',
+      answers: Job,
       query: KillQuery,
       handle: ({ params, query }) => turn(params.name, { type: 'job.disable', kill: query.kill }),
     }),
@@ -137,6 +150,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name/release',
       access: 'user',
       says: 'Ends the quarantine of a job.',
+      answers: Job,
       async handle({ params }) {
         const { address } = await jobOf(center, params.name);
         await runtime.release(address);

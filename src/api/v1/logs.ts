@@ -10,6 +10,7 @@ import { type Route, route } from '../routes.ts';
 import { STREAMED } from '../sockets.ts';
 import { followOutput, type Line } from './logs/follow.ts';
 import { readAfter } from './logs/after.ts';
+import { OutputLine } from './answers/execution.ts';
 
 /** Streams that follow at once; a further one is 429. */
 export const FOLLOWERS_MAX = 500;
@@ -45,6 +46,7 @@ export function logRoutes(parts: LogParts): Route[] {
     path: '/v1/executions/:id/logs',
     access: 'user',
     says: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
+    answers: { 'application/x-ndjson': OutputLine, 'text/plain': z.string() },
     query: Query,
     async handle({ params: { id }, query, c }) {
       const view = await one(views, 'execution', id);

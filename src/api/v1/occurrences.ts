@@ -1,12 +1,14 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { z } from 'zod';
 import { NoSuchActor } from '../../runtime/errors.ts';
+import { listOf, moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choice, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
 import { countVerdicts, occurrencesOf, type Place } from './stretches.ts';
+import { Occurrence, Summary } from './answers/job.ts';
 
 const Query = z.object({
   ...paging,
@@ -16,12 +18,15 @@ const Query = z.object({
   summary: queryFlag().default(false),
 });
 
+const kept = { keptAfter: moment().optional().describe('due times up to here are no longer kept') };
+
 export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
   route({
     method: 'GET',
     path: '/v1/jobs/:name/occurrences',
     access: 'user',
     says: 'Due times with their verdicts, oldest first; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
+    answers: z.union([listOf(Occurrence).extend(kept), Summary.extend(kept)]),
     query: Query,
     async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, ...range } }) {
       const view = job.length > 100 ? undefined : await views.get(`job/${job}`);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
 import { isTimeZone } from '../../../actors/schedule.ts';
 import type { View } from '../../runtime/document.ts';
+import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, text } from '../fields.ts';
@@ -12,6 +13,7 @@ import { type Route, route } from '../routes.ts';
 import { amounts } from './hosts.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched, taking } from './patch.ts';
+import { Allocation, Pool } from './answers/things.ts';
 
 const SERVERS_MAX = 10_000;
 const READ_ONLY = ['status', 'hosts', 'waiting', 'total', 'free', 'rev', 'createdAt', 'updatedAt'] as const;
@@ -83,6 +85,7 @@ export function poolRoutes(center: Desk): Route[] {
       path: '/v1/pools',
       access: 'user',
       says: 'Pools by name.',
+      answers: listOf(Pool),
       query: z.object(paging),
       async handle({ query }): Promise<Page<unknown>> {
         const page = await views.list('pool', { ...given(query), order: 'name' });
@@ -94,6 +97,7 @@ export function poolRoutes(center: Desk): Route[] {
       path: '/v1/pools',
       access: 'user',
       says: 'Creates a pool.',
+      answers: Pool,
       body: PoolBody,
       status: 201,
       async handle({ body }) {
@@ -106,6 +110,7 @@ export function poolRoutes(center: Desk): Route[] {
       path: '/v1/pools/:name',
       access: 'user',
       says: 'One pool.',
+      answers: Pool,
       handle: ({ params }) => shapeOf(params.name),
     }),
     route({
@@ -113,7 +118,9 @@ export function poolRoutes(center: Desk): Route[] {
       path: '/v1/pools/:name',
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
+      answers: Pool,
       body: PatchBody,
+      patches: PoolBody,
       handle: ({ body, params }) =>
         center.inTurn(`pool/${params.name}`, async () => {
           const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body));
@@ -126,6 +133,7 @@ export function poolRoutes(center: Desk): Route[] {
       path: '/v1/pools/:name',
       access: 'user',
       says: 'Forgets a pool that has neither hosts nor jobs.',
+      answers: null,
       status: 204,
       async handle({ params }) {
         const { address } = await one(views, 'pool', params.name);
@@ -142,6 +150,7 @@ export function poolRoutes(center: Desk): Route[] {
       path: '/v1/pools/:name/allocation',
       access: 'user',
       says: 'Who holds what of each host, and who waits for room.',
+      answers: Allocation,
       handle: async ({ params }) => allocationShape(await one(views, 'pool', params.name)),
     }),
   ];

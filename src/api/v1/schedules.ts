@@ -1,5 +1,6 @@
 /** When a job is due next, and when a schedule would be that nobody has saved yet. */
 import { z } from 'zod';
+import { listOf } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { digits, instant, whole } from '../fields.ts';
 import { checkSchedule, jobOf } from '../jobs.ts';
@@ -7,6 +8,7 @@ import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { COUNT_DEFAULT, COUNT_MAX, dueTimes } from './due-times.ts';
 import { ScheduleBody } from './job-body.ts';
+import { DueTime } from './answers/job.ts';
 
 const NextQuery = z.object({ count: digits(1, COUNT_MAX).default(COUNT_DEFAULT), from: instant().optional() });
 
@@ -21,6 +23,7 @@ export const scheduleRoutes = (center: Center): Route[] => [
     path: '/v1/jobs/:name/next',
     access: 'user',
     says: 'The coming due times of a job, strictly after `from`.',
+    answers: listOf(DueTime),
     query: NextQuery,
     async handle({ params, query }) {
       const { schedules, timeZone } = (await jobOf(center, params.name)).context.config;
@@ -32,7 +35,9 @@ export const scheduleRoutes = (center: Center): Route[] => [
     path: '/v1/schedules/preview',
     access: 'user',
     says: 'The same for a schedule that is not saved yet.',
+    answers: listOf(DueTime),
     body: PreviewBody,
+    bodyTold: PreviewBody.extend({ schedule: ScheduleBody }),
     handle({ body }) {
       // The schedule is the whole of what is asked about: its fields are named without a prefix.
       const schedule = parse(ScheduleBody, body.schedule, 'schedule');

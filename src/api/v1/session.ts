@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { StoreUnavailable } from '../../store/store.ts';
 import { tokenIn } from '../auth.ts';
+import { moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, whole } from '../fields.ts';
@@ -22,12 +23,15 @@ const JoinTokenBody = z
   )
   .prefault({});
 
+const Token = z.object({ token: z.string(), expiresAt: moment() }).meta({ id: 'Token' });
+
 export const sessionRoutes = (center: Center): Route[] => [
   route({
     method: 'POST',
     path: '/v1/login',
     access: 'public',
     says: 'Gives a token for user and password.',
+    answers: Token,
     body: LoginBody,
     async handle({ body, address }) {
       const { token, expiresAt } = await center.auth.login(body.username, body.password, address);
@@ -39,6 +43,7 @@ export const sessionRoutes = (center: Center): Route[] => [
     path: '/v1/logout',
     access: 'user',
     says: 'Ends the token that the request carries.',
+    answers: null,
     status: 204,
     async handle({ c }) {
       const token = tokenIn(c.req.raw);
@@ -50,6 +55,7 @@ export const sessionRoutes = (center: Center): Route[] => [
     path: '/v1/join-tokens',
     access: 'user',
     says: 'Makes a token by which agents become hosts.',
+    answers: Token,
     body: JoinTokenBody,
     status: 201,
     async handle({ body }) {
@@ -65,6 +71,7 @@ export const sessionRoutes = (center: Center): Route[] => [
     path: '/v1/health',
     access: 'public',
     says: 'The process lives.',
+    answers: z.object({ status: z.literal('ok') }),
     handle: () => ({ status: 'ok' }),
   }),
   route({
@@ -72,6 +79,7 @@ export const sessionRoutes = (center: Center): Route[] => [
     path: '/v1/ready',
     access: 'public',
     says: 'Store and partitions serve; else 503 with the reason.',
+    answers: z.object({ status: z.literal('ready') }),
     async handle() {
       const reason = center.unready?.();
       if (reason !== undefined) throw new Problem('unavailable', reason, { retryAfterMs: 1_000 });

@@ -1,11 +1,13 @@
 /** Why something runs or does not. What is committed is collected here; what follows from it, `actors/why` says by the functions that decide. */
+import { z } from 'zod';
 import type { Address, Kind } from '../../../actors/index.ts';
 import { whyExecution, hostsUsed } from '../../../actors/why/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/why/job.ts';
-import type { Reason, Why } from '../../../actors/why/reason.ts';
+import type { Reason, Why as Reasons } from '../../../actors/why/reason.ts';
 import { factsOf, sentenceOf } from '../../../actors/why/words.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
+import { moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { iso } from '../fields.ts';
 import { oneOrNearest } from '../nearest-name.ts';
@@ -16,6 +18,9 @@ const HOSTS_LOOKED = 100;
 
 type Shut = Extract<Reason, { type: 'unreadable' }>;
 const isThere = <T>(thing: T | undefined): thing is T => thing !== undefined;
+
+/** Each fact has its own values beside its type and the words for it. */
+const Why = z.object({ sentence: z.string(), at: moment(), facts: z.array(z.looseObject({ type: z.string(), says: z.string() })) });
 
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;
@@ -44,7 +49,7 @@ export function whyRoutes(center: Center): Route[] {
     };
     return { get, all, around };
   }
-  const answer = (at: number, why: Why) => ({ sentence: sentenceOf(why), at: iso(at), facts: factsOf(why) });
+  const answer = (at: number, why: Reasons) => ({ sentence: sentenceOf(why), at: iso(at), facts: factsOf(why) });
 
   return [
     route({
@@ -52,6 +57,7 @@ export function whyRoutes(center: Center): Route[] {
       path: '/v1/jobs/:name/why',
       access: 'user',
       says: 'Why a job runs or does not, in a sentence, with the facts behind it.',
+      answers: Why.extend({ trigger: z.looseObject({ does: z.enum(['starts', 'startsInPart', 'waits', 'joins', 'refused']) }) }),
       async handle({ params }) {
         const job = await oneOrNearest(views, 'job', params.name);
         const { config, open: ids } = job.context;
@@ -69,6 +75,7 @@ export function whyRoutes(center: Center): Route[] {
       path: '/v1/executions/:id/why',
       access: 'user',
       says: 'Why an execution waits, runs, or ended as it did, in a sentence, with the facts behind it.',
+      answers: Why,
       async handle({ params }) {
         const execution = await oneOrNearest(views, 'execution', params.id);
         const { get, around } = createLook();

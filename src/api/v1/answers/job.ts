@@ -1,0 +1,73 @@
+/** What `/v1` tells of a job, of its due times, and of what became of them. */
+import { z } from 'zod';
+import { count, moment } from '../../answers.ts';
+import { Calendar, Cron } from '../job-body.ts';
+import { Outcome } from './execution.ts';
+
+export const Job = z
+  .object({
+    name: z.string(),
+    id: z.string().describe('24 hex digits; drawn once, stays for the life of the job'),
+    description: z.string(),
+    pool: z.string(),
+    kind: z.enum(['transient', 'resident']),
+    app: z.string().nullable(),
+    command: z
+      .union([z.string(), z.array(z.string())])
+      .nullable()
+      .describe('null: the command of its app'),
+    shell: z.boolean(),
+    env: z.record(z.string(), z.string()),
+    parameter: z.string(),
+    shards: z.object({ total: count(), parameters: z.record(z.string(), z.string()) }),
+    schedules: z.array(z.union([Cron, Calendar])),
+    timeZone: z.string().describe('of schedules that name none'),
+    resources: z.object({ cpus: z.number(), memoryMB: z.number() }).describe('of each shard'),
+    placement: z.enum(['pack', 'sticky', 'spread']),
+    partial: z.boolean(),
+    overlap: z.enum(['skip', 'queue', 'allow', 'replace']),
+    overlapLimit: count(),
+    misfire: z.object({ policy: z.enum(['skip', 'once', 'all']), limit: count() }),
+    misfireGraceMs: count(),
+    retry: z.object({ attempts: count(), backoffMs: count(), maxBackoffMs: count() }),
+    failover: z.boolean(),
+    failoverLimit: count(),
+    disconnect: z.enum(['continue', 'stop']),
+    disconnectMs: count(),
+    timeoutMs: count().describe('0: none'),
+    killGraceMs: count(),
+    shardingContext: z.boolean(),
+    enabled: z.boolean(),
+    status: z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']),
+    nextAt: moment().nullable(),
+    lastOutcome: Outcome.nullable(),
+    lastExecution: z.string().nullable(),
+    lastFinishedAt: moment().nullable(),
+    quarantine: z.object({ reason: z.string(), since: moment() }).nullable(),
+    rev: count(),
+    version: count(),
+    createdAt: moment(),
+    updatedAt: moment(),
+  })
+  .meta({ id: 'Job' });
+
+export const DueTime = z
+  .object({ dueAt: moment(), local: z.string().describe('the same instant as the clocks of its zone show it') })
+  .meta({ id: 'DueTime' });
+
+const VERDICTS = ['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
+
+export const Occurrence = z
+  .object({
+    dueAt: moment(),
+    until: moment().optional().describe('only of a stretch that is told as a whole: its last due time'),
+    count: count().optional().describe('only of such a stretch: how many due times it has'),
+    verdict: z.enum(VERDICTS),
+    execution: z.string().nullable(),
+    reason: z.string().nullable(),
+    decidedAt: moment(),
+  })
+  .meta({ id: 'Occurrence' });
+
+/** Due times per verdict. */
+export const Summary = z.object(Object.fromEntries(VERDICTS.map(verdict => [verdict, count()]))).meta({ id: 'OccurrenceSummary' });
