@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test';
-import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolveArgv, splitCommand } from '../../src/agent/command.ts';
 import type { PreparedApp } from '../../src/agent/ports.ts';
 import { programs } from '../../src/agent/real/programs.ts';
 import { readAgentConfig } from '../../src/agent/settings.ts';
+import { aPlace } from '../support/place.ts';
 
 describe('a command line', () => {
   test.each([
@@ -32,7 +32,7 @@ describe('a command line', () => {
 describe('a program', () => {
   const spec = { shell: false };
   const inApp = async (run: (app: PreparedApp) => Promise<void>, script?: string) => {
-    const directory = await mkdtemp(join(tmpdir(), 'troupe-app-'));
+    const directory = aPlace('app');
     try {
       await mkdir(join(directory, 'bin'));
       for (const name of ['bin/start.sh', ...(script ? [script] : [])])

@@ -2,9 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createPublicKey, verify } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -12,10 +11,11 @@ import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
 import { FromAgent, helloText, runKey } from '../../src/agent/protocol.ts';
 import { systemClock } from '../../src/clock.ts';
 import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
+import { aPlace } from '../support/place.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
 const NONCE = 'a-nonce';
-const data = mkdtempSync(join(tmpdir(), 'troupe-agent-'));
+const data = aPlace('agent');
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
 const frames: AgentFrame[] = [];
 let waiting: (() => void)[] = [];

@@ -1,12 +1,11 @@
 /** An app host that a test scripts, and a host's own directory for apps. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type ArtifactsParts, createArtifacts } from '../../src/agent/artifacts/artifacts.ts';
 import type { Artifact } from '../../src/agent/protocol.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { aPlace } from '../support/place.ts';
 
 type Answer = string | Buffer | ((request: IncomingMessage, response: ServerResponse) => void);
 
@@ -38,7 +37,7 @@ export async function anAppHost() {
 
 export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
   const clock = createManualClock();
-  const directory = differs.directory ?? (await mkdtemp(join(tmpdir(), 'troupe-apps-')));
+  const directory = differs.directory ?? aPlace('apps');
   const parts = { directory, allowHosts: undefined, clock, ...differs };
   const shelf = {
     clock,

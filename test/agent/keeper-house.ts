@@ -1,11 +1,10 @@
 /** Builders for the keeper's tests: orders, a real keeper in a directory of its own, and ways to wait for facts instead of for time. */
 import { setDefaultTimeout } from 'bun:test';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createKeeperDoor, type KeeperClient } from '../../src/agent/keeper/client.ts';
 import type { KeeperNews, KeepOrder, KeptRun, SpooledChunk } from '../../src/agent/keeper/protocol.ts';
 import { systemClock } from '../../src/clock.ts';
+import { aPlace } from '../support/place.ts';
 
 setDefaultTimeout(20_000);
 
@@ -39,7 +38,7 @@ export interface House {
   leave(): Promise<void>;
 }
 
-export async function aHouse(directory = mkdtempSync(join(tmpdir(), 'keeper-')), launch?: string[]): Promise<House> {
+export async function aHouse(directory = aPlace('keeper'), launch?: string[]): Promise<House> {
   const door = createKeeperDoor({ directory, clock: systemClock, ...(launch && { launch }) });
   let listeners = new Set<() => void>();
   let keeper = await enter();

@@ -1,7 +1,6 @@
 /** The spool's arithmetic: whatever falls out and whoever reads when, every byte is either told or counted. */
-import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { describe, expect, test } from 'bun:test';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { createMemorySpool } from '../../src/agent/keeper/memory-spool.ts';
@@ -10,10 +9,10 @@ import { createFileSpool } from '../../src/agent/keeper/spool.ts';
 import { wholeCharacters } from '../../src/agent/keeper/utf8.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { accounted, textOf } from './keeper-house.ts';
+import { aPlace } from '../support/place.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const directory = mkdtempSync(join(tmpdir(), 'spool-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const directory = aPlace('spool');
 let spoolsMade = 0;
 const aFileSpool = (clock = createManualClock()) => {
   const own = join(directory, String(++spoolsMade));

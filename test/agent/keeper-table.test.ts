@@ -1,14 +1,14 @@
 /** Which processes are found, by a process table that a test wrote: numbers and states that a real host has only now and then. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tree } from '../../src/agent/keeper/ports.ts';
 import { createTrees, MARK_VARIABLE, type TreePorts } from '../../src/agent/keeper/tree.ts';
+import { aPlace } from '../support/place.ts';
 
 let proc: string;
 beforeEach(() => {
-  proc = mkdtempSync(join(tmpdir(), 'keeper-proc-'));
+  proc = aPlace('proc');
 });
 afterEach(() => rmSync(proc, { recursive: true, force: true }));
 

@@ -1,12 +1,12 @@
 /** The keeper as a program of its own with real processes. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
 import { systemClock } from '../../src/clock.ts';
 import { aHouse, alive, anOrder, aShell, aSleep, accounted, type House, textOf, zombiesOf } from './keeper-house.ts';
+import { aPlace } from '../support/place.ts';
 
 let house: House;
 beforeAll(async () => {
@@ -93,7 +93,7 @@ describe('a kept run', () => {
 });
 
 describe('a start that fails', () => {
-  const script = join(mkdtempSync(join(tmpdir(), 'keeper-')), 'script');
+  const script = join(aPlace('keeper'), 'script');
   writeFileSync(script, '#!/no/such/interpreter\n');
 
   test.each([
@@ -191,7 +191,7 @@ describe('many runs', () => {
 
 describe('the door', () => {
   test('gives two who open it at once the same keeper', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'keeper-'));
+    const directory = aPlace('keeper');
     const [one, two] = await Promise.all([aHouse(directory), aHouse(directory)]);
     expect(one.keeper.pid).toBe(two.keeper.pid);
     while (alive(directory).length > 1) await Bun.sleep(10);
@@ -200,7 +200,7 @@ describe('the door', () => {
   });
 
   test('reaches a keeper in a directory whose path is longer than a socket address', async () => {
-    const deep = await aHouse(join(mkdtempSync(join(tmpdir(), 'keeper-')), 'd'.repeat(120)));
+    const deep = await aHouse(join(aPlace('keeper'), 'd'.repeat(120)));
     await deep.keeper.start(aShell('a', 'exit 3'));
     expect((await deep.ended('a')).exitCode).toBe(3);
     await deep.leave();
@@ -238,7 +238,7 @@ describe('the door', () => {
   });
 
   test('closes behind an idle keeper', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'keeper-'));
+    const directory = aPlace('keeper');
     const keeper = await createKeeperDoor({ directory, clock: systemClock, idleMs: 1 }).open();
     keeper.close();
     while (alive(directory).length > 0) await Bun.sleep(10);

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pause, systemClock } from '../../src/clock.ts';
 import { ownCommand } from '../../src/cli/local-agent.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
+import { aPlace } from '../support/place.ts';
 
 const houses: ChildProcess[] = [];
 afterEach(async () => {
@@ -19,9 +19,7 @@ afterEach(async () => {
 });
 
 /** The real thing, as `npm start` starts it, on a port of its own. */
-async function aHouse(
-  data = mkdtempSync(join(tmpdir(), 'troupe-up-')),
-): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
+async function aHouse(data = aPlace('up')): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
   const [program = '', ...args] = ownCommand('up');
   const env = { PATH: process.env.PATH, HOME: data };
   const house = spawn(program, [...args, '--json', '--data', data, '--listen', '127.0.0.1:0'], {

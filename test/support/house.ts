@@ -1,9 +1,9 @@
 /** A real house: center and agents as processes of their own, on real sockets and a real store, to be killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { aPlace } from './place.ts';
 
 const ROOT = resolve(import.meta.dir, '../..');
 
@@ -75,7 +75,7 @@ export async function aRealHouse({
   /** What runs the sources of each part, with its flags; Bun when not said. */
   program?(part: 'center' | 'agent', directory: string): string[];
 } = {}): Promise<House> {
-  const directory = mkdtempSync(join(tmpdir(), 'troupe-house-'));
+  const directory = aPlace('house');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const agents = new Map<string, ChildProcess>();

@@ -1,11 +1,9 @@
 /** A terminal that nobody sits at: it remembers what was written, and answers what it was told to. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
 import { run } from '../../../src/cli/run.ts';
 import type { Shell } from '../../../src/cli/shell.ts';
 import { VERBS } from '../../../src/cli/verbs/index.ts';
+import { aPlace } from '../../support/place.ts';
 
 export interface TestShell extends Shell {
   /** What a pipe behind the verb got. */
@@ -35,7 +33,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     signal: ending.signal,
     clock: systemClock,
     ...given,
-    env: { HOME: mkdtempSync(join(tmpdir(), 'troupe-home-')), ...given.env },
+    env: { HOME: aPlace('home'), ...given.env },
     out: () => written,
     said,
     end: (reason = 'SIGINT') => ending.abort(reason),
