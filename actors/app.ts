@@ -9,12 +9,12 @@
  */
 import { setup } from 'xstate';
 import type { AppConfig, KnownApp } from './config.ts';
-import { carryOut, declared, type Decision } from './decide.ts';
+import { carryOut, claimOf, declared, type Decision } from './decide.ts';
 import { type Effect, type Missing, type Stamped, tell } from './vocabulary.ts';
 
 export type AppEvent =
   /** Birth. */
-  | { type: 'app.publish'; config: AppConfig }
+  | { type: 'app.publish'; config: AppConfig; claim?: string }
   /** Takes the given fields; the others stay. */
   | { type: 'app.modify'; changes: Partial<Omit<AppConfig, 'name'>> }
   | { type: 'app.enable' }
@@ -39,6 +39,8 @@ export interface AppContext {
   version: number;
   /** Names of the jobs that use it, sorted. */
   jobs: string[];
+  /** Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its own. */
+  claim?: string;
   createdAt: number;
   updatedAt: number;
 }
@@ -162,7 +164,7 @@ const deleting = base.createStateConfig({
 
 export const machine = base.createMachine({
   id: 'app',
-  context: ({ input }) => ({ config: input.config, version: 1, jobs: [], createdAt: input.at, updatedAt: input.at }),
+  context: ({ input }) => ({ config: input.config, version: 1, jobs: [], ...claimOf(input), createdAt: input.at, updatedAt: input.at }),
   entry: on(published),
   initial: 'enabled',
   states: { enabled, disabled, deleting, deleted: { type: 'final' } },

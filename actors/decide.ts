@@ -65,3 +65,6 @@ export function carryOut<Context, Fact>(
     else enqueue.raise(alarm.event, { id: alarm.id, delay: Math.max(0, alarm.dueAt - at) });
   }
 }
+
+/** The request that a thing was created by, where it said. */
+export const claimOf = ({ claim }: { claim?: string }): { claim?: string } => (claim === undefined ? {} : { claim });

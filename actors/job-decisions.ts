@@ -1,6 +1,6 @@
 /** What a job decides, event by event: context and event in, decision out. No clock, no dice: the event brings both. */
 import type { JobConfig, KnownApp } from './config.ts';
-import type { Decision } from './decide.ts';
+import { claimOf, type Decision } from './decide.ts';
 import { accountFor, compactInstant, executionId, nextAtOf, stretch, type Fire } from './due.ts';
 import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
 import { onTrigger } from './policy.ts';
@@ -19,6 +19,7 @@ const iso = (at: number): string => new Date(at).toISOString();
 export const born = (input: JobInput): JobContext => ({
   config: input.config,
   version: 1,
+  ...claimOf(input),
   createdAt: input.at,
   updatedAt: input.at,
   app: null,

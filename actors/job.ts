@@ -19,7 +19,7 @@ export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
 
 export type JobEvent =
   /** Birth. The front door has checked the configuration and that the app is there. */
-  | { type: 'job.register'; config: JobConfig }
+  | { type: 'job.register'; config: JobConfig; claim?: string }
   | { type: 'job.update'; config: JobConfig }
   /** Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last 200 keys are remembered). */
   | { type: 'job.trigger'; key?: string }
@@ -60,6 +60,8 @@ export interface JobContext {
   config: JobConfig;
   /** +1 with each edit. */
   version: number;
+  /** Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its own. */
+  claim?: string;
   createdAt: number;
   updatedAt: number;
   /** The app as last heard of; null while it has not answered. */

@@ -5,7 +5,7 @@
  *   open --> deleted      (only without hosts; requests that wait are sent back)
  */
 import { setup } from 'xstate';
-import { carryOut, declared } from './decide.ts';
+import { carryOut, claimOf, declared } from './decide.ts';
 import type { Homes, LedgerHost, Placed, RoomRequest } from './placement.ts';
 import * as decide from './pool-decisions.ts';
 import type { Missing, RunName, Stamped } from './vocabulary.ts';
@@ -21,7 +21,7 @@ export interface PoolConfig {
 
 export type PoolEvent =
   /** Birth. */
-  | { type: 'pool.create'; config: PoolConfig }
+  | { type: 'pool.create'; config: PoolConfig; claim?: string }
   | { type: 'pool.modify'; changes: Partial<Omit<PoolConfig, 'name'>> }
   | { type: 'pool.delete' }
   /** An execution asks for room; the answer is news: `execution.placed` or `execution.waiting`. Asking twice for the same runs is nothing. */
@@ -61,6 +61,8 @@ export interface PoolContext {
   look: { from: string; again: boolean } | null;
   /** Where the shards of sticky jobs belong. */
   homes: Homes;
+  /** Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its own. */
+  claim?: string;
   createdAt: number;
   updatedAt: number;
 }
@@ -103,6 +105,7 @@ export const machine = base.createMachine({
     waiting: [],
     look: null,
     homes: {},
+    ...claimOf(input),
     createdAt: input.at,
     updatedAt: input.at,
   }),

@@ -13,6 +13,7 @@ import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
 import { answerTo, Problem } from './errors.ts';
+import { createKeys, type Keys } from './idempotency.ts';
 import { createTurns } from './in-turn.ts';
 import { isForeign } from './origin.ts';
 import { parse } from './parse.ts';
@@ -49,6 +50,7 @@ export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[]
 /** Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not say who may call it. */
 export function createApp({ center, extra }: { center: Center; extra?: readonly Route[] }): Api {
   const { auth, config, log } = center;
+  const keys = createKeys(center);
   const app: Api = new Hono<{ Bindings: Surroundings }>({ strict: false });
 
   app.use(async (c, next) => {
@@ -69,7 +71,7 @@ export function createApp({ center, extra }: { center: Center; extra?: readonly 
 
   for (const route of allRoutes(center, extra)) {
     if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} does not say who may call it`);
-    app.on(route.method, route.path, c => serve(route, c, auth));
+    app.on(route.method, route.path, c => serve(route, c, auth, keys));
   }
 
   // Whoever may not come in is not told what is there.
@@ -102,7 +104,7 @@ const SECURITY = Object.entries({
 /** Longest Idempotency-Key. */
 const KEY_MAX = 200;
 
-async function serve(route: Route, c: ApiContext, auth: Auth): Promise<Response> {
+async function serve(route: Route, c: ApiContext, auth: Auth, keys: Keys): Promise<Response> {
   const user = await callerOf(c, auth);
   if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
   const key = c.req.header('idempotency-key');
@@ -118,12 +120,22 @@ async function serve(route: Route, c: ApiContext, auth: Auth): Promise<Response>
     key,
     c,
   };
+  const status = route.status ?? 200;
+  if (route.takesKey && key !== undefined && route.body) {
+    const request = { scope: `${user?.name ?? ''} ${route.method} ${c.req.path}`, key, body: call.body };
+    const { text } = await keys.once(request, async claim => ({
+      status,
+      text: JSON.stringify(await route.handle({ ...call, claim } as Call<never, never, never>)),
+    }));
+    return c.body(text, status as 200, JSON_TYPE);
+  }
   const value = await route.handle(call as Call<never, never, never>);
   if (value instanceof Response) return value;
-  const status = route.status ?? 200;
   if (status === 204) return c.body(null, status);
-  return c.body(JSON.stringify(value), status, { 'Content-Type': 'application/json; charset=utf-8' });
+  return c.body(JSON.stringify(value), status, JSON_TYPE);
 }
+
+const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
 
 async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiContext): Promise<unknown> {
   const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : 'strict');

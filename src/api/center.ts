@@ -8,6 +8,7 @@ import type { Views } from '../runtime/views.ts';
 import type { Store } from '../store/store.ts';
 import type { Arrived } from './arrivals.ts';
 import type { Auth } from './auth.ts';
+import type { Keeping } from './idempotency.ts';
 import type { InTurn } from './in-turn.ts';
 
 /** What the front door says to people. */
@@ -16,7 +17,7 @@ export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
   views: Views;
-  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'probe'>;
+  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'probe'> & Keeping;
   auth: Auth;
   clock: Clock;
   ids: Ids;

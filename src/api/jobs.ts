@@ -4,6 +4,7 @@ import type { JobConfig } from '../../actors/config.ts';
 import { compileCached, type Schedule, ScheduleError } from '../../actors/schedule.ts';
 import type { View } from '../runtime/document.ts';
 import type { Center } from './center.ts';
+import { createdBy } from './created.ts';
 import { Problem } from './errors.ts';
 import { one } from './lookup.ts';
 
@@ -22,9 +23,10 @@ export interface FieldNames {
 }
 
 /** Throws Problem for what cannot be, Refused for a name that is taken. Resolves when the job is registered. */
-export async function registerJob(center: Center, config: JobConfig, fields: FieldNames): Promise<void> {
+export async function registerJob(center: Center, config: JobConfig, fields: FieldNames, claim?: string): Promise<void> {
   await check(center, config, fields);
-  await center.runtime.ask(`job/${config.name}`, { type: 'job.register', config });
+  const address = `job/${config.name}` as const;
+  await createdBy(center, address, claim, claimed => center.runtime.ask(address, { type: 'job.register', config, ...claimed }));
 }
 
 export async function updateJob(center: Center, config: JobConfig, fields: FieldNames): Promise<void> {

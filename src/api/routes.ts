@@ -39,6 +39,8 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   address: string;
   /** Header Idempotency-Key. */
   key: string | undefined;
+  /** Names this very request where it has a key and a body: what it creates carries it. */
+  claim?: string;
   c: ApiContext;
 }
 
@@ -56,7 +58,7 @@ export interface Route {
   patches?: z.ZodType;
   /** What the reference tells of the body where `body` leaves a part of it to the handler. */
   bodyTold?: z.ZodType;
-  /** It starts something, and heeds Idempotency-Key. */
+  /** It starts or creates something, and heeds Idempotency-Key. */
   takesKey?: true;
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;

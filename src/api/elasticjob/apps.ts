@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { done } from '../answers.ts';
 import type { Desk } from '../center.ts';
+import { createdBy } from '../created.ts';
 import { queryFlag } from '../fields.ts';
 import { all, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
@@ -18,10 +19,12 @@ export const appRoutes = (center: Desk): Route[] => [
     access: 'user',
     says: 'Publishes an app.',
     answers: done(),
+    takesKey: true,
     body: PublishBody,
-    async handle({ body }) {
+    async handle({ body, claim }) {
       const config = configOf(body, center.config);
-      await center.runtime.ask(`app/${config.name}`, { type: 'app.publish', config });
+      const address = `app/${config.name}` as const;
+      await createdBy(center, address, claim, claimed => center.runtime.ask(address, { type: 'app.publish', config, ...claimed }));
       return true;
     },
   }),

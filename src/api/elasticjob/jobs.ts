@@ -37,11 +37,12 @@ export const jobRoutes = (center: Desk): Route[] => [
     access: 'user',
     says: 'Registers a job of a published app.',
     answers: done(),
+    takesKey: true,
     body: JobBody,
-    async handle({ body }) {
+    async handle({ body, claim }) {
       const { pool } = center.config;
       const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await zoneOf(center, pool) };
-      await registerJob(center, { ...jobDefaults, ...identity, ...meaningOf(body) }, fields);
+      await registerJob(center, { ...jobDefaults, ...identity, ...meaningOf(body) }, fields, claim);
       return true;
     },
   }),

@@ -5,6 +5,7 @@ import type { View } from '../../runtime/document.ts';
 import { checkAppUrl } from '../app-url.ts';
 import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
+import { createdBy } from '../created.ts';
 import { choices, command, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
 import { given, one } from '../lookup.ts';
 import { parse } from '../parse.ts';
@@ -89,11 +90,13 @@ export function appRoutes(center: Desk): Route[] {
       access: 'user',
       says: 'Publishes an app.',
       answers: App,
+      takesKey: true,
       body: AppBody,
       status: 201,
-      async handle({ body }) {
+      async handle({ body, claim }) {
         const { app, enabled } = checked(body);
-        await runtime.ask(`app/${app.name}`, { type: 'app.publish', config: app });
+        const address = `app/${app.name}` as const;
+        await createdBy(center, address, claim, claimed => runtime.ask(address, { type: 'app.publish', config: app, ...claimed }));
         return enabled ? shapeOf(app.name) : turn(app.name, { type: 'app.disable', kill: false });
       },
     }),

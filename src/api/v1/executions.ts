@@ -106,8 +106,8 @@ export function executionRoutes(center: Desk): Route[] {
       async handle({ params, key }) {
         const { context, value } = await one(views, 'execution', params.id);
         if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
-        // A key of a retry is another key than that of a trigger.
-        const ours = key === undefined ? {} : { key: `retry ${context.id} ${key}` };
+        // A key of a retry is another key than that of a trigger: no header has a line break in it.
+        const ours = key === undefined ? {} : { key: `retry\n${context.id}\n${key}` };
         return appeared(center, await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
       },
     }),

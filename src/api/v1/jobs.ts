@@ -70,10 +70,11 @@ export function jobRoutes(center: Desk): Route[] {
       access: 'user',
       says: 'Registers a job.',
       answers: Job,
+      takesKey: true,
       body: JobBody,
       status: 201,
-      async handle({ body }) {
-        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields);
+      async handle({ body, claim }) {
+        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, claim);
         return body.enabled ? shapeOf(body.name) : turn(body.name, { type: 'job.disable', kill: false });
       },
     }),

@@ -5,6 +5,7 @@ import { isTimeZone } from '../../../actors/schedule.ts';
 import type { View } from '../../runtime/document.ts';
 import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
+import { createdBy } from '../created.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, text } from '../fields.ts';
 import { all, given, one } from '../lookup.ts';
@@ -98,10 +99,12 @@ export function poolRoutes(center: Desk): Route[] {
       access: 'user',
       says: 'Creates a pool.',
       answers: Pool,
+      takesKey: true,
       body: PoolBody,
       status: 201,
-      async handle({ body }) {
-        await runtime.ask(`pool/${body.name}`, { type: 'pool.create', config: body });
+      async handle({ body, claim }) {
+        const address = `pool/${body.name}` as const;
+        await createdBy(center, address, claim, claimed => runtime.ask(address, { type: 'pool.create', config: body, ...claimed }));
         return shapeOf(body.name);
       },
     }),
