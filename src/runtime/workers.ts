@@ -1,8 +1,8 @@
 /** Sets of partitions in Web Workers, the threads that Bun and Deno share. */
 import type { WorkerStore } from '../store/open.ts';
-import type { ToPartitions } from './boundary.ts';
+import type { FromPartitions, ToPartitions } from './boundary.ts';
 import type { Home, Homes } from './homes.ts';
-import type { FromWorker, ToWorker } from './work.ts';
+import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './work.ts';
 
 export function inWorkers({
   count,
@@ -27,7 +27,7 @@ export function inWorkers({
       let isEnded = false;
 
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-        for (const message of data) receive(message);
+        for (const message of receiveBatch<FromPartitions>(data)) receive(message);
       };
       worker.onerror = event => {
         // Heard here; otherwise the runtime would end the process over it.
@@ -46,7 +46,7 @@ export function inWorkers({
           queueMicrotask(() => {
             const messages = leaving;
             leaving = [];
-            if (!isEnded) post({ type: 'batch', messages });
+            if (!isEnded) post(sendBatch(messages));
           });
         },
         async end() {

@@ -8,7 +8,7 @@ let mine: PartitionRange | undefined;
 work(scope);
 const serve = scope.onmessage;
 scope.onmessage = event => {
-  if (event.data.type === 'begin') mine = event.data.partitions;
+  if (typeof event.data !== 'string') mine = event.data.partitions;
   serve?.call(scope, event);
 };
 new BroadcastChannel(CHANNEL).onmessage = ({ data }: MessageEvent<Breaking>) => {

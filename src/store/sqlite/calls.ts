@@ -11,7 +11,7 @@ export interface Call {
   args: unknown[];
 }
 
-export type Answer = { id: number } & ({ value: unknown } | { error: { message: string; unavailable: boolean } });
+export type Answer = { id: number } & ({ value?: unknown } | { error: { message: string; unavailable: boolean } });
 
 /** One end of a line between two threads. */
 export interface Line<Out> {
@@ -66,7 +66,7 @@ export function createCaller(line: Line<Call>): Caller {
       for (const answer of answers) {
         const caller = waiting.get(answer.id);
         waiting.delete(answer.id);
-        if ('value' in answer) caller?.resolve(answer.value);
+        if (!('error' in answer)) caller?.resolve(answer.value);
         else caller?.reject(answer.error.unavailable ? new StoreUnavailable(answer.error.message) : new Error(answer.error.message));
       }
     },

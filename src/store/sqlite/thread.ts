@@ -1,11 +1,12 @@
 /** The store thread: the one that writes. Its callers are the thread that made it and whoever was connected to it. */
 import { systemClock } from '../../clock.ts';
-import { type Answer, type Call, createWriter, type Writer } from './calls.ts';
+import { type Answer, createWriter, type Writer } from './calls.ts';
+import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './crossing.ts';
 import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from './open.ts';
 
 export type ToStoreThread =
   | { type: 'open'; options: SqliteOptions }
-  | { type: 'calls'; calls: Call[] }
+  | { type: 'calls'; calls: CrossingCalls }
   | { type: 'connect'; caller: number; port: MessagePort }
   /** From here on nothing of this caller is written any more. */
   | { type: 'disconnect'; caller: number }
@@ -14,7 +15,7 @@ export type ToStoreThread =
 export type FromStoreThread =
   | { type: 'opened' }
   | { type: 'failed'; message: string; details: Record<string, unknown> }
-  | { type: 'answers'; answers: Answer[] }
+  | { type: 'answers'; answers: CrossingAnswers }
   | { type: 'disconnected'; caller: number }
   | { type: 'closed' };
 
@@ -37,14 +38,16 @@ function serve(scope: Scope): void {
         scope.postMessage({ type: 'opened' });
         break;
       case 'calls':
-        writer?.take(message.calls, { post: answers => scope.postMessage({ type: 'answers', answers }) });
+        writer?.take(receiveCalls(message.calls), {
+          post: answers => scope.postMessage({ type: 'answers', answers: sendAnswers(answers) }),
+        });
         break;
       case 'connect': {
         const { port, caller } = message;
         callers.set(caller, port);
-        const line = { post: (answers: Answer[]) => port.postMessage(answers) };
-        port.onmessage = (event: MessageEvent<Call[]>) => {
-          if (callers.has(caller)) writer?.take(event.data, line);
+        const line = { post: (answers: Answer[]) => port.postMessage(sendAnswers(answers)) };
+        port.onmessage = (event: MessageEvent<CrossingCalls>) => {
+          if (callers.has(caller)) writer?.take(receiveCalls(event.data), line);
         };
         break;
       }

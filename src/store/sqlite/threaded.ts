@@ -1,6 +1,7 @@
 /** The embedded store with its writing in a thread of its own. Everybody reads for himself; the writing thread has callers in several threads. */
 import { type ActorStore, type Store, StoreUnavailable } from '../store.ts';
-import { type Answer, type Call, createCaller } from './calls.ts';
+import { type Call, createCaller } from './calls.ts';
+import { type CrossingAnswers, receiveAnswers, sendCalls } from './crossing.ts';
 import { openSqliteReads, type SqliteOptions } from './open.ts';
 import type { FromStoreThread, ToStoreThread } from './thread.ts';
 
@@ -21,7 +22,7 @@ export interface ThreadedStore extends Store {
 export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
   const worker = new Worker(new URL('./thread.ts', import.meta.url).href, { type: 'module' });
   const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
-  const caller = createCaller({ post: calls => post({ type: 'calls', calls }) });
+  const caller = createCaller({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
   const cuts = new Map<number, () => void>();
   let callers = 0;
   let isClosing = false;
@@ -47,7 +48,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
   worker.onmessage = ({ data }: MessageEvent<FromStoreThread>) => {
     switch (data.type) {
       case 'answers':
-        caller.take(data.answers);
+        caller.take(receiveAnswers(data.answers));
         break;
       case 'disconnected':
         cuts.get(data.caller)?.();
@@ -111,7 +112,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
 
 /** The store as another thread sees it, by a line that was given to it. */
 export function useStoreLine({ directory, port }: StoreLine): ActorStore {
-  const caller = createCaller({ post: (calls: Call[]) => port.postMessage(calls) });
-  port.onmessage = (event: MessageEvent<Answer[]>) => caller.take(event.data);
+  const caller = createCaller({ post: (calls: Call[]) => port.postMessage(sendCalls(calls)) });
+  port.onmessage = (event: MessageEvent<CrossingAnswers>) => caller.take(receiveAnswers(event.data));
   return { ...openSqliteReads(directory).reads, ...caller.writes };
 }
