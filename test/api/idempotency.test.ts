@@ -91,6 +91,8 @@ describe('the same Idempotency-Key', () => {
     const answers = await Promise.all([1, 2, 3].map(() => door.post('/v1/pools', { name: 'a' }, withKey('k'))));
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    const others = await Promise.all(['b', 'c'].map(name => door.post('/v1/pools', { name }, withKey('other'))));
+    expect(others.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
   test('is another one at another route, and forgotten after a day', async () => {
