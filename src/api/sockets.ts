@@ -22,6 +22,8 @@ export interface Socket {
   close(code: number, reason: string): void;
   /** Bytes not yet handed to the network. */
   buffered(): number;
+  /** Does the work at once; where the carrier can, what it sends leaves in one write. */
+  together?(work: () => void): void;
 }
 
 /** What one socket is served with. */

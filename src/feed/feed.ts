@@ -6,7 +6,7 @@ import { type Clock, pause } from '../clock.ts';
 import { feedSequence } from '../store/cursor.ts';
 import { FEED_PAGE, type FactStore, type PlacedFact } from '../store/store.ts';
 import type { FeedFilter } from './filter.ts';
-import { type Watcher, watch, type Watching, type WatchLimits } from './watching.ts';
+import { type Offered, type Watcher, watch, type Watching, type WatchLimits } from './watching.ts';
 
 export interface FeedLimits extends WatchLimits {
   /** Watchers at once; a further one is FeedFull. */
@@ -30,6 +30,11 @@ export class FeedFull extends Error {
   readonly code = 'feedFull';
 }
 
+interface Known {
+  cursor: string;
+  place: number;
+}
+
 export interface Feed {
   /** Takes facts as they were committed, in feed order; never waits. Repeats are passed over. */
   publish(facts: PlacedFact[]): void;
@@ -47,27 +52,35 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
   const limits = { ...feedLimits, ...parts.limits };
   const watchings = new Set<Watching>();
   /** Newest fact that was offered to all; undefined while nobody needed to know. */
-  let known: string | undefined;
+  let known: Known | undefined;
   let incoming: PlacedFact[] = [];
   let isMending = false;
   /** Something may be in the store that nobody told us. */
   let mustRead = false;
   let isStopped = false;
 
-  const offer = (fact: PlacedFact) => {
-    known = fact.cursor;
-    for (const watching of [...watchings]) watching.offer(fact);
+  /** Facts that follow each other. A place is read from its cursor once, not by each watcher. */
+  const offer = (facts: Offered[]) => {
+    const last = facts.at(-1);
+    if (!last) return;
+    known = { cursor: last.fact.cursor, place: last.place };
+    for (const watching of [...watchings]) watching.offer(facts);
   };
 
   const flow = () => {
     let taken = 0;
+    let last = known?.place;
+    const next: Offered[] = [];
     for (const fact of incoming) {
-      const follows = known === undefined ? 1 : placeOf(fact.cursor) - placeOf(known);
-      if (follows > 1) break;
+      const place = placeOf(fact.cursor);
+      if (last !== undefined && place > last + 1) break;
       taken++;
-      if (follows === 1) offer(fact);
+      if (last !== undefined && place <= last) continue;
+      last = place;
+      next.push({ fact, place });
     }
     incoming.splice(0, taken);
+    offer(next);
     if ((incoming.length > 0 || mustRead) && !isMending) void mend();
   };
 
@@ -78,13 +91,14 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       const readAll = mustRead;
       mustRead = false;
       try {
-        known ??= await store.headCursor();
-        const page = await store.facts({ after: known, limit: limits.page });
-        for (const fact of page.facts) if (placeOf(fact.cursor) > placeOf(known)) offer(fact);
+        known ??= knownAt(await store.headCursor());
+        const { place: from, cursor: after } = known;
+        const page = await store.facts({ after, limit: limits.page });
+        offer(page.facts.map(offered).filter(({ place }) => place > from));
         if (readAll && page.facts.length > 0) mustRead = true;
         // Nothing there: the place was never taken (its write was undone), so what waits follows after all.
         const [next] = incoming;
-        if (page.facts.length === 0 && next && placeOf(next.cursor) > placeOf(known) + 1) offer(next);
+        if (page.facts.length === 0 && next && placeOf(next.cursor) > from + 1) offer([offered(next)]);
       } catch {
         mustRead ||= readAll;
         await pause(clock, limits.retryMs);
@@ -104,7 +118,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       if (isMending) return;
       // Nobody watches: nobody misses anything.
       if (watchings.size === 0 && !mustRead) {
-        known = facts.at(-1)?.cursor;
+        known = knownAt((facts.at(-1) as PlacedFact).cursor);
         incoming = [];
       } else flow();
     },
@@ -120,7 +134,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       const from = after ?? head;
       const first = await store.facts({ after: from, limit: limits.page });
       // With nobody live what is known may jump ahead; with somebody it must not, or what is on its way would count as a repeat.
-      if (known === undefined || (watchings.size === 0 && placeOf(known) < placeOf(head))) known = head;
+      if (known === undefined || (watchings.size === 0 && known.place < placeOf(head))) known = knownAt(head);
       const watching = watch({
         store,
         clock,
@@ -129,7 +143,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
         filter,
         from,
         first,
-        known: () => known ?? head,
+        known: () => known?.place ?? placeOf(head),
         placeOf,
         over: gone => void watchings.delete(gone),
       });
@@ -147,3 +161,5 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
 
 /** Places are compared and nothing else: how a cursor is written stays the store's affair. */
 const placeOf = (cursor: string): number => feedSequence(cursor, Number.MAX_SAFE_INTEGER);
+const knownAt = (cursor: string): Known => ({ cursor, place: placeOf(cursor) });
+const offered = (fact: PlacedFact): Offered => ({ fact, place: placeOf(fact.cursor) });

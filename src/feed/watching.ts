@@ -16,6 +16,8 @@ export interface Watcher {
   take(frame: FeedFrame): boolean;
   /** Whether more may be sent before what was sent has left. */
   hasRoom(): boolean;
+  /** Does what is given at once; where it can, the frames taken meanwhile leave together. */
+  together?(work: () => void): void;
   /** No more comes. `slow`: it may resume from `cursor`, the last it was given. */
   cut(why: 'slow' | 'stopping', cursor: string): void;
 }
@@ -33,9 +35,15 @@ export interface WatchLimits {
   retryMs: number;
 }
 
+/** A fact with its place read from the cursor. */
+export interface Offered {
+  fact: PlacedFact;
+  place: number;
+}
+
 export interface Watching {
-  /** Gives it a live fact. Never waits. */
-  offer(fact: PlacedFact): void;
+  /** Gives it live facts, in order. Never waits. */
+  offer(facts: readonly Offered[]): void;
   end(why: 'slow' | 'stopping'): void;
   /** Silently: the watcher itself went. */
   stop(): void;
@@ -51,15 +59,16 @@ export function watch(parts: {
   from: string;
   /** The page behind `from`. */
   first: Awaited<ReturnType<FactStore['facts']>>;
-  /** Cursor of the newest fact that was offered to all. */
-  known(): string;
+  /** Place of the newest fact that was offered to all. */
+  known(): number;
   placeOf(cursor: string): number;
   over(watching: Watching): void;
 }): Watching {
   const { store, clock, limits, watcher, filter, placeOf } = parts;
   let state: 'catching' | 'live' | 'over' = 'catching';
   let position = parts.from;
-  let backlog: PlacedFact[] = [];
+  let place = placeOf(position);
+  let backlog: Offered[] = [];
   let isDraining = false;
 
   const finish = () => {
@@ -73,9 +82,10 @@ export function watch(parts: {
     if (finish()) watcher.cut(why, position);
   };
 
-  const give = (fact: PlacedFact) => {
-    if (isWanted(fact, filter) && !watcher.take(fact)) return end('slow');
-    position = fact.cursor;
+  const give = (next: Offered) => {
+    if (isWanted(next.fact, filter) && !watcher.take(next.fact)) return end('slow');
+    position = next.fact.cursor;
+    place = next.place;
   };
 
   /** False when it made none in time. */
@@ -109,11 +119,11 @@ export function watch(parts: {
       for (const fact of page.facts) {
         if (!watcher.hasRoom() && !(await room())) return end('slow');
         if (isOver()) return;
-        give(fact);
+        give({ fact, place: placeOf(fact.cursor) });
       }
       if (isOver()) return;
       // Nothing is awaited between this look and going live: no fact can slip through.
-      if (placeOf(position) >= placeOf(parts.known())) {
+      if (place >= parts.known()) {
         state = 'live';
         return;
       }
@@ -126,23 +136,29 @@ export function watch(parts: {
     isDraining = true;
     while (backlog.length > 0) {
       if (!(await room())) return end('slow');
-      const fact = backlog.shift();
-      if (isOver() || !fact) return;
-      give(fact);
+      const next = backlog.shift();
+      if (isOver() || !next) return;
+      give(next);
     }
     isDraining = false;
   };
 
   const isOver = () => state === 'over';
 
+  const offerOne = (next: Offered) => {
+    if (state !== 'live' || next.place <= place) return;
+    if (!isDraining && watcher.hasRoom()) return give(next);
+    if (!isWanted(next.fact, filter)) return;
+    if (backlog.length >= limits.backlogMax) return end('slow');
+    backlog.push(next);
+    if (!isDraining) void drain();
+  };
+
   const watching: Watching = {
-    offer(fact) {
-      if (state !== 'live' || placeOf(fact.cursor) <= placeOf(position)) return;
-      if (!isDraining && watcher.hasRoom()) return give(fact);
-      if (!isWanted(fact, filter)) return;
-      if (backlog.length >= limits.backlogMax) return end('slow');
-      backlog.push(fact);
-      if (!isDraining) void drain();
+    offer(facts) {
+      const take = () => facts.forEach(offerOne);
+      if (facts.length > 1 && watcher.together) watcher.together(take);
+      else take();
     },
     end,
     stop: () => void finish(),

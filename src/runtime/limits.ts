@@ -44,7 +44,7 @@ export const LIMITS = {
   horizonMs: 60_000,
   /** Timers due longer ago than this are overdue: of those so many are under way at once, the others wait for them. */
   overdueMs: 2_000,
-  overdueAtOnce: 64,
+  overdueAtOnce: 128,
   /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */
   napMs: 1_000,
   /** The wall clock was set when it has moved so much more or less than time itself between two looks. Less is drift, and follows the clock. */

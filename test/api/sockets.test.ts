@@ -62,6 +62,30 @@ for (const using of ['bun', 'ws'] as const) {
   };
 
   describe(`listening with ${using}`, () => {
+    test('sends frames together as the same frames in the same order, and what comes later behind them', async () => {
+      const { handlers, until, opened } = aRecorder();
+      const { at } = await serve(handlers);
+      const client = new WebSocket(`ws://${at}/socket`);
+      const frames: string[] = [];
+      const last = new Promise<void>(resolve =>
+        client.on('message', data => {
+          frames.push(String(data));
+          if (String(data) === 'last') resolve();
+        }),
+      );
+      await until('open');
+      const [socket] = opened;
+      const sent = Array.from({ length: 300 }, (_, place) => `${place} ${'x'.repeat(200)}`);
+      const work = () => sent.forEach(text => void socket?.send(text));
+      if (socket?.together) socket.together(work);
+      else work();
+      socket?.send('last');
+      await last;
+      expect(frames).toEqual([...sent, 'last']);
+      client.close();
+      await until('closed');
+    });
+
     test('answers HTTP and sockets at one address', async () => {
       const { handlers, until } = aRecorder();
       const { at } = await serve(handlers);

@@ -52,6 +52,7 @@ export function watchBySocket(parts: {
   const watcher: Watcher = {
     take: frame => state === 'watching' && socket?.send(textOf(frame)) !== 'dropped',
     hasRoom: () => (socket?.buffered() ?? 0) < ROOM_BYTES,
+    together: work => (socket?.together ? socket.together(work) : work()),
     cut: (why, cursor) => (why === 'slow' ? close(4008, cursor) : close(1001, 'the center stops')),
   };
 

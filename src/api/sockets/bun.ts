@@ -42,6 +42,7 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, line
           {
             send: text => void socket.send(text, false),
             buffered: () => socket.getBufferedAmount(),
+            together: work => void socket.cork(work),
             close: (code, reason) => socket.close(code, reason),
             terminate: () => socket.terminate(),
             ping: () => void socket.ping(),

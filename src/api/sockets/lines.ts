@@ -22,6 +22,8 @@ const REASON_MAX_BYTES = 123;
 export interface RawSocket {
   send(text: string): void;
   buffered(): number;
+  /** Does the work at once; what it sends leaves in one write. Undefined where the carrier cannot. */
+  together?(work: () => void): void;
   close(code: number, reason: string): void;
   terminate(): void;
   /** Asks for a sign of life; undefined where the carrier does so by itself. */
@@ -104,6 +106,7 @@ export function createLines(clock: Clock): Lines {
           return raw.buffered() > 0 ? 'buffered' : 'sent';
         },
         close,
+        together: work => (raw.together && state === 'open' ? raw.together(work) : work()),
         buffered: () => (state === 'closed' ? 0 : raw.buffered()),
       };
       handlers.open(socket);
