@@ -2,7 +2,6 @@
 import type { Contexts } from '../../actors/index.ts';
 import type { ActorDocument } from '../store/store.ts';
 import { decodeOwed, decodeState } from './document.ts';
-import { Unreadable } from './errors.ts';
 
 /** When this execution ended, epoch ms; null when this program cannot tell. */
 export const endedAt = (document: ActorDocument): number | null => readable(() => contextOf<'execution'>(document).finishedAt);
@@ -25,9 +24,8 @@ const contextOf = <K extends 'job' | 'execution'>(document: ActorDocument): Cont
 function readable<T>(read: () => T): T | null {
   try {
     return read();
-  } catch (error) {
-    // Whoever wakes it says so. Here it only means that nothing is removed.
-    if (error instanceof Unreadable) return null;
-    throw error;
+  } catch {
+    // Unreadable, or an upgrade stumbles over what is damaged. Whoever wakes it says so; here it only means that nothing is removed.
+    return null;
   }
 }

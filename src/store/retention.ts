@@ -29,13 +29,15 @@ export const RETENTION = {
   /** From the start to the first pass, and from the end of one to the next. Numbers may be exceeded by what comes in that time. */
   firstPassMs: 60_000,
   passMs: 600_000,
-  /** What a step may take. */
-  stepMs: 5,
+  /** What a step may take, most of it waiting for its place among the turns and for the disk. */
+  stepMs: 25,
   /** Records per step. */
-  recordsMin: 4,
+  recordsMin: 20,
   recordsMax: 1_000,
+  /** Executions looked at together: their documents and those of their jobs are read in one go. */
+  executionsPage: 50,
   /** Rest after a step: so many times what it took, within these bounds. */
-  restTimes: 4,
+  restTimes: 2,
   restMinMs: 5,
   restMaxMs: 2_000,
   /** Between walks through the occurrences of each job to find what is beyond its number: a job gains at most one per second. */
@@ -128,8 +130,8 @@ export function createForgetting(parts: {
   async function forgetExecutions(query: { until: CreationPlace; job?: string }, { before = EVER.at, most = EVER.at } = {}): Promise<void> {
     let after: CreationPlace | undefined;
     for (let left = most; left > 0; ) {
-      const page = await step('executions', limit =>
-        store.endedExecutions({ ...query, limit: Math.min(limit, left), ...(after && { after }) }),
+      const page = await step('ended', limit =>
+        store.endedExecutions({ ...query, limit: Math.min(limit, left, RETENTION.executionsPage), ...(after && { after }) }),
       );
       const last = page.at(-1);
       if (!last) return;

@@ -120,6 +120,7 @@ describe('what a document says to retention', () => {
     expect(endedAt(document)).toBe(world.clock.now() - 1_000);
     expect(endedAt({ ...document, version: 99 })).toBeNull();
     expect(endedAt({ ...document, state: '{"snapshot":' })).toBeNull();
+    expect(endedAt({ ...document, version: 1, state: '{"snapshot":{"context":{}}}' })).toBeNull();
   });
 
   test('is which executions a job counts as open or still tells something', async () => {
