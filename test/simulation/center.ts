@@ -4,8 +4,10 @@ import { type AgentHub, createAgentHub } from '../../src/api/agents.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
+import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
 import { createViews } from '../../src/runtime/views.ts';
-import type { PartitionRange, Store } from '../../src/store/store.ts';
+import { createForgetting, type Keep } from '../../src/store/retention.ts';
+import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { idsOf } from './dice.ts';
 import { signatureOf } from './host.ts';
 import type { Network } from './network.ts';
@@ -39,9 +41,14 @@ export interface CenterParts {
   storeFor(life: Life): Store;
   /** Sets of partitions, each of which can die alone. Default 1. */
   workers?: number;
+  /** How long old history is kept; absent: for ever. */
+  keep?: Keep | undefined;
 }
 
-export function createSimulatedCenter({ world, network, storeFor, workers = 1 }: CenterParts): SimulatedCenter {
+/** Between passes of retention. */
+const FORGET_MS = 4_000;
+
+export function createSimulatedCenter({ world, network, storeFor, workers = 1, keep }: CenterParts): SimulatedCenter {
   const { time } = world;
   const ids = idsOf(world.dice('center'));
   const deaths: number[] = [];
@@ -82,6 +89,22 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1 }:
     network.listen(life, peer => hub.accept(peer));
     if (current?.life === life) current.isServing = true;
     world.note('center', () => `${life.name} serves`);
+  }
+
+  /** As the service does it, only more often. */
+  function forget(life: Life, store: Store, kept: Keep): void {
+    const clock = time.clockOf(life);
+    const forgetting = createForgetting({ store, clock, keep: kept, reader: { endedAt, heldBy }, log: () => {} });
+    const pass = async (): Promise<void> => {
+      try {
+        const gone = await forgetting.runOnce();
+        world.note('retention', () => JSON.stringify(gone));
+      } catch (problem) {
+        if (!(problem instanceof StoreUnavailable)) world.fail('retention', String(problem));
+      }
+      clock.after(FORGET_MS, () => void pass());
+    };
+    clock.after(FORGET_MS, () => void pass());
   }
 
   function start(): void {
@@ -132,6 +155,7 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1 }:
       for (const listener of ready) listener(host);
     });
     current = { life, runtime, isServing: false };
+    if (keep) forget(life, store, keep);
     begin(life, runtime, hub, views).catch((problem: unknown) => {
       if (!life.isAlive) return;
       world.note('center', () => `${life.name} cannot begin: ${String(problem)}`);

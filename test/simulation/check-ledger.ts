@@ -42,11 +42,12 @@ function checkJob({ world, truth }: Cluster, job: string): void {
     }
     if (entry.verdict === 'ran' && entry.execution === null) world.fail('ledger', `${job}: ${textOf(entry)} names no execution`);
   }
-  for (const due of expected) if (!verdicts.has(due)) world.fail('ledger', `${job}: ${iso(due)} has no verdict`);
+  const keptAfter = keptAfterOf(truth, job);
+  for (const due of expected) if (!verdicts.has(due) && due > keptAfter) world.fail('ledger', `${job}: ${iso(due)} has no verdict`);
   for (const address of truth.addresses) {
     if (!address.startsWith(`execution/${job}@`)) continue;
     const dueAt = stateOf(truth, address)?.context.dueAt;
-    if (typeof dueAt === 'number' && verdicts.get(dueAt)?.verdict !== 'ran')
+    if (typeof dueAt === 'number' && dueAt > keptAfter && verdicts.get(dueAt)?.verdict !== 'ran')
       world.fail('ledger', `${address} is there, and ${iso(dueAt)} did not run`);
   }
 }
@@ -87,6 +88,19 @@ function entriesOf(truth: Cluster['truth'], job: string): Occurrence[] {
   });
   drainMicrotasks();
   return entries;
+}
+
+/** What lies behind it must be there; what lies before may have been forgotten. Of a life whose tombstone is forgotten nothing needs to be. */
+function keptAfterOf(truth: Cluster['truth'], job: string): number {
+  const address = `job/${job}`;
+  let place = Number.NEGATIVE_INFINITY;
+  void truth.store.keptAfter(job).then(found => {
+    place = found ?? place;
+  });
+  drainMicrotasks();
+  if (!truth.buried.has(address)) return place;
+  const isBack = truth.read(address)?.life !== 'tombstone';
+  return isBack ? Math.max(place, Number(stateOf(truth, address)?.context.createdAt)) : Number.POSITIVE_INFINITY;
 }
 
 const iso = (at: number): string => new Date(at).toISOString();

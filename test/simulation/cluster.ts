@@ -7,6 +7,7 @@ import type { Behaviour } from './script.ts';
 import { createTruth, noTrouble, type StoreTrouble, storeFor, type Truth } from './truth.ts';
 import type { World } from './world.ts';
 import { createWitness, type Witness } from './witness.ts';
+import type { Keep } from '../../src/store/retention.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Watcher } from './network.ts';
 
@@ -35,11 +36,12 @@ export function createCluster(parts: {
   world: World;
   behaviourOf(job: string): Behaviour;
   breakage?: Breakage | undefined;
+  keep?: Keep | undefined;
   names?: readonly string[];
   /** Of the center. Default 1. */
   workers?: number;
 }): Cluster {
-  const { world, behaviourOf, breakage = {}, names = HOSTS, workers = 1 } = parts;
+  const { world, behaviourOf, breakage = {}, keep, names = HOSTS, workers = 1 } = parts;
   const truth = createTruth(world);
   const witness = createWitness(world, truth);
   const trouble = noTrouble();
@@ -62,6 +64,7 @@ export function createCluster(parts: {
     world,
     network,
     workers,
+    keep,
     storeFor(life) {
       const store = storeFor({ world, store: watched, life, trouble, point: centerPoint });
       return breakage.store ? breakage.store(store, world) : store;

@@ -4,6 +4,7 @@ import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
 import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
 import { hashOf } from './dice.ts';
 import { createOperator } from './operator.ts';
+import type { Keep } from '../../src/store/retention.ts';
 import { drawWorkload, FULL, type Size } from './workload.ts';
 import { createWorld } from './world.ts';
 
@@ -16,6 +17,8 @@ export interface SeedOptions {
   /** Default: FULL. */
   size?: Size;
   breakage?: Breakage;
+  /** Lets old history leave while the story goes on. Default: all is kept, and seeds tell what they always told. */
+  keep?: Keep;
   /** Invariants that are not looked at. */
   ignores?: readonly string[];
   trace?: (line: string) => void;
@@ -31,6 +34,8 @@ export interface SeedResult {
   executions: number;
   processes: number;
   commits: number;
+  /** Executions and tombstones that left. */
+  forgotten: { executions: number; tombstones: number };
 }
 
 /** From the end of the faults until everything must be over. */
@@ -50,6 +55,7 @@ export function runSeed({
   kinds,
   faults = faultsOf(seed, size, kinds),
   breakage,
+  keep,
   ignores,
   trace,
 }: SeedOptions): SeedResult {
@@ -59,7 +65,7 @@ export function runSeed({
   const workload = drawWorkload(world.dice('workload'), size);
   const behaviours = new Map(workload.jobs.map(({ name, behaviour }) => [name, behaviour]));
   const workers = faults.some(({ kind }) => kind === 'workerCrash') ? WORKERS : 1;
-  const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, workers });
+  const cluster = createCluster({ world, behaviourOf: job => behaviours.get(job) ?? 'quick', breakage, keep, workers });
   const operator = createOperator({ ...cluster, workload, dice: world.dice('operator') });
   const failed = () => world.violations.length > 0;
 
@@ -91,6 +97,7 @@ export function runSeed({
     ...{ seed, faults, violations: world.violations, elapsed: time.elapsed, commits: cluster.truth.commits },
     executions: [...cluster.truth.addresses].filter(address => address.startsWith('execution/')).length,
     processes: cluster.witness.processes.length,
+    forgotten: { executions: cluster.truth.forgotten.size, tombstones: cluster.truth.buried.size },
   };
 }
 

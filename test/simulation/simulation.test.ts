@@ -20,6 +20,20 @@ describe('a simulated cluster', () => {
     for (const { executions, processes } of seeds) expect(Math.min(executions, processes)).toBeGreaterThan(20);
   }, 60_000);
 
+  test('keeps them while old history leaves', () => {
+    const keep = {
+      ...{ executionsMs: 15_000, executions: 40, executionsPerJob: 8, outputMs: 600_000, occurrencesMs: 20_000, occurrencesPerJob: 10 },
+      ...{ factsMs: 10_000, facts: 500, tombstonesMs: 5_000, tombstones: 1 },
+    };
+    let executions = 0;
+    for (let seed = 201; seed <= 212; seed++) {
+      const { violations, forgotten } = runSeed({ seed, size: SMALL, keep });
+      if (violations.length > 0) throw new Error(`seed ${seed} (small, forgetful): ${violations.join('\n')}`);
+      executions += forgotten.executions;
+    }
+    expect(executions).toBeGreaterThan(50);
+  }, 60_000);
+
   test('has every kind of fault in its seeds', () => {
     const kinds = new Set(Array.from({ length: SEEDS }, (_, at) => faultsOf(at + 1)).flatMap(faults => faults.map(({ kind }) => kind)));
     expect(kinds.size).toBe(13);

@@ -21,6 +21,10 @@ export interface Truth {
   configsOf(address: string): ReadonlyMap<number, JobConfig>;
   readonly addresses: Iterable<string>;
   readonly commits: number;
+  /** Executions that retention removed; what they were is still to be read here. */
+  readonly forgotten: ReadonlySet<string>;
+  /** Addresses whose tombstone retention removed; some live again. */
+  readonly buried: ReadonlySet<string>;
 }
 
 export function createTruth(world: World): Truth {
@@ -29,12 +33,18 @@ export function createTruth(world: World): Truth {
   const owed = new Map<string, string>();
   const facts = new Map<string, Fact[]>();
   const configs = new Map<string, Map<number, JobConfig>>();
+  const forgotten = new Set<string>();
+  const nameless = new Set<string>();
+  const buried = new Set<string>();
   let commits = 0;
 
   function seen({ document, facts: news }: Write): void {
     const { address, rev } = document;
     const before = documents.get(address)?.rev ?? 0;
-    if (rev !== before + 1) world.fail('I3', `${address} went from rev ${before} to rev ${rev}`);
+    // A name whose tombstone left goes on anywhere behind it.
+    const follows = nameless.delete(address) ? rev > before : rev === before + 1;
+    if (!follows) world.fail('I3', `${address} went from rev ${before} to rev ${rev}`);
+    if (forgotten.has(address)) world.fail('retention', `${address} came to life again after it was forgotten`);
     commits += 1;
     documents.set(address, document);
     owed.set(`${address}:${rev}`, document.owed);
@@ -58,6 +68,24 @@ export function createTruth(world: World): Truth {
         });
         return results;
       },
+      async forgetExecutions(query) {
+        const result = await store.forgetExecutions(query);
+        for (const address of result.gone) {
+          const document = documents.get(address);
+          if (document?.life !== 'done' || document.owed !== '[]') world.fail('retention', `${address} was forgotten before its end`);
+          forgotten.add(address);
+        }
+        return result;
+      },
+      async forgetTombstones(query) {
+        const count = await store.forgetTombstones(query);
+        for (const { address, life } of documents.values()) {
+          if (life !== 'tombstone' || (await store.load(address))) continue;
+          nameless.add(address);
+          buried.add(address);
+        }
+        return count;
+      },
       async settle(entries) {
         await store.settle(entries);
         for (const { address, rev, owed: left } of entries) {
@@ -76,6 +104,8 @@ export function createTruth(world: World): Truth {
     get commits() {
       return commits;
     },
+    forgotten,
+    buried,
   };
 }
 
