@@ -36,7 +36,7 @@ describe('a simulated cluster', () => {
 
   test('has every kind of fault in its seeds', () => {
     const kinds = new Set(Array.from({ length: SEEDS }, (_, at) => faultsOf(at + 1)).flatMap(faults => faults.map(({ kind }) => kind)));
-    expect(kinds.size).toBe(13);
+    expect(kinds.size).toBe(14);
   });
 });
 
