@@ -92,6 +92,7 @@ export async function startCenter({
     readJoinToken: auth.readJoinToken,
     spendJoinToken: auth.spendJoinToken,
     auth: config.auth,
+    apps: { fileUrls: config.fileUrls, hosts: config.artifactHosts },
     onLog: (level, text, fields) => log[level](text, fields),
   });
   const agents = hub;

@@ -6,6 +6,7 @@
  *
  * The journal is read first, then link and keeper are opened side by side: neither waits for the other.
  */
+import { STRICT_RULES } from '../app-hosts.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
@@ -87,6 +88,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const { bootId } = settings;
   const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
+  let rules = STRICT_RULES;
   // Everybody here knows somebody who knows them: those that are made later are only called once all are.
   const keeping = createKeeping({
     clock,
@@ -110,7 +112,8 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     centers: settings.centers,
     hello: nonce => hello(parts, journal, runs, { nonce, life }),
     on: {
-      welcome() {
+      welcome(apps) {
+        rules = apps;
         watch.up();
         entrust();
         runs.welcomed();
@@ -139,6 +142,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const { artifacts, workDirs, programs } = parts;
   const runs = createRuns({
     ...{ clock, log, limits, spans, bootId, inherited, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
+    appRules: () => rules,
   });
   const commands = createCommands({ clock, log, limits, bootId, journal, reports, runs, send: frame => link.send(frame) });
   const watch = createDisconnectWatch({

@@ -6,6 +6,7 @@
  *
  * A half-open socket never says that it is closed, so only frames count as life; what an abandoned socket says later is ignored.
  */
+import { type AppRules, STRICT_RULES } from '../app-hosts.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
@@ -47,7 +48,8 @@ export interface LinkParts {
   hello(nonce: string): Hello;
   on: {
     /** The link is up. */
-    welcome(): void;
+    /** With what this center says about apps. */
+    welcome(apps: AppRules): void;
     frame(frame: CenterFrame): void;
     /** The link was up and is not any more. */
     down(): void;
@@ -138,7 +140,7 @@ export function createLink(parts: LinkParts): Link {
             heardAt = heard;
             log.info('the center welcomed this agent', { center: url, host: frame.host });
             beatEvery(frame.heartbeatMs);
-            return parts.on.welcome();
+            return parts.on.welcome(frame.apps ?? STRICT_RULES);
           case 'refused':
             final = FINAL.has(frame.code);
             return end(

@@ -1,4 +1,5 @@
 /** From a durable start to the order for the keeper: fetch, find the program, make room. */
+import type { AppRules } from '../app-hosts.ts';
 import { resolveArgv } from './command.ts';
 import { runEnvironment } from './environment.ts';
 import type { KeepOrder } from './keeper/protocol.ts';
@@ -12,6 +13,8 @@ export interface OrderParts {
   programs: Programs;
   inherited: Record<string, string>;
   limits: AgentLimits;
+  /** What the center that was heard last says about apps. */
+  appRules(): AppRules;
 }
 
 /** Throws ArtifactError, CommandProblem, or what the disk says. */
@@ -23,7 +26,7 @@ export async function makeOrder(
 ): Promise<{ order: KeepOrder; note: string | null }> {
   const { artifacts, workDirs, programs, inherited, limits } = parts;
   const key = runKey(run);
-  const app = spec.artifact && (await artifacts.prepare(spec.artifact, { execution: run.execution, signal }));
+  const app = spec.artifact && (await artifacts.prepare(spec.artifact, { execution: run.execution, rules: parts.appRules(), signal }));
   signal.throwIfAborted();
   const workDirectory = await workDirs.make(key);
   const env = runEnvironment({ inherited, spec: spec.env, appDirectory: app?.directory, workDirectory });

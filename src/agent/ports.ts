@@ -1,4 +1,5 @@
 /** What the agent and the keeper ask of the outside, in their own words. Real ones for a host, fakes for the simulation; nothing else there touches the world. */
+import type { AppRules } from '../app-hosts.ts';
 import type { Keeper } from './keeper/protocol.ts';
 import type { Artifact } from './protocol.ts';
 
@@ -42,8 +43,8 @@ export interface PreparedApp {
 
 /** Fetches, checks, unpacks and caches apps. */
 export interface Artifacts {
-  /** Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a copy with `cache: false`. */
-  prepare(artifact: Artifact, scope: { execution: string; signal: AbortSignal }): Promise<PreparedApp>;
+  /** Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a copy with `cache: false`; `rules` are the center's. */
+  prepare(artifact: Artifact, scope: { execution: string; rules: AppRules; signal: AbortSignal }): Promise<PreparedApp>;
   /** The run is over: copies made for this execution alone may go. */
   release(execution: string): Promise<void>;
 }

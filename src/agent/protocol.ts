@@ -191,6 +191,8 @@ export const FromCenter = z.discriminatedUnion('type', [
     heartbeatMs: z.number().int().positive(),
     gathers: z.boolean().optional(),
     word: text(100).optional(),
+    /** Where apps may come from, see `app-hosts.ts`. Absent: nothing is said, so files of the host are not allowed. */
+    apps: z.object({ fileUrls: z.boolean(), hosts: z.array(text(300)).nullable() }).optional(),
   }),
   z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),
   StartCommand,

@@ -8,6 +8,7 @@ import type { Parting } from '../../actors/host.ts';
 import type { Address, Events } from '../../actors/index.ts';
 import { PAST_MAX } from '../../actors/shard.ts';
 import type { Command, Hello, Run } from '../agent/protocol.ts';
+import type { AppRules } from '../app-hosts.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { NoSuchActor, Refused } from '../runtime/errors.ts';
@@ -43,6 +44,8 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   /** The same for a host whose socket closed without a word, unless its keeper says that only the agent is gone. */
   closedGraceMs: number;
   onLog: HubLog;
+  /** Where agents may fetch apps from; left to them when absent. */
+  apps?: AppRules;
   limits?: Partial<HubLimits>;
 }
 
@@ -199,6 +202,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
         clock,
         ids,
         limits,
+        apps: parts.apps,
         peer,
         on,
         opened(session) {

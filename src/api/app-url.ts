@@ -1,17 +1,20 @@
-/** Which addresses an app may be fetched from. The agent judges again what the name resolves to; what can be seen in the text is said at once. */
+/** Which addresses an app may be fetched from, as far as the text shows it. The agent judges redirects, and again what a name resolves to. */
+import { type Misfit, misfitOf } from '../app-hosts.ts';
 import type { Config } from '../config.ts';
 import { Problem } from './errors.ts';
 
-/** Throws Problem naming `field`. */
-export function checkAppUrl(url: string, config: Pick<Config, 'artifactHosts'>, field: string): void {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const no = (must: string) => new Problem('invalid', `${field} is ${JSON.stringify(url.slice(0, 200))}, but must be ${must}.`, { field });
-  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '') throw no('an http or https URL');
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  if (isLinkLocal(host)) throw no('an address that is not link-local: those belong to the machine and its cloud');
-  if (config.artifactHosts && !config.artifactHosts.includes(host)) throw no(`on one of the hosts ${config.artifactHosts.join(', ')}`);
-}
+export type AppRulesConfig = Pick<Config, 'artifactHosts' | 'fileUrls'>;
 
-/** 169.254.0.0/16 and fe80::/10, also as IPv4 inside IPv6; the URL parser has written them in one way already. */
-const isLinkLocal = (host: string): boolean =>
-  /^169\.254\./.test(host) || /^fe[89ab][0-9a-f]:/i.test(host) || /^::ffff:a9fe:/i.test(host) || host === 'metadata.google.internal';
+/** Throws Problem naming `field`. */
+export function checkAppUrl(url: string, { artifactHosts, fileUrls }: AppRulesConfig, field: string): void {
+  const must: Record<Misfit, string> = {
+    scheme: fileUrls ? 'an http, https or file URL' : 'an http or https URL',
+    filesOff: 'an http or https URL: files of the hosts are allowed only with TROUPE_FILE_URLS=on',
+    fileHost: 'a path on the host that runs the app: file:///path/to/app.tar.gz',
+    forbidden: 'an address that is neither link-local nor for metadata: those belong to the machine and its cloud',
+    notListed: `on one of the hosts ${artifactHosts?.join(', ')}`,
+  };
+  const misfit = URL.canParse(url) ? misfitOf(new URL(url), { fileUrls, hosts: artifactHosts }) : 'scheme';
+  if (misfit === undefined) return;
+  throw new Problem('invalid', `${field} is ${JSON.stringify(url.slice(0, 200))}, but must be ${must[misfit]}.`, { field });
+}

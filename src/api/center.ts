@@ -22,7 +22,7 @@ export interface Center {
   clock: Clock;
   ids: Ids;
   log: Log;
-  config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'artifactHosts'>;
+  config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'artifactHosts' | 'fileUrls'>;
   /** Why the center does not serve yet, or no more; undefined when it does. For `/v1/ready`. */
   unready?: () => string | undefined;
 }

@@ -8,6 +8,7 @@ import {
   type KeptRun,
   type SpooledChunk,
 } from '../../src/agent/keeper/protocol.ts';
+import type { AppRules } from '../../src/app-hosts.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
 import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';
 import { type EndedReport, FromAgent, type Run, runKey, type StartCommand, type StopCommand } from '../../src/agent/protocol.ts';
@@ -226,6 +227,8 @@ export function aCenter() {
     /** What happens to a dial. */
     word: '',
     accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
+    /** What it says of apps with its welcome. */
+    apps: undefined as AppRules | undefined,
     /** Answers each report and each output frame at once. */
     eager: true,
     dialer: {
@@ -263,6 +266,7 @@ export function aCenter() {
             heartbeatMs: 1_000,
             ...(center.gathers ? { gathers: true } : {}),
             ...(center.word ? { word: center.word } : {}),
+            ...(center.apps ? { apps: center.apps } : {}),
           });
       }
       if (frame.type === 'ping') center.send({ type: 'pong', nonce: frame.nonce });
@@ -303,11 +307,13 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
   const apps = {
     prepare: async (): Promise<PreparedApp> => ({ directory: '/apps/x', script: undefined, note: undefined }),
     prepared: 0,
+    rules: undefined as AppRules | undefined,
     released: [] as string[],
   };
   const artifacts: Artifacts = {
-    prepare(_, { signal }) {
+    prepare(_, { rules, signal }) {
       apps.prepared++;
+      apps.rules = rules;
       return new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true });
         apps.prepare().then(resolve, reject);

@@ -31,6 +31,20 @@ describe('a run on its host', () => {
     await world.quit();
   });
 
+  test('fetches its app by the rules of the center that was heard last', async () => {
+    const world = aWorld();
+    world.center.apps = { fileUrls: true, hosts: ['app-host'] };
+    await world.start();
+    await world.send(aStart({ spec: { artifact: anArtifact } }));
+    expect(world.apps.rules).toEqual({ fileUrls: true, hosts: ['app-host'] });
+    await world.quit();
+    world.center.apps = undefined;
+    await world.start();
+    await world.send(aStart({ run: aRun({ attempt: 2 }), spec: { artifact: anArtifact } }));
+    expect(world.apps.rules).toEqual({ fileUrls: false, hosts: null });
+    await world.quit();
+  });
+
   test('works in its app directory', async () => {
     const world = aWorld();
     await world.start();

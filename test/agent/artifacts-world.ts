@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ArtifactsParts, createArtifacts } from '../../src/agent/artifacts/artifacts.ts';
+import { type AppRules, STRICT_RULES } from '../../src/app-hosts.ts';
 import type { Artifact } from '../../src/agent/protocol.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aPlace } from '../support/place.ts';
@@ -47,9 +48,9 @@ export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
     reopen() {
       shelf.artifacts = createArtifacts(parts);
     },
-    prepare: (url: string, more: Partial<Artifact> & { execution?: string; signal?: AbortSignal } = {}) => {
-      const { execution = 'e1', signal = new AbortController().signal, ...artifact } = more;
-      return shelf.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, { execution, signal });
+    prepare: (url: string, more: Partial<Artifact> & { execution?: string; signal?: AbortSignal; rules?: AppRules } = {}) => {
+      const { execution = 'e1', signal = new AbortController().signal, rules = STRICT_RULES, ...artifact } = more;
+      return shelf.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, { execution, rules, signal });
     },
     remove: () => rm(directory, { recursive: true, force: true }),
   };

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { isForbidden } from '../../src/agent/artifacts/addresses.ts';
+import { pathToFileURL } from 'node:url';
+import { isForbidden } from '../../src/app-hosts.ts';
 import { fileName } from '../../src/agent/artifacts/format.ts';
 import { aTgz, aZip } from './archives.ts';
+import { until } from '../support/house.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
 
 let host: Awaited<ReturnType<typeof anAppHost>>;
@@ -20,8 +22,14 @@ afterEach(async () => {
 });
 
 const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
-const leftovers = async () => (await readdir(join(shelf.directory, 'tmp'))).length;
-const copies = async () => (await readdir(join(shelf.directory, 'copies'))).length;
+/** Nothing at all was made when an address is refused at once. */
+const countIn = (folder: string) =>
+  readdir(join(shelf.directory, folder)).then(
+    names => names.length,
+    () => 0,
+  );
+const leftovers = () => countIn('tmp');
+const copies = () => countIn('copies');
 
 describe('an app', () => {
   test('that is a bare script is saved under its own name, ready to run', async () => {
@@ -135,6 +143,86 @@ describe('the cache', () => {
     await asked;
     expect(await readFile(join(old.directory, 'run.sh'), 'utf8')).toBe('one');
     expect(host.asked).toHaveLength(2);
+  });
+
+  /** Tells when the app host was asked that often, and the answer was used. */
+  const askedTimes = async (times: number) => {
+    await until(`the app host was asked ${times} times`, () => host.asked.length === times);
+    // The index is written last.
+    await shelf.artifacts.release('nobody');
+    await until('nothing half-made is left', async () => (await leftovers()) === 0);
+  };
+  const textOf = async (execution: string) => {
+    const app = await shelf.prepare(host.url('/run.sh'), { execution });
+    return [await readFile(join(app.directory, 'run.sh'), 'utf8'), app.note];
+  };
+
+  test('picks up what changed behind its URL after the next look, and asks with what it was told last', async () => {
+    const asked: unknown[] = [];
+    let now = 'one';
+    host.files['/run.sh'] = (request, response) => {
+      const { 'if-none-match': etag, 'if-modified-since': since, 'cache-control': control } = request.headers;
+      asked.push([etag, since, control]);
+      response.setHeader('etag', `"${now}"`).setHeader('last-modified', 'Sun, 22 Nov 2026 08:00:00 GMT');
+      if (etag === `"${now}"`) response.writeHead(304).end();
+      else response.end(now);
+    };
+    expect(await textOf('e1')).toEqual(['one', undefined]);
+    await shelf.clock.advance(60_000);
+    expect(await textOf('e2')).toEqual(['one', undefined]);
+    await askedTimes(2);
+    now = 'two';
+    await shelf.clock.advance(59_999);
+    expect(await textOf('e3')).toEqual(['one', undefined]);
+    await shelf.clock.advance(1);
+    expect(await textOf('e4')).toEqual(['one', undefined]);
+    await askedTimes(3);
+    await until('the new copy is in', async () => (await textOf('e5'))[0] === 'two');
+    const since = 'Sun, 22 Nov 2026 08:00:00 GMT';
+    expect(asked).toEqual([
+      [undefined, undefined, 'no-cache'],
+      ['"one"', since, 'no-cache'],
+      ['"one"', since, 'no-cache'],
+    ]);
+  });
+
+  test('goes by the time of the last change where there is no ETag', async () => {
+    const since: (string | undefined)[] = [];
+    host.files['/run.sh'] = (request, response) => {
+      since.push(request.headers['if-modified-since']);
+      response.setHeader('last-modified', 'Sun, 22 Nov 2026 08:00:00 GMT');
+      if (request.headers['if-modified-since']) response.writeHead(304).end();
+      else response.end('one');
+    };
+    await shelf.prepare(host.url('/run.sh'));
+    await shelf.prepare(host.url('/run.sh'), { version: 2 });
+    expect(since).toEqual([undefined, 'Sun, 22 Nov 2026 08:00:00 GMT']);
+  });
+
+  test.each([503, 404])('says with each run that the look failed (%p), until one goes well', async status => {
+    host.files['/run.sh'] = 'one';
+    await textOf('e1');
+    host.files['/run.sh'] = (_, response) => void response.writeHead(status).end();
+    await shelf.clock.advance(60_000);
+    expect(await textOf('e2')).toEqual(['one', undefined]);
+    await askedTimes(2);
+    const note = `an older copy of the app serves: the app host answered ${status} for ${host.url('/run.sh')}`;
+    await until('it is said', async () => (await textOf('e3'))[1] === note);
+    shelf.reopen();
+    expect(await textOf('e4')).toEqual(['one', note]);
+    host.files['/run.sh'] = 'one';
+    await shelf.clock.advance(60_000);
+    expect(await textOf('e5')).toEqual(['one', note]);
+    await askedTimes(3);
+    await until('it is not said any more', async () => (await textOf('e6'))[1] === undefined);
+  });
+
+  test('asks nobody about an app whose digest is given', async () => {
+    host.files['/run.sh'] = 'one';
+    await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one') });
+    await shelf.clock.advance(600_000);
+    await shelf.prepare(host.url('/run.sh'), { sha256: sha256('one'), version: 2 });
+    expect(host.asked).toHaveLength(1);
   });
 
   test('serves an older copy while the app host is away, and says so', async () => {
@@ -279,6 +367,30 @@ describe('a download', () => {
     await rejects(host.url('/loop.sh'), { code: 'unreachable' });
   });
 
+  test("is judged by the center's rules at every hop", async () => {
+    const rules = { fileUrls: true, hosts: ['localhost'] };
+    host.files['/run.sh'] = 'one';
+    host.files['/away.sh'] = (_, response) => void response.writeHead(302, { location: `http://127.0.0.1:${host.port}/run.sh` }).end();
+    host.files['/file.sh'] = (_, response) => void response.writeHead(302, { location: 'file:///etc/passwd' }).end();
+    await rejects(
+      `http://127.0.0.1:${host.port}/run.sh`,
+      { code: 'address', message: expect.stringContaining('TROUPE_ARTIFACT_HOSTS') },
+      { rules },
+    );
+    await rejects(host.url('/away.sh'), { code: 'address' }, { rules });
+    await rejects(host.url('/file.sh'), { code: 'unsupported' }, { rules });
+    expect(host.asked).toEqual(['/away.sh', '/file.sh']);
+    await rejects('http://metadata.google.internal/', { code: 'address' }, { rules: { ...rules, hosts: null } });
+    await shelf.prepare(host.url('/run.sh'), { rules });
+  });
+
+  test('is not used any more once its address is not allowed any more', async () => {
+    host.files['/run.sh'] = 'one';
+    await shelf.prepare(host.url('/run.sh'));
+    const rules = { fileUrls: false, hosts: ['other'] };
+    expect(shelf.prepare(host.url('/run.sh'), { rules })).rejects.toMatchObject({ code: 'address', transient: false });
+  });
+
   test('comes from allowed hosts only, where there is a list', async () => {
     shelf = await aShelf({ allowHosts: ['*.example.org', 'localhost'] });
     host.files['/run.sh'] = 'one';
@@ -293,6 +405,63 @@ describe('a download', () => {
     await rejects(host.url('/app.zip'), { code: 'unsupported' });
     host.files['/app.tgz'] = aZip([]);
     await rejects(host.url('/app.tgz'), { code: 'unsupported' });
+  });
+});
+
+describe('a file of the host', () => {
+  const rules = { fileUrls: true, hosts: ['app-host'] };
+  let path: string;
+  beforeEach(async () => {
+    path = join(shelf.directory, 'my app.sh');
+    await writeFile(path, 'one');
+  });
+  const fetched = async (more = {}) => {
+    const app = await shelf.prepare(pathToFileURL(path).href, { rules, ...more });
+    return readFile(join(app.directory, 'my app.sh'), 'utf8');
+  };
+
+  test('is an app where the center allows it, looked at again like any other', async () => {
+    expect(await fetched()).toBe('one');
+    await writeFile(path, 'three');
+    expect(await fetched()).toBe('one');
+    expect(await fetched({ version: 2 })).toBe('three');
+    expect(await fetched({ version: 3 })).toBe('three');
+    expect(await copies()).toBe(2);
+    await rm(path);
+    const { note } = await shelf.prepare(pathToFileURL(path).href, { rules, version: 4 });
+    expect(note).toContain('cannot be read on this host (ENOENT)');
+  });
+
+  test('is none otherwise, not even one that is here already', async () => {
+    await fetched();
+    const { href } = pathToFileURL(path);
+    expect(shelf.prepare(href)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: `the url ${href} is a file of this host, and the center does not allow that (TROUPE_FILE_URLS is off)`,
+    });
+  });
+
+  test.each([
+    ['file:///no/such/file', 'unreachable', true],
+    ['file:///etc', 'unsupported', false],
+    ['file:///dev/zero', 'unsupported', false],
+    ['file:///a%2fb', 'unsupported', false],
+    ['file://other/etc/passwd', 'unsupported', false],
+  ])('%s is refused', async (url, code, transient) => {
+    expect(shelf.prepare(url, { rules })).rejects.toMatchObject({ code, transient });
+    await shelf.prepare(url, { rules }).catch(() => undefined);
+    expect([await leftovers(), await copies()]).toEqual([0, 0]);
+  });
+
+  test('that is a FIFO keeps nobody waiting', async () => {
+    const fifo = join(shelf.directory, 'fifo');
+    await Bun.spawn(['mkfifo', fifo]).exited;
+    expect(shelf.prepare(pathToFileURL(fifo).href, { rules })).rejects.toMatchObject({ code: 'unsupported' });
+  });
+
+  test('has a largest size, too', async () => {
+    shelf = await aShelf({ directory: shelf.directory, limits: { downloadBytes: 2 } });
+    expect(fetched()).rejects.toMatchObject({ code: 'tooLarge' });
   });
 });
 
@@ -312,6 +481,14 @@ test.each([
   ['2001:db8::a9fe:a9fe', false],
   ['fec0::1', false],
   ['169.253.0.1', false],
+  ['100.100.100.200', true],
+  ['168.63.129.16', true],
+  ['fd20:ce:0::254', true],
+  ['2002:a9fe:a9fe::1', true],
+  ['::169.254.169.254', true],
+  ['::ffff:100.100.100.200', true],
+  ['2002:a00:1::1', false],
+  ['::ffff:10.0.0.1', false],
 ])('the address %s is forbidden: %p', (address, verdict) => {
   expect(isForbidden(address)).toBe(verdict);
 });

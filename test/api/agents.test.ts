@@ -15,6 +15,11 @@ const aStop = (key: string): Command => ({
 const types = (told: { event: { type: string } }[]) => told.map(({ event }) => event.type);
 
 describe('an agent that says hello', () => {
+  test('tells agents with the welcome where apps may come from', async () => {
+    const { join } = aHub({ apps: { fileUrls: true, hosts: ['app-host'] } });
+    expect((await join()).of('welcome')).toMatchObject([{ apps: { fileUrls: true, hosts: ['app-host'] } }]);
+  });
+
   test('comes into a pool that names its servers only as one of them', async () => {
     const { join, pool, hub } = aHub();
     pool.servers = ['box-2'];

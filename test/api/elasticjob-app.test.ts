@@ -36,7 +36,9 @@ describe('an app through ElasticJob-Cloud', () => {
     ['appURL', undefined, 'appURL is missing'],
     ['appURL', 'my-job.tar.gz', 'http or https'],
     ['appURL', 'ftp://h/x', 'http or https'],
-    ['appURL', 'file:///etc/passwd', 'an http or https URL'],
+    ['appURL', 'file:///etc/passwd', 'an http or https URL: files of the hosts are allowed only with TROUPE_FILE_URLS=on'],
+    ['appURL', 'http://metadata.google.internal/x', 'for metadata'],
+    ['appURL', 'http://[::ffff:169.254.169.254]/x', 'link-local'],
     ['appURL', 'http://169.254.169.254/latest', 'link-local'],
     ['appURL', 'http://[fe80::1]/x', 'link-local'],
     ['appURL', 'http://0xa9fe0001/x', 'link-local'],
@@ -64,6 +66,16 @@ describe('an app through ElasticJob-Cloud', () => {
     const door = await aDoor({ env: { TROUPE_ARTIFACT_HOSTS: 'App_Host' } });
     expect((await door.post('/api/app', seedApp())).status).toBe(200);
     expect((await door.post('/api/app', seedApp({ appName: 'b', appURL: 'http://other/x' }))).body.error.message).toContain('app_host');
+  });
+
+  test('may be a file of its hosts where that is allowed', async () => {
+    const door = await aDoor({ env: { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: '*.example.org' } });
+    expect((await door.post('/api/app', seedApp({ appURL: 'file:///opt/apps/my-job.tar.gz' }))).status).toBe(200);
+    const { status, body } = await door.put('/api/app', { appName: 'my_app', appURL: 'file://elsewhere/x' });
+    expect({ status, field: body.error.field }).toEqual({ status: 400, field: 'appURL' });
+    expect(body.error.message).toContain('a path on the host that runs the app');
+    expect((await door.put('/api/app', { appName: 'my_app', appURL: 'http://a.example.org/x' })).status).toBe(200);
+    expect((await door.put('/api/app', { appName: 'my_app', appURL: 'http://example.org/x' })).status).toBe(400);
   });
 
   test('is not published twice', async () => {

@@ -1,10 +1,12 @@
 /** Apps on this host: fetched once, checked, unpacked with care, kept by content. */
 import { createHash } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
+import type { AppRules } from '../../app-hosts.ts';
 import type { Clock } from '../../clock.ts';
 import { ArtifactError, type Artifacts, type PreparedApp } from '../ports.ts';
 import type { Artifact } from '../protocol.ts';
-import { type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
+import { checkUrl } from './addresses.ts';
+import { addressOf, type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
 import { createFlights } from './flights.ts';
 import { type Format, HEAD_BYTES, recognise } from './format.ts';
 import { type Fetch, fetchChecked } from './http.ts';
@@ -18,13 +20,15 @@ import { unpackZip } from './zip.ts';
 export interface ArtifactsParts {
   /** Owned by one agent alone; made when it is not there. */
   directory: string;
-  /** Host names apps may come from (`*.example.com` covers what is below); undefined: any but link-local ones. */
+  /** Hosts apps may come from, beside what the center says (see `AppRules`); undefined: any. */
   allowHosts: string[] | undefined;
   clock: Clock;
   /** Default: over the network, to checked addresses only. */
   fetch?: Fetch;
   limits?: Partial<ArtifactLimits>;
 }
+
+type Scope = Parameters<Artifacts['prepare']>[1];
 
 /** A copy, and what is to be said with the runs that use it. */
 interface Obtained {
@@ -35,7 +39,8 @@ interface Obtained {
 export function createArtifacts(parts: ArtifactsParts): Artifacts {
   const { clock } = parts;
   const limits = { ...artifactLimits, ...parts.limits };
-  const by: Downloader = { clock, limits, allowHosts: parts.allowHosts, fetch: parts.fetch ?? fetchChecked };
+  const { fetch = fetchChecked } = parts;
+  const by = (center: AppRules): Downloader => ({ clock, limits, fetch, rules: { center, own: parts.allowHosts } });
   const flights = createFlights<Obtained>();
   let opening: Promise<Shelf> | undefined;
   /** Opened at the first need; a disk that was full then may have room now. */
@@ -47,46 +52,52 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     return opening;
   };
 
-  const obtain = async (shelf: Shelf, artifact: Artifact, execution: string, signal: AbortSignal): Promise<Obtained> => {
+  const obtain = async (shelf: Shelf, artifact: Artifact, scope: Scope): Promise<Obtained> => {
+    const { execution, rules, signal } = scope;
+    const anew = (known?: Source) => install({ by: by(rules), shelf, artifact, known, signal });
     if (!artifact.cache) {
       const own = shelf.used(execution, artifact.url);
       if (own !== undefined && (await shelf.has(own))) return { copy: own, note: undefined };
-      const { copy } = await install({ by, shelf, artifact, known: undefined, signal });
-      return { copy, note: undefined };
+      return { copy: await anew(), note: undefined };
     }
     const known = await knownCopy(shelf, artifact);
+    // A digest says what the app is: there is nothing to ask anybody.
+    if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
     if (known && known.version >= artifact.version) {
-      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known);
-      return { copy: known.copy, note: undefined };
+      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known, rules);
+      return { copy: known.copy, note: known.failing === null ? undefined : older(known.failing) };
     }
     try {
-      const { copy } = await install({ by, shelf, artifact, known, signal });
-      return { copy, note: undefined };
+      return { copy: await anew(known), note: undefined };
     } catch (problem) {
-      // The app host is away: an older copy is better than none, unless the definition demands another content.
+      // The app host is away: an older copy is better than none.
       if (!known || !(problem instanceof ArtifactError) || !problem.transient || problem.code === 'disk') throw problem;
-      return { copy: known.copy, note: `an older copy of the app serves, ${problem.message}` };
+      return { copy: known.copy, note: older(problem.message) };
     }
   };
 
-  /** In the background and at most once a minute, whatever comes of it. */
-  const validate = async (shelf: Shelf, artifact: Artifact, known: Source) => {
+  /** In the background and at most once a minute, whatever comes of it; the runs that use the copy say what it was. */
+  const validate = async (shelf: Shelf, artifact: Artifact, known: Source, rules: AppRules) => {
     known.validatedAt = clock.now();
     const { signal } = new AbortController();
-    await flights
-      .join(`validate ${artifact.url}`, signal, async flight => {
-        const { copy } = await install({ by, shelf, artifact, known, signal: flight });
-        return { copy, note: undefined };
-      })
-      .catch(() => undefined);
+    const work = async (flight: AbortSignal): Promise<Obtained> => {
+      const copy = await install({ by: by(rules), shelf, artifact, known, signal: flight });
+      return { copy, note: undefined };
+    };
+    await flights.join(`validate ${artifact.url}`, signal, work).catch(problem => {
+      known.failing = problem instanceof Error ? problem.message : String(problem);
+    });
+    await shelf.save();
   };
 
   return {
-    async prepare(artifact, { execution, signal }) {
+    async prepare(artifact, { execution, rules, signal }) {
       try {
+        // Also what is here already: what is not allowed any more is not run any more.
+        checkUrl(addressOf(artifact.url), by(rules).rules, 0);
         const shelf = await open();
         const key = [artifact.cache ? '' : execution, artifact.url, artifact.version, artifact.sha256].join(' ');
-        const { copy, note } = await flights.join(key, signal, flight => obtain(shelf, artifact, execution, flight));
+        const { copy, note } = await flights.join(key, signal, flight => obtain(shelf, artifact, { execution, rules, signal: flight }));
         shelf.use(execution, artifact.url, copy);
         await shelf.trim();
         await shelf.save();
@@ -104,6 +115,8 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     },
   };
 }
+
+const older = (why: string): string => `an older copy of the app serves: ${why}`;
 
 function preparedApp(shelf: Shelf, copy: string, note: string | undefined): PreparedApp {
   return { directory: shelf.pathOf(copy), script: shelf.copy(copy)?.script ?? undefined, note };
@@ -127,7 +140,7 @@ interface Installation {
 }
 
 /** Downloads, unpacks beside, moves in. Nothing half-made stays. */
-async function install({ by, shelf, artifact, known, signal }: Installation): Promise<{ copy: string }> {
+async function install({ by, shelf, artifact, known, signal }: Installation): Promise<string> {
   const file = shelf.tmp();
   const directory = shelf.tmp();
   try {
@@ -139,8 +152,9 @@ async function install({ by, shelf, artifact, known, signal }: Installation): Pr
     };
     const got = await download(by, wanted, file, signal);
     if (!got.changed && known) {
-      remember(shelf, artifact, { ...known, validatedAt: by.clock.now() });
-      return { copy: known.copy };
+      const { etag = known.etag, lastModified = known.lastModified } = got;
+      remember(shelf, artifact, { ...known, etag, lastModified, validatedAt: by.clock.now(), failing: null });
+      return known.copy;
     }
     if (!got.changed)
       throw new ArtifactError('status', `${shown(artifact.url)} is said to be unchanged, and there is no copy`, { transient: true });
@@ -155,8 +169,9 @@ async function install({ by, shelf, artifact, known, signal }: Installation): Pr
       etag: got.etag ?? null,
       lastModified: got.lastModified ?? null,
       validatedAt: by.clock.now(),
+      failing: null,
     });
-    return { copy };
+    return copy;
   } finally {
     await rm(file, { force: true });
     await rm(directory, { recursive: true, force: true });

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import type { Clock } from '../../clock.ts';
 import { ArtifactError } from '../ports.ts';
-import { checkUrl } from './addresses.ts';
+import { checkUrl, type HostRules } from './addresses.ts';
+import { fetchFile } from './file.ts';
 import type { Answer, Fetch } from './http.ts';
 import type { ArtifactLimits } from './limits.ts';
 
@@ -17,14 +18,14 @@ export interface Wanted {
 }
 
 export type Downloaded =
-  | { changed: false }
+  | { changed: false; etag: string | undefined; lastModified: string | undefined }
   | { changed: true; sha256: string; bytes: number; etag: string | undefined; lastModified: string | undefined };
 
 export interface Downloader {
   clock: Clock;
   fetch: Fetch;
   limits: ArtifactLimits;
-  allowHosts: string[] | undefined;
+  rules: HostRules;
 }
 
 /** Writes to `file`, which must not exist; it does not exist either when this throws. Throws ArtifactError, or the signal's reason. */
@@ -33,14 +34,15 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
   try {
     const answer = await follow(by, wanted, timer.signal);
     try {
-      if (answer.status === 304) return { changed: false };
+      const said = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };
+      if (answer.status === 304) return { changed: false, ...said };
       const { sha256, bytes } = await save(by, answer, file, timer.progress);
       if (wanted.sha256 !== undefined && wanted.sha256.toLowerCase() !== sha256) {
         throw new ArtifactError('digest', `${shown(wanted.url)} has the sha256 ${sha256}, expected ${wanted.sha256.toLowerCase()}`, {
           transient: false,
         });
       }
-      return { changed: true, sha256, bytes, etag: answer.header('etag'), lastModified: answer.header('last-modified') };
+      return { changed: true, sha256, bytes, ...said };
     } finally {
       answer.cancel();
     }
@@ -54,15 +56,17 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
 }
 
 async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
-  let url = parse(wanted.url);
-  const headers: Record<string, string> = {};
+  let url = addressOf(wanted.url);
+  // Whether a copy is still it, only the app host knows: caches on the way have to ask it. How often that is done is the app's own setting.
+  const headers: Record<string, string> = { 'cache-control': 'no-cache' };
   if (wanted.etag !== undefined) headers['if-none-match'] = wanted.etag;
-  else if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;
+  if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;
+  const isConditional = wanted.etag !== undefined || wanted.lastModified !== undefined;
   for (let hop = 0; ; hop++) {
-    checkUrl(url, by.allowHosts);
-    const answer = await by.fetch(url, { headers, signal });
+    checkUrl(url, by.rules, hop);
+    const answer = await (url.protocol === 'file:' ? fetchFile : by.fetch)(url, { headers, signal });
     const { status } = answer;
-    if (status === 200 || (status === 304 && Object.keys(headers).length > 0)) return answer;
+    if (status === 200 || (status === 304 && isConditional)) return answer;
     answer.cancel();
     const location = answer.header('location');
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
@@ -74,7 +78,7 @@ async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Prom
         transient: false,
       });
     }
-    url = parse(location, url);
+    url = addressOf(location, url);
   }
 }
 
@@ -134,7 +138,8 @@ function limitTime({ clock, limits }: Downloader, signal: AbortSignal) {
   };
 }
 
-function parse(url: string, base?: URL): URL {
+/** Throws ArtifactError. */
+export function addressOf(url: string, base?: URL): URL {
   try {
     return new URL(url, base);
   } catch (cause) {

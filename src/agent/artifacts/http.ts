@@ -3,7 +3,8 @@ import { lookup as resolve } from 'node:dns';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { forbidden, hostOf, isForbidden } from './addresses.ts';
+import { hostOf, isForbidden } from '../../app-hosts.ts';
+import { forbidden } from './addresses.ts';
 
 export interface Answer {
   status: number;

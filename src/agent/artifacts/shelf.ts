@@ -19,6 +19,8 @@ const Source = z.object({
   lastModified: z.string().nullable(),
   /** Epoch ms at which the app host last said that this is it. */
   validatedAt: z.number(),
+  /** Why it could not be asked at the last attempt; null: it could. */
+  failing: z.string().nullable().default(null),
 });
 const Index = z.object({
   index: z.literal(1),

@@ -6,6 +6,7 @@
  */
 import { AGENT_FRAME_MAX, FromAgent, type FromCenter, GOODBYE, type Hello, PROTOCOL } from '../../agent/protocol.ts';
 import type { Parting } from '../../../actors/host.ts';
+import type { AppRules } from '../../app-hosts.ts';
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import type { Peer, Socket, SocketHandlers } from '../sockets.ts';
@@ -55,11 +56,13 @@ export function createSession(parts: {
   clock: Clock;
   ids: Ids;
   limits: HubLimits;
+  /** Told with the welcome. */
+  apps: AppRules | undefined;
   peer: Peer;
   on: SessionEvents;
   opened(session: Session): boolean;
 }): SocketHandlers {
-  const { clock, ids, limits, on } = parts;
+  const { clock, ids, limits, apps, on } = parts;
   let socket: Socket | undefined;
   let state: 'greeting' | 'waiting' | 'up' | 'closed' = 'greeting';
   let disarmHello = () => {};
@@ -87,7 +90,14 @@ export function createSession(parts: {
     welcome(host, heartbeatMs) {
       if (state !== 'waiting') return;
       state = 'up';
-      session.send({ type: 'welcome', host, heartbeatMs, gathers: true, word: session.word });
+      session.send({
+        type: 'welcome',
+        host,
+        heartbeatMs,
+        gathers: true,
+        word: session.word,
+        ...(apps && { apps: { ...apps, hosts: apps.hosts && [...apps.hosts] } }),
+      });
     },
     send(frame) {
       if (state === 'closed') return;

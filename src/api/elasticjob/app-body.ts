@@ -1,8 +1,7 @@
 /** Apps in the words of ElasticJob-Cloud, and back. */
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
-import type { Config } from '../../config.ts';
-import { checkAppUrl } from '../app-url.ts';
+import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
 import { cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
@@ -38,7 +37,7 @@ export const PublishBody = z.object(
 /** PUT: absent stays, null is back to the default. */
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
 
-export function configOf(body: z.output<typeof PublishBody>, config: Pick<Config, 'artifactHosts'>): AppConfig {
+export function configOf(body: z.output<typeof PublishBody>, config: AppRulesConfig): AppConfig {
   checkAppUrl(body.appURL, config, 'appURL');
   return {
     name: body.appName,
@@ -53,11 +52,7 @@ export function configOf(body: z.output<typeof PublishBody>, config: Pick<Config
 }
 
 /** What the app takes over; `before` is what it is now. */
-export function changesOf(
-  body: z.output<typeof ModifyBody>,
-  before: AppConfig,
-  config: Pick<Config, 'artifactHosts'>,
-): Partial<Omit<AppConfig, 'name'>> {
+export function changesOf(body: z.output<typeof ModifyBody>, before: AppConfig, config: AppRulesConfig): Partial<Omit<AppConfig, 'name'>> {
   if (body.appURL !== undefined) checkAppUrl(body.appURL, config, 'appURL');
   const digest = body.sha256 === undefined ? body.props?.sha256 : body.sha256;
   const or = <T>(value: T | null | undefined, stays: T, fallback: T): T => (value === undefined ? stays : (value ?? fallback));

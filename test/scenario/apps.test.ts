@@ -1,0 +1,132 @@
+/** Apps on a real house: packed in every way, looked at again where they come from, and files of the hosts while the center allows them. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { aTgz } from '../agent/archives.ts';
+import { bz2, xz } from '../agent/packed.ts';
+import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+
+setDefaultTimeout(60_000);
+
+const env: Record<string, string> = { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: 'localhost' };
+let house: House;
+beforeAll(async () => {
+  house = await aRealHouse({ env });
+  await house.startCenter();
+  house.startAgent('a1');
+  await house.ready('a1');
+});
+afterAll(() => house.close());
+
+/** What the app host has, and each question it was asked: the condition, and the answer's status. */
+function anAppHost(files: Record<string, Buffer>) {
+  const asked: [path: string, condition: string | null, status: number][] = [];
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      const file = files[pathname];
+      const condition = request.headers.get('if-none-match');
+      const etag = `"${Bun.hash(file ?? '')}"`;
+      const status = file === undefined ? 404 : condition === etag ? 304 : 200;
+      asked.push([pathname, condition, status]);
+      return new Response(status === 200 ? new Uint8Array(file ?? []) : null, { status, headers: { etag } });
+    },
+  });
+  return { files, asked, url: `http://localhost:${server.port}`, stop: () => server.stop(true) };
+}
+
+const publish = async (name: string, url: string) => {
+  await house.call('POST', '/v1/apps', { name, url, command: 'bin/start.sh' });
+  await house.call('POST', '/v1/jobs', { name, app: name });
+};
+/** Runs the job of this name; its only shard, and what it wrote. */
+async function run(name: string): Promise<{ outcome: string | null; reason: string | null; wrote: string }> {
+  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  let found: Execution | undefined;
+  await until(`${execution} is done`, async () => {
+    // It is answered before it is born.
+    found = await house.execution(execution).catch(() => undefined);
+    return found?.status === 'done';
+  });
+  const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs`;
+  const wrote = await (await fetch(path, { headers: { accept: 'text/plain' } })).text();
+  return { outcome: found?.outcome ?? null, reason: found?.shards[0]?.reason ?? null, wrote };
+}
+
+const changed = (sentence: string) => aTgz([{ name: 'bin/start.sh', mode: 0o755, content: `#!/bin/sh\necho ${sentence}\n` }]);
+const went = { outcome: 'succeeded', reason: null };
+
+describe('an app behind a URL', () => {
+  test('runs from each kind of archive', async () => {
+    const host = anAppHost({ '/app.tar.xz': xz.good, '/app.tar.bz2': bz2.good });
+    await publish('by-xz', `${host.url}/app.tar.xz`);
+    await publish('by-bz2', `${host.url}/app.tar.bz2`);
+    expect(await Promise.all(['by-xz', 'by-bz2'].map(run))).toEqual([
+      { ...went, wrote: 'go\n' },
+      { ...went, wrote: 'go\n' },
+    ]);
+    await host.stop();
+  });
+
+  test('is asked for again after a change of the app, and fetched only when it is another', async () => {
+    const host = anAppHost({ '/app.tar.xz': xz.good });
+    await publish('again', `${host.url}/app.tar.xz`);
+    const edit = (description: string) => house.call('PATCH', '/v1/apps/again', { description });
+    expect(await run('again')).toEqual({ ...went, wrote: 'go\n' });
+    expect(await run('again')).toEqual({ ...went, wrote: 'go\n' });
+    await edit('the same');
+    expect(await run('again')).toEqual({ ...went, wrote: 'go\n' });
+    host.files['/app.tar.xz'] = await changed('otherwise');
+    await edit('another');
+    expect(await run('again')).toEqual({ ...went, wrote: 'otherwise\n' });
+    expect(host.asked.map(([, condition, status]) => [condition !== null, status])).toEqual([
+      [false, 200],
+      [true, 304],
+      [true, 200],
+    ]);
+    await host.stop();
+    await edit('away');
+    const last = await run('again');
+    expect(last).toMatchObject({ outcome: 'succeeded', wrote: 'otherwise\n' });
+    expect(last.reason).toContain('an older copy of the app serves');
+  });
+
+  test('is not followed to a host that the center does not list', async () => {
+    const host = anAppHost({});
+    const moved = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: () => Response.redirect(host.url.replace('localhost', '127.0.0.1'), 302),
+    });
+    await publish('moved', `http://localhost:${moved.port}/app.tgz`);
+    const { outcome, reason } = await run('moved');
+    expect(outcome).toBe('failed');
+    expect(reason).toContain('TROUPE_ARTIFACT_HOSTS');
+    expect(host.asked).toEqual([]);
+    await Promise.all([host.stop(), moved.stop(true)]);
+  });
+});
+
+describe('a file of the host', () => {
+  test('is an app while the center allows it, and no longer', async () => {
+    const file = join(house.directory, 'app.tgz');
+    writeFileSync(file, await changed('from a file'));
+    await publish('file', pathToFileURL(file).href);
+    expect(await run('file')).toEqual({ ...went, wrote: 'from a file\n' });
+
+    await house.stopCenter();
+    env.TROUPE_FILE_URLS = 'off';
+    await house.startCenter();
+    await house.ready('a1');
+    const { outcome, reason, wrote } = await run('file');
+    expect({ outcome, wrote }).toEqual({ outcome: 'failed', wrote: '' });
+    expect(reason).toContain(`the url ${pathToFileURL(file).href} is a file of this host`);
+    expect(reason).toContain('TROUPE_FILE_URLS is off');
+    const refused = house.call('POST', '/v1/apps', { name: 'other', url: 'file:///etc/passwd', command: 'x' });
+    expect(refused).rejects.toThrow(/400 .*"field":"url"/);
+    await refused.catch(() => undefined);
+  });
+});
