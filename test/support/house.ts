@@ -39,6 +39,10 @@ export interface House {
   killAgent(name: string): Promise<void>;
   /** kill -9 of the agent's keeper. */
   killKeeper(name: string): void;
+  /** kill -9 of everything a host runs at once: agent, keeper and processes, as if it were switched off. Resolves once it is gone. */
+  killHost(name: string): Promise<void>;
+  /** The agent stands still and its socket stays open; or goes on. */
+  freezeAgent(name: string, how: 'SIGSTOP' | 'SIGCONT'): void;
   readonly centerPid: number;
   agentPid(name: string): number;
   keeperPid(name: string): number | undefined;
@@ -122,6 +126,20 @@ export async function aRealHouse({
       if (pid === undefined) throw new Error(`agent ${name} has no keeper`);
       process.kill(pid, 'SIGKILL');
     },
+    async killHost(name) {
+      const agent = agents.get(name) ?? null;
+      const keeper = keeperOf(join(directory, name));
+      if (!agent?.pid || keeper === undefined) throw new Error(`there is no whole host ${name}`);
+      // Nobody of them sees the others die.
+      for (const pid of [agent.pid, keeper]) process.kill(pid, 'SIGSTOP');
+      for (const pid of [...descendantsOf(keeper), keeper]) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+      await end(agent, 'SIGKILL');
+    },
+    freezeAgent(name, how) {
+      const { pid } = agents.get(name) ?? {};
+      if (pid === undefined) throw new Error(`there is no agent ${name}`);
+      process.kill(pid, how);
+    },
     async call<T>(method: string, path: string, body?: unknown) {
       const answer = await fetch(`${url}${path}`, {
         method,
@@ -200,6 +218,23 @@ function keeperOf(data: string): number | undefined {
     if (words.includes('keeper') && words.includes(data)) return Number(name);
   }
   return undefined;
+}
+
+/** Children, and theirs. */
+function descendantsOf(ancestor: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  const below = (pid: number): number[] => (children.get(pid) ?? []).flatMap(child => [child, ...below(child)]);
+  return below(ancestor);
 }
 
 function freePort(): Promise<number> {

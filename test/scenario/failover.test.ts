@@ -1,0 +1,146 @@
+/** Failure rows 3, 4 and 5, for real: what becomes of shards whose host is switched off, whose agent is killed, whose agent stands still. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { aRealHouse, type House, isAlive, type Shard, until } from '../support/house.ts';
+
+setDefaultTimeout(90_000);
+
+const HEARTBEAT_MS = 400;
+const GRACE_MS = 4_500;
+/** What is promised of a host whose socket closes. Its own grace is the default. */
+const CLOSED_MS = 5_000;
+/** For the alarms of a busy machine; they look once a second. */
+const LATE_MS = 2_000;
+
+let house: House;
+
+/** A job of one shard per host; each leaves a line with its host and pid when it begins, and stays until it is let go. */
+async function spreadOver(hosts: number, name: string, failover: boolean) {
+  const began = join(house.directory, `${name}.began`);
+  const gate = join(house.directory, `${name}.go`);
+  const script = `echo $TROUPE_SHARD $TROUPE_ATTEMPT $TROUPE_HOST $$ >> ${began}; while [ ! -e ${gate} ]; do sleep 0.1; done`;
+  const shards = { total: hosts };
+  await house.call('POST', '/v1/jobs', { name, command: ['sh', '-c', script], shards, placement: 'spread', failover });
+  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  const shardsOf = async () => (await house.execution(execution)).shards;
+  await until(`${name} runs everywhere`, async () => (await shardsOf()).every(shard => shard.status === 'running'));
+  return {
+    shardsOf,
+    on: async (host: string) => (await shardsOf()).find(shard => shard.hostName === host) as Shard,
+    began: () =>
+      readFileSync(began, 'utf8')
+        .trim()
+        .split('\n')
+        .map(line => line.split(' '))
+        .map(([item, attempt, host, pid]) => ({ item: Number(item), attempt: Number(attempt), host, pid: Number(pid) })),
+    async finish() {
+      await Bun.write(gate, '');
+      await until(`${name} is done`, async () => (await house.execution(execution)).status === 'done');
+      return house.execution(execution);
+    },
+  };
+}
+
+type HostView = { id: string; name: string; status: string; lastSeenAt: string };
+const hostOf = async (name: string) =>
+  (await house.call<{ items: HostView[] }>('GET', '/v1/hosts')).items.find(host => host.name === name) as HostView;
+/** From one fact of a host to the next, as the center has them. */
+async function betweenFacts(name: string, from: string, to: string): Promise<number> {
+  const { items } = await house.call<{ items: { type: string; at: string }[] }>('GET', `/v1/history/host/${(await hostOf(name)).id}`);
+  const at = (type: string) => Date.parse(items.findLast(fact => fact.type === type)?.at ?? '');
+  return at(to) - at(from);
+}
+
+describe('of four hosts', () => {
+  beforeAll(async () => {
+    house = await aRealHouse({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS), TROUPE_HOST_GRACE_MS: String(GRACE_MS) } });
+    await house.startCenter();
+    for (const name of ['off', 'bare', 'frozen', 'safe']) house.startAgent(name);
+    await house.ready('off', 'bare', 'frozen', 'safe');
+  });
+  afterAll(() => house?.close());
+
+  test('one is switched off: its shards run elsewhere or are lost within five seconds, and one whose agent alone is killed loses nothing', async () => {
+    const [moves, stays] = [await spreadOver(4, 'moves', true), await spreadOver(4, 'stays', false)];
+    const [moved, stayed] = [await moves.on('off'), await stays.on('off')];
+    const since = performance.now();
+    await Promise.all([house.killHost('off'), house.killAgent('bare')]);
+
+    await until(
+      'the shard runs elsewhere',
+      async () => (await moves.shardsOf())[moved.item]?.status === 'running' && (await moves.on('off')) === undefined,
+    );
+    const tookMs = performance.now() - since;
+    expect((await stays.shardsOf())[stayed.item]).toMatchObject({
+      outcome: 'lost',
+      reason: expect.stringContaining('did not come back within 3000 ms'),
+    });
+    expect((await moves.shardsOf())[moved.item]).toMatchObject({ attempt: 2, reason: null });
+    expect(tookMs).toBeLessThan(CLOSED_MS + LATE_MS);
+    expect(await betweenFacts('off', 'host.suspect', 'host.lost')).toBeLessThan(CLOSED_MS);
+
+    // Both sockets closed at the same moment; the keeper of this one has said that it goes on.
+    expect((await hostOf('bare')).status).toBe('suspect');
+    house.startAgent('bare');
+    await house.ready('bare');
+    for (const [job, outcome] of [
+      [moves, 'succeeded'],
+      [stays, 'lost'],
+    ] as const) {
+      const ended = await job.finish();
+      expect(ended.outcome).toBe(outcome);
+      const lost = job === stays ? [stayed.item] : [];
+      for (const shard of ended.shards) expect(shard.outcome).toBe(lost.includes(shard.item) ? 'lost' : 'succeeded');
+    }
+    expect(
+      moves
+        .began()
+        .map(({ item, attempt }) => `${item}:${attempt}`)
+        .toSorted(),
+    ).toEqual(
+      [0, 1, 2, 3]
+        .map(item => `${item}:1`)
+        .concat(`${moved.item}:2`)
+        .toSorted(),
+    );
+    expect(stays.began()).toHaveLength(4);
+  });
+
+  test('one stands still with its socket open: it is lost within its grace, and what it still runs is ended at its return and changes nothing', async () => {
+    const job = await spreadOver(3, 'superseded', true);
+    const shard = await job.on('frozen');
+    const old = job.began().find(one => one.item === shard.item);
+    house.freezeAgent('frozen', 'SIGSTOP');
+    const since = performance.now();
+    await until('its shard runs elsewhere', async () => {
+      const now = (await job.shardsOf())[shard.item];
+      return now?.attempt === 2 && now.status === 'running';
+    });
+    // A second of it is the back-off of failover.
+    expect(performance.now() - since).toBeLessThan(GRACE_MS + 1_000 + LATE_MS);
+    expect(await betweenFacts('frozen', 'host.suspect', 'host.lost')).toBeLessThan(GRACE_MS);
+    expect(isAlive(old?.pid ?? 0)).toBe(true);
+
+    house.freezeAgent('frozen', 'SIGCONT');
+    await until('the old process is ended', () => !isAlive(old?.pid ?? 0));
+    await house.ready('frozen');
+    const ended = await job.finish();
+    expect(ended.outcome).toBe('succeeded');
+    expect(ended.shards[shard.item]).toMatchObject({ attempt: 2, outcome: 'succeeded' });
+  });
+
+  test('one drains: what it runs finishes there, what comes goes elsewhere', async () => {
+    const job = await spreadOver(3, 'drained', false);
+    const { item } = await job.on('safe');
+    const { id } = await hostOf('safe');
+    await house.call('POST', `/v1/hosts/${id}/drain`);
+    await house.call('POST', '/v1/jobs', { name: 'later', command: ['true'], shards: { total: 6 }, placement: 'spread' });
+    const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/later/trigger');
+    await until('later is done', async () => (await house.execution(execution)).status === 'done');
+    expect(new Set((await house.execution(execution)).shards.map(shard => shard.hostName))).toEqual(new Set(['bare', 'frozen']));
+    expect((await job.finish()).shards[item]).toMatchObject({ hostName: 'safe', attempt: 1, outcome: 'succeeded' });
+    await house.call('POST', `/v1/hosts/${id}/resume`);
+    await house.ready('safe');
+  });
+});
