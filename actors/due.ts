@@ -4,7 +4,7 @@
  *   watermark ----- missed (policy: misfire) ----- now - grace ----- on time (policy: overlap) ----- now
  */
 import type { JobConfig } from './config.ts';
-import { onDue, type FireVerdict, type OpenExecution } from './policy.ts';
+import { onDue, onMisfire, type FireVerdict, type OpenExecution } from './policy.ts';
 import { countDues, nextDueOf, parseSchedule, type CompiledSchedule } from './schedule.ts';
 import type { OccurrenceEntry } from './vocabulary.ts';
 
@@ -85,7 +85,7 @@ export function accountFor(
   };
 
   for (const due of missed(config, watermark, onTimeFrom, now, entries)) {
-    fire(due, 'misfire', standing.length === 0 ? { do: 'start' } : { do: 'hold' });
+    fire(due, 'misfire', onMisfire(config.overlap, config.overlapLimit, standing));
   }
   let dueAt = nextDueOf(schedulesOf(config), onTimeFrom);
   while (dueAt !== undefined && dueAt <= now) {

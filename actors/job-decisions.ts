@@ -3,7 +3,7 @@ import type { JobConfig, KnownApp } from './config.ts';
 import { claimOf, type Decision } from './decide.ts';
 import { accountFor, compactInstant, executionId, nextAtOf, stretch, type Fire } from './due.ts';
 import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
-import { onTrigger } from './policy.ts';
+import { mayGo, onTrigger } from './policy.ts';
 import { type Effect, type OccurrenceEntry, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<JobContext, JobFact>;
@@ -336,12 +336,16 @@ export function executionFinished(context: JobContext, event: Event<'execution.f
   const closed = executionEnded(context, event);
   if (!closed.context) return closed;
   const next = { ...context, ...closed.context };
-  if (next.open.some(open => open.held === null)) return closed;
-  const first = next.open.find(open => open.held === 'turn');
-  if (!first) return closed;
+  const { overlap, overlapLimit } = next.config;
   const waitsForApp = next.config.app !== null && next.app === null;
-  const open = next.open.map(each => (each.id === first.id ? { ...each, held: waitsForApp ? ('app' as const) : null } : each));
-  return { ...closed, context: { ...closed.context, open }, effects: waitsForApp ? [] : [letGo(next, first.id)] };
+  let open = next.open;
+  const effects: Effect[] = [];
+  for (const each of next.open) {
+    if (each.held !== 'turn' || !mayGo(overlap, overlapLimit, open)) continue;
+    open = open.map(one => (one.id === each.id ? { ...one, held: waitsForApp ? ('app' as const) : null } : one));
+    if (!waitsForApp) effects.push(letGo(next, each.id));
+  }
+  return { ...closed, context: { ...closed.context, open }, effects };
 }
 
 export function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {

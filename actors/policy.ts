@@ -42,6 +42,17 @@ export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]
   return queueOrJoin(1, open);
 }
 
+/** A due time that was missed and is made good: never skipped any more; it waits where it may not start. */
+export function onMisfire(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
+  return mayGo(overlap, limit, open) ? { do: 'start' } : { do: 'hold' };
+}
+
+/** Whether one more may go beside those that were let go already. */
+export function mayGo(overlap: Overlap, limit: number, open: OpenExecution[]): boolean {
+  const going = open.filter(execution => execution.held !== 'turn').length;
+  return going === 0 || (overlap === 'allow' && going < limit);
+}
+
 function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
   const waiting = open.filter(execution => execution.held !== null);
   const last = waiting.at(-1);

@@ -54,6 +54,17 @@ describe('a job with a schedule', () => {
     expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.proceed`]);
   });
 
+  test('that allows several lets those that are made good begin beside each other, up to its limit', () => {
+    const job = aScheduledJob({ overlap: 'allow', overlapLimit: 3, misfire: { policy: 'all', limit: 5 }, misfireGraceMs: 0 });
+    job.jump(1);
+    job.pass(55_000);
+    const held = () => job.context.open.map(open => open.held);
+    expect(held()).toEqual([null, null, null, 'turn', 'turn']);
+    const [first, , , fourth] = job.context.open;
+    expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${fourth?.id} execution.proceed`]);
+    expect(held()).toEqual([null, null, null, 'turn']);
+  });
+
   test('replaces: ends what is open and waits for that end', () => {
     const job = aScheduledJob({ overlap: 'replace' });
     job.pass(10_000);

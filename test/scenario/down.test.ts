@@ -1,7 +1,12 @@
 /** What passed while the center was down: every due time is accounted for. */
 import { describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import type { JobConfig } from '../../actors/config.ts';
+import type { State } from '../../src/runtime/document.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { aJob } from '../support/builders.ts';
+import { aRealHouse, type Execution, until } from '../support/house.ts';
 import { aWorld, START } from '../support/world.ts';
 
 const HOUR = 3_600_000;
@@ -32,4 +37,150 @@ describe('a one second schedule whose center was stopped for an hour', () => {
     // What is late by the grace of 60 s and no more is still on time.
     expect(await store.summary({ job: 'tick' })).toEqual({ missedDown: 3_539, ran: 1, skippedOverlap: 60 });
   });
+});
+
+/** Of every due time from the first to the last, second by second, what became of it. */
+const eachSecond = (entries: { from: number; to: number; verdict: string }[], from: number, to: number): string[] => {
+  const verdicts: string[] = [];
+  for (let at = from; at <= to; at += 1_000) {
+    const named = entries.filter(entry => entry.from <= at && at <= entry.to);
+    verdicts.push(named.length === 1 ? (named[0]?.verdict ?? '') : `named ${named.length} times`);
+  }
+  return verdicts;
+};
+const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+
+describe('a one second schedule whose center was down for 100 due times, and of which one execution was not done', () => {
+  const DOWN_AT = START + 3_000;
+  const BACK_AT = DOWN_AT + 103_000;
+  type Row = [JobConfig['overlap'], JobConfig['misfire']['policy'], before: string[], missed: string[], onTime: string[]];
+  const ran = 'ran';
+  const skipped = 'skippedOverlap';
+  const [gone, once, all] = [times(100, 'missedDown'), [...times(99, 'coalesced'), ran], [...times(90, 'coalesced'), ...times(10, ran)]];
+  const rows: Row[] = [
+    ['skip', 'skip', [ran, skipped, skipped], gone, times(3, skipped)],
+    ['skip', 'once', [ran, skipped, skipped], once, times(3, skipped)],
+    ['skip', 'all', [ran, skipped, skipped], all, times(3, skipped)],
+    ['queue', 'skip', [ran, ran, 'coalesced'], gone, times(3, 'coalesced')],
+    ['queue', 'once', [ran, ran, 'coalesced'], once, times(3, 'coalesced')],
+    ['queue', 'all', [ran, ran, 'coalesced'], all, times(3, 'coalesced')],
+    ['allow', 'skip', times(3, ran), gone, times(3, ran)],
+    ['allow', 'once', times(3, ran), once, times(3, ran)],
+    // Ten at once are allowed: those that are made good take what is left of them, and wait beyond.
+    ['allow', 'all', times(3, ran), all, times(3, 'refused')],
+    ['replace', 'skip', times(3, ran), gone, times(3, ran)],
+    ['replace', 'once', times(3, ran), once, times(3, ran)],
+    ['replace', 'all', times(3, ran), all, times(3, ran)],
+  ];
+
+  test.each(rows)('overlap %s, misfire %s: the ledger names each one', async (overlap, policy, before, missed, onTime) => {
+    const store = createMemoryStore();
+    const first = await aWorld({ store });
+    const config = aJob({
+      name: 'tick',
+      schedules: [{ type: 'cron', cron: '* * * * * ?' }],
+      overlap,
+      overlapLimit: overlap === 'allow' ? 10 : 1,
+      misfire: { policy, limit: 10 },
+      misfireGraceMs: 2_000,
+    });
+    await first.ask('job/tick', { type: 'job.register', config });
+    // There is no host: what was created is not done.
+    for (let second = 0; second < 3; second++) await first.clock.advance(1_000);
+    const stopping = first.runtime.stop(0);
+    await first.clock.settle();
+    await stopping;
+
+    const next = await aWorld({ store, at: BACK_AT, pool: false });
+    await next.clock.advance(0);
+    const entries = await store.occurrences({ job: 'tick', limit: 1_000 });
+    expect(eachSecond(entries, START + 1_000, BACK_AT)).toEqual([...before, ...missed, ...onTime]);
+    // What ran is there, and each of the others says why not.
+    for (const { verdict, execution, reason } of entries) {
+      if (verdict === 'ran') expect(await store.load(`execution/${execution}`)).toBeDefined();
+      else expect(reason).toBeTruthy();
+    }
+  });
+});
+
+describe('a center of real processes that was down for 100 due times', () => {
+  test('names each one for a job of each overlap and misfire policy, and runs what it says it runs', async () => {
+    const house = await aRealHouse();
+    try {
+      await house.startCenter();
+      const names: string[] = [];
+      for (const overlap of ['skip', 'queue', 'allow', 'replace'] as const) {
+        for (const policy of ['skip', 'once', 'all'] as const) {
+          const name = `${overlap}-${policy}`;
+          names.push(name);
+          // Not due before the center stops.
+          const schedules = [{ type: 'cron', cron: '0 0 0 1 1 ? 2099' }];
+          await house.call('POST', '/v1/jobs', {
+            name,
+            command: ['true'],
+            schedules,
+            overlap,
+            misfire: { policy, limit: 10 },
+            misfireGraceMs: 1_000,
+          });
+        }
+      }
+      await house.stopCenter();
+      // How long it was down, and what was due meanwhile, only the stored jobs tell.
+      const store = await createSqliteStore({ directory: join(house.directory, 'center') });
+      const sinceOf = new Map<string, number>();
+      for (const name of names) {
+        const document = await store.load(`job/${name}`);
+        if (!document) throw new Error(`job/${name} is not stored`);
+        // Without its checksum, which would not fit any more: the first centers wrote none.
+        const text = document.state.replace(/,"sum":"[0-9a-f]{8}"(?=\}$)/, '');
+        const state = JSON.parse(text) as State & { snapshot: { context: { watermark: number; config: JobConfig } } };
+        const { context } = state.snapshot;
+        context.config.schedules = [{ type: 'cron', cron: '* * * * * ?' }];
+        context.watermark -= 110_000;
+        sinceOf.set(name, context.watermark);
+        for (const timer of state.timers) timer.dueAt = context.watermark;
+        await store.commit([
+          {
+            document: {
+              ...document,
+              rev: document.rev + 1,
+              nextDue: context.watermark,
+              writeId: `back ${name}`,
+              state: JSON.stringify(state),
+            },
+            facts: [],
+          },
+        ]);
+      }
+      await store.close();
+
+      await house.startCenter();
+      for (const name of names) {
+        await until(`${name} has settled its past`, async () => (await house.all(`/v1/jobs/${name}/occurrences`)).length >= 100);
+        await house.call('POST', `/v1/jobs/${name}/disable`);
+      }
+      house.startAgent('a1');
+      for (const name of names) {
+        const told = await house.all<{ dueAt: string; verdict: string; execution: string | null }>(`/v1/jobs/${name}/occurrences`);
+        const dues = told.map(each => Date.parse(each.dueAt)).toSorted((a, b) => a - b);
+        const since = Math.floor((sinceOf.get(name) ?? 0) / 1_000) * 1_000;
+        expect(dues).toEqual(dues.map((_, place) => since + (place + 1) * 1_000));
+        const executions = await house.all<Execution & { trigger: string }>(`/v1/executions?job=${name}`);
+        const madeGood = executions.filter(each => each.trigger === 'misfire').map(each => each.id);
+        const policy = name.split('-')[1] as 'skip' | 'once' | 'all';
+        expect(madeGood).toHaveLength({ skip: 0, once: 1, all: 10 }[policy]);
+        const verdicts = told.slice(0, 100).map(each => each.verdict);
+        const ran = told.filter(each => each.verdict === 'ran').map(each => each.execution);
+        expect(verdicts.every(verdict => verdict === (policy === 'skip' ? 'missedDown' : 'coalesced') || verdict === 'ran')).toBe(true);
+        expect(madeGood.every(id => ran.includes(id))).toBe(true);
+        expect(executions.map(each => each.id).toSorted()).toEqual(ran.map(String).toSorted());
+        await until(`${name} has nothing open`, async () =>
+          (await house.all<Execution>(`/v1/executions?job=${name}`)).every(each => each.status === 'done'),
+        );
+      }
+    } finally {
+      await house.close();
+    }
+  }, 60_000);
 });
