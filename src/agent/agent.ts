@@ -20,6 +20,7 @@ import { type CenterFrame, createLink, type Link } from './link.ts';
 import { createOutput, type Output } from './output.ts';
 import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
 import { type Capabilities, type Hello, helloText, PROTOCOL } from './protocol.ts';
+import { mustEnd } from './records.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createRuns, type Runs } from './runs.ts';
 
@@ -126,6 +127,10 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
         watch.down();
       },
       frame: frame => take(frame),
+      retired() {
+        for (const [run, record] of journal.records)
+          if (record.endedAt === null && !mustEnd(record)) end(run, 'superseded', 'its host was retired');
+      },
     },
   });
   const reports: Reports = createReports({ journal, send: report => link.send(report), onReported: run => commands.reported(run) });
@@ -149,14 +154,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     clock,
     journal,
     heardAt: () => link.heardAt(),
-    stop(run, reason) {
-      log.warn(`${run}: stopped, ${reason}`);
-      // Ended whatever the disk says; the keeper's word and this note make the same end of it.
-      void journal
-        .write([{ run, set: { stop: { as: 'disconnected', reason } } }], { reserve: true })
-        .catch(() => undefined)
-        .then(() => runs.stop(run));
-    },
+    stop: (run, reason) => end(run, 'disconnected', reason),
   });
   const take = (frame: CenterFrame) => {
     if (frame.type === 'reported') reports.reported(frame.ids);
@@ -164,6 +162,14 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     else void commands.take(frame).then(() => link.isUp() || watch.down());
   };
 
+  const end = (run: string, as: 'disconnected' | 'superseded', reason: string) => {
+    log.warn(`${run}: stopped, ${reason}`);
+    // Ended whatever the disk says; the keeper's word and this note make the same end of it.
+    void journal
+      .write([{ run, set: { stop: { as, reason } } }], { reserve: true })
+      .catch(() => undefined)
+      .then(() => runs.stop(run));
+  };
   const entrust = () => {
     const word = link.word();
     if (word)

@@ -53,6 +53,8 @@ export interface LinkParts {
     frame(frame: CenterFrame): void;
     /** The link was up and is not any more. */
     down(): void;
+    /** This host was retired: its key never serves again. Said at each dial. */
+    retired(): void;
   };
 }
 
@@ -143,6 +145,7 @@ export function createLink(parts: LinkParts): Link {
             return parts.on.welcome(frame.apps ?? STRICT_RULES);
           case 'refused':
             final = FINAL.has(frame.code);
+            if (frame.code === 'retired') parts.on.retired();
             return end(
               1000,
               'refused',

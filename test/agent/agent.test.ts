@@ -346,6 +346,20 @@ describe('a run that is asked back', () => {
   });
 });
 
+describe('an agent whose host was retired', () => {
+  test('ends what it runs: its verdict stands, and nobody will ever ask for it', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.center.accept = { refused: 'retired' };
+    await world.kill();
+    await world.start();
+    await world.clock.advance(1_000);
+    expect(world.keeper.stops).toMatchObject([{ run: KEY }]);
+    await world.quit();
+  });
+});
+
 describe('the keeper of an agent', () => {
   test('is entrusted with the word of the present session', async () => {
     const world = aWorld();

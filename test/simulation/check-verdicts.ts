@@ -5,6 +5,7 @@ import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
 import type { Process } from './processes.ts';
+import { stateOf } from './truth.ts';
 import { START } from './world.ts';
 
 /** A signal that crosses the end of its process: the keeper had not heard of the end yet. */
@@ -78,12 +79,19 @@ function problemOf({ config, cancelled }: ExecutionContext, attempt: Attempt, pr
 }
 
 /** What explains that a host or a keeper could not account for the run; otherwise a sentence. */
-function unexplained({ hosts }: Cluster, { hostName, reason, finishedAt }: Attempt, faults: readonly Fault[]): string | undefined {
+function unexplained({ hosts, truth }: Cluster, { hostName, reason, finishedAt }: Attempt, faults: readonly Fault[]): string | undefined {
   const until = (finishedAt ?? START) - START;
   const mishaps = (hosts.get(hostName ?? '')?.host.mishaps ?? []).filter(mishap => mishap.at <= until);
   const happened = (what: string) => mishaps.some(mishap => mishap.what === what);
   if (/machine restarted/.test(reason ?? '')) return happened('power') ? undefined : 'the machine did not restart';
   if (/keeper/.test(reason ?? '')) return happened('keeper') || happened('power') ? undefined : 'its keeper lived on';
+  if (/was retired/.test(reason ?? '')) {
+    const isRetired = [...truth.addresses].some(address => {
+      const state = address.startsWith('host/') ? stateOf(truth, address) : undefined;
+      return state?.value === 'retired' && state.context.name === hostName;
+    });
+    return isRetired ? undefined : 'nobody retired it';
+  }
   if (/did not come back within/.test(reason ?? '')) {
     const separated = faults.some(
       fault => fault.atMs <= until && SEPARATING.includes(fault.kind) && (!('host' in fault) || fault.host === hostName),

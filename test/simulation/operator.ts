@@ -34,6 +34,7 @@ const COMMITTED: Record<string, { fact: string; already?: string }> = {
   'execution.cancel': { fact: 'execution.cancelling', already: 'cancelling' },
   'host.drain': { fact: 'host.draining', already: '' },
   'host.resume': { fact: 'host.ready', already: '' },
+  'host.retire': { fact: 'host.retired', already: 'retired' },
 };
 
 export function createOperator(parts: { world: World; center: SimulatedCenter; truth: Truth; workload: Workload; dice: Dice }): Operator {
@@ -118,6 +119,7 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
         return ask(`app/${one.app}`, { type: 'app.enable' });
       case 'drain':
       case 'resume':
+      case 'retire':
         return each('host', async (address, context) => {
           if (context.name === `h${one.host}`) await ask(address as `host/${string}`, { type: `host.${one.do}` });
         });

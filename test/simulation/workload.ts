@@ -30,7 +30,8 @@ export type Act =
   | { do: 'appDisable'; app: string; kill: boolean }
   | { do: 'appEnable'; app: string }
   | { do: 'drain'; host: number }
-  | { do: 'resume'; host: number };
+  | { do: 'resume'; host: number }
+  | { do: 'retire'; host: number };
 
 export interface Workload {
   apps: string[];
@@ -102,7 +103,7 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
     schedules: scheduleOf(dice, behaviour, place).map(cron => ({ type: 'cron' as const, cron })),
     timeZone: dice.pick(['UTC', 'UTC', 'Europe/Berlin', 'Asia/Kolkata']),
     resources: { cpus: dice.pick([0.1, 0.1, 0.25, 0.5, 1]), memoryMB: 64 },
-    placement: dice.pick(['pack', 'spread'] as const),
+    placement: dice.pick(['pack', 'spread', 'sticky'] as const),
     partial: dice.chance(0.3),
     overlap,
     overlapLimit: overlap === 'allow' ? dice.whole(2, 3) : dice.whole(1, 2),
@@ -150,6 +151,8 @@ function drawAct(dice: Dice, jobs: JobPlan[], apps: string[], changed: (plan: Jo
       return dice.pick<Act>([
         { do: 'drain', host: dice.whole(1, 3) },
         { do: 'resume', host: dice.whole(1, 3) },
+        // One of three at most: the others have to do what is left.
+        { do: 'retire', host: 3 },
       ]);
     default:
       return dice.chance(0.5) ? { do: 'trigger', job, key: `key${dice.whole(0, 9)}` } : { do: 'trigger', job };
