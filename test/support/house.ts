@@ -237,7 +237,7 @@ function descendantsOf(ancestor: number): number[] {
   return below(ancestor);
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once('error', fail);

@@ -1,0 +1,83 @@
+/**
+ * The store on MongoDB. The ORM holds the connection, knows the collections and their indexes, and reads the views; the hot path writes through the
+ * driver's own collections. It asks nothing of the server but atomic single documents and unique indexes: no transactions, no pipeline updates, no
+ * change streams.
+ */
+import type { Clock } from '../clock.ts';
+import { createActors } from './mongo/actors.ts';
+import { createClaims } from './mongo/claims.ts';
+import { collectionsOf, openOrm } from './mongo/connection.ts';
+import { createCredentials } from './mongo/credentials.ts';
+import { createDoubt } from './mongo/doubt.ts';
+import { asked } from './mongo/errors.ts';
+import { createFeed } from './mongo/feed.ts';
+import { createLedger } from './mongo/ledger.ts';
+import { createList } from './mongo/list.ts';
+import { createOutput } from './mongo/output.ts';
+import { prepareSchema } from './mongo/schema.ts';
+import { createTelling } from './mongo/telling.ts';
+import { type Store, StoreUnavailable } from './store.ts';
+import { createViews } from './views.ts';
+
+export interface MongoOptions {
+  /** `mongodb://` or `mongodb+srv://` with the database in its path. Timeouts it names hold instead of ours. */
+  url: string;
+  clock: Clock;
+  /** Draws a text that nobody else draws. */
+  drawId(): string;
+}
+
+/**
+ * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot be reached, and a plain error, having changed
+ * nothing, when the database is not ours or was written by a newer version.
+ */
+export async function createMongoStore({ url, clock, drawId }: MongoOptions): Promise<Store> {
+  const orm = await openOrm(url);
+  try {
+    const collections = collectionsOf(orm);
+    await prepareSchema(orm, collections, url);
+    const { place, ...facts } = createFeed(collections);
+    const telling = createTelling(collections, { place }, clock);
+    const claims = createClaims(collections, clock);
+    const views = createViews(() => orm.em.fork());
+    const store = {
+      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, drawId) }),
+      ...createList(collections),
+      ...facts,
+      ...createLedger(collections),
+      ...createOutput(collections),
+      ...createCredentials(collections),
+      output: query => asked(() => views.output(query)),
+      credential: (kind, id) => asked(() => views.credential(kind, id)),
+      credentials: kind => asked(() => views.credentials(kind)),
+      async probe() {
+        await claims.check(true);
+        await asked(() => collections.meta.updateOne({ _id: 'probe' }, { $inc: { value: 1 } }, { upsert: true }));
+      },
+    } satisfies Omit<Store, 'close'>;
+
+    let closing: Promise<void> | undefined;
+    const close = () => {
+      closing ??= telling.stop().then(() => orm.close());
+      return closing;
+    };
+    return { ...guarded(store, () => closing !== undefined), close };
+  } catch (error) {
+    await orm.close();
+    throw error;
+  }
+}
+
+/** The driver would connect again for whoever asks once it is closed. */
+function guarded<T extends object>(store: T, isClosed: () => boolean): T {
+  const calls = Object.entries(store as Record<string, (...args: unknown[]) => Promise<unknown>>);
+  return Object.fromEntries(
+    calls.map(([name, call]) => [
+      name,
+      async (...args: unknown[]) => {
+        if (isClosed()) throw new StoreUnavailable('the store is closed');
+        return call(...args);
+      },
+    ]),
+  ) as T;
+}

@@ -1,0 +1,72 @@
+/**
+ * Who steps the actors of a partition. A claim is a compare-and-set of the one document that says so, so that of two who claim at once one has the
+ * higher epochs. Whoever finds a partition of his in other hands commits nothing any more; until he looks, at most a second later, `rev` is what keeps
+ * the documents whole: of two writers of one actor one wins, and the other loads it again.
+ */
+import type { Clock } from '../../clock.ts';
+import { type ActorStore, ALL_PARTITIONS, PARTITIONS, StoreUnavailable } from '../store.ts';
+import type { Collections } from './connection.ts';
+import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
+import type { PartitionsRow } from './rows.ts';
+
+const LOOK_EVERY_MS = 1_000;
+
+export interface Claims extends Pick<ActorStore, 'claim'> {
+  /** Throws StoreUnavailable when somebody else owns what was claimed here. Looks when the last look is a second old, or when it `must`. */
+  check(must?: boolean): Promise<void>;
+}
+
+export function createClaims({ partitions }: Collections, clock: Clock): Claims {
+  let mine: { owner: string; partitions: Set<number> } | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  const read = async (): Promise<PartitionsRow> =>
+    (await asked(() => partitions.findOne({ _id: 0 }))) ?? {
+      _id: 0,
+      rev: 0,
+      epochs: Array.from({ length: PARTITIONS }, () => 0),
+      owners: Array.from({ length: PARTITIONS }, () => null),
+    };
+
+  /** False when somebody else was faster. */
+  const replace = async ({ _id, rev, ...now }: PartitionsRow): Promise<boolean> => {
+    try {
+      const update = { filter: { _id, rev }, update: { $set: { rev: rev + 1, ...now } }, upsert: true };
+      await partitions.bulkWrite([{ updateOne: update }], { ordered: false });
+      return true;
+    } catch (error) {
+      if (refusedWrites(error)?.refused.every(({ code }) => code === DUPLICATE_KEY)) return false;
+      throw asStoreError(error);
+    }
+  };
+
+  return {
+    async claim(owner, { from, to } = ALL_PARTITIONS) {
+      const isWanted = (partition: number) => partition >= from && partition <= to;
+      for (;;) {
+        const { _id, rev, epochs, owners } = await read();
+        const next = {
+          epochs: epochs.map((epoch, partition) => (isWanted(partition) ? epoch + 1 : epoch)),
+          owners: owners.map((other, partition) => (isWanted(partition) ? owner : other)),
+        };
+        if (!(await replace({ _id, rev, ...next }))) continue;
+        if (mine?.owner !== owner) mine = { owner, partitions: new Set() };
+        for (let partition = from; partition <= to; partition++) mine.partitions.add(partition);
+        lookedAt = clock.monotonic();
+        return next.epochs.slice(from, to + 1);
+      }
+    },
+
+    async check(must = false) {
+      if (!mine || (!must && clock.monotonic() - lookedAt < LOOK_EVERY_MS)) return;
+      const { owner, partitions: claimed } = mine;
+      const at = clock.monotonic();
+      const { owners } = await read();
+      const lost = [...claimed].find(partition => owners[partition] !== owner);
+      if (lost !== undefined) {
+        throw new StoreUnavailable(`another center has taken over this database (partition ${lost} is in the hands of "${owners[lost]}")`);
+      }
+      lookedAt = at;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * The connection: every write waits for a majority and its journal, every read sees only what a majority has, and nothing waits for ever.
+ * Collections are the driver's own, by way of the ORM that holds the connection.
+ */
+import { MikroORM } from '@mikro-orm/mongodb';
+import { entities } from '../entities.ts';
+import { asked } from './errors.ts';
+import type { ActorRow, CredentialRow, FactRow, MetaRow, OccurrenceRow, OutputRow, PartitionsRow } from './rows.ts';
+
+/**
+ * Bounds in milliseconds, unless the address names others. A server that does not answer within them is away; what it was asked to write is in doubt.
+ * Together they stay below the ten seconds that people and load balancers wait.
+ */
+const BOUNDS = {
+  serverSelectionTimeoutMS: 3_000,
+  connectTimeoutMS: 3_000,
+  socketTimeoutMS: 5_000,
+  waitQueueTimeoutMS: 5_000,
+  heartbeatFrequencyMS: 2_000,
+};
+
+/** How long the server waits for the majority. */
+const MAJORITY_MS = 5_000;
+
+const CONNECTIONS_MAX = 20;
+
+export type Orm = Awaited<ReturnType<typeof openOrm>>;
+export type Collections = ReturnType<typeof collectionsOf>;
+
+/** Nothing is connected yet. */
+export async function openOrm(url: string) {
+  const named = new Set([...new URL(url).searchParams.keys()].map(key => key.toLowerCase()));
+  const bounds = Object.fromEntries(Object.entries(BOUNDS).filter(([name]) => !named.has(name.toLowerCase())));
+  return asked(() =>
+    MikroORM.init({
+      clientUrl: url,
+      dbName: databaseOf(url),
+      entities: [...entities],
+      ensureIndexes: false,
+      driverOptions: {
+        ...bounds,
+        ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
+        ...(named.has('appname') ? {} : { appName: 'troupe' }),
+        writeConcern: { w: 'majority', journal: true, wtimeoutMS: MAJORITY_MS },
+        readConcern: { level: 'majority' },
+        readPreference: 'primary',
+      },
+    }),
+  );
+}
+
+export function collectionsOf(orm: Orm) {
+  const { em } = orm;
+  return {
+    actors: em.getCollection<ActorRow>('actors'),
+    facts: em.getCollection<FactRow>('facts'),
+    occurrences: em.getCollection<OccurrenceRow>('occurrences'),
+    output: em.getCollection<OutputRow>('output'),
+    credentials: em.getCollection<CredentialRow>('credentials'),
+    partitions: em.getCollection<PartitionsRow>('partitions'),
+    meta: em.getCollection<MetaRow>('meta'),
+  };
+}
+
+/** Reads what the server itself has, a majority or not: only to find out what stands in the way of a write. */
+export const HERE = { readConcern: { level: 'local' } } as const;
+
+export const databaseOf = (url: string): string => decodeURIComponent(new URL(url).pathname.slice(1));
+
+/** The address without user and password, to be shown. */
+export function shownUrl(url: string): string {
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}/${databaseOf(url)}`;
+}

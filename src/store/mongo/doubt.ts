@@ -1,0 +1,51 @@
+/**
+ * After an unknown outcome a read is not enough: a write that is still on its way may land behind it. So the read of an actor in doubt first writes a
+ * new fence into its document, and each commit names the fence that was last read there:
+ *
+ *   commit   {_id, rev: n, fence: null}  -- no answer -->  in doubt
+ *   load     fence := f, then read       -- what is read is durable, and the commit above cannot land any more
+ *   commit   {_id, rev: n, fence: f}     --> fence := null
+ *
+ * Of an actor that is not there yet the fence is all there is (rev 0), so that a late birth finds it in the way.
+ */
+import type { Collections } from './connection.ts';
+import { asked } from './errors.ts';
+import type { ActorRow } from './rows.ts';
+
+export interface Doubt {
+  /** These may have been written, or may yet be. */
+  raise(addresses: string[]): void;
+  /** The document as it stands, after which nothing older can take its place. */
+  read(address: string): Promise<ActorRow | null>;
+  /** What the next commit of this actor names. */
+  fenceOf(address: string): string | null;
+  /** Its commit stands: there is no fence any more. */
+  committed(address: string): void;
+}
+
+export function createDoubt({ actors }: Collections, drawFence: () => string): Doubt {
+  const doubtful = new Set<string>();
+  /** Those last read as other than null. */
+  const fences = new Map<string, string>();
+
+  return {
+    raise(addresses) {
+      for (const address of addresses) doubtful.add(address);
+    },
+    async read(address) {
+      if (doubtful.has(address)) {
+        const fence = { $set: { fence: drawFence() }, $setOnInsert: { rev: 0 } };
+        await asked(() => actors.updateOne({ _id: address }, fence, { upsert: true }));
+        doubtful.delete(address);
+      }
+      const row = await asked(() => actors.findOne({ _id: address }));
+      if (row?.fence) fences.set(address, row.fence);
+      else fences.delete(address);
+      return row;
+    },
+    fenceOf: address => fences.get(address) ?? null,
+    committed(address) {
+      fences.delete(address);
+    },
+  };
+}

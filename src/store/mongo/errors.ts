@@ -1,0 +1,58 @@
+/**
+ * What a failure of MongoDB means. Whatever keeps the server from answering, and whatever it says about itself, is StoreUnavailable: what became of
+ * the write is not known until somebody reads. Only what it says about one document is an error of that document.
+ */
+import { StoreUnavailable } from '../store.ts';
+
+export const DUPLICATE_KEY = 11000;
+
+/** Server codes that blame what was sent: bad value, cannot be parsed, path conflict, wrong type, fails validation, too large. */
+const BLAMES_THE_DOCUMENT = new Set([2, 9, 14, 16, 28, 40, 52, 56, 57, 66, 121, 10334, 17280, 17419, 17420]);
+
+/** Errors of the driver about its arguments; nothing was sent. */
+const BLAMES_THE_CALLER = new Set(['MongoInvalidArgumentError', 'MongoAPIError', 'MongoParseError', 'MongoMissingDependencyError']);
+
+/** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
+export function asStoreError(error: unknown): unknown {
+  if (error instanceof StoreUnavailable || !(error instanceof Error) || !error.name.startsWith('Mongo')) return error;
+  if (BLAMES_THE_CALLER.has(error.name)) return error;
+  if (BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
+  return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
+}
+
+/** Runs `work`; what keeps it from working comes as StoreUnavailable. */
+export async function asked<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asStoreError(error);
+  }
+}
+
+/** What a write of many documents says about single ones. */
+export interface RefusedWrites {
+  /** Places in the order of the operations, each with the server's code. */
+  refused: { index: number; code: number }[];
+}
+
+/**
+ * The single writes that were refused, all others of the call being durable; undefined when the error says nothing of the kind, or when the server
+ * could not promise durability besides.
+ */
+export function refusedWrites(error: unknown): RefusedWrites | undefined {
+  if (!(error instanceof Error) || error.name !== 'MongoBulkWriteError') return undefined;
+  const { writeErrors, result } = error as Error & {
+    writeErrors?: WriteError | WriteError[];
+    result?: { getWriteConcernError?(): unknown };
+  };
+  const refused = writeErrors === undefined ? [] : [writeErrors].flat().map(({ index, code }) => ({ index, code: Number(code) }));
+  if (refused.length === 0 || result?.getWriteConcernError?.()) return undefined;
+  return { refused };
+}
+
+interface WriteError {
+  index: number;
+  code?: number | string;
+}
+
+const codeOf = (error: Error): number => ('code' in error && typeof error.code === 'number' ? error.code : 0);

@@ -1,0 +1,138 @@
+/**
+ * Facts get their place in the feed after their commit: `_id`, its number in the feed, counts up by one, each insert follows the one before, and a place that somebody else took
+ * is a duplicate key. So there is never a hole, nobody sees n + 1 before n, and any number of writers may place facts at once. A fact that was placed
+ * before is a duplicate too (of actor, rev and place) and keeps the place it has.
+ */
+import { feedCursor, feedSequence } from '../cursor.ts';
+import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../store.ts';
+import { type Collections, HERE } from './connection.ts';
+import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
+import type { FactRow } from './rows.ts';
+
+/** Facts of one insert. */
+const INSERTS_MAX = 1_000;
+
+/** Others that take every place first, over and over: something else is wrong. */
+const COLLISIONS_MAX = 1_000;
+
+export interface Feed extends FactStore {
+  /** Gives each fact its place, in this order, or finds the one it has. Doing it twice is fine. Throws StoreUnavailable: then some may be placed. */
+  place(facts: Fact[]): Promise<PlacedFact[]>;
+}
+
+export function createFeed({ facts }: Collections): Feed {
+  /** The last place that is known to be taken. */
+  let taken: number | undefined;
+
+  const newest = async (options = {}) => {
+    const [row] = await facts
+      .find({}, { ...options, projection: { _id: 1 } })
+      .sort({ _id: -1 })
+      .limit(1)
+      .toArray();
+    return sequenceOf(row?._id);
+  };
+  const placeOf = async ({ address, rev, place }: Fact) => {
+    const row = await facts.findOne({ era: 0, address, rev, place }, { ...HERE, projection: { _id: 1 } });
+    return row ? sequenceOf(row._id) : undefined;
+  };
+
+  /** How many of them, from the first on, got the places behind `head`. */
+  const insert = async (head: number, some: Fact[]): Promise<number> => {
+    try {
+      const rows = some.map((fact, nth) => asRow(fact, head + 1 + nth));
+      await facts.insertMany(rows, { ordered: true });
+      return some.length;
+    } catch (error) {
+      const [first] = refusedWrites(error)?.refused ?? [];
+      if (first?.code === DUPLICATE_KEY) return first.index;
+      throw asStoreError(error);
+    }
+  };
+
+  return {
+    async place(wanted) {
+      const placed: PlacedFact[] = [];
+      let collisions = 0;
+      try {
+        while (placed.length < wanted.length) {
+          taken ??= await asked(() => newest(HERE));
+          const head: number = taken;
+          const some = wanted.slice(placed.length, placed.length + INSERTS_MAX);
+          const count = await insert(head, some);
+          placed.push(...some.slice(0, count).map((fact, nth) => asPlaced(asRow(fact, head + 1 + nth))));
+          taken = head + count;
+          const refused = some[count];
+          if (!refused) continue;
+          const known = await asked(() => placeOf(refused));
+          if (known !== undefined) placed.push(asPlaced(asRow(refused, known)));
+          taken = undefined;
+          if (++collisions > COLLISIONS_MAX + wanted.length) throw new StoreUnavailable('others take every place in the feed');
+        }
+        return placed;
+      } catch (error) {
+        // What was on its way may have taken some.
+        taken = undefined;
+        throw error;
+      }
+    },
+
+    async facts({ after, limit = FEED_PAGE }) {
+      const behind = after === undefined ? undefined : feedSequence(after, Number.MAX_SAFE_INTEGER);
+      if (limit <= 0) return { facts: [] };
+      const rows = await asked(() =>
+        facts
+          .find({ _id: { $gt: idOf(behind ?? 0) } })
+          .sort({ _id: 1 })
+          .limit(limit)
+          .toArray(),
+      );
+      const page = rows.map(asPlaced);
+      if (behind === undefined || after === undefined) return { facts: page };
+      // A page behind it shows that it lies in the feed; there are no holes, so one that begins later shows what is gone.
+      if (rows.length === 0) feedSequence(after, await asked(() => newest()));
+      const first = sequenceOf(rows[0]?._id);
+      return first > behind + 1 ? { facts: page, truncatedFrom: feedCursor(first) } : { facts: page };
+    },
+
+    async headCursor() {
+      return feedCursor(await asked(() => newest()));
+    },
+
+    async history({ address, limit, after }) {
+      if (limit <= 0) return [];
+      const behind = after && {
+        $or: [
+          { era: 0 as const, address, rev: { $gt: after.rev } },
+          { era: 0 as const, address, rev: after.rev, place: { $gt: after.place } },
+        ],
+      };
+      const rows = await asked(() =>
+        facts
+          .find(behind ?? { era: 0, address })
+          .sort({ rev: 1, place: 1 })
+          .limit(limit)
+          .toArray(),
+      );
+      return rows.map(asTold);
+    },
+  };
+}
+
+/** Sixteen digits: as texts they stand in the order of the numbers, whatever the server makes of numbers as keys. */
+const idOf = (sequence: number): string => String(sequence).padStart(16, '0');
+const sequenceOf = (id: string | undefined): number => (id === undefined ? 0 : Number(id));
+
+const asRow = ({ address, rev, place, at, type, data }: Fact, sequence: number): FactRow => ({
+  _id: idOf(sequence),
+  era: 0,
+  address,
+  rev,
+  place,
+  at,
+  type,
+  data: JSON.stringify(data),
+});
+
+const asTold = ({ address, rev, place, at, type, data }: FactRow): Fact => ({ address, rev, place, at, type, data: JSON.parse(data) });
+const asPlaced = (row: FactRow): PlacedFact => ({ ...asTold(row), cursor: feedCursor(sequenceOf(row._id)) });

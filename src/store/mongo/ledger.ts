@@ -1,0 +1,72 @@
+/** The occurrence ledger: one document per due time, or per stretch of them. */
+import { occurrenceId } from '../record-ids.ts';
+import type { Ledger, Occurrence, Verdict } from '../store.ts';
+import type { Collections } from './connection.ts';
+import { asked } from './errors.ts';
+import { insertNew } from './insert-new.ts';
+import type { OccurrenceRow } from './rows.ts';
+
+const EVER = Number.MAX_SAFE_INTEGER;
+
+export function createLedger({ occurrences }: Collections): Ledger {
+  /**
+   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a job; stretches
+   * alone are few and have an index of their own.
+   */
+  const inside = (job: string, from: number, to: number) => ({ job, from: { $gte: from, $lte: to } });
+  const stickingOut = (job: string, from: number) => ({ stretch: true, job, to: { $gte: from }, from: { $lt: from } });
+
+  const found = async (filter: object, verdict: Verdict | undefined, direction: 1 | -1, limit: number): Promise<Occurrence[]> => {
+    if (limit <= 0) return [];
+    const rows = await asked(() =>
+      occurrences
+        .find({ $and: [filter, verdict === undefined ? {} : { verdict }] })
+        .sort({ from: direction })
+        .limit(limit)
+        .toArray(),
+    );
+    return rows.map(asOccurrence);
+  };
+
+  return {
+    async record(entries) {
+      await insertNew((rows, options) => occurrences.insertMany(rows, options), entries.map(asRow));
+    },
+
+    async occurrences({ job, from = -EVER, to = EVER, verdict, after, limit, order = 'oldest' }) {
+      if (order === 'oldest') {
+        const past = after ?? -EVER;
+        const early = await found({ $and: [stickingOut(job, from), { from: { $gt: past } }] }, verdict, 1, limit);
+        const late = await found(inside(job, Math.max(from, past + 1), to), verdict, 1, limit - early.length);
+        return [...early, ...late];
+      }
+      const before = after ?? EVER;
+      const late = await found(inside(job, from, Math.min(to, before - 1)), verdict, -1, limit);
+      const early = await found({ $and: [stickingOut(job, from), { from: { $lt: before } }] }, verdict, -1, limit - late.length);
+      return [...late, ...early];
+    },
+
+    async summary({ job, from = -EVER, to = EVER }) {
+      const counts: Awaited<ReturnType<Ledger['summary']>> = {};
+      for (const filter of [inside(job, from, to), stickingOut(job, from)]) {
+        const sums = await asked(() =>
+          occurrences
+            .aggregate<{ _id: Verdict; count: number }>([{ $match: filter }, { $group: { _id: '$verdict', count: { $sum: '$count' } } }])
+            .toArray(),
+        );
+        for (const { _id, count } of sums) counts[_id] = (counts[_id] ?? 0) + count;
+      }
+      return counts;
+    },
+  };
+}
+
+function asRow({ job, from, to, count, verdict, execution, reason, decidedAt, rule }: Occurrence): OccurrenceRow {
+  const kept = rule === undefined ? null : JSON.stringify(rule);
+  return { _id: occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, stretch: from !== to, rule: kept };
+}
+
+function asOccurrence({ job, from, to, count, verdict, execution, reason, decidedAt, rule }: OccurrenceRow): Occurrence {
+  const entry = { job, from, to, count, verdict: verdict as Verdict, execution: execution ?? null, reason: reason ?? null, decidedAt };
+  return rule === null || rule === undefined ? entry : { ...entry, rule: JSON.parse(rule) };
+}

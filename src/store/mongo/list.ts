@@ -1,0 +1,62 @@
+/** Lists of actors, each from one index in its own order; a list of statuses is merged from that index by the server. */
+import { type ListPlace, listCursor, listPlace } from '../cursor.ts';
+import type { ActorStore, ListQuery } from '../store.ts';
+import type { Collections } from './connection.ts';
+import { asked } from './errors.ts';
+import { type ActorRow, asDocument } from './rows.ts';
+
+export function createList({ actors }: Collections): Pick<ActorStore, 'list'> {
+  return {
+    async list(query) {
+      const order = query.order ?? 'newest';
+      const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
+      if (query.limit <= 0) return { items: [], next: null };
+      // One more than asked for tells whether there is a next page.
+      const rows = await asked(() =>
+        actors
+          .find(order === 'name' ? byName(query, behind) : newest(query, behind))
+          .sort(order === 'name' ? (query.parent === undefined ? { _id: 1 } : { address: 1 }) : { at: -1, address: -1 })
+          .limit(query.limit + 1)
+          .toArray(),
+      );
+      const items = rows.slice(0, query.limit).map(asDocument);
+      const last = items.at(-1);
+      const next = last && rows.length > items.length ? listCursor(order, { at: last.index.at, address: last.address }) : null;
+      return { items, next };
+    },
+  };
+}
+
+function wanted({ kind, parent, status, outcome, host, from, to }: ListQuery) {
+  const at = { ...(from !== undefined && { $gte: from }), ...(to !== undefined && { $lt: to }) };
+  return {
+    kind,
+    life: { $ne: 'tombstone' as const },
+    ...(parent !== undefined && { parent }),
+    ...(status && { status: oneOf(status) }),
+    ...(outcome && { outcome: oneOf(outcome) }),
+    ...(host !== undefined && { hosts: host }),
+    ...(Object.keys(at).length > 0 ? { at } : {}),
+  };
+}
+
+/** Addresses begin with their kind, so the primary key has each kind in one piece. */
+function byName(query: ListQuery, behind: ListPlace | undefined) {
+  return { ...wanted(query), _id: { $gt: behind?.address ?? `${query.kind}/`, $lt: `${query.kind}0` } };
+}
+
+/** Two spans of the same index one behind the other, which the server merges. */
+function newest(query: ListQuery, behind: ListPlace | undefined) {
+  const filter = wanted(query);
+  if (!behind) return filter;
+  const { at, address } = behind;
+  return {
+    $or: [
+      { ...filter, at: { ...filter.at, $lt: Math.min(at, query.to ?? at) } },
+      { ...filter, at: { ...filter.at, $eq: at }, address: { $lt: address } },
+    ],
+  };
+}
+
+/** A single value is an equality, which an index goes on ordering behind. */
+const oneOf = <T extends ActorRow['status']>(values: T[]) => (values.length === 1 ? (values[0] as T) : { $in: [...new Set(values)] });

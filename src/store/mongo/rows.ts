@@ -1,0 +1,82 @@
+/**
+ * What lies in the collections. Beside what the entities say, an actor's document carries what makes one document enough:
+ *
+ *   facts   those of commits whose facts may not have their place in the feed yet, one JSON text per commit
+ *   fence   named by the next commit as it was last read: see `doubt.ts`
+ *   address `_id` once more, for compound indexes (not every server of the protocol takes `_id` there)
+ */
+import type { InferEntity } from '@mikro-orm/core';
+import type { CredentialEntity, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
+import type { ActorDocument, Fact } from '../store.ts';
+
+export interface ActorRow extends Omit<ActorDocument, 'address' | 'index'> {
+  _id: string;
+  address: string;
+  armed: boolean;
+  indebted: boolean;
+  parent: string | null;
+  status: string;
+  outcome: string | null;
+  hosts: string[];
+  at: number;
+  fence: string | null;
+  /** Whether `facts` holds any. */
+  untold: boolean;
+  facts?: string[];
+  /** Only of the one document that keeps others from being born at a later rev than their first: see `schema.ts`. */
+  orphan?: true;
+}
+
+type Plain<E> = { [K in keyof InferEntity<E> as K extends string ? K : never]: InferEntity<E>[K] };
+
+/** Without eras: they are for SQLite's pages. */
+export type FactRow = Omit<Fact, 'data'> & { _id: string; era: 0; data: string };
+export type OccurrenceRow = Plain<typeof OccurrenceEntity>;
+export type OutputRow = Plain<typeof OutputEntity>;
+export type CredentialRow = Plain<typeof CredentialEntity>;
+/** One document for all partitions, so that many of them are claimed in one write. */
+export interface PartitionsRow {
+  _id: 0;
+  rev: number;
+  /** By partition. */
+  epochs: number[];
+  owners: (string | null)[];
+}
+export type MetaRow = Plain<typeof MetaEntity>;
+
+/** A document that only fences off births has no rev yet: for everybody else it is not there. */
+export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null && row.rev > 0;
+
+export function asDocument(row: ActorRow): ActorDocument {
+  const { parent, status, outcome, hosts, at } = row;
+  return {
+    address: row._id,
+    kind: row.kind,
+    partition: row.partition,
+    rev: row.rev,
+    incarnation: row.incarnation,
+    version: row.version,
+    life: row.life,
+    // Not every server of the protocol gives back `true` for `true`.
+    quarantined: Boolean(row.quarantined),
+    writeId: row.writeId,
+    state: row.state,
+    owed: row.owed,
+    nextDue: row.nextDue ?? null,
+    index: { parent: parent ?? null, status, outcome: outcome ?? null, hosts, at },
+  };
+}
+
+/** What a commit sets, but for `rev` and facts; null where there is nothing, so that a field never keeps an older value. */
+export function fieldsOf(document: ActorDocument) {
+  const { address, index, rev, ...fields } = document;
+  return {
+    ...fields,
+    ...index,
+    address,
+    rev,
+    armed: document.nextDue !== null && !document.quarantined && document.life !== 'tombstone',
+    indebted: document.owed !== '[]',
+    fence: null,
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Brings the database to the schema this version knows. What is newer or somebody else's is refused before anything is written.
+ * Indexes are those of the entities; making one that is there is nothing.
+ */
+import { StoreUnavailable } from '../store.ts';
+import { ActorEntity, entities } from '../entities.ts';
+import { type Collections, type Orm, shownUrl } from './connection.ts';
+import { asked } from './errors.ts';
+
+/** +1 with every change of what lies in the collections. */
+const SCHEMA_VERSION = 1;
+
+/** Of the one document that every birth at a later rev than the first collides with. */
+const ORPHANAGE = '';
+
+export async function prepareSchema(orm: Orm, collections: Collections, url: string): Promise<void> {
+  const version = await storedVersion(orm, collections, url);
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `${shownUrl(url)} has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
+    );
+  }
+  await asked(async () => {
+    await Promise.all(entities.map(({ meta }) => createIndexes(orm, meta)));
+    await collections.actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
+    // Last: a start that is cut short before is finished by the next one.
+    if (version < SCHEMA_VERSION) {
+      await collections.meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: SCHEMA_VERSION } }, { upsert: true });
+    }
+  });
+}
+
+type Meta = (typeof entities)[number]['meta'];
+type IndexDescription = { key: Record<string, 1>; name?: string; unique?: boolean; partialFilterExpression?: Record<string, unknown> };
+type Index = { name?: string; properties?: unknown; where?: unknown };
+
+/** Of what actors carry here and nowhere else. */
+const OWN: IndexDescription[] = [
+  { name: 'actors_untold', key: { untold: 1 }, partialFilterExpression: { untold: true } },
+  { name: 'actors_orphan', key: { orphan: 1 }, unique: true, partialFilterExpression: { orphan: true } },
+];
+
+async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
+  const described = ({ name, properties, where }: Index, unique: boolean): IndexDescription => {
+    const fields = [properties].flat().map(field => (field === '_id' && meta === ActorEntity.meta ? 'address' : String(field)));
+    return {
+      key: Object.fromEntries(fields.map(field => [field, 1])),
+      ...(name === undefined ? {} : { name }),
+      ...(unique ? { unique } : {}),
+      ...(where === undefined ? {} : { partialFilterExpression: where as Record<string, unknown> }),
+    };
+  };
+  const ofColumns = Object.values(meta.properties as Record<string, { name: string; index?: boolean | string }>)
+    .filter(property => typeof property.index === 'string')
+    .map(property => described({ name: property.index as string, properties: property.name }, false));
+  const all = [
+    ...meta.indexes.map(index => described(index as Index, false)),
+    ...meta.uniques.map(index => described(index as Index, true)),
+    ...ofColumns,
+    ...(meta === ActorEntity.meta ? OWN : []),
+  ];
+  if (all.length > 0) await orm.em.getCollection(meta.tableName as string).createIndexes(all);
+}
+
+/** 0 when there is nothing yet. Also the first question that is asked of the server. */
+async function storedVersion(orm: Orm, { meta }: Collections, url: string): Promise<number> {
+  try {
+    const known = await meta.findOne({ _id: 'schemaVersion' });
+    if (known) return Number(known.value);
+    const ours = new Set(entities.map(entity => entity.meta.tableName));
+    const found = await orm.driver.getConnection().listCollections();
+    const stranger = found.find(name => !ours.has(name) && !name.startsWith('system.'));
+    if (stranger === undefined) return 0;
+    throw new Error(`${shownUrl(url)} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.name.startsWith('Mongo')) throw error;
+    throw new StoreUnavailable(`${shownUrl(url)} cannot be opened: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * A server of the MongoDB protocol for tests, in this order: `MONGO_URL`; a `mongod` on the PATH; with TROUPE_TEST_MONGO=download what
+ * `mongodb-memory-server-core` fetches; else the PyPI package `nx-27017`, a small server that keeps its data in SQLite files, in a virtual environment of
+ * its own (made once, kept in the user's cache folder). Where none can be had the tests that need one are skipped, loudly; under CI that is an error.
+ *
+ * The stand-in has one node: what a majority is, what a rollback loses and how a replica set changes its primary cannot be seen with it.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MikroORM } from '@mikro-orm/mongodb';
+import { MetaEntity } from '../../src/store/entities.ts';
+import { freePort, until } from './house.ts';
+
+const STAND_IN = { name: 'nx-27017', version: '0.8.1' };
+
+export interface MongoServer {
+  /** What it is, for the reader of a test's output. */
+  readonly kind: string;
+  /** Is it ours to kill and to stop? */
+  readonly isOurs: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** A database that nobody else uses. */
+  database(): MongoDatabase;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** Again, on the same data, at the same port. */
+  start(): Promise<void>;
+  /** SIGSTOP: it neither answers nor goes away, until `resume`. */
+  hang(): void;
+  resume(): void;
+  close(): Promise<void>;
+}
+
+export interface MongoDatabase {
+  name: string;
+  url: string;
+  /** The same by another way: through a proxy. */
+  urlAt(port: number): string;
+  drop(): Promise<void>;
+}
+
+let shared: Promise<MongoServer | undefined> | undefined;
+
+/** One for the whole test process; undefined, and a word about why, when there is none. */
+export function mongoServer(): Promise<MongoServer | undefined> {
+  shared ??= aMongoServer().catch(error => {
+    if (process.env.CI) throw error;
+    console.warn(`\nNO MONGODB: its tests are skipped. ${error instanceof Error ? error.message : error}\n`);
+    return undefined;
+  });
+  return shared;
+}
+
+/** One of its own, to be hurt. Throws with the reason when none can be had. */
+export async function aMongoServer(): Promise<MongoServer> {
+  const given = process.env.MONGO_URL;
+  if (given) return aGivenServer(given);
+  const directory = mkdtempSync(join(tmpdir(), 'troupe-mongo-'));
+  const port = await freePort();
+  const own = await program(directory, port);
+  let running = await run(own.command);
+  const server: MongoServer = {
+    kind: own.kind,
+    isOurs: true,
+    host: '127.0.0.1',
+    port,
+    database: () => aDatabase(`mongodb://127.0.0.1:${port}/`),
+    async kill() {
+      const gone = once(running.guard, 'exit');
+      process.kill(running.pid, 'SIGKILL');
+      running.guard.stdin?.end();
+      await gone;
+    },
+    async start() {
+      running = await run(own.command);
+      await until('the MongoDB server listens again', () => listens(port), 20_000);
+    },
+    hang: () => void process.kill(running.pid, 'SIGSTOP'),
+    resume: () => void process.kill(running.pid, 'SIGCONT'),
+    async close() {
+      if (running.guard.exitCode === null) await server.kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  await until(`${own.kind} listens (see ${own.log})`, () => listens(port), 20_000);
+  // With the process that ran the tests its data goes too.
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return server;
+}
+
+async function program(directory: string, port: number): Promise<{ kind: string; command: string[]; log: string }> {
+  const log = join(directory, 'server.log');
+  const mongod = process.env.TROUPE_TEST_MONGO === 'download' ? await downloaded() : Bun.which('mongod');
+  if (mongod) {
+    const data = join(directory, 'data');
+    mkdirSync(data);
+    return { kind: mongod, command: [mongod, '--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--logpath', log], log };
+  }
+  const python = join(await environment(), 'bin/python');
+  const places = ['--data-dir', join(directory, 'data'), '--pid-file', join(directory, 'pid'), '--log-file', log];
+  return {
+    kind: `${STAND_IN.name} ${STAND_IN.version}, a stand-in for MongoDB`,
+    command: [python, join(python, '../nx-27017'), '--host', '127.0.0.1', '--port', String(port), ...places],
+    log,
+  };
+}
+
+async function downloaded(): Promise<string> {
+  const name = 'mongodb-memory-server-core';
+  const { MongoBinary } = await import(name).catch(cause => {
+    throw new Error(`TROUPE_TEST_MONGO=download needs the package ${name}: npm install --no-save ${name}`, { cause });
+  });
+  return MongoBinary.getPath();
+}
+
+/** Made once and kept. Two who make it at once make two; the second finds the first in its place. */
+async function environment(): Promise<string> {
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'troupe-test');
+  const kept = join(cache, `${STAND_IN.name}-${STAND_IN.version}`);
+  if (existsSync(kept)) return kept;
+  mkdirSync(cache, { recursive: true });
+  const fresh = mkdtempSync(join(cache, 'new-'));
+  try {
+    console.warn(`making ${kept}, once`);
+    call('python3', '-m', 'venv', fresh);
+    call(
+      join(fresh, 'bin/python'),
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      `${STAND_IN.name}==${STAND_IN.version}`,
+    );
+    if (!existsSync(kept)) renameSync(fresh, kept);
+    return kept;
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+function call(command: string, ...args: string[]): void {
+  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${error?.message ?? stderr.trim()}`);
+}
+
+/** The server ends with us, however we end: its guard reads a pipe that closes when we are gone. */
+async function run(command: string[]): Promise<{ guard: ChildProcess; pid: number }> {
+  const script = '"$@" >/dev/null 2>&1 & server=$!; echo $server; read _; kill -9 $server 2>/dev/null; wait $server 2>/dev/null; exit 0';
+  const guard = spawn('sh', ['-c', script, 'sh', ...command], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const [line] = (await once(guard.stdout as NonNullable<typeof guard.stdout>, 'data')) as [Buffer];
+  guard.unref();
+  return { guard, pid: Number(String(line).trim()) };
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise(done => {
+    const socket = connect(port, '127.0.0.1');
+    const say = (answer: boolean) => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.once('connect', () => say(true));
+    socket.once('error', () => say(false));
+  });
+}
+
+function aGivenServer(given: string): MongoServer {
+  const { hostname, port } = new URL(given);
+  const notOurs = () => {
+    throw new Error('the server of MONGO_URL is not ours to stop');
+  };
+  return {
+    kind: 'the server of MONGO_URL',
+    isOurs: false,
+    host: hostname,
+    port: Number(port) || 27017,
+    database: () => aDatabase(given),
+    kill: async () => notOurs(),
+    start: async () => notOurs(),
+    hang: notOurs,
+    resume: notOurs,
+    close: async () => {},
+  };
+}
+
+let databases = 0;
+
+function aDatabase(server: string): MongoDatabase {
+  databases += 1;
+  const name = `troupe_test_${process.pid}_${databases}_${readFileSync('/proc/sys/kernel/random/uuid', 'utf8').slice(0, 8)}`;
+  const at = (port?: number) => {
+    const url = new URL(server);
+    url.pathname = `/${name}`;
+    if (port !== undefined) url.host = `127.0.0.1:${port}`;
+    if (port !== undefined) url.searchParams.set('directConnection', 'true');
+    return url.href;
+  };
+  return {
+    name,
+    url: at(),
+    urlAt: at,
+    async drop() {
+      const orm = await MikroORM.init({ clientUrl: at(), dbName: name, entities: [MetaEntity], ensureIndexes: false });
+      await orm.driver.getConnection().getDb().dropDatabase();
+      await orm.close();
+    },
+  };
+}
