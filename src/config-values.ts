@@ -36,11 +36,22 @@ export function readListeners(text: string, context: Context): Listener[] {
 
 export function readStore(text: string, context: Context): Config['store'] {
   if (text === 'sqlite') return { kind: 'sqlite' };
-  if (/^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/.test(text)) {
-    return expected(context, text, 'a MongoDB store comes with a later version; this one keeps everything in sqlite');
+  const [, srv, hosts = '', database = ''] = /^mongodb(\+srv)?:\/\/(?:[^@/?]*@)?([^/?@]*)(?:\/([^?]*))?(?:\?.*)?$/.exec(text) ?? [];
+  if (!/^mongodb(\+srv)?:\/\//.test(text)) return expected(context, text, 'must be sqlite, or mongodb://host/database');
+  if (hosts === '') return expected(context, text, 'must name a host: mongodb://host/database, or mongodb://one,two,three/database');
+  if (srv && /[,:]/.test(hosts)) return expected(context, text, 'must name one host without a port after mongodb+srv://');
+  if (!hosts.split(',').every(isMongoHost)) return expected(context, text, 'must name its hosts as host or host:port, separated by commas');
+  if (database === '') return expected(context, text, 'must name the database: mongodb://host/database');
+  if (!/^[A-Za-z0-9_-]{1,38}$/.test(database)) {
+    return expected(context, text, 'must name a database of 1 to 38 letters, digits, "_" and "-": mongodb://host/database');
   }
-  return expected(context, text, 'must be sqlite, or mongodb://host/database');
+  return { kind: 'mongodb', url: text };
 }
+
+const isMongoHost = (host: string): boolean => {
+  const [, port = '1'] = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+)(?::(\d{1,5}))?$/.exec(host) ?? ['', '0'];
+  return Number(port) >= 1 && Number(port) <= 65535;
+};
 
 export function readOnOff(text: string, context: Context): 'on' | 'off' {
   return text === 'on' || text === 'off' ? text : expected(context, text, 'must be on or off');

@@ -55,7 +55,7 @@ export async function startCenter({
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string;
 }): Promise<RunningCenter> {
-  const { store, connect, died } = await openStore(config);
+  const { store, connect, died } = await openStore(config, { clock, drawId: ids.uuid });
   const views = createViews({ store });
   const auth = createAuth({ config, store, clock, ids, log });
   const feed = createFeed({ store, clock });

@@ -124,6 +124,14 @@ describe('the configuration', () => {
     });
   });
 
+  test.each([
+    'mongodb://h/troupe',
+    'mongodb://u:p%40ss@one:27017,two:27018,[::1]:27019/my-db_1?replicaSet=rs0&tls=true',
+    'mongodb+srv://u:p@cluster.example.org/troupe?retryWrites=true',
+  ])('takes %p for a store', url => {
+    expect(read({ TROUPE_STORE: url }).store).toEqual({ kind: 'mongodb', url });
+  });
+
   test('cannot be changed afterwards', () => {
     const config = read();
     expect(Object.isFrozen(config) && Object.isFrozen(config.listen) && Object.isFrozen(config.listen[0])).toBe(true);
@@ -145,7 +153,14 @@ describe('the configuration', () => {
     [{ TROUPE_LISTEN: 'h:1,h:1' }, 'TROUPE_LISTEN=h:1,h:1: names h:1 twice'],
     [{ TROUPE_LISTEN: ',' }, 'TROUPE_LISTEN=,: must be host:port'],
     [{ TROUPE_STORE: 'postgres' }, 'TROUPE_STORE=***: must be sqlite'],
-    [{ TROUPE_STORE: 'mongodb://u:p@h/troupe' }, 'TROUPE_STORE=***: a MongoDB store comes with a later version'],
+    [{ TROUPE_STORE: 'mongodb:h/troupe' }, 'TROUPE_STORE=***: must be sqlite, or mongodb://host/database'],
+    [{ TROUPE_STORE: 'mongodb://' }, 'TROUPE_STORE=***: must name a host'],
+    [{ TROUPE_STORE: 'mongodb://u:p@h:27017' }, 'TROUPE_STORE=***: must name the database'],
+    [{ TROUPE_STORE: 'mongodb://h/?replicaSet=rs0' }, 'TROUPE_STORE=***: must name the database'],
+    [{ TROUPE_STORE: 'mongodb://h:port/troupe' }, 'TROUPE_STORE=***: must name its hosts as host or host:port'],
+    [{ TROUPE_STORE: 'mongodb://a,,b/troupe' }, 'TROUPE_STORE=***: must name its hosts as host or host:port'],
+    [{ TROUPE_STORE: 'mongodb+srv://h:27017/troupe' }, 'TROUPE_STORE=***: must name one host without a port'],
+    [{ TROUPE_STORE: 'mongodb://h/a.b' }, 'TROUPE_STORE=***: must name a database of 1 to 38 letters'],
     [{ TROUPE_AUTH: 'no' }, 'TROUPE_AUTH=no: must be on or off'],
     [{ TROUPE_WORKERS: '0' }, 'TROUPE_WORKERS=0: must be a whole number from 1 to 256'],
     [{ TROUPE_WORKERS: '1.5' }, 'TROUPE_WORKERS=1.5: must be a whole number'],

@@ -40,7 +40,8 @@ export function work(scope: WorkerScope): void {
   };
 
   async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
-    return createPartitions({ store: await openActorStore(store), clock: systemClock, ids: systemIds, owner, partitions, send });
+    const actors = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid });
+    return createPartitions({ store: actors, clock: systemClock, ids: systemIds, owner, partitions, send });
   }
 
   scope.onmessage = ({ data }) => {

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { createActors } from './mongo/actors.ts';
+import { readMongoAddress } from './mongo/address.ts';
 import { createClaims } from './mongo/claims.ts';
 import { collectionsOf, openOrm } from './mongo/connection.ts';
 import { createCredentials } from './mongo/credentials.ts';
@@ -25,23 +26,25 @@ export interface MongoOptions {
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
+  /** Somebody else in this center has opened it already: its schema is not looked at again. Default false. */
+  isPrepared?: boolean;
 }
 
 /**
  * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot be reached, and a plain error, having changed
  * nothing, when the database is not ours or was written by a newer version.
  */
-export async function createMongoStore({ url, clock, drawId }: MongoOptions): Promise<Store> {
+export async function createMongoStore({ url, clock, drawId, isPrepared = false }: MongoOptions): Promise<Store> {
   const orm = await openOrm(url);
   try {
     const collections = collectionsOf(orm);
-    await prepareSchema(orm, collections, url);
+    if (!isPrepared) await prepareSchema(orm, collections, readMongoAddress(url).shown);
     const { place, ...facts } = createFeed(collections);
     const telling = createTelling(collections, { place }, clock);
     const claims = createClaims(collections, clock);
     const views = createViews(() => orm.em.fork());
     const store = {
-      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, drawId) }),
+      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, { drawId, clock }) }),
       ...createList(collections),
       ...facts,
       ...createLedger(collections),

@@ -1,9 +1,10 @@
 /** The store of a center, by its configuration, and how the threads of its workers come to it. */
+import type { Clock } from '../clock.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/threaded.ts';
 import type { ActorStore, Store } from './store.ts';
 
 /** What a worker is told to find its store. Plain data but for the port, which must be transferred. */
-export type StoreAddress = { kind: 'sqlite'; line: StoreLine };
+export type StoreAddress = { kind: 'sqlite'; line: StoreLine } | { kind: 'mongodb'; url: string };
 
 /** A way to the store for one worker. */
 export interface WorkerStore {
@@ -21,8 +22,19 @@ export interface OpenStore {
   died: Promise<Error>;
 }
 
+/** What a store needs of the world. */
+export interface Surroundings {
+  clock: Clock;
+  /** Draws a text that nobody else draws. */
+  drawId(): string;
+}
+
 /** Opens it and holds it until its `close`. Throws a sentence that says what is in the way. */
-export async function openStore({ dataDir }: { dataDir: string }): Promise<OpenStore> {
+export async function openStore(
+  { dataDir, store: where }: { dataDir: string; store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string } },
+  around: Surroundings,
+): Promise<OpenStore> {
+  if (where.kind === 'mongodb') return openMongo(where.url, around);
   const store = await createThreadedSqliteStore({ directory: dataDir });
   return {
     store,
@@ -34,7 +46,25 @@ export async function openStore({ dataDir }: { dataDir: string }): Promise<OpenS
   };
 }
 
-/** In a worker: its own reading, and its writing over the line it was given. */
-export async function openActorStore(address: StoreAddress): Promise<ActorStore> {
-  return useStoreLine(address.line);
+/** The server takes writes from everybody, so each worker has connections of its own. The driver is only loaded where it is needed. */
+async function openMongo(url: string, around: Surroundings): Promise<OpenStore> {
+  const { createMongoStore } = await import('./mongo.ts');
+  return {
+    store: await createMongoStore({ url, ...around }),
+    // A server that is away comes back.
+    died: new Promise(() => {}),
+    connect: () => ({
+      address: { kind: 'mongodb', url },
+      transfer: [],
+      // Its connections end with it. What is on its way to the server finds the fences of its successor in the way: see `mongo/doubt.ts`.
+      cut: async () => {},
+    }),
+  };
+}
+
+/** In a worker: its own way to the store, which whoever began the worker has opened already. */
+export async function openActorStore(address: StoreAddress, around: Surroundings): Promise<ActorStore> {
+  if (address.kind === 'sqlite') return useStoreLine(address.line);
+  const { createMongoStore } = await import('./mongo.ts');
+  return createMongoStore({ url: address.url, isPrepared: true, ...around });
 }

@@ -3,7 +3,7 @@
  * the insert finds the document in its way, and the server says which one of the batch that was. All others stand.
  */
 import { refuseRepeats } from '../refuse-repeats.ts';
-import type { ActorStore, Write } from '../store.ts';
+import { type ActorStore, ALL_PARTITIONS, type Write } from '../store.ts';
 import type { Claims } from './claims.ts';
 import type { Collections } from './connection.ts';
 import type { Doubt } from './doubt.ts';
@@ -74,9 +74,10 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
       return asDocument(row);
     },
 
-    async claim(owner, range) {
+    async claim(owner, range = ALL_PARTITIONS) {
       const epochs = await claims.claim(owner, range);
-      await telling.recover();
+      doubt.raiseAll();
+      await telling.recover(range);
       return epochs;
     },
 

@@ -4,6 +4,7 @@
  */
 import { MikroORM } from '@mikro-orm/mongodb';
 import { entities } from '../entities.ts';
+import { readMongoAddress } from './address.ts';
 import { asked } from './errors.ts';
 import type { ActorRow, CredentialRow, FactRow, MetaRow, OccurrenceRow, OutputRow, PartitionsRow } from './rows.ts';
 
@@ -29,12 +30,12 @@ export type Collections = ReturnType<typeof collectionsOf>;
 
 /** Nothing is connected yet. */
 export async function openOrm(url: string) {
-  const named = new Set([...new URL(url).searchParams.keys()].map(key => key.toLowerCase()));
+  const { database, options: named } = readMongoAddress(url);
   const bounds = Object.fromEntries(Object.entries(BOUNDS).filter(([name]) => !named.has(name.toLowerCase())));
   return asked(() =>
     MikroORM.init({
       clientUrl: url,
-      dbName: databaseOf(url),
+      dbName: database,
       entities: [...entities],
       ensureIndexes: false,
       driverOptions: {
@@ -64,11 +65,3 @@ export function collectionsOf(orm: Orm) {
 
 /** Reads what the server itself has, a majority or not: only to find out what stands in the way of a write. */
 export const HERE = { readConcern: { level: 'local' } } as const;
-
-export const databaseOf = (url: string): string => decodeURIComponent(new URL(url).pathname.slice(1));
-
-/** The address without user and password, to be shown. */
-export function shownUrl(url: string): string {
-  const { protocol, host } = new URL(url);
-  return `${protocol}//${host}/${databaseOf(url)}`;
-}

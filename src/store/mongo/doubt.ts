@@ -8,13 +8,19 @@
  *
  * Of an actor that is not there yet the fence is all there is (rev 0), so that a late birth finds it in the way.
  */
+import type { Clock } from '../../clock.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import type { ActorRow } from './rows.ts';
 
+/** A write of a former owner may be on its way this long after a claim: longer than any driver waits for an answer. */
+const FORMER_OWNER_MS = 15_000;
+
 export interface Doubt {
   /** These may have been written, or may yet be. */
   raise(addresses: string[]): void;
+  /** The partitions changed hands: whatever is read within the next seconds may have been written by their former owner, or may yet be. */
+  raiseAll(): void;
   /** The document as it stands, after which nothing older can take its place. */
   read(address: string): Promise<ActorRow | null>;
   /** What the next commit of this actor names. */
@@ -23,8 +29,9 @@ export interface Doubt {
   committed(address: string): void;
 }
 
-export function createDoubt({ actors }: Collections, drawFence: () => string): Doubt {
+export function createDoubt({ actors }: Collections, { drawId, clock }: { drawId(): string; clock: Clock }): Doubt {
   const doubtful = new Set<string>();
+  let allUntil = Number.NEGATIVE_INFINITY;
   /** Those last read as other than null. */
   const fences = new Map<string, string>();
 
@@ -32,9 +39,12 @@ export function createDoubt({ actors }: Collections, drawFence: () => string): D
     raise(addresses) {
       for (const address of addresses) doubtful.add(address);
     },
+    raiseAll() {
+      allUntil = clock.monotonic() + FORMER_OWNER_MS;
+    },
     async read(address) {
-      if (doubtful.has(address)) {
-        const fence = { $set: { fence: drawFence() }, $setOnInsert: { rev: 0 } };
+      if (doubtful.has(address) || clock.monotonic() < allUntil) {
+        const fence = { $set: { fence: drawId() }, $setOnInsert: { rev: 0 } };
         await asked(() => actors.updateOne({ _id: address }, fence, { upsert: true }));
         doubtful.delete(address);
       }

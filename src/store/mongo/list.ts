@@ -15,7 +15,7 @@ export function createList({ actors }: Collections): Pick<ActorStore, 'list'> {
       const rows = await asked(() =>
         actors
           .find(order === 'name' ? byName(query, behind) : newest(query, behind))
-          .sort(order === 'name' ? (query.parent === undefined ? { _id: 1 } : { address: 1 }) : { at: -1, address: -1 })
+          .sort(order === 'name' ? { [keyOf(query)]: 1 } : { at: -1, address: -1 })
           .limit(query.limit + 1)
           .toArray(),
       );
@@ -27,22 +27,33 @@ export function createList({ actors }: Collections): Pick<ActorStore, 'list'> {
   };
 }
 
-function wanted({ kind, parent, status, outcome, host, from, to }: ListQuery) {
+function wanted(query: ListQuery) {
+  const { kind, parent, pool, prefix, status, outcome, host, from, to } = query;
   const at = { ...(from !== undefined && { $gte: from }), ...(to !== undefined && { $lt: to }) };
   return {
     kind,
     life: { $ne: 'tombstone' as const },
     ...(parent !== undefined && { parent }),
+    ...(pool !== undefined && { pool }),
     ...(status && { status: oneOf(status) }),
     ...(outcome && { outcome: oneOf(outcome) }),
     ...(host !== undefined && { hosts: host }),
     ...(Object.keys(at).length > 0 ? { at } : {}),
+    ...(prefix !== undefined && { [keyOf(query)]: { $gte: span(query).from, $lt: span(query).to } }),
   };
 }
 
-/** Addresses begin with their kind, so the primary key has each kind in one piece. */
+/** Addresses begin with their kind, so the primary key has each kind in one piece; behind a filter the index of that filter has them in order. */
+const keyOf = ({ parent, pool, status, outcome }: ListQuery) => ((parent ?? pool ?? status ?? outcome) === undefined ? '_id' : 'address');
+
 function byName(query: ListQuery, behind: ListPlace | undefined) {
-  return { ...wanted(query), _id: { $gt: behind?.address ?? `${query.kind}/`, $lt: `${query.kind}0` } };
+  const { from, to } = span(query);
+  return { ...wanted(query), [keyOf(query)]: behind ? { $gt: behind.address, $lt: to } : { $gte: from, $lt: to } };
+}
+
+/** Of addresses, by how the name begins; no text is greater than the last code point. */
+function span({ kind, prefix = '' }: ListQuery) {
+  return { from: `${kind}/${prefix}`, to: prefix === '' ? `${kind}0` : `${kind}/${prefix}\u{10ffff}` };
 }
 
 /** Two spans of the same index one behind the other, which the server merges. */

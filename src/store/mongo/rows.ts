@@ -15,6 +15,7 @@ export interface ActorRow extends Omit<ActorDocument, 'address' | 'index'> {
   armed: boolean;
   indebted: boolean;
   parent: string | null;
+  pool: string | null;
   status: string;
   outcome: string | null;
   hosts: string[];
@@ -48,7 +49,7 @@ export type MetaRow = Plain<typeof MetaEntity>;
 export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null && row.rev > 0;
 
 export function asDocument(row: ActorRow): ActorDocument {
-  const { parent, status, outcome, hosts, at } = row;
+  const { parent, pool, status, outcome, hosts, at } = row;
   return {
     address: row._id,
     kind: row.kind,
@@ -63,7 +64,7 @@ export function asDocument(row: ActorRow): ActorDocument {
     state: row.state,
     owed: row.owed,
     nextDue: row.nextDue ?? null,
-    index: { parent: parent ?? null, status, outcome: outcome ?? null, hosts, at },
+    index: { parent: parent ?? null, pool: pool ?? null, status, outcome: outcome ?? null, hosts, at },
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { StoreUnavailable } from '../store.ts';
 import { ActorEntity, entities } from '../entities.ts';
-import { type Collections, type Orm, shownUrl } from './connection.ts';
+import type { Collections, Orm } from './connection.ts';
 import { asked } from './errors.ts';
 
 /** +1 with every change of what lies in the collections. */
@@ -13,11 +13,11 @@ const SCHEMA_VERSION = 1;
 /** Of the one document that every birth at a later rev than the first collides with. */
 const ORPHANAGE = '';
 
-export async function prepareSchema(orm: Orm, collections: Collections, url: string): Promise<void> {
-  const version = await storedVersion(orm, collections, url);
+export async function prepareSchema(orm: Orm, collections: Collections, shown: string): Promise<void> {
+  const version = await storedVersion(orm, collections, shown);
   if (version > SCHEMA_VERSION) {
     throw new Error(
-      `${shownUrl(url)} has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
+      `${shown} has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
     );
   }
   await asked(async () => {
@@ -37,6 +37,7 @@ type Index = { name?: string; properties?: unknown; where?: unknown };
 /** Of what actors carry here and nowhere else. */
 const OWN: IndexDescription[] = [
   { name: 'actors_untold', key: { untold: 1 }, partialFilterExpression: { untold: true } },
+  { name: 'executions_host', key: { hosts: 1, at: 1, address: 1 }, partialFilterExpression: { kind: 'execution' } },
   { name: 'actors_orphan', key: { orphan: 1 }, unique: true, partialFilterExpression: { orphan: true } },
 ];
 
@@ -63,7 +64,7 @@ async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
 }
 
 /** 0 when there is nothing yet. Also the first question that is asked of the server. */
-async function storedVersion(orm: Orm, { meta }: Collections, url: string): Promise<number> {
+async function storedVersion(orm: Orm, { meta }: Collections, shown: string): Promise<number> {
   try {
     const known = await meta.findOne({ _id: 'schemaVersion' });
     if (known) return Number(known.value);
@@ -71,9 +72,9 @@ async function storedVersion(orm: Orm, { meta }: Collections, url: string): Prom
     const found = await orm.driver.getConnection().listCollections();
     const stranger = found.find(name => !ours.has(name) && !name.startsWith('system.'));
     if (stranger === undefined) return 0;
-    throw new Error(`${shownUrl(url)} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
+    throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
   } catch (error) {
     if (!(error instanceof Error) || !error.name.startsWith('Mongo')) throw error;
-    throw new StoreUnavailable(`${shownUrl(url)} cannot be opened: ${error.message}`, { cause: error });
+    throw new StoreUnavailable(`${shown} cannot be opened: ${error.message}`, { cause: error });
   }
 }

@@ -5,7 +5,7 @@
  *   committed or found --> waiting, in order --> placed in the feed --> left over in the document --> trimmed
  */
 import type { Clock } from '../../clock.ts';
-import { type Fact, type PlacedFact, StoreUnavailable } from '../store.ts';
+import { type Fact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import type { Feed } from './feed.ts';
@@ -33,8 +33,8 @@ export interface Telling {
   tell(committed: Told[]): Promise<PlacedFact[][]>;
   /** Resolves once what stands in this document is in the feed. */
   found(row: DocumentFacts): Promise<void>;
-  /** Tells and trims whatever stands in any document, of whoever was there before. */
-  recover(): Promise<void>;
+  /** Tells and trims whatever stands in the documents of these partitions, of whoever had them before. */
+  recover(partitions: PartitionRange): Promise<void>;
   /** No further pass by itself; what can be told and trimmed at once is, and the rest is found by the next one. */
   stop(): Promise<void>;
 }
@@ -158,11 +158,11 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
       return Promise.all(committed.map(each => (each.facts.length === 0 ? [] : enqueue(each))));
     },
     found,
-    async recover() {
+    async recover({ from, to }) {
       for (;;) {
         const rows = await asked(() =>
           actors
-            .find({ untold: true }, { projection: { rev: 1, facts: 1 } })
+            .find({ untold: true, partition: { $gte: from, $lte: to } }, { projection: { rev: 1, facts: 1 } })
             .limit(RECOVERED_AT_ONCE)
             .toArray(),
         );
