@@ -15,6 +15,7 @@ import { createFeed } from './mongo/feed.ts';
 import { createLedger } from './mongo/ledger.ts';
 import { createList } from './mongo/list.ts';
 import { createOutput } from './mongo/output.ts';
+import { createRetention } from './mongo/retention.ts';
 import { prepareSchema } from './mongo/schema.ts';
 import { createTelling } from './mongo/telling.ts';
 import { type Store, StoreUnavailable } from './store.ts';
@@ -50,6 +51,7 @@ export async function createMongoStore({ url, clock, drawId, isPrepared = false 
       ...createLedger(collections),
       ...createOutput(collections),
       ...createCredentials(collections),
+      ...createRetention(collections),
       output: query => asked(() => views.output(query)),
       credential: (kind, id) => asked(() => views.credential(kind, id)),
       credentials: kind => asked(() => views.credentials(kind)),

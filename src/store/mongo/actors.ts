@@ -18,7 +18,7 @@ interface Parts {
   telling: Telling;
 }
 
-export function createActors({ collections: { actors }, claims, doubt, telling }: Parts): Omit<ActorStore, 'list'> {
+export function createActors({ collections: { actors }, claims, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
   /** Places of the writes that came too late. Whatever else goes wrong leaves the outcome of each in doubt. */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
@@ -33,20 +33,19 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
     }
   };
 
-  const operation = ({ document, facts }: Write) => {
-    const { address, rev } = document;
+  const operation = ({ document, facts, follows = document.rev - 1 }: Write) => {
+    const { address } = document;
     const told = facts.length > 0 ? [JSON.stringify(facts)] : [];
     const $set = { ...fieldsOf(document), untold: told.length > 0 || !telling.isTold(address) };
-    const isFirst = rev === 1;
     return {
       updateOne: {
-        filter: { _id: address, rev: rev - 1, fence: doubt.fenceOf(address) },
+        filter: { _id: address, rev: follows, fence: doubt.fenceOf(address) },
         update: {
           ...(telling.isTold(address)
             ? withFacts($set, told)
             : { $set, ...(told.length > 0 ? { $push: { facts: told[0] as string } } : {}) }),
-          // Only a first rev may be born; any other insert collides with the document that is `orphan` already.
-          ...(isFirst ? {} : { $setOnInsert: { orphan: true as const } }),
+          // Only what follows nothing may be born; any other insert collides with the document that is `orphan` already.
+          ...(follows === 0 ? {} : { $setOnInsert: { orphan: true as const } }),
         },
         upsert: true,
       },

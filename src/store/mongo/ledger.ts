@@ -8,7 +8,7 @@ import type { OccurrenceRow } from './rows.ts';
 
 const EVER = Number.MAX_SAFE_INTEGER;
 
-export function createLedger({ occurrences }: Collections): Ledger {
+export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAfter'> {
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a job; stretches
    * alone are few and have an index of their own.

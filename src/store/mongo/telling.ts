@@ -50,6 +50,8 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
   let waiting: Waiting[] = [];
   /** Per actor, how many of its commits wait. */
   const untold = new Map<string, number>();
+  /** Of those, the newest rev of their documents. */
+  const newest = new Map<string, number>();
   /** Told, and still in the document of this rev. */
   const leftOver = new Map<string, number>();
   let passing = false;
@@ -115,7 +117,8 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
     if (left > 0) untold.set(address, left);
     else {
       untold.delete(address);
-      leftOver.set(address, rev);
+      leftOver.set(address, Math.max(rev, newest.get(address) ?? 0));
+      newest.delete(address);
     }
   }
 
@@ -154,7 +157,10 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
       if (stuck) await everything();
     },
     tell(committed) {
-      for (const { address } of committed) leftOver.delete(address);
+      for (const { address, rev } of committed) {
+        leftOver.delete(address);
+        if (untold.has(address)) newest.set(address, rev);
+      }
       return Promise.all(committed.map(each => (each.facts.length === 0 ? [] : enqueue(each))));
     },
     found,
