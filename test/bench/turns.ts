@@ -34,7 +34,10 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   const workers = Math.max(1, availableParallelism() - 1);
   const one = await inDirectory(async directory => measured({ store: await createSqliteStore({ directory }) }, turns));
   const threads = await inDirectory(async directory => {
-    const { store, connect } = await openStore({ dataDir: directory });
+    const { store, connect } = await openStore(
+      { dataDir: directory, store: { kind: 'sqlite' } },
+      { clock: systemClock, drawId: systemIds.uuid },
+    );
     return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }) }, turns);
   });
   return {

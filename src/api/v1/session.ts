@@ -87,7 +87,7 @@ export const sessionRoutes = (center: Center): Route[] => [
         await center.store.probe();
       } catch (cause) {
         if (!(cause instanceof StoreUnavailable)) throw cause;
-        throw new Problem('unavailable', 'the store cannot commit now', { retryAfterMs: 1_000, cause });
+        throw new Problem('unavailable', `the store cannot commit now: ${cause.message}`, { retryAfterMs: 1_000, cause });
       }
       return { status: 'ready' };
     },

@@ -14,7 +14,8 @@ const BLAMES_THE_CALLER = new Set(['MongoInvalidArgumentError', 'MongoAPIError',
 
 /** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
 export function asStoreError(error: unknown): unknown {
-  if (error instanceof StoreUnavailable || !(error instanceof Error) || !error.name.startsWith('Mongo')) return error;
+  if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
+  if (!error.name.startsWith('Mongo') && !isOfTheSystem(error)) return error;
   if (BLAMES_THE_CALLER.has(error.name)) return error;
   if (BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
   return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
@@ -54,5 +55,8 @@ interface WriteError {
   index: number;
   code?: number | string;
 }
+
+/** A socket's own error, which the driver lets through now and then: `ECONNRESET`, `EPIPE`. */
+const isOfTheSystem = (error: Error): boolean => 'code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code);
 
 const codeOf = (error: Error): number => ('code' in error && typeof error.code === 'number' ? error.code : 0);

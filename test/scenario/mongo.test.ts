@@ -1,0 +1,200 @@
+/** The center on MongoDB, or what stands in for it: killed, and with a server that goes, hangs, dawdles, and keeps its answers to itself. */
+import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { aChaosProxy, type ChaosProxy } from '../support/chaos-proxy.ts';
+import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aMongoServer, type MongoDatabase, type MongoServer, mongoServer } from '../support/mongo.ts';
+
+setDefaultTimeout(120_000);
+
+/** Short, so that a server that hangs is found out soon. */
+const BOUNDS = 'serverSelectionTimeoutMS=600&connectTimeoutMS=600&timeoutMS=1000&heartbeatFrequencyMS=500';
+
+const shared = await mongoServer();
+const onMongo = shared ? describe : describe.skip;
+const onOurs = shared?.isOurs ? describe : describe.skip;
+
+let house: House;
+let database: MongoDatabase | undefined;
+let proxy: ChaosProxy | undefined;
+let own: MongoServer | undefined;
+afterEach(async () => {
+  await house.close();
+  proxy?.heal();
+  await proxy?.close();
+  if (!own) await database?.drop();
+  await own?.close();
+  [database, proxy, own] = [undefined, undefined, undefined];
+});
+
+/** A house on a database behind a proxy, with one agent that is ready, and a job whose every run leaves a line. */
+async function aHouseOnMongo(server: MongoServer) {
+  database = server.database();
+  proxy = await aChaosProxy({ target: { host: server.host, port: server.port } });
+  const url = `${database.urlAt(proxy.port)}&${BOUNDS}`;
+  house = await aRealHouse({
+    env: {
+      TROUPE_STORE: url,
+      TROUPE_WORKERS: '1',
+      TROUPE_HOST_GRACE_MS: '1500',
+      TROUPE_CLOSED_GRACE_MS: '1500',
+      TROUPE_HEARTBEAT_MS: '300',
+    },
+  });
+  await house.startCenter();
+  house.startAgent('a1');
+  await house.ready('a1');
+  const marks = join(house.directory, 'marks');
+  await house.call('POST', '/v1/jobs', {
+    name: 'mark',
+    overlap: 'allow',
+    overlapLimit: 1_000,
+    command: ['sh', '-c', `echo $TROUPE_EXECUTION >> ${marks}`],
+  });
+  return { proxy, marks: () => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n').filter(Boolean) : []) };
+}
+
+const trigger = () => fetch(`${house.url}/v1/jobs/mark/trigger`, { method: 'POST' });
+const ready = () => fetch(`${house.url}/v1/ready`);
+const executions = () => house.all<Execution>('/v1/executions?job=mark');
+const facts = async (name: string) =>
+  (await house.call<{ items: { type: string }[] }>('GET', `/v1/history/${name}?limit=200`)).items.map(({ type }) => type);
+
+/** Triggers until the server is noticed to be away, then once more. The answered executions. */
+async function triggerUntilRefused(): Promise<string[]> {
+  const named: string[] = [];
+  await until('a trigger is refused', async () => {
+    const answer = await trigger();
+    if (answer.status === 202) named.push(((await answer.json()) as { execution: string }).execution);
+    else expect(answer.status).toBe(503);
+    return answer.status === 503;
+  });
+  return named;
+}
+
+/** Everything serves again by itself; every answered execution is there and ran, each that is there ran once. */
+async function expectNothingLostOrDoubled(named: string[], marks: () => string[]) {
+  await until('it serves again', async () => (await ready()).ok);
+  let last = '';
+  await until('a trigger is taken again', async () => {
+    const answer = await trigger();
+    if (answer.ok) last = ((await answer.json()) as { execution: string }).execution;
+    return answer.ok;
+  });
+  await until('all are done', async () => (await executions()).every(each => each.status === 'done'));
+  const all = await executions();
+  const ids = all.map(each => each.id);
+  for (const id of [...named, last]) expect(ids).toContain(id);
+  expect(new Set(all.map(each => each.outcome))).toEqual(new Set(['succeeded']));
+  expect(marks().toSorted()).toEqual(ids.toSorted());
+  expect(await facts(`host/${(await house.call<{ items: { id: string }[] }>('GET', '/v1/hosts')).items[0]?.id}`)).not.toContain(
+    'host.lost',
+  );
+}
+
+onMongo('a center on MongoDB', () => {
+  test('is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once', async () => {
+    await aHouseOnMongo(shared as MongoServer);
+    const began = join(house.directory, 'began');
+    const go = join(house.directory, 'go');
+    const command = `echo $TROUPE_SHARD:$TROUPE_ATTEMPT >> ${began}; while [ ! -e ${go} ]; do sleep 0.1; done; exit $((TROUPE_SHARD % 3))`;
+    await house.call('POST', '/v1/jobs', {
+      name: 'many',
+      command: ['sh', '-c', command],
+      shards: { total: 20 },
+      resources: { cpus: 0.1, memoryMB: 1 },
+    });
+    const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
+    const beginnings = () => (existsSync(began) ? readFileSync(began, 'utf8').trim().split('\n') : []);
+    await until('half of them run', () => beginnings().length >= 10);
+    await house.killCenter();
+    await house.startCenter();
+    await until('all of them run', () => beginnings().length >= 20);
+    await house.killCenter();
+    appendFileSync(go, '');
+    await house.startCenter();
+    await until('the execution is done', async () => (await house.execution(execution)).status === 'done');
+    const items = Array.from({ length: 20 }, (_, item) => item);
+    expect(beginnings().toSorted()).toEqual(items.map(item => `${item}:1`).toSorted());
+    expect((await house.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
+    // The feed tells each fact once, in order, also over the kills.
+    const told = await house.call<{ items: { rev: number; type: string }[] }>(
+      'GET',
+      `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
+    );
+    const ended = told.items.filter(({ type }) => type === 'shard.ended' || type === 'execution.finished');
+    expect(ended.length).toBeGreaterThan(0);
+  });
+});
+
+onOurs('a MongoDB server', () => {
+  test('that is killed and comes back leaves commands refused meanwhile, and nothing lost or doubled', async () => {
+    own = await aMongoServer();
+    const { marks } = await aHouseOnMongo(own);
+    await own.kill();
+    const named = await triggerUntilRefused();
+    const answer = await ready();
+    expect(answer.status).toBe(503);
+    expect(await answer.text()).toContain('the store cannot commit now');
+    await own.start();
+    await expectNothingLostOrDoubled(named, marks);
+  });
+
+  test('that hangs longer than the grace of a host loses no host', async () => {
+    own = await aMongoServer();
+    const { marks } = await aHouseOnMongo(own);
+    own.hang();
+    const named = await triggerUntilRefused();
+    const from = performance.now();
+    await until('it has hung for two graces', async () => {
+      expect((await ready()).status).toBe(503);
+      return performance.now() - from > 3_000;
+    });
+    own.resume();
+    await expectNothingLostOrDoubled(named, marks);
+  });
+});
+
+onMongo('a MongoDB server behind a bad network', () => {
+  test('that answers late is waited for', async () => {
+    const { proxy, marks } = await aHouseOnMongo(shared as MongoServer);
+    proxy.treat('both', { do: 'delay', ms: 60 });
+    const answers = await Promise.all(Array.from({ length: 5 }, trigger));
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
+    const named = await Promise.all(answers.map(async answer => ((await answer.json()) as { execution: string }).execution));
+    proxy.heal();
+    await expectNothingLostOrDoubled(named, marks);
+  });
+
+  test('that applies a write and loses the answer to it is asked again: each write counts once', async () => {
+    const { proxy, marks } = await aHouseOnMongo(shared as MongoServer);
+    // The answer to every third write of actors is lost with its line.
+    let writes = 0;
+    let lost = 0;
+    const doomed = new Set<number>();
+    proxy.treat('up', {
+      do: 'judge',
+      judge: (bytes, line) => {
+        if (bytes.includes('writeId') && ++writes % 3 === 0) doomed.add(line.nth);
+        return 'pass';
+      },
+    });
+    proxy.treat('down', {
+      do: 'judge',
+      judge: (_, line) => {
+        if (!doomed.delete(line.nth)) return 'pass';
+        lost += 1;
+        return 'reset';
+      },
+    });
+    const named: string[] = [];
+    for (let nth = 0; nth < 10; nth++) {
+      const answer = await trigger();
+      if (answer.ok) named.push(((await answer.json()) as { execution: string }).execution);
+    }
+    await until('some answers were lost', () => lost >= 5);
+    proxy.heal();
+    await expectNothingLostOrDoubled(named, marks);
+  });
+});
