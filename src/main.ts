@@ -10,6 +10,7 @@ import { createAuth } from './api/auth.ts';
 import type { Center } from './api/center.ts';
 import { createFeedDoor } from './api/feed.ts';
 import { logRoutes } from './api/v1/logs.ts';
+import { metricRoutes } from './api/v1/metrics.ts';
 import { type Listening, listen } from './api/sockets.ts';
 import { createUpgrades } from './api/upgrades.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -120,7 +121,11 @@ export async function startCenter({
   const door = createFeedDoor({ feed, auth, config, clock, ids });
   const app = createApp({
     center,
-    extra: [...door.routes, ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal })],
+    extra: [
+      ...door.routes,
+      ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
+      ...metricRoutes({ runtime, views, feed, clock, usage }),
+    ],
   });
 
   const forgetting = createForgetting({
@@ -187,6 +192,12 @@ export async function startCenter({
     stop: () => supervisor.stop(),
     gaveUp: supervisor.gaveUp,
   };
+}
+
+/** What this process takes of its machine. */
+function usage(): { residentBytes: number; cpuSeconds: number } {
+  const { user, system } = process.cpuUsage();
+  return { residentBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 };
 }
 
 /** A service that is started, serves until it is told to stop (or `failed` says that it cannot any more), and is then stopped. */

@@ -23,7 +23,8 @@ export interface Alarms {
 export function createAlarms({
   store,
   clock,
-  fire,
+  fire: give,
+  fired = () => {},
   jumped,
   failed,
 }: {
@@ -31,6 +32,8 @@ export function createAlarms({
   clock: Clock;
   /** Resolves once the actor has dealt with it, or cannot. Never rejects. */
   fire(address: string): Promise<void>;
+  /** Called with each: how late it was. */
+  fired?(lateMs: number): void;
   /**
    * The wall clock was set `byMs` ahead (or back, when negative). Nothing fires until it resolves, and it is asked again when it rejects; the same jump is
    * then told anew.
@@ -38,6 +41,10 @@ export function createAlarms({
   jumped(byMs: number): Promise<void>;
   failed(error: unknown): void;
 }): Alarms {
+  const fire = (address: string, dueAt: number) => {
+    fired(clock.now() - dueAt);
+    return give(address);
+  };
   const dueOf = new Map<string, number>();
   const heap: Entry[] = [];
   /** Overdue, in the order of their instants, from `caughtUp` on. */
@@ -82,7 +89,7 @@ export function createAlarms({
       if (top.dueAt < now - LIMITS.overdueMs) late.push(top);
       else {
         dueOf.delete(top.address);
-        void fire(top.address);
+        void fire(top.address, top.dueAt);
       }
     }
     catchUp();
@@ -97,7 +104,7 @@ export function createAlarms({
       if (dueOf.get(address) !== dueAt) continue;
       dueOf.delete(address);
       catching += 1;
-      void fire(address).then(() => {
+      void fire(address, dueAt).then(() => {
         catching -= 1;
         catchUp();
       });

@@ -5,6 +5,7 @@
 import type { Effect } from '../../actors/index.ts';
 import type { PlacedFact } from '../store/store.ts';
 import type { Origin, Taken } from './envelope.ts';
+import type { Figures } from './figures.ts';
 import type { Delivery } from './outbox.ts';
 
 export interface Question {
@@ -53,6 +54,8 @@ export type ToPartitions =
   /** Another set has begun anew and takes messages again. */
   | { type: 'returned'; from: number; to: number }
   | { type: 'forget'; marks: Mark[] }
+  /** Tell your figures. */
+  | { type: 'measure'; id: number }
   /** Are you there? */
   | { type: 'ping'; id: number }
   | { type: 'stop'; graceMs: number };
@@ -69,5 +72,6 @@ export type FromPartitions =
   | { type: 'opened'; addresses: string[] }
   | { type: 'forget'; marks: Mark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }
+  | { type: 'measured'; id: number; figures: Figures }
   | { type: 'pong'; id: number }
   | { type: 'stopped'; left: string[] };

@@ -50,6 +50,8 @@ export interface Cell {
   readonly resting: Life | null;
   /** Monotonic ms of the last message. */
   readonly touchedAt: number;
+  /** Messages in its mailbox. */
+  readonly waiting: number;
   /** See `Life.forget`; nothing to do while the actor is not in memory. */
   forget(from: string, mark: string): void;
   stop(): void;
@@ -273,6 +275,9 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     },
     get touchedAt() {
       return touchedAt;
+    },
+    get waiting() {
+      return mailbox.length;
     },
     post(envelope) {
       touchedAt = clock.monotonic();

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '../store/store.ts';
+import { addSpan, type Counted, nothingCounted } from './figures.ts';
 import { LIMITS } from './limits.ts';
 
 export type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
@@ -22,7 +23,16 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-export function createCommitter({ store, clock }: { store: Pick<ActorStore, 'commit'>; clock: Clock }): Committer {
+export function createCommitter({
+  store,
+  clock,
+  counted = nothingCounted(),
+}: {
+  store: Pick<ActorStore, 'commit'>;
+  clock: Clock;
+  /** Counts along here. */
+  counted?: Counted;
+}): Committer {
   let waiting: Waiting[] = [];
   let busy = false;
   const idle: (() => void)[] = [];
@@ -65,14 +75,19 @@ export function createCommitter({ store, clock }: { store: Pick<ActorStore, 'com
   }
 
   async function commit(batch: Waiting[]): Promise<void> {
+    const from = clock.monotonic();
     try {
       const results = await store.commit(batch.map(each => each.write));
+      counted.commits += 1;
+      counted.writes += results.filter(({ committed }) => committed).length;
+      addSpan(counted.commitMs, clock.monotonic() - from);
       batch.forEach((each, place) => {
         const result = results[place];
         if (result) each.resolve(result);
         else each.reject(new Error('the store gave no result for a write'));
       });
     } catch (error) {
+      counted.storeErrors += 1;
       // A store that is away is away for all. Anything else may be the fault of one document, and the others must not fail with it.
       if (batch.length === 1 || error instanceof StoreUnavailable) for (const each of batch) each.reject(error);
       else for (const each of batch) await commit([each]);

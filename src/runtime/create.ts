@@ -9,6 +9,7 @@ import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { type Homes, inThisThread } from './homes.ts';
+import { createMeasuring } from './measuring.ts';
 import { partitionOf } from './partition.ts';
 import { createPartitionSet, type PartitionSet } from './partition-set.ts';
 import { createRelay } from './relay.ts';
@@ -73,6 +74,7 @@ export function createRuntime({
     for (const each of sets) if (each !== set) each.post(message);
   };
   const relay = createRelay();
+  const measuring = createMeasuring({ sets, clock });
 
   const effects = createEffects({
     ledger: store,
@@ -111,6 +113,9 @@ export function createRuntime({
       case 'facts':
         for (const listener of listeners) listener(message.facts);
         break;
+      case 'measured':
+        measuring.measured(set, message.id, message.figures);
+        break;
       case 'log':
         log(message);
         break;
@@ -123,6 +128,7 @@ export function createRuntime({
 
   function lost(set: PartitionSet, reason: string): void {
     relay.lost(set);
+    measuring.lost(set);
     for (const [id, waiting] of asked) {
       if (waiting.set !== set) continue;
       asked.delete(id);
@@ -181,6 +187,7 @@ export function createRuntime({
       effects.stop();
       return left.flat();
     },
+    measure: () => measuring.measure(),
     down: () => sets.map(set => set.down).filter(reason => reason !== undefined),
     gaveUp,
   };

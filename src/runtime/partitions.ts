@@ -11,6 +11,7 @@ import type { CarryOrder, FromPartitions, Message, Question, ToPartitions } from
 import { type Cell, type CellSurroundings, createCell } from './cell.ts';
 import { createCommitter } from './committer.ts';
 import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
+import { addSpan, type Figures, nothingCounted } from './figures.ts';
 import { LIMITS } from './limits.ts';
 import { createOutbox, type Delivery, isAddress, type Outbox } from './outbox.ts';
 import { partitionOf } from './partition.ts';
@@ -39,7 +40,8 @@ export function createPartitions({
   send(message: FromPartitions): void;
 }): Partitions {
   const cells = new Map<string, Cell>();
-  const committer = createCommitter({ store, clock });
+  const counted = nothingCounted();
+  const committer = createCommitter({ store, clock, counted });
   const posting = createPosting({ send });
   const carrying = new Map<number, (delivery: Delivery) => void>();
   const lookedUp = new Map<string, Promise<boolean>>();
@@ -94,6 +96,7 @@ export function createPartitions({
         // Its mailbox is full: the next look at the store finds it still due.
         if (!posted) resolve();
       }),
+    fired: lateMs => addSpan(counted.lateMs, lateMs),
     jumped,
     failed: logFailure,
   });
@@ -109,6 +112,7 @@ export function createPartitions({
       alarms.set(address, nextDue);
     },
     committed(address, { facts, owed, nextDue }) {
+      counted.turns += 1;
       if (facts) posting.facts(facts);
       else send({ type: 'facts', facts: [] });
       outbox.adopt(address, owed);
@@ -168,6 +172,7 @@ export function createPartitions({
   }
 
   function logFailure(cause: unknown): void {
+    counted.storeErrors += 1;
     log({ level: 'warn', address: 'partitions', text: 'the store did not answer; trying again', cause });
   }
 
@@ -344,6 +349,12 @@ export function createPartitions({
     disarmSweep = clock.after(LIMITS.sweepMs, sweep);
   }
 
+  function figures(): Figures {
+    let mailbox = 0;
+    for (const cell of cells.values()) mailbox += cell.waiting;
+    return { counted, level: { actors: cells.size, mailbox, outbox: outbox.size, armed: alarms.size } };
+  }
+
   async function stop(graceMs: number): Promise<void> {
     stopping = true;
     alarms.stop();
@@ -394,6 +405,9 @@ export function createPartitions({
           break;
         case 'forget':
           for (const { to, from, mark } of message.marks) cells.get(to)?.forget(from, mark);
+          break;
+        case 'measure':
+          send({ type: 'measured', id: message.id, figures: figures() });
           break;
         case 'ping':
           send({ type: 'pong', id: message.id });

@@ -6,6 +6,7 @@ import { createFeedDoor } from '../../src/api/feed.ts';
 import { describeApi } from '../../src/api/reference/document.ts';
 import { SOCKETS } from '../../src/api/socket-paths.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
+import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createOutputKeeper } from '../../src/store/logs.ts';
 import { createJudge } from './reference-support.ts';
@@ -13,9 +14,11 @@ import { aDoor, seedApp, seedJob } from './support.ts';
 
 /** The whole front door, as the center puts it together. */
 async function aWholeDoor(env: Record<string, string> = {}) {
-  const { center, store, clock, ids, views } = await aDoor({ env });
-  const feed = createFeedDoor({ ...center, feed: createFeed({ store, clock }), clock, ids });
-  const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputKeeper({ store }), clock })];
+  const { center, store, clock, ids, views, runtime } = await aDoor({ env });
+  const facts = createFeed({ store, clock });
+  const feed = createFeedDoor({ ...center, feed: facts, clock, ids });
+  const metrics = metricRoutes({ runtime, views, feed: facts, clock, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
+  const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputKeeper({ store }), clock }), ...metrics];
   const surfaces = surfacesOf(center, extra);
   return { app: createApp({ center, extra }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
 }

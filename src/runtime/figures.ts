@@ -1,0 +1,77 @@
+/** What a set of partitions counts while it works: plain numbers that can be added up over sets, and over the lives of one set. */
+
+/** Upper bounds of the buckets of a histogram, ms. */
+export const BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
+
+/** How often a span was at most so long (`buckets`, one per bound and one beyond; not cumulative), and how long all of them were together. */
+export interface Spans {
+  buckets: number[];
+  sumMs: number;
+}
+
+/** Since the set began. */
+export interface Counted {
+  /** Turns that were committed; several messages of one actor may share one. */
+  turns: number;
+  /** Calls of the store that wrote turns, and the writes in them that stood. */
+  commits: number;
+  writes: number;
+  /** Calls of the store that failed. */
+  storeErrors: number;
+  commitMs: Spans;
+  /** From the instant a timer was due to its being handed to its actor. */
+  lateMs: Spans;
+}
+
+/** As it is now. */
+export interface Level {
+  /** Actors in memory, and messages that wait for them. */
+  actors: number;
+  mailbox: number;
+  /** Effects that are owed and not known to be carried out. */
+  outbox: number;
+  /** Actors with a timer that is due soon (within the horizon of `alarms.ts`); later ones are in the store alone. */
+  armed: number;
+}
+
+export interface Figures {
+  counted: Counted;
+  level: Level;
+}
+
+export const noSpans = (): Spans => ({ buckets: Array.from({ length: BUCKETS_MS.length + 1 }, () => 0), sumMs: 0 });
+export const nothingCounted = (): Counted => ({ turns: 0, commits: 0, writes: 0, storeErrors: 0, commitMs: noSpans(), lateMs: noSpans() });
+export const noFigures = (): Figures => ({ counted: nothingCounted(), level: { actors: 0, mailbox: 0, outbox: 0, armed: 0 } });
+
+/** A clock that was set back makes no span negative. */
+export function addSpan(spans: Spans, ms: number): void {
+  const span = Math.max(0, ms);
+  const place = BUCKETS_MS.findIndex(bound => span <= bound);
+  const bucket = place < 0 ? BUCKETS_MS.length : place;
+  spans.buckets[bucket] = (spans.buckets[bucket] ?? 0) + 1;
+  spans.sumMs += span;
+}
+
+const spansTogether = (a: Spans, b: Spans): Spans => ({
+  buckets: a.buckets.map((count, place) => count + (b.buckets[place] ?? 0)),
+  sumMs: a.sumMs + b.sumMs,
+});
+
+export const countedTogether = (a: Counted, b: Counted): Counted => ({
+  turns: a.turns + b.turns,
+  commits: a.commits + b.commits,
+  writes: a.writes + b.writes,
+  storeErrors: a.storeErrors + b.storeErrors,
+  commitMs: spansTogether(a.commitMs, b.commitMs),
+  lateMs: spansTogether(a.lateMs, b.lateMs),
+});
+
+export const together = (a: Figures, b: Figures): Figures => ({
+  counted: countedTogether(a.counted, b.counted),
+  level: {
+    actors: a.level.actors + b.level.actors,
+    mailbox: a.level.mailbox + b.level.mailbox,
+    outbox: a.level.outbox + b.level.outbox,
+    armed: a.level.armed + b.level.armed,
+  },
+});

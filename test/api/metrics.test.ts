@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'bun:test';
+import { createApp } from '../../src/api/app.ts';
+import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
+import { createFeed } from '../../src/feed/feed.ts';
+import { addSpan, BUCKETS_MS, noFigures } from '../../src/runtime/figures.ts';
+import { createMeasuring, MEASURE_MS } from '../../src/runtime/measuring.ts';
+import type { PartitionSet } from '../../src/runtime/partition-set.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aDoor } from './support.ts';
+
+const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' };
+
+/** A door with figures; `figure('name{label}')` reads one of them. */
+async function aMeasuredDoor(parts: Parameters<typeof aDoor>[0] = {}) {
+  const door = await aDoor(parts);
+  const { runtime, views, clock, store } = door;
+  const feed = createFeed({ store, clock });
+  const extra = metricRoutes({ runtime, views, feed, clock, usage: () => ({ residentBytes: 5, cpuSeconds: 2.5 }) });
+  const app = createApp({ center: door.center, extra });
+  const scrape = (headers: Record<string, string> = {}) => app.request('/v1/metrics', { headers });
+  const figures = async () => {
+    const lines = (await (await scrape()).text()).split('\n').filter(line => line !== '' && !line.startsWith('#'));
+    return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+  };
+  return { ...door, feed, scrape, figures };
+}
+
+describe('the figures', () => {
+  test('want a token, as Prometheus sends it, and come in its format', async () => {
+    const door = await aMeasuredDoor({ env: on });
+    expect((await door.scrape()).status).toBe(401);
+    const { token } = (await door.post('/v1/login', { username: 'root', password: on.TROUPE_ROOT_PASSWORD })).body;
+    const answer = await door.scrape({ authorization: `Bearer ${token}` });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
+    expect(await answer.text()).toContain('# TYPE troupe_due_lateness_seconds histogram');
+  });
+
+  test('count what happens: turns, facts, outcomes, hosts by state', async () => {
+    const door = await aMeasuredDoor();
+    const before = await door.figures();
+    expect(before.get('troupe_executions_finished_total{outcome="cancelled"}')).toBe(0);
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    await door.post(`/v1/executions/${execution}/cancel`);
+    await door.aHost();
+    await door.clock.advance(COUNT_MS);
+    const during = await door.figures();
+    expect(during.get('troupe_hosts{status="ready"}')).toBe(1);
+    expect(during.get('troupe_facts_total{type="job.triggered"}')).toBe(1);
+    const turns = (figures: Map<string, number>) => figures.get('troupe_turns_total') ?? 0;
+    expect(turns(during)).toBeGreaterThan(turns(before) + 4);
+    expect(during.get('troupe_commit_writes_total')).toBe(turns(during));
+    expect(during.get('troupe_commit_seconds_count')).toBe(during.get('troupe_commits_total') ?? -1);
+    expect(during.get('troupe_mailbox_messages')).toBe(0);
+    expect(during.get('troupe_executions_finished_total{outcome="cancelled"}')).toBe(1);
+    expect([during.get('process_cpu_seconds_total'), during.get('process_resident_memory_bytes')]).toEqual([2.5, 5]);
+  });
+
+  test('tell how late due times were', async () => {
+    const door = await aMeasuredDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    expect((await door.figures()).get('troupe_armed_timers')).toBe(1);
+    const before = (await door.figures()).get('troupe_due_lateness_seconds_count') ?? 0;
+    await door.clock.advance(5_000);
+    await door.settled();
+    const after = await door.figures();
+    expect(after.get('troupe_due_lateness_seconds_count')).toBe(before + 1);
+    expect(after.get('troupe_due_lateness_seconds_bucket{le="+Inf"}')).toBe(before + 1);
+    expect(after.get('troupe_due_lateness_seconds_bucket{le="0.001"}')).toBe(before + 1);
+  });
+
+  test('count jobs in quarantine, and say so still when the store is away', async () => {
+    const store = createMemoryStore();
+    const away = { is: false };
+    const shaky = {
+      ...store,
+      async list(query: Parameters<typeof store.list>[0]) {
+        if (away.is) throw new StoreUnavailable('gone');
+        return store.list(query);
+      },
+    };
+    const door = await aMeasuredDoor({ store: shaky });
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { config } = (await door.context('job/a')).context;
+    await door.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
+    await door.settled();
+    await door.clock.advance(COUNT_MS);
+    expect((await door.figures()).get('troupe_jobs_quarantined')).toBe(1);
+    away.is = true;
+    await door.clock.advance(COUNT_MS);
+    const without = await door.figures();
+    expect([without.get('troupe_jobs_quarantined'), without.get('troupe_facts_total{type="actor.quarantined"}')]).toEqual([1, 1]);
+  });
+});
+
+describe('spans', () => {
+  test('fall into the bucket whose bound they do not exceed', () => {
+    const { lateMs } = noFigures().counted;
+    for (const ms of [-5, 1, 2, 60_000, 60_001]) addSpan(lateMs, ms);
+    expect(lateMs.sumMs).toBe(120_004);
+    expect(lateMs.buckets).toHaveLength(BUCKETS_MS.length + 1);
+    expect([lateMs.buckets[0], lateMs.buckets[1], lateMs.buckets.at(-2), lateMs.buckets.at(-1)]).toEqual([2, 1, 1, 1]);
+  });
+});
+
+describe('measuring several sets', () => {
+  const aSet = (isThere = true) => {
+    const asked: number[] = [];
+    return { asked, set: { post: ({ id }: { id: number }) => isThere && asked.push(id) > 0 } as unknown as PartitionSet };
+  };
+  const turned = (turns: number, mailbox: number) => {
+    const figures = noFigures();
+    return { counted: { ...figures.counted, turns }, level: { ...figures.level, mailbox } };
+  };
+
+  test('adds them up, keeps what a set counted before it was replaced, and waits for none that is silent', async () => {
+    const clock = createManualClock();
+    const [one, two, gone] = [aSet(), aSet(), aSet(false)];
+    const measuring = createMeasuring({ sets: [one.set, two.set, gone.set], clock });
+    const first = measuring.measure();
+    measuring.measured(one.set, one.asked[0] ?? 0, turned(10, 1));
+    measuring.measured(two.set, two.asked[0] ?? 0, turned(5, 2));
+    expect(await first).toMatchObject({ counted: { turns: 15 }, level: { mailbox: 3 } });
+
+    measuring.lost(one.set);
+    const second = measuring.measure();
+    measuring.measured(one.set, one.asked[1] ?? 0, turned(1, 7));
+    await clock.advance(MEASURE_MS);
+    expect(await second).toMatchObject({ counted: { turns: 16 }, level: { mailbox: 9 } });
+  });
+});
