@@ -30,7 +30,7 @@ const isDone = async () => (await house.execution(execution)).status === 'done';
 describe.skipIf(deno === undefined)('on Deno', () => {
   beforeAll(async () => {
     house = await aRealHouse({
-      env: { TROUPE_HEARTBEAT_MS: '1000' },
+      env: { TROUPE_HEARTBEAT_MS: '1000', TROUPE_WORKERS: '2' },
       program: (part, directory) => [
         deno ?? '',
         ...['run', '--quiet', '--no-prompt'],
