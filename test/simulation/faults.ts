@@ -1,5 +1,4 @@
 /** What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure can be tried again with fewer of them. */
-import { PARTITIONS } from '../../src/store/store.ts';
 import type { Dice } from './dice.ts';
 import type { Direction, Network } from './network.ts';
 import type { SimulatedHost } from './host.ts';
@@ -10,6 +9,7 @@ type Moment = 'before' | 'after';
 
 export type Fault = { atMs: number } & (
   | { kind: 'centerCrash'; call: number; when: Moment; backMs: number }
+  /** : one of the 256. */
   | { kind: 'workerCrash'; partition: number }
   | { kind: 'agentCrash'; host: string; call: number; when: Moment; backMs: number }
   | { kind: 'keeperCrash'; host: string }
@@ -54,7 +54,7 @@ function drawFault(dice: Dice, kind: Fault['kind'], host: string, atMs: number):
     case 'centerCrash':
       return { atMs, kind, call, when, backMs: dice.pick([20, 300, 2_000, 9_000]) };
     case 'workerCrash':
-      return { atMs, kind, partition: dice.whole(0, PARTITIONS - 1) };
+      return { atMs, kind, partition: dice.whole(0, 255) };
     case 'agentCrash':
       return { atMs, kind, host, call, when, backMs: dice.pick([50, 500, 4_000, 20_000]) };
     case 'keeperCrash':
