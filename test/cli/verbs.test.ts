@@ -175,6 +175,16 @@ describe('a job', () => {
     });
   });
 
+  test('takes a flag for each number of its policies', async () => {
+    const { center, shell } = at(created);
+    const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace-ms 5 --failover --failover-limit 2 --disconnect stop';
+    await troupe(`${line} --disconnect-ms 9000 --command true`, shell);
+    expect(center.asked[0]?.body).toEqual({
+      ...{ name: 'x', command: 'true', overlap: 'allow', overlapLimit: 4, misfireGraceMs: 5 },
+      ...{ failover: true, failoverLimit: 2, disconnect: 'stop', disconnectMs: 9_000 },
+    });
+  });
+
   test('is made from standard input; flags win over it, part by part', async () => {
     const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', retry: { attempts: 2, backoffMs: 5 } }) });
     await troupe('jobs create y --file - --attempts 4', shell);
