@@ -1,0 +1,135 @@
+/** What only the store on MongoDB has to see to: facts after their commit, writes that land late, other centers, other databases. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { systemClock } from '../../src/clock.ts';
+import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
+import { createMongoStore } from '../../src/store/mongo.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { aChaosProxy } from '../support/chaos-proxy.ts';
+import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
+import { aFact, aWrite } from '../support/store-builders.ts';
+
+const server = await mongoServer();
+
+let database: MongoDatabase;
+let store: Store;
+const open = (url = database.url) => createMongoStore({ url, clock: systemClock, drawId: () => crypto.randomUUID() });
+beforeEach(async () => {
+  if (!server) return;
+  database = server.database();
+  store = await open();
+});
+afterEach(async () => {
+  if (!server) return;
+  await store.close();
+  await database.drop();
+});
+
+/** Changes the collections behind the store's back. */
+async function behindItsBack(work: (collections: ReturnType<typeof collectionsOf>) => Promise<unknown>): Promise<void> {
+  const orm = await openOrm(database.url);
+  await work(collectionsOf(orm));
+  await orm.close();
+}
+
+const told = async () => (await store.facts({})).facts.map(({ address, rev, place }) => `${address}:${rev}:${place}`);
+
+describe.skipIf(!server)('the store on MongoDB', () => {
+  test('finds what a crash left untold, tells each fact once, and trims it', async () => {
+    await store.commit([aWrite({ facts: [aFact(), aFact({ place: 1 })] })]);
+    await store.close();
+    // As if it had died with one of the two in the feed, and another actor's not at all.
+    const fresh = aWrite({ address: 'job/other', facts: [aFact({ address: 'job/other', at: 1_800_000_000_000 })] });
+    await behindItsBack(async ({ actors, facts }) => {
+      const both = JSON.stringify([aFact(), aFact({ place: 1 })]);
+      await actors.updateOne({ _id: 'job/nightly' }, { $set: { untold: true, facts: [both] } });
+      await facts.deleteOne({ address: 'job/nightly', place: 1 });
+    });
+    store = await open();
+    await store.commit([fresh]);
+    await store.close();
+    store = await open();
+    await store.claim('center-1');
+    expect((await told()).toSorted()).toEqual(['job/nightly:1:0', 'job/nightly:1:1', 'job/other:1:0']);
+    await behindItsBack(async ({ actors }) => expect(await actors.find({ untold: true }).toArray()).toEqual([]));
+    await store.claim('center-1');
+    expect(await told()).toHaveLength(3);
+  });
+
+  test('lets two tell at once: no place is taken twice, none is left out', async () => {
+    const other = await open();
+    const write = (name: string) =>
+      aWrite({ address: `job/${name}`, facts: [0, 1, 2].map(place => aFact({ address: `job/${name}`, place })) });
+    const names = Array.from({ length: 10 }, (_, i) => i);
+    const results = await Promise.all(names.flatMap(name => [store.commit([write(`a${name}`)]), other.commit([write(`b${name}`)])]));
+    const cursors = results.flat().flatMap(result => (result.committed ? result.facts.map(({ cursor }) => cursor) : []));
+    const { facts } = await store.facts({});
+    expect(new Set(cursors)).toEqual(new Set(facts.map(({ cursor }) => cursor)));
+    const places = facts.map(({ cursor }) => Number(Buffer.from(cursor, 'base64url').toString().split('.')[1]));
+    expect(places).toEqual(Array.from({ length: 60 }, (_, place) => place + 1));
+    await other.close();
+  });
+
+  test.each([1, 2])('fences off a write of rev %d that lands after its outcome was asked for', async rev => {
+    if (rev === 2) await store.commit([aWrite()]);
+    const { host, port } = server as NonNullable<typeof server>;
+    const proxy = await aChaosProxy({ target: { host, port } });
+    const away = await open(`${database.urlAt(proxy.port)}&timeoutMS=700`);
+    let late: Buffer | undefined;
+    proxy.treat('up', {
+      do: 'judge',
+      judge: bytes => {
+        if (!late && bytes.includes('writeId')) late = Buffer.from(bytes);
+        else return 'pass';
+        return 'swallow';
+      },
+    });
+    const write = aWrite({ rev, writeId: 'late', facts: [aFact({ rev })] });
+    await expect(away.commit([write])).rejects.toBeInstanceOf(StoreUnavailable);
+    expect((await away.load('job/nightly'))?.rev).toBe(rev === 1 ? undefined : 1);
+
+    // Now it arrives, on a line of its own.
+    const line = connect(port, host);
+    line.write(late as Buffer);
+    await once(line, 'data');
+    line.destroy();
+    expect((await store.load('job/nightly'))?.writeId).toBe(rev === 1 ? undefined : 'w1');
+    expect((await away.commit([{ ...write, document: { ...write.document, writeId: 'second' } }]))[0]?.committed).toBe(true);
+    expect((await store.load('job/nightly'))?.writeId).toBe('second');
+    expect(await told()).toEqual([`job/nightly:${rev}:0`]);
+    await away.close();
+    await proxy.close();
+  });
+
+  test('commits nothing more once another center has taken over', async () => {
+    await store.claim('center-1');
+    await store.commit([aWrite()]);
+    const other = await open();
+    await other.claim('center-2');
+    await expect(store.probe()).rejects.toThrow('another center has taken over');
+    await other.probe();
+    expect((await other.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
+    await other.close();
+  });
+
+  test('refuses a newer schema, and the database of another program, untouched', async () => {
+    await store.close();
+    await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: 99 } }));
+    await expect(open()).rejects.toThrow('schema version 99, written by a newer Troupe');
+    await behindItsBack(async collections => {
+      for (const collection of Object.values(collections)) await (collection as { drop(): Promise<unknown> }).drop();
+      const orm = await openOrm(database.url);
+      await orm.em.getCollection<{ _id: string }>('songs').insertOne({ _id: 'x' });
+      await orm.close();
+    });
+    await expect(open()).rejects.toThrow('has a collection "songs"');
+  });
+
+  test('says that nobody is there, without the password', async () => {
+    const error = await open('mongodb://me:secret@127.0.0.1:1/troupe?serverSelectionTimeoutMS=300').catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(StoreUnavailable);
+    expect(String(error)).toContain('mongodb://127.0.0.1:1/troupe cannot be opened');
+    expect(String(error)).not.toContain('secret');
+  });
+});
