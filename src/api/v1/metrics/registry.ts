@@ -1,0 +1,129 @@
+/** The figures in prom-client's words. A file of its own, because that package takes its time to load and a center need not wait for it. */
+import { Counter, Gauge, type Metric, Registry } from 'prom-client';
+import { BUCKETS_MS, type Figures, type Spans } from '../../../runtime/figures.ts';
+
+/** Everything that is told, as it is now. */
+export interface Reading {
+  figures: Figures;
+  watchers: number;
+  usage: { residentBytes: number; cpuSeconds: number };
+  beganAt: number;
+  /** Facts by type, executions by outcome, hosts by state. */
+  facts: ReadonlyMap<string, number>;
+  finished: ReadonlyMap<string, number>;
+  hosts: ReadonlyMap<string, number>;
+  quarantined: number;
+}
+
+/** `read` is asked for each figure of an answer. */
+export function createRegistry(read: () => Reading): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+
+  const gauge = (name: string, help: string, of: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(of());
+      },
+    });
+  /** What somebody else counts up. */
+  const total = (name: string, help: string, of: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(of());
+      },
+    });
+  /** The same for spans, which a Histogram would want one by one. Told in seconds, as is the custom there. */
+  const spans = (name: string, help: string, of: () => Spans) => registry.registerMetric(histogram(name, help, of));
+
+  total('troupe_turns_total', 'Turns of actors that were committed.', () => read().figures.counted.turns);
+  total('troupe_commits_total', 'Calls of the store that wrote turns.', () => read().figures.counted.commits);
+  total(
+    'troupe_commit_writes_total',
+    'Writes of turns that stood; by troupe_commits_total: how many share a call.',
+    () => read().figures.counted.writes,
+  );
+  total('troupe_store_errors_total', 'Calls of the store for turns and timers that failed.', () => read().figures.counted.storeErrors);
+  spans('troupe_commit_seconds', 'Time that a call of the store took.', () => read().figures.counted.commitMs);
+  spans(
+    'troupe_due_lateness_seconds',
+    'From the instant a timer was due to its being handed to its actor.',
+    () => read().figures.counted.lateMs,
+  );
+  gauge('troupe_actors', 'Actors in memory.', () => read().figures.level.actors);
+  gauge('troupe_mailbox_messages', 'Messages that wait for their actors.', () => read().figures.level.mailbox);
+  gauge('troupe_outbox_effects', 'Effects that are owed and not known to be carried out.', () => read().figures.level.outbox);
+  gauge(
+    'troupe_armed_timers',
+    'Actors with a timer that is due soon; later ones are in the store alone.',
+    () => read().figures.level.armed,
+  );
+  gauge('troupe_feed_watchers', 'Watchers of the feed.', () => read().watchers);
+  gauge('process_resident_memory_bytes', 'Memory that the center holds.', () => read().usage.residentBytes);
+  total('process_cpu_seconds_total', 'Time that the center has computed, in seconds.', () => read().usage.cpuSeconds);
+  gauge('process_start_time_seconds', 'When the center began, in seconds since 1970.', () => read().beganAt / 1000);
+  gauge('troupe_jobs_quarantined', 'Jobs in quarantine.', () => read().quarantined);
+
+  new Counter({
+    name: 'troupe_facts_total',
+    help: 'Facts by type.',
+    labelNames: ['type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [type, count] of read().facts) this.inc({ type }, count);
+    },
+  });
+  new Counter({
+    name: 'troupe_executions_finished_total',
+    help: 'Executions by outcome.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [outcome, count] of read().finished) this.inc({ outcome }, count);
+    },
+  });
+  new Gauge({
+    name: 'troupe_hosts',
+    help: 'Hosts by state.',
+    labelNames: ['status'],
+    registers,
+    collect() {
+      for (const [status, count] of read().hosts) this.set({ status }, count);
+    },
+  });
+  return registry;
+}
+
+/** A histogram whose figures come from elsewhere, as the registry asks for them. */
+function histogram(name: string, help: string, of: () => Spans): Metric {
+  const told = () => {
+    const { buckets, sumMs } = of();
+    let below = 0;
+    const values = buckets.map((count, place) => {
+      below += count;
+      const bound = BUCKETS_MS[place];
+      return { labels: { le: bound === undefined ? '+Inf' : bound / 1000 }, value: below, metricName: `${name}_bucket` };
+    });
+    return [
+      ...values,
+      { labels: {}, value: sumMs / 1000, metricName: `${name}_sum` },
+      { labels: {}, value: below, metricName: `${name}_count` },
+    ];
+  };
+  return {
+    name,
+    help,
+    type: 'histogram',
+    aggregator: 'sum',
+    get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: told() }),
+  } as never;
+}
