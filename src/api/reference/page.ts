@@ -8,7 +8,7 @@ export const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --link: #7aa7ff } }
 * { box-sizing: border-box }
 html { scroll-padding-top: 1rem }
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 19rem minmax(0, 1fr) }
+body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 21rem minmax(0, 1fr) }
 nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; padding: 1.2rem 1rem 3rem; border-right: 1px solid var(--line); font-size: 13px }
 nav h2 { font-size: 13px; margin: 1.4rem 0 .3rem; border: 0; padding: 0 } nav ul { list-style: none; margin: 0; padding: 0 } nav li { display: flex; gap: .5rem; padding: 1px 0 }
 nav a { color: inherit; text-decoration: none; overflow-wrap: anywhere } nav a:hover { text-decoration: underline }

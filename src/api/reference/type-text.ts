@@ -16,14 +16,17 @@ export function typeText(schema: Json, indent = ''): string {
   const others = (schema.anyOf ?? schema.oneOf) as Json[] | undefined;
   if (others) return [...new Set(others.map(each => typeText(each, indent)))].join(' | ');
   if (Array.isArray(type)) return type.map(each => typeText({ ...schema, type: each }, indent)).join(' | ');
-  if (type === 'array') return `${inBrackets(typeText((schema.items ?? {}) as Json, indent))}[]`;
+  if (type === 'array') return `${itemText((schema.items ?? {}) as Json, indent)}[]`;
   if (type === 'object') return objectText(schema, indent);
   return typeof type === 'string' ? type : 'anything';
 }
 
 export const linkTo = (name: string): string => `<a href="#schema-${escaped(name)}">${escaped(name)}</a>`;
 
-const inBrackets = (text: string): string => (text.includes(' | ') && !text.startsWith('{') ? `(${text})` : text);
+const itemText = (item: Json, indent: string): string => {
+  const isChoice = ['anyOf', 'oneOf', 'enum'].some(word => word in item) || Array.isArray(item.type);
+  return isChoice ? `(${typeText(item, indent)})` : typeText(item, indent);
+};
 
 function objectText(schema: Json, indent: string): string {
   const fields = Object.entries((schema.properties ?? {}) as Record<string, Json>);
