@@ -46,7 +46,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
         atMost('all back after their sockets were cut', Math.round(median(cut)), 5_000, 'ms'),
         atMost('all back after kill -9 of the center', Math.round(median(killed)), 5_000, 'ms'),
       ],
-      figures: { enrolledAllMs: Math.round(firstMs), handshakesRefused: refused, pools: pools.length },
+      figures: { enrolledAllMs: Math.round(firstMs), endedByTheCenter: JSON.stringify(refused), pools: pools.length },
     };
   } finally {
     await house.close();

@@ -9,8 +9,8 @@ export interface PaperFleet {
   /** All sockets end at once, without a word. */
   drop(): void;
   up(): Promise<number>;
-  /** Handshakes the center has refused so far. */
-  refused(): Promise<number>;
+  /** Why sockets have ended so far that were not dropped here, and how often. */
+  refused(): Promise<Record<string, number>>;
   /** Resolves when every agent has its welcome. */
   allUp(ms?: number): Promise<void>;
   /** Starts that arrived since the last time this was asked. */
@@ -48,7 +48,7 @@ export async function aPaperFleet({
   };
   const counted = async () => {
     const word = await ask({ do: 'count' });
-    return 'counted' in word ? word.counted : { up: 0, refused: 0 };
+    return 'counted' in word ? word.counted : { up: 0, refused: {} };
   };
   return {
     dial: () => child.send({ do: 'dial' } satisfies Order),

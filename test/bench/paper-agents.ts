@@ -6,7 +6,10 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type FromAgent, type FromCenter, type Hello, helloText, PROTOCOL, type Report, runKey } from '../../src/agent/protocol.ts';
 
 export type Order = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
-export type Word = { counted: { up: number; refused: number } } | { starts: { execution: string; arrived: number }[] } | { ready: true };
+export type Word =
+  | { counted: { up: number; refused: Record<string, number> } }
+  | { starts: { execution: string; arrived: number }[] }
+  | { ready: true };
 
 interface Key {
   name: string;
@@ -19,7 +22,10 @@ const [url = '', prefix = '', count = '1', poolList = 'default'] = process.argv.
 const pools = poolList.split(',');
 const agents = Array.from({ length: Number(count) }, (_, place) => anAgent(aKey(place)));
 const starts: { execution: string; arrived: number }[] = [];
-let refused = 0;
+/** Why sockets ended that nobody here had dropped, and how often. */
+const refused: Record<string, number> = {};
+/** As real ones do: dialled again after a while, not all at the same instant. */
+const REDIAL_MS = 500;
 
 process.on('message', (order: Order) => {
   switch (order.do) {
@@ -39,6 +45,10 @@ process.on('message', (order: Order) => {
 });
 process.on('disconnect', () => process.exit(0));
 say({ ready: true });
+
+function ended(what: string): void {
+  refused[what] = (refused[what] ?? 0) + 1;
+}
 
 function say(word: Word): void {
   process.send?.(word);
@@ -86,7 +96,7 @@ function anAgent(key: Key) {
         for (const said of unreported.values()) send(said);
         return;
       case 'refused':
-        refused += 1;
+        ended(`refused: ${frame.code}`);
         return;
       case 'start': {
         const at = Date.now();
@@ -106,19 +116,29 @@ function anAgent(key: Key) {
     }
   };
 
+  const dial = () => {
+    const dialled = new WebSocket(`${url}/v1/agents`);
+    socket = dialled;
+    dialled.onmessage = message => {
+      if (socket === dialled) take(JSON.parse(String(message.data)) as FromCenter, Date.now());
+    };
+    dialled.onclose = ({ code }) => {
+      if (socket !== dialled) return;
+      up = false;
+      ended(`closed: ${code}`);
+      setTimeout(
+        () => {
+          if (socket === dialled) dial();
+        },
+        REDIAL_MS * (1 + Math.random()),
+      );
+    };
+    dialled.onerror = () => {};
+  };
+
   return {
     isUp: () => up,
-    dial() {
-      const dialled = new WebSocket(`${url}/v1/agents`);
-      socket = dialled;
-      dialled.onmessage = message => {
-        if (socket === dialled) take(JSON.parse(String(message.data)) as FromCenter, Date.now());
-      };
-      dialled.onclose = () => {
-        if (socket === dialled) up = false;
-      };
-      dialled.onerror = () => {};
-    },
+    dial,
     drop() {
       up = false;
       const old = socket;
