@@ -65,7 +65,10 @@ describe('the lines of the ElasticJob-Cloud document', () => {
     expect(Date.parse(done.dueAt) % 5_000).toBe(0);
     expect(done.outcome).toBe('succeeded');
     expect(new Set(done.shards.map(shard => shard.hostName))).toEqual(new Set(['a1', 'a2']));
-    const lines = (await logOf(done.id)).trim().split('\n');
+    // What a process wrote and how it ended travel side by side, and either may come first.
+    const written = async () => (await logOf(done.id)).trim().split('\n');
+    await until('its output is there', async () => (await written()).length >= 10, 5_000);
+    const lines = await written();
     for (const item of [0, 1, 2, 3, 4]) {
       expect(lines.some(line => line.startsWith(`shard ${item} of 5 on a`))).toBe(true);
       expect(lines.some(line => line.includes(`"shardingItem":${item},`) && line.includes('"jobName":"my_job"'))).toBe(true);

@@ -82,13 +82,14 @@ export async function aRealHouse({
   const directory = aPlace('house');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const database = env.TROUPE_STORE === undefined ? await databaseForAll() : undefined;
   const agents = new Map<string, ChildProcess>();
   let center: ChildProcess | null = null;
 
   const run = (part: 'center' | 'agent', args: string[], more: Record<string, string>, name: string) => {
     const [first = '', ...flags] = program(part, directory);
     return spawn(first, [...flags, join(ROOT, 'src/cli/main.ts'), part, ...args], {
-      env: { ...process.env, TROUPE_LOG: 'info', ...more },
+      env: { ...ownEnvironment(), TROUPE_LOG: 'info', ...more },
       stdio: ['ignore', logFile(directory, name), logFile(directory, name)],
     });
   };
@@ -106,7 +107,13 @@ export async function aRealHouse({
       center = run(
         'center',
         [],
-        { TROUPE_AUTH: 'off', TROUPE_LISTEN: `127.0.0.1:${port}`, TROUPE_DATA: join(directory, 'center'), ...env },
+        {
+          TROUPE_AUTH: 'off',
+          TROUPE_LISTEN: `127.0.0.1:${port}`,
+          TROUPE_DATA: join(directory, 'center'),
+          ...(database && { TROUPE_STORE: database.url }),
+          ...env,
+        },
         'center',
       );
       await until('the center serves', async () => (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false);
@@ -179,10 +186,23 @@ export async function aRealHouse({
         process.kill(pid, 'SIGTERM');
         await until('the keeper is gone', () => !isAlive(pid));
       }
+      await database?.drop();
       rmSync(directory, { recursive: true, force: true });
     },
   };
   return house;
+}
+
+/** Without what is for the tests alone: a center complains of variables that it does not know. */
+const ownEnvironment = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TROUPE_TEST_')));
+
+/** TROUPE_TEST_STORE=mongodb puts every house that names no store on a MongoDB server: each scenario there is, on the other store. */
+async function databaseForAll(): Promise<{ url: string; drop(): Promise<void> } | undefined> {
+  if (process.env.TROUPE_TEST_STORE !== 'mongodb') return undefined;
+  const { mongoServer } = await import('./mongo.ts');
+  const server = await mongoServer();
+  if (!server) throw new Error('TROUPE_TEST_STORE=mongodb, and there is no MongoDB');
+  return server.database();
 }
 
 /** What a process says is appended here; a failing test leaves it to be read. */
