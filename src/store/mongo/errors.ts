@@ -12,10 +12,13 @@ const BLAMES_THE_DOCUMENT = new Set([2, 9, 14, 16, 28, 40, 52, 56, 57, 66, 121, 
 /** Errors of the driver about its arguments; nothing was sent. */
 const BLAMES_THE_CALLER = new Set(['MongoInvalidArgumentError', 'MongoAPIError', 'MongoParseError', 'MongoMissingDependencyError']);
 
+/** Two of its errors do not carry its name. */
+const OF_THE_DRIVER = /^(Mongo|PoolClearedOnNetworkError$|TimeoutError$)/;
+
 /** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
 export function asStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
-  if (!error.name.startsWith('Mongo') && !isOfTheSystem(error)) return error;
+  if (!OF_THE_DRIVER.test(error.name) && !isOfTheSystem(error)) return error;
   if (BLAMES_THE_CALLER.has(error.name)) return error;
   if (BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
   return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
