@@ -63,7 +63,7 @@ export async function aMongoServer(): Promise<MongoServer> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-mongo-'));
   const port = await freePort();
   const own = await program(directory, port);
-  let running = await run(own.command);
+  let running = await run(directory, own.command);
   const server: MongoServer = {
     kind: own.kind,
     isOurs: true,
@@ -72,12 +72,11 @@ export async function aMongoServer(): Promise<MongoServer> {
     database: () => aDatabase(`mongodb://127.0.0.1:${port}/`),
     async kill() {
       const gone = once(running.guard, 'exit');
-      process.kill(running.pid, 'SIGKILL');
-      running.guard.stdin?.end();
+      running.guard.stdin?.write('now\n');
       await gone;
     },
     async start() {
-      running = await run(own.command);
+      running = await run(directory, own.command);
       await until('the MongoDB server listens again', () => listens(port), 20_000);
     },
     hang: () => void process.kill(running.pid, 'SIGSTOP'),
@@ -88,8 +87,6 @@ export async function aMongoServer(): Promise<MongoServer> {
     },
   };
   await until(`${own.kind} listens (see ${own.log})`, () => listens(port), 20_000);
-  // With the process that ran the tests its data goes too.
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   return server;
 }
 
@@ -149,10 +146,17 @@ function call(command: string, ...args: string[]): void {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${error?.message ?? stderr.trim()}`);
 }
 
-/** The server ends with us, however we end: its guard reads a pipe that closes when we are gone. */
-async function run(command: string[]): Promise<{ guard: ChildProcess; pid: number }> {
-  const script = '"$@" >/dev/null 2>&1 & server=$!; echo $server; read _; kill -9 $server 2>/dev/null; wait $server 2>/dev/null; exit 0';
-  const guard = spawn('sh', ['-c', script, 'sh', ...command], { stdio: ['pipe', 'pipe', 'ignore'] });
+/**
+ * The server ends with us, however we end, and its directory goes with it: a watcher reads a pipe that closes when we are gone. It is no child of ours,
+ * since a test runner kills those when a test takes too long.
+ */
+async function run(directory: string, command: string[]): Promise<{ guard: ChildProcess; pid: number }> {
+  const script = `
+    directory=$1; shift; exec 3<&0
+    "$@" >/dev/null 2>&1 & server=$!
+    (if read _ <&3; then kill -9 $server; else kill -9 $server; rm -rf "$directory"; fi) >/dev/null 2>&1 &
+    echo $server; wait $server; exit 0`;
+  const guard = spawn('sh', ['-c', script, 'sh', directory, ...command], { stdio: ['pipe', 'pipe', 'ignore'] });
   const [line] = (await once(guard.stdout as NonNullable<typeof guard.stdout>, 'data')) as [Buffer];
   guard.unref();
   return { guard, pid: Number(String(line).trim()) };
