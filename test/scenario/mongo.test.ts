@@ -34,14 +34,7 @@ async function aHouseOnMongo(server: MongoServer, env: Record<string, string> = 
   proxy = await aChaosProxy({ target: { host: server.host, port: server.port } });
   const url = `${database.urlAt(proxy.port)}&${BOUNDS}`;
   house = await aRealHouse({
-    env: {
-      TROUPE_STORE: url,
-      TROUPE_WORKERS: '1',
-      TROUPE_HOST_GRACE_MS: '1500',
-      TROUPE_CLOSED_GRACE_MS: '1500',
-      TROUPE_HEARTBEAT_MS: '300',
-      ...env,
-    },
+    env: { TROUPE_STORE: url, TROUPE_WORKERS: '1', ...env },
   });
   await house.startCenter();
   house.startAgent('a1');
@@ -96,8 +89,7 @@ async function expectNothingLostOrDoubled(named: string[], marks: () => string[]
 
 onMongo('a center on MongoDB', () => {
   test('is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once', async () => {
-    // Agents wait a little longer after each dial in vain: here nobody is to be lost for that.
-    await aHouseOnMongo(shared as MongoServer, { TROUPE_HOST_GRACE_MS: '60000', TROUPE_CLOSED_GRACE_MS: '60000' });
+    await aHouseOnMongo(shared as MongoServer);
     const began = join(house.directory, 'began');
     const go = join(house.directory, 'go');
     const command = `echo $TROUPE_SHARD:$TROUPE_ATTEMPT >> ${began}; while [ ! -e ${go} ]; do sleep 0.1; done; exit $((TROUPE_SHARD % 3))`;
@@ -145,7 +137,11 @@ onOurs('a MongoDB server', () => {
 
   test('that hangs longer than the grace of a host loses no host', async () => {
     own = await aMongoServer();
-    const { marks } = await aHouseOnMongo(own);
+    const { marks } = await aHouseOnMongo(own, {
+      TROUPE_HOST_GRACE_MS: '1500',
+      TROUPE_CLOSED_GRACE_MS: '1500',
+      TROUPE_HEARTBEAT_MS: '300',
+    });
     own.hang();
     const named = await triggerUntilRefused();
     const from = performance.now();

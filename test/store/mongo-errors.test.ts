@@ -1,26 +1,38 @@
 import { describe, expect, test } from 'bun:test';
-import { asStoreError } from '../../src/store/mongo/errors.ts';
+import { asStoreError, refusedWrites } from '../../src/store/mongo/errors.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 
-const named = (name: string, more: Record<string, unknown> = {}) => Object.assign(new Error('why'), { name, ...more });
+const anError = (name: string, more: object = {}) => Object.assign(new Error('words of the driver'), { name, ...more });
 
-describe('a failure of MongoDB', () => {
-  // The last two are the driver's own, too, without its name: a pool that was cleared under an operation, a clock of its own that ran out.
-  test.each(['MongoNetworkError', 'MongoServerSelectionError', 'MongoPoolClearedError', 'PoolClearedOnNetworkError', 'TimeoutError'])(
-    '%s means that the store is away',
-    name => {
-      expect(asStoreError(named(name))).toBeInstanceOf(StoreUnavailable);
-    },
-  );
-
-  test('of a socket means that the store is away', () => {
-    expect(asStoreError(named('Error', { code: 'ECONNRESET' }))).toBeInstanceOf(StoreUnavailable);
+describe('an error of MongoDB', () => {
+  test.each([
+    anError('MongoNetworkError'),
+    anError('MongoServerSelectionError'),
+    anError('MongoOperationTimeoutError'),
+    anError('MongoServerError', { code: 10107 }),
+    anError('MongoServerError', { code: 13 }),
+    anError('MongoWriteConcernError', { code: 64 }),
+    anError('Error', { code: 'ECONNRESET' }),
+    anError('PoolClearedOnNetworkError'),
+    anError('TimeoutError'),
+  ])('that says nothing about a document means that the store is not there: %p', error => {
+    expect(asStoreError(error)).toBeInstanceOf(StoreUnavailable);
+    expect(String(asStoreError(error))).toContain('words of the driver');
   });
 
-  test.each([named('MongoServerError', { code: 121 }), named('MongoInvalidArgumentError'), named('TypeError')])(
-    'that blames what was asked stays what it is: %p',
+  test.each([anError('MongoServerError', { code: 10334 }), anError('MongoInvalidArgumentError'), new TypeError('ours')])(
+    'about what was sent stays as it is: %p',
     error => {
       expect(asStoreError(error)).toBe(error);
     },
   );
+
+  test('names single losers only when all else is durable', () => {
+    const writeErrors = [{ index: 3, code: 11000 }];
+    const result = { getWriteConcernError: () => undefined };
+    expect(refusedWrites(anError('MongoBulkWriteError', { writeErrors, result }))).toEqual({ refused: [{ index: 3, code: 11000 }] });
+    const unsure = { getWriteConcernError: () => ({ code: 64 }) };
+    expect(refusedWrites(anError('MongoBulkWriteError', { writeErrors, result: unsure }))).toBeUndefined();
+    expect(refusedWrites(anError('MongoBulkWriteError', { writeErrors: [], result }))).toBeUndefined();
+  });
 });

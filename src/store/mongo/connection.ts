@@ -5,7 +5,6 @@
 import { MikroORM } from '@mikro-orm/mongodb';
 import { entities } from '../entities.ts';
 import { readMongoAddress } from './address.ts';
-import { asked } from './errors.ts';
 import type { ActorRow, CredentialRow, FactRow, MetaRow, OccurrenceRow, OutputRow, PartitionsRow } from './rows.ts';
 
 /**
@@ -28,22 +27,20 @@ export type Collections = ReturnType<typeof collectionsOf>;
 export async function openOrm(url: string) {
   const { database, options: named } = readMongoAddress(url);
   const bounds = Object.fromEntries(Object.entries(BOUNDS).filter(([name]) => !named.has(name.toLowerCase())));
-  return asked(() =>
-    MikroORM.init({
-      clientUrl: url,
-      dbName: database,
-      entities: [...entities],
-      ensureIndexes: false,
-      driverOptions: {
-        ...bounds,
-        ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
-        ...(named.has('appname') ? {} : { appName: 'troupe' }),
-        writeConcern: { w: 'majority', journal: true },
-        readConcern: { level: 'majority' },
-        readPreference: 'primary',
-      },
-    }),
-  );
+  return MikroORM.init({
+    clientUrl: url,
+    dbName: database,
+    entities: [...entities],
+    ensureIndexes: false,
+    driverOptions: {
+      ...bounds,
+      ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
+      ...(named.has('appname') ? {} : { appName: 'troupe' }),
+      writeConcern: { w: 'majority', journal: true },
+      readConcern: { level: 'majority' },
+      readPreference: 'primary',
+    },
+  });
 }
 
 export function collectionsOf(orm: Orm) {

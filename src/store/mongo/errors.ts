@@ -9,18 +9,14 @@ export const DUPLICATE_KEY = 11000;
 /** Server codes that blame what was sent: bad value, cannot be parsed, path conflict, wrong type, fails validation, too large. */
 const BLAMES_THE_DOCUMENT = new Set([2, 9, 14, 16, 28, 40, 52, 56, 57, 66, 121, 10334, 17280, 17419, 17420]);
 
-/** Errors of the driver about its arguments; nothing was sent. */
-const BLAMES_THE_CALLER = new Set(['MongoInvalidArgumentError', 'MongoAPIError', 'MongoParseError', 'MongoMissingDependencyError']);
-
-/** Two of its errors do not carry its name. */
-const OF_THE_DRIVER = /^(Mongo|PoolClearedOnNetworkError$|TimeoutError$)/;
+/** About what the driver was given, or mistakes in programs; nothing was sent. */
+const BLAMES_THE_CALLER = /^(Mongo(InvalidArgument|API|Parse|MissingDependency)|BSON\w*|Type|Range|Reference|Syntax)Error$|^BSONError$/;
 
 /** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
 export function asStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
-  if (!OF_THE_DRIVER.test(error.name) && !isOfTheSystem(error)) return error;
-  if (BLAMES_THE_CALLER.has(error.name)) return error;
-  if (BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
+  // All else is the absence of a server in one of many words: the driver's, its timers', a socket's own.
+  if (BLAMES_THE_CALLER.test(error.name) || BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
   return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
 }
 
@@ -58,8 +54,5 @@ interface WriteError {
   index: number;
   code?: number | string;
 }
-
-/** A socket's own error, which the driver lets through now and then: `ECONNRESET`, `EPIPE`. */
-const isOfTheSystem = (error: Error): boolean => 'code' in error && typeof error.code === 'string' && /^E[A-Z]+$/.test(error.code);
 
 const codeOf = (error: Error): number => ('code' in error && typeof error.code === 'number' ? error.code : 0);
