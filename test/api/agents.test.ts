@@ -251,6 +251,28 @@ describe('a session that ends', () => {
     sockets[1]?.handlers.closed(1006, '');
     await clock.settle();
     expect(reprieved()).toHaveLength(2);
+    sockets[2]?.handlers.closed(1006, '');
+    await clock.settle();
+    // Each once: a thousand hosts that go together must not be told half a million times.
+    expect(new Set(reprieved()).size).toBe(3);
+    expect(reprieved()).toHaveLength(3);
+  });
+
+  test('again after the host was back is an absence of its own', async () => {
+    const { join, told, clock } = aHub();
+    const comes = (number: number) => join({ publicKey: aKey(number), name: `box-${number}` });
+    const reprieved = () => told.filter(({ event }) => event.type === 'host.reprieve');
+    const sockets = [await comes(1), await comes(2)];
+    for (const socket of sockets) socket.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(2);
+    const again = [await comes(1), await comes(2)];
+    again[0]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(2);
+    again[1]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(4);
   });
 
   test('is followed by the word of its keeper, that nobody else knows', async () => {
@@ -371,6 +393,21 @@ describe('heartbeats (rows 5, 31)', () => {
     expect(hub.lastSeen(String(told[2]?.event.id))).toBe(clock.now());
     lively.say({ type: 'ping', nonce: 'n' });
     expect(lively.of('pong')).toEqual([{ type: 'pong', nonce: 'n' }]);
+  });
+
+  test('do not count time in which an agent waited for its welcome', async () => {
+    const { join, clock, door } = aHub();
+    let finish = () => {};
+    door.pass = ({ event }) => (event.type === 'host.connected' ? new Promise<void>(resolve => (finish = resolve)) : Promise.resolve());
+    const socket = await join();
+    await clock.advance(14_000);
+    finish();
+    await clock.settle();
+    expect(socket.of('welcome')).toHaveLength(1);
+    await clock.advance(5_000);
+    expect(socket.state.closed).toBeUndefined();
+    await clock.advance(15_000);
+    expect(socket.state.closed).toBe(4000);
   });
 
   test('do not count time in which the center itself stood still', async () => {

@@ -5,6 +5,7 @@
 import { type Hello, helloText, PROTOCOL } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
+import type { View } from '../../runtime/document.ts';
 import { Refused } from '../../runtime/errors.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
@@ -50,14 +51,27 @@ export interface Identities {
 }
 
 export function createIdentities(parts: IdentityParts): Identities {
-  const { runtime, views, store, ids } = parts;
+  const { runtime, views, store, clock, ids } = parts;
+
+  const asked = new Map<string, Promise<View<'pool'> | undefined>>();
+  /** Those who ask at one moment share the look that comes after it: the document holds a thousand hosts, and a thousand may join at once. */
+  const poolOf = (pool: string): Promise<View<'pool'> | undefined> => {
+    const known = asked.get(pool);
+    if (known) return known;
+    const look = new Promise<void>(resolve => clock.soon(resolve)).then(() => {
+      asked.delete(pool);
+      return views.get(`pool/${pool}`);
+    });
+    asked.set(pool, look);
+    return look;
+  };
 
   const mayJoinFreely = (address: string) => parts.auth === 'off' && isLoopback(address);
 
   /** What lets it in, and where to; nothing is spent yet. */
   const wayIn = async (hello: Hello, address: string): Promise<{ pool: string; token: string | undefined }> => {
     const { joinToken } = hello;
-    const read = joinToken === undefined ? undefined : await parts.readJoinToken(joinToken, parts.clock.now());
+    const read = joinToken === undefined ? undefined : await parts.readJoinToken(joinToken, clock.now());
     if (read) return { pool: read.pool ?? hello.pool, token: joinToken };
     // A token from an earlier life of the data directory must not keep the local agent out.
     if (mayJoinFreely(address)) return { pool: hello.pool, token: undefined };
@@ -67,7 +81,7 @@ export function createIdentities(parts: IdentityParts): Identities {
 
   /** Only for an agent that nothing else keeps out: a token spent on a mistake would be gone. */
   const spend = async (token: string, address: string) => {
-    if ((await parts.spendJoinToken(token, parts.clock.now())) || mayJoinFreely(address)) return;
+    if ((await parts.spendJoinToken(token, clock.now())) || mayJoinFreely(address)) return;
     throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
   };
 
@@ -82,7 +96,7 @@ export function createIdentities(parts: IdentityParts): Identities {
 
   const join = async (hello: Hello, address: string): Promise<string> => {
     const { pool, token } = await wayIn(hello, address);
-    const view = await views.get(`pool/${pool}`);
+    const view = await poolOf(pool);
     if (!view) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
     const { servers } = view.context.config;
     if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {

@@ -54,7 +54,7 @@ export function createLinks(parts: {
   const links = new Map<string, Link>();
   const words = new Map<string, { host: string; session: string }>();
   const listeners: ((host: string) => void)[] = [];
-  const closings = createClosings({ clock, withinMs: parts.graces.closedGraceMs, isBack: host => links.get(host)?.session !== undefined });
+  const closings = createClosings({ clock, withinMs: parts.graces.closedGraceMs });
   let up = 0;
   let isStopped = false;
 
@@ -93,7 +93,9 @@ export function createLinks(parts: {
 
   /** Many at once: that is no host's end. */
   const reprieve = (hosts: string[]) => {
-    log('warn', `the sockets of ${hosts.length} hosts closed at once, more than are left: their full grace begins`, {
+    // One line for the many; those that close behind them come one by one.
+    const level = hosts.length > 1 ? 'warn' : 'info';
+    log(level, `the sockets of ${hosts.length} hosts closed at once, more than are left: their full grace begins`, {
       hosts: hosts.slice(0, 20),
     });
     for (const host of hosts) {
@@ -142,6 +144,7 @@ export function createLinks(parts: {
 
   const occupy = (link: Link, session: Session, hello: Hello) => {
     if (!link.session) up += 1;
+    closings.back(link.host);
     link.session = session;
     link.life = hello.life;
     link.told = session;
@@ -194,8 +197,8 @@ export function createLinks(parts: {
       if (link.told === session) void tellGone(link, session, { reason, parting });
       else forgetIdle(link);
       if (parting !== 'closed' || isStopped) return;
-      const together = closings.add(host);
-      if (together.length >= 2 && together.length > up) reprieve(together);
+      const together = closings.add(host, up);
+      if (together.length > 0) reprieve(together);
     },
 
     async attended(word) {

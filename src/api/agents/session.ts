@@ -28,7 +28,7 @@ export interface Session {
   readonly word: string;
   /** The sessions of its host, counted, once it is up. */
   number: number;
-  /** Monotonic ms of the last frame. The pulse moves it when this process slept. */
+  /** Monotonic ms of the last frame, or of the welcome when that was later. The pulse moves it when this process slept. */
   heard: number;
   isOpen(): boolean;
   isUp(): boolean;
@@ -90,6 +90,8 @@ export function createSession(parts: {
     welcome(host, heartbeatMs) {
       if (state !== 'waiting') return;
       state = 'up';
+      // The agent had nothing to say while it waited for us: its silence begins now.
+      session.heard = clock.monotonic();
       session.send({
         type: 'welcome',
         host,
