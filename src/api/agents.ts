@@ -26,9 +26,8 @@ import { createReportIntake } from './agents/reports.ts';
 import { createSession, decode, type Session, type WorkFrame } from './agents/session.ts';
 import type { Peer, SocketHandlers } from './sockets.ts';
 
-/** Hosts told of a center's beginning at the same time. */
-const REPRIEVED_AT_ONCE = 32;
-const REPRIEVE_PAGE = 200;
+/** Hosts told of a center's beginning at the same time. Many of a pool then go into one commit of it, and its document holds every host. */
+const REPRIEVED_AT_ONCE = 200;
 
 export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken' | 'spendJoinToken' | 'auth'> {
   runtime: Pick<Runtime, 'ask' | 'tell'>;
@@ -219,11 +218,13 @@ export function createAgentHub(parts: HubParts): AgentHub {
     async reprieve() {
       const status = ['ready', 'draining', 'suspect'];
       for (let cursor: string | undefined, more = true; more; ) {
-        const page = await views.list('host', { status, limit: REPRIEVE_PAGE, order: 'name', ...(cursor === undefined ? {} : { cursor }) });
-        for (let from = 0; from < page.items.length; from += REPRIEVED_AT_ONCE) {
-          const some = page.items.slice(from, from + REPRIEVED_AT_ONCE);
-          await Promise.all(some.map(view => reprieveOne(view.context)));
-        }
+        const page = await views.list('host', {
+          status,
+          limit: REPRIEVED_AT_ONCE,
+          order: 'name',
+          ...(cursor === undefined ? {} : { cursor }),
+        });
+        await Promise.all(page.items.map(view => reprieveOne(view.context)));
         for (const { address, reason, parent } of page.unreadable) await giveUp(address.slice('host/'.length), reason, parent);
         cursor = page.next ?? undefined;
         more = page.next !== null;

@@ -26,9 +26,12 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       cut.push(await settle(house, fleet, count));
     }
     const killed: number[] = [];
+    const served: number[] = [];
     for (let round = 0; round < 3; round++) {
+      const began = performance.now();
       await house.killCenter();
       await house.startCenter();
+      served.push(performance.now() - began);
       killed.push(await settle(house, fleet, count));
     }
     await Bun.sleep(2_000);
@@ -46,7 +49,12 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
         atMost('all back after their sockets were cut', Math.round(median(cut)), 5_000, 'ms'),
         atMost('all back after kill -9 of the center', Math.round(median(killed)), 5_000, 'ms'),
       ],
-      figures: { enrolledAllMs: Math.round(firstMs), endedByTheCenter: JSON.stringify(refused), pools: pools.length },
+      figures: {
+        enrolledAllMs: Math.round(firstMs),
+        fromKillToServingMs: Math.round(median(served)),
+        endedByTheCenter: JSON.stringify(refused),
+        pools: pools.length,
+      },
     };
   } finally {
     await house.close();

@@ -15,7 +15,7 @@ const PACE = 50;
 
 export async function bench({ quick }: Size): Promise<BenchResult> {
   const watchers = 1_000;
-  const facts = quick ? 200 : 5_000;
+  const facts = quick ? 200 : 2_500;
   const house = await aBareHouse();
   try {
     await house.startCenter();

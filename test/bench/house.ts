@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { aRealHouse, type House } from '../support/house.ts';
+import { aMongoServer } from '../support/mongo.ts';
 
 /** Set by `--profile`: where the center writes a profile of its processor time when it stops. */
 const profileTo = process.env.BENCH_PROFILE;
@@ -18,10 +19,10 @@ export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Pro
   return Object.assign(house, { startedMs });
 }
 
-/** Nothing is started yet. */
-export async function aBareHouse({ cpus = 1, memoryMB = 1_000 } = {}): Promise<House> {
+/** Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. */
+export async function aBareHouse({ cpus = 1, memoryMB = 1_000, store = 'sqlite' } = {}): Promise<House> {
   const profiling = profileTo === undefined ? {} : { BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileTo}` };
-  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', ...profiling } });
+  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', TROUPE_STORE: store, ...profiling } });
   const { close } = house;
   return Object.assign(house, {
     async close() {
@@ -30,6 +31,22 @@ export async function aBareHouse({ cpus = 1, memoryMB = 1_000 } = {}): Promise<H
       await close();
     },
   });
+}
+
+/** On a MongoDB server that is begun for it; null, and a word about it, where none can be had. What server that is stands in the figures. */
+export async function onMongo<T>(work: (server: { kind: string; url: string }) => Promise<T>): Promise<T | null> {
+  const server = await aMongoServer().catch((problem: unknown) => {
+    console.log(`  no MongoDB is to be had here (${problem instanceof Error ? problem.message : problem}): going on without it`);
+    return null;
+  });
+  if (!server) return null;
+  const database = server.database();
+  try {
+    return await work({ kind: server.kind, url: database.url });
+  } finally {
+    await database.drop();
+    await server.close();
+  }
 }
 
 /** Where the center of a house keeps its data. */

@@ -1,19 +1,52 @@
 /**
  * Executions per second without processes: triggered by REST, placed, started, reported and recorded as always, every turn durable, by an agent of paper that
  * answers at once. Each job is triggered again as soon as its last execution is finished. Beside it, in the same run and where PostgreSQL is installed,
- * graphile-worker with as many callers: one row a job, no agent.
+ * graphile-worker with as many callers: one row a job, no agent; then a few of ours on MongoDB.
  */
 import type { House } from '../support/house.ts';
 import { type Seen, watchFacts } from './facts.ts';
 import { aPaperFleet } from './fleet.ts';
-import { aBareHouse, askDatabase, cpuSecondsOf } from './house.ts';
+import { aBareHouse, askDatabase, cpuSecondsOf, onMongo } from './house.ts';
 import { type Peer, startPeer } from './peer.ts';
-import { atLeast, atMost, type BenchResult, median, rounded, type Size } from './report.ts';
+import { atLeast, atMost, type BenchResult, median, noGoal, rounded, type Size } from './report.ts';
 
 const JOBS = 128;
 const GOAL = 2_500;
 
-export async function bench({ quick }: Size): Promise<BenchResult> {
+export async function bench({ quick }: Size): Promise<BenchResult[]> {
+  const ours = await embedded(quick);
+  const theirs = await onMongo(server => onServer(server, quick ? 40 : 100));
+  return theirs ? [ours, theirs] : [ours];
+}
+
+async function onServer({ kind, url }: { kind: string; url: string }, executions: number): Promise<BenchResult> {
+  const house = await aBareHouse({ store: url });
+  try {
+    await house.startCenter();
+    const fleet = await aPaperFleet({ url: house.url, count: 1 });
+    fleet.dial();
+    await fleet.allUp();
+    const loop = await aLoop(house);
+    await loop.round(executions / 2);
+    const rates: number[] = [];
+    for (let each = 0; each < 3; each++) rates.push(await loop.round(executions));
+    loop.close();
+    const succeeded = await house.all('/v1/executions?outcome=succeeded');
+    await fleet.close();
+    return {
+      name: `noop on ${kind}`,
+      judged: [
+        noGoal('executions', rounded(median(rates), 1), '1/s'),
+        atMost('lost executions', executions * 3.5 - succeeded.length, 0, 'executions'),
+      ],
+      figures: { server: kind, executionsPerRound: executions, jobs: JOBS },
+    };
+  } finally {
+    await house.close();
+  }
+}
+
+async function embedded(quick: boolean): Promise<BenchResult> {
   const executions = quick ? 1_000 : 10_000;
   const house = await aBareHouse();
   const peer = await startPeer({ callers: JOBS });

@@ -117,6 +117,8 @@ function anAgent(key: Key) {
   };
 
   const dial = () => {
+    // One that has dialled again by itself already has no need of a second socket: its center would take that for another agent with its key.
+    if (socket && socket.readyState <= WebSocket.OPEN) return;
     const dialled = new WebSocket(`${url}/v1/agents`);
     socket = dialled;
     dialled.onmessage = message => {

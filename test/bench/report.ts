@@ -34,6 +34,15 @@ export const atLeast = (what: string, measured: number, limit: number, unit: str
   met: measured >= limit,
 });
 
+/** For those who compare: nothing is asked of it. */
+export const noGoal = (what: string, measured: number, unit: string): Judged => ({
+  what: `${what}, ${unit}`,
+  measured,
+  goal: NONE,
+  met: true,
+});
+const NONE = 'none';
+
 /** 0 <= part <= 1. */
 export function quantile(values: number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -49,7 +58,13 @@ export function table(results: readonly (BenchResult | { name: string; failed: s
   const rows = results.flatMap(result =>
     'failed' in result
       ? [[result.name, 'it did not come to an end', '', '', 'FAILED']]
-      : result.judged.map(({ what, measured, goal, met }) => [result.name, what, goal, String(measured), met ? 'met' : 'missed']),
+      : result.judged.map(({ what, measured, goal, met }) => [
+          result.name,
+          what,
+          goal,
+          String(measured),
+          goal === NONE ? '' : met ? 'met' : 'missed',
+        ]),
   );
   const all = [['bench', 'what', 'goal', 'measured', ''], ...rows];
   const widths = [0, 1, 2, 3, 4].map(column => Math.max(...all.map(row => row[column]?.length ?? 0)));

@@ -1,6 +1,6 @@
 /**
  * Durable actor turns per second on the embedded store (`synchronous=FULL`), through the runtime's own door: one command, one commit, one fact each.
- * Measured as a center has it, actors in workers and the writing in a thread of its own; beside it all of it in one thread.
+ * Measured as a center has it, actors in workers and the writing in a thread of its own; beside it all of it in one thread, and the same on MongoDB.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -16,11 +16,20 @@ import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { anApp } from '../support/builders.ts';
 import { scriptedFleet } from '../support/world.ts';
-import { atLeast, atMost, type BenchResult, median, quantile, type Size } from './report.ts';
+import { onMongo } from './house.ts';
+import { atLeast, atMost, type BenchResult, median, noGoal, quantile, type Size } from './report.ts';
 
-const ACTORS = 1_000;
-const IN_FLIGHT = 256;
+interface Load {
+  turns: number;
+  actors: number;
+  inFlight: number;
+}
+const LOAD = { actors: 1_000, inFlight: 256 };
+/** A stand-in does a thousand updates a second, and gives no connection in time when more are wanted of it. */
+const LOAD_ON_SERVER = { actors: 200, inFlight: 32 };
 const OWNER = 'bench';
+
+type Where = Parameters<typeof openStore>[0]['store'];
 
 interface Figures {
   rate: number;
@@ -29,18 +38,16 @@ interface Figures {
   aloneP99: number;
 }
 
-export async function bench({ quick }: Size): Promise<BenchResult> {
+export async function bench({ quick }: Size): Promise<BenchResult[]> {
   const turns = quick ? 6_000 : 30_000;
   const workers = Math.max(1, availableParallelism() - 1);
-  const one = await inDirectory(async directory => measured({ store: await createSqliteStore({ directory }) }, turns));
-  const threads = await inDirectory(async directory => {
-    const { store, connect } = await openStore(
-      { dataDir: directory, store: { kind: 'sqlite' } },
-      { clock: systemClock, drawId: systemIds.uuid },
-    );
-    return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }) }, turns);
-  });
-  return {
+  const one = await inDirectory(async directory => measured({ store: await createSqliteStore({ directory }) }, { ...LOAD, turns }));
+  const asACenter = async (directory: string, kind: Where, load: Load) => {
+    const { store, connect } = await openStore({ dataDir: directory, store: kind }, { clock: systemClock, drawId: systemIds.uuid });
+    return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }) }, load);
+  };
+  const threads = await inDirectory(directory => asACenter(directory, { kind: 'sqlite' }, { ...LOAD, turns }));
+  const ours: BenchResult = {
     name: 'turns',
     judged: [
       atLeast('durable turns', Math.round(threads.rate), 25_000, '1/s'),
@@ -53,11 +60,25 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       inOneThreadPerSecond: Math.round(one.rate),
       inOneThreadP99Ms: one.p99,
       inOneThreadOneAtATimeP50Ms: one.aloneP50,
-      inFlight: IN_FLIGHT,
-      actors: ACTORS,
+      ...LOAD,
       turnsPerRound: turns,
     },
   };
+  const onServer = { ...LOAD_ON_SERVER, turns: quick ? 300 : 1_500 };
+  const theirs = await onMongo(async ({ kind, url }): Promise<BenchResult> => {
+    const seen = await asACenter('', { kind: 'mongodb', url }, onServer);
+    const name = `turns on ${kind}`;
+    return {
+      name,
+      judged: [
+        noGoal('durable turns', Math.round(seen.rate), '1/s'),
+        noGoal('p99 meanwhile', seen.p99, 'ms'),
+        noGoal('one at a time, p50', seen.aloneP50, 'ms'),
+      ],
+      figures: { server: kind, ...onServer, oneAtATimeP99Ms: seen.aloneP99 },
+    };
+  });
+  return theirs ? [ours, theirs] : [ours];
 }
 
 async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
@@ -69,7 +90,8 @@ async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<
   }
 }
 
-async function measured({ store, homes }: { store: Store; homes?: Homes }, turns: number): Promise<Figures> {
+async function measured({ store, homes }: { store: Store; homes?: Homes }, load: Load): Promise<Figures> {
+  const { turns, actors } = load;
   const runtime = createRuntime({
     store,
     clock: systemClock,
@@ -81,12 +103,12 @@ async function measured({ store, homes }: { store: Store; homes?: Homes }, turns
   });
   try {
     await runtime.start();
-    for (let actor = 0; actor < ACTORS; actor++) {
+    for (let actor = 0; actor < actors; actor++) {
       await runtime.ask(`app/a${actor}`, { type: 'app.publish', config: anApp({ name: `a${actor}` }) });
     }
-    await round(runtime, turns / 3);
+    await round(runtime, { ...load, turns: turns / 3 });
     const rounds: { rate: number; p99: number }[] = [];
-    for (let each = 0; each < 3; each++) rounds.push(await round(runtime, turns));
+    for (let each = 0; each < 3; each++) rounds.push(await round(runtime, load));
     const alone: number[] = [];
     for (let each = 0; each < turns / 15; each++) {
       const began = performance.now();
@@ -105,18 +127,18 @@ async function measured({ store, homes }: { store: Store; homes?: Homes }, turns
   }
 }
 
-/** IN_FLIGHT askers, each with one command under way at an actor of its own. */
-async function round(runtime: Runtime, turns: number): Promise<{ rate: number; p99: number }> {
+/** As many askers as are in flight, each with one command under way at an actor of its own. */
+async function round(runtime: Runtime, { turns, actors, inFlight }: Load): Promise<{ rate: number; p99: number }> {
   const took: number[] = [];
   const began = performance.now();
   let next = 0;
   const asker = async () => {
     for (let turn = next++; turn < turns; turn = next++) {
       const at = performance.now();
-      await runtime.ask(`app/a${turn % ACTORS}`, { type: 'app.modify', changes: { traceEvery: turn } });
+      await runtime.ask(`app/a${turn % actors}`, { type: 'app.modify', changes: { traceEvery: turn } });
       took.push(performance.now() - at);
     }
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, asker));
+  await Promise.all(Array.from({ length: inFlight }, asker));
   return { rate: (turns * 1000) / (performance.now() - began), p99: quantile(took, 0.99) };
 }
