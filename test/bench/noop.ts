@@ -47,7 +47,7 @@ async function onServer({ kind, url }: { kind: string; url: string }, executions
 }
 
 async function embedded(quick: boolean): Promise<BenchResult> {
-  const executions = quick ? 1_000 : 10_000;
+  const executions = quick ? 1_000 : 5_000;
   const house = await aBareHouse();
   const peer = await startPeer({ callers: JOBS });
   try {
