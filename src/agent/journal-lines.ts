@@ -1,7 +1,7 @@
 /** The journal as text: one JSON value a line, the first says the version. */
 import { z } from 'zod';
 import { Fence, ProcessSpec, Report, Run } from './protocol.ts';
-import { blankRecord, type Change, type RunRecord } from './records.ts';
+import { blankRecord, type RunRecord } from './records.ts';
 
 const JOURNAL_VERSION = 1;
 
@@ -13,7 +13,7 @@ const Record = z.object({
   preparations: z.number(),
   kept: z.boolean(),
   note: z.string().nullable(),
-  stop: z.object({ as: z.enum(['cancelled', 'superseded', 'disconnected']), reason: z.string() }).nullable(),
+  stop: z.object({ as: z.enum(['cancelled', 'superseded', 'withdrawn', 'disconnected']), reason: z.string() }).nullable(),
   at: z.number(),
   startedAt: z.number().nullable(),
   endedAt: z.number().nullable(),
@@ -37,7 +37,8 @@ export interface JournalState {
   nextId: number;
 }
 
-export const writeLine = (line: Change | { journal: number }): string => `${JSON.stringify(line)}\n`;
+/** Takes what `readJournal` reads: a word that only `RunRecord` knew would keep the next agent from starting. */
+export const writeLine = (line: z.input<typeof Line>): string => `${JSON.stringify(line)}\n`;
 
 /** A last line without its line break is what a crash left of an append that nobody was told about: it is ignored. */
 export function readJournal(text: string | undefined): JournalState {

@@ -332,6 +332,20 @@ describe('a run that is asked back', () => {
     await world.quit();
   });
 
+  test('stays given back when the agent is killed right after it was asked', async () => {
+    const world = aWorld();
+    world.apps.prepare = () => new Promise(() => {});
+    await world.start();
+    await world.send(aStart(app));
+    await world.send(aStop({ as: 'withdrawn' }));
+    await world.kill();
+    await world.start();
+    await world.clock.advance(5_000);
+    expect(world.ends()).toMatchObject([{ outcome: 'cancelled', reason: 'given back before it began: somebody asked' }]);
+    expect(world.keeper.processes).toEqual([]);
+    await world.quit();
+  });
+
   test('goes on when it has begun, until somebody cancels it', async () => {
     const world = aWorld();
     await world.start();

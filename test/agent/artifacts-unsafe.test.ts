@@ -156,6 +156,7 @@ describe('a tar archive', () => {
 describe.each([
   ['/app.tar.bz2', bz2],
   ['/app.tbz2', bz2],
+  ['/app.tbz', bz2],
   ['/app.tar.xz', xz],
   ['/app.TXZ', xz],
 ] as const)('the archive %s', (path, packed) => {

@@ -15,6 +15,7 @@ const ARCHIVES: [suffix: string, family: 'tar' | 'zip' | 'gz'][] = [
   ['.tgz', 'tar'],
   ['.tar.bz2', 'tar'],
   ['.tbz2', 'tar'],
+  ['.tbz', 'tar'],
   ['.tar.xz', 'tar'],
   ['.txz', 'tar'],
   ['.tar', 'tar'],
