@@ -33,7 +33,7 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   params: Params;
   query: Query;
   body: Body;
-  /** `root` where everybody is root; for `public` and `agent` routes whoever the token names, if any. */
+  /** Whom the token names, `root` where everybody is root; undefined on `public` and `agent` routes, which ask for no user. */
   user: User | undefined;
   /** IP address of the peer, "unknown" when the server does not say. */
   address: string;

@@ -6,6 +6,7 @@ import { Busy, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { allRoutes } from '../../src/api/app.ts';
+import { createFaultyStore } from '../support/faulty-store.ts';
 import { aDoor, json, seedApp, seedJob } from './support.ts';
 
 const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' };
@@ -274,5 +275,16 @@ describe('health and readiness', () => {
     };
     expect((await door.get('/v1/ready')).status).toBe(503);
     expect((await door.get('/v1/health')).status).toBe(200);
+  });
+
+  test('answer the same to a caller with a token, which the store cannot look up while it is away', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const door = await aDoor({ env: on, store });
+    const { body } = await door.post('/v1/login', { username: 'root', password: 'correct horse battery' });
+    const headers = { authorization: `Bearer ${body.token}` };
+    store.plan(() => 'before');
+    const ready = await door.call('GET', '/v1/ready', undefined, headers);
+    expect([ready.status, ready.body.error.message]).toEqual([503, 'the store cannot commit now: probe was not taken']);
+    expect((await door.call('GET', '/v1/health', undefined, headers)).status).toBe(200);
   });
 });
