@@ -205,8 +205,11 @@ describe('a host in /v1', () => {
     expect((await door.get('/v1/hosts/web')).body.id).toBe('id1');
     await enroll('id2');
     expect((await door.get('/v1/hosts/web')).status).toBe(409);
+    expect((await door.get('/v1/history/host/web')).status).toBe(409);
     await door.post('/v1/hosts/id1/retire');
     expect((await door.get('/v1/hosts/web')).body.id).toBe('id2');
+    expect((await door.get('/v1/history/host/web')).body.items[0]).toMatchObject({ address: 'host/id2' });
+    expect((await door.get('/v1/history/host/nope')).status).toBe(404);
     expect((await door.get('/v1/hosts/nope')).status).toBe(404);
   });
 

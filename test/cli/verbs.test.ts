@@ -234,6 +234,11 @@ describe('a job', () => {
     expect(out).toContain('2026-11-22T08:00:00.000Z  2026-11-22T09:00:00.000+01:00');
     expect(center.asked[0]?.query).toEqual({ count: '1' });
   });
+
+  test('without a schedule has no due time ahead', async () => {
+    const { shell } = at({ 'GET /v1/jobs/manual/next': { items: [], next: null } });
+    expect((await troupe('next manual', shell)).out).toBe('manual has no due time ahead\n');
+  });
 });
 
 describe('an execution', () => {

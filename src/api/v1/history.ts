@@ -1,13 +1,15 @@
 /** Every fact of one actor, in order. */
 import { z } from 'zod';
-import { actors, type Kind } from '../../../actors/index.ts';
+import { actors, type Address, type Kind } from '../../../actors/index.ts';
 import { nearest } from '../../nearest.ts';
+import { NoSuchActor } from '../../runtime/errors.ts';
 import { listOf } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso } from '../fields.ts';
 import { notFound } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
+import { findHost } from './find-host.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
 import { Fact } from './answers/things.ts';
 
@@ -20,7 +22,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     method: 'GET',
     path: '/v1/history/:kind/:name',
     access: 'user',
-    says: 'Every fact of one actor, oldest first, behind `after`.',
+    says: 'Every fact of one actor, oldest first, behind `after`. A host goes by its name, too, where only one has it.',
     answers: listOf(Fact),
     query: Query,
     async handle({ params: { kind, name }, query: { limit, after, cursor } }) {
@@ -30,11 +32,14 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
       }
       const behind = after ?? cursor;
       const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
+      const read = (address: Address) =>
+        store.history({ address, limit: limit + 1, ...(behind === undefined ? {} : { after: { rev, place } }) });
       const address = `${kind}/${name.slice(0, 300)}` as const;
-      const facts = await store.history({ address, limit: limit + 1, ...(behind === undefined ? {} : { after: { rev, place } }) });
-      // Facts are kept longer than what they are about: only where there is neither, there is nothing.
+      let facts = await read(address);
+      // Facts are kept longer than what they are about: only where there is neither, there is nothing by this name.
       if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
-        throw await notFound(views, kind, name);
+        if (kind !== 'host') throw await notFound(views, kind, name);
+        facts = await read(await hostCalled(views, name));
       }
       const items = facts.slice(0, limit);
       const last = facts.length > limit ? items.at(-1) : undefined;
@@ -52,3 +57,12 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     },
   }),
 ];
+
+async function hostCalled(views: Center['views'], name: string): Promise<Address> {
+  try {
+    return (await findHost(views, name)).address;
+  } catch (error) {
+    if (error instanceof NoSuchActor) throw await notFound(views, 'host', name, error);
+    throw error;
+  }
+}

@@ -15,7 +15,7 @@ export const history = verb({
     limit: whole('N', 'at most so many (default: 1000)', 1, 100_000),
     cursor: listOptions.cursor,
   },
-  examples: ['troupe history job/hello', 'troupe history host/3f2a'],
+  examples: ['troupe history job/hello', 'troupe history host/web-1'],
   async run(call) {
     const [address = ''] = call.words;
     const cut = address.indexOf('/');

@@ -16,7 +16,7 @@ export const next = verb({
     const page = await client.get<Page<{ dueAt: string; local: string }>>(`${jobPath(words[0])}/next`, values);
     await print.show(page, () =>
       page.items.length === 0
-        ? [`${words[0]} is not due any more`]
+        ? [`${words[0]} has no due time ahead`]
         : print.table(page.items, [
             { head: 'DUE', cell: due => due.dueAt },
             { head: 'IN ITS ZONE', cell: due => due.local },
