@@ -48,9 +48,9 @@ function createSegments(directory: string, of: { journal: Journal; mark: string;
     file = undefined;
   }
 
-  /** Not its parents: a data directory that was removed must stay away, or half of it would come back under whoever removes it. */
+  /** Once, and not its parents: a data directory that was removed must stay away, or half of it would come back under whoever removes it. */
   function makeDirectory(): void {
-    if (large.has(mark) && fs.existsSync(directory)) return;
+    if (large.has(mark)) return;
     fs.mkdirSync(directory, { mode: 0o700 });
     large.add(mark);
   }
