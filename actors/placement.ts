@@ -58,10 +58,14 @@ export interface Placed {
 
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
+/** Names are their owners' choice, and one may be called like what every object has: `constructor`. */
+export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(record, name) ? record[name] : undefined;
+
 /** What one more run of this app would cost on this host. */
 export function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): Cost {
   const shard = costOf(request.resources);
-  if (!request.app || host.apps[request.app.name]) return shard;
+  if (!request.app || ownOf(host.apps, request.app.name)) return shard;
   const app = costOf(request.app.resources);
   return { cpu: shard.cpu + app.cpu, memory: shard.memory + app.memory };
 }
@@ -78,7 +82,7 @@ export function place(
   homes: Homes = {},
 ): { placed: Placed[]; missing: number; reason: string | null } {
   const isSticky = request.placement === 'sticky';
-  const own = (isSticky && homes[request.job]) || {};
+  const own = (isSticky && ownOf(homes, request.job)) || {};
   const settled = isSticky ? residents(homes) : {};
   const open = hosts
     .filter(host => host.open)
@@ -147,7 +151,7 @@ export function reserve(host: LedgerHost, run: RunName, request: Pick<RoomReques
   const used = { cpu: host.used.cpu + cost.cpu, memory: host.used.memory + cost.memory };
   const apps = { ...host.apps };
   if (request.app) {
-    const here = apps[request.app.name];
+    const here = ownOf(apps, request.app.name);
     if (here) apps[request.app.name] = { ...here, runs: here.runs + 1 };
     else {
       const own = costOf(request.app.resources);
@@ -166,7 +170,7 @@ export function release(host: LedgerHost, key: string): LedgerHost {
   const { [key]: _, ...reservations } = host.reservations;
   const used = { cpu: host.used.cpu - held.cost.cpu, memory: host.used.memory - held.cost.memory };
   const apps = { ...host.apps };
-  const here = held.app === null ? undefined : apps[held.app];
+  const here = held.app === null ? undefined : ownOf(apps, held.app);
   if (held.app !== null && here) {
     if (here.runs > 1) apps[held.app] = { ...here, runs: here.runs - 1 };
     else {

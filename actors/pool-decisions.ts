@@ -1,7 +1,7 @@
 /** What a pool decides, event by event. Whatever frees or adds room ends with another look at the requests that wait. */
 import type { Decision } from './decide.ts';
 import type { ExecutionEvent } from './execution.ts';
-import { freeOf, type Homes, type LedgerHost, type Placed, place, release, reserve, type RoomRequest } from './placement.ts';
+import { freeOf, type Homes, type LedgerHost, ownOf, type Placed, place, release, reserve, type RoomRequest } from './placement.ts';
 import type { PoolContext, PoolEvent, PoolFact } from './pool.ts';
 import { type Effect, type RunName, runKey, type Stamped, tell } from './vocabulary.ts';
 
@@ -43,7 +43,7 @@ function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): Po
 
 /** These shards are at home where they were placed. */
 function settled(homes: Homes, job: string, placed: Placed[]): Homes {
-  const own = homes[job] ?? {};
+  const own = ownOf(homes, job) ?? {};
   if (placed.every(({ item, host }) => own[item] === host)) return homes;
   const next: Homes = { ...homes, [job]: { ...own, ...Object.fromEntries(placed.map(({ item, host }) => [item, host])) } };
   let count = Object.values(next).reduce((sum, items) => sum + Object.keys(items).length, 0);
@@ -307,8 +307,9 @@ export function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): D
 
 /** A job that is gone, or sticks to its hosts no more, has no home here. */
 export function forgotten(context: PoolContext, event: Event<'pool.forget'>): Decided {
-  const { [event.job]: own, ...homes } = context.homes;
-  return own ? { context: { homes } } : {};
+  if (!ownOf(context.homes, event.job)) return {};
+  const { [event.job]: _, ...homes } = context.homes;
+  return { context: { homes } };
 }
 
 /** An execution that is not there any more holds nothing, and what a host still runs for it must end: nobody else is left to say so. */

@@ -49,6 +49,17 @@ describe('placement', () => {
     );
   });
 
+  test('takes an app for what it is, also one that is called like what every object has', () => {
+    for (const name of ['constructor', 'toString', 'hasOwnProperty']) {
+      const request = aRequest({ app: { ...app, name }, job: name, placement: 'sticky' });
+      const [host] = [aHost('a')];
+      const held = reserve(host, aRun(), request);
+      expect([name, held.used.cpu]).toEqual([name, 1_500]);
+      expect(hostsOf(place([held], request, { [name]: { 0: 'a' } }))).toEqual(['a']);
+      expect(release(held, runKey(aRun()))).toEqual(host);
+    }
+  });
+
   test('leaves the ledger alone', () => {
     const hosts = [aHost('a')];
     const before = structuredClone(hosts);
