@@ -1,9 +1,9 @@
-/** Failure row 12, through the front door: the center's disk is full, then it is not. */
+/** Failure row 12, through the front door: the center's disk is full, then it is not. And one whose files are taken away. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aRealHouse, type House, isAlive, until } from '../support/house.ts';
 
 setDefaultTimeout(120_000);
 
@@ -67,5 +67,23 @@ describe('a center whose disk is full', () => {
     expect(ran).toBe(executions.length);
     // Further triggers join the one that waits, so there are at most as many executions as answers.
     expect(executions.length).toBeLessThanOrEqual(accepted + 1);
+  });
+});
+
+describe('a center whose data directory is removed', () => {
+  test('accepts nothing more, says why, and ends as failed, whether it is used or not', async () => {
+    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
+    await house.startCenter();
+    await house.call('POST', '/v1/jobs', { name: 'mark', command: 'true' });
+    const data = join(house.directory, 'center');
+    rmSync(data, { recursive: true });
+    mkdirSync(data);
+    writeFileSync(join(data, 'of somebody else'), '');
+    const answer = await fetch(`${house.url}/v1/jobs/mark/trigger`, { method: 'POST' }).catch(() => undefined);
+    expect([503, undefined]).toContain(answer?.status);
+    await until('it has ended', () => !isAlive(house.centerPid), 5_000);
+    expect(await house.stopCenter()).toBe(1);
+    expect(readFileSync(join(house.directory, 'center.log'), 'utf8')).toMatch(/the center cannot go on .*was removed or moved away/);
+    expect(readdirSync(data)).toEqual(['of somebody else']);
   });
 });

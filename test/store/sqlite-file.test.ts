@@ -1,12 +1,12 @@
 /** What the embedded store does with a full disk, and with a file it should not touch. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
 
@@ -172,5 +172,57 @@ describe('the sqlite store', () => {
     await expect(createSqliteStore({ directory })).rejects.toThrow();
     rmSync(file());
     await (await createSqliteStore({ directory })).close();
+  });
+});
+
+describe('a store whose files are taken away while it is open', () => {
+  /** What stands in a directory, to the byte. */
+  const contents = (at: string) => new Map(readdirSync(at).map(name => [name, readFileSync(join(at, name)).toString('base64')]));
+  const takings: [string, () => void][] = [
+    ['its directory is removed', () => rmSync(directory, { recursive: true })],
+    ['its directory is moved away', () => renameSync(directory, `${directory}-elsewhere`)],
+    ['its file is removed', () => rmSync(file())],
+    ['its log is removed', () => rmSync(`${file()}-wal`)],
+    ['its lock is removed', () => rmSync(join(directory, 'lock.sqlite'))],
+  ];
+  afterEach(() => {
+    rmSync(`${directory}-elsewhere`, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
+  });
+
+  test.each(takings)('takes no write any more once %s', async (_, take) => {
+    const store = await createSqliteStore({ directory });
+    await store.commit([aWrite({ address: 'job/before' })]);
+    take();
+    const write = store.commit([aWrite({ address: 'job/after' })]);
+    await expect(write).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.probe()).rejects.toThrow(`of data directory "${directory}" was removed or moved away`);
+    expect(await store.load('job/after')).toBeUndefined();
+    await store.close();
+  });
+
+  test('says so without being asked, and leaves to the byte what stands there now', async () => {
+    const store = await createThreadedSqliteStore({ directory });
+    await store.commit([aWrite({ address: 'job/before' })]);
+    renameSync(directory, `${directory}-elsewhere`);
+    const other = await createSqliteStore({ directory });
+    await other.commit([aWrite({ address: 'job/other' })]);
+    const before = contents(directory);
+    expect((await store.died).message).toContain('was replaced by another one while the center had it open');
+    await expect(store.commit([aWrite({ address: 'job/after' })])).rejects.toBeInstanceOf(StoreUnavailable);
+    await store.close();
+    expect(contents(directory)).toEqual(before);
+    await other.close();
+  });
+
+  test('is known by its files alone: copied, read and looked at by others it goes on', async () => {
+    const store = await createThreadedSqliteStore({ directory });
+    await store.commit([aWrite({ address: 'job/before' })]);
+    tamper('select count(*) from actors');
+    cpSync(file(), join(directory, 'copy'));
+    chmodSync(file(), 0o644);
+    const [result] = await store.commit([aWrite({ address: 'job/after' })]);
+    expect(result?.committed).toBe(true);
+    await store.close();
   });
 });

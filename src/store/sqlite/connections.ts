@@ -29,8 +29,11 @@ const LOG_BYTES_KEPT = 128 * 2 ** 20;
 /** Memory for cached pages, in KiB. */
 const CACHE_KIB = 64 * 2 ** 10;
 
-/** The one connection that writes. */
-export function openWriting(file: string, bytesMax?: number): Writing & { probe(): void; close(): void } {
+/** The one connection that writes. `look` is asked before each transaction, and throws when nothing that is written here would be kept. */
+export function openWriting(
+  file: string,
+  { bytesMax, look }: { bytesMax?: number | undefined; look(): void },
+): Writing & { probe(): void; close(): void } {
   const writer = new DatabaseSync(file);
   writer.exec(`
     pragma busy_timeout = ${BUSY_TIMEOUT_MS};
@@ -50,6 +53,7 @@ export function openWriting(file: string, bytesMax?: number): Writing & { probe(
     if (within) return work();
     within = true;
     try {
+      look();
       begin.run();
       const result = work();
       commit.run();

@@ -12,6 +12,8 @@ import { primaryCode } from './errors.ts';
 
 const BUSY = 5;
 
+export const LOCK_FILE = 'lock.sqlite';
+
 /** Another process, or another store in this one, holds the data directory. */
 export class DataDirectoryLocked extends Error {
   readonly code = 'dataDirectoryLocked';
@@ -32,7 +34,8 @@ export function lockDirectory(directory: string): () => void {
   const pidFile = join(directory, 'lock.pid');
   const db = openLock(directory);
   try {
-    db.exec('pragma busy_timeout = 0');
+    // Nothing is ever written, and a journal would be removed by its path, where another center's may stand by then.
+    db.exec('pragma busy_timeout = 0; pragma journal_mode = memory');
     // Prepared, because Deno's `exec` throws errors without the code that tells "in use" from the rest.
     db.prepare('begin exclusive').run();
   } catch (error) {
@@ -50,7 +53,7 @@ export function lockDirectory(directory: string): () => void {
 
 function openLock(directory: string): DatabaseSync {
   try {
-    return new DatabaseSync(join(directory, 'lock.sqlite'));
+    return new DatabaseSync(join(directory, LOCK_FILE));
   } catch (error) {
     throw notWritable(directory, error);
   }

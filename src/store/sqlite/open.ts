@@ -10,8 +10,9 @@ import { asStoreError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
 import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
-import { lockDirectory } from './lock.ts';
+import { LOCK_FILE, lockDirectory } from './lock.ts';
 import { outputReads, outputWrites } from './output.ts';
+import { watchPlace } from './place.ts';
 import { retentionReads, retentionWrites } from './retention.ts';
 import { prepareSchema } from './schema.ts';
 
@@ -26,6 +27,8 @@ export interface SqliteWrites {
   writes: Sync<StoreWrites>;
   /** Several writes as one transaction, to be durable together or not at all. */
   transact<T>(work: () => T): T;
+  /** Throws StoreMoved when its files are not where they were opened. Each write does it by itself. */
+  look(): void;
   close(): void;
 }
 
@@ -38,7 +41,10 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
   try {
     const file = fileIn(directory);
     await prepareSchema(file);
-    const { probe, close, ...writing } = openWriting(file, bytesMax);
+    let look = () => {};
+    const { probe, close, ...writing } = openWriting(file, { bytesMax, look: () => look() });
+    // Only an open connection has a log; a lock that another one replaced would let a second center in.
+    look = watchPlace(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
     return {
       writes: {
         ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),
@@ -49,6 +55,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
         probe,
       },
       transact: writing.transact,
+      look: () => look(),
       close() {
         close();
         // Last: whoever opens next must find the file at rest.

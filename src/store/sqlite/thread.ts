@@ -3,6 +3,7 @@ import { systemClock } from '../../clock.ts';
 import { type Answer, createWriter, type Writer } from './calls.ts';
 import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './crossing.ts';
 import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from './open.ts';
+import { LOOK_EVERY_MS } from './place.ts';
 
 export type ToStoreThread =
   | { type: 'open'; options: SqliteOptions }
@@ -17,6 +18,8 @@ export type FromStoreThread =
   | { type: 'failed'; message: string; details: Record<string, unknown> }
   | { type: 'answers'; answers: CrossingAnswers }
   | { type: 'disconnected'; caller: number }
+  /** Nothing can be written any more: the files are not where they were opened. */
+  | { type: 'moved'; message: string }
   | { type: 'closed' };
 
 interface Scope {
@@ -29,6 +32,17 @@ function serve(scope: Scope): void {
   const callers = new Map<number, MessagePort>();
   let open: SqliteWrites | undefined;
   let writer: Writer | undefined;
+  let disarm = () => {};
+
+  /** Looks by itself, too: a center without anything to write would serve on. */
+  function watch(opened: SqliteWrites): void {
+    try {
+      opened.look();
+      disarm = systemClock.after(LOOK_EVERY_MS, () => watch(opened));
+    } catch (error) {
+      scope.postMessage({ type: 'moved', message: error instanceof Error ? error.message : String(error) });
+    }
+  }
 
   async function take(message: ToStoreThread): Promise<void> {
     switch (message.type) {
@@ -36,6 +50,7 @@ function serve(scope: Scope): void {
         open = await openSqliteWrites(message.options);
         writer = createWriter(open, systemClock.soon);
         scope.postMessage({ type: 'opened' });
+        watch(open);
         break;
       case 'calls':
         writer?.take(receiveCalls(message.calls), {
@@ -58,6 +73,7 @@ function serve(scope: Scope): void {
         scope.postMessage({ type: 'disconnected', caller: message.caller });
         break;
       case 'close':
+        disarm();
         for (const port of callers.values()) port.close();
         writer?.flush();
         open?.close();

@@ -14,7 +14,7 @@ export interface StoreLine {
 export interface ThreadedStore extends Store {
   /** A line for another thread, and how to cut it: once that resolved nothing that came over it is written any more. */
   connect(): { line: StoreLine; cut(): Promise<void> };
-  /** Resolves with the reason when the writing thread has died: nothing can be written any more. */
+  /** Resolves with the reason when nothing can be written any more: the writing thread has died, or the files were taken away. */
   readonly died: Promise<Error>;
 }
 
@@ -38,7 +38,10 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
     });
   const gone = (why: string) => {
     if (isClosing) return settle?.resolve();
-    const reason = new StoreUnavailable(`the thread that writes the store ended: ${why}`);
+    giveUp(`the thread that writes the store ended: ${why}`);
+  };
+  const giveUp = (why: string) => {
+    const reason = new StoreUnavailable(why);
     caller.cut(reason.message);
     for (const cut of cuts.values()) cut();
     settle?.reject(reason);
@@ -53,6 +56,10 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
       case 'disconnected':
         cuts.get(data.caller)?.();
         cuts.delete(data.caller);
+        break;
+      case 'moved':
+        // The thread lives, and answers each of its callers that nothing is written.
+        giveUp(data.message);
         break;
       case 'failed':
         settle?.reject(Object.assign(new Error(data.message), data.details));
