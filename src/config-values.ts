@@ -48,6 +48,18 @@ export function readStore(text: string, context: Context): Config['store'] {
   return { kind: 'mongodb', url: text };
 }
 
+/**
+ * A URL that may be shown: what stands between "user:" and the last "@" is `***`, so is a "port" that is no number (a password whose "@host" was
+ * forgotten), and the value of a parameter that is named like a secret.
+ */
+export function withoutSecrets(url: string): string {
+  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is.exec(url) ?? [];
+  const shown = /^[^:@]*:.*@/s.test(rest)
+    ? rest.replace(/^([^:@]*:).*@/s, '$1***@')
+    : rest.replace(/^[^/?]*/, hosts => hosts.replace(/([^\s:,[\]]+:)(?!\d{1,5}(?:,|$))[^,[\]]+/g, '$1***'));
+  return scheme + shown.replace(/([?&][^=&]*(?:pass|secret|token|key|properties)[^=&]*=)[^&]*/gi, '$1***');
+}
+
 const isMongoHost = (host: string): boolean => {
   const [, port = '1'] = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+)(?::(\d{1,5}))?$/.exec(host) ?? ['', '0'];
   return Number(port) >= 1 && Number(port) <= 65535;

@@ -16,6 +16,7 @@ import {
   readStore,
   readWhole,
   readZone,
+  withoutSecrets,
 } from './config-values.ts';
 import { nearest } from './nearest.ts';
 
@@ -144,8 +145,12 @@ const OTHERS = [
   'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',
 ].flatMap(words => words.split(' ').map(word => `TROUPE_${word}`));
 
-/** Never shown back: they hold passwords. */
-const SECRET = new Set(['TROUPE_ROOT_PASSWORD', 'TROUPE_SMTP', 'TROUPE_STORE']);
+/** How a value that was wrong is shown where it may hold a password; every other one is shown as it came. */
+const SHOWN: Record<string, (value: string) => string> = {
+  TROUPE_ROOT_PASSWORD: () => '***',
+  TROUPE_SMTP: withoutSecrets,
+  TROUPE_STORE: withoutSecrets,
+};
 
 export interface Machine {
   cores: number;
@@ -177,9 +182,10 @@ export function readConfig({
   }
   const given = Object.fromEntries(known.map(name => [name, (flags[name] ?? env[name]) || undefined]));
   const say = (name: string, expected: string) => {
+    const value = given[name];
     problems.push({
       variable: name in flags ? flagOf(name) : name,
-      value: SECRET.has(name) && given[name] !== undefined ? '***' : given[name],
+      value: value === undefined ? undefined : (SHOWN[name]?.(value) ?? value),
       expected,
     });
   };

@@ -152,15 +152,15 @@ describe('the configuration', () => {
     [{ TROUPE_LISTEN: '::1:80' }, 'TROUPE_LISTEN=::1:80: must be host:port'],
     [{ TROUPE_LISTEN: 'h:1,h:1' }, 'TROUPE_LISTEN=h:1,h:1: names h:1 twice'],
     [{ TROUPE_LISTEN: ',' }, 'TROUPE_LISTEN=,: must be host:port'],
-    [{ TROUPE_STORE: 'postgres' }, 'TROUPE_STORE=***: must be sqlite'],
-    [{ TROUPE_STORE: 'mongodb:h/troupe' }, 'TROUPE_STORE=***: must be sqlite, or mongodb://host/database'],
-    [{ TROUPE_STORE: 'mongodb://' }, 'TROUPE_STORE=***: must name a host'],
-    [{ TROUPE_STORE: 'mongodb://u:p@h:27017' }, 'TROUPE_STORE=***: must name the database'],
-    [{ TROUPE_STORE: 'mongodb://h/?replicaSet=rs0' }, 'TROUPE_STORE=***: must name the database'],
-    [{ TROUPE_STORE: 'mongodb://h:port/troupe' }, 'TROUPE_STORE=***: must name its hosts as host or host:port'],
-    [{ TROUPE_STORE: 'mongodb://a,,b/troupe' }, 'TROUPE_STORE=***: must name its hosts as host or host:port'],
-    [{ TROUPE_STORE: 'mongodb+srv://h:27017/troupe' }, 'TROUPE_STORE=***: must name one host without a port'],
-    [{ TROUPE_STORE: 'mongodb://h/a.b' }, 'TROUPE_STORE=***: must name a database of 1 to 38 letters'],
+    [{ TROUPE_STORE: 'postgres' }, 'TROUPE_STORE=postgres: must be sqlite'],
+    [{ TROUPE_STORE: 'mongodb:h/troupe' }, 'TROUPE_STORE=mongodb:***/troupe: must be sqlite, or mongodb://host/database'],
+    [{ TROUPE_STORE: 'mongodb://' }, 'TROUPE_STORE=mongodb://: must name a host'],
+    [{ TROUPE_STORE: 'mongodb://u:p@h:27017' }, 'TROUPE_STORE=mongodb://u:***@h:27017: must name the database'],
+    [{ TROUPE_STORE: 'mongodb://h/?replicaSet=rs0' }, 'TROUPE_STORE=mongodb://h/?replicaSet=rs0: must name the database'],
+    [{ TROUPE_STORE: 'mongodb://h:port/troupe' }, 'TROUPE_STORE=mongodb://h:***/troupe: must name its hosts as host or host:port'],
+    [{ TROUPE_STORE: 'mongodb://a,,b/troupe' }, 'TROUPE_STORE=mongodb://a,,b/troupe: must name its hosts as host or host:port'],
+    [{ TROUPE_STORE: 'mongodb+srv://h:27017/troupe' }, 'TROUPE_STORE=mongodb+srv://h:27017/troupe: must name one host without a port'],
+    [{ TROUPE_STORE: 'mongodb://h/a.b' }, 'TROUPE_STORE=mongodb://h/a.b: must name a database of 1 to 38 letters'],
     [{ TROUPE_AUTH: 'no' }, 'TROUPE_AUTH=no: must be on or off'],
     [{ TROUPE_WORKERS: '0' }, 'TROUPE_WORKERS=0: must be a whole number from 1 to 256'],
     [{ TROUPE_WORKERS: '1.5' }, 'TROUPE_WORKERS=1.5: must be a whole number'],
@@ -170,7 +170,7 @@ describe('the configuration', () => {
     [{ TROUPE_HEARTBEAT_MS: '5s' }, 'TROUPE_HEARTBEAT_MS=5s: must be a whole number'],
     [{ TROUPE_CORS: '*' }, 'TROUPE_CORS=*: must be origins'],
     [{ TROUPE_CORS: 'https://a.example/' }, 'TROUPE_CORS=https://a.example/: must be origins'],
-    [{ TROUPE_SMTP: 'mail.example' }, 'TROUPE_SMTP=***: must be smtp://'],
+    [{ TROUPE_SMTP: 'mail.example' }, 'TROUPE_SMTP=mail.example: must be smtp://'],
     [{ TROUPE_SMTP_FROM: 'me' }, 'TROUPE_SMTP_FROM=me: must be a mail address'],
     [{ TROUPE_FILE_URLS: '1' }, 'TROUPE_FILE_URLS=1: must be on or off'],
     [{ TROUPE_HARTBEAT_MS: '1' }, 'TROUPE_HARTBEAT_MS=: there is no such variable; did you mean TROUPE_HEARTBEAT_MS?'],
@@ -216,6 +216,20 @@ describe('the configuration', () => {
     const env = { TROUPE_ROOT_PASSWORD: 'hunter2'.repeat(200), TROUPE_SMTP: 'smpt://u:hunter2@h' };
     expect(problems(env)).toHaveLength(2);
     expect(problems(env).join()).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['mongo://root:hunter2@h/troupe', 'mongo://root:***@h/troupe'],
+    ['mongodb://root:hun:te@r/2@h', 'mongodb://root:***@h'],
+    ['mongodb://root:hunter2/troupe', 'mongodb://root:***/troupe'],
+    ['mongodb://one:27017,root:hunter2?x=1', 'mongodb://one:27017,root:***?x=1'],
+    ['mongodb://h:27017?tlsCertificateKeyFilePassword=hunter2&tls=true', 'mongodb://h:27017?tlsCertificateKeyFilePassword=***&tls=true'],
+    ['root:hunter2@h/troupe', 'root:***@h/troupe'],
+    ['mongodb://[::1]:27017', 'mongodb://[::1]:27017'],
+    ['mongodb://root@h:27017', 'mongodb://root@h:27017'],
+    ['sqlit', 'sqlit'],
+  ])('shows the store %p without its password', (url, shown) => {
+    expect(problems({ TROUPE_STORE: url })[0]).toStartWith(`TROUPE_STORE=${shown}: must `);
   });
 
   test('knows the variables of agents, of the command line and of running jobs', () => {

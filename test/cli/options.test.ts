@@ -56,6 +56,7 @@ describe('the words behind a verb', () => {
 
   test.each([
     [['--nme', 'x'], 'there is no --nme here; did you mean --name?'],
+    [['--naem', 'x'], 'there is no --naem here; did you mean --name?'],
     [['--zzzzzzzz'], 'there is no --zzzzzzzz here; --help shows what there is'],
     [['--toString'], 'there is no --toString here; --help shows what there is'],
     [['--count', '0'], '--count is "0", but must be a whole number from 1 to 10'],
