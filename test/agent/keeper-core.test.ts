@@ -80,6 +80,22 @@ describe('the keeper', () => {
     expect(await kept('a')).toMatchObject({ state: 'ended', cause: 'stop', signal: 'SIGKILL' });
   });
 
+  test('calls a run ended by itself when it had ended before the stop, though nobody had heard of it', async () => {
+    const { core, host, kept } = aCore();
+    for (const [name, children] of [
+      ['alone', 0],
+      ['with a child left', 1],
+    ] as const) {
+      await core.start(anOrder(name, ['x']));
+      const process = host.processes.at(-1);
+      if (process) process.children = children;
+      const tell = process?.endsUnheard(0);
+      await core.stop(name, 0);
+      tell?.();
+      expect(await kept(name)).toMatchObject({ run: name, state: 'ended', cause: 'exit', exitCode: 0, reason: null });
+    }
+  });
+
   test('lets a second stop shorten the grace, never lengthen it', async () => {
     const { core, host, clock } = aCore();
     await core.start(anOrder('a', ['x']));

@@ -7,6 +7,8 @@ export interface FakeProcess {
   says(stream: 'stdout' | 'stderr', text: string): void;
   /** Ends the first process; its pipes close unless something holds them. */
   ends(code: number | null, signal?: string | null): void;
+  /** The same, and nobody hears of it before the result is called. */
+  endsUnheard(code: number | null): () => void;
   /** Living members beside the first process. */
   children: number;
   /** Called at each signal to the tree; default: KILL ends everything, TERM the first process. */
@@ -82,6 +84,10 @@ export function aFakeHost(): FakeHost {
           if (!process.pipesHeld) for (const pipe of [pipes.stdout, pipes.stderr]) pipe.push(null);
           finish({ code, signal });
         },
+        endsUnheard(code: number | null) {
+          process.alive = false;
+          return () => process.ends(code);
+        },
         onSignal(name: 'TERM' | 'KILL') {
           if (name === 'KILL') process.children = 0;
           if (process.alive) process.ends(null, `SIG${name}`);
@@ -93,11 +99,12 @@ export function aFakeHost(): FakeHost {
     },
     members: async ({ mark }) => count(mark),
     async signal({ mark }, name) {
-      const before = count(mark);
+      const alive = count(mark);
       const process = byMark.get(mark);
-      if (before > 0) process?.signals.push(name);
-      if (before > 0) process?.onSignal(name);
-      return before;
+      const firstHadEnded = process !== undefined && !process.alive;
+      if (alive > 0) process?.signals.push(name);
+      if (alive > 0) process?.onSignal(name);
+      return { alive, firstHadEnded };
     },
     tidy: () => {},
   };

@@ -1,5 +1,7 @@
 /** Rows 3, 19 and 20 of the failure matrix: nothing of a run remains, whatever it did to get away, and whoever died meanwhile. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createSpawner } from '../../src/agent/keeper/spawner.ts';
+import { readProcess } from '../../src/agent/keeper/tree.ts';
 import { aHouse, alive, aShell, aSleep, type House, textOf, zombiesOf } from './keeper-house.ts';
 
 /** A daemon in the old manner: two forks and a session of its own. */
@@ -36,6 +38,25 @@ describe('a run that is stopped', () => {
 });
 
 describe('a run that ends by itself', () => {
+  test('is known to have ended before it was signalled, also before anybody was told', async () => {
+    const spawner = createSpawner(undefined);
+    const start = async (script: string) => {
+      const answer = await spawner.start({ argv: ['sh', '-c', script], cwd: '/', env: { PATH: '/usr/bin:/bin' }, mark: spawner.mark() });
+      if ('failed' in answer) throw new Error(answer.failed);
+      return answer.started;
+    };
+    const over = await start('exit 0');
+    const alive = await start(`exec ${aSleep()}`);
+    // Without a turn of this process nobody can tell it.
+    while (readProcess(over.tree.pid ?? 0)?.dead === false) Bun.sleepSync(1);
+    expect((await spawner.signal(over.tree, 'TERM')).firstHadEnded).toBe(true);
+    expect((await spawner.signal(alive.tree, 'TERM')).firstHadEnded).toBe(false);
+    expect([await over.exit, await alive.exit]).toEqual([
+      { code: 0, signal: null },
+      { code: null, signal: 'SIGTERM' },
+    ]);
+  });
+
   for (const [name] of escapes('')) {
     test(`keeps its exit code and leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();

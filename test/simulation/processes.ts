@@ -1,5 +1,5 @@
 /** The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They outlive the keeper that started them. */
-import type { OutputSource, ProcessEnd, Spawner, StartedProcess, Stream, Tree } from '../../src/agent/keeper/ports.ts';
+import type { OutputSource, ProcessEnd, Signalled, Spawner, StartedProcess, Stream, Tree } from '../../src/agent/keeper/ports.ts';
 import type { Dice } from './dice.ts';
 import type { Behaviour, Script } from './script.ts';
 import { scriptOf } from './script.ts';
@@ -106,11 +106,11 @@ export function createHostProcesses(parts: {
     return { tree: { mark, pid: ++pids, ticks: pids }, stdout: pipes.stdout.source, stderr: pipes.stderr.source, exit: exit.promise };
   }
 
-  function signal(tree: Tree, which: 'TERM' | 'KILL'): number {
+  function signal(tree: Tree, which: 'TERM' | 'KILL'): Signalled {
     const one = running.get(tree.mark);
-    if (!one) return 0;
+    if (!one) return { alive: 0, firstHadEnded: true };
     const { process, finish, killTree } = one;
-    const count = alive(tree);
+    const found = { alive: alive(tree), firstHadEnded: process.end !== null };
     process.signalledAt ??= time.elapsed;
     world.note('process', () => `${host} ${process.run} gets ${which}`);
     if (which === 'KILL') killTree();
@@ -122,7 +122,7 @@ export function createHostProcesses(parts: {
         else if (running.has(tree.mark)) finish(termCode === null ? { code: null, signal: 'SIGTERM' } : { code: termCode, signal: null });
       });
     }
-    return count;
+    return found;
   }
 
   return {
@@ -150,8 +150,8 @@ export function createHostProcesses(parts: {
         members: tree => answer(0.2, () => alive(tree)),
         signal(tree, which) {
           if (!keeper.isAlive) return never();
-          const count = signal(tree, which);
-          return answer(0.2, () => count);
+          const found = signal(tree, which);
+          return answer(0.2, () => found);
         },
         tidy() {},
       };

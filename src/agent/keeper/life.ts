@@ -7,7 +7,7 @@
  *      └──time is up──────────────────────────────> ending (timeout) ──gone> ended (timeout)
  *   found in a dead keeper's records ─────────────> ending ──gone──────────> ended (keeperDied)
  *
- * The verdict is how the first process ended. `ended` also promises that nothing of the tree is alive, so that a next attempt never runs beside a
+ * The verdict is how the first process ended: a stop that comes when it has ended already, heard of or not, changes nothing of it. `ended` also promises that nothing of the tree is alive, so that a next attempt never runs beside a
  * remainder of this one: what a finished run leaves behind gets a short grace, not the run's own, and what holds its pipes delays it by a short drain.
  */
 import type { Clock, Disarm } from '../../clock.ts';
@@ -139,7 +139,8 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
     else if ((await spawner.members(record.tree)) > 0) beginEnding('exit', Math.min(order.killGraceMs, LEFTOVER_GRACE_MS), null);
     await ending?.done;
     await drain(pumps, process);
-    finish({ cause: record.kept.cause ?? 'exit' });
+    const endedByItself = ending === undefined || (await ending.asked).late;
+    finish(endedByItself ? { cause: 'exit', reason: null } : {});
   }
 
   function finish(end: Partial<KeptRun>): void {

@@ -41,6 +41,13 @@ export interface StartRequest {
   mark: string;
 }
 
+export interface Signalled {
+  /** Living processes of the tree before it. */
+  alive: number;
+  /** Its first process had ended by then, though nobody had been told: the signal has no part in how it ended. */
+  firstHadEnded: boolean;
+}
+
 export interface Spawner {
   /** Names this boot of the machine: processes of another one are gone. */
   readonly boot: string;
@@ -52,8 +59,8 @@ export interface Spawner {
   identify?(tree: Tree): Tree;
   /** How many processes of the tree are alive. */
   members(tree: Tree): Promise<number>;
-  /** Signals every living process of the tree and says how many there were. */
-  signal(tree: Tree, signal: 'TERM' | 'KILL'): Promise<number>;
+  /** Signals every living process of the tree and says whom it found. */
+  signal(tree: Tree, signal: 'TERM' | 'KILL'): Promise<Signalled>;
   /** Clears away dead processes that nobody else waits for. */
   tidy(): void;
 }

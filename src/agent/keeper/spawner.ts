@@ -66,12 +66,14 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
     async signal(tree, name) {
       const leads = tree.pid !== null && direct.get(tree.pid)?.mark === tree.mark;
       const members = (await trees?.find(tree)) ?? [];
+      // Asked at the last moment: what ends behind this look is taken for an answer to the signal.
+      const firstHadEnded = trees !== undefined && leads && readProcess(tree.pid ?? -1)?.dead !== false;
       // The kernel signals a group in one go: what is being forked right now does not slip through.
       if (tree.pid !== null && (leads || (trees === undefined && groupAlive(tree)))) send(-tree.pid, `SIG${name}`);
       for (const member of members) if (!leads || member.group !== tree.pid) sendExactly(member, `SIG${name}`);
       // A stopped process would sleep through its TERM.
       if (name === 'TERM') for (const member of members) sendExactly(member, 'SIGCONT');
-      return trees === undefined ? Number(groupAlive(tree)) : members.length;
+      return { alive: trees === undefined ? Number(groupAlive(tree)) : members.length, firstHadEnded };
     },
     tidy: () => trees?.tidy(),
   };
