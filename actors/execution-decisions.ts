@@ -254,7 +254,7 @@ export function lost(context: ExecutionContext, event: Event<'shard.lost'>): Dec
 export function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
   const here = liveOn(context, event.host, event.runs);
   // What was said to have started in this session or a later one began after the agent had said what it knows of.
-  const gone = here.filter(shard => shard.status === 'running' && (shard.session ?? 0) < event.session);
+  const gone = here.filter(shard => shard.startedAt !== null && (shard.session ?? 0) < event.session);
   const closed = close(
     context,
     gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
@@ -265,7 +265,9 @@ export function unaccounted(context: ExecutionContext, event: Event<'shard.unacc
   const again = here.flatMap(shard => {
     if (shard.status === 'starting')
       return [shard.leaving === null ? startOf(context, shard) : stopOf(event.host, runOf(context, shard), 'withdrawn', shard.leaving)];
-    return shard.status === 'ending' ? [stopOf(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')] : [];
+    return shard.status === 'ending' && !gone.includes(shard)
+      ? [stopOf(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')]
+      : [];
   });
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
 }
@@ -311,9 +313,9 @@ const outcomeNews = ({ job, id, outcome, finishedAt }: Pick<ExecutionContext, 'j
 export function finished(context: ExecutionContext, event: { at?: number }): Decided {
   const outcome = outcomeOf(context.shards, context.cancelled);
   const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
-  const reason = context.cancelled
-    ? context.reason
-    : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
+  // All may have succeeded before the word of its end reached them: then that is no reason for anything.
+  const reason =
+    outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
     effects: [outcomeNews({ ...context, outcome, finishedAt })],

@@ -57,7 +57,7 @@ const table: Table<'execution'> = {
     'cancelling started on another host': 'cancelling; stop h9 0:1 superseded',
     'cancelling stray on h1': 'cancelling; stop h1 1:1 superseded',
     'cancelling stray on h9': 'cancelling; stop h9 0:1 superseded, stop h9 1:1 superseded',
-    'cancelling unaccounted in the next session': 'cancelling; stop h1 0:1 cancelled',
+    'cancelling unaccounted in the next session': 'cancelling; tell pool/default pool.release; shard.ended',
     'cancelling unaccounted in the same session': 'cancelling; stop h1 0:1 cancelled',
     'cancelling unaccounted on h2': 'cancelling; stop h2 1:1 cancelled',
     'done cancel': 'refused: is done',

@@ -169,6 +169,17 @@ describe('a shard', () => {
     expect(execution.context.outcome).toBe('lost');
   });
 
+  test('that had begun is lost, not cancelled, where its agent knows nothing of it when it is to be ended', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell({ ...started(), session: 1 } as ExecutionEvent);
+    execution.ask({ type: 'execution.cancel', reason: 'enough' });
+    const unknown = execution.tell({ ...leave, type: 'shard.unaccounted', session: 2 } as ExecutionEvent);
+    expect(words(unknown)).toEqual(['tell pool/default pool.release', 'tell job/nightly execution.finished']);
+    expect(shardOf(execution)).toMatchObject({ outcome: 'lost', reason: 'the agent of host h1 does not know of it' });
+    expect(execution.context.outcome).toBe('cancelled');
+  });
+
   test('hears nothing of an attempt that is not its present one', () => {
     const execution = anExecution({ retry: retry(2) });
     execution.tell(placed());
@@ -233,6 +244,15 @@ describe('an execution', () => {
     const execution = anExecution({}, { hold: 'waits' });
     expect(words(execution.ask({ type: 'execution.cancel', reason: 'enough' }))).toEqual(['tell job/nightly execution.finished']);
     expect(words(execution.tell({ type: 'execution.proceed', app: null }))).toEqual([]);
+  });
+
+  test('whose shards all succeeded before they heard that they were to end has no reason to tell', () => {
+    const execution = anExecution();
+    execution.tell(placed());
+    execution.tell({ type: 'execution.end', reason: 'the job was deregistered' });
+    const ended = execution.tell(anEnd(0, 'h1', 'succeeded'));
+    expect(ended.facts.at(-1)).toMatchObject({ type: 'execution.finished', data: { outcome: 'succeeded' } });
+    expect(execution.context).toMatchObject({ outcome: 'succeeded', reason: null });
   });
 
   test('gives back the room that comes after its cancel, and goes on saying why it ended', () => {

@@ -72,9 +72,7 @@ function problemOf({ config, cancelled }: ExecutionContext, attempt: Attempt, pr
     }
     case 'cancelled':
       if (!cancelled) return 'nobody cancelled the execution';
-      return wasSignalled || process.signalledAt === null || process.signalledAt - process.endedAt < CROSSING_MS
-        ? undefined
-        : 'it was never signalled';
+      return wasSignalled ? undefined : 'it was not signalled before it ended';
   }
 }
 
