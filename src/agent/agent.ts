@@ -34,6 +34,8 @@ export interface AgentSettings {
   capabilities: Capabilities;
   /** Changes when the machine starts anew. */
   bootId: string;
+  /** Names the data directory, on this boot: a copy of it has another name. Absent where it cannot be copied. */
+  place?: string;
   /** The host's environment; runs get an allow-list of it. */
   hostEnv: Record<string, string | undefined>;
   limits?: Partial<AgentLimits>;
@@ -86,7 +88,7 @@ interface Wired {
 function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Wired {
   const { clock, log, settings } = parts;
   const { limits, spans, journal, signal } = own;
-  const { bootId } = settings;
+  const { bootId, place } = settings;
   const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
   let rules = STRICT_RULES;
@@ -146,10 +148,10 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   });
   const { artifacts, workDirs, programs } = parts;
   const runs = createRuns({
-    ...{ clock, log, limits, spans, bootId, inherited, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
+    ...{ clock, log, limits, spans, bootId, place, inherited, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
     appRules: () => rules,
   });
-  const commands = createCommands({ clock, log, limits, bootId, journal, reports, runs, send: frame => link.send(frame) });
+  const commands = createCommands({ clock, log, limits, bootId, place, journal, reports, runs, send: frame => link.send(frame) });
   const watch = createDisconnectWatch({
     clock,
     journal,
@@ -197,6 +199,7 @@ function hello(parts: AgentParts, journal: Journal, runs: Runs, { nonce, life }:
     ...(token === undefined ? {} : { joinToken: token }),
     bootId: settings.bootId,
     life,
+    ...(settings.place === undefined ? {} : { place: settings.place }),
     capabilities: settings.capabilities,
     runs: runs.list(),
   };

@@ -24,6 +24,7 @@ export interface CommandParts {
   log: Log;
   limits: AgentLimits;
   bootId: string;
+  place: string | undefined;
   journal: Journal;
   reports: Reports;
   runs: Runs;
@@ -51,6 +52,7 @@ export function createCommands(parts: CommandParts): Commands {
     run: command.run,
     fence: command.fence,
     bootId: parts.bootId,
+    place: parts.place ?? null,
     at: Math.round(clock.now()),
   });
 

@@ -10,6 +10,7 @@ const Record = z.object({
   fence: Fence,
   spec: ProcessSpec.nullable(),
   bootId: z.string(),
+  place: z.string().nullable(),
   preparations: z.number(),
   kept: z.boolean(),
   note: z.string().nullable(),

@@ -13,7 +13,7 @@ import { createDialer } from './real/dialer.ts';
 import { createDisk } from './real/disk.ts';
 import { openIdentity } from './real/identity.ts';
 import { lockDirectory } from './real/lock.ts';
-import { hostDefaults, readBootId, system } from './real/machine.ts';
+import { hostDefaults, placeOf, readBootId, system } from './real/machine.ts';
 import { programs } from './real/programs.ts';
 import { createWorkDirs } from './real/work-dirs.ts';
 import { AGENT_USAGE, type AgentConfig, readAgentConfig } from './settings.ts';
@@ -106,6 +106,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
         pool,
         capabilities: { ...system(), cpus, memoryMB, labels, agentVersion: AGENT_VERSION, treeKill: await detectTreeKill() },
         bootId: await readBootId(bootIdFile),
+        place: placeOf(data),
         hostEnv: env,
       },
     });

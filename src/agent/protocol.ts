@@ -158,6 +158,8 @@ export const Hello = z.object({
   bootId: text(100),
   /** Of this process, drawn when it began: two that are alive at once are two agents with one key. */
   life: text(100).optional(),
+  /** Names the data directory on this boot of the machine: the same key from another one is a copy. */
+  place: text(100).optional(),
   capabilities: Capabilities,
   /** Every run that this agent answers for: those that have not ended, and ended ones whose end the center has not confirmed (`ended`). */
   runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),

@@ -7,6 +7,8 @@ export interface RunRecord {
   /** Null for a tombstone, and once the run is over. */
   spec: ProcessSpec | null;
   bootId: string;
+  /** The data directory in which its start was promised; null where that was not written down. */
+  place: string | null;
   /** Preparations begun, counted before each; a graceful stop gives its one back. */
   preparations: number;
   /** The keeper said that it has the run. */
@@ -39,6 +41,7 @@ export type Change =
 
 export const blankRecord: Omit<RunRecord, 'run' | 'fence' | 'bootId' | 'at'> = {
   spec: null,
+  place: null,
   preparations: 0,
   kept: false,
   note: null,

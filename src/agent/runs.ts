@@ -26,7 +26,7 @@ import type { Reports } from './reports.ts';
 const UNKNOWN_GRACE_MS = 10_000;
 
 export interface Runs {
-  /** After a restart: what ended is tidied, what belongs to an earlier life of the machine is lost, the rest waits for the keeper. */
+  /** After a restart: what ended is tidied, what belongs to an earlier life of the machine or to a directory that this one was copied from is lost, the rest waits for the keeper. */
   resume(): void;
   /**
    * A center has welcomed this agent. What was ordered by an earlier life of it and never began begins only after this, and a little later: its host
@@ -56,6 +56,7 @@ export interface RunsParts extends OrderParts {
   log: Log;
   spans: AgentSpans;
   bootId: string;
+  place: string | undefined;
   journal: Journal;
   keeping: Keeping;
   reports: Reports;
@@ -191,20 +192,29 @@ export function createRuns(parts: RunsParts): Runs {
     }
   };
 
+  /** Why this agent must not go on with what its journal says. */
+  const notOurs = (record: RunRecord): string | undefined => {
+    if (record.bootId !== parts.bootId) return record.kept ? 'the machine restarted while it ran' : 'the machine restarted before it began';
+    // What has a process is known by the keeper that holds it. What has none may be begun at any moment by whoever has the original.
+    const isCopied = record.place !== null && parts.place !== undefined && record.place !== parts.place;
+    return isCopied && !record.kept ? "its agent's data directory was copied before it began, and another agent may run it" : undefined;
+  };
+
   const { begin } = createPreparing({ ...parts, finish: (key, ending) => finish(key, ending, 'none'), heard });
 
   return {
     heard,
     resume() {
       for (const [key, record] of journal.records) {
-        if (record.endedAt !== null || record.bootId !== parts.bootId) continue;
+        if (record.endedAt !== null || notOurs(record) !== undefined) continue;
         enter(key, record, record.kept ? 'kept' : 'resumed');
       }
       for (const [key, record] of journal.records) {
         if (record.endedAt !== null) {
           if (!record.settled) void tidy(key, record);
-        } else if (record.bootId !== parts.bootId) {
-          void lose(key, record.kept ? 'the machine restarted while it ran' : 'the machine restarted before it began');
+        } else {
+          const reason = notOurs(record);
+          if (reason !== undefined) void lose(key, reason);
         }
       }
     },

@@ -113,7 +113,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
     } catch (problem) {
       if (problem instanceof Unwelcome) {
         log('warn', `an agent was refused: ${problem.message}`, {
-          ...(problem.code === 'signature' ? { security: true as const } : {}),
+          ...(['signature', 'identityInUse'].includes(problem.code) ? { security: true as const } : {}),
           code: problem.code,
           name: hello.name,
           address: session.peer.address,

@@ -340,6 +340,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
     workDirs,
     log,
     bootId: 'boot-1',
+    place: 'here',
     /** Starts the agent; it lives until `quit` or until the disk crashes. */
     async start() {
       const mine = { alive: true };
@@ -366,6 +367,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
           name: 'h1',
           pool: 'default',
           bootId: world.bootId,
+          place: world.place,
           // Most stories want what was promised at once; the one about the wait asks for it.
           spans: { resumeMs: options.resumeMs ?? 0 },
           hostEnv: { PATH: '/bin', SECRET: 'not yours', LC_ALL: 'C' },

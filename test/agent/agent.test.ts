@@ -484,6 +484,22 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
+  test('begins nothing of what its journal was promised elsewhere when its directory is a copy, and keeps what has a process', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart());
+    world.apps.prepare = () => new Promise(() => {});
+    const promised = aRun({ item: 1 });
+    await world.send(aStart({ ...app, key: 'k2', run: promised }));
+    await world.kill();
+    world.place = 'a copy';
+    await world.start();
+    expect(world.ends()).toMatchObject([{ run: promised, outcome: 'lost', reason: expect.stringContaining('was copied before it began') }]);
+    expect(world.keeper.processes).toHaveLength(1);
+    expect(world.sent('hello')).toMatchObject([{ place: 'a copy' }]);
+    await world.quit();
+  });
+
   test('has lost every run of before when the machine started anew', async () => {
     const world = aWorld();
     await world.start();

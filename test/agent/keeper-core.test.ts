@@ -228,6 +228,14 @@ describe('the keeper', () => {
     expect(first.host.of(0).signals).toEqual([]);
   });
 
+  test('touches no process when its directory is a copy: they are those of the keeper that has the original', async () => {
+    const first = aCore({ spool: { ...createMemorySpool(), place: 'here' } });
+    await first.core.start(anOrder('cut', ['x']));
+    const { kept } = aCore({ ...first, spool: { ...first.spool, place: 'a copy' } });
+    expect(await kept('cut')).toMatchObject({ state: 'ended', cause: 'keeperDied', reason: expect.stringContaining('was copied') });
+    expect(first.host.of(0).signals).toEqual([]);
+  });
+
   test('touches the world through its ports alone', () => {
     for (const file of ['core', 'life', 'former', 'ending', 'gather', 'output', 'utf8', 'memory-spool']) {
       const source = readFileSync(new URL(`../../src/agent/keeper/${file}.ts`, import.meta.url), 'utf8');

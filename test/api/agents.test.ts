@@ -142,7 +142,7 @@ describe('an agent that says hello', () => {
 });
 
 describe('two agents with one key (row 29)', () => {
-  test('leave the newest in service; the older is closed and both are on record', async () => {
+  test('that say nothing of their lives leave the newest in service; the older is closed and both are on record', async () => {
     const { join, logs, told, hub, clock } = aHub();
     const older = await join();
     const host = String(told[0]?.event.id);
@@ -170,14 +170,14 @@ describe('two agents with one key (row 29)', () => {
     spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 0, disconnect: 'continue', disconnectMs: 0 },
   });
   /** Two processes with one key, the first of which was given a start and has not said that it has it. */
-  const two = async (answersPing: boolean) => {
+  const two = async (answersPing: boolean, place = 'here') => {
     const house = aHub();
-    const older = await house.join({ life: 'one' });
+    const older = await house.join({ life: 'one', place: 'here' });
     const given = house.hub.send(String(house.told[0]?.event.id), aStart('k1')).then(
       () => 'settled',
       () => 'owed',
     );
-    const joining = house.join({ life: 'two' });
+    const joining = house.join({ life: 'two', place });
     await house.clock.settle();
     if (answersPing) older.say({ type: 'pong', nonce: 'there?' });
     await house.clock.advance(1_000);
@@ -185,8 +185,21 @@ describe('two agents with one key (row 29)', () => {
     return { ...house, older, newer, given };
   };
 
-  test('that are both alive get no run twice: what the first may have is lost, not given to the second', async () => {
-    const { older, newer, given, told, logs } = await two(true);
+  test('that are both alive get no run twice: the first serves on, the second is refused and begins nothing', async () => {
+    const { older, newer, given, told, logs, hub } = await two(true, 'a copy');
+    expect(newer.of('refused')[0]?.code).toBe('identityInUse');
+    expect(newer.of('welcome')).toEqual([]);
+    expect([newer.state.closed, older.state.closed]).toEqual([1008, undefined]);
+    expect(types(told)).toEqual(['host.enroll', 'host.connected']);
+    expect(logs.filter(line => line.security)).toHaveLength(2);
+    older.say({ type: 'done', keys: ['k1'] });
+    expect(await given).toBe('settled');
+    void hub.send(String(told[0]?.event.id), aStop('k2'));
+    expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
+  });
+
+  test('one of which is a copy and the other stands still: what that one may have is lost, not given to the copy', async () => {
+    const { older, newer, given, told, logs } = await two(false, 'a copy');
     expect(older.of('refused')[0]?.code).toBe('identityInUse');
     expect(await given).toBe('settled');
     expect(newer.of('start')).toEqual([]);
@@ -198,7 +211,7 @@ describe('two agents with one key (row 29)', () => {
     expect(logs.filter(line => line.security)).toHaveLength(2);
   });
 
-  test('are one that was started anew when the first says nothing any more: its start is owed still', async () => {
+  test('are one that was started anew in its directory when the first says nothing any more: its start is owed still', async () => {
     const { newer, given, told } = await two(false);
     expect(await given).toBe('owed');
     expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);

@@ -22,7 +22,8 @@ export function formerLife(ports: LifePorts, written: RunRecord): Life {
 
   async function endLeftover(): Promise<void> {
     const { clock, spawner, news } = ports;
-    const { tree, boot, killGraceMs } = record;
+    const { tree, boot, place, killGraceMs } = record;
+    const isCopy = place !== undefined && spool.place !== undefined && place !== spool.place;
     const { written: bytes, leftOut, lastSeq } = output();
     const counters = {
       stdoutBytes: bytes('stdout'),
@@ -32,15 +33,15 @@ export function formerLife(ports: LifePorts, written: RunRecord): Life {
       lastSeq: lastSeq(),
     };
     record = { ...record, kept: { ...record.kept, ...counters, state: 'ending' } };
-    // Another boot of the machine: its processes are gone, and their pids belong to others.
-    if (boot === spawner.boot) await endTree(ports, tree, killGraceMs).done;
+    // Another boot of the machine: its processes are gone, and their pids belong to others. A copied directory: they are those of the keeper that has the original.
+    if (boot === spawner.boot && !isCopy) await endTree(ports, tree, killGraceMs).done;
     const end = {
       state: 'ended',
       cause: 'keeperDied',
       exitCode: null,
       signal: null,
       endedAt: clock.now(),
-      reason: 'its keeper died',
+      reason: isCopy ? "its keeper's directory was copied, and what became of it only the other keeper knows" : 'its keeper died',
     } as const;
     record = { ...record, kept: { ...record.kept, ...end } };
     spool.record(record);

@@ -48,17 +48,22 @@ export interface Life {
   readonly over: Promise<void>;
 }
 
-export function freshRecord(order: KeepOrder, tree: Tree, boot: string, now: number): RunRecord {
+export function freshRecord(
+  order: KeepOrder,
+  tree: Tree,
+  { boot, place, now }: { boot: string; place: string | undefined; now: number },
+): RunRecord {
   const counters = { stdoutBytes: 0, stderrBytes: 0, stdoutLeftOut: 0, stderrLeftOut: 0, lastSeq: 0 };
   const open = { pid: null, endedAt: null, cause: null, exitCode: null, signal: null, reason: null };
-  return { kept: { run: order.run, state: 'running', startedAt: now, ...open, ...counters }, tree, boot, killGraceMs: order.killGraceMs };
+  const kept = { run: order.run, state: 'running', startedAt: now, ...open, ...counters } as const;
+  return { kept, tree, boot, ...(place === undefined ? {} : { place }), killGraceMs: order.killGraceMs };
 }
 
 /** Starts the order. `started` resolves when the process runs, has ended or could not start. */
 export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; started: Promise<void> } {
   const { clock, spawner, spool, news } = ports;
   const mark = spawner.mark();
-  let record = freshRecord(order, { mark, pid: null, ticks: null }, spawner.boot, clock.now());
+  let record = freshRecord(order, { mark, pid: null, ticks: null }, { boot: spawner.boot, place: spool.place, now: clock.now() });
   const log = createOutputLog(spool.segments(mark), order);
   let ending: Ending | undefined;
   let announced = false;

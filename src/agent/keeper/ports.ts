@@ -70,6 +70,8 @@ export interface RunRecord {
   kept: KeptRun;
   tree: Tree;
   boot: string;
+  /** `Spool.place` of the keeper that started it; absent where that was not written down. */
+  place?: string;
   killGraceMs: number;
 }
 
@@ -88,6 +90,8 @@ export interface Segments {
 
 /** Survives the keeper's death. A power cut may cost the last second: it ends the processes too, and the agent's own journal knows. */
 export interface Spool {
+  /** Names the place itself: where the records of another one lie is a copy of that. Absent where there are no copies. */
+  readonly place?: string;
   /** The latest record of every run that was not forgotten. */
   records(): RunRecord[];
   /** False: there is no room; the record is then remembered here and written with the next one that fits. */

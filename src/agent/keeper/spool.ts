@@ -12,6 +12,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { placeOf } from '../real/machine.ts';
 import type { Segments, Spool } from './ports.ts';
 
 /** A run's output moves to a directory of its own beyond this: making and removing one costs as much as starting the process. */
@@ -26,6 +27,7 @@ export function createFileSpool({ directory, clock }: { directory: string; clock
   /** Marks of the runs that have a directory: most never get one, and looking for it would cost each of them. */
   const large = new Set(fs.readdirSync(output));
   return {
+    place: placeOf(directory),
     records: journal.records,
     record: journal.record,
     segments: mark => createSegments(join(output, mark), { journal, mark, large }),

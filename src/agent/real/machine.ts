@@ -1,4 +1,5 @@
 /** What this machine is. */
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, platform, totalmem } from 'node:os';
 import type { HostDefaults } from '../settings.ts';
@@ -8,6 +9,12 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** Changes when the machine starts anew; `unknown` where it cannot be told, and then never changes. */
 export async function readBootId(file: string = BOOT_ID): Promise<string> {
   return (await readFile(file, 'utf8').catch(() => 'unknown')).trim().slice(0, 100) || 'unknown';
+}
+
+/** Names a directory, until the machine starts anew: it keeps the name when it is renamed, and a copy of it has another. */
+export function placeOf(directory: string): string {
+  const { dev, ino } = statSync(directory, { bigint: true });
+  return `${dev}:${ino}`;
 }
 
 export const hostDefaults = (): HostDefaults => ({

@@ -20,7 +20,16 @@ const KEY_BYTES = 32;
 
 /** This agent may not come in. `code` goes over the wire; agents know some of them as final. */
 export class Unwelcome extends Error {
-  readonly code: 'protocol' | 'invalid' | 'signature' | 'unknownKey' | 'joinTokenInvalid' | 'noPool' | 'notInPool' | 'retired';
+  readonly code:
+    | 'protocol'
+    | 'invalid'
+    | 'signature'
+    | 'unknownKey'
+    | 'joinTokenInvalid'
+    | 'noPool'
+    | 'notInPool'
+    | 'retired'
+    | 'identityInUse';
   constructor(code: Unwelcome['code'], message: string) {
     super(message);
     this.code = code;

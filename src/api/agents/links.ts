@@ -11,6 +11,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { createClosings } from './closings.ts';
 import { type Commands, createCommands } from './commands.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
+import { Unwelcome } from './identity.ts';
 import type { Session } from './session.ts';
 
 interface Link {
@@ -19,6 +20,8 @@ interface Link {
   session: Session | undefined;
   /** The process whose session it is. */
   life: string | undefined;
+  /** The directory that process keeps its key in, as far as it says. */
+  place: string | undefined;
   /** The session the actor may take for the present one. */
   told: Session | undefined;
   /** What the keeper of the present or last session would say. */
@@ -26,7 +29,7 @@ interface Link {
 }
 
 export interface Links {
-  /** Gives the host to this session; resolves once it is up, or was closed on the way. */
+  /** Gives the host to this session; resolves once it is up, or was closed on the way. Throws Unwelcome when a living agent has it. */
   connect(host: string, session: Session, hello: Hello): Promise<void>;
   /** This session is over. One that was replaced is nothing new. */
   leave(host: string, session: Session, reason: string, parting: Parting): void;
@@ -62,7 +65,7 @@ export function createLinks(parts: {
     const known = links.get(host);
     if (known) return known;
     const commands = createCommands(host, limits.commandsMax);
-    const link: Link = { host, commands, session: undefined, life: undefined, told: undefined, word: undefined };
+    const link: Link = { host, commands, session: undefined, life: undefined, place: undefined, told: undefined, word: undefined };
     links.set(host, link);
     return link;
   };
@@ -119,8 +122,9 @@ export function createLinks(parts: {
   };
 
   /**
-   * The older session ends before the newer one begins. Two processes that are alive at once share a key: then what the older one may have taken is
-   * not given to the newer one, or both would run it.
+   * The older session ends before the newer one begins. Of two processes that are alive at once and share a key the older one goes on: what it was told,
+   * and may begin at any moment, stands in the journal that the newer one has a copy of. Where the older one does not answer and the newer one is a copy,
+   * what the older one may have taken is not given to the newer one, or both would run it once the older one wakes. Throws Unwelcome.
    */
   const fence = async (link: Link, session: Session, hello: Hello): Promise<void> => {
     const older = link.session;
@@ -129,9 +133,21 @@ export function createLinks(parts: {
     const mayBeTwo = hello.life !== undefined && link.life !== undefined && !isSameAgent;
     const areTwo = mayBeTwo && (await older.answers(limits.answerMs));
     if (link.session !== older) return;
+    if (areTwo) {
+      const fields = { security: true as const, host: link.host, older: older.peer.address, newer: session.peer.address };
+      log('warn', `host/${link.host} is served by a living agent, another one with the same key is refused`, {
+        ...fields,
+        session: older.id,
+      });
+      throw new Unwelcome(
+        'identityInUse',
+        `another agent with the same key is alive at ${older.peer.address}; stop one of them, or give this one a data directory of its own`,
+      );
+    }
     link.session = undefined;
     up -= 1;
-    const doubtful = areTwo ? link.commands.doubtful() : [];
+    const isCopy = isOtherPlace(link.place, placeOf(hello));
+    const doubtful = isCopy ? link.commands.doubtful() : [];
     if (!isSameAgent) {
       const fields = { security: true as const, host: link.host, older: older.peer.address, newer: session.peer.address };
       log('warn', `host/${link.host} has a newer session, the older one is closed`, { ...fields, session: older.id });
@@ -147,6 +163,7 @@ export function createLinks(parts: {
     closings.back(link.host);
     link.session = session;
     link.life = hello.life;
+    link.place = placeOf(hello);
     link.told = session;
     if (link.word !== undefined) words.delete(link.word);
     link.word = session.word;
@@ -223,3 +240,10 @@ export function createLinks(parts: {
     },
   };
 }
+
+/** Directories have their names until the machine starts anew. */
+const placeOf = ({ place, bootId }: Hello): string | undefined => (place === undefined ? undefined : `${bootId} ${place}`);
+
+/** Both are known, and the same machine has not started anew in between. */
+const isOtherPlace = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && other !== undefined && one !== other && one.split(' ')[0] === other.split(' ')[0];
