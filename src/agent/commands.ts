@@ -103,7 +103,8 @@ export function createCommands(parts: CommandParts): Commands {
     const run = runKey(command.run);
     if (known && known.endedAt !== null) return again(command, known, epoch);
     if (!known) return bury(command, epoch);
-    const { fence, as, reason } = command;
+    const { as, reason } = command;
+    const fence = command.fence.partition === known.fence.partition ? command.fence : known.fence;
     // What has begun is not given back any more.
     if (as === 'withdrawn' && known.kept) return again(command, known, epoch);
     const stop = known.stop && mustEnd(known) ? known.stop : { as, reason };
@@ -159,4 +160,9 @@ export function createCommands(parts: CommandParts): Commands {
   };
 }
 
-const isLower = (fence: Fence, than: Fence): boolean => fence.epoch < than.epoch || (fence.epoch === than.epoch && fence.rev < than.rev);
+/**
+ * Fences of two partitions say nothing of each other: epochs count the owners of one partition, revs the commits of one actor. A pool stops a run whose
+ * execution is no longer kept; whether it is that pool's present owner who says so, the epoch of its own partition has shown already.
+ */
+const isLower = (fence: Fence, than: Fence): boolean =>
+  fence.partition === than.partition && (fence.epoch < than.epoch || (fence.epoch === than.epoch && fence.rev < than.rev));

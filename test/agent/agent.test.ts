@@ -280,6 +280,20 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
+  test('a stop by another partition is measured by its own epoch, and leaves the fence of the start in place', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ epoch: 4, rev: 5 }));
+    // A pool finds a run whose execution is no longer kept: its partition was never taken over, and its revs count another actor.
+    const stray = aStop({ epoch: 1, rev: 2, as: 'superseded' });
+    await world.send({ ...stray, fence: { ...stray.fence, partition: 8 } });
+    expect(world.sent('rejected')).toEqual([]);
+    expect(world.keeper.stops).toMatchObject([{ run: KEY }]);
+    await world.send(aStop({ epoch: 4, rev: 4 }));
+    expect(world.sent('rejected')).toMatchObject([{ reason: 'lowerFence' }]);
+    await world.quit();
+  });
+
   test('in any order lead to one process at most, and to none once the stop came first', async () => {
     const orders = <T>(things: T[]): T[][] =>
       things.length < 2 ? [things] : things.flatMap((thing, at) => orders(things.toSpliced(at, 1)).map(rest => [thing, ...rest]));
