@@ -13,10 +13,10 @@ import { carryOut, claimOf, declared, type Decision } from './decide.ts';
 import { type Effect, type Missing, type Stamped, tell } from './vocabulary.ts';
 
 export type AppEvent =
-  /** Birth. */
-  | { type: 'app.publish'; config: AppConfig; claim?: string }
-  /** Takes the given fields; the others stay. */
-  | { type: 'app.modify'; changes: Partial<Omit<AppConfig, 'name'>> }
+  /** Birth. `enabled` false: it begins disabled. */
+  | { type: 'app.publish'; config: AppConfig; claim?: string; enabled?: boolean }
+  /** Takes the given fields; the others stay. With `enabled`: enables or disables it in the same turn. */
+  | { type: 'app.modify'; changes: Partial<Omit<AppConfig, 'name'>>; enabled?: boolean }
   | { type: 'app.enable' }
   /** Its jobs start nothing new; with `kill` their running executions are ended. */
   | { type: 'app.disable'; kill: boolean }
@@ -65,6 +65,20 @@ const modified =
       facts: [{ type: 'app.modified', app: context.config.name, version: next.version }],
     };
   };
+
+/** Changed and switched at once: its jobs hear of both together. */
+const modifiedAndSwitched =
+  (enabled: boolean) =>
+  (context: AppContext, event: Event<'app.modify'>): Decided => {
+    const changed = modified(enabled)(context, event);
+    const app = context.config.name;
+    return {
+      ...changed,
+      facts: [...(changed.facts ?? []), enabled ? { type: 'app.enabled', app } : { type: 'app.disabled', app, kill: false }],
+    };
+  };
+
+const bornDisabled = (context: AppContext): Decided => ({ facts: [{ type: 'app.disabled', app: context.config.name, kill: false }] });
 
 const attached =
   (enabled: boolean) =>
@@ -118,7 +132,13 @@ const deletedNow = (context: AppContext): Decided => ({ facts: [{ type: 'app.del
 const base = setup({
   types: { context: {} as AppContext, events: {} as Stamped<AppEvent>, emitted: {} as AppFact, input: {} as AppInput },
   actions: declared,
-  guards: { hasNoJobs: ({ context }) => context.jobs.length === 0 },
+  guards: {
+    hasNoJobs: ({ context }) => context.jobs.length === 0,
+    /** Asked in the first step alone: only there the event brings the input. */
+    isBornDisabled: ({ event }) => 'input' in event && (event.input as AppInput).enabled === false,
+    switchesOff: ({ event }) => 'enabled' in event && event.enabled === false,
+    switchesOn: ({ event }) => 'enabled' in event && event.enabled === true,
+  },
 });
 
 const on = (decision: (context: AppContext, event: never) => Decided) =>
@@ -127,8 +147,9 @@ const on = (decision: (context: AppContext, event: never) => Decided) =>
 const same = { actions: on(() => ({})) };
 
 const enabled = base.createStateConfig({
+  always: { guard: 'isBornDisabled', target: 'disabled', actions: on(bornDisabled) },
   on: {
-    'app.modify': { actions: on(modified(true)) },
+    'app.modify': [{ guard: 'switchesOff', target: 'disabled', actions: on(modifiedAndSwitched(false)) }, { actions: on(modified(true)) }],
     'app.attach': { actions: on(attached(true)) },
     'app.detach': { actions: on(detached) },
     'app.enable': same,
@@ -140,7 +161,7 @@ const enabled = base.createStateConfig({
 
 const disabled = base.createStateConfig({
   on: {
-    'app.modify': { actions: on(modified(false)) },
+    'app.modify': [{ guard: 'switchesOn', target: 'enabled', actions: on(modifiedAndSwitched(true)) }, { actions: on(modified(false)) }],
     'app.attach': { actions: on(attached(false)) },
     'app.detach': { actions: on(detached) },
     'app.enable': { target: 'enabled', actions: on(enabledAgain) },

@@ -24,7 +24,7 @@ export const born = (input: JobInput): JobContext => ({
   updatedAt: input.at,
   app: null,
   watermark: input.at,
-  nextAt: nextAtOf(input.config, input.at),
+  nextAt: input.enabled === false ? null : nextAtOf(input.config, input.at),
   open: [],
   lastExecution: null,
   lastOutcome: null,
@@ -36,6 +36,10 @@ export const registered = (context: JobContext): Decided => ({
   effects: context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [],
   facts: [{ type: 'job.registered', job: context.config.name, version: 1 }],
   alarms: [dueAlarm(context.nextAt)],
+});
+
+export const bornDisabled = (context: JobContext): Decided => ({
+  facts: [{ type: 'job.disabled', job: context.config.name, kill: false }],
 });
 
 const dueAlarm = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
@@ -203,6 +207,28 @@ export function updateDisabled(context: JobContext, event: Event<'job.update'>):
     context: { ...after.context, nextAt: null },
     effects: [...before.effects, ...(after.effects ?? [])],
     facts: [...before.facts, ...(after.facts ?? [])],
+  };
+}
+
+export function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
+  const updated = update(context, event);
+  const after = { ...context, ...updated.context };
+  return {
+    context: { ...after, nextAt: null },
+    effects: [...(updated.effects ?? []), ...ended(after, false, 'the job was disabled')],
+    facts: [...(updated.facts ?? []), { type: 'job.disabled', job: context.config.name, kill: false }],
+    alarms: [dueAlarm(null)],
+  };
+}
+
+export function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
+  const updated = updateDisabled(context, event);
+  const next = rearmed({ ...context, ...updated.context });
+  return {
+    ...updated,
+    context: next,
+    facts: [...(updated.facts ?? []), { type: 'job.enabled', job: context.config.name }],
+    alarms: [dueAlarm(next.nextAt)],
   };
 }
 

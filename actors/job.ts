@@ -18,9 +18,10 @@ import type { Missing, Stamped } from './vocabulary.ts';
 export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
 
 export type JobEvent =
-  /** Birth. The front door has checked the configuration and that the app is there. */
-  | { type: 'job.register'; config: JobConfig; claim?: string }
-  | { type: 'job.update'; config: JobConfig }
+  /** Birth. The front door has checked the configuration and that the app is there. `enabled` false: it begins disabled. */
+  | { type: 'job.register'; config: JobConfig; claim?: string; enabled?: boolean }
+  /** With `enabled`: enables or disables it in the same turn. */
+  | { type: 'job.update'; config: JobConfig; enabled?: boolean }
   /** Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last 200 keys are remembered). */
   | { type: 'job.trigger'; key?: string }
   /** Run an ended execution again, as a new one; answers `{execution, joined}`. Keys as for `job.trigger`. */
@@ -96,6 +97,10 @@ const base = setup({
       onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
     isAnswered: ({ context, event }) =>
       (event.type === 'job.trigger' || event.type === 'job.retry') && context.keys.some(([key]) => key === event.key),
+    /** Asked in the first step alone: only there the event brings the input. */
+    isBornDisabled: ({ event }) => 'input' in event && (event.input as JobInput).enabled === false,
+    switchesOff: ({ event }) => 'enabled' in event && event.enabled === false,
+    switchesOn: ({ event }) => 'enabled' in event && event.enabled === true,
     isMeant: ({ context, event }) => !('app' in event) || event.app === undefined || event.app === context.config.app,
   },
 });
@@ -108,11 +113,12 @@ const again = { guard: 'isAnswered', actions: on(decide.trigger) } as const;
 const retriedAgain = { guard: 'isAnswered', actions: on(decide.retry) } as const;
 
 const enabled = base.createStateConfig({
+  always: { guard: 'isBornDisabled', target: 'disabled', actions: on(decide.bornDisabled) },
   on: {
     'job.due': { actions: on(decide.due) },
     'job.trigger': [again, { guard: 'mayTrigger', actions: on(decide.trigger) }],
     'job.retry': [retriedAgain, { guard: 'mayTrigger', actions: on(decide.retry) }],
-    'job.update': { actions: on(decide.update) },
+    'job.update': [{ guard: 'switchesOff', target: 'disabled', actions: on(decide.updateOff) }, { actions: on(decide.update) }],
     'job.disable': { target: 'disabled', actions: on(decide.disable) },
     'job.enable': { actions: on(decide.nothingNew) },
     'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregister) },
@@ -130,7 +136,7 @@ const disabled = base.createStateConfig({
   on: {
     'job.trigger': again,
     'job.retry': retriedAgain,
-    'job.update': { actions: on(decide.updateDisabled) },
+    'job.update': [{ guard: 'switchesOn', target: 'enabled', actions: on(decide.updateOn) }, { actions: on(decide.updateDisabled) }],
     'job.enable': { target: 'enabled', actions: on(decide.enable) },
     'job.disable': { actions: on(decide.disableAgain) },
     'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregisterDisabled) },

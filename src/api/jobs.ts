@@ -22,16 +22,22 @@ export interface FieldNames {
   schedule(place: number, issue: string): string;
 }
 
-/** Throws Problem for what cannot be, Refused for a name that is taken. Resolves when the job is registered. */
-export async function registerJob(center: Center, config: JobConfig, fields: FieldNames, claim?: string): Promise<void> {
+/** Throws Problem for what cannot be, Refused for a name that is taken. Resolves when the job is registered. `enabled`: default true. */
+export async function registerJob(
+  center: Center,
+  config: JobConfig,
+  fields: FieldNames,
+  { claim, enabled = true }: { claim?: string | undefined; enabled?: boolean } = {},
+): Promise<void> {
   await check(center, config, fields);
   const address = `job/${config.name}` as const;
-  await createdBy(center, address, claim, claimed => center.runtime.ask(address, { type: 'job.register', config, ...claimed }));
+  await createdBy(center, address, claim, claimed => center.runtime.ask(address, { type: 'job.register', config, enabled, ...claimed }));
 }
 
-export async function updateJob(center: Center, config: JobConfig, fields: FieldNames): Promise<void> {
+/** `enabled`: default as before. */
+export async function updateJob(center: Center, config: JobConfig, fields: FieldNames, enabled?: boolean): Promise<void> {
   await check(center, config, fields);
-  await center.runtime.ask(`job/${config.name}`, { type: 'job.update', config });
+  await center.runtime.ask(`job/${config.name}`, { type: 'job.update', config, ...(enabled === undefined ? {} : { enabled }) });
 }
 
 async function check(center: Center, config: JobConfig, fields: FieldNames): Promise<void> {

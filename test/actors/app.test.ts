@@ -19,6 +19,8 @@ const table: Table<'app'> = {
   events: {
     publish: { type: 'app.publish', config: anApp() },
     modify: { type: 'app.modify', changes: { description: 'new' } },
+    'modify on': { type: 'app.modify', changes: {}, enabled: true },
+    'modify off': { type: 'app.modify', changes: {}, enabled: false },
     enable: { type: 'app.enable' },
     disable: { type: 'app.disable', kill: false },
     'disable with kill': { type: 'app.disable', kill: true },
@@ -38,6 +40,8 @@ const table: Table<'app'> = {
     'deleting enable': 'refused: is being deleted',
     'deleting missing j1': 'deleted; ; app.deleted',
     'deleting modify': 'refused: is being deleted',
+    'deleting modify off': 'refused: is being deleted',
+    'deleting modify on': 'refused: is being deleted',
     'deleting publish': 'refused: is still being deleted',
     'disabled attach j2': 'disabled; tell job/j2 app.attached',
     'disabled delete': 'deleting; tell job/j1 job.deregister; app.deleting',
@@ -47,6 +51,8 @@ const table: Table<'app'> = {
     'disabled enable': 'enabled; tell job/j1 app.changed; app.enabled',
     'disabled missing j1': 'disabled',
     'disabled modify': 'disabled; tell job/j1 app.changed; app.modified',
+    'disabled modify off': 'disabled; tell job/j1 app.changed; app.modified',
+    'disabled modify on': 'enabled; tell job/j1 app.changed; app.modified, app.enabled',
     'disabled publish': 'refused: is published already',
     'enabled attach j2': 'enabled; tell job/j2 app.attached',
     'enabled delete': 'deleting; tell job/j1 job.deregister; app.deleting',
@@ -56,11 +62,19 @@ const table: Table<'app'> = {
     'enabled disable with kill': 'disabled; tell job/j1 app.changed, tell job/j1 job.kill; app.disabled',
     'enabled missing j1': 'enabled',
     'enabled modify': 'enabled; tell job/j1 app.changed; app.modified',
+    'enabled modify off': 'disabled; tell job/j1 app.changed; app.modified, app.disabled',
+    'enabled modify on': 'enabled; tell job/j1 app.changed; app.modified',
     'enabled publish': 'refused: is published already',
   },
 };
 
 describe('an app', () => {
+  test('that is published disabled is so from its first turn on', () => {
+    const app = anActor('app/my_app', { type: 'app.publish', config: anApp(), enabled: false });
+    expect([app.state, app.born.facts.map(fact => fact.type)]).toEqual(['disabled', ['app.published', 'app.disabled']]);
+    expect(toldTo(app.tell(attach), 'job/j1')).toMatchObject([{ type: 'app.attached', app: { enabled: false } }]);
+  });
+
   holds(table);
 
   test('tells each of its jobs of a change, with a version that grows', () => {

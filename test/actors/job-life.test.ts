@@ -88,6 +88,32 @@ describe('a job with a schedule', () => {
     expect(job.timers).toEqual([{ id: 'due', inMs: 5_000 }]);
   });
 
+  test('that is born disabled is so from its first turn on, and begins when it is enabled', () => {
+    const job = anActor('job/nightly', { type: 'job.register', config: aJob({ schedules: everyTen }), enabled: false });
+    expect([job.state, job.timers, job.context.nextAt]).toEqual(['disabled', [], null]);
+    expect(job.born.facts.map(fact => fact.type)).toEqual(['job.registered', 'job.disabled']);
+    job.jump(25_000);
+    expect(verdicts(job.ask({ type: 'job.enable' }))).toEqual([['disabled', 2]]);
+    expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
+  });
+
+  test('that is changed and switched in one turn never fires what it was not to', () => {
+    const every = (cron: string) => aJob({ schedules: [{ type: 'cron', cron }] });
+    const job = aScheduledJob({ overlap: 'queue' });
+    job.pass(10_000);
+    job.pass(10_000);
+    job.jump(5_000);
+    const off = job.ask({ type: 'job.update', config: every('* * * * * ?'), enabled: false });
+    expect([job.state, job.timers, job.context.nextAt]).toEqual(['disabled', [], null]);
+    expect(words(off)).toEqual(['tell execution/nightly@20261122T080020.000Z execution.end']);
+    expect(off.facts.map(fact => fact.type)).toEqual(['job.updated', 'job.disabled']);
+    job.jump(30_000);
+    const on = job.ask({ type: 'job.update', config: every('0 * * * * ?'), enabled: true });
+    expect(verdicts(on)).toEqual([['disabled', 30]]);
+    expect(on.facts.map(fact => fact.type)).toEqual(['job.skipped', 'job.updated', 'job.enabled']);
+    expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
+  });
+
   test('that sticks to its hosts has its pool forget them once it does not', () => {
     const forgets = 'tell pool/default pool.forget';
     const update = (job: Job, config: Parameters<typeof aJob>[0]) => words(job.ask({ type: 'job.update', config: aJob(config) }));

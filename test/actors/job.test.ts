@@ -23,6 +23,8 @@ const table: Table<'job'> = {
   events: {
     register,
     update: { type: 'job.update', config: aJob({ app: 'other' }) },
+    'update on': { type: 'job.update', config: aJob({ app: 'my_app' }), enabled: true },
+    'update off': { type: 'job.update', config: aJob({ app: 'my_app' }), enabled: false },
     trigger: { type: 'job.trigger' },
     'trigger with a known key': trigger,
     retry: { type: 'job.retry', execution: e1 },
@@ -58,6 +60,8 @@ const table: Table<'job'> = {
     'deleting trigger': 'refused: is being deregistered',
     'deleting trigger with a known key': 'deleting',
     'deleting update': 'refused: is being deregistered',
+    'deleting update off': 'refused: is being deregistered',
+    'deleting update on': 'refused: is being deregistered',
     'disabled app attached': 'disabled',
     'disabled app disabled': 'disabled',
     'disabled app missing': 'disabled; ; actor.quarantined',
@@ -76,6 +80,8 @@ const table: Table<'job'> = {
     'disabled trigger': 'refused: is disabled',
     'disabled trigger with a known key': 'disabled',
     'disabled update': 'disabled; tell app/my_app app.detach, tell app/other app.attach; job.updated',
+    'disabled update off': 'disabled; ; job.updated',
+    'disabled update on': 'enabled; ; job.updated, job.enabled',
     'enabled app attached': 'enabled',
     'enabled app disabled': 'enabled',
     'enabled app missing': 'enabled; ; actor.quarantined',
@@ -95,6 +101,8 @@ const table: Table<'job'> = {
     'enabled trigger': 'enabled; tell execution/nightly@20261122T080000.000Z~abc123 execution.create; job.triggered',
     'enabled trigger with a known key': 'enabled',
     'enabled update': 'enabled; tell app/my_app app.detach, tell app/other app.attach; job.updated',
+    'enabled update off': 'disabled; ; job.updated, job.disabled',
+    'enabled update on': 'enabled; ; job.updated',
   },
 };
 

@@ -166,6 +166,30 @@ describe('a job in /v1', () => {
     });
   });
 
+  test('is created disabled, or changed and switched, in one turn', async () => {
+    const { post, patch, get } = await aDoor();
+    const every = { name: 'off', command: 'b', schedules: [{ type: 'cron', cron: '* * * * * ?' }] };
+    expect((await post('/v1/jobs', { ...every, enabled: false })).body).toMatchObject({
+      enabled: false,
+      status: 'disabled',
+      nextAt: null,
+      rev: 1,
+    });
+    expect((await patch('/v1/jobs/off', { enabled: true, description: 'on' })).body).toMatchObject({
+      status: 'idle',
+      description: 'on',
+      rev: 2,
+    });
+    expect((await patch('/v1/jobs/off', { enabled: false, description: 'off' })).body).toMatchObject({ status: 'disabled', rev: 3 });
+    const told = (await get('/v1/history/job/off')).body.items.map(({ type, rev }: { type: string; rev: number }) => `${type} ${rev}`);
+    expect(told).toEqual(['job.registered 1', 'job.disabled 1', 'job.updated 2', 'job.enabled 2', 'job.updated 3', 'job.disabled 3']);
+    const app = { name: 'off', url: 'http://apps.example/a.tar.gz', command: 'b' };
+    expect((await post('/v1/apps', { ...app, enabled: false })).body).toMatchObject({ status: 'disabled', rev: 1 });
+    expect((await patch('/v1/apps/off', { enabled: true })).body).toMatchObject({ status: 'enabled', rev: 2 });
+    expect((await patch('/v1/apps/off', { description: 'same' })).body).toMatchObject({ status: 'enabled', rev: 3 });
+    expect((await patch('/v1/apps/off', { enabled: false })).body).toMatchObject({ status: 'disabled', rev: 4 });
+  });
+
   test('is disabled, enabled, and deleted', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });

@@ -42,7 +42,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     async handle({ body, claim }) {
       const { pool } = center.config;
       const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await zoneOf(center, pool) };
-      await registerJob(center, { ...jobDefaults, ...identity, ...meaningOf(body) }, fields, claim);
+      await registerJob(center, { ...jobDefaults, ...identity, ...meaningOf(body) }, fields, { claim });
       return true;
     },
   }),

@@ -96,8 +96,8 @@ export function appRoutes(center: Desk): Route[] {
       async handle({ body, claim }) {
         const { app, enabled } = checked(body);
         const address = `app/${app.name}` as const;
-        await createdBy(center, address, claim, claimed => runtime.ask(address, { type: 'app.publish', config: app, ...claimed }));
-        return enabled ? shapeOf(app.name) : turn(app.name, { type: 'app.disable', kill: false });
+        await createdBy(center, address, claim, claimed => runtime.ask(address, { type: 'app.publish', config: app, enabled, ...claimed }));
+        return shapeOf(app.name);
       },
     }),
     route({
@@ -121,9 +121,8 @@ export function appRoutes(center: Desk): Route[] {
           const before = await shapeOf(params.name);
           const { app, enabled } = checked(parse(AppBody, patched(before, body)));
           const { name: _, ...changes } = app;
-          await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes });
-          if (enabled === before.enabled) return shapeOf(params.name);
-          return turn(params.name, enabled ? { type: 'app.enable' } : { type: 'app.disable', kill: false });
+          await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes, ...('enabled' in body ? { enabled } : {}) });
+          return shapeOf(params.name);
         }),
     }),
     route({

@@ -74,8 +74,9 @@ export function jobRoutes(center: Desk): Route[] {
       body: JobBody,
       status: 201,
       async handle({ body, claim }) {
-        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, claim);
-        return body.enabled ? shapeOf(body.name) : turn(body.name, { type: 'job.disable', kill: false });
+        const { name: jobName, enabled } = body;
+        await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, { claim, enabled });
+        return shapeOf(jobName);
       },
     }),
     route({
@@ -99,9 +100,8 @@ export function jobRoutes(center: Desk): Route[] {
           const view = await jobOf(center, params.name);
           const before = jobShape(view);
           const body = parse(JobBody, patched(withNaturalLimit(before, patch), patch));
-          await updateJob(center, await whole(body, view.context.config), fields);
-          if (body.enabled === before.enabled) return shapeOf(params.name);
-          return turn(params.name, body.enabled ? { type: 'job.enable' } : { type: 'job.disable', kill: false });
+          await updateJob(center, await whole(body, view.context.config), fields, 'enabled' in patch ? body.enabled : undefined);
+          return shapeOf(params.name);
         }),
     }),
     route({
