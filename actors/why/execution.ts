@@ -1,6 +1,7 @@
 /** Why an execution is where it is: its own state, its shards one group after the other, and whoever they wait for. */
 import type { Shard } from '../shard.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX, type Why } from './reason.ts';
+import { inWords } from './words.ts';
 import { type Around, hostReason, rest, whyNoRoom } from './room.ts';
 
 export interface ExecutionSeen extends Around {
@@ -87,6 +88,12 @@ function whyLive({ execution, hosts }: ExecutionSeen): Why {
     lead: [...live.slice(0, NAMED_MAX), ...away.slice(0, NAMED_MAX)],
     more: [...live.slice(NAMED_MAX, SHOWN_MAX), ...away.slice(NAMED_MAX, SHOWN_MAX), ...rest('shards', live.length - SHOWN_MAX)],
   };
+}
+
+/** Why an execution that is done did not succeed: its own reason, or that of its first shard. */
+export function whyNot({ context }: Seen<'execution'>): string | null {
+  const [first] = endings(context.id, context.shards);
+  return context.reason ?? (first ? inWords(first) : null);
 }
 
 /** What ended and did not succeed, the attempts before the present one included. */

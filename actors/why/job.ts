@@ -2,7 +2,7 @@
 import { nextAtOf, schedulesOf } from '../due.ts';
 import { refusal, statusOf } from '../job.ts';
 import type { OccurrenceEntry, Verdict } from '../vocabulary.ts';
-import { whyExecution } from './execution.ts';
+import { whyExecution, whyNot } from './execution.ts';
 import { iso, isoOr, quarantined, type Reason, type Rehearsal, type Seen, type Why } from './reason.ts';
 import { rehearseDue, rehearseTrigger } from './rehearse.ts';
 import { type Around, closed, roomOf } from './room.ts';
@@ -15,6 +15,8 @@ export interface JobSeen extends Around {
   app: Seen<'app'> | undefined;
   /** The oldest of its open executions, at most OPEN_SHOWN. */
   open: Seen<'execution'>[];
+  /** Its last execution that is done, while that is kept. */
+  ended: Seen<'execution'> | undefined;
   /** The latest entry of its ledger of due times. */
   last: OccurrenceEntry | undefined;
 }
@@ -27,7 +29,8 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
   const forbids = whyForbidden(seen);
   const open = whyOpen(seen);
   const last = lastDue(seen);
-  const ended = lastExecution(job);
+  const { lost: bad, ran: good } = lastExecution(seen);
+  const ended = [...bad, ...good];
 
   if (forbids.length > 0) return { lead: forbids, more: [...seen.unreadable, ...open.lead, ...last, ...ended, ...open.more], trigger };
   if (open.lead.length > 0) {
@@ -38,8 +41,8 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
   const waits = trigger.does === 'waits' || trigger.does === 'startsInPart';
   const room = waits && pool ? { lead: closed(pool, hosts), more: request ? roomOf(pool, hosts, request) : [] } : { lead: [], more: [] };
   return {
-    lead: [...whenDue(job, at), ...lost, ...(waits ? [rehearsal] : []), ...room.lead, ...seen.unreadable],
-    more: [...(waits ? [] : [rehearsal]), ...ran, ...ended, ...room.more],
+    lead: [...whenDue(job, at), ...lost, ...bad, ...(waits ? [rehearsal] : []), ...room.lead, ...seen.unreadable],
+    more: [...(waits ? [] : [rehearsal]), ...ran, ...good, ...room.more],
     trigger,
   };
 }
@@ -100,8 +103,12 @@ function lastDue({ last }: JobSeen): Extract<Reason, { type: 'lastDue' }>[] {
   return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
 }
 
-function lastExecution({ context }: Seen<'job'>): Reason[] {
+/** One that did not succeed is worth a place in the sentence of a job that only waits for its time. */
+function lastExecution({ job: { context }, ended }: JobSeen): { lost: Reason[]; ran: Reason[] } {
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
-  if (execution === null || outcome === null) return [];
-  return [{ type: 'lastExecution', job: context.config.name, execution, outcome, finishedAt: isoOr(lastFinishedAt) }];
+  if (execution === null || outcome === null) return { lost: [], ran: [] };
+  const isGood = outcome === 'succeeded';
+  const reason = ended && ended.context.id === execution && !isGood ? whyNot(ended) : null;
+  const told: Reason = { type: 'lastExecution', job: context.config.name, execution, outcome, finishedAt: isoOr(lastFinishedAt), reason };
+  return isGood ? { lost: [], ran: [told] } : { lost: [told], ran: [] };
 }

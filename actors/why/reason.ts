@@ -56,7 +56,8 @@ export type Reason =
       execution: string | null;
       reason: string | null;
     }
-  | { type: 'lastExecution'; job: string; execution: string; outcome: string; finishedAt: string | null }
+  /** `reason`: why it did not succeed, as far as it is still kept. */
+  | { type: 'lastExecution'; job: string; execution: string; outcome: string; finishedAt: string | null; reason: string | null }
   | ({ type: 'rehearsal'; job: string } & Rehearsal)
   /** Open executions that are not told one by one. */
   | { type: 'moreOpen'; job: string; count: number }

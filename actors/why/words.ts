@@ -40,7 +40,7 @@ export function inWords(reason: Reason): string {
       return `${dues} ${fate(reason.verdict, reason.execution)}${because(reason.reason)}`;
     }
     case 'lastExecution':
-      return `the last execution of job ${reason.job}, ${reason.execution}, ${ended(reason.outcome)}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}`;
+      return `the last execution of job ${reason.job}, ${reason.execution}, ${ended(reason.outcome)}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}${because(reason.reason)}`;
     case 'rehearsal':
       return rehearsed(reason);
     case 'moreOpen':

@@ -1,37 +1,45 @@
 /** What `--help` shows, made from the declarations. */
 import type { Options } from './options.ts';
 import { recordOf } from './table.ts';
+import { wrapped } from './width.ts';
 import { COMMON, type Entry, type Family, isProgram, type Verb } from './verb.ts';
 
 const indent = (lines: string[]): string[] => lines.map(line => `  ${line}`);
 
-const EXIT_CODES = 'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 unreachable.';
+const CLOSING = [
+  'troupe <verb> --help tells the rest. Every verb takes --json.',
+  'It talks to TROUPE_URL (http://127.0.0.1:8899) with TROUPE_API_TOKEN or with what "troupe login" keeps.',
+  'Exit codes: 0 done, 1 failed or not there, 2 wrong usage, 3 refused, 4 unreachable.',
+];
 
-export function helpOfAll(verbs: Record<string, Entry>): string[] {
+export function helpOfAll(verbs: Record<string, Entry>, columns: number): string[] {
   const shown = Object.entries(verbs).filter(([, entry]) => !(isProgram(entry) && entry.hidden));
   return [
     'troupe <verb>: runs jobs on a fleet of hosts',
     '',
-    ...indent(recordOf(shown.map(([name, entry]) => [name, entry.says]))),
+    ...indent(
+      recordOf(
+        shown.map(([name, entry]) => [name, entry.says]),
+        columns - 2,
+      ),
+    ),
     '',
-    'troupe <verb> --help tells the rest. Every verb takes --json.',
-    'It talks to TROUPE_URL (http://127.0.0.1:8899) with TROUPE_API_TOKEN or with what "troupe login" keeps.',
-    EXIT_CODES,
+    ...CLOSING.flatMap(line => wrapped(line, columns)),
   ];
 }
 
-export function helpOfFamily(name: string, family: Family): string[] {
+export function helpOfFamily(name: string, family: Family, columns: number): string[] {
   const verbs = Object.entries(family.verbs).map(([verb, { takes, says }]) => [[verb, ...takes].join(' '), says] as const);
   return [
     `troupe ${name}: ${family.says}`,
     '',
-    ...indent(recordOf(verbs)),
+    ...indent(recordOf(verbs, columns - 2)),
     '',
     `troupe ${name} <verb> --help tells the rest; without a verb it lists.`,
   ];
 }
 
-export function helpOfVerb(name: string, verb: Verb): string[] {
+export function helpOfVerb(name: string, verb: Verb, columns: number): string[] {
   const usage = [
     'troupe',
     name,
@@ -42,9 +50,9 @@ export function helpOfVerb(name: string, verb: Verb): string[] {
   return [
     `${usage.filter(word => word !== '').join(' ')}`,
     '',
-    `  ${verb.says}.`,
+    ...wrapped(`  ${verb.says}.`, columns, '  '),
     '',
-    ...indent(recordOf(flagsOf({ ...verb.options, ...COMMON }))),
+    ...indent(recordOf(flagsOf({ ...verb.options, ...COMMON }), columns - 2)),
     ...(verb.examples ? ['', 'Examples:', ...indent([...verb.examples])] : []),
   ];
 }

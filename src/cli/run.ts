@@ -32,11 +32,11 @@ export async function run(argv: string[], shell: Shell, verbs: Record<string, En
 async function dispatch([first, ...rest]: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
   const print = (lines: string[]) => shell.write(`${lines.join('\n')}\n`);
   if (first === undefined) {
-    for (const line of helpOfAll(verbs)) shell.say(line);
+    for (const line of helpOfAll(verbs, shell.columns)) shell.say(line);
     return EXIT.usage;
   }
   if (['--help', '-h', 'help'].includes(first) && rest.length === 0) {
-    await print(helpOfAll(verbs));
+    await print(helpOfAll(verbs, shell.columns));
     return EXIT.done;
   }
   if (first === '--version') {
@@ -55,7 +55,7 @@ async function dispatch([first, ...rest]: string[], shell: Shell, verbs: Record<
 
   const [second = ''] = rest;
   if (second === '--help' || second === '-h') {
-    await print(helpOfFamily(first, entry));
+    await print(helpOfFamily(first, entry, shell.columns));
     return EXIT.done;
   }
   // `troupe jobs` and `troupe jobs --pool west` list.
@@ -75,7 +75,7 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
   const own = dashes < 0 ? args : args.slice(0, dashes);
   // Before everything else: whoever asks for help need not get the rest right.
   if (own.includes('--help') || own.includes('-h')) {
-    await shell.write(`${helpOfVerb(name, verb).join('\n')}\n`);
+    await shell.write(`${helpOfVerb(name, verb, shell.columns).join('\n')}\n`);
     return EXIT.done;
   }
   const { values, words, rest } = parseOptions(args, { ...verb.options, ...COMMON });

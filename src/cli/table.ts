@@ -1,5 +1,5 @@
 /** Rows under headings, aligned by what the eye sees. */
-import { cutTo, tame, widthOf } from './width.ts';
+import { cutTo, tame, widthOf, wrapped } from './width.ts';
 
 export interface Column<T> {
   head: string;
@@ -7,6 +7,8 @@ export interface Column<T> {
   cell(row: T): string;
   /** Numbers stand to the right. */
   right?: boolean;
+  /** Left out where the terminal is too narrow for all: another column, or another verb, tells it. */
+  spare?: boolean;
   /** Colours a cell once it is cut; it keeps its width. */
   paint?(shown: string, row: T): string;
 }
@@ -16,7 +18,8 @@ const GAP = '  ';
 const LAST_MIN = 12;
 
 /** Lines without line ends, and without blanks at the end. `columns`: width of the terminal, infinite for none (then nothing is cut). */
-export function tableOf<T>(rows: readonly T[], all: readonly Column<T>[], columns = Number.POSITIVE_INFINITY): string[] {
+export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], columns = Number.POSITIVE_INFINITY): string[] {
+  const all = columnsFor(rows, wanted, columns);
   const texts = rows.map(row => all.map(column => tame(column.cell(row))));
   const widths = all.map((column, place) => Math.max(widthOf(column.head), ...texts.map(cells => widthOf(cells[place] ?? ''))));
   const last = all.length - 1;
@@ -43,9 +46,28 @@ export function tableOf<T>(rows: readonly T[], all: readonly Column<T>[], column
   ];
 }
 
-/** `name  value` one below the other; pairs without a value are left out. */
-export function recordOf(pairs: readonly (readonly [string, string | undefined])[]): string[] {
+/** The columns that there is room for: spare ones go from the right until the others fit. */
+function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: number): readonly Column<T>[] {
+  const place = all.findLastIndex(({ spare }) => spare);
+  if (place < 0 || columns === Number.POSITIVE_INFINITY) return all;
+  const widthIn = ({ head, cell }: Column<T>) => Math.max(widthOf(head), ...rows.map(row => widthOf(tame(cell(row)))));
+  const needed = all.reduce((sum, column, at) => {
+    const width = widthIn(column);
+    return sum + (at === all.length - 1 ? Math.min(width, LAST_MIN) : width + GAP.length);
+  }, 0);
+  return needed <= columns ? all : columnsFor(rows, all.toSpliced(place, 1), columns);
+}
+
+/** Values are not squeezed into less than this; a terminal that has less breaks them as it likes. */
+const VALUE_MIN = 24;
+
+/** `name  value` one below the other; pairs without a value are left out, and values longer than `columns` leaves go on below themselves. */
+export function recordOf(pairs: readonly (readonly [string, string | undefined])[], columns = Number.POSITIVE_INFINITY): string[] {
   const told = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== '');
   const width = Math.max(0, ...told.map(([name]) => widthOf(name)));
-  return told.map(([name, value]) => `${name}${' '.repeat(width - widthOf(name))}${GAP}${tame(value)}`);
+  const left = columns - width - GAP.length;
+  return told.flatMap(([name, value]) => {
+    const [first = '', ...others] = left < VALUE_MIN ? [tame(value)] : wrapped(tame(value), left);
+    return [`${name}${' '.repeat(width - widthOf(name))}${GAP}${first}`, ...others.map(line => ' '.repeat(width + GAP.length) + line)];
+  });
 }

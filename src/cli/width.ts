@@ -37,6 +37,24 @@ export function cutTo(text: string, columns: number): string {
   return text;
 }
 
+/**
+ * Lines of at most `columns`, broken between words; only a word that is longer than that sticks out. Lines behind the first begin with `hang`. Runs of
+ * blanks at a break are dropped.
+ */
+export function wrapped(text: string, columns: number, hang = ''): string[] {
+  if (widthOf(text) <= columns) return [text];
+  const lines: string[] = [];
+  let line = '';
+  // A text that begins with blanks keeps them: they are its indent.
+  for (const word of text.match(/^ *\S+| +\S+/g) ?? []) {
+    if (line !== '' && widthOf(line) + widthOf(word) > columns) {
+      lines.push(line);
+      line = hang + word.trimStart();
+    } else line += word;
+  }
+  return [...lines, line];
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about.
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g;
 

@@ -238,7 +238,15 @@ describe('a job', () => {
         const job = aJobAfter(different, taken);
         fc.pre(job.state !== 'deleted');
         const pool = aPoolWith(there);
-        const around = { pool: seen('pool/default', pool), hosts: [], unreadable: [], app: undefined, open: [], last: undefined };
+        const around = {
+          pool: seen('pool/default', pool),
+          hosts: [],
+          unreadable: [],
+          app: undefined,
+          open: [],
+          ended: undefined,
+          last: undefined,
+        };
         const why = whyJob({ job: seen('job/nightly', job), ...around }, job.at);
         expect(sentenceOf(why)).not.toBe('');
         for (const reason of [...why.lead, ...why.more]) expect(inWords(reason)).not.toMatch(/undefined|null|NaN|\[object/);

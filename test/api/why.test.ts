@@ -135,6 +135,20 @@ describe('why a job does not run:', () => {
     );
   });
 
+  test('its last execution failed, and it waits for the next due time', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await aJob(door, { schedules: EVERY_TEN_SECONDS });
+    await door.clock.advance(10_000);
+    await door.world.ended(start(door), 'failed');
+    const { sentence, of } = await why(door);
+    expect(sentence).toBe(
+      'job a is due next at 2026-11-22T08:00:20.000Z, in 10 s; the last execution of job a, a@20261122T080010.000Z, failed at ' +
+        '2026-11-22T08:00:10.000Z: attempt 1 of shard 0 failed on host h1: exit code 1',
+    );
+    expect(of('lastExecution')[0]).toMatchObject({ outcome: 'failed', reason: 'attempt 1 of shard 0 failed on host h1: exit code 1' });
+  });
+
   test('its due times passed while the center was down', async () => {
     const door = await aDoor();
     await aJob(door, { schedules: [{ type: 'cron', cron: '0 0 * * * ?' }] });

@@ -44,6 +44,14 @@ describe('a table', () => {
     expect(Math.max(...rows.map(widthOf))).toBeLessThanOrEqual(40);
   });
 
+  test('leaves spare columns out until the others fit', () => {
+    const spare = columns.map((column, place) => ({ ...column, spare: place < 2 }));
+    const rows = [{ name: 'a rather long name', size: 1 }];
+    expect(tableOf(rows, spare, 40)[0]).toBe('NAME                SIZE  NAME AGAIN');
+    expect(tableOf(rows, spare, 34)[0]).toBe('NAME                NAME AGAIN');
+    expect(tableOf(rows, spare, 20)[1]).toBe('a rather long name');
+  });
+
   test('cuts nothing where nobody looks', () => {
     expect(tableOf([{ name: 'x'.repeat(500), size: 1 }], columns)[1]).toContain('x'.repeat(500));
   });

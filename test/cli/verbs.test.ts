@@ -20,7 +20,8 @@ function at(
 describe('troupe', () => {
   test.each([
     ['', 2, 'troupe <verb>: runs jobs on a fleet of hosts'],
-    ['jbos', 2, 'troupe: "troupe jbos" is no verb; "troupe --help" lists them'],
+    ['jbos', 2, 'troupe: "troupe jbos" is no verb; did you mean "troupe jobs"?'],
+    ['dance', 2, 'troupe: "troupe dance" is no verb; "troupe --help" lists them'],
     ['job', 2, 'troupe: "troupe job" is no verb; did you mean "troupe jobs"?'],
     ['jobs lst', 2, 'troupe: "troupe jobs lst" is no verb; did you mean "troupe jobs list"?'],
     ['jobs show', 2, 'troupe: JOB is missing: troupe jobs show JOB'],

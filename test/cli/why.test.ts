@@ -51,6 +51,35 @@ describe('troupe why', () => {
     });
   });
 
+  test('says why the last execution of a job failed, and every thing once', async () => {
+    await type(['jobs', 'create', 'bad', '--', 'sh', '-c', 'exit 3']);
+    expect((await type('trigger bad --follow')).exit).toBe(1);
+    let out = '';
+    await until('the job knows', async () => {
+      out = (await type('why bad')).out;
+      return out.includes('last execution');
+    });
+    expect(out.replace(/bad@\S+,/, 'ID,').replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?/, 'NOW')).toBe(
+      'job bad has no schedule: it runs when it is triggered; the last execution of job bad, ID, failed at NOW: attempt 1 of shard 0 ' +
+        'failed on host west-1: exit code 3\n  triggered now, it would start at once on host west-1\n',
+    );
+  });
+
+  test('breaks its lines between words where the terminal is narrow', async () => {
+    await type('jobs create narrow --cpus 1.5 -- true');
+    const { out } = await troupe('why narrow', aShell({ env: { TROUPE_URL: house.url }, columns: 40 }));
+    const lines = out.trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(3);
+    expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(40);
+    expect(lines.map(line => line.trim()).join(' ')).toBe(
+      (await type('why narrow')).out
+        .trimEnd()
+        .split('\n')
+        .map(line => line.trim())
+        .join(' '),
+    );
+  });
+
   test('names what may have been meant', async () => {
     await type('jobs create nightly -- true');
     expect(await type('why nihgtly')).toEqual({ exit: 1, out: '', said: ['troupe: there is no job nihgtly; did you mean nightly?'] });
@@ -64,11 +93,24 @@ describe('troupe history', () => {
     const { out } = await type('history job/told');
     expect(out.split('\n').map(line => line.slice('2026-11-22 09:00:00.000'.length).trim())).toEqual([
       'FACT            WHAT',
-      'job.registered  version=1',
-      'job.disabled    kill=false',
+      'job.registered  is registered',
+      'job.disabled    is disabled',
       '',
     ]);
     expect((await type('history job/tld')).said).toEqual(['troupe: there is no job tld; did you mean told?']);
-    expect((await type('history told')).said).toEqual(['troupe: KIND/NAME is "told", but must be such as job/hello or pool/default']);
+  });
+
+  test('finds a job, host, app or pool by its name alone, and an execution by its id', async () => {
+    await type('jobs create named -- true');
+    expect((await type('history named')).out).toContain('job.registered');
+    expect((await type('history west-1')).out).toContain('host.ready');
+    expect((await type('history default')).out).toContain('pool.created');
+    const execution = (await type('trigger named')).out.trim();
+    expect((await type(`history ${execution}`)).out).toContain('is made by a trigger');
+    expect(await type('history namd')).toMatchObject({
+      exit: 1,
+      said: ['troupe: there is no job, host, app or pool namd; did you mean named?'],
+    });
+    expect((await type('history job/')).exit).toBe(2);
   });
 });

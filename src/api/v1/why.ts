@@ -64,9 +64,12 @@ export function whyRoutes(center: Center): Route[] {
         const { get, all, around } = createLook();
         const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
         const app = config.app === null ? undefined : await get(`app/${config.app}`);
+        const { lastExecution } = job.context;
+        // A look of its own: one that cannot be read explains nothing, and keeps the job from nothing.
+        const ended = lastExecution === null ? undefined : await createLook().get(`execution/${lastExecution}`);
         const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
         const at = clock.now();
-        const { trigger, ...why } = whyJob({ job, app, open, last, ...(await around(config.pool, open)) }, at);
+        const { trigger, ...why } = whyJob({ job, app, open, ended, last, ...(await around(config.pool, open)) }, at);
         return { ...answer(at, why), trigger };
       },
     }),

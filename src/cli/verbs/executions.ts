@@ -37,8 +37,8 @@ const list = verb({
     await showList<Execution>(call, page, 'executions', [
       { head: 'EXECUTION', cell: one => one.id },
       { head: 'STATE', cell: stateOf, paint: call.print.paint.state },
-      { head: 'TRIGGER', cell: one => one.trigger },
-      { head: 'DUE', cell: one => instant(one.dueAt ?? one.createdAt) },
+      { head: 'TRIGGER', cell: one => one.trigger, spare: true },
+      { head: 'DUE', cell: one => instant(one.dueAt ?? one.createdAt), spare: true },
       { head: 'TOOK', cell: one => between(one.startedAt, one.finishedAt), right: true },
       { head: 'WHY', cell: whyOf },
     ]);
@@ -66,10 +66,10 @@ const shardColumns = (state: (shown: string) => string) => [
   { head: 'SHARD', cell: (shard: Shard) => String(shard.item), right: true },
   { head: 'STATE', cell: (shard: Shard) => stateOf(shard), paint: state },
   { head: 'HOST', cell: (shard: Shard) => shard.hostName ?? shard.host ?? '' },
-  { head: 'ATTEMPT', cell: (shard: Shard) => String(shard.attempt), right: true },
+  { head: 'ATTEMPT', cell: (shard: Shard) => String(shard.attempt), right: true, spare: true },
   { head: 'EXIT', cell: (shard: Shard) => shard.signal ?? String(shard.exitCode ?? ''), right: true },
   { head: 'TOOK', cell: (shard: Shard) => between(shard.startedAt, shard.finishedAt), right: true },
-  { head: 'PARAMETER', cell: (shard: Shard) => shard.parameter },
+  { head: 'PARAMETER', cell: (shard: Shard) => shard.parameter, spare: true },
   { head: 'WHY', cell: (shard: Shard) => shard.reason ?? '' },
 ];
 

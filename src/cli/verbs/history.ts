@@ -1,34 +1,59 @@
-/** `troupe history KIND/NAME`: every fact of one actor, in order. */
+/** `troupe history NAME`: every fact of one actor, in order. */
 import { segment } from '../client.ts';
-import { EXIT, wrongUsage } from '../failure.ts';
+import { told } from '../facts.ts';
+import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { whole } from '../options.ts';
-import type { FeedFact } from '../surface.ts';
-import { verb } from '../verb.ts';
+import type { FeedFact, Page } from '../surface.ts';
+import { type Call, verb } from '../verb.ts';
 import { instant } from '../words.ts';
 import { listOptions, showList } from './common.ts';
-import { wordsOf } from './watch.ts';
+import { NARROW } from './watch.ts';
+
+const LIMIT_DEFAULT = 1_000;
+/** A name alone is looked for among these, in this order; ids of executions are the only ones with "@". */
+const KINDS = ['job', 'host', 'app', 'pool'];
 
 export const history = verb({
   says: 'tells everything that happened to one job, execution, app, host or pool, the oldest first',
-  takes: ['KIND/NAME'],
+  takes: ['NAME|KIND/NAME'],
   options: {
-    limit: whole('N', 'at most so many (default: 1000)', 1, 100_000),
+    limit: whole('N', `at most so many (default: ${LIMIT_DEFAULT})`, 1, 100_000),
     cursor: listOptions.cursor,
   },
-  examples: ['troupe history job/hello', 'troupe history host/web-1'],
+  examples: ['troupe history hello', 'troupe history host/web-1', 'troupe history hello@20261122T080000.000Z'],
   async run(call) {
     const [address = ''] = call.words;
-    const cut = address.indexOf('/');
-    if (cut < 1 || cut === address.length - 1) throw wrongUsage(`KIND/NAME is "${address}", but must be such as job/hello or pool/default`);
-    const path = `/v1/history/${segment(address.slice(0, cut))}/${segment(address.slice(cut + 1))}`;
-    const page = await call.client.list<FeedFact>(path, { ...call.values, limit: call.values.limit ?? LIMIT_DEFAULT });
+    const page = await pageOf(call, address);
+    const isNarrow = call.shell.columns < NARROW;
     await showList(call, page, 'facts', [
       { head: 'AT', cell: fact => instant(fact.at, 'ms') },
-      { head: 'FACT', cell: fact => fact.type },
-      { head: 'WHAT', cell: fact => wordsOf(fact.address, fact.data) },
+      ...(isNarrow ? [] : [{ head: 'FACT', cell: (fact: FeedFact) => fact.type }]),
+      { head: 'WHAT', cell: fact => told(fact).what },
     ]);
     return EXIT.done;
   },
 });
 
-const LIMIT_DEFAULT = 1_000;
+async function pageOf(
+  { client, values }: Pick<Call, 'client'> & { values: { limit?: number | undefined; cursor?: string | undefined } },
+  address: string,
+) {
+  const read = (kind: string, name: string): Promise<Page<FeedFact>> =>
+    client.list<FeedFact>(`/v1/history/${segment(kind)}/${segment(name)}`, { ...values, limit: values.limit ?? LIMIT_DEFAULT });
+  const cut = address.indexOf('/');
+  if (cut === 0 || cut === address.length - 1)
+    throw wrongUsage(`NAME is "${address}", but must be such as hello, job/hello or pool/default`);
+  if (cut > 0) return read(address.slice(0, cut), address.slice(cut + 1));
+  if (address.includes('@')) return read('execution', address);
+  const problems: Failure[] = [];
+  for (const kind of KINDS) {
+    try {
+      return await read(kind, address);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'notFound') throw error;
+      problems.push(error);
+    }
+  }
+  const meant = problems.map(({ message }) => /; did you mean .*/.exec(message)?.[0]).find(hint => hint !== undefined);
+  throw new Failure(EXIT.failed, `there is no job, host, app or pool ${address}${meant ?? ''}`, { code: 'notFound' });
+}

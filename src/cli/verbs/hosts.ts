@@ -27,12 +27,12 @@ const list = verb({
     await showList(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
       { head: 'STATUS', cell: host => host.status, paint: call.print.paint.state },
-      { head: 'POOL', cell: host => host.pool },
+      { head: 'POOL', cell: host => host.pool, spare: true },
       { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.cpus), right: true },
       { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.memoryMB), right: true },
       { head: 'RUNNING', cell: host => String(host.running), right: true },
       { head: 'SEEN', cell: host => (host.lastSeenAt ? ago(now - Date.parse(host.lastSeenAt)) : ''), right: true },
-      { head: 'LABELS', cell: labelsOf },
+      { head: 'LABELS', cell: labelsOf, spare: true },
       { head: 'ID', cell: host => host.id },
     ]);
     return EXIT.done;

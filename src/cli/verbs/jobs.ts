@@ -32,8 +32,8 @@ const list = verb({
       { head: 'STATUS', cell: job => job.status, paint: state },
       { head: 'LAST', cell: job => job.lastOutcome ?? '', paint: state },
       { head: 'NEXT', cell: job => instant(job.nextAt) },
-      { head: 'SHARDS', cell: job => String(job.shards.total), right: true },
-      { head: 'POOL', cell: job => job.pool },
+      { head: 'SHARDS', cell: job => String(job.shards.total), right: true, spare: true },
+      { head: 'POOL', cell: job => job.pool, spare: true },
       { head: 'SCHEDULE', cell: scheduleOf },
       { head: 'RUNS', cell: whatOf },
     ]);

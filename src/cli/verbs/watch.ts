@@ -1,4 +1,5 @@
 /** `troupe watch`: what happens, as it happens. */
+import { told } from '../facts.ts';
 import { EXIT } from '../failure.ts';
 import { followFeed } from '../feed.ts';
 import { choices, text } from '../options.ts';
@@ -7,10 +8,11 @@ import { verb } from '../verb.ts';
 import { cutTo, tame, widthOf } from '../width.ts';
 import { instant } from '../words.ts';
 
-/** Addresses grow the column up to this; longer ones stick out. A narrow terminal gives them a third of itself, and shows no date. */
-const ADDRESS_MAX = 48;
 const TYPE_WIDTH = 20;
-const NARROW = 120;
+/** Fewer columns than this are narrow. */
+export const NARROW = 120;
+/** A subject is not cut below this. */
+const SUBJECT_MIN = 16;
 const KINDS = ['job', 'execution', 'app', 'host', 'pool'];
 /** The type of a fact. */
 const FACT = /^(job|execution|shard|app|host|pool|actor)\.[A-Za-z]+$/;
@@ -40,27 +42,20 @@ export const watch = verb({
   },
 });
 
-/** Lines whose columns line up as well as a stream allows: the address column grows and never shrinks. */
+/**
+ * One line per fact: when, what type of fact, who, what. A narrow terminal shows neither date nor type, and the subject gives way before what became of
+ * it: how something ended is never cut off by a long name.
+ */
 export function createLine(columns: number, dim: (shown: string) => string): (fact: FeedFact) => string {
-  let width = 0;
-  return ({ at, address = '', type, data }) => {
+  return fact => {
+    const { at, type, data } = fact;
     if (type === 'feed.truncated') return dim(`… older facts are no longer kept; this begins at ${instant(String(data.at ?? ''), 'ms')}`);
-    const where = tame(address);
-    width = Math.min(ADDRESS_MAX, Math.floor(columns / 3), Math.max(width, widthOf(where)));
-    const time = columns < NARROW ? (instant(at, 'ms').split(' ')[1] ?? '') : instant(at, 'ms');
-    const known = `${time}  ${where}${' '.repeat(Math.max(0, width - widthOf(where)))}  ${type.padEnd(TYPE_WIDTH)}  `;
-    const left = columns - widthOf(known);
-    const rest = left > 1 ? cutTo(tame(wordsOf(address, data)), left) : '';
-    return `${dim(time)}${known.slice(time.length)}${rest}`.trimEnd();
+    const isNarrow = columns < NARROW;
+    const time = isNarrow ? (instant(at, 'ms').split(' ')[1] ?? '') : instant(at, 'ms');
+    const known = isNarrow ? `${time}  ` : `${time}  ${type.padEnd(TYPE_WIDTH)}  `;
+    const { who, what } = told(fact);
+    const left = Math.max(SUBJECT_MIN, columns - widthOf(known));
+    const subject = cutTo(tame(who), Math.max(SUBJECT_MIN, left - widthOf(tame(what)) - 1));
+    return `${dim(time)}${known.slice(time.length)}${cutTo(`${subject} ${tame(what)}`, left)}`;
   };
 }
-
-/** What the address says already is not said again. */
-export const wordsOf = (address: string, data: Record<string, unknown> = {}): string =>
-  Object.entries(data)
-    .filter(([name, value]) => value !== null && value !== undefined && value !== '' && !isSaidBy(address, name, value))
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(' ');
-
-const isSaidBy = (address: string, name: string, value: unknown): boolean =>
-  address === `${name}/${value}` || (name === 'job' && address.startsWith(`execution/${value}@`));

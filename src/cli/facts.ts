@@ -1,0 +1,132 @@
+/** Facts as people read them: who, and what became of it. One entry per type of fact; a type of a newer center is told by its plain values. */
+import type { FeedFact } from './surface.ts';
+import { instant } from './words.ts';
+
+type Values = Record<string, unknown>;
+/** `who` is the subject, `what` goes on behind it. Neither is tame yet. */
+export interface Told {
+  who: string;
+  what: string;
+}
+
+const ENDED: Record<string, string> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  timedOut: 'ran out of time',
+  cancelled: 'was cancelled',
+  lost: 'was lost',
+};
+const VERDICTS: Record<string, string> = {
+  coalesced: 'covered by another run',
+  skippedOverlap: 'skipped',
+  missedDown: 'missed',
+  disabled: 'passed over',
+  refused: 'refused',
+};
+const MADE: Record<string, (dueAt: string) => string> = {
+  schedule: dueAt => (dueAt === '' ? 'is made' : `is made, due at ${dueAt}`),
+  api: () => 'is made by a trigger',
+  misfire: dueAt => `is made late${dueAt === '' ? '' : `, for what was due at ${dueAt}`}`,
+  retry: () => 'is made to try again',
+};
+
+const text = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
+const ended = ({ outcome }: Values): string => ENDED[text(outcome)] ?? `ended: ${text(outcome)}`;
+const because = ({ reason }: Values): string => (text(reason) === '' ? '' : `: ${text(reason)}`);
+const moment = (value: unknown): string => instant(text(value), text(value).endsWith('.000Z') ? 's' : 'ms');
+const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+const listOf = (value: unknown): Values[] => (Array.isArray(value) ? value : []);
+
+/** `shard 3`, and which attempt where it is not the first. */
+const shard = ({ item, attempt }: Values): string =>
+  `shard ${text(item)}${typeof attempt === 'number' && attempt > 1 ? `, attempt ${attempt},` : ''}`;
+
+function howItEnded({ reason, signal, exitCode }: Values): string {
+  const how =
+    text(reason) || (signal ? `ended by ${text(signal)}` : exitCode === null || exitCode === undefined ? '' : `exit code ${exitCode}`);
+  return how === '' ? '' : `: ${how}`;
+}
+
+function skipped({ from, to, count, verdict, reason }: Values): string {
+  const fate = VERDICTS[text(verdict)] ?? text(verdict);
+  if (count === 1) return `has its due time ${moment(from)} ${fate}${because({ reason })}`;
+  return `has ${text(count)} due times from ${moment(from)} to ${moment(to)} ${fate}${because({ reason })}`;
+}
+
+const SENTENCES: Record<string, (values: Values) => string> = {
+  'job.registered': () => 'is registered',
+  'job.updated': ({ version }) => `is changed, and has version ${text(version)} now`,
+  'job.enabled': () => 'is enabled',
+  'job.disabled': ({ kill }) => `is disabled${kill === true ? ', and what of it runs is ended' : ''}`,
+  'job.triggered': ({ execution, joined }) =>
+    joined === true ? `is triggered, and joins ${text(execution)}, which waits already` : `is triggered: ${text(execution)}`,
+  'job.fired': ({ execution, trigger }) => `${trigger === 'misfire' ? 'makes good what it missed' : 'is due'}: ${text(execution)}`,
+  'job.skipped': skipped,
+  'job.finished': values => `had a run that ${ended(values)}: ${text(values.execution)}`,
+  'job.deregistering': () => 'is being deleted',
+  'job.deregistered': () => 'is deleted',
+
+  'execution.created': ({ trigger, dueAt, shards, hold }) => {
+    const made = MADE[text(trigger)]?.(moment(dueAt)) ?? `is made (${text(trigger)})`;
+    const cut = typeof shards === 'number' && shards > 1 ? `, ${shards} shards` : '';
+    return `${made}${cut}${text(hold) === '' ? '' : `; it ${text(hold)}`}`;
+  },
+  'execution.pending': values => `waits${because(values)}`,
+  'execution.cancelling': values => `is being ended${because(values)}`,
+  'execution.finished': ended,
+  'shard.placed': values => `${shard(values)} goes to host ${text(values.hostName ?? values.host)}`,
+  'shard.started': values => `${shard(values)} runs`,
+  'shard.ended': values => `${shard(values)} ${ended(values)}${howItEnded(values)}`,
+
+  'app.published': () => 'is published',
+  'app.modified': ({ version }) => `is changed, and has version ${text(version)} now`,
+  'app.enabled': () => 'is enabled',
+  'app.disabled': ({ kill }) => `is disabled${kill === true ? ', and what of its jobs runs is ended' : ''}`,
+  'app.deleting': ({ jobs }) => {
+    const names = Array.isArray(jobs) ? jobs.map(text) : [];
+    return `is being deleted${names.length === 0 ? '' : ` with its ${names.length === 1 ? 'job' : 'jobs'} ${names.join(', ')}`}`;
+  },
+  'app.deleted': () => 'is deleted',
+
+  'host.enrolled': ({ pool }) => `joins pool ${text(pool)}`,
+  'host.ready': () => 'is ready',
+  'host.draining': () => 'drains: it gets nothing new',
+  'host.suspect': values => `is suspect${because(values)}`,
+  'host.lost': () => 'is lost',
+  'host.unplaced': values => `gets no place in its pool${because(values)}`,
+  'host.retired': () => 'is retired',
+
+  'pool.created': () => 'is made',
+  'pool.modified': () => 'is changed',
+  'pool.placed': ({ execution, placed }) => {
+    const runs = listOf(placed);
+    const hosts = new Set(runs.map(({ host }) => host)).size;
+    return `has room for ${some(runs.length, 'shard')} on ${some(hosts, 'host')}: ${text(execution)}`;
+  },
+  'pool.waiting': ({ execution, reason }) => `has no room for ${text(execution)}${because({ reason })}`,
+  'pool.deleted': () => 'is deleted',
+
+  'actor.quarantined': values => `is in quarantine${because(values)}`,
+  'actor.released': () => 'is released from quarantine',
+};
+
+export function told({ address = '', type, data = {} }: Pick<FeedFact, 'address' | 'type' | 'data'>): Told {
+  const says = Object.hasOwn(SENTENCES, type) ? SENTENCES[type] : undefined;
+  return { who: subjectOf(address, data), what: says ? says(data) : plainly(type, address, data) };
+}
+
+/** Ids of executions say what they are, and hosts have names. */
+function subjectOf(address: string, { name }: Values): string {
+  const cut = address.indexOf('/');
+  const kind = address.slice(0, Math.max(0, cut));
+  if (kind === 'execution') return address.slice(cut + 1);
+  return kind === 'host' && typeof name === 'string' ? `host ${name}` : address.replace('/', ' ');
+}
+
+/** A type that this program does not know: its own word, and what of it is a plain value that the address does not say already. */
+function plainly(type: string, address: string, data: Values): string {
+  const values = Object.entries(data).filter(
+    ([name, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== '' && address !== `${name}/${text(value)}`,
+  );
+  return [`${type}${values.length > 0 ? ':' : ''}`, values.map(([name, value]) => `${name} ${text(value)}`).join(', ')].join(' ').trim();
+}

@@ -1,0 +1,101 @@
+/** Every type of fact that an actor tells is a sentence on the command line: one without a sample here does not compile. */
+import { describe, expect, test } from 'bun:test';
+import type { AppFact } from '../../actors/app.ts';
+import type { ExecutionFact } from '../../actors/execution.ts';
+import type { HostFact } from '../../actors/host.ts';
+import type { JobFact } from '../../actors/job.ts';
+import type { PoolFact } from '../../actors/pool.ts';
+import { told } from '../../src/cli/facts.ts';
+
+type Fact = AppFact | ExecutionFact | HostFact | JobFact | PoolFact;
+type Sample<T extends Fact['type']> = [Omit<Extract<Fact, { type: T }>, 'type'>, string];
+
+const run = { execution: 'a@1', job: 'a' };
+const shard = { ...run, item: 0, attempt: 1, host: 'b49826' };
+
+const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
+  'job.registered': [{ job: 'a', version: 1 }, 'job a is registered'],
+  'job.updated': [{ job: 'a', version: 2 }, 'job a is changed, and has version 2 now'],
+  'job.enabled': [{ job: 'a' }, 'job a is enabled'],
+  'job.disabled': [{ job: 'a', kill: true }, 'job a is disabled, and what of it runs is ended'],
+  'job.triggered': [{ ...run, joined: true }, 'job a is triggered, and joins a@1, which waits already'],
+  'job.fired': [{ ...run, dueAt: '2026-11-22T08:00:00.000Z', trigger: 'schedule' }, 'job a is due: a@1'],
+  'job.skipped': [
+    {
+      job: 'a',
+      from: '2026-11-22T08:00:00.000Z',
+      to: '2026-11-22T08:00:00.000Z',
+      count: 1,
+      verdict: 'skippedOverlap',
+      reason: 'a@0 was not done',
+    },
+    'job a has its due time 2026-11-22 08:00:00 skipped: a@0 was not done',
+  ],
+  'job.finished': [{ ...run, outcome: 'timedOut' }, 'job a had a run that ran out of time: a@1'],
+  'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
+  'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
+  'execution.created': [
+    { ...run, trigger: 'api', dueAt: null, shards: 2, hold: 'waits until a@0 is done' },
+    'a@1 is made by a trigger, 2 shards; it waits until a@0 is done',
+  ],
+  'execution.pending': [{ ...run, reason: 'no room' }, 'a@1 waits: no room'],
+  'execution.cancelling': [{ ...run, reason: 'replaced' }, 'a@1 is being ended: replaced'],
+  'execution.finished': [{ ...run, outcome: 'succeeded' }, 'a@1 succeeded'],
+  'shard.placed': [{ ...shard, hostName: 'vm' }, 'a@1 shard 0 goes to host vm'],
+  'shard.started': [{ ...shard, attempt: 2 }, 'a@1 shard 0, attempt 2, runs'],
+  'shard.ended': [{ ...shard, outcome: 'failed', exitCode: 3, signal: null, reason: null }, 'a@1 shard 0 failed: exit code 3'],
+  'app.published': [{ app: 'a', version: 1 }, 'app a is published'],
+  'app.modified': [{ app: 'a', version: 3 }, 'app a is changed, and has version 3 now'],
+  'app.enabled': [{ app: 'a' }, 'app a is enabled'],
+  'app.disabled': [{ app: 'a', kill: false }, 'app a is disabled'],
+  'app.deleting': [{ app: 'a', jobs: ['x', 'y'] }, 'app a is being deleted with its jobs x, y'],
+  'app.deleted': [{ app: 'a' }, 'app a is deleted'],
+  'host.enrolled': [{ host: 'b49826', name: 'vm', pool: 'default' }, 'host vm joins pool default'],
+  'host.ready': [{ host: 'b49826', name: 'vm', session: 's' }, 'host vm is ready'],
+  'host.draining': [{ host: 'b49826', name: 'vm' }, 'host vm drains: it gets nothing new'],
+  'host.suspect': [{ host: 'b49826', name: 'vm', reason: 'silent' }, 'host vm is suspect: silent'],
+  'host.lost': [{ host: 'b49826', name: 'vm' }, 'host vm is lost'],
+  'host.unplaced': [{ host: 'b49826', name: 'vm', reason: 'the pool is full' }, 'host vm gets no place in its pool: the pool is full'],
+  'host.retired': [{ host: 'b49826', name: 'vm' }, 'host vm is retired'],
+  'pool.created': [{ pool: 'default' }, 'pool default is made'],
+  'pool.modified': [{ pool: 'default' }, 'pool default is changed'],
+  'pool.placed': [
+    {
+      pool: 'default',
+      execution: 'a@1',
+      placed: [
+        { item: 0, attempt: 1, host: 'x' },
+        { item: 1, attempt: 1, host: 'x' },
+      ],
+    },
+    'pool default has room for 2 shards on 1 host: a@1',
+  ],
+  'pool.waiting': [{ pool: 'default', execution: 'a@1', reason: 'too little cpu' }, 'pool default has no room for a@1: too little cpu'],
+  'pool.deleted': [{ pool: 'default' }, 'pool default is deleted'],
+};
+
+const KEYS: Record<string, string> = { job: 'job/a', execution: 'execution/a@1', app: 'app/a', host: 'host/b49826', pool: 'pool/default' };
+const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution')] ?? '';
+const sentence = (type: string, data: object): string => {
+  const { who, what } = told({ address: addressOf(type), type, data: { ...data } });
+  return `${who} ${what}`;
+};
+
+describe('a fact', () => {
+  test.each(Object.entries(SAMPLES).map(([type, [data, says]]) => [type, data, says] as const))('%s is a sentence', (type, data, says) => {
+    expect(sentence(type, data)).toBe(says);
+  });
+
+  test('of quarantine is one, whoever is in it', () => {
+    expect(told({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } })).toEqual({
+      who: 'pool default',
+      what: 'is in quarantine: three faults',
+    });
+    expect(told({ address: 'job/a', type: 'actor.released', data: { reason: 'three faults' } }).what).toBe('is released from quarantine');
+  });
+
+  test('of a type that this program does not know is told by its plain values', () => {
+    const data = { job: 'a', times: 3, why: null, inner: { deep: [1] }, at: 'once' };
+    expect(told({ address: 'job/a', type: 'job.danced', data })).toEqual({ who: 'job a', what: 'job.danced: times 3, at once' });
+  });
+});
