@@ -84,7 +84,6 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   const stamp = (): Stamp => ({ at: clock.now(), chance: ids.fraction(), salt: ids.short(6) });
 
   async function run(): Promise<void> {
-    running = true;
     while ((mailbox.length > 0 || inDoubt) && !stopped) {
       try {
         if (!life) await wake();
@@ -288,7 +287,11 @@ export function createCell(address: string, around: CellSurroundings): Cell {
         return false;
       } else {
         mailbox.push(envelope);
-        if (!running) void run();
+        if (!running) {
+          running = true;
+          // What is posted in the same breath goes into the same turn.
+          queueMicrotask(() => void run());
+        }
       }
       return true;
     },

@@ -26,6 +26,8 @@ const output = (seq: number, changes: object = {}) => ({
   ...changes,
 });
 
+const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)).join('\n');
+
 /** A joined agent whose enrolment is forgotten, so that `told` holds reports only. */
 async function aJoined(changes: Parameters<typeof aHub>[0] = {}) {
   const world = aHub(changes);
@@ -69,6 +71,7 @@ describe('a report', () => {
       if (event.type === 'shard.started' && event.item === 0) await new Promise<void>(resolve => (commit = resolve));
     };
     socket.say(started(1));
+    await clock.settle();
     socket.say(ended(2));
     socket.say(started(3, aRun({ item: 1 })));
     await clock.settle();
@@ -77,6 +80,25 @@ describe('a report', () => {
     await clock.settle();
     expect(told.map(({ event }) => `${event.item} ${event.type}`)).toEqual(['1 shard.started', '0 shard.started', '0 shard.ended']);
     expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
+  });
+
+  test('that came in one breath with another of its run leaves together with it, so that one commit can take both', async () => {
+    const { socket, told, door, clock } = await aJoined();
+    const asked: string[] = [];
+    let commit = () => {};
+    const committed = new Promise<void>(resolve => (commit = resolve));
+    door.pass = ({ event }) => {
+      asked.push(event.type);
+      return committed;
+    };
+    socket.say(lines(started(1), ended(2)));
+    await clock.settle();
+    expect(asked).toEqual(['shard.started', 'shard.ended']);
+    expect(socket.of('reported')).toEqual([]);
+    commit();
+    await clock.settle();
+    expect(told.map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
+    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1, 2] }]);
   });
 
   test('of an execution that is no more is acknowledged: nobody wants it', async () => {
@@ -96,6 +118,7 @@ describe('a report', () => {
       if (event.item === 0 && failures-- > 0) throw failures === 2 ? new Busy('full') : new Unavailable('away');
     };
     socket.say(started(1));
+    await clock.settle();
     socket.say(ended(2));
     socket.say(ended(3, aRun({ item: 1 })));
     await clock.settle();
@@ -210,8 +233,6 @@ describe('output', () => {
 });
 
 describe('several frames in one message', () => {
-  const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)).join('\n');
-
   test('are taken one after the other', async () => {
     const { socket, clock } = await aJoined();
     socket.say(lines(started(1), output(1), output(2)));

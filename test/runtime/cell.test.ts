@@ -84,6 +84,7 @@ describe('a message that was sent away', () => {
     let commits = 0;
     store.plan(call => (call.method === 'commit' ? (['late', 'before'] as const)[commits++] : undefined));
     ask('under way', { type: 'job.update', config: aJob({ description: 'x' }) } as { type: string });
+    await settle();
     tell('second', 6, { type: 'job.enable' });
     tell('first', 5, disable);
     await settle();
@@ -103,6 +104,7 @@ describe('a message that was sent away', () => {
     await settle();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     ask('under way', disable);
+    await settle();
     for (let count = 1; count < LIMITS.mailbox; count++) ask('', { type: 'job.enable' });
     expect(tell('first', 5, kill)).toBe(false);
     store.heal();

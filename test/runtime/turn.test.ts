@@ -25,7 +25,7 @@ const outcomeOf = (work: Promise<unknown>) =>
   );
 
 describe('a turn', () => {
-  test('is one at a time and in order, and several share a commit', async () => {
+  test('is one at a time and in order, and what comes in one breath shares a commit', async () => {
     const { store, world } = await aFaultyWorld();
     const before = (await world.context(job)).rev;
     const commits = store.calls.filter(call => call.method === 'commit').length;
@@ -37,9 +37,23 @@ describe('a turn', () => {
     ]);
     expect(second).toMatchObject({ error: { code: 'refused', message: 'job/nightly is disabled' } });
     expect(third).toEqual({ value: undefined });
-    // The first went at once; the others, which came meanwhile, went together.
+    expect((await world.context(job)).rev).toBe(before + 1);
+    expect(store.calls.filter(call => call.method === 'commit').length).toBe(commits + 1);
+  });
+
+  test('takes what came during the commit of the one before, all of it together', async () => {
+    const { store, world } = await aFaultyWorld();
+    const before = (await world.context(job)).rev;
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    void world.runtime.ask(job, { type: 'job.disable', kill: false });
+    await world.settled();
+    void world.runtime.ask(job, { type: 'job.enable' });
+    void world.runtime.ask(job, { type: 'job.disable', kill: false });
+    await world.settled();
+    store.heal();
+    store.answerNow();
+    await world.settled();
     expect((await world.context(job)).rev).toBe(before + 2);
-    expect(store.calls.filter(call => call.method === 'commit').length).toBe(commits + 2);
   });
 
   test('answers a refusal only after the commit of what came before it', async () => {

@@ -1,6 +1,7 @@
 /**
- * News of runs, from the agents to the executions. Those of one run are told one after the other, different runs side by side. Only what is committed
- * is acknowledged; what could not be is tried again as long as its session lives, and after that the agent brings it again.
+ * News of runs, from the agents to the executions. Those of one run are told in order, and those that wait together in one breath, so that one commit of
+ * the execution takes them; different runs side by side. Only what is committed is acknowledged; what could not be is tried again as long as its session
+ * lives, and after that the agent brings it again.
  */
 import { type Report, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
@@ -25,9 +26,10 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   const { runtime, clock, limits, log } = parts;
   const queues = new Map<string, Waiting[]>();
   const waitingOf = new WeakMap<Session, number>();
-  /** Runs whose first report may be told now. */
+  /** Runs whose reports may be told now. */
   const ready = new Set<string>();
   let active = 0;
+  let isPlanned = false;
 
   const count = (from: Session, change: number) => {
     const waiting = (waitingOf.get(from) ?? 0) + change;
@@ -35,34 +37,44 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
     return waiting;
   };
 
+  /** An agent says in one message that a short run began and ended: both are here before the first of them is told. */
+  const plan = () => {
+    if (isPlanned) return;
+    isPlanned = true;
+    queueMicrotask(() => {
+      isPlanned = false;
+      pump();
+    });
+  };
+
   const pump = () => {
     for (const key of ready) {
       if (active >= limits.reportsAtOnce) return;
       ready.delete(key);
       active++;
-      void first(key).finally(() => {
+      void tellAll(key).finally(() => {
         active--;
         pump();
       });
     }
   };
 
-  const first = async (key: string) => {
-    const queue = queues.get(key);
-    const waiting = queue?.[0];
-    if (!queue || !waiting) return;
-    const retryMs = waiting.from.isOpen() ? await tellOnce(waiting) : undefined;
+  const tellAll = async (key: string) => {
+    const queue = queues.get(key) ?? [];
+    const told = [...queue];
+    const retries = await Promise.all(told.map(waiting => (waiting.from.isOpen() ? tellOnce(waiting) : undefined)));
+    const left = told.filter((_, place) => retries[place] !== undefined);
+    for (const { from } of told) count(from, -1);
+    for (const { from } of left) count(from, 1);
+    queue.splice(0, told.length, ...left);
+    const retryMs = retries.find(ms => ms !== undefined);
     if (retryMs !== undefined) {
       // Nothing is held meanwhile but this run's own line.
       clock.after(retryMs, () => {
         ready.add(key);
         pump();
       });
-      return;
-    }
-    queue.shift();
-    count(waiting.from, -1);
-    if (queue.length > 0) ready.add(key);
+    } else if (queue.length > 0) ready.add(key);
     else queues.delete(key);
   };
 
@@ -102,7 +114,7 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
       else {
         queues.set(key, [waiting]);
         ready.add(key);
-        pump();
+        plan();
       }
       return true;
     },
