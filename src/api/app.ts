@@ -7,6 +7,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { z } from 'zod';
 import { Unauthorized } from './answers.ts';
 import { createArrivals } from './arrivals.ts';
 import { type Auth, tokenIn } from './auth.ts';
@@ -18,6 +19,7 @@ import { createTurns } from './in-turn.ts';
 import { isForeign } from './origin.ts';
 import { parse } from './parse.ts';
 import type { Center } from './center.ts';
+import { readQuery } from './query.ts';
 import { referenceRoutes } from './reference/routes.ts';
 import { ACCESS, type ApiContext, type Call, type Route, type Surface, type Surroundings } from './routes.ts';
 import { v1Routes } from './v1/routes.ts';
@@ -37,6 +39,7 @@ export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfac
       name: 'ElasticJob-Cloud',
       says: 'The REST dialect of ElasticJob-Cloud: its paths, field names and success bodies; errors as everywhere here.',
       routes: elasticjobRoutes(desk),
+      lenient: true,
       unauthorized: Unauthorized,
     },
   ];
@@ -69,15 +72,18 @@ export function createApp({ center, extra }: { center: Center; extra?: readonly 
     await next();
   });
 
-  for (const route of allRoutes(center, extra)) {
-    if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} does not say who may call it`);
-    app.on(route.method, route.path, c => serve(route, c, auth, keys));
+  for (const { routes, lenient = false } of surfacesOf(center, extra)) {
+    for (const route of routes) {
+      if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} does not say who may call it`);
+      app.on(route.method, route.path, c => serve(route, c, { auth, keys, lenient }));
+    }
   }
 
   // Whoever may not come in is not told what is there.
   app.notFound(async c => {
     if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
-    throw new Problem('notFound', `there is no ${c.req.method} ${c.req.path} here`);
+    const { method, path } = c.req;
+    throw new Problem('notFound', `there is no ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path} here`);
   });
   app.onError((error, c) => {
     const answer = answerTo(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
@@ -101,10 +107,17 @@ const SECURITY = Object.entries({
   'Cache-Control': 'no-store',
 });
 
+/** Longest part of an unknown path that its refusal repeats. */
+const PATH_SHOWN = 200;
+
 /** Longest Idempotency-Key. */
 const KEY_MAX = 200;
 
-async function serve(route: Route, c: ApiContext, auth: Auth, keys: Keys): Promise<Response> {
+async function serve(
+  route: Route,
+  c: ApiContext,
+  { auth, keys, lenient }: { auth: Auth; keys: Keys; lenient: boolean },
+): Promise<Response> {
   // What anybody may call asks the store nothing about a token: health and readiness answer for themselves, also while the store is away.
   const user = route.access === 'user' ? await callerOf(c, auth) : undefined;
   if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
@@ -114,8 +127,10 @@ async function serve(route: Route, c: ApiContext, auth: Auth, keys: Keys): Promi
   }
   const call: Call = {
     params: c.req.param(),
-    query: route.query && parse(route.query, c.req.query(), 'query'),
-    body: route.body && (await bodyOf(route, route.body, c)),
+    query: lenient
+      ? route.query && parse(route.query, c.req.query(), 'query')
+      : readQuery(route.query, c.req.url, `${route.method} ${route.path}`),
+    body: route.body ? await bodyOf(route, route.body, c) : lenient ? undefined : await noBodyOf(c),
     user,
     address: addressOf(c),
     key,
@@ -141,6 +156,15 @@ const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
 async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiContext): Promise<unknown> {
   const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : 'strict');
   return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
+}
+
+const Nothing = z.strictObject({}, 'empty: nothing is taken here').nullish();
+
+/** Where no body is taken, what it asks for would seem to have been heeded. */
+async function noBodyOf(c: ApiContext): Promise<void> {
+  if (c.req.method === 'GET' || !c.req.raw.body) return;
+  const { text } = await readText(c.req.raw, 'lenient');
+  parse(Nothing, parseJson(text));
 }
 
 const addressOf = (c: ApiContext): string => c.env?.address ?? 'unknown';

@@ -11,7 +11,7 @@ import { watchBySocket } from './feed/socket.ts';
 import { streamFeed } from './feed/sse.ts';
 import { createTickets } from './feed/tickets.ts';
 import { isOurs } from './origin.ts';
-import { parse } from './parse.ts';
+import { readQuery } from './query.ts';
 import { type Route, route } from './routes.ts';
 import type { SocketHandlers } from './sockets.ts';
 
@@ -69,7 +69,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
     if (origin !== null && !config.cors.includes(origin) && !isOurs(origin, request, config.auth)) {
       throw new Problem('forbidden', 'this origin may not watch here; TROUPE_CORS names those that may');
     }
-    const query = parse(FeedQuery, Object.fromEntries(new URL(request.url).searchParams), 'query');
+    const query = readQuery(FeedQuery, request.url, 'GET /v1/feed') ?? {};
     const token = tokenIn(request);
     const mayComeIn = await isGood(token);
     if (token !== undefined && !mayComeIn) throw new Problem('unauthorized', 'the token is not valid, or not any more');

@@ -37,7 +37,7 @@ function problemOf(issue: z.core.$ZodIssue, input: unknown, root: string, schema
 const isRecord = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
 
 /** Names of the fields at a path, as far as the schema tells. */
-function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+export function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
   for (const step of ['', ...path]) {
     if (step !== '') at = isRecord(at) && isRecord(at.shape) ? at.shape[step] : undefined;

@@ -76,6 +76,8 @@ export interface Surface {
   /** A sentence or two for the reference. */
   says: string;
   routes: Route[];
+  /** Whether it passes over what a query has beyond the known parameters, as the system it speaks for does; else that is refused. */
+  lenient?: true;
   /** What 401 says where clients know another body than ours. */
   unauthorized?: z.ZodType;
 }

@@ -104,6 +104,62 @@ describe('an unknown route', () => {
       const { status, body } = await door.call(method, path);
       expect([path, status, body.error.code]).toEqual([path, 404, 'notFound']);
     }
+    const long = await door.get(`/v1/${'x'.repeat(10_000)}`);
+    expect([long.status, long.text.length < 500]).toEqual([404, true]);
+  });
+});
+
+describe('a query', () => {
+  test('with a parameter that the route does not know is refused by name, on the native surface', async () => {
+    const door = await aDoor();
+    const cases: [method: string, path: string, field: string, sentence: string][] = [
+      ['GET', '/v1/executions?statsu=running', 'statsu', '"statsu" is no query parameter of GET /v1/executions; did you mean status?'],
+      ['GET', '/v1/pools?pool=x', 'pool', '"pool" is no query parameter of GET /v1/pools, which takes limit, cursor.'],
+      ['GET', '/v1/jobs/a/why?colour=red', 'colour', '"colour" is no query parameter of GET /v1/jobs/:name/why, which takes none.'],
+      ['POST', '/v1/jobs/a/trigger?key=1', 'key', '"key" is no query parameter of POST /v1/jobs/:name/trigger, which takes none.'],
+      [
+        'GET',
+        '/v1/jobs?__proto__=1',
+        '__proto__',
+        '"__proto__" is no query parameter of GET /v1/jobs, which takes limit, cursor, status, outcome, app, pool, prefix.',
+      ],
+      ['GET', '/v1/jobs?limit=1&limit=2', 'limit', 'limit came more than once ("1", "2"), but must come once.'],
+      ['POST', '/v1/jobs/a/disable?kill&kill', 'kill', 'kill came more than once ("", ""), but must come once.'],
+    ];
+    for (const [method, path, field, message] of cases) {
+      const { status, body } = await door.call(method, path);
+      expect([path, status, body.error]).toEqual([path, 400, { code: 'invalid', message, field }]);
+    }
+    const long = await door.get(`/v1/jobs?${'x'.repeat(9_000)}=1`);
+    expect([long.status, long.text.length < 500]).toEqual([400, true]);
+  });
+
+  test('that whoever is not known sends is not looked at', async () => {
+    const door = await aDoor({ env: { TROUPE_AUTH: 'on' } });
+    expect((await door.get('/v1/jobs?colour=red')).status).toBe(401);
+  });
+
+  test('may hold more than is known where the dialect has always passed over it', async () => {
+    const door = await aDoor();
+    expect((await door.get('/api/job/jobs?pretty=1&pretty=2')).status).toBe(200);
+  });
+});
+
+describe('a body that nobody asked for', () => {
+  test('is refused on the native surface, unless it is empty', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const refused = await door.post('/v1/jobs/a/trigger', { parameter: 'x' });
+    expect([refused.status, refused.body.error]).toEqual([
+      400,
+      { code: 'invalid', message: 'parameter is no field here.', field: 'parameter' },
+    ]);
+    expect((await door.post('/v1/jobs/a/trigger', '5')).body.error.message).toBe('body is 5, but must be empty: nothing is taken here.');
+    expect((await door.get('/v1/executions')).body.items).toEqual([]);
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    for (const [body, headers] of [['{}'], [''], ['null'], ['', form]] as const) {
+      expect((await door.post('/v1/jobs/a/trigger', body, headers)).status).toBe(202);
+    }
   });
 });
 
