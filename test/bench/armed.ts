@@ -6,13 +6,13 @@
  * armed when the last due time that it met late is behind it: what is seen in its facts, not what it says of itself.
  */
 import { feedCursor } from '../../src/store/cursor.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { type House, until } from '../support/house.ts';
+import { fillStore } from './bulk.ts';
 import { type Seen, watchFacts } from './facts.ts';
 import { aPaperFleet } from './fleet.ts';
 import { aBareHouse, askDatabase, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
-import { fill, scheduledJobs } from './seed.ts';
+import { scheduledJobs } from './seed.ts';
 
 /** A due time decided later than this was not met. */
 const ON_TIME_MS = 100;
@@ -134,10 +134,10 @@ function onceWithin(from: number, place: number, count: number): string {
 
 async function seed(house: House, count: number, cronOf: (place: number) => string, at: number, prefix = 'job'): Promise<number> {
   const began = performance.now();
-  const store = await createSqliteStore({ directory: dataOf(house) });
   const job = scheduledJobs({ command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
-  await fill(store, count, place => job({ name: `${prefix}${String(place).padStart(7, '0')}`, cron: cronOf(place), at }));
-  await store.close();
+  await fillStore(dataOf(house), fill =>
+    fill(count, place => job({ name: `${prefix}${String(place).padStart(7, '0')}`, cron: cronOf(place), at })),
+  );
   return performance.now() - began;
 }
 

@@ -2,14 +2,15 @@
  * Pages of lists, filtered and not, with 10,000 jobs and a million executions stored: what people look at. One question after the other, as many of each kind,
  * in a mixed order; every kind of question has to keep to the goal by itself.
  */
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type { House } from '../support/house.ts';
+import { fillStore } from './bulk.ts';
 import { aBareHouse, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
-import { executionsOf, fill, played, scheduledJobs } from './seed.ts';
+import { executionsOf, played, scheduledJobs } from './seed.ts';
 
 const HOSTS = 20;
 const GOAL_MS = 50;
+const CROWDED = 'crowded';
 
 interface Page {
   items: { id?: string; name?: string }[];
@@ -25,11 +26,11 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
     const began = performance.now();
     const until = Date.now();
     const spanMs = 30 * 86_400_000;
-    await seed(house, jobs, executions, until - spanMs, until);
+    const told = await seed(house, jobs, executions, until - spanMs, until);
     const seededMs = performance.now() - began;
     await house.startCenter();
 
-    const job = (place: number) => `job${String((place * 7_919) % jobs).padStart(5, '0')}`;
+    const job = (place: number) => `job${String((place * 7_919) % (jobs - 1)).padStart(5, '0')}`;
     const instant = (place: number) => new Date(until - ((place * 7_907) % 29) * 86_400_000).toISOString();
     const deep: Record<string, (string | null)[]> = {
       jobs: await cursors(house, '/v1/jobs?limit=200', 20),
@@ -52,11 +53,20 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       'executions lost or cancelled': () => '/v1/executions?outcome=lost,cancelled',
       'executions on a host': place => `/v1/executions?host=host${place % HOSTS}`,
       'executions on a quiet host': () => '/v1/executions?host=quiet',
+      'failed on a host': place => `/v1/executions?host=host${place % HOSTS}&outcome=failed`,
+      'failed on a quiet host': () => '/v1/executions?host=quiet&outcome=failed',
+      'failed of the crowded job': () => `/v1/executions?job=${CROWDED}&outcome=failed`,
+      'the crowded job on a host': place => `/v1/executions?job=${CROWDED}&host=host${place % HOSTS}`,
+      'the crowded job on a quiet host': () => `/v1/executions?job=${CROWDED}&host=quiet`,
+      'a job on a host': place => `/v1/executions?job=${job(place)}&host=host${place % HOSTS}`,
+      'executions on a host until a day': place => `/v1/executions?host=host${place % HOSTS}&to=${instant(place)}&limit=200`,
       'done on a host of one day': place => `/v1/executions?host=host${place % HOSTS}&status=done&from=${instant(place)}`,
       'executions until a day': place => `/v1/executions?to=${instant(place)}`,
       'lost until a day': place => `/v1/executions?outcome=lost&to=${instant(place)}`,
       'done and lost': () => '/v1/executions?status=done&outcome=lost',
       hosts: () => '/v1/hosts',
+      'history of a job': place => `/v1/history/job/${job(place)}`,
+      'history of an execution': place => `/v1/history/execution/${encodeURIComponent(told[place % told.length] ?? '')}`,
     };
     const took: Record<string, number[]> = Object.fromEntries(Object.keys(questions).map(name => [name, []]));
     for (let ask = -3; ask < asks; ask++) {
@@ -92,14 +102,15 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   }
 }
 
-/** Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still run. The host `quiet` has had a single run, long ago. */
-async function seed(house: House, jobs: number, executions: number, from: number, until: number): Promise<void> {
-  const store = await createSqliteStore({ directory: dataOf(house) });
+/**
+ * Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still run. A tenth of all are of one job, which has never failed, and
+ * half of the hosts have not seen a failure. The host `quiet` has had a single run, long ago. Gives back some of those whose history is kept: one in ten, since
+ * facts are what leaves first.
+ */
+async function seed(house: House, jobs: number, executions: number, from: number, until: number): Promise<string[]> {
   const job = scheduledJobs({});
   const nameOf = (place: number) => `job${String(place % jobs).padStart(5, '0')}`;
-  await fill(store, jobs, place => job({ name: nameOf(place), cron: '0 0 3 1 1 ?', at: from }));
   const hosts = [...Array.from({ length: HOSTS }, (_, place) => `host${place}`), 'quiet'];
-  await fill(store, hosts.length, place => aHost(hosts[place] ?? '', from));
   const ends = {
     running: executionsOf({}, null),
     lost: executionsOf({}, 'lost'),
@@ -114,11 +125,24 @@ async function seed(house: House, jobs: number, executions: number, from: number
     return place % 50 === 3 ? 'failed' : 'succeeded';
   };
   const stepMs = (until - from) / executions;
-  await fill(store, executions, place => {
-    const host = place === 5 ? 'quiet' : `host${(place * 31) % HOSTS}`;
-    return ends[endOf(place)]({ job: nameOf(place * 7_919), at: Math.round(from + place * stepMs), host });
+  const told: string[] = [];
+  await fillStore(dataOf(house), fill => {
+    fill(jobs - 1, place => job({ name: nameOf(place), cron: '0 0 3 1 1 ?', at: from }));
+    fill(1, () => job({ name: CROWDED, cron: '0 0 3 1 1 ?', at: from }));
+    fill(hosts.length, place => aHost(hosts[place] ?? '', from));
+    fill(executions, place => {
+      const host = place === 5 ? 'quiet' : `host${(place * 31) % HOSTS}`;
+      const write = ends[endOf(place)]({
+        job: place % 10 === 7 ? CROWDED : nameOf(place * 7_919),
+        at: Math.round(from + place * stepMs),
+        host,
+      });
+      if (place % 10 !== 4) return { ...write, facts: [] };
+      if (place % 1_000 === 4) told.push(write.document.address.slice('execution/'.length));
+      return write;
+    });
   });
-  await store.close();
+  return told;
 }
 
 const aHost = (name: string, at: number) =>

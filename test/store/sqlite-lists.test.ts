@@ -58,8 +58,8 @@ const filters: Record<string, Partial<ListQuery>[]> = {
 };
 
 /** What SQLite would do, without the texts of lists that come as one parameter. */
-const planOf = (db: DatabaseSync, query: ListQuery): string[] =>
-  questionsOf(query).flatMap(({ sql, values }) =>
+const planOf = (db: DatabaseSync, query: ListQuery, isCrowded = false): string[] =>
+  questionsOf(query, isCrowded).flatMap(({ sql, values }) =>
     db
       .prepare(`explain query plan ${sql}`)
       .all(...values)
@@ -74,7 +74,7 @@ describe('the plan of a list', () => {
       const wrong = Object.entries(filters).flatMap(([kind, its]) =>
         choicesOf(its).flatMap(chosen => {
           const query: ListQuery = { kind, limit: 50, order: kind === 'execution' ? 'newest' : 'name', ...chosen };
-          return planOf(db, query)
+          return [...planOf(db, query), ...planOf(db, query, true)]
             .filter(detail => /^SCAN|TEMP B-TREE/.test(detail) || !detail.includes('SEARCH'))
             .map(detail => [query, detail]);
         }),
@@ -87,7 +87,11 @@ describe('the plan of a list', () => {
     [{ kind: 'execution', parent: 'j', outcome: ['succeeded'] }, 'executions_parent (parent=?'],
     [{ kind: 'execution', parent: 'j', from: 1, to: 5 }, 'executions_parent (parent=? AND at>? AND at<?'],
     [{ kind: 'execution', parent: 'j', status: ['running'] }, 'executions_status (status=?'],
-    [{ kind: 'execution', outcome: ['failed'], host: 'h' }, 'executions_outcome (outcome=?'],
+    [{ kind: 'execution', outcome: ['failed'] }, 'executions_outcome (outcome=?'],
+    [{ kind: 'execution', outcome: ['failed'], host: 'h', to: 9 }, 'SEARCH mishaps USING PRIMARY KEY (host=? AND ended=? AND since<?'],
+    [{ kind: 'execution', outcome: ['failed'], host: 'h', parent: 'j' }, 'SEARCH mishaps USING PRIMARY KEY (host=? AND ended=?'],
+    [{ kind: 'execution', outcome: ['failed'], parent: 'j', from: 1 }, 'executions_mishap (parent=? AND outcome=? AND at>?'],
+    [{ kind: 'execution', outcome: ['succeeded'], host: 'h' }, 'SEARCH placements USING PRIMARY KEY (host=?'],
     [{ kind: 'execution', host: 'h', from: 1 }, 'SEARCH placements USING PRIMARY KEY (host=? AND since>?'],
     [{ kind: 'execution', host: 'h', cursor: after('execution', 'newest') }, 'PRIMARY KEY (host=? AND (since,actor)<(?,?)'],
     [{ kind: 'job', order: 'name', status: ['quarantined'] }, 'jobs_status (status=? AND _id>? AND _id<?'],
@@ -127,14 +131,63 @@ describe('placements', () => {
   });
 });
 
+describe('mishaps', () => {
+  const stored = () =>
+    onFile(db =>
+      db
+        .prepare('select host, ended, actor, job from mishaps order by 1, 2, 3')
+        .all()
+        .map(row => Object.values(row).join(' ')),
+    );
+
+  test('are the ends on a host that were no success, and leave with them', async () => {
+    const store = await createSqliteStore({ directory });
+    const written = (name: string, rev: number, outcome: string | null) =>
+      store.commit([aWrite({ address: `execution/${name}`, rev, index: { parent: 'j', hosts: ['h1', 'h2'], outcome } })]);
+    await written('good', 1, null);
+    await written('good', 2, 'succeeded');
+    await written('bad', 1, null);
+    await written('at-once', 1, 'cancelled');
+    expect(stored()).toEqual(['h1 cancelled execution/at-once j', 'h2 cancelled execution/at-once j']);
+    await written('bad', 2, 'failed');
+    expect(stored()).toContain('h2 failed execution/bad j');
+    await written('bad', 3, 'lost');
+    expect(stored().filter(row => row.includes('bad'))).toEqual(['h1 lost execution/bad j', 'h2 lost execution/bad j']);
+    await store.close();
+    onFile(db => db.exec(`delete from actors where _id <> 'execution/good'`));
+    expect(stored()).toEqual([]);
+  });
+});
+
+describe('executions of one job on one host', () => {
+  test('are the same, by whichever of the two the list is led', async () => {
+    const store = await createSqliteStore({ directory });
+    // More of one job than are walked in passing, every hundredth of them on another host.
+    const writes = Array.from({ length: 1_200 }, (_, place) =>
+      aWrite({ address: `execution/${place}`, index: { parent: 'crowded', at: place, hosts: [place % 100 === 0 ? 'rare' : 'usual'] } }),
+    );
+    await store.commit([...writes, aWrite({ address: 'execution/other', index: { parent: 'quiet', at: 5, hosts: ['rare'] } })]);
+    const names = async (parent: string, host: string, cursor?: string): Promise<string[]> => {
+      const page = await store.list({ kind: 'execution', parent, host, limit: 5, ...(cursor === undefined ? {} : { cursor }) });
+      const here = page.items.map(({ address }) => address.slice('execution/'.length));
+      return page.next === null ? here : [...here, ...(await names(parent, host, page.next))];
+    };
+    expect(await names('crowded', 'rare')).toEqual(Array.from({ length: 12 }, (_, place) => String(1_100 - place * 100)));
+    expect(await names('quiet', 'rare')).toEqual(['other']);
+    await store.close();
+  });
+});
+
 describe('a database of version 1', () => {
   test('is brought up to date with everything that lists ask for', async () => {
     onFile(db => db.exec(readFileSync(join(import.meta.dir, 'fixtures/schema-1.sql'), 'utf8')));
+    onFile(db => db.exec(`update actors set status = 'done', outcome = 'failed' where _id = 'execution/two'`));
     const store = await createSqliteStore({ directory });
     const names = async (query: Partial<ListQuery> & { kind: string }) =>
       (await store.list({ limit: 9, ...query })).items.map(item => item.address.slice(query.kind.length + 1));
     expect(await names({ kind: 'execution', host: 'h2' })).toEqual(['two', 'one']);
     expect(await names({ kind: 'execution', host: 'h1', outcome: ['succeeded'] })).toEqual(['one']);
+    expect(await names({ kind: 'execution', host: 'h2', outcome: ['failed'] })).toEqual(['two']);
     expect(await names({ kind: 'job', order: 'name', pool: 'fast' })).toEqual(['nightly']);
     expect(await names({ kind: 'job', order: 'name', status: ['quarantined'] })).toEqual(['broken']);
     expect(await names({ kind: 'job', order: 'name' })).toEqual(['broken', 'nightly']);

@@ -26,10 +26,16 @@ export function listReads({ reader, read }: Reading): Pick<ActorStore, 'list'> {
     return known;
   };
 
+  /** Has the parent more than can be walked in passing? Only asked where it decides who leads. */
+  const isCrowded = ({ kind, parent, host }: ListQuery): boolean => {
+    if (kind !== 'execution' || parent === undefined || host === undefined) return false;
+    return rows<{ count: number }>(prepared(COUNT_CHILDREN), parent, CROWDED)[0]?.count === CROWDED;
+  };
+
   return {
     async list(query) {
       const order = query.order ?? 'newest';
-      const pages = read(() => questionsOf(query).map(({ sql, values }) => rows<StoredActor>(prepared(sql), ...values)));
+      const pages = read(() => questionsOf(query, isCrowded(query)).map(({ sql, values }) => rows<StoredActor>(prepared(sql), ...values)));
       const found = pages.length === 1 ? pages.flat() : pages.flat().sort(inOrder(order));
       const shown = found.slice(0, query.limit);
       const last = shown.at(-1);
@@ -45,6 +51,19 @@ function inOrder(order: ListOrder) {
 
 type Lead = 'parent' | 'pool' | 'status' | 'outcome' | 'host';
 
+/** Children of one parent, of which each is looked up where there are no more of them. */
+const CROWDED = 1_000;
+const COUNT_CHILDREN = `select count(*) as count from
+  (select 1 from actors indexed by executions_parent where kind = 'execution' and parent = ? limit ?)`;
+
+interface Way {
+  filter: Lead;
+  /** The index, or the table beside the actors, that has the page in order. */
+  by: string;
+}
+
+const PLACES: ReadonlySet<string> = new Set(['placements', 'mishaps']);
+
 /** What leads where, and by which index: executions are listed newest first, jobs by name. */
 const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, string>> }> = {
   execution: {
@@ -55,10 +74,28 @@ const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, strin
 };
 
 /** The filter that leaves the fewest rows, as far as that can be known without counting: most executions are done, and have succeeded. */
-function leadOf({ kind, status, outcome, parent, pool, host }: ListQuery): Lead | undefined {
-  if (kind === 'execution' && status && !status.includes('done')) return 'status';
-  if (parent !== undefined) return 'parent';
-  if (outcome && !outcome.includes('succeeded')) return 'outcome';
+function wayOf(query: ListQuery, order: ListOrder, isCrowded: boolean): Way | undefined {
+  const indexes = INDEXES[query.kind];
+  const filter = leadOf(query, isCrowded);
+  const by = filter && indexes?.order === order ? indexes.by[filter] : undefined;
+  if (filter === undefined || by === undefined) return undefined;
+  if (query.kind === 'execution' && filter === 'outcome' && wentWrong(query)) {
+    if (query.host !== undefined) return { filter, by: 'mishaps' };
+    if (query.parent !== undefined) return { filter, by: 'executions_mishap' };
+  }
+  return { filter, by };
+}
+
+const wentWrong = ({ outcome }: ListQuery): boolean => outcome !== undefined && !outcome.includes('succeeded');
+
+function leadOf(query: ListQuery, isCrowded: boolean): Lead | undefined {
+  const { status, outcome, parent, pool, host } = query;
+  const isExecution = query.kind === 'execution';
+  if (isExecution && status && !status.includes('done')) return 'status';
+  // What went wrong with a job or on a host has an index of its own.
+  if (isExecution && wentWrong(query)) return 'outcome';
+  if (parent !== undefined && !isCrowded) return 'parent';
+  if (wentWrong(query)) return 'outcome';
   if (host !== undefined) return 'host';
   if (pool !== undefined) return 'pool';
   if (outcome) return 'outcome';
@@ -67,27 +104,18 @@ function leadOf({ kind, status, outcome, parent, pool, host }: ListQuery): Lead 
 
 /**
  * The statements that answer a query together, each with its rows in order and one more than asked for, which tells whether there is a next
- * page. Of a lead with several values each gets its own: one for all would have to sort everything first.
+ * page. Of a lead with several values each gets its own: one for all would have to sort everything first. `isCrowded`: the parent has very many.
  */
-export function questionsOf(query: ListQuery): Question[] {
+export function questionsOf(query: ListQuery, isCrowded = false): Question[] {
   const order = query.order ?? 'newest';
   const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
-  const indexes = INDEXES[query.kind];
-  const wanted = leadOf(query);
-  const index = wanted && indexes?.order === order ? indexes.by[wanted] : undefined;
-  if (wanted === undefined || index === undefined) return [question(query, order, behind)];
-  const values = query[wanted];
-  return [...new Set(typeof values === 'string' ? [values] : values)].map(value =>
-    question(query, order, behind, { filter: wanted, index, value }),
-  );
+  const way = wayOf(query, order, isCrowded);
+  if (!way) return [question(query, order, behind)];
+  const values = query[way.filter];
+  return [...new Set(typeof values === 'string' ? [values] : values)].map(value => question(query, order, behind, { ...way, value }));
 }
 
-function question(
-  query: ListQuery,
-  order: ListOrder,
-  behind: ListPlace | undefined,
-  lead?: { filter: Lead; index: string; value: string },
-): Question {
+function question(query: ListQuery, order: ListOrder, behind: ListPlace | undefined, way?: Way & { value: string }): Question {
   const conditions: string[] = [];
   const values: Value[] = [];
   const where = (condition: string, ...bound: Value[]) => {
@@ -96,22 +124,25 @@ function question(
   };
   // The kinds that have a lead are ours and known; a bound one would hide from SQLite that a partial index may be used.
   // By name without a lead the primary key gives the order (addresses begin with their kind), and the plus sign keeps other indexes away.
-  if (lead) where(`kind = '${query.kind}'`);
+  if (way) where(`kind = '${query.kind}'`);
   else where(order === 'name' ? '+kind = ?' : 'kind = ?', query.kind);
   where(`life <> 'tombstone'`);
-  const byHost = lead?.filter === 'host';
-  const [at, id] = byHost ? ['since', 'actor'] : ['at', '_id'];
+  const table = way && PLACES.has(way.by) ? way.by : undefined;
+  const [at, id, parent, outcome] = table ? ['since', 'actor', 'job', table === 'mishaps' ? 'ended' : 'outcome'] : PLAIN_COLUMNS;
+  const columns = { parent, pool: 'pool', status: 'status', outcome, host: 'host' };
 
-  if (lead) where(`${lead.filter} = ?`, lead.value);
-  const others = (['parent', 'pool', 'status', 'outcome'] as const).filter(filter => filter !== lead?.filter);
+  if (way) where(`${columns[way.filter]} = ?`, way.value);
+  if (way?.by === 'executions_mishap') where(`outcome <> 'succeeded'`);
+  const others = (['parent', 'pool', 'status', 'outcome'] as const).filter(filter => filter !== way?.filter);
   for (const filter of others) {
     const asked = query[filter];
-    if (typeof asked === 'string') where(`${filter} = ?`, asked);
+    if (typeof asked === 'string') where(`${columns[filter]} = ?`, asked);
     // One parameter however many there are, so that the statement stays the same.
-    else if (asked) where(`${filter} in (select value from json_each(?))`, JSON.stringify(asked));
+    else if (asked) where(`${columns[filter]} in (select value from json_each(?))`, JSON.stringify(asked));
   }
-  if (query.host !== undefined && !byHost) {
-    where('exists (select 1 from placements where host = ? and since = at and actor = _id)', query.host);
+  if (query.host !== undefined && way?.filter !== 'host') {
+    if (table) where('host = ?', query.host);
+    else where('exists (select 1 from placements where host = ? and since = at and actor = _id)', query.host);
   }
   if (query.from !== undefined) where(`${at} >= ?`, query.from);
   // Of two bounds on one side the index would take the first, which may be the wider one.
@@ -124,7 +155,7 @@ function question(
     where(`${id} < ?`, `${start}${LAST}`);
   }
 
-  const from = byHost ? 'placements cross join actors on _id = actor' : `actors${indexedBy(order, lead?.index)}`;
+  const from = table ? `${table} cross join actors on _id = actor` : `actors${indexedBy(order, way?.by)}`;
   const orderBy = order === 'name' ? '_id' : `${at} desc, ${id} desc`;
   return {
     sql: `select ${ACTOR_COLUMNS} from ${from} where ${conditions.join(' and ')} order by ${orderBy} limit ?`,
@@ -132,10 +163,12 @@ function question(
   };
 }
 
+const PLAIN_COLUMNS = ['at', '_id', 'parent', 'outcome'];
+
 /** Behind everything that may stand in a name. */
 const LAST = '\u{10ffff}';
 
-const indexedBy = (order: ListOrder, lead: string | undefined): string => {
-  const index = lead ?? (order === 'newest' ? 'actors_newest' : undefined);
+const indexedBy = (order: ListOrder, by: string | undefined): string => {
+  const index = by ?? (order === 'newest' ? 'actors_newest' : undefined);
   return index === undefined ? '' : ` indexed by ${index}`;
 };

@@ -1,15 +1,38 @@
 /**
- * Which execution was placed on which host: SQLite has no index over the items of a list, so they lie in a table of their own beside `hosts`.
- * Triggers keep it, whoever writes or removes an actor; a turn that places nothing does not touch it.
+ * What lists of executions ask for beyond the columns of an actor: SQLite has no index over the items of a list, and some questions that match little need two
+ * filters in one index. Triggers keep the tables, whoever writes or removes an actor; a turn that places nothing and an end that is a success do not touch them.
+ *
+ *   placements   which execution was placed on which host
+ *   mishaps      the same of those that ended in anything but success: how a host has fared, where most has gone well
+ *
+ * `since` is when the execution was created: hosts are asked for their newest. With its job in it, whoever asks for both walks these short rows alone.
  */
 
-const placed = 'insert or ignore into placements select value, new.at, new._id from json_each(new.hosts)';
-const gone = 'delete from placements where host in (select value from json_each(old.hosts)) and since = old.at and actor = old._id';
+const WENT_WRONG = `<> 'succeeded'`;
 
-/** Each may run again. `since` is when the execution was created: hosts are asked for their newest. */
+const placed = 'insert or ignore into placements select value, new.at, new._id, new.parent from json_each(new.hosts)';
+const left = 'delete from placements where host in (select value from json_each(old.hosts)) and since = old.at and actor = old._id';
+const failed = `insert or ignore into mishaps select value, new.outcome, new.at, new._id, new.parent from json_each(new.hosts) where new.outcome ${WENT_WRONG}`;
+const mended =
+  'delete from mishaps where host in (select value from json_each(old.hosts)) and ended = old.outcome and since = old.at and actor = old._id';
+
+/** Each may run again. */
 export const PLACEMENTS = [
-  'create table if not exists placements (host text not null, since integer not null, actor text not null, primary key (host, since, actor)) without rowid',
+  'create table if not exists placements (host text not null, since integer not null, actor text not null, job text, primary key (host, since, actor)) without rowid',
   `create trigger if not exists placements_born after insert on actors when new.hosts <> '[]' begin ${placed}; end`,
-  `create trigger if not exists placements_moved after update of hosts, at on actors when old.hosts <> new.hosts or old.at <> new.at begin ${gone}; ${placed}; end`,
-  `create trigger if not exists placements_gone after delete on actors when old.hosts <> '[]' begin ${gone}; end`,
+  `create trigger if not exists placements_moved after update of hosts, at on actors when old.hosts <> new.hosts or old.at <> new.at begin ${left}; ${placed}; end`,
+  `create trigger if not exists placements_gone after delete on actors when old.hosts <> '[]' begin ${left}; end`,
+  'create table if not exists mishaps (host text not null, ended text not null, since integer not null, actor text not null, job text, primary key (host, ended, since, actor)) without rowid',
+  `create trigger if not exists mishaps_born after insert on actors when new.hosts <> '[]' and new.outcome ${WENT_WRONG} begin ${failed}; end`,
+  `create trigger if not exists mishaps_moved after update of outcome, hosts, at on actors when old.outcome ${WENT_WRONG} or new.outcome ${WENT_WRONG} begin ${mended}; ${failed}; end`,
+  `create trigger if not exists mishaps_gone after delete on actors when old.outcome ${WENT_WRONG} and old.hosts <> '[]' begin ${mended}; end`,
+  // The same for jobs. The condition stands word for word in the questions: SQLite uses a partial index only when it can see that it may.
+  `create index if not exists executions_mishap on actors (parent, outcome, at, _id) where kind = 'execution' and outcome ${WENT_WRONG}`,
+];
+
+/** Puts in what the triggers would have, for rows that were there before them. */
+export const PLACED_BEFORE = [
+  `insert or ignore into placements select value, at, actors._id, actors.parent from actors, json_each(hosts) where hosts <> '[]' and json_valid(hosts) order by 1, 2, 3`,
+  `insert or ignore into mishaps select value, outcome, at, actors._id, actors.parent from actors, json_each(hosts)
+     where outcome ${WENT_WRONG} and hosts <> '[]' and json_valid(hosts) order by 1, 2, 3, 4`,
 ];

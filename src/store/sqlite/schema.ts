@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { primaryCode } from './errors.ts';
 
 /** +1 with every change of the entities. */
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 
 /**
  * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk: halves of SQLite's usual 4,096
@@ -16,7 +16,7 @@ const SCHEMA_VERSION = 3;
 const PAGE_BYTES = 2_048;
 
 /** Tables of ours: what else lies in a file makes it somebody else's. */
-const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements'];
+const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'mishaps'];
 
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
