@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { migrate } from '../../src/store/sqlite/migrate.ts';
 import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
@@ -158,6 +159,23 @@ describe('the sqlite store', () => {
   test('refuses the database of another program', async () => {
     tamper('create table songs (title text)');
     await expect(createSqliteStore({ directory })).rejects.toThrow('has a table "songs"');
+  });
+
+  test('begins with the schema that the ORM would have made', async () => {
+    const schema = () => {
+      const db = new DatabaseSync(file(), { readOnly: true });
+      const made = db.prepare(`select name, sql from sqlite_master where name <> 'sqlite_sequence' order by name`).all();
+      const meta = db.prepare('select * from meta order by _id').all();
+      const settings = ['page_size', 'journal_mode', 'encoding'].map(setting => db.prepare(`pragma ${setting}`).get());
+      db.close();
+      return { made, meta, settings };
+    };
+    await (await createSqliteStore({ directory })).close();
+    const fresh = schema();
+    const [{ page_size: pageBytes }, version] = [fresh.settings[0] as { page_size: number }, fresh.meta[1]?.value as number];
+    rmSync(file());
+    await migrate(file(), { pageBytes, from: 0, to: version });
+    expect(fresh).toEqual(schema());
   });
 
   test('finishes a first start that was cut short', async () => {

@@ -5,6 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { primaryCode } from './errors.ts';
+import { createSchema } from './fresh.ts';
 
 /** +1 with every change of the entities. */
 const SCHEMA_VERSION = 4;
@@ -21,9 +22,10 @@ const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'part
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
-/** Brings `file` to this version. The ORM is loaded only where there is something to change: it is the larger part of a start. */
+/** Brings `file` to this version. The ORM is loaded only where there is something to change: it would be the larger part of a start. */
 export async function prepareSchema(file: string): Promise<void> {
   const version = storedVersion(file);
+  if (version === undefined) return createSchema(file, { pageBytes: PAGE_BYTES, version: SCHEMA_VERSION });
   if (version > SCHEMA_VERSION) {
     throw new Error(
       `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
@@ -35,9 +37,9 @@ export async function prepareSchema(file: string): Promise<void> {
   }
 }
 
-/** 0 when there is nothing yet. */
-function storedVersion(file: string): number {
-  if (!existsSync(file) || statSync(file).size === 0) return 0;
+/** Undefined when there is nothing yet, 0 when a first start of an earlier version was cut short. */
+function storedVersion(file: string): number | undefined {
+  if (!existsSync(file) || statSync(file).size === 0) return undefined;
   try {
     const db = new DatabaseSync(file, { readOnly: true });
     try {
@@ -51,7 +53,7 @@ function storedVersion(file: string): number {
   }
 }
 
-function readVersion(db: DatabaseSync, file: string): number {
+function readVersion(db: DatabaseSync, file: string): number | undefined {
   const tables = db
     .prepare(`select name from sqlite_master where type = 'table' and name not like 'sqlite^_%' escape '^'`)
     .all()
@@ -59,6 +61,7 @@ function readVersion(db: DatabaseSync, file: string): number {
   const known = new Set(TABLES);
   const row = tables.includes('meta') ? db.prepare(`select value from meta where _id = 'schemaVersion'`).get() : undefined;
   if (row) return Number(row.value);
+  if (tables.length === 0) return undefined;
   // Tables of ours without a version: the first start was cut short. Tables of others: not our file.
   const stranger = tables.find(table => !known.has(table));
   if (stranger !== undefined) throw new Error(`"${file}" is no database of Troupe: it has a table "${stranger}" and no schema version`);
