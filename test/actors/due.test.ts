@@ -30,6 +30,20 @@ describe('the due times since the watermark', () => {
     expect(brief(settle(config, AT, AT + 7_001))).toEqual([[5, 5, 1, 'missedDown']]);
   });
 
+  test('are judged by overlap within the grace and by misfire beyond it: thirty at once are refused for the limit, or made good up to one', () => {
+    const late = { schedules: [everySecond], overlap: 'allow', overlapLimit: 10, misfire: { policy: 'all', limit: 10 } } as const;
+    const verdicts = (misfireGraceMs: number) =>
+      brief(settle(aJob({ ...late, schedules: [everySecond], misfireGraceMs }), AT, AT + 30 * SECOND)).map(([from, , count, verdict]) => [
+        from,
+        count,
+        verdict,
+      ]);
+    const each = (first: number, count: number, verdict: string) =>
+      Array.from({ length: count }, (_, place) => [first + place, 1, verdict]);
+    expect(verdicts(60_000)).toEqual([...each(1, 10, 'ran'), ...each(11, 20, 'refused')]);
+    expect(verdicts(0)).toEqual([[1, 19, 'coalesced'], ...each(20, 10, 'ran'), [30, 1, 'refused']]);
+  });
+
   test('are on time for an hour at most, whatever a grace of earlier days says', () => {
     const config = aJob({ schedules: [everyFive], misfireGraceMs: 400 * 86_400_000 });
     const account = settle(config, AT, AT + 30 * 86_400_000);
