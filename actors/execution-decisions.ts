@@ -2,7 +2,7 @@
 import type { Decision } from './decide.ts';
 import type { ExecutionContext, ExecutionEvent, ExecutionFact, ExecutionInput } from './execution.ts';
 import { runSpec } from './run-spec.ts';
-import { ended, type Ending, freshShard, isLive, moved, outcomeOf, type Shard } from './shard.ts';
+import { ended, type Ending, fitting, freshShard, isLive, moved, outcomeOf, type Shard } from './shard.ts';
 import { type Effect, type RunName, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
@@ -151,7 +151,8 @@ function close(
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
-  for (const { shard, ending, parked = false } of endings) {
+  for (const { shard, ending: told, parked = false } of endings) {
+    const ending = { ...told, reason: fitting(told.reason, shards.length) };
     const gaveBack = shard.leaving !== null && ending.outcome === 'cancelled' && ending.startedAt === null && !context.cancelled;
     const next = gaveBack
       ? moved(shard, ending)

@@ -53,6 +53,22 @@ export interface Shard {
 /** Earlier attempts remembered per shard. */
 export const PAST_MAX = 10;
 
+/** Longest reason of one attempt, and what all reasons of an execution may take together, characters of JSON: it is one document, whatever its shards have to say. */
+const REASON_MAX = 2_000;
+const REASONS_MAX = 2 * 1024 * 1024;
+
+/** The reason, cut where an execution of so many shards could not remember one as long for each of its attempts. */
+export function fitting(reason: string | null, shards: number): string | null {
+  const max = Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1))));
+  const size = (text: string) => JSON.stringify(text).length - 2;
+  if (reason === null || size(reason) <= max) return reason;
+  let kept = reason.slice(0, max - 1);
+  // What JSON writes longer than it is.
+  while (size(kept) > max - 1) kept = kept.slice(0, Math.floor(kept.length * 0.9));
+  // Half of a pair would be no text.
+  return `${kept.replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
 export const freshShard = (item: number, parameter: string): Shard => ({
   item,
   parameter,

@@ -62,6 +62,18 @@ export const command = () => {
   );
 };
 
+/** Bytes of an app's command as JSON: each of a thousand shards is started with a copy of it, and what starts them is written as one. */
+export const APP_COMMAND_MAX = 4_096;
+const isShort = (value: string | string[]): boolean => Buffer.byteLength(JSON.stringify(value)) <= APP_COMMAND_MAX;
+const shortRule = `a command of at most ${APP_COMMAND_MAX} bytes; what is longer belongs into the archive`;
+/** `command`, and short enough for an app. */
+export const appCommand = () => command().refine(isShort, shortRule);
+/** The same of the dialect: one text. */
+export const appScript = () =>
+  text(undefined, 1)
+    .refine(value => value.trim() !== '', 'a command that is not empty')
+    .refine(isShort, shortRule);
+
 const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
 const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 

@@ -38,7 +38,7 @@ describe('the due times since the watermark', () => {
         count,
         verdict,
       ]);
-    const each = (first: number, count: number, verdict: string) =>
+    const each = (first: number, count: number, verdict: 'ran' | 'refused') =>
       Array.from({ length: count }, (_, place) => [first + place, 1, verdict]);
     expect(verdicts(60_000)).toEqual([...each(1, 10, 'ran'), ...each(11, 20, 'refused')]);
     expect(verdicts(0)).toEqual([[1, 19, 'coalesced'], ...each(20, 10, 'ran'), [30, 1, 'refused']]);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { ExecutionEvent } from '../../actors/execution.ts';
 import { ASK_AGAIN_MS } from '../../actors/execution-decisions.ts';
-import { outcomeOf, PAST_MAX, type Shard, type ShardOutcome } from '../../actors/shard.ts';
+import { fitting, outcomeOf, PAST_MAX, type Shard, type ShardOutcome } from '../../actors/shard.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
 import { aBirth, anApp, anEnd, aPlacement } from '../support/builders.ts';
 
@@ -24,6 +25,34 @@ const lost = (attempt = 1, host = 'h1'): ExecutionEvent => ({
 const retry = (attempts: number) => ({ attempts, backoffMs: 1_000, maxBackoffMs: 8_000 });
 const words = (outcome: { effects: Parameters<typeof inWords>[0][] }) => outcome.effects.map(inWords);
 const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as Shard;
+
+describe('an execution of a thousand shards', () => {
+  test('has room for the longest reason of each of their attempts, whatever it is made of', () => {
+    const total = 1_000;
+    const execution = anExecution({ shards: { total, parameters: {} }, failover: true, failoverLimit: 100 });
+    const items = Array.from({ length: total }, (_, item) => item);
+    const name = 'h'.repeat(100);
+    for (let attempt = 1; attempt <= PAST_MAX + 2; attempt++) {
+      execution.tell({
+        type: 'execution.placed',
+        placements: items.map(item => ({ ...aPlacement(item, 'h1', attempt), hostName: name })),
+        reason: null,
+      });
+      const runs = items.map(item => ({ execution: 'nightly@x', item, attempt }));
+      execution.tell({ type: 'shard.lost', host: 'h1', runs, reason: `why ${'\u0001'.repeat(1_000)}${'x'.repeat(1_000)}` });
+    }
+    expect(JSON.stringify(execution.context).length).toBeLessThan(LIMITS.stateBytes * 0.75);
+    expect(shardOf(execution).past.at(-1)?.reason).toMatch(/^why /);
+  });
+
+  test('keeps reasons whole where there is room, and cuts no letter in two', () => {
+    expect(fitting('x'.repeat(2_000), 90)).toBe('x'.repeat(2_000));
+    expect(fitting('x'.repeat(2_001), 1)).toBe(`${'x'.repeat(1_999)}…`);
+    expect(fitting('x'.repeat(2_000), 1_000)).toHaveLength(190);
+    expect(fitting('😀'.repeat(1_001), 1)?.isWellFormed()).toBe(true);
+    expect(fitting(null, 1_000)).toBeNull();
+  });
+});
 
 describe('a shard', () => {
   test('goes from waiting over starting and running to done', () => {

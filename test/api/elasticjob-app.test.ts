@@ -45,6 +45,7 @@ describe('an app through ElasticJob-Cloud', () => {
     ['bootstrapScript', undefined, 'bootstrapScript is missing'],
     ['bootstrapScript', '  ', 'not empty'],
     ['bootstrapScript', 'a\0b', 'NUL'],
+    ['bootstrapScript', 'a'.repeat(4_096), 'at most 4096 bytes'],
     ['cpuCount', 0, 'cpuCount is 0, but must be a number from 0.001'],
     ['cpuCount', '0.1', 'cpuCount is "0.1"'],
     ['memoryMB', 0.5, 'memoryMB is 0.5, but must be a number from 1'],

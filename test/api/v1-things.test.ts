@@ -45,6 +45,7 @@ describe('an app in /v1', () => {
     [{ url: 'x' }, 'url'],
     [{ url: undefined }, 'url'],
     [{ command: 5 }, 'command'],
+    [{ command: ['a'.repeat(4_096)] }, 'command'],
     [{ sha256: 'x' }, 'sha256'],
     [{ resources: { cpu: 1 } }, 'resources.cpu'],
     [{ name: 'a b' }, 'name'],

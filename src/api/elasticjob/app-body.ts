@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
-import { cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
+import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
 
@@ -23,7 +23,7 @@ export const PublishBody = z.object(
   {
     appName: appName(),
     appURL: appURL(),
-    bootstrapScript: text(undefined, 1).refine(value => value.trim() !== '', 'a command that is not empty'),
+    bootstrapScript: appScript(),
     cpuCount: cpus().nullish(),
     memoryMB: memoryMB().nullish(),
     appCacheEnable: flag().nullish(),

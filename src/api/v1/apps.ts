@@ -6,7 +6,7 @@ import { checkAppUrl } from '../app-url.ts';
 import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { createdBy } from '../created.ts';
-import { choices, command, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
+import { appCommand, choices, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
 import { given, one } from '../lookup.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
@@ -29,7 +29,7 @@ const AppFields = z.strictObject(
       .transform(hex => hex.toLowerCase())
       .nullable()
       .default(null),
-    command: command(),
+    command: appCommand(),
     resources: resources(),
     cache: flag().default(true),
     traceEvery: whole(0, 2 ** 31 - 1).default(0),
