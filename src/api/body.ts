@@ -96,7 +96,10 @@ function refuseKeys(value: unknown, path: string): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
     const field = path === '' ? key : `${path}.${key}`;
-    if (FORBIDDEN.has(key)) throw new Problem('invalid', `${field} is a key that is never taken.`, { field });
+    if (FORBIDDEN.has(key))
+      throw new Problem('invalid', `${field} must be called something else: ${[...FORBIDDEN].join(', ')} are names that are never taken.`, {
+        field,
+      });
     refuseKeys(inner, field);
   }
 }

@@ -67,6 +67,8 @@ describe('a job in /v1', () => {
     [{ retry: { backoffMs: 10, maxBackoffMs: 9 } }, 'retry.maxBackoffMs', 'at least'],
     [{ shards: { total: 1001 } }, 'shards.total', 'from 1 to 1000'],
     [{ shards: { total: 2, parameters: { '2': 'x' } } }, 'shards.parameters', 'from 0 to 1'],
+    [{ shards: { total: 2, parameters: { '00': 'x' } } }, 'shards.parameters', 'has a shard "00"'],
+    [{ shards: { total: 2, parameters: { '1.0': 'x' } } }, 'shards.parameters', 'has a shard "1.0"'],
     [{ resources: { cpus: '1' } }, 'resources.cpus', 'resources.cpus is "1"'],
     [{ resources: { memoryMB: 0 } }, 'resources.memoryMB', 'from 1'],
     [{ env: { 'A B': 'x' } }, 'env', 'by names'],
@@ -90,6 +92,18 @@ describe('a job in /v1', () => {
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
     expect(body.error.message).toContain(sentence);
     expect((await door.get('/v1/jobs')).body).toEqual({ items: [], next: null });
+  });
+
+  test('with a number that is larger than any is refused in the words of what came', async () => {
+    const door = await aDoor();
+    for (const [written, read] of [
+      ['1e999', 'Infinity'],
+      ['-1e999', '-Infinity'],
+    ]) {
+      const { status, body } = await door.post('/v1/jobs', `{"name":"nightly","command":"a","timeoutMs":${written}}`);
+      expect([status, body.error.message]).toEqual([400, `timeoutMs is ${read}, but must be a whole number from 0 to 31622400000.`]);
+    }
+    expect((await door.get('/v1/jobs')).body.items).toEqual([]);
   });
 
   test('that is too large as a whole is refused', async () => {

@@ -4,6 +4,7 @@ import type { JobConfig } from '../../../actors/config.ts';
 import { MISFIRE_GRACE_MAX_MS } from '../../../actors/due.ts';
 import { statusOf } from '../../../actors/job.ts';
 import type { Schedule } from '../../../actors/schedule.ts';
+import { came } from '../../../actors/schedule/error.ts';
 import type { View } from '../../runtime/document.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
 import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
@@ -12,6 +13,8 @@ import { taking } from './patch.ts';
 /** Schedules of one job. */
 const SCHEDULES_MAX = 100;
 const ENV_MAX = 500;
+/** A shard as a key: "00" would be a shard that nobody asks for. */
+const SHARD = /^(0|[1-9]\d{0,3})$/;
 
 export const Cron = z.strictObject({ type: z.literal('cron'), cron: text(1_000, 1), timeZone: text(100).optional() });
 /** Types only; what they mean together the schedule itself judges. */
@@ -111,8 +114,11 @@ const JobFields = z
   .superRefine((job, context) => {
     const say = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (job.command === null && job.app === null) say(['command'], 'a command, unless app names an app that brings one');
-    const beyond = Object.keys(job.shards.parameters).find(item => !/^\d{1,4}$/.test(item) || Number(item) >= job.shards.total);
-    if (beyond !== undefined) say(['shards', 'parameters'], `an object whose keys are shards from 0 to ${job.shards.total - 1}`);
+    const beyond = Object.keys(job.shards.parameters).find(item => !SHARD.test(item) || Number(item) >= job.shards.total);
+    if (beyond !== undefined) {
+      const rule = `whole numbers from 0 to ${job.shards.total - 1}, written without leading zeros`;
+      say(['shards', 'parameters'], `shards.parameters has a shard ${came(beyond)}, but its shards must be ${rule}.`);
+    }
     if (job.retry.maxBackoffMs < job.retry.backoffMs) say(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
     if (job.shell && Array.isArray(job.command)) say(['shell'], 'false for a command that is a list: a shell takes one text');
   });
