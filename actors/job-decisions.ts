@@ -3,7 +3,7 @@ import type { JobConfig, KnownApp } from './config.ts';
 import { claimOf, type Decision } from './decide.ts';
 import { accountFor, compactInstant, executionId, nextAtOf, stretch, type Fire } from './due.ts';
 import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
-import { mayGo, onTrigger } from './policy.ts';
+import { mayGo, onTrigger, type OpenExecution, waitsBehind } from './policy.ts';
 import { type Effect, type OccurrenceEntry, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<JobContext, JobFact>;
@@ -83,6 +83,18 @@ function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effe
   return { context, effects, facts };
 }
 
+const holdOf = (config: JobConfig, held: OpenExecution['held'], before: OpenExecution[]): string | null => {
+  if (held === 'app') return `waits for app ${config.app} to answer`;
+  return held === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
+};
+
+/** What an open execution waits for as its job sees it now, in the words of its hold; null: nothing, it was let go. Undefined: it is not open. */
+export function heldNow({ config, open }: JobContext, execution: string): string | null | undefined {
+  const place = open.findIndex(({ id }) => id === execution);
+  const found = open[place];
+  return found && holdOf(config, found.held, open.slice(0, place));
+}
+
 /** Creates the execution; whether it may go at once or waits, the verdict says. */
 function begin(
   context: JobContext,
@@ -102,12 +114,7 @@ function begin(
       config,
       app: context.app,
       retryOf: fire.retryOf ?? null,
-      hold:
-        held === 'turn'
-          ? `waits until ${context.open[0]?.id ?? 'an earlier execution'} is done`
-          : held === 'app'
-            ? `waits for app ${config.app} to answer`
-            : null,
+      hold: holdOf(config, held, context.open),
     }),
   ];
   if (fire.verdict.do === 'replace') {
@@ -188,13 +195,17 @@ function forgets(before: JobConfig, after?: JobConfig): Effect[] {
   return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.forget', job: before.name })] : [];
 }
 
-export function update(context: JobContext, event: Event<'job.update'>): Decided {
+export const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, nextGo);
+
+/** `letOn`: who waited may go, where more are allowed at once than before. */
+function updated(context: JobContext, event: Event<'job.update'>, letOn: typeof nextGo | null): Decided & { context: JobContext } {
   const before = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
   const after = edited(before.context, event);
-  const next = rearmed(after.context);
+  const gone = letOn && isActive(after.context) ? letOn(after.context) : { context: after.context, effects: [] };
+  const next = rearmed(gone.context);
   return {
     context: next,
-    effects: [...before.effects, ...(after.effects ?? [])],
+    effects: [...before.effects, ...(after.effects ?? []), ...gone.effects],
     facts: [...before.facts, ...(after.facts ?? [])],
     alarms: [dueAlarm(next.nextAt)],
   };
@@ -211,23 +222,22 @@ export function updateDisabled(context: JobContext, event: Event<'job.update'>):
 }
 
 export function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
-  const updated = update(context, event);
-  const after = { ...context, ...updated.context };
+  const { context: after, effects = [], facts = [] } = updated(context, event, null);
   return {
     context: { ...after, nextAt: null },
-    effects: [...(updated.effects ?? []), ...ended(after, false, 'the job was disabled')],
-    facts: [...(updated.facts ?? []), { type: 'job.disabled', job: context.config.name, kill: false }],
+    effects: [...effects, ...ended(after, false, 'the job was disabled')],
+    facts: [...facts, { type: 'job.disabled', job: context.config.name, kill: false }],
     alarms: [dueAlarm(null)],
   };
 }
 
 export function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
-  const updated = updateDisabled(context, event);
-  const next = rearmed({ ...context, ...updated.context });
+  const after = updateDisabled(context, event);
+  const next = rearmed({ ...context, ...after.context });
   return {
-    ...updated,
+    ...after,
     context: next,
-    facts: [...(updated.facts ?? []), { type: 'job.enabled', job: context.config.name }],
+    facts: [...(after.facts ?? []), { type: 'job.enabled', job: context.config.name }],
     alarms: [dueAlarm(next.nextAt)],
   };
 }
@@ -361,17 +371,22 @@ export function missingEnded(context: JobContext, event: Event<'actor.missing'>)
 export function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {
   const closed = executionEnded(context, event);
   if (!closed.context) return closed;
-  const next = { ...context, ...closed.context };
-  const { overlap, overlapLimit } = next.config;
-  const waitsForApp = next.config.app !== null && next.app === null;
-  let open = next.open;
+  const next = nextGo({ ...context, ...closed.context });
+  return { ...closed, context: { ...closed.context, open: next.context.open }, effects: next.effects };
+}
+
+/** Those that waited for their turn and may go now. */
+function nextGo(context: JobContext): { context: JobContext; effects: Effect[] } {
+  const { overlap, overlapLimit } = context.config;
+  const waitsForApp = context.config.app !== null && context.app === null;
+  let { open } = context;
   const effects: Effect[] = [];
-  for (const each of next.open) {
+  for (const each of context.open) {
     if (each.held !== 'turn' || !mayGo(overlap, overlapLimit, open)) continue;
     open = open.map(one => (one.id === each.id ? { ...one, held: waitsForApp ? ('app' as const) : null } : one));
-    if (!waitsForApp) effects.push(letGo(next, each.id));
+    if (!waitsForApp) effects.push(letGo(context, each.id));
   }
-  return { ...closed, context: { ...closed.context, open }, effects };
+  return { context: { ...context, open }, effects };
 }
 
 export function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {

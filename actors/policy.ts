@@ -53,6 +53,21 @@ export function mayGo(overlap: Overlap, limit: number, open: OpenExecution[]): b
   return going === 0 || (overlap === 'allow' && going < limit);
 }
 
+/**
+ * What whoever is held behind these open executions waits for, as the end of "execution x ...": as true when some of them are over as it was before.
+ * `before`: those that its job opened earlier, oldest first.
+ */
+export function waitsBehind(overlap: Overlap, limit: number, before: Pick<OpenExecution, 'id'>[]): string {
+  const [first, ...more] = before.map(({ id }) => id);
+  if (first === undefined) return 'waits for its turn';
+  const over = before.length - limit + 1;
+  if (overlap === 'allow' && over < before.length) {
+    return `waits until ${Math.max(1, over)} of the ${before.length} executions before it ${over > 1 ? 'are' : 'is'} done`;
+  }
+  if (more.length === 0) return `waits until ${first} is done`;
+  return `waits until ${first} and ${more.length === 1 ? more[0] : `${more.length} executions behind it`} are done`;
+}
+
 function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
   const waiting = open.filter(execution => execution.held !== null);
   const last = waiting.at(-1);

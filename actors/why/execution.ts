@@ -1,4 +1,5 @@
 /** Why an execution is where it is: its own state, its shards one group after the other, and whoever they wait for. */
+import { heldNow } from '../job-decisions.ts';
 import type { Shard } from '../shard.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX, type Why } from './reason.ts';
 import { inWords } from './words.ts';
@@ -34,7 +35,10 @@ export function whyExecution(seen: ExecutionSeen): Why {
   }
   if (context.hold !== null) {
     const behind = job?.context.open.find(open => open.held === null)?.id ?? null;
-    const held: Reason = { type: 'held', execution: id, since: iso(context.createdAt), reason: context.hold, behind };
+    // Who stood before it when it was made may be over by now: its job knows.
+    const now = job && heldNow(job.context, id);
+    const reason = now === null ? 'was let go by its job; the news of it is on its way' : (now ?? context.hold);
+    const held: Reason = { type: 'held', execution: id, since: iso(context.createdAt), reason, behind };
     const shut = seen.unreadable.filter(({ who }) => who === `job/${context.job}`);
     return { lead: [held, ...(job ? quarantined(job) : shut)], more: [] };
   }

@@ -65,6 +65,23 @@ describe('a job with a schedule', () => {
     expect(held()).toEqual([null, null, null, 'turn']);
   });
 
+  test('that allows more from now on lets those go that waited, unless it is switched off with it', () => {
+    const waiting = () => {
+      const job = aScheduledJob({ overlap: 'queue', overlapLimit: 3 });
+      for (let count = 0; count < 4; count++) job.pass(10_000);
+      return job;
+    };
+    const more = aJob({ schedules: everyTen, overlap: 'allow', overlapLimit: 3 });
+    const job = waiting();
+    const [, second, third] = job.context.open;
+    const gone = words(job.ask({ type: 'job.update', config: more }));
+    expect(gone).toEqual([second, third].map(open => `tell execution/${open?.id} execution.proceed`));
+    expect(job.context.open.map(open => open.held)).toEqual([null, null, null, 'turn']);
+    const off = waiting();
+    const ended = off.context.open.slice(1).map(open => `tell execution/${open.id} execution.end`);
+    expect(words(off.ask({ type: 'job.update', config: more, enabled: false }))).toEqual(ended);
+  });
+
   test('replaces: ends what is open and waits for that end', () => {
     const job = aScheduledJob({ overlap: 'replace' });
     job.pass(10_000);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Overlap } from '../../actors/config.ts';
-import { backoff, onDue, onTrigger, type OpenExecution } from '../../actors/policy.ts';
+import { backoff, onDue, onTrigger, type OpenExecution, waitsBehind } from '../../actors/policy.ts';
 
 const running: OpenExecution = { id: 'r', held: null };
 const waiting: OpenExecution = { id: 'w', held: 'turn' };
@@ -31,6 +31,26 @@ describe('overlap', () => {
   test.each(rows)('%s (limit %i) while %j is open: a due time %s, a trigger %s', (overlap, limit, open, due, trigger) => {
     expect(worded(onDue(overlap, limit, open))).toBe(due);
     expect(worded(onTrigger(overlap, limit, open))).toBe(trigger);
+  });
+});
+
+describe('whoever is held', () => {
+  test.each([
+    ['queue', 1, 1, 'waits until e1 is done'],
+    ['queue', 2, 2, 'waits until e1 and e2 are done'],
+    ['queue', 5, 4, 'waits until e1 and 3 executions behind it are done'],
+    ['replace', 1, 1, 'waits until e1 is done'],
+    ['allow', 1, 1, 'waits until e1 is done'],
+    ['allow', 3, 3, 'waits until 1 of the 3 executions before it is done'],
+    ['allow', 3, 5, 'waits until 3 of the 5 executions before it are done'],
+  ] as const)('(%s, limit %i) behind %i others %s', (overlap, limit, count, says) => {
+    expect(
+      waitsBehind(
+        overlap,
+        limit,
+        Array.from({ length: count }, (_, place) => ({ id: `e${place + 1}` })),
+      ),
+    ).toBe(says);
   });
 });
 

@@ -163,6 +163,19 @@ describe('why a job does not run:', () => {
     );
   });
 
+  test('several wait behind each other, and each says who is still before it', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    await aJob(door, { schedules: EVERY_TEN_SECONDS, overlap: 'queue', overlapLimit: 2 });
+    await door.clock.advance(30_000);
+    const [first, second, third] = [10, 20, 30].map(at => `a@20261122T0800${at}.000Z`);
+    const path = `executions/${encodeURIComponent(third ?? '')}`;
+    expect((await why(door, path)).sentence).toBe(`execution ${third} waits until ${first} and ${second} are done`);
+    await door.world.ended(start(door));
+    expect((await why(door, path)).sentence).toBe(`execution ${third} waits until ${second} is done`);
+    expect((await why(door)).of('held')[0]).toMatchObject({ execution: third, behind: second });
+  });
+
   test('one trigger waits behind the running execution, and further ones join it', async () => {
     const door = await aDoor();
     await door.world.aHost();
