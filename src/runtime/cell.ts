@@ -15,7 +15,7 @@ import type { ActorStore, PlacedFact, Write } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Committer } from './committer.ts';
 import type { Owed } from './document.ts';
-import { type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
+import type { Envelope, Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
 import { createLife, type Life } from './life.ts';
 import { LIMITS } from './limits.ts';
@@ -75,11 +75,6 @@ export function createCell(address: string, around: CellSurroundings): Cell {
    */
   let inDoubt = false;
   let saidUnreadable = false;
-  /**
-   * Per sender, its message that was sent away. What it sent later must not overtake it: the marks would take it for a repeat when it comes again.
-   * It is sure to come, because the sender owes it until it is taken.
-   */
-  const sentAway = new Map<string, string>();
 
   const stamp = (): Stamp => ({ at: clock.now(), chance: ids.fraction(), salt: ids.short(6) });
 
@@ -123,25 +118,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
 
   /** Nobody can be served: commands are answered, what others owe us stays with them. */
   function turnAway(taken: Taken): void {
-    for (const envelope of mailbox.splice(0)) {
-      remember(envelope);
-      envelope.answer(taken);
-    }
-  }
-
-  function remember({ origin }: Envelope): void {
-    if (origin && !sentAway.has(origin.from)) sentAway.set(origin.from, markOf(origin));
-  }
-
-  /**
-   * Must it wait for an earlier message of its sender? That one, when it comes (`back`), lets the others pass again; for good only with the commit of
-   * this turn: a turn that is decided anew must find them in the same order.
-   */
-  function mustWait({ origin }: Envelope, back: Set<string>): boolean {
-    const earlier = origin && !back.has(origin.from) ? sentAway.get(origin.from) : undefined;
-    if (!origin || earlier === undefined) return false;
-    if (earlier === markOf(origin)) back.add(origin.from);
-    return isNewer(origin, earlier);
+    for (const envelope of mailbox.splice(0)) envelope.answer(taken);
   }
 
   /** Commands are answered, the rest waits until the store takes it again. */
@@ -185,13 +162,12 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     const wasQuarantined = now.quarantine !== null;
     const outcomes: [Envelope, Taken][] = [];
     let waits = false;
-    const back = new Set<string>();
     for (const envelope of batch) {
-      const early = mustWait(envelope, back);
+      const early = envelope.origin !== null && now.mustWait(envelope.origin);
       if (early) waits = true;
       outcomes.push([
         envelope,
-        early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope, back),
+        early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope),
       ]);
     }
     const settled = around.settledOf(address);
@@ -200,7 +176,6 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     underWay = 0;
     if (write && !committed) return;
     mailbox.splice(0, batch.length);
-    for (const from of back) sentAway.delete(from);
     batchMax = LIMITS.turnMessages;
     // Due timers that were not due after all (the wall clock went back) are armed again.
     if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
@@ -210,16 +185,8 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
   }
 
-  function decide(now: Life, envelope: Envelope, back: Set<string>): Taken {
-    if (envelope.failures < LIMITS.failures) {
-      const taken = now.take(envelope, stamp());
-      if (taken.result === 'refused' && taken.code === 'quarantined') {
-        remember(envelope);
-        // It came back, and goes away again.
-        if (envelope.origin) back.delete(envelope.origin.from);
-      }
-      return taken;
-    }
+  function decide(now: Life, envelope: Envelope): Taken {
+    if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
     now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
     // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for it.
     if (!now.isThere && envelope.kind === 'tell') return { result: 'noSuchActor' };
@@ -283,7 +250,6 @@ export function createCell(address: string, around: CellSurroundings): Cell {
       if (stopped) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
       else if (mailbox.length >= LIMITS.mailbox) {
         full = true;
-        remember(envelope);
         return false;
       } else {
         mailbox.push(envelope);

@@ -6,6 +6,11 @@ export interface Origin {
   from: string;
   rev: number;
   place: number;
+  /**
+   * Mark of its sender's last message before it to the same actor that had not arrived when this one left. Absent: all had. Taken before that one it would
+   * make it a repeat, so it has to wait; the receiver may be somebody who never heard of that one.
+   */
+  behind?: string;
 }
 
 export type Taken =
@@ -34,10 +39,11 @@ export interface Envelope {
 export const markOf = (origin: Pick<Origin, 'rev' | 'place'>): string => `${origin.rev}:${origin.place}`;
 
 /** `rev:place` compared as numbers. */
-export const isNewer = (origin: Origin, seen: string | undefined): boolean => {
+export const isNewer = (mark: string, seen: string | undefined): boolean => {
   if (seen === undefined) return true;
-  const [rev = 0, place = 0] = seen.split(':').map(Number);
-  return origin.rev > rev || (origin.rev === rev && origin.place > place);
+  const [rev = 0, place = 0] = mark.split(':').map(Number);
+  const [seenRev = 0, seenPlace = 0] = seen.split(':').map(Number);
+  return rev > seenRev || (rev === seenRev && place > seenPlace);
 };
 
 /** The key of an effect: never the same twice. */

@@ -17,7 +17,7 @@ import {
   type State,
   type Timer,
 } from './document.ts';
-import { effectKey, type Envelope, isNewer, markOf, type Taken } from './envelope.ts';
+import { effectKey, type Envelope, isNewer, markOf, type Origin, type Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
 import { interpret, type Plan } from './interpret.ts';
 import { LIMITS } from './limits.ts';
@@ -56,6 +56,8 @@ export interface Life {
   readonly nextDue: number | null;
   /** Live or quarantined, as opposed to not there, ended, or a tombstone. */
   readonly isThere: boolean;
+  /** Has the message that this one must not overtake not been taken yet? */
+  mustWait(origin: Origin): boolean;
   /** Decides one message; changes nothing when it throws. */
   take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
   /** Moves a message that failed too often to the dead letters and puts the actor into quarantine. */
@@ -198,9 +200,11 @@ export function createLife(address: string, document: ActorDocument | undefined,
       return isLiving();
     },
 
+    mustWait: ({ from, behind }) => behind !== undefined && isNewer(behind, seen.get(from)),
+
     take({ kind: how, event, origin }, stamp) {
       if (how === 'wake') return { result: 'done', value: undefined };
-      if (origin && !isNewer(origin, seen.get(origin.from))) return { result: 'done', value: undefined };
+      if (origin && !isNewer(markOf(origin), seen.get(origin.from))) return { result: 'done', value: undefined };
       if (how === 'timers') {
         if ('setBackMs' in event) moveBack(Number(event.setBackMs), stamp.at);
         return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);

@@ -9,7 +9,7 @@
 import { runKey } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Owed } from './document.ts';
-import type { Carried } from './envelope.ts';
+import { type Carried, markOf } from './envelope.ts';
 import { partitionOf } from './partition.ts';
 
 /** How carrying one effect out ended. `away`: nothing happened, try again when its lane opens. `missing`: the addressee is not there. */
@@ -17,8 +17,8 @@ export type Delivery = 'done' | 'away' | 'missing';
 
 export interface OutboxSurroundings {
   clock: Clock;
-  /** Carries one effect out. Called in lane order without waiting for the one before. Never rejects. */
-  carry(effect: Carried): Promise<Delivery>;
+  /** Carries one effect out. Called in lane order without waiting for the one before. `behind`: see `Origin`. Never rejects. */
+  carry(effect: Carried, behind: string | undefined): Promise<Delivery>;
   /** The addressee of a message is not there; resolves once the sender knows. */
   tellMissing(effect: Carried): Promise<void>;
   /** Asked when an effect came back as `away`: is the target still away? If not, its lane opens at once. */
@@ -43,9 +43,15 @@ export interface Outbox {
   readonly size: number;
 }
 
+interface Sent extends Carried {
+  /** What this actor sent to the same one before it. */
+  before: Sent | undefined;
+  hasArrived: boolean;
+}
+
 interface Lane {
   /** Waiting, in order; empty while the lane is open. */
-  waiting: Carried[];
+  waiting: Sent[];
   isOpen: boolean;
 }
 
@@ -67,24 +73,34 @@ export function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>)
   }
 }
 
+const pairOf = (address: string, lane: string): string => `${address}\n${lane}`;
+
 /** Does this lane lead to an actor? */
 export const isAddress = (lane: string): boolean => /^\w+\//.test(lane);
 
 export function createOutbox(around: OutboxSurroundings): Outbox {
   const lanes = new Map<string, Lane>();
   /** By actor: every effect that is not trimmed yet, and whether it is settled. */
-  const known = new Map<string, Map<string, Carried>>();
+  const known = new Map<string, Map<string, Sent>>();
+  /** By sender and addressee, the last message that is not trimmed. */
+  const latest = new Map<string, Sent>();
   const settledKeys = new Map<string, Set<string>>();
   let size = 0;
 
-  function send(lane: string, effect: Carried): void {
-    void around.carry(effect).then(async delivery => {
+  function send(lane: string, effect: Sent): void {
+    void around.carry(effect, behind(effect)).then(async delivery => {
+      effect.hasArrived = delivery !== 'away';
       if (delivery === 'missing') await around.tellMissing(effect);
       if (delivery !== 'away') return settle(effect);
       putBack(lane, effect);
       // It may have opened between the answer and now, and nobody would say so again.
       if (!around.stillAway(lane)) around.clock.soon(() => open(lane));
     });
+  }
+
+  function behind(effect: Sent): string | undefined {
+    while (effect.before?.hasArrived) effect.before = effect.before.before;
+    return effect.before && markOf(effect.before);
   }
 
   function open(name: string): void {
@@ -100,7 +116,7 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
   }
 
   /** Into its place: by the order in which it was committed, so that an opened lane repeats the original order. */
-  function putBack(name: string, effect: Carried): void {
+  function putBack(name: string, effect: Sent): void {
     const lane = lanes.get(name) ?? { waiting: [], isOpen: false };
     lanes.set(name, lane);
     lane.isOpen = false;
@@ -111,7 +127,10 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
     else lane.waiting.splice(behind, 0, effect);
   }
 
-  function settle({ address, key }: Carried): void {
+  function settle(effect: Sent): void {
+    const { address, key } = effect;
+    effect.hasArrived = true;
+    effect.before = undefined;
     const keys = settledKeys.get(address) ?? new Set();
     settledKeys.set(address, keys);
     if (keys.has(key)) return;
@@ -123,15 +142,18 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
   return {
     adopt(address, owed) {
       if (owed.length === 0) return;
-      const mine = known.get(address) ?? new Map<string, Carried>();
+      const mine = known.get(address) ?? new Map<string, Sent>();
       known.set(address, mine);
       for (const { key, rev, effect } of owed) {
         if (mine.has(key)) continue;
         const place = Number(key.slice(key.lastIndexOf(':') + 1));
-        const carried: Carried = { address, partition: partitionOf(address), key, rev, place, effect };
+        const name = laneOf({ address, effect });
+        const pair = pairOf(address, name);
+        const before = effect.type === 'tell' ? latest.get(pair) : undefined;
+        const carried: Sent = { address, partition: partitionOf(address), key, rev, place, effect, before, hasArrived: false };
+        if (effect.type === 'tell') latest.set(pair, carried);
         mine.set(key, carried);
         size += 1;
-        const name = laneOf(carried);
         const lane = lanes.get(name);
         if (lane && !lane.isOpen) lane.waiting.push(carried);
         else send(name, carried);
@@ -146,7 +168,11 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
       const gone: Carried[] = [];
       for (const key of keys) {
         const effect = mine?.get(key);
-        if (effect) gone.push(effect);
+        if (effect) {
+          gone.push(effect);
+          const pair = pairOf(address, laneOf(effect));
+          if (latest.get(pair) === effect) latest.delete(pair);
+        }
         mine?.delete(key);
         settled?.delete(key);
       }

@@ -185,12 +185,12 @@ export function createPartitions({
     return cell;
   }
 
-  function carry(carried: Carried): Promise<Delivery> {
+  function carry(carried: Carried, behind: string | undefined): Promise<Delivery> {
     const { address, rev, place, effect } = carried;
     if (effect.type !== 'tell') return order(carried);
     if (stopping) return Promise.resolve('away');
     const { to, event } = effect.params;
-    const origin: Origin = { from: address, rev, place };
+    const origin: Origin = { from: address, rev, place, ...(behind === undefined ? {} : { behind }) };
     if (isMine(to)) return deliver(to, event, origin);
     return outside(id => posting.message({ id, to, event, origin }));
   }

@@ -40,9 +40,11 @@ function aCell(store: Store = createMemoryStore()) {
     settle: () => clock.settle(),
     ask: (name: string, event: { type: string }, kind: Envelope['kind'] = 'ask') =>
       cell.post({ kind, event, origin: null, failures: 0, answer: answerAs(name) }),
-    /** News of another actor, its `rev`-th. */
-    tell: (name: string, rev: number, event: { type: string }) =>
-      cell.post({ kind: 'tell', event, origin: { from: 'app/a', rev, place: 0 }, failures: 0, answer: answerAs(name) }),
+    /** News of another actor, its `rev`-th; sent while its `behind`-th had not arrived. */
+    tell: (name: string, rev: number, event: { type: string }, behind?: number) => {
+      const origin = { from: 'app/a', rev, place: 0, ...(behind === undefined ? {} : { behind: `${behind}:0` }) };
+      return cell.post({ kind: 'tell', event, origin, failures: 0, answer: answerAs(name) });
+    },
   };
 }
 const kill = { type: 'job.kill', reason: 'x' };
@@ -58,13 +60,13 @@ describe('a message that was sent away', () => {
     heard.length = 0;
     tell('first', 5, kill);
     ask('release', { type: 'actor.release' }, 'release');
-    tell('second', 6, kill);
+    tell('second', 6, kill, 5);
     await settle();
     expect(heard).toEqual(['first refused', 'release done', 'second unavailable']);
     expect(opened).toContain(job);
     tell('first again', 5, kill);
-    tell('second again', 6, kill);
-    tell('second once more', 6, kill);
+    tell('second again', 6, kill, 5);
+    tell('second once more', 6, kill, 5);
     await settle();
     expect(heard.slice(3)).toEqual(['first again done', 'second again done', 'second once more done']);
     expect(cell.isIdle).toBe(true);
@@ -85,12 +87,12 @@ describe('a message that was sent away', () => {
     store.plan(call => (call.method === 'commit' ? (['late', 'before'] as const)[commits++] : undefined));
     ask('under way', { type: 'job.update', config: aJob({ description: 'x' }) } as { type: string });
     await settle();
-    tell('second', 6, { type: 'job.enable' });
+    tell('second', 6, { type: 'job.enable' }, 5);
     tell('first', 5, disable);
     await settle();
     store.answerNow();
     await clock.advance(1_000);
-    tell('second', 6, { type: 'job.enable' });
+    tell('second', 6, { type: 'job.enable' }, 5);
     await settle();
     expect(heard).toEqual(['under way done', 'second unavailable', 'first done', 'second done']);
     const state = JSON.parse((await store.load(job))?.state ?? '{}') as { seen: unknown; snapshot: unknown };
@@ -112,12 +114,29 @@ describe('a message that was sent away', () => {
     await settle();
     expect(opened).toEqual([job]);
     heard.length = 0;
-    tell('second', 6, kill);
+    tell('second', 6, kill, 5);
     await settle();
     tell('first', 5, kill);
-    tell('second', 6, kill);
+    tell('second', 6, kill, 5);
     await settle();
     expect(heard).toEqual(['second unavailable', 'first done', 'second done']);
+  });
+});
+
+describe('a message that somebody else was to take', () => {
+  test('is waited for by the next one of its sender, and by no message of others', async () => {
+    const { heard, settle, ask, tell } = aCell();
+    ask('register', register);
+    await settle();
+    heard.length = 0;
+    // The one before went to whoever served this actor until now.
+    tell('second', 6, kill, 5);
+    ask('disable', disable);
+    await settle();
+    tell('first', 5, kill);
+    tell('second', 6, kill, 5);
+    await settle();
+    expect(heard).toEqual(['second unavailable', 'disable done', 'first done', 'second done']);
   });
 });
 

@@ -5,7 +5,9 @@ import type { Homes } from '../../src/runtime/homes.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { createPartitionSet } from '../../src/runtime/partition-set.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
+import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aWorld, type World } from '../support/world.ts';
 
@@ -59,6 +61,38 @@ describe('two sets of partitions', () => {
     for (const execution of begun) {
       expect((await world.context(`execution/${execution}`)).context).toMatchObject({ outcome: 'succeeded' });
     }
+    expect(await reserved(world)).toEqual([]);
+  });
+
+  test('lose nothing where one learns late that the other died, and has sent more by then', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ sets: 2, store });
+    await world.aHost();
+    await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name, shards: { total: 2, parameters: {} } }) });
+    await world.ask(`job/${name}`, { type: 'job.trigger' });
+    await world.settled();
+    const [first, second] = world.starts();
+    if (!first || !second) throw new Error('two were to start');
+    expect(await reserved(world)).toHaveLength(2);
+    world.killSetOf('pool/default');
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    const ends = [first, second].map(({ run: { execution, item, attempt } }) => {
+      const end = { outcome: 'succeeded', exitCode: 0, signal: null, startedAt: 1, finishedAt: 2, reason: null, output: null } as const;
+      return world.runtime.tell(`execution/${execution}`, { type: 'shard.ended', host: 'h1', item, attempt, ...end });
+    });
+    await world.settled();
+    const hear = world.deafenSetOf(`job/${name}`);
+    // The first gives its room back: nobody is there to take it, and that this is so is not heard.
+    store.answerNow();
+    await world.clock.advance(LIMITS.replaceAfterMs);
+    expect(world.runtime.down()).toEqual([]);
+    // The second reaches the one that came after.
+    store.heal();
+    store.answerNow();
+    await world.settled();
+    hear();
+    await world.clock.advance(1_000);
+    await Promise.all(ends);
     expect(await reserved(world)).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 /** Several sets of partitions in this thread, each of which can be killed alone, as a worker is. */
 import type { Clock } from '../../src/clock.ts';
 import type { Ids } from '../../src/ids.ts';
+import type { ToPartitions } from '../../src/runtime/boundary.ts';
 import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
 import type { PartitionRange, Store } from '../../src/store/store.ts';
 import { aLife } from './life.ts';
@@ -8,6 +9,8 @@ import { aLife } from './life.ts';
 export interface MortalHomes extends Homes {
   /** Kills whoever serves this partition now. */
   kill(partition: number): void;
+  /** Whoever serves this partition now hears nothing until the call of what is given back: then all of it at once, in order. */
+  deafen(partition: number): () => void;
   /** How often somebody began to serve this partition. */
   beginnings(partition: number): number;
 }
@@ -25,7 +28,7 @@ export function mortalHomes({
   owner: string;
   count: number;
 }): MortalHomes {
-  const living: { partitions: PartitionRange; end(): void }[] = [];
+  const living: { partitions: PartitionRange; end(): void; deafen(): () => void }[] = [];
   const begun: PartitionRange[] = [];
   const has = ({ from, to }: PartitionRange, partition: number) => partition >= from && partition <= to;
   return {
@@ -38,6 +41,7 @@ export function mortalHomes({
         isAlive = false;
         life.kill();
       };
+      let unheard: ToPartitions[] | undefined;
       begun.push(partitions);
       const home = inThisThread({ store: life.store, clock: life.clock, ids, owner }).open({
         partitions,
@@ -50,9 +54,24 @@ export function mortalHomes({
           end();
           died('it was killed');
         },
+        deafen() {
+          unheard = [];
+          return () => {
+            for (const message of unheard ?? []) home.post(message);
+            unheard = undefined;
+          };
+        },
       });
-      return { post: message => isAlive && home.post(message), end: async () => end() };
+      return {
+        post(message) {
+          if (!isAlive) return;
+          if (unheard) unheard.push(message);
+          else home.post(message);
+        },
+        end: async () => end(),
+      };
     },
+    deafen: partition => living.find(({ partitions }) => has(partitions, partition))?.deafen() ?? (() => {}),
     kill(partition) {
       const place = living.findIndex(({ partitions }) => has(partitions, partition));
       living.splice(place, 1)[0]?.end();

@@ -120,6 +120,8 @@ export async function aWorld({
     runtime,
     /** As when the worker that serves this actor dies. */
     killSetOf: (address: Address) => homes.kill(partitionOf(address)),
+    /** As when that worker is busy with something: it hears nothing until the call of what is given back. */
+    deafenSetOf: (address: Address) => homes.deafen(partitionOf(address)),
     views,
     kill: life.kill,
     /** What a restart finds again. */
