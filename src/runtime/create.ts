@@ -22,6 +22,13 @@ export interface RuntimeLog {
   cause?: string;
 }
 
+interface Asked {
+  question: Question;
+  set: PartitionSet;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
 export function createRuntime({
   store,
   clock,
@@ -41,7 +48,7 @@ export function createRuntime({
   /** Where the partitions live. Default: all of them in this thread. */
   homes?: Homes;
 }): Runtime {
-  const asked = new Map<number, { question: Question; set: PartitionSet; resolve(value: unknown): void; reject(error: Error): void }>();
+  const asked = new Map<number, Asked>();
   let crossing: Question[] = [];
   let lastId = 0;
   const listeners: ((facts: PlacedFact[]) => void)[] = [];
@@ -56,7 +63,11 @@ export function createRuntime({
       receive: (message, reply) => receive(set, message, reply),
       log: (level, text) => log({ level, address: 'partitions', text }),
       lost: reason => lost(set, reason),
-      back: () => toOthers(set, { type: 'returned', ...set.partitions }),
+      back() {
+        toOthers(set, { type: 'returned', ...set.partitions });
+        // What the one before committed at its end it told nobody.
+        tellFacts([]);
+      },
       gaveUp() {
         if (sets.every(each => each.isGivenUp)) giveUp(new Error('every worker was given up'));
       },
@@ -111,7 +122,7 @@ export function createRuntime({
         toOthers(set, message);
         break;
       case 'facts':
-        for (const listener of listeners) listener(message.facts);
+        tellFacts(message.facts);
         break;
       case 'measured':
         measuring.measured(set, message.id, message.figures);
@@ -122,6 +133,10 @@ export function createRuntime({
     }
   }
 
+  function tellFacts(facts: PlacedFact[]): void {
+    for (const listener of listeners) listener(facts);
+  }
+
   function bySet<T extends Pick<Message, 'to'>>(items: T[]): Map<PartitionSet, T[]> {
     return Map.groupBy(items, ({ to }) => setOf(to));
   }
@@ -129,8 +144,13 @@ export function createRuntime({
   function lost(set: PartitionSet, reason: string): void {
     relay.lost(set);
     measuring.lost(set);
+    abandon(reason, waiting => waiting.set === set);
+  }
+
+  /** Nobody will answer these any more. */
+  function abandon(reason: string, isMeant: (waiting: Asked) => boolean): void {
     for (const [id, waiting] of asked) {
-      if (waiting.set !== set) continue;
+      if (!isMeant(waiting)) continue;
       asked.delete(id);
       waiting.reject(new Unavailable(`${reason}; whether the command was taken is not known`));
     }
@@ -185,6 +205,7 @@ export function createRuntime({
       cross();
       const left = await Promise.all(sets.map(set => set.stop(graceMs)));
       effects.stop();
+      abandon('the center is stopping', () => true);
       return left.flat();
     },
     measure: () => measuring.measure(),

@@ -95,6 +95,20 @@ describe('a stop', () => {
     expect([early, await stopped]).toEqual(['not yet', [job]]);
   });
 
+  test('leaves nobody without an answer', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    await world.ask(job, { type: 'job.register', config: aJob() });
+    store.plan(call => (call.method === 'commit' ? 'hang' : undefined));
+    const heard = world.runtime.ask(job, { type: 'job.disable', kill: false }).catch((error: Error) => error.message);
+    const stopped = world.runtime.stop(1_000);
+    await world.clock.advance(1_010);
+    await stopped;
+    expect(await Promise.race([heard, Promise.resolve('nothing')])).toBe(
+      'the center is stopping; whether the command was taken is not known',
+    );
+  });
+
   test('leaves nothing that goes on by itself', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aWorld({ store });

@@ -1,5 +1,7 @@
 /** Several sets of partitions: what they say to each other, and what becomes of it when one of them dies. */
 import { describe, expect, test } from 'bun:test';
+import { createFeed } from '../../src/feed/feed.ts';
+import type { FeedFrame } from '../../src/feed/watching.ts';
 import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts';
 import type { Homes } from '../../src/runtime/homes.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
@@ -94,6 +96,29 @@ describe('two sets of partitions', () => {
     await world.clock.advance(1_000);
     await Promise.all(ends);
     expect(await reserved(world)).toEqual([]);
+  });
+
+  test('show watchers what the one that died had committed and told nobody', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ sets: 2, store });
+    await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
+    const feed = createFeed({ store: world.outlives.store, clock: world.clock });
+    world.runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
+    const seen: string[] = [];
+    const take = (frame: FeedFrame) => seen.push(frame.type) > 0;
+    const following = feed.follow({}, { take, hasRoom: () => true, cut: () => {} });
+    await world.settled();
+    await following;
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    const unheard = world.runtime.ask(`job/${name}`, { type: 'job.disable', kill: false });
+    unheard.catch(() => {});
+    await world.settled();
+    world.killSetOf(`job/${name}`);
+    store.heal();
+    await expect(unheard).rejects.toMatchObject({ code: 'unavailable' });
+    await world.clock.advance(LIMITS.replaceAfterMs);
+    expect(seen).toEqual(['job.disabled']);
+    feed.stop();
   });
 
   test('go on without the one that is down, whose commands are answered with the reason', async () => {
