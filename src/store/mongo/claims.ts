@@ -1,7 +1,7 @@
 /**
  * Who steps the actors of a partition. A claim is a compare-and-set of the one document that says so, so that of two who claim at once one has the
- * higher epochs. Whoever finds a partition of his in other hands commits nothing any more; until he looks, at most a second later, `rev` is what keeps
- * the documents whole: of two writers of one actor one wins, and the other loads it again.
+ * higher epochs. Whoever finds a partition of his in other hands, be it those of another worker of the same center, commits nothing any more; until he
+ * looks, at most a second later, `rev` is what keeps the documents whole: of two writers of one actor one wins, and the other loads it again.
  */
 import type { Clock } from '../../clock.ts';
 import { type ActorStore, ALL_PARTITIONS, PARTITIONS, StoreUnavailable } from '../store.ts';
@@ -17,7 +17,8 @@ export interface Claims extends Pick<ActorStore, 'claim'> {
 }
 
 export function createClaims({ partitions }: Collections, clock: Clock): Claims {
-  let mine: { owner: string; partitions: Set<number> } | undefined;
+  /** `epochs`: of what was claimed here, by partition. */
+  let mine: { owner: string; epochs: Map<number, number> } | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   const read = async (): Promise<PartitionsRow> =>
@@ -50,8 +51,8 @@ export function createClaims({ partitions }: Collections, clock: Clock): Claims 
           owners: owners.map((other, partition) => (isWanted(partition) ? owner : other)),
         };
         if (!(await replace({ _id, rev, ...next }))) continue;
-        if (mine?.owner !== owner) mine = { owner, partitions: new Set() };
-        for (let partition = from; partition <= to; partition++) mine.partitions.add(partition);
+        if (mine?.owner !== owner) mine = { owner, epochs: new Map() };
+        for (let partition = from; partition <= to; partition++) mine.epochs.set(partition, next.epochs[partition] as number);
         lookedAt = clock.monotonic();
         return next.epochs.slice(from, to + 1);
       }
@@ -59,12 +60,16 @@ export function createClaims({ partitions }: Collections, clock: Clock): Claims 
 
     async check(must = false) {
       if (!mine || (!must && clock.monotonic() - lookedAt < LOOK_EVERY_MS)) return;
-      const { owner, partitions: claimed } = mine;
+      const { owner, epochs: claimed } = mine;
       const at = clock.monotonic();
-      const { owners } = await read();
-      const lost = [...claimed].find(partition => owners[partition] !== owner);
+      const { owners, epochs } = await read();
+      const [lost] = [...claimed].find(([partition, epoch]) => epochs[partition] !== epoch) ?? [];
       if (lost !== undefined) {
-        throw new StoreUnavailable(`another center has taken over this database (partition ${lost} is in the hands of "${owners[lost]}")`);
+        throw new StoreUnavailable(
+          owners[lost] === owner
+            ? `partition ${lost} has a newer owner in this center`
+            : `another center has taken over this database (partition ${lost} is in the hands of "${owners[lost]}")`,
+        );
       }
       lookedAt = at;
     },
