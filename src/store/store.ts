@@ -117,7 +117,10 @@ export interface ActorStore {
   }): Promise<{ address: string; nextDue: number }[]>;
   /** Addresses of actors that owe effects, whatever their life (also quarantined ones and tombstones), in address order, behind `after`. */
   owing(query: { limit: number; after?: string }): Promise<string[]>;
-  /** Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are passed over (their next commit trimmed them). */
+  /**
+   * Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are passed over (their next commit trimmed them). At one rev
+   * `owed` only ever becomes shorter: what is longer, or written already, may be passed over, too.
+   */
   settle(entries: { address: string; rev: number; owed: string }[]): Promise<void>;
   /** Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never. `cursor` is opaque; one of another order throws BadCursor. */
   list(query: ListQuery): Promise<{ items: ActorDocument[]; next: string | null }>;

@@ -111,6 +111,35 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await proxy.close();
   });
 
+  test('brings back no debt by a trim that lands late', async () => {
+    await store.commit([aWrite({ owed: '["first","second"]' })]);
+    const { host, port } = server as NonNullable<typeof server>;
+    const proxy = await aChaosProxy({ target: { host, port } });
+    const away = await open(`${database.urlAt(proxy.port)}&timeoutMS=700`);
+    let late: Buffer | undefined;
+    proxy.treat('up', {
+      do: 'judge',
+      judge: bytes => {
+        if (late || !bytes.includes('indebted')) return 'pass';
+        late = Buffer.from(bytes);
+        return 'swallow';
+      },
+    });
+    const trim = (owed: string) => away.settle([{ address: 'job/nightly', rev: 1, owed }]);
+    await expect(trim('["second"]')).rejects.toBeInstanceOf(StoreUnavailable);
+    await trim('[]');
+    expect((await store.load('job/nightly'))?.owed).toBe('[]');
+    const line = connect(port, host);
+    line.write(late as Buffer);
+    await once(line, 'data');
+    line.destroy();
+    expect((await store.load('job/nightly'))?.owed).toBe('[]');
+    expect(await store.owing({ limit: 10 })).toEqual([]);
+    expect((await away.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
+    await away.close();
+    await proxy.close();
+  });
+
   test('commits nothing more once another center has taken over', async () => {
     await store.claim('center-1');
     await store.commit([aWrite()]);
@@ -119,6 +148,18 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await expect(store.probe()).rejects.toThrow('another center has taken over');
     await other.probe();
     expect((await other.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
+    await other.close();
+  });
+
+  test('commits nothing more for partitions that its own center has given to another worker', async () => {
+    await store.claim('center-1', { from: 0, to: 127 });
+    await store.commit([aWrite()]);
+    const other = await open();
+    await other.claim('center-1', { from: 128, to: 255 });
+    await store.probe();
+    await other.claim('center-1', { from: 0, to: 127 });
+    await expect(store.probe()).rejects.toThrow('partition 0 has a newer owner');
+    await other.probe();
     await other.close();
   });
 

@@ -113,7 +113,10 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
     async settle(entries) {
       if (entries.length === 0) return;
       const operations = entries.map(({ address, rev, owed }) => ({
-        updateOne: { filter: { _id: address, rev }, update: { $set: { owed, indebted: owed !== '[]' } } },
+        updateOne: {
+          filter: { _id: address, rev, owedLength: { $gt: owed.length } },
+          update: { $set: { owed, indebted: owed !== '[]', owedLength: owed.length } },
+        },
       }));
       await asked(() => actors.bulkWrite(operations, { ordered: false }));
     },

@@ -1,9 +1,10 @@
 /**
  * What lies in the collections. Beside what the entities say, an actor's document carries what makes one document enough:
  *
- *   facts   those of commits whose facts may not have their place in the feed yet, one JSON text per commit
- *   fence   named by the next commit as it was last read: see `doubt.ts`
- *   address `_id` once more, for compound indexes (not every server of the protocol takes `_id` there)
+ *   facts       those of commits whose facts may not have their place in the feed yet, one JSON text per commit
+ *   fence       named by the next commit as it was last read: see `doubt.ts`
+ *   owedLength  of `owed`: at one rev it only shrinks, so a trim that lands behind a later one is known by it
+ *   address     `_id` once more, for compound indexes (not every server of the protocol takes `_id` there)
  */
 import type { InferEntity } from '@mikro-orm/core';
 import type { CredentialEntity, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
@@ -14,6 +15,7 @@ export interface ActorRow extends Omit<ActorDocument, 'address' | 'index'> {
   address: string;
   armed: boolean;
   indebted: boolean;
+  owedLength: number;
   parent: string | null;
   pool: string | null;
   status: string;
@@ -78,6 +80,7 @@ export function fieldsOf(document: ActorDocument) {
     rev,
     armed: document.nextDue !== null && !document.quarantined && document.life !== 'tombstone',
     indebted: document.owed !== '[]',
+    owedLength: document.owed.length,
     fence: null,
   };
 }
