@@ -6,7 +6,7 @@ import type { View } from '../runtime/document.ts';
 import type { Center } from './center.ts';
 import { createdBy } from './created.ts';
 import { Problem } from './errors.ts';
-import { one } from './lookup.ts';
+import { oneOrNearest } from './nearest-name.ts';
 
 /** Largest configuration of a job, bytes of its JSON: each of its executions carries a copy. */
 export const CONFIG_MAX = 256 * 1024;
@@ -85,4 +85,4 @@ export async function zoneOf(center: Center, pool: string): Promise<string> {
 /** 24 hex digits, drawn once per job. */
 export const newJobId = ({ ids }: Pick<Center, 'ids'>): string => createHash('sha256').update(ids.secret(16)).digest('hex').slice(0, 24);
 
-export const jobOf = (center: Center, name: string): Promise<View<'job'>> => one(center.views, 'job', name);
+export const jobOf = (center: Center, name: string): Promise<View<'job'>> => oneOrNearest(center.views, 'job', name);

@@ -7,6 +7,9 @@ export interface Page<T> {
   unreadable?: { name: string; reason: string }[];
 }
 
+/** Nothing is done for what is in it; null: it is in none. */
+export type Quarantine = { reason: string; since: string } | null;
+
 export interface Resources {
   cpus: number;
   memoryMB: number;
@@ -46,7 +49,7 @@ export interface Job {
   lastOutcome: Outcome | null;
   lastExecution?: string | null;
   timeZone?: string;
-  quarantine?: { reason: string; since: string } | null;
+  quarantine?: Quarantine;
   rev: number;
   createdAt: string;
   updatedAt: string;
@@ -63,6 +66,7 @@ export interface App {
   traceEvery: number;
   enabled: boolean;
   status: string;
+  quarantine?: Quarantine;
   jobs: string[];
   createdAt: string;
   updatedAt: string;
@@ -94,6 +98,7 @@ export interface Execution {
   status: 'pending' | 'running' | 'cancelling' | 'done';
   outcome: Outcome | null;
   reason: string | null;
+  quarantine?: Quarantine;
   shards: Shard[];
 }
 
@@ -111,6 +116,7 @@ export interface Host {
   labels: Record<string, string>;
   agentVersion: string;
   running: number;
+  quarantine?: Quarantine;
   lastSeenAt: string | null;
 }
 
@@ -123,6 +129,7 @@ export interface Pool {
   hosts: number;
   /** Executions that wait for room. */
   waiting: number;
+  quarantine?: Quarantine;
   total: Resources;
   free: Resources;
   createdAt: string;

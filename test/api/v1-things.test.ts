@@ -18,6 +18,7 @@ describe('an app in /v1', () => {
       enabled: true,
       status: 'enabled',
       jobs: [],
+      quarantine: null,
       rev: 1,
       version: 1,
       createdAt: '2026-11-22T08:00:00.000Z',

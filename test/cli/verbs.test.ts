@@ -133,6 +133,26 @@ describe('a list', () => {
     expect((await troupe('pools', shell)).out).toBe('no pools\n');
   });
 
+  test('of a job that is not there says so, instead of that nothing ran', async () => {
+    const none = { items: [], next: null };
+    const missing = error(404, 'notFound', 'there is no job helo; did you mean hello?');
+    const { shell, center } = at({
+      'GET /v1/executions': none,
+      'GET /v1/jobs/helo': missing,
+      'GET /v1/jobs/hello': aJob({ name: 'hello' }),
+    });
+    expect(await troupe('executions --job helo', shell)).toEqual({
+      exit: 1,
+      out: '',
+      said: ['troupe: there is no job helo; did you mean hello?'],
+    });
+    expect(await troupe('executions --job hello', aShell({ env: { TROUPE_URL: center.url } }))).toEqual({
+      exit: 0,
+      out: 'no executions\n',
+      said: [],
+    });
+  });
+
   test('takes as many pages as its limit needs, and says how to go on', async () => {
     const all = Array.from({ length: 450 }, (_, place) => anExecution({ id: `e${place}` }));
     const { center, shell } = at({
@@ -239,6 +259,30 @@ describe('a job', () => {
   test('without a schedule has no due time ahead', async () => {
     const { shell } = at({ 'GET /v1/jobs/manual/next': { items: [], next: null } });
     expect((await troupe('next manual', shell)).out).toBe('manual has no due time ahead\n');
+  });
+});
+
+describe('a quarantine', () => {
+  const quarantine = { reason: 'three faults', since: '2026-11-22T08:00:00.000Z' };
+
+  test.each([
+    ['jobs', 'nightly'],
+    ['apps', 'shop'],
+    ['hosts', 'west-1'],
+    ['pools', 'default'],
+    ['executions', 'e1'],
+  ])('is ended by "%s release"', async (family, name) => {
+    const { center, shell } = at({ [`POST /v1/${family}/${name}/release`]: { name } });
+    expect(await troupe(`${family} release ${name}`, shell)).toEqual({ exit: 0, out: `released ${name}\n`, said: [] });
+    expect(center.asked).toHaveLength(1);
+  });
+
+  test('is a status, and says why', async () => {
+    const host = aHost({ quarantine });
+    const { shell, center } = at({ 'GET /v1/hosts': { items: [host], next: null }, 'GET /v1/hosts/west-1': host });
+    expect((await troupe('hosts', shell)).out).toContain('quarantined');
+    const { out } = await troupe('hosts show west-1', aShell({ env: { TROUPE_URL: center.url } }));
+    expect(out).toContain('quarantined: three faults');
   });
 });
 

@@ -7,11 +7,14 @@ import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { createdBy } from '../created.ts';
 import { appCommand, choices, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
-import { given, one } from '../lookup.ts';
+import { given } from '../lookup.ts';
+import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched, taking } from './patch.ts';
+import { releaseRoute } from './release.ts';
+import { quarantineOf } from './answers/quarantine.ts';
 import { App } from './answers/things.ts';
 
 const digest = '64 hex digits';
@@ -40,15 +43,16 @@ const AppFields = z.strictObject(
 );
 
 /** Told, but not taken: whoever sends back what was read is not refused. */
-const READ_ONLY = ['status', 'jobs', 'rev', 'version', 'createdAt', 'updatedAt'] as const;
+const READ_ONLY = ['status', 'jobs', 'quarantine', 'rev', 'version', 'createdAt', 'updatedAt'] as const;
 
 const AppBody = taking(AppFields, READ_ONLY);
 
-export const appShape = ({ context, value, rev }: View<'app'>) => ({
+export const appShape = ({ context, value, rev, quarantine }: View<'app'>) => ({
   ...context.config,
   enabled: value === 'enabled',
   status: String(value),
   jobs: context.jobs,
+  quarantine: quarantineOf({ quarantine }),
   rev,
   version: context.version,
   createdAt: iso(context.createdAt),
@@ -60,9 +64,9 @@ export const KillQuery = z.object({ kill: queryFlag().default(false) });
 
 export function appRoutes(center: Desk): Route[] {
   const { views, runtime, config } = center;
-  const shapeOf = async (appName: string) => appShape(await one(views, 'app', appName));
+  const shapeOf = async (appName: string) => appShape(await oneOrNearest(views, 'app', appName));
   const turn = async (appName: string, event: { type: 'app.enable' } | { type: 'app.disable'; kill: boolean }) => {
-    const { address } = await one(views, 'app', appName);
+    const { address } = await oneOrNearest(views, 'app', appName);
     await runtime.ask(address, event);
     return shapeOf(appName);
   };
@@ -133,7 +137,7 @@ export function appRoutes(center: Desk): Route[] {
       answers: null,
       status: 204,
       async handle({ params }) {
-        const { address } = await one(views, 'app', params.name);
+        const { address } = await oneOrNearest(views, 'app', params.name);
         await runtime.ask(address, { type: 'app.delete' });
       },
     }),
@@ -153,6 +157,14 @@ export function appRoutes(center: Desk): Route[] {
       answers: App,
       query: KillQuery,
       handle: ({ params, query }) => turn(params.name, { type: 'app.disable', kill: query.kill }),
+    }),
+    releaseRoute({
+      center,
+      path: '/v1/apps/:name',
+      what: 'an app',
+      answers: App,
+      find: appName => oneOrNearest(views, 'app', appName),
+      shape: appShape,
     }),
   ];
 }

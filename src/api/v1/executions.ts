@@ -6,10 +6,13 @@ import { listOf, type Told } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { choices, instant, iso, name, text } from '../fields.ts';
-import { appeared, given, one } from '../lookup.ts';
+import { appeared, given } from '../lookup.ts';
+import { oneOrNearest } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
 import { type Page, pageOf, paging } from './paging.ts';
+import { releaseRoute } from './release.ts';
+import { quarantineOf } from './answers/quarantine.ts';
 import { Execution, Started } from './answers/execution.ts';
 
 const ListQuery = z.object({
@@ -52,6 +55,7 @@ export const executionShape = ({ context, value, rev, quarantine }: View<'execut
   status: String(value),
   outcome: context.outcome,
   reason: quarantine ? `quarantined: ${quarantine.reason}` : (context.hold ?? context.reason),
+  quarantine: quarantineOf({ quarantine }),
   pool: context.config.pool,
   app: context.config.app,
   shards: context.shards.map(shardShape),
@@ -80,7 +84,7 @@ export function executionRoutes(center: Desk): Route[] {
       access: 'user',
       says: 'One execution.',
       answers: Execution,
-      handle: async ({ params }) => executionShape(await one(views, 'execution', params.id)),
+      handle: async ({ params }) => executionShape(await oneOrNearest(views, 'execution', params.id)),
     }),
     route({
       method: 'POST',
@@ -90,9 +94,9 @@ export function executionRoutes(center: Desk): Route[] {
       answers: Execution,
       status: 202,
       async handle({ params, user }) {
-        const { address } = await one(views, 'execution', params.id);
+        const { address } = await oneOrNearest(views, 'execution', params.id);
         await runtime.ask(address, { type: 'execution.cancel', reason: `cancelled by ${user?.name ?? 'nobody'}` });
-        return executionShape(await one(views, 'execution', params.id));
+        return executionShape(await oneOrNearest(views, 'execution', params.id));
       },
     }),
     route({
@@ -104,12 +108,20 @@ export function executionRoutes(center: Desk): Route[] {
       takesKey: true,
       status: 202,
       async handle({ params, key }) {
-        const { context, value } = await one(views, 'execution', params.id);
+        const { context, value } = await oneOrNearest(views, 'execution', params.id);
         if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
         // A key of a retry is another key than that of a trigger: no header has a line break in it.
         const ours = key === undefined ? {} : { key: `retry\n${context.id}\n${key}` };
         return appeared(center, await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
       },
+    }),
+    releaseRoute({
+      center,
+      path: '/v1/executions/:id',
+      what: 'an execution',
+      answers: Execution,
+      find: id => oneOrNearest(views, 'execution', id),
+      shape: executionShape,
     }),
   ];
 }

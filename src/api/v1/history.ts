@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { actors, type Address, type Kind } from '../../../actors/index.ts';
 import { nearest } from '../../nearest.ts';
-import { NoSuchActor } from '../../runtime/errors.ts';
 import { listOf } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
@@ -39,7 +38,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
       // Facts are kept longer than what they are about: only where there is neither, there is nothing by this name.
       if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
         if (kind !== 'host') throw await notFound(views, kind, name);
-        facts = await read(await hostCalled(views, name));
+        facts = await read((await findHost(views, name)).address);
       }
       const items = facts.slice(0, limit);
       const last = facts.length > limit ? items.at(-1) : undefined;
@@ -57,12 +56,3 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     },
   }),
 ];
-
-async function hostCalled(views: Center['views'], name: string): Promise<Address> {
-  try {
-    return (await findHost(views, name)).address;
-  } catch (error) {
-    if (error instanceof NoSuchActor) throw await notFound(views, 'host', name, error);
-    throw error;
-  }
-}

@@ -10,6 +10,8 @@ import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
 import { type Page, pageOf, paging } from './paging.ts';
+import { releaseRoute } from './release.ts';
+import { quarantineOf } from './answers/quarantine.ts';
 import { Host } from './answers/things.ts';
 
 const ListQuery = z.object({
@@ -22,7 +24,7 @@ const ListQuery = z.object({
 export const amounts = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
 /** `now`: a host in session is being heard of. */
-function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | undefined, now: number): Told<typeof Host> {
+function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View<'pool'> | undefined, now: number): Told<typeof Host> {
   const { capabilities: can } = context;
   const ledger = pool?.context.hosts[context.id];
   return {
@@ -44,6 +46,7 @@ function hostShape({ context, value, rev }: View<'host'>, pool: View<'pool'> | u
     draining: context.draining,
     /** Why its pool gives it no place. */
     unplaced: context.unplaced ?? null,
+    quarantine: quarantineOf({ quarantine }),
     lastSeenAt: iso(context.session === null ? context.lastSeenAt : now),
     connectedAt: iso(context.connectedAt),
     rev,
@@ -101,5 +104,6 @@ export function hostRoutes(center: Center): Route[] {
     turn('host.drain', 'The host gets nothing new.'),
     turn('host.resume', 'The host gets work again.'),
     turn('host.retire', 'For good: its runs are lost, its agent is sent away.'),
+    releaseRoute({ center, path: '/v1/hosts/:id', what: 'a host', answers: Host, find: id => findHost(views, id), shape: shapeOf }),
   ];
 }

@@ -9,6 +9,7 @@ import type { View } from '../../runtime/document.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
 import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
 import { taking } from './patch.ts';
+import { quarantineOf } from './answers/quarantine.ts';
 
 /** Schedules of one job. */
 const SCHEDULES_MAX = 100;
@@ -160,7 +161,7 @@ export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
     lastOutcome: context.lastOutcome,
     lastExecution: context.lastExecution,
     lastFinishedAt: iso(context.lastFinishedAt),
-    quarantine: quarantine ? { reason: quarantine.reason, since: iso(quarantine.at) } : null,
+    quarantine: quarantineOf({ quarantine }),
     rev,
     version: context.version,
     createdAt: iso(context.createdAt),

@@ -14,6 +14,7 @@ import { KillQuery } from './apps.ts';
 import { configOf, JobBody, jobShape } from './job-body.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched } from './patch.ts';
+import { releaseRoute } from './release.ts';
 import { Started } from './answers/execution.ts';
 import { Job } from './answers/job.ts';
 
@@ -146,17 +147,13 @@ export function jobRoutes(center: Desk): Route[] {
       query: KillQuery,
       handle: ({ params, query }) => turn(params.name, { type: 'job.disable', kill: query.kill }),
     }),
-    route({
-      method: 'POST',
-      path: '/v1/jobs/:name/release',
-      access: 'user',
-      says: 'Ends the quarantine of a job.',
+    releaseRoute({
+      center,
+      path: '/v1/jobs/:name',
+      what: 'a job',
       answers: Job,
-      async handle({ params }) {
-        const { address } = await jobOf(center, params.name);
-        await runtime.release(address);
-        return shapeOf(params.name);
-      },
+      find: jobName => jobOf(center, jobName),
+      shape: jobShape,
     }),
   ];
 }

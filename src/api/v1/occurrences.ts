@@ -1,6 +1,5 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { z } from 'zod';
-import { NoSuchActor } from '../../runtime/errors.ts';
 import { listOf, moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choice, instant, iso, queryFlag } from '../fields.ts';
@@ -9,6 +8,7 @@ import { type Route, route } from '../routes.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
 import { countVerdicts, occurrencesOf, type Place } from './stretches.ts';
 import { Occurrence, Summary } from './answers/job.ts';
+import { notFound } from '../nearest-name.ts';
 
 const Query = z.object({
   ...paging,
@@ -31,8 +31,7 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, ...range } }) {
       const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
       // What became of the due times of a job is kept longer than the job.
-      if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0))
-        throw new NoSuchActor(`job/${job.slice(0, 100)}`);
+      if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0)) throw await notFound(views, 'job', job);
       const today = view?.context.config;
       const within = given({ job, ...range });
       // Nothing before it is not the same as nothing known of it any more.

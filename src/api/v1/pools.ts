@@ -8,16 +8,19 @@ import type { Desk } from '../center.ts';
 import { createdBy } from '../created.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, text } from '../fields.ts';
-import { all, given, one } from '../lookup.ts';
+import { all, given } from '../lookup.ts';
+import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { amounts } from './hosts.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched, taking } from './patch.ts';
+import { releaseRoute } from './release.ts';
+import { quarantineOf } from './answers/quarantine.ts';
 import { Allocation, Pool } from './answers/things.ts';
 
 const SERVERS_MAX = 10_000;
-const READ_ONLY = ['status', 'hosts', 'waiting', 'total', 'free', 'rev', 'createdAt', 'updatedAt'] as const;
+const READ_ONLY = ['status', 'hosts', 'waiting', 'quarantine', 'total', 'free', 'rev', 'createdAt', 'updatedAt'] as const;
 
 const PoolBody = taking(
   z.strictObject(
@@ -39,13 +42,14 @@ const PoolBody = taking(
 const sum = (hosts: LedgerHost[], of: (host: LedgerHost) => { cpu: number; memory: number }) =>
   amounts(hosts.map(of).reduce((a, b) => ({ cpu: a.cpu + b.cpu, memory: a.memory + b.memory }), { cpu: 0, memory: 0 }));
 
-function poolShape({ context, value, rev }: View<'pool'>) {
+function poolShape({ context, value, rev, quarantine }: View<'pool'>) {
   const hosts = Object.values(context.hosts);
   return {
     ...context.config,
     status: String(value),
     hosts: hosts.length,
     waiting: context.waiting.length,
+    quarantine: quarantineOf({ quarantine }),
     total: sum(hosts, host => host.total),
     free: sum(
       hosts.filter(host => host.open),
@@ -79,7 +83,7 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
 
 export function poolRoutes(center: Desk): Route[] {
   const { views, runtime } = center;
-  const shapeOf = async (poolName: string) => poolShape(await one(views, 'pool', poolName));
+  const shapeOf = async (poolName: string) => poolShape(await oneOrNearest(views, 'pool', poolName));
   return [
     route({
       method: 'GET',
@@ -139,7 +143,7 @@ export function poolRoutes(center: Desk): Route[] {
       answers: null,
       status: 204,
       async handle({ params }) {
-        const { address } = await one(views, 'pool', params.name);
+        const { address } = await oneOrNearest(views, 'pool', params.name);
         if (params.name === center.config.pool)
           throw new Problem('conflict', `pool ${params.name} is always there: it takes the jobs that name none`);
         const jobs = await all(views, 'job', { order: 'name', pool: params.name });
@@ -148,13 +152,21 @@ export function poolRoutes(center: Desk): Route[] {
         await runtime.ask(address, { type: 'pool.delete' });
       },
     }),
+    releaseRoute({
+      center,
+      path: '/v1/pools/:name',
+      what: 'a pool',
+      answers: Pool,
+      find: poolName => oneOrNearest(views, 'pool', poolName),
+      shape: poolShape,
+    }),
     route({
       method: 'GET',
       path: '/v1/pools/:name/allocation',
       access: 'user',
       says: 'Who holds what of each host, and who waits for room.',
       answers: Allocation,
-      handle: async ({ params }) => allocationShape(await one(views, 'pool', params.name)),
+      handle: async ({ params }) => allocationShape(await oneOrNearest(views, 'pool', params.name)),
     }),
   ];
 }

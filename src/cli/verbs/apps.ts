@@ -5,7 +5,7 @@ import { choice, flag, number, type Options, text, type Values, whole, withoutDe
 import type { App } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine, instant } from '../words.ts';
-import { given, listOptions, showList } from './common.ts';
+import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
 
 const settings = {
   url: text('URL', 'where hosts fetch it: an archive or a single script'),
@@ -53,9 +53,9 @@ const list = verb({
   async run(call) {
     const { print } = call;
     const page = await call.client.list<App>('/v1/apps', call.values);
-    await showList(call, page, 'apps', [
+    await showList<App>(call, page, 'apps', [
       { head: 'NAME', cell: app => app.name },
-      { head: 'STATUS', cell: app => app.status, paint: print.paint.state },
+      { head: 'STATUS', cell: statusWord, paint: print.paint.state },
       { head: 'CPUS', cell: app => String(app.resources.cpus), right: true },
       { head: 'MB', cell: app => String(app.resources.memoryMB), right: true },
       { head: 'JOBS', cell: app => String(app.jobs.length), right: true },
@@ -139,5 +139,5 @@ const remove = verb({
 
 export const apps: Family = {
   says: 'what hosts fetch and start',
-  verbs: { list, show, publish, modify, enable, disable, delete: remove },
+  verbs: { list, show, publish, modify, enable, disable, delete: remove, release: releaseOf('APP', 'an app', pathOf) },
 };

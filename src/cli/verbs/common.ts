@@ -1,15 +1,26 @@
 /** What verbs over lists and things have in common. */
-import { LIST_DEFAULT } from '../client.ts';
+import { type Client, LIST_DEFAULT } from '../client.ts';
+import { EXIT } from '../failure.ts';
 import { text, whole } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import type { Shell } from '../shell.ts';
-import type { Page } from '../surface.ts';
+import type { Page, Quarantine } from '../surface.ts';
 import type { Column } from '../table.ts';
+import { verb } from '../verb.ts';
 
 export const listOptions = {
   limit: whole('N', `at most so many (default: ${LIST_DEFAULT})`, 1, 100_000),
   cursor: text('CURSOR', 'go on where an earlier list ended'),
 };
+
+/**
+ * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job that never ran. Asks only where a list is empty.
+ * Throws what the center says of a thing that is not there.
+ */
+export async function isThere(client: Pick<Client, 'get'>, page: Page<unknown>, paths: readonly (string | undefined)[]): Promise<void> {
+  if (page.items.length > 0 || page.next !== null) return;
+  for (const path of paths) if (path !== undefined) await client.get(path);
+}
 
 /** A page as a table; where more is left, standard error says how to go on, and what could not be read. */
 export async function showList<T>(
@@ -31,3 +42,23 @@ export function given<T extends Record<string, unknown>>(settings: T): Partial<T
 
 /** Free of all. */
 export const shareOf = (free: number, all: number): string => `${Math.round(free * 1000) / 1000}/${Math.round(all * 1000) / 1000}`;
+
+/** The status of a thing, or that and why it is shut. */
+export const statusOr = ({ quarantine, status }: { quarantine?: Quarantine; status: string }): string =>
+  quarantine ? `quarantined: ${quarantine.reason}` : status;
+/** The same in a word, for a column. */
+export const statusWord = ({ quarantine, status }: { quarantine?: Quarantine; status: string }): string =>
+  quarantine ? 'quarantined' : status;
+
+/** `release`, the same for every kind of thing. */
+export const releaseOf = (word: string, what: string, pathOf: (name: string | undefined) => string) =>
+  verb({
+    says: `ends the quarantine of ${what}`,
+    takes: [word],
+    options: {},
+    async run({ client, print, words }) {
+      const released = await client.post<{ name?: string }>(`${pathOf(words[0])}/release`);
+      await print.show(released, () => [`released ${released.name ?? words[0]}`]);
+      return EXIT.done;
+    },
+  });

@@ -2,15 +2,16 @@
 import { segment } from '../client.ts';
 import { EXIT } from '../failure.ts';
 import { choice, text } from '../options.ts';
-import type { Execution, Shard } from '../surface.ts';
+import type { Execution, Quarantine, Shard } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { between, instant } from '../words.ts';
-import { listOptions, showList } from './common.ts';
+import { isThere, listOptions, releaseOf, showList } from './common.ts';
 
 export const executionPath = (id: string | undefined): string => `/v1/executions/${segment(id ?? '')}`;
 
 /** What to say of it in one word. */
-export const stateOf = ({ status, outcome }: { status: string; outcome: string | null }): string => outcome ?? status;
+export const stateOf = ({ status, outcome, quarantine }: { status: string; outcome: string | null; quarantine?: Quarantine }): string =>
+  quarantine ? 'quarantined' : (outcome ?? status);
 
 /** Why it ended as it did: its own reason, or what its first shard says that did not succeed. */
 export function whyOf({ reason, shards }: Pick<Execution, 'reason' | 'shards'>): string {
@@ -33,7 +34,10 @@ const list = verb({
     ...listOptions,
   },
   async run(call) {
+    const { job } = call.values;
     const page = await call.client.list<Execution>('/v1/executions', call.values);
+    // An unknown host is refused by the center itself.
+    await isThere(call.client, page, [job && `/v1/jobs/${segment(job)}`]);
     await showList<Execution>(call, page, 'executions', [
       { head: 'EXECUTION', cell: one => one.id },
       { head: 'STATE', cell: stateOf, paint: call.print.paint.state },
@@ -106,4 +110,7 @@ const retry = verb({
   },
 });
 
-export const executions: Family = { says: 'each fire of a job, and how it ended', verbs: { list, show, cancel, retry } };
+export const executions: Family = {
+  says: 'each fire of a job, and how it ended',
+  verbs: { list, show, cancel, retry, release: releaseOf('EXECUTION', 'an execution', executionPath) },
+};

@@ -5,7 +5,7 @@ import { choice, text } from '../options.ts';
 import type { Host } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
 import { ago, instant } from '../words.ts';
-import { listOptions, shareOf, showList } from './common.ts';
+import { isThere, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const hostPath = (id: string | undefined): string => `/v1/hosts/${segment(id ?? '')}`;
 const labelsOf = ({ labels }: Host): string =>
@@ -23,10 +23,12 @@ const list = verb({
   },
   async run(call) {
     const now = call.shell.clock.now();
+    const { pool } = call.values;
     const page = await call.client.list<Host>('/v1/hosts', call.values);
-    await showList(call, page, 'hosts', [
+    await isThere(call.client, page, [pool && `/v1/pools/${segment(pool)}`]);
+    await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
-      { head: 'STATUS', cell: host => host.status, paint: call.print.paint.state },
+      { head: 'STATUS', cell: statusWord, paint: call.print.paint.state },
       { head: 'POOL', cell: host => host.pool, spare: true },
       { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.cpus), right: true },
       { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.memoryMB), right: true },
@@ -49,7 +51,7 @@ const show = verb({
       print.record([
         ['name', host.name],
         ['id', host.id],
-        ['status', print.paint.state(host.status)],
+        ['status', print.paint.state(statusOr(host))],
         ['pool', host.pool],
         ['address', host.address],
         ['system', `${host.os} ${host.arch}`],
@@ -86,5 +88,6 @@ export const hosts: Family = {
     drain: turn('drain', 'gives a host nothing new; what runs there may finish'),
     resume: turn('resume', 'gives a drained host work again'),
     retire: turn('retire', 'forgets a host for good; its key is worth nothing afterwards'),
+    release: releaseOf('HOST', 'a host', hostPath),
   },
 };

@@ -5,7 +5,7 @@ import { choice, flag, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine, instant, span } from '../words.ts';
-import { listOptions, showList } from './common.ts';
+import { isThere, listOptions, releaseOf, showList, statusOr } from './common.ts';
 import { jobBody, jobSettings } from './job-settings.ts';
 
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
@@ -26,7 +26,9 @@ const list = verb({
   },
   async run(call) {
     const { state } = call.print.paint;
+    const { app, pool } = call.values;
     const page = await call.client.list<Job>('/v1/jobs', call.values);
+    await isThere(call.client, page, [app && `/v1/apps/${segment(app)}`, pool && `/v1/pools/${segment(pool)}`]);
     await showList(call, page, 'jobs', [
       { head: 'NAME', cell: job => job.name },
       { head: 'STATUS', cell: job => job.status, paint: state },
@@ -45,7 +47,7 @@ const lines = ({ print }: Pick<Call, 'print'>, job: Job): string[] =>
   print.record([
     ['name', job.name],
     ['description', job.description],
-    ['status', job.quarantine ? `quarantined: ${job.quarantine.reason}` : job.status],
+    ['status', statusOr(job)],
     ['runs', whatOf(job)],
     ['app', job.app ?? ''],
     ['kind', job.kind],
@@ -145,16 +147,7 @@ const remove = verb({
   },
 });
 
-const release = verb({
-  says: 'ends the quarantine of a job',
-  takes: ['JOB'],
-  options: {},
-  async run({ client, print, words }) {
-    const job = await client.post<Job>(`${jobPath(words[0])}/release`);
-    await print.show(job, () => [`released ${job.name}`]);
-    return EXIT.done;
-  },
-});
+const release = releaseOf('JOB', 'a job', jobPath);
 
 const occurrences = verb({
   says: 'tells what became of each due time of a job',

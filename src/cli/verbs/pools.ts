@@ -6,7 +6,7 @@ import type { Allocation, Pool } from '../surface.ts';
 import type { Column } from '../table.ts';
 import { type Family, verb } from '../verb.ts';
 import { instant } from '../words.ts';
-import { given, listOptions, shareOf, showList } from './common.ts';
+import { given, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const poolPath = (name: string | undefined): string => `/v1/pools/${segment(name ?? '')}`;
 const settings = {
@@ -20,8 +20,9 @@ const list = verb({
   options: listOptions,
   async run(call) {
     const page = await call.client.list<Pool>('/v1/pools', call.values);
-    await showList(call, page, 'pools', [
+    await showList<Pool>(call, page, 'pools', [
       { head: 'NAME', cell: pool => pool.name },
+      { head: 'STATUS', cell: statusWord, paint: call.print.paint.state },
       { head: 'HOSTS', cell: pool => String(pool.hosts), right: true },
       { head: 'CPUS FREE', cell: pool => shareOf(pool.free.cpus, pool.total.cpus), right: true },
       { head: 'MB FREE', cell: pool => shareOf(pool.free.memoryMB, pool.total.memoryMB), right: true },
@@ -43,7 +44,7 @@ const show = verb({
       print.record([
         ['name', pool.name],
         ['description', pool.description],
-        ['status', print.paint.state(pool.status)],
+        ['status', print.paint.state(statusOr(pool))],
         ['time zone', pool.timeZone ?? ''],
         ['hosts', String(pool.hosts)],
         ['cpus', `${shareOf(pool.free.cpus, pool.total.cpus)} free`],
@@ -116,4 +117,7 @@ const ROW: Column<Row>[] = [
   { head: 'WHY', cell: row => row.reason ?? '' },
 ];
 
-export const pools: Family = { says: 'groups of hosts', verbs: { list, show, create, delete: remove, allocation } };
+export const pools: Family = {
+  says: 'groups of hosts',
+  verbs: { list, show, create, delete: remove, allocation, release: releaseOf('POOL', 'a pool', poolPath) },
+};

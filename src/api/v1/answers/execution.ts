@@ -1,6 +1,7 @@
 /** What `/v1` tells of an execution and its output. */
 import { z } from 'zod';
 import { count, moment } from '../../answers.ts';
+import { Quarantine } from './quarantine.ts';
 
 export const Outcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 
@@ -42,6 +43,7 @@ export const Execution = z
     status: z.enum(['pending', 'running', 'cancelling', 'done']),
     outcome: Outcome.nullable(),
     reason: z.string().nullable(),
+    quarantine: Quarantine,
     pool: z.string(),
     app: z.string().nullable(),
     shards: z.array(Shard),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { count, moment } from '../../answers.ts';
 import { Calendar, Cron } from '../job-body.ts';
+import { Quarantine } from './quarantine.ts';
 import { Outcome } from './execution.ts';
 
 export const Job = z
@@ -43,7 +44,7 @@ export const Job = z
     lastOutcome: Outcome.nullable(),
     lastExecution: z.string().nullable(),
     lastFinishedAt: moment().nullable(),
-    quarantine: z.object({ reason: z.string(), since: moment() }).nullable(),
+    quarantine: Quarantine,
     rev: count(),
     version: count(),
     createdAt: moment(),

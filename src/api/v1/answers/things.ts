@@ -1,6 +1,7 @@
 /** What `/v1` tells of apps, hosts and pools, and of the facts of any actor. */
 import { z } from 'zod';
 import { count, moment } from '../../answers.ts';
+import { Quarantine } from './quarantine.ts';
 
 const amounts = { cpus: z.number(), memoryMB: z.number() };
 const Amounts = z.object(amounts);
@@ -18,6 +19,7 @@ export const App = z
     enabled: z.boolean(),
     status: z.enum(['enabled', 'disabled', 'deleting', 'deleted']),
     jobs: z.array(z.string()),
+    quarantine: Quarantine,
     rev: count(),
     version: count(),
     createdAt: moment(),
@@ -43,6 +45,7 @@ export const Host = z
     running: count(),
     draining: z.boolean(),
     unplaced: z.string().nullable().describe('why its pool gives it no place'),
+    quarantine: Quarantine,
     lastSeenAt: moment().nullable(),
     connectedAt: moment().nullable(),
     rev: count(),
@@ -59,6 +62,7 @@ export const Pool = z
     status: z.enum(['open', 'deleting', 'deleted']),
     hosts: count(),
     waiting: count().describe('executions that wait for room'),
+    quarantine: Quarantine,
     total: Amounts,
     free: Amounts,
     rev: count(),
