@@ -78,8 +78,9 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     await shell.write(`${helpOfVerb(name, verb, shell.columns).join('\n')}\n`);
     return EXIT.done;
   }
-  const { values, words, rest } = parseOptions(args, { ...verb.options, ...COMMON });
-  const { center, json } = values as { center?: string; json?: boolean };
+  const { values: given, words, rest } = parseOptions(args, { ...verb.options, ...COMMON });
+  // What every verb takes is no setting of this one: a list hands its own on as they are, and the center refuses what it does not know.
+  const { center, json, help: _, ...values } = given as { center?: string; json?: boolean; help?: boolean };
   if (rest !== undefined && !verb.takesRest) throw wrongUsage(`troupe ${name} takes no "--"`);
   return verb.run({
     shell,

@@ -122,6 +122,12 @@ describe('a list', () => {
     ]);
   });
 
+  test.each(['jobs', 'executions', 'hosts', 'pools', 'apps'])('of %s asks for nothing that it was not told to', async family => {
+    const { center, shell } = at({ [`GET /v1/${family}`]: { items: [], next: null } });
+    await troupe(`${family} --json --center ${center.url} --limit 7`, shell);
+    expect(center.asked.map(({ query }) => query)).toEqual([{ limit: '7' }]);
+  });
+
   test('is the answer of the center for programs', async () => {
     const page = { items: [aHost()], next: null };
     const { shell } = at({ 'GET /v1/hosts': page });
