@@ -3,7 +3,7 @@
  * costs the job's resources; the first shard of an app on a host costs the app's own too.
  *
  *   pack    fills one host before it begins the next
- *   spread  gives each next shard to the host that got the fewest of this request, of those to the one with most cpu free
+ *   spread  gives each next shard to the host that has the fewest of this execution, of those to the one with most cpu free
  *   sticky  a shard goes where it was before; the first time to the host that fewest shards of sticky jobs call their own
  */
 import type { Placement, Resources } from './config.ts';
@@ -86,7 +86,13 @@ export function place(
   const settled = isSticky ? residents(homes) : {};
   const open = hosts
     .filter(host => host.open)
-    .map(host => ({ host, free: freeOf(host), apps: { ...host.apps }, given: 0, settled: settled[host.id] ?? 0 }));
+    .map(host => ({
+      host,
+      free: freeOf(host),
+      apps: { ...host.apps },
+      given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
+      settled: settled[host.id] ?? 0,
+    }));
   const placed: Placed[] = [];
   let kept: { item: number; home: string } | undefined;
   for (const run of request.runs) {
@@ -114,6 +120,10 @@ export function place(
   const missing = request.runs.length - placed.length;
   return { placed, missing, reason: missing === 0 ? null : kept ? reasonAtHome(hosts, request, kept) : reasonFor(hosts, request) };
 }
+
+/** What an earlier request of it was given there: the rest of a part, a further attempt. */
+const shardsOf = (host: LedgerHost, execution: string): number =>
+  Object.values(host.reservations).filter(({ run }) => run.execution === execution).length;
 
 /** How many shards of sticky jobs each host is home to. */
 function residents(homes: Homes): Record<string, number> {

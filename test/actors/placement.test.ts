@@ -29,6 +29,16 @@ describe('placement', () => {
     expect(hostsOf(found)).toEqual(['a', 'b', 'c', 'a']);
   });
 
+  test('spreads the rest of a part, and a further attempt, beside the shards that are there', () => {
+    const request = aRequest({ runs: [{ item: 2, attempt: 1 }], placement: 'spread' });
+    const [here, there] = [0, 1].map(item => aRun('e1', item));
+    const many = [aRun('other', 0), aRun('other', 1), aRun('other', 2)];
+    const a = [here, there].reduce((host, run) => reserve(host, run ?? aRun(), request), aHost('a', 8));
+    const b = many.reduce((host, run) => reserve(host, run, request), aHost('b', 4));
+    expect(hostsOf(place([a, b], request))).toEqual(['b']);
+    expect(hostsOf(place([a, b], { ...request, execution: 'e2' }))).toEqual(['a']);
+  });
+
   test('counts what an app takes once per host', () => {
     const request = aRequest({ runs: shards(4), app, resources: { cpus: 1, memoryMB: 10 } });
     expect(hostsOf(place([aHost('a', 3), aHost('b', 3)], request))).toEqual(['a', 'a', 'b', 'b']);
