@@ -164,7 +164,10 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     let waits = false;
     for (const envelope of batch) {
       const early = envelope.origin !== null && now.mustWait(envelope.origin);
-      if (early) waits = true;
+      if (early) {
+        waits = true;
+        now.makeWay(envelope.event, stamp());
+      }
       outcomes.push([
         envelope,
         early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope),

@@ -58,6 +58,8 @@ export interface Life {
   readonly isThere: boolean;
   /** Has the message that this one must not overtake not been taken yet? */
   mustWait(origin: Origin): boolean;
+  /** It must wait: where it ends a quarantine it does that much already, for those that come first could never come otherwise. */
+  makeWay(event: { type: string }, stamp: Stamp): void;
   /** Decides one message; changes nothing when it throws. */
   take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
   /** Moves a message that failed too often to the dead letters and puts the actor into quarantine. */
@@ -202,6 +204,11 @@ export function createLife(address: string, document: ActorDocument | undefined,
 
     mustWait: ({ from, behind }) => behind !== undefined && isNewer(behind, seen.get(from)),
 
+    makeWay(event, stamp) {
+      const ends = quarantine && isLiving() && ENDS_QUARANTINE.has(event.type);
+      if (ends && stepper.can(snapshot as AnyMachineSnapshot, { ...event, ...stamp })) releaseNow(stamp);
+    },
+
     take({ kind: how, event, origin }, stamp) {
       if (how === 'wake') return { result: 'done', value: undefined };
       if (origin && !isNewer(markOf(origin), seen.get(origin.from))) return { result: 'done', value: undefined };
@@ -301,7 +308,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
 }
 
 /** Commands that bring a new configuration or an end: they end a quarantine. */
-const ENDS_QUARANTINE: ReadonlySet<string> = new Set([
+export const ENDS_QUARANTINE: ReadonlySet<string> = new Set([
   'job.update',
   'job.deregister',
   'app.modify',

@@ -10,6 +10,7 @@ import { runKey } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Owed } from './document.ts';
 import { type Carried, markOf } from './envelope.ts';
+import { ENDS_QUARANTINE } from './life.ts';
 import { partitionOf } from './partition.ts';
 
 /** How carrying one effect out ended. `away`: nothing happened, try again when its lane opens. `missing`: the addressee is not there. */
@@ -155,8 +156,11 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
         mine.set(key, carried);
         size += 1;
         const lane = lanes.get(name);
-        if (lane && !lane.isOpen) lane.waiting.push(carried);
-        else send(name, carried);
+        if (lane && !lane.isOpen) {
+          lane.waiting.push(carried);
+          // The lane may be closed by the very quarantine that this one ends.
+          if (effect.type === 'tell' && ENDS_QUARANTINE.has(effect.params.event.type)) around.clock.soon(() => open(name));
+        } else send(name, carried);
       }
     },
     open,

@@ -131,6 +131,25 @@ describe('an actor in quarantine', () => {
   });
 });
 
+describe('what ends a quarantine', () => {
+  test('gets through where others wait for that end, before it and from the same sender', async () => {
+    const world = await aWorldWith();
+    await world.aHost();
+    await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
+    await world.ask(job, { type: 'job.register', config: aJob({ app: 'my_app' }) });
+    await world.ask(job, { type: 'job.trigger' });
+    await world.ask(job, poison).catch(() => {});
+    for (const start of world.starts()) await world.ended(start);
+    await world.ask('app/my_app', { type: 'app.disable', kill: true });
+    expect((await world.context(job)).quarantine).not.toBeNull();
+    await world.ask('app/my_app', { type: 'app.delete' });
+    await world.clock.advance(1_000);
+    expect(await world.views.get(job)).toBeUndefined();
+    expect(await world.views.get('app/my_app')).toBeUndefined();
+    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+  });
+});
+
 describe('a stored actor that cannot be read', () => {
   const spoilt: [string, RegExp, (document: ActorDocument) => ActorDocument][] = [
     ['of a newer version', /version 99/, document => ({ ...document, version: 99 })],

@@ -78,10 +78,13 @@ describe('two sets of partitions', () => {
     expect(await reserved(world)).toHaveLength(2);
     world.killSetOf('pool/default');
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
-    const ends = [first, second].map(({ run: { execution, item, attempt } }) => {
+    const ended = ({ run: { execution, item, attempt } }: typeof first) => {
       const end = { outcome: 'succeeded', exitCode: 0, signal: null, startedAt: 1, finishedAt: 2, reason: null, output: null } as const;
       return world.runtime.tell(`execution/${execution}`, { type: 'shard.ended', host: 'h1', item, attempt, ...end });
-    });
+    };
+    const ends = [ended(first)];
+    await world.settled();
+    ends.push(ended(second));
     await world.settled();
     const hear = world.deafenSetOf(`job/${name}`);
     // The first gives its room back: nobody is there to take it, and that this is so is not heard.
