@@ -244,3 +244,19 @@ describe('a store whose files are taken away while it is open', () => {
     await store.close();
   });
 });
+
+describe('a history', () => {
+  test('stays in order where a batch was undone in the middle of it', async () => {
+    const store = await createSqliteStore({ directory });
+    const facts = (rev: number, count: number) => Array.from({ length: count }, (_, place) => aFact({ rev, place }));
+    // Up to the last place but two of the first stretch of the feed; the batch that is undone reaches into the second.
+    await store.commit([aWrite({ facts: facts(1, 4_093) })]);
+    const broken = { ...aFact({ rev: 2, place: 9 }), type: undefined as unknown as string };
+    await expect(store.commit([aWrite({ rev: 2, facts: [...facts(2, 5), broken] })])).rejects.toThrow();
+    for (const rev of [2, 3]) await store.commit([aWrite({ rev, facts: facts(rev, 1) })]);
+    const after = { rev: 1, place: 4_092 };
+    expect((await store.history({ address: 'job/nightly', limit: 10, after })).map(({ rev }) => rev)).toEqual([2, 3]);
+    expect((await store.history({ address: 'job/nightly', limit: 1, after })).map(({ rev }) => rev)).toEqual([2]);
+    await store.close();
+  });
+});

@@ -14,6 +14,7 @@ const ERA_FACTS = 4_096;
 
 export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact: Fact) => PlacedFact } {
   const insertion = writer.prepare('insert into facts (era, address, rev, place, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
+  const corrected = writer.prepare('update facts set era = ? where _id = ?');
   let era = eraOf(headOf(writer)());
   return {
     /** Only inside a transaction of the writer. */
@@ -21,6 +22,8 @@ export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact
       const text = JSON.stringify(data);
       const { lastInsertRowid } = insertion.run(era, address, rev, place, at, type, text);
       const sequence = Number(lastInsertRowid);
+      // What was undone gave its places back, maybe those of an era before.
+      if (era !== eraOf(sequence - 1)) corrected.run(eraOf(sequence - 1), sequence);
       era = eraOf(sequence);
       return { address, rev, place, at, type, data: JSON.parse(text), cursor: feedCursor(sequence) };
     },
