@@ -146,9 +146,9 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
 
   async function found({ _id: address, rev, facts = [] }: DocumentFacts): Promise<void> {
     if (facts.length === 0 || leftOver.get(address) === rev) return;
-    // What waits already is ours; what does not, somebody left there.
-    if (untold.has(address)) await everything();
-    else await enqueue({ address, rev, facts: factsIn(facts) });
+    const waits = untold.has(address) && waiting.some(each => each.address === address && each.rev === rev);
+    // Beside what waits there may lie what a commit without an answer has left.
+    await (waits ? everything() : enqueue({ address, rev, facts: factsIn(facts) }));
   }
 
   return {
