@@ -42,6 +42,8 @@ export interface JobConfig {
   failover: boolean;
   /** How many times a shard may move to another host. */
   failoverLimit: number;
+  /** With `failover`: also a shard that failed is sent again so, once its retries are spent. Absent in jobs that an earlier version stored: false. */
+  failoverOnFailure?: boolean;
   disconnect: 'continue' | 'stop';
   disconnectMs: number;
   timeoutMs: number;

@@ -35,7 +35,7 @@ export interface Shard {
   leaving: string | null;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
-  /** Attempts spent by failures of the process and by loss of the host: two budgets. */
+  /** Attempts spent by failures of the process, and by loss of the host or whatever else fails over: two budgets. */
   failures: number;
   losses: number;
   /** Not before this instant may the next attempt ask for room. */
@@ -103,14 +103,16 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
   const lost = ending.outcome === 'lost';
   const failed = ending.outcome === 'failed' || ending.outcome === 'timedOut';
   const failures = shard.failures + (failed ? 1 : 0);
-  const losses = shard.losses + (lost ? 1 : 0);
-  const again = (failed && failures < config.retry.attempts) || (lost && config.failover && losses <= config.failoverLimit);
+  const isRetried = failed && failures < config.retry.attempts;
+  const failsOver = config.failover && (lost || (failed && !isRetried && config.failoverOnFailure === true));
+  const losses = shard.losses + (lost || failsOver ? 1 : 0);
+  const again = isRetried || (failsOver && losses <= config.failoverLimit);
   if (!again) return { ...closed, failures, losses };
   return {
     ...next(shard, ending),
     failures,
     losses,
-    notBefore: at + backoff(config.retry, lost ? losses : failures, chance),
+    notBefore: at + backoff(config.retry, isRetried ? failures : losses, chance),
     reason: `attempt ${shard.attempt} ${ending.outcome === 'timedOut' ? 'timed out' : ending.outcome === 'lost' ? 'was lost' : 'failed'}${ending.reason ? `: ${ending.reason}` : ''}`,
   };
 }

@@ -26,6 +26,7 @@ export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> =
   retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000 },
   failover: false,
   failoverLimit: 3,
+  failoverOnFailure: false,
   disconnect: 'continue',
   disconnectMs: 0,
   timeoutMs: 0,

@@ -107,6 +107,29 @@ describe('a shard', () => {
     expect([execution.state, execution.context.outcome]).toEqual(['done', 'lost']);
   });
 
+  test('that fails is sent through failover where that is asked for, behind its retries and in the budget of failover', () => {
+    const execution = anExecution({ failover: true, failoverOnFailure: true, failoverLimit: 2, retry: retry(2) });
+    const budgets: unknown[] = [];
+    for (const [attempt, outcome] of ['failed', 'timedOut', 'failed', 'failed'].entries()) {
+      execution.tell(placed(attempt + 1));
+      execution.tell(anEnd(0, 'h1', outcome as ShardOutcome, attempt + 1), 0);
+      budgets.push([shardOf(execution).failures, shardOf(execution).losses]);
+    }
+    expect(budgets).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+      [4, 3],
+    ]);
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'failed']);
+    for (const config of [{ failover: false, failoverOnFailure: true }, { failover: true }]) {
+      const once = anExecution(config);
+      once.tell(placed());
+      once.tell(anEnd(0, 'h1', 'failed'), 0);
+      expect([once.state, shardOf(once).losses]).toEqual(['done', 0]);
+    }
+  });
+
   test('whose host is lost is over without failover, and its host is told so', () => {
     const execution = anExecution({ retry: retry(5) });
     execution.tell(placed());

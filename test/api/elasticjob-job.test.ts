@@ -76,6 +76,17 @@ describe('a job through ElasticJob-Cloud', () => {
     expect(config.id).toMatch(/^[0-9a-f]{24}$/);
   });
 
+  test('that throws is one whose failures fail over, whichever door says so', async () => {
+    const door = await aDoorWithApp();
+    await door.post('/api/job/register', seedJob({ jobErrorHandlerType: 'THROW' }));
+    const told = async () => (await door.get('/api/job/jobs/my_job')).body.jobErrorHandlerType;
+    expect([(await door.get('/v1/jobs/my_job')).body.failoverOnFailure, await told()]).toEqual([true, 'THROW']);
+    await door.patch('/v1/jobs/my_job', { failoverOnFailure: false });
+    expect(await told()).toBeNull();
+    await door.patch('/v1/jobs/my_job', { failoverOnFailure: true });
+    expect(await told()).toBe('THROW');
+  });
+
   test('skips what it misses unless misfire says otherwise; once by default', async () => {
     const door = await aDoorWithApp();
     await door.post('/api/job/register', seedJob({ misfire: false }));
@@ -178,6 +189,7 @@ describe('a job through ElasticJob-Cloud', () => {
     const door = await aDoorWithApp();
     await door.post('/api/job/register', seedJob({ jobParameter: 'p', props: { 'timeout.seconds': '9' }, jobErrorHandlerType: 'THROW' }));
     const before = await configOf(door);
+    expect(before.failoverOnFailure).toBe(true);
     const native = { ...before, retry: { attempts: 4, backoffMs: 5, maxBackoffMs: 6 }, env: { A: 'b' }, killGraceMs: 1 };
     await door.world.ask('job/my_job', { type: 'job.update', config: native });
     const { failover: _f, misfire: _m, ...rest } = seedJob({ cron: '0 0 1 * * ?', shardingTotalCount: 2 });
@@ -191,7 +203,14 @@ describe('a job through ElasticJob-Cloud', () => {
       jobErrorHandlerType: null,
       props: {},
     });
-    expect(await configOf(door)).toMatchObject({ id: before.id, retry: native.retry, env: { A: 'b' }, killGraceMs: 1, timeoutMs: 0 });
+    expect(await configOf(door)).toMatchObject({
+      id: before.id,
+      retry: native.retry,
+      env: { A: 'b' },
+      killGraceMs: 1,
+      timeoutMs: 0,
+      failoverOnFailure: false,
+    });
   });
 
   test('is not updated by half a registration, and not when it is unknown', async () => {

@@ -31,6 +31,7 @@ describe('a job in /v1', () => {
       retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000 },
       failover: false,
       failoverLimit: 3,
+      failoverOnFailure: false,
       disconnect: 'continue',
       disconnectMs: 0,
       timeoutMs: 0,

@@ -143,6 +143,7 @@ export function meaningOf(body: JobBody) {
     partial: props.placement === 'partial',
     ...misfireOf(body.misfire ?? false, Number(props['misfire.limit'] ?? 1)),
     failover: body.failover ?? false,
+    failoverOnFailure: body.jobErrorHandlerType === 'THROW',
     timeoutMs: Math.round(Number(props['timeout.seconds'] ?? 0) * 1000),
     shardingContext: true,
     description: body.description ?? '',

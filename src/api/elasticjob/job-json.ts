@@ -44,12 +44,17 @@ export function jobJson(config: JobConfig) {
     reconcileIntervalMinutes: words.reconcileIntervalMinutes,
     jobShardingStrategyType: words.jobShardingStrategyType,
     jobExecutorServiceHandlerType: words.jobExecutorServiceHandlerType,
-    jobErrorHandlerType: words.jobErrorHandlerType,
+    jobErrorHandlerType: errorHandlerOf(config, words.jobErrorHandlerType),
     description: config.description || (words.description === null ? null : ''),
     props: propsOf(config, words.props, cron?.timeZone),
     disabled: words.disabled,
     overwrite: words.overwrite,
   };
+}
+
+function errorHandlerOf({ failoverOnFailure: throws }: JobConfig, written: string | null): string | null {
+  if (throws === true) return 'THROW';
+  return throws === false && written === 'THROW' ? null : written;
 }
 
 function itemsText(items: Record<string, string>, written: string | null): string | null {

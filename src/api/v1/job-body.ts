@@ -102,6 +102,7 @@ const JobFields = z
         .prefault({}),
       failover: flag().default(false),
       failoverLimit: whole(0, 1_000).default(jobDefaults.failoverLimit),
+      failoverOnFailure: flag().default(false),
       disconnect: choice(['continue', 'stop']).default(jobDefaults.disconnect),
       disconnectMs: span().default(0),
       timeoutMs: span().default(0),
@@ -150,7 +151,7 @@ export function configOf(body: JobBody, identity: Pick<JobConfig, 'id' | 'pool' 
 }
 
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
-  const { dialect: _, ...config } = context.config;
+  const { dialect: _, ...config } = { failoverOnFailure: false, ...context.config };
   const status = statusOf(context, value);
   const isStill = quarantine !== null || status === 'disabled' || status === 'deleting';
   return {

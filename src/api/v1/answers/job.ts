@@ -33,6 +33,7 @@ export const Job = z
     retry: z.object({ attempts: count(), backoffMs: count(), maxBackoffMs: count() }),
     failover: z.boolean(),
     failoverLimit: count(),
+    failoverOnFailure: z.boolean().describe('with failover: a shard that failed is sent again so, too, once its retries are spent'),
     disconnect: z.enum(['continue', 'stop']),
     disconnectMs: count(),
     timeoutMs: count().describe('0: none'),
