@@ -23,10 +23,9 @@ import { Refused } from './runtime/errors.ts';
 import { endedAt, heldBy } from './runtime/forgettable.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
-import { inWorkers } from './runtime/workers.ts';
 import { createOutputKeeper } from './store/logs.ts';
-import { openStore } from './store/open.ts';
 import { createForgetting } from './store/retention.ts';
+import { beginThreads, type Threads } from './threads.ts';
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */
@@ -48,6 +47,7 @@ export async function startCenter({
   clock = systemClock,
   ids = systemIds,
   workerScript,
+  threads = beginThreads({ config, clock, ids, workerScript }),
 }: {
   config: Config;
   log: Log;
@@ -55,8 +55,11 @@ export async function startCenter({
   ids?: Ids;
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string;
+  /** Where they have begun already. */
+  threads?: Threads;
 }): Promise<RunningCenter> {
-  const { store, connect, died } = await openStore(config, { clock, drawId: ids.uuid });
+  const { owner, homes } = threads;
+  const { store, died } = await threads.opened;
   const views = createViews({ store });
   const auth = createAuth({ config, store, clock, ids, log });
   const feed = createFeed({ store, clock });
@@ -65,13 +68,12 @@ export async function startCenter({
   // Runtime and hub need each other: commands go out by the hub, news come in by the runtime.
   let hub: AgentHub | null = null;
   const onReady: ((host: string) => void)[] = [];
-  const owner = ids.uuid();
   const runtime = createRuntime({
     store,
     clock,
     ids,
     owner,
-    homes: inWorkers({ count: config.workers, owner, connect, ...(workerScript === undefined ? {} : { script: workerScript }) }),
+    homes,
     fleet: {
       send: (host, command) => (hub as AgentHub).send(host, command),
       onReady: listener => onReady.push(listener),
@@ -169,9 +171,6 @@ export async function startCenter({
       },
       stop: async () => {
         serving = false;
-        // First: to the hub a socket that the listener closes looks like a host that was switched off, and slow callers may hold the stop up for longer than
-        // such a host is waited for.
-        agents.stop();
         feed.stop();
         stopping.abort();
         await listening?.stop(3_000);

@@ -1,8 +1,15 @@
 #!/usr/bin/env bun
 /** The program `troupe`. */
 import process from 'node:process';
-import { run } from './run.ts';
+import { inOneSentence, programOf, runProgram } from './program.ts';
 import { systemShell } from './shell.ts';
-import { VERBS } from './verbs/index.ts';
 
-if (import.meta.main) process.exit(await run(process.argv.slice(2), systemShell(), VERBS));
+async function main(argv: string[]): Promise<number> {
+  const shell = systemShell();
+  const program = await programOf(argv[0]);
+  if (program) return inOneSentence(argv, shell, () => runProgram(program, argv.slice(1), shell));
+  const [{ run }, { VERBS }] = await Promise.all([import('./run.ts'), import('./verbs/index.ts')]);
+  return run(argv, shell, VERBS);
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));

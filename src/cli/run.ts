@@ -7,27 +7,17 @@ import about from '../../package.json' with { type: 'json' };
 import { nearest } from '../nearest.ts';
 import { accountFor } from './account.ts';
 import { createClient } from './client.ts';
-import { EXIT, Failure, wrongUsage } from './failure.ts';
+import { EXIT, wrongUsage } from './failure.ts';
 import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
 import { parseOptions } from './options.ts';
 import { createPrinter } from './printer.ts';
+import { inOneSentence, runProgram } from './program.ts';
 import type { Shell } from './shell.ts';
 import { COMMON, type Entry, isFamily, isProgram, type Verb } from './verb.ts';
 
 /** Never rejects: what nobody foresaw is told in one sentence too. */
-export async function run(argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
-  try {
-    return await dispatch(argv, shell, verbs);
-  } catch (error) {
-    if (shell.signal.aborted) return shell.signal.reason === 'EPIPE' ? EXIT.done : EXIT.failed;
-    const failure =
-      error instanceof Failure ? error : new Failure(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });
-    const { code, message, field } = failure;
-    const json = argv.includes('--json') && (argv.indexOf('--') < 0 || argv.indexOf('--json') < argv.indexOf('--'));
-    shell.say(json ? JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } }) : `troupe: ${message}`);
-    return failure.exit;
-  }
-}
+export const run = (argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> =>
+  inOneSentence(argv, shell, () => dispatch(argv, shell, verbs));
 
 async function dispatch([first, ...rest]: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
   const print = (lines: string[]) => shell.write(`${lines.join('\n')}\n`);
@@ -46,11 +36,7 @@ async function dispatch([first, ...rest]: string[], shell: Shell, verbs: Record<
   if (first === 'help') return dispatch([...rest, '--help'], shell, verbs);
 
   const entry = find(verbs, first, 'troupe');
-  if (isProgram(entry)) {
-    if (entry.help === undefined || !(rest.includes('--help') || rest.includes('-h'))) return entry.main(rest, shell);
-    await print([entry.help]);
-    return EXIT.done;
-  }
+  if (isProgram(entry)) return runProgram(entry, rest, shell);
   if (!isFamily(entry)) return runVerb(first, entry, rest, shell);
 
   const [second = ''] = rest;

@@ -1,5 +1,6 @@
 /** A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb knows what a center is made of. */
 import { ConfigError, type Config, readConfig } from '../config.ts';
+import { systemIds } from '../ids.ts';
 import { createLog } from '../log.ts';
 import type { RunningCenter } from '../main.ts';
 import { EXIT, type Exit, wrongUsage } from './failure.ts';
@@ -26,8 +27,11 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
     json,
   );
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
+  // In this order: the threads load theirs while this one loads the rest.
+  const { beginThreads } = await import('../threads.ts');
+  const threads = beginThreads({ config, clock: shell.clock, ids: systemIds });
   const { greeting, startCenter } = await import('../main.ts');
-  const center = await startCenter({ config, log });
+  const center = await startCenter({ config, log, threads });
   const { urls, password } = center;
   if (json) await shell.write(`${JSON.stringify({ urls, user: 'root', ...(password === null ? {} : { password }) })}\n`);
   else await shell.write(greeting(center, config));

@@ -1,24 +1,10 @@
 /** A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in both directions. */
 import { systemClock } from '../clock.ts';
 import { systemIds } from '../ids.ts';
-import { openActorStore, type StoreAddress } from '../store/open.ts';
-import type { PartitionRange } from '../store/store.ts';
+import { openActorStore } from '../store/open.ts';
+import { type BeginWork, type FromWorker, receiveBatch, sendBatch, type ToWorker } from './batches.ts';
 import type { FromPartitions, ToPartitions } from './boundary.ts';
 import { createPartitions, type Partitions } from './partitions.ts';
-
-export interface BeginWork {
-  type: 'begin';
-  store: StoreAddress;
-  partitions: PartitionRange;
-  owner: string;
-}
-
-/** After the beginning: batches as JSON, which crosses far cheaper than a structured clone of the same. */
-export type ToWorker = BeginWork | string;
-export type FromWorker = string;
-
-export const sendBatch = (messages: ToPartitions[] | FromPartitions[]): string => JSON.stringify(messages);
-export const receiveBatch = <T extends ToPartitions | FromPartitions>(text: string): T[] => JSON.parse(text) as T[];
 
 export interface WorkerScope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;

@@ -1,9 +1,10 @@
 /** Sets of partitions in Web Workers, the threads that Bun and Deno share. */
 import type { WorkerStore } from '../store/open.ts';
+import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './batches.ts';
 import type { FromPartitions, ToPartitions } from './boundary.ts';
 import type { Home, Homes } from './homes.ts';
-import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './work.ts';
 
+/** The first workers load their program at once, before there is a store; `giveUp` ends those that were never begun with. */
 export function inWorkers({
   count,
   owner,
@@ -15,13 +16,14 @@ export function inWorkers({
   connect(): WorkerStore;
   /** The worker's program. Tests give one that can be broken. */
   script?: string;
-}): Homes {
-  return {
+}): { homes: Homes; giveUp(): void } {
+  const early = Array.from({ length: count }, () => createWorker(script));
+  const homes: Homes = {
     count,
     mayDie: true,
     open({ partitions, receive, died }) {
       const store = connect();
-      const worker = new Worker(script, { type: 'module' });
+      const { worker, onError } = early.shift() ?? createWorker(script);
       const post = (message: ToWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
       let leaving: ToPartitions[] = [];
       let isEnded = false;
@@ -29,11 +31,9 @@ export function inWorkers({
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
         for (const message of receiveBatch<FromPartitions>(data)) receive(message);
       };
-      worker.onerror = event => {
-        // Heard here; otherwise the runtime would end the process over it.
-        event.preventDefault();
-        if (!isEnded) died(`it threw: ${firstLine(event.message)}`);
-      };
+      onError(message => {
+        if (!isEnded) died(`it threw: ${firstLine(message)}`);
+      });
       // Bun says so when a worker ends by itself. Where nobody does, it is found by its silence.
       worker.addEventListener('close', () => {
         if (!isEnded) died('it ended by itself');
@@ -56,6 +56,31 @@ export function inWorkers({
         },
       };
       return home;
+    },
+  };
+  return {
+    homes,
+    giveUp() {
+      for (const { worker } of early.splice(0)) worker.terminate();
+    },
+  };
+}
+
+/** What it throws is heard from the first moment on; otherwise the runtime would end the process over it. */
+function createWorker(script: string): { worker: Worker; onError(tell: (message: string) => void): void } {
+  const worker = new Worker(script, { type: 'module' });
+  const said: string[] = [];
+  let tell: (message: string) => void = message => void said.push(message);
+  worker.onerror = event => {
+    event.preventDefault();
+    tell(event.message);
+  };
+  return {
+    worker,
+    onError(listener) {
+      tell = listener;
+      // Not before whoever asks has got what it asked for.
+      if (said.length > 0) queueMicrotask(() => said.forEach(listener));
     },
   };
 }

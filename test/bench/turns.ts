@@ -44,7 +44,7 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
   const one = await inDirectory(async directory => measured({ store: await createSqliteStore({ directory }) }, { ...LOAD, turns }));
   const asACenter = async (directory: string, kind: Where, load: Load) => {
     const { store, connect } = await openStore({ dataDir: directory, store: kind }, { clock: systemClock, drawId: systemIds.uuid });
-    return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }) }, load);
+    return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }).homes }, load);
   };
   const threads = await inDirectory(directory => asACenter(directory, { kind: 'sqlite' }, { ...LOAD, turns }));
   const ours: BenchResult = {

@@ -1,0 +1,54 @@
+/**
+ * The threads of a center, begun before anything else: they load what they run while the main thread still loads what it serves with, which is half of a start.
+ * Hence this file imports little.
+ */
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Ids } from './ids.ts';
+import type { Homes } from './runtime/homes.ts';
+import { inWorkers } from './runtime/workers.ts';
+import { type OpenStore, openStore } from './store/open.ts';
+
+export interface Threads {
+  /** Names this center in the store. */
+  owner: string;
+  /** Rejects with a sentence that says what is in the way; nothing of it runs any more then. */
+  opened: Promise<OpenStore>;
+  /** For when the store is open. */
+  homes: Homes;
+}
+
+export function beginThreads({
+  config,
+  clock,
+  ids,
+  workerScript,
+}: {
+  config: Config;
+  clock: Clock;
+  ids: Ids;
+  /** The program of the workers. Tests give one that can be broken. */
+  workerScript?: string | undefined;
+}): Threads {
+  const owner = ids.uuid();
+  let open: OpenStore | undefined;
+  const { homes, giveUp } = inWorkers({
+    count: config.workers,
+    owner,
+    connect: () => (open as OpenStore).connect(),
+    ...(workerScript === undefined ? {} : { script: workerScript }),
+  });
+  const opened = openStore(config, { clock, drawId: ids.uuid }).then(
+    store => {
+      open = store;
+      return store;
+    },
+    (error: unknown) => {
+      giveUp();
+      throw error;
+    },
+  );
+  // Whoever begins them hears of it a little later: until then it is nobody's error.
+  opened.catch(() => {});
+  return { owner, opened, homes };
+}
