@@ -171,6 +171,9 @@ export async function startCenter({
       },
       stop: async () => {
         serving = false;
+        // First: to the hub a socket that the listener closes looks like a host that was switched off, and slow callers may hold the stop up for longer than
+        // such a host is waited for.
+        agents.stop();
         feed.stop();
         stopping.abort();
         await listening?.stop(3_000);

@@ -1,6 +1,7 @@
 /** Failure rows 3, 4 and 5, for real: what becomes of shards whose host is switched off, whose agent is killed, whose agent stands still. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { aRealHouse, type House, isAlive, type Shard, until } from '../support/house.ts';
 
@@ -142,5 +143,36 @@ describe('of four hosts', () => {
     expect((await job.finish()).shards[item]).toMatchObject({ hostName: 'safe', attempt: 1, outcome: 'succeeded' });
     await house.call('POST', `/v1/hosts/${id}/resume`);
     await house.ready('safe');
+  });
+});
+
+describe('a center that is stopped in order', () => {
+  let stopped: House;
+  beforeAll(async () => {
+    // No grace at all for closed sockets: whoever counts the center's own closing as a host's end shows it at once.
+    stopped = await aRealHouse({ env: { TROUPE_CLOSED_GRACE_MS: '0' } });
+    await stopped.startCenter();
+    stopped.startAgent('a1');
+    await stopped.ready('a1');
+  });
+  afterAll(() => stopped.close());
+
+  test('takes the sockets that it closes itself for no end of a host: what runs there goes on and says how it ended', async () => {
+    const gate = join(stopped.directory, 'go');
+    await stopped.call('POST', '/v1/jobs', { name: 'long', command: ['sh', '-c', `while [ ! -e ${gate} ]; do sleep 0.1; done`] });
+    const { execution } = await stopped.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');
+    await until('it runs', async () => (await stopped.execution(execution)).shards[0]?.status === 'running');
+    // A caller that never finishes its request holds the stop up, and the timers go on meanwhile.
+    const slow = connect(stopped.port, '127.0.0.1', () =>
+      slow.write('POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{'),
+    );
+    slow.on('error', () => {});
+    await until('it is connected', () => slow.bytesWritten > 0);
+    expect(await stopped.stopCenter()).toBe(0);
+    await stopped.startCenter();
+    await stopped.ready('a1');
+    await Bun.write(gate, '');
+    await until('it is done', async () => (await stopped.execution(execution)).status === 'done');
+    expect(await stopped.execution(execution)).toMatchObject({ outcome: 'succeeded', shards: [{ attempt: 1 }] });
   });
 });
