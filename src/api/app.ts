@@ -9,6 +9,7 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { z } from 'zod';
 import { Unauthorized } from './answers.ts';
+import { opens } from './api-tokens.ts';
 import { createArrivals } from './arrivals.ts';
 import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
@@ -121,6 +122,10 @@ async function serve(
   // What anybody may call asks the store nothing about a token: health and readiness answer for themselves, also while the store is away.
   const user = route.access === 'user' ? await callerOf(c, auth) : undefined;
   if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
+  const needed = route.scope ?? (route.method === 'GET' ? 'read' : 'all');
+  if (user?.scope !== undefined && !opens(user.scope, needed)) {
+    throw new Problem('forbidden', `this token is made for "${user.scope}", and this takes one for "${needed}"`);
+  }
   const key = c.req.header('idempotency-key');
   if (key !== undefined && (key === '' || key.length > KEY_MAX)) {
     throw new Problem('invalid', `Idempotency-Key must be 1 to ${KEY_MAX} characters.`, { field: 'Idempotency-Key' });

@@ -1,12 +1,13 @@
 /**
  * Who calls: one user, `root`, by password; then opaque tokens that say nothing, are kept only as hashes, end after twelve hours and at
- * logout. With authentication off everybody is root.
+ * logout. Programs have tokens of their own (`api-tokens.ts`). With authentication off everybody is root.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Ids } from '../ids.ts';
 import type { CredentialStore } from '../store/store.ts';
+import { type ApiTokens, createApiTokens, isForPrograms } from './api-tokens.ts';
 import type { Log } from './center.ts';
 import { Problem } from './errors.ts';
 import { createJoinTokens, type JoinTokens } from './join-tokens.ts';
@@ -27,7 +28,7 @@ export interface Token {
   expiresAt: number;
 }
 
-export interface Auth extends JoinTokens {
+export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
   /**
    * Makes sure that `root` has a password: the configured one, else the stored one, else a random one, which is returned to be shown once.
    * To be called at each start. A changed password ends all logins.
@@ -35,7 +36,7 @@ export interface Auth extends JoinTokens {
   prepare(): Promise<{ user: string; password: string | null }>;
   /** Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`. */
   login(user: string, password: string, address: string): Promise<Token>;
-  /** Ending what has ended is fine. */
+  /** Ending what has ended is fine. The token of a program is ended by its name, not so. */
   logout(token: string): Promise<void>;
   /** The user of a token; undefined when it is none, ended, or absent. */
   who(token: string | undefined): Promise<User | undefined>;
@@ -65,6 +66,7 @@ export function createAuth({
   passwords?: Passwords;
 }): Auth {
   const throttle = createThrottle({ clock });
+  const { programOf, ...apiTokens } = createApiTokens({ store, clock, ids });
 
   const keepPassword = async (password: string) => {
     await store.putCredential({ kind: 'user', id: ROOT.name, data: { hash: await passwords.hash(password) }, expiresAt: null, uses: null });
@@ -88,6 +90,7 @@ export function createAuth({
 
   return {
     ...createJoinTokens({ store, clock, ids }),
+    ...apiTokens,
 
     async prepare() {
       if (config.auth === 'off') return { user: ROOT.name, password: null };
@@ -122,6 +125,7 @@ export function createAuth({
     async who(token) {
       if (config.auth === 'off') return ROOT;
       if (!token?.startsWith('troupe_') || token.length > 100) return undefined;
+      if (isForPrograms(token)) return programOf(token);
       const session = await store.credential('session', hashOf(token));
       if (!session || (session.expiresAt !== null && session.expiresAt <= clock.now())) return undefined;
       return typeof session.data.user === 'string' ? { name: session.data.user } : undefined;

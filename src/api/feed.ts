@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import { type Feed, FeedFull } from '../feed/feed.ts';
 import type { Ids } from '../ids.ts';
 import { moment } from './answers.ts';
+import { opens } from './api-tokens.ts';
 import { type Auth, tokenIn } from './auth.ts';
 import { answerTo, Problem } from './errors.ts';
 import { FeedFrame, FeedQuery, filterOf } from './feed/frames.ts';
@@ -32,7 +33,10 @@ export interface FeedDoor {
 
 export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts): FeedDoor {
   const tickets = createTickets({ clock, ids });
-  const isGood = async (token: string | undefined) => (await auth.who(token)) !== undefined;
+  const isGood = async (token: string | undefined) => {
+    const user = await auth.who(token);
+    return user !== undefined && (user.scope === undefined || opens(user.scope, 'read'));
+  };
 
   const stream = route({
     method: 'GET',
@@ -54,6 +58,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
     method: 'POST',
     path: '/v1/feed/tickets',
     access: 'user',
+    scope: 'read',
     says: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
     answers: z.object({ ticket: z.string(), expiresAt: moment() }),
     body: z.strictObject({}).optional(),

@@ -4,9 +4,12 @@
  */
 import type { Context } from 'hono';
 import type { z } from 'zod';
+import type { Scope } from './api-tokens.ts';
 
 export interface User {
   name: string;
+  /** What the token of a program opens; absent for whoever is logged in. */
+  scope?: Scope;
 }
 
 /** What the server knows of a request besides the request; `app.fetch(request, surroundings)`. */
@@ -49,6 +52,8 @@ export interface Route {
   /** With `:name` for parameters. Earlier routes win. */
   path: string;
   access: Access;
+  /** What the token of a program must open for it; `read` for GET and `all` for the others unless said. */
+  scope?: Scope;
   /** One sentence for the reference. */
   says: string;
   query?: z.ZodType;

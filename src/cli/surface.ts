@@ -177,3 +177,11 @@ export interface FeedFact {
   type: string;
   data: Record<string, unknown>;
 }
+
+export interface ApiToken {
+  name: string;
+  scope: string;
+  createdAt: string;
+  expiresAt: string;
+  lastUsedAt: string | null;
+}

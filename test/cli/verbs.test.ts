@@ -268,6 +268,18 @@ describe('a job', () => {
   });
 });
 
+describe('a token of a program', () => {
+  test('is all that standard output gets, with scope and days as they were given', async () => {
+    const { center, shell } = at({ 'POST /v1/tokens': { name: 'p', token: 'troupe_api_x', expiresAt: '2026-11-24T08:00:00.000Z' } });
+    expect(await troupe('tokens create p --scope metrics --days 2', shell)).toEqual({
+      exit: 0,
+      out: 'troupe_api_x\n',
+      said: ['good until 2026-11-24 08:00:00'],
+    });
+    expect(center.asked[0]?.body).toEqual({ name: 'p', scope: 'metrics', expiresInMs: 172_800_000 });
+  });
+});
+
 describe('a quarantine', () => {
   const quarantine = { reason: 'three faults', since: '2026-11-22T08:00:00.000Z' };
 

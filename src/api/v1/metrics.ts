@@ -75,6 +75,7 @@ export function metricRoutes({ runtime, views, feed, clock, usage }: MetricParts
       method: 'GET',
       path: '/v1/metrics',
       access: 'user',
+      scope: 'metrics',
       says: 'Figures of this center for Prometheus, which sends a token as `Authorization: Bearer`.',
       answers: { 'text/plain': z.string() },
       async handle() {

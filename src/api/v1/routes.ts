@@ -10,10 +10,12 @@ import { occurrenceRoutes } from './occurrences.ts';
 import { poolRoutes } from './pools.ts';
 import { scheduleRoutes } from './schedules.ts';
 import { sessionRoutes } from './session.ts';
+import { tokenRoutes } from './tokens.ts';
 import { whyRoutes } from './why.ts';
 
 export const v1Routes = (center: Desk): Route[] => [
   ...sessionRoutes(center),
+  ...tokenRoutes(center),
   ...jobRoutes(center),
   ...scheduleRoutes(center),
   ...occurrenceRoutes(center),

@@ -34,6 +34,7 @@ export const scheduleRoutes = (center: Center): Route[] => [
     method: 'POST',
     path: '/v1/schedules/preview',
     access: 'user',
+    scope: 'read',
     says: 'The same for a schedule that is not saved yet.',
     answers: listOf(DueTime),
     body: PreviewBody,

@@ -45,7 +45,8 @@ export const sessionRoutes = (center: Center): Route[] => [
     says: 'Ends the token that the request carries.',
     answers: null,
     status: 204,
-    async handle({ c }) {
+    async handle({ c, user }) {
+      if (user?.scope !== undefined) throw new Problem('conflict', 'the token of a program ends by DELETE /v1/tokens/{name}');
       const token = tokenIn(c.req.raw);
       if (token !== undefined) await center.auth.logout(token);
     },

@@ -14,6 +14,7 @@ import { logs } from './logs.ts';
 import { next } from './next.ts';
 import { pools } from './pools.ts';
 import { ready } from './ready.ts';
+import { tokens } from './tokens.ts';
 import { trigger } from './trigger.ts';
 import { up } from './up.ts';
 import { watch } from './watch.ts';
@@ -38,5 +39,6 @@ export const VERBS: Record<string, Entry> = {
   hosts,
   pools,
   'join-token': joinToken,
+  tokens,
   ready,
 };

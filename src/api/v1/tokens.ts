@@ -1,0 +1,74 @@
+/** `/v1/tokens`: what programs call with that cannot log in every twelve hours, such as Prometheus. */
+import { z } from 'zod';
+import { moment } from '../answers.ts';
+import { API_TOKEN_MS, API_TOKEN_MS_MAX, type ApiToken as Known, SCOPES } from '../api-tokens.ts';
+import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
+import { iso, name, whole } from '../fields.ts';
+import { type Route, route, type User } from '../routes.ts';
+
+const TokenBody = z.strictObject(
+  { name: name(), scope: z.enum(SCOPES, SCOPES.join(', ')).default('read'), expiresInMs: whole(1, API_TOKEN_MS_MAX).default(API_TOKEN_MS) },
+  'a JSON object',
+);
+
+const ApiToken = z
+  .object({
+    name: z.string(),
+    scope: z.enum(SCOPES).describe('metrics: figures alone; read: whatever changes nothing; all: everything but tokens'),
+    createdAt: moment(),
+    expiresAt: moment(),
+    lastUsedAt: moment().nullable().describe('null: not since the center began'),
+  })
+  .meta({ id: 'ApiToken' });
+
+const shape = ({ name, scope, createdAt, expiresAt, lastUsedAt }: Known) => ({
+  name,
+  scope,
+  createdAt: iso(createdAt),
+  expiresAt: iso(expiresAt),
+  lastUsedAt: iso(lastUsedAt),
+});
+
+/** A token that could make tokens would outlive its own end. */
+function loggedIn(user: User | undefined): void {
+  if (user?.scope !== undefined) throw new Problem('forbidden', 'a token makes and ends no tokens; log in for that');
+}
+
+export const tokenRoutes = ({ auth }: Pick<Center, 'auth'>): Route[] => [
+  route({
+    method: 'GET',
+    path: '/v1/tokens',
+    access: 'user',
+    scope: 'all',
+    says: 'The tokens of programs, by name; never the secret itself.',
+    answers: z.object({ items: z.array(ApiToken), next: z.null() }),
+    handle: async () => ({ items: (await auth.apiTokens()).map(shape), next: null }),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/tokens',
+    access: 'user',
+    says: 'Makes a token for a program, and shows it this once. It takes a login.',
+    answers: ApiToken.extend({ token: z.string() }),
+    body: TokenBody,
+    status: 201,
+    async handle({ body, user }) {
+      loggedIn(user);
+      const made = await auth.createApiToken(body);
+      return { ...shape(made), token: made.token };
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/tokens/:name',
+    access: 'user',
+    says: 'Ends the token of a program. It takes a login.',
+    answers: null,
+    status: 204,
+    async handle({ params, user }) {
+      loggedIn(user);
+      await auth.removeApiToken(params.name);
+    },
+  }),
+];

@@ -1,0 +1,60 @@
+/** `troupe tokens`: what programs call the center with. */
+import { segment } from '../client.ts';
+import { EXIT } from '../failure.ts';
+import { choice, number } from '../options.ts';
+import type { ApiToken, Page } from '../surface.ts';
+import { type Family, verb } from '../verb.ts';
+import { instant } from '../words.ts';
+import { given, showList } from './common.ts';
+
+const DAY_MS = 86_400_000;
+
+const list = verb({
+  says: 'lists the tokens of programs by name, without their secrets',
+  takes: [],
+  options: {},
+  async run(call) {
+    const page = await call.client.get<Page<ApiToken>>('/v1/tokens');
+    await showList(call, page, 'tokens', [
+      { head: 'NAME', cell: token => token.name },
+      { head: 'SCOPE', cell: token => token.scope },
+      { head: 'MADE', cell: token => instant(token.createdAt), spare: true },
+      { head: 'GOOD UNTIL', cell: token => instant(token.expiresAt) },
+      { head: 'LAST USED', cell: token => instant(token.lastUsedAt) },
+    ]);
+    return EXIT.done;
+  },
+});
+
+const create = verb({
+  says: 'makes a token for a program, and prints nothing else on standard output; it is not shown again',
+  takes: ['NAME'],
+  options: {
+    scope: choice(['metrics', 'read', 'all'], 'figures alone, whatever changes nothing, or everything but tokens (default: read)'),
+    days: number('N', 'how long it is good for (default: 365, at most 3660)'),
+  },
+  examples: [
+    'troupe tokens create prometheus --scope metrics --days 3650 > troupe.token',
+    'TROUPE_API_TOKEN=$(troupe tokens create ci --scope all)',
+  ],
+  async run({ client, print, values, words, shell }) {
+    const body = given({ scope: values.scope, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
+    const made = await client.post<ApiToken & { token: string }>('/v1/tokens', { name: words[0], ...body });
+    await print.show(made, () => [made.token]);
+    if (!print.json) shell.say(`good until ${instant(made.expiresAt)}`);
+    return EXIT.done;
+  },
+});
+
+const remove = verb({
+  says: 'ends the token of a program',
+  takes: ['NAME'],
+  options: {},
+  async run({ client, print, words }) {
+    await client.delete(`/v1/tokens/${segment(words[0] ?? '')}`);
+    await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
+    return EXIT.done;
+  },
+});
+
+export const tokens: Family = { says: 'what programs call with: Prometheus, scripts', verbs: { list, create, delete: remove } };
