@@ -34,6 +34,8 @@ export interface Spooled {
 
 /** Bytes of UTF-8 that one unit of a string becomes at most. */
 const UTF8_BYTES_MAX = 3;
+/** What a piece in flight occupies at the center besides its text, half of it as a string's units have two bytes; the center ends a session that lets more pile up than the window. */
+export const PIECE_BYTES = 100;
 /** What an ended run occupies on this host besides its output, about. */
 const RUN_BYTES = 1_024;
 /** Of the limit, what is left after giving up: not one run each time from then on. */
@@ -146,7 +148,7 @@ export function createOutput(parts: OutputParts): Output {
     const { seq, at, text, bytes, leftOut } = chunk;
     stream.sent = seq;
     // Text rather than what the process wrote: this is what occupies memory and the line.
-    const size = text.length + 1;
+    const size = text.length + PIECE_BYTES;
     stream.flight.push({ seq, bytes: size });
     stream.flightBytes += size;
     flightBytes += size;

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'bun:test';
+import { agentLimits } from '../../src/agent/limits.ts';
+import { PIECE_BYTES } from '../../src/agent/output.ts';
+import { OUTPUT_TEXT_MAX } from '../../src/agent/protocol.ts';
 import { Busy, NoSuchActor, Unavailable } from '../../src/runtime/errors.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { aHello, aHub, aKey, aRun } from './agents-support.ts';
@@ -217,6 +220,19 @@ describe('output', () => {
     await clock.advance(5_000);
     expect(kept).toEqual([1, 2]);
     expect(socket.of('kept').map(({ through }) => through)).toEqual([2]);
+  });
+
+  test.each([OUTPUT_TEXT_MAX, 200])('may fill the window of an agent with pieces of %i letters while the store is slow', async letters => {
+    const { socket, clock } = await aJoined({ output: { keep: () => new Promise(() => {}) } });
+    const { outputWindowAll, outputReadBytes } = agentLimits;
+    // As the agent reckons: it reads until the window is full.
+    let flight = 0;
+    for (let seq = 1; flight < outputWindowAll + outputReadBytes; seq++) {
+      socket.say({ ...output(seq), text: 'x'.repeat(letters) });
+      flight += letters + PIECE_BYTES;
+    }
+    await clock.settle();
+    expect(socket.state.closed).toBeUndefined();
   });
 
   test('beyond the bytes that may wait ends the session, and what waited is let go', async () => {

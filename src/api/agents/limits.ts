@@ -17,7 +17,7 @@ export interface HubLimits {
   reportsAtOnce: number;
   /** Reports of one session that wait; beyond, its socket is closed and the agent comes again. */
   reportsWaitingMax: number;
-  /** Bytes of output not stored yet, of one session and of all; beyond, the session that brought more is closed and comes again. */
+  /** Bytes of output not stored yet, of one session and of all; beyond, the session that brought more is closed and comes again. More than an agent's window (4 Mi letters, two bytes each). */
   outputWaitingBytes: number;
   outputWaitingBytesAll: number;
   /** Output per write to the store. */
@@ -40,7 +40,7 @@ export const hubLimits: HubLimits = {
   commandsMax: 2_000,
   reportsAtOnce: 256,
   reportsWaitingMax: 25_000,
-  outputWaitingBytes: 8 * 1024 * 1024,
+  outputWaitingBytes: 12 * 1024 * 1024,
   outputWaitingBytesAll: 256 * 1024 * 1024,
   outputBatchChunks: 500,
   outputBatchBytes: 1024 * 1024,
