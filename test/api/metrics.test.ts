@@ -58,6 +58,22 @@ describe('the figures', () => {
     expect([during.get('process_cpu_seconds_total'), during.get('process_resident_memory_bytes')]).toEqual([2.5, 5]);
   });
 
+  test('count runs by outcome, each attempt as one', async () => {
+    const door = await aMeasuredDoor();
+    await door.aHost();
+    await door.post('/v1/jobs', { name: 'a', command: 'b', retry: { attempts: 2, backoffMs: 0, maxBackoffMs: 0 } });
+    await door.post('/v1/jobs/a/trigger');
+    for (const outcome of ['failed', 'succeeded'] as const) {
+      const start = door.starts().at(-1);
+      if (start) await door.ended(start, outcome);
+      await door.clock.advance(1);
+    }
+    const figures = await door.figures();
+    const of = (outcome: string) => figures.get(`troupe_runs_ended_total{outcome="${outcome}"}`);
+    expect(['failed', 'succeeded', 'lost'].map(of)).toEqual([1, 1, 0]);
+    expect(figures.get('troupe_executions_finished_total{outcome="succeeded"}')).toBe(1);
+  });
+
   test('tell how late due times were', async () => {
     const door = await aMeasuredDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });

@@ -121,7 +121,7 @@ export function jobRoutes(center: Desk): Route[] {
       method: 'POST',
       path: '/v1/jobs/:name/trigger',
       access: 'user',
-      says: 'Runs a job now. The same Idempotency-Key gives the same execution.',
+      says: 'Runs a job now. The same Idempotency-Key gives the same execution, as long as it is among the last 200 of the job.',
       answers: Started,
       takesKey: true,
       status: 202,

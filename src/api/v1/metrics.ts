@@ -33,6 +33,7 @@ export function metricRoutes({ runtime, views, feed, clock, usage }: MetricParts
   const beganAt = clock.now();
   const facts = new Map<string, number>();
   const finished = new Map(OUTCOMES.map(outcome => [outcome, 0]));
+  const runs = new Map(OUTCOMES.map(outcome => [outcome, 0]));
   let hosts = new Map(HOST_STATES.map(status => [status, 0]));
   let quarantined = 0;
   const up = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -40,6 +41,7 @@ export function metricRoutes({ runtime, views, feed, clock, usage }: MetricParts
     for (const { type, data } of committed) {
       up(facts, type);
       if (type === 'execution.finished') up(finished, String(data.outcome));
+      if (type === 'shard.ended') up(runs, String(data.outcome));
     }
   });
 
@@ -67,7 +69,7 @@ export function metricRoutes({ runtime, views, feed, clock, usage }: MetricParts
   };
 
   let figures: Figures = noFigures();
-  const read = (): Reading => ({ figures, watchers: feed.watchers(), usage: usage(), beganAt, facts, finished, hosts, quarantined });
+  const read = (): Reading => ({ figures, watchers: feed.watchers(), usage: usage(), beganAt, facts, finished, runs, hosts, quarantined });
   let registry: Promise<Registry> | undefined;
 
   return [

@@ -8,9 +8,10 @@ export interface Reading {
   watchers: number;
   usage: { residentBytes: number; cpuSeconds: number };
   beganAt: number;
-  /** Facts by type, executions by outcome, hosts by state. */
+  /** Facts by type, executions and runs by outcome, hosts by state. */
   facts: ReadonlyMap<string, number>;
   finished: ReadonlyMap<string, number>;
+  runs: ReadonlyMap<string, number>;
   hosts: ReadonlyMap<string, number>;
   quarantined: number;
 }
@@ -89,6 +90,16 @@ export function createRegistry(read: () => Reading): Registry {
     collect() {
       this.reset();
       for (const [outcome, count] of read().finished) this.inc({ outcome }, count);
+    },
+  });
+  new Counter({
+    name: 'troupe_runs_ended_total',
+    help: 'Runs by outcome: every attempt of every shard that was given to a host.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [outcome, count] of read().runs) this.inc({ outcome }, count);
     },
   });
   new Gauge({
