@@ -156,6 +156,16 @@ describe('a job in /v1', () => {
     expect((await door.patch('/v1/jobs/a', before)).body).toMatchObject({ env: { A: '1' }, overlap: 'queue', overlapLimit: 1, rev: 3 });
   });
 
+  test('that is to stop without its center does so after a minute, unless it says when', async () => {
+    const door = await aDoor();
+    const msOf = async (answer: ReturnType<typeof door.post>) => (await answer).body.disconnectMs;
+    expect(await msOf(door.post('/v1/jobs', { name: 'a', command: 'b', disconnect: 'stop' }))).toBe(60_000);
+    expect(await msOf(door.post('/v1/jobs', { name: 'c', command: 'b', disconnect: 'stop', disconnectMs: 0 }))).toBe(0);
+    expect(await msOf(door.patch('/v1/jobs/a', { disconnect: 'continue' }))).toBe(0);
+    expect(await msOf(door.patch('/v1/jobs/a', { disconnect: 'stop', disconnectMs: 5 }))).toBe(5);
+    expect(await msOf(door.patch('/v1/jobs/a', { description: 'same' }))).toBe(5);
+  });
+
   test('is not renamed, and a bad change changes nothing', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b' });

@@ -7,7 +7,7 @@ import type { Schedule } from '../../../actors/schedule.ts';
 import { came } from '../../../actors/schedule/error.ts';
 import type { View } from '../../runtime/document.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
-import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
+import { disconnectMsOf, jobDefaults, overlapLimitOf } from '../job-defaults.ts';
 import { taking } from './patch.ts';
 import { quarantineOf } from './answers/quarantine.ts';
 
@@ -104,7 +104,7 @@ const JobFields = z
       failoverLimit: whole(0, 1_000).default(jobDefaults.failoverLimit),
       failoverOnFailure: flag().default(false),
       disconnect: choice(['continue', 'stop']).default(jobDefaults.disconnect),
-      disconnectMs: span().default(0),
+      disconnectMs: span().optional(),
       timeoutMs: span().default(0),
       killGraceMs: span().default(jobDefaults.killGraceMs),
       shardingContext: flag().default(false),
@@ -145,9 +145,13 @@ export type JobBody = z.output<typeof JobBody>;
 
 /** `identity` is what a body does not say, or says only perhaps. */
 export function configOf(body: JobBody, identity: Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect'>): JobConfig {
-  const { enabled: _, overlapLimit, pool: _pool, timeZone: _zone, ...rest } = body;
+  const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, ...rest } = body;
   const { id, pool, timeZone, dialect } = identity;
-  return { ...rest, id, pool, timeZone, dialect, overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap) };
+  const natural = {
+    overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap),
+    disconnectMs: disconnectMs ?? disconnectMsOf(rest.disconnect),
+  };
+  return { ...rest, id, pool, timeZone, dialect, ...natural };
 }
 
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {

@@ -100,7 +100,7 @@ export function jobRoutes(center: Desk): Route[] {
         center.inTurn(`job/${params.name}`, async () => {
           const view = await jobOf(center, params.name);
           const before = jobShape(view);
-          const body = parse(JobBody, patched(withNaturalLimit(before, patch), patch));
+          const body = parse(JobBody, patched(withNaturalNumbers(before, patch), patch));
           await updateJob(center, await whole(body, view.context.config), fields, 'enabled' in patch ? body.enabled : undefined);
           return shapeOf(params.name);
         }),
@@ -158,9 +158,16 @@ export function jobRoutes(center: Desk): Route[] {
   ];
 }
 
-/** A patch that changes `overlap` and does not name a limit wants the limit that is usual there. */
-function withNaturalLimit(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>) {
-  if (patch.overlap === undefined || patch.overlap === before.overlap || patch.overlapLimit !== undefined) return before;
-  const { overlapLimit: _, ...rest } = before;
-  return rest;
+/** Numbers whose usual value depends on a policy. */
+const NATURAL = [
+  ['overlap', 'overlapLimit'],
+  ['disconnect', 'disconnectMs'],
+] as const;
+
+/** A patch that changes such a policy and does not name the number wants the one that is usual there. */
+function withNaturalNumbers(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>) {
+  const dropped = NATURAL.filter(
+    ([policy, number]) => patch[policy] !== undefined && patch[policy] !== before[policy] && patch[number] === undefined,
+  );
+  return Object.fromEntries(Object.entries(before).filter(([field]) => !dropped.some(([, number]) => number === field)));
 }

@@ -33,7 +33,7 @@ export const jobSettings = {
   failover: flag('move to another host when its own is lost', { negatable: true }),
   'failover-limit': whole('N', 'how often a shard may move (default: 3)'),
   disconnect: choice(['continue', 'stop'], 'when its host cannot reach the center (default: continue)'),
-  'disconnect-ms': whole('MS', 'with "stop": how long it may go on without its center (default: 0, for ever)'),
+  'disconnect-ms': whole('MS', 'with "stop": how long it may go on without its center (default: 60000; 0: for ever)'),
   'timeout-ms': whole('MS', 'longest run of a shard (default: 0, no limit)'),
   'kill-grace-ms': whole('MS', 'from TERM to KILL (default: 10000)'),
   'sharding-context': flag('append the sharding context as the last argument, as ElasticJob scripts expect', { negatable: true }),
