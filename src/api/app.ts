@@ -15,6 +15,7 @@ import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
 import { answerTo, Problem } from './errors.ts';
+import { frontPage, isLooking } from './front-page.ts';
 import { createKeys, type Keys } from './idempotency.ts';
 import { createTurns } from './in-turn.ts';
 import { isForeign } from './origin.ts';
@@ -82,6 +83,7 @@ export function createApp({ center, extra }: { center: Center; extra?: readonly 
 
   // Whoever may not come in is not told what is there.
   app.notFound(async c => {
+    if (c.req.path === '/' && isLooking(c.req.raw)) return frontPage();
     if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
     const { method, path } = c.req;
     throw new Problem('notFound', `there is no ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path} here`);

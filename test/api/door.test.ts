@@ -109,6 +109,34 @@ describe('an unknown route', () => {
   });
 });
 
+describe('the address itself', () => {
+  const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+
+  test('shows a browser what this is and where to go on, without script and under a policy that says so', async () => {
+    const { app } = await aDoor({ env: on });
+    const page = await app.request('/', { headers: BROWSER });
+    const text = await page.text();
+    expect([page.status, page.headers.get('content-type'), page.headers.get('vary')]).toEqual([200, 'text/html; charset=utf-8', 'Accept']);
+    const style = /<style>([\s\S]*?)<\/style>/.exec(text)?.[1] ?? '';
+    const digest = new Bun.CryptoHasher('sha256').update(style).digest('base64');
+    expect(page.headers.get('content-security-policy')).toStartWith(`default-src 'none'; style-src 'sha256-${digest}'; `);
+    expect(text).not.toMatch(/<script|<img|<link|\ssrc=|\sstyle=|@import|url\(|\son\w+=/i);
+    const links = [...text.matchAll(/href="([^"]+)"/g)].map(([, path]) => path ?? '');
+    expect(links).toEqual(['/v1/reference', '/v1/openapi.json', '/v1/ready']);
+    for (const path of links) expect((await app.request(path)).status).toBe(200);
+  });
+
+  test('tells a program what every unknown path does', async () => {
+    const door = await aDoor({ env: on });
+    for (const headers of [{}, { Accept: '*/*' }, { Accept: 'application/json' }]) {
+      const answer = await door.app.request('/', { headers });
+      expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([401, 'unauthorized']);
+    }
+    expect((await door.app.request('/', { method: 'POST', headers: BROWSER })).status).toBe(401);
+    expect((await door.app.request('/v1/jobs', { headers: BROWSER })).status).toBe(401);
+  });
+});
+
 describe('a query', () => {
   test('with a parameter that the route does not know is refused by name, on the native surface', async () => {
     const door = await aDoor();

@@ -1,7 +1,7 @@
 /** The reference of the front door, made from its own routes: for programs as OpenAPI, for people as a page. It says nothing of this installation, so anybody may read it. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import about from '../../../package.json' with { type: 'json' };
+import { policyFor } from '../front-page.ts';
 import { type Route, route, type Surface } from '../routes.ts';
 import { SOCKETS } from '../socket-paths.ts';
 import { describeApi, type OpenApi } from './document.ts';
@@ -39,4 +39,4 @@ export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
 }
 
 /** The page has its style in it and nothing else: no script, no picture, nothing from elsewhere. */
-const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+const POLICY = policyFor(STYLE);
