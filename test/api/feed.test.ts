@@ -94,6 +94,20 @@ describe('the feed as a WebSocket', () => {
     expect(socket.frames.slice(1)).toMatchObject([{ cursor: kept?.cursor, address: 'pool/south' }]);
   });
 
+  test('refuses a kind that there is none of, which would be waited for in vain, and what comes twice', async () => {
+    const world = await aFeedDoor();
+    const refused = async (query: string) => {
+      const answer = await world.upgrade(query);
+      return answer instanceof Response ? [answer.status, (await answer.json()).error] : 'taken';
+    };
+    const rule = 'but must have kinds of actors (job, execution, app, host, pool) or types of facts such as job.fired.';
+    const about = (message: string, field = 'kinds') => [400, { code: 'invalid', message, field }];
+    expect(await refused('?kinds=host,jbo')).toEqual(about(`kinds has "jbo" (did you mean job?), ${rule}`));
+    expect(await refused('?kinds=everything')).toEqual(about(`kinds has "everything", ${rule}`));
+    expect(await refused('?job=a&job=b')).toEqual(about('job came more than once ("a", "b"), but must come once.', 'job'));
+    expect(await refused('?kinds=job,shard.ended')).toBe('taken');
+  });
+
   test('refuses a query or a token that is none before the handshake', async () => {
     const world = await aFeedDoor(WITH_PASSWORD);
     const { headers } = await login(world);

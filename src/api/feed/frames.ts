@@ -1,17 +1,37 @@
 /** Facts as they go over the wire, and what a watcher may ask for. */
 import { z } from 'zod';
+import { actors } from '../../../actors/index.ts';
+import { came } from '../../../actors/schedule/error.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { FeedFrame as Frame } from '../../feed/watching.ts';
+import { nearest } from '../../nearest.ts';
 import type { PlacedFact } from '../../store/store.ts';
 import { Fact } from '../v1/answers/things.ts';
 
 const text = z.string('a text').min(1, 'at least one character').max(300, 'at most 300 characters').optional();
 
+const KINDS = Object.keys(actors);
+const wordsOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map(word => word.trim())
+    .filter(word => word !== '');
+
+/** A word that is neither would be waited for in vain. */
+const kinds = text.superRefine((written, context) => {
+  const wrong = wordsOf(written ?? '').find(word => !KINDS.includes(word) && !/^[a-z]+\.[a-zA-Z]+$/.test(word));
+  if (wrong === undefined) return;
+  const meant = nearest(wrong, KINDS);
+  const what = `${came(wrong)}${meant ? ` (did you mean ${meant}?)` : ''}`;
+  const message = `kinds has ${what}, but must have kinds of actors (${KINDS.join(', ')}) or types of facts such as job.fired.`;
+  context.addIssue({ code: 'custom', message });
+});
+
 export const FeedQuery = z.strictObject({
   /** Cursor; absent: from now on. */
   after: text,
   /** Kinds of actors or types of facts, with commas between them. */
-  kinds: text,
+  kinds,
   job: text,
   /** Id or name. */
   host: text,
@@ -31,14 +51,7 @@ export const FeedFrame = z
 
 export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQuery>): FeedFilter {
   return {
-    ...(kinds === undefined
-      ? {}
-      : {
-          kinds: kinds
-            .split(',')
-            .map(kind => kind.trim())
-            .filter(kind => kind !== ''),
-        }),
+    ...(kinds === undefined ? {} : { kinds: wordsOf(kinds) }),
     ...(job === undefined ? {} : { job }),
     ...(host === undefined ? {} : { host }),
     ...(execution === undefined ? {} : { execution }),
