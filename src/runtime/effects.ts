@@ -29,6 +29,8 @@ export function createEffects({
 }): Effects {
   let waiting: { entries: Occurrence[]; done(): void }[] = [];
   let writing = false;
+  /** Hosts whose commands are tried again soon. */
+  const retrying = new Set<string>();
   let stopped = false;
 
   /** Entries of many jobs go to the store together; what it does not take now it gets again. */
@@ -58,15 +60,27 @@ export function createEffects({
     });
   }
 
+  /**
+   * A host is here but takes no more just now: nobody would say when it does, so all that waits for it is tried again after a while. Once for all of it:
+   * were each to call for all, they would become more with every round.
+   */
+  function retry(host: string, error: unknown): void {
+    if (retrying.has(host)) return;
+    retrying.add(host);
+    failed(`a command to host ${host} could not be sent; trying again`, error);
+    clock.after(LIMITS.storeRetryMs, () => {
+      retrying.delete(host);
+      again(host);
+    });
+  }
+
   async function command(host: string, order: Command): Promise<Delivery> {
     try {
       await fleet.send(host, order);
       return 'done';
     } catch (error) {
       if (error instanceof HostAway) return 'away';
-      // Its host is here but takes no more just now: nobody would say when it does, so it is tried again after a while.
-      failed(`a command to host ${host} could not be sent; trying again`, error);
-      clock.after(LIMITS.storeRetryMs, () => again(host));
+      retry(host, error);
       return 'away';
     }
   }

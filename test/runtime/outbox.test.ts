@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { runKey } from '../../actors/index.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
-import { createFaultyStore } from '../support/faulty-store.ts';
+import { createFaultyStore, type StoreCall } from '../support/faulty-store.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
 import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
@@ -72,6 +73,42 @@ describe('what is owed', () => {
     expect(await revs(last)).toEqual(before);
     expect((await last.context('pool/default')).context.hosts.h1?.used.cpu).toBe(100);
     expect(new Set(last.starts().map(start => start.key)).size).toBe(1);
+  });
+
+  test('to a host that takes no more just now is tried again at an even pace, all of it together', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    await world.ask(job, { type: 'job.register', config: aJob({ shards: { total: 4, parameters: {} } }) });
+    let tries = 0;
+    world.fleet.send = async () => {
+      tries += 1;
+      throw new Error('it has too many commands that it did not acknowledge');
+    };
+    await world.ask(job, { type: 'job.trigger' });
+    await world.settled();
+    tries = 0;
+    await world.clock.advance(5 * LIMITS.storeRetryMs);
+    expect(tries).toBe(5 * 4);
+    expect(world.logs.filter(({ text }) => text.includes('could not be sent')).length).toBeLessThanOrEqual(6);
+  });
+
+  test('to a host that was retired is forgotten, also where the store was away when that was looked up', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const world = await aWorld({ store });
+    await world.aHost();
+    world.fleet.here.delete('h1');
+    await triggered(world);
+    await world.clock.advance(1_000);
+    const isLookUp = ({ method, args }: StoreCall) => method === 'load' && args[0] === 'host/h1';
+    let loads = 0;
+    store.plan(call => (isLookUp(call) && ++loads > 0 ? 'before' : undefined));
+    await world.ask('host/h1', { type: 'host.retire' });
+    await world.settled();
+    expect(loads).toBeGreaterThan(0);
+    expect(await store.owing({ limit: 10 })).not.toEqual([]);
+    store.heal();
+    await world.clock.advance(LIMITS.storeRetryMaxMs + 1_000);
+    expect(await store.owing({ limit: 10 })).toEqual([]);
   });
 
   test('to an actor that is not there is told to a sender in quarantine once that has ended', async () => {
