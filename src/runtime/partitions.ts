@@ -266,7 +266,11 @@ export function createPartitions({
         .load(`host/${host}`)
         .then(
           document => document?.life === 'done',
-          () => false,
+          () => {
+            // Of a host that never comes back nobody else would open the lane again.
+            clock.after(LIMITS.storeRetryMaxMs, () => outbox.open(`agent:${host}`));
+            return false;
+          },
         )
         .finally(() => lookedUp.delete(host));
       lookedUp.set(host, looking);
