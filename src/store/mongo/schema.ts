@@ -23,6 +23,8 @@ export async function prepareSchema(orm: Orm, collections: Collections, shown: s
   await asked(async () => {
     await Promise.all(entities.map(({ meta }) => createIndexes(orm, meta)));
     await collections.actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
+    // Fences for births of before this start (`doubt.ts`) fence off nobody any more: whoever claims next makes new ones.
+    await collections.actors.deleteMany({ kind: { $exists: false }, rev: 0 });
     // Last: a start that is cut short before is finished by the next one.
     if (version < SCHEMA_VERSION) {
       await collections.meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: SCHEMA_VERSION } }, { upsert: true });
