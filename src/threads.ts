@@ -38,7 +38,7 @@ export function beginThreads({
     connect: () => (open as OpenStore).connect(),
     ...(workerScript === undefined ? {} : { script: workerScript }),
   });
-  const opened = openStore(config, { clock, drawId: ids.uuid }).then(
+  const opened = openStore(config, { clock, drawId: ids.uuid, owner }).then(
     store => {
       open = store;
       return store;

@@ -27,6 +27,8 @@ export interface MongoOptions {
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
+  /** By what name this center claims, where it does so by other stores: `probe` then fails while others own anything. */
+  owner?: string;
   /** Somebody else in this center has opened it already: its schema is not looked at again. Default false. */
   isPrepared?: boolean;
 }
@@ -35,14 +37,14 @@ export interface MongoOptions {
  * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot be reached, and a plain error, having changed
  * nothing, when the database is not ours or was written by a newer version.
  */
-export async function createMongoStore({ url, clock, drawId, isPrepared = false }: MongoOptions): Promise<Store> {
+export async function createMongoStore({ url, clock, drawId, owner, isPrepared = false }: MongoOptions): Promise<Store> {
   const orm = await openOrm(url);
   try {
     const collections = collectionsOf(orm);
     if (!isPrepared) await prepareSchema(orm, collections, readMongoAddress(url).shown);
     const { place, ...facts } = createFeed(collections);
     const telling = createTelling(collections, { place }, clock);
-    const claims = createClaims(collections, clock);
+    const claims = createClaims(collections, clock, owner);
     const views = createViews(() => orm.em.fork());
     const store = {
       ...createActors({ collections, claims, telling, doubt: createDoubt(collections, { drawId, clock }) }),

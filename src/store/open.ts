@@ -27,6 +27,8 @@ export interface Surroundings {
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
+  /** By what name the workers of this center will claim. */
+  owner?: string;
 }
 
 /** Opens it and holds it until its `close`. Throws a sentence that says what is in the way. */

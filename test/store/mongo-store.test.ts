@@ -14,7 +14,8 @@ const server = await mongoServer();
 
 let database: MongoDatabase;
 let store: Store;
-const open = (url = database.url) => createMongoStore({ url, clock: systemClock, drawId: () => crypto.randomUUID() });
+const open = (url = database.url, more: { owner?: string } = {}) =>
+  createMongoStore({ url, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
 beforeEach(async () => {
   if (!server) return;
   database = server.database();
@@ -149,6 +150,26 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await other.probe();
     expect((await other.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
     await other.close();
+  });
+
+  test('is not ready any more once another center has taken over, also where it claimed nothing itself', async () => {
+    await store.claim('center-1');
+    const front = await open(database.url, { owner: 'center-1' });
+    await front.probe();
+    await store.claim('center-2', { from: 200, to: 255 });
+    await expect(front.probe()).rejects.toThrow(
+      'another center has taken over this database (partition 200 is in the hands of "center-2")',
+    );
+    await front.close();
+  });
+
+  test('leaves nothing behind of questions after actors that are not there', async () => {
+    await store.claim('center-1');
+    expect(await store.load('job/nobody')).toBeUndefined();
+    await store.close();
+    store = await open();
+    await behindItsBack(async ({ actors }) => expect(await actors.findOne({ _id: 'job/nobody' })).toBeNull());
+    expect((await store.commit([aWrite({ address: 'job/nobody' })]))[0]?.committed).toBe(true);
   });
 
   test('commits nothing more for partitions that its own center has given to another worker', async () => {

@@ -12,11 +12,15 @@ import type { PartitionsRow } from './rows.ts';
 const LOOK_EVERY_MS = 1_000;
 
 export interface Claims extends Pick<ActorStore, 'claim'> {
-  /** Throws StoreUnavailable when somebody else owns what was claimed here. Looks when the last look is a second old, or when it `must`. */
+  /**
+   * Throws StoreUnavailable when somebody else owns what was claimed here, or, where nothing was and it `must` look, anything that is not the center's
+   * own. Looks when the last look is a second old, or when it must.
+   */
   check(must?: boolean): Promise<void>;
 }
 
-export function createClaims({ partitions }: Collections, clock: Clock): Claims {
+/** `center`: the name by which this center claims, maybe by other stores of the same database. */
+export function createClaims({ partitions }: Collections, clock: Clock, center?: string): Claims {
   /** `epochs`: of what was claimed here, by partition. */
   let mine: { owner: string; epochs: Map<number, number> } | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -59,19 +63,26 @@ export function createClaims({ partitions }: Collections, clock: Clock): Claims 
     },
 
     async check(must = false) {
-      if (!mine || (!must && clock.monotonic() - lookedAt < LOOK_EVERY_MS)) return;
+      if (!mine) {
+        if (!must || center === undefined) return;
+        const { owners } = await read();
+        const lost = owners.findIndex(owner => owner !== center);
+        if (lost >= 0) throw takenOver(lost, owners[lost]);
+        return;
+      }
+      if (!must && clock.monotonic() - lookedAt < LOOK_EVERY_MS) return;
       const { owner, epochs: claimed } = mine;
       const at = clock.monotonic();
       const { owners, epochs } = await read();
       const [lost] = [...claimed].find(([partition, epoch]) => epochs[partition] !== epoch) ?? [];
       if (lost !== undefined) {
-        throw new StoreUnavailable(
-          owners[lost] === owner
-            ? `partition ${lost} has a newer owner in this center`
-            : `another center has taken over this database (partition ${lost} is in the hands of "${owners[lost]}")`,
-        );
+        if (owners[lost] !== owner) throw takenOver(lost, owners[lost]);
+        throw new StoreUnavailable(`partition ${lost} has a newer owner in this center`);
       }
       lookedAt = at;
     },
   };
 }
+
+const takenOver = (partition: number, owner: string | null | undefined) =>
+  new StoreUnavailable(`another center has taken over this database (partition ${partition} is in the hands of "${owner}")`);
