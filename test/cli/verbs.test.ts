@@ -122,10 +122,20 @@ describe('a list', () => {
     ]);
   });
 
-  test.each(['jobs', 'executions', 'hosts', 'pools', 'apps'])('of %s asks for nothing that it was not told to', async family => {
+  test.each(['jobs', 'executions', 'pools', 'apps'])('of %s asks for nothing that it was not told to', async family => {
     const { center, shell } = at({ [`GET /v1/${family}`]: { items: [], next: null } });
     await troupe(`${family} --json --center ${center.url} --limit 7`, shell);
     expect(center.asked.map(({ query }) => query)).toEqual([{ limit: '7' }]);
+  });
+
+  test.each([
+    ['', { status: 'joining,ready,draining,suspect,lost' }],
+    [' --all', {}],
+    [' --status retired', { status: 'retired' }],
+  ])('of hosts%s asks for %p: those that were retired only when they are wanted', async (flags, query) => {
+    const { center, shell } = at({ 'GET /v1/hosts': { items: [], next: null } });
+    await troupe(`hosts${flags} --json`, shell);
+    expect(center.asked.map(asked => asked.query)).toEqual([{ ...query, limit: '50' }]);
   });
 
   test('is the answer of the center for programs', async () => {

@@ -27,7 +27,7 @@ pre i { opacity: .65; font-style: normal } pre b { font-weight: 600 }
 table { border-collapse: collapse; width: calc(100% - 2rem) } td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line) } td:nth-child(1) { width: 9rem } td:nth-child(2) { width: 5rem }
 em { font: 600 11px/1.7 ui-monospace, Menlo, Consolas, monospace; flex: none; width: 3.7rem; text-align: center; border-radius: 4px; color: #fff; align-self: flex-start; margin-top: 1px }
 .get { background: #1d6fb8 } .post { background: #23803f } .put, .patch { background: #a05a00 } .delete { background: #b3261e } .socket { background: #6b4fbb }
-@media (max-width: 60rem) { body { display: block } nav { display: none } main { padding: 1rem } pre { margin-left: 0; margin-right: 0 } details > :not(summary) { margin-left: .7rem; margin-right: .7rem } }
+@media (max-width: 60rem) { body { display: block } nav { display: none } main { padding: 1rem } td, td:nth-child(n) { display: block; width: auto; border: 0; padding: 0 } tr { display: block; padding: .3rem 0; border-bottom: 1px solid var(--line) } pre { margin-left: 0; margin-right: 0 } details > :not(summary) { margin-left: .7rem; margin-right: .7rem } }
 `;
 
 /** One operation with where it is. */

@@ -1,7 +1,7 @@
 /** `troupe hosts`: the machines with an agent. */
 import { segment } from '../client.ts';
 import { EXIT } from '../failure.ts';
-import { choice, text } from '../options.ts';
+import { choice, flag, text } from '../options.ts';
 import type { Host } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
 import { ago, instant } from '../words.ts';
@@ -13,18 +13,23 @@ const labelsOf = ({ labels }: Host): string =>
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
 
+/** Whoever may still come back. Retired hosts are history: there are ever more of them, and nothing is to be done about one. */
+const SERVING = ['joining', 'ready', 'draining', 'suspect', 'lost'] as const;
+
 const list = verb({
-  says: 'lists hosts',
+  says: 'lists hosts, those that were retired only when they are asked for',
   takes: [],
   options: {
     pool: text('POOL', 'only those of a pool'),
-    status: choice(['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'], 'only these'),
+    status: choice([...SERVING, 'retired'], 'only these (default: all but retired)'),
+    all: flag('retired ones, too'),
     ...listOptions,
   },
   async run(call) {
     const now = call.shell.clock.now();
-    const { pool } = call.values;
-    const page = await call.client.list<Host>('/v1/hosts', call.values);
+    const { pool, all, ...query } = call.values;
+    const status = query.status ?? (all ? undefined : SERVING.join(','));
+    const page = await call.client.list<Host>('/v1/hosts', { ...query, pool, status });
     await isThere(call.client, page, [pool && `/v1/pools/${segment(pool)}`]);
     await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
