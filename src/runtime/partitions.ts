@@ -45,6 +45,10 @@ export function createPartitions({
   const posting = createPosting({ send });
   const carrying = new Map<number, (delivery: Delivery) => void>();
   const lookedUp = new Map<string, Promise<boolean>>();
+  /** How often each host became ready. */
+  const arrivals = new Map<string, number>();
+  /** Lanes of hosts that became ready while a command for them was on its way back: nobody would say so again. */
+  const missed = new Set<string>();
   let epochs: number[] = [];
   let orders = 0;
   let stopping = false;
@@ -67,6 +71,7 @@ export function createPartitions({
       }
     },
     stillAway: lane => {
+      if (missed.delete(lane)) return false;
       if (stopping || !isAddress(lane)) return true;
       // Whoever serves it says when it takes messages again.
       if (!isMine(lane)) return true;
@@ -250,12 +255,16 @@ export function createPartitions({
   }
 
   async function order({ address, key, partition, rev, effect }: Carried): Promise<Delivery> {
+    const host = effect.type === 'start' || effect.type === 'stop' ? effect.params.host : undefined;
+    const arrival = host === undefined ? undefined : arrivals.get(host);
     const epoch = epochs[partition - partitions.from] ?? 0;
     const delivery = await outside(id =>
       posting.order({ id, from: address, key, partition, epoch, rev, effect: effect as CarryOrder['effect'] }),
     );
-    if (delivery !== 'away' || effect.type === 'record') return delivery;
-    return (await isRetired((effect as CarryOrder['effect'] & { type: 'start' }).params.host)) ? 'done' : 'away';
+    if (delivery !== 'away' || host === undefined) return delivery;
+    if (await isRetired(host)) return 'done';
+    if (arrivals.get(host) !== arrival) missed.add(`agent:${host}`);
+    return 'away';
   }
 
   /** Nobody will ever take commands for a host that was retired; whether it was, its document says. */
@@ -417,9 +426,8 @@ export function createPartitions({
           send({ type: 'pong', id: message.id });
           break;
         case 'hostReady':
+          arrivals.set(message.host, (arrivals.get(message.host) ?? 0) + 1);
           outbox.open(`agent:${message.host}`);
-          // What was sent away just before and is still being looked up comes into the lane only then, and nobody would open it again.
-          void lookedUp.get(message.host)?.then(() => clock.soon(() => outbox.open(`agent:${message.host}`)));
           break;
         case 'stop':
           void stop(message.graceMs);

@@ -180,6 +180,42 @@ describe('the boundary of the partitions', () => {
   });
 });
 
+describe('a command that its host could not take', () => {
+  test.each(['behind the news that it is ready', 'before that news'])(
+    'is sent again where both are heard in one breath, %s',
+    async order => {
+      const store = createMemoryStore();
+      const clock = createManualClock();
+      const crossed: FromPartitions[] = [];
+      const partitions = createPartitions({ store, clock, ids: countingIds(), owner: 'me', send: message => crossed.push(message) });
+      const orders = () => crossed.flatMap(message => (message.type === 'carry' ? message.orders : []));
+      let id = 0;
+      const ask = async (to: string, event: { type: string }) => {
+        partitions.receive({ type: 'questions', questions: [{ id: ++id, to, kind: 'ask', event }] });
+        await clock.settle();
+      };
+      partitions.receive({ type: 'start' });
+      await clock.settle();
+      await ask('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } } as {
+        type: string;
+      });
+      const ready = { type: 'pool.hostReady', host: 'h1', name: 'h1', cpus: 4, memoryMB: 4_000, open: true, runs: [], session: 1 };
+      await ask('pool/default', ready);
+      await ask(job, { type: 'job.register', config: aJob() } as { type: string });
+      await ask(job, { type: 'job.trigger' });
+      const [first] = orders();
+      if (!first) throw new Error('nothing was started');
+      const heard: ToPartitions[] = [
+        { type: 'hostReady', host: 'h1' },
+        { type: 'carried', items: [{ id: first.id, delivery: 'away' }] },
+      ];
+      for (const message of order.startsWith('behind') ? heard : heard.toReversed()) partitions.receive(message);
+      await clock.settle();
+      expect(orders().map(({ key }) => key)).toEqual([first.key, first.key]);
+    },
+  );
+});
+
 describe('a stored snapshot', () => {
   test('of an older version goes through every upgrade in order', async () => {
     const world = await aWorld();
