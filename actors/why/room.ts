@@ -2,6 +2,7 @@
 import type { Resources } from '../config.ts';
 import { type Cost, costOf, fits, freeOf, type LedgerHost, place, priceOn, type RoomRequest } from '../placement.ts';
 import { attempt, served } from '../pool-decisions.ts';
+import { runKey } from '../vocabulary.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX } from './reason.ts';
 
 const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
@@ -16,11 +17,11 @@ export interface Around {
 
 /** Of an execution whose shards wait for the pool. `askAgainAt`: when it asks again by itself. */
 export function whyNoRoom(
-  execution: Pick<Seen<'execution'>['context'], 'id' | 'config' | 'reason'>,
+  execution: Pick<Seen<'execution'>['context'], 'id' | 'config' | 'reason' | 'shards'>,
   { pool, hosts, unreadable }: Around,
   askAgainAt: number | null,
 ): { lead: Reason[]; more: Reason[] } {
-  const { id, reason } = execution;
+  const { id, reason, shards } = execution;
   const name = execution.config.pool;
   const again: Reason[] =
     askAgainAt === null ? [] : [{ type: 'asksAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(askAgainAt) }];
@@ -32,9 +33,10 @@ export function whyNoRoom(
   const entry = pool.context.waiting[place];
   if (!entry) {
     if (again.length > 0) return { lead: again, more: hostsOf(pool, hosts) };
-    const hasRoom = Object.values(pool.context.hosts).some(host =>
-      Object.values(host.reservations).some(each => each.run.execution === id),
-    );
+    // Its other shards may well have room, and an earlier attempt had.
+    const asking = shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null);
+    const keys = asking.map(({ item, attempt }) => runKey({ execution: id, item, attempt }));
+    const hasRoom = Object.values(pool.context.hosts).some(host => keys.some(key => Object.hasOwn(host.reservations, key)));
     return { lead: [{ type: 'underWay', execution: id, pool: name, what: hasRoom ? 'placement' : 'request' }], more: [] };
   }
   const soon: Reason = { type: 'roomSoon', execution: id, pool: name };
@@ -47,7 +49,7 @@ export function whyNoRoom(
     type: 'noRoom',
     execution: id,
     pool: name,
-    shards: next.request.runs.length,
+    shards: pool.context.waiting.reduce((sum, { request }) => sum + (request.execution === id ? request.runs.length : 0), 0),
     since: iso(entry.since),
     ahead: place,
   } as const;

@@ -10,7 +10,7 @@ import type { Seen } from '../../actors/why/reason.ts';
 import { rehearseDue, rehearseTrigger } from '../../actors/why/rehearse.ts';
 import { inWords, sentenceOf } from '../../actors/why/words.ts';
 import { anActor, recorded } from '../support/actor.ts';
-import { aJob, anApp, aRequest } from '../support/builders.ts';
+import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
 
 type Actor<K extends Kind> = ReturnType<typeof anActor<K>>;
 
@@ -205,6 +205,27 @@ describe('what an explanation says would happen', () => {
       { numRuns: 200 },
     );
     expect([...came]).toEqual(expect.arrayContaining(['placed', 'noRoom', 'underWay']));
+  });
+
+  test('to a further attempt whose request is under way is not that it has room, because another shard has', () => {
+    const pool = aPool();
+    pool.tell(aHostReady('h1', 4));
+    const config = aJob({ shards: { total: 2, parameters: {} }, retry: { attempts: 3, backoffMs: 0, maxBackoffMs: 0 } });
+    const execution = anActor('execution/nightly@x', aBirth({ config }));
+    const say = () => {
+      const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };
+      return whyExecution({ execution: seen('execution/nightly@x', execution), ...around }).lead.find(({ type }) => type === 'underWay');
+    };
+    const [request] = told(execution.born.effects, 'pool');
+    expect(say()).toMatchObject({ what: 'request' });
+    const [placed] = request ? told(pool.tell(request).effects, 'execution') : [];
+    expect(say()).toMatchObject({ what: 'placement' });
+    if (placed) execution.tell(placed);
+    const [released, again] = told(execution.tell(anEnd(0, 'h1', 'failed'), 0).effects, 'pool');
+    if (released) pool.tell(released);
+    expect(say()).toMatchObject({ what: 'request' });
+    if (again) pool.tell(again);
+    expect(say()).toMatchObject({ what: 'placement' });
   });
 
   test('to who stands behind more than one look of the pool is that there is room soon', () => {
