@@ -214,11 +214,11 @@ describe('a job', () => {
 
   test('takes a flag for each number of its policies', async () => {
     const { center, shell } = at(created);
-    const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace-ms 5 --failover --failover-limit 2 --disconnect stop';
-    await troupe(`${line} --disconnect-ms 9000 --command true`, shell);
+    const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace-ms 5 --failover --failover-limit 2 --failover-on-failure';
+    await troupe(`${line} --disconnect stop --disconnect-ms 9000 --command true`, shell);
     expect(center.asked[0]?.body).toEqual({
       ...{ name: 'x', command: 'true', overlap: 'allow', overlapLimit: 4, misfireGraceMs: 5 },
-      ...{ failover: true, failoverLimit: 2, disconnect: 'stop', disconnectMs: 9_000 },
+      ...{ failover: true, failoverLimit: 2, failoverOnFailure: true, disconnect: 'stop', disconnectMs: 9_000 },
     });
   });
 
