@@ -36,8 +36,10 @@ export async function openOrm(url: string) {
       ...bounds,
       ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
       ...(named.has('appname') ? {} : { appName: 'troupe' }),
-      writeConcern: { w: 'majority', journal: true },
-      readConcern: { level: 'majority' },
+      // One by one: these win over what the address says, whereas as `writeConcern: {…}` a `journal=false` there would be let in.
+      w: 'majority',
+      journal: true,
+      readConcernLevel: 'majority',
       readPreference: 'primary',
     },
   });
