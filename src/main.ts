@@ -21,11 +21,12 @@ import type { Log } from './log.ts';
 import { createRuntime } from './runtime/create.ts';
 import { Refused } from './runtime/errors.ts';
 import { endedAt, heldBy } from './runtime/forgettable.ts';
+import type { Patience } from './runtime/patience.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
 import { createOutputKeeper } from './store/logs.ts';
 import { createForgetting } from './store/retention.ts';
-import { beginThreads, type Threads } from './threads.ts';
+import { beginThreads, patienceFor, type Threads } from './threads.ts';
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */
@@ -47,7 +48,8 @@ export async function startCenter({
   clock = systemClock,
   ids = systemIds,
   workerScript,
-  threads = beginThreads({ config, clock, ids, workerScript }),
+  patiently = patienceFor({ config, clock, log }),
+  threads = beginThreads({ config, clock, ids, workerScript, patiently }),
 }: {
   config: Config;
   log: Log;
@@ -55,6 +57,8 @@ export async function startCenter({
   ids?: Ids;
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string;
+  /** What the start does again while a database is away. */
+  patiently?: Patience;
   /** Where they have begun already. */
   threads?: Threads;
 }): Promise<RunningCenter> {
@@ -144,7 +148,7 @@ export async function startCenter({
       failed: died,
     }),
     held('runtime', 10_000, {
-      start: () => runtime.start(),
+      start: () => patiently(() => runtime.start()),
       stop: async () => {
         const left = await runtime.stop(8_000);
         if (left.length > 0) log.warn('these actors had work under way', { left });
@@ -153,14 +157,14 @@ export async function startCenter({
     }),
     held('agents', 2_000, {
       start: async () => {
-        await ensurePool(runtime, config.pool);
-        await agents.reprieve();
+        await patiently(() => ensurePool(runtime, config.pool));
+        await patiently(() => agents.reprieve());
       },
       stop: async () => agents.stop(),
     }),
     held('front door', 5_000, {
       start: async () => {
-        password = (await auth.prepare()).password;
+        password = (await patiently(() => auth.prepare())).password;
         listening = await listen({
           addresses: config.listen.map(({ host, port }) => ({ host, port })),
           fetch: (request, peer) => app.fetch(request, peer),

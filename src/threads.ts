@@ -5,7 +5,9 @@
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Ids } from './ids.ts';
+import type { Log } from './log.ts';
 import type { Homes } from './runtime/homes.ts';
+import { createPatience, type Patience } from './runtime/patience.ts';
 import { inWorkers } from './runtime/workers.ts';
 import { type OpenStore, openStore } from './store/open.ts';
 
@@ -23,12 +25,14 @@ export function beginThreads({
   clock,
   ids,
   workerScript,
+  patiently,
 }: {
   config: Config;
   clock: Clock;
   ids: Ids;
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string | undefined;
+  patiently: Patience;
 }): Threads {
   const owner = ids.uuid();
   let open: OpenStore | undefined;
@@ -38,7 +42,7 @@ export function beginThreads({
     connect: () => (open as OpenStore).connect(),
     ...(workerScript === undefined ? {} : { script: workerScript }),
   });
-  const opened = openStore(config, { clock, drawId: ids.uuid, owner }).then(
+  const opened = patiently(() => openStore(config, { clock, drawId: ids.uuid, owner })).then(
     store => {
       open = store;
       return store;
@@ -51,4 +55,10 @@ export function beginThreads({
   // Whoever begins them hears of it a little later: until then it is nobody's error.
   opened.catch(() => {});
   return { owner, opened, homes };
+}
+
+/** Files are there or not; a server may be on its way. The signal ends the wait for it. */
+export function patienceFor({ config, clock, log, signal }: { config: Config; clock: Clock; log: Log; signal?: AbortSignal }): Patience {
+  if (config.store.kind !== 'mongodb') return work => work();
+  return createPatience({ clock, signal, waits: problem => log.warn('the start waits for the store', { problem }) });
 }

@@ -47,7 +47,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'src/config.ts',
     'src/threads.ts',
   ],
-  'src/threads.ts': ['src/store', 'src/runtime', 'src/clock.ts', 'src/ids.ts', 'src/config.ts'],
+  'src/threads.ts': ['src/store', 'src/runtime', 'src/clock.ts', 'src/ids.ts', 'src/config.ts', 'src/log.ts'],
 };
 
 /** Single files that may do more than the part they lie in: they start other programs of the product. */

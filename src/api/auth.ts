@@ -31,7 +31,7 @@ export interface Token {
 export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
   /**
    * Makes sure that `root` has a password: the configured one, else the stored one, else a random one, which is returned to be shown once.
-   * To be called at each start. A changed password ends all logins.
+   * To be called at each start, and again where it failed. A changed password ends all logins.
    */
   prepare(): Promise<{ user: string; password: string | null }>;
   /** Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`. */
@@ -68,6 +68,8 @@ export function createAuth({
   const throttle = createThrottle({ clock });
   const { programOf, ...apiTokens } = createApiTokens({ store, clock, ids });
 
+  /** The password that this start drew. */
+  let drawn: string | null = null;
   const keepPassword = async (password: string) => {
     await store.putCredential({ kind: 'user', id: ROOT.name, data: { hash: await passwords.hash(password) }, expiresAt: null, uses: null });
     for (const { id } of await store.credentials('session')) await store.removeCredential('session', id);
@@ -101,10 +103,11 @@ export function createAuth({
         if (hash === undefined || !(await passwords.verify(given, hash))) await keepPassword(given);
         return { user: ROOT.name, password: null };
       }
-      if (hash !== undefined) return { user: ROOT.name, password: null };
-      const password = ids.secret(18);
-      await keepPassword(password);
-      return { user: ROOT.name, password };
+      // It was kept though the store could not say so: still nobody has seen it.
+      if (hash !== undefined) return { user: ROOT.name, password: drawn !== null && (await passwords.verify(drawn, hash)) ? drawn : null };
+      drawn ??= ids.secret(18);
+      await keepPassword(drawn);
+      return { user: ROOT.name, password: drawn };
     },
 
     async login(user, password, address) {

@@ -28,10 +28,11 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
   );
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
-  const { beginThreads } = await import('../threads.ts');
-  const threads = beginThreads({ config, clock: shell.clock, ids: systemIds });
+  const { beginThreads, patienceFor } = await import('../threads.ts');
+  const patiently = patienceFor({ config, clock: shell.clock, log, signal });
+  const threads = beginThreads({ config, clock: shell.clock, ids: systemIds, patiently });
   const { greeting, startCenter } = await import('../main.ts');
-  const center = await startCenter({ config, log, threads });
+  const center = await startCenter({ config, log, threads, patiently });
   const { urls, password } = center;
   if (json) await shell.write(`${JSON.stringify({ urls, user: 'root', ...(password === null ? {} : { password }) })}\n`);
   else await shell.write(greeting(center, config));

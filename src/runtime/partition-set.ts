@@ -17,7 +17,7 @@ export interface PartitionSet {
   readonly down: string | undefined;
   /** It will not be begun again. */
   readonly isGivenUp: boolean;
-  /** Resolves once it serves for the first time; rejects with what was in the way. */
+  /** Resolves once it serves for the first time; rejects with what was in the way. Then it may be asked again. */
   start(): Promise<void>;
   arm(): void;
   /** False, and nothing happened, when nobody is there to take it. What asks for a turn is taken only by an owner with its epoch. */
@@ -55,6 +55,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
   let disarmBeat: Disarm = () => {};
   let disarmNext: Disarm = () => {};
   let first: { resolve(): void; reject(error: Error): void } | undefined;
+  let starting: Promise<void> | undefined;
   let stopped: ((left: string[]) => void) | undefined;
   let retryMs: number = LIMITS.storeRetryMs;
 
@@ -170,11 +171,17 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
     get isGivenUp() {
       return isGivenUp;
     },
-    start: () =>
-      new Promise((resolve, reject) => {
+    start() {
+      if (down === undefined) return Promise.resolve();
+      starting ??= new Promise<void>((resolve, reject) => {
         first = { resolve, reject };
-        begin();
-      }),
+        if (home) home.post({ type: 'start' });
+        else begin();
+      }).finally(() => {
+        starting = undefined;
+      });
+      return starting;
+    },
     arm() {
       isArmed = true;
       if (down === undefined) home?.post({ type: 'arm' });

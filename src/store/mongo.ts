@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { createActors } from './mongo/actors.ts';
 import { readMongoAddress } from './mongo/address.ts';
 import { createClaims } from './mongo/claims.ts';
-import { collectionsOf, openOrm } from './mongo/connection.ts';
+import { cannotBeOpened, type Collections, collectionsOf, openOrm, type Orm } from './mongo/connection.ts';
 import { createCredentials } from './mongo/credentials.ts';
 import { createDoubt } from './mongo/doubt.ts';
 import { asked } from './mongo/errors.ts';
@@ -16,6 +16,7 @@ import { createLedger } from './mongo/ledger.ts';
 import { createList } from './mongo/list.ts';
 import { createOutput } from './mongo/output.ts';
 import { createRetention } from './mongo/retention.ts';
+import { createReign, type Holder, type Reign } from './mongo/reign.ts';
 import { prepareSchema } from './mongo/schema.ts';
 import { createTelling } from './mongo/telling.ts';
 import { type Store, StoreUnavailable } from './store.ts';
@@ -31,23 +32,28 @@ export interface MongoOptions {
   owner?: string;
   /** Somebody else in this center has opened it already: its schema is not looked at again. Default false. */
   isPrepared?: boolean;
+  /** Who opens it for a whole center: refused while another one lives there, and told when one has taken over. Default: nobody asks. */
+  reign?: { holder: Holder; isAlive(pid: number): boolean; lost(reason: Error): void };
 }
 
 /**
  * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot be reached, and a plain error, having changed
  * nothing, when the database is not ours or was written by a newer version.
  */
-export async function createMongoStore({ url, clock, drawId, owner, isPrepared = false }: MongoOptions): Promise<Store> {
+export async function createMongoStore({ url, clock, drawId, owner, isPrepared = false, reign: wanted }: MongoOptions): Promise<Store> {
+  const { shown, timeoutMs } = readMongoAddress(url);
   const orm = await openOrm(url);
+  let reign: Reign | undefined;
   try {
-    const collections = collectionsOf(orm);
-    if (!isPrepared) await prepareSchema(orm, collections, readMongoAddress(url).shown);
+    const collections = collectionsIn(orm, shown);
+    if (wanted) reign = createReign({ meta: collections.meta, clock, owner: drawId(), shown, ...wanted });
+    if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => reign?.begin() });
     const { place, ...facts } = createFeed(collections);
     const telling = createTelling(collections, { place }, clock);
     const claims = createClaims(collections, clock, owner);
     const views = createViews(() => orm.em.fork());
     const store = {
-      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, { drawId, clock }) }),
+      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, { drawId, clock, timeoutMs }) }),
       ...createList(collections),
       ...facts,
       ...createLedger(collections),
@@ -65,13 +71,25 @@ export async function createMongoStore({ url, clock, drawId, owner, isPrepared =
 
     let closing: Promise<void> | undefined;
     const close = () => {
-      closing ??= telling.stop().then(() => orm.close());
+      closing ??= telling
+        .stop()
+        .then(() => reign?.end())
+        .then(() => orm.close());
       return closing;
     };
     return { ...guarded(store, () => closing !== undefined), close };
   } catch (error) {
+    await reign?.end();
     await orm.close();
     throw error;
+  }
+}
+
+function collectionsIn(orm: Orm, shown: string): Collections {
+  try {
+    return collectionsOf(orm);
+  } catch (error) {
+    throw cannotBeOpened(shown, error);
   }
 }
 

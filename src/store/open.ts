@@ -1,4 +1,6 @@
 /** The store of a center, by its configuration, and how the threads of its workers come to it. */
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Clock } from '../clock.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/threaded.ts';
 import type { ActorStore, Store } from './store.ts';
@@ -51,10 +53,15 @@ export async function openStore(
 /** The server takes writes from everybody, so each worker has connections of its own. The driver is only loaded where it is needed. */
 async function openMongo(url: string, around: Surroundings): Promise<OpenStore> {
   const { createMongoStore } = await import('./mongo.ts');
+  let lost: (reason: Error) => void = () => {};
+  // A server that is away comes back; a center that was replaced does not.
+  const died = new Promise<Error>(resolve => {
+    lost = resolve;
+  });
+  const holder = { host: hostname(), pid: process.pid, machine: thisMachine() ?? around.drawId() };
   return {
-    store: await createMongoStore({ url, ...around }),
-    // A server that is away comes back.
-    died: new Promise(() => {}),
+    store: await createMongoStore({ url, ...around, reign: { holder, isAlive, lost } }),
+    died,
     connect: () => ({
       address: { kind: 'mongodb', url },
       transfer: [],
@@ -62,6 +69,25 @@ async function openMongo(url: string, around: Surroundings): Promise<OpenStore> 
       cut: async () => {},
     }),
   };
+}
+
+/** Of whoever has the same text the process numbers mean the same. Drawn anew with each boot and container; where that cannot be read nobody has it. */
+function thisMachine(): string | undefined {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** In a worker: its own way to the store, which whoever began the worker has opened already. */

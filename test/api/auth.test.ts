@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import { TOKEN_MS } from '../../src/api/auth.ts';
+import { createAuth, TOKEN_MS } from '../../src/api/auth.ts';
 import { createPasswords } from '../../src/api/passwords.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
+import { type CredentialStore, StoreUnavailable } from '../../src/store/store.ts';
 import { aDoor, type Door } from './support.ts';
 
 const PASSWORD = 'correct horse battery';
@@ -19,6 +20,23 @@ describe('the first start', () => {
     const second = await aDoor({ env: { TROUPE_AUTH: 'on' }, store, passwords: createPasswords() });
     expect(second.password).toBeNull();
     expect((await login(second, first.password ?? '')).status).toBe(200);
+  });
+
+  test('that is tried again, since nobody knew whether its password was kept, gives that password all the same', async () => {
+    const store = createMemoryStore();
+    let lost = 0;
+    const deaf: CredentialStore = {
+      ...store,
+      async putCredential(credential) {
+        await store.putCredential(credential);
+        if (++lost === 1) throw new StoreUnavailable('the answer was lost');
+      },
+    };
+    const { clock, ids, log } = (await aDoor()).center;
+    const auth = createAuth({ config: { auth: 'on', rootPassword: null }, store: deaf, clock, ids, log });
+    await expect(auth.prepare()).rejects.toThrow('the answer was lost');
+    const { password } = await auth.prepare();
+    expect((await auth.login('root', password ?? '', 'x')).token).toStartWith('troupe_');
   });
 
   test('takes a password that is given, any length, and warns about a short one', async () => {

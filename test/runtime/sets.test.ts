@@ -206,6 +206,20 @@ describe('a set of partitions in a worker', () => {
     expect(homes[0]?.isEnded).toBe(true);
   });
 
+  test('that the store did not let begin is asked again, in the same worker, and once however often', async () => {
+    const { set, homes, last } = aSet();
+    const first = set.start();
+    last().say({ type: 'startFailed', reason: 'no primary' });
+    await expect(first).rejects.toThrow('no primary');
+    const again = Promise.all([set.start(), set.start()]);
+    expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
+    last().say({ type: 'started' });
+    await again;
+    await set.start();
+    expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
+    expect(homes).toHaveLength(1);
+  });
+
   test('is armed again after its replacement, if it was', async () => {
     const { set, clock, last, serving } = aSet();
     await serving();

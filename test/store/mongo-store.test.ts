@@ -14,10 +14,14 @@ const server = await mongoServer();
 
 let database: MongoDatabase;
 let store: Store;
+/** How much later it is than the clock says, ms. */
+let late = 0;
+const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + late };
 const open = (url = database.url, more: { owner?: string } = {}) =>
-  createMongoStore({ url, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
+  createMongoStore({ url, clock, drawId: () => crypto.randomUUID(), ...more });
 beforeEach(async () => {
   if (!server) return;
+  late = 0;
   database = server.database();
   store = await open();
 });
@@ -148,6 +152,10 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await other.claim('center-2');
     await expect(store.probe()).rejects.toThrow('another center has taken over');
     await other.probe();
+    await other.load('job/nightly');
+    // Nor does it put a fence in the way.
+    late = 2_000;
+    await expect(store.load('job/nightly')).rejects.toThrow('another center has taken over');
     expect((await other.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
     await other.close();
   });

@@ -10,6 +10,7 @@
  * Words of the protocol: https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
  */
 import { createServer, connect, type Server, type Socket } from 'node:net';
+// The driver that the ORM brings.
 import { BSON } from 'mongodb';
 
 type Fields = Record<string, unknown>;
@@ -228,7 +229,7 @@ interface Request {
 
 /** Whole messages of a stream, in order. Ends with the stream. */
 async function* messagesOf(socket: Socket): AsyncGenerator<Buffer, undefined> {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   for await (const piece of socket as AsyncIterable<Buffer>) {
     rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
     while (rest.length >= 16 && rest.length >= rest.readInt32LE(0)) {

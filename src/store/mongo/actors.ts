@@ -67,6 +67,8 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
     },
 
     async load(address) {
+      // It may write a fence, which would stand in the way of a new owner.
+      await claims.check();
       const row = await doubt.read(address);
       if (!isBorn(row)) return undefined;
       await telling.found(row);

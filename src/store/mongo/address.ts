@@ -6,13 +6,27 @@ export interface MongoAddress {
   options: Set<string>;
   /** Without user, password and options: to be shown. */
   shown: string;
+  /** How long an answer is waited for at most. */
+  timeoutMs: number;
 }
+
+/** Of the server itself. */
+const RESERVED = new Set(['admin', 'config', 'local']);
+const TIMEOUT_MS = 8_000;
+/** After a change of hands all that a former owner wrote must have arrived within the double of it. */
+const TIMEOUT_MS_MAX = 60_000;
 
 /** Throws when it names no database; the driver judges the rest. */
 export function readMongoAddress(url: string): MongoAddress {
   const [, scheme, hosts, path, query] = /^(mongodb(?:\+srv)?:\/\/)(?:[^@/?]*@)?([^/?]+)\/([^/?]+)(?:\?(.*))?$/.exec(url) ?? [];
   if (path === undefined) throw new Error('the address of MongoDB must be mongodb://host/database');
   const database = decodeURIComponent(path);
-  const options = new Set([...new URLSearchParams(query).keys()].map(name => name.toLowerCase()));
-  return { database, options, shown: `${scheme}${hosts}/${database}` };
+  const options = new Map([...new URLSearchParams(query)].map(([name, value]) => [name.toLowerCase(), value]));
+  const shown = `${scheme}${hosts}/${database}`;
+  if (RESERVED.has(database)) throw new Error(`${shown} is a database of the server itself; name another one`);
+  const timeout = options.get('timeoutms') ?? String(TIMEOUT_MS);
+  if (!/^[1-9]\d*$/.test(timeout) || Number(timeout) > TIMEOUT_MS_MAX) {
+    throw new Error(`${shown}: timeoutMS is "${timeout}" and must be a whole number from 1 to ${TIMEOUT_MS_MAX}`);
+  }
+  return { database, options: new Set(options.keys()), shown, timeoutMs: Number(timeout) };
 }

@@ -9,10 +9,9 @@ import type { ActorRow, CredentialRow, FactRow, MetaRow, OccurrenceRow, OutputRo
 
 /**
  * Bounds in milliseconds, unless the address names others. A server that does not answer within them is away; what it was asked to write is in doubt.
- * `timeoutMS` bounds a whole operation with all its waiting and repeating, by a clock of our own: a socket alone does not always tell that nobody is there.
+ * `timeoutMS`, of the address or its default, bounds a whole operation with all its waiting and repeating, by a clock of our own: a socket alone does not always tell that nobody is there.
  */
 const BOUNDS = {
-  timeoutMS: 8_000,
   serverSelectionTimeoutMS: 3_000,
   connectTimeoutMS: 3_000,
   heartbeatFrequencyMS: 2_000,
@@ -25,26 +24,37 @@ export type Collections = ReturnType<typeof collectionsOf>;
 
 /** Nothing is connected yet. */
 export async function openOrm(url: string) {
-  const { database, options: named } = readMongoAddress(url);
+  const { database, options: named, shown, timeoutMs } = readMongoAddress(url);
   const bounds = Object.fromEntries(Object.entries(BOUNDS).filter(([name]) => !named.has(name.toLowerCase())));
-  return MikroORM.init({
-    clientUrl: url,
-    dbName: database,
-    entities: [...entities],
-    ensureIndexes: false,
-    driverOptions: {
-      ...bounds,
-      ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
-      ...(named.has('appname') ? {} : { appName: 'troupe' }),
-      // One by one: these win over what the address says, whereas as `writeConcern: {…}` a `journal=false` there would be let in.
-      w: 'majority',
-      journal: true,
-      readConcernLevel: 'majority',
-      readPreference: 'primary',
-    },
-  });
+  try {
+    return await MikroORM.init({
+      clientUrl: url,
+      dbName: database,
+      entities: [...entities],
+      ensureIndexes: false,
+      driverOptions: {
+        ...bounds,
+        timeoutMS: timeoutMs,
+        ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
+        ...(named.has('appname') ? {} : { appName: 'troupe' }),
+        // One by one: so they win over what the address says, whereas `writeConcern: {…}` lets a `journal=false` there in.
+        w: 'majority',
+        journal: true,
+        ...(named.has('j') ? { j: true } : {}),
+        readConcernLevel: 'majority',
+        readPreference: 'primary',
+      },
+    });
+  } catch (error) {
+    throw cannotBeOpened(shown, error);
+  }
 }
 
+/** What the driver says about an option, or about the way an address is written, does not say where. */
+export const cannotBeOpened = (shown: string, cause: unknown): Error =>
+  new Error(`${shown} cannot be opened: ${cause instanceof Error ? cause.message : cause}`, { cause });
+
+/** The first look at the address by the driver: throws what it has against it. */
 export function collectionsOf(orm: Orm) {
   const { em } = orm;
   return {

@@ -13,7 +13,7 @@ import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import type { ActorRow } from './rows.ts';
 
-/** A write of a former owner may be on its way this long after a claim: longer than any driver waits for an answer. */
+/** A write of a former owner may be on its way this long after a claim, and at least twice as long as a driver waits for an answer. */
 const FORMER_OWNER_MS = 15_000;
 
 export interface Doubt {
@@ -29,7 +29,10 @@ export interface Doubt {
   committed(address: string): void;
 }
 
-export function createDoubt({ actors }: Collections, { drawId, clock }: { drawId(): string; clock: Clock }): Doubt {
+export function createDoubt(
+  { actors }: Collections,
+  { drawId, clock, timeoutMs }: { drawId(): string; clock: Clock; timeoutMs: number },
+): Doubt {
   const doubtful = new Set<string>();
   let allUntil = Number.NEGATIVE_INFINITY;
   /** Those last read as other than null. */
@@ -40,7 +43,7 @@ export function createDoubt({ actors }: Collections, { drawId, clock }: { drawId
       for (const address of addresses) doubtful.add(address);
     },
     raiseAll() {
-      allUntil = clock.monotonic() + FORMER_OWNER_MS;
+      allUntil = clock.monotonic() + Math.max(FORMER_OWNER_MS, 2 * timeoutMs);
     },
     async read(address) {
       if (doubtful.has(address) || clock.monotonic() < allUntil) {

@@ -5,7 +5,7 @@
 import { StoreUnavailable } from '../store.ts';
 import { ActorEntity, entities } from '../entities.ts';
 import type { Collections, Orm } from './connection.ts';
-import { asked } from './errors.ts';
+import { asStoreError } from './errors.ts';
 
 /** +1 with every change of what lies in the collections. */
 const SCHEMA_VERSION = 1;
@@ -13,14 +13,26 @@ const SCHEMA_VERSION = 1;
 /** Of the one document that every birth at a later rev than the first collides with. */
 const ORPHANAGE = '';
 
-export async function prepareSchema(orm: Orm, collections: Collections, shown: string): Promise<void> {
+export async function prepareSchema({
+  orm,
+  collections,
+  shown,
+  mayWrite,
+}: {
+  orm: Orm;
+  collections: Collections;
+  shown: string;
+  /** Resolves when nobody minds that something is written; throws what is in the way. */
+  mayWrite(): Promise<void>;
+}): Promise<void> {
   const version = await storedVersion(orm, collections, shown);
   if (version > SCHEMA_VERSION) {
     throw new Error(
       `${shown} has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
     );
   }
-  await asked(async () => {
+  await opening(shown, mayWrite);
+  await opening(shown, async () => {
     await Promise.all(entities.map(({ meta }) => createIndexes(orm, meta)));
     await collections.actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
     // Fences for births of before this start (`doubt.ts`) fence off nobody any more: whoever claims next makes new ones.
@@ -67,16 +79,37 @@ async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
 
 /** 0 when there is nothing yet. Also the first question that is asked of the server. */
 async function storedVersion(orm: Orm, { meta }: Collections, shown: string): Promise<number> {
+  const known = await opening(shown, () => meta.findOne({ _id: 'schemaVersion' }));
+  if (known) return Number(known.value);
+  const ours = new Set(entities.map(entity => entity.meta.tableName));
+  const found = await opening(shown, () => orm.driver.getConnection().listCollections());
+  const stranger = found.find(name => !ours.has(name) && !name.startsWith('system.'));
+  if (stranger === undefined) return 0;
+  throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
+}
+
+/** Of a user who is unknown here, or may not do what is asked. Waiting changes nothing. */
+const NOT_ALLOWED = new Set([13, 18, 33, 334, 8000]);
+
+/** Says which database it is about. Throws StoreUnavailable when it may work later, otherwise a plain error. */
+async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
   try {
-    const known = await meta.findOne({ _id: 'schemaVersion' });
-    if (known) return Number(known.value);
-    const ours = new Set(entities.map(entity => entity.meta.tableName));
-    const found = await orm.driver.getConnection().listCollections();
-    const stranger = found.find(name => !ours.has(name) && !name.startsWith('system.'));
-    if (stranger === undefined) return 0;
-    throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
-  } catch (error) {
-    if (!(error instanceof Error) || !error.name.startsWith('Mongo')) throw error;
-    throw new StoreUnavailable(`${shown} cannot be opened: ${error.message}`, { cause: error });
+    return await work();
+  } catch (thrown) {
+    // As the driver said it.
+    const error = thrown instanceof StoreUnavailable ? (thrown.cause ?? thrown) : thrown;
+    const { name, message, code } = error as Error & { code?: unknown };
+    if (error instanceof StoreUnavailable || message.startsWith(shown)) throw error;
+    const sentence = `${shown} cannot be opened: ${message}${whereItLooked(error)}`;
+    const isForGood = !/^Mongo/.test(name) || asStoreError(error) === error || NOT_ALLOWED.has(Number(code));
+    throw isForGood ? new Error(sentence, { cause: error }) : new StoreUnavailable(sentence, { cause: error });
   }
+}
+
+/** The driver's own words for a set without primary, and for a server that is of no set, are that time is up. */
+function whereItLooked(error: unknown): string {
+  const { setName, servers } = (error as { reason?: { setName?: string | null; servers?: Map<string, { type: string }> } }).reason ?? {};
+  if (setName && servers?.size === 0) return `; nobody there is of the replica set ${setName}`;
+  const seen = [...(servers ?? [])].map(([address, { type }]) => `${address} is ${type === 'Unknown' ? 'not there' : type}`);
+  return seen.some(each => !each.endsWith('not there')) ? `; there is no primary (${seen.join(', ')})` : '';
 }

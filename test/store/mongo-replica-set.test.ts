@@ -1,0 +1,116 @@
+/** The store before a replica set that changes its primary, does not reach its majority, and refuses for reasons of its own. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { systemClock } from '../../src/clock.ts';
+import { createMongoStore, type MongoOptions } from '../../src/store/mongo.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
+import { aReplicaSet, type Command, type Fate, type ReplicaSet } from '../support/replica-set.ts';
+import { aFact, aWrite } from '../support/store-builders.ts';
+
+const server = await mongoServer();
+
+let database: MongoDatabase;
+let set: ReplicaSet;
+let store: Store;
+const open = (options = '', more: Pick<MongoOptions, 'reign'> = {}) =>
+  createMongoStore({ url: `${set.urlFor(database.name)}${options}`, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
+beforeEach(async () => {
+  if (!server) return;
+  database = server.database();
+  set = await aReplicaSet(server);
+  store = await open();
+});
+afterEach(async () => {
+  if (!server) return;
+  set.judge(() => ({ do: 'serve' }));
+  await store.close();
+  await set.close();
+  await database.drop();
+});
+
+const isCommit = ({ name, collection, fields }: Command) =>
+  name === 'update' && collection === 'actors' && JSON.stringify(fields.updates).includes('"writeId"');
+/** Befalls the first that it is meant for. */
+const once = (fate: Fate, isMeant: (command: Command) => boolean) => {
+  let over = false;
+  set.judge(command => {
+    if (over || !isMeant(command)) return { do: 'serve' };
+    over = true;
+    return fate;
+  });
+};
+/** What the center does: after an unknown outcome, and after being told that another was faster, it looks. */
+async function committed(rev: number): Promise<boolean> {
+  const writeId = `w${rev}`;
+  const outcome = await store.commit([aWrite({ rev, writeId, facts: [aFact({ rev })] })]).catch((error: unknown) => error);
+  if (outcome instanceof Error && !(outcome instanceof StoreUnavailable)) throw outcome;
+  const stands = (await store.load('job/nightly'))?.writeId === writeId;
+  if (Array.isArray(outcome) && outcome[0].committed) expect(stands).toBeTrue();
+  return stands;
+}
+const told = async () => (await store.facts({})).facts.map(({ rev }) => rev);
+
+const STEPPED_DOWN = { code: 189, codeName: 'PrimarySteppedDown', retryable: true };
+const NO_MAJORITY = { code: 64, codeName: 'WriteConcernFailed' };
+const FATES: [string, boolean, Fate][] = [
+  ['refused by who is shutting down, to be asked no more', false, { do: 'refuse', code: 11600, codeName: 'InterruptedAtShutdown' }],
+  ['applied by a primary that steps down before it answers', true, { do: 'apply and refuse', ...STEPPED_DOWN }],
+  ['applied by one that is interrupted, to be asked no more', true, { do: 'apply and refuse', code: 11602, codeName: 'Interrupted' }],
+  ['applied, and not seen by a majority in time', true, { do: 'doubt', ...NO_MAJORITY, isApplied: true }],
+  ['rolled back, and not seen by a majority in time', false, { do: 'doubt', ...NO_MAJORITY, isApplied: false }],
+  ['rolled back by a change of the primary', true, { do: 'doubt', ...STEPPED_DOWN, isApplied: false }],
+  ['applied, and its answer cut off', true, { do: 'cut', isApplied: true }],
+  ['refused as a duplicate of something else', false, { do: 'refuse each', code: 11000 }],
+  ['refused for a conflict', false, { do: 'refuse each', code: 112 }],
+];
+
+describe.skipIf(!server)('a commit before a replica set', () => {
+  test.each(FATES)('that is %s stands or does not, and says so', async (_, stands, fate) => {
+    expect(await committed(1)).toBeTrue();
+    once(fate, isCommit);
+    expect(await committed(2)).toBe(stands);
+    // Either way the next one follows.
+    expect(await committed(stands ? 3 : 2)).toBeTrue();
+    expect(await told()).toEqual(stands ? [1, 2, 3] : [1, 2]);
+  });
+
+  test.each([
+    { do: 'apply and refuse', code: 11602, codeName: 'Interrupted' },
+    { do: 'doubt', ...NO_MAJORITY, isApplied: true },
+    { do: 'doubt', ...NO_MAJORITY, isApplied: false },
+  ] as Fate[])('whose facts are %p has them in the feed once', async fate => {
+    once(fate, ({ name, collection }) => name === 'insert' && collection === 'facts');
+    expect(await committed(1)).toBeTrue();
+    expect(await committed(2)).toBeTrue();
+    expect(await told()).toEqual([1, 2]);
+  });
+
+  test('waits for the next primary', async () => {
+    await store.claim('center-1');
+    set.stepDown(100);
+    expect(await committed(1)).toBeTrue();
+    expect(await told()).toEqual([1]);
+  });
+
+  test('waits for a majority and its journal whatever the address asks for', async () => {
+    const asked = new Set<string>();
+    set.judge(({ name, fields: { writeConcern, readConcern } }) => {
+      if (name === 'update') asked.add(JSON.stringify(writeConcern));
+      if (name === 'find') asked.add(JSON.stringify(readConcern));
+      return { do: 'serve' };
+    });
+    const careless = await open('&w=1&journal=false&readConcernLevel=local&readPreference=secondary');
+    await careless.commit([aWrite()]);
+    expect(await careless.facts({})).toEqual({ facts: [] });
+    await careless.close();
+    expect([...asked].toSorted()).toEqual(['{"level":"majority"}', '{"w":"majority","j":true}']);
+  });
+
+  test('by a user who may only read is refused at the start, for good', async () => {
+    set.judge(({ name }) => (name === 'find' ? { do: 'serve' } : { do: 'refuse', code: 13, codeName: 'Unauthorized' }));
+    const reign = { holder: { host: 'h', pid: 1, machine: 'm' }, isAlive: () => true, lost: () => {} };
+    const error = await open('', { reign }).catch((error: unknown) => error);
+    expect(error).not.toBeInstanceOf(StoreUnavailable);
+    expect(String(error)).toMatch(/^Error: mongodb:\S+ cannot be opened: Unauthorized/);
+  });
+});
