@@ -12,20 +12,20 @@ const aPatience = (signal?: AbortSignal) => {
 const away = () => Promise.reject(new StoreUnavailable('nobody there'));
 
 describe('a start', () => {
-  test.each([new StoreUnavailable('no primary'), new Unavailable('no primary')])(
-    'does again what the store was away for: %p',
-    async error => {
-      const { patiently, problems } = aPatience();
-      let times = 0;
-      const done = patiently(async () => {
-        if (++times < 3) throw error;
-        return 'done';
-      });
-      await clock.advance(1_000);
-      expect(await done).toBe('done');
-      expect(problems).toEqual(['no primary', 'no primary']);
-    },
-  );
+  test.each([
+    ['a store', new StoreUnavailable('no primary')],
+    ['a turn', new Unavailable('no primary')],
+  ])('does again what was refused by %s without a database', async (_, error) => {
+    const { patiently, problems } = aPatience();
+    let times = 0;
+    const done = patiently(async () => {
+      if (++times < 3) throw error;
+      return 'done';
+    });
+    await clock.advance(1_000);
+    expect(await done).toBe('done');
+    expect(problems).toEqual(['no primary', 'no primary']);
+  });
 
   test('gives up when the store stays away, with what was in the way', async () => {
     const { patiently, problems } = aPatience();

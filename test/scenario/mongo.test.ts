@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aChaosProxy, type ChaosProxy } from '../support/chaos-proxy.ts';
 import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aReplicaSet, type Fate, type ReplicaSet } from '../support/replica-set.ts';
 import { aMongoServer, type MongoDatabase, type MongoServer, mongoServer } from '../support/mongo.ts';
 
 setDefaultTimeout(120_000);
@@ -19,22 +20,27 @@ let house: House;
 let database: MongoDatabase | undefined;
 let proxy: ChaosProxy | undefined;
 let own: MongoServer | undefined;
+let set: ReplicaSet | undefined;
 afterEach(async () => {
   await house.close();
+  await set?.close();
   proxy?.heal();
   await proxy?.close();
   if (!own) await database?.drop();
   await own?.close();
-  [database, proxy, own] = [undefined, undefined, undefined];
+  [database, proxy, own, set] = [undefined, undefined, undefined, undefined];
 });
 
 /** A house on a database behind a proxy, with one agent that is ready, and a job whose every run leaves a line. */
 async function aHouseOnMongo(server: MongoServer, env: Record<string, string> = {}) {
   database = server.database();
   proxy = await aChaosProxy({ target: { host: server.host, port: server.port } });
-  const url = `${database.urlAt(proxy.port)}&${BOUNDS}`;
+  return { proxy, marks: await aHouseAt(database.urlAt(proxy.port), env) };
+}
+
+async function aHouseAt(url: string, env: Record<string, string> = {}) {
   house = await aRealHouse({
-    env: { TROUPE_STORE: url, TROUPE_WORKERS: '1', ...env },
+    env: { TROUPE_STORE: `${url}&${BOUNDS}`, TROUPE_WORKERS: '1', ...env },
   });
   await house.startCenter();
   house.startAgent('a1');
@@ -46,7 +52,7 @@ async function aHouseOnMongo(server: MongoServer, env: Record<string, string> = 
     overlapLimit: 1_000,
     command: ['sh', '-c', `echo $TROUPE_EXECUTION >> ${marks}`],
   });
-  return { proxy, marks: () => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n').filter(Boolean) : []) };
+  return () => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n').filter(Boolean) : []);
 }
 
 const trigger = () => fetch(`${house.url}/v1/jobs/mark/trigger`, { method: 'POST' });
@@ -150,6 +156,36 @@ onOurs('a MongoDB server', () => {
       return performance.now() - from > 3_000;
     });
     own.resume();
+    await expectNothingLostOrDoubled(named, marks);
+  });
+});
+
+onMongo('a MongoDB replica set', () => {
+  test('that changes its primary, misses its majority and loses answers meanwhile: nothing is lost or doubled', async () => {
+    database = (shared as MongoServer).database();
+    set = await aReplicaSet(shared as MongoServer);
+    const marks = await aHouseAt(set.urlFor(database.name));
+    const fates: Fate[] = [
+      { do: 'refuse', code: 10107, codeName: 'NotWritablePrimary', retryable: true },
+      { do: 'apply and refuse', code: 11602, codeName: 'InterruptedDueToReplStateChange' },
+      { do: 'doubt', code: 64, codeName: 'WriteConcernFailed', isApplied: true },
+      { do: 'doubt', code: 64, codeName: 'WriteConcernFailed', isApplied: false },
+      { do: 'cut', isApplied: true },
+    ];
+    // One of eight writes, each fate in its turn.
+    let writes = 0;
+    set.judge(({ name }) => {
+      if (!['update', 'insert', 'delete'].includes(name) || ++writes % 8 !== 0) return { do: 'serve' };
+      return fates[(writes / 8) % fates.length] as Fate;
+    });
+    const named: string[] = [];
+    for (let nth = 0; nth < 8; nth++) {
+      if (nth % 4 === 1) set.stepDown(200);
+      const answer = await trigger();
+      if (answer.ok) named.push(((await answer.json()) as { execution: string }).execution);
+    }
+    await until('enough was hidden from it', () => (set?.seen.hidden ?? 0) >= 5);
+    set.judge(() => ({ do: 'serve' }));
     await expectNothingLostOrDoubled(named, marks);
   });
 });

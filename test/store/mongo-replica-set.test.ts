@@ -1,54 +1,58 @@
 /** The store before a replica set that changes its primary, does not reach its majority, and refuses for reasons of its own. */
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { systemClock } from '../../src/clock.ts';
 import { createMongoStore, type MongoOptions } from '../../src/store/mongo.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
-import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
-import { aReplicaSet, type Command, type Fate, type ReplicaSet } from '../support/replica-set.ts';
+import { StoreUnavailable } from '../../src/store/store.ts';
+import { type MongoServer, mongoServer } from '../support/mongo.ts';
+import { aReplicaSet, type Command, type Fate } from '../support/replica-set.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
 
 const server = await mongoServer();
 
-let database: MongoDatabase;
-let set: ReplicaSet;
-let store: Store;
-const open = (options = '', more: Pick<MongoOptions, 'reign'> = {}) =>
-  createMongoStore({ url: `${set.urlFor(database.name)}${options}`, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
-beforeEach(async () => {
-  if (!server) return;
-  database = server.database();
-  set = await aReplicaSet(server);
-  store = await open();
-});
-afterEach(async () => {
-  if (!server) return;
-  set.judge(() => ({ do: 'serve' }));
-  await store.close();
-  await set.close();
-  await database.drop();
-});
+/** A store before a set of its own: a change of the primary is half a second of waiting, so the tests wait together. */
+async function aStore() {
+  const database = (server as MongoServer).database();
+  const set = await aReplicaSet(server as MongoServer);
+  const open = (options = '', more: Pick<MongoOptions, 'reign'> = {}) =>
+    createMongoStore({ url: `${set.urlFor(database.name)}${options}`, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
+  const store = await open();
+
+  /** What the center does: after an unknown outcome, and after being told that another was faster, it looks. */
+  async function committed(rev: number): Promise<boolean> {
+    const writeId = `w${rev}`;
+    const outcome = await store.commit([aWrite({ rev, writeId, facts: [aFact({ rev })] })]).catch((error: unknown) => error);
+    if (outcome instanceof Error && !(outcome instanceof StoreUnavailable)) throw outcome;
+    const stands = (await store.load('job/nightly'))?.writeId === writeId;
+    if (Array.isArray(outcome) && outcome[0].committed) expect(stands).toBeTrue();
+    return stands;
+  }
+
+  return {
+    set,
+    store,
+    open,
+    committed,
+    /** Befalls the first that it is meant for. */
+    once(fate: Fate, isMeant: (command: Command) => boolean) {
+      let over = false;
+      set.judge(command => {
+        if (over || !isMeant(command)) return { do: 'serve' };
+        over = true;
+        return fate;
+      });
+    },
+    told: async () => (await store.facts({})).facts.map(({ rev }) => rev),
+    async [Symbol.asyncDispose]() {
+      set.judge(() => ({ do: 'serve' }));
+      await store.close();
+      await set.close();
+      await database.drop();
+    },
+  };
+}
 
 const isCommit = ({ name, collection, fields }: Command) =>
   name === 'update' && collection === 'actors' && JSON.stringify(fields.updates).includes('"writeId"');
-/** Befalls the first that it is meant for. */
-const once = (fate: Fate, isMeant: (command: Command) => boolean) => {
-  let over = false;
-  set.judge(command => {
-    if (over || !isMeant(command)) return { do: 'serve' };
-    over = true;
-    return fate;
-  });
-};
-/** What the center does: after an unknown outcome, and after being told that another was faster, it looks. */
-async function committed(rev: number): Promise<boolean> {
-  const writeId = `w${rev}`;
-  const outcome = await store.commit([aWrite({ rev, writeId, facts: [aFact({ rev })] })]).catch((error: unknown) => error);
-  if (outcome instanceof Error && !(outcome instanceof StoreUnavailable)) throw outcome;
-  const stands = (await store.load('job/nightly'))?.writeId === writeId;
-  if (Array.isArray(outcome) && outcome[0].committed) expect(stands).toBeTrue();
-  return stands;
-}
-const told = async () => (await store.facts({})).facts.map(({ rev }) => rev);
 
 const STEPPED_DOWN = { code: 189, codeName: 'PrimarySteppedDown', retryable: true };
 const NO_MAJORITY = { code: 64, codeName: 'WriteConcernFailed' };
@@ -65,7 +69,9 @@ const FATES: [string, boolean, Fate][] = [
 ];
 
 describe.skipIf(!server)('a commit before a replica set', () => {
-  test.each(FATES)('that is %s stands or does not, and says so', async (_, stands, fate) => {
+  test.concurrent.each(FATES)('that is %s stands or does not, and says so', async (_, stands, fate) => {
+    await using world = await aStore();
+    const { committed, once, told } = world;
     expect(await committed(1)).toBeTrue();
     once(fate, isCommit);
     expect(await committed(2)).toBe(stands);
@@ -74,25 +80,31 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     expect(await told()).toEqual(stands ? [1, 2, 3] : [1, 2]);
   });
 
-  test.each([
-    { do: 'apply and refuse', code: 11602, codeName: 'Interrupted' },
-    { do: 'doubt', ...NO_MAJORITY, isApplied: true },
-    { do: 'doubt', ...NO_MAJORITY, isApplied: false },
-  ] as Fate[])('whose facts are %p has them in the feed once', async fate => {
+  test.concurrent.each([
+    ['placed in silence', { do: 'apply and refuse', code: 11602, codeName: 'Interrupted' }],
+    ['placed without a majority', { do: 'doubt', ...NO_MAJORITY, isApplied: true }],
+    ['rolled back', { do: 'doubt', ...NO_MAJORITY, isApplied: false }],
+  ] as [string, Fate][])('whose facts are %s has them in the feed once', async (_, fate) => {
+    await using world = await aStore();
+    const { committed, once, told } = world;
     once(fate, ({ name, collection }) => name === 'insert' && collection === 'facts');
     expect(await committed(1)).toBeTrue();
     expect(await committed(2)).toBeTrue();
     expect(await told()).toEqual([1, 2]);
   });
 
-  test('waits for the next primary', async () => {
+  test.concurrent('waits for the next primary', async () => {
+    await using world = await aStore();
+    const { committed, set, store, told } = world;
     await store.claim('center-1');
     set.stepDown(100);
     expect(await committed(1)).toBeTrue();
     expect(await told()).toEqual([1]);
   });
 
-  test('waits for a majority and its journal whatever the address asks for', async () => {
+  test.concurrent('waits for a majority and its journal whatever the address asks for', async () => {
+    await using world = await aStore();
+    const { open, set } = world;
     const asked = new Set<string>();
     set.judge(({ name, fields: { writeConcern, readConcern } }) => {
       if (name === 'update') asked.add(JSON.stringify(writeConcern));
@@ -106,7 +118,9 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     expect([...asked].toSorted()).toEqual(['{"level":"majority"}', '{"w":"majority","j":true}']);
   });
 
-  test('by a user who may only read is refused at the start, for good', async () => {
+  test.concurrent('by a user who may only read is refused at the start, for good', async () => {
+    await using world = await aStore();
+    const { open, set } = world;
     set.judge(({ name }) => (name === 'find' ? { do: 'serve' } : { do: 'refuse', code: 13, codeName: 'Unauthorized' }));
     const reign = { holder: { host: 'h', pid: 1, machine: 'm' }, isAlive: () => true, lost: () => {} };
     const error = await open('', { reign }).catch((error: unknown) => error);

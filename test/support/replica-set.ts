@@ -174,7 +174,8 @@ export async function aReplicaSet({ host, port }: { host: string; port: number }
           if (answered === 'cut') client.resetAndDestroy();
           else client.write(answered);
         }
-      })();
+        // A line that is reset ends there.
+      })().catch(() => {});
     });
     await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
     members.push({ server, port: (server.address() as { port: number }).port });
