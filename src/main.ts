@@ -165,12 +165,18 @@ export async function startCenter({
     held('front door', 5_000, {
       start: async () => {
         password = (await patiently(() => auth.prepare())).password;
-        listening = await listen({
-          addresses: config.listen.map(({ host, port }) => ({ host, port })),
-          fetch: (request, peer) => app.fetch(request, peer),
-          upgrade: createUpgrades({ hub: agents, feed: door }),
-          clock,
-        });
+        try {
+          listening = await listen({
+            addresses: config.listen.map(({ host, port }) => ({ host, port })),
+            fetch: (request, peer) => app.fetch(request, peer),
+            upgrade: createUpgrades({ hub: agents, feed: door }),
+            clock,
+          });
+        } catch (error) {
+          // A port that is taken ends this start before anybody is shown the password that it drew.
+          if (password !== null) await auth.withdraw();
+          throw error;
+        }
         serving = true;
       },
       stop: async () => {

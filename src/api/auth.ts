@@ -34,6 +34,8 @@ export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
    * To be called at each start, and again where it failed. A changed password ends all logins.
    */
   prepare(): Promise<{ user: string; password: string | null }>;
+  /** The password that `prepare` drew will not be shown: the next start draws another. */
+  withdraw(): Promise<void>;
   /** Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`. */
   login(user: string, password: string, address: string): Promise<Token>;
   /** Ending what has ended is fine. The token of a program is ended by its name, not so. */
@@ -108,6 +110,10 @@ export function createAuth({
       drawn ??= ids.secret(18);
       await keepPassword(drawn);
       return { user: ROOT.name, password: drawn };
+    },
+
+    async withdraw() {
+      await store.removeCredential('user', ROOT.name);
     },
 
     async login(user, password, address) {

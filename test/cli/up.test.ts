@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -70,6 +71,25 @@ describe('troupe up', () => {
     house.kill('SIGINT');
     expect(await once(house, 'exit')).toEqual([0, null]);
     expect(agentsOf(data)).toEqual([]);
+  });
+
+  test('draws another password where a port that was taken kept the first start from showing one', async () => {
+    const data = aPlace('taken');
+    const port = createServer().listen(0, '127.0.0.1');
+    await once(port, 'listening');
+    const taken = `127.0.0.1:${(port.address() as AddressInfo).port}`;
+    const [program = '', ...args] = ownCommand('center');
+    const first = spawn(program, [...args, '--data', data, '--listen', taken], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    first.stderr?.on('data', piece => (said += String(piece)));
+    expect(await once(first, 'close')).toEqual([1, null]);
+    port.close();
+    expect(said).toContain(
+      `cannot listen on ${taken}: another program listens there already; stop it, or choose another address with --listen`,
+    );
+    const second = await aHouse(data);
+    expect(second.password).toBeString();
+    expect((await troupe('login', shellAt(second.url, second.password))).exit).toBe(0);
   });
 
   test('shows its password once, and is not outlived by its agent even after kill -9', async () => {
