@@ -24,7 +24,8 @@ const VERDICTS: Record<string, string> = {
   refused: 'refused',
 };
 const MADE: Record<string, (dueAt: string) => string> = {
-  schedule: dueAt => (dueAt === '' ? 'is made' : `is made, due at ${dueAt}`),
+  // Its id says when it was due.
+  schedule: () => 'is made',
   api: () => 'is made by a trigger',
   misfire: dueAt => `is made late${dueAt === '' ? '' : `, for what was due at ${dueAt}`}`,
   retry: () => 'is made to try again',
@@ -76,7 +77,7 @@ const SENTENCES: Record<string, (values: Values) => string> = {
   'execution.finished': ended,
   'shard.placed': values => `${shard(values)} goes to host ${text(values.hostName ?? values.host)}`,
   'shard.started': values => `${shard(values)} runs`,
-  'shard.ended': values => `${shard(values)} ${ended(values)}${howItEnded(values)}`,
+  'shard.ended': values => `${shard(values)} ${ended(values)}${values.outcome === 'succeeded' ? '' : howItEnded(values)}`,
 
   'app.published': () => 'is published',
   'app.modified': ({ version }) => `is changed, and has version ${text(version)} now`,

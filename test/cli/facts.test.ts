@@ -86,6 +86,16 @@ describe('a fact', () => {
     expect(sentence(type, data)).toBe(says);
   });
 
+  test('says no more than is worth saying of what went as it should', () => {
+    const data = { ...shard, outcome: 'succeeded', exitCode: 0, signal: null, reason: null };
+    expect(sentence('shard.ended', data)).toBe('a@1 shard 0 succeeded');
+    const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, hold: null };
+    expect(sentence('execution.created', made)).toBe('a@1 is made');
+    expect(sentence('execution.created', { ...made, trigger: 'misfire' })).toBe(
+      'a@1 is made late, for what was due at 2026-11-22 08:00:00',
+    );
+  });
+
   test('of quarantine is one, whoever is in it', () => {
     expect(told({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } })).toEqual({
       who: 'pool default',
