@@ -83,6 +83,21 @@ describe('the sqlite store', () => {
     }
   });
 
+  test('goes on where the disk has room for what it holds, however often that changes (tmpfs; needs root, else passed over with a word)', async () => {
+    if (!mountSmallDisk(directory)) return console.warn('no right to mount a tmpfs: a log larger than the disk was not tested');
+    try {
+      const store = await createSqliteStore({ directory });
+      // Twice the disk, all in one document.
+      for (let rev = 1; rev <= 120; rev++) {
+        const write = aWrite({ address: 'job/a', rev, state: JSON.stringify(`${rev + 100_000} `.repeat(14_000)), facts: [] });
+        expect(await store.commit([write])).toEqual([{ committed: true, facts: [] }]);
+      }
+      await store.close();
+    } finally {
+      execFileSync('umount', ['-l', directory]);
+    }
+  });
+
   test('at its size limit behaves as on a full disk (max_page_count stands in for the disk)', async () => {
     const store = await createSqliteStore({ directory, bytesMax: 2 * 2 ** 20 });
     const batches = await fill(store);

@@ -1,6 +1,7 @@
 /** The raw connections of the hot path: one that writes, and any number that read. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { asStoreError } from './errors.ts';
+import { asStoreError, FULL, primaryCode } from './errors.ts';
+import { createRelief } from './relief.ts';
 
 export interface Reading {
   reader: DatabaseSync;
@@ -46,6 +47,7 @@ export function openWriting(
   `);
   if (bytesMax !== undefined) limitSize(writer, bytesMax);
 
+  const relief = createRelief({ file, writer, busyMs: BUSY_TIMEOUT_MS });
   const begin = writer.prepare('begin immediate');
   const commit = writer.prepare('commit');
   let within = false;
@@ -57,9 +59,11 @@ export function openWriting(
       begin.run();
       const result = work();
       commit.run();
+      relief.written();
       return result;
     } catch (error) {
       rollBack(writer);
+      if (primaryCode(error) === FULL) relief.failed();
       throw asStoreError(error);
     } finally {
       within = false;

@@ -1,6 +1,9 @@
 /** Which failures of SQLite mean "not now", and which mean something is wrong. */
 import { StoreUnavailable } from '../store.ts';
 
+/** Primary result code: no room, on the disk or within the size that was allowed. */
+export const FULL = 13;
+
 /** Primary result codes (the low byte of an extended one) after which trying again later makes sense, in the words of an operator. */
 const PASSING: Record<number, string> = {
   5: 'is held by another program',
@@ -8,7 +11,7 @@ const PASSING: Record<number, string> = {
   7: 'got no memory',
   8: 'cannot be written (read-only)',
   10: 'cannot be read or written (I/O error)',
-  13: 'is full',
+  [FULL]: 'is full',
   14: 'cannot be opened',
   15: 'cannot be locked',
 };
