@@ -75,7 +75,13 @@ export const appScript = () =>
     .refine(isShort, shortRule);
 
 const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
-const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+const INSTANT = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** Whether the calendar has the day: 30 February would be read as 2 March. */
+const isDay = (written: string): boolean => {
+  const [, year, month, day] = INSTANT.exec(written) ?? [];
+  return new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
+};
 
 /** ISO 8601 with a zone (a date alone is midnight UTC) -> epoch ms. */
 export const instant = () =>
@@ -84,12 +90,20 @@ export const instant = () =>
     .transform((value, context) => {
       // A plus sign in a query that was not encoded arrives as a space.
       const written = value.replace(' ', '+');
-      const at = INSTANT.test(written) ? Date.parse(written) : Number.NaN;
+      const at = isDay(written) ? Date.parse(written) : Number.NaN;
       if (!Number.isNaN(at)) return at;
       context.issues.push({ code: 'custom', input: value, message: instantRule });
       return z.NEVER;
     })
     .meta({ told: { type: 'string', format: 'date-time', description: 'an instant with its zone; a date alone is midnight UTC' } });
+
+/** Refuses a stretch of time that ends before it begins: nothing would ever lie in it. */
+export const inOrder = <T extends { from?: number | undefined; to?: number | undefined }>(query: T, context: z.core.$RefinementCtx<T>) => {
+  const { from, to } = query;
+  if (from === undefined || to === undefined || from <= to) return;
+  const message = `from is ${iso(from)}, but must not be later than to, ${iso(to)}.`;
+  context.issues.push({ code: 'custom', input: query, path: ['from'], message });
+};
 
 /** A whole number as a query spells it. */
 export const digits = (min: number, max: number) => {

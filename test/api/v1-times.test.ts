@@ -128,6 +128,27 @@ describe('the occurrence ledger of a job', () => {
     expect((await door.get('/v1/jobs/a/occurrences?verdict=lost')).body.error.field).toBe('verdict');
   });
 
+  test('is asked for days that there are, and for a stretch that ends after it begins', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const refused = async (path: string) => {
+      const { status, body } = await door.get(path);
+      return [status, body.error?.field, body.error?.message];
+    };
+    for (const path of ['/v1/jobs/a/occurrences', '/v1/executions']) {
+      expect(await refused(`${path}?from=2026-11-23&to=2026-11-22`)).toEqual([
+        400,
+        'from',
+        'from is 2026-11-23T00:00:00.000Z, but must not be later than to, 2026-11-22T00:00:00.000Z.',
+      ]);
+      expect((await refused(`${path}?from=2026-11-22&to=2026-11-22`))[0]).toBe(200);
+    }
+    for (const day of ['2026-02-29', '2026-02-30T08:00:00Z', '2026-04-31', '2026-13-01', '2026-00-10']) {
+      expect(await refused(`/v1/jobs/a/next?from=${day}`)).toEqual([400, 'from', expect.stringContaining('must be an instant')]);
+    }
+    expect((await refused('/v1/jobs/a/next?from=2028-02-29'))[0]).toBe(200);
+  });
+
   test('expands a stretch page by page into exactly its due times', async () => {
     const door = await aDoorWithJob();
     await door.store.record([

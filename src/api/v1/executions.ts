@@ -5,7 +5,7 @@ import type { View } from '../../runtime/document.ts';
 import { listOf, type Told } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
-import { choices, instant, iso, name, text } from '../fields.ts';
+import { choices, inOrder, instant, iso, name, text } from '../fields.ts';
 import { appeared, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
@@ -15,15 +15,17 @@ import { releaseRoute } from './release.ts';
 import { quarantineOf } from './answers/quarantine.ts';
 import { Execution, Started } from './answers/execution.ts';
 
-const ListQuery = z.object({
-  ...paging,
-  job: name().optional(),
-  status: choices(['pending', 'running', 'cancelling', 'done']).optional(),
-  outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
-  host: text(300, 1).optional(),
-  from: instant().optional(),
-  to: instant().optional(),
-});
+const ListQuery = z
+  .object({
+    ...paging,
+    job: name().optional(),
+    status: choices(['pending', 'running', 'cancelling', 'done']).optional(),
+    outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
+    host: text(300, 1).optional(),
+    from: instant().optional(),
+    to: instant().optional(),
+  })
+  .superRefine(inOrder);
 
 const shardShape = (shard: Shard) => ({
   item: shard.item,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { listOf, moment } from '../answers.ts';
 import type { Center } from '../center.ts';
-import { choice, instant, iso, queryFlag } from '../fields.ts';
+import { choice, inOrder, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { cursorOf, paging, placeOf } from './paging.ts';
@@ -10,13 +10,15 @@ import { countVerdicts, occurrencesOf, type Place } from './stretches.ts';
 import { Occurrence, Summary } from './answers/job.ts';
 import { notFound } from '../nearest-name.ts';
 
-const Query = z.object({
-  ...paging,
-  from: instant().optional(),
-  to: instant().optional(),
-  verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused']).optional(),
-  summary: queryFlag().default(false),
-});
+const Query = z
+  .object({
+    ...paging,
+    from: instant().optional(),
+    to: instant().optional(),
+    verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused']).optional(),
+    summary: queryFlag().default(false),
+  })
+  .superRefine(inOrder);
 
 const kept = { keptAfter: moment().optional().describe('due times up to here are no longer kept') };
 
