@@ -3,6 +3,7 @@
  * not (I5, I7).
  */
 import type { ExecutionContext } from '../../actors/execution.ts';
+import type { JobContext } from '../../actors/job.ts';
 import type { Shard } from '../../actors/shard.ts';
 import { type Command, type Report, runKey } from '../../src/agent/protocol.ts';
 import type { Occurrence, Store } from '../../src/store/store.ts';
@@ -33,6 +34,8 @@ export function createWitness(world: World, truth: Truth): Witness {
   const acknowledged = new Map<string, number>();
   /** Runs whose end an agent has told: what it told is final, whatever was under way to its keeper. */
   const ended = new Set<string>();
+  /** Jobs that allowed several executions at once when one of theirs began: by a change they let go of those that waited. */
+  const allowing = new Set<string>();
 
   function leaves(host: string, { key, type }: Command): void {
     const [address, rev] = partsOf(key);
@@ -110,13 +113,15 @@ export function createWitness(world: World, truth: Truth): Witness {
         world.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
       // Its host was cut off when the rest of the world went on without it: the policy that allows that is `failover`, the price is this process.
       if (isLost(run)) return;
+      const job = stateOf(truth, `job/${process.job}`)?.context as JobContext | undefined;
+      if (job?.config.overlap === 'allow') allowing.add(process.job);
       for (const other of processes) {
         if (other.job !== process.job || !isLive(other) || other.run === run || isLost(other.run)) continue;
         const sameShard = shardName(other.run) === shardName(run);
         const otherOverlap = shardOf(other.run)?.context.config.overlap;
         const sameExecution = executionOf(other.run) === executionOf(run);
         if (sameShard) world.fail('I5', `${run} starts on ${host} beside ${other.run} on ${other.host}`);
-        else if (!sameExecution && context.config.overlap !== 'allow' && otherOverlap !== 'allow') {
+        else if (!sameExecution && !allowing.has(process.job) && context.config.overlap !== 'allow' && otherOverlap !== 'allow') {
           world.fail('overlap', `${run} starts beside ${other.run}, and the job's overlap is ${context.config.overlap}`);
         }
       }
