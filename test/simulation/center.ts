@@ -1,6 +1,7 @@
 /** The center: production runtime and agent hub on the simulated store and network, put together the way the program does it. Dies and comes back. */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import { type AgentHub, createAgentHub } from '../../src/api/agents.ts';
+import type { ToPartitions } from '../../src/runtime/boundary.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
@@ -45,6 +46,11 @@ export interface CenterParts {
   keep?: Keep | undefined;
 }
 
+/** How often a message finds its worker busy, and for how long at most. */
+const BUSY_ODDS = 0.02;
+const BUSY_MAX_MS = 600;
+const SET_UP_MS = 10_000;
+
 /** Between passes of retention. */
 const FORGET_MS = 4_000;
 
@@ -69,13 +75,31 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1, k
         life.onEnd(() => its.end());
         living.push({ partitions, life: its, died });
         const home = homeIn(its).open({ partitions, receive: message => its.isAlive && receive(message), died });
+        const hear = nowAndThenLater(its, message => home.post(message));
         return {
           post(message) {
-            if (its.isAlive) home.post(message);
+            if (its.isAlive) hear(message);
           },
           end: async () => its.end(),
         };
       },
+    };
+  }
+
+  /** A worker that is busy hears what it was told meanwhile in one breath. Not at first, while the operator sets everything up. */
+  function nowAndThenLater(worker: Life, hear: (message: ToPartitions) => void): (message: ToPartitions) => void {
+    const dice = world.dice(`lag ${worker.name}`);
+    const unheard: ToPartitions[] = [];
+    return message => {
+      if (unheard.length === 0 && (time.elapsed < SET_UP_MS || !dice.chance(BUSY_ODDS))) return hear(message);
+      if (unheard.push(message) > 1) return;
+      time.clockOf(worker).after(dice.whole(20, BUSY_MAX_MS), () => {
+        for (let next = unheard[0]; next; next = unheard[0]) {
+          hear(next);
+          // Only now: what is said meanwhile comes behind.
+          unheard.shift();
+        }
+      });
     };
   }
 
