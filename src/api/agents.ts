@@ -210,7 +210,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
           return true;
         },
       }),
-    send: (host, command) => links.send(host, command),
+    send(host, command) {
+      if (command.type === 'start') output.sent(host, command.run);
+      return links.send(host, command);
+    },
     onReady: links.onReady,
     expel(host, code, reason) {
       links.session(host)?.refuse(code, reason, 4003);

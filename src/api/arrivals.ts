@@ -11,9 +11,11 @@ import type { PlacedFact } from '../store/store.ts';
 const PATIENCE_MS = 2_000;
 /** Facts may be committed that only the store can show. */
 const LOOK_MS = 100;
+/** Addresses whose first fact came lately: it may be told before anybody waits for it. */
+const LATELY_MAX = 1_000;
 
-/** Resolves once the actor is there, or after two seconds. */
-export type Arrived = (address: `${'execution'}/${string}`) => Promise<void>;
+/** Resolves once the actor is there, or after two seconds. One that `isNew` is about to say so itself, and the store is only asked when it does not. */
+export type Arrived = (address: `${'execution'}/${string}`, about?: { isNew: boolean }) => Promise<void>;
 
 export function createArrivals({
   runtime,
@@ -25,16 +27,26 @@ export function createArrivals({
   clock: Clock;
 }): Arrived {
   const awaited = new Map<string, Set<AbortController>>();
+  const lately = new Set<string>();
   runtime.onFacts((facts: PlacedFact[]) => {
-    if (awaited.size === 0) return;
-    for (const { address } of facts) for (const waiting of awaited.get(address) ?? []) waiting.abort();
+    for (const { address, type } of facts) {
+      for (const waiting of awaited.get(address) ?? []) waiting.abort();
+      if (type !== 'execution.created') continue;
+      lately.add(address);
+      for (const oldest of lately) {
+        if (lately.size <= LATELY_MAX) break;
+        lately.delete(oldest);
+      }
+    }
   });
 
-  return async address => {
+  return async (address, { isNew } = { isNew: false }) => {
+    if (lately.has(address)) return;
     const heard = new AbortController();
     const waiting = awaited.get(address) ?? new Set();
     awaited.set(address, waiting.add(heard));
     const until = clock.monotonic() + PATIENCE_MS;
+    if (isNew) await pause(clock, LOOK_MS, heard.signal);
     while (!heard.signal.aborted && !(await views.get(address)) && clock.monotonic() < until) await pause(clock, LOOK_MS, heard.signal);
     waiting.delete(heard);
     if (waiting.size === 0) awaited.delete(address);

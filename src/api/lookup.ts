@@ -18,8 +18,8 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
 
 /** What a job answers to whoever asked for a run, once that run can be read. */
 export async function appeared({ arrived }: Pick<Desk, 'arrived'>, answer: unknown): Promise<{ execution: string }> {
-  const { execution } = answer as { execution: string };
-  await arrived(`execution/${execution}`);
+  const { execution, joined } = answer as { execution: string; joined: boolean };
+  await arrived(`execution/${execution}`, { isNew: !joined });
   return { execution };
 }
 

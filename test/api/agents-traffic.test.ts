@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { PIECE_BYTES } from '../../src/agent/output.ts';
-import { OUTPUT_TEXT_MAX } from '../../src/agent/protocol.ts';
+import { type Command, OUTPUT_TEXT_MAX } from '../../src/agent/protocol.ts';
 import { Busy, NoSuchActor, Unavailable } from '../../src/runtime/errors.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { aHello, aHub, aKey, aRun } from './agents-support.ts';
@@ -29,6 +29,13 @@ const output = (seq: number, changes: object = {}) => ({
   ...changes,
 });
 
+const aStart = (run = aRun()): Command => ({
+  type: 'start',
+  key: `k ${run.execution}`,
+  fence: { partition: 0, epoch: 1, rev: 1 },
+  run,
+  spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 1, disconnect: 'continue', disconnectMs: 0 },
+});
 const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)).join('\n');
 
 /** A joined agent whose enrolment is forgotten, so that `told` holds reports only. */
@@ -175,6 +182,17 @@ describe('output', () => {
     expect(kept).toEqual([]);
     expect(socket.of('kept')).toHaveLength(1);
     expect(logs.filter(line => line.security)).toHaveLength(1);
+  });
+
+  test('of a run that was sent to its host is kept without a question to the store; of one sent to another host it is not', async () => {
+    const { hub, host, socket, kept, clock } = await aJoined();
+    const own = aRun({ execution: 'elsewhere@1' });
+    const others = aRun({ execution: 'elsewhere@2' });
+    void hub.send(host, aStart(own));
+    await hub.send('another host', aStart(others)).catch(() => {});
+    socket.say(lines(output(1, { run: own }), output(1, { run: others })));
+    await clock.settle();
+    expect(kept.map(({ execution }) => execution)).toEqual(['elsewhere@1']);
   });
 
   test('is gathered into few writes and acknowledged per run once it is durable', async () => {

@@ -5,9 +5,13 @@ import type { PlacedFact } from '../../src/store/store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 /** Somebody who waits for `execution/e1`, which is there from this instant on. */
-function awaited(thereFrom: number) {
+function awaited(thereFrom: number, about?: { isNew: boolean }) {
   const clock = createManualClock();
-  const get = async () => (clock.monotonic() >= thereFrom ? ({} as never) : undefined);
+  let looks = 0;
+  const get = async () => {
+    looks += 1;
+    return clock.monotonic() >= thereFrom ? ({} as never) : undefined;
+  };
   let tell: (facts: PlacedFact[]) => void = () => {};
   const arrived = createArrivals({
     clock,
@@ -19,11 +23,13 @@ function awaited(thereFrom: number) {
     },
   });
   let isThere = false;
-  void arrived('execution/e1').then(() => {
-    isThere = true;
-  });
+  const wait = () =>
+    void arrived('execution/e1', about).then(() => {
+      isThere = true;
+    });
+  if (!about) wait();
   const fact = (address: string) => tell([{ address, rev: 1, place: 0, at: 0, type: 'execution.created', data: {}, cursor: 'c' }]);
-  return { clock, fact, isThere: () => isThere };
+  return { clock, fact, wait, isThere: () => isThere, looks: () => looks };
 }
 
 describe('an actor that is waited for', () => {
@@ -40,6 +46,26 @@ describe('an actor that is waited for', () => {
   test('has arrived when the store shows it, where its fact is never told', async () => {
     const { clock, isThere } = awaited(300);
     await clock.advance(299);
+    expect(isThere()).toBe(false);
+    await clock.advance(1);
+    expect(isThere()).toBe(true);
+  });
+
+  test('that is new says so itself, before or after somebody waits for it, and the store is not asked', async () => {
+    for (const isTold of ['before', 'after']) {
+      const { clock, fact, wait, isThere, looks } = awaited(0, { isNew: true });
+      if (isTold === 'before') fact('execution/e1');
+      wait();
+      if (isTold === 'after') fact('execution/e1');
+      await clock.settle();
+      expect([isThere(), looks()]).toEqual([true, 0]);
+    }
+  });
+
+  test('that is new and not told of is looked for in the store a moment later', async () => {
+    const { clock, wait, isThere } = awaited(0, { isNew: true });
+    wait();
+    await clock.advance(99);
     expect(isThere()).toBe(false);
     await clock.advance(1);
     expect(isThere()).toBe(true);

@@ -292,6 +292,16 @@ describe('a trigger in /v1', () => {
     expect((await door.post('/v1/jobs/nope/trigger')).status).toBe(404);
   });
 
+  test('of a job that is gone says who may have been meant, also where it was triggered before', async () => {
+    const door = await aDoor();
+    for (const name of ['nightly', 'nightly2']) await door.post('/v1/jobs', { name, command: 'b', overlap: 'allow' });
+    await door.post('/v1/jobs/nightly/trigger');
+    await door.del('/v1/jobs/nightly');
+    await door.world.settled();
+    const { status, body } = await door.post('/v1/jobs/nightly/trigger');
+    expect([status, body.error.message]).toEqual([404, 'there is no job nightly; did you mean nightly2?']);
+  });
+
   test('with the same key gives the same answer', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'allow' });

@@ -13,10 +13,14 @@ import type { Session } from './session.ts';
 const TRIES_MAX = 3;
 /** Runs remembered per session; beyond, all are asked for again. */
 const RUNS_KNOWN = 10_000;
+/** Runs remembered to have been sent to their hosts, of all hosts together; of the oldest beyond it the store is asked. */
+const RUNS_SENT = 20_000;
 
 export interface OutputIntake {
   /** False: too much waits; the session has to go and come again. */
   take(from: Session, host: string, frame: OutputFrame): boolean;
+  /** This run goes to that host, as its execution has committed: nobody need be asked whose it is when its output comes. */
+  sent(host: string, run: Run): void;
   /** The session is over: what of it waits will be brought again by the next. */
   drop(from: Session): void;
 }
@@ -63,12 +67,13 @@ export function createOutputIntake(parts: {
 
   /** Runs that a session has been found to write rightly; asked once for each. */
   const known = new WeakMap<Session, Set<string>>();
+  const sentTo = new Set<string>();
   const isRightful = async ({ from, host, run }: Waiting): Promise<boolean> => {
     const runs = known.get(from) ?? new Set();
     known.set(from, runs);
     const key = runKey(run);
     if (runs.has(key)) return true;
-    if (!(await isRunOf(host, run))) {
+    if (!sentTo.delete(`${host} ${key}`) && !(await isRunOf(host, run))) {
       log('warn', `host/${host} wrote output of a run that is not its own`, { security: true, run: key });
       return false;
     }
@@ -142,6 +147,13 @@ export function createOutputIntake(parts: {
         clock.soon(() => void write());
       }
       return true;
+    },
+    sent(host, run) {
+      sentTo.add(`${host} ${runKey(run)}`);
+      for (const oldest of sentTo) {
+        if (sentTo.size <= RUNS_SENT) break;
+        sentTo.delete(oldest);
+      }
     },
     drop,
   };

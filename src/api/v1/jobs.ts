@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
 import { isTimeZone } from '../../../actors/schedule.ts';
+import { NoSuchActor } from '../../runtime/errors.ts';
 import { listOf } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
@@ -37,6 +38,9 @@ function checkZone(timeZone: string | undefined): void {
   throw new Problem('invalid', sentence, { field: 'timeZone' });
 }
 
+/** Names of jobs that are remembered to be there. */
+const FOUND_MAX = 10_000;
+
 export function jobRoutes(center: Desk): Route[] {
   const { views, runtime, config } = center;
   const shapeOf = async (jobName: string) => jobShape(await jobOf(center, jobName));
@@ -44,6 +48,23 @@ export function jobRoutes(center: Desk): Route[] {
     const { address } = await jobOf(center, jobName);
     await runtime.ask(address, event);
     return shapeOf(jobName);
+  };
+  /** Names of jobs that were there once. Should one be gone by now, its actor says so, and the look-up who may have been meant. */
+  const found = new Set<string>();
+  const trigger = async (jobName: string, key: string | undefined): Promise<unknown> => {
+    if (!found.has(jobName)) {
+      await jobOf(center, jobName);
+      if (found.size >= FOUND_MAX) found.clear();
+      found.add(jobName);
+    }
+    try {
+      return await runtime.ask(`job/${jobName}`, { type: 'job.trigger', ...(key === undefined ? {} : { key }) });
+    } catch (problem) {
+      if (!(problem instanceof NoSuchActor)) throw problem;
+      found.delete(jobName);
+      await jobOf(center, jobName);
+      throw problem;
+    }
   };
   /** The configuration that a body asks for, with what it leaves open. */
   const whole = async (body: JobBody, kept: Pick<JobConfig, 'id' | 'dialect'>): Promise<JobConfig> => {
@@ -125,10 +146,7 @@ export function jobRoutes(center: Desk): Route[] {
       answers: Started,
       takesKey: true,
       status: 202,
-      async handle({ params, key }) {
-        const { address } = await jobOf(center, params.name);
-        return appeared(center, await runtime.ask(address, { type: 'job.trigger', ...(key === undefined ? {} : { key }) }));
-      },
+      handle: async ({ params, key }) => appeared(center, await trigger(params.name, key)),
     }),
     route({
       method: 'POST',
