@@ -75,6 +75,7 @@ export function createRuntime({
     return set;
   });
   const setOf = (address: string): PartitionSet => {
+    if (sets.length === 1) return sets[0] as PartitionSet;
     const partition = partitionOf(address);
     return sets.find(({ partitions }) => partition <= partitions.to) as PartitionSet;
   };

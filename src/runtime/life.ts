@@ -81,6 +81,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
   const kind = kindOf(address);
   if (!kind) throw new Unreadable(address, 'is of no known kind');
   const { stepper } = kind;
+  const partition = partitionOf(address);
   let rev = document?.rev ?? floor;
   let isStored = document !== undefined;
   let incarnation = document?.incarnation ?? 0;
@@ -96,6 +97,8 @@ export function createLife(address: string, document: ActorDocument | undefined,
   // Since the last write:
   let dirty = false;
   let fresh: Owed[] = [];
+  /** What the write under way owes. */
+  let written: Owed[] = owed;
   let facts: Fact[] = [];
   let changedAt = 0;
 
@@ -245,8 +248,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
 
     write(writeId, settled) {
       if (!dirty || !snapshot) return null;
-      const kept = owed.filter(each => !settled.has(each.key));
-      const nextOwed = [...kept, ...fresh];
+      written = [...owed.filter(each => !settled.has(each.key)), ...fresh];
       const over = kind.isOver(snapshot.value);
       while (seen.size > LIMITS.seen) seen.delete(seen.keys().next().value as string);
       const stored: State = {
@@ -264,7 +266,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
         document: {
           address,
           kind: address.slice(0, address.indexOf('/')),
-          partition: partitionOf(address),
+          partition,
           rev: rev + 1,
           incarnation,
           version: kind.version,
@@ -272,7 +274,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
           quarantined: quarantine !== null,
           writeId,
           state: text,
-          owed: encodeOwed(address, nextOwed),
+          owed: encodeOwed(address, written),
           nextDue: over ? null : nextDueOf(timers),
           index: {
             ...kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
@@ -288,7 +290,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
       rev = write.document.rev;
       isStored = true;
       life = write.document.life;
-      owed = decodeOwed(write.document);
+      owed = written;
       const news = fresh;
       fresh = [];
       facts = [];

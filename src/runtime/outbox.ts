@@ -145,13 +145,14 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
       if (owed.length === 0) return;
       const mine = known.get(address) ?? new Map<string, Sent>();
       known.set(address, mine);
+      const partition = partitionOf(address);
       for (const { key, rev, effect } of owed) {
         if (mine.has(key)) continue;
         const place = Number(key.slice(key.lastIndexOf(':') + 1));
         const name = laneOf({ address, effect });
         const pair = pairOf(address, name);
         const before = effect.type === 'tell' ? latest.get(pair) : undefined;
-        const carried: Sent = { address, partition: partitionOf(address), key, rev, place, effect, before, hasArrived: false };
+        const carried: Sent = { address, partition, key, rev, place, effect, before, hasArrived: false };
         if (effect.type === 'tell') latest.set(pair, carried);
         mine.set(key, carried);
         size += 1;

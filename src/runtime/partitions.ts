@@ -128,7 +128,7 @@ export function createPartitions({
     // Later, so that whoever was just sent away stands in the lane by then.
     opened(address) {
       clock.soon(() => outbox.open(address));
-      if (partitions.from > ALL_PARTITIONS.from || partitions.to < ALL_PARTITIONS.to) posting.opened(address);
+      if (!areAllMine) posting.opened(address);
     },
   };
 
@@ -160,7 +160,9 @@ export function createPartitions({
     );
   }
 
+  const areAllMine = partitions.from === ALL_PARTITIONS.from && partitions.to === ALL_PARTITIONS.to;
   function isMine(address: string): boolean {
+    if (areAllMine) return true;
     const partition = partitionOf(address);
     return partition >= partitions.from && partition <= partitions.to;
   }
