@@ -13,7 +13,7 @@ export function asDocument({ parent, pool, status, outcome, hosts, at, quarantin
   return { ...row, quarantined: quarantined === 1, index: { parent, pool, status, outcome, hosts: JSON.parse(hosts), at } };
 }
 
-/** In the order all three writing statements name them; the last is the rev the document must follow. */
+/** In the order in which all writing statements name them; the last is the rev the document must follow. */
 export function bindings(document: ActorDocument): (string | number | null)[] {
   const { index, nextDue } = document;
   const armed = nextDue !== null && !document.quarantined && document.life !== 'tombstone';
@@ -29,12 +29,12 @@ export function bindings(document: ActorDocument): (string | number | null)[] {
     nextDue,
     flag(armed),
     flag(document.owed !== '[]'),
-    document.kind,
-    index.parent,
-    index.pool,
     index.status,
     index.outcome,
     JSON.stringify(index.hosts),
+    document.kind,
+    index.parent,
+    index.pool,
     index.at,
     document.address,
     document.rev - 1,

@@ -12,24 +12,28 @@ interface Parts extends Writing {
 export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'settle'>> {
   const birth = writer.prepare(
     `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, owed, next_due, armed, indebted,
-       kind, parent, pool, status, outcome, hosts, at, _id, rev)
+       status, outcome, hosts, kind, parent, pool, at, _id, rev)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
   );
   const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
     state = ?, owed = ?, next_due = ?, armed = ?, indebted = ?`;
   // Most turns change nothing that lists filter by. Not naming those columns spares their indexes, which SQLite would rewrite even for equal values.
   const plainTurn = writer.prepare(
-    `${TURN} where kind = ? and parent is ? and pool is ? and status = ? and outcome is ? and hosts = ? and at = ? and _id = ? and rev = ?`,
+    `${TURN} where status = ? and outcome is ? and hosts = ? and kind = ? and parent is ? and pool is ? and at = ? and _id = ? and rev = ?`,
+  );
+  // What goes on, or ends, stays where it belongs and since when, and so do the indexes over that alone.
+  const advancingTurn = writer.prepare(
+    `${TURN}, status = ?, outcome = ?, hosts = ? where kind = ? and parent is ? and pool is ? and at = ? and _id = ? and rev = ?`,
   );
   const movingTurn = writer.prepare(
-    `${TURN}, kind = ?, parent = ?, pool = ?, status = ?, outcome = ?, hosts = ?, at = ? where _id = ? and rev = ?`,
+    `${TURN}, status = ?, outcome = ?, hosts = ?, kind = ?, parent = ?, pool = ?, at = ? where _id = ? and rev = ?`,
   );
 
   /** Whether the document took the place of its predecessor. */
   const write = ({ document, follows = document.rev - 1 }: Write): boolean => {
     const values = bindings(document);
     if (follows === 0) return birth.run(...values).changes === 1;
-    return plainTurn.run(...values).changes === 1 || movingTurn.run(...values).changes === 1;
+    return [plainTurn, advancingTurn, movingTurn].some(turn => turn.run(...values).changes === 1);
   };
 
   const claimed = writer.prepare(
