@@ -49,3 +49,24 @@ export function watchFacts(
     };
   });
 }
+
+/** Resolves `of(execution)` once its job has heard of its end. Asking for it again and again would be measured along. */
+export async function watchFinished(url: string): Promise<{ of(execution: string): Promise<void>; close(): void }> {
+  const awaited = new Map<string, () => void>();
+  const early = new Set<string>();
+  const watching = await watchFacts(url, { kinds: 'job.finished' }, ({ data }) => {
+    const execution = String(data.execution);
+    const resolve = awaited.get(execution);
+    if (resolve) awaited.delete(execution);
+    else early.add(execution);
+    resolve?.();
+  });
+  return {
+    of: execution =>
+      new Promise(resolve => {
+        if (early.delete(execution)) resolve();
+        else awaited.set(execution, resolve);
+      }),
+    close: watching.close,
+  };
+}

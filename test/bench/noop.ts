@@ -4,7 +4,7 @@
  * graphile-worker with as many callers: one row a job, no agent; then a few of ours on MongoDB.
  */
 import type { House } from '../support/house.ts';
-import { type Seen, watchFacts } from './facts.ts';
+import { watchFinished } from './facts.ts';
 import { aPaperFleet } from './fleet.ts';
 import { aBareHouse, askDatabase, cpuSecondsOf, onMongo } from './house.ts';
 import { type Peer, startPeer } from './peer.ts';
@@ -122,21 +122,7 @@ async function aLoop(house: House): Promise<{ round(executions: number): Promise
   for (let job = 0; job < JOBS; job++) {
     await house.call('POST', '/v1/jobs', { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
   }
-  const finished = new Map<string, () => void>();
-  const early = new Set<string>();
-  const on = ({ data }: Seen) => {
-    const execution = String(data.execution);
-    const resolve = finished.get(execution);
-    if (resolve) finished.delete(execution);
-    else early.add(execution);
-    resolve?.();
-  };
-  const watching = await watchFacts(house.url, { kinds: 'job.finished' }, on);
-  const whenFinished = (execution: string) =>
-    new Promise<void>(resolve => {
-      if (early.delete(execution)) resolve();
-      else finished.set(execution, resolve);
-    });
+  const finished = await watchFinished(house.url);
   return {
     async round(executions) {
       const began = performance.now();
@@ -144,12 +130,12 @@ async function aLoop(house: House): Promise<{ round(executions: number): Promise
       const caller = async (job: number) => {
         while (next++ < executions) {
           const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/noop${job}/trigger`);
-          await whenFinished(execution);
+          await finished.of(execution);
         }
       };
       await Promise.all(Array.from({ length: JOBS }, (_, job) => caller(job)));
       return (executions * 1000) / (performance.now() - began);
     },
-    close: watching.close,
+    close: finished.close,
   };
 }
