@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { aJob, anApp } from '../support/builders.ts';
-import { aWorld } from '../support/world.ts';
+import { aWorld, restarted, type World } from '../support/world.ts';
 
 describe('a trigger', () => {
   test('becomes a run on a host and comes back as an outcome', async () => {
@@ -35,5 +35,33 @@ describe('a schedule', () => {
     expect(world.starts().map(each => each.run.execution)).toEqual(['nightly@20261122T080005.000Z']);
     const entries = await world.store.occurrences({ job: 'nightly', limit: 10 });
     expect(entries.map(each => each.verdict)).toEqual(['ran', 'skippedOverlap']);
+  });
+});
+
+describe('the budgets of a shard', () => {
+  test('are spent once each, also where the center starts again between two attempts', async () => {
+    let world: World = await aWorld();
+    await world.aHost();
+    const retry = { attempts: 3, backoffMs: 1_000, maxBackoffMs: 1_000 };
+    await world.ask('job/nightly', { type: 'job.register', config: aJob({ retry, failover: true, failoverLimit: 1 }) });
+    const { execution } = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };
+    const budgets: unknown[] = [];
+    for (const outcome of ['failed', 'lost', 'failed', 'failed'] as const) {
+      const start = world.starts().at(-1);
+      if (!start) throw new Error('nothing was started');
+      await world.started(start);
+      await world.ended(start, outcome);
+      world = await restarted(world);
+      await world.clock.advance(2_000);
+      const [shard] = (await world.context(`execution/${execution}`)).context.shards;
+      budgets.push([start.run.attempt, shard?.failures, shard?.losses, shard?.outcome]);
+    }
+    expect(budgets).toEqual([
+      [1, 1, 0, null],
+      [2, 1, 1, null],
+      [3, 2, 1, null],
+      [4, 3, 1, 'failed'],
+    ]);
+    expect(new Set(world.starts().map(({ run }) => run.attempt))).toEqual(new Set([1, 2, 3, 4]));
   });
 });
