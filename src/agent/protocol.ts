@@ -130,12 +130,15 @@ export const OutputFrame = z.object({
 });
 export type OutputFrame = z.infer<typeof OutputFrame>;
 
+/** Labels of one host: every record of it carries them all. */
+export const LABELS_MAX = 100;
+
 export const Capabilities = z.object({
   os: text(40),
   arch: text(40),
   cpus: z.number().positive().max(100_000),
   memoryMB: z.number().positive().max(1_000_000_000),
-  labels: z.record(text(100), text(200)),
+  labels: z.record(text(100), text(200)).refine(labels => Object.keys(labels).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`),
   agentVersion: text(40),
   hostname: text(253),
   /** How a process tree is ended on this host. */

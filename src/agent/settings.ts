@@ -2,6 +2,7 @@
 import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
+import { LABELS_MAX } from './protocol.ts';
 
 export interface AgentConfig {
   /** WebSocket addresses, path included. */
@@ -102,7 +103,7 @@ export function readAgentConfig(from: {
       'TROUPE_LABELS',
       {},
       (_, values) => asLabels(values),
-      'must be key=value, the key up to 100 and the value up to 200 characters',
+      `must be key=value, the key up to 100 and the value up to 200 characters, and at most ${LABELS_MAX} of them`,
     ),
     dataDir: read('TROUPE_AGENT_DATA', './data/agent', text => text, ''),
     artifactHosts: env.TROUPE_ARTIFACT_HOSTS ? words(env.TROUPE_ARTIFACT_HOSTS) : undefined,
@@ -178,5 +179,5 @@ function asLabels(values: string[]): Record<string, string> | undefined {
     if (cut < 1 || key.length > 100 || value.length > 200) return undefined;
     labels[key] = value;
   }
-  return labels;
+  return Object.keys(labels).length > LABELS_MAX ? undefined : labels;
 }

@@ -144,6 +144,12 @@ describe('the settings of an agent', () => {
     });
   });
 
+  test('have a hundred labels at most', () => {
+    const labels = (count: number) => Array.from({ length: count }, (_, place) => `l${place}=x`).join(',');
+    expect(Object.keys(read([], { TROUPE_LABELS: labels(100) }).labels)).toHaveLength(100);
+    expect(() => read([], { TROUPE_LABELS: labels(101) })).toThrow('at most 100 of them');
+  });
+
   test('are refused all at once, secrets unsaid', () => {
     const flags = ['--centre', 'ws://x', '--center', 'tcp://x', '--cpus', '-1', '--pool'];
     const problem = (() => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { type Command, GOODBYE } from '../../src/agent/protocol.ts';
 import { Unavailable } from '../../src/runtime/errors.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
-import { aHello, aHub, aKey, aRun, aSocket } from './agents-support.ts';
+import { aHello, aHub, aKey, aRun, aSocket, capabilities } from './agents-support.ts';
 
 const aStop = (key: string): Command => ({
   type: 'stop',
@@ -18,6 +18,14 @@ describe('an agent that says hello', () => {
   test('tells agents with the welcome where apps may come from', async () => {
     const { join } = aHub({ apps: { fileUrls: true, hosts: ['app-host'] } });
     expect((await join()).of('welcome')).toMatchObject([{ apps: { fileUrls: true, hosts: ['app-host'] } }]);
+  });
+
+  test('has a hundred labels at most', async () => {
+    const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, place) => [`l${place}`, 'x']));
+    const { join } = aHub();
+    const refused = await join({ capabilities: { ...capabilities, labels: labels(101) } });
+    expect(refused.of('refused')[0]).toMatchObject({ code: 'malformed', message: expect.stringContaining('at most 100 labels') });
+    expect((await join({ capabilities: { ...capabilities, labels: labels(100) } })).of('welcome')).toHaveLength(1);
   });
 
   test('comes into a pool that names its servers only as one of them', async () => {
