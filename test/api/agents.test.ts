@@ -219,6 +219,27 @@ describe('two agents with one key (row 29)', () => {
     expect(logs.filter(line => line.security)).toHaveLength(2);
   });
 
+  test.each([
+    ['a copy', 'is not given to it, and lost', true],
+    ['here', 'is given again', false],
+  ])('the first of which has died: what it may have taken, and the next one comes from %p, %s', async (place, _, isLost) => {
+    const { hub, join, told, clock } = aHub();
+    const older = await join({ life: 'one', place: 'here' });
+    const host = String(told[0]?.event.id);
+    const given = hub.send(host, aStart('k1')).catch((problem: unknown) => problem);
+    older.handlers.closed(1006, '');
+    expect(await given).toBeInstanceOf(HostAway);
+    const newer = await join({ life: 'two', place });
+    expect(newer.of('welcome')).toHaveLength(1);
+    // It is owed still.
+    const again = hub.send(host, aStart('k1'));
+    if (isLost) await again;
+    await clock.settle();
+    expect(newer.of('start')).toHaveLength(isLost ? 0 : 1);
+    const lost = told.filter(({ event }) => event.type === 'shard.ended');
+    expect(lost).toHaveLength(isLost ? 1 : 0);
+  });
+
   test('are one that was started anew in its directory when the first says nothing any more: its start is owed still', async () => {
     const { newer, given, told } = await two(false);
     expect(await given).toBe('owed');

@@ -22,6 +22,10 @@ interface Link {
   life: string | undefined;
   /** The directory that process keeps its key in, as far as it says. */
   place: string | undefined;
+  /** What the last session may have taken when it ended, and the directory of its agent. */
+  left: { place: string | undefined; starts: StartCommand[] } | undefined;
+  /** Starts whose runs are lost for good: whoever owes them still is told that they are done. */
+  never: Set<string>;
   /** The session the actor may take for the present one. */
   told: Session | undefined;
   /** What the keeper of the present or last session would say. */
@@ -65,13 +69,23 @@ export function createLinks(parts: {
     const known = links.get(host);
     if (known) return known;
     const commands = createCommands(host, limits.commandsMax);
-    const link: Link = { host, commands, session: undefined, life: undefined, place: undefined, told: undefined, word: undefined };
+    const link: Link = {
+      host,
+      commands,
+      session: undefined,
+      life: undefined,
+      place: undefined,
+      left: undefined,
+      never: new Set(),
+      told: undefined,
+      word: undefined,
+    };
     links.set(host, link);
     return link;
   };
 
   const forgetIdle = (link: Link) => {
-    if (!link.session && link.told === undefined && links.get(link.host) === link) links.delete(link.host);
+    if (!link.session && !link.left && link.told === undefined && links.get(link.host) === link) links.delete(link.host);
   };
 
   /** Says that a session ended, again and again until it is committed or a newer session makes it old news. */
@@ -158,6 +172,32 @@ export function createLinks(parts: {
     link.commands.abandon('a newer session took its place');
   };
 
+  /**
+   * The agent of the last session may have taken what it was sent, and hold it still, whatever became of its process. The same directory knows; a copy of it
+   * does not, and must not be given what its keeper may run.
+   */
+  const inherit = async (link: Link, hello: Hello): Promise<void> => {
+    const { left } = link;
+    link.left = undefined;
+    if (!left || !isOtherPlace(left.place, placeOf(hello))) return;
+    for (const { key } of left.starts) link.never.add(key);
+    clock.after(parts.graces.graceMs, () => left.starts.forEach(({ key }) => void link.never.delete(key)));
+    await Promise.all(left.starts.map(command => doubted(link, command)));
+  };
+
+  const remember = (link: Link) => {
+    const starts = link.commands.doubtful();
+    if (link.place === undefined || starts.length === 0) return;
+    const left = { place: link.place, starts };
+    link.left = left;
+    // By then the host is lost, and all of its runs with it.
+    clock.after(parts.graces.graceMs, () => {
+      if (link.left !== left) return;
+      link.left = undefined;
+      forgetIdle(link);
+    });
+  };
+
   const occupy = (link: Link, session: Session, hello: Hello) => {
     if (!link.session) up += 1;
     closings.back(link.host);
@@ -174,6 +214,7 @@ export function createLinks(parts: {
     async connect(host, session, hello) {
       const link = linkOf(host);
       await fence(link, session, hello);
+      await inherit(link, hello);
       if (!session.isOpen()) {
         if (!link.session && link.told)
           void tellGone(link, link.told, { reason: 'a newer session took its place, and ended', parting: 'away' });
@@ -209,6 +250,7 @@ export function createLinks(parts: {
       if (!link || link.session !== session) return;
       link.session = undefined;
       up -= 1;
+      remember(link);
       link.commands.abandon(reason);
       clock.after(parts.graces.graceMs, () => void words.delete(session.word));
       if (link.told === session) void tellGone(link, session, { reason, parting });
@@ -229,6 +271,7 @@ export function createLinks(parts: {
       const link = links.get(host);
       // While `host.connected` is being committed commands are taken already: effects of that very commit may come before the welcome.
       if (!link?.session) return Promise.reject(new HostAway(`host/${host} has no session`));
+      if (link.never.has(command.key)) return Promise.resolve();
       return link.commands.send(command);
     },
 
