@@ -44,18 +44,15 @@ export const nextAtOf = (config: JobConfig, after: number): number | null => nex
 const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'> =>
   count > 2 ? { rule: { schedules: config.schedules, timeZone: config.timeZone } } : {};
 
+type Shared = Pick<OccurrenceEntry, 'verdict' | 'reason' | 'decidedAt'> & { execution?: string };
+
 /** One entry for every due time in (watermark, now] under one verdict, or none when there was none. */
-export function stretch(
-  config: JobConfig,
-  from: number,
-  until: number,
-  entry: Pick<OccurrenceEntry, 'verdict' | 'reason' | 'decidedAt'> & { execution?: string },
-): OccurrenceEntry[] {
-  const found = countDues(schedulesOf(config), from, until);
-  if (found.count === 0 || found.first === undefined || found.last === undefined) return [];
-  return [
-    { job: config.name, from: found.first, to: found.last, count: found.count, execution: null, ...ruleOf(config, found.count), ...entry },
-  ];
+export const stretch = (config: JobConfig, from: number, until: number, entry: Shared): OccurrenceEntry[] =>
+  entryOf(config, countDues(schedulesOf(config), from, until), entry);
+
+function entryOf(config: JobConfig, { count, first, last }: ReturnType<typeof countDues>, entry: Shared): OccurrenceEntry[] {
+  if (count === 0 || first === undefined || last === undefined) return [];
+  return [{ job: config.name, from: first, to: last, count, execution: null, ...ruleOf(config, count), ...entry }];
 }
 
 /** Due times of an active job in (watermark, now]: entries for what is not run, fires for what is. `open` as it stands now. */
@@ -102,7 +99,7 @@ function missed(config: JobConfig, watermark: number, until: number, now: number
   const found = countDues(schedulesOf(config), watermark, until);
   if (found.count === 0 || found.first === undefined || found.last === undefined) return [];
   if (config.misfire.policy === 'skip') {
-    entries.push(...stretch(config, watermark, until, { verdict: 'missedDown', reason, decidedAt: now }));
+    entries.push(...entryOf(config, found, { verdict: 'missedDown', reason, decidedAt: now }));
     return [];
   }
   const keep = lastDues(
