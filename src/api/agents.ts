@@ -72,7 +72,6 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const graces = { graceMs: parts.hostGraceMs, closedGraceMs: parts.closedGraceMs };
   const links = createLinks({
     ...{ runtime, clock, limits, heartbeatMs, graces, log },
-    doubted: (host, command) => lost(host, command, 'two agents showed the key of its host at once, and which of them has it is not known'),
   });
   const reports = createReportIntake({ runtime, clock, limits, log });
   const output = createOutputIntake({ keep: chunks => parts.output.keep(chunks), isRunOf: runOf(views), clock, limits, log });

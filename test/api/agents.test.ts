@@ -206,38 +206,24 @@ describe('two agents with one key (row 29)', () => {
     expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
   });
 
-  test('one of which is a copy and the other stands still: what that one may have is lost, not given to the copy', async () => {
-    const { older, newer, given, told, logs } = await two(false, 'a copy');
-    expect(older.of('refused')[0]?.code).toBe('identityInUse');
-    expect(await given).toBe('settled');
-    expect(newer.of('start')).toEqual([]);
-    expect(told.slice(2)).toMatchObject([
-      { to: 'execution/nightly@1', event: { type: 'shard.ended', outcome: 'lost', reason: expect.stringContaining('two agents') } },
-      { event: { type: 'host.connected' } },
-    ]);
-    expect(newer.of('welcome')).toHaveLength(1);
-    expect(logs.filter(line => line.security)).toHaveLength(2);
+  test('one of which is a copy and the other stands still or has died are not told from two: the copy waits until the host is lost', async () => {
+    const { older, newer, hub, told, join, clock } = await two(false, 'a copy');
+    expect(newer.of('refused')[0]?.code).toBe('identityInUse');
+    older.handlers.closed(1006, '');
+    await clock.settle();
+    expect((await join({ life: 'three', place: 'a copy' })).of('refused')[0]?.code).toBe('identityInUse');
+    await clock.advance(66_000);
+    const late = await join({ life: 'four', place: 'a copy' });
+    expect(late.of('welcome')).toHaveLength(1);
+    expect(hub.send(String(told[0]?.event.id), aStop('k2'))).toBeInstanceOf(Promise);
+    expect(late.of('stop')).toHaveLength(1);
   });
 
-  test.each([
-    ['a copy', 'is not given to it, and lost', true],
-    ['here', 'is given again', false],
-  ])('the first of which has died: what it may have taken, and the next one comes from %p, %s', async (place, _, isLost) => {
-    const { hub, join, told, clock } = aHub();
-    const older = await join({ life: 'one', place: 'here' });
-    const host = String(told[0]?.event.id);
-    const given = hub.send(host, aStart('k1')).catch((problem: unknown) => problem);
+  test('one of which has died in the same directory give it back at once', async () => {
+    const { older, join, clock } = await two(false, 'a copy');
     older.handlers.closed(1006, '');
-    expect(await given).toBeInstanceOf(HostAway);
-    const newer = await join({ life: 'two', place });
-    expect(newer.of('welcome')).toHaveLength(1);
-    // It is owed still.
-    const again = hub.send(host, aStart('k1'));
-    if (isLost) await again;
     await clock.settle();
-    expect(newer.of('start')).toHaveLength(isLost ? 0 : 1);
-    const lost = told.filter(({ event }) => event.type === 'shard.ended');
-    expect(lost).toHaveLength(isLost ? 1 : 0);
+    expect((await join({ life: 'three', place: 'here' })).of('welcome')).toHaveLength(1);
   });
 
   test('are one that was started anew in its directory when the first says nothing any more: its start is owed still', async () => {

@@ -1,11 +1,10 @@
 /** The commands one host has not acknowledged. They go out at once and in order; the end of the session gives them back to whoever owes them. */
-import type { Command, StartCommand } from '../../agent/protocol.ts';
+import type { Command } from '../../agent/protocol.ts';
 import { Busy } from '../../runtime/errors.ts';
 import { HostAway } from '../../runtime/fleet.ts';
 
 interface Open {
   command: Command;
-  isSent: boolean;
   promise: Promise<void>;
   resolve(): void;
   reject(problem: Error): void;
@@ -17,8 +16,6 @@ export interface Commands {
   /** From now on commands leave through `transmit`, those of before first. */
   connect(transmit: (command: Command) => void): void;
   settle(key: string): void;
-  /** Starts that have left and were not acknowledged: whether the agent has them nobody knows. */
-  doubtful(): StartCommand[];
   abandon(reason: string): void;
 }
 
@@ -32,23 +29,19 @@ export function createCommands(host: string, max: number): Commands {
       if (known) return known.promise;
       if (open.size >= max) return Promise.reject(new Busy(`host/${host} has ${max} commands it did not acknowledge`));
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      open.set(command.key, { command, isSent: transmit !== undefined, promise, resolve, reject });
+      open.set(command.key, { command, promise, resolve, reject });
       transmit?.(command);
       return promise;
     },
     connect(by) {
       transmit = by;
-      for (const one of [...open.values()]) {
-        one.isSent = true;
-        by(one.command);
-      }
+      for (const one of [...open.values()]) by(one.command);
     },
     settle(key) {
       const one = open.get(key);
       open.delete(key);
       one?.resolve();
     },
-    doubtful: () => [...open.values()].flatMap(({ command, isSent }) => (isSent && command.type === 'start' ? [command] : [])),
     abandon(reason) {
       transmit = undefined;
       const gone = [...open.values()];

@@ -3,7 +3,7 @@
  * as ready only after its `host.connected` is committed.
  */
 import type { Graces, Parting } from '../../../actors/host.ts';
-import type { Command, Hello, StartCommand } from '../../agent/protocol.ts';
+import type { Command, Hello } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
 import { Busy, NoSuchActor } from '../../runtime/errors.ts';
 import { HostAway } from '../../runtime/fleet.ts';
@@ -14,6 +14,9 @@ import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import { Unwelcome } from './identity.ts';
 import type { Session } from './session.ts';
 
+/** How much later than its grace a host is lost for certain, ms: timers are looked at once a second. */
+const LOST_BY_MS = 5_000;
+
 interface Link {
   host: string;
   commands: Commands;
@@ -22,10 +25,8 @@ interface Link {
   life: string | undefined;
   /** The directory that process keeps its key in, as far as it says. */
   place: string | undefined;
-  /** What the last session may have taken when it ended, and the directory of its agent. */
-  left: { place: string | undefined; starts: StartCommand[] } | undefined;
-  /** Starts whose runs are lost for good: whoever owes them still is told that they are done. */
-  never: Set<string>;
+  /** The directory of the agent that served last, until its host is lost with all that it may have taken. */
+  left: { place: string | undefined } | undefined;
   /** The session the actor may take for the present one. */
   told: Session | undefined;
   /** What the keeper of the present or last session would say. */
@@ -54,8 +55,6 @@ export function createLinks(parts: {
   heartbeatMs: number;
   graces: Graces;
   log: HubLog;
-  /** Nobody knows whether this start was taken, and nobody must take it again: its run is lost. Throws what the runtime throws. */
-  doubted(host: string, command: StartCommand): Promise<void>;
 }): Links {
   const { runtime, clock, limits, log } = parts;
   const links = new Map<string, Link>();
@@ -76,7 +75,6 @@ export function createLinks(parts: {
       life: undefined,
       place: undefined,
       left: undefined,
-      never: new Set(),
       told: undefined,
       word: undefined,
     };
@@ -122,23 +120,10 @@ export function createLinks(parts: {
     }
   };
 
-  /** Says it again and again until it is committed: a start that two may have must not go to a third. */
-  const doubted = async (link: Link, command: StartCommand): Promise<void> => {
-    for (let failures = 0; !isStopped; failures++) {
-      try {
-        await parts.doubted(link.host, command);
-        return link.commands.settle(command.key);
-      } catch (problem) {
-        log('warn', `execution/${command.run.execution} does not hear that its run is in doubt`, { host: link.host, problem });
-        await new Promise<void>(resolve => clock.after(retryDelay(limits, failures), resolve));
-      }
-    }
-  };
-
   /**
    * The older session ends before the newer one begins. Of two processes that are alive at once and share a key the older one goes on: what it was told,
-   * and may begin at any moment, stands in the journal that the newer one has a copy of. Where the older one does not answer and the newer one is a copy,
-   * what the older one may have taken is not given to the newer one, or both would run it once the older one wakes. Throws Unwelcome.
+   * and may begin at any moment, stands in the journal that the newer one has a copy of. Where the older one does not answer it may wake: a copy is refused
+   * all the same. Throws Unwelcome.
    */
   const fence = async (link: Link, session: Session, hello: Hello): Promise<void> => {
     const older = link.session;
@@ -147,7 +132,7 @@ export function createLinks(parts: {
     const mayBeTwo = hello.life !== undefined && link.life !== undefined && !isSameAgent;
     const areTwo = mayBeTwo && (await older.answers(limits.answerMs));
     if (link.session !== older) return;
-    if (areTwo) {
+    if (areTwo || isOtherPlace(link.place, placeOf(hello))) {
       const fields = { security: true as const, host: link.host, older: older.peer.address, newer: session.peer.address };
       log('warn', `host/${link.host} is served by a living agent, another one with the same key is refused`, {
         ...fields,
@@ -160,39 +145,33 @@ export function createLinks(parts: {
     }
     link.session = undefined;
     up -= 1;
-    const isCopy = isOtherPlace(link.place, placeOf(hello));
-    const doubtful = isCopy ? link.commands.doubtful() : [];
     if (!isSameAgent) {
       const fields = { security: true as const, host: link.host, older: older.peer.address, newer: session.peer.address };
       log('warn', `host/${link.host} has a newer session, the older one is closed`, { ...fields, session: older.id });
       log('warn', `host/${link.host} has a session that took the place of another`, { ...fields, session: session.id });
     }
     older.refuse('identityInUse', 'another agent with the same key connected after this one; only one may serve', 4003);
-    await Promise.all(doubtful.map(command => doubted(link, command)));
     link.commands.abandon('a newer session took its place');
   };
 
   /**
-   * The agent of the last session may have taken what it was sent, and hold it still, whatever became of its process. The same directory knows; a copy of it
-   * does not, and must not be given what its keeper may run.
+   * The agent of the last session may have taken what it was sent, and its keeper may run it, whatever became of its process. The same directory knows; a
+   * copy of it does not, would be taken to have got nothing, and be given it again. So it waits until the host is lost. Throws Unwelcome.
    */
-  const inherit = async (link: Link, hello: Hello): Promise<void> => {
-    const { left } = link;
-    link.left = undefined;
-    if (!left || !isOtherPlace(left.place, placeOf(hello))) return;
-    for (const { key } of left.starts) link.never.add(key);
-    clock.after(parts.graces.graceMs, () => left.starts.forEach(({ key }) => void link.never.delete(key)));
-    await Promise.all(left.starts.map(command => doubted(link, command)));
+  const refuseCopy = (link: Link, hello: Hello) => {
+    if (!isOtherPlace(link.left?.place, placeOf(hello))) return;
+    throw new Unwelcome(
+      'identityInUse',
+      `an agent with the same key served from another data directory until a moment ago; a copy of it may serve ${parts.graces.graceMs} ms later`,
+    );
   };
 
   const remember = (link: Link) => {
-    const starts = link.commands.doubtful();
-    if (link.place === undefined || starts.length === 0) return;
-    const left = { place: link.place, starts };
+    const left = { place: link.place };
     link.left = left;
     // By then the host is lost, and all of its runs with it.
-    clock.after(parts.graces.graceMs, () => {
-      if (link.left !== left) return;
+    clock.after(parts.graces.graceMs + LOST_BY_MS, () => {
+      if (link.session || link.left !== left) return;
       link.left = undefined;
       forgetIdle(link);
     });
@@ -214,7 +193,7 @@ export function createLinks(parts: {
     async connect(host, session, hello) {
       const link = linkOf(host);
       await fence(link, session, hello);
-      await inherit(link, hello);
+      refuseCopy(link, hello);
       if (!session.isOpen()) {
         if (!link.session && link.told)
           void tellGone(link, link.told, { reason: 'a newer session took its place, and ended', parting: 'away' });
@@ -271,7 +250,6 @@ export function createLinks(parts: {
       const link = links.get(host);
       // While `host.connected` is being committed commands are taken already: effects of that very commit may come before the welcome.
       if (!link?.session) return Promise.reject(new HostAway(`host/${host} has no session`));
-      if (link.never.has(command.key)) return Promise.resolve();
       return link.commands.send(command);
     },
 
