@@ -25,16 +25,34 @@ export function misfitOf(url: URL, rules: AppRules): Misfit | undefined {
   if (!/^https?:$/.test(url.protocol) || url.hostname === '') return 'scheme';
   const host = hostOf(url);
   if (METADATA_NAMES.includes(host.replace(/\.$/, '')) || (isIP(host) !== 0 && isForbidden(host))) return 'forbidden';
-  if (rules.hosts && !rules.hosts.some(allowed => covers(allowed, host, url.host.toLowerCase()))) return 'notListed';
+  if (rules.hosts && !rules.hosts.some(allowed => covers(allowed, host, url))) return 'notListed';
   return undefined;
 }
 
 /** Without the brackets of an IPv6 literal. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
 
-function covers(allowed: string, name: string, nameAndPort: string): boolean {
+function covers(allowed: string, name: string, { host, port, protocol }: URL): boolean {
   if (allowed.startsWith('*.')) return name.endsWith(allowed.slice(1));
-  return allowed === name || allowed === nameAndPort;
+  const usual = protocol === 'https:' ? 443 : 80;
+  return allowed === name || allowed === host || (port === '' && allowed === `${host}:${usual}`);
+}
+
+export const HOST_RULES =
+  'must be hosts that apps may come from, such as example.com, example.com:8080 or *.example.com, separated by commas';
+
+/** As `AppRules.hosts` has them; undefined when one of them could never be a host. */
+export function asHostRules(words: readonly string[]): string[] | undefined {
+  const rules = words.map(word => word.toLowerCase());
+  return rules.length > 0 && rules.every(isHostRule) ? rules : undefined;
+}
+
+function isHostRule(rule: string): boolean {
+  if (isIP(rule) === 6) return true;
+  const [, name, literal, port = '1'] = /^(?:((?:\*\.)?[^\s:/?#@*[\]]+)|\[([^\]]+)\])(?::(\d{1,5}))?$/.exec(rule) ?? [];
+  if (Number(port) < 1 || Number(port) > 65_535 || (literal !== undefined && isIP(literal) !== 6)) return false;
+  // A port behind a wildcard would be looked for in the name.
+  return literal !== undefined || (name !== undefined && !(name.startsWith('*.') && rule.includes(':')));
 }
 
 const METADATA_NAMES = ['metadata.google.internal', 'metadata.goog'];

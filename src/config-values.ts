@@ -1,6 +1,7 @@
 /** How each setting of the center is written: text in, value out, or an issue whose message says what is expected. */
 import { z } from 'zod';
 import { isTimeZone } from '../actors/schedule.ts';
+import { asHostRules, HOST_RULES } from './app-hosts.ts';
 import type { Config, Listener } from './config.ts';
 
 type Context = z.core.$RefinementCtx<unknown>;
@@ -140,4 +141,7 @@ function decode(part: string): string {
   }
 }
 
-export const readList = (text: string | undefined): string[] | null => (text === undefined ? null : words(text.toLowerCase()));
+/** null: any. */
+export function readHosts(text: string | undefined, context: Context): string[] | null {
+  return text === undefined ? null : (asHostRules(words(text)) ?? expected(context, text, HOST_RULES));
+}

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import {
   isLoopback,
   readDays,
-  readList,
+  readHosts,
   readListeners,
   readLog,
   readOnOff,
@@ -119,7 +119,7 @@ const variablesOf = (machine: Machine) =>
       .refine(address => /^[^\s@<>]+@[^\s@<>]+$/.test(address), 'must be a mail address')
       .optional(),
     TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
-    TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readList),
+    TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readHosts),
     // A month answers "when did it last work?"; a million of them are some gigabytes, and no job pushes out the others' with more than its share.
     TROUPE_KEEP_EXECUTIONS_DAYS: days(30),
     TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX),

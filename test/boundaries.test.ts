@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/app-hosts.ts': [],
   'src/log.ts': ['src/clock.ts'],
   'src/config.ts': ['src/config-values.ts', 'src/nearest.ts'],
-  'src/config-values.ts': ['src/config.ts', 'actors/schedule.ts'],
+  'src/config-values.ts': ['src/config.ts', 'src/app-hosts.ts', 'actors/schedule.ts'],
   'src/store': ['actors', 'src/clock.ts'],
   'src/feed': ['src/store', 'src/clock.ts'],
   'src/runtime': ['actors', 'src/store', 'src/feed', 'src/agent/protocol.ts', 'src/clock.ts', 'src/ids.ts'],

@@ -1,4 +1,5 @@
 /** Flags and environment of `troupe agent` -> settings. A flag wins over its variable, an empty value counts as absent, all problems are reported at once. */
+import { asHostRules, HOST_RULES } from '../app-hosts.ts';
 import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
@@ -41,7 +42,7 @@ const FLAGS = {
   '--label': 'TROUPE_LABELS',
   '--data': 'TROUPE_AGENT_DATA',
 } as const;
-type Variable = (typeof FLAGS)[keyof typeof FLAGS];
+type Variable = (typeof FLAGS)[keyof typeof FLAGS] | 'TROUPE_ARTIFACT_HOSTS';
 
 export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
 
@@ -106,7 +107,7 @@ export function readAgentConfig(from: {
       `must be key=value, the key up to 100 and the value up to 200 characters, and at most ${LABELS_MAX} of them`,
     ),
     dataDir: read('TROUPE_AGENT_DATA', './data/agent', text => text, ''),
-    artifactHosts: env.TROUPE_ARTIFACT_HOSTS ? words(env.TROUPE_ARTIFACT_HOSTS) : undefined,
+    artifactHosts: read('TROUPE_ARTIFACT_HOSTS', undefined, (_, values) => asHostRules(values), HOST_RULES),
     log: {
       level: (['debug', 'info', 'warn', 'error'] as const).find(level => logText.includes(level)) ?? 'info',
       format: logText.includes('json') ? 'json' : 'pretty',

@@ -83,7 +83,7 @@ export function createApp({ center, extra }: { center: Center; extra?: readonly 
 
   // Whoever may not come in is not told what is there.
   app.notFound(async c => {
-    if (c.req.path === '/' && isLooking(c.req.raw)) return frontPage();
+    if (c.req.path === '/' && isLooking(c.req.raw)) return frontPage(c.req.raw);
     if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
     const { method, path } = c.req;
     throw new Problem('notFound', `there is no ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path} here`);

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import about from '../../package.json' with { type: 'json' };
+import { escaped } from './reference/type-text.ts';
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2563eb }
@@ -16,7 +17,7 @@ code, pre { font: 14px/1.6 ui-monospace, Menlo, Consolas, monospace }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere }
 `;
 
-const PAGE = `<!doctype html>
+const pageOf = (origin: string): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Troupe</title><style>${STYLE}</style></head>
 <body>
 <h1>Troupe <small>${about.version}</small></h1>
@@ -33,8 +34,8 @@ troupe watch
 troupe --help</pre>
 <p>In a checkout <code>troupe</code> is <code>./node_modules/.bin/bun src/cli/main.ts</code>. The password of <code>root</code> was shown at the first start.</p>
 <h2>With a token</h2>
-<pre>curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' http://127.0.0.1:8899/v1/login
-curl -H 'Authorization: Bearer …' http://127.0.0.1:8899/v1/jobs</pre>
+<pre>curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' ${origin}/v1/login
+curl -H 'Authorization: Bearer …' ${origin}/v1/jobs</pre>
 <p>A login ends after twelve hours. For programs <code>troupe tokens create NAME</code> makes tokens that live as long as they are made for.</p>
 </body></html>
 `;
@@ -47,7 +48,8 @@ export const policyFor = (style: string): string =>
 export const isLooking = ({ method, headers }: Request): boolean =>
   (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.get('accept') ?? '');
 
-export const frontPage = (): Response =>
-  new Response(PAGE, {
+/** Its examples go to the address that the browser came to. */
+export const frontPage = ({ url }: Request): Response =>
+  new Response(pageOf(escaped(new URL(url).origin)), {
     headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policyFor(STYLE), Vary: 'Accept' },
   });

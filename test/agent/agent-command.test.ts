@@ -148,6 +148,8 @@ describe('the settings of an agent', () => {
     const labels = (count: number) => Array.from({ length: count }, (_, place) => `l${place}=x`).join(',');
     expect(Object.keys(read([], { TROUPE_LABELS: labels(100) }).labels)).toHaveLength(100);
     expect(() => read([], { TROUPE_LABELS: labels(101) })).toThrow('at most 100 of them');
+    expect(read([], { TROUPE_ARTIFACT_HOSTS: 'App_Host, *.Apps.example' }).artifactHosts).toEqual(['app_host', '*.apps.example']);
+    expect(() => read([], { TROUPE_ARTIFACT_HOSTS: 'apps.example/x' })).toThrow('must be hosts that apps may come from');
   });
 
   test('are refused all at once, secrets unsaid', () => {

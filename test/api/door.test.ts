@@ -121,6 +121,8 @@ describe('the address itself', () => {
     const digest = new Bun.CryptoHasher('sha256').update(style).digest('base64');
     expect(page.headers.get('content-security-policy')).toStartWith(`default-src 'none'; style-src 'sha256-${digest}'; `);
     expect(text).not.toMatch(/<script|<img|<link|\ssrc=|\sstyle=|@import|url\(|\son\w+=/i);
+    const elsewhere = await (await app.request('http://troupe.example:9000/', { headers: BROWSER })).text();
+    expect(elsewhere).toContain(' http://troupe.example:9000/v1/jobs</pre>');
     const links = [...text.matchAll(/href="([^"]+)"/g)].map(([, path]) => path ?? '');
     expect(links).toEqual(['/v1/reference', '/v1/openapi.json', '/v1/ready']);
     for (const path of links) expect((await app.request(path)).status).toBe(200);

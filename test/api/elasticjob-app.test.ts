@@ -69,6 +69,19 @@ describe('an app through ElasticJob-Cloud', () => {
     expect((await door.post('/api/app', seedApp({ appName: 'b', appURL: 'http://other/x' }))).body.error.message).toContain('app_host');
   });
 
+  test.each([
+    ['h:443', 'https://h/x', 200],
+    ['h:80', 'http://H/x', 200],
+    ['h:80', 'https://h/x', 400],
+    ['[::1]', 'http://[::1]:8080/x', 400],
+    ['[::1]:8080', 'http://[::1]:8080/x', 200],
+    ['::1', 'http://[::1]:8080/x', 200],
+    ['*.h', 'http://h/x', 400],
+  ])('are judged by the list %p: %s', async (hosts, appURL, status) => {
+    const door = await aDoor({ env: { TROUPE_ARTIFACT_HOSTS: hosts } });
+    expect((await door.post('/api/app', seedApp({ appURL }))).status).toBe(status);
+  });
+
   test('may be a file of its hosts where that is allowed', async () => {
     const door = await aDoor({ env: { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: '*.example.org' } });
     expect((await door.post('/api/app', seedApp({ appURL: 'file:///opt/apps/my-job.tar.gz' }))).status).toBe(200);

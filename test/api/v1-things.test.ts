@@ -276,6 +276,12 @@ describe('history', () => {
     } while (after);
     expect(types).toEqual(['job.registered', 'job.disabled', 'job.enabled']);
     expect((await door.get('/v1/history/job/a')).body.items[0]).toMatchObject({ at: '2026-11-22T08:00:00.000Z', address: 'job/a', rev: 1 });
+    const both = await door.get('/v1/history/job/a?after=x&cursor=x');
+    expect([both.status, both.body.error.field, both.body.error.message]).toEqual([
+      400,
+      'after',
+      expect.stringContaining('with no cursor'),
+    ]);
     expect((await door.get('/v1/history/toString/a')).status).toBe(404);
     for (const bad of ['x', 'W10', Buffer.from('[1,2,3]').toString('base64url')]) {
       expect((await door.get(`/v1/history/job/a?after=${bad}`)).body.error.field).toBe('after');

@@ -29,6 +29,9 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
         const meant = nearest(kind.slice(0, 40), Object.keys(actors));
         throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}${meant ? `; did you mean ${meant}?` : ''}`);
       }
+      if (after !== undefined && cursor !== undefined) {
+        throw new Problem('invalid', 'after: goes with no cursor; one of them says where to go on', { field: 'after' });
+      }
       const behind = after ?? cursor;
       const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
       const read = (address: Address) =>

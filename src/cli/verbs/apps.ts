@@ -5,7 +5,7 @@ import { choice, flag, number, type Options, text, type Values, whole, withoutDe
 import type { App } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine, instant } from '../words.ts';
-import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
+import { given, listOptions, releaseOf, showList, statusWord } from './common.ts';
 
 const settings = {
   url: text('URL', 'where hosts fetch it: an archive or a single script'),
