@@ -174,7 +174,9 @@ export async function startCenter({
           });
         } catch (error) {
           // A port that is taken ends this start before anybody is shown the password that it drew.
-          if (password !== null) await auth.withdraw();
+          if (password !== null) {
+            await auth.withdraw().catch((unheard: unknown) => log.error('the password that nobody saw stays', { error: unheard }));
+          }
           throw error;
         }
         serving = true;
