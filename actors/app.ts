@@ -9,7 +9,7 @@
  */
 import { setup } from 'xstate';
 import type { AppConfig, KnownApp } from './config.ts';
-import { carryOut, claimOf, declared, type Decision } from './decide.ts';
+import { carryOut, claimOf, declared, type Decision, switching } from './decide.ts';
 import { type Effect, type Missing, type Stamped, tell } from './vocabulary.ts';
 
 export type AppEvent =
@@ -134,10 +134,7 @@ const base = setup({
   actions: declared,
   guards: {
     hasNoJobs: ({ context }) => context.jobs.length === 0,
-    /** Asked in the first step alone: only there the event brings the input. */
-    isBornDisabled: ({ event }) => 'input' in event && (event.input as AppInput).enabled === false,
-    switchesOff: ({ event }) => 'enabled' in event && event.enabled === false,
-    switchesOn: ({ event }) => 'enabled' in event && event.enabled === true,
+    ...switching,
   },
 });
 

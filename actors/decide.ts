@@ -24,6 +24,14 @@ export const declared = {
   quarantine: (_: unknown, _params: Params<'quarantine'>) => {},
 };
 
+/** Guards of what can be enabled and disabled together with a birth or a change. */
+export const switching = {
+  /** Asked in the first step alone: only there the event brings the input. */
+  isBornDisabled: ({ event }: { event: object }) => 'input' in event && (event.input as { enabled?: boolean }).enabled === false,
+  switchesOff: ({ event }: { event: object }) => 'enabled' in event && event.enabled === false,
+  switchesOn: ({ event }: { event: object }) => 'enabled' in event && event.enabled === true,
+};
+
 export const EFFECTS = Object.keys(declared) as Effect['type'][];
 
 /** An armed instant of the actor: `event` comes back at `dueAt`. Arming an id again replaces it; `dueAt: null` disarms. */

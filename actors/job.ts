@@ -10,7 +10,7 @@
  */
 import { setup } from 'xstate';
 import type { JobConfig, KnownApp } from './config.ts';
-import { carryOut, declared } from './decide.ts';
+import { carryOut, declared, switching } from './decide.ts';
 import * as decide from './job-decisions.ts';
 import { onTrigger, type OpenExecution } from './policy.ts';
 import type { Missing, Stamped } from './vocabulary.ts';
@@ -97,10 +97,7 @@ const base = setup({
       onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
     isAnswered: ({ context, event }) =>
       (event.type === 'job.trigger' || event.type === 'job.retry') && context.keys.some(([key]) => key === event.key),
-    /** Asked in the first step alone: only there the event brings the input. */
-    isBornDisabled: ({ event }) => 'input' in event && (event.input as JobInput).enabled === false,
-    switchesOff: ({ event }) => 'enabled' in event && event.enabled === false,
-    switchesOn: ({ event }) => 'enabled' in event && event.enabled === true,
+    ...switching,
     isMeant: ({ context, event }) => !('app' in event) || event.app === undefined || event.app === context.config.app,
   },
 });

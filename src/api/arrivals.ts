@@ -6,6 +6,7 @@ import { type Clock, pause } from '../clock.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { PlacedFact } from '../store/store.ts';
+import { keepNewest } from './newest.ts';
 
 /** Longest wait; beyond, the actor is on its way all the same. */
 const PATIENCE_MS = 2_000;
@@ -33,10 +34,7 @@ export function createArrivals({
       for (const waiting of awaited.get(address) ?? []) waiting.abort();
       if (type !== 'execution.created') continue;
       lately.add(address);
-      for (const oldest of lately) {
-        if (lately.size <= LATELY_MAX) break;
-        lately.delete(oldest);
-      }
+      keepNewest(lately, LATELY_MAX);
     }
   });
 

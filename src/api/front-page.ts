@@ -17,6 +17,11 @@ code, pre { font: 14px/1.6 ui-monospace, Menlo, Consolas, monospace }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere }
 `;
 
+/** How to ask with a token, for pages: `origin` is text of HTML. */
+export const loginAt = (origin: string): string =>
+  `curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' ${origin}/v1/login
+curl -H 'Authorization: Bearer …' ${origin}/v1/jobs`;
+
 const pageOf = (origin: string): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Troupe</title><style>${STYLE}</style></head>
 <body>
@@ -34,8 +39,7 @@ troupe watch
 troupe --help</pre>
 <p>In a checkout <code>troupe</code> is <code>./node_modules/.bin/bun src/cli/main.ts</code>. The password of <code>root</code> was shown at the first start.</p>
 <h2>With a token</h2>
-<pre>curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' ${origin}/v1/login
-curl -H 'Authorization: Bearer …' ${origin}/v1/jobs</pre>
+<pre>${loginAt(origin)}</pre>
 <p>A login ends after twelve hours. For programs <code>troupe tokens create NAME</code> makes tokens that live as long as they are made for.</p>
 </body></html>
 `;

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { Problem } from './errors.ts';
+import { keepNewest } from './newest.ts';
 
 /** Tries that cost nothing. */
 export const FREE = { account: 5, address: 20 } as const;
@@ -50,7 +51,7 @@ export function createThrottle({ clock }: { clock: Clock }): Throttle {
         tries.delete(key);
         tries.set(key, { count, lastAt: now, notBefore });
       }
-      for (const oldest of tries.keys()) if (tries.size <= REMEMBERED_MAX || !tries.delete(oldest)) break;
+      keepNewest(tries, REMEMBERED_MAX);
     },
     succeeded(account, address) {
       const [ofAccount, ofAddress] = keysOf(account, address);

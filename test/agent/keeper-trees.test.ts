@@ -48,7 +48,8 @@ describe('a run that ends by itself', () => {
     const over = await start('exit 0');
     const alive = await start(`exec ${aSleep()}`);
     // Without a turn of this process nobody can tell it.
-    while (readProcess(over.tree.pid ?? 0)?.dead === false) Bun.sleepSync(1);
+    for (const until = performance.now() + 5_000; readProcess(over.tree.pid ?? 0)?.dead === false && performance.now() < until; )
+      Bun.sleepSync(1);
     expect((await spawner.signal(over.tree, 'TERM')).firstHadEnded).toBe(true);
     expect((await spawner.signal(alive.tree, 'TERM')).firstHadEnded).toBe(false);
     expect([await over.exit, await alive.exit]).toEqual([

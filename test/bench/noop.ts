@@ -22,12 +22,7 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
 async function onServer({ kind, url }: { kind: string; url: string }, executions: number): Promise<BenchResult> {
   const house = await aBareHouse({ store: url });
   try {
-    await house.startCenter();
-    const fleet = await aPaperFleet({ url: house.url, count: 1 });
-    fleet.dial();
-    await fleet.allUp();
-    const loop = await aLoop(house);
-    await loop.round(executions / 2);
+    const { fleet, loop } = await warm(house, executions);
     const rates: number[] = [];
     for (let each = 0; each < 3; each++) rates.push(await loop.round(executions));
     loop.close();
@@ -51,12 +46,7 @@ async function embedded(quick: boolean): Promise<BenchResult> {
   const house = await aBareHouse();
   const peer = await startPeer({ callers: JOBS });
   try {
-    await house.startCenter();
-    const fleet = await aPaperFleet({ url: house.url, count: 1 });
-    fleet.dial();
-    await fleet.allUp();
-    const loop = await aLoop(house);
-    await loop.round(executions / 2);
+    const { fleet, loop } = await warm(house, executions);
     const ours: number[] = [];
     const theirs: { closed: number; drained: number }[] = [];
     const before = written(house);
@@ -115,6 +105,17 @@ function beside(theirs: { closed: number; drained: number }[], ours: number, pee
 function written(house: House): Record<string, number> {
   const rows = askDatabase<{ kind: string; commits: number }>(house, 'select kind, sum(rev) as commits from actors group by kind');
   return Object.fromEntries(rows.map(({ kind, commits }) => [kind, commits]));
+}
+
+/** A center with an agent of paper that has run half a round. */
+async function warm(house: House, executions: number) {
+  await house.startCenter();
+  const fleet = await aPaperFleet({ url: house.url, count: 1 });
+  fleet.dial();
+  await fleet.allUp();
+  const loop = await aLoop(house);
+  await loop.round(executions / 2);
+  return { fleet, loop };
 }
 
 /** JOBS callers, each triggering its own job again once the feed says that it has finished. */

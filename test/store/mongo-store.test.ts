@@ -38,6 +38,35 @@ async function behindItsBack(work: (collections: ReturnType<typeof collectionsOf
   await orm.close();
 }
 
+/** A store whose first write that has this word in it does not arrive, until it does on a line of its own. */
+async function withALateWrite(word: string) {
+  const { host, port } = server as NonNullable<typeof server>;
+  const proxy = await aChaosProxy({ target: { host, port } });
+  const away = await open(`${database.urlAt(proxy.port)}&timeoutMS=700`);
+  let held: Buffer | undefined;
+  proxy.treat('up', {
+    do: 'judge',
+    judge: bytes => {
+      if (held || !bytes.includes(word)) return 'pass';
+      held = Buffer.from(bytes);
+      return 'swallow';
+    },
+  });
+  return {
+    away,
+    async arrives() {
+      const line = connect(port, host);
+      line.write(held as Buffer);
+      await once(line, 'data');
+      line.destroy();
+    },
+    async close() {
+      await away.close();
+      await proxy.close();
+    },
+  };
+}
+
 const told = async () => (await store.facts({})).facts.map(({ address, rev, place }) => `${address}:${rev}:${place}`);
 
 describe.skipIf(!server)('the store on MongoDB', () => {
@@ -87,62 +116,32 @@ describe.skipIf(!server)('the store on MongoDB', () => {
 
   test.each([1, 2])('fences off a write of rev %d that lands after its outcome was asked for', async rev => {
     if (rev === 2) await store.commit([aWrite()]);
-    const { host, port } = server as NonNullable<typeof server>;
-    const proxy = await aChaosProxy({ target: { host, port } });
-    const away = await open(`${database.urlAt(proxy.port)}&timeoutMS=700`);
-    let late: Buffer | undefined;
-    proxy.treat('up', {
-      do: 'judge',
-      judge: bytes => {
-        if (!late && bytes.includes('writeId')) late = Buffer.from(bytes);
-        else return 'pass';
-        return 'swallow';
-      },
-    });
+    const { away, arrives, close } = await withALateWrite('writeId');
     const write = aWrite({ rev, writeId: 'late', facts: [aFact({ rev })] });
     await expect(away.commit([write])).rejects.toBeInstanceOf(StoreUnavailable);
     expect((await away.load('job/nightly'))?.rev).toBe(rev === 1 ? undefined : 1);
 
-    // Now it arrives, on a line of its own.
-    const line = connect(port, host);
-    line.write(late as Buffer);
-    await once(line, 'data');
-    line.destroy();
+    // Now it arrives.
+    await arrives();
     expect((await store.load('job/nightly'))?.writeId).toBe(rev === 1 ? undefined : 'w1');
     expect((await away.commit([{ ...write, document: { ...write.document, writeId: 'second' } }]))[0]?.committed).toBe(true);
     expect((await store.load('job/nightly'))?.writeId).toBe('second');
     expect(await told()).toEqual([`job/nightly:${rev}:0`]);
-    await away.close();
-    await proxy.close();
+    await close();
   });
 
   test('brings back no debt by a trim that lands late', async () => {
     await store.commit([aWrite({ owed: '["first","second"]' })]);
-    const { host, port } = server as NonNullable<typeof server>;
-    const proxy = await aChaosProxy({ target: { host, port } });
-    const away = await open(`${database.urlAt(proxy.port)}&timeoutMS=700`);
-    let late: Buffer | undefined;
-    proxy.treat('up', {
-      do: 'judge',
-      judge: bytes => {
-        if (late || !bytes.includes('indebted')) return 'pass';
-        late = Buffer.from(bytes);
-        return 'swallow';
-      },
-    });
+    const { away, arrives, close } = await withALateWrite('indebted');
     const trim = (owed: string) => away.settle([{ address: 'job/nightly', rev: 1, owed }]);
     await expect(trim('["second"]')).rejects.toBeInstanceOf(StoreUnavailable);
     await trim('[]');
     expect((await store.load('job/nightly'))?.owed).toBe('[]');
-    const line = connect(port, host);
-    line.write(late as Buffer);
-    await once(line, 'data');
-    line.destroy();
+    await arrives();
     expect((await store.load('job/nightly'))?.owed).toBe('[]');
     expect(await store.owing({ limit: 10 })).toEqual([]);
     expect((await away.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
-    await away.close();
-    await proxy.close();
+    await close();
   });
 
   test('commits nothing more once another center has taken over', async () => {

@@ -6,6 +6,7 @@ import { type OutputFrame, type Run, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
 import type { OutputChunk } from '../../store/store.ts';
 import { StoreUnavailable } from '../../store/store.ts';
+import { keepNewest } from '../newest.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import type { Session } from './session.ts';
 
@@ -150,10 +151,7 @@ export function createOutputIntake(parts: {
     },
     sent(host, run) {
       sentTo.add(`${host} ${runKey(run)}`);
-      for (const oldest of sentTo) {
-        if (sentTo.size <= RUNS_SENT) break;
-        sentTo.delete(oldest);
-      }
+      keepNewest(sentTo, RUNS_SENT);
     },
     drop,
   };

@@ -1,4 +1,5 @@
 /** The reference as one page of plain HTML: no script, no picture, nothing fetched. Each operation unfolds; a browser's own search finds the rest. */
+import { loginAt } from '../front-page.ts';
 import type { OpenApi, Operation, Parameter } from './document.ts';
 import type { Json } from './schemas.ts';
 import { escaped, limitsOf, linkTo, typeText } from './type-text.ts';
@@ -57,8 +58,7 @@ ${tags.map(({ name }) => `<h2>${text(name)}</h2><ul>${of(name).map(entry).join('
 <h1>Troupe <small>${text(info.version)}</small></h1>
 <p>${text(info.summary)} ${prose(info.description)}</p>
 <p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1). Unless an operation says that anybody may call it, it wants a token:</p>
-<pre>curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' http://127.0.0.1:8899/v1/login
-curl -H 'Authorization: Bearer …' http://127.0.0.1:8899/v1/jobs</pre>
+<pre>${loginAt('http://127.0.0.1:8899')}</pre>
 ${tags.map(({ name, description }) => `<h2>${text(name)}</h2><p>${prose(description)}</p>\n${of(name).map(section).join('\n')}`).join('\n')}
 <h2>Schemas</h2>
 ${schemas.map(([name, schema]) => `<details open id="schema-${text(name)}"><summary><code>${text(name)}</code></summary><pre>${typeText(schema)}</pre></details>`).join('\n')}
