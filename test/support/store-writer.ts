@@ -1,6 +1,6 @@
 /**
  * A center reduced to its store, for tests that kill one: `bun store-writer.ts <directory> [hold]`. Says `open`, then commits rev after rev
- * of the same few actors and says each rev once it is committed; with `hold` it only keeps the directory.
+ * of the same few actors and says each rev once it is committed; with `hold` it only keeps the directory, and refers to nothing of the store.
  */
 import { writeSync } from 'node:fs';
 import { createSqliteStore } from '../../src/store/sqlite.ts';
@@ -10,11 +10,16 @@ export const WRITTEN = Array.from({ length: 20 }, (_, i) => `job/j${i}`);
 
 if (import.meta.main) {
   const [directory = '', hold] = process.argv.slice(2);
-  const store = await createSqliteStore({ directory });
   const say = (line: string) => writeSync(1, `${line}\n`);
-  say('open');
-  if (hold) process.stdin.resume();
-  else {
+  if (hold) {
+    await createSqliteStore({ directory });
+    // Twice with a rest: what the first stack still shows is collected the second time.
+    for (let each = 0; each < 2; each++) await new Promise<void>(resolve => setImmediate(() => resolve(Bun.gc(true))));
+    say('open');
+    process.stdin.resume();
+  } else {
+    const store = await createSqliteStore({ directory });
+    say('open');
     const first = await store.load('job/j0');
     for (let rev = (first?.rev ?? 0) + 1; ; rev++) {
       const state = JSON.stringify({ rev, pad: 'x'.repeat(2_000) });

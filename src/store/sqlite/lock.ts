@@ -14,6 +14,9 @@ const BUSY = 5;
 
 export const LOCK_FILE = 'lock.sqlite';
 
+/** The garbage collector closes a database that nobody refers to any more, and would let go of the directory of a process that still has it. */
+const held = new Set<DatabaseSync>();
+
 /** Another process, or another store in this one, holds the data directory. */
 export class DataDirectoryLocked extends Error {
   readonly code = 'dataDirectoryLocked';
@@ -48,7 +51,11 @@ export function lockDirectory(directory: string): () => void {
   } catch {
     // A full disk must not keep a center from starting: the lock is held, only its holder goes unnamed.
   }
-  return () => db.close();
+  held.add(db);
+  return () => {
+    held.delete(db);
+    db.close();
+  };
 }
 
 function openLock(directory: string): DatabaseSync {
