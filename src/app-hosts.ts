@@ -3,6 +3,7 @@
  * both by this. Link-local addresses are never an app host: cloud machines answer with their credentials there.
  */
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 
 export interface AppRules {
   /** May apps be files of the host that runs them (`file:`)? */
@@ -24,7 +25,7 @@ export function misfitOf(url: URL, rules: AppRules): Misfit | undefined {
   }
   if (!/^https?:$/.test(url.protocol) || url.hostname === '') return 'scheme';
   const host = hostOf(url);
-  if (METADATA_NAMES.includes(host.replace(/\.$/, '')) || (isIP(host) !== 0 && isForbidden(host))) return 'forbidden';
+  if (METADATA_NAMES.includes(host.replace(/\.$/, '')) || (ipaddr.isValid(host) && isForbidden(host))) return 'forbidden';
   if (rules.hosts && !rules.hosts.some(allowed => covers(allowed, host, url))) return 'notListed';
   return undefined;
 }
@@ -57,41 +58,53 @@ function isHostRule(rule: string): boolean {
 
 const METADATA_NAMES = ['metadata.google.internal', 'metadata.goog'];
 /** Where clouds put what is elsewhere link-local: Alibaba, Azure, Oracle; AWS and Google by IPv6. */
-const METADATA_V4 = ['100.100.100.200', '168.63.129.16', '192.0.0.192'];
-const METADATA_V6 = ['fd00:ec2::254', 'fd20:ce::254'].map(address => wordsOf(address).join());
+const METADATA = ['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254'].map(text =>
+  ipaddr.parse(text).toNormalizedString(),
+);
 
-/** True for 169.254/16 and fe80::/10 in every spelling that reaches them, the metadata addresses of clouds, and the unspecified addresses. */
+/**
+ * True for 169.254/16 and fe80::/10, the metadata addresses of clouds and the unspecified addresses, in every notation that the
+ * library reads and in every IPv6 form that carries an IPv4 address. What is no address is forbidden, too.
+ */
 export function isForbidden(address: string): boolean {
-  const plain = address.toLowerCase().replace(/%.*$/, '');
-  if (isIP(plain) === 4) return plain.startsWith('169.254.') || plain.startsWith('0.') || METADATA_V4.includes(plain);
-  const words = wordsOf(plain);
-  const [first = 0, second = 0, third = 0] = words;
-  if ((first & 0xffc0) === 0xfe80 || words.every(word => word === 0) || METADATA_V6.includes(words.join())) return true;
-  // 6to4 begins with an IPv4 address; IPv4-mapped, IPv4-compatible and NAT64 addresses end in one.
-  if (first === 0x2002) return isForbidden(dotted(second, third));
-  const ends =
-    (words.slice(0, 5).every(word => word === 0) && [0, 0xffff].includes(words[5] ?? 0)) || (first === 0x64 && second === 0xff9b);
-  const [high = 0, low = 0] = words.slice(6);
-  return (ends || (first === 0 && words[4] === 0xffff)) && !isSmall(high, low) && isForbidden(dotted(high, low));
+  const plain = address.replace(/%.*$/, '');
+  if (!ipaddr.isValid(plain)) return true;
+  const parsed = ipaddr.parse(plain);
+  if (['linkLocal', 'unspecified'].includes(parsed.range()) || METADATA.includes(parsed.toNormalizedString())) return true;
+  return parsed.kind() === 'ipv6' && carriedBy(parsed.toByteArray()).some(each => isForbidden(each.join('.')));
 }
 
-/** `::1` and its neighbours are addresses of their own, not IPv4 ones in 0/8. */
-const isSmall = (high: number, low: number): boolean => high === 0 && low < 0x1_0000;
-
-const dotted = (high: number, low: number): string => [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
-
-/** The eight words of an IPv6 address. */
-function wordsOf(address: string): number[] {
-  const found = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
-  const [, prefix = '', a = '0', b = '0', c = '0', d = '0'] = found ?? [];
-  const text = found ? `${prefix}${hex(a, b)}:${hex(c, d)}` : address;
-  const [head = '', tail] = text.split('::');
-  const parse = (part: string) => (part === '' ? [] : part.split(':').map(word => Number.parseInt(word, 16)));
-  const front = parse(head);
-  const back = parse(tail ?? '');
-  return [...front, ...Array<number>(Math.max(0, 8 - front.length - back.length)).fill(0), ...back];
-}
-
-function hex(high: string, low: string): string {
-  return (Number(high) * 256 + Number(low)).toString(16);
+/**
+ * The IPv4 addresses that a tunnel or a translator on the way would take out of an IPv6 address. A range of the library says
+ * where they stand; ISATAP (RFC 5214) and IPv4-compatible addresses are known by other bytes than a prefix.
+ */
+function carriedBy(bytes: number[]): number[][] {
+  const at = (...places: number[]) => places.map(place => bytes[place] ?? 0);
+  const last = bytes.slice(12);
+  // `::1` and its neighbours are addresses of their own, not IPv4 ones in 0/8.
+  if (bytes.slice(0, 12).every(byte => byte === 0)) return bytes[12] || bytes[13] ? [last] : [];
+  const found: number[][] = [];
+  // The interface id 0000:5efe or, of a unique address, 0200:5efe; the group bit is none of its business.
+  if (((bytes[8] ?? 0) & 0xfc) === 0 && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe) found.push(last);
+  switch (ipaddr.fromByteArray(bytes).range()) {
+    case 'ipv4Mapped':
+    case 'rfc6145':
+      found.push(last);
+      break;
+    case '6to4':
+      found.push(bytes.slice(2, 6));
+      break;
+    case 'teredo':
+      // The server, and the client with every bit turned.
+      found.push(
+        bytes.slice(4, 8),
+        last.map(byte => byte ^ 0xff),
+      );
+      break;
+    case 'rfc6052':
+      // A site that uses 64:ff9b:1::/48 chooses the length of its prefix: 96, 64, 56 or 48 (RFC 6052, 2.2).
+      found.push(last);
+      if (bytes[5] === 1) found.push(at(9, 10, 11, 12), at(7, 9, 10, 11), at(6, 7, 9, 10));
+  }
+  return found;
 }

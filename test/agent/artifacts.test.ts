@@ -4,7 +4,6 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isForbidden } from '../../src/app-hosts.ts';
 import { fileName } from '../../src/agent/artifacts/format.ts';
 import { aTgz, aZip } from './archives.ts';
 import { until } from '../support/house.ts';
@@ -463,34 +462,6 @@ describe('a file of the host', () => {
     shelf = await aShelf({ directory: shelf.directory, limits: { downloadBytes: 2 } });
     expect(fetched()).rejects.toMatchObject({ code: 'tooLarge' });
   });
-});
-
-test.each([
-  ['169.254.169.254', true],
-  ['0.0.0.0', true],
-  ['fe80::1', true],
-  ['febf::1%eth0', true],
-  ['::ffff:169.254.1.1', true],
-  ['::ffff:a9fe:a9fe', true],
-  ['64:ff9b::a9fe:a9fe', true],
-  ['fd00:ec2::254', true],
-  ['::', true],
-  ['::1', false],
-  ['127.0.0.1', false],
-  ['10.0.0.1', false],
-  ['2001:db8::a9fe:a9fe', false],
-  ['fec0::1', false],
-  ['169.253.0.1', false],
-  ['100.100.100.200', true],
-  ['168.63.129.16', true],
-  ['fd20:ce:0::254', true],
-  ['2002:a9fe:a9fe::1', true],
-  ['::169.254.169.254', true],
-  ['::ffff:100.100.100.200', true],
-  ['2002:a00:1::1', false],
-  ['::ffff:10.0.0.1', false],
-])('the address %s is forbidden: %p', (address, verdict) => {
-  expect(isForbidden(address)).toBe(verdict);
 });
 
 test.each([

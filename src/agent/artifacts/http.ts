@@ -22,56 +22,61 @@ export type Fetch = (url: URL, options: { headers: Record<string, string>; signa
 type Found = { address: string; family: number };
 type Resolved = (problem: Error | null, found: string | Found[], family?: number) => void;
 
-export const fetchChecked: Fetch = async (url, { headers, signal }) => {
-  const host = hostOf(url);
-  let checked = isIP(host) !== 0;
-  const check = (found: Found[]) => {
-    const bad = found.find(one => isForbidden(one.address));
-    if (bad) throw forbidden(host, bad.address);
-    checked = true;
-    return found;
-  };
-  const lookup = (name: string, want: { all?: boolean }, done: Resolved) => {
-    addressesOf(name)
-      .then(check)
-      .then(
-        found => (want.all ? done(null, found) : done(null, found[0]?.address ?? '', found[0]?.family)),
-        problem => done(problem, []),
-      );
-  };
-  const answer = await new Promise<IncomingMessage>((answered, failed) => {
-    const options = {
-      host,
-      port: url.port || (url.protocol === 'https:' ? 443 : 80),
-      path: `${url.pathname}${url.search}`,
-      method: 'GET',
-      // `identity`: what is hashed and unpacked is the file itself.
-      headers: { host: url.host, 'accept-encoding': 'identity', 'user-agent': 'troupe-agent', ...credentials(url), ...headers },
-      agent: false,
-      signal,
-      lookup: lookup as LookupFunction,
+export const fetchChecked: Fetch = (url, options) => fetchBy(addressesOf)(url, options);
+
+/** `fetchChecked` with an answer of the name service that a test chooses. */
+export const fetchBy =
+  (namesBy: (name: string) => Promise<Found[]>): Fetch =>
+  async (url, { headers, signal }) => {
+    const host = hostOf(url);
+    let checked = isIP(host) !== 0;
+    const check = (found: Found[]) => {
+      const bad = found.find(one => isForbidden(one.address));
+      if (bad) throw forbidden(host, bad.address);
+      checked = true;
+      return found;
     };
-    const request = url.protocol === 'https:' ? requestHttps(options, answered) : requestHttp(options, answered);
-    request.on('error', failed);
-    request.end();
-  });
-  try {
-    // A runtime that does not ask our lookup must not get around the check.
-    if (!checked) check(await addressesOf(host));
-  } catch (problem) {
-    answer.destroy();
-    throw problem;
-  }
-  return {
-    status: answer.statusCode ?? 0,
-    header: name => {
-      const value = answer.headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    },
-    body: answer,
-    cancel: () => answer.destroy(),
+    const lookup = (name: string, want: { all?: boolean }, done: Resolved) => {
+      namesBy(name)
+        .then(check)
+        .then(
+          found => (want.all ? done(null, found) : done(null, found[0]?.address ?? '', found[0]?.family)),
+          problem => done(problem, []),
+        );
+    };
+    const answer = await new Promise<IncomingMessage>((answered, failed) => {
+      const options = {
+        host,
+        port: url.port || (url.protocol === 'https:' ? 443 : 80),
+        path: `${url.pathname}${url.search}`,
+        method: 'GET',
+        // `identity`: what is hashed and unpacked is the file itself.
+        headers: { host: url.host, 'accept-encoding': 'identity', 'user-agent': 'troupe-agent', ...credentials(url), ...headers },
+        agent: false,
+        signal,
+        lookup: lookup as LookupFunction,
+      };
+      const request = url.protocol === 'https:' ? requestHttps(options, answered) : requestHttp(options, answered);
+      request.on('error', failed);
+      request.end();
+    });
+    try {
+      // A runtime that does not ask our lookup must not get around the check.
+      if (!checked) check(await namesBy(host));
+    } catch (problem) {
+      answer.destroy();
+      throw problem;
+    }
+    return {
+      status: answer.statusCode ?? 0,
+      header: name => {
+        const value = answer.headers[name];
+        return Array.isArray(value) ? value[0] : value;
+      },
+      body: answer,
+      cancel: () => answer.destroy(),
+    };
   };
-};
 
 const addressesOf = (name: string): Promise<Found[]> =>
   new Promise((found, failed) => resolve(name, { all: true }, (problem, addresses) => (problem ? failed(problem) : found(addresses))));
