@@ -5,7 +5,7 @@
  */
 import type { JobConfig } from './config.ts';
 import { onDue, onMisfire, type FireVerdict, type OpenExecution } from './policy.ts';
-import { countDues, nextDueOf, parseSchedule, type CompiledSchedule } from './schedule.ts';
+import { countDues, isSwitchedOn, nextDueOf, parseSchedule, type CompiledSchedule } from './schedule.ts';
 import type { OccurrenceEntry } from './vocabulary.ts';
 
 /** A due time that shall become an execution. */
@@ -30,9 +30,7 @@ const compiledOf = new WeakMap<JobConfig, CompiledSchedule[]>();
 export function schedulesOf(config: JobConfig): CompiledSchedule[] {
   let compiled = compiledOf.get(config);
   if (!compiled) {
-    compiled = config.schedules
-      .filter(schedule => schedule.type === 'cron' || schedule.enabled !== 0)
-      .map(schedule => parseSchedule(schedule, config.timeZone));
+    compiled = config.schedules.filter(isSwitchedOn).map(schedule => parseSchedule(schedule, config.timeZone));
     compiledOf.set(config, compiled);
   }
   return compiled;

@@ -7,9 +7,11 @@
  */
 import { type CalendarSchedule, calendarRule } from './schedule/calendar.ts';
 import { cronRule } from './schedule/cron.ts';
+import { readCron } from './schedule/cron-text.ts';
 import { DAY, dayNumber } from './schedule/days.ts';
 import { countDueSeconds, EARLIEST, type LabelRule, nextDueSecond, nthDueSecond } from './schedule/due.ts';
 import { came, ScheduleError } from './schedule/error.ts';
+import { calendarText, cronText } from './schedule/text.ts';
 import { SHIFT_MAX, type Zone, zoneOf } from './schedule/zone.ts';
 
 export { ScheduleError };
@@ -125,6 +127,15 @@ export function localText(instant: number, timeZone: string): string {
   // Only clocks of long ago (Monrovia until 1972) stand off by seconds.
   return `${label}${offset < 0 ? '-' : '+'}${hours}:${minutes}${seconds === '00' ? '' : `:${seconds}`}`;
 }
+
+/** A valid schedule in words, with its zone: `at 09:00, Monday to Friday (Europe/Berlin)`. */
+export function scheduleText(schedule: Schedule, defaultZone: string): string {
+  const words = schedule.type === 'cron' ? cronText(readCron(schedule.cron)) : calendarText(schedule);
+  return `${words} (${schedule.timeZone || defaultZone})`;
+}
+
+/** Whether its due times count: only a calendar schedule can be switched off. */
+export const isSwitchedOn = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
 
 /** Is this an IANA zone name that this machine's zone data knows? Offsets such as "+01:00" are not. */
 export function isTimeZone(name: string): boolean {

@@ -56,6 +56,15 @@ export interface Job {
   description?: string;
 }
 
+/** The answer of create and update. */
+export interface SavedJob extends Job {
+  warnings: { field: string; message: string }[];
+  /** The schedules in words. */
+  scheduleText: string[];
+  /** The next three due times. */
+  nextDue: string[];
+}
+
 export interface App {
   name: string;
   url: string;

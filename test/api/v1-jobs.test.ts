@@ -49,8 +49,12 @@ describe('a job in /v1', () => {
       version: 1,
       createdAt: '2026-11-22T08:00:00.000Z',
       updatedAt: '2026-11-22T08:00:00.000Z',
+      warnings: [],
+      scheduleText: [],
+      nextDue: [],
     });
-    expect((await door.get('/v1/jobs/nightly')).body).toEqual(body);
+    const { warnings: _, scheduleText: _words, nextDue: _due, ...job } = body;
+    expect((await door.get('/v1/jobs/nightly')).body).toEqual(job);
   });
 
   const wrong: [object, string, string][] = [
@@ -132,6 +136,20 @@ describe('a job in /v1', () => {
     expect(body).toMatchObject({ timeZone: 'Europe/Berlin', nextAt: '2026-11-22T09:00:00.000Z' });
   });
 
+  test('is answered with its schedules in words and the next three due times when it is created or changed', async () => {
+    const door = await aDoor();
+    const schedules = [{ type: 'cron', cron: '0 0 10 ? * MON-FRI', timeZone: 'Europe/Berlin' }, calendar];
+    const { body } = await door.post('/v1/jobs', { name: 'a', command: 'b', schedules });
+    expect(body).toMatchObject({
+      warnings: [],
+      scheduleText: ['at 10:00, Monday to Friday (Europe/Berlin)', 'at 09:30, every day, from 11/22/2026 (UTC)'],
+      nextDue: ['2026-11-22T09:30:00.000Z', '2026-11-23T09:00:00.000Z', '2026-11-23T09:30:00.000Z'],
+    });
+    expect((await door.patch('/v1/jobs/a', { enabled: false })).body).toMatchObject({ scheduleText: body.scheduleText, nextDue: [] });
+    // Of a thing that is only read nothing is to be said.
+    expect((await door.get('/v1/jobs/a')).body).not.toHaveProperty('nextDue');
+  });
+
   test('is changed field by field, and null brings a default back', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' }, retry: { attempts: 3 }, timeoutMs: 5, overlap: 'queue' });
@@ -152,6 +170,9 @@ describe('a job in /v1', () => {
       overlapLimit: 10,
       rev: 2,
       version: 2,
+      warnings: [],
+      scheduleText: [],
+      nextDue: [],
     });
     expect((await door.patch('/v1/jobs/a', before)).body).toMatchObject({ env: { A: '1' }, overlap: 'queue', overlapLimit: 1, rev: 3 });
   });

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { aHost, aJob, aShard, anExecution } from './support/builders.ts';
+import { aHost, aJob, aSavedJob, aShard, anExecution } from './support/builders.ts';
 import { aCenter, error, type ScriptedCenter } from './support/center.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
 
@@ -192,14 +192,14 @@ describe('a list', () => {
 });
 
 describe('a job', () => {
-  const created = { 'POST /v1/jobs': ({ body }: { body: unknown }) => ({ ...aJob(), ...(body as object) }) };
+  const created = { 'POST /v1/jobs': ({ body }: { body: unknown }) => ({ ...aSavedJob(), ...(body as object) }) };
 
   test('is made from flags; what stands behind -- is its argv', async () => {
     const { center, shell } = at(created);
     const line = 'jobs create hello --shards 2 --shard-parameter 0=a --cpus 0.5 --env A=1 --attempts 3 --no-partial --disabled -- sh -c';
     const { exit, out } = await troupe([...line.split(' '), 'echo $A'], shell);
     expect(exit).toBe(0);
-    expect(out).toBe('created hello; it runs next at 2026-11-22 08:00:00\n');
+    expect(out).toBe('created hello\n  due at 08:00, every day (UTC)\n  next 2026-11-22 08:00:00, 2026-11-23 08:00:00\n');
     expect(center.asked[0]?.body).toEqual({
       name: 'hello',
       command: ['sh', '-c', 'echo $A'],
@@ -210,6 +210,16 @@ describe('a job', () => {
       partial: false,
       enabled: false,
     });
+  });
+
+  test('is shown with its warnings on standard error, as text and as JSON, when it is created and when it is changed', async () => {
+    const warnings = [{ field: 'command', message: 'nothing splits "|" here.' }];
+    const { shell } = at({ 'POST /v1/jobs': aSavedJob({ warnings }), 'PATCH /v1/jobs/nightly': aSavedJob({ warnings, scheduleText: [] }) });
+    const warning = 'warning: command: nothing splits "|" here.';
+    expect((await troupe('jobs create nightly --command a', shell)).said).toEqual([warning]);
+    const json = aShell({ env: shell.env });
+    const { out, said } = await troupe('jobs update nightly --json --command a', json);
+    expect([JSON.parse(out).warnings, said]).toEqual([warnings, [warning]]);
   });
 
   test('takes a flag for each number of its policies', async () => {

@@ -1,5 +1,5 @@
 /** Coming due times, as instants and as the clocks of their zones show them. */
-import { type CompiledSchedule, compileCached, localText, nextDue, type Schedule } from '../../../actors/schedule.ts';
+import { type CompiledSchedule, compileCached, isSwitchedOn, localText, nextDue, type Schedule } from '../../../actors/schedule.ts';
 import { iso } from '../fields.ts';
 
 /** Most due times told at once. */
@@ -13,9 +13,7 @@ export interface DueTime {
 
 /** The next `count` due times strictly after `after` (epoch ms). One instant that several schedules name is one due time, in the zone of the first. */
 export function dueTimes(schedules: readonly Schedule[], timeZone: string, after: number, count: number): DueTime[] {
-  const rules = schedules
-    .filter(schedule => schedule.type === 'cron' || schedule.enabled !== 0)
-    .map(schedule => compileCached(schedule, timeZone));
+  const rules = schedules.filter(isSwitchedOn).map(schedule => compileCached(schedule, timeZone));
   const times: DueTime[] = [];
   const nexts = rules.map(rule => dueAfter(rule, after));
   for (let due = Math.min(...nexts); due < Number.POSITIVE_INFINITY && times.length < count; due = Math.min(...nexts)) {

@@ -138,6 +138,9 @@ const READ_ONLY = [
   'version',
   'createdAt',
   'updatedAt',
+  'warnings',
+  'scheduleText',
+  'nextDue',
 ] as const;
 
 export const JobBody = taking(JobFields, READ_ONLY);

@@ -17,7 +17,8 @@ import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched } from './patch.ts';
 import { releaseRoute } from './release.ts';
 import { Started } from './answers/execution.ts';
-import { Job } from './answers/job.ts';
+import { Job, SavedJob } from './answers/job.ts';
+import { adviceOf } from './warnings.ts';
 
 const fields: FieldNames = { app: 'app', pool: 'pool', schedule: (place, issue) => `schedules[${place}].${issue}` };
 
@@ -44,6 +45,11 @@ const FOUND_MAX = 10_000;
 export function jobRoutes(center: Desk): Route[] {
   const { views, runtime, config } = center;
   const shapeOf = async (jobName: string) => jobShape(await jobOf(center, jobName));
+  const savedOf = async (jobName: string) => {
+    const view = await jobOf(center, jobName);
+    const shape = jobShape(view);
+    return { ...shape, ...(await adviceOf({ config: view.context.config, enabled: shape.enabled, center })) };
+  };
   const turn = async (jobName: string, event: { type: 'job.enable' } | { type: 'job.disable'; kill: boolean }) => {
     const { address } = await jobOf(center, jobName);
     await runtime.ask(address, event);
@@ -91,14 +97,14 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs',
       access: 'user',
       says: 'Registers a job.',
-      answers: Job,
+      answers: SavedJob,
       takesKey: true,
       body: JobBody,
       status: 201,
       async handle({ body, claim }) {
         const { name: jobName, enabled } = body;
         await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, { claim, enabled });
-        return shapeOf(jobName);
+        return savedOf(jobName);
       },
     }),
     route({
@@ -114,7 +120,7 @@ export function jobRoutes(center: Desk): Route[] {
       path: '/v1/jobs/:name',
       access: 'user',
       says: 'Changes the given fields; null puts one back to its default.',
-      answers: Job,
+      answers: SavedJob,
       body: PatchBody,
       patches: JobBody,
       handle: ({ body: patch, params }) =>
@@ -123,7 +129,7 @@ export function jobRoutes(center: Desk): Route[] {
           const before = jobShape(view);
           const body = parse(JobBody, patched(withNaturalNumbers(before, patch), patch));
           await updateJob(center, await whole(body, view.context.config), fields, 'enabled' in patch ? body.enabled : undefined);
-          return shapeOf(params.name);
+          return savedOf(params.name);
         }),
     }),
     route({

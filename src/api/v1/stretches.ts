@@ -4,7 +4,7 @@
  * as what it is: from, to, count. Nothing is made up.
  */
 import type { JobConfig } from '../../../actors/config.ts';
-import { type CompiledSchedule, compileCached, countDues, nextDueOf } from '../../../actors/schedule.ts';
+import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule.ts';
 import type { Ledger, Occurrence, Verdict } from '../../store/store.ts';
 import { iso } from '../fields.ts';
 
@@ -36,9 +36,7 @@ export interface Place {
 function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | undefined {
   const rule = entry.rule ?? today;
   if (!rule) return undefined;
-  const rules = rule.schedules
-    .filter(schedule => schedule.type === 'cron' || schedule.enabled !== 0)
-    .map(schedule => compileCached(schedule, rule.timeZone));
+  const rules = rule.schedules.filter(isSwitchedOn).map(schedule => compileCached(schedule, rule.timeZone));
   if (rules.length > 1 && entry.count > WALK_MAX) return entry.rule ? rules : undefined;
   const found = countDues(rules, entry.from - 1, entry.to, entry.count + 1);
   return found.count === entry.count && found.first === entry.from && found.last === entry.to ? rules : undefined;

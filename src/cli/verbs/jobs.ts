@@ -2,7 +2,7 @@
 import { segment } from '../client.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import { choice, flag, text, withoutDefaults } from '../options.ts';
-import type { Job, Occurrence } from '../surface.ts';
+import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine, instant, span } from '../words.ts';
 import { isThere, listOptions, releaseOf, showList, statusOr } from './common.ts';
@@ -79,6 +79,17 @@ const show = verb({
   },
 });
 
+/** What was done; on standard error, for programs that read JSON too, what was probably not meant. */
+async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: SavedJob, done: string): Promise<void> {
+  const { nextDue, scheduleText } = job;
+  await print.show(job, () => [
+    `${done} ${job.name}`,
+    ...scheduleText.map(words => `  due ${words}`),
+    ...(nextDue.length === 0 ? [] : [`  next ${nextDue.map(due => instant(due)).join(', ')}`]),
+  ]);
+  for (const { field, message } of job.warnings) shell.say(`warning: ${field}: ${message}`);
+}
+
 const create = verb({
   says: 'registers a job, from flags, from a JSON file, or both',
   takes: ['[JOB]'],
@@ -93,9 +104,7 @@ const create = verb({
     const [name] = call.words;
     const body = { ...(await jobBody(call)), ...(name ? { name } : {}), ...(call.values.disabled ? { enabled: false } : {}) };
     if (!('name' in body)) throw wrongUsage('JOB is missing: troupe jobs create JOB, or a "name" in the file');
-    const job = await call.client.post<Job>('/v1/jobs', body);
-    const next = job.nextAt ? `; it runs next at ${instant(job.nextAt)}` : '';
-    await call.print.show(job, () => [`created ${job.name}${next}`]);
+    await showSaved(call, await call.client.post<SavedJob>('/v1/jobs', body), 'created');
     return EXIT.done;
   },
 });
@@ -108,8 +117,7 @@ const update = verb({
   async run(call) {
     const body = await jobBody(call);
     if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
-    const job = await call.client.patch<Job>(jobPath(call.words[0]), body);
-    await call.print.show(job, () => [`updated ${job.name}`]);
+    await showSaved(call, await call.client.patch<SavedJob>(jobPath(call.words[0]), body), 'updated');
     return EXIT.done;
   },
 });

@@ -1,5 +1,5 @@
 /** Things of `/v1` with one difference. */
-import type { Execution, FeedFact, Host, Job, Shard } from '../../../src/cli/surface.ts';
+import type { Execution, FeedFact, Host, Job, SavedJob, Shard } from '../../../src/cli/surface.ts';
 
 export const aJob = (different: Partial<Job> = {}): Job => ({
   name: 'nightly',
@@ -27,6 +27,15 @@ export const aJob = (different: Partial<Job> = {}): Job => ({
   rev: 1,
   createdAt: '2026-11-21T08:00:00.000Z',
   updatedAt: '2026-11-21T08:00:00.000Z',
+  ...different,
+});
+
+/** A job as create and update answer it. */
+export const aSavedJob = (different: Partial<SavedJob> = {}): SavedJob => ({
+  ...aJob(),
+  warnings: [],
+  scheduleText: ['at 08:00, every day (UTC)'],
+  nextDue: ['2026-11-22T08:00:00.000Z', '2026-11-23T08:00:00.000Z'],
   ...different,
 });
 

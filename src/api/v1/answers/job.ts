@@ -53,6 +53,15 @@ export const Job = z
   })
   .meta({ id: 'Job' });
 
+/** The answer of create and update: the job, and what whoever wrote it may want to know. */
+export const SavedJob = Job.extend({
+  warnings: z
+    .array(z.object({ field: z.string(), message: z.string() }))
+    .describe('what is allowed and probably not meant, each with the field that it is about'),
+  scheduleText: z.array(z.string()).describe('the schedules in words, in their order'),
+  nextDue: z.array(moment()).describe('the next three due times; none while the job is disabled'),
+}).meta({ id: 'SavedJob' });
+
 export const DueTime = z
   .object({ dueAt: moment(), local: z.string().describe('the same instant as the clocks of its zone show it') })
   .meta({ id: 'DueTime' });
