@@ -63,7 +63,8 @@ export async function startCenter({
   threads?: Threads;
 }): Promise<RunningCenter> {
   const { owner, homes } = threads;
-  const { store, died } = await threads.opened;
+  const { store, died, missing } = await threads.opened;
+  if (missing !== null) log.error(missing);
   const views = createViews({ store });
   const auth = createAuth({ config, store, clock, ids, log });
   const feed = createFeed({ store, clock });
@@ -122,6 +123,7 @@ export async function startCenter({
     ids,
     log,
     config,
+    warnings: () => (missing === null ? [] : [missing]),
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });

@@ -15,6 +15,7 @@ export interface WorkerScope {
 export function work(scope: WorkerScope): void {
   let partitions: Promise<Partitions> | undefined;
   let leaving: FromPartitions[] = [];
+  let closeStore = () => {};
 
   const send = (message: FromPartitions) => {
     if (leaving.push(message) === 1) queueMicrotask(leave);
@@ -22,12 +23,15 @@ export function work(scope: WorkerScope): void {
   const leave = () => {
     const messages = leaving;
     leaving = [];
+    // Before the writer closes: the file of the store is moved into one piece where nobody reads it. What was left behind may still read.
+    if (messages.some(message => message.type === 'stopped' && message.left.length === 0)) closeStore();
     scope.postMessage(sendBatch(messages));
   };
 
   async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
-    const actors = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid });
-    return createPartitions({ store: actors, clock: systemClock, ids: systemIds, owner, partitions, send });
+    const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid });
+    closeStore = opened.close;
+    return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send });
   }
 
   scope.onmessage = ({ data }) => {

@@ -2,6 +2,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Clock } from '../clock.ts';
+import type { Loss } from './sqlite/mark.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/threaded.ts';
 import type { ActorStore, Store } from './store.ts';
 
@@ -22,6 +23,8 @@ export interface OpenStore {
   connect(): WorkerStore;
   /** Resolves with the reason when nothing can be written any more before the process starts anew. */
   died: Promise<Error>;
+  /** A sentence about what was committed and is not in the store any more; null when nothing is known to be missing. */
+  missing: string | null;
 }
 
 /** What a store needs of the world. */
@@ -43,12 +46,17 @@ export async function openStore(
   return {
     store,
     died: store.died,
+    missing: store.loss && missingText(dataDir, store.loss),
     connect() {
       const { line, cut } = store.connect();
       return { address: { kind: 'sqlite', line }, transfer: [line.port], cut };
     },
   };
 }
+
+const missingText = (dataDir: string, { found, marked }: Loss): string =>
+  `the database in "${dataDir}" lacks its last ${marked - found} commits (revision ${found}, ${marked} were committed): its log was lost or damaged, or an older ` +
+  'copy was put back; the center serves what is there, until its next clean stop this message stays';
 
 /** The server takes writes from everybody, so each worker has connections of its own. The driver is only loaded where it is needed. */
 async function openMongo(url: string, around: Surroundings): Promise<OpenStore> {
@@ -62,6 +70,7 @@ async function openMongo(url: string, around: Surroundings): Promise<OpenStore> 
   return {
     store: await createMongoStore({ url, ...around, reign: { holder, isAlive, lost } }),
     died,
+    missing: null,
     connect: () => ({
       address: { kind: 'mongodb', url },
       transfer: [],
@@ -90,9 +99,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** In a worker: its own way to the store, which whoever began the worker has opened already. */
-export async function openActorStore(address: StoreAddress, around: Surroundings): Promise<ActorStore> {
+/** In a worker: its own way to the store, which whoever began the worker has opened already. `close` lets go of what it reads from. */
+export async function openActorStore(address: StoreAddress, around: Surroundings): Promise<{ store: ActorStore; close(): void }> {
   if (address.kind === 'sqlite') return useStoreLine(address.line);
   const { createMongoStore } = await import('./mongo.ts');
-  return createMongoStore({ url: address.url, isPrepared: true, ...around });
+  return { store: await createMongoStore({ url: address.url, isPrepared: true, ...around }), close() {} };
 }

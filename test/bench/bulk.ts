@@ -23,7 +23,7 @@ export type Fill = (count: number, write: (place: number) => Write) => void;
 export async function fillStore(directory: string, work: (fill: Fill) => void): Promise<void> {
   // It makes the tables.
   await (await createSqliteStore({ directory })).close();
-  const writing = openWriting(fileIn(directory), { look: () => {} });
+  const writing = openWriting(fileIn(directory), { look: () => {}, committed: () => {} });
   const { writer } = writing;
   writer.exec(`pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -${CACHE_KIB}`);
   const rebuild = strip(writer);

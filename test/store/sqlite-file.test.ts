@@ -187,7 +187,10 @@ describe('the sqlite store', () => {
     };
     await (await createSqliteStore({ directory })).close();
     const fresh = schema();
-    const [{ page_size: pageBytes }, version] = [fresh.settings[0] as { page_size: number }, fresh.meta[1]?.value as number];
+    const [{ page_size: pageBytes }, version] = [
+      fresh.settings[0] as { page_size: number },
+      fresh.meta.find(({ _id }) => _id === 'schemaVersion')?.value as number,
+    ];
     rmSync(file());
     await migrate(file(), { pageBytes, from: 0, to: version });
     expect(fresh).toEqual(schema());

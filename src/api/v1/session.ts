@@ -80,7 +80,10 @@ export const sessionRoutes = (center: Center): Route[] => [
     path: '/v1/ready',
     access: 'public',
     says: 'Store and partitions serve; else 503 with the reason.',
-    answers: z.object({ status: z.literal('ready') }),
+    answers: z.object({
+      status: z.literal('ready'),
+      detail: z.array(z.string()).optional().meta({ description: 'What needs attention although the center serves.' }),
+    }),
     async handle() {
       const reason = center.unready?.();
       if (reason !== undefined) throw new Problem('unavailable', reason, { retryAfterMs: 1_000 });
@@ -90,7 +93,8 @@ export const sessionRoutes = (center: Center): Route[] => [
         if (!(cause instanceof StoreUnavailable)) throw cause;
         throw new Problem('unavailable', `the store cannot commit now: ${cause.message}`, { retryAfterMs: 1_000, cause });
       }
-      return { status: 'ready' };
+      const detail = center.warnings?.() ?? [];
+      return { status: 'ready', ...(detail.length > 0 && { detail }) };
     },
   }),
 ];

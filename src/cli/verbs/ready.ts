@@ -14,8 +14,8 @@ export const ready = verb({
     const until = shell.clock.monotonic() + (values['wait-ms'] ?? 0);
     for (;;) {
       try {
-        const answer = await client.get('/v1/ready');
-        await print.show(answer, () => ['ready']);
+        const answer = await client.get<{ detail?: string[] }>('/v1/ready');
+        await print.show(answer, () => ['ready', ...(answer.detail ?? [])]);
         return EXIT.done;
       } catch (error) {
         const mayCome = error instanceof Failure && error.exit === EXIT.unreachable;

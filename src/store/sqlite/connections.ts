@@ -30,11 +30,22 @@ const LOG_BYTES_KEPT = 128 * 2 ** 20;
 /** Memory for cached pages, in KiB. */
 const CACHE_KIB = 64 * 2 ** 10;
 
-/** The one connection that writes. `look` is asked before each transaction, and throws when nothing that is written here would be kept. */
+export interface WritingConnection extends Writing {
+  /** Of the last commit: +1 with each. */
+  readonly revision: number;
+  probe(): void;
+  /** Moves the log into the database, so that one file is left where no other connection is open. */
+  close(): void;
+}
+
+/**
+ * The one connection that writes. `look` is asked before each transaction, and throws when nothing
+ * that is written here would be kept; `committed` gets the revision of each commit once it is durable.
+ */
 export function openWriting(
   file: string,
-  { bytesMax, look }: { bytesMax?: number | undefined; look(): void },
-): Writing & { probe(): void; close(): void } {
+  { bytesMax, look, committed }: { bytesMax?: number | undefined; look(): void; committed(revision: number): void },
+): WritingConnection {
   const writer = new DatabaseSync(file);
   writer.exec(`
     pragma busy_timeout = ${BUSY_TIMEOUT_MS};
@@ -50,6 +61,10 @@ export function openWriting(
   const relief = createRelief({ file, writer, busyMs: BUSY_TIMEOUT_MS });
   const begin = writer.prepare('begin immediate');
   const commit = writer.prepare('commit');
+  // A database that was made before there were revisions has none.
+  if (revisionIn(writer) === undefined) writer.exec(`insert into meta (_id, value) values ('revision', 0)`);
+  const raised = writer.prepare(`update meta set value = value + 1 where _id = 'revision' returning value`);
+  let revision = revisionIn(writer) ?? 0;
   let within = false;
   const transact = <T>(work: () => T): T => {
     if (within) return work();
@@ -58,7 +73,10 @@ export function openWriting(
       look();
       begin.run();
       const result = work();
+      const next = Number(raised.get()?.value);
       commit.run();
+      revision = next;
+      committed(revision);
       relief.written();
       return result;
     } catch (error) {
@@ -75,8 +93,19 @@ export function openWriting(
   return {
     writer,
     transact,
+    get revision() {
+      return revision;
+    },
     probe: () => void transact(() => touch.run()),
-    close: () => writer.close(),
+    close() {
+      try {
+        // By itself only the last connection of all does it, and a thread that was ended leaves its own open for a while.
+        writer.prepare('pragma wal_checkpoint(truncate)').get();
+      } catch {
+        // A full disk, or files that were taken away: the log stays, and the next start reads it.
+      }
+      writer.close();
+    },
   };
 }
 
@@ -104,6 +133,11 @@ export const flag = (value: boolean): number => (value ? 1 : 0);
 export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {
   return statement.all(...values) as Row[];
 }
+
+const revisionIn = (db: DatabaseSync): number | undefined => {
+  const row = db.prepare(`select value from meta where _id = 'revision'`).get();
+  return row && Number(row.value);
+};
 
 function rollBack(db: DatabaseSync): void {
   try {

@@ -38,7 +38,7 @@ export function createSchema(file: string, { pageBytes, version }: { pageBytes: 
     // The size of pages is heeded only while the file is empty, and never once the log exists.
     db.exec(`pragma page_size = ${pageBytes}; pragma journal_mode = wal; pragma synchronous = full; begin immediate`);
     for (const sql of [...TABLES, ...PLACEMENTS]) db.exec(sql);
-    db.exec(`insert into meta (_id, value) values ('probe', 0), ('schemaVersion', ${version}); commit`);
+    db.exec(`insert into meta (_id, value) values ('probe', 0), ('revision', 0), ('schemaVersion', ${version}); commit`);
   } finally {
     db.close();
   }

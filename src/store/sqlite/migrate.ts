@@ -20,7 +20,7 @@ export async function migrate(file: string, { pageBytes, from, to }: { pageBytes
     await orm.schema.update({ safe: true });
     const steps = Object.entries(UPGRADES).filter(([version]) => Number(version) > from);
     for (const sql of [...PLACEMENTS, ...steps.flatMap(([, statements]) => statements)]) await orm.em.execute(sql);
-    await orm.em.execute(`insert or ignore into meta (_id, value) values ('probe', 0)`);
+    await orm.em.execute(`insert or ignore into meta (_id, value) values ('probe', 0), ('revision', 0)`);
     await orm.em.execute(`insert or replace into meta (_id, value) values ('schemaVersion', ${to})`);
   } finally {
     await orm.close();

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import type { StoreReads, StoreWrites } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { actorReads, actorWrites } from './actors.ts';
-import { openReading, openWriting } from './connections.ts';
+import { openReading, openWriting, type WritingConnection } from './connections.ts';
 import { credentialReads, credentialWrites } from './credentials.ts';
 import { asStoreError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
 import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
 import { LOCK_FILE, lockDirectory } from './lock.ts';
+import { type Loss, openMark } from './mark.ts';
 import { outputReads, outputWrites } from './output.ts';
 import { watchPlace } from './place.ts';
 import { retentionReads, retentionWrites } from './retention.ts';
@@ -29,6 +30,8 @@ export interface SqliteWrites {
   transact<T>(work: () => T): T;
   /** Throws StoreMoved when its files are not where they were opened. Each write does it by itself. */
   look(): void;
+  /** Commits that were made and are not in the database any more; null when none is known of. */
+  readonly loss: Loss | null;
   close(): void;
 }
 
@@ -38,31 +41,42 @@ export const fileIn = (directory: string): string => join(directory, 'troupe.sql
 export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): Promise<SqliteWrites> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
+  let connection: WritingConnection | undefined;
   try {
     const file = fileIn(directory);
     await prepareSchema(file);
     let look = () => {};
-    const { probe, close, ...writing } = openWriting(file, { bytesMax, look: () => look() });
+    let committed: (revision: number) => void = () => {};
+    const opened = openWriting(file, { bytesMax, look: () => look(), committed: revision => committed(revision) });
+    connection = opened;
+    const { writer, transact, probe } = opened;
+    const writing = { writer, transact };
     // Only an open connection has a log; a lock that another one replaced would let a second center in.
     look = watchPlace(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
+    const writes = {
+      ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),
+      ...ledgerWrites(writing),
+      ...outputWrites(writing),
+      ...credentialWrites(writing),
+      ...retentionWrites(writing),
+      probe,
+    };
+    const mark = openMark(directory, opened.revision);
+    committed = mark.write;
     return {
-      writes: {
-        ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),
-        ...ledgerWrites(writing),
-        ...outputWrites(writing),
-        ...credentialWrites(writing),
-        ...retentionWrites(writing),
-        probe,
-      },
-      transact: writing.transact,
+      writes,
+      transact,
       look: () => look(),
+      loss: mark.loss,
       close() {
-        close();
+        opened.close();
+        mark.close();
         // Last: whoever opens next must find the file at rest.
         unlock();
       },
     };
   } catch (error) {
+    connection?.close();
     unlock();
     throw asStoreError(error);
   }

@@ -43,14 +43,28 @@ function storedVersion(file: string): number | undefined {
   try {
     const db = new DatabaseSync(file, { readOnly: true });
     try {
+      if (!isWhole(db, file)) throw damaged(file);
       return readVersion(db, file);
     } finally {
       db.close();
     }
   } catch (error) {
     if (primaryCode(error) !== CORRUPT && primaryCode(error) !== NOT_A_DATABASE) throw error;
-    throw new Error(`"${file}" is damaged or no SQLite database; put back a backup, or move it away to begin anew`, { cause: error });
+    throw damaged(file, { cause: error });
   }
+}
+
+const damaged = (file: string, options?: ErrorOptions): Error =>
+  new Error(`"${file}" is damaged or no SQLite database; put back a backup, or move it away to begin anew`, options);
+
+/**
+ * A file that is shorter than its pages was cut, or the rest of them is in the log. SQLite itself
+ * does not look where there is a log, and would read what was cut as empty pages.
+ */
+function isWhole(db: DatabaseSync, file: string): boolean {
+  const number = (pragma: string) => Number(Object.values(db.prepare(`pragma ${pragma}`).get() ?? {})[0]);
+  if (statSync(file).size >= number('page_count') * number('page_size')) return true;
+  return Object.values(db.prepare('pragma quick_check(1)').get() ?? {})[0] === 'ok';
 }
 
 function readVersion(db: DatabaseSync, file: string): number | undefined {

@@ -2,6 +2,7 @@
 import { systemClock } from '../../clock.ts';
 import { type Answer, createWriter, type Writer } from './calls.ts';
 import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './crossing.ts';
+import type { Loss } from './mark.ts';
 import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from './open.ts';
 import { LOOK_EVERY_MS } from './place.ts';
 
@@ -14,7 +15,7 @@ export type ToStoreThread =
   | { type: 'close' };
 
 export type FromStoreThread =
-  | { type: 'opened' }
+  | { type: 'opened'; loss: Loss | null }
   | { type: 'failed'; message: string; details: Record<string, unknown> }
   | { type: 'answers'; answers: CrossingAnswers }
   | { type: 'disconnected'; caller: number }
@@ -49,7 +50,7 @@ function serve(scope: Scope): void {
       case 'open':
         open = await openSqliteWrites(message.options);
         writer = createWriter(open, systemClock.soon);
-        scope.postMessage({ type: 'opened' });
+        scope.postMessage({ type: 'opened', loss: open.loss });
         watch(open);
         break;
       case 'calls':

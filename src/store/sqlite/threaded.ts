@@ -2,6 +2,7 @@
 import { type ActorStore, type Store, StoreUnavailable } from '../store.ts';
 import { type Call, createCaller } from './calls.ts';
 import { type CrossingAnswers, receiveAnswers, sendCalls } from './crossing.ts';
+import type { Loss } from './mark.ts';
 import { openSqliteReads, type SqliteOptions } from './open.ts';
 import type { FromStoreThread, ToStoreThread } from './thread.ts';
 
@@ -16,6 +17,8 @@ export interface ThreadedStore extends Store {
   connect(): { line: StoreLine; cut(): Promise<void> };
   /** Resolves with the reason when nothing can be written any more: the writing thread has died, or the files were taken away. */
   readonly died: Promise<Error>;
+  /** Commits that were made and are not in the database any more. */
+  readonly loss: Loss | null;
 }
 
 /** Errors as with `createSqliteStore`. */
@@ -36,6 +39,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
     new Promise((resolve, reject) => {
       settle = { resolve, reject };
     });
+  let loss: Loss | null = null;
   const gone = (why: string) => {
     if (isClosing) return settle?.resolve();
     giveUp(`the thread that writes the store ended: ${why}`);
@@ -64,6 +68,10 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
       case 'failed':
         settle?.reject(Object.assign(new Error(data.message), data.details));
         break;
+      case 'opened':
+        loss = data.loss;
+        settle?.resolve();
+        break;
       default:
         settle?.resolve();
     }
@@ -90,6 +98,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
     ...reading.reads,
     ...caller.writes,
     died,
+    loss,
     connect() {
       const { port1, port2 } = new MessageChannel();
       callers += 1;
@@ -117,9 +126,10 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
   };
 }
 
-/** The store as another thread sees it, by a line that was given to it. */
-export function useStoreLine({ directory, port }: StoreLine): ActorStore {
+/** The store as another thread sees it, by a line that was given to it. `close` ends its reads; what it writes goes on. */
+export function useStoreLine({ directory, port }: StoreLine): { store: ActorStore; close(): void } {
   const caller = createCaller({ post: (calls: Call[]) => port.postMessage(sendCalls(calls)) });
   port.onmessage = (event: MessageEvent<CrossingAnswers>) => caller.take(receiveAnswers(event.data));
-  return { ...openSqliteReads(directory).reads, ...caller.writes };
+  const { reads, close } = openSqliteReads(directory);
+  return { store: { ...reads, ...caller.writes }, close };
 }

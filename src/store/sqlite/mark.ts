@@ -1,0 +1,98 @@
+/**
+ * The mark: the revision of the last commit, in a small file beside the database. A start that
+ * finds an older revision in the database lost commits: its log was lost or torn, or an older copy
+ * was put back.
+ *
+ * It is written after each commit without an fsync of its own, so it may lag behind the database
+ * and never leads it.
+ */
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+/** Commits that the mark knows of and the database does not have. */
+export interface Loss {
+  /** Revision of the database as it was found. */
+  found: number;
+  /** Revision that had been committed. */
+  marked: number;
+}
+
+export interface Mark {
+  /** What was missing at this start, or at an earlier one that no clean stop has followed; null when nothing was. */
+  readonly loss: Loss | null;
+  /** This revision is durable. Never throws: a mark that cannot be written lags. */
+  write(revision: number): void;
+  /** A clean stop ends the message about a loss. Idempotent. */
+  close(): void;
+}
+
+/** A number per commit; a text of one length, so that none leaves the end of a longer one behind it. */
+const TEXT_BYTES = 160;
+
+const markIn = (directory: string): string => join(directory, 'troupe.mark');
+
+/** `found`: the revision of the database. A mark that is not there, or cannot be read, says nothing. */
+export function openMark(directory: string, found: number): Mark {
+  const path = markIn(directory);
+  const before = readMark(path);
+  const loss = before && before.revision > found ? { found, marked: before.revision } : (before?.loss ?? null);
+  let revision = found;
+  let file: number | undefined;
+  let isClosed = false;
+
+  function put(content: Content): void {
+    try {
+      file ??= openFile(path);
+      writeSync(file, textOf(content), 0, 'utf8');
+    } catch {
+      // A full or failing disk: the mark lags until a later commit writes it.
+    }
+  }
+
+  put({ revision, loss });
+  return {
+    loss,
+    write(committed) {
+      revision = committed;
+      put({ revision, loss });
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      put({ revision, loss: null });
+      if (file !== undefined) closeSync(file);
+    },
+  };
+}
+
+/** A database that replaces another one on purpose lacks nothing: called before a restore. Idempotent. */
+export const removeMark = (directory: string): void => rmSync(markIn(directory), { force: true });
+
+interface Content {
+  revision: number;
+  loss: Loss | null;
+}
+
+/** Not truncated: a crash before the text is written would leave no mark. */
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'r+');
+  } catch {
+    return openSync(path, 'w', 0o600);
+  }
+}
+
+function textOf(content: Content): string {
+  const text = JSON.stringify(content);
+  return `${text} ${crc32(text)}`.padEnd(TEXT_BYTES - 1).concat('\n');
+}
+
+function readMark(path: string): Content | undefined {
+  try {
+    const [, text = '', sum] = /^(\{.*\}) (\d+) *\n$/.exec(readFileSync(path, 'utf8')) ?? [];
+    return Number(sum) === crc32(text) ? (JSON.parse(text) as Content) : undefined;
+  } catch {
+    return undefined;
+  }
+}
