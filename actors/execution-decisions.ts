@@ -213,13 +213,25 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
 export function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
   const shard = context.shards[event.item];
   if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
-  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false } = event;
-  return close(
+  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false, leftRunning = 0 } = event;
+  const closed = close(
     context,
     [{ shard, ending: { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output }, parked }],
     event,
     true,
   );
+  if (leftRunning === 0) return closed;
+  const { item, attempt, host } = shard;
+  const left: ExecutionFact = {
+    type: 'shard.leftRunning',
+    execution: context.id,
+    job: context.job,
+    item,
+    attempt,
+    host,
+    processes: leftRunning,
+  };
+  return { ...closed, facts: [...(closed.facts ?? []), left] };
 }
 
 const lostEnding = (shard: Shard, at: number, reason: string): Ending => ({

@@ -32,6 +32,8 @@ export interface EndedNews {
   finishedAt: number;
   reason: string | null;
   output: Shard['output'];
+  /** Processes that it left behind when it ended by itself, and that its host ended. */
+  leftRunning?: number;
   /** It is not to be tried again, whatever the policies say: it ended more than one agent. */
   parked?: boolean;
 }
@@ -102,7 +104,19 @@ export type ExecutionFact =
       exitCode: number | null;
       signal: string | null;
       reason: string | null;
-    };
+    }
+  | LeftRunningFact;
+
+/** Its host ended what an attempt left running when it ended by itself. */
+export interface LeftRunningFact {
+  type: 'shard.leftRunning';
+  execution: string;
+  job: string;
+  item: number;
+  attempt: number;
+  host: string | null;
+  processes: number;
+}
 
 export interface ExecutionContext {
   id: string;

@@ -45,7 +45,7 @@ export interface Shard {
   startedAt: number | null;
   finishedAt: number | null;
   reason: string | null;
-  output: { stdoutBytes: number; stderrBytes: number; leftOutBytes: number } | null;
+  output: { stdoutBytes: number; stderrBytes: number } | null;
   /** Earlier attempts, oldest first, the last ten. */
   past: ShardAttempt[];
 }

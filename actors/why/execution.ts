@@ -94,19 +94,21 @@ function whyLive({ execution, hosts }: ExecutionSeen): Why {
   };
 }
 
-/** Why an execution that is done did not succeed: its own reason, or that of its first shard. */
+/** Why an execution that is done did not succeed, or what there is to say of its success: its own reason, or that of its first shard. */
 export function whyNot({ context }: Seen<'execution'>): string | null {
   const [first] = endings(context.id, context.shards);
   return context.reason ?? (first ? inWords(first) : null);
 }
 
-/** What ended and did not succeed, the attempts before the present one included. */
+/** What ended and did not succeed, the attempts before the present one included; behind it what succeeded with a remark. */
 function endings(execution: string, shards: Shard[]): Reason[] {
   const all = shards.flatMap(shard => [
     ...shard.past.map(past => ({ ...past, item: shard.item })),
     ...(shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]),
   ]);
-  const bad = all.filter(({ outcome }) => outcome !== 'succeeded');
+  // One that succeeded is worth a word where it has one: what it left running, which copy of its app it ran.
+  const remarked = all.filter(({ outcome, reason }) => outcome === 'succeeded' && reason !== null);
+  const bad = [...all.filter(({ outcome }) => outcome !== 'succeeded'), ...remarked];
   return [
     ...bad.slice(0, SHOWN_MAX).map(
       ({ item, attempt, host, hostName, outcome, exitCode, signal, reason }): Reason => ({

@@ -108,7 +108,7 @@ function lastExecution({ job: { context }, ended }: JobSeen): { lost: Reason[]; 
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
   if (execution === null || outcome === null) return { lost: [], ran: [] };
   const isGood = outcome === 'succeeded';
-  const reason = ended && ended.context.id === execution && !isGood ? whyNot(ended) : null;
+  const reason = ended && ended.context.id === execution ? whyNot(ended) : null;
   const told: Reason = { type: 'lastExecution', job: context.config.name, execution, outcome, finishedAt: isoOr(lastFinishedAt), reason };
   return isGood ? { lost: [], ran: [told] } : { lost: [told], ran: [] };
 }

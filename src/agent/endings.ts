@@ -13,12 +13,10 @@ export function endingOf(kept: KeptRun, record: RunRecord, at: number): Ending {
   const ending: Ending = {
     ...verdictOf(kept, record),
     at: Math.round(kept.endedAt ?? at),
-    output: {
-      stdoutBytes: kept.stdoutBytes,
-      stderrBytes: kept.stderrBytes,
-      leftOutBytes: kept.stdoutLeftOut + kept.stderrLeftOut,
-    },
+    output: { stdoutBytes: kept.stdoutBytes, stderrBytes: kept.stderrBytes },
   };
+  // A run that was stopped was ended with all its processes; only what outlives an end of its own is worth a word.
+  if (kept.cause === 'exit' && kept.leftRunning !== undefined && kept.leftRunning > 0) ending.leftRunning = kept.leftRunning;
   if (kept.startedAt !== null) ending.startedAt = Math.round(kept.startedAt);
   if (kept.exitCode !== null) ending.exitCode = kept.exitCode;
   if (kept.signal !== null) ending.signal = kept.signal;
@@ -50,6 +48,8 @@ export function stoppedAs(record: RunRecord): Pick<Ending, 'outcome' | 'reason'>
 }
 
 export function endedReport(id: number, record: RunRecord, ending: Ending): EndedReport {
-  const reason = [ending.reason, record.note].filter(Boolean).join('; ');
+  const { leftRunning: left = 0 } = ending;
+  const leftovers = left > 0 ? `left ${left} ${left === 1 ? 'process' : 'processes'} running; ended` : undefined;
+  const reason = [ending.reason, leftovers, record.note].filter(Boolean).join('; ');
   return { type: 'report', id, run: record.run, state: 'ended', ...ending, ...(reason ? { reason: reason.slice(0, REASON_MAX) } : {}) };
 }

@@ -105,10 +105,12 @@ export const EndedReport = z.object({
   at: instant,
   /** One plain sentence where the outcome alone does not tell. */
   reason: text(2000).optional(),
+  /** Processes that the run left behind when it ended by itself; they were ended. Absent: none. */
+  leftRunning: z.number().int().min(1).max(1_000_000_000).optional(),
   /** It ended this agent more than once: another attempt would end the next one. */
   parked: z.boolean().optional(),
-  /** Exact bytes the process wrote, and how many of them were left out of what is sent. */
-  output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number(), leftOutBytes: z.number() }).optional(),
+  /** Exact bytes the process wrote. How many of them are left out is counted where the log is. */
+  output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number() }).optional(),
 });
 export const Report = z.discriminatedUnion('state', [StartedReport, EndedReport]);
 export type StartedReport = z.infer<typeof StartedReport>;

@@ -17,7 +17,7 @@ export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
   views: Views;
-  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'probe'> & Keeping;
+  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'output' | 'outputSums' | 'probe'> & Keeping;
   auth: Auth;
   clock: Clock;
   ids: Ids;

@@ -79,6 +79,11 @@ const SENTENCES: Record<string, (values: Values) => string> = {
   'shard.started': values => `${shard(values)} runs`,
   'shard.ended': values => `${shard(values)} ${ended(values)}${values.outcome === 'succeeded' ? '' : howItEnded(values)}`,
 
+  'shard.leftRunning': values => {
+    const many = values.processes === 1 ? 'process' : 'processes';
+    return `${shard(values)} left ${text(values.processes)} ${many} running; ended`;
+  },
+
   'app.published': () => 'is published',
   'app.modified': ({ version }) => `is changed, and has version ${text(version)} now`,
   'app.enabled': () => 'is enabled',

@@ -205,6 +205,14 @@ export interface OutputChunk {
   leftOut: number;
 }
 
+/** What is kept of one stream of one attempt. */
+export interface OutputSum extends Pick<OutputChunk, 'execution' | 'item' | 'attempt' | 'stream'> {
+  /** Sum of `bytes`. */
+  bytes: number;
+  /** Lowest `seq`. */
+  first: number;
+}
+
 export interface OutputStore {
   /** Keeps chunks; one that is kept already (same attempt and seq) is passed over. */
   keepOutput(chunks: OutputChunk[]): Promise<void>;
@@ -216,6 +224,8 @@ export interface OutputStore {
     after?: { item: number; attempt: number; seq: number };
     limit: number;
   }): Promise<OutputChunk[]>;
+  /** One sum per stream of each attempt of these executions that has any chunk; `range` narrows it to chunks of one attempt, `from` and `to` inclusive. */
+  outputSums(query: { executions: string[]; range?: { item: number; attempt: number; from: number; to: number } }): Promise<OutputSum[]>;
   /** Forgets chunks of one attempt of one shard with `from <= seq <= to` (the middle of an output beyond its cap). */
   dropOutput(range: { execution: string; item: number; attempt: number; from: number; to: number }): Promise<void>;
 }

@@ -134,7 +134,6 @@ describe('the program on a host', () => {
     expect(output).toMatchObject({ stdoutBytes: out + 4, stderrBytes: err + 4 });
     const leftOut = sum('stdout', piece => piece.leftOut) + sum('stderr', piece => piece.leftOut);
     expect(leftOut).toBeGreaterThan(out + err - 3 * 1024 ** 2);
-    expect(output?.leftOutBytes).toBe(leftOut);
     expect(pieces().map(({ seq }) => seq)).toEqual([...new Set(pieces().map(({ seq }) => seq))].sort((a, b) => a - b));
   });
 

@@ -24,7 +24,7 @@ describe('a run on its host', () => {
       [1, 'one\n'],
       [2, 'two\n'],
     ]);
-    expect(world.ends()).toMatchObject([{ outcome: 'succeeded', exitCode: 0, output: { stdoutBytes: 8, leftOutBytes: 0 } }]);
+    expect(world.ends()).toMatchObject([{ outcome: 'succeeded', exitCode: 0, output: { stdoutBytes: 8 } }]);
     expect(world.keeper.forgotten).toEqual([KEY]);
     expect(world.workDirs.size).toBe(0);
     expect(world.apps.released).toEqual(['nightly@1']);

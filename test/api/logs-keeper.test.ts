@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createOutputKeeper } from '../../src/store/logs.ts';
-import { CHUNK_WEIGHT } from '../../src/store/logs/attempt.ts';
-import { accountedBytes, type Piece, readPieces } from '../../src/store/logs/read.ts';
+import { attemptKey, CHUNK_WEIGHT } from '../../src/store/logs/attempt.ts';
+import { accountedBytes, keptBytes, type Piece, readPieces } from '../../src/store/logs/read.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { type OutputChunk, type OutputStore, StoreUnavailable } from '../../src/store/store.ts';
 import { aChunk } from '../support/store-builders.ts';
@@ -63,7 +63,7 @@ describe('output beyond the cap', () => {
     expect(seqs.slice(0, 5)).toEqual([1, 2, 3, 4, 5]);
     expect(seqs.at(-1)).toBe(50);
     expect(seqs.length).toBeLessThanOrEqual(10);
-    expect(await accountedBytes(store, NAME)).toBe(50 * piece);
+    expect(await accountedBytes(store, NAME)).toEqual({ stdout: 34 * piece, stderr: 16 * piece });
   });
 
   test('shows a reader one sign per stream where the middle was', async () => {
@@ -83,14 +83,14 @@ describe('output beyond the cap', () => {
     const keeper = createOutputKeeper({ store, capBytes: 100 });
     await keeper.keep([ofLength(1, 500), ofLength(2, 700), ofLength(3, 900)]);
     expect((await all(store)).filter(({ seq }) => seq > 0).map(({ seq }) => seq)).toEqual([3]);
-    expect(await accountedBytes(store, NAME)).toBe(2_100);
+    expect(await accountedBytes(store, NAME)).toEqual({ stdout: 2_100, stderr: 0 });
   });
 
   test('is remembered within a bound, and read again when needed', async () => {
     const store = createMemoryStore();
     const keeper = createOutputKeeper({ store, capBytes, rememberedMax: 4 });
     for (let seq = 1; seq <= 20; seq++) for (const item of [0, 1, 2]) await keeper.keep([ofLength(seq, piece, { item })]);
-    for (const item of [0, 1, 2]) expect(await accountedBytes(store, { ...NAME, item })).toBe(20 * piece);
+    for (const item of [0, 1, 2]) expect(await accountedBytes(store, { ...NAME, item })).toEqual({ stdout: 20 * piece, stderr: 0 });
   });
 });
 
@@ -105,6 +105,7 @@ describe('a store that fails', () => {
     };
     return {
       output: query => store.output(query),
+      outputSums: query => store.outputSums(query),
       keepOutput: chunks => tried(() => store.keepOutput(chunks)),
       dropOutput: range => tried(() => store.dropOutput(range)),
     };
@@ -149,7 +150,11 @@ describe('a store that fails', () => {
             else seen[one.stream] += one.bytes;
           }
           expect(seen).toEqual({ stdout: 0, stderr: 0, ...sums(chunks) } as typeof seen);
-          expect(await accountedBytes(store, NAME)).toBe(seen.stdout + seen.stderr);
+          expect(await accountedBytes(store, NAME)).toEqual(seen);
+          const shown = { stdout: 0, stderr: 0 };
+          for (const one of found) if (one.type === 'text') shown[one.chunk.stream] += one.chunk.bytes;
+          const kept = (await keptBytes(store, [NAME.execution])).get(attemptKey(NAME));
+          expect(kept ?? { stdout: 0, stderr: 0 }).toEqual(shown);
           const last = found.findLast(one => one.type === 'text');
           expect(last?.chunk.seq).toBe(seq);
           const weight = found.reduce((sum, one) => sum + (one.type === 'text' ? one.chunk.bytes + CHUNK_WEIGHT : 0), 0);

@@ -32,7 +32,7 @@ async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new Abo
   const keep = (...chunks: Partial<OutputChunk>[]) =>
     output.keep(chunks.map(chunk => aChunk({ execution: 'nightly@1', ...chunk, text: chunk.text ?? `line ${chunk.seq}\n` })));
   const end = (item: number, stdoutBytes: number | null, changes: Partial<Status> = {}) => {
-    const written = stdoutBytes === null ? null : { stdoutBytes, stderrBytes: 0, leftOutBytes: 0 };
+    const written = stdoutBytes === null ? null : { stdoutBytes, stderrBytes: 0 };
     states[item] = { status: 'done', attempt: 1, output: written, ...changes };
   };
   return { clock, store, get, keep, end, states, app };
@@ -120,6 +120,19 @@ describe('the logs of an execution', () => {
     expect(rest).toEqual(lines.slice(lines.indexOf(gap) + 1));
   });
 
+  test('count at the end of an ended attempt what nobody has any more', async () => {
+    const { get, keep, end, store } = await aLogDoor();
+    await keep({ seq: 1, text: 'a'.repeat(10) }, { seq: 2, text: 'b'.repeat(20) });
+    await store.dropOutput({ execution: 'nightly@1', item: 0, attempt: 1, from: 2, to: 2 });
+    end(0, 35);
+    const lines = linesOf(await (await get('?shard=0')).text());
+    expect(lines.map(({ seq, text, leftOut }) => [seq, text.length, leftOut])).toEqual([
+      [1, 10, undefined],
+      [1, 0, 25],
+    ]);
+    expect(linesOf(await (await get('?shard=0&stream=stderr')).text())).toEqual([]);
+  });
+
   test('are not there for what is not there, and a wrong question is a 400', async () => {
     const { get, app } = await aLogDoor();
     expect((await app.request('/v1/executions/none/logs')).status).toBe(404);
@@ -176,6 +189,8 @@ describe('following', () => {
     expect(seen.isOver).toBe(false);
     await clock.advance(3_000);
     await done;
+    // Nobody has it: the execution counts it as left out, and so does its log.
+    expect(linesOf(seen.text)).toMatchObject([{ stream: 'stdout', text: '', leftOut: 1_000 }]);
   });
 
   test('finds what another center kept', async () => {

@@ -127,7 +127,7 @@ function execution({ config, at, host, outcome }: Omit<Past, 'job'> & { config: 
       startedAt: at + 10,
       finishedAt: at + 1_010,
       reason: null,
-      output: { stdoutBytes: 120, stderrBytes: 0, leftOutBytes: 0 },
+      output: { stdoutBytes: 120, stderrBytes: 0 },
       at: at + 1_012,
     });
   }

@@ -43,6 +43,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'execution.finished': [{ ...run, outcome: 'succeeded' }, 'a@1 succeeded'],
   'shard.placed': [{ ...shard, hostName: 'vm' }, 'a@1 shard 0 goes to host vm'],
   'shard.started': [{ ...shard, attempt: 2 }, 'a@1 shard 0, attempt 2, runs'],
+  'shard.leftRunning': [{ ...shard, processes: 2 }, 'a@1 shard 0 left 2 processes running; ended'],
   'shard.ended': [{ ...shard, outcome: 'failed', exitCode: 3, signal: null, reason: null }, 'a@1 shard 0 failed: exit code 3'],
   'app.published': [{ app: 'a', version: 1 }, 'app a is published'],
   'app.modified': [{ app: 'a', version: 3 }, 'app a is changed, and has version 3 now'],

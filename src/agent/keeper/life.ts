@@ -141,7 +141,13 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
     disarmIdentify();
     change({ exitCode: code, signal, endedAt: clock.now() });
     if (ending !== undefined) ending.look();
-    else if ((await spawner.members(record.tree)) > 0) beginEnding('exit', Math.min(order.killGraceMs, LEFTOVER_GRACE_MS), null);
+    else {
+      const leftRunning = await spawner.members(record.tree);
+      if (leftRunning > 0) {
+        change({ leftRunning });
+        beginEnding('exit', Math.min(order.killGraceMs, LEFTOVER_GRACE_MS), null);
+      }
+    }
     await ending?.done;
     await drain(pumps, process);
     const endedByItself = ending === undefined || (await ending.asked).late;

@@ -33,6 +33,8 @@ export interface KeptRun {
   signal: string | null;
   /** One plain sentence, for `startFailed` and `keeperDied`. */
   reason: string | null;
+  /** Processes that were alive when the first one had ended by itself, and were ended then. Absent: none. */
+  leftRunning?: number;
   /** Exact bytes written so far. */
   stdoutBytes: number;
   stderrBytes: number;

@@ -138,6 +138,7 @@ function newsOf(host: string, session: number, report: Report) {
     finishedAt: report.at,
     reason: report.reason ?? null,
     output: report.output ?? null,
+    ...(report.leftRunning === undefined ? {} : { leftRunning: report.leftRunning }),
     ...(report.parked ? { parked: true } : {}),
   } as const;
 }

@@ -10,6 +10,8 @@ import { appeared, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
+import { attemptKey } from '../../store/logs/attempt.ts';
+import { keptBytes } from '../../store/logs/read.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { releaseRoute } from './release.ts';
 import { quarantineOf } from './answers/quarantine.ts';
@@ -27,7 +29,17 @@ const ListQuery = z
   })
   .superRefine(inOrder);
 
-const shardShape = (shard: Shard) => ({
+type Kept = Awaited<ReturnType<typeof keptBytes>>;
+
+/** What the log does not have, whoever left it out: the host, the log itself, retention. Read from the log, so that both give one figure. */
+const outputShape = (execution: string, { item, attempt, output }: Shard, kept: Kept) => {
+  if (!output) return null;
+  const { stdoutBytes, stderrBytes } = output;
+  const { stdout, stderr } = kept.get(attemptKey({ execution, item, attempt })) ?? { stdout: 0, stderr: 0 };
+  return { stdoutBytes, stderrBytes, leftOutBytes: Math.max(0, stdoutBytes - stdout) + Math.max(0, stderrBytes - stderr) };
+};
+
+const shardShape = (execution: string, kept: Kept) => (shard: Shard) => ({
   item: shard.item,
   parameter: shard.parameter,
   host: shard.host,
@@ -41,11 +53,11 @@ const shardShape = (shard: Shard) => ({
   finishedAt: iso(shard.finishedAt),
   notBefore: iso(shard.notBefore),
   reason: shard.reason,
-  output: shard.output,
+  output: outputShape(execution, shard, kept),
   past: shard.past.map(past => ({ ...past, startedAt: iso(past.startedAt), finishedAt: iso(past.finishedAt) })),
 });
 
-export const executionShape = ({ context, value, rev, quarantine }: View<'execution'>): Told<typeof Execution> => ({
+const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, kept: Kept): Told<typeof Execution> => ({
   id: context.id,
   job: context.job,
   trigger: context.trigger,
@@ -60,12 +72,21 @@ export const executionShape = ({ context, value, rev, quarantine }: View<'execut
   quarantine: quarantineOf({ quarantine }),
   pool: context.config.pool,
   app: context.config.app,
-  shards: context.shards.map(shardShape),
+  shards: context.shards.map(shardShape(context.id, kept)),
   rev,
 });
 
 export function executionRoutes(center: Desk): Route[] {
-  const { views, runtime } = center;
+  const { views, runtime, store } = center;
+  const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));
+  /** Only of what has ended, and wrote anything: of the others no figure is shown. */
+  const keptOf = (views: View<'execution'>[]) => {
+    const wrote = ({ output }: Shard) => output !== null && output.stdoutBytes + output.stderrBytes > 0;
+    return keptBytes(
+      store,
+      views.filter(({ context }) => context.shards.some(wrote)).map(({ context }) => context.id),
+    );
+  };
   return [
     route({
       method: 'GET',
@@ -77,7 +98,8 @@ export function executionRoutes(center: Desk): Route[] {
       async handle({ query: { job, host, ...query } }): Promise<Page<unknown>> {
         const found = host === undefined ? undefined : await findHost(views, host);
         const page = await views.list('execution', given({ ...query, parent: job, host: found?.context.id }));
-        return pageOf(page, executionShape);
+        const kept = await keptOf(page.items);
+        return pageOf(page, view => executionShape(view, kept));
       },
     }),
     route({
@@ -86,7 +108,7 @@ export function executionRoutes(center: Desk): Route[] {
       access: 'user',
       says: 'One execution.',
       answers: Execution,
-      handle: async ({ params }) => executionShape(await oneOrNearest(views, 'execution', params.id)),
+      handle: async ({ params }) => shown(await oneOrNearest(views, 'execution', params.id)),
     }),
     route({
       method: 'POST',
@@ -98,7 +120,7 @@ export function executionRoutes(center: Desk): Route[] {
       async handle({ params, user }) {
         const { address } = await oneOrNearest(views, 'execution', params.id);
         await runtime.ask(address, { type: 'execution.cancel', reason: `cancelled by ${user?.name ?? 'nobody'}` });
-        return executionShape(await oneOrNearest(views, 'execution', params.id));
+        return shown(await oneOrNearest(views, 'execution', params.id));
       },
     }),
     route({
@@ -123,7 +145,7 @@ export function executionRoutes(center: Desk): Route[] {
       what: 'an execution',
       answers: Execution,
       find: id => oneOrNearest(views, 'execution', id),
-      shape: executionShape,
+      shape: shown,
     }),
   ];
 }

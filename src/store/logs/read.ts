@@ -1,6 +1,6 @@
 /** Reading kept output: pieces in order, with a sign where something is left out. */
-import type { OutputChunk, OutputStore } from '../store.ts';
-import type { AttemptName } from './attempt.ts';
+import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
+import { attemptKey, type AttemptName } from './attempt.ts';
 import { BEFORE_ALL, readTally, type Tally, tallyOf } from './tally.ts';
 
 /** Records per question to the store. */
@@ -83,13 +83,40 @@ export async function* recordsOf(
   }
 }
 
-/** Bytes of both streams that are accounted for: kept, or counted as left out. */
-export async function accountedBytes(store: Pick<OutputStore, 'output'>, name: AttemptName): Promise<number> {
+export type StreamBytes = Record<'stdout' | 'stderr', number>;
+
+/** Bytes that are accounted for: kept, or counted as left out. */
+export async function accountedBytes(store: Pick<OutputStore, 'output'>, name: AttemptName): Promise<StreamBytes> {
   const tally = await readTally(store, name);
-  let bytes = tally ? tally.stdout + tally.stderr : 0;
-  for await (const { seq, bytes: written, leftOut } of recordsOf(store, name)) {
+  const bytes = { stdout: tally?.stdout ?? 0, stderr: tally?.stderr ?? 0 };
+  for await (const { seq, stream, bytes: written, leftOut } of recordsOf(store, name)) {
     const isCounted = tally && seq > tally.headEnd && seq <= tally.through;
-    if (seq > 0 && !isCounted) bytes += written + leftOut;
+    if (seq > 0 && !isCounted) bytes[stream] += written + leftOut;
   }
   return bytes;
+}
+
+/** Bytes in the log, by attempt (`attemptKey`); an attempt without any is not in it. */
+export async function keptBytes(
+  store: Pick<OutputStore, 'output' | 'outputSums'>,
+  executions: string[],
+): Promise<Map<string, StreamBytes>> {
+  const kept = new Map<string, StreamBytes>();
+  if (executions.length === 0) return kept;
+  const add = ({ bytes, stream, ...name }: OutputSum, sign: 1 | -1) => {
+    const sums = kept.get(attemptKey(name)) ?? { stdout: 0, stderr: 0 };
+    sums[stream] += sign * bytes;
+    kept.set(attemptKey(name), sums);
+  };
+  for (const sum of await store.outputSums({ executions })) {
+    add(sum, 1);
+    // A tally is there: pieces that it covers are out of the log, even where their removal was interrupted.
+    if (sum.first >= 0 || sum.stream !== 'stdout') continue;
+    const tally = await readTally(store, sum);
+    if (!tally) continue;
+    const { execution, item, attempt } = sum;
+    const range = { item, attempt, from: tally.headEnd + 1, to: tally.through };
+    for (const covered of await store.outputSums({ executions: [execution], range })) add(covered, -1);
+  }
+  return kept;
 }

@@ -1,11 +1,11 @@
 /** Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a run, so reading is prepared too. */
 import type { StatementSync } from 'node:sqlite';
 import { outputId } from '../record-ids.ts';
-import type { OutputChunk, OutputStore } from '../store.ts';
+import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 
-export function outputWrites({ writer, transact }: Writing): Sync<Omit<OutputStore, 'output'>> {
+export function outputWrites({ writer, transact }: Writing): Sync<Omit<OutputStore, 'output' | 'outputSums'>> {
   const insertion = writer.prepare(
     `insert into output (_id, execution, item, attempt, seq, at, stream, text, bytes, left_out)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
@@ -29,7 +29,7 @@ export function outputWrites({ writer, transact }: Writing): Sync<Omit<OutputSto
   };
 }
 
-export function outputReads({ reader, read }: Reading): Pick<OutputStore, 'output'> {
+export function outputReads({ reader, read }: Reading): Pick<OutputStore, 'output' | 'outputSums'> {
   /** By their text: one per combination of filters. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {
@@ -52,6 +52,14 @@ export function outputReads({ reader, read }: Reading): Pick<OutputStore, 'outpu
       const sql = `select execution, item, attempt, seq, at, stream, text, bytes, left_out as leftOut from output
         where ${conditions.join(' and ')} order by item, attempt, seq limit ?`;
       return read(() => rows<OutputChunk>(prepared(sql), ...values, limit)).map(row => ({ ...row, text: JSON.parse(row.text) as string }));
+    },
+
+    async outputSums({ executions, range }) {
+      const within = range ? ' and item = ? and attempt = ? and seq between ? and ?' : '';
+      const values = range ? [range.item, range.attempt, range.from, range.to] : [];
+      const sql = `select execution, item, attempt, stream, sum(bytes) as bytes, min(seq) as first from output
+        where execution in (select value from json_each(?))${within} group by execution, item, attempt, stream`;
+      return read(() => rows<OutputSum>(prepared(sql), JSON.stringify(executions), ...values)).map(row => ({ ...row }));
     },
   };
 }

@@ -46,6 +46,35 @@ export function outputContract(underTest: StoreUnderTest): void {
       expect(await places({ execution: 'nobody' })).toEqual([]);
     });
 
+    test('is summed per stream of each attempt, of several executions, or in a range of one attempt', async () => {
+      await underTest.store.keepOutput([
+        aChunk({ seq: 1, bytes: 5 }),
+        aChunk({ seq: 2, bytes: 7 }),
+        aChunk({ seq: 3, bytes: 1, stream: 'stderr' }),
+        aChunk({ seq: -4, bytes: 0, leftOut: 9 }),
+        aChunk({ attempt: 2, seq: 1, bytes: 11 }),
+        aChunk({ item: 1, seq: 6, bytes: 13 }),
+        aChunk({ execution: 'e2', seq: 1, bytes: 17 }),
+        aChunk({ execution: 'e3', seq: 1, bytes: 19 }),
+      ]);
+      const sums = async (query: Parameters<OutputStore['outputSums']>[0]) =>
+        (await underTest.store.outputSums(query))
+          .map(sum => `${sum.execution} ${sum.item}.${sum.attempt} ${sum.stream} ${sum.bytes} from ${sum.first}`)
+          .sort();
+      expect(await sums({ executions: ['e1', 'e2', 'nobody'] })).toEqual([
+        'e1 0.1 stderr 1 from 3',
+        'e1 0.1 stdout 12 from -4',
+        'e1 0.2 stdout 11 from 1',
+        'e1 1.1 stdout 13 from 6',
+        'e2 0.1 stdout 17 from 1',
+      ]);
+      expect(await sums({ executions: ['e1'], range: { item: 0, attempt: 1, from: 2, to: 9 } })).toEqual([
+        'e1 0.1 stderr 1 from 3',
+        'e1 0.1 stdout 7 from 2',
+      ]);
+      expect(await sums({ executions: [] })).toEqual([]);
+    });
+
     test('is dropped by range of one attempt only', async () => {
       const seqs = [1, 2, 3, 4, 5];
       await underTest.store.keepOutput([

@@ -25,7 +25,15 @@ const Shard = z
     status: z.enum(['waiting', 'starting', 'running', 'ending', 'done']),
     ...attempt,
     notBefore: moment().nullable().describe('not before this instant does the next attempt ask for room'),
-    output: z.object({ stdoutBytes: count(), stderrBytes: count(), leftOutBytes: count() }).nullable(),
+    output: z
+      .object({
+        stdoutBytes: count(),
+        stderrBytes: count(),
+        leftOutBytes: count().describe(
+          'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here yet',
+        ),
+      })
+      .nullable(),
     past: z.array(z.object(attempt)).describe('earlier attempts, oldest first'),
   })
   .meta({ id: 'Shard' });

@@ -78,11 +78,28 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
     if (!shard.output) return true;
     const since = endedSince.get(item) ?? clock.monotonic();
     endedSince.set(item, since);
-    const { stdoutBytes, stderrBytes, leftOutBytes } = shard.output;
-    const missing = stdoutBytes + stderrBytes - (await accountedBytes(store, { execution, item, attempt: shard.attempt }));
-    // What fell out on the host at the very end of a stream has no piece behind it that could say so.
-    if (missing <= 0 || (missing <= leftOutBytes && clock.monotonic() - since >= LOOK_MS)) return true;
-    return clock.monotonic() - since >= INCOMPLETE_MS;
+    return (await missingOf(item, shard)).length === 0 || clock.monotonic() - since >= INCOMPLETE_MS;
+  };
+
+  /** Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up by the host, or removed by retention. */
+  const missingOf = async (item: number, shard: Shard | undefined) => {
+    if (shard?.status !== 'done' || !shard.output) return [];
+    const accounted = await accountedBytes(store, { execution, item, attempt: shard.attempt });
+    const { stdoutBytes, stderrBytes } = shard.output;
+    return [
+      { stream: 'stdout' as const, bytes: stdoutBytes - accounted.stdout },
+      { stream: 'stderr' as const, bytes: stderrBytes - accounted.stderr },
+    ].filter(({ stream, bytes }) => bytes > 0 && (parts.stream === 'both' || parts.stream === stream));
+  };
+
+  /** The figure of the execution counts them as left out, so the log says it at its end. */
+  const readEnd = async function* (item: number, shard: Shard | undefined): AsyncGenerator<Line[]> {
+    const place = places.get(item);
+    const attempt = shard?.attempt ?? 1;
+    const seq = seqOf(attempt, place?.attempt === attempt ? Math.max(0, place.seq) : 0);
+    const at = shard?.finishedAt ?? 0;
+    const lines = (await missingOf(item, shard)).map(({ stream, bytes }) => ({ item, attempt, seq, at, stream, text: '', leftOut: bytes }));
+    if (lines.length > 0) yield lines;
   };
 
   try {
@@ -91,14 +108,20 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
         fresh.delete(item);
         yield* read(item);
       }
-      if (!isFollowing) return;
+      if (!isFollowing) {
+        const view = await views.get(`execution/${execution}`);
+        for (const item of open) yield* readEnd(item, view?.context.shards[item]);
+        return;
+      }
       const woken = new Promise<void>(resolve => (wake = resolve));
       const view = await views.get(`execution/${execution}`);
       for (const item of [...open]) {
-        if (!(await isFinished(item, view?.context.shards[item]))) continue;
+        const shard = view?.context.shards[item];
+        if (!(await isFinished(item, shard))) continue;
         open.delete(item);
         // Complete in the store: once more to the end of it.
         yield* read(item);
+        yield* readEnd(item, shard);
       }
       if (open.size === 0) return;
       if (fresh.size > 0) continue;

@@ -1,0 +1,101 @@
+/** What a run wrote, what of it the log has, and what a run left behind: on real processes, one figure wherever it is shown. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+
+setDefaultTimeout(60_000);
+
+let house: House;
+beforeAll(async () => {
+  house = await aRealHouse();
+  await house.startCenter();
+  house.startAgent('a1');
+  await house.ready('a1');
+});
+afterAll(() => house.close());
+
+type Output = { stdoutBytes: number; stderrBytes: number; leftOutBytes: number };
+type Ended = Execution & { shards: { output: Output | null; outcome: string }[] };
+
+async function run(name: string, job: Record<string, unknown>): Promise<Ended> {
+  await house.call('POST', '/v1/jobs', { name, ...job });
+  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  await until(`${execution} is done`, async () => (await house.execution(execution).catch(() => undefined))?.status === 'done');
+  return (await house.execution(execution)) as Ended;
+}
+
+const logOf = async (id: string, query = ''): Promise<{ stream: string; text: string; leftOut?: number }[]> => {
+  const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs?shard=0${query}`);
+  return (await answer.text())
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line));
+};
+
+/** What a log shows and what it says is left out, per stream. */
+function sumsOf(lines: Awaited<ReturnType<typeof logOf>>) {
+  const sums = { stdout: { shown: 0, leftOut: 0 }, stderr: { shown: 0, leftOut: 0 } };
+  for (const { stream, text, leftOut = 0 } of lines) {
+    const sum = sums[stream as 'stdout' | 'stderr'];
+    sum.shown += Buffer.byteLength(text);
+    sum.leftOut += leftOut;
+  }
+  return sums;
+}
+
+describe('the bytes that are left out of a log', () => {
+  test('are one figure, exact on both streams: execution, list, log, followed log, also after restarts', async () => {
+    const [stdoutBytes, stderrBytes] = [3_038_895, 1_388_894];
+    const { id } = await run('much', { shell: true, command: 'seq 1 450000 & seq 1 215000 | head -c 1388894 >&2; wait' });
+    // Who follows while it is written may see what the limits of the log drop later, and misses as much less.
+    const live = sumsOf(await logOf(id, '&follow=true'));
+    expect(live.stdout.shown + live.stdout.leftOut).toBe(stdoutBytes);
+    expect(live.stderr.shown + live.stderr.leftOut).toBe(stderrBytes);
+    const check = async () => {
+      const followed = sumsOf(await logOf(id, '&follow=true'));
+      const read = sumsOf(await logOf(id));
+      expect(read).toEqual(followed);
+      expect(read.stdout.shown + read.stdout.leftOut).toBe(stdoutBytes);
+      expect(read.stderr.shown + read.stderr.leftOut).toBe(stderrBytes);
+      const leftOutBytes = read.stdout.leftOut + read.stderr.leftOut;
+      expect(leftOutBytes).toBeGreaterThan(3_000_000);
+      const output = { stdoutBytes, stderrBytes, leftOutBytes };
+      const one = (await house.execution(id)) as Ended;
+      const { items } = await house.call<{ items: Ended[] }>('GET', '/v1/executions?job=much');
+      expect([one.shards[0]?.output, items[0]?.shards[0]?.output]).toEqual([output, output]);
+      return output;
+    };
+    const before = await check();
+    await house.killAgent('a1');
+    house.startAgent('a1');
+    await house.stopCenter();
+    await house.startCenter();
+    await house.ready('a1');
+    expect(await check()).toEqual(before);
+  });
+});
+
+describe('a run that leaves processes running', () => {
+  test('succeeds, and says in its reason, as a fact and in why that they were ended', async () => {
+    const { id, outcome, shards } = await run('leaves', { shell: true, command: 'sleep 300 & echo started' });
+    expect({ outcome, reason: shards[0]?.reason }).toEqual({ outcome: 'succeeded', reason: 'left 1 process running; ended' });
+    const { items } = await house.call<{ items: { type: string; data: Record<string, unknown> }[] }>(
+      'GET',
+      `/v1/history/execution/${encodeURIComponent(id)}`,
+    );
+    expect(items.find(({ type }) => type === 'shard.leftRunning')?.data).toMatchObject({ item: 0, attempt: 1, processes: 1 });
+    for (const what of [`executions/${encodeURIComponent(id)}`, 'jobs/leaves']) {
+      const why = await house.call<{ sentence: string; facts: unknown[] }>('GET', `/v1/${what}/why`);
+      expect(JSON.stringify(why)).toContain('left 1 process running; ended');
+    }
+  });
+
+  test('that fails keeps its exit code, and says it too', async () => {
+    const { outcome, shards } = await run('fails', { shell: true, command: 'sleep 300 & sleep 301 & exit 3' });
+    expect({ outcome, ...shards[0] }).toMatchObject({ outcome: 'failed', exitCode: 3, reason: 'left 2 processes running; ended' });
+  });
+
+  test('that has none left has no reason', async () => {
+    const { outcome, shards } = await run('clean', { shell: true, command: 'sleep 0.01 & wait' });
+    expect({ outcome, reason: shards[0]?.reason }).toEqual({ outcome: 'succeeded', reason: null });
+  });
+});
