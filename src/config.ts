@@ -1,5 +1,5 @@
 /**
- * Environment and flags -> frozen Config. A flag wins over the variable of the same name (`--heartbeat-ms` over `TROUPE_HEARTBEAT_MS`), an
+ * Environment and flags -> frozen Config. A flag wins over the variable of the same name (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an
  * empty value counts as absent, and every problem is reported at once: variable, what came, what is expected.
  */
 import { availableParallelism } from 'node:os';
@@ -18,6 +18,7 @@ import {
   readZone,
   withoutSecrets,
 } from './config-values.ts';
+import { readDuration } from './durations.ts';
 import { nearest } from './nearest.ts';
 
 export interface Listener {
@@ -241,7 +242,10 @@ function frozen<T>(value: T): T {
   return value;
 }
 
-const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.length).toLowerCase().replaceAll('_', '-')}`;
+const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.length).replace(/_MS$/, '').toLowerCase().replaceAll('_', '-')}`;
+
+/** Flags of durations have no unit in their name: it stands in the value. */
+const isDuration = (variable: string): boolean => variable.endsWith('_MS');
 
 /** `--name value` and `--name=value`, by the name of their variable. */
 function readFlags(argv: readonly string[], known: string[]): { flags: Record<string, string>; problems: ConfigProblem[] } {
@@ -254,7 +258,8 @@ function readFlags(argv: readonly string[], known: string[]): { flags: Record<st
     const flag = cut < 0 ? word : word.slice(0, cut);
     const name = byFlag.get(flag);
     if (name === undefined) {
-      const meant = nearest(flag, byFlag.keys());
+      const plain = flag.replace(/-ms$/, '');
+      const meant = plain !== flag && byFlag.has(plain) ? `${plain} 90s` : nearest(flag, byFlag.keys());
       problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
       // What follows an unknown flag is most likely its value.
       if (word.startsWith('--') && cut < 0 && !argv[place + 1]?.startsWith('--')) place += 1;
@@ -265,7 +270,12 @@ function readFlags(argv: readonly string[], known: string[]): { flags: Record<st
     if (value === undefined || (cut < 0 && value.startsWith('--'))) {
       problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
       if (value !== undefined) place -= 1;
-    } else flags[name] = value;
+    } else if (!isDuration(name) || value === '') flags[name] = value;
+    else {
+      const ms = readDuration(value);
+      if (ms === undefined) problems.push({ variable: flag, value, expected: 'must be a duration such as 90s, 5m or 1h30m' });
+      else flags[name] = String(ms);
+    }
   }
   return { flags, problems };
 }

@@ -139,7 +139,7 @@ describe('the configuration', () => {
 
   test('lets a flag win over its variable', () => {
     const env = { TROUPE_LISTEN: '127.0.0.1:1', TROUPE_HEARTBEAT_MS: '1000', TROUPE_LOG: 'warn' };
-    expect(read(env, '--listen', '127.0.0.1:2', '--heartbeat-ms=2000')).toMatchObject({
+    expect(read(env, '--listen', '127.0.0.1:2', '--heartbeat=2s')).toMatchObject({
       listen: [{ host: '127.0.0.1', port: 2 }],
       heartbeatMs: 2_000,
       log: { level: 'warn', format: 'pretty' },
@@ -203,7 +203,7 @@ describe('the configuration', () => {
 
   test('calls a flag by its own name', () => {
     expect(problems({}, '--workers=many')[0]).toStartWith('--workers=many: ');
-    expect(problems({}, '--hearbeat-ms=1')[0]).toEndWith('did you mean --heartbeat-ms?');
+    expect(problems({}, '--hearbeat=1s')[0]).toEndWith('did you mean --heartbeat?');
     expect(problems({}, '--data', '--log', 'info')).toEqual(['--data=: needs a value']);
   });
 

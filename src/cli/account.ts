@@ -1,7 +1,8 @@
-/** Which center, and with which token: flag, environment, then what `troupe login` keeps in the user's configuration folder. */
+/** Which center, and with which token: flag, environment, then the current center and its login in the user's configuration folder. */
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { nearest } from '../nearest.ts';
 import { EXIT, Failure, wrongUsage } from './failure.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:8899';
@@ -13,30 +14,95 @@ export interface Account {
   token: string | undefined;
 }
 
-interface Kept {
-  /** The center that was logged in to last. */
+/** A center, and why it is that one. */
+export interface CenterChoice {
+  url: string;
+  /** The user's name for it, where it has one. */
+  name: string | undefined;
+  from: 'flag' | 'environment' | 'current' | 'default';
+}
+
+interface Login {
+  token: string;
+  expiresAt: string;
+}
+
+export interface Kept {
+  /** Address of the current center. */
   current: string | undefined;
-  logins: Record<string, { token: string; expiresAt: string }>;
+  /** Addresses by name. */
+  centers: Record<string, string>;
+  /** By address. */
+  logins: Record<string, Login>;
 }
 
-/** Throws Failure `usage` for an address that is none. A kept token is only ever shown to the center that gave it. */
-export async function accountFor({ env, url }: { env: Env; url: string | undefined }): Promise<Account> {
-  const kept = await read(env);
-  const named = url || env.TROUPE_URL;
-  const at = named ? readUrl(named, url ? '--center' : 'TROUPE_URL') : (kept.current ?? DEFAULT_URL);
-  return { url: at, token: env.TROUPE_API_TOKEN || kept.logins[at]?.token };
+/** `named`: what `--center` says, a name or an address. Throws Failure `usage` for an address that is none, and for a name that nobody gave. */
+export async function centerFor({ env, named }: { env: Env; named: string | undefined }): Promise<CenterChoice> {
+  const kept = await readKept(env);
+  const given = named || env.TROUPE_URL;
+  const url = given ? addressOf(given, named ? '--center' : 'TROUPE_URL', kept) : (kept.current ?? DEFAULT_URL);
+  const from = named ? 'flag' : env.TROUPE_URL ? 'environment' : kept.current ? 'current' : 'default';
+  return { url, name: nameOf(kept, url), from };
 }
 
-export async function keepLogin(env: Env, url: string, login: { token: string; expiresAt: string }): Promise<string> {
-  const kept = await read(env);
-  return write(env, { current: url, logins: { ...kept.logins, [url]: login } });
+/** As `centerFor`, with the token. A kept token is only ever shown to the center that gave it. */
+export async function accountFor({ env, named }: { env: Env; named: string | undefined }): Promise<Account> {
+  const { url } = await centerFor({ env, named });
+  const kept = await readKept(env);
+  return { url, token: env.TROUPE_API_TOKEN || kept.logins[url]?.token };
 }
 
-/** Forgetting what was never kept is fine. */
+/** The center becomes the current one. Returns the path of the file. */
+export async function keepLogin(env: Env, url: string, login: Login): Promise<string> {
+  const kept = await readKept(env);
+  return write(env, { ...kept, current: url, logins: { ...kept.logins, [url]: login } });
+}
+
+/** Idempotent. The center stays the current one only where it has a name. */
 export async function forgetLogin(env: Env, url: string): Promise<void> {
-  const { current, logins } = await read(env);
-  const { [url]: _, ...others } = logins;
-  await write(env, { current: current === url ? undefined : current, logins: others });
+  const kept = await readKept(env);
+  const { [url]: _, ...logins } = kept.logins;
+  const current = kept.current === url && nameOf(kept, url) === undefined ? undefined : kept.current;
+  await write(env, { ...kept, current, logins });
+}
+
+const CENTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** Gives an address a name, in place of what the name stood for. The first one becomes the current center. */
+export async function addCenter(env: Env, name: string, address: string): Promise<CenterChoice> {
+  if (!CENTER_NAME.test(name)) throw wrongUsage(`NAME is "${name}", but must be letters, digits, ".", "_" and "-", at most 100`);
+  const kept = await readKept(env);
+  const url = readUrl(address, 'URL');
+  await write(env, { ...kept, current: kept.current ?? url, centers: { ...kept.centers, [name]: url } });
+  return { url, name, from: 'current' };
+}
+
+/** Makes a center the current one, by name or address. */
+export async function switchCenter(env: Env, named: string): Promise<CenterChoice> {
+  const kept = await readKept(env);
+  const url = addressOf(named, 'CENTER', kept);
+  await write(env, { ...kept, current: url });
+  return { url, name: nameOf(kept, url), from: 'current' };
+}
+
+/** Removes a name; the login of its center goes with it. */
+export async function removeCenter(env: Env, name: string): Promise<void> {
+  const kept = await readKept(env);
+  const url = addressOf(name, 'CENTER', { ...kept, current: undefined });
+  const { [url]: _, ...logins } = kept.logins;
+  const centers = Object.fromEntries(Object.entries(kept.centers).filter(([, address]) => address !== url));
+  await write(env, { current: kept.current === url ? undefined : kept.current, centers, logins });
+}
+
+const nameOf = ({ centers }: Kept, url: string): string | undefined => Object.entries(centers).find(([, address]) => address === url)?.[0];
+
+function addressOf(text: string, from: string, { centers }: Kept): string {
+  if (Object.hasOwn(centers, text)) return centers[text] as string;
+  if (text.includes('/')) return readUrl(text, from);
+  const meant = nearest(text, Object.keys(centers));
+  throw wrongUsage(
+    `${from} is "${text}", but must be an address such as ${DEFAULT_URL}, or a name from "troupe centers"${meant ? `; did you mean ${meant}?` : ''}`,
+  );
 }
 
 function readUrl(text: string, from: string): string {
@@ -49,20 +115,21 @@ function readUrl(text: string, from: string): string {
 
 const fileOf = (env: Env): string => join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'troupe', 'logins.json');
 
-async function read(env: Env): Promise<Kept> {
+export async function readKept(env: Env): Promise<Kept> {
   const path = fileOf(env);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code)))
-      return { current: undefined, logins: {} };
+      return { current: undefined, centers: {}, logins: {} };
     throw new Failure(EXIT.failed, `${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
   try {
-    const { current, logins } = JSON.parse(text) as Partial<Kept>;
+    const { current, centers, logins } = JSON.parse(text) as Partial<Kept>;
     return {
       current: typeof current === 'string' ? current : undefined,
+      centers: typeof centers === 'object' && centers !== null ? centers : {},
       logins: typeof logins === 'object' && logins !== null ? logins : {},
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Facts as people read them: who, and what became of it. One entry per type of fact; a type of a newer center is told by its plain values. */
 import type { FeedFact } from './surface.ts';
-import { instant } from './words.ts';
+import { precisionOf, type Times } from './words.ts';
 
 type Values = Record<string, unknown>;
 /** `who` is the subject, `what` goes on behind it. Neither is tame yet. */
@@ -34,7 +34,7 @@ const MADE: Record<string, (dueAt: string) => string> = {
 const text = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
 const ended = ({ outcome }: Values): string => ENDED[text(outcome)] ?? `ended: ${text(outcome)}`;
 const because = ({ reason }: Values): string => (text(reason) === '' ? '' : `: ${text(reason)}`);
-const moment = (value: unknown): string => instant(text(value), text(value).endsWith('.000Z') ? 's' : 'ms');
+type Moment = (value: unknown) => string;
 const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 const listOf = (value: unknown): Values[] => (Array.isArray(value) ? value : []);
 
@@ -48,13 +48,13 @@ function howItEnded({ reason, signal, exitCode }: Values): string {
   return how === '' ? '' : `: ${how}`;
 }
 
-function skipped({ from, to, count, verdict, reason }: Values): string {
+function skipped({ from, to, count, verdict, reason }: Values, moment: Moment): string {
   const fate = VERDICTS[text(verdict)] ?? text(verdict);
   if (count === 1) return `has its due time ${moment(from)} ${fate}${because({ reason })}`;
   return `has ${text(count)} due times from ${moment(from)} to ${moment(to)} ${fate}${because({ reason })}`;
 }
 
-const SENTENCES: Record<string, (values: Values) => string> = {
+const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
   'job.registered': () => 'is registered',
   'job.updated': ({ version }) => `is changed, and has version ${text(version)} now`,
   'job.enabled': () => 'is enabled',
@@ -67,7 +67,7 @@ const SENTENCES: Record<string, (values: Values) => string> = {
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 
-  'execution.created': ({ trigger, dueAt, shards, hold }) => {
+  'execution.created': ({ trigger, dueAt, shards, hold }, moment) => {
     const made = MADE[text(trigger)]?.(moment(dueAt)) ?? `is made (${text(trigger)})`;
     const cut = typeof shards === 'number' && shards > 1 ? `, ${shards} shards` : '';
     return `${made}${cut}${text(hold) === '' ? '' : `; it ${text(hold)}`}`;
@@ -116,9 +116,15 @@ const SENTENCES: Record<string, (values: Values) => string> = {
   'actor.released': () => 'is released from quarantine',
 };
 
-export function told({ address = '', type, data = {} }: Pick<FeedFact, 'address' | 'type' | 'data'>): Told {
+export function told(
+  { address = '', type, data = {} }: Pick<FeedFact, 'address' | 'type' | 'data'>,
+  { instant }: Pick<Times, 'instant'>,
+): Told {
   const says = Object.hasOwn(SENTENCES, type) ? SENTENCES[type] : undefined;
-  return { who: subjectOf(address, data), what: says ? says(data) : plainly(type, address, data) };
+  return {
+    who: subjectOf(address, data),
+    what: says ? says(data, value => instant(text(value), precisionOf(text(value)))) : plainly(type, address, data),
+  };
 }
 
 /** Ids of executions say what they are, and hosts have names. */

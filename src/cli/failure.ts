@@ -10,6 +10,9 @@ export const EXIT = {
   refused: 3,
   /** Nobody answers. */
   unreachable: 4,
+  /** Ended by SIGINT or SIGTERM before it was done: 128 and the number of the signal, as shells count. */
+  interrupted: 130,
+  terminated: 143,
 } as const;
 export type Exit = (typeof EXIT)[keyof typeof EXIT];
 
@@ -30,3 +33,13 @@ export class Failure extends Error {
 
 /** Something is wrong with the words behind `troupe`. */
 export const wrongUsage = (message: string): Failure => new Failure(EXIT.usage, message);
+
+/** The verb was interrupted, and something goes on that the message names. */
+export class Interrupted extends Failure {
+  constructor(message: string, cause?: unknown) {
+    super(EXIT.interrupted, message, { code: 'interrupted', cause });
+  }
+}
+
+/** Of a verb that this signal ended. */
+export const exitOf = (signal: string): Exit => (signal === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted);

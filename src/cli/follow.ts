@@ -1,7 +1,7 @@
 /** Following an execution to its end: its output as it comes, why it waits, and over breaks of the connection. */
 import { pause } from '../clock.ts';
 import type { Client } from './client.ts';
-import { EXIT, Failure } from './failure.ts';
+import { EXIT, Failure, Interrupted } from './failure.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
 import type { Execution, LogLine } from './surface.ts';
@@ -93,7 +93,7 @@ export async function followExecution(parts: With, id: string): Promise<Executio
       const sign = copied?.then(() => pause(shell.clock, SOON_MS, signal));
       await Promise.race([pause(shell.clock, LOOK_MS, signal), ...(sign ? [sign] : [])]);
       if (shell.signal.aborted) {
-        throw new Failure(EXIT.failed, `no longer following; ${id} goes on, "troupe executions cancel" would end it`, { code: 'stopped' });
+        throw new Interrupted(`no longer following; ${id} goes on, and "troupe executions cancel ${id}" would end it`);
       }
     }
   } finally {

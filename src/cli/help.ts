@@ -1,4 +1,5 @@
 /** What `--help` shows, made from the declarations. */
+import type { CenterChoice } from './account.ts';
 import type { Options } from './options.ts';
 import { recordOf } from './table.ts';
 import { wrapped } from './width.ts';
@@ -6,13 +7,20 @@ import { COMMON, type Entry, type Family, isProgram, type Verb } from './verb.ts
 
 const indent = (lines: string[]): string[] => lines.map(line => `  ${line}`);
 
+const FROM: Record<CenterChoice['from'], string> = {
+  flag: 'by --center',
+  environment: 'by TROUPE_URL',
+  current: 'the current one',
+  default: 'the default',
+};
 const CLOSING = [
-  'troupe <verb> --help tells the rest. Every verb takes --json.',
-  'It talks to TROUPE_URL (http://127.0.0.1:8899) with TROUPE_API_TOKEN or with what "troupe login" keeps.',
-  'Exit codes: 0 done, 1 failed or not there, 2 wrong usage, 3 refused, 4 unreachable.',
+  'troupe <verb> --help tells the rest. Every verb takes --json, --utc and --center, behind it or before it.',
+  'Times are in the zone of this machine, with their offset. Durations are such as 90s, 5m or 1h30m.',
+  'Exit codes: 0 done, 1 failed or not there, 2 wrong usage, 3 refused, 4 unreachable, 130 interrupted.',
 ];
 
-export function helpOfAll(verbs: Record<string, Entry>, columns: number): string[] {
+/** `center`: the one that verbs without `--center` go to. */
+export function helpOfAll(verbs: Record<string, Entry>, columns: number, { name, url, from }: CenterChoice): string[] {
   const shown = Object.entries(verbs).filter(([, entry]) => !(isProgram(entry) && entry.hidden));
   return [
     'troupe <verb>: runs jobs on a fleet of hosts',
@@ -24,6 +32,7 @@ export function helpOfAll(verbs: Record<string, Entry>, columns: number): string
       ),
     ),
     '',
+    ...wrapped(`Center: ${name === undefined ? url : `${name}, ${url}`} (${FROM[from]}); "troupe centers" lists and changes it.`, columns),
     ...CLOSING.flatMap(line => wrapped(line, columns)),
   ];
 }

@@ -1,7 +1,9 @@
 /** The flags of a verb, declared once: how each is spelt, what it means, how its value is read. Help and parsing both come from here. */
 import { parseArgs } from 'node:util';
+import { duration as durationText, readDuration } from '../durations.ts';
 import { nearest } from '../nearest.ts';
 import { wrongUsage } from './failure.ts';
+import { MOMENTS, type Reading, readMoment } from './moments.ts';
 
 export interface Option<T> {
   /** What stands for the value in the help; null: a flag without one. */
@@ -13,8 +15,10 @@ export interface Option<T> {
   many: boolean;
   /** `--no-name` says the opposite. */
   negatable: boolean;
+  /** The values that there are, for the completion. */
+  values?: readonly string[];
   /** From the texts given (a flag: `true` or `false`). Throws WrongValue. */
-  read(texts: string[]): T;
+  read(texts: string[], reading: Reading): T;
 }
 export type Options = Record<string, Option<unknown>>;
 export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<infer T> ? T : never) | undefined };
@@ -29,12 +33,12 @@ export const withoutDefaults = <const O extends Options>(options: O): O =>
 export class WrongValue extends Error {}
 
 const last = (texts: string[]): string => texts.at(-1) ?? '';
-const one = <T>(takes: string, says: string, read: (text: string) => T): Option<T> => ({
+const one = <T>(takes: string, says: string, read: (text: string, reading: Reading) => T): Option<T> => ({
   takes,
   says,
   many: false,
   negatable: false,
-  read: texts => read(last(texts)),
+  read: (texts, reading) => read(last(texts), reading),
 });
 
 export const text = (takes: string, says: string): Option<string> => one(takes, says, given => given);
@@ -72,16 +76,39 @@ export const whole = (takes: string, says: string, min = 0, max = Number.MAX_SAF
     return value;
   });
 
-export const choice = <const T extends readonly string[]>(values: T, says: string): Option<T[number]> =>
-  one(values.join('|'), says, given => {
+const DURATION = 'DURATION';
+/** `90s`, `5m`, `1h30m` -> ms. `min` and `max` in ms. */
+export const duration = (says: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}): Option<number> =>
+  one(DURATION, says, given => {
+    const ms = readDuration(given);
+    const bare = /^\d+$/.test(given) ? `; a number needs its unit, ${given}s or ${given}ms` : '';
+    if (ms === undefined) throw new WrongValue(`a duration such as 90s, 5m or 1h30m${bare}`);
+    const [from, to] = [durationText(min), durationText(max)];
+    if (ms < min || ms > max)
+      throw new WrongValue(max === Number.MAX_SAFE_INTEGER ? `at least ${from}` : `a duration from ${from} to ${to}`);
+    return ms;
+  });
+
+/** `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, `2026-11-22T08:00:00Z` -> an instant as the API reads it. */
+export const moment = (says: string): Option<string> =>
+  one('WHEN', says, (given, reading) => {
+    const at = readMoment(given, reading);
+    if (at === undefined) throw new WrongValue(MOMENTS);
+    return at;
+  });
+
+export const choice = <const T extends readonly string[]>(values: T, says: string): Option<T[number]> => ({
+  ...one(values.join('|'), says, given => {
     if (values.includes(given)) return given;
     const meant = nearest(given, values);
     throw new WrongValue(`one of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
-  });
+  }),
+  values,
+});
 
 /** Some of `values`, or words that are `also` fine, with commas between them; goes on as it was written. */
-export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> =>
-  one(takes, says, given => {
+export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
+  ...one(takes, says, given => {
     const wrong = given
       .split(',')
       .map(word => word.trim())
@@ -89,7 +116,9 @@ export const choices = (takes: string, says: string, values: readonly string[], 
     if (wrong === undefined) return given;
     const meant = nearest(wrong, values);
     throw new WrongValue(`some of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
-  });
+  }),
+  values,
+});
 
 /** `--env A=1 --env B=2` */
 export const pairs = (takes: string, says: string): Option<Record<string, string>> => ({
@@ -111,8 +140,15 @@ export interface Parsed<O extends Options> {
   rest: string[] | undefined;
 }
 
-/** Throws Failure `usage`. */
-export function parseOptions<O extends Options>(args: string[], options: O): Parsed<O> {
+export interface Parsing {
+  /** Epoch ms. */
+  now: number;
+  /** What to say of flags that people expect here and that are elsewhere, by name. */
+  hints?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Throws Failure `usage`. With a flag `utc` among the options, it decides the zone in which instants are read. */
+export function parseOptions<O extends Options>(args: string[], options: O, { now, hints = {} }: Parsing): Parsed<O> {
   const spelling = Object.entries(options).map(([name, option]) => [
     name,
     { type: option.takes === null ? 'boolean' : 'string', ...(option.short ? { short: option.short } : {}) } as const,
@@ -127,17 +163,18 @@ export function parseOptions<O extends Options>(args: string[], options: O): Par
     else if (token.kind === 'positional') {
       if (rest === undefined) words.push(token.value);
     } else {
-      const { name, value } = optionOf(token, options);
+      const { name, value } = optionOf(token, options, hints);
       given.set(name, [...(given.get(name) ?? []), value]);
     }
   }
+  const reading: Reading = { now, utc: given.get('utc')?.at(-1) === 'true' };
   const values: Record<string, unknown> = {};
   for (const [name, came] of given) {
     const option = options[name] as Option<unknown>;
     if (came.length > 1 && !option.many && option.takes !== null)
       throw wrongUsage(`--${name} is given ${came.length} times, and means one thing`);
     try {
-      values[name] = option.read(came);
+      values[name] = option.read(came, reading);
     } catch (error) {
       if (error instanceof WrongValue) throw wrongUsage(`--${name} is "${last(came)}", but must be ${error.message}`);
       throw error;
@@ -146,17 +183,25 @@ export function parseOptions<O extends Options>(args: string[], options: O): Par
   return { values: values as Values<O>, words, rest };
 }
 
+function hintFor(name: string, options: Options, hints: Readonly<Record<string, string>>): string {
+  if (Object.hasOwn(hints, name)) return hints[name] ?? '';
+  const plain = name.replace(/-ms$/, '');
+  if (plain !== name && options[plain]?.takes === DURATION) return `durations have a unit: --${plain} 90s`;
+  const meant = nearest(name, Object.keys(options));
+  return meant ? `did you mean --${meant}?` : '--help shows what there is';
+}
+
 function optionOf(
   token: { name: string; rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
   options: Options,
+  hints: Readonly<Record<string, string>>,
 ): { name: string; value: string } {
   const opposite = token.name.startsWith('no-') ? token.name.slice(3) : '';
   if (Object.hasOwn(options, opposite) && options[opposite]?.negatable && token.value === undefined)
     return { name: opposite, value: 'false' };
   const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
   if (!option) {
-    const meant = nearest(token.name, Object.keys(options));
-    throw wrongUsage(`there is no ${token.rawName} here${meant ? `; did you mean --${meant}?` : '; --help shows what there is'}`);
+    throw wrongUsage(`there is no ${token.rawName} here; ${hintFor(token.name, options, hints)}`);
   }
   if (option.takes === null) {
     if (token.value === undefined) return { name: token.name, value: 'true' };

@@ -2,9 +2,10 @@
  * The verbs that are programs of their own and stay: each is loaded alone, without the verbs that ask and go. Beside them what every verb has in common: whatever
  * comes out becomes an exit code, and a failure one sentence.
  */
-import { EXIT, Failure } from './failure.ts';
+import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';
 import type { Shell } from './shell.ts';
 import type { Program } from './verb.ts';
+import { createTimes } from './words.ts';
 
 const PROGRAMS: Record<string, () => Promise<Program>> = {
   up: async () => (await import('./verbs/up.ts')).up,
@@ -30,12 +31,19 @@ export async function inOneSentence(argv: string[], shell: Shell, work: () => Pr
   try {
     return await work();
   } catch (error) {
-    if (shell.signal.aborted) return shell.signal.reason === 'EPIPE' ? EXIT.done : EXIT.failed;
+    const signal = shell.signal.aborted ? String(shell.signal.reason) : undefined;
+    if (signal === 'EPIPE') return EXIT.done;
+    // What broke off because of the signal needs no sentence; what goes on without us does.
+    if (signal !== undefined && !(error instanceof Interrupted)) return exitOf(signal);
     const failure =
       error instanceof Failure ? error : new Failure(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });
     const { code, message, field } = failure;
-    const json = argv.includes('--json') && (argv.indexOf('--') < 0 || argv.indexOf('--json') < argv.indexOf('--'));
-    shell.say(json ? JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } }) : `troupe: ${message}`);
-    return failure.exit;
+    const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+    shell.say(
+      own.includes('--json')
+        ? JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })
+        : `troupe: ${createTimes(own.includes('--utc')).localised(message)}`,
+    );
+    return signal === undefined ? failure.exit : exitOf(signal);
   }
 }

@@ -4,12 +4,13 @@
  *   words -> verb (or the nearest name) -> flags (or what is wrong with them) -> run -> exit code, at most one sentence on standard error
  */
 import about from '../../package.json' with { type: 'json' };
+import { parseArgs } from 'node:util';
 import { nearest } from '../nearest.ts';
-import { accountFor } from './account.ts';
+import { accountFor, centerFor } from './account.ts';
 import { createClient } from './client.ts';
 import { EXIT, wrongUsage } from './failure.ts';
 import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
-import { parseOptions } from './options.ts';
+import { flag, parseOptions } from './options.ts';
 import { createPrinter } from './printer.ts';
 import { inOneSentence, runProgram } from './program.ts';
 import type { Shell } from './shell.ts';
@@ -19,25 +20,27 @@ import { COMMON, type Entry, isFamily, isProgram, type Verb } from './verb.ts';
 export const run = (argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> =>
   inOneSentence(argv, shell, () => dispatch(argv, shell, verbs));
 
-async function dispatch([first, ...rest]: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
+async function dispatch(argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
   const print = (lines: string[]) => shell.write(`${lines.join('\n')}\n`);
-  if (first === undefined) {
-    for (const line of helpOfAll(verbs, shell.columns)) shell.say(line);
-    return EXIT.usage;
-  }
-  if (['--help', '-h', 'help'].includes(first) && rest.length === 0) {
-    await print(helpOfAll(verbs, shell.columns));
+  const { before, first, rest } = split(argv);
+  const { values } = parseOptions(before, { ...COMMON, version: flag('') }, { now: shell.clock.now(), hints: HINTS });
+  if (first === undefined || first === 'help') {
+    if (rest.length > 0) return dispatch([...before, ...rest, '--help'], shell, verbs);
+    if (values.version) await print([about.version]);
+    else {
+      const lines = helpOfAll(verbs, shell.columns, await centerFor({ env: shell.env, named: values.center }));
+      if (first === 'help' || values.help) await print(lines);
+      else {
+        for (const line of lines) shell.say(line);
+        return EXIT.usage;
+      }
+    }
     return EXIT.done;
   }
-  if (first === '--version') {
-    await print([about.version]);
-    return EXIT.done;
-  }
-  if (first === 'help') return dispatch([...rest, '--help'], shell, verbs);
 
-  const entry = find(verbs, first, 'troupe');
-  if (isProgram(entry)) return runProgram(entry, rest, shell);
-  if (!isFamily(entry)) return runVerb(first, entry, rest, shell);
+  const entry = find(verbs, first, 'troupe', VERB_HINTS);
+  if (isProgram(entry)) return runProgram(entry, [...before, ...rest], shell);
+  if (!isFamily(entry)) return runVerb(first, entry, [...before, ...rest], shell);
 
   const [second = ''] = rest;
   if (second === '--help' || second === '-h') {
@@ -45,13 +48,38 @@ async function dispatch([first, ...rest]: string[], shell: Shell, verbs: Record<
     return EXIT.done;
   }
   // `troupe jobs` and `troupe jobs --pool west` list.
-  if (second === '' || second.startsWith('-')) return runVerb(`${first} list`, find(entry.verbs, 'list', `troupe ${first}`), rest, shell);
-  return runVerb(`${first} ${second}`, find(entry.verbs, second, `troupe ${first}`), rest.slice(1), shell);
+  if (second === '' || second.startsWith('-')) {
+    return runVerb(`${first} list`, find(entry.verbs, 'list', `troupe ${first}`), [...before, ...rest], shell);
+  }
+  return runVerb(`${first} ${second}`, find(entry.verbs, second, `troupe ${first}`, entry.hints), [...before, ...rest.slice(1)], shell);
 }
 
-function find<E>(verbs: Record<string, E>, name: string, behind: string): E {
+/** Flags that every verb takes may stand before it, too. */
+function split(argv: string[]): { before: string[]; first: string | undefined; rest: string[] } {
+  const options = Object.fromEntries(
+    Object.entries(COMMON).map(([name, { takes }]) => [name, { type: takes === null ? 'boolean' : 'string' } as const]),
+  );
+  const { tokens } = parseArgs({ args: argv, options, strict: false, allowPositionals: true, tokens: true });
+  const place = tokens.find(({ kind }) => kind === 'positional')?.index ?? argv.length;
+  return { before: argv.slice(0, place), first: argv[place], rest: argv.slice(place + 1) };
+}
+
+/** Of flags without a verb. */
+const HINTS = { v: '"troupe --version" prints the version', V: '"troupe --version" prints the version' };
+/** Words that people try first, and what they mean here. */
+const VERB_HINTS = {
+  run: '"troupe trigger JOB" runs a job now, "troupe jobs create JOB -- COMMAND" registers one',
+  start: '"troupe trigger JOB" runs a job now, "troupe up" starts a center and one agent',
+  stop: '"troupe executions cancel EXECUTION" ends a run, "troupe jobs disable JOB" keeps a job from starting',
+  version: '"troupe --version" prints the version',
+  status: '"troupe jobs", "troupe executions" and "troupe hosts" list what there is, "troupe why JOB" explains one',
+  create: '"troupe jobs create JOB -- COMMAND" registers a job',
+};
+
+function find<E>(verbs: Record<string, E>, name: string, behind: string, hints: Readonly<Record<string, string>> = {}): E {
   const found = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
   if (found !== undefined) return found;
+  if (Object.hasOwn(hints, name)) throw wrongUsage(`"${behind} ${name}" is no verb; ${hints[name]}`);
   const meant = nearest(name, Object.keys(verbs));
   throw wrongUsage(`"${behind} ${name}" is no verb${meant ? `; did you mean "${behind} ${meant}"?` : `; "${behind} --help" lists them`}`);
 }
@@ -64,14 +92,14 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     await shell.write(`${helpOfVerb(name, verb, shell.columns).join('\n')}\n`);
     return EXIT.done;
   }
-  const { values: given, words, rest } = parseOptions(args, { ...verb.options, ...COMMON });
+  const { values: given, words, rest } = parseOptions(args, { ...verb.options, ...COMMON }, { now: shell.clock.now(), hints: verb.hints });
   // What every verb takes is no setting of this one: a list hands its own on as they are, and the center refuses what it does not know.
-  const { center, json, help: _, ...values } = given as { center?: string; json?: boolean; help?: boolean };
+  const { center, json, utc, help: _, ...values } = given as { center?: string; json?: boolean; utc?: boolean; help?: boolean };
   if (rest !== undefined && !verb.takesRest) throw wrongUsage(`troupe ${name} takes no "--"`);
   return verb.run({
     shell,
-    print: createPrinter(shell, json ?? false),
-    client: createClient({ account: () => accountFor({ env: shell.env, url: center }), signal: shell.signal }),
+    print: createPrinter(shell, { json, utc }),
+    client: createClient({ account: () => accountFor({ env: shell.env, named: center }), signal: shell.signal }),
     values,
     words: fill(name, verb.takes, words),
     rest,

@@ -1,7 +1,7 @@
 /** The terminal that a verb speaks to, as a port: tests give one of their own. */
 import process from 'node:process';
 import { type Clock, systemClock } from '../clock.ts';
-import { EXIT } from './failure.ts';
+import { exitOf } from './failure.ts';
 
 export interface Shell {
   env: Record<string, string | undefined>;
@@ -46,7 +46,7 @@ function listen(): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       // Whoever asks twice does not want to wait for the end of what is under way.
-      if (ending.signal.aborted) process.exit(EXIT.failed);
+      if (ending.signal.aborted) process.exit(exitOf(name));
       ending.abort(name);
     });
   }

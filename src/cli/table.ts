@@ -61,13 +61,17 @@ function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: n
 /** Values are not squeezed into less than this; a terminal that has less breaks them as it likes. */
 const VALUE_MIN = 24;
 
+/** A name, its value, and how the value is coloured once it stands: a painted text would lose its colour to `tame`. */
+export type Pair = readonly [name: string, value: string | undefined, paint?: (shown: string) => string];
+
 /** `name  value` one below the other; pairs without a value are left out, and values longer than `columns` leaves go on below themselves. */
-export function recordOf(pairs: readonly (readonly [string, string | undefined])[], columns = Number.POSITIVE_INFINITY): string[] {
-  const told = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== '');
-  const width = Math.max(0, ...told.map(([name]) => widthOf(name)));
+export function recordOf(pairs: readonly Pair[], columns = Number.POSITIVE_INFINITY): string[] {
+  const shown = pairs.filter(([, value]) => value !== undefined && value !== '');
+  const width = Math.max(0, ...shown.map(([name]) => widthOf(name)));
   const left = columns - width - GAP.length;
-  return told.flatMap(([name, value]) => {
+  return shown.flatMap(([name, value = '', paint = text => text]) => {
     const [first = '', ...others] = left < VALUE_MIN ? [tame(value)] : wrapped(tame(value), left);
-    return [`${name}${' '.repeat(width - widthOf(name))}${GAP}${first}`, ...others.map(line => ' '.repeat(width + GAP.length) + line)];
+    const blanks = ' '.repeat(width - widthOf(name));
+    return [`${name}${blanks}${GAP}${paint(first)}`, ...others.map(line => ' '.repeat(width + GAP.length) + line)];
   });
 }

@@ -26,6 +26,8 @@ export interface Verb<O extends Options = Options> {
   /** Takes `-- COMMAND …`. */
   takesRest?: boolean;
   examples?: readonly string[];
+  /** Flags that people expect here and that are elsewhere, with what to do instead. */
+  hints?: Readonly<Record<string, string>>;
   run(call: Call<O>): Promise<Exit>;
 }
 
@@ -43,6 +45,8 @@ export interface Program {
 export interface Family {
   says: string;
   verbs: Record<string, Verb>;
+  /** Verbs that people expect here and that are elsewhere, with what to do instead. */
+  hints?: Readonly<Record<string, string>>;
 }
 
 export type Entry = Verb | Family | Program;
@@ -52,8 +56,9 @@ export const verb = <const O extends Options>(declared: Verb<O>): Verb => declar
 
 /** Every verb takes these. */
 export const COMMON = {
-  center: text('URL', 'where it is (default: TROUPE_URL, then what "troupe login" keeps, then http://127.0.0.1:8899)'),
+  center: text('NAME|URL', 'which center (default: TROUPE_URL, then the current one of "troupe centers", then http://127.0.0.1:8899)'),
   json: flag('print JSON'),
+  utc: flag('show and read times in UTC, instead of the zone of this machine'),
   help: flag('show this', { short: 'h' }),
 } satisfies Options;
 

@@ -1,38 +1,56 @@
 /** Instants, spans and states as people read them. */
+import { UNITS } from '../durations.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** `2026-11-22 09:00:00` in the zone of whoever reads it. Milliseconds only on request. */
-export function instant(iso: string | null | undefined, precision: 's' | 'ms' = 's'): string {
-  if (!iso) return '';
-  const at = new Date(iso);
-  if (Number.isNaN(at.getTime())) return iso;
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return precision === 's' ? `${day} ${time}` : `${day} ${time}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+export type Precision = 's' | 'ms';
+const ISO = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g;
+
+/** Instants by one rule: in the zone of the reader, or in UTC where that is asked for, and always with the offset. */
+export interface Times {
+  utc: boolean;
+  /** `2026-11-22 09:00:00+01:00`; with milliseconds on request. Nothing for nothing; a text that is no instant comes back as it is. */
+  instant(iso: string | null | undefined, precision?: Precision): string;
+  /** The same without its day: `09:00:00.000+01:00`. */
+  timeOfDay(iso: string, precision?: Precision): string;
+  /** A sentence of the center with its instants by this rule. */
+  localised(sentence: string): string;
 }
 
-/** A sentence of the center with its instants in the zone of whoever reads it. */
-export const localised = (sentence: string): string =>
-  sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g, iso => instant(iso, iso.endsWith('.000Z') ? 's' : 'ms'));
+export function createTimes(utc: boolean): Times {
+  const parts = (iso: string, precision: Precision): [day: string, time: string] | undefined => {
+    const at = Date.parse(iso);
+    if (Number.isNaN(at)) return undefined;
+    const minutes = utc ? 0 : -new Date(at).getTimezoneOffset();
+    // Shifted by its offset, the fields in UTC are those of the zone.
+    const shifted = new Date(at + minutes * 60_000).toISOString();
+    const size = Math.abs(minutes);
+    const offset = utc ? 'Z' : `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+    return [shifted.slice(0, 10), `${shifted.slice(11, precision === 's' ? 19 : 23)}${offset}`];
+  };
+  const instant: Times['instant'] = (iso, precision = 's') => (iso ? (parts(iso, precision)?.join(' ') ?? iso) : '');
+  return {
+    utc,
+    instant,
+    timeOfDay: (iso, precision = 's') => parts(iso, precision)?.[1] ?? iso,
+    localised: sentence => sentence.replace(ISO, iso => instant(iso, precisionOf(iso))),
+  };
+}
 
-/** Two units at most: `62 ms`, `0.4 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
+/** Milliseconds are shown where there are some. */
+export const precisionOf = (iso: string): Precision => (iso.endsWith('.000Z') ? 's' : 'ms');
+
+/** How long something took, two units at most: `62ms`, `0.4s`, `42s`, `3m5s`, `2h10m`, `4d3h`. */
 export function span(ms: number): string {
-  if (ms > 0 && ms < 95) return `${Math.ceil(ms)} ms`;
-  if (ms < 9_950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
-  const units = [
-    [86_400, 'd'],
-    [3_600, 'h'],
-    [60, 'min'],
-    [1, 's'],
-  ] as const;
-  const first = units.findIndex(([size]) => seconds >= size);
-  const [size, name] = units[first] ?? [1, 's'];
-  const whole = Math.floor(seconds / size);
-  const [nextSize, nextName] = units[first + 1] ?? [0, ''];
-  const rest = nextSize > 0 ? Math.floor((seconds - whole * size) / nextSize) : 0;
-  return rest > 0 ? `${whole} ${name} ${rest} ${nextName}` : `${whole} ${name}`;
+  if (ms > 0 && ms < 95) return `${Math.ceil(ms)}ms`;
+  if (ms < 9_950) return `${(Math.max(0, ms) / 1000).toFixed(1)}s`;
+  const rounded = Math.round(ms / 1000) * 1000;
+  const first = UNITS.findIndex(([, size]) => rounded >= size);
+  const [name, size] = UNITS[first] ?? ['s', 1_000];
+  const whole = Math.floor(rounded / size);
+  const [nextName, nextSize] = UNITS[first + 1] ?? ['', 0];
+  const rest = nextSize >= 1_000 ? Math.floor((rounded - whole * size) / nextSize) : 0;
+  return rest > 0 ? `${whole}${name}${rest}${nextName}` : `${whole}${name}`;
 }
 
 /** How long ago; clocks of two machines differ, so under a second is now. */
@@ -83,7 +101,7 @@ export interface Painter {
 /** Colours only where somebody looks and nobody said no (no-color.org). */
 export function createPainter(on: boolean): Painter {
   const paint = (shown: string, colour: Paint | undefined) => (on && colour ? `\u001b[${PAINTS[colour]}m${shown}\u001b[0m` : shown);
-  return { state: shown => paint(shown, OF_STATE[shown.trim()]), dim: shown => paint(shown, 'grey') };
+  return { state: shown => paint(shown, OF_STATE[/^\w*/.exec(shown.trim())?.[0] ?? '']), dim: shown => paint(shown, 'grey') };
 }
 
 export const wantsColour = (shell: { isTerminal: boolean; env: Record<string, string | undefined> }): boolean =>

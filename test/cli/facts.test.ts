@@ -6,7 +6,9 @@ import type { HostFact } from '../../actors/host.ts';
 import type { JobFact } from '../../actors/job.ts';
 import type { PoolFact } from '../../actors/pool.ts';
 import { told } from '../../src/cli/facts.ts';
+import { createTimes } from '../../src/cli/words.ts';
 
+const utc = createTimes(true);
 type Fact = AppFact | ExecutionFact | HostFact | JobFact | PoolFact;
 type Sample<T extends Fact['type']> = [Omit<Extract<Fact, { type: T }>, 'type'>, string];
 
@@ -29,7 +31,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
       verdict: 'skippedOverlap',
       reason: 'a@0 was not done',
     },
-    'job a has its due time 2026-11-22 08:00:00 skipped: a@0 was not done',
+    'job a has its due time 2026-11-22 08:00:00Z skipped: a@0 was not done',
   ],
   'job.finished': [{ ...run, outcome: 'timedOut' }, 'job a had a run that ran out of time: a@1'],
   'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
@@ -78,7 +80,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
 const KEYS: Record<string, string> = { job: 'job/a', execution: 'execution/a@1', app: 'app/a', host: 'host/b49826', pool: 'pool/default' };
 const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution')] ?? '';
 const sentence = (type: string, data: object): string => {
-  const { who, what } = told({ address: addressOf(type), type, data: { ...data } });
+  const { who, what } = told({ address: addressOf(type), type, data: { ...data } }, utc);
   return `${who} ${what}`;
 };
 
@@ -93,20 +95,22 @@ describe('a fact', () => {
     const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, hold: null };
     expect(sentence('execution.created', made)).toBe('a@1 is made');
     expect(sentence('execution.created', { ...made, trigger: 'misfire' })).toBe(
-      'a@1 is made late, for what was due at 2026-11-22 08:00:00',
+      'a@1 is made late, for what was due at 2026-11-22 08:00:00Z',
     );
   });
 
   test('of quarantine is one, whoever is in it', () => {
-    expect(told({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } })).toEqual({
+    expect(told({ address: 'pool/default', type: 'actor.quarantined', data: { reason: 'three faults' } }, utc)).toEqual({
       who: 'pool default',
       what: 'is in quarantine: three faults',
     });
-    expect(told({ address: 'job/a', type: 'actor.released', data: { reason: 'three faults' } }).what).toBe('is released from quarantine');
+    expect(told({ address: 'job/a', type: 'actor.released', data: { reason: 'three faults' } }, utc).what).toBe(
+      'is released from quarantine',
+    );
   });
 
   test('of a type that this program does not know is told by its plain values', () => {
     const data = { job: 'a', times: 3, why: null, inner: { deep: [1] }, at: 'once' };
-    expect(told({ address: 'job/a', type: 'job.danced', data })).toEqual({ who: 'job a', what: 'job.danced: times 3, at once' });
+    expect(told({ address: 'job/a', type: 'job.danced', data }, utc)).toEqual({ who: 'job a', what: 'job.danced: times 3, at once' });
   });
 });

@@ -54,7 +54,7 @@ describe('troupe trigger', () => {
     });
     const { exit, out, said } = await troupe('trigger nightly --follow', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
-    expect(said).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4 s']);
+    expect(said).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4s']);
     expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
   });
 
@@ -65,7 +65,7 @@ describe('troupe trigger', () => {
       'GET /v1/executions/e1/logs': new Response(''),
     });
     const { exit, said } = await troupe('trigger nightly -f', shell);
-    expect({ exit, last: said.at(-1) }).toEqual({ exit: 1, last: `e1 ${outcome} in 0.4 s: because` });
+    expect({ exit, last: said.at(-1) }).toEqual({ exit: 1, last: `e1 ${outcome} in 0.4s: because` });
   });
 
   test('tells lines of several shards apart, and mixes none', async () => {
@@ -97,7 +97,27 @@ describe('troupe trigger', () => {
       },
       'GET /v1/executions/e1/logs': () => new Response(new ReadableStream()),
     });
-    expect((await troupe('trigger nightly -f', shell)).exit).toBe(1);
+    const { exit, said } = await troupe('trigger nightly -f', shell);
+    expect({ exit, said }).toEqual({
+      exit: 130,
+      said: ['e1', 'troupe: no longer following; e1 goes on, and "troupe executions cancel e1" would end it'],
+    });
+  });
+
+  test('that is interrupted before the center answered says that it may have been taken, and how to find out', async () => {
+    const { shell } = at({
+      'POST /v1/jobs/nightly/trigger': () => {
+        shell.end();
+        return new Promise(() => {});
+      },
+    });
+    const { exit, said } = await troupe('trigger nightly --key k1', shell);
+    expect({ exit, said }).toEqual({
+      exit: 130,
+      said: [
+        'troupe: interrupted before the center answered; it may run: "troupe trigger nightly --key k1" names the execution, or begins it',
+      ],
+    });
   });
 });
 
@@ -161,8 +181,8 @@ describe('troupe watch', () => {
     expect((await ended).exit).toBe(0);
     expect(query).toEqual({ job: 'nightly', kinds: 'job,execution' });
     expect(shell.out().split('\n')).toEqual([
-      '2026-11-22 08:00:00.000  job.triggered         job nightly is triggered: nightly@x',
-      '2026-11-22 08:00:00.000  host.suspect          host h1 is suspect: silent 60 s',
+      '2026-11-22 08:00:00.000+00:00  job.triggered         job nightly is triggered: nightly@x',
+      '2026-11-22 08:00:00.000+00:00  host.suspect          host h1 is suspect: silent 60 s',
       '',
     ]);
   });
@@ -182,9 +202,9 @@ describe('troupe watch', () => {
     shell.end();
     await over;
     expect(shell.out().split('\n')).toEqual([
-      '08:00:00.000  nightly@20261122T080000.0… shard 0, attempt 2, failed: exit code 3',
-      '08:00:00.000  nnnnnnnnnnnnnnnnnnnnnnnnn… shard 0, attempt 2, failed: exit code 3',
-      '08:00:00.000  host h1 is suspect: silent silent silent silent silent silent sil…',
+      '08:00:00.000+00:00  nightly@20261122T08… shard 0, attempt 2, failed: exit code 3',
+      '08:00:00.000+00:00  nnnnnnnnnnnnnnnnnnn… shard 0, attempt 2, failed: exit code 3',
+      '08:00:00.000+00:00  host h1 is suspect: silent silent silent silent silent sile…',
       '',
     ]);
   });
@@ -266,6 +286,6 @@ describe('troupe watch', () => {
     expect((await center.watcher(1)).query).toEqual({ after: 'old' });
     shell.end();
     await ended;
-    expect(shell.out()).toBe('… older facts are no longer kept; this begins at 2026-11-22 08:00:00.000\n');
+    expect(shell.out()).toBe('… older facts are no longer kept; this begins at 2026-11-22 08:00:00.000+00:00\n');
   });
 });

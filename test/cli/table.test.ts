@@ -78,6 +78,12 @@ describe('a record', () => {
       ]),
     ).toEqual(['name    x', 'status  idle']);
   });
+
+  test('is coloured last: a colour takes no room and loses nothing, and a value has none of its own', () => {
+    const red = (shown: string) => `\u001b[31m${shown}\u001b[0m`;
+    const lines = recordOf([['status', 'quarantined: three\u001b[7m faults in a row', red]], 34);
+    expect(lines).toEqual(['status  \u001b[31mquarantined: three [7m\u001b[0m', '        faults in a row']);
+  });
 });
 
 describe('the width of a text', () => {
@@ -108,25 +114,25 @@ describe('the width of a text', () => {
 
 describe('a span', () => {
   test.each([
-    [0, '0.0 s'],
-    [4, '4 ms'],
-    [94, '94 ms'],
-    [95, '0.1 s'],
-    [400, '0.4 s'],
-    [9_949, '9.9 s'],
-    [42_000, '42 s'],
-    [185_000, '3 min 5 s'],
+    [0, '0.0s'],
+    [4, '4ms'],
+    [94, '94ms'],
+    [95, '0.1s'],
+    [400, '0.4s'],
+    [9_949, '9.9s'],
+    [42_000, '42s'],
+    [185_000, '3m5s'],
   ])('of %p ms is %p', (ms, text) => {
     expect(span(ms)).toBe(text);
   });
 
   test('since another clock said so is "now" under a second', () => {
-    expect([ago(-5_000), ago(30), ago(2_000)]).toEqual(['now', 'now', '2.0 s ago']);
+    expect([ago(-5_000), ago(30), ago(2_000)]).toEqual(['now', 'now', '2.0s ago']);
   });
 });
 
 describe('colour', () => {
-  const painted = (shell: Parameters<typeof aShell>[0]) => createPrinter(aShell(shell), false).paint.state('failed');
+  const painted = (shell: Parameters<typeof aShell>[0]) => createPrinter(aShell(shell), {}).paint.state('failed');
   test('is for terminals only', () => {
     expect(painted({ isTerminal: false })).toBe('failed');
     expect(painted({ isTerminal: true })).toBe('\u001b[31mfailed\u001b[0m');

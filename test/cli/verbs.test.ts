@@ -29,7 +29,30 @@ describe('troupe', () => {
     ['trigger a -- b', 2, 'troupe: troupe trigger takes no "--"'],
     ['jobs create', 2, 'troupe: JOB is missing: troupe jobs create JOB, or a "name" in the file'],
     ['jobs update a', 2, 'troupe: nothing to change was given; --help lists the settings'],
-    ['jobs list --center nonsense', 2, 'troupe: --center is "nonsense", but must be an address such as http://127.0.0.1:8899'],
+    [
+      'jobs list --center nonsense',
+      2,
+      'troupe: --center is "nonsense", but must be an address such as http://127.0.0.1:8899, or a name from "troupe centers"',
+    ],
+    ['jobs list --center ftp://x', 2, 'troupe: --center is "ftp://x", but must be an address such as http://127.0.0.1:8899'],
+    [
+      'run hello',
+      2,
+      'troupe: "troupe run" is no verb; "troupe trigger JOB" runs a job now, "troupe jobs create JOB -- COMMAND" registers one',
+    ],
+    ['version', 2, 'troupe: "troupe version" is no verb; "troupe --version" prints the version'],
+    ['-v', 2, 'troupe: there is no -v here; "troupe --version" prints the version'],
+    ['jobs run hello', 2, 'troupe: "troupe jobs run" is no verb; "troupe trigger JOB" runs a job now'],
+    ['jobs logs hello', 2, 'troupe: "troupe jobs logs" is no verb; "troupe logs JOB" shows what its last execution wrote'],
+    ['trigger hello --timeout 5m', 2, 'troupe: there is no --timeout here; the job has it: "troupe jobs update JOB --timeout 5m"'],
+    ['jobs create x --timeout-ms 5', 2, 'troupe: there is no --timeout-ms here; durations have a unit: --timeout 90s'],
+    ['jobs update x --disconnect-ms 5', 2, 'troupe: there is no --disconnect-ms here; durations have a unit: --disconnect-after 90s'],
+    [
+      'jobs create x --timeout 90',
+      2,
+      'troupe: --timeout is "90", but must be a duration such as 90s, 5m or 1h30m; a number needs its unit, 90s or 90ms',
+    ],
+    ['--limit 5 jobs', 2, 'troupe: there is no --limit here; --help shows what there is'],
   ])('answers "%s" with %d', async (line, exit, sentence) => {
     const answer = await troupe(line);
     expect(answer.exit).toBe(exit);
@@ -115,9 +138,9 @@ describe('a list', () => {
       },
     });
     expect((await troupe('jobs', shell)).out.split('\n')).toEqual([
-      'NAME     STATUS   LAST       NEXT                 SHARDS  POOL     SCHEDULE     RUNS',
-      "nightly  idle     succeeded  2026-11-22 08:00:00       1  default  0 0 8 * * ?  sh -c 'echo hi'",
-      "b        running                                       1  default               sh -c 'echo hi'",
+      'NAME     STATUS   LAST       NEXT                       SHARDS  POOL     SCHEDULE     RUNS',
+      "nightly  idle     succeeded  2026-11-22 08:00:00+00:00       1  default  0 0 8 * * ?  sh -c 'echo hi'",
+      "b        running                                             1  default               sh -c 'echo hi'",
       '',
     ]);
   });
@@ -199,7 +222,7 @@ describe('a job', () => {
     const line = 'jobs create hello --shards 2 --shard-parameter 0=a --cpus 0.5 --env A=1 --attempts 3 --no-partial --disabled -- sh -c';
     const { exit, out } = await troupe([...line.split(' '), 'echo $A'], shell);
     expect(exit).toBe(0);
-    expect(out).toBe('created hello\n  due at 08:00, every day (UTC)\n  next 2026-11-22 08:00:00, 2026-11-23 08:00:00\n');
+    expect(out).toBe('created hello\n  due at 08:00, every day (UTC)\n  next 2026-11-22 08:00:00+00:00, 2026-11-23 08:00:00+00:00\n');
     expect(center.asked[0]?.body).toEqual({
       name: 'hello',
       command: ['sh', '-c', 'echo $A'],
@@ -224,8 +247,8 @@ describe('a job', () => {
 
   test('takes a flag for each number of its policies', async () => {
     const { center, shell } = at(created);
-    const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace-ms 5 --failover --failover-limit 2 --failover-on-failure';
-    await troupe(`${line} --disconnect stop --disconnect-ms 9000 --command true`, shell);
+    const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace 5ms --failover --failover-limit 2 --failover-on-failure';
+    await troupe(`${line} --disconnect stop --disconnect-after 9s --command true`, shell);
     expect(center.asked[0]?.body).toEqual({
       ...{ name: 'x', command: 'true', overlap: 'allow', overlapLimit: 4, misfireGraceMs: 5 },
       ...{ failover: true, failoverLimit: 2, failoverOnFailure: true, disconnect: 'stop', disconnectMs: 9_000 },
@@ -271,7 +294,7 @@ describe('a job', () => {
     const { center, shell } = at({ 'GET /v1/jobs/nightly/occurrences': { ran: 3, missedDown: 12 } });
     const { out } = await troupe('jobs occurrences nightly --summary --from 2026-11-22', shell);
     expect(out.split('\n')).toEqual(['VERDICT     TIMES', 'ran             3', 'missedDown     12', '']);
-    expect(center.asked[0]?.query).toEqual({ summary: 'true', from: '2026-11-22' });
+    expect(center.asked[0]?.query).toEqual({ summary: 'true', from: '2026-11-22T00:00:00.000Z' });
   });
 
   test('tells when it is due', async () => {
@@ -294,7 +317,7 @@ describe('a token of a program', () => {
     expect(await troupe('tokens create p --scope metrics --days 2', shell)).toEqual({
       exit: 0,
       out: 'troupe_api_x\n',
-      said: ['good until 2026-11-24 08:00:00'],
+      said: ['good until 2026-11-24 08:00:00+00:00'],
     });
     expect(center.asked[0]?.body).toEqual({ name: 'p', scope: 'metrics', expiresInMs: 172_800_000 });
   });
@@ -333,9 +356,9 @@ describe('an execution', () => {
     const { shell } = at({ [`GET /v1/executions/${encodeURIComponent(one.id)}`]: one });
     const { out } = await troupe(`executions show ${one.id}`, shell);
     expect(out.trimEnd().split('\n').slice(-3)).toEqual([
-      'SHARD  STATE      HOST  ATTEMPT  EXIT   TOOK  PARAMETER  WHY',
-      '    0  succeeded  h1          1     0  0.4 s',
-      '    1  failed     h1          1     7  0.4 s             exit code 7',
+      'SHARD  STATE      HOST  ATTEMPT  EXIT  TOOK  PARAMETER  WHY',
+      '    0  succeeded  h1          1     0  0.4s',
+      '    1  failed     h1          1     7  0.4s             exit code 7',
     ]);
   });
 
@@ -411,7 +434,7 @@ describe('a join token', () => {
     const { center, shell } = at({ 'POST /v1/join-tokens': { token: 'troupe_join_x', expiresAt: '2026-11-22T09:00:00.000Z' } });
     const { out, said } = await troupe('join-token --pool west --uses 3', shell);
     expect(out).toBe('troupe_join_x\n');
-    expect(said).toEqual(['good until 2026-11-22 09:00:00']);
+    expect(said).toEqual(['good until 2026-11-22 09:00:00+00:00']);
     expect(center.asked[0]?.body).toEqual({ pool: 'west', uses: 3 });
   });
 });
@@ -422,7 +445,7 @@ describe('troupe ready', () => {
     const { shell } = at({
       'GET /v1/ready': () => (++asked < 3 ? error(503, 'unavailable', 'the center is starting or stopping') : { status: 'ready' }),
     });
-    const { exit, out } = await troupe('ready --wait-ms 10000', shell);
+    const { exit, out } = await troupe('ready --wait 10s', shell);
     expect({ exit, out, asked }).toEqual({ exit: 0, out: 'ready\n', asked: 3 });
   });
 

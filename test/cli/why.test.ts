@@ -32,7 +32,7 @@ describe('troupe why', () => {
       out = (await type(`why ${execution}`)).out;
       return !out.includes('on its way');
     });
-    expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?/g, 'NOW').split('\n')).toEqual([
+    expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/g, 'NOW').split('\n')).toEqual([
       `execution ${execution} waits for room in pool default since NOW: needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
       '  the hosts of pool default that are ready could not take it even with nothing else on them',
       '  host west-1 has 1 of 1 cpu and 512 of 512 MB free, a shard takes 1.5 cpu and 64 MB there: too little cpu',
@@ -59,7 +59,7 @@ describe('troupe why', () => {
       out = (await type('why bad')).out;
       return out.includes('last execution');
     });
-    expect(out.replace(/bad@\S+,/, 'ID,').replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?/, 'NOW')).toBe(
+    expect(out.replace(/bad@\S+,/, 'ID,').replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/, 'NOW')).toBe(
       'job bad has no schedule: it runs when it is triggered; the last execution of job bad, ID, failed at NOW: attempt 1 of shard 0 ' +
         'failed on host west-1: exit code 3\n  triggered now, it would start at once on host west-1\n',
     );
@@ -91,7 +91,7 @@ describe('troupe history', () => {
     await type('jobs create told -- true');
     await type('jobs disable told');
     const { out } = await type('history job/told');
-    expect(out.split('\n').map(line => line.slice('2026-11-22 09:00:00.000'.length).trim())).toEqual([
+    expect(out.split('\n').map(line => line.slice('2026-11-22 09:00:00.000+00:00'.length).trim())).toEqual([
       'FACT            WHAT',
       'job.registered  is registered',
       'job.disabled    is disabled',

@@ -4,8 +4,8 @@ import { EXIT, wrongUsage } from '../failure.ts';
 import { choice, flag, number, type Options, text, type Values, whole, withoutDefaults } from '../options.ts';
 import type { App } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
-import { commandLine, instant } from '../words.ts';
-import { given, listOptions, releaseOf, showList, statusWord } from './common.ts';
+import { commandLine } from '../words.ts';
+import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
 
 const settings = {
   url: text('URL', 'where hosts fetch it: an archive or a single script'),
@@ -36,14 +36,14 @@ const pathOf = (name: string | undefined): string => `/v1/apps/${segment(name ??
 const lines = ({ print }: Pick<Call, 'print'>, app: App): string[] =>
   print.record([
     ['name', app.name],
-    ['status', app.status],
+    ['status', statusOr(app), print.paint.state],
     ['url', app.url],
     ['sha256', app.sha256 ?? ''],
     ['command', commandLine(app.command)],
     ['resources', `${app.resources.cpus} cpus, ${app.resources.memoryMB} MB`],
     ['cache', app.cache ? 'kept on the hosts' : 'fetched for every execution'],
     ['jobs', app.jobs.join(', ')],
-    ['updated', instant(app.updatedAt)],
+    ['updated', print.instant(app.updatedAt)],
   ]);
 
 const list = verb({

@@ -1,10 +1,10 @@
 /** `troupe executions`: each fire of a job, its shards and how they ended. */
 import { segment } from '../client.ts';
 import { EXIT } from '../failure.ts';
-import { choice, text } from '../options.ts';
+import { choice, moment, text } from '../options.ts';
 import type { Execution, Quarantine, Shard } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
-import { between, instant } from '../words.ts';
+import { between } from '../words.ts';
 import { isThere, listOptions, releaseOf, showList } from './common.ts';
 
 export const executionPath = (id: string | undefined): string => `/v1/executions/${segment(id ?? '')}`;
@@ -29,8 +29,8 @@ const list = verb({
     host: text('HOST', 'only those with a shard on a host'),
     status: choice(['pending', 'running', 'cancelling', 'done'], 'only these'),
     outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so'),
-    from: text('INSTANT', 'not earlier, such as 2026-11-22T08:00:00Z'),
-    to: text('INSTANT', 'earlier than'),
+    from: moment('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
+    to: moment('earlier than'),
     ...listOptions,
   },
   async run(call) {
@@ -42,7 +42,7 @@ const list = verb({
       { head: 'EXECUTION', cell: one => one.id },
       { head: 'STATE', cell: stateOf, paint: call.print.paint.state },
       { head: 'TRIGGER', cell: one => one.trigger, spare: true },
-      { head: 'DUE', cell: one => instant(one.dueAt ?? one.createdAt), spare: true },
+      { head: 'DUE', cell: one => call.print.instant(one.dueAt ?? one.createdAt), spare: true },
       { head: 'TOOK', cell: one => between(one.startedAt, one.finishedAt), right: true },
       { head: 'WHY', cell: whyOf },
     ]);
@@ -54,13 +54,13 @@ export const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): 
   ...print.record([
     ['execution', one.id],
     ['job', one.job],
-    ['state', print.paint.state(stateOf(one))],
+    ['state', stateOf(one), print.paint.state],
     ['why', whyOf(one)],
     ['trigger', one.trigger],
-    ['due', instant(one.dueAt, 'ms')],
-    ['created', instant(one.createdAt, 'ms')],
-    ['started', instant(one.startedAt, 'ms')],
-    ['finished', instant(one.finishedAt, 'ms')],
+    ['due', print.instant(one.dueAt, 'ms')],
+    ['created', print.instant(one.createdAt, 'ms')],
+    ['started', print.instant(one.startedAt, 'ms')],
+    ['finished', print.instant(one.finishedAt, 'ms')],
     ['took', between(one.startedAt, one.finishedAt)],
   ]),
   ...(one.shards.length > 0 ? ['', ...print.table(one.shards, shardColumns(print.paint.state))] : []),

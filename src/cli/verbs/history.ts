@@ -5,7 +5,6 @@ import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { whole } from '../options.ts';
 import type { FeedFact, Page } from '../surface.ts';
 import { type Call, verb } from '../verb.ts';
-import { instant } from '../words.ts';
 import { listOptions, showList } from './common.ts';
 import { NARROW } from './watch.ts';
 
@@ -26,9 +25,9 @@ export const history = verb({
     const page = await pageOf(call, address);
     const isNarrow = call.shell.columns < NARROW;
     await showList(call, page, 'facts', [
-      { head: 'AT', cell: fact => instant(fact.at, 'ms') },
+      { head: 'AT', cell: fact => call.print.instant(fact.at, 'ms') },
       ...(isNarrow ? [] : [{ head: 'FACT', cell: (fact: FeedFact) => fact.type }]),
-      { head: 'WHAT', cell: fact => told(fact).what },
+      { head: 'WHAT', cell: fact => told(fact, call.print).what },
     ]);
     return EXIT.done;
   },

@@ -4,7 +4,7 @@ import { EXIT } from '../failure.ts';
 import { choice, flag, text } from '../options.ts';
 import type { Host } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
-import { ago, instant } from '../words.ts';
+import { ago } from '../words.ts';
 import { isThere, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const hostPath = (id: string | undefined): string => `/v1/hosts/${segment(id ?? '')}`;
@@ -56,7 +56,7 @@ const show = verb({
       print.record([
         ['name', host.name],
         ['id', host.id],
-        ['status', print.paint.state(statusOr(host))],
+        ['status', statusOr(host), print.paint.state],
         ['pool', host.pool],
         ['address', host.address],
         ['system', `${host.os} ${host.arch}`],
@@ -65,7 +65,7 @@ const show = verb({
         ['running', String(host.running)],
         ['labels', labelsOf(host)],
         ['agent', host.agentVersion],
-        ['last seen', instant(host.lastSeenAt)],
+        ['last seen', print.instant(host.lastSeenAt)],
       ]),
     );
     return EXIT.done;

@@ -3,6 +3,7 @@ import type { Entry } from '../verb.ts';
 import { agent } from './agent.ts';
 import { apps } from './apps.ts';
 import { center } from './center.ts';
+import { centers } from './centers.ts';
 import { executions } from './executions.ts';
 import { history } from './history.ts';
 import { hosts } from './hosts.ts';
@@ -27,6 +28,7 @@ export const VERBS: Record<string, Entry> = {
   keeper,
   login,
   logout,
+  centers,
   apps,
   jobs,
   trigger,

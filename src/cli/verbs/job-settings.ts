@@ -1,7 +1,7 @@
 /** The flags that describe a job, and the body of `/v1/jobs` that they make. */
 import { readFile } from 'node:fs/promises';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
-import { choice, flag, number, type Options, pairs, text, texts, type Values, whole } from '../options.ts';
+import { choice, duration, flag, number, type Options, pairs, text, texts, type Values, whole } from '../options.ts';
 import type { Shell } from '../shell.ts';
 import { given } from './common.ts';
 
@@ -26,20 +26,26 @@ export const jobSettings = {
   'overlap-limit': whole('N', 'how many may wait with "queue", or be open at once with "allow" (default: 1 and 10)', 1),
   misfire: choice(['skip', 'once', 'all'], 'when its time passed while the center was down (default: skip)'),
   'misfire-limit': whole('N', 'most that "all" makes good (default: 10)'),
-  'misfire-grace-ms': whole('MS', 'a due time later than this counts as missed (default: 60000)'),
+  'misfire-grace': duration('a due time later than this counts as missed (default: 1m)'),
   attempts: whole('N', 'how often a failed shard is tried in all (default: 1)', 1),
-  'backoff-ms': whole('MS', 'before the second attempt, doubling (default: 1000)'),
-  'max-backoff-ms': whole('MS', 'longest wait between attempts (default: 300000)'),
+  backoff: duration('before the second attempt, doubling (default: 1s)'),
+  'max-backoff': duration('longest wait between attempts (default: 5m)'),
   failover: flag('move to another host when its own is lost', { negatable: true }),
   'failover-limit': whole('N', 'how often a shard may move (default: 3)'),
   'failover-on-failure': flag('with --failover: also a shard that failed, once its attempts are spent', { negatable: true }),
   disconnect: choice(['continue', 'stop'], 'when its host cannot reach the center (default: continue)'),
-  'disconnect-ms': whole('MS', 'with "stop": how long it may go on without its center (default: 60000; 0: for ever)'),
-  'timeout-ms': whole('MS', 'longest run of a shard (default: 0, no limit)'),
-  'kill-grace-ms': whole('MS', 'from TERM to KILL (default: 10000)'),
+  'disconnect-after': duration('with "stop": how long it may go on without its center (default: 1m; 0: for ever)'),
+  timeout: duration('longest run of a shard (default: 0, no limit)'),
+  'kill-grace': duration('from TERM to KILL (default: 10s)'),
   'sharding-context': flag('append the sharding context as the last argument, as ElasticJob scripts expect', { negatable: true }),
   description: text('TEXT', 'for people'),
 } satisfies Options;
+
+export const jobHints = {
+  'disconnect-ms': 'durations have a unit: --disconnect-after 90s',
+  retries: '--attempts says how often a shard is tried in all',
+  schedule: '--cron gives one',
+};
 
 interface Asked {
   values: Values<typeof jobSettings>;
@@ -69,15 +75,15 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
     overlap: values.overlap,
     overlapLimit: values['overlap-limit'],
     misfire: over(file.misfire, { policy: values.misfire, limit: values['misfire-limit'] }),
-    misfireGraceMs: values['misfire-grace-ms'],
-    retry: over(file.retry, { attempts: values.attempts, backoffMs: values['backoff-ms'], maxBackoffMs: values['max-backoff-ms'] }),
+    misfireGraceMs: values['misfire-grace'],
+    retry: over(file.retry, { attempts: values.attempts, backoffMs: values.backoff, maxBackoffMs: values['max-backoff'] }),
     failover: values.failover,
     failoverLimit: values['failover-limit'],
     failoverOnFailure: values['failover-on-failure'],
     disconnect: values.disconnect,
-    disconnectMs: values['disconnect-ms'],
-    timeoutMs: values['timeout-ms'],
-    killGraceMs: values['kill-grace-ms'],
+    disconnectMs: values['disconnect-after'],
+    timeoutMs: values.timeout,
+    killGraceMs: values['kill-grace'],
     shardingContext: values['sharding-context'],
     description: values.description,
   });

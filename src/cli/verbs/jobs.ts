@@ -1,12 +1,13 @@
 /** `troupe jobs`: what runs, when, and what became of each due time. */
+import { duration } from '../../durations.ts';
 import { segment } from '../client.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, text, withoutDefaults } from '../options.ts';
+import { choice, flag, moment, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
-import { commandLine, instant, span } from '../words.ts';
+import { commandLine } from '../words.ts';
 import { isThere, listOptions, releaseOf, showList, statusOr } from './common.ts';
-import { jobBody, jobSettings } from './job-settings.ts';
+import { jobBody, jobHints, jobSettings } from './job-settings.ts';
 
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
 
@@ -33,7 +34,7 @@ const list = verb({
       { head: 'NAME', cell: job => job.name },
       { head: 'STATUS', cell: job => job.status, paint: state },
       { head: 'LAST', cell: job => job.lastOutcome ?? '', paint: state },
-      { head: 'NEXT', cell: job => instant(job.nextAt) },
+      { head: 'NEXT', cell: job => call.print.instant(job.nextAt) },
       { head: 'SHARDS', cell: job => String(job.shards.total), right: true, spare: true },
       { head: 'POOL', cell: job => job.pool, spare: true },
       { head: 'SCHEDULE', cell: scheduleOf },
@@ -54,7 +55,7 @@ const lines = ({ print }: Pick<Call, 'print'>, job: Job): string[] =>
     ['pool', job.pool],
     ['schedule', scheduleOf(job)],
     ['time zone', job.schedules.length > 0 ? job.timeZone : ''],
-    ['next', instant(job.nextAt)],
+    ['next', print.instant(job.nextAt)],
     ['last', job.lastOutcome ? `${job.lastOutcome}  ${job.lastExecution ?? ''}` : ''],
     ['shards', String(job.shards.total)],
     ...Object.entries(job.shards.parameters).map(([item, parameter]) => [`  shard ${item}`, parameter] as const),
@@ -62,10 +63,10 @@ const lines = ({ print }: Pick<Call, 'print'>, job: Job): string[] =>
     ['resources', `${job.resources.cpus} cpus, ${job.resources.memoryMB} MB, ${job.placement}${job.partial ? ', what fits starts' : ''}`],
     ['overlap', job.overlap],
     ['misfire', job.misfire.policy === 'all' ? `all, at most ${job.misfire.limit}` : job.misfire.policy],
-    ['retry', job.retry.attempts > 1 ? `${job.retry.attempts} attempts, from ${span(job.retry.backoffMs)} apart` : 'none'],
+    ['retry', job.retry.attempts > 1 ? `${job.retry.attempts} attempts, from ${duration(job.retry.backoffMs)} apart` : 'none'],
     ['failover', job.failover ? 'yes' : 'no'],
-    ['timeout', job.timeoutMs > 0 ? span(job.timeoutMs) : 'none'],
-    ['updated', instant(job.updatedAt)],
+    ['timeout', job.timeoutMs > 0 ? duration(job.timeoutMs) : 'none'],
+    ['updated', print.instant(job.updatedAt)],
   ]);
 
 const show = verb({
@@ -85,7 +86,7 @@ async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: S
   await print.show(job, () => [
     `${done} ${job.name}`,
     ...scheduleText.map(words => `  due ${words}`),
-    ...(nextDue.length === 0 ? [] : [`  next ${nextDue.map(due => instant(due)).join(', ')}`]),
+    ...(nextDue.length === 0 ? [] : [`  next ${nextDue.map(due => print.instant(due)).join(', ')}`]),
   ]);
   for (const { field, message } of job.warnings) shell.say(`warning: ${field}: ${message}`);
 }
@@ -95,6 +96,7 @@ const create = verb({
   takes: ['[JOB]'],
   takesRest: true,
   options: { ...jobSettings, disabled: flag('do not run it before it is enabled') },
+  hints: jobHints,
   examples: [
     `troupe jobs create hello --cron '0/10 * * * * ?' -- sh -c 'echo hello from shard $TROUPE_SHARD'`,
     'troupe jobs create report --app my_app --shards 3 --attempts 3 --overlap queue',
@@ -114,6 +116,7 @@ const update = verb({
   takes: ['JOB'],
   takesRest: true,
   options: withoutDefaults(jobSettings),
+  hints: jobHints,
   async run(call) {
     const body = await jobBody(call);
     if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
@@ -163,8 +166,8 @@ const occurrences = verb({
   options: {
     summary: flag('count them by verdict'),
     verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'], 'only these'),
-    from: text('INSTANT', 'not earlier, such as 2026-11-22T08:00:00Z'),
-    to: text('INSTANT', 'earlier than'),
+    from: moment('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
+    to: moment('earlier than'),
     ...listOptions,
   },
   async run(call) {
@@ -178,7 +181,7 @@ const occurrences = verb({
     }
     const page = await call.client.list<Occurrence>(path, query);
     await showList(call, page, 'due times', [
-      { head: 'DUE', cell: due => instant(due.dueAt) },
+      { head: 'DUE', cell: due => call.print.instant(due.dueAt) },
       { head: 'VERDICT', cell: due => due.verdict, paint: call.print.paint.state },
       { head: 'EXECUTION', cell: due => due.execution ?? '' },
       { head: 'WHY', cell: due => due.reason ?? '' },
@@ -199,4 +202,16 @@ function countLines({ print }: Pick<Call, 'print'>, counts: Record<string, unkno
 export const jobs: Family = {
   says: 'what runs, and when',
   verbs: { list, show, create, update, enable, disable, delete: remove, release, occurrences },
+  hints: {
+    run: '"troupe trigger JOB" runs a job now',
+    trigger: '"troupe trigger JOB" runs a job now',
+    start: '"troupe trigger JOB" runs a job now',
+    logs: '"troupe logs JOB" shows what its last execution wrote',
+    history: '"troupe history JOB" tells what happened to it',
+    next: '"troupe next JOB" tells when it is due',
+    why: '"troupe why JOB" tells why it runs or does not',
+    executions: '"troupe executions --job JOB" lists its executions',
+    edit: '"troupe jobs update JOB" changes its settings',
+    register: '"troupe jobs create JOB -- COMMAND" registers a job',
+  },
 };

@@ -1,8 +1,7 @@
 /** `troupe join-token`: what a new agent shows once. */
 import { EXIT } from '../failure.ts';
-import { text, whole } from '../options.ts';
+import { duration, text, whole } from '../options.ts';
 import { verb } from '../verb.ts';
-import { instant } from '../words.ts';
 import { given } from './common.ts';
 
 export const joinToken = verb({
@@ -11,14 +10,14 @@ export const joinToken = verb({
   options: {
     pool: text('POOL', 'the pool that its hosts join (default: as the agent says)'),
     uses: whole('N', 'how many agents may use it (default: 1)', 1),
-    'expires-in-ms': whole('MS', 'how long it is good for (default and most: an hour)', 1),
+    'expires-in': duration('how long it is good for (default and most: 1h)', { min: 1 }),
   },
   examples: ['TROUPE_JOIN_TOKEN=$(troupe join-token) troupe agent --center ws://127.0.0.1:8899'],
   async run({ client, print, values, shell }) {
-    const body = given({ pool: values.pool, uses: values.uses, expiresInMs: values['expires-in-ms'] });
+    const body = given({ pool: values.pool, uses: values.uses, expiresInMs: values['expires-in'] });
     const made = await client.post<{ token: string; expiresAt: string }>('/v1/join-tokens', body);
     await print.show(made, () => [made.token]);
-    if (!print.json) shell.say(`good until ${instant(made.expiresAt)}`);
+    if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
   },
 });

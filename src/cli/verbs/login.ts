@@ -1,5 +1,5 @@
 /** `troupe login` and `troupe logout`. */
-import { accountFor, forgetLogin, keepLogin } from '../account.ts';
+import { accountFor, centerFor, forgetLogin, keepLogin } from '../account.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { flag, text } from '../options.ts';
 import { verb } from '../verb.ts';
@@ -21,8 +21,12 @@ export const login = verb({
     if (!typed) throw wrongUsage('the password is empty');
     const answer = await client.post<{ token: string; expiresAt: string }>('/v1/login', { username, password: typed }).catch(wrongPassword);
     const path = await keepLogin(shell.env, url, answer);
-    await print.show({ url, user: username, expiresAt: answer.expiresAt }, () => [
-      `logged in at ${url} as ${username}; the token is kept in ${path}`,
+    const { name = null } = await centerFor({ env: shell.env, named: url });
+    await print.show({ url, name, user: username, expiresAt: answer.expiresAt }, () => [
+      `logged in at ${name === null ? url : `${name}, ${url},`} as ${username} until ${print.instant(answer.expiresAt)}; the token is kept in ${path}`,
+      name === null
+        ? 'this is the current center now; "troupe centers add NAME URL" gives it a name'
+        : 'this is the current center now; "troupe centers use NAME" changes it',
     ]);
     return EXIT.done;
   },
@@ -42,14 +46,14 @@ export const logout = verb({
   async run({ client, shell, print }) {
     const { url, token } = await client.account();
     // What the environment brings is not ours to end.
-    const kept = await accountFor({ env: { ...shell.env, TROUPE_API_TOKEN: undefined }, url });
+    const kept = await accountFor({ env: { ...shell.env, TROUPE_API_TOKEN: undefined }, named: url });
     if (!kept.token) {
-      await print.done(`nobody is logged in at ${url}`);
+      await print.show({ url, loggedOut: false }, () => [`nobody is logged in at ${url}`]);
       return EXIT.done;
     }
     await forgetLogin(shell.env, url);
     if (token === kept.token) await client.post('/v1/logout').catch(alreadyOver);
-    await print.done(`logged out at ${url}`);
+    await print.show({ url, loggedOut: true }, () => [`logged out at ${url}`]);
     return EXIT.done;
   },
 });

@@ -5,7 +5,6 @@ import { text } from '../options.ts';
 import type { Allocation, Pool } from '../surface.ts';
 import type { Column } from '../table.ts';
 import { type Family, verb } from '../verb.ts';
-import { instant } from '../words.ts';
 import { given, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
 const poolPath = (name: string | undefined): string => `/v1/pools/${segment(name ?? '')}`;
@@ -44,13 +43,13 @@ const show = verb({
       print.record([
         ['name', pool.name],
         ['description', pool.description],
-        ['status', print.paint.state(statusOr(pool))],
+        ['status', statusOr(pool), print.paint.state],
         ['time zone', pool.timeZone ?? ''],
         ['hosts', String(pool.hosts)],
         ['cpus', `${shareOf(pool.free.cpus, pool.total.cpus)} free`],
         ['memory', `${shareOf(pool.free.memoryMB, pool.total.memoryMB)} MB free`],
         ['waiting', String(pool.waiting)],
-        ['updated', instant(pool.updatedAt)],
+        ['updated', print.instant(pool.updatedAt)],
       ]),
     );
     return EXIT.done;

@@ -1,7 +1,7 @@
 /** `troupe ready`: for health checks, and for scripts that start a center and go on once it serves. */
 import { pause } from '../../clock.ts';
 import { EXIT, Failure } from '../failure.ts';
-import { whole } from '../options.ts';
+import { duration } from '../options.ts';
 import { verb } from '../verb.ts';
 
 const LOOK_MS = 250;
@@ -9,9 +9,10 @@ const LOOK_MS = 250;
 export const ready = verb({
   says: 'ends with 0 when the center serves, else with 4 and the reason',
   takes: [],
-  options: { 'wait-ms': whole('MS', 'wait up to this long until it does (default: 0)') },
+  options: { wait: duration('wait up to this long until it does (default: 0)') },
+  hints: { timeout: '--wait says how long to wait' },
   async run({ client, shell, print, values }) {
-    const until = shell.clock.monotonic() + (values['wait-ms'] ?? 0);
+    const until = shell.clock.monotonic() + (values.wait ?? 0);
     for (;;) {
       try {
         const answer = await client.get<{ detail?: string[] }>('/v1/ready');

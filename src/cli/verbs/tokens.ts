@@ -4,7 +4,6 @@ import { EXIT } from '../failure.ts';
 import { choice, number } from '../options.ts';
 import type { ApiToken, Page } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
-import { instant } from '../words.ts';
 import { given, showList } from './common.ts';
 
 const DAY_MS = 86_400_000;
@@ -18,9 +17,9 @@ const list = verb({
     await showList(call, page, 'tokens', [
       { head: 'NAME', cell: token => token.name },
       { head: 'SCOPE', cell: token => token.scope },
-      { head: 'MADE', cell: token => instant(token.createdAt), spare: true },
-      { head: 'GOOD UNTIL', cell: token => instant(token.expiresAt) },
-      { head: 'LAST USED', cell: token => instant(token.lastUsedAt) },
+      { head: 'MADE', cell: token => call.print.instant(token.createdAt), spare: true },
+      { head: 'GOOD UNTIL', cell: token => call.print.instant(token.expiresAt) },
+      { head: 'LAST USED', cell: token => call.print.instant(token.lastUsedAt) },
     ]);
     return EXIT.done;
   },
@@ -41,7 +40,7 @@ const create = verb({
     const body = given({ scope: values.scope, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
     const made = await client.post<ApiToken & { token: string }>('/v1/tokens', { name: words[0], ...body });
     await print.show(made, () => [made.token]);
-    if (!print.json) shell.say(`good until ${instant(made.expiresAt)}`);
+    if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
   },
 });

@@ -1,6 +1,6 @@
 /** `troupe trigger JOB`: run it now. */
 import { systemIds } from '../../ids.ts';
-import { EXIT } from '../failure.ts';
+import { EXIT, Interrupted } from '../failure.ts';
 import { followExecution } from '../follow.ts';
 import { flag, text } from '../options.ts';
 import { verb } from '../verb.ts';
@@ -15,10 +15,16 @@ export const trigger = verb({
     follow: flag('show its output until it is done', { short: 'f' }),
     key: text('TEXT', 'the same key makes the same execution, however often it is sent'),
   },
+  hints: { timeout: 'the job has it: "troupe jobs update JOB --timeout 5m"' },
   async run(call) {
     const { client, print, shell, values, words } = call;
     const key = values.key ?? systemIds.uuid();
-    const { execution } = await client.post<{ execution: string }>(`${jobPath(words[0])}/trigger`, undefined, { key });
+    const path = `${jobPath(words[0])}/trigger`;
+    const { execution } = await client.post<{ execution: string }>(path, undefined, { key }).catch((error: unknown) => {
+      if (!shell.signal.aborted) throw error;
+      const again = `"troupe trigger ${words[0]} --key ${key}" names the execution, or begins it`;
+      throw new Interrupted(`interrupted before the center answered; it may run: ${again}`, error);
+    });
     if (!values.follow) {
       await print.show({ execution }, () => [execution]);
       return EXIT.done;

@@ -6,7 +6,7 @@ import { choices, text } from '../options.ts';
 import type { FeedFact } from '../surface.ts';
 import { verb } from '../verb.ts';
 import { cutTo, tame, widthOf } from '../width.ts';
-import { instant } from '../words.ts';
+import type { Times } from '../words.ts';
 
 const TYPE_WIDTH = 20;
 /** Fewer columns than this are narrow. */
@@ -28,7 +28,7 @@ export const watch = verb({
     after: text('CURSOR', 'begin behind this fact instead of now (--json shows the cursors)'),
   },
   async run({ client, shell, print, values }) {
-    const line = createLine(shell.columns, print.paint.dim);
+    const line = createLine(shell.columns, print.paint.dim, print);
     const { job, host, execution, kinds, after } = values;
     await followFeed(
       { client, shell },
@@ -46,14 +46,15 @@ export const watch = verb({
  * One line per fact: when, what type of fact, who, what. A narrow terminal shows neither date nor type, and the subject gives way before what became of
  * it: how something ended is never cut off by a long name.
  */
-export function createLine(columns: number, dim: (shown: string) => string): (fact: FeedFact) => string {
+export function createLine(columns: number, dim: (shown: string) => string, times: Times): (fact: FeedFact) => string {
   return fact => {
     const { at, type, data } = fact;
-    if (type === 'feed.truncated') return dim(`… older facts are no longer kept; this begins at ${instant(String(data.at ?? ''), 'ms')}`);
+    if (type === 'feed.truncated')
+      return dim(`… older facts are no longer kept; this begins at ${times.instant(String(data.at ?? ''), 'ms')}`);
     const isNarrow = columns < NARROW;
-    const time = isNarrow ? (instant(at, 'ms').split(' ')[1] ?? '') : instant(at, 'ms');
+    const time = isNarrow ? times.timeOfDay(at, 'ms') : times.instant(at, 'ms');
     const known = isNarrow ? `${time}  ` : `${time}  ${type.padEnd(TYPE_WIDTH)}  `;
-    const { who, what } = told(fact);
+    const { who, what } = told(fact, times);
     const left = Math.max(SUBJECT_MIN, columns - widthOf(known));
     const subject = cutTo(tame(who), Math.max(SUBJECT_MIN, left - widthOf(tame(what)) - 1));
     return `${dim(time)}${known.slice(time.length)}${cutTo(`${subject} ${tame(what)}`, left)}`;

@@ -2,8 +2,6 @@
 import { EXIT } from '../failure.ts';
 import type { Explanation } from '../surface.ts';
 import { verb } from '../verb.ts';
-import { tame } from '../width.ts';
-import { localised } from '../words.ts';
 import { executionPath } from './executions.ts';
 import { jobPath } from './jobs.ts';
 
@@ -21,7 +19,7 @@ export const why = verb({
     await print.show(explanation, () => {
       const { sentence, facts } = explanation;
       const rest = facts.filter(fact => !isSaid(fact, sentence, facts));
-      return [...print.prose(tame(localised(sentence))), ...rest.flatMap(({ says }) => print.prose(`  ${tame(localised(says))}`, '    '))];
+      return [...print.prose(print.localised(sentence)), ...rest.flatMap(({ says }) => print.prose(`  ${print.localised(says)}`, '    '))];
     });
     return EXIT.done;
   },
