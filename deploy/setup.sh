@@ -17,7 +17,7 @@ npm() {
 
 if is_complete all || is_complete "$1"; then exit 0; fi
 case ${npm_execpath:-} in
-*bun) "$npm_execpath" install --frozen-lockfile $([ "$1" = all ] || echo --production) ;;
+*bun | *bun.exe) "$npm_execpath" install --frozen-lockfile $([ "$1" = all ] || echo --production) ;;
 *)
   # `npm ci` removes what is there first, which a running center would not outlive.
   if [ -d node_modules ]; then how="install --no-save"; else how=ci; fi

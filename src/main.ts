@@ -256,11 +256,12 @@ async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>
 /** What an operator wants to know at once. The password is shown by the start that drew it, and never again. */
 export function greeting(
   { urls, password }: Pick<RunningCenter, 'urls' | 'password'>,
-  { auth, dataDir }: Pick<Config, 'auth' | 'dataDir'>,
+  { auth, dataDir, rootPassword }: Pick<Config, 'auth' | 'dataDir' | 'rootPassword'>,
 ): string {
   const lines = [`Troupe serves at ${urls.join(' and ')}`, `data is kept in ${dataDir}`];
   if (auth === 'off') lines.push('authentication is off: whoever reaches this machine may do everything');
   else if (password !== null) lines.push(`user root, password ${password} (shown only this once)`);
+  else if (rootPassword !== undefined) lines.push('user root, password as in TROUPE_ROOT_PASSWORD');
   else lines.push('user root, password as set before (TROUPE_ROOT_PASSWORD sets a new one)');
   return `${lines.join('\n')}\n`;
 }

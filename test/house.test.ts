@@ -8,7 +8,7 @@ const top = join(import.meta.dir, '..');
 const read = (path: string): string => readFileSync(join(top, path), 'utf8');
 const readme = read('README.md');
 const quoted = (text: string): string[] => [...text.matchAll(/`([^`\n]+)`/g)].map(([, word]) => word ?? '');
-const all = { ...about.dependencies, ...about.devDependencies, ...about.optionalDependencies };
+const all = { ...about.dependencies, ...about.devDependencies };
 const section = (title: string): string => readme.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
 
 describe('the README', () => {
@@ -47,12 +47,8 @@ describe('packages', () => {
 
   test('are the same in both lock files', () => {
     const npm = JSON.parse(read('package-lock.json')) as { packages: Record<string, Partial<typeof about>> };
-    const { dependencies, devDependencies, optionalDependencies } = npm.packages[''] ?? {};
-    expect([dependencies, devDependencies, optionalDependencies]).toEqual([
-      about.dependencies,
-      about.devDependencies,
-      about.optionalDependencies,
-    ]);
+    const { dependencies, devDependencies } = npm.packages[''] ?? {};
+    expect([dependencies, devDependencies]).toEqual([about.dependencies, about.devDependencies]);
     const bun = read('bun.lock');
     expect(Object.entries(all).filter(([name, version]) => !bun.includes(`["${name}@${version}"`))).toEqual([]);
   });

@@ -57,22 +57,35 @@ export interface AgentParts {
 }
 
 export interface Agent {
-  /** Resolves once the signal has aborted and the link is closed; keeper and processes go on. Rejects when the journal cannot be understood. Once only. */
-  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves once the signal has aborted and the link is closed (`stopped`), or once every center has refused this agent for good (`refused`); keeper and
+   * processes go on. Rejects when the journal cannot be understood. Once only.
+   */
+  run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
 }
+
+/** Refusals that stand for an agent which no center knows: its token is wrong, spent, expired or missing. One that had joined may be known again. */
+const NEVER_JOINS = new Set(['unknownKey', 'joinTokenInvalid']);
 
 export function createAgent(parts: AgentParts): Agent {
   const { clock, disk, log, settings } = parts;
   const limits = { ...agentLimits, ...settings.limits };
   const spans = { ...agentSpans, ...settings.spans };
   return {
-    async run(signal) {
+    async run(stopped) {
       const journal = await openJournal({ disk, limits, log, now: clock.now() });
+      const over = new AbortController();
+      const signal = AbortSignal.any([stopped, over.signal]);
       const { link, keeping, runs, output, watch } = wire(parts, { limits, spans, journal, signal });
-      await Promise.all([link.run(signal), keeping.run(signal), sweep(parts, { spans, journal, output, signal })]);
+      const linked = link.run(signal).then(how => {
+        over.abort();
+        return how;
+      });
+      const [how] = await Promise.all([linked, keeping.run(signal), sweep(parts, { spans, journal, output, signal })]);
       watch.up();
       runs.breakOff();
       await journal.flushed();
+      return how;
     },
   };
 }
@@ -129,9 +142,11 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
         watch.down();
       },
       frame: frame => take(frame),
-      retired() {
-        for (const [run, record] of journal.records)
-          if (record.endedAt === null && !mustEnd(record)) end(run, 'superseded', 'its host was retired');
+      refused(code) {
+        if (code !== 'retired') return NEVER_JOINS.has(code) && !journal.joined;
+        const live = [...journal.records].filter(([, { endedAt }]) => endedAt === null);
+        for (const [run, record] of live) if (!mustEnd(record)) end(run, 'superseded', 'its host was retired');
+        return live.length === 0;
       },
     },
   });

@@ -25,8 +25,8 @@ type FromCenterFrame = ReturnType<typeof FromCenter.parse>;
 type FromAgentFrame = ReturnType<typeof FromAgent.parse>;
 
 export interface Link {
-  /** Dials until the signal aborts; then closes the socket and resolves. */
-  run(signal: AbortSignal): Promise<void>;
+  /** Dials until the signal aborts, then closes the socket; or until every center in turn refused in a way that `on.refused` calls the last. */
+  run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
   /** False when the link is not up: the frame is dropped, and what must arrive is sent again after the next welcome. */
   send(frame: FromAgentFrame): boolean;
   isUp(): boolean;
@@ -53,13 +53,13 @@ export interface LinkParts {
     frame(frame: CenterFrame): void;
     /** The link was up and is not any more. */
     down(): void;
-    /** This host was retired: its key never serves again. Said at each dial. */
-    retired(): void;
+    /** A final refusal, at each dial. True: trying again is of no use. */
+    refused(code: string): boolean;
   };
 }
 
 /** How one socket ended. */
-type Parting = { was: 'up' | 'never'; final: boolean };
+type Parting = { was: 'up' | 'never'; final: boolean; forGood: boolean };
 
 export function createLink(parts: LinkParts): Link {
   const { clock, ids, dialer, log, spans, centers } = parts;
@@ -95,6 +95,7 @@ export function createLink(parts: LinkParts): Link {
       let socket: Socket | undefined;
       let over = false;
       let final = false;
+      let forGood = false;
       let nonce = 0;
       let heard = clock.monotonic();
 
@@ -109,7 +110,7 @@ export function createLink(parts: LinkParts): Link {
         if (sentence) log.warn(sentence, { center: url });
         socket?.close(code, reason);
         if (was === 'up') parts.on.down();
-        resolve({ was, final });
+        resolve({ was, final, forGood });
       };
       const stop = () => end(1000, GOODBYE);
       const write = (frame: FromAgentFrame) => socket?.send(encode(frame));
@@ -145,7 +146,7 @@ export function createLink(parts: LinkParts): Link {
             return parts.on.welcome(frame.apps ?? STRICT_RULES);
           case 'refused':
             final = FINAL.has(frame.code);
-            if (frame.code === 'retired') parts.on.retired();
+            forGood = final && parts.on.refused(frame.code);
             return end(
               1000,
               'refused',
@@ -183,13 +184,17 @@ export function createLink(parts: LinkParts): Link {
   return {
     async run(signal) {
       let failures = 0;
+      let refusals = 0;
       for (let turn = 0; !signal.aborted; turn++) {
         const url = centers[turn % centers.length];
         if (url === undefined) throw new Error('an agent needs the address of a center');
         const parting = await attempt(url, signal);
         failures = parting.was === 'up' ? 0 : failures + 1;
+        refusals = parting.forGood ? refusals + 1 : 0;
+        if (refusals === centers.length) return 'refused';
         await pause(clock, backOff(parting, failures, ids.fraction(), spans), signal);
       }
+      return 'stopped';
     },
     send(frame) {
       if (!up) return false;
@@ -206,7 +211,7 @@ export function createLink(parts: LinkParts): Link {
 }
 
 /** Full jitter: anywhere between nothing and a span that doubles, so that a fleet does not come back in step. After a final refusal half a cap at least. */
-export function backOff(parting: Parting, failures: number, fraction: number, spans: AgentSpans): number {
+export function backOff(parting: Pick<Parting, 'final'>, failures: number, fraction: number, spans: AgentSpans): number {
   if (parting.final) return (spans.redialCapMs * (1 + fraction)) / 2;
   return fraction * Math.min(spans.redialCapMs, spans.redialBaseMs * 2 ** Math.min(failures, 30));
 }

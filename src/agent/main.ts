@@ -29,7 +29,7 @@ export interface AgentSurroundings {
   bootIdFile?: string;
 }
 
-/** Runs until SIGTERM or SIGINT; the keeper and its processes go on. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings. */
+/** Runs until SIGTERM or SIGINT; the keeper and its processes go on. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings, 3 refused for good. */
 export async function agentMain(args: readonly string[], around: AgentSurroundings = {}): Promise<number> {
   const { env = process.env } = around;
   if (args.includes('--help') || args.includes('-h')) {
@@ -52,7 +52,11 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
   around.signal?.addEventListener('abort', ask, { once: true });
   if (around.signal?.aborted) ask();
   try {
-    await runAgent(config, { log, env, signal: stop.signal, bootIdFile: around.bootIdFile });
+    const how = await runAgent(config, { log, env, signal: stop.signal, bootIdFile: around.bootIdFile });
+    if (how === 'refused') {
+      log.error('the agent ends: every center refused it for good', { centers: config.centers });
+      return 3;
+    }
     log.info('the agent has stopped, its runs go on');
     return 0;
   } catch (problem) {
@@ -71,7 +75,7 @@ interface Running {
   bootIdFile: string | undefined;
 }
 
-async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: Running): Promise<void> {
+async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: Running): Promise<'stopped' | 'refused'> {
   const data = resolve(config.dataDir);
   await mkdir(data, { recursive: true, mode: 0o700 });
   const lock = lockDirectory(data);
@@ -110,7 +114,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
         hostEnv: env,
       },
     });
-    await agent.run(signal);
+    return await agent.run(signal);
   } finally {
     keeper?.close();
     await disk.close();

@@ -10,6 +10,8 @@ const HEALTHY_MS = 60_000;
 const STOP_MS = 10_000;
 /** Its settings are wrong, and will be the next time. */
 const WRONG_USAGE = 2;
+/** Its host was retired, for instance: the center goes on without it. */
+const REFUSED = 3;
 
 export interface LocalAgent {
   /** Resolves when it is gone; it is ended with SIGTERM, and harder after a while. Its runs go on. Twice is fine. */
@@ -68,6 +70,7 @@ export function startLocalAgent(parts: {
       started.on('exit', (code, signal) => {
         resolve();
         if (code === WRONG_USAGE) return giveUp();
+        if (code === REFUSED) return say('the agent was refused for good; the center goes on without it');
         if (clock.monotonic() - startedAt > HEALTHY_MS) backoffMs = BACKOFF_MS_MIN;
         again(signal ? `was ended by ${signal}` : `ended with ${code}`);
       });

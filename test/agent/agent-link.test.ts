@@ -102,22 +102,47 @@ describe('the link', () => {
 
   test('slows down after a final refusal and says so', async () => {
     const world = aWorld();
-    world.center.accept = { refused: 'unknownKey' };
+    world.center.accept = { refused: 'identityInUse' };
     await world.start();
     await world.clock.advance(29_000);
     expect(world.center.dials).toHaveLength(1);
     await world.clock.advance(31_000);
     expect(world.center.dials).toHaveLength(2);
-    expect(world.log.join('\n')).toContain('(unknownKey); it needs somebody to act');
+    expect(world.log.join('\n')).toContain('(identityInUse); it needs somebody to act');
+    await world.quit();
+  });
+
+  test.each(['joinTokenInvalid', 'unknownKey'])('ends when every center refuses it with %s and it never joined one', async code => {
+    const world = aWorld({ centers: ['ws://one', 'ws://two'], joinToken: 'wrong' });
+    world.center.accept = { refused: code };
+    await world.start();
+    let how: unknown = 'runs';
+    void world.ended().then(ended => {
+      how = ended;
+    });
+    await world.clock.settle();
+    expect([how, world.center.dials]).toEqual(['runs', ['ws://one']]);
+    await world.clock.advance(60_000);
+    expect([how, world.center.dials]).toEqual(['refused', ['ws://one', 'ws://two']]);
+  });
+
+  test('goes on trying when a center that it had joined does not know it', async () => {
+    const world = aWorld();
+    await world.start();
+    world.center.accept = { refused: 'unknownKey' };
+    await world.kill();
+    await world.start();
+    await world.clock.advance(600_000);
+    expect(world.center.dials.length).toBeGreaterThan(10);
     await world.quit();
   });
 
   test('comes back with full jitter, doubling from a second to a minute', () => {
-    const never = { was: 'never', final: false } as const;
+    const never = { final: false };
     const most = [1, 2, 3, 5, 6, 7, 50].map(failures => backOff(never, failures, 0.999, agentSpans));
     expect(most.map(ms => Math.ceil(ms / 1000))).toEqual([2, 4, 8, 32, 60, 60, 60]);
     expect(backOff(never, 50, 0, agentSpans)).toBe(0);
-    expect(backOff({ was: 'up', final: false }, 0, 0.5, agentSpans)).toBe(500);
+    expect(backOff(never, 0, 0.5, agentSpans)).toBe(500);
   });
 
   test('closes in order when the agent stops, and runs go on', async () => {

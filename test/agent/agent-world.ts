@@ -324,7 +324,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
   const workDirs = new Set<string>();
   let life: Life = { alive: true };
   let stop = new AbortController();
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<unknown> = Promise.resolve();
   const die = () => {
     life.alive = false;
     keeper.hangUp();
@@ -387,6 +387,8 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
       running.catch(() => undefined);
       await clock.settle();
     },
+    /** How it ended, once it has. */
+    ended: () => running,
     /** SIGTERM. */
     async quit() {
       stop.abort();

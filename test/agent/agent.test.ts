@@ -384,7 +384,8 @@ describe('an agent whose host was retired', () => {
     await world.start();
     await world.clock.advance(1_000);
     expect(world.keeper.stops).toMatchObject([{ run: KEY }]);
-    await world.quit();
+    await world.clock.advance(120_000);
+    expect(await world.ended()).toBe('refused');
   });
 });
 

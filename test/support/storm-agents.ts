@@ -93,7 +93,7 @@ function anAgent(place: number) {
         else if (frame.type === 'reported') forget(new Set(frame.ids));
       },
       down() {},
-      retired() {},
+      refused: () => false,
     },
   });
 
