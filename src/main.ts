@@ -171,7 +171,7 @@ export async function startCenter({
           listening = await listen({
             addresses: config.listen.map(({ host, port }) => ({ host, port })),
             fetch: (request, peer) => app.fetch(request, peer),
-            upgrade: createUpgrades({ hub: agents, feed: door }),
+            upgrade: createUpgrades({ hub: agents, feed: door, config }),
             clock,
           });
         } catch (error) {

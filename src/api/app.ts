@@ -18,12 +18,13 @@ import { answerTo, Problem } from './errors.ts';
 import { frontPage, isLooking } from './front-page.ts';
 import { createKeys, type Keys } from './idempotency.ts';
 import { createTurns } from './in-turn.ts';
-import { isForeign } from './origin.ts';
+import { checkHost, isForeign } from './origin.ts';
 import { parse } from './parse.ts';
 import type { Center } from './center.ts';
 import { readQuery } from './query.ts';
 import { referenceRoutes } from './reference/routes.ts';
-import { ACCESS, type ApiContext, type Call, type Route, type Surface, type Surroundings } from './routes.ts';
+import { ACCESS, type ApiContext, type Call, neededFor, type Route, type Surface, type Surroundings, type User } from './routes.ts';
+import { seesSecrets, withoutSecrets } from './secrets.ts';
 import { v1Routes } from './v1/routes.ts';
 
 export type Api = Hono<{ Bindings: Surroundings }>;
@@ -61,6 +62,11 @@ export function createApp({ center, extra }: { center: Center; extra?: readonly 
   app.use(async (c, next) => {
     await next();
     for (const [name, value] of SECURITY) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+  });
+  // Before CORS: a preflight is an answer, too.
+  app.use(async (c, next) => {
+    checkHost(c.req.raw, config);
+    await next();
   });
   if (config.cors.length > 0) {
     app.use(
@@ -124,10 +130,7 @@ async function serve(
   // What anybody may call asks the store nothing about a token: health and readiness answer for themselves, also while the store is away.
   const user = route.access === 'user' ? await callerOf(c, auth) : undefined;
   if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
-  const needed = route.scope ?? (route.method === 'GET' ? 'read' : 'all');
-  if (user?.scope !== undefined && !opens(user.scope, needed)) {
-    throw new Problem('forbidden', `this token is made for "${user.scope}", and this takes one for "${needed}"`);
-  }
+  checkScope(route, user);
   const key = c.req.header('idempotency-key');
   if (key !== undefined && (key === '' || key.length > KEY_MAX)) {
     throw new Problem('invalid', `Idempotency-Key must be 1 to ${KEY_MAX} characters.`, { field: 'Idempotency-Key' });
@@ -152,10 +155,22 @@ async function serve(
     }));
     return c.body(text, status as 200, JSON_TYPE);
   }
-  const value = await route.handle(call as Call<never, never, never>);
-  if (value instanceof Response) return value;
+  const whole = await route.handle(call as Call<never, never, never>);
+  if (whole instanceof Response) return whole;
+  const value = user && !seesSecrets(user) ? withoutSecrets(whole) : whole;
   if (status === 204) return c.body(null, status);
   return c.body(JSON.stringify(value), status, JSON_TYPE);
+}
+
+/** Throws Problem `forbidden` unless the caller's token opens this route; a login opens all. */
+function checkScope(route: Route, user: User | undefined): void {
+  if (user?.scope === undefined) return;
+  const needed = neededFor(route);
+  // A token that could make tokens would outlive its own end.
+  if (needed === 'login') throw new Problem('forbidden', 'a token makes and ends no tokens; log in for that');
+  if (!opens(user.scope, needed)) {
+    throw new Problem('forbidden', `this token is made for "${user.scope}", and this takes one for "${needed}"`);
+  }
 }
 
 const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };

@@ -16,6 +16,7 @@ const STATUS = {
   conflict: 409,
   tooLarge: 413,
   unsupportedType: 415,
+  misdirected: 421,
   tooMany: 429,
   unavailable: 503,
 } as const;

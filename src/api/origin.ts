@@ -3,6 +3,7 @@
  * either: a form or a `fetch` without reading would be enough to start a job.
  */
 import { isLoopback } from '../config-values.ts';
+import { Problem } from './errors.ts';
 
 const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -15,6 +16,32 @@ export function isForeign(request: Request, config: { cors: readonly string[]; a
     return site === 'cross-site' || site === 'same-site';
   }
   return !config.cors.includes(origin) && !isOurs(origin, request, config.auth);
+}
+
+/**
+ * Without passwords only loopback names are served, whatever the method, the route or the socket. A page that a browser loaded from
+ * `evil.example` may have that name point to this machine later (DNS rebinding): to the browser it then reads its own origin.
+ * Throws Problem `misdirected`.
+ */
+export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): void {
+  if (auth === 'on') return;
+  const host = request.headers.get('host') ?? new URL(request.url).host;
+  if (isLoopbackHost(host)) return;
+  const shown = JSON.stringify(host.length > HOST_SHOWN ? `${host.slice(0, HOST_SHOWN)}…` : host);
+  throw new Problem(
+    'misdirected',
+    `Host is ${shown}, but must be a loopback name such as localhost or 127.0.0.1 while TROUPE_AUTH is off; turn it on to serve other names`,
+    { field: 'Host' },
+  );
+}
+
+/** Longest part of a foreign Host that its refusal repeats. */
+const HOST_SHOWN = 100;
+
+/** `host` or `host:port`, as a URL would have it: in any case, and an IPv6 literal in brackets. */
+function isLoopbackHost(host: string): boolean {
+  if (!/^[^\s/?#@\\]+$/.test(host) || !URL.canParse(`http://${host}`)) return false;
+  return isLoopback(new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, ''));
 }
 
 /** For the upgrade of a socket the same rule holds whatever its method is. */

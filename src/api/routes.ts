@@ -52,8 +52,8 @@ export interface Route {
   /** With `:name` for parameters. Earlier routes win. */
   path: string;
   access: Access;
-  /** What the token of a program must open for it; `read` for GET and `all` for the others unless said. */
-  scope?: Scope;
+  /** See `neededFor`. */
+  scope?: Needed;
   /** One sentence for the reference. */
   says: string;
   query?: z.ZodType;
@@ -74,6 +74,12 @@ export interface Route {
   /** Resolves to what is sent as JSON, or to a whole Response. Rejects with what `errors.ts` knows. */
   handle(call: Call<never, never, never>): unknown;
 }
+
+/** `login`: no token of a program opens it, whatever it is made for. */
+export type Needed = Scope | 'login';
+
+/** What the token of a program must open for a route: what it declares, else `read` for GET and `all` for the others. */
+export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): Needed => scope ?? (method === 'GET' ? 'read' : 'all');
 
 /** Routes of one kind: a door to the same actors, in its own words. */
 export interface Surface {

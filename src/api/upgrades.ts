@@ -1,10 +1,21 @@
 /** Which socket is served where: agents at `/v1/agents`, watchers at `/v1/feed`. For `listen`. */
+import type { Config } from '../config.ts';
 import type { AgentHub } from './agents.ts';
+import { answerTo } from './errors.ts';
 import type { FeedDoor } from './feed.ts';
+import { checkHost } from './origin.ts';
 import type { SOCKETS } from './socket-paths.ts';
 import type { ListenParts } from './sockets.ts';
 
-export function createUpgrades({ hub, feed }: { hub: Pick<AgentHub, 'accept'>; feed: Pick<FeedDoor, 'upgrade'> }): ListenParts['upgrade'] {
+export function createUpgrades({
+  hub,
+  feed,
+  config,
+}: {
+  hub: Pick<AgentHub, 'accept'>;
+  feed: Pick<FeedDoor, 'upgrade'>;
+  config: Pick<Config, 'auth'>;
+}): ListenParts['upgrade'] {
   // By the type no socket is served that the reference does not tell of, nor the other way round.
   const served: Record<keyof typeof SOCKETS, ListenParts['upgrade']> = {
     '/v1/feed': request => feed.upgrade(request),
@@ -12,6 +23,12 @@ export function createUpgrades({ hub, feed }: { hub: Pick<AgentHub, 'accept'>; f
     '/v1/agents': (request, peer) => (request.headers.has('origin') ? Response.json(NO_BROWSERS, { status: 403 }) : hub.accept(peer)),
   };
   return (request, peer) => {
+    try {
+      checkHost(request, config);
+    } catch (problem) {
+      const { status, body } = answerTo(problem, 'v1');
+      return Response.json(body, { status });
+    }
     const { pathname } = new URL(request.url);
     return Object.hasOwn(served, pathname) ? served[pathname as keyof typeof SOCKETS](request, peer) : undefined;
   };

@@ -31,7 +31,8 @@ export interface Job {
   kind: 'transient' | 'resident';
   app?: string | null;
   command?: Command;
-  env: Record<string, string>;
+  /** null: a value that is shown only to who may change the job. */
+  env: Record<string, string | null>;
   parameter: string;
   shards: { total: number; parameters: Record<string, string> };
   schedules: Schedule[];

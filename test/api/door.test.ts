@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createApp } from '../../src/api/app.ts';
 import { BODY_MAX } from '../../src/api/body.ts';
+import { PROBE_KEPT_MS } from '../../src/api/probe.ts';
 import { type Route, route } from '../../src/api/routes.ts';
 import { Busy, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
@@ -309,7 +310,7 @@ describe('a page of another origin', () => {
 
   test('whose name was pointed at this machine changes nothing where no password guards it', async () => {
     const door = await aDoor();
-    expect((await door.post('/api/app', seedApp(), { ...from('http://evil.example'), Host: 'evil.example' })).status).toBe(403);
+    expect((await door.post('/api/app', seedApp(), { ...from('http://evil.example'), Host: 'evil.example' })).status).toBe(421);
   });
 
   test('that is ours, or is named, may', async () => {
@@ -359,6 +360,7 @@ describe('health and readiness', () => {
     store.probe = async () => {
       throw new StoreUnavailable('full');
     };
+    await door.clock.advance(PROBE_KEPT_MS);
     expect((await door.get('/v1/ready')).status).toBe(503);
     expect((await door.get('/v1/health')).status).toBe(200);
   });

@@ -266,6 +266,7 @@ describe('over a real socket', () => {
           },
         },
         feed: world.feedDoor,
+        config: { auth: 'off' },
       }),
       clock: systemClock,
     });

@@ -7,6 +7,7 @@ import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, whole } from '../fields.ts';
 import { JOIN_TOKEN_MS_MAX, JOIN_TOKEN_USES_MAX } from '../join-tokens.ts';
+import { createProbe } from '../probe.ts';
 import { type Route, route } from '../routes.ts';
 
 const LoginBody = z.strictObject({ username: z.string('a text'), password: z.string('a text') }, 'a JSON object');
@@ -25,7 +26,7 @@ const JoinTokenBody = z
 
 const Token = z.object({ token: z.string(), expiresAt: moment() }).meta({ id: 'Token' });
 
-export const sessionRoutes = (center: Center): Route[] => [
+export const sessionRoutes = (center: Center, probe = createProbe(center)): Route[] => [
   route({
     method: 'POST',
     path: '/v1/login',
@@ -55,7 +56,8 @@ export const sessionRoutes = (center: Center): Route[] => [
     method: 'POST',
     path: '/v1/join-tokens',
     access: 'user',
-    says: 'Makes a token by which agents become hosts.',
+    scope: 'login',
+    says: 'Makes a token by which agents become hosts. It takes a login.',
     answers: Token,
     body: JoinTokenBody,
     status: 201,
@@ -79,7 +81,7 @@ export const sessionRoutes = (center: Center): Route[] => [
     method: 'GET',
     path: '/v1/ready',
     access: 'public',
-    says: 'Store and partitions serve; else 503 with the reason.',
+    says: 'Store and partitions serve; else 503 with the reason. Whether the store can commit is looked at once a second at most.',
     answers: z.object({
       status: z.literal('ready'),
       detail: z.array(z.string()).optional().meta({ description: 'What needs attention although the center serves.' }),
@@ -88,7 +90,7 @@ export const sessionRoutes = (center: Center): Route[] => [
       const reason = center.unready?.();
       if (reason !== undefined) throw new Problem('unavailable', reason, { retryAfterMs: 1_000 });
       try {
-        await center.store.probe();
+        await probe();
       } catch (cause) {
         if (!(cause instanceof StoreUnavailable)) throw cause;
         throw new Problem('unavailable', `the store cannot commit now: ${cause.message}`, { retryAfterMs: 1_000, cause });

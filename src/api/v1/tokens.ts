@@ -3,9 +3,8 @@ import { z } from 'zod';
 import { moment } from '../answers.ts';
 import { API_TOKEN_MS, API_TOKEN_MS_MAX, type ApiToken as Known, SCOPES } from '../api-tokens.ts';
 import type { Center } from '../center.ts';
-import { Problem } from '../errors.ts';
 import { iso, name, whole } from '../fields.ts';
-import { type Route, route, type User } from '../routes.ts';
+import { type Route, route } from '../routes.ts';
 
 const TokenBody = z.strictObject(
   { name: name(), scope: z.enum(SCOPES, SCOPES.join(', ')).default('read'), expiresInMs: whole(1, API_TOKEN_MS_MAX).default(API_TOKEN_MS) },
@@ -15,7 +14,9 @@ const TokenBody = z.strictObject(
 const ApiToken = z
   .object({
     name: z.string(),
-    scope: z.enum(SCOPES).describe('metrics: figures alone; read: whatever changes nothing; all: everything but tokens'),
+    scope: z
+      .enum(SCOPES)
+      .describe('metrics: figures alone; read: whatever changes nothing; all: everything but making and ending tokens, join tokens too'),
     createdAt: moment(),
     expiresAt: moment(),
     lastUsedAt: moment().nullable().describe('null: not since the center began'),
@@ -29,11 +30,6 @@ const shape = ({ name, scope, createdAt, expiresAt, lastUsedAt }: Known) => ({
   expiresAt: iso(expiresAt),
   lastUsedAt: iso(lastUsedAt),
 });
-
-/** A token that could make tokens would outlive its own end. */
-function loggedIn(user: User | undefined): void {
-  if (user?.scope !== undefined) throw new Problem('forbidden', 'a token makes and ends no tokens; log in for that');
-}
 
 export const tokenRoutes = ({ auth }: Pick<Center, 'auth'>): Route[] => [
   route({
@@ -49,12 +45,12 @@ export const tokenRoutes = ({ auth }: Pick<Center, 'auth'>): Route[] => [
     method: 'POST',
     path: '/v1/tokens',
     access: 'user',
+    scope: 'login',
     says: 'Makes a token for a program, and shows it this once. It takes a login.',
     answers: ApiToken.extend({ token: z.string() }),
     body: TokenBody,
     status: 201,
-    async handle({ body, user }) {
-      loggedIn(user);
+    async handle({ body }) {
       const made = await auth.createApiToken(body);
       return { ...shape(made), token: made.token };
     },
@@ -63,12 +59,10 @@ export const tokenRoutes = ({ auth }: Pick<Center, 'auth'>): Route[] => [
     method: 'DELETE',
     path: '/v1/tokens/:name',
     access: 'user',
+    scope: 'login',
     says: 'Ends the token of a program. It takes a login.',
     answers: null,
     status: 204,
-    async handle({ params, user }) {
-      loggedIn(user);
-      await auth.removeApiToken(params.name);
-    },
+    handle: ({ params }) => auth.removeApiToken(params.name),
   }),
 ];

@@ -29,7 +29,7 @@ const create = verb({
   says: 'makes a token for a program, and prints nothing else on standard output; it is not shown again',
   takes: ['NAME'],
   options: {
-    scope: choice(['metrics', 'read', 'all'], 'figures alone, whatever changes nothing, or everything but tokens (default: read)'),
+    scope: choice(['metrics', 'read', 'all'], 'figures alone, whatever changes nothing, or everything but making tokens (default: read)'),
     days: number('N', 'how long it is good for (default: 365, at most 3660)'),
   },
   examples: [

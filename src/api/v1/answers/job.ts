@@ -18,7 +18,7 @@ export const Job = z
       .nullable()
       .describe('null: the command of its app'),
     shell: z.boolean(),
-    env: z.record(z.string(), z.string()),
+    env: z.record(z.string(), z.string().nullable()).describe('null: a value that is shown only to who may change the job'),
     parameter: z.string(),
     shards: z.object({ total: count(), parameters: z.record(z.string(), z.string()) }),
     schedules: z.array(z.union([Cron, Calendar])),
