@@ -14,6 +14,8 @@ type Command = Extract<Effect, { type: 'start' | 'stop' }>;
 /** A host with its agent: what it knows is what it was told, and its processes end when somebody says so. */
 export interface ScriptedHost {
   name: string;
+  /** Sessions of this host so far: each host counts its own, as its actor does. */
+  sessions: number;
   session: number | null;
   /** Commands on their way, in order; they wait while there is no session. */
   inbox: Command[];
@@ -37,9 +39,8 @@ const CAPABILITIES: HostCapabilities = {
 export function anEnsemble(hostNames: string[]) {
   const actors = new Map<string, Actor>();
   const lanes = new Map<string, { from: string; to: string; event: { type: string } }[]>();
-  const hosts = hostNames.map((name): ScriptedHost => ({ name, session: null, inbox: [], outbox: [], known: new Set(), live: new Map() }));
+  const hosts = hostNames.map((name): ScriptedHost => ({ name, sessions: 0, session: null, inbox: [], outbox: [], known: new Set(), live: new Map() }));
   let now = AT;
-  let sessions = 0;
   let salts = 0;
 
   function post(from: string, to: string, event: { type: string }): void {
@@ -87,7 +88,7 @@ export function anEnsemble(hostNames: string[]) {
       for (const [address, actor] of [...actors]) carry(address, actor.pass(ms).effects);
     },
     connect(host: ScriptedHost): void {
-      host.session = ++sessions;
+      host.session = ++host.sessions;
       const runs = [...host.live.values(), ...host.outbox.filter(each => each.event.type === 'shard.ended').map(each => each.run)];
       post('hub', `host/${host.name}`, {
         type: 'host.connected',
