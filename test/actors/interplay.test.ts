@@ -95,14 +95,14 @@ describe('whatever happens in whatever order', () => {
 
   /** One host connects more often than the other: the number of a session says nothing about those of another host. */
   const ONE_HOST_CONNECTS_MORE_OFTEN = {
-    overlap: 'skip' as const,
+    overlap: 'skip',
     overlapLimit: 3,
     partial: true,
     failover: true,
     shards: { total: 1, parameters: {} },
     resources: { cpus: 0.1, memoryMB: 1 },
     retry: { attempts: 3, backoffMs: 1_000, maxBackoffMs: 9_000 },
-  };
+  } as const;
   const ORDER = [
     624, 6517, 1149, 1904, 3323, 3582, 2470, 8213, 11049, 10616, 2676, 8696, 8687, 5141, 11723, 11928, 4432, 2410, 770, 50, 8712, 2856, 481,
     8707, 10384, 40, 7224, 7699, 1252, 3683, 379, 1271, 5405, 5617, 3296, 10654, 317, 1221, 5441, 4636, 9579, 6321, 2130, 5134, 311,

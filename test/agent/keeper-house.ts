@@ -6,7 +6,7 @@ import type { KeeperNews, KeepOrder, KeptRun, SpooledChunk } from '../../src/age
 import { systemClock } from '../../src/clock.ts';
 import { aPlace } from '../support/place.ts';
 
-setDefaultTimeout(20_000);
+setDefaultTimeout(70_000);
 
 export const anOrder = (run: string, argv: string[], difference: Partial<KeepOrder> = {}): KeepOrder => ({
   run,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createSpawner } from '../../src/agent/keeper/spawner.ts';
 import { readProcess } from '../../src/agent/keeper/tree.ts';
+import { until } from '../support/house.ts';
 import { aHouse, alive, aShell, aSleep, type House, textOf, zombiesOf } from './keeper-house.ts';
 
 /** A daemon in the old manner: two forks and a session of its own. */
@@ -85,7 +86,7 @@ describe('a run that ends by itself', () => {
     const sleep = aSleep();
     await house.keeper.start(aShell('goes on', `${daemon(sleep)} echo up; exec sleep 1000000`));
     await house.says('goes on', 'up');
-    while (alive(sleep).length === 0) await Bun.sleep(5);
+    await until('the daemon is there', () => alive(sleep).length > 0);
     await house.keeper.start(aShell('short', `${aSleep()} & exit 0`));
     await house.ended('short');
     expect(alive(sleep)).not.toEqual([]);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
 import { systemClock } from '../../src/clock.ts';
 import { aHouse, alive, anOrder, aShell, aSleep, accounted, type House, textOf, zombiesOf } from './keeper-house.ts';
+import { until } from '../support/house.ts';
 import { aPlace } from '../support/place.ts';
 
 let house: House;
@@ -162,7 +163,7 @@ describe('the output of a run', () => {
       if (news.type === 'output') told.push(news.pieces && textOf(news.pieces, 'stdout'));
     });
     await house.keeper.start(aShell('a', 'for i in 1 2 3 4 5; do echo $i; sleep 0.03; done'));
-    for (let kept = await house.keeper.list(); kept[0]?.state !== 'ended'; kept = await house.keeper.list()) await Bun.sleep(5);
+    await until('the run has ended', async () => (await house.keeper.list())[0]?.state === 'ended');
     expect(told).toEqual(['1\n', undefined]);
     await house.reopen();
   });
@@ -194,7 +195,7 @@ describe('the door', () => {
     const directory = aPlace('keeper');
     const [one, two] = await Promise.all([aHouse(directory), aHouse(directory)]);
     expect(one.keeper.pid).toBe(two.keeper.pid);
-    while (alive(directory).length > 1) await Bun.sleep(10);
+    await until('one keeper is left', () => alive(directory).length === 1);
     expect(alive(directory)).toEqual([expect.stringContaining(`${one.keeper.pid} `)]);
     await one.leave();
   });
@@ -241,7 +242,7 @@ describe('the door', () => {
     const directory = aPlace('keeper');
     const keeper = await createKeeperDoor({ directory, clock: systemClock, idleMs: 1 }).open();
     keeper.close();
-    while (alive(directory).length > 0) await Bun.sleep(10);
+    await until('the keeper has ended', () => alive(directory).length === 0);
   });
 
   test('ends the runs of a directory that was removed once its agent is gone, and leaves the next keeper of that path alone', async () => {
@@ -255,13 +256,13 @@ describe('the door', () => {
     // An agent that is still there has the say.
     expect((await before.keeper.list())[0]).toMatchObject({ run: 'a', state: 'running' });
     before.keeper.close();
-    while (isThere(pid) || isThere(before.keeper.pid)) await Bun.sleep(10);
+    await until('the run and its keeper have ended', () => !isThere(pid) && !isThere(before.keeper.pid));
     const again = await door.open();
     expect(again.pid).toBe(next.pid);
     again.close();
     next.close();
     process.kill(next.pid, 'SIGTERM');
-    while (isThere(next.pid)) await Bun.sleep(10);
+    await until('the next keeper has ended', () => !isThere(next.pid));
     rmSync(directory, { recursive: true });
   });
 });
@@ -272,11 +273,11 @@ describe('a keeper that nobody can find any more', () => {
     async what => {
       const { directory, keeper } = await aHouse();
       const { pid } = await keeper.start(aShell('a', 'while :; do echo flow; done', { headBytes: 0, tailBytes: 4_000 }));
-      while (((await keeper.list())[0]?.stdoutBytes ?? 0) < 100_000) await Bun.sleep(5);
+      await until('it writes', async () => ((await keeper.list())[0]?.stdoutBytes ?? 0) >= 100_000);
       if (what === 'its socket') rmSync(join(directory, 'keeper', 'socket'));
       else removeAtOnce(directory);
       keeper.close();
-      while (isThere(pid) || isThere(keeper.pid)) await Bun.sleep(10);
+      await until('the run and its keeper have ended', () => !isThere(pid) && !isThere(keeper.pid));
       if (what !== 'its socket') expect(existsSync(directory)).toBe(false);
       rmSync(directory, { recursive: true, force: true });
     },

@@ -6,6 +6,7 @@ import { listen, type Listening } from '../../src/api/sockets.ts';
 import { createUpgrades } from '../../src/api/upgrades.ts';
 import { systemClock } from '../../src/clock.ts';
 import { systemIds } from '../../src/ids.ts';
+import { until } from '../support/house.ts';
 import { aHello, aHub, aRun } from './agents-support.ts';
 
 function anIdentity() {
@@ -94,7 +95,7 @@ for (const using of ['bun', 'ws'] as const) {
       const client = await join(url);
       client.say({ type: 'output', text: 'x'.repeat(256 * 1024) });
       expect([1006, 1009]).toContain(await client.closed);
-      while (hub.counts().sockets > 0 || told.length < 3) await new Promise(resolve => setImmediate(resolve));
+      await until('the session is over', () => hub.counts().sockets === 0 && told.length >= 3);
       expect(told.map(({ event }) => event.type)).toEqual(['host.enroll', 'host.connected', 'host.disconnected']);
       hub.stop();
     });

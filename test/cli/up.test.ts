@@ -5,9 +5,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { pause, systemClock } from '../../src/clock.ts';
 import { ownCommand } from '../../src/cli/local-agent.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
+import { until } from '../support/house.ts';
 import { aPlace } from '../support/place.ts';
 
 const houses: ChildProcess[] = [];
@@ -49,10 +49,6 @@ const agentsOf = (data: string): number[] =>
       }
     });
 
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await pause(systemClock, 50);
-}
-
 /** The same user in a fresh terminal. */
 const another = (shell: TestShell): TestShell => aShell({ env: shell.env });
 
@@ -61,7 +57,7 @@ describe('troupe up', () => {
     const { house, url, password, data } = await aHouse();
     const shell = shellAt(url, password);
     expect((await troupe('login', shell)).exit).toBe(0);
-    await until(async () => (await troupe('hosts --json', another(shell))).out.includes('"ready"'));
+    await until('its host is ready', async () => (await troupe('hosts --json', another(shell))).out.includes('"ready"'));
     const made = await troupe(['jobs', 'create', 'hello', '--shards', '2', '--', 'sh', '-c', 'echo shard $TROUPE_SHARD'], another(shell));
     expect(made).toMatchObject({ exit: 0, out: 'created hello\n' });
     const ran = await troupe('trigger hello --follow', another(shell));
@@ -95,10 +91,10 @@ describe('troupe up', () => {
   test('shows its password once, and is not outlived by its agent even after kill -9', async () => {
     const first = await aHouse();
     expect(first.password).toBeString();
-    await until(() => agentsOf(first.data).length === 1);
+    await until('its agent is there', () => agentsOf(first.data).length === 1);
     first.house.kill('SIGKILL');
     await once(first.house, 'exit');
-    await until(() => agentsOf(first.data).length === 0);
+    await until('its agent has ended', () => agentsOf(first.data).length === 0);
 
     const second = await aHouse(first.data);
     expect(second.password).toBeUndefined();

@@ -39,7 +39,9 @@ const CAPABILITIES: HostCapabilities = {
 export function anEnsemble(hostNames: string[]) {
   const actors = new Map<string, Actor>();
   const lanes = new Map<string, { from: string; to: string; event: { type: string } }[]>();
-  const hosts = hostNames.map((name): ScriptedHost => ({ name, sessions: 0, session: null, inbox: [], outbox: [], known: new Set(), live: new Map() }));
+  const hosts = hostNames.map(
+    (name): ScriptedHost => ({ name, sessions: 0, session: null, inbox: [], outbox: [], known: new Set(), live: new Map() }),
+  );
   let now = AT;
   let salts = 0;
 
