@@ -18,6 +18,7 @@ export const STARTS_MAX = 4 * 1024 * 1024;
 export interface FieldNames {
   app: string;
   pool: string;
+  command: string;
   /** `issue` is the schedule's own field. */
   schedule(place: number, issue: string): string;
 }
@@ -41,6 +42,10 @@ export async function updateJob(center: Center, config: JobConfig, fields: Field
 }
 
 async function check(center: Center, config: JobConfig, fields: FieldNames): Promise<void> {
+  if (config.command === null && config.app === null) {
+    const sentence = `${fields.command} is missing, but must be a command, unless ${fields.app} names an app that brings one.`;
+    throw new Problem('invalid', sentence, { field: fields.command });
+  }
   for (const [place, schedule] of config.schedules.entries()) {
     checkSchedule(schedule, config.timeZone, issue => fields.schedule(place, issue));
   }

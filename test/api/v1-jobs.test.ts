@@ -164,7 +164,7 @@ describe('a job in /v1', () => {
     expect(body).toEqual({
       ...before,
       retry: { attempts: 3, backoffMs: 7, maxBackoffMs: 300_000 },
-      env: { B: '2' },
+      env: { A: '1', B: '2' },
       timeoutMs: 0,
       overlap: 'allow',
       overlapLimit: 10,
@@ -174,7 +174,64 @@ describe('a job in /v1', () => {
       scheduleText: [],
       nextDue: [],
     });
-    expect((await door.patch('/v1/jobs/a', before)).body).toMatchObject({ env: { A: '1' }, overlap: 'queue', overlapLimit: 1, rev: 3 });
+    expect((await door.patch('/v1/jobs/a', before)).body).toMatchObject({
+      env: { A: '1', B: '2' },
+      overlap: 'queue',
+      overlapLimit: 1,
+      rev: 3,
+    });
+  });
+
+  test('is patched as RFC 7396 has it: null takes a variable or a shard parameter away, objects merge, lists are replaced', async () => {
+    const door = await aDoor();
+    const schedules = [calendar, { type: 'cron', cron: '0 0 9 * * ?' }];
+    const shards = { total: 3, parameters: { '0': 'A', '2': 'C' } };
+    await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1', B: '2' }, shards, schedules });
+    const patch = { env: { A: null, C: '3' }, shards: { parameters: { '2': null } }, schedules: schedules.slice(1) };
+    expect((await door.patch('/v1/jobs/a', patch)).body).toMatchObject({
+      env: { B: '2', C: '3' },
+      shards: { total: 3, parameters: { '0': 'A' } },
+      schedules: schedules.slice(1),
+    });
+    const { body } = await door.patch('/v1/jobs/a', { env: null, shards: null, schedules: null, timeZone: null });
+    expect([body.env, body.shards, body.schedules]).toEqual([{}, { total: 1, parameters: {} }, []]);
+  });
+
+  const unwritable: [string, unknown, string][] = [
+    ['status', 'disabled', 'status is "disabled", but cannot be written; set enabled to true or false.'],
+    ['nextAt', '2026-11-23T08:00:00.000Z', 'nextAt is "2026-11-23T08:00:00.000Z", but cannot be written; set schedules.'],
+    ['rev', 1, 'rev is 1, but cannot be written; leave it out.'],
+    ['id', null, 'id is null, but cannot be written; leave it out.'],
+    ['quarantine', {}, 'quarantine cannot be written; POST /v1/jobs/{name}/release ends it.'],
+  ];
+  test.each(unwritable)(
+    'says of its %s that it cannot be written, and what can, when it is changed and when it is created',
+    async (field, value, message) => {
+      const door = await aDoor();
+      await door.post('/v1/jobs', { name: 'a', command: 'b' });
+      await door.patch('/v1/jobs/a', { description: 'x' });
+      expect((await door.patch('/v1/jobs/a', { [field]: value })).body.error).toEqual({ code: 'invalid', field, message });
+      expect((await door.post('/v1/jobs', { name: 'b', command: 'b', [field]: value })).body.error).toEqual({
+        code: 'invalid',
+        field,
+        message,
+      });
+    },
+  );
+
+  test('may be sent back as it was read, also when it was edited and has run since; a status that was never told may not', async () => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const read = (await door.get('/v1/jobs/a')).body;
+    expect((await door.patch('/v1/jobs/a', { status: 'idle', description: 'x' })).status).toBe(200);
+    await door.post('/v1/jobs/a/trigger');
+    expect((await door.patch('/v1/jobs/a', { ...read, description: 'y' })).body).toMatchObject({ description: 'y', status: 'running' });
+    const { body } = await door.patch('/v1/jobs/a', { ...read, status: 'disabled' });
+    expect(body.error.field).toBe('status');
+    // A copy under another name is a copy, and what was answered to the edit may go back too.
+    expect((await door.post('/v1/jobs', { ...read, name: 'copy' })).status).toBe(201);
+    const answered = (await door.patch('/v1/jobs/copy', { description: 'z' })).body;
+    expect((await door.patch('/v1/jobs/copy', answered)).status).toBe(200);
   });
 
   test('that is to stop without its center does so after a minute, unless it says when', async () => {

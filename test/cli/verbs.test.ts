@@ -261,6 +261,20 @@ describe('a job', () => {
     expect(center.asked[0]?.body).toEqual({ name: 'y', command: 'true', retry: { attempts: 4, backoffMs: 5 } });
   });
 
+  test('is changed as a merge patch: variables one by one, schedules as a whole', async () => {
+    const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
+    const flags = '--env NEW=1 --env B= --unset-env OLD --shard-parameter 0=a --unset-shard-parameter 1 --no-schedule';
+    expect((await troupe(`jobs update nightly ${flags}`, shell)).exit).toBe(0);
+    expect(center.asked[0]?.body).toEqual({
+      env: { NEW: '1', B: '', OLD: null },
+      shards: { parameters: { '0': 'a', '1': null } },
+      schedules: [],
+    });
+    const both = await troupe('jobs update nightly --env A=1 --unset-env A', shell);
+    expect([both.exit, both.said[0]]).toEqual([2, 'troupe: --env and --unset-env both name A; one is enough']);
+    expect((await troupe(['jobs', 'update', 'nightly', '--no-schedule', '--cron', '0 0 9 * * ?'], shell)).exit).toBe(2);
+  });
+
   test('is made from a file', async () => {
     const { center, shell } = at(created);
     const file = join(shell.env.HOME ?? '', 'job.json');

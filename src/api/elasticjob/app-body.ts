@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
+import { changedWords, onlyChanged } from '../laid-over.ts';
+import { parse } from '../parse.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
@@ -36,6 +38,16 @@ export const PublishBody = z.object(
 
 /** PUT: absent stays, null is back to the default. */
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
+
+/** Only its name: which app it is about comes before what it says. */
+export const NamedBody = z.looseObject({ appName: appName() }, 'a JSON object');
+
+/** What of a PUT is not as `before` is told already. Throws Problem `invalid` for what cannot be. */
+export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {
+  const told = appJson(before);
+  const open = onlyChanged(raw, changedWords(told, { ...told, ...raw }));
+  return parse(ModifyBody, { ...open, appName: raw.appName });
+}
 
 export function configOf(body: z.output<typeof PublishBody>, config: AppRulesConfig): AppConfig {
   checkAppUrl(body.appURL, config, 'appURL');

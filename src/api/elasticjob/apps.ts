@@ -6,7 +6,7 @@ import { createdBy } from '../created.ts';
 import { queryFlag } from '../fields.ts';
 import { all, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
-import { appJson, changesOf, configOf, ModifyBody, PublishBody } from './app-body.ts';
+import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
 import { App } from './answers.ts';
 
 /** `?kill=true`: what runs is ended, too. */
@@ -34,11 +34,13 @@ export const appRoutes = (center: Desk): Route[] => [
     access: 'user',
     says: 'Changes the given fields of an app; null puts one back to its default.',
     answers: done(),
-    body: ModifyBody,
+    body: NamedBody,
+    bodyTold: ModifyBody,
     handle: ({ body }) =>
       center.inTurn(`app/${body.appName}`, async () => {
         const app = await one(center.views, 'app', body.appName);
-        const changes = changesOf(body, app.context.config, center.config);
+        const before = app.context.config;
+        const changes = changesOf(modification(body, before), before, center.config);
         await center.runtime.ask(app.address, { type: 'app.modify', changes });
         return true;
       }),

@@ -2,8 +2,11 @@
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
 import { isTimeZone, type Schedule } from '../../../actors/schedule.ts';
+import { Problem } from '../errors.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../fields.ts';
 import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
+import { allWords, changedWords, laidOver, onlyChanged, type Term } from '../laid-over.ts';
+import { parse } from '../parse.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
 
 /** The seed's table calls the handler types boolean, default false; the names are what they are. */
@@ -47,41 +50,42 @@ const Props = z
     judge('script.command.line', value => value.trim() !== '', 'a command that is not empty');
   });
 
+const JobFields = z.object(
+  {
+    appName: name(),
+    cpuCount: cpus(),
+    memoryMB: memoryMB(),
+    jobExecutionType: choice(['TRANSIENT', 'DAEMON']),
+    jobName: name(),
+    cron: text(1_000).nullish(),
+    shardingTotalCount: whole(1, 1_000),
+    shardingItemParameters: itemParameters().nullish(),
+    jobParameter: text().nullish(),
+    monitorExecution: flag().nullish(),
+    failover: flag().nullish(),
+    misfire: flag().nullish(),
+    maxTimeDiffSeconds: whole(-(2 ** 31), 2 ** 31 - 1).nullish(),
+    reconcileIntervalMinutes: whole(-(2 ** 31), 2 ** 31 - 1).nullish(),
+    jobShardingStrategyType: text(200).nullish(),
+    jobExecutorServiceHandlerType: handler(['CPU', 'SINGLE_THREAD']),
+    jobErrorHandlerType: handler(['LOG', 'IGNORE', 'THROW', 'EMAIL', 'WECHAT', 'DINGTALK']),
+    description: text(10_000).nullish(),
+    props: Props.nullish(),
+    disabled: flag().nullish(),
+    overwrite: flag().nullish(),
+  },
+  'a JSON object',
+);
+const REQUIRED = ['appName', 'cpuCount', 'memoryMB', 'jobExecutionType', 'shardingTotalCount'] as const;
+
 /** Registration and update alike. Fields of other versions are passed over. */
-export const JobBody = z
-  .object(
-    {
-      appName: name(),
-      cpuCount: cpus(),
-      memoryMB: memoryMB(),
-      jobExecutionType: choice(['TRANSIENT', 'DAEMON']),
-      jobName: name(),
-      cron: text(1_000).nullish(),
-      shardingTotalCount: whole(1, 1_000),
-      shardingItemParameters: itemParameters().nullish(),
-      jobParameter: text().nullish(),
-      monitorExecution: flag().nullish(),
-      failover: flag().nullish(),
-      misfire: flag().nullish(),
-      maxTimeDiffSeconds: whole(-(2 ** 31), 2 ** 31 - 1).nullish(),
-      reconcileIntervalMinutes: whole(-(2 ** 31), 2 ** 31 - 1).nullish(),
-      jobShardingStrategyType: text(200).nullish(),
-      jobExecutorServiceHandlerType: handler(['CPU', 'SINGLE_THREAD']),
-      jobErrorHandlerType: handler(['LOG', 'IGNORE', 'THROW', 'EMAIL', 'WECHAT', 'DINGTALK']),
-      description: text(10_000).nullish(),
-      props: Props.nullish(),
-      disabled: flag().nullish(),
-      overwrite: flag().nullish(),
-    },
-    'a JSON object',
-  )
-  .superRefine((body, context) => {
-    const read = readItems(body.shardingItemParameters ?? '');
-    const beyond = 'items' in read ? firstBeyond(read.items, body.shardingTotalCount) : undefined;
-    if (beyond === undefined) return;
-    const message = `int=xx,int=xx with every item below shardingTotalCount ${body.shardingTotalCount}, and ${beyond} is not`;
-    context.addIssue({ code: 'custom', path: ['shardingItemParameters'], message });
-  });
+export const JobBody = JobFields.superRefine((body, context) => {
+  const read = readItems(body.shardingItemParameters ?? '');
+  const beyond = 'items' in read ? firstBeyond(read.items, body.shardingTotalCount) : undefined;
+  if (beyond === undefined) return;
+  const message = `int=xx,int=xx with every item below shardingTotalCount ${body.shardingTotalCount}, and ${beyond} is not`;
+  context.addIssue({ code: 'custom', path: ['shardingItemParameters'], message });
+});
 export type JobBody = z.output<typeof JobBody>;
 
 /** What of a registration has no place of its own in a JobConfig, or was written in a way that it shall be read back. */
@@ -109,8 +113,8 @@ const wordsOf = (body: JobBody): Words => ({
   maxTimeDiffSeconds: body.maxTimeDiffSeconds ?? 0,
   reconcileIntervalMinutes: body.reconcileIntervalMinutes ?? 0,
   jobShardingStrategyType: body.jobShardingStrategyType ?? null,
-  jobExecutorServiceHandlerType: body.jobExecutorServiceHandlerType,
-  jobErrorHandlerType: body.jobErrorHandlerType,
+  jobExecutorServiceHandlerType: body.jobExecutorServiceHandlerType || null,
+  jobErrorHandlerType: body.jobErrorHandlerType || null,
   description: body.description ?? null,
   props: body.props ?? {},
   disabled: body.disabled ?? false,
@@ -123,30 +127,95 @@ function misfireOf(isOn: boolean, limit: number): Pick<JobConfig, 'overlap' | 'o
   return { overlap: 'queue', overlapLimit: limit, misfire: { policy: limit > 1 ? 'all' : 'once', limit } };
 }
 
+/** What each word of this dialect means. Schedules beside the one that `cron` is are left alone. */
+const TERMS: readonly Term<JobBody, JobConfig>[] = [
+  { words: ['jobExecutionType'], means: body => ({ kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient' }) },
+  { words: ['appName'], means: body => ({ app: body.appName }) },
+  { words: ['props.script.command.line'], means: body => ({ command: body.props?.['script.command.line'] ?? null }) },
+  { words: ['jobParameter'], means: body => ({ parameter: body.jobParameter ?? '' }) },
+  { words: ['shardingTotalCount'], means: (body, { shards }) => ({ shards: { ...shards, total: body.shardingTotalCount } }) },
+  {
+    words: ['shardingItemParameters'],
+    means: (body, { shards }) => ({ shards: { ...shards, parameters: itemsOf(body.shardingItemParameters) } }),
+  },
+  { words: ['cron', 'props.timeZone'], means: (body, { schedules }) => ({ schedules: withCron(schedules, body) }) },
+  { words: ['cpuCount'], means: (body, { resources }) => ({ resources: { ...resources, cpus: body.cpuCount } }) },
+  { words: ['memoryMB'], means: (body, { resources }) => ({ resources: { ...resources, memoryMB: body.memoryMB } }) },
+  { words: ['props.placement'], means: body => ({ partial: body.props?.placement === 'partial' }) },
+  { words: ['misfire'], means: body => misfireOf(body.misfire ?? false, limitOf(body)) },
+  { words: ['props.misfire.limit'], means: limited },
+  { words: ['failover'], means: body => ({ failover: body.failover ?? false }) },
+  { words: ['jobErrorHandlerType'], means: body => ({ failoverOnFailure: body.jobErrorHandlerType === 'THROW' }) },
+  { words: ['props.timeout.seconds'], means: body => ({ timeoutMs: Math.round(Number(body.props?.['timeout.seconds'] ?? 0) * 1000) }) },
+  { words: ['description'], means: body => ({ description: body.description ?? '' }) },
+];
+
+const limitOf = (body: JobBody): number => Number(body.props?.['misfire.limit'] ?? 1);
+
+function itemsOf(written: string | null | undefined): Record<string, string> {
+  const read = readItems(written ?? '');
+  return 'items' in read ? read.items : {};
+}
+
+function withCron(schedules: readonly Schedule[], { cron, props }: JobBody): Schedule[] {
+  const zone = props?.timeZone;
+  const place = schedules.findIndex(({ type }) => type === 'cron');
+  const now: Schedule[] = cron?.trim() ? [{ type: 'cron', cron, ...(zone ? { timeZone: zone } : {}) }] : [];
+  return place < 0 ? [...schedules, ...now] : schedules.toSpliced(place, 1, ...now);
+}
+
+/** `misfire.limit` speaks of what `misfire: true` catches up; whether missed due times are caught up at all it does not say. */
+function limited(body: JobBody, before: JobConfig): Partial<JobConfig> {
+  if (before.overlap !== 'queue') return {};
+  const limit = limitOf(body);
+  const { misfire } = misfireOf(true, limit);
+  return { overlapLimit: limit, ...(before.misfire.policy === 'skip' ? {} : { misfire }) };
+}
+
+/** A registration: what is absent is at its default. */
+export const registered = (body: JobBody, defaults: JobConfig): JobConfig => ({
+  ...laidOver(defaults, body, TERMS, allWords(TERMS)),
+  shardingContext: true,
+  dialect: { elasticjob: wordsOf(body) },
+});
+
+/** What the words of this dialect are where they are absent. */
+const USUAL = {
+  monitorExecution: false,
+  failover: false,
+  misfire: false,
+  maxTimeDiffSeconds: 0,
+  reconcileIntervalMinutes: 0,
+  jobErrorHandlerType: false,
+  jobExecutorServiceHandlerType: false,
+  disabled: false,
+  overwrite: false,
+};
+
+/** Only its name: which job it is about comes before what it says. */
+export const NamedBody = z.looseObject({ jobName: name() }, 'a JSON object');
+
 /**
- * Everything of a job that this dialect speaks of: absent fields are at their defaults. Laid over an existing configuration it is the update,
- * and what only /v1 can set stays.
+ * An update: the body is a whole registration, laid over `before`. Throws Problem `invalid`. `told` is how this dialect tells the job now; a field
+ * that is as told changes nothing and is not judged.
  */
-export function meaningOf(body: JobBody) {
-  const props = body.props ?? {};
-  const items = readItems(body.shardingItemParameters ?? '');
-  const zone = props.timeZone;
-  const schedules: Schedule[] = body.cron?.trim() ? [{ type: 'cron', cron: body.cron, ...(zone ? { timeZone: zone } : {}) }] : [];
-  return {
-    kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient',
-    app: body.appName,
-    command: props['script.command.line'] ?? null,
-    parameter: body.jobParameter ?? '',
-    shards: { total: body.shardingTotalCount, parameters: 'items' in items ? items.items : {} },
-    schedules,
-    resources: { cpus: body.cpuCount, memoryMB: body.memoryMB },
-    partial: props.placement === 'partial',
-    ...misfireOf(body.misfire ?? false, Number(props['misfire.limit'] ?? 1)),
-    failover: body.failover ?? false,
-    failoverOnFailure: body.jobErrorHandlerType === 'THROW',
-    timeoutMs: Math.round(Number(props['timeout.seconds'] ?? 0) * 1000),
-    shardingContext: true,
-    description: body.description ?? '',
-    dialect: { elasticjob: wordsOf(body) },
-  } satisfies Partial<JobConfig>;
+export function updated(raw: Record<string, unknown>, before: JobConfig, told: Record<string, unknown>): JobConfig {
+  const missing = REQUIRED.find(field => raw[field] === undefined);
+  if (missing !== undefined) parse(JobFields.pick({ [missing]: true } as { [K in typeof missing]: true }), raw);
+  const changed = changedWords(told, raw, USUAL);
+  const { props = {}, ...fields } = parse(JobFields.partial(), onlyChanged(raw, changed));
+  const isAsTold = ([field, value]: [string, unknown]) => value !== null && !changed.has(field);
+  const propsAsTold = Object.entries((raw.props ?? {}) as object).filter(([key, value]) => isAsTold([`props.${key}`, value]));
+  const body = {
+    ...Object.fromEntries(Object.entries(raw).filter(isAsTold)),
+    ...Object.fromEntries(Object.entries(fields).filter(([field]) => changed.has(field))),
+    props: { ...Object.fromEntries(propsAsTold), ...props },
+  } as JobBody;
+  const after = laidOver(before, body, TERMS, changed);
+  const beyond = firstBeyond(after.shards.parameters, after.shards.total);
+  if (beyond !== undefined) {
+    const sentence = `shardingItemParameters has the item ${beyond}, but every item must be below shardingTotalCount ${after.shards.total}.`;
+    throw new Problem('invalid', sentence, { field: 'shardingItemParameters' });
+  }
+  return { ...after, dialect: { ...before.dialect, elasticjob: wordsOf(body) } };
 }

@@ -11,13 +11,14 @@ import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from
 import { all } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { KillQuery } from './apps.ts';
-import { JobBody, meaningOf } from './job-body.ts';
+import { JobBody, NamedBody, registered, updated } from './job-body.ts';
 import { jobJson } from './job-json.ts';
 import { Job } from './answers.ts';
 
 const fields: FieldNames = {
   app: 'appName',
   pool: 'pool',
+  command: 'props.script.command.line',
   schedule: (_, issue) => (issue === 'timeZone' ? 'props.timeZone' : 'cron'),
 };
 
@@ -42,7 +43,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     async handle({ body, claim }) {
       const { pool } = center.config;
       const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await zoneOf(center, pool) };
-      await registerJob(center, { ...jobDefaults, ...identity, ...meaningOf(body) }, fields, { claim });
+      await registerJob(center, registered(body, { ...jobDefaults, ...identity }), fields, { claim });
       return true;
     },
   }),
@@ -50,14 +51,14 @@ export const jobRoutes = (center: Desk): Route[] => [
     method: 'PUT',
     path: '/api/job/update',
     access: 'user',
-    says: 'Registers a job anew under its name; what only /v1 can set stays.',
+    says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that is as GET tells it changes nothing.',
     answers: done(),
-    body: JobBody,
+    body: NamedBody,
+    bodyTold: JobBody,
     handle: ({ body }) =>
       center.inTurn(`job/${body.jobName}`, async () => {
         const before = (await jobOf(center, body.jobName)).context.config;
-        const meaning = meaningOf(body);
-        await updateJob(center, { ...before, ...meaning, dialect: { ...before.dialect, ...meaning.dialect } }, fields);
+        await updateJob(center, updated(body, before, jobJson(before)), fields);
         return true;
       }),
   }),

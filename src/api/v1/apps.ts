@@ -12,7 +12,7 @@ import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { type Page, pageOf, paging } from './paging.ts';
-import { PatchBody, patched, taking } from './patch.ts';
+import { LEAVE_OUT, PatchBody, patched, type ReadOnly, taking } from './patch.ts';
 import { releaseRoute } from './release.ts';
 import { quarantineOf } from './answers/quarantine.ts';
 import { App } from './answers/things.ts';
@@ -42,8 +42,16 @@ const AppFields = z.strictObject(
   'a JSON object',
 );
 
-/** Told, but not taken: whoever sends back what was read is not refused. */
-const READ_ONLY = ['status', 'jobs', 'quarantine', 'rev', 'version', 'createdAt', 'updatedAt'] as const;
+/** Told, but not taken. */
+const READ_ONLY = {
+  status: { instead: 'set enabled to true or false' },
+  jobs: { instead: 'set app of the job', moves: true },
+  quarantine: { instead: 'POST /v1/apps/{name}/release ends it' },
+  rev: { instead: LEAVE_OUT, moves: true },
+  version: { instead: LEAVE_OUT, moves: true },
+  createdAt: { instead: LEAVE_OUT },
+  updatedAt: { instead: LEAVE_OUT, moves: true },
+} as const satisfies ReadOnly;
 
 const AppBody = taking(AppFields, READ_ONLY);
 
@@ -123,7 +131,7 @@ export function appRoutes(center: Desk): Route[] {
       handle: ({ body, params }) =>
         center.inTurn(`app/${params.name}`, async () => {
           const before = await shapeOf(params.name);
-          const { app, enabled } = checked(parse(AppBody, patched(before, body)));
+          const { app, enabled } = checked(parse(AppBody, patched(before, body, READ_ONLY)));
           const { name: _, ...changes } = app;
           await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes, ...('enabled' in body ? { enabled } : {}) });
           return shapeOf(params.name);

@@ -8,7 +8,7 @@ import { came } from '../../../actors/schedule/error.ts';
 import type { View } from '../../runtime/document.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
 import { disconnectMsOf, jobDefaults, overlapLimitOf } from '../job-defaults.ts';
-import { taking } from './patch.ts';
+import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
 import { quarantineOf } from './answers/quarantine.ts';
 
 /** Schedules of one job. */
@@ -115,7 +115,6 @@ const JobFields = z
   )
   .superRefine((job, context) => {
     const say = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
-    if (job.command === null && job.app === null) say(['command'], 'a command, unless app names an app that brings one');
     const beyond = Object.keys(job.shards.parameters).find(item => !SHARD.test(item) || Number(item) >= job.shards.total);
     if (beyond !== undefined) {
       const rule = `whole numbers from 0 to ${job.shards.total - 1}, written without leading zeros`;
@@ -126,22 +125,22 @@ const JobFields = z
   });
 
 /** Told, but not taken. */
-const READ_ONLY = [
-  'id',
-  'status',
-  'nextAt',
-  'lastOutcome',
-  'lastExecution',
-  'lastFinishedAt',
-  'quarantine',
-  'rev',
-  'version',
-  'createdAt',
-  'updatedAt',
-  'warnings',
-  'scheduleText',
-  'nextDue',
-] as const;
+export const READ_ONLY = {
+  id: { instead: LEAVE_OUT },
+  status: { instead: 'set enabled to true or false', moves: ['idle', 'running'] },
+  nextAt: { instead: 'set schedules', moves: true },
+  lastOutcome: { instead: LEAVE_OUT, moves: true },
+  lastExecution: { instead: LEAVE_OUT, moves: true },
+  lastFinishedAt: { instead: LEAVE_OUT, moves: true },
+  quarantine: { instead: 'POST /v1/jobs/{name}/release ends it' },
+  rev: { instead: LEAVE_OUT, moves: true },
+  version: { instead: LEAVE_OUT, moves: true },
+  createdAt: { instead: LEAVE_OUT },
+  updatedAt: { instead: LEAVE_OUT, moves: true },
+  warnings: { instead: LEAVE_OUT, beside: true },
+  scheduleText: { instead: LEAVE_OUT, beside: true },
+  nextDue: { instead: LEAVE_OUT, beside: true },
+} as const satisfies ReadOnly;
 
 export const JobBody = taking(JobFields, READ_ONLY);
 export type JobBody = z.output<typeof JobBody>;

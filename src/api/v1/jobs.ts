@@ -12,7 +12,7 @@ import { appeared, given } from '../lookup.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { KillQuery } from './apps.ts';
-import { configOf, JobBody, jobShape } from './job-body.ts';
+import { configOf, JobBody, jobShape, READ_ONLY } from './job-body.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched } from './patch.ts';
 import { releaseRoute } from './release.ts';
@@ -20,7 +20,7 @@ import { Started } from './answers/execution.ts';
 import { Job, SavedJob } from './answers/job.ts';
 import { adviceOf } from './warnings.ts';
 
-const fields: FieldNames = { app: 'app', pool: 'pool', schedule: (place, issue) => `schedules[${place}].${issue}` };
+const fields: FieldNames = { app: 'app', pool: 'pool', command: 'command', schedule: (place, issue) => `schedules[${place}].${issue}` };
 
 const ListQuery = z.object({
   ...paging,
@@ -127,7 +127,7 @@ export function jobRoutes(center: Desk): Route[] {
         center.inTurn(`job/${params.name}`, async () => {
           const view = await jobOf(center, params.name);
           const before = jobShape(view);
-          const body = parse(JobBody, patched(withNaturalNumbers(before, patch), patch));
+          const body = parse(JobBody, withNaturalNumbers(before, patch, patched(before, patch, READ_ONLY)));
           await updateJob(center, await whole(body, view.context.config), fields, 'enabled' in patch ? body.enabled : undefined);
           return savedOf(params.name);
         }),
@@ -189,9 +189,9 @@ const NATURAL = [
 ] as const;
 
 /** A patch that changes such a policy and does not name the number wants the one that is usual there. */
-function withNaturalNumbers(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>) {
+function withNaturalNumbers(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>, whole: Record<string, unknown>) {
   const dropped = NATURAL.filter(
     ([policy, number]) => patch[policy] !== undefined && patch[policy] !== before[policy] && patch[number] === undefined,
   );
-  return Object.fromEntries(Object.entries(before).filter(([field]) => !dropped.some(([, number]) => number === field)));
+  return Object.fromEntries(Object.entries(whole).filter(([field]) => !dropped.some(([, number]) => number === field)));
 }

@@ -14,13 +14,23 @@ import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { amounts } from './hosts.ts';
 import { type Page, pageOf, paging } from './paging.ts';
-import { PatchBody, patched, taking } from './patch.ts';
+import { LEAVE_OUT, PatchBody, patched, type ReadOnly, taking } from './patch.ts';
 import { releaseRoute } from './release.ts';
 import { quarantineOf } from './answers/quarantine.ts';
 import { Allocation, Pool } from './answers/things.ts';
 
 const SERVERS_MAX = 10_000;
-const READ_ONLY = ['status', 'hosts', 'waiting', 'quarantine', 'total', 'free', 'rev', 'createdAt', 'updatedAt'] as const;
+const READ_ONLY = {
+  status: { instead: 'DELETE /v1/pools/{name} removes a pool' },
+  hosts: { instead: 'an agent names its pool', moves: true },
+  waiting: { instead: LEAVE_OUT, moves: true },
+  quarantine: { instead: 'POST /v1/pools/{name}/release ends it' },
+  total: { instead: 'an agent says what its host has', moves: true },
+  free: { instead: LEAVE_OUT, moves: true },
+  rev: { instead: LEAVE_OUT, moves: true },
+  createdAt: { instead: LEAVE_OUT },
+  updatedAt: { instead: LEAVE_OUT, moves: true },
+} as const satisfies ReadOnly;
 
 const PoolBody = taking(
   z.strictObject(
@@ -130,7 +140,7 @@ export function poolRoutes(center: Desk): Route[] {
       patches: PoolBody,
       handle: ({ body, params }) =>
         center.inTurn(`pool/${params.name}`, async () => {
-          const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body));
+          const { name: _, ...changes } = parse(PoolBody, patched(await shapeOf(params.name), body, READ_ONLY));
           await runtime.ask(`pool/${params.name}`, { type: 'pool.modify', changes });
           return shapeOf(params.name);
         }),

@@ -47,8 +47,15 @@ export const jobHints = {
   schedule: '--cron gives one',
 };
 
+/** Settings of a job that is there already: what was given before is taken away. */
+export const removals = {
+  'unset-env': texts('NAME', 'takes a variable out of the environment; --env changes the given ones alone'),
+  'unset-shard-parameter': texts('ITEM', 'takes away what one shard is told'),
+  'no-schedule': flag('takes away all schedules: it runs when it is triggered'),
+} satisfies Options;
+
 interface Asked {
-  values: Values<typeof jobSettings>;
+  values: Values<typeof jobSettings> & Partial<Values<typeof removals>>;
   rest: string[] | undefined;
   shell: Shell;
 }
@@ -57,18 +64,24 @@ interface Asked {
 export async function jobBody({ values, rest, shell }: Asked): Promise<Record<string, unknown>> {
   if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
   const file = values.file === undefined ? {} : await readBody(values.file, shell);
-  const cron = values.cron?.map(expression => ({ type: 'cron', cron: expression }));
+  const schedules = schedulesIn(values);
   const flags = given({
     command: rest ?? values.command,
     shell: values.shell,
     app: values.app,
     pool: values.pool,
     kind: values.kind,
-    schedules: cron,
+    schedules,
     timeZone: values['time-zone'],
-    shards: over(file.shards, { total: values.shards, parameters: values['shard-parameter'] }),
+    shards: over(file.shards, {
+      total: values.shards,
+      parameters: over(
+        partOf(file.shards, 'parameters'),
+        removing('shard-parameter', values['shard-parameter'], values['unset-shard-parameter']),
+      ),
+    }),
     parameter: values.parameter,
-    env: values.env,
+    env: over(file.env, removing('env', values.env, values['unset-env'])),
     resources: over(file.resources, { cpus: values.cpus, memoryMB: values.memory }),
     placement: values.placement,
     partial: values.partial,
@@ -89,6 +102,26 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
   });
   return { ...file, ...flags };
 }
+
+/** Undefined: nothing was said about it. Throws Failure `usage`. */
+function schedulesIn(values: Asked['values']): object[] | undefined {
+  const { cron } = values;
+  if (values['no-schedule']) {
+    if (cron) throw wrongUsage('--no-schedule takes all schedules away, and --cron gives some; one of them is enough');
+    return [];
+  }
+  return cron?.map(expression => ({ type: 'cron', cron: expression }));
+}
+
+/** The given entries, and null for those to be taken away, as a merge patch has it. Throws Failure `usage`. */
+function removing(flagName: string, entries: Record<string, string> = {}, unset: string[] = []): Record<string, string | null> {
+  const both = unset.find(name => Object.hasOwn(entries, name));
+  if (both !== undefined) throw wrongUsage(`--${flagName} and --unset-${flagName} both name ${both}; one is enough`);
+  return { ...entries, ...Object.fromEntries(unset.map(name => [name, null])) };
+}
+
+const partOf = (group: unknown, part: string): unknown =>
+  typeof group === 'object' && group !== null ? (group as Record<string, unknown>)[part] : undefined;
 
 /** A flag for one part of a group leaves the file's other parts alone. */
 function over(fromFile: unknown, flags: Record<string, unknown>): Record<string, unknown> | undefined {

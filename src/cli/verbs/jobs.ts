@@ -7,7 +7,7 @@ import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
 import { isThere, listOptions, releaseOf, showList, statusOr } from './common.ts';
-import { jobBody, jobHints, jobSettings } from './job-settings.ts';
+import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
 
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
 
@@ -115,8 +115,9 @@ const update = verb({
   says: 'changes the given settings of a job; what runs goes on as it began',
   takes: ['JOB'],
   takesRest: true,
-  options: withoutDefaults(jobSettings),
+  options: { ...withoutDefaults(jobSettings), ...removals },
   hints: jobHints,
+  examples: ['troupe jobs update backup --env LEVEL=debug --unset-env TOKEN', 'troupe jobs update backup --no-schedule'],
   async run(call) {
     const body = await jobBody(call);
     if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');

@@ -1,0 +1,283 @@
+/**
+ * What a surface tells and takes back changes nothing, whoever made the thing and through whichever surface it goes: what was read may always be
+ * sent back, and a surface leaves alone what it has no word for.
+ */
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { aDoor, type Door, seedApp, seedJob } from './support.ts';
+
+const SEED = 20261130;
+
+/** A surface through which a thing is read and written back whole. A further dialect is one more line. */
+interface Way {
+  surface: string;
+  get(name: string): string;
+  put: ['PUT' | 'PATCH', (name: string) => string];
+}
+const JOB_WAYS: Way[] = [
+  { surface: '/v1', get: name => `/v1/jobs/${name}`, put: ['PATCH', name => `/v1/jobs/${name}`] },
+  { surface: '/api', get: name => `/api/job/jobs/${name}`, put: ['PUT', () => '/api/job/update'] },
+];
+const APP_WAYS: Way[] = [
+  { surface: '/v1', get: name => `/v1/apps/${name}`, put: ['PATCH', name => `/v1/apps/${name}`] },
+  { surface: '/api', get: name => `/api/app/${name}`, put: ['PUT', () => '/api/app'] },
+];
+const POOL_WAYS: Way[] = [{ surface: '/v1', get: name => `/v1/pools/${name}`, put: ['PATCH', name => `/v1/pools/${name}`] }];
+
+/** Each edit is counted, also one that changes nothing. */
+const COUNTED = ['rev', 'version', 'updatedAt'];
+const lessCounted = (body: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(body).filter(([field]) => !COUNTED.includes(field)));
+
+/** How every surface tells the thing. */
+const readings = (door: Door, ways: Way[], name: string) =>
+  Promise.all(ways.map(async ({ surface, get }) => [surface, lessCounted((await door.get(get(name))).body)]));
+
+async function sendsBackUnchanged(door: Door, ways: Way[], name: string): Promise<void> {
+  for (const { surface, get, put } of ways) {
+    const before = await readings(door, ways, name);
+    const [method, path] = put;
+    const { status, body } = await door.call(method, path(name), (await door.get(get(name))).body);
+    expect({ surface, status, error: status === 200 ? undefined : body.error }).toEqual({ surface, status: 200, error: undefined });
+    expect(await readings(door, ways, name)).toEqual(before);
+  }
+}
+
+const words = fc.stringMatching(/^[ -~]{0,12}$/);
+const word = fc.stringMatching(/^[!-~]{1,8}$/);
+const quotable = word.filter(text => !/['"\\]/.test(text));
+const zones = fc.constantFrom('Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'UTC');
+const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+
+const cron = fc.record({
+  type: fc.constant('cron'),
+  cron: fc.constantFrom('0 0 9 * * ?', '0/5 * * * * ?', '0 0 9 ? * MON-FRI', '0 0 0 L * ?'),
+  timeZone: optional(zones),
+});
+const calendar = fc.record({
+  type: fc.constant('calendar'),
+  enabled: optional(fc.constantFrom(0, 1)),
+  turnmode: fc.constantFrom(1, 2, 3, 4),
+  interval: fc.integer({ min: 1, max: 50 }),
+  startdate: fc.constant('11/22/2026'),
+  starttime: fc.constantFrom('09:30', '23:59'),
+  timeZone: optional(zones),
+});
+const schedule = fc.oneof(cron, calendar);
+
+const nativeJob = fc
+  .record({
+    app: fc.constantFrom(null, 'my_app'),
+    command: fc.oneof(
+      quotable,
+      fc.array(words, { minLength: 1, maxLength: 3 }).filter(([first]) => first !== ''),
+    ),
+    env: fc.dictionary(fc.stringMatching(/^[A-Z_]{1,6}$/), words, { maxKeys: 3 }),
+    parameter: words,
+    total: fc.integer({ min: 1, max: 5 }),
+    parameters: fc.dictionary(fc.constantFrom('0', '1', '2'), words, { maxKeys: 3 }),
+    schedules: fc.array(schedule, { maxLength: 4 }),
+    timeZone: optional(zones),
+    resources: fc.record({ cpus: fc.constantFrom(0.001, 0.5, 3), memoryMB: fc.constantFrom(1, 64.5, 4096) }),
+    placement: fc.constantFrom('pack', 'sticky', 'spread'),
+    partial: fc.boolean(),
+    overlap: fc.constantFrom('skip', 'queue', 'allow', 'replace'),
+    overlapLimit: optional(fc.integer({ min: 1, max: 1_000 })),
+    misfire: fc.record({ policy: fc.constantFrom('skip', 'once', 'all'), limit: fc.integer({ min: 1, max: 1_000 }) }),
+    misfireGraceMs: fc.integer({ min: 0, max: 100_000 }),
+    retry: fc.record({ attempts: fc.integer({ min: 1, max: 9 }), backoffMs: fc.integer({ min: 0, max: 9_000 }) }),
+    failover: fc.boolean(),
+    failoverLimit: fc.integer({ min: 0, max: 9 }),
+    failoverOnFailure: fc.boolean(),
+    disconnect: fc.constantFrom('continue', 'stop'),
+    disconnectMs: optional(fc.integer({ min: 0, max: 9_000 })),
+    timeoutMs: fc.integer({ min: 0, max: 100_000 }),
+    killGraceMs: fc.integer({ min: 0, max: 100_000 }),
+    shardingContext: fc.boolean(),
+    description: words,
+    enabled: fc.boolean(),
+  })
+  .map(({ total, parameters, ...job }) => ({
+    ...job,
+    shell: typeof job.command === 'string' && job.parameter.length % 2 === 1,
+    shards: { total, parameters: Object.fromEntries(Object.entries(parameters).filter(([item]) => Number(item) < total)) },
+  }));
+
+const cloudJob = fc
+  .record({
+    cron: fc.constantFrom(null, '', '0/5 * * * * ?', ' 0 0 9 ? * MON-FRI '),
+    shardingItemParameters: fc.constantFrom(null, '', '0=A', ' 0 = A , 00=B'),
+    jobParameter: fc.option(words),
+    monitorExecution: fc.boolean(),
+    failover: fc.boolean(),
+    misfire: fc.boolean(),
+    maxTimeDiffSeconds: fc.integer({ min: -1, max: 5 }),
+    jobShardingStrategyType: fc.option(words),
+    jobExecutorServiceHandlerType: fc.constantFrom(null, false, 'CPU', 'SINGLE_THREAD'),
+    jobErrorHandlerType: fc.constantFrom(null, false, 'LOG', 'IGNORE', 'THROW'),
+    description: fc.option(words),
+    disabled: fc.boolean(),
+    props: fc.record(
+      {
+        timeZone: zones,
+        'misfire.limit': fc.constantFrom('1', '3', '04'),
+        'timeout.seconds': fc.constantFrom('0', '1.50', 30),
+        placement: fc.constantFrom('partial', 'all'),
+        'script.command.line': quotable,
+        other: words,
+      },
+      { requiredKeys: [] },
+    ),
+  })
+  .map(job => seedJob(job));
+
+/** A job that one surface made and the other has changed since: words of both. */
+const mixedJob = fc.tuple(cloudJob, nativeJob);
+
+const nativeApp = fc.record({
+  url: fc.constantFrom('http://h/a.tar.gz', 'https://h/b?c=d'),
+  sha256: fc.constantFrom(null, 'a'.repeat(64)),
+  command: fc.oneof(
+    quotable,
+    fc.array(words, { minLength: 1, maxLength: 3 }).filter(([first]) => first !== ''),
+  ),
+  resources: fc.record({ cpus: fc.constantFrom(0.001, 2), memoryMB: fc.constantFrom(1, 64.5) }),
+  cache: fc.boolean(),
+  traceEvery: fc.integer({ min: 0, max: 9 }),
+  description: words,
+  enabled: fc.boolean(),
+});
+
+async function aDoorWithApp(): Promise<Door> {
+  const door = await aDoor();
+  await door.post('/api/app', seedApp());
+  return door;
+}
+
+const runs = { seed: SEED, numRuns: 60 };
+
+describe('what was read and sent back changes nothing', () => {
+  test('of a job that /v1 made', async () => {
+    const door = await aDoorWithApp();
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(nativeJob, async job => {
+        const name = `native${made++}`;
+        expect((await door.post('/v1/jobs', { name, ...job })).status).toBe(201);
+        await sendsBackUnchanged(door, JOB_WAYS, name);
+      }),
+      runs,
+    );
+  }, 30_000);
+
+  test('of a job that /api registered', async () => {
+    const door = await aDoorWithApp();
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(cloudJob, async job => {
+        const name = `cloud${made++}`;
+        expect((await door.post('/api/job/register', { ...job, jobName: name })).text).toBe('true');
+        await sendsBackUnchanged(door, JOB_WAYS, name);
+      }),
+      runs,
+    );
+  }, 30_000);
+
+  test('of a job that /api registered and /v1 changed', async () => {
+    const door = await aDoorWithApp();
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(mixedJob, async ([cloud, native]) => {
+        const name = `mixed${made++}`;
+        expect((await door.post('/api/job/register', { ...cloud, jobName: name })).text).toBe('true');
+        const { shards: _, ...change } = native;
+        expect((await door.patch(`/v1/jobs/${name}`, change)).status).toBe(200);
+        await sendsBackUnchanged(door, JOB_WAYS, name);
+      }),
+      runs,
+    );
+  }, 30_000);
+
+  test('of an app, whoever published it', async () => {
+    const door = await aDoor();
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(nativeApp, async app => {
+        const name = `app${made++}`;
+        expect((await door.post('/v1/apps', { name, ...app })).status).toBe(201);
+        await sendsBackUnchanged(door, APP_WAYS, name);
+      }),
+      runs,
+    );
+    await door.post('/api/app', seedApp());
+    await sendsBackUnchanged(door, APP_WAYS, 'my_app');
+  }, 30_000);
+
+  test('of a pool', async () => {
+    const door = await aDoor();
+    await door.post('/v1/pools', { name: 'west', timeZone: 'Europe/Berlin', servers: ['a', 'b'], description: 'd' });
+    await sendsBackUnchanged(door, POOL_WAYS, 'west');
+  });
+});
+
+describe('what a surface has no word for', () => {
+  const schedules = [
+    { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' },
+    { type: 'cron', cron: '0 0 9 * * ?' },
+    { type: 'cron', cron: '0 0 10 * * ?' },
+  ];
+
+  test('stays beside what it changes: further schedules, calendars, overlap, the sharding context', async () => {
+    const door = await aDoorWithApp();
+    await door.post('/v1/jobs', { name: 'x', app: 'my_app', overlap: 'allow', overlapLimit: 7, schedules });
+    const told = (await door.get('/api/job/jobs/x')).body;
+    expect(told).toMatchObject({ cron: '0 0 9 * * ?', misfire: false });
+    expect((await door.put('/api/job/update', { ...told, cron: '0 30 9 * * ?', props: { timeZone: 'Asia/Tokyo' } })).text).toBe('true');
+    expect((await door.get('/v1/jobs/x')).body).toMatchObject({
+      schedules: [schedules[0], { type: 'cron', cron: '0 30 9 * * ?', timeZone: 'Asia/Tokyo' }, schedules[2]],
+      overlap: 'allow',
+      overlapLimit: 7,
+      shardingContext: false,
+    });
+    expect((await door.put('/api/job/update', { ...told, cron: '' })).text).toBe('true');
+    expect((await door.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], schedules[2]]);
+  });
+
+  test('stays where it is given its first cron', async () => {
+    const door = await aDoorWithApp();
+    await door.post('/v1/jobs', { name: 'x', app: 'my_app', schedules: schedules.slice(0, 1) });
+    const told = (await door.get('/api/job/jobs/x')).body;
+    expect(told.cron).toBeNull();
+    await door.put('/api/job/update', { ...told, cron: '0 0 9 * * ?' });
+    expect((await door.get('/v1/jobs/x')).body).toMatchObject({ schedules: schedules.slice(0, 2), nextAt: '2026-11-22T09:00:00.000Z' });
+  });
+
+  test('stays, and what it changes is judged: a wrong word is refused, one beside it that it only told is not', async () => {
+    const door = await aDoorWithApp();
+    // What no item of this dialect can say: a comma in a parameter, and no app.
+    await door.post('/v1/jobs', { name: 'x', command: ['a b', ''], shards: { total: 2, parameters: { '1': 'a,b=c' } } });
+    const told = (await door.get('/api/job/jobs/x')).body;
+    expect(told).toMatchObject({ appName: null, shardingItemParameters: '1=a,b=c' });
+    const { body } = await door.put('/api/job/update', { ...told, cpuCount: 0 });
+    expect(body.error.field).toBe('cpuCount');
+    expect((await door.put('/api/job/update', { ...told, shardingTotalCount: 1 })).body.error.field).toBe('shardingItemParameters');
+    expect((await door.put('/api/job/update', { ...told, props: {} })).body.error.field).toBe('props.script.command.line');
+    expect((await door.put('/api/job/update', { ...told, memoryMB: 7 })).text).toBe('true');
+    expect((await door.get('/v1/jobs/x')).body).toMatchObject({
+      app: null,
+      command: ['a b', ''],
+      shards: { total: 2, parameters: { '1': 'a,b=c' } },
+      resources: { memoryMB: 7 },
+    });
+  });
+
+  test('is the command of an app as a list: a changed address leaves it a list', async () => {
+    const door = await aDoor();
+    await door.post('/v1/apps', { name: 'a', url: 'http://h/1', command: ['a b', 'c'] });
+    const told = (await door.get('/api/app/a')).body;
+    await door.put('/api/app', { ...told, appURL: 'http://h/2' });
+    expect((await door.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: ['a b', 'c'] });
+    await door.put('/api/app', { appName: 'a', bootstrapScript: 'x' });
+    expect((await door.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: 'x' });
+  });
+});
