@@ -14,12 +14,13 @@ import { metricRoutes } from './api/v1/metrics.ts';
 import { type Listening, listen } from './api/sockets.ts';
 import { createUpgrades } from './api/upgrades.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { WaitingRoom } from './api/waiting.ts';
 import type { Config } from './config.ts';
 import { createFeed } from './feed/feed.ts';
 import { type Ids, systemIds } from './ids.ts';
 import type { Log } from './log.ts';
 import { createRuntime } from './runtime/create.ts';
-import { Refused } from './runtime/errors.ts';
+import { Refused, Unavailable } from './runtime/errors.ts';
 import { endedAt, heldBy } from './runtime/forgettable.ts';
 import type { Patience } from './runtime/patience.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
@@ -50,6 +51,7 @@ export async function startCenter({
   workerScript,
   patiently = patienceFor({ config, clock, log }),
   threads = beginThreads({ config, clock, ids, workerScript, patiently }),
+  waiting,
 }: {
   config: Config;
   log: Log;
@@ -61,10 +63,21 @@ export async function startCenter({
   patiently?: Patience;
   /** Where they have begun already. */
   threads?: Threads;
+  /** What answers at the addresses while the start waits; closed before the center listens there. */
+  waiting?: Pick<WaitingRoom, 'close'>;
 }): Promise<RunningCenter> {
   const { owner, homes } = threads;
   const { store, died, missing } = await threads.opened;
   if (missing !== null) log.error(missing);
+  /** Where the runtime could not commit it is for the store to say whether waiting helps. A store that cannot come back ends the start. */
+  const whileStored: Patience = async work => {
+    const attempt = () =>
+      work().catch(async (error: unknown) => {
+        if (error instanceof Unavailable) await store.probe();
+        throw error;
+      });
+    return Promise.race([patiently(attempt), died.then(reason => Promise.reject(reason))]);
+  };
   const views = createViews({ store });
   const auth = createAuth({ config, store, clock, ids, log });
   const feed = createFeed({ store, clock });
@@ -150,7 +163,7 @@ export async function startCenter({
       failed: died,
     }),
     held('runtime', 10_000, {
-      start: () => patiently(() => runtime.start()),
+      start: () => whileStored(() => runtime.start()),
       stop: async () => {
         const left = await runtime.stop(8_000);
         if (left.length > 0) log.warn('these actors had work under way', { left });
@@ -159,14 +172,15 @@ export async function startCenter({
     }),
     held('agents', 2_000, {
       start: async () => {
-        await patiently(() => ensurePool(runtime, config.pool));
-        await patiently(() => agents.reprieve());
+        await whileStored(() => ensurePool(runtime, config.pool));
+        await whileStored(() => agents.reprieve());
       },
       stop: async () => agents.stop(),
     }),
     held('front door', 5_000, {
       start: async () => {
-        password = (await patiently(() => auth.prepare())).password;
+        password = (await whileStored(() => auth.prepare())).password;
+        await waiting?.close();
         try {
           listening = await listen({
             addresses: config.listen.map(({ host, port }) => ({ host, port })),

@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import type { Ids } from './ids.ts';
 import type { Log } from './log.ts';
 import type { Homes } from './runtime/homes.ts';
-import { createPatience, type Patience } from './runtime/patience.ts';
+import { createPatience, PATIENCE_MS, type Patience } from './runtime/patience.ts';
 import { inWorkers } from './runtime/workers.ts';
 import { type OpenStore, openStore } from './store/open.ts';
 
@@ -57,8 +57,36 @@ export function beginThreads({
   return { owner, opened, homes };
 }
 
-/** Files are there or not; a server may be on its way. The signal ends the wait for it. */
-export function patienceFor({ config, clock, log, signal }: { config: Config; clock: Clock; log: Log; signal?: AbortSignal }): Patience {
-  if (config.store.kind !== 'mongodb') return work => work();
-  return createPatience({ clock, signal, waits: problem => log.warn('the start waits for the store', { problem }) });
+/** A problem that lasts is logged again so often, ms. */
+const SAY_AGAIN_MS = 60_000;
+
+/**
+ * A server may be on its way, and is waited for half a minute; a disk that is full or read-only needs
+ * an operator, who is waited for. The signal ends the wait. `waits` is called with each failure.
+ */
+export function patienceFor({
+  config,
+  clock,
+  log,
+  signal,
+  waits = () => {},
+}: {
+  config: Config;
+  clock: Clock;
+  log: Log;
+  signal?: AbortSignal;
+  waits?(problem: string): void;
+}): Patience {
+  let said: { problem: string; at: number } | undefined;
+  return createPatience({
+    clock,
+    signal,
+    limitMs: config.store.kind === 'mongodb' ? PATIENCE_MS : null,
+    waits(problem) {
+      waits(problem);
+      if (said?.problem === problem && clock.monotonic() < said.at + SAY_AGAIN_MS) return;
+      said = { problem, at: clock.monotonic() };
+      log.warn('the start waits for the store', { problem });
+    },
+  });
 }

@@ -1,4 +1,5 @@
 /** A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb knows what a center is made of. */
+import type { WaitingRoom } from '../api/waiting.ts';
 import { ConfigError, type Config, readConfig } from '../config.ts';
 import { systemIds } from '../ids.ts';
 import { createLog } from '../log.ts';
@@ -29,10 +30,17 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');
-  const patiently = patienceFor({ config, clock: shell.clock, log, signal });
+  let waiting: WaitingRoom | undefined;
+  const patiently = patienceFor({ config, clock: shell.clock, log, signal, waits: problem => waiting?.waits(problem) });
   const threads = beginThreads({ config, clock: shell.clock, ids: systemIds, patiently });
+  const { createWaitingRoom } = await import('../api/waiting.ts');
+  const room = createWaitingRoom({ config, clock: shell.clock });
+  waiting = room;
   const { greeting, startCenter } = await import('../main.ts');
-  const center = await startCenter({ config, log, threads, patiently });
+  const center = await startCenter({ config, log, threads, patiently, waiting: room }).catch(async (error: unknown) => {
+    await room.close();
+    throw error;
+  });
   const { urls, password } = center;
   if (json) await shell.write(`${JSON.stringify({ urls, user: 'root', ...(password === null ? {} : { password }) })}\n`);
   else await shell.write(greeting(center, config));

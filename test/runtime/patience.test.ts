@@ -35,6 +35,19 @@ describe('a start', () => {
     expect(problems.length).toBeGreaterThan(5);
   });
 
+  test('waits without an end for a store where no limit is set, and for nothing else', async () => {
+    const problems: string[] = [];
+    const patiently = createPatience({ clock, limitMs: null, waits: problem => problems.push(problem) });
+    let isFull = true;
+    const done = patiently(async () => (isFull ? away() : 'done'));
+    await clock.advance(100 * PATIENCE_MS);
+    expect(problems.length).toBeGreaterThan(900);
+    isFull = false;
+    await clock.advance(3_000);
+    expect(await done).toBe('done');
+    await expect(patiently(() => Promise.reject(new Unavailable('a worker ended')))).rejects.toThrow('a worker ended');
+  });
+
   test('waits no longer once it is called off', async () => {
     const ending = new AbortController();
     const { patiently } = aPatience(ending.signal);

@@ -116,7 +116,11 @@ export async function aRealHouse({
         },
         'center',
       );
-      await until('the center serves', async () => (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false);
+      const started = center;
+      await until('the center serves', async () => {
+        if (started.exitCode !== null || started.signalCode !== null) throw new Error('the center ended before it served');
+        return (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false;
+      });
     },
     killCenter: () => end(center, 'SIGKILL').then(() => {}),
     stopCenter: () => end(center, 'SIGTERM'),

@@ -66,8 +66,10 @@ function openLock(directory: string): DatabaseSync {
   }
 }
 
+/** With the code of the cause: a full disk is told from a missing right by it. */
 function notWritable(directory: string, cause: unknown): Error {
-  return new Error(`data directory "${directory}" cannot be locked: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  const message = `data directory "${directory}" cannot be locked: ${cause instanceof Error ? cause.message : cause}`;
+  return Object.assign(new Error(message, { cause }), { errcode: primaryCode(cause) });
 }
 
 function readPid(pidFile: string): number | undefined {

@@ -6,7 +6,7 @@ import type { Sync } from '../sync.ts';
 import { actorReads, actorWrites } from './actors.ts';
 import { openReading, openWriting, type WritingConnection } from './connections.ts';
 import { credentialReads, credentialWrites } from './credentials.ts';
-import { asStoreError } from './errors.ts';
+import { asOpeningError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
 import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
@@ -37,12 +37,13 @@ export interface SqliteWrites {
 
 export const fileIn = (directory: string): string => join(directory, 'troupe.sqlite');
 
-/** Takes the directory for this thread alone and brings the schema up to date. Errors as with `createSqliteStore`. */
+/** Takes the directory for this thread alone and brings the schema up to date. Errors as with `createSqliteStore`, and StoreUnavailable where waiting helps. */
 export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): Promise<SqliteWrites> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const unlock = lockDirectory(directory);
+  let unlock = () => {};
   let connection: WritingConnection | undefined;
   try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    unlock = lockDirectory(directory);
     const file = fileIn(directory);
     await prepareSchema(file);
     let look = () => {};
@@ -78,7 +79,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
   } catch (error) {
     connection?.close();
     unlock();
-    throw asStoreError(error);
+    throw asOpeningError(directory, error);
   }
 }
 

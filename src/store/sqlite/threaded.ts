@@ -66,7 +66,11 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
         giveUp(data.message);
         break;
       case 'failed':
-        settle?.reject(Object.assign(new Error(data.message), data.details));
+        settle?.reject(
+          data.details.code === 'storeUnavailable'
+            ? new StoreUnavailable(data.message)
+            : Object.assign(new Error(data.message), data.details),
+        );
         break;
       case 'opened':
         loss = data.loss;

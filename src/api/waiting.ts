@@ -1,0 +1,39 @@
+/** What a center answers whose start waits for its store: that it lives, and what it waits for. */
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { answerTo, Problem } from './errors.ts';
+import { type Listening, listen } from './sockets.ts';
+
+export interface WaitingRoom {
+  /** The start waits because of this. The first call opens the listeners. Never throws. */
+  waits(problem: string): void;
+  /** Closes the listeners, so that others may open there. Idempotent. */
+  close(): Promise<void>;
+}
+
+const CUT_MS = 100;
+const RETRY_AFTER_MS = 3_000;
+
+export function createWaitingRoom({ config, clock }: { config: Pick<Config, 'listen'>; clock: Clock }): WaitingRoom {
+  let problem = '';
+  let opening: Promise<Listening | undefined> | undefined;
+
+  function fetch(request: Request): Response {
+    if (request.method === 'GET' && new URL(request.url).pathname === '/v1/health') return Response.json({ status: 'ok' });
+    const waiting = new Problem('unavailable', `the start of the center waits for its store: ${problem}`, { retryAfterMs: RETRY_AFTER_MS });
+    const { status, body, headers } = answerTo(waiting, 'v1');
+    return Response.json(body, { status, headers });
+  }
+
+  return {
+    waits(now) {
+      problem = now;
+      // An address that cannot be had is the matter of the start itself, which says so.
+      opening ??= listen({ addresses: [...config.listen], fetch, upgrade: () => undefined, clock }).catch(() => undefined);
+    },
+    async close() {
+      const listening = await opening;
+      await listening?.stop(CUT_MS);
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/** Failure row 12 at the start: a center that finds its disk full or read-only waits, says so, and serves once that is over. */
+import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { aRealHouse, type House, isAlive, until } from '../support/house.ts';
+
+setDefaultTimeout(60_000);
+
+let house: House;
+let mounted: string | undefined;
+const data = () => join(house.directory, 'center');
+afterEach(async () => {
+  await house.killCenter();
+  if (mounted) execFileSync('umount', ['-l', mounted]);
+  mounted = undefined;
+  await house.close();
+});
+
+const mount = (...options: string[]) => execFileSync('mount', [...options, data()], { stdio: 'ignore' });
+
+function aSmallDisk(): boolean {
+  mkdirSync(data(), { recursive: true });
+  try {
+    mount('-t', 'tmpfs', '-o', 'size=8m', 'tmpfs');
+    mounted = data();
+    return true;
+  } catch {
+    console.warn('no right to mount a tmpfs: the start on a full or read-only disk was not tested');
+    return false;
+  }
+}
+
+const ballast = () => join(data(), 'ballast');
+function fill(): void {
+  const { bavail, bsize } = statfsSync(data());
+  appendFileSync(ballast(), Buffer.alloc(bavail * bsize));
+}
+
+/** Starts, sees it wait because of `reason`, ends that by `mend`, and sees it serve. */
+async function waitsFor(reason: RegExp, mend: () => void): Promise<void> {
+  const serves = house.startCenter();
+  let said: { status: number; message: string } | undefined;
+  await until('it says why it waits', async () => {
+    const answer = await fetch(`${house.url}/v1/ready`).catch(() => undefined);
+    if (!answer) return false;
+    said = { status: answer.status, message: ((await answer.json()) as { error?: { message: string } }).error?.message ?? '' };
+    return true;
+  });
+  expect(said?.status).toBe(503);
+  expect(said?.message).toMatch(reason);
+  expect(await (await fetch(`${house.url}/v1/health`)).json()).toEqual({ status: 'ok' });
+  expect((await fetch(`${house.url}/v1/jobs`)).headers.get('retry-after')).toBeTruthy();
+  expect(isAlive(house.centerPid)).toBe(true);
+  expect(readFileSync(join(house.directory, 'center.log'), 'utf8')).toMatch(/the start waits for the store/);
+  mend();
+  await serves;
+}
+
+describe('a center that starts on a disk without room', () => {
+  test('row 12: waits at its first start, at a later one, and where the disk is read-only, and serves once that is over', async () => {
+    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
+    if (!aSmallDisk()) return;
+    fill();
+    await waitsFor(/the (disk of data directory ".*"|database) is full/, () => rmSync(ballast()));
+    await house.call('POST', '/v1/jobs', { name: 'kept', command: 'true' });
+
+    await house.killCenter();
+    fill();
+    await waitsFor(/the (disk of data directory ".*"|database) is full/, () => rmSync(ballast()));
+    expect((await house.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
+
+    expect(await house.stopCenter()).toBe(0);
+    mount('-o', 'remount,ro');
+    await waitsFor(/is on a read-only file system/, () => mount('-o', 'remount,rw'));
+    expect((await house.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
+  });
+
+  test('ends when it is asked to while it waits', async () => {
+    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
+    if (!aSmallDisk()) return;
+    fill();
+    const serves = house.startCenter().catch((error: unknown) => String(error));
+    await until('it waits', async () => (await fetch(`${house.url}/v1/ready`).catch(() => undefined))?.status === 503);
+    expect(await house.stopCenter()).toBe(1);
+    expect(await serves).toContain('ended before it served');
+  });
+});
