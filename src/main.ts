@@ -29,6 +29,8 @@ import { createOutputKeeper } from './store/logs.ts';
 import { createForgetting } from './store/retention.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
 
+export { createWaitingRoom, type WaitingRoom } from './api/waiting.ts';
+
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */
   urls: string[];

@@ -1,9 +1,8 @@
 /** A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb knows what a center is made of. */
-import type { WaitingRoom } from '../api/waiting.ts';
 import { ConfigError, type Config, readConfig } from '../config.ts';
 import { systemIds } from '../ids.ts';
 import { createLog } from '../log.ts';
-import type { RunningCenter } from '../main.ts';
+import type { RunningCenter, WaitingRoom } from '../main.ts';
 import { EXIT, type Exit, wrongUsage } from './failure.ts';
 import type { Shell } from './shell.ts';
 
@@ -33,10 +32,9 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
   let waiting: WaitingRoom | undefined;
   const patiently = patienceFor({ config, clock: shell.clock, log, signal, waits: problem => waiting?.waits(problem) });
   const threads = beginThreads({ config, clock: shell.clock, ids: systemIds, patiently });
-  const { createWaitingRoom } = await import('../api/waiting.ts');
+  const { createWaitingRoom, greeting, startCenter } = await import('../main.ts');
   const room = createWaitingRoom({ config, clock: shell.clock });
   waiting = room;
-  const { greeting, startCenter } = await import('../main.ts');
   const center = await startCenter({ config, log, threads, patiently, waiting: room }).catch(async (error: unknown) => {
     await room.close();
     throw error;
