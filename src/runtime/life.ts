@@ -56,6 +56,8 @@ export interface Life {
   readonly nextDue: number | null;
   /** Live or quarantined, as opposed to not there, ended, or a tombstone. */
   readonly isThere: boolean;
+  /** It is done, or a tombstone. */
+  readonly hasEnded: boolean;
   /** Has the message that this one must not overtake not been taken yet? */
   mustWait(origin: Origin): boolean;
   /** It must wait: where it ends a quarantine it does that much already, for those that come first could never come otherwise. */
@@ -203,6 +205,9 @@ export function createLife(address: string, document: ActorDocument | undefined,
     },
     get isThere() {
       return isLiving();
+    },
+    get hasEnded() {
+      return life === 'done' || life === 'tombstone';
     },
 
     mustWait: ({ from, behind }) => behind !== undefined && isNewer(behind, seen.get(from)),

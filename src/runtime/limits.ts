@@ -12,15 +12,17 @@ export const LIMITS = {
   commitsUnpaced: 24,
   commitWindowMs: 50,
   commitPaceMs: 2,
-  /** Actors kept in memory; beyond it the ones longest idle are dropped and wake from the store when needed. */
-  cells: 20_000,
+  /** Actors kept in memory, a few KB each; beyond it the ones longest idle are dropped and wake from the store when needed. */
+  cells: 10_000,
   /** Failures on one message before it goes to the dead letters and its actor into quarantine. */
   failures: 3,
   /** Dead letters kept per actor, the latest. */
   deadLetters: 20,
   /** An actor without messages this long leaves memory; looked for every `sweepMs`. */
-  cellIdleMs: 60_000,
-  sweepMs: 5_000,
+  cellIdleMs: 30_000,
+  /** The same for one that has ended: hardly anything comes for it any more, and most actors are executions that last a second. */
+  cellEndedMs: 500,
+  sweepMs: 1_000,
   /** Senders remembered per actor for dropping repeats; the marks go when the sender has settled, so this is only reached after many crashes. */
   seen: 20_000,
   /** A snapshot beyond this is not committed: the turn fails. Far below MongoDB's 16 MB. */

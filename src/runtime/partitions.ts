@@ -356,7 +356,8 @@ export function createPartitions({
     const byAge = over > 0 ? [...cells].sort(([, a], [, b]) => a.touchedAt - b.touchedAt) : cells;
     for (const [address, cell] of byAge) {
       const idleMs = now - cell.touchedAt;
-      if (idleMs < LIMITS.cellIdleMs && over <= 0) continue;
+      if (idleMs < LIMITS.cellEndedMs) continue;
+      if (idleMs < LIMITS.cellIdleMs && over <= 0 && cell.resting?.hasEnded !== true) continue;
       if (!cell.isIdle || !outbox.isClear(address)) continue;
       cells.delete(address);
       over -= 1;

@@ -14,8 +14,13 @@ import type { OutputChunk, OutputStore } from './store.ts';
 
 /** Kept per attempt unless said otherwise: bytes of output, and CHUNK_WEIGHT for each piece. */
 export const OUTPUT_CAP_BYTES = 1024 * 1024;
-/** Pieces of all attempts that are remembered (number and size); beyond, the attempts heard of least recently are forgotten and read again when needed. */
-export const REMEMBERED_MAX = 200_000;
+/**
+ * Pieces of all attempts that are remembered (number and size); beyond, the attempts heard of least recently are forgotten and read again when needed. An
+ * attempt by itself weighs ATTEMPT_PIECES, as it takes that much memory: most have ended, and nobody says so.
+ */
+export const REMEMBERED_MAX = 50_000;
+const ATTEMPT_PIECES = 16;
+const piecesOf = (attempt: Attempt): number => attempt.tail.length + ATTEMPT_PIECES;
 
 export interface OutputKeeper {
   /** Resolves once the pieces are durable, or known to be kept already, or counted as left out. Throws what the store throws; then nothing counts as taken. */
@@ -34,13 +39,13 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
 
   const forget = (key: string) => {
     const known = attempts.get(key);
-    if (known) remembered -= known.tail.length + 1;
+    if (known) remembered -= piecesOf(known);
     attempts.delete(key);
   };
   const remember = (key: string, attempt: Attempt) => {
     forget(key);
     attempts.set(key, attempt);
-    remembered += attempt.tail.length + 1;
+    remembered += piecesOf(attempt);
     for (const oldest of attempts.keys()) {
       if (remembered <= rememberedMax || oldest === key) break;
       forget(oldest);

@@ -19,10 +19,20 @@ export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Pro
   return Object.assign(house, { startedMs });
 }
 
-/** Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. */
-export async function aBareHouse({ cpus = 1, memoryMB = 1_000, store = 'sqlite' } = {}): Promise<House> {
+/** Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. `env`: further settings of center and agents. */
+export async function aBareHouse({
+  cpus = 1,
+  memoryMB = 1_000,
+  store = 'sqlite',
+  env = {},
+}: {
+  cpus?: number;
+  memoryMB?: number;
+  store?: string;
+  env?: Record<string, string>;
+} = {}): Promise<House> {
   const profiling = profileTo === undefined ? {} : { BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileTo}` };
-  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', TROUPE_STORE: store, ...profiling } });
+  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', TROUPE_STORE: store, ...profiling, ...env } });
   const { close } = house;
   return Object.assign(house, {
     async close() {

@@ -1,22 +1,27 @@
 /**
- * `bun run bench [--quick] [--profile] [name …]`: runs the benches one after the other, each in a process of its own so that none warms or burdens another, prints
+ * `bun run bench [--quick] [--profile] [--minutes=N] [name …]`: runs the benches one after the other, each in a process of its own so that none warms or burdens another, prints
  * one table of goals and figures, and writes `bench.json`. Exit code 1 when a goal was missed. With `--profile` each center also tells where its time went:
- * to be run by itself, for figures that are measured so are not to be quoted.
+ * to be run by itself, for figures that are measured so are not to be quoted. `--minutes` shortens the benches that watch for a while (`soak`).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import about from '../../package.json' with { type: 'json' };
-import { BENCHES } from './benches.ts';
+import { BENCHES, ONLY_WHEN_NAMED } from './benches.ts';
 import { whereTimeWent } from './profile.ts';
 import { type BenchResult, table } from './report.ts';
 
 type Outcome = BenchResult | { name: string; failed: string };
 
-const asked = process.argv.slice(2).filter(word => word !== '--quick' && word !== '--profile');
+const minutes = process.argv.find(word => word.startsWith('--minutes='));
+const asked = process.argv.slice(2).filter(word => word !== '--quick' && word !== '--profile' && word !== minutes);
 const profiled = process.argv.includes('--profile');
 const quick = process.argv.includes('--quick');
+if (minutes !== undefined && !(Number(minutes.slice('--minutes='.length)) > 0)) {
+  console.error(`"${minutes}" is not --minutes=N with a number above 0`);
+  process.exit(2);
+}
 const unknown = asked.filter(name => !(name in BENCHES));
 if (unknown.length > 0) {
   console.error(
@@ -26,7 +31,7 @@ if (unknown.length > 0) {
 }
 
 const results: Outcome[] = [];
-for (const name of asked.length > 0 ? asked : Object.keys(BENCHES)) {
+for (const name of asked.length > 0 ? asked : Object.keys(BENCHES).filter(each => !ONLY_WHEN_NAMED.has(each))) {
   console.log(`${name} …`);
   for (const result of await runOne(name)) {
     results.push(result);
@@ -57,13 +62,16 @@ process.exit(results.every(result => 'judged' in result && result.judged.every((
 async function runOne(name: string): Promise<Outcome[]> {
   let told: BenchResult[] | undefined;
   const profileTo = profiled ? mkdtempSync(join(tmpdir(), 'troupe-profile-')) : undefined;
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, 'one.ts'), name, ...(quick ? ['--quick'] : [])], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...(profileTo === undefined ? {} : { BENCH_PROFILE: profileTo }) },
-    ipc: message => {
-      told = message as BenchResult[];
+  const child = Bun.spawn(
+    [process.execPath, join(import.meta.dir, 'one.ts'), name, ...(quick ? ['--quick'] : []), ...(minutes === undefined ? [] : [minutes])],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...(profileTo === undefined ? {} : { BENCH_PROFILE: profileTo }) },
+      ipc: message => {
+        told = message as BenchResult[];
+      },
     },
-  });
+  );
   const code = await child.exited;
   if (profileTo !== undefined) {
     console.log(whereTimeWent(profileTo));

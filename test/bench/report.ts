@@ -3,6 +3,8 @@
 /** How large: `quick` is for trying, on a machine that does other things; its figures are judged all the same and mean little. */
 export interface Size {
   quick: boolean;
+  /** How long a bench that watches for a while does so; its own time when not said. */
+  minutes?: number;
 }
 
 /** One figure with its goal. */

@@ -56,6 +56,24 @@ describe('actors at rest', () => {
     expect(loads()).toBe(2);
   });
 
+  test('leave it a moment after their end, so that short executions do not pile up', async () => {
+    const world = await aWorld();
+    await world.aHost();
+    await world.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow' }) });
+    const inMemory = async () => (await world.runtime.measure()).level.actors;
+    const lasting = await inMemory();
+    for (let each = 0; each < 10; each++) {
+      await world.ask(job, { type: 'job.trigger' });
+      const start = world.starts().at(-1);
+      if (!start) throw new Error('nothing was started');
+      await world.started(start);
+      await world.ended(start);
+    }
+    expect(await inMemory()).toBe(lasting + 10);
+    await world.clock.advance(LIMITS.settleAfterMs + LIMITS.cellEndedMs + LIMITS.sweepMs);
+    expect(await inMemory()).toBe(lasting);
+  });
+
   test('stay in memory while something of theirs is owed', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aWorld({ store });

@@ -23,7 +23,7 @@ export interface ThreadedStore extends Store {
 
 /** Errors as with `createSqliteStore`. */
 export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
-  const worker = new Worker(new URL('./thread.ts', import.meta.url).href, { type: 'module' });
+  const worker = new Worker(new URL('./thread.ts', import.meta.url).href, { type: 'module', smol: true } as WorkerOptions);
   const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   const caller = createCaller({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
   const cuts = new Map<number, () => void>();
