@@ -1,87 +1,119 @@
 /**
- * `bun run kills [--kills 1000] [--seed 1]`: the long form of `kill.test.ts`. A center and two agents work while one of the three is killed with -9 again and
- * again, at moments drawn from the seed. In the end nothing may be lost, doubled, orphaned, or told otherwise than the processes themselves wrote it down.
+ * `bun run kills [--kills 1000] [--seed 1]`: the long form of `kill.test.ts`. A center and three hosts work while one of them, one agent or one keeper is
+ * killed with -9 again and again, at moments drawn from the seed. In the end the acknowledged triggers, the ledger, the output and what each process wrote down
+ * itself must be the same story.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, echo } from 'zx';
-import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aRealHouse, until } from '../support/house.ts';
+import { judge, type Story } from './kills-judge.ts';
 
 const kills = Number(argv.kills ?? 1_000);
+const HOSTS = ['a1', 'a2', 'a3'] as const;
+const KINDS = ['center', 'agent', 'keeper', 'host'] as const;
 let state = Number(argv.seed ?? 1);
 /** A small linear congruence: the same seed kills at the same turns. */
 const draw = (below: number): number => {
   state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
   return Math.floor((state / 2 ** 31) * below);
 };
+const oneOf = <T>(choices: readonly [T, ...T[]]): T => choices[draw(choices.length)] ?? choices[0];
 
-const house = await aRealHouse({ env: { TROUPE_LOG: 'warn' } });
+const house = await aRealHouse({ env: { TROUPE_LOG: 'warn', TROUPE_CLOSED_GRACE_MS: '1000' } });
 try {
   await house.startCenter();
-  house.startAgent('a1');
-  house.startAgent('a2');
-  await house.ready('a1', 'a2');
+  for (const name of HOSTS) house.startAgent(name);
+  await house.ready(...HOSTS);
   const marks = join(house.directory, 'marks');
-  const command = [
-    'sh',
-    '-c',
-    `echo $TROUPE_EXECUTION:$TROUPE_SHARD:$TROUPE_ATTEMPT >> ${marks}; sleep 0.$((TROUPE_SHARD * 3)); exit $((TROUPE_SHARD % 2))`,
-  ];
+  const mark = (word: string) => `echo ${word} $TROUPE_EXECUTION:$TROUPE_SHARD:$TROUPE_ATTEMPT $$ >> ${marks}`;
+  const script = `${mark('began')}; echo $TROUPE_EXECUTION $TROUPE_SHARD; sleep 0.$((TROUPE_SHARD * 3)); ${mark('ended')}; exit $((TROUPE_SHARD % 2))`;
+  const command = ['sh', '-c', script];
   const schedules = [{ type: 'cron', cron: '* * * * * ?' }];
-  await house.call('POST', '/v1/jobs', { name: 'tick', command, shards: { total: 4 }, schedules, overlap: 'allow', overlapLimit: 20 });
-  await house.call('POST', '/v1/jobs', { name: 'burst', command, shards: { total: 2 } });
+  const many = { overlap: 'allow', overlapLimit: 1_000 };
+  const tick = { name: 'tick', command, shards: { total: 4 }, schedules, ...many };
+  const { createdAt } = await house.call<{ createdAt: string }>('POST', '/v1/jobs', tick);
+  await house.call('POST', '/v1/jobs', { name: 'burst', command, shards: { total: 2 }, ...many });
+  await house.call('POST', '/v1/jobs', { name: 'moves', command, shards: { total: 2 }, failover: true, failoverLimit: 20, ...many });
 
-  const named = new Set<string>();
+  const acknowledged: string[] = [];
+  const struck: Record<(typeof KINDS)[number], number> = { center: 0, agent: 0, keeper: 0, host: 0 };
   for (let kill = 1; kill <= kills; kill++) {
-    const answer = await house.call<{ execution: string }>('POST', '/v1/jobs/burst/trigger').catch(() => null);
-    if (answer) named.add(answer.execution);
+    for (const job of ['burst', 'moves']) {
+      const answer = await house.call<{ execution: string }>('POST', `/v1/jobs/${job}/trigger`).catch(() => null);
+      if (answer) acknowledged.push(answer.execution);
+    }
     await new Promise(done => setTimeout(done, draw(300)));
-    await strike(draw(3));
-    if (kill % 20 === 0) echo(`${kill} kills, ${named.size} triggers answered`);
+    const kind = oneOf(KINDS);
+    await strike(kind, oneOf(HOSTS));
+    struck[kind] += 1;
+    if (kill % 20 === 0) echo(`${kill} kills (${JSON.stringify(struck)}), ${acknowledged.length} triggers acknowledged`);
   }
-  await until('everything serves again', async () => (await fetch(`${house.url}/v1/ready`).catch(() => null))?.ok ?? false);
-  await house.ready('a1', 'a2');
+  await until('the center serves again', async () => (await fetch(`${house.url}/v1/ready`).catch(() => null))?.ok ?? false);
+  await house.ready(...HOSTS);
   await house.call('POST', '/v1/jobs/tick/disable');
-  await until('all executions are done', async () => (await executions(house)).every(each => each.status === 'done'), 300_000);
-  const problems = judge(await executions(house), named, readFileSync(marks, 'utf8').trim().split('\n'));
+  const isOver = async () => (await executions()).every(each => each.status === 'done');
+  await until('all executions are done', isOver, 300_000);
+  const found = await executions();
+  const story: Story = {
+    acknowledged,
+    executions: found,
+    marks: readFileSync(marks, 'utf8').trim().split('\n'),
+    ledger: await house.all('/v1/jobs/tick/occurrences'),
+    from: Date.parse(createdAt),
+    hostsDied: struck.keeper + struck.host > 0,
+    output: new Map(await Promise.all(found.map(async ({ id }) => [id, await outputOf(id)] as const))),
+    living: living(marks),
+  };
+  const problems = judge(story);
   for (const problem of problems) echo(problem);
-  echo(`${kills} kills: ${problems.length === 0 ? 'nothing lost, nothing doubled' : `${problems.length} problems`}`);
+  const lost = found.flatMap(({ shards }) => shards).filter(({ outcome }) => outcome === 'lost').length;
+  echo(
+    `${kills} kills ${JSON.stringify(struck)}: ${acknowledged.length} acknowledged triggers, ${found.length} executions, ${story.ledger.length} due times, ` +
+      `${story.marks.length} marks of processes, ${lost} shards lost with their keeper or host; ` +
+      (problems.length === 0 ? 'nothing lost, doubled or untrue' : `${problems.length} problems`),
+  );
   process.exitCode = problems.length === 0 ? 0 : 1;
 } finally {
   await house.close();
 }
 
-async function strike(whom: number): Promise<void> {
-  if (whom === 0) {
+async function strike(kind: (typeof KINDS)[number], name: string): Promise<void> {
+  if (kind === 'center') {
     await house.killCenter();
     return house.startCenter();
   }
-  const name = whom === 1 ? 'a1' : 'a2';
-  await house.killAgent(name);
+  // Whoever has no keeper yet has not come back from the last kill.
+  if (kind === 'agent' || house.keeperPid(name) === undefined) await house.killAgent(name);
+  else if (kind === 'keeper') return house.killKeeper(name);
+  else await house.killHost(name);
   house.startAgent(name);
 }
 
-async function executions({ all }: House): Promise<Execution[]> {
-  return [...(await all<Execution>('/v1/executions?job=tick')), ...(await all<Execution>('/v1/executions?job=burst'))];
+async function executions(): Promise<Story['executions']> {
+  const pages = await Promise.all(
+    ['tick', 'burst', 'moves'].map(job => house.all<Story['executions'][number]>(`/v1/executions?job=${job}`)),
+  );
+  return pages.flat();
 }
 
-function judge(found: Execution[], answered: Set<string>, marks: string[]): string[] {
-  const problems: string[] = [];
-  const ids = new Set(found.map(each => each.id));
-  for (const id of answered) if (!ids.has(id)) problems.push(`${id} was answered and is not there`);
-  const times = found.flatMap(each => (each.dueAt === null ? [] : [each.dueAt]));
-  if (new Set(times).size !== times.length) problems.push('a due time became two executions');
-  const begun = new Map<string, number>();
-  for (const mark of marks) begun.set(mark, (begun.get(mark) ?? 0) + 1);
-  for (const [mark, count] of begun) if (count > 1) problems.push(`${mark} began ${count} times`);
-  for (const { id, shards } of found) {
-    for (const { item, attempt, outcome, exitCode, reason } of shards) {
-      const began = begun.has(`${id}:${item}:${attempt}`);
-      const told = `${id} shard ${item} is ${outcome} with ${exitCode} (${reason})`;
-      // No keeper and no host was lost, so every process that began must have been heard to the end.
-      if (!began) problems.push(`${told}, but never began`);
-      else if (exitCode !== item % 2 || outcome !== (item % 2 === 0 ? 'succeeded' : 'failed')) problems.push(told);
-    }
-  }
-  return problems;
+async function outputOf(id: string): Promise<string> {
+  const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
+  if (!answer.ok) throw new Error(`the log of ${id}: ${answer.status}`);
+  return answer.text();
+}
+
+/** Processes of jobs that are still there. */
+function living(marks: string): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return words.startsWith('sh\0-c\0') && words.includes(marks);
+      } catch {
+        return false; // it ended while we looked
+      }
+    });
 }
