@@ -1,9 +1,10 @@
 /** What an execution decides, event by event. Every report names its attempt; what is said of another attempt than the present one changes nothing. */
 import type { Decision } from './decide.ts';
 import type { ExecutionContext, ExecutionEvent, ExecutionFact, ExecutionInput } from './execution.ts';
+import type { HostRefusal } from './placement.ts';
 import { runSpec } from './run-spec.ts';
-import { ended, type Ending, fitting, freshShard, isLive, moved, outcomeOf, type Shard } from './shard.ts';
-import { type Effect, type RunName, type Stamped, tell } from './vocabulary.ts';
+import { ended, type Ending, fitting, freshShard, isLive, moved, outcomeOf, REFUSALS_MAX, refusedByHost, type Shard } from './shard.ts';
+import { type Effect, type HostFault, type RunName, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
 type Event<T extends ExecutionEvent['type']> = Stamped<Extract<ExecutionEvent, { type: T }>>;
@@ -74,8 +75,15 @@ const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded' | 'wi
   type: 'stop',
   params: { host, run, as, reason },
 });
-const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[]): Effect =>
-  tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)) });
+const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[], refused?: HostRefusal): Effect =>
+  tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
+
+/** Goes with the release, so that the pool knows of it before the next attempt asks for room. */
+function refusalIn(endings: { shard: Shard; ending: Ending; hostFault?: HostFault | undefined }[]): HostRefusal | undefined {
+  const found = endings.find(({ hostFault, ending }) => hostFault !== undefined && ending.startedAt === null);
+  if (found?.hostFault === undefined || found.shard.host === null) return undefined;
+  return { host: found.shard.host, fault: found.hostFault, reason: found.ending.reason ?? found.hostFault };
+}
 
 /** It began with an app; that its job has another one by now, or none, is nothing to it. */
 export function proceed(context: ExecutionContext, event: Event<'execution.proceed'>): Decided {
@@ -94,13 +102,13 @@ export function placed(context: ExecutionContext, event: Event<'execution.placed
   const effects: Effect[] = [];
   const facts: ExecutionFact[] = [];
   const unwanted: { item: number; attempt: number }[] = [];
-  for (const { item, attempt, host, hostName } of event.placements) {
+  for (const { item, attempt, host, hostName, trial } of event.placements) {
     const shard = shards[item];
     if (shard?.status !== 'waiting' || shard.attempt !== attempt || context.cancelled) {
       if (!(shard && isLive(shard) && shard.attempt === attempt && shard.host === host)) unwanted.push({ item, attempt });
       continue;
     }
-    const starting: Shard = { ...shard, status: 'starting', host, hostName, notBefore: null, reason: null };
+    const starting: Shard = { ...shard, status: 'starting', host, hostName, notBefore: null, reason: null, ...(trial && { trial }) };
     shards[item] = starting;
     effects.push(startOf(context, starting));
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
@@ -136,6 +144,7 @@ export function started(context: ExecutionContext, event: Event<'shard.started'>
   };
   return {
     context: { shards, startedAt: context.startedAt ?? event.startedAt },
+    effects: shard.trial ? [tell(pool(context), { type: 'pool.hostProved', host })] : [],
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
   };
 }
@@ -143,7 +152,7 @@ export function started(context: ExecutionContext, event: Event<'shard.started'>
 /** Closes attempts; what may be tried again asks for room now or at its instant. */
 function close(
   context: ExecutionContext,
-  endings: { shard: Shard; ending: Ending; parked?: boolean }[],
+  endings: { shard: Shard; ending: Ending; parked?: boolean; hostFault?: HostFault | undefined }[],
   event: { at: number; chance: number },
   release: boolean,
 ): Decided {
@@ -151,12 +160,15 @@ function close(
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
-  for (const { shard, ending: told, parked = false } of endings) {
+  for (const { shard, ending: told, parked = false, hostFault } of endings) {
     const ending = { ...told, reason: fitting(told.reason, shards.length) };
     const gaveBack = shard.leaving !== null && ending.outcome === 'cancelled' && ending.startedAt === null && !context.cancelled;
+    const isRefused = hostFault !== undefined && ending.startedAt === null && !context.cancelled && (shard.refusals ?? 0) < REFUSALS_MAX;
     const next = gaveBack
       ? moved(shard, ending)
-      : ended(shard, ending, context.config, event.at, event.chance, !context.cancelled && !parked);
+      : isRefused
+        ? refusedByHost(shard, ending)
+        : ended(shard, ending, context.config, event.at, event.chance, !context.cancelled && !parked);
     shards[shard.item] = next;
     if (next.status === 'waiting' && (next.notBefore ?? 0) <= event.at) now.push(next);
     facts.push({
@@ -177,6 +189,7 @@ function close(
         releaseOf(
           context,
           endings.map(each => each.shard),
+          refusalIn(endings),
         ),
       ]
     : [];
@@ -213,13 +226,9 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
 export function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
   const shard = context.shards[event.item];
   if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
-  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false, leftRunning = 0 } = event;
-  const closed = close(
-    context,
-    [{ shard, ending: { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output }, parked }],
-    event,
-    true,
-  );
+  const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false, hostFault, leftRunning = 0 } = event;
+  const ending = { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output };
+  const closed = close(context, [{ shard, ending, parked, hostFault }], event, true);
   if (leftRunning === 0) return closed;
   const { item, attempt, host } = shard;
   const left: ExecutionFact = {

@@ -11,7 +11,7 @@ import { carryOut, declared } from './decide.ts';
 import * as decide from './execution-decisions.ts';
 import type { JobTrigger } from './job.ts';
 import type { Shard, ShardOutcome } from './shard.ts';
-import type { Missing, RunName, Stamped } from './vocabulary.ts';
+import type { HostFault, Missing, RunName, Stamped } from './vocabulary.ts';
 
 /** Where the runs of an answer from the pool go. */
 export interface Placement {
@@ -19,6 +19,8 @@ export interface Placement {
   attempt: number;
   host: string;
   hostName: string;
+  /** The host refused the run before; whether it takes this one is news to its pool. */
+  trial?: true;
 }
 
 export interface EndedNews {
@@ -36,6 +38,8 @@ export interface EndedNews {
   leftRunning?: number;
   /** It is not to be tried again, whatever the policies say: it ended more than one agent. */
   parked?: boolean;
+  /** The host refused it for a reason of its own, and nothing of it began there. */
+  hostFault?: HostFault;
 }
 
 export type ExecutionEvent =

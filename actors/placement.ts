@@ -7,7 +7,7 @@
  *   sticky  a shard goes where it was before; the first time to the host that fewest shards of sticky jobs call their own
  */
 import type { Placement, Resources } from './config.ts';
-import { type RunName, runKey } from './vocabulary.ts';
+import { type HostFault, type RunName, runKey } from './vocabulary.ts';
 
 /** Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given back leave exactly nothing behind. */
 export interface Cost {
@@ -38,7 +38,40 @@ export interface LedgerHost {
   apps: Record<string, { cost: Cost; runs: number }>;
   /** Sum of all of the above. */
   used: Cost;
+  /** It refused a run for a reason of its own and takes nothing new. Absent: it does not. */
+  refusing?: Refusing;
 }
+
+/**
+ *   closed --until--> on trial --one execution is placed--> tried --a process began--> (gone)
+ *     ^                                                       |
+ *     +-------------------- refused again: waits longer ------+
+ */
+export interface Refusing {
+  fault: HostFault;
+  reason: string;
+  /** Epoch ms of the first refusal in a row. */
+  since: number;
+  /** Refusals in a row; those of runs that were placed together count once. */
+  tries: number;
+  /** Epoch ms at which it is tried again; null: with the next execution. */
+  until: number | null;
+  /** The execution that tries it. */
+  trial: string | null;
+}
+
+/** What an execution tells its pool of a host that refused one of its runs. */
+export interface HostRefusal {
+  host: string;
+  fault: HostFault;
+  reason: string;
+}
+
+/** Whether it is tried with the next execution. */
+export const isOnTrial = ({ refusing }: Pick<LedgerHost, 'refusing'>): boolean =>
+  refusing !== undefined && refusing.until === null && refusing.trial === null;
+/** Whether new runs may be placed there. */
+export const takesRuns = (host: Pick<LedgerHost, 'open' | 'refusing'>): boolean => host.open && (!host.refusing || isOnTrial(host));
 
 export interface RoomRequest {
   execution: string;
@@ -84,15 +117,17 @@ export function place(
   const isSticky = request.placement === 'sticky';
   const own = (isSticky && ownOf(homes, request.job)) || {};
   const settled = isSticky ? residents(homes) : {};
-  const open = hosts
-    .filter(host => host.open)
-    .map(host => ({
-      host,
-      free: freeOf(host),
-      apps: { ...host.apps },
-      given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
-      settled: settled[host.id] ?? 0,
-    }));
+  const open = hosts.filter(takesRuns).map(host => ({
+    host,
+    free: freeOf(host),
+    apps: { ...host.apps },
+    given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
+    settled: settled[host.id] ?? 0,
+  }));
+  // One shard of a first attempt tries a host that refused; whoever was refused or failed already goes there last.
+  const isFirst = request.runs.every(run => run.attempt === 1);
+  const onTrial = new Set(open.filter(({ host }) => isOnTrial(host)).map(({ host }) => host.id));
+  const rank = ({ host, given }: { host: LedgerHost; given: number }) => (!onTrial.has(host.id) ? 0 : isFirst && given === 0 ? -1 : 1);
   const placed: Placed[] = [];
   let kept: { item: number; home: string } | undefined;
   for (const run of request.runs) {
@@ -101,10 +136,12 @@ export function place(
       home !== undefined
         ? open.filter(candidate => candidate.host.id === home)
         : isSticky
-          ? [...open].sort((a, b) => a.settled + a.given - (b.settled + b.given) || b.free.cpu - a.free.cpu)
+          ? [...open].sort((a, b) => rank(a) - rank(b) || a.settled + a.given - (b.settled + b.given) || b.free.cpu - a.free.cpu)
           : request.placement === 'spread'
-            ? [...open].sort((a, b) => a.given - b.given || b.free.cpu - a.free.cpu)
-            : open;
+            ? [...open].sort((a, b) => rank(a) - rank(b) || a.given - b.given || b.free.cpu - a.free.cpu)
+            : onTrial.size > 0
+              ? [...open].sort((a, b) => rank(a) - rank(b))
+              : open;
     const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
     if (!found) {
       if (home === undefined) break; // shards without a home cost the same everywhere: where one does not fit, no other does
@@ -138,18 +175,27 @@ function reasonFor(hosts: LedgerHost[], request: RoomRequest): string {
   const { resources, app, runs } = request;
   const each = `${runs.length} x ${resources.cpus} cpu and ${resources.memoryMB} MB`;
   const once = app ? `, and once per host ${app.resources.cpus} cpu and ${app.resources.memoryMB} MB for app ${app.name}` : '';
-  const open = hosts.filter(host => host.open);
-  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready`;
+  const open = hosts.filter(takesRuns);
+  const refusing = hosts.filter(host => host.open && !takesRuns(host));
+  const [first, ...others] = refusing;
+  const more = others.length > 0 ? `, and so do ${others.length} more` : '';
+  const refused = first ? `; host ${first.name} refuses runs: ${first.refusing?.reason}${more}` : '';
+  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready${refused}`;
   const free = open
     .map(freeOf)
     .reduce((sum, next) => ({ cpu: sum.cpu + next.cpu, memory: sum.memory + next.memory }), { cpu: 0, memory: 0 });
   const whose = open.length === 1 ? 'on its one host' : `on ${open.length} hosts`;
-  return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}`;
+  return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}${refused}`;
 }
 
 function reasonAtHome(hosts: LedgerHost[], { resources }: RoomRequest, { item, home }: { item: number; home: string }): string {
   const host = hosts.find(each => each.id === home);
-  const why = host?.open ? `has ${amount(freeOf(host).cpu)} cpu and ${amount(freeOf(host).memory)} MB free` : 'is away';
+  const why =
+    host?.open && host.refusing
+      ? `refuses runs: ${host.refusing.reason}`
+      : host?.open
+        ? `has ${amount(freeOf(host).cpu)} cpu and ${amount(freeOf(host).memory)} MB free`
+        : 'is away';
   return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? home}, where its sticky job keeps it, and that ${why}`;
 }
 

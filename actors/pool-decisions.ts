@@ -1,7 +1,21 @@
 /** What a pool decides, event by event. Whatever frees or adds room ends with another look at the requests that wait. */
 import type { Decision } from './decide.ts';
 import type { ExecutionEvent } from './execution.ts';
-import { freeOf, type Homes, type LedgerHost, ownOf, type Placed, place, release, reserve, type RoomRequest } from './placement.ts';
+import {
+  freeOf,
+  type Homes,
+  type HostRefusal,
+  isOnTrial,
+  type LedgerHost,
+  ownOf,
+  type Placed,
+  place,
+  type Refusing,
+  release,
+  reserve,
+  type RoomRequest,
+  takesRuns,
+} from './placement.ts';
 import type { PoolContext, PoolEvent, PoolFact } from './pool.ts';
 import { type Effect, type RunName, runKey, type Stamped, tell } from './vocabulary.ts';
 
@@ -28,7 +42,10 @@ export const modified = (context: PoolContext, event: Event<'pool.modify'>): Dec
 
 /** The placement as the execution hears it. */
 function placedNews(context: PoolContext, execution: string, placed: Placed[], reason: string | null): Effect {
-  const placements = placed.map(each => ({ ...each, hostName: context.hosts[each.host]?.name ?? each.host }));
+  const placements = placed.map(each => {
+    const host = context.hosts[each.host];
+    return { ...each, hostName: host?.name ?? each.host, ...(host?.refusing && { trial: true as const }) };
+  });
   return tell(`execution/${execution}`, { type: 'execution.placed', placements, reason });
 }
 
@@ -36,7 +53,9 @@ function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): Po
   const hosts = { ...context.hosts };
   for (const { item, attempt, host } of placed) {
     const there = hosts[host];
-    if (there) hosts[host] = reserve(there, { execution: request.execution, item, attempt }, request);
+    if (!there) continue;
+    const tried = there.refusing && isOnTrial(there) ? { refusing: { ...there.refusing, trial: request.execution } } : {};
+    hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt }, request), ...tried };
   }
   return { ...context, hosts, ...(request.placement === 'sticky' ? { homes: settled(context.homes, request.job, placed) } : {}) };
 }
@@ -211,7 +230,7 @@ const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
 const hasAnyRoom = (context: PoolContext): boolean =>
   Object.values(context.hosts).some(host => {
     const free = freeOf(host);
-    return host.open && free.cpu >= 0 && free.memory >= 0;
+    return takesRuns(host) && free.cpu >= 0 && free.memory >= 0;
   });
 
 export function released(context: PoolContext, event: Event<'pool.release'>): Decided {
@@ -220,10 +239,76 @@ export function released(context: PoolContext, event: Event<'pool.release'>): De
   for (const [id, host] of Object.entries(hosts)) {
     let next = host;
     for (const key of keys) next = release(next, key);
-    hosts[id] = next;
+    hosts[id] = withoutTrial(next);
   }
-  return served({ ...context, hosts }, event.at);
+  const next = { ...context, hosts };
+  return event.refused ? refused(next, event.refused, event.at) : served(next, event.at);
 }
+
+/** From a refusal to the next try: doubles from the first to the last, ms. */
+export const TRY_AGAIN_MS = 5_000;
+export const TRY_AGAIN_MS_MAX = 300_000;
+
+/** The execution that tried a host has left it and nothing of it began there: another one may try. */
+function withoutTrial(host: LedgerHost): LedgerHost {
+  const { refusing } = host;
+  if (!refusing?.trial) return host;
+  const isThere = Object.values(host.reservations).some(({ run }) => run.execution === refusing.trial);
+  return isThere ? host : { ...host, refusing: { ...refusing, trial: null } };
+}
+
+/** The host takes nothing new for a while. Refusals of what was placed before it closed count once. */
+function refused(context: PoolContext, { host: id, fault, reason }: HostRefusal, at: number): Decided {
+  const host = context.hosts[id];
+  if (!host) return served(context, at);
+  const before = host.refusing;
+  if (before && before.until !== null) return served(context, at);
+  const tries = (before?.tries ?? 0) + 1;
+  const until = at + Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** Math.min(30, tries - 1));
+  const refusing: Refusing = { fault, reason, since: before?.since ?? at, tries, until, trial: null };
+  const next = { ...withHost(context, id, { refusing }), homes: unsettled(context.homes, id) };
+  const fact: PoolFact = {
+    ...{ type: 'pool.hostRefusing', pool: context.config.name, host: id, name: host.name },
+    ...{ fault, reason, until: new Date(until).toISOString() },
+  };
+  return withTrials(served(next, at, [], [fact]), next);
+}
+
+/** Armed for the first host that waits to be tried. */
+function withTrials(decided: Decided, { hosts }: Pick<PoolContext, 'hosts'>): Decided {
+  const dueAt = firstTrial(hosts);
+  return { ...decided, alarms: [...(decided.alarms ?? []), { id: 'trial', dueAt, event: { type: 'pool.trialDue' } }] };
+}
+
+function firstTrial(hosts: PoolContext['hosts']): number | null {
+  const instants = Object.values(hosts).flatMap(({ refusing }) => (refusing?.until == null ? [] : [refusing.until]));
+  return instants.length > 0 ? Math.min(...instants) : null;
+}
+
+export function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided {
+  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that may have been set back.
+  const due = Math.max(event.at, firstTrial(context.hosts) ?? event.at);
+  const hosts = Object.fromEntries(
+    Object.entries(context.hosts).map(([id, host]) => {
+      const { refusing } = host;
+      return [
+        id,
+        refusing && refusing.until !== null && refusing.until <= due ? { ...host, refusing: { ...refusing, until: null } } : host,
+      ];
+    }),
+  );
+  const next = { ...context, hosts };
+  return withTrials(served(next, event.at), next);
+}
+
+export function hostProved(context: PoolContext, event: Event<'pool.hostProved'>): Decided {
+  const host = context.hosts[event.host];
+  if (!host?.refusing) return {};
+  const fact: PoolFact = { type: 'pool.hostProved', pool: context.config.name, host: host.id, name: host.name };
+  return served({ ...context, hosts: { ...context.hosts, [host.id]: proved(host) } }, event.at, [], [fact]);
+}
+
+const proved = ({ refusing: _, ...host }: LedgerHost): LedgerHost => host;
 
 export function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
   return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
@@ -236,8 +321,13 @@ export function hostReady(context: PoolContext, event: Event<'pool.hostReady'>):
     return { effects: [tell(`host/${event.host}`, { type: 'host.unplaced', session: event.session, reason })] };
   }
   const total = { cpu: Math.round(event.cpus * 1000), memory: Math.round(event.memoryMB * 1000) };
+  // A new session may be the end of what was wrong: it is tried at once.
   const host: LedgerHost = known
-    ? { ...known, name: event.name, total, open: event.open }
+    ? {
+        ...known,
+        ...{ name: event.name, total, open: event.open },
+        ...(known.refusing && { refusing: { ...known.refusing, until: null, trial: null } }),
+      }
     : { id: event.host, name: event.name, total, open: event.open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
   const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
   const effects = reconciled(host, event.runs, event.session);
@@ -296,8 +386,9 @@ export function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): D
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.lost', host: host.id, runs, reason: event.reason }));
   }
-  const emptied = withHost(context, event.host, { open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } });
-  return served({ ...emptied, homes: unsettled(context.homes, event.host) }, event.at, effects);
+  const emptied: LedgerHost = { ...proved(host), open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  const hosts = { ...context.hosts, [event.host]: emptied };
+  return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at, effects);
 }
 
 export function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): Decided {

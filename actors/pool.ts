@@ -6,7 +6,7 @@
  */
 import { setup } from 'xstate';
 import { carryOut, claimOf, declared } from './decide.ts';
-import type { Homes, LedgerHost, Placed, RoomRequest } from './placement.ts';
+import type { Homes, HostRefusal, LedgerHost, Placed, RoomRequest } from './placement.ts';
 import * as decide from './pool-decisions.ts';
 import type { Missing, RunName, Stamped } from './vocabulary.ts';
 
@@ -27,7 +27,11 @@ export type PoolEvent =
   /** An execution asks for room; the answer is news: `execution.placed` or `execution.waiting`. Asking twice for the same runs is nothing. */
   | { type: 'pool.reserve'; request: RoomRequest }
   /** These runs are over. */
-  | { type: 'pool.release'; runs: RunName[] }
+  | { type: 'pool.release'; runs: RunName[]; refused?: HostRefusal }
+  /** A process of the execution that tried this host has begun there. */
+  | { type: 'pool.hostProved'; host: string }
+  /** Hosts that refused have waited long enough to be tried again. */
+  | { type: 'pool.trialDue' }
   /** The execution wants no room any more; what it holds is released one by one as its runs end. */
   | { type: 'pool.withdraw'; execution: string }
   | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[]; session: number }
@@ -49,6 +53,9 @@ export type PoolFact =
   | { type: 'pool.modified'; pool: string }
   | { type: 'pool.placed'; pool: string; execution: string; placed: Placed[] }
   | { type: 'pool.waiting'; pool: string; execution: string; reason: string }
+  /** A host takes nothing new before `until`; then one execution tries it. */
+  | { type: 'pool.hostRefusing'; pool: string; host: string; name: string; fault: string; reason: string; until: string }
+  | { type: 'pool.hostProved'; pool: string; host: string; name: string }
   | { type: 'pool.deleted'; pool: string };
 
 export interface PoolContext {
@@ -83,6 +90,8 @@ const open = base.createStateConfig({
   on: {
     'pool.reserve': { actions: on(decide.reserved) },
     'pool.release': { actions: on(decide.released) },
+    'pool.hostProved': { actions: on(decide.hostProved) },
+    'pool.trialDue': { actions: on(decide.trialDue) },
     'pool.withdraw': { actions: on(decide.withdrawn) },
     'pool.hostReady': { actions: on(decide.hostReady) },
     'pool.hostOpen': { actions: on(decide.hostOpen) },

@@ -33,6 +33,10 @@ export interface Shard {
   session: number | null;
   /** Why its host was asked to give it back unless it has begun. */
   leaving: string | null;
+  /** Its host refused a run before, and is tried with this one. */
+  trial?: true;
+  /** Attempts in a row that hosts refused for reasons of their own. Absent: none. */
+  refusals?: number;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
   /** Attempts spent by failures of the process, and by loss of the host or whatever else fails over: two budgets. */
@@ -123,6 +127,18 @@ export const moved = (shard: Shard, ending: Ending): Shard => ({
   failures: shard.failures,
   losses: shard.losses,
   reason: `moved: ${shard.leaving}`,
+});
+
+/** Attempts in a row that hosts may refuse before it counts as a failure of the shard. */
+export const REFUSALS_MAX = 20;
+
+/** Its host refused it for a reason of its own: the next attempt asks for room at once, and no budget is spent. */
+export const refusedByHost = (shard: Shard, ending: Ending): Shard => ({
+  ...next(shard, ending),
+  failures: shard.failures,
+  losses: shard.losses,
+  refusals: (shard.refusals ?? 0) + 1,
+  reason: `host ${shard.hostName} refused it${ending.reason ? `: ${ending.reason}` : ''}`,
 });
 
 /** The shard in its next attempt, the present one among the past. */

@@ -37,6 +37,13 @@ export interface Missing {
   told?: { type: string };
 }
 
+/**
+ * Why a host, and not a run, refused a start: nothing of the run began there, and the next run would be refused, too.
+ * `epoch`: its agent has served a newer center. `journal`, `disk`: they cannot be written. `keeper`: none can be opened.
+ * `spawn`: the system gives no process. `runs`: as many runs as the agent takes.
+ */
+export type HostFault = 'epoch' | 'journal' | 'disk' | 'keeper' | 'spawn' | 'runs';
+
 export type Verdict = 'ran' | 'coalesced' | 'skippedOverlap' | 'missedDown' | 'disabled' | 'refused';
 
 /** A due time (`from === to`), or a stretch of `count` due times, with its verdict. Epoch ms. */

@@ -84,6 +84,8 @@ export type Reason =
       pool: string;
       host: string;
       open: boolean;
+      /** Why it refused a run although it is ready. Absent: it did not. */
+      refusing?: string;
       free: Resources;
       total: Resources;
       price: Resources;

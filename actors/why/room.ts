@@ -1,6 +1,6 @@
 /** Why shards have no room: the pool's own next look at who waits, and its ledger host by host. */
 import type { Resources } from '../config.ts';
-import { type Cost, costOf, fits, freeOf, type LedgerHost, place, priceOn, type RoomRequest } from '../placement.ts';
+import { type Cost, costOf, fits, freeOf, type LedgerHost, place, priceOn, type RoomRequest, takesRuns } from '../placement.ts';
 import { attempt, served } from '../pool-decisions.ts';
 import { runKey } from '../vocabulary.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX } from './reason.ts';
@@ -64,8 +64,8 @@ export function roomOf(pool: Seen<'pool'>, hosts: Seen<'host'>[], request: RoomR
   const name = pool.context.config.name;
   const ledger = Object.values(pool.context.hosts);
   const empty = ledger.map((host): LedgerHost => ({ ...host, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } }));
-  const fitsNever = ledger.some(host => host.open) && place(empty, request).missing > 0;
-  const shown = [...ledger].sort((a, b) => Number(b.open) - Number(a.open)).slice(0, SHOWN_MAX);
+  const fitsNever = ledger.some(takesRuns) && place(empty, request).missing > 0;
+  const shown = [...ledger].sort((a, b) => Number(takesRuns(b)) - Number(takesRuns(a))).slice(0, SHOWN_MAX);
   return [
     ...(fitsNever ? [{ type: 'tooBig', pool: name } as const] : []),
     ...shown.map(host => freeReason(name, host, request)),
@@ -85,7 +85,8 @@ function freeReason(pool: string, host: LedgerHost, request: RoomRequest): Reaso
     type: 'free',
     pool,
     host: host.name,
-    open: host.open,
+    open: takesRuns(host),
+    ...(host.refusing && { refusing: host.refusing.reason }),
     free: amounts(free),
     total: amounts(host.total),
     price: amounts(price),
@@ -115,13 +116,13 @@ function holders(pool: string, ledger: LedgerHost[]): Reason[] {
 export function hostsOf(pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] {
   const notReady: Partial<Record<string, number>> = {};
   for (const { value } of hosts) notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
-  const ready = Object.values(pool.context.hosts).filter(host => host.open).length;
+  const ready = Object.values(pool.context.hosts).filter(takesRuns).length;
   return [{ type: 'hosts', pool: pool.context.config.name, ready, notReady }];
 }
 
 /** Only where no host is open: then what they are is the reason. */
 export const closed = (pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] =>
-  Object.values(pool.context.hosts).some(host => host.open) ? [] : hostsOf(pool, hosts);
+  Object.values(pool.context.hosts).some(takesRuns) ? [] : hostsOf(pool, hosts);
 
 /** Nothing of a host that is ready. */
 export function hostReason({ context, value, timers }: Seen<'host'>): Reason[] {

@@ -70,7 +70,7 @@ export function inWords(reason: Reason): string {
     case 'tooBig':
       return `the hosts of pool ${reason.pool} that are ready could not take it even with nothing else on them`;
     case 'free':
-      return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free, a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it takes nothing new now'}`;
+      return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free, a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it takes nothing new now'}${reason.refusing === undefined ? '' : `; it refused a run: ${reason.refusing}`}`;
     case 'holder':
       return `execution ${reason.execution} has ${reason.takes.cpus} cpu and ${reason.takes.memoryMB} MB of pool ${reason.pool} for ${some(reason.shards, 'shard')}`;
     case 'shards':

@@ -165,6 +165,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const runs = createRuns({
     ...{ clock, log, limits, spans, bootId, place, inherited, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
     appRules: () => rules,
+    diskTakes: () => diskTakes(parts.disk),
   });
   const commands = createCommands({ clock, log, limits, bootId, place, journal, reports, runs, send: frame => link.send(frame) });
   const watch = createDisconnectWatch({
@@ -200,6 +201,18 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   watch.down();
   return { link, keeping, runs, output, watch };
 }
+
+/** What a full disk does not take, bytes. */
+const PROBE_BYTES = 256 * 1024;
+
+const diskTakes = (disk: Disk): Promise<boolean> =>
+  disk
+    .replace('disk.probe', '-'.repeat(PROBE_BYTES))
+    .then(() => disk.remove('disk.probe'))
+    .then(
+      () => true,
+      () => false,
+    );
 
 function hello(parts: AgentParts, journal: Journal, runs: Runs, { nonce, life }: { nonce: string; life: string }): Hello {
   const { identity, settings } = parts;

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { endedReport } from './endings.ts';
 import { cannotWrite, type Journal } from './journal.ts';
 import type { AgentLimits } from './limits.ts';
-import { type Command, type Fence, type FromAgent, runKey, type StartCommand, type StopCommand } from './protocol.ts';
+import { type Command, type Fence, type FromAgent, type HostFault, runKey, type StartCommand, type StopCommand } from './protocol.ts';
 import { blankRecord, type Change, mustEnd, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 import type { Runs } from './runs.ts';
@@ -56,11 +56,11 @@ export function createCommands(parts: CommandParts): Commands {
     at: Math.round(clock.now()),
   });
 
-  const refuse = async (command: StartCommand, epoch: Change[], reason: string): Promise<void> => {
+  const refuse = async (command: StartCommand, epoch: Change[], reason: string, hostFault: HostFault): Promise<void> => {
     const run = runKey(command.run);
     const at = Math.round(clock.now());
     const record = recordOf(command);
-    const report = endedReport(journal.nextId(), record, { outcome: 'failed', at, reason });
+    const report = endedReport(journal.nextId(), record, { outcome: 'failed', at, reason, hostFault });
     log.warn(`${run}: refused, ${reason}`);
     try {
       await journal.write([...epoch, { run, set: { ...record, endedAt: at, settled: true, unreported: [report] } }], { reserve: true });
@@ -78,11 +78,11 @@ export function createCommands(parts: CommandParts): Commands {
     if (unwritten.has(run)) return;
     if (known) return again(command, known, epoch);
     if (runs.count() >= limits.runsMax)
-      return refuse(command, epoch, `this host runs ${limits.runsMax} processes already, more it does not take`);
+      return refuse(command, epoch, `this host runs ${limits.runsMax} processes already, more it does not take`, 'runs');
     try {
       await journal.write([...epoch, { run, set: { ...recordOf(command), spec: command.spec } }]);
     } catch (problem) {
-      return refuse(command, epoch, cannotWrite(problem));
+      return refuse(command, epoch, cannotWrite(problem), 'journal');
     }
     done(command.key);
     runs.begin(run);
@@ -145,7 +145,7 @@ export function createCommands(parts: CommandParts): Commands {
       const lower = fence.epoch < epochKnown ? 'lowerEpoch' : known && isLower(fence, known.fence) ? 'lowerFence' : undefined;
       if (lower) {
         log.warn(`${runKey(run)}: rejected a ${command.type}, ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
-        send({ type: 'rejected', key, run, reason: lower });
+        send({ type: 'rejected', key, run, reason: lower, known: known !== undefined });
         return;
       }
       const epoch: Change[] = fence.epoch > epochKnown ? [{ epoch: [fence.partition, fence.epoch] }] : [];

@@ -23,10 +23,14 @@ export function endingOf(kept: KeptRun, record: RunRecord, at: number): Ending {
   return ending;
 }
 
-function verdictOf(kept: KeptRun, record: RunRecord): Pick<Ending, 'outcome' | 'reason'> {
+function verdictOf(kept: KeptRun, record: RunRecord): Pick<Ending, 'outcome' | 'reason' | 'hostFault'> {
   switch (kept.cause) {
     case 'startFailed':
-      return { outcome: 'failed', reason: kept.reason ?? 'the process could not be started' };
+      return {
+        outcome: 'failed',
+        reason: kept.reason ?? 'the process could not be started',
+        ...(kept.fault !== undefined && { hostFault: kept.fault }),
+      };
     case 'keeperDied':
       return { outcome: 'lost', reason: 'its keeper died' };
     case 'timeout':

@@ -2,14 +2,18 @@
 import { type Clock, pause } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { type Keeper, KeeperGone, type KeeperNews, type KeptRun } from './keeper/protocol.ts';
+import { HostFaultError } from './host-fault.ts';
 import type { AgentSpans } from './limits.ts';
 import type { KeeperDoor } from './ports.ts';
 
 export interface Keeping {
   /** Keeps a keeper open until the signal aborts; the keeper itself goes on. */
   run(signal: AbortSignal): Promise<void>;
-  /** Asks the keeper, and the next one when this one goes away meanwhile: only for what may be asked twice. Waits as long as there is none. */
-  ask<T>(question: (keeper: Keeper) => Promise<T>): Promise<T>;
+  /**
+   * Asks the keeper, and the next one when this one goes away meanwhile: only for what may be asked twice. Waits as long as there is none; where
+   * `mayRefuse` says so, it throws HostFaultError once none can be opened.
+   */
+  ask<T>(question: (keeper: Keeper) => Promise<T>, mayRefuse?: () => boolean): Promise<T>;
 }
 
 export function createKeeping(parts: {
@@ -25,7 +29,19 @@ export function createKeeping(parts: {
 }): Keeping {
   const { clock, door, log, spans } = parts;
   let current: Keeper | undefined;
-  let waiting: ((keeper: Keeper) => void)[] = [];
+  let waiting: { take(keeper: Keeper): void; refuse(problem: HostFaultError): void; mayRefuse: () => boolean }[] = [];
+  /** Why the last attempt to open one failed; undefined once one is open. */
+  let unopened: HostFaultError | undefined;
+
+  const cannotOpen = (problem: unknown) => {
+    const text = problem instanceof Error ? problem.message : String(problem);
+    log.error('no keeper can be opened', { problem: text });
+    const refusal = new HostFaultError('keeper', `this host has no keeper for its processes: ${text}`);
+    unopened = refusal;
+    const refused = waiting.filter(one => one.mayRefuse());
+    waiting = waiting.filter(one => !refused.includes(one));
+    for (const one of refused) one.refuse(refusal);
+  };
 
   const session = async (stopped: Promise<void>) => {
     const keeper = await door.open();
@@ -37,9 +53,10 @@ export function createKeeping(parts: {
     try {
       parts.on.opened(await keeper.list());
       current = keeper;
+      unopened = undefined;
       const ready = waiting;
       waiting = [];
-      for (const one of ready) one(keeper);
+      for (const one of ready) one.take(keeper);
       await Promise.race([keeper.gone, stopped]);
     } finally {
       listening = false;
@@ -59,14 +76,15 @@ export function createKeeping(parts: {
           await Promise.race([session(stopped), stopped]);
           if (!signal.aborted) log.warn('the keeper is gone, opening the next one');
         } catch (problem) {
-          log.error('no keeper can be opened', { problem: problem instanceof Error ? problem.message : String(problem) });
+          cannotOpen(problem);
         }
         if (!signal.aborted) await pause(clock, spans.keeperRetryMs, signal);
       }
     },
-    async ask(question) {
+    async ask(question, mayRefuse = () => false) {
       for (;;) {
-        const keeper = current ?? (await new Promise<Keeper>(resolve => waiting.push(resolve)));
+        if (!current && unopened && mayRefuse()) throw unopened;
+        const keeper = current ?? (await new Promise<Keeper>((take, refuse) => waiting.push({ take, refuse, mayRefuse })));
         try {
           return await question(keeper);
         } catch (problem) {

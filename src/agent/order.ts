@@ -3,6 +3,7 @@ import type { AppRules } from '../app-hosts.ts';
 import { resolveArgv } from './command.ts';
 import { runEnvironment } from './environment.ts';
 import type { KeepOrder } from './keeper/protocol.ts';
+import { HostFaultError } from './host-fault.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Artifacts, Programs, WorkDirs } from './ports.ts';
 import { type ProcessSpec, type Run, runKey } from './protocol.ts';
@@ -28,7 +29,12 @@ export async function makeOrder(
   const key = runKey(run);
   const app = spec.artifact && (await artifacts.prepare(spec.artifact, { execution: run.execution, rules: parts.appRules(), signal }));
   signal.throwIfAborted();
-  const workDirectory = await workDirs.make(key);
+  const workDirectory = await workDirs.make(key).catch((cause: unknown) => {
+    // Its name and place are ours: nothing of the run can be the reason.
+    throw new HostFaultError('disk', `this host cannot make a work directory: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  });
   const env = runEnvironment({ inherited, spec: spec.env, appDirectory: app?.directory, workDirectory });
   const argv = await resolveArgv(spec, app, env.PATH ?? '', programs);
   signal.throwIfAborted();

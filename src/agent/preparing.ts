@@ -2,10 +2,13 @@
 import type { Clock } from '../clock.ts';
 import { type Ending, stoppedAs } from './endings.ts';
 import { createGate } from './gate.ts';
+import { HostFaultError } from './host-fault.ts';
 import { cannotWrite, type Journal } from './journal.ts';
 import type { KeptRun } from './keeper/protocol.ts';
 import type { Keeping } from './keeping.ts';
 import { makeOrder, type OrderParts } from './order.ts';
+import { ArtifactError } from './ports.ts';
+import type { HostFault } from './protocol.ts';
 
 /** A run that has not ended, as far as only memory knows. */
 export interface Live {
@@ -25,6 +28,8 @@ export interface PreparingParts extends OrderParts {
   /** It ends here, the keeper never had it. */
   finish(key: string, ending: Ending): Promise<void>;
   heard(kept: KeptRun): void;
+  /** Whether the disk takes a file of some size now. Never rejects. */
+  diskTakes(): Promise<boolean>;
 }
 
 /** `begin` takes a run to the keeper or to its end, in the background. Once per life of the agent and run. */
@@ -33,7 +38,6 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
   // What was being prepared when an agent died goes one by one: should this one die as well, it is known of what.
   const gates = { fetching: createGate(limits.preparingMax), starting: createGate(limits.startingMax), suspect: createGate(1) };
   const now = () => Math.round(clock.now());
-  const fail = (key: string, reason: string) => finish(key, { outcome: 'failed', at: now(), reason });
 
   const prepare = async (key: string, entry: Live): Promise<void> => {
     const record = journal.records.get(key);
@@ -51,19 +55,23 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     const counted = [{ run: key, set: { preparations: preparations + 1 } }];
     if (spec.artifact) {
       await journal.write(counted).catch(cause => {
-        throw new Error(cannotWrite(cause), { cause });
+        throw new HostFaultError('journal', cannotWrite(cause), { cause });
       });
     } else journal.note(counted);
     const { signal } = entry.abort;
     const { order, note } = await makeOrder(parts, record.run, spec, signal);
     if (note !== null) journal.note([{ run: key, set: { note } }]);
     parts.heard(
-      await keeping.ask(keeper => {
-        // It may have been stopped while there was no keeper: what was cancelled never starts later.
-        signal.throwIfAborted();
-        entry.handed = true;
-        return keeper.start(order);
-      }),
+      await keeping.ask(
+        keeper => {
+          // It may have been stopped while there was no keeper: what was cancelled never starts later.
+          signal.throwIfAborted();
+          entry.handed = true;
+          return keeper.start(order);
+          // What was handed over may have begun, and the next keeper knows.
+        },
+        () => !entry.handed,
+      ),
     );
   };
 
@@ -74,7 +82,16 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     // Asked for and never heard of: it may have begun, and what has begun cannot be given back.
     if (record.stop?.as === 'withdrawn' && entry.handed) return finish(key, { outcome: 'lost', at: now(), reason: 'its keeper died' });
     if (record.stop) return finish(key, { ...stoppedAs(record), at: now() });
-    await fail(key, problem instanceof Error ? problem.message : String(problem));
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    const hostFault = await faultOf(problem);
+    await finish(key, { outcome: 'failed', at: now(), reason, ...(hostFault !== undefined && { hostFault }) });
+  };
+
+  /** An app that is larger than what the disk has left is not the disk's fault: that is full only if it takes nothing once the app is gone again. */
+  const faultOf = async (problem: unknown): Promise<HostFault | undefined> => {
+    if (problem instanceof HostFaultError) return problem.fault;
+    if (!(problem instanceof ArtifactError) || problem.code !== 'disk') return undefined;
+    return (await parts.diskTakes()) ? undefined : 'disk';
   };
 
   return {

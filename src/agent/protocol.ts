@@ -80,6 +80,10 @@ export type StartCommand = z.infer<typeof StartCommand>;
 export type StopCommand = z.infer<typeof StopCommand>;
 export type Command = z.infer<typeof Command>;
 
+/** Why this host, and not the run, refuses a start: nothing of the run began. The words are those of `HostFault` in `actors/vocabulary.ts`. */
+export const HostFault = z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']);
+export type HostFault = z.infer<typeof HostFault>;
+
 export const RunOutcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 export type RunOutcome = z.infer<typeof RunOutcome>;
 
@@ -109,6 +113,8 @@ export const EndedReport = z.object({
   leftRunning: z.number().int().min(1).max(1_000_000_000).optional(),
   /** It ended this agent more than once: another attempt would end the next one. */
   parked: z.boolean().optional(),
+  /** The host is at fault, not the run; nothing of the run began. */
+  hostFault: HostFault.optional(),
   /** Exact bytes the process wrote. How many of them are left out is counted where the log is. */
   output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number() }).optional(),
 });
@@ -182,7 +188,14 @@ export const FromAgent = z.discriminatedUnion('type', [
   Attended,
   z.object({ type: z.literal('done'), keys: z.array(text(500)).max(1000) }),
   /** A command this agent will never carry out; the key is settled all the same. */
-  z.object({ type: z.literal('rejected'), key: text(500), run: Run, reason: z.enum(['lowerEpoch', 'lowerFence']) }),
+  z.object({
+    type: z.literal('rejected'),
+    key: text(500),
+    run: Run,
+    reason: z.enum(['lowerEpoch', 'lowerFence']),
+    /** Whether this agent knows the run: what it knows may have begun. */
+    known: z.boolean().optional(),
+  }),
   Report,
   OutputFrame,
   z.object({ type: z.literal('ping'), nonce: text(64) }),

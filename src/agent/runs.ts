@@ -62,6 +62,8 @@ export interface RunsParts extends OrderParts {
   reports: Reports;
   output: Output;
   signal: AbortSignal;
+  /** Whether the disk takes a file of some size now. Never rejects. */
+  diskTakes(): Promise<boolean>;
 }
 
 const spooledOf = ({ lastSeq, stdoutBytes, stderrBytes, stdoutLeftOut, stderrLeftOut }: KeptRun, at: number): Spooled => ({

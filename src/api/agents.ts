@@ -7,6 +7,7 @@
 import type { Parting } from '../../actors/host.ts';
 import type { Address, Events } from '../../actors/index.ts';
 import { PAST_MAX } from '../../actors/shard.ts';
+import type { HostFault } from '../../actors/vocabulary.ts';
 import type { Command, Hello, Run } from '../agent/protocol.ts';
 import type { AppRules } from '../app-hosts.ts';
 import type { Clock } from '../clock.ts';
@@ -147,10 +148,12 @@ export function createAgentHub(parts: HubParts): AgentHub {
    * An agent that has served a newer center than this one (its data, or ours, comes from a copy) takes no command of ours, now or later: the shard
    * must not wait for it. What could not be told stays owed and is refused again.
    */
-  const refused = async (host: string, { key, run }: Extract<WorkFrame, { type: 'rejected' }>) => {
-    const reason = 'its agent has served a newer center and takes no command of this one; give it a new data directory';
+  const refused = async (host: string, { key, run, known }: Extract<WorkFrame, { type: 'rejected' }>) => {
+    const reason = 'its agent has served a newer center and takes no command of this one';
+    // What the agent does not know has not begun there: it may go to another host at once.
+    const hostFault = known === false ? ({ hostFault: 'epoch' } as const) : {};
     try {
-      await lost(host, { run }, reason);
+      await lost(host, { run }, { reason, ...hostFault });
       links.settle(host, key);
     } catch (problem) {
       log('warn', `execution/${run.execution} does not hear that its command was refused`, { host, problem });
@@ -158,10 +161,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
   };
 
   /** Tells the execution that this run is lost; one that is not there any more need not know. Throws what the runtime throws. */
-  async function lost(host: string, { run }: Pick<Command, 'run'>, reason: string): Promise<void> {
+  async function lost(host: string, { run }: Pick<Command, 'run'>, why: { reason: string; hostFault?: HostFault }): Promise<void> {
     const { execution, item, attempt } = run;
     const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
-    const news = { type: 'shard.ended', item, attempt, host, outcome: 'lost', finishedAt: clock.now(), reason, ...nothing } as const;
+    const news = { type: 'shard.ended', item, attempt, host, outcome: 'lost', finishedAt: clock.now(), ...why, ...nothing } as const;
     await runtime.tell(`execution/${execution}`, news).catch((problem: unknown) => {
       if (!(problem instanceof NoSuchActor)) throw problem;
     });

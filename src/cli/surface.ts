@@ -127,6 +127,8 @@ export interface Host {
   agentVersion: string;
   running: number;
   quarantine?: Quarantine;
+  /** It refused a run for a reason of its own, and takes nothing new. A center of an older version does not say. */
+  refusing?: { reason: string; since: string; triedAt: string | null } | null;
   lastSeenAt: string | null;
 }
 

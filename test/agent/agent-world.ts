@@ -30,6 +30,8 @@ export function aDisk() {
     calls: 0,
     crash: undefined as { at: number; when: 'before' | 'after' | 'torn' } | undefined,
     full: false,
+    /** Larger files find no room. */
+    probeFails: false,
     /** While set, writes take effect but do not come back: a slow fsync. */
     held: undefined as Promise<void> | undefined,
     onCrash: () => {},
@@ -55,10 +57,12 @@ export function aDisk() {
             () => files.set(path, (files.get(path) ?? '') + text),
           ),
         replace: (path, text) =>
-          change(
-            () => {},
-            () => void files.set(path, text),
-          ),
+          path === 'disk.probe' && disk.probeFails
+            ? Promise.reject(new Error('ENOSPC: no space left on device'))
+            : change(
+                () => {},
+                () => void files.set(path, text),
+              ),
         remove: path => {
           const full = disk.full;
           disk.full = false;
@@ -92,8 +96,13 @@ export function aKeeper(clock: ManualClock) {
     /** Ends a run at once when it is told to stop. */
     obedient: true,
     startFails: undefined as string | undefined,
+    startFault: undefined as KeptRun['fault'],
+    cannotOpen: undefined as Error | undefined,
+    /** It dies when it is asked to start something, and nothing has begun. */
+    dieAtStart: false,
     reads: 0,
     open(): Promise<Keeper> {
+      if (keeper.cannotOpen) return Promise.reject(keeper.cannotOpen);
       let goneNow = () => {};
       const gone = new Promise<void>(resolve => {
         goneNow = resolve;
@@ -118,6 +127,10 @@ export function aKeeper(clock: ManualClock) {
           answer(() => {
             const known = runs.get(order.run);
             if (known) return { ...known };
+            if (keeper.dieAtStart) {
+              keeper.die();
+              throw new KeeperGone('the keeper is gone');
+            }
             keeper.orders.push(order);
             const failed = keeper.startFails !== undefined;
             if (!failed) keeper.processes.push(order.run);
@@ -131,6 +144,7 @@ export function aKeeper(clock: ManualClock) {
               exitCode: null,
               signal: null,
               reason: keeper.startFails ?? null,
+              ...(keeper.startFault !== undefined && { fault: keeper.startFault }),
               stdoutBytes: 0,
               stderrBytes: 0,
               stdoutLeftOut: 0,
@@ -341,6 +355,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
     log,
     bootId: 'boot-1',
     place: 'here',
+    workDirFails: undefined as Error | undefined,
     /** Starts the agent; it lives until `quit` or until the disk crashes. */
     async start() {
       const mine = { alive: true };
@@ -353,7 +368,13 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
         dialer: { dial: (url, on) => (mine.alive ? center.dialer.dial(url, on) : undefined) },
         keepers: { open: () => (mine.alive ? keeper.open() : new Promise(() => {})) },
         artifacts,
-        workDirs: { make: async run => `/work/${[...workDirs.add(run)].at(-1)}`, remove: async run => void workDirs.delete(run) },
+        workDirs: {
+          make: async run => {
+            if (world.workDirFails) throw world.workDirFails;
+            return `/work/${[...workDirs.add(run)].at(-1)}`;
+          },
+          remove: async run => void workDirs.delete(run),
+        },
         programs: {
           inApp: async (directory, name) => (name === 'start.sh' ? `${directory}/${name}` : undefined),
           onPath: async name => `/bin/${name}`,

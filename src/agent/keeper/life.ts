@@ -170,13 +170,15 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
         endedAt: clock.now(),
         startedAt: null,
         reason: `"${order.argv[0]}" was not started: the disk of the keeper is full`,
+        fault: 'disk',
       });
       return { over: Promise.resolve() };
     }
     const { argv, cwd, env } = order;
     const answer = await spawner.start({ argv, cwd, env, mark });
     if ('failed' in answer) {
-      finish({ cause: 'startFailed', endedAt: clock.now(), startedAt: null, reason: answer.failed });
+      const fault = answer.fault === undefined ? {} : { fault: answer.fault };
+      finish({ cause: 'startFailed', endedAt: clock.now(), startedAt: null, reason: answer.failed, ...fault });
       return { over: Promise.resolve() };
     }
     record = { ...record, tree: answer.started.tree };

@@ -53,8 +53,8 @@ export interface Spawner {
   readonly boot: string;
   /** A new mark that nobody else on the host bears. */
   mark(): string;
-  /** `failed` is a plain sentence. Never rejects. */
-  start(request: StartRequest): Promise<{ started: StartedProcess } | { failed: string }>;
+  /** `failed` is a plain sentence; `fault`: no other process would start either. Never rejects. */
+  start(request: StartRequest): Promise<{ started: StartedProcess } | { failed: string; fault?: 'spawn' }>;
   /** The tree with the start time of its first process, while that lives. A look at a process that has just begun costs as much as starting it, so `start` leaves it out. Absent where pids are never given away again. */
   identify?(tree: Tree): Tree;
   /** How many processes of the tree are alive. */

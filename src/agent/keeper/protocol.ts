@@ -35,6 +35,8 @@ export interface KeptRun {
   reason: string | null;
   /** Processes that were alive when the first one had ended by itself, and were ended then. Absent: none. */
   leftRunning?: number;
+  /** With `startFailed`, where the host is at fault and not the run: its disk takes no record of it, or it gives no process. */
+  fault?: 'disk' | 'spawn';
   /** Exact bytes written so far. */
   stdoutBytes: number;
   stderrBytes: number;

@@ -48,7 +48,7 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
       try {
         raw = byBun ? startByBun(marked, native, claim) : await startByNode(marked, claim);
       } catch (error) {
-        return { failed: startFailure(request, error) };
+        return { failed: startFailure(request, error), ...(isHostFault(error) && { fault: 'spawn' as const }) };
       } finally {
         native?.brand(undefined);
       }
@@ -159,6 +159,9 @@ function fromReadable(stream: Readable): OutputSource {
     cancel: () => void stream.destroy(),
   };
 }
+
+/** The system has no descriptor, process or memory left for anybody. */
+const isHostFault = (error: unknown): boolean => ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes((error as { code?: string }).code ?? '');
 
 function startFailure({ argv: [program = ''], cwd, env }: StartRequest, error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };

@@ -140,5 +140,6 @@ function newsOf(host: string, session: number, report: Report) {
     output: report.output ?? null,
     ...(report.leftRunning === undefined ? {} : { leftRunning: report.leftRunning }),
     ...(report.parked ? { parked: true } : {}),
+    ...(report.hostFault === undefined ? {} : { hostFault: report.hostFault }),
   } as const;
 }

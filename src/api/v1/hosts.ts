@@ -1,6 +1,6 @@
 /** `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that gives room away. */
 import { z } from 'zod';
-import { freeOf } from '../../../actors/placement.ts';
+import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import { listOf, type Told } from '../answers.ts';
@@ -46,12 +46,21 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     draining: context.draining,
     /** Why its pool gives it no place. */
     unplaced: context.unplaced ?? null,
+    refusing: refusingOf(ledger),
     quarantine: quarantineOf({ quarantine }),
     lastSeenAt: iso(context.session === null ? context.lastSeenAt : now),
     connectedAt: iso(context.connectedAt),
     rev,
     createdAt: iso(context.createdAt),
   };
+}
+
+/** Said of a host that is otherwise ready: of one that is away there is more to say. */
+function refusingOf(ledger: LedgerHost | undefined): Told<typeof Host>['refusing'] {
+  const refusing = ledger?.open ? ledger.refusing : undefined;
+  if (!refusing) return null;
+  const { fault, reason, since, tries, until } = refusing;
+  return { fault, reason, since: iso(since), times: tries, triedAt: iso(until) };
 }
 
 export function hostRoutes(center: Center): Route[] {

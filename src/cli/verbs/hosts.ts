@@ -33,7 +33,7 @@ const list = verb({
     await isThere(call.client, page, [pool && `/v1/pools/${segment(pool)}`]);
     await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
-      { head: 'STATUS', cell: statusWord, paint: call.print.paint.state },
+      { head: 'STATUS', cell: host => (host.refusing && !host.quarantine ? 'refusing' : statusWord(host)), paint: call.print.paint.state },
       { head: 'POOL', cell: host => host.pool, spare: true },
       { head: 'CPUS FREE', cell: host => shareOf(host.free.cpus, host.cpus), right: true },
       { head: 'MB FREE', cell: host => shareOf(host.free.memoryMB, host.memoryMB), right: true },
@@ -42,9 +42,13 @@ const list = verb({
       { head: 'LABELS', cell: labelsOf, spare: true },
       { head: 'ID', cell: host => host.id },
     ]);
+    if (!call.print.json) for (const host of page.items) if (host.refusing) call.shell.say(`${host.name} ${refusalOf(host.refusing)}`);
     return EXIT.done;
   },
 });
+
+const refusalOf = ({ reason, since, triedAt }: NonNullable<Host['refusing']>): string =>
+  `refuses runs since ${instant(since)}: ${reason}; it is tried again ${triedAt === null ? 'with the next run' : `at ${instant(triedAt)}`}`;
 
 const show = verb({
   says: 'shows one host',
@@ -57,6 +61,7 @@ const show = verb({
         ['name', host.name],
         ['id', host.id],
         ['status', statusOr(host), print.paint.state],
+        ...(host.refusing ? [['refuses', refusalOf(host.refusing).replace(/^refuses runs /, '')] as const] : []),
         ['pool', host.pool],
         ['address', host.address],
         ['system', `${host.os} ${host.arch}`],

@@ -45,6 +45,16 @@ export const Host = z
     running: count(),
     draining: z.boolean(),
     unplaced: z.string().nullable().describe('why its pool gives it no place'),
+    refusing: z
+      .object({
+        fault: z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']),
+        reason: z.string(),
+        since: moment(),
+        times: count().describe('refusals in a row'),
+        triedAt: moment().nullable().describe('when it gets a run again to try it; null: with the next one'),
+      })
+      .nullable()
+      .describe('it refused a run for a reason of its own, and takes nothing new'),
     quarantine: Quarantine,
     lastSeenAt: moment().nullable(),
     connectedAt: moment().nullable(),

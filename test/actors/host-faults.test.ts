@@ -1,0 +1,167 @@
+/** A host that refuses runs for a reason of its own gets nothing new, is tried again, and no run pays for it. */
+import { describe, expect, test } from 'bun:test';
+import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
+import type { PoolEvent } from '../../actors/pool.ts';
+import { TRY_AGAIN_MS, TRY_AGAIN_MS_MAX } from '../../actors/pool-decisions.ts';
+import { REFUSALS_MAX } from '../../actors/shard.ts';
+import type { HostFault } from '../../actors/vocabulary.ts';
+import { anActor, inWords, toldTo } from '../support/actor.ts';
+import { aBirth, aPlacement, aRequest, aRun, anEnd } from '../support/builders.ts';
+
+const FAULTS: HostFault[] = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'];
+
+const refusal = (fault: HostFault, differs: Partial<EndedNews> = {}): ExecutionEvent => ({
+  ...anEnd(0, 'h1', 'failed'),
+  exitCode: null,
+  startedAt: null,
+  reason: 'the host cannot',
+  hostFault: fault,
+  ...differs,
+});
+
+const anExecution = (config: Parameters<typeof aBirth>[0] = {}) => {
+  const execution = anActor('execution/nightly@x', aBirth(config));
+  execution.tell({ type: 'execution.placed', placements: [aPlacement(0, 'h1')], reason: null });
+  return execution;
+};
+
+describe('a run that its host refused', () => {
+  test.each(FAULTS)('because of %s asks for room at once, tells its pool first, and spends no budget', fault => {
+    const execution = anExecution();
+    const outcome = execution.tell(refusal(fault));
+    expect(outcome.effects.map(inWords)).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
+    expect(toldTo(outcome, 'pool/default')[0]).toMatchObject({ refused: { host: 'h1', fault, reason: 'the host cannot' } });
+    const [shard] = execution.context.shards;
+    expect(shard).toMatchObject({ status: 'waiting', attempt: 2, failures: 0, losses: 0, reason: 'host h1 refused it: the host cannot' });
+  });
+
+  test('counts as failed where something of it began', () => {
+    const execution = anExecution();
+    execution.tell(refusal('spawn', { startedAt: 1 }));
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'failed']);
+  });
+
+  test('is not tried elsewhere once it was cancelled', () => {
+    const execution = anExecution();
+    execution.ask({ type: 'execution.cancel', reason: 'asked' });
+    execution.tell(refusal('disk'));
+    expect([execution.state, execution.context.outcome]).toEqual(['done', 'cancelled']);
+  });
+
+  test(`fails with the reason after ${REFUSALS_MAX} refusals in a row`, () => {
+    const execution = anExecution();
+    for (let attempt = 1; attempt <= REFUSALS_MAX; attempt++) {
+      execution.tell(refusal('disk', { attempt }));
+      execution.tell({ type: 'execution.placed', placements: [aPlacement(0, 'h1', attempt + 1)], reason: null });
+    }
+    expect(execution.state).toBe('running');
+    execution.tell(refusal('disk', { attempt: REFUSALS_MAX + 1 }));
+    expect([execution.state, execution.context.outcome, execution.context.reason]).toEqual(['done', 'failed', 'the host cannot']);
+  });
+
+  test('that tries its host tells the pool when it has begun', () => {
+    const execution = anActor('execution/nightly@x', aBirth());
+    execution.tell({ type: 'execution.placed', placements: [{ ...aPlacement(0, 'h1'), trial: true }], reason: null });
+    const began: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1 };
+    expect(toldTo(execution.tell(began), 'pool/default')).toEqual([{ type: 'pool.hostProved', host: 'h1' }]);
+  });
+});
+
+const ready = (host: string, cpus = 4): PoolEvent => ({
+  ...{ type: 'pool.hostReady', host, name: host, cpus, memoryMB: 1_000, open: true, runs: [], session: 1 },
+});
+const reserve = (execution: string, attempt = 1): PoolEvent => ({
+  type: 'pool.reserve',
+  request: aRequest({ execution, runs: [{ item: 0, attempt }] }),
+});
+const refused = (execution: string, host: string, attempt = 1): PoolEvent => ({
+  type: 'pool.release',
+  runs: [aRun(execution, 0, attempt)],
+  refused: { host, fault: 'disk', reason: 'the disk is full' },
+});
+
+function aPool(...steps: PoolEvent[]) {
+  const pool = anActor('pool/blue', { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } });
+  for (const step of steps) pool.tell(step);
+  return pool;
+}
+const hostOf = (pool: ReturnType<typeof aPool>, execution: string): string | undefined =>
+  Object.values(pool.context.hosts).find(host => Object.values(host.reservations).some(({ run }) => run.execution === execution))?.id;
+
+describe('a pool', () => {
+  test('gives a host that refused a run nothing new, and says why', () => {
+    const pool = aPool(ready('h1'), ready('h2'), reserve('e1'), refused('e1', 'h1'), reserve('e1', 2), reserve('e2'));
+    expect([hostOf(pool, 'e1'), hostOf(pool, 'e2')]).toEqual(['h2', 'h2']);
+    expect(pool.context.hosts.h1?.refusing).toMatchObject({ fault: 'disk', reason: 'the disk is full', tries: 1 });
+  });
+
+  test('lets wait what only a refusing host could take, with the reason', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
+    const [told] = toldTo(pool.tell(reserve('e2')), 'execution/e2');
+    expect(told).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
+  });
+
+  test('tries the host again after a while with one execution, and waits twice as long after each further refusal', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
+    for (let tries = 1; tries <= 8; tries++) {
+      const waitMs = Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** (tries - 1));
+      expect(pool.timers).toMatchObject([{ id: 'trial', inMs: waitMs }]);
+      pool.pass(waitMs - 1);
+      expect(hostOf(pool, 'e2')).toBeUndefined();
+      pool.pass(1);
+      expect([hostOf(pool, 'e2'), hostOf(pool, 'e3')]).toEqual(['h1', undefined]);
+      pool.tell(refused('e2', 'h1'));
+      pool.tell({ type: 'pool.withdraw', execution: 'e3' });
+      pool.tell(reserve('e2'));
+      pool.tell(reserve('e3'));
+    }
+  });
+
+  test('counts the refusals of runs that were placed together once', () => {
+    const pool = aPool(
+      ready('h1'),
+      reserve('e1'),
+      reserve('e2'),
+      reserve('e3'),
+      refused('e1', 'h1'),
+      refused('e2', 'h1'),
+      refused('e3', 'h1'),
+    );
+    expect(pool.context.hosts.h1?.refusing).toMatchObject({ tries: 1 });
+  });
+
+  test('gives it work again once a run has begun there', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
+    pool.pass(TRY_AGAIN_MS);
+    const proved = pool.tell({ type: 'pool.hostProved', host: 'h1' });
+    expect(proved.facts.map(({ type }) => type)).toEqual(['pool.hostProved', 'pool.placed']);
+    expect([hostOf(pool, 'e2'), hostOf(pool, 'e3')]).toEqual(['h1', 'h1']);
+    expect(pool.context.hosts.h1?.refusing).toBeUndefined();
+  });
+
+  test('tries it with another execution where the first one left without a verdict', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
+    pool.pass(TRY_AGAIN_MS);
+    pool.tell({ type: 'pool.release', runs: [aRun('e2')] });
+    expect(hostOf(pool, 'e3')).toBe('h1');
+    expect(pool.context.hosts.h1?.refusing).toMatchObject({ tries: 1, trial: 'e3' });
+  });
+
+  test('tries it with a first attempt rather than with one that failed already', () => {
+    const pool = aPool(ready('h1'), ready('h2'), reserve('e1'), refused('e1', 'h1'));
+    pool.pass(TRY_AGAIN_MS);
+    pool.tell(reserve('e2', 2));
+    pool.tell(reserve('e3', 1));
+    expect([hostOf(pool, 'e2'), hostOf(pool, 'e3')]).toEqual(['h2', 'h1']);
+  });
+
+  test('tries it at once when its agent has come back', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), ready('h1'));
+    expect(hostOf(pool, 'e2')).toBe('h1');
+  });
+
+  test('forgets the refusals of a host that was lost', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), { type: 'pool.hostLost', host: 'h1', reason: 'gone' });
+    expect(pool.context.hosts.h1?.refusing).toBeUndefined();
+  });
+});

@@ -1,0 +1,105 @@
+/** What an agent refuses because of its host carries the class of the fault; what is the run's own does not. */
+import { describe, expect, test } from 'bun:test';
+import { ArtifactError } from '../../src/agent/ports.ts';
+import { runKey } from '../../src/agent/protocol.ts';
+import { aRun, aStart, anArtifact, aWorld } from './agent-world.ts';
+
+const KEY = runKey(aRun());
+const faults = (world: ReturnType<typeof aWorld>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);
+
+describe('a host fault', () => {
+  test('is told where the journal cannot be written', async () => {
+    const world = aWorld();
+    await world.start();
+    world.disk.full = true;
+    await world.send(aStart());
+    expect(faults(world)).toEqual([['failed', 'journal']]);
+    world.disk.full = false;
+    await world.quit();
+  });
+
+  test('is told where the agent runs as many processes as it takes', async () => {
+    const world = aWorld({ limits: { runsMax: 1 } });
+    await world.start();
+    await world.send(aStart());
+    await world.send(aStart({ run: aRun({ item: 1 }) }));
+    expect(faults(world)).toEqual([['failed', 'runs']]);
+    await world.quit();
+  });
+
+  test.each(['disk', 'spawn'] as const)('of the keeper is told: %s', async fault => {
+    const world = aWorld();
+    await world.start();
+    world.keeper.startFails = 'no room';
+    world.keeper.startFault = fault;
+    await world.send(aStart());
+    expect(faults(world)).toEqual([['failed', fault]]);
+    await world.quit();
+  });
+
+  test('is none where the program cannot be started', async () => {
+    const world = aWorld();
+    await world.start();
+    world.keeper.startFails = 'there is no such program';
+    await world.send(aStart());
+    expect(faults(world)).toEqual([['failed', undefined]]);
+    await world.quit();
+  });
+
+  test('is told where no work directory can be made', async () => {
+    const world = aWorld();
+    await world.start();
+    world.workDirFails = new Error('ENOSPC: no space left on device');
+    await world.send(aStart());
+    expect(faults(world)).toEqual([['failed', 'disk']]);
+    await world.quit();
+  });
+
+  test('is told where no keeper can be opened, also of a run that came before; a later keeper takes runs again', async () => {
+    const world = aWorld();
+    world.keeper.cannotOpen = new Error('none answers');
+    await world.start();
+    await world.send(aStart());
+    await world.clock.advance(1_000);
+    await world.send(aStart({ run: aRun({ item: 1 }) }));
+    expect(faults(world)).toEqual([
+      ['failed', 'keeper'],
+      ['failed', 'keeper'],
+    ]);
+    expect(world.ends()[0]?.reason).toContain('none answers');
+    world.keeper.cannotOpen = undefined;
+    await world.clock.advance(1_000);
+    await world.send(aStart({ run: aRun({ item: 2 }) }));
+    expect(world.keeper.processes).toEqual([runKey(aRun({ item: 2 }))]);
+    await world.quit();
+  });
+
+  test('is not told of a run that was handed to a keeper which is gone: it may have begun', async () => {
+    const world = aWorld();
+    await world.start();
+    world.keeper.dieAtStart = true;
+    await world.send(aStart());
+    world.keeper.cannotOpen = new Error('none answers');
+    await world.clock.advance(5_000);
+    expect(world.ends()).toEqual([]);
+    world.keeper.cannotOpen = undefined;
+    world.keeper.dieAtStart = false;
+    await world.clock.advance(5_000);
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('is a full disk that does not take an app, and none where only this app is too large', async () => {
+    const world = aWorld();
+    await world.start();
+    world.apps.prepare = async () => {
+      throw new ArtifactError('disk', 'no space left', { transient: true });
+    };
+    await world.send(aStart({ spec: { artifact: anArtifact } }));
+    expect(faults(world)).toEqual([['failed', undefined]]);
+    world.disk.probeFails = true;
+    await world.send(aStart({ run: aRun({ item: 1 }), spec: { artifact: anArtifact } }));
+    expect(faults(world)[1]).toEqual(['failed', 'disk']);
+    await world.quit();
+  });
+});

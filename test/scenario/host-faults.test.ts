@@ -1,0 +1,69 @@
+/** A host that refuses everything is no black hole: what it cannot start runs on another host, and it gets work again once it can. */
+import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { aRealHouse, type House, until } from '../support/house.ts';
+
+setDefaultTimeout(60_000);
+
+let house: House;
+afterEach(() => house.close());
+
+type Refusing = { fault: string; reason: string; triedAt: string | null } | null;
+const hostOf = async (name: string) =>
+  (await house.call<{ items: { name: string; status: string; refusing: Refusing }[] }>('GET', '/v1/hosts')).items.find(
+    host => host.name === name,
+  );
+
+async function tenTriggers() {
+  const ids: string[] = [];
+  for (let count = 0; count < 10; count++) ids.push((await house.call<{ execution: string }>('POST', '/v1/jobs/ten/trigger')).execution);
+  const all = () => Promise.all(ids.map(id => house.execution(id)));
+  await until('all ten are done', async () => (await all()).every(({ status }) => status === 'done'));
+  return all();
+}
+
+/** Breaks the one host, and gives back how to mend it. */
+const FAULTS: Record<string, (directory: string) => () => void> = {
+  keeper(directory) {
+    // Where the keeper's directory belongs.
+    writeFileSync(join(directory, 'keeper'), 'in the way');
+    return () => rmSync(join(directory, 'keeper'));
+  },
+  spawn() {
+    const limit = (files: number) =>
+      execFileSync('prlimit', ['--pid', String(house.keeperPid('bad')), `--nofile=${files}:4096`], { stdio: 'ignore' });
+    limit(4);
+    return () => limit(4_096);
+  },
+};
+
+describe('of two hosts, one without', () => {
+  test.each(Object.keys(FAULTS))('%s: ten triggers run on the other one, and it is tried again', async fault => {
+    house = await aRealHouse();
+    await house.startCenter();
+    const directory = join(house.directory, 'bad');
+    mkdirSync(directory);
+    let mend = () => {};
+    if (fault === 'keeper') mend = FAULTS.keeper?.(directory) ?? mend;
+    house.startAgent('bad');
+    await house.ready('bad');
+    house.startAgent('good');
+    await house.ready('good');
+    await house.call('POST', '/v1/jobs', { name: 'ten', command: ['true'], failover: true, overlap: 'allow', overlapLimit: 20 });
+    if (fault === 'spawn') {
+      await until('the keeper is there', () => house.keeperPid('bad') !== undefined);
+      mend = FAULTS.spawn?.(directory) ?? mend;
+    }
+    const done = await tenTriggers();
+    expect(done.map(({ outcome, shards }) => [outcome, shards[0]?.hostName])).toEqual(done.map(() => ['succeeded', 'good']));
+    expect(done.filter(({ shards }) => (shards[0]?.attempt ?? 0) > 1).length).toBeGreaterThan(0);
+    expect((await hostOf('bad'))?.refusing).toMatchObject({ fault });
+
+    mend();
+    await until('it is tried again', async () => (await hostOf('bad'))?.refusing?.triedAt === null);
+    expect((await tenTriggers()).every(({ outcome }) => outcome === 'succeeded')).toBe(true);
+    await until('it has work again', async () => (await hostOf('bad'))?.refusing === null);
+  });
+});
