@@ -2,6 +2,7 @@
 import { segment } from '../client.ts';
 import { EXIT } from '../failure.ts';
 import { choice, flag, text } from '../options.ts';
+import type { Printer } from '../printer.ts';
 import type { Host } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
 import { ago } from '../words.ts';
@@ -42,12 +43,13 @@ const list = verb({
       { head: 'LABELS', cell: labelsOf, spare: true },
       { head: 'ID', cell: host => host.id },
     ]);
-    if (!call.print.json) for (const host of page.items) if (host.refusing) call.shell.say(`${host.name} ${refusalOf(host.refusing)}`);
+    if (!call.print.json)
+      for (const host of page.items) if (host.refusing) call.shell.say(`${host.name} ${refusalOf(host.refusing, call.print)}`);
     return EXIT.done;
   },
 });
 
-const refusalOf = ({ reason, since, triedAt }: NonNullable<Host['refusing']>): string =>
+const refusalOf = ({ reason, since, triedAt }: NonNullable<Host['refusing']>, { instant }: Pick<Printer, 'instant'>): string =>
   `refuses runs since ${instant(since)}: ${reason}; it is tried again ${triedAt === null ? 'with the next run' : `at ${instant(triedAt)}`}`;
 
 const show = verb({
@@ -61,7 +63,7 @@ const show = verb({
         ['name', host.name],
         ['id', host.id],
         ['status', statusOr(host), print.paint.state],
-        ...(host.refusing ? [['refuses', refusalOf(host.refusing).replace(/^refuses runs /, '')] as const] : []),
+        ...(host.refusing ? [['refuses', refusalOf(host.refusing, print).replace(/^refuses runs /, '')] as const] : []),
         ['pool', host.pool],
         ['address', host.address],
         ['system', `${host.os} ${host.arch}`],
