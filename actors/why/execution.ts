@@ -94,18 +94,20 @@ function whyLive({ execution, hosts }: ExecutionSeen): Why {
   };
 }
 
-/** Why an execution that is done did not succeed, or what there is to say of its success: its own reason, or that of its first shard. */
+/** Why an execution that is done did not succeed, or what there is to say of its success: its own reason, or that of the last attempt of its first bad shard. */
 export function whyNot({ context }: Seen<'execution'>): string | null {
   const [first] = endings(context.id, context.shards);
   return context.reason ?? (first ? inWords(first) : null);
 }
 
-/** What ended and did not succeed, the attempts before the present one included; behind it what succeeded with a remark. */
+/**
+ * What ended and did not succeed: the last attempt of each shard first, because it is why the execution ended so, then the attempts before it, the latest
+ * first; behind them what succeeded with a remark.
+ */
 function endings(execution: string, shards: Shard[]): Reason[] {
-  const all = shards.flatMap(shard => [
-    ...shard.past.map(past => ({ ...past, item: shard.item })),
-    ...(shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]),
-  ]);
+  const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));
+  const before = shards.flatMap(shard => shard.past.map(past => ({ ...past, item: shard.item })));
+  const all = [...last, ...before.toSorted((a, b) => b.attempt - a.attempt || a.item - b.item)];
   // One that succeeded is worth a word where it has one: what it left running, which copy of its app it ran.
   const remarked = all.filter(({ outcome, reason }) => outcome === 'succeeded' && reason !== null);
   const bad = [...all.filter(({ outcome }) => outcome !== 'succeeded'), ...remarked];

@@ -2,9 +2,10 @@
 import { pause } from '../clock.ts';
 import type { Client } from './client.ts';
 import { EXIT, Failure, Interrupted } from './failure.ts';
+import { createOutput, type OutputFormat, type Piece } from './output.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
-import type { Execution, LogLine } from './surface.ts';
+import type { Execution } from './surface.ts';
 import { executionPath } from './verbs/executions.ts';
 
 /** Between two looks at how far it is. */
@@ -22,52 +23,42 @@ interface With {
   print: Printer;
 }
 
-/** Copies the output of one shard or of all; with `follow` until they can write no more, over breaks of the connection. */
-export async function copyOutput(
-  parts: With,
-  asked: { execution: Pick<Execution, 'id' | 'shards'>; shard?: number | undefined; stream: Stream; follow: boolean; signal: AbortSignal },
-): Promise<void> {
-  const { execution, shard, stream, follow, signal } = asked;
-  const output = createOutput(parts, shard !== undefined || execution.shards.length === 1);
+/** `follow`: until the shards can write no more, over breaks of the connection. `since`: ISO 8601, only what was written then and later. */
+interface Asked extends Pick<OutputFormat, 'timestamps' | 'tail'> {
+  execution: Pick<Execution, 'id' | 'shards'>;
+  shard?: number | undefined;
+  stream: Stream;
+  follow: boolean;
+  since?: string | undefined;
+  signal: AbortSignal;
+}
+
+/** Copies the output of one shard or of all. */
+export async function copyOutput(parts: With, asked: Asked): Promise<void> {
+  const { execution, shard, stream, follow, since, signal, timestamps, tail } = asked;
+  const attempts = new Map(execution.shards.map(({ item, attempt }) => [item, attempt]));
+  const output = createOutput(parts, { namesShards: shard === undefined && execution.shards.length > 1, timestamps, tail, attempts });
   /** How far each shard was read. */
   const places = new Map<number, number>();
+  // The last lines of what there is are known once all of it was read; what comes later is written as it comes.
+  let isFollowing = follow && tail === undefined;
   for (;;) {
     const after = shard === undefined ? [...places].map(([item, seq]) => `${item}:${seq}`).join(',') : String(places.get(shard) ?? '');
     try {
-      const path = `${executionPath(execution.id)}/logs`;
-      for await (const line of parts.client.stream<LogLine>(path, { shard, stream, follow, after: after || undefined }, signal)) {
-        const item = line.item ?? shard ?? 0;
-        places.set(item, line.seq);
-        await output.write(item, line);
+      const query = { shard, stream, follow: isFollowing, after: after || undefined };
+      for await (const piece of parts.client.stream<Piece>(`${executionPath(execution.id)}/logs`, query, signal)) {
+        places.set(piece.item, piece.seq);
+        if (since === undefined || piece.at >= since) await output.write(piece);
       }
-      return await output.end();
+      if (isFollowing === follow) return await output.end();
+      await output.release();
+      isFollowing = true;
     } catch (error) {
       if (signal.aborted) return;
       if (!follow || !isUnreachable(error)) throw error;
       await pause(parts.shell.clock, RETRY_MS, signal);
     }
   }
-}
-
-/** Writes pieces of output. Of several shards each line says which one wrote it, and lines of two shards never mix. */
-function createOutput({ shell, print }: Pick<With, 'shell' | 'print'>, isOne: boolean) {
-  const unfinished = new Map<number, string>();
-  const lineOf = (item: number, text: string) => `${print.paint.dim(`[${item}]`)} ${text}\n`;
-  const textOf = ({ text, leftOut, stream }: LogLine) =>
-    leftOut === undefined ? text : `\n[${leftOut} bytes of ${stream} are left out here]\n`;
-  return {
-    async write(item: number, line: LogLine): Promise<void> {
-      if (print.json) return print.each({ ...line, item }, () => '');
-      if (isOne) return shell.write(textOf(line));
-      const lines = `${unfinished.get(item) ?? ''}${textOf(line)}`.split('\n');
-      unfinished.set(item, lines.pop() ?? '');
-      await shell.write(lines.map(text => lineOf(item, text)).join(''));
-    },
-    /** What never got its line end. */
-    async end(): Promise<void> {
-      for (const [item, text] of unfinished) if (text !== '') await shell.write(lineOf(item, text));
-    },
-  };
 }
 
 /** Resolves with the execution when it is done. Rejects with Failure when it is not there, or when somebody wants the shell back. */

@@ -90,9 +90,10 @@ export const duration = (says: string, { min = 0, max = Number.MAX_SAFE_INTEGER 
   });
 
 /** `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, `2026-11-22T08:00:00Z` -> an instant as the API reads it. */
-export const moment = (says: string): Option<string> =>
+export const moment = (says: string, { spanIsPast = false } = {}): Option<string> =>
   one('WHEN', says, (given, reading) => {
-    const at = readMoment(given, reading);
+    // `--since 10m` is ten minutes ago; where a future instant would make sense, a span needs its sign.
+    const at = readMoment(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
     if (at === undefined) throw new WrongValue(MOMENTS);
     return at;
   });

@@ -2,12 +2,15 @@
 import process from 'node:process';
 import { type Clock, systemClock } from '../clock.ts';
 import { exitOf } from './failure.ts';
+import { readSecretFromTerminal } from './terminal.ts';
 
 export interface Shell {
   env: Record<string, string | undefined>;
   /** What was asked for. Resolves when it has left; a reader that went away (`| head`) ends `signal`. */
   write(text: string): Promise<void>;
-  /** Everything else: errors, hints, progress. One line. */
+  /** The same for standard error: what a process wrote there. */
+  writeError(text: string): Promise<void>;
+  /** Everything else on standard error: errors, hints, progress. One line, behind a line feed where what was written has not ended its own. */
   say(line: string): void;
   /** Is somebody looking at what `write` gives? */
   isTerminal: boolean;
@@ -15,7 +18,7 @@ export interface Shell {
   columns: number;
   /** All of standard input, as text. */
   readInput(): Promise<string>;
-  /** One line that is not shown while it is typed. */
+  /** One line from the terminal, not shown while it is typed; standard input is left alone. Throws Failure `usage` where there is no terminal. */
   readSecret(prompt: string): Promise<string>;
   /** Aborts at the first SIGINT or SIGTERM; the reason is the signal's name. */
   signal: AbortSignal;
@@ -25,14 +28,21 @@ export interface Shell {
 /** Listens to signals from the first look at `signal` on: agent and keeper have their own ways to end. */
 export function systemShell(): Shell {
   let signal: AbortSignal | undefined;
+  // Both streams are one terminal, or one file, more often than not.
+  let isLineOpen = false;
+  const writeTo = (stream: NodeJS.WriteStream, text: string): Promise<void> => {
+    if (text !== '') isLineOpen = !text.endsWith('\n');
+    return new Promise(resolve => void stream.write(text, () => resolve()));
+  };
   return {
     env: process.env,
-    write: text => new Promise(resolve => void process.stdout.write(text, () => resolve())),
-    say: line => void process.stderr.write(`${line}\n`),
+    write: text => writeTo(process.stdout, text),
+    writeError: text => writeTo(process.stderr, text),
+    say: line => void writeTo(process.stderr, `${isLineOpen ? '\n' : ''}${line}\n`),
     isTerminal: process.stdout.isTTY === true,
     columns: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,
     readInput,
-    readSecret,
+    readSecret: readSecretFromTerminal,
     get signal() {
       signal ??= listen();
       return signal;
@@ -59,32 +69,4 @@ async function readInput(): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of process.stdin) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString('utf8');
-}
-
-const ENTER = /[\r\n]/;
-const INTERRUPT = '\u0003';
-const END_OF_INPUT = '\u0004';
-const RUB_OUT = ['\u007f', '\b'];
-
-async function readSecret(prompt: string): Promise<string> {
-  if (!process.stdin.isTTY) return (await readInput()).split(/\r?\n/, 1)[0] ?? '';
-  process.stderr.write(prompt);
-  process.stdin.setRawMode(true);
-  let typed = '';
-  try {
-    for await (const piece of process.stdin) {
-      for (const key of String(piece)) {
-        if (ENTER.test(key) || key === END_OF_INPUT) return typed;
-        if (key === INTERRUPT) {
-          process.kill(process.pid, 'SIGINT');
-          return '';
-        }
-        typed = RUB_OUT.includes(key) ? [...typed].slice(0, -1).join('') : typed + key;
-      }
-    }
-    return typed;
-  } finally {
-    process.stdin.setRawMode(false);
-    process.stderr.write('\n');
-  }
 }

@@ -162,8 +162,9 @@ export interface Occurrence {
 }
 
 export interface LogLine {
-  /** The shard, where several were asked for. */
-  item?: number;
+  /** The shard. */
+  item: number;
+  attempt: number;
   /** Counts up within its shard. */
   seq: number;
   at: string;

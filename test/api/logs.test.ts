@@ -60,14 +60,14 @@ function reading(response: Response) {
 }
 
 describe('the logs of an execution', () => {
-  test('are lines of JSON for one shard, and name shard and attempt where several may come', async () => {
+  test('are lines of JSON that name shard and attempt', async () => {
     const { get, keep } = await aLogDoor({ shards: 2 });
     await keep({ item: 0, seq: 1, at: 5 }, { item: 0, seq: 2, stream: 'stderr', at: 6 }, { item: 1, seq: 1, at: 7 });
     const one = await get('?shard=0');
     expect(one.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
     expect(linesOf(await one.text())).toEqual([
-      { seq: 1, at: '1970-01-01T00:00:00.005Z', stream: 'stdout', text: 'line 1\n' },
-      { seq: 2, at: '1970-01-01T00:00:00.006Z', stream: 'stderr', text: 'line 2\n' },
+      { item: 0, attempt: 1, seq: 1, at: '1970-01-01T00:00:00.005Z', stream: 'stdout', text: 'line 1\n' },
+      { item: 0, attempt: 1, seq: 2, at: '1970-01-01T00:00:00.006Z', stream: 'stderr', text: 'line 2\n' },
     ]);
     const all = linesOf(await (await get()).text());
     expect(all.map(({ item, attempt, seq }) => [item, attempt, seq])).toEqual([

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
-import { aFact, aShard, anExecution } from './support/builders.ts';
+import { aFact, aHost, aJob, aShard, anExecution } from './support/builders.ts';
 import { aCenter, error, type ScriptedCenter } from './support/center.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
 
@@ -124,10 +124,10 @@ describe('troupe trigger', () => {
 describe('troupe logs', () => {
   test('copies bytes as they are, and asks for what was asked', async () => {
     const { center, shell } = at({
-      'GET /v1/executions/e1': anExecution({ id: 'e1' }),
-      'GET /v1/executions/e1/logs': new Response(`${piece(1, 'no end of line')}`),
+      'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
+      'GET /v1/executions/n%401/logs': new Response(`${piece(1, 'no end of line')}`),
     });
-    const { exit, out } = await troupe('logs e1 --shard 0 --stream stdout', shell);
+    const { exit, out } = await troupe('logs n@1 --shard 0 --stream stdout', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'no end of line' });
     expect(center.asked[1]?.query).toEqual({ shard: '0', stream: 'stdout', follow: 'false' });
   });
@@ -144,10 +144,10 @@ describe('troupe logs', () => {
         }),
       );
     const { center, shell } = at({
-      'GET /v1/executions/e1': anExecution({ id: 'e1' }),
-      'GET /v1/executions/e1/logs': script(breaking, () => new Response(piece(8, 'b'))),
+      'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
+      'GET /v1/executions/n%401/logs': script(breaking, () => new Response(piece(8, 'b'))),
     });
-    const { exit, out } = await troupe('logs e1 -f', shell);
+    const { exit, out } = await troupe('logs n@1 -f', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'ab' });
     expect(center.asked.at(-1)?.query).toEqual({ stream: 'both', follow: 'true', after: '0:7' });
   });
@@ -155,20 +155,99 @@ describe('troupe logs', () => {
   test('says where output is left out', async () => {
     const gap = `${JSON.stringify({ item: 0, seq: 2, at: '2026-11-22T08:00:00.000Z', stream: 'stdout', text: '', leftOut: 5000 })}\n`;
     const { shell } = at({
-      'GET /v1/executions/e1': anExecution({ id: 'e1' }),
-      'GET /v1/executions/e1/logs': new Response(piece(1, 'head') + gap + piece(3, 'tail')),
+      'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
+      'GET /v1/executions/n%401/logs': new Response(piece(1, 'head') + gap + piece(3, 'tail')),
     });
-    expect((await troupe('logs e1', shell)).out).toBe('head\n[5000 bytes of stdout are left out here]\ntail');
+    expect((await troupe('logs n@1', shell)).out).toBe('head\n[5000 bytes of stdout are left out here]\ntail');
   });
 
   test('gives JSON a line', async () => {
-    const { shell } = at({ 'GET /v1/executions/e1': anExecution({ id: 'e1' }), 'GET /v1/executions/e1/logs': new Response(piece(1, 'x')) });
-    expect(JSON.parse((await troupe('logs e1 --json', shell)).out)).toMatchObject({ seq: 1, item: 0, text: 'x' });
+    const { shell } = at({
+      'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
+      'GET /v1/executions/n%401/logs': new Response(piece(1, 'x')),
+    });
+    expect(JSON.parse((await troupe('logs n@1 --json', shell)).out)).toMatchObject({ seq: 1, item: 0, text: 'x' });
+  });
+
+  /** Seconds of the minute 08:00, a text, and where it came from. */
+  const said = (second: number, text: string, { item = 0, attempt = 1, stream = 'stdout' } = {}) =>
+    `${JSON.stringify({ item, attempt, seq: (attempt - 1) * 1e9 + second + 1, at: `2026-11-22T08:00:${String(second).padStart(2, '0')}.000Z`, stream, text })}\n`;
+  const logsOf = (...pieces: string[]) => ({
+    'GET /v1/executions/n%401': anExecution({ id: 'n@1' }),
+    'GET /v1/executions/n%401/logs': () => new Response(pieces.join('')),
+  });
+
+  test('sends each stream to its own', async () => {
+    const { shell } = at(logsOf(said(1, 'fine\n'), said(2, 'wrong\n', { stream: 'stderr' }), said(3, 'fine again\n')));
+    await troupe('logs n@1', shell);
+    expect([shell.out(), shell.err(), shell.said]).toEqual(['fine\nfine again\n', 'wrong\n', []]);
+  });
+
+  test('keeps attempts apart', async () => {
+    const { shell } = at({
+      ...logsOf(said(1, 'a'), said(1, 'b\n', { attempt: 2 }), said(2, 'c\n', { attempt: 2 })),
+      'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard({ attempt: 2 })] }),
+    });
+    const { out, said: headings } = await troupe('logs n@1', shell);
+    expect(headings).toEqual(['--- attempt 1 of shard 0 ---', '--- attempt 2 of shard 0 ---']);
+    expect(out).toBe('ab\nc\n');
+  });
+
+  test.each([
+    ['--tail 2', 'c\nd'],
+    ['--tail 9', 'a\nb\nc\nd'],
+    ['--tail 0', ''],
+    ['--since 2026-11-22T08:00:02Z', 'c\nd'],
+    [
+      '--timestamps --utc',
+      ['a', 'b', 'c'].map((text, at) => `2026-11-22 08:00:0${[1, 1, 2][at]}.000Z ${text}\n`).join('') + '2026-11-22 08:00:03.000Z d\n',
+    ],
+    ['-t --utc --tail 1', '2026-11-22 08:00:03.000Z d\n'],
+  ])('%s shows %p', async (flags, out) => {
+    const { shell } = at(logsOf(said(1, 'a\nb\n'), said(2, 'c\n'), said(3, 'd')));
+    expect(await troupe(`logs n@1 ${flags}`, shell)).toMatchObject({ exit: 0, out });
+  });
+
+  test('--tail is of each shard, and with --follow what comes later is shown as it comes', async () => {
+    const { center, shell } = at({
+      'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard(), aShard({ item: 1 })] }),
+      'GET /v1/executions/n%401/logs': script(
+        () => new Response([said(1, 'a\nb\n'), said(2, 'c\nd\nhalf', { item: 1 })].join('')),
+        () => new Response([said(3, ' done\n', { item: 1 }), said(4, 'e\nf\n')].join('')),
+      ),
+    });
+    const { out } = await troupe('logs n@1 --tail 1 -f', shell);
+    expect(out).toBe('[0] b\n[1] d\n[1] half done\n[0] e\n[0] f\n');
+    expect(center.asked.slice(1).map(({ query }) => query)).toEqual([
+      { stream: 'both', follow: 'false' },
+      { stream: 'both', follow: 'true', after: '0:2,1:3' },
+    ]);
+  });
+
+  test('of a job are those of its last execution', async () => {
+    const { center, shell } = at({ ...logsOf(said(1, 'x\n')), 'GET /v1/executions': { items: [anExecution({ id: 'n@1' })], next: null } });
+    expect(await troupe('logs nightly', shell)).toEqual({ exit: 0, out: 'x\n', said: ['n@1'] });
+    expect(center.asked[0]?.query).toEqual({ job: 'nightly', limit: '1' });
+  });
+
+  test('of a job that never ran say so, and of one that is not there what may have been meant', async () => {
+    const { shell, center } = at({
+      'GET /v1/executions': { items: [], next: null },
+      'GET /v1/jobs/nightly': aJob(),
+      'GET /v1/jobs/nihgtly': error(404, 'notFound', 'there is no job nihgtly; did you mean nightly?'),
+    });
+    expect(await troupe('logs nightly', shell)).toEqual({
+      exit: 1,
+      out: '',
+      said: ['troupe: job nightly has no executions; "troupe why nightly" tells why, "troupe trigger nightly -f" runs it now'],
+    });
+    const again = aShell({ env: { TROUPE_URL: center.url } });
+    expect((await troupe('logs nihgtly', again)).said).toEqual(['troupe: there is no job nihgtly; did you mean nightly?']);
   });
 });
 
 describe('troupe watch', () => {
-  const open = { 'GET /v1/feed': () => new Response('') };
+  const open = { 'GET /v1/feed': () => new Response(''), 'GET /v1/history/job/nightly': { items: [], next: null } };
 
   test('shows a line per fact, with what it was filtered by', async () => {
     const { center, shell } = at(open);
@@ -207,6 +286,23 @@ describe('troupe watch', () => {
       '08:00:00.000+00:00  host h1 is suspect: silent silent silent silent silent sile…',
       '',
     ]);
+  });
+
+  test.each([
+    ['--job nihgtly', 'GET /v1/history/job/nihgtly', 'there is no job nihgtly; did you mean nightly?'],
+    ['--execution n@1', 'GET /v1/history/execution/n%401', 'there is no execution n@1'],
+    ['--host wets-1', 'GET /v1/hosts/wets-1', 'there is no host wets-1; did you mean west-1?'],
+  ])('%s: refuses what is not there, instead of waiting for it', async (flags, route, sentence) => {
+    const { shell } = at({ ...open, [route]: error(404, 'notFound', sentence) });
+    expect(await troupe(`watch ${flags}`, shell)).toEqual({ exit: 1, out: '', said: [`troupe: ${sentence}`] });
+  });
+
+  test('of a host goes by its name', async () => {
+    const { center, shell } = at({ ...open, 'GET /v1/hosts/west-1': aHost() });
+    const ended = troupe('watch --host west-1', shell);
+    expect((await center.watcher(0)).query).toEqual({ host: 'h1' });
+    shell.end();
+    await ended;
   });
 
   test('refuses kinds that no fact is of, instead of waiting for them', async () => {

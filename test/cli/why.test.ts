@@ -51,17 +51,43 @@ describe('troupe why', () => {
     });
   });
 
-  test('says why the last execution of a job failed, and every thing once', async () => {
-    await type(['jobs', 'create', 'bad', '--', 'sh', '-c', 'exit 3']);
+  test('of a failure says how the last attempt ended, with the end of its standard error and the command for the rest', async () => {
+    const script = 'seq 1 12 >&2; printf "no file $TROUPE_ATTEMPT" >&2; echo fine; exit $TROUPE_ATTEMPT';
+    await type(['jobs', 'create', 'bad', '--attempts', '2', '--backoff', '10ms', '--', 'sh', '-c', script]);
     expect((await type('trigger bad --follow')).exit).toBe(1);
     let out = '';
     await until('the job knows', async () => {
       out = (await type('why bad')).out;
       return out.includes('last execution');
     });
-    expect(out.replace(/bad@\S+,/, 'ID,').replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/, 'NOW')).toBe(
-      'job bad has no schedule: it runs when it is triggered; the last execution of job bad, ID, failed at NOW: attempt 1 of shard 0 ' +
-        'failed on host west-1: exit code 3\n  triggered now, it would start at once on host west-1\n',
+    const plain = (text: string) =>
+      text.replaceAll(/bad@[^\s",]+/g, 'ID').replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/, 'NOW');
+    const end = [4, 5, 6, 7, 8, 9, 10, 11, 12, 'no file 2'].map(line => `    | ${line}`);
+    expect(plain(out).split('\n')).toEqual([
+      'job bad has no schedule: it runs when it is triggered; the last execution of job bad, ID, failed at NOW: attempt 2 of shard 0 ' +
+        'failed on host west-1: exit code 2',
+      '  the end of its standard error:',
+      ...end,
+      '  "troupe logs ID" shows the rest',
+      '  triggered now, it would start at once on host west-1',
+      '',
+    ]);
+    const id = /bad@[^\s",]+/.exec(out)?.[0] ?? '';
+    expect(plain((await type(`why ${id}`)).out).split('\n')).toEqual([
+      'execution ID failed at NOW; attempt 2 of shard 0 failed on host west-1: exit code 2',
+      '  the end of its standard error:',
+      ...end,
+      '  "troupe logs ID" shows the rest',
+      '  attempt 1 of shard 0 failed on host west-1: exit code 1',
+      '',
+    ]);
+  });
+
+  test('of a failure that wrote nothing to standard error says so', async () => {
+    await type(['jobs', 'create', 'quiet', '--', 'sh', '-c', 'exit 3']);
+    const id = (await type('trigger quiet --follow')).said[0] ?? '';
+    expect((await type(`why ${id}`)).out).toEndWith(
+      `exit code 3\n  it wrote nothing to standard error; "troupe logs ${id}" shows what it wrote\n`,
     );
   });
 

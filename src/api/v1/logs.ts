@@ -73,7 +73,7 @@ export function logRoutes(parts: LogParts): Route[] {
         signal: parts.stopping ? AbortSignal.any([ended.signal, parts.stopping]) : ended.signal,
       });
       if (isFollowing) followers++;
-      const body = streamOf(lines, isText ? textLine : jsonLine(query.shard === undefined), ended, () => {
+      const body = streamOf(lines, isText ? textLine : jsonLine, ended, () => {
         if (isFollowing) followers--;
       });
       const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
@@ -84,12 +84,7 @@ export function logRoutes(parts: LogParts): Route[] {
   return [logs];
 }
 
-const jsonLine =
-  (isWhole: boolean) =>
-  (line: Line): string => {
-    const { item, attempt, at, ...rest } = line;
-    return `${JSON.stringify({ ...rest, at: new Date(at).toISOString(), ...(isWhole ? { item, attempt } : {}) })}\n`;
-  };
+const jsonLine = ({ at, ...line }: Line): string => `${JSON.stringify({ ...line, at: new Date(at).toISOString() })}\n`;
 
 const textLine = (line: Line): string => {
   if (line.leftOut !== undefined) return `\n[${line.leftOut} bytes of ${line.stream} are left out here]\n`;

@@ -23,7 +23,8 @@ export const login = verb({
     const path = await keepLogin(shell.env, url, answer);
     const { name = null } = await centerFor({ env: shell.env, named: url });
     await print.show({ url, name, user: username, expiresAt: answer.expiresAt }, () => [
-      `logged in at ${name === null ? url : `${name}, ${url},`} as ${username} until ${print.instant(answer.expiresAt)}; the token is kept in ${path}`,
+      `logged in at ${name === null ? url : `${name}, ${url},`} as ${username} until ${print.instant(answer.expiresAt)}`,
+      `the token is kept in ${path}`,
       name === null
         ? 'this is the current center now; "troupe centers add NAME URL" gives it a name'
         : 'this is the current center now; "troupe centers use NAME" changes it',

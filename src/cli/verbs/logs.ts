@@ -1,23 +1,50 @@
-/** `troupe logs EXECUTION`: what its processes wrote. */
-import { EXIT } from '../failure.ts';
+/** `troupe logs EXECUTION|JOB`: what its processes wrote. */
+import { EXIT, Failure, Interrupted } from '../failure.ts';
 import { copyOutput } from '../follow.ts';
-import { choice, flag, whole } from '../options.ts';
+import { choice, flag, moment, whole } from '../options.ts';
 import type { Execution } from '../surface.ts';
-import { verb } from '../verb.ts';
+import { type Call, verb } from '../verb.ts';
 import { executionPath } from './executions.ts';
+import { jobPath } from './jobs.ts';
 
 export const logs = verb({
-  says: 'shows what the processes of an execution wrote; of several shards, each line says which',
-  takes: ['EXECUTION'],
+  says: 'shows what the processes of an execution wrote, of a job those of its last one; of several shards, each line says which',
+  takes: ['EXECUTION|JOB'],
   options: {
     follow: flag('go on until it is done', { short: 'f' }),
     shard: whole('N', 'only this one, from 0 (default: all)'),
     stream: choice(['stdout', 'stderr', 'both'], 'which of the two (default: both)'),
+    tail: whole('N', 'only the last lines of each shard (default: all)'),
+    since: moment('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
+    timestamps: flag('begin each line with its time', { short: 't' }),
   },
+  examples: ['troupe logs hello --tail 20 -f', 'troupe logs hello --since 1h --stream stderr', 'troupe logs hello@20261122T080000.000Z'],
   async run(call) {
-    const { shard, stream = 'both', follow = false } = call.values;
-    const execution = await call.client.get<Execution>(executionPath(call.words[0]));
-    await copyOutput(call, { execution, shard, stream, follow, signal: call.shell.signal });
+    const { shard, stream = 'both', follow = false, tail, since, timestamps } = call.values;
+    const { signal } = call.shell;
+    const execution = await executionOf(call);
+    await copyOutput(call, { execution, shard, stream, follow, tail, since, timestamps, signal });
+    if (signal.aborted && signal.reason !== 'EPIPE') throw new Interrupted(`no longer following ${execution.id}`);
     return EXIT.done;
   },
 });
+
+/** Names of jobs have no "@", ids of executions always do. */
+async function executionOf({
+  client,
+  print,
+  shell,
+  words: [name = ''],
+}: Pick<Call, 'client' | 'print' | 'shell' | 'words'>): Promise<Execution> {
+  if (name.includes('@')) return client.get<Execution>(executionPath(name));
+  const { items } = await client.list<Execution>('/v1/executions', { job: name, limit: 1 });
+  const [last] = items;
+  if (last) {
+    if (!print.json) shell.say(last.id);
+    return last;
+  }
+  await client.get(jobPath(name));
+  throw new Failure(EXIT.failed, `job ${name} has no executions; "troupe why ${name}" tells why, "troupe trigger ${name} -f" runs it now`, {
+    code: 'notFound',
+  });
+}

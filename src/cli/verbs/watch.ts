@@ -1,9 +1,10 @@
 /** `troupe watch`: what happens, as it happens. */
+import { segment } from '../client.ts';
 import { told } from '../facts.ts';
 import { EXIT } from '../failure.ts';
 import { followFeed } from '../feed.ts';
 import { choices, text } from '../options.ts';
-import type { FeedFact } from '../surface.ts';
+import type { FeedFact, Host } from '../surface.ts';
 import { verb } from '../verb.ts';
 import { cutTo, tame, widthOf } from '../width.ts';
 import type { Times } from '../words.ts';
@@ -29,7 +30,11 @@ export const watch = verb({
   },
   async run({ client, shell, print, values }) {
     const line = createLine(shell.columns, print.paint.dim, print);
-    const { job, host, execution, kinds, after } = values;
+    const { job, execution, kinds, after } = values;
+    // Whatever is not there has no facts: it would be waited for in silence. What was deleted has a history for a while.
+    for (const [kind, name] of Object.entries({ job, execution }))
+      if (name !== undefined) await client.get(`/v1/history/${kind}/${segment(name)}`, { limit: 1 });
+    const host = values.host === undefined ? undefined : (await client.get<Host>(`/v1/hosts/${segment(values.host)}`)).id;
     await followFeed(
       { client, shell },
       { job, host, execution, kinds, after: after || undefined },

@@ -1,26 +1,38 @@
 /** `troupe why JOB|EXECUTION`: why it runs, waits, or ended as it did. */
-import { EXIT } from '../failure.ts';
-import type { Explanation } from '../surface.ts';
-import { verb } from '../verb.ts';
+import { EXIT, Failure } from '../failure.ts';
+import type { Piece } from '../output.ts';
+import type { Execution, Explanation } from '../surface.ts';
+import { type Call, verb } from '../verb.ts';
 import { executionPath } from './executions.ts';
 import { jobPath } from './jobs.ts';
 
 type Fact = Explanation['facts'][number];
 
+/** Lines of standard error that are shown of a failure. */
+const LINES_SHOWN = 10;
+/** Pieces of output of one attempt are fewer: `seq` of its first piece is one more than this for each attempt before it. */
+const ATTEMPT = 1_000_000_000;
+
 export const why = verb({
-  says: 'tells why a job or an execution runs, waits, or ended as it did',
+  says: 'tells why a job or an execution runs, waits, or ended as it did; of a failure also the last lines of its standard error',
   takes: ['JOB|EXECUTION'],
   options: {},
   examples: ['troupe why hello', 'troupe why hello@20261122T080000.000Z'],
-  async run({ client, print, words: [name = ''] }) {
+  async run(call) {
+    const { client, print, words } = call;
+    const [name = ''] = words;
     // Names of jobs have no "@", ids of executions always do.
     const path = name.includes('@') ? executionPath(name) : jobPath(name);
     const explanation = await client.get<Explanation>(`${path}/why`);
-    await print.show(explanation, () => {
-      const { sentence, facts } = explanation;
-      const rest = facts.filter(fact => !isSaid(fact, sentence, facts));
-      return [...print.prose(print.localised(sentence)), ...rest.flatMap(({ says }) => print.prose(`  ${print.localised(says)}`, '    '))];
-    });
+    const { sentence, facts } = explanation;
+    const rest = facts.filter(fact => !isSaid(fact, sentence, facts));
+    const failed = facts.find(({ type, outcome }) => (type === 'done' || type === 'lastExecution') && outcome !== 'succeeded');
+    const wrong = failed && !print.json ? await standardError(call, String(failed.execution)) : [];
+    await print.show(explanation, () => [
+      ...print.prose(print.localised(sentence)),
+      ...wrong,
+      ...rest.flatMap(({ says }) => print.prose(`  ${print.localised(says)}`, '    ')),
+    ]);
     return EXIT.done;
   },
 });
@@ -33,4 +45,34 @@ function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
   if (fact.type === 'lastDue') return fact.execution !== null && others.some(other => other.execution === fact.execution);
   // How much is free on a host that takes nothing is of no use beside what the host is.
   return fact.type === 'free' && fact.open === false && others.some(({ type, host }) => type === 'host' && host === fact.host);
+}
+
+/** The end of what the last attempt of the first bad shard wrote to standard error, and how to see all of it. Nothing where no process began. */
+async function standardError({ client, print, shell }: Call, id: string): Promise<string[]> {
+  try {
+    const { shards } = await client.get<Execution>(executionPath(id));
+    const shard = shards.find(({ outcome, startedAt }) => outcome !== null && outcome !== 'succeeded' && startedAt !== null);
+    if (!shard) return [];
+    const { item, attempt } = shard;
+    const query = { shard: item, stream: 'stderr', follow: false, after: (attempt - 1) * ATTEMPT };
+    let lines: string[] = [];
+    let unfinished = '';
+    for await (const { text } of client.stream<Piece>(`${executionPath(id)}/logs`, query, shell.signal)) {
+      const [first = '', ...others] = text.split('\n');
+      lines = [...lines, unfinished + first, ...others].slice(-LINES_SHOWN - 1);
+      unfinished = lines.pop() ?? '';
+    }
+    if (unfinished !== '') lines.push(unfinished);
+    const command = `"troupe logs ${id}${shards.length > 1 ? ` --shard ${item}` : ''}"`;
+    if (lines.length === 0) return print.prose(`  it wrote nothing to standard error; ${command} shows what it wrote`, '    ');
+    return [
+      `  the end of its standard error:`,
+      ...lines.slice(-LINES_SHOWN).flatMap(line => print.prose(`    | ${line}`, '    | ')),
+      ...print.prose(`  ${command} shows the rest`, '    '),
+    ];
+  } catch (error) {
+    // What ended long ago may no longer be kept.
+    if (error instanceof Failure && error.code === 'notFound') return [];
+    throw error;
+  }
 }

@@ -8,7 +8,9 @@ import { aPlace } from '../../support/place.ts';
 export interface TestShell extends Shell {
   /** What a pipe behind the verb got. */
   out(): string;
-  /** What came on standard error, line by line. */
+  /** What processes wrote to their standard error. */
+  err(): string;
+  /** What the verb said on standard error, line by line. */
   said: string[];
   end(reason?: string): void;
   /** Resolves once `out()` holds this. */
@@ -19,11 +21,15 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
   const ending = new AbortController();
   const waiting: { text: string; resolve: () => void }[] = [];
   let written = '';
+  let wrong = '';
   const said: string[] = [];
   return {
     write: async text => {
       written += text;
       for (const one of waiting) if (written.includes(one.text)) one.resolve();
+    },
+    writeError: async text => {
+      wrong += text;
     },
     say: line => void said.push(line),
     isTerminal: false,
@@ -35,6 +41,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     ...given,
     env: { HOME: aPlace('home'), ...given.env },
     out: () => written,
+    err: () => wrong,
     said,
     end: (reason = 'SIGINT') => ending.abort(reason),
     shows: text =>

@@ -69,7 +69,7 @@ export const OutputLine = z
     stream: z.enum(['stdout', 'stderr']),
     text: z.string(),
     leftOut: count().optional().describe('bytes of this stream that are not kept, between the line before and the one behind'),
-    item: count().optional().describe('with the output of all shards'),
-    attempt: count().optional().describe('with the output of all shards'),
+    item: count().describe('the shard'),
+    attempt: count(),
   })
   .meta({ id: 'OutputLine' });

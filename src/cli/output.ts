@@ -1,0 +1,108 @@
+/**
+ * Output of processes on the terminal: each stream to its own, attempts apart, lines of two shards never mixed. Without a time or a shard in front of them
+ * bytes are copied as they come; else line by line.
+ */
+import type { Printer } from './printer.ts';
+import type { Shell } from './shell.ts';
+import type { LogLine } from './surface.ts';
+
+export type Piece = LogLine;
+
+export interface OutputFormat {
+  /** Whether the lines say which shard wrote them. */
+  namesShards: boolean;
+  timestamps?: boolean | undefined;
+  /** Most lines of each shard; undefined: all. */
+  tail?: number | undefined;
+  /** Attempts known so far, by shard: the first of several has a heading, too. */
+  attempts?: ReadonlyMap<number, number>;
+}
+
+export interface Output {
+  write(piece: Piece): Promise<void>;
+  /** Writes what `tail` held back; from here on everything is written. */
+  release(): Promise<void>;
+  /** Writes what is held back, and lines that never got their end. */
+  end(): Promise<void>;
+}
+
+interface Line {
+  piece: Pick<Piece, 'item' | 'attempt' | 'stream' | 'at'>;
+  text: string;
+  end: '\n' | '';
+}
+
+export function createOutput({ shell, print }: { shell: Shell; print: Printer }, format: OutputFormat): Output {
+  const { namesShards, timestamps = false, tail, attempts = new Map() } = format;
+  const isRaw = !namesShards && !timestamps && tail === undefined;
+  const unfinished = new Map<string, Line>();
+  /** By shard; undefined once nothing is held back. */
+  let held: Map<number, Line[]> | undefined = tail === undefined ? undefined : new Map();
+  const shownAttempt = new Map<number, number>();
+
+  const heading = ({ item, attempt }: Pick<Piece, 'item' | 'attempt'>) => {
+    if (shownAttempt.get(item) === attempt) return;
+    shownAttempt.set(item, attempt);
+    if (attempt > 1 || (attempts.get(item) ?? 1) > 1) shell.say(`--- attempt ${attempt} of shard ${item} ---`);
+  };
+  const writeTo = (stream: Piece['stream'], text: string) => (stream === 'stderr' ? shell.writeError(text) : shell.write(text));
+
+  const show = async ({ piece, text, end }: Line): Promise<void> => {
+    heading(piece);
+    const front = [timestamps ? print.paint.dim(print.instant(piece.at, 'ms')) : '', namesShards ? print.paint.dim(`[${piece.item}]`) : ''];
+    // A line that another one follows needs its end, whatever the process wrote.
+    const close = end === '' && !(timestamps || namesShards) ? '' : '\n';
+    await writeTo(piece.stream, [...front.filter(word => word !== ''), text].join(' ') + close);
+  };
+  const take = async (line: Line): Promise<void> => {
+    if (held === undefined) return show(line);
+    const lines = held.get(line.piece.item) ?? [];
+    held.set(line.piece.item, lines);
+    lines.push(line);
+    if (lines.length > (tail ?? 0)) lines.shift();
+  };
+  const release = async (): Promise<void> => {
+    const lines = [...(held?.values() ?? [])].flat();
+    held = undefined;
+    for (const line of lines) await show(line);
+  };
+  /** Lines of an attempt that is over never get their end. */
+  const closeEarlier = async ({ item, attempt }: Piece): Promise<void> => {
+    for (const [key, line] of unfinished)
+      if (line.piece.item === item && line.piece.attempt !== attempt) {
+        unfinished.delete(key);
+        await take({ ...line, end: '\n' });
+      }
+  };
+
+  return {
+    release,
+    async write(piece) {
+      if (print.json) return print.each(piece, () => '');
+      if (isRaw) {
+        heading(piece);
+        return writeTo(piece.stream, textOf(piece));
+      }
+      await closeEarlier(piece);
+      const key = `${piece.item} ${piece.stream}`;
+      const begun = unfinished.get(key);
+      const lines = `${begun?.text ?? ''}${textOf(piece)}`.split('\n');
+      const left = lines.pop() ?? '';
+      let first = begun?.piece;
+      for (const text of lines) {
+        await take({ piece: first ?? piece, text, end: '\n' });
+        first = undefined;
+      }
+      if (left === '') unfinished.delete(key);
+      else unfinished.set(key, { piece: first ?? piece, text: left, end: '' });
+    },
+    async end() {
+      for (const line of unfinished.values()) await take(line);
+      unfinished.clear();
+      await release();
+    },
+  };
+}
+
+const textOf = ({ text, leftOut, stream }: Piece): string =>
+  leftOut === undefined ? text : `\n[${leftOut} bytes of ${stream} are left out here]\n`;

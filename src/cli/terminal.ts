@@ -1,0 +1,99 @@
+/**
+ * A secret from the terminal itself, whatever standard input is. Keys that came before the prompt are no answer to it: a pasted block of commands would become
+ * the password. Its lines go back to the terminal, for the shell, where the kernel takes them (TIOCSTI); a line that is not whole is dropped.
+ */
+import { constants, openSync, readSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import process from 'node:process';
+import { ReadStream } from 'node:tty';
+import { EXIT, Failure } from './failure.ts';
+
+const TERMINAL = '/dev/tty';
+/** Kept of what came too early, bytes. A terminal's own queue holds 4,096. */
+const AHEAD_MAX = 65_536;
+const [INTERRUPT, END_OF_INPUT, BACKSPACE, LINE_FEED, RETURN, RUB_OUT, ERASE_LINE] = [3, 4, 8, 10, 13, 127, 21];
+
+/** One line, without its end, not shown while it is typed. Throws Failure `usage` without a terminal; Ctrl-C interrupts this process. */
+export async function readSecretFromTerminal(prompt: string): Promise<string> {
+  let fd: number;
+  try {
+    fd = openSync(TERMINAL, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw new Failure(EXIT.usage, 'there is no terminal to ask for the password; --password-stdin takes it from standard input', {
+      cause: error,
+    });
+  }
+  const terminal = new ReadStream(fd);
+  const keys = await open(TERMINAL, constants.O_RDWR | constants.O_NOCTTY);
+  let ahead = Buffer.alloc(0);
+  try {
+    terminal.setRawMode(true);
+    ahead = takeWaiting(fd);
+    await keys.write(prompt);
+    return await readLine(keys);
+  } finally {
+    terminal.setRawMode(false);
+    await keys.write('\n');
+    await giveBack(fd, ahead);
+    await keys.close();
+    terminal.destroy();
+  }
+}
+
+/** Everything that the terminal has by now. */
+function takeWaiting(fd: number): Buffer<ArrayBuffer> {
+  const taken = Buffer.alloc(AHEAD_MAX);
+  let length = 0;
+  try {
+    for (let read = -1; read !== 0 && length < taken.length; length += read)
+      read = readSync(fd, taken, length, taken.length - length, null);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  }
+  return taken.subarray(0, length);
+}
+
+/** Key by key, so that what follows the line stays in the terminal. */
+async function readLine(keys: FileHandle): Promise<string> {
+  const typed: number[] = [];
+  const key = Buffer.alloc(1);
+  for (;;) {
+    const { bytesRead } = await keys.read(key, 0, 1);
+    const [code = 0] = key;
+    if (bytesRead === 0 || code === RETURN || code === LINE_FEED || code === END_OF_INPUT) return Buffer.from(typed).toString();
+    if (code === INTERRUPT) {
+      process.kill(process.pid, 'SIGINT');
+      return '';
+    }
+    if (code === ERASE_LINE) typed.length = 0;
+    else if (code === BACKSPACE || code === RUB_OUT) {
+      // A letter of UTF-8 ends at the byte that is no continuation.
+      while (((typed.pop() ?? 0) & 0xc0) === 0x80);
+    } else typed.push(code);
+  }
+}
+
+async function giveBack(fd: number, ahead: Buffer): Promise<void> {
+  const whole = ahead.subarray(0, Math.max(ahead.lastIndexOf(LINE_FEED), ahead.lastIndexOf(RETURN)) + 1);
+  if (whole.length === 0) return;
+  const simulate = await simulatedInput();
+  if (simulate && whole.every(byte => simulate(fd, byte))) return;
+  process.stderr.write('troupe: what was typed before the prompt is dropped; this terminal does not take it back\n');
+}
+
+const TIOCSTI = 0x5412;
+
+/** Puts a byte into the input of a terminal, as if it was typed; undefined where this runtime or system offers no such call. */
+async function simulatedInput(): Promise<((fd: number, byte: number) => boolean) | undefined> {
+  if (process.versions.bun === undefined || process.platform !== 'linux') return undefined;
+  const { dlopen, ptr } = await import('bun:ffi');
+  for (const name of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
+    try {
+      const { symbols } = dlopen(name, { ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' } });
+      return (fd, byte) => symbols.ioctl(fd, TIOCSTI, ptr(Uint8Array.of(byte))) === 0;
+    } catch {
+      // The other libc.
+    }
+  }
+  return undefined;
+}
