@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-describe('where the clock skips labels', () => {
+describe('row 11: where the clock skips labels', () => {
   test('a fixed rule is due at the first instant after the gap', () => {
     expect(locals(aCron('0 30 2 * * ?'), 'Europe/Berlin', '2026-03-28T00:00Z', 3)).toEqual([
       '2026-03-28T02:30:00.000+01:00',
@@ -99,7 +99,7 @@ describe('where the clock skips labels', () => {
   });
 });
 
-describe('where the clock repeats labels', () => {
+describe('row 11: where the clock repeats labels', () => {
   test('a fixed rule is due in the first pass only', () => {
     expect(locals(aCron('0 30 2 * * ?'), 'Europe/Berlin', '2026-10-24T12:00Z', 2)).toEqual([
       '2026-10-25T02:30:00.000+02:00',
@@ -233,7 +233,7 @@ const BY_SECOND: Schedule[] = [
   { type: 'calendar', turnmode: 1, interval: 86_413, startdate: '01/01/1969', starttime: '23:00', endtime: '04:00' },
 ];
 
-describe('every due time of two years', () => {
+describe('row 11: every due time of two years', () => {
   const from = Date.UTC(2025, 0, 1);
   const until = Date.UTC(2027, 0, 1);
   const opinions = BY_MINUTE.map(schedule => {

@@ -117,7 +117,7 @@ describe('the program on a host', () => {
     expect(output?.stdoutBytes).toBe(Buffer.byteLength(text));
   });
 
-  test('counts every byte of a run that writes more than is kept: sent or left out', async () => {
+  test('row 18: counts every byte of a run that writes more than is kept: sent or left out', async () => {
     const run = aRun({ item: 9 });
     keeps = false;
     const [out, err] = [5_000_000, 3_000_000];
@@ -147,7 +147,7 @@ describe('the program on a host', () => {
     expect(said).toContain('another agent uses');
   });
 
-  test('may be killed at any time: what runs goes on, its true exit code is told, and it ran once', async () => {
+  test('row 3: may be killed at any time: what runs goes on, its true exit code is told, and it ran once', async () => {
     const [gate, trace] = [join(data, 'gate'), join(data, 'trace')];
     send(aStart({ spec: { command: `echo x >> ${trace}; while [ ! -e ${gate} ]; do sleep 0.02; done; echo done; exit 5`, shell: true } }));
     await started();

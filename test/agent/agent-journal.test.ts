@@ -71,7 +71,7 @@ describe('a crash of the agent', () => {
     await world.quit();
   });
 
-  test('before the promise is durable leaves it unsaid', async () => {
+  test('row 4: before the promise is durable leaves it unsaid', async () => {
     const world = aWorld();
     await world.start();
     world.disk.crash = { at: world.disk.calls + 1, when: 'before' };
@@ -134,7 +134,7 @@ describe('a slow disk', () => {
   });
 });
 
-describe('a full disk', () => {
+describe('row 13: a full disk', () => {
   test('refuses starts with a reason, and what runs is still told', async () => {
     const world = aWorld();
     await world.start();
@@ -250,7 +250,7 @@ describe('the journal', () => {
     expect(open(disk)).rejects.toThrow('is broken');
   });
 
-  test('of a newer agent is refused untouched', async () => {
+  test('row 24: of a newer agent is refused untouched', async () => {
     const disk = aDisk();
     disk.files.set(JOURNAL, '{"journal":2}\n{"what":"ever"}\n');
     expect(open(disk)).rejects.toThrow('start the newer agent');

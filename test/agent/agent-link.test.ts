@@ -45,7 +45,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('notices a half-open socket by three silent heartbeats, and goes on elsewhere', async () => {
+  test('row 5: notices a half-open socket by three silent heartbeats, and goes on elsewhere', async () => {
     const world = aWorld();
     await world.start();
     await world.send(aStart());
@@ -137,7 +137,7 @@ describe('the link', () => {
     await world.quit();
   });
 
-  test('comes back with full jitter, doubling from a second to a minute', () => {
+  test('row 17: comes back with full jitter, doubling from a second to a minute', () => {
     const never = { final: false };
     const most = [1, 2, 3, 5, 6, 7, 50].map(failures => backOff(never, failures, 0.999, agentSpans));
     expect(most.map(ms => Math.ceil(ms / 1000))).toEqual([2, 4, 8, 32, 60, 60, 60]);

@@ -214,7 +214,7 @@ describe('a stop', () => {
 });
 
 describe('repeats, reorders and late centers', () => {
-  test('a repeated start is acknowledged and dropped', async () => {
+  test('row 6: a repeated start is acknowledged and dropped', async () => {
     const world = aWorld();
     await world.start();
     for (let i = 0; i < 3; i++) center(world, aStart());
@@ -240,7 +240,7 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
-  test('a lower epoch of the partition is rejected, also after a restart', async () => {
+  test('row 8: a lower epoch of the partition is rejected, also after a restart', async () => {
     const world = aWorld();
     await world.start();
     await world.send(aStart({ epoch: 4 }));
@@ -294,7 +294,7 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
-  test('in any order lead to one process at most, and to none once the stop came first', async () => {
+  test('row 7: in any order lead to one process at most, and to none once the stop came first', async () => {
     const orders = <T>(things: T[]): T[][] =>
       things.length < 2 ? [things] : things.flatMap((thing, at) => orders(things.toSpliced(at, 1)).map(rest => [thing, ...rest]));
     for (const order of orders([aStart(), aStart({ epoch: 4 }), aStop(), aStop({ epoch: 4 })])) {
@@ -457,7 +457,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('parks a run that killed it twice while it was prepared', async () => {
+  test('row 28: parks a run that killed it twice while it was prepared', async () => {
     const world = aWorld();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
@@ -515,7 +515,7 @@ describe('an agent that was killed', () => {
     await world.quit();
   });
 
-  test('has lost every run of before when the machine started anew', async () => {
+  test('row 4: has lost every run of before when the machine started anew', async () => {
     const world = aWorld();
     await world.start();
     await world.send(aStart());

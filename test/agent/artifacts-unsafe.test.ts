@@ -42,7 +42,7 @@ function withSize(header: Buffer, size: number): Buffer {
 }
 const zeros = Buffer.alloc(4 * 1024 ** 2);
 
-describe('a tar archive', () => {
+describe('row 32: a tar archive', () => {
   const unsafe: [string, TarEntry[]][] = [
     ['a path that climbs out', [file('../evil')]],
     ['a path that climbs out from inside', [file('a/../../evil')]],
@@ -210,7 +210,7 @@ describe('a gzipped file', () => {
   });
 });
 
-describe('a zip archive', () => {
+describe('row 32: a zip archive', () => {
   const entry = (name: string, more: Partial<ZipEntry> = {}): ZipEntry => ({ name, content: 'x', ...more });
   const bad: [string, ZipEntry[], string][] = [
     ['a path that climbs out', [entry('../evil')], 'unsafe'],

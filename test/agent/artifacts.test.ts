@@ -306,7 +306,7 @@ describe('a download', () => {
     await rejects(host.url('/busy.sh'), { code: 'status', transient: true });
   });
 
-  test('that is cut short is no app', async () => {
+  test('row 32: that is cut short is no app', async () => {
     host.files['/run.sh'] = (_, response) => {
       response.writeHead(200, { 'content-length': 100 });
       response.write('half');
@@ -320,7 +320,7 @@ describe('a download', () => {
     await rejects(host.url('/chunked.sh'), { transient: true });
   });
 
-  test('from nowhere is unreachable', async () => {
+  test('row 32: from nowhere is unreachable', async () => {
     await rejects('http://127.0.0.1:1/run.sh', { code: 'unreachable', transient: true });
     await rejects('http://no-such-host.invalid/run.sh', { code: 'unreachable', transient: true });
   });

@@ -186,7 +186,7 @@ describe('the keeper', () => {
     expect(chunks.map(({ text }) => text)).toEqual(['0', '1234']);
   });
 
-  test('drops the oldest of the tail when the disk is full, counts it, and lets the job go on', async () => {
+  test('row 13: drops the oldest of the tail when the disk is full, counts it, and lets the job go on', async () => {
     let capacity = 1_000;
     const { core, host, clock, kept } = aCore({ spool: createMemorySpool({ capacityBytes: () => capacity }) });
     await core.start(anOrder('a', ['x'], { headBytes: 100, tailBytes: 100_000 }));
@@ -219,7 +219,7 @@ describe('the keeper', () => {
     expect(first.host.processes).toHaveLength(2);
   });
 
-  test('touches no process when the machine was started anew', async () => {
+  test('row 4: touches no process when the machine was started anew', async () => {
     const first = aCore();
     await first.core.start(anOrder('cut', ['x']));
     first.host.boot = 'another boot';

@@ -23,7 +23,7 @@ const escapes = (sleep: string): [string, string][] => [
   ['a stopped child', `setsid sh -c 'kill -STOP $$; ${sleep}' &`],
 ];
 
-describe('a run that is stopped', () => {
+describe('rows 19, 20: a run that is stopped', () => {
   for (const [name] of escapes('')) {
     test(`leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();
@@ -60,7 +60,7 @@ describe('a run that ends by itself', () => {
   });
 
   for (const [name] of escapes('')) {
-    test(`keeps its exit code and leaves nothing behind: ${name}`, async () => {
+    test(`row 19: keeps its exit code and leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();
       const script = escapes(sleep).find(([other]) => other === name)?.[1];
       await house.keeper.start(aShell(`own ${name}`, `${script} exit 4`, { killGraceMs: 200 }));
@@ -96,7 +96,7 @@ describe('a run that ends by itself', () => {
   });
 });
 
-describe('a fork bomb', () => {
+describe('row 22: a fork bomb', () => {
   test('is ended as a whole', async () => {
     const sleep = aSleep();
     // Bounded, for the sake of the machine that runs this: 100 processes that each fork as long as they live.
@@ -110,7 +110,7 @@ describe('a fork bomb', () => {
 });
 
 describe('the successor of a keeper that was killed', () => {
-  test('ends what it left, tells so, and knows how the others ended', async () => {
+  test('row 3: ends what it left, tells so, and knows how the others ended', async () => {
     const own = await aHouse();
     const [first, second] = [aSleep(), aSleep()];
     await own.keeper.start(aShell('done', 'echo result; exit 6'));

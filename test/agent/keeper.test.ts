@@ -85,7 +85,7 @@ describe('a kept run', () => {
     expect(textOf(await house.output('a'), 'stdout')).toBe('up\nbye\n');
   });
 
-  test('that ignores TERM is killed after the grace', async () => {
+  test('row 20: that ignores TERM is killed after the grace', async () => {
     await house.keeper.start(aShell('a', `trap '' TERM; echo up; while :; do :; done`));
     await house.says('a', 'up');
     await house.keeper.stop('a', 100);
@@ -144,7 +144,7 @@ describe('the output of a run', () => {
   });
 
   // `KEEPER_FLOOD_BYTES=1000000000 bun test test/agent/keeper.test.ts -t flood` is the long form.
-  test('may be a flood that neither fills the memory nor stops others', async () => {
+  test('row 18: may be a flood that neither fills the memory nor stops others', async () => {
     const flood = Number(process.env.KEEPER_FLOOD_BYTES ?? 200_000_000);
     const before = await megabytes(house.keeper.pid, 'VmRSS');
     await house.keeper.start(anOrder('flood', ['head', '-c', String(flood), '/dev/zero'], { headBytes: 1 << 20, tailBytes: 1 << 20 }));

@@ -90,7 +90,7 @@ for (const using of ['bun', 'ws'] as const) {
       expect(told).toEqual([]);
     });
 
-    test('loses its session by a frame beyond 256 KiB, and the host is told of', async () => {
+    test('row 25: loses its session by a frame beyond 256 KiB, and the host is told of', async () => {
       const { url, told, hub } = await aCenter(using);
       const client = await join(url);
       client.say({ type: 'output', text: 'x'.repeat(256 * 1024) });

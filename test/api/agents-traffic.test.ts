@@ -121,7 +121,7 @@ describe('a report', () => {
     expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1, 2, 3] }]);
   });
 
-  test('waits out a store that is away and a full mailbox (row 14), and other runs are not held up', async () => {
+  test('row 14: waits out a store that is away and a full mailbox, and other runs are not held up', async () => {
     const { socket, told, door, clock } = await aJoined();
     let failures = 3;
     door.pass = async ({ event }) => {
@@ -240,18 +240,21 @@ describe('output', () => {
     expect(socket.of('kept').map(({ through }) => through)).toEqual([2]);
   });
 
-  test.each([OUTPUT_TEXT_MAX, 200])('may fill the window of an agent with pieces of %i letters while the store is slow', async letters => {
-    const { socket, clock } = await aJoined({ output: { keep: () => new Promise(() => {}) } });
-    const { outputWindowAll, outputReadBytes } = agentLimits;
-    // As the agent reckons: it reads until the window is full.
-    let flight = 0;
-    for (let seq = 1; flight < outputWindowAll + outputReadBytes; seq++) {
-      socket.say({ ...output(seq), text: 'x'.repeat(letters) });
-      flight += letters + PIECE_BYTES;
-    }
-    await clock.settle();
-    expect(socket.state.closed).toBeUndefined();
-  });
+  test.each([OUTPUT_TEXT_MAX, 200])(
+    'row 15: may fill the window of an agent with pieces of %i letters while the store is slow',
+    async letters => {
+      const { socket, clock } = await aJoined({ output: { keep: () => new Promise(() => {}) } });
+      const { outputWindowAll, outputReadBytes } = agentLimits;
+      // As the agent reckons: it reads until the window is full.
+      let flight = 0;
+      for (let seq = 1; flight < outputWindowAll + outputReadBytes; seq++) {
+        socket.say({ ...output(seq), text: 'x'.repeat(letters) });
+        flight += letters + PIECE_BYTES;
+      }
+      await clock.settle();
+      expect(socket.state.closed).toBeUndefined();
+    },
+  );
 
   test('beyond the bytes that may wait ends the session, and what waited is let go', async () => {
     const { socket, join, clock, kept } = await aJoined({ limits: { outputWaitingBytes: 1_000 } });
@@ -325,7 +328,7 @@ describe('a frame that makes no sense', () => {
   });
 });
 
-describe('a storm of agents (row 17)', () => {
+describe('row 17: a storm of agents', () => {
   test('is let in a few at a time; all get in, and those who left meanwhile cost nothing', async () => {
     const { dial, clock, door, told, hub } = aHub({ limits: { handshakesMax: 8 } });
     let busy = 0;

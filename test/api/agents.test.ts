@@ -149,7 +149,7 @@ describe('an agent that says hello', () => {
   });
 });
 
-describe('two agents with one key (row 29)', () => {
+describe('row 29: two agents with one key', () => {
   test('that say nothing of their lives leave the newest in service; the older is closed and both are on record', async () => {
     const { join, logs, told, hub, clock } = aHub();
     const older = await join();
@@ -405,7 +405,7 @@ describe('a command', () => {
   });
 });
 
-describe('heartbeats (rows 5, 31)', () => {
+describe('row 5: heartbeats', () => {
   test('close a socket that was silent for three, and keep one that answers', async () => {
     const { join, clock, told, hub } = aHub();
     const silent = await join();
@@ -438,7 +438,7 @@ describe('heartbeats (rows 5, 31)', () => {
     expect(socket.state.closed).toBe(4000);
   });
 
-  test('do not count time in which the center itself stood still', async () => {
+  test('row 31: do not count time in which the center itself stood still', async () => {
     const base = aHub();
     let slept = 0;
     const clock = { ...base.clock, monotonic: () => base.clock.monotonic() + slept };

@@ -212,7 +212,7 @@ describe('an error', () => {
     if (status === 500) expect(door.log.lines[0]?.fields?.error).toBe(error);
   });
 
-  test('of the store reaches whoever asked as a 503 (row 12)', async () => {
+  test('row 12: of the store reaches whoever asked as a 503', async () => {
     const store = createMemoryStore();
     const door = await aDoor({ store });
     await door.post('/api/app', seedApp());
@@ -227,7 +227,7 @@ describe('an error', () => {
   });
 });
 
-describe('a body (row 25)', () => {
+describe('row 25: a body', () => {
   const refused: [string, string, number, string][] = [
     ['that is not JSON', '{"a":', 400, 'invalid'],
     ['that is empty', '', 400, 'invalid'],

@@ -129,7 +129,7 @@ describe('the feed as a WebSocket', () => {
     expect(socket.seen.closed).toMatchObject({ code: 1008 });
   });
 
-  test('closes with 4008 and the last cursor when the watcher cannot keep up', async () => {
+  test('row 26: closes with 4008 and the last cursor when the watcher cannot keep up', async () => {
     const world = await aFeedDoor();
     const socket = aSocket(await world.upgrade());
     await world.settled();

@@ -170,7 +170,7 @@ function withValue(body: unknown, path: readonly string[], value: unknown): unkn
   return copy;
 }
 
-describe('a wrong value in any one field', () => {
+describe('row 25: a wrong value in any one field', () => {
   test.each(bodies)('of %s %s breaks nothing and leaves no trace where it is refused', async (method, path, body) => {
     const counting = await aCountingDoor();
     let refused = 0;
@@ -183,7 +183,7 @@ describe('a wrong value in any one field', () => {
   });
 });
 
-describe('any JSON', () => {
+describe('row 25: any JSON', () => {
   test('sent to any route breaks nothing and leaves no trace where it is refused', async () => {
     const counting = await aCountingDoor();
     const routes = allRoutes(counting.door.center).map(({ method, path }) => ({ method, path }));
@@ -217,7 +217,7 @@ describe('any JSON', () => {
   });
 });
 
-describe('any query', () => {
+describe('row 25: any query', () => {
   test('of any list breaks nothing', async () => {
     const { door } = await aCountingDoor();
     const key = fc.constantFrom(

@@ -49,7 +49,7 @@ describe('output below the cap', () => {
   });
 });
 
-describe('output beyond the cap', () => {
+describe('row 18: output beyond the cap', () => {
   const piece = 100;
   const capBytes = 10 * (piece + CHUNK_WEIGHT);
 

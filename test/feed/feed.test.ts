@@ -110,7 +110,7 @@ describe('a watcher', () => {
     expect(await wants({ job: 'a', kinds: ['execution'] })).toEqual([2]);
   });
 
-  test('that is slow is cut with its last cursor and holds nobody up (row 26)', async () => {
+  test('row 26: that is slow is cut with its last cursor and holds nobody up', async () => {
     const { feed, many } = aFeed({ backlogMax: 3 });
     const slow = aWatcher();
     const quick = aWatcher();

@@ -124,7 +124,7 @@ describe('alarms', () => {
     expect(fired).toEqual(['b', 'a']);
   });
 
-  test('say how far the wall clock was set, and fire nothing until that is heard (rows 9 and 10)', async () => {
+  test('rows 9, 10: say how far the wall clock was set, and fire nothing until that is heard', async () => {
     const { alarms, clock, fired, told } = someAlarms();
     let heard = () => {};
     told.answer = new Promise(resolve => {
@@ -202,7 +202,7 @@ describe('a timer of an actor', () => {
     expect((await next.context('host/h1')).value).toBe('lost');
   });
 
-  test('that measures a span keeps its length when the clock is set back (row 10)', async () => {
+  test('row 10: that measures a span keeps its length when the clock is set back', async () => {
     const wall = aWallClock();
     const world = await aWorld({ clock: wall.manual });
     await world.aHost('h1', { graceMs: 30_000 });
@@ -220,7 +220,7 @@ describe('a timer of an actor', () => {
     expect((await world.context('host/h2')).value).toBe('lost');
   });
 
-  test('loses no host when the clock is set ahead: its grace begins anew (row 9)', async () => {
+  test('row 9: loses no host when the clock is set ahead: its grace begins anew', async () => {
     const wall = aWallClock();
     const world = await aWorld({ clock: wall.manual });
     await world.aHost('h1', { graceMs: 30_000 });

@@ -50,7 +50,7 @@ function aCell(store: Store = createMemoryStore()) {
 const kill = { type: 'job.kill', reason: 'x' };
 const disable = { type: 'job.disable', kill: false };
 
-describe('a message that was sent away', () => {
+describe('row 7: a message that was sent away', () => {
   test('is not overtaken by a later one of its sender, when the actor opens between the two', async () => {
     const { cell, heard, opened, settle, ask, tell } = aCell();
     ask('register', register);
@@ -140,7 +140,7 @@ describe('a message that somebody else was to take', () => {
   });
 });
 
-describe('a message that was taken', () => {
+describe('row 6: a message that was taken', () => {
   const stamp = { at: 1_700_000_000_000, chance: 0, salt: 'abc123' };
   const take = (life: ReturnType<typeof createLife>, event: { type: string }, rev?: number) =>
     life.take({ kind: 'tell', event, origin: rev === undefined ? null : { from: 'app/a', rev, place: 0 } }, stamp);

@@ -19,7 +19,7 @@ async function aWorldWith(...jobs: Partial<JobConfig>[]): Promise<World> {
   return world;
 }
 
-describe('a message that its actor cannot take', () => {
+describe('row 27: a message that its actor cannot take', () => {
   test('fails three times, goes to the dead letters, and shuts the actor', async () => {
     const world = await aWorldWith({});
     await expect(world.ask(job, poison)).rejects.toBeInstanceOf(TurnFailed);
@@ -150,7 +150,7 @@ describe('what ends a quarantine', () => {
   });
 });
 
-describe('a stored actor that cannot be read', () => {
+describe('rows 23, 24: a stored actor that cannot be read', () => {
   const spoilt: [string, RegExp, (document: ActorDocument) => ActorDocument][] = [
     ['of a newer version', /version 99/, document => ({ ...document, version: 99 })],
     ['that is not JSON', /damaged/, document => ({ ...document, state: '{"snapshot":' })],

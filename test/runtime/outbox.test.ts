@@ -25,7 +25,7 @@ const connected = (session: string, runs: { execution: string; item: number; att
 });
 
 describe('what is owed', () => {
-  test('leaves again after a restart, under the same key', async () => {
+  test('row 1: leaves again after a restart, under the same key', async () => {
     const world = await aWorld();
     await world.aHost();
     world.fleet.send = () => new Promise(() => {});
@@ -42,7 +42,7 @@ describe('what is owed', () => {
     expect(owed).toEqual([]);
   });
 
-  test('is carried out by whoever starts, with the epoch of the new owner', async () => {
+  test('row 8: is carried out by whoever starts, with the epoch of the new owner', async () => {
     const world = await aWorld();
     await world.aHost();
     const seen: { key: string; epoch: number; rev: number }[] = [];
@@ -58,7 +58,7 @@ describe('what is owed', () => {
     expect(second?.epoch).toBe((first?.epoch ?? 0) + 1);
   });
 
-  test('to another actor arrives once, however often it is sent', async () => {
+  test('row 6: to another actor arrives once, however often it is sent', async () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aWorld({ store });
     // Nothing is ever trimmed: each restart sends everything again.

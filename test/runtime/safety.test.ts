@@ -121,7 +121,7 @@ describe('the occurrence ledger', () => {
 });
 
 describe('the rev of a document', () => {
-  test('lets one of two writers win', async () => {
+  test('row 8: lets one of two writers win', async () => {
     expect(await doubled(asShipped)).toBe(0);
   });
   test('is missed where it is not asked for', async () => {

@@ -40,7 +40,7 @@ describe('two sets of partitions', () => {
     expect(await reserved(world)).toEqual([]);
   });
 
-  test('lose nothing when one of them dies between any two steps', async () => {
+  test('row 2: lose nothing when one of them dies between any two steps', async () => {
     const world = await aWorld({ sets: 2 });
     await world.aHost('h1', { cpus: 100, memoryMB: 100_000 });
     for (const job of elsewhere.slice(0, 10)) await world.ask(`job/${job}`, { type: 'job.register', config: aJob({ name: job }) });
@@ -192,7 +192,7 @@ function aSet() {
 }
 
 describe('a set of partitions in a worker', () => {
-  test('is replaced when five heartbeats were not answered, and not before', async () => {
+  test('row 2: is replaced when five heartbeats were not answered, and not before', async () => {
     const { clock, homes, last, serving } = aSet();
     await serving();
     for (let beat = 1; beat <= 20; beat++) {

@@ -108,7 +108,7 @@ describe('a turn', () => {
     expect(world.logs.filter(line => line.text.startsWith('somebody else wrote'))).toHaveLength(1);
   });
 
-  test('waits in a bounded mailbox', async () => {
+  test('row 15: waits in a bounded mailbox', async () => {
     const { store, world } = await aFaultyWorld();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const asked = Array.from({ length: LIMITS.mailbox + 1 }, () => outcomeOf(world.runtime.ask(job, { type: 'job.disable', kill: false })));
@@ -121,7 +121,7 @@ describe('a turn', () => {
   });
 });
 
-describe('a commit whose outcome is not known', () => {
+describe('row 16: a commit whose outcome is not known', () => {
   const faults: [Fault, string, number][] = [
     ['before', 'was not applied: nothing of the command is left, and the caller hears that it may be asked again', 0],
     ['after', 'was applied: the command is answered as if nothing had been', 1],
@@ -199,7 +199,7 @@ describe('a commit whose outcome is not known', () => {
   });
 });
 
-describe('a store that is away', () => {
+describe('row 14: a store that is away', () => {
   test('is told to those who ask, and what is told is kept until it is back', async () => {
     const { store, world } = await aFaultyWorld();
     await world.aHost();

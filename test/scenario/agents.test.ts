@@ -19,7 +19,7 @@ const isDone = (id: string) => async () => (await house.execution(id)).status ==
 const trigger = async (job: string) => (await house.call<{ execution: string }>('POST', `/v1/jobs/${job}/trigger`)).execution;
 const textOf = (file: string): string => readFileSync(join(house.directory, file), 'utf8');
 
-describe('a job that kills its agent', () => {
+describe('row 28: a job that kills its agent', () => {
   test('twice is parked with the reason, and not tried again whatever its policy', async () => {
     let deaths = 0;
     // Whoever fetches the app dies of it; somebody looks after the agent and starts it again.
@@ -53,7 +53,7 @@ describe('a job that kills its agent', () => {
   });
 });
 
-describe('two agents with one key', () => {
+describe('row 29: two agents with one key', () => {
   const running = (id: string) => until('it runs', async () => (await house.execution(id)).shards[0]?.status === 'running');
 
   test('are told apart: the living one serves on with what it runs, the copy is refused, both are on record, no run begins twice', async () => {

@@ -51,7 +51,7 @@ describe.skipIf(!fakeTime)('a center whose clock is set', () => {
     if (directory) rmSync(directory, { recursive: true, force: true });
   });
 
-  test('an hour ahead says so, gives each due time of that hour its verdict, and starts no storm', async () => {
+  test('row 9: an hour ahead says so, gives each due time of that hour its verdict, and starts no storm', async () => {
     await house.killAgent('a2');
     await until('a2 is missed', async () => (await hostStatus('a2')) === 'suspect');
     time.set(HOUR_S);
@@ -75,7 +75,7 @@ describe.skipIf(!fakeTime)('a center whose clock is set', () => {
     expect([await hostStatus('a1'), await hostStatus('a2')]).toEqual(['ready', 'suspect']);
   });
 
-  test('back again says so, starts no due time twice, and goes on with all that waits', async () => {
+  test('row 10: back again says so, starts no due time twice, and goes on with all that waits', async () => {
     await house.call('POST', '/v1/jobs', {
       name: 'again',
       command: 'false',

@@ -54,7 +54,7 @@ describe.skipIf(deno === undefined)('on Deno', () => {
     }
   });
 
-  test('what ends while the center is gone is known to the next one', async () => {
+  test('row 1: what ends while the center is gone is known to the next one', async () => {
     await house.killCenter();
     await Bun.write(file('go0'), '');
     await house.startCenter();
@@ -62,7 +62,7 @@ describe.skipIf(deno === undefined)('on Deno', () => {
     expect((await house.execution(execution)).shards[0]).toMatchObject({ attempt: 1, outcome: 'succeeded', exitCode: 0 });
   });
 
-  test('what ends while the agent is gone is known to the next one, output and exit code included', async () => {
+  test('row 3: what ends while the agent is gone is known to the next one, output and exit code included', async () => {
     await house.killAgent('a1');
     await Bun.write(file('go1'), '');
     house.startAgent('a1');

@@ -62,7 +62,7 @@ describe('of four hosts', () => {
   });
   afterAll(() => house?.close());
 
-  test('one is switched off: its shards run elsewhere or are lost within five seconds, and one whose agent alone is killed loses nothing', async () => {
+  test('rows 3, 4: one is switched off: its shards run elsewhere or are lost within five seconds, and one whose agent alone is killed loses nothing', async () => {
     const [moves, stays] = [await spreadOver(4, 'moves', true), await spreadOver(4, 'stays', false)];
     const [moved, stayed] = [await moves.on('off'), await stays.on('off')];
     const since = performance.now();
@@ -108,7 +108,7 @@ describe('of four hosts', () => {
     expect(stays.began()).toHaveLength(4);
   });
 
-  test('one stands still with its socket open: it is lost within its grace, and what it still runs is ended at its return and changes nothing', async () => {
+  test('row 5: one stands still with its socket open: it is lost within its grace, and what it still runs is ended at its return and changes nothing', async () => {
     const job = await spreadOver(3, 'superseded', true);
     const shard = await job.on('frozen');
     const old = job.began().find(one => one.item === shard.item);

@@ -29,7 +29,7 @@ function aSmallDisk(at: string): boolean {
 }
 
 describe('a center whose disk is full', () => {
-  test('answers 503, lets nothing leave, and goes on by itself when there is room again', async () => {
+  test('row 12: answers 503, lets nothing leave, and goes on by itself when there is room again', async () => {
     house = await aRealHouse();
     const data = join(house.directory, 'center');
     if (!aSmallDisk(data)) return;

@@ -36,7 +36,7 @@ const textOf = async (execution: string, shard: number) =>
     await fetch(`${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?shard=${shard}`, { headers: { accept: 'text/plain' } })
   ).text();
 
-describe('a link that is half open', () => {
+describe('row 5: a link that is half open', () => {
   beforeAll(async () => {
     house = await aRealHouse({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS) } });
     proxy = await aChaosProxy({ target: { port: house.port } });

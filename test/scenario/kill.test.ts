@@ -51,7 +51,7 @@ function expectTruth(execution: Execution, beginnings: string[], total: number) 
 }
 
 describe('200 running shards', () => {
-  test('each end with their true outcome, once, when the center is killed and started again', async () => {
+  test('row 1: each end with their true outcome, once, when the center is killed and started again', async () => {
     const { gate, execution } = await shardsRunning(200);
     await until('half of them run', () => gate.beginnings().length >= 100);
     await house.killCenter();
@@ -65,7 +65,7 @@ describe('200 running shards', () => {
     expectTruth(await house.execution(execution), gate.beginnings(), 200);
   });
 
-  test('each end with their true outcome, once, when an agent is killed and started again', async () => {
+  test('row 3: each end with their true outcome, once, when an agent is killed and started again', async () => {
     const { gate, execution } = await shardsRunning(200);
     await until('half of them run', () => gate.beginnings().length >= 100);
     await house.killAgent('a1');
@@ -80,7 +80,7 @@ describe('200 running shards', () => {
 });
 
 describe('a keeper that is killed', () => {
-  test('leaves its run lost with the reason, and nothing of it running', async () => {
+  test('row 3: leaves its run lost with the reason, and nothing of it running', async () => {
     house = await aRealHouse();
     await house.startCenter();
     house.startAgent('a1');
@@ -99,7 +99,7 @@ describe('a keeper that is killed', () => {
 });
 
 describe('a schedule', () => {
-  test('has one verdict per due time whatever was killed', async () => {
+  test('row 1: has one verdict per due time whatever was killed', async () => {
     house = await aRealHouse();
     await house.startCenter();
     house.startAgent('a1');

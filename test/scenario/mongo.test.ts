@@ -129,7 +129,7 @@ onMongo('a center on MongoDB', () => {
 });
 
 onOurs('a MongoDB server', () => {
-  test('that is killed and comes back leaves commands refused meanwhile, and nothing lost or doubled', async () => {
+  test('row 14: that is killed and comes back leaves commands refused meanwhile, and nothing lost or doubled', async () => {
     own = await aMongoServer();
     const { marks } = await aHouseOnMongo(own);
     await own.kill();
@@ -141,7 +141,7 @@ onOurs('a MongoDB server', () => {
     await expectNothingLostOrDoubled(named, marks);
   });
 
-  test('that hangs longer than the grace of a host loses no host', async () => {
+  test('rows 14, 15: that hangs longer than the grace of a host loses no host', async () => {
     own = await aMongoServer();
     const { marks } = await aHouseOnMongo(own, {
       TROUPE_HOST_GRACE_MS: '1500',
@@ -161,7 +161,7 @@ onOurs('a MongoDB server', () => {
 });
 
 onMongo('a MongoDB replica set', () => {
-  test('that changes its primary, misses its majority and loses answers meanwhile: nothing is lost or doubled', async () => {
+  test('row 16: that changes its primary, misses its majority and loses answers meanwhile: nothing is lost or doubled', async () => {
     database = (shared as MongoServer).database();
     set = await aReplicaSet(shared as MongoServer);
     const marks = await aHouseAt(set.urlFor(database.name));
@@ -191,7 +191,7 @@ onMongo('a MongoDB replica set', () => {
 });
 
 onMongo('a MongoDB server behind a bad network', () => {
-  test('that answers late is waited for', async () => {
+  test('row 15: that answers late is waited for', async () => {
     const { proxy, marks } = await aHouseOnMongo(shared as MongoServer);
     proxy.treat('both', { do: 'delay', ms: 60 });
     const answers = await Promise.all(Array.from({ length: 5 }, trigger));
@@ -201,7 +201,7 @@ onMongo('a MongoDB server behind a bad network', () => {
     await expectNothingLostOrDoubled(named, marks);
   });
 
-  test('that applies a write and loses the answer to it is asked again: each write counts once', async () => {
+  test('row 16: that applies a write and loses the answer to it is asked again: each write counts once', async () => {
     const { proxy, marks } = await aHouseOnMongo(shared as MongoServer);
     // The answer to every third write of actors is lost with its line.
     let writes = 0;

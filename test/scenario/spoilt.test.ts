@@ -51,7 +51,7 @@ interface Job {
   quarantine: { reason: string; since: string } | null;
 }
 
-describe('a center that finds things in its store which it cannot understand', () => {
+describe('rows 23, 24, 27: a center that finds things in its store which it cannot understand', () => {
   beforeAll(async () => {
     house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
     await house.startCenter();

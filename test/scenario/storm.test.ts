@@ -83,13 +83,13 @@ describe(`${AGENTS} agents with a run each`, () => {
     await house?.close();
   });
 
-  test('are all there again after their center was killed, none is lost, and nothing is started twice', async () => {
+  test('row 17: are all there again after their center was killed, none is lost, and nothing is started twice', async () => {
     await house.killCenter();
     await house.startCenter();
     await settled('killed');
   });
 
-  test('are all there again after their center stood still: the silence was its own', async () => {
+  test('rows 17, 31: are all there again after their center stood still: the silence was its own', async () => {
     const { centerPid } = house;
     process.kill(centerPid, 'SIGSTOP');
     try {

@@ -58,7 +58,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-describe.each(['exit', 'throw', 'loop'] as const)('a worker that is broken by %s', how => {
+describe.each(['exit', 'throw', 'loop'] as const)('row 2: a worker that is broken by %s', how => {
   test('is replaced, with everything that was committed, while the others go on', async () => {
     expect((await rename(broken, `before ${how}`)).status).toBe(200);
     const heard = said.length;

@@ -25,14 +25,14 @@ describe('a small story', () => {
     expect(calm.executions).toBe(3);
   });
 
-  test('survives the death of the center at each of its calls to store and sockets', () => {
+  test('row 1: survives the death of the center at each of its calls to store and sockets', () => {
     const { points, problems } = walk('center');
     expect(problems).toEqual([]);
     expect(points).toBe(calm.calls.center * 2);
   }, 120_000);
 
   for (const host of ['h1', 'h2'] as const) {
-    test(`survives the death of the agent of ${host} at each of its calls to disk and keeper`, () => {
+    test(`row 3: survives the death of the agent of ${host} at each of its calls to disk and keeper`, () => {
       const { points, problems } = walk(host);
       expect(problems).toEqual([]);
       expect(points).toBe(calm.calls[host] * 2);

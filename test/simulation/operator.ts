@@ -65,7 +65,9 @@ export function createOperator(parts: { world: World; center: SimulatedCenter; t
     const known = COMMITTED[event.type];
     if (known) {
       const isThere = facts.some(fact => fact.rev > revBefore && fact.type === known.fact);
-      const wasSo = known.already !== undefined && valueBefore.includes(known.already);
+      // Before the question, or by a command that was under way when it came.
+      const valueNow = JSON.stringify(stateOf(truth, to)?.value ?? null);
+      const wasSo = known.already !== undefined && (valueBefore.includes(known.already) || valueNow.includes(known.already));
       if (!isThere && !wasSo) world.fail('I1', `${to} acknowledged "${event.type}", and no commit has it`);
       return;
     }

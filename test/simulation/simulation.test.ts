@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test';
+import { HOSTS } from './cluster.ts';
 import { hashOf } from './dice.ts';
+import type { Fault } from './faults.ts';
 import { faultsOf, runSeed, traceHash } from './seed.ts';
 import { FULL, SMALL } from './workload.ts';
 
@@ -33,6 +35,41 @@ describe('a simulated cluster', () => {
     }
     expect(executions).toBeGreaterThan(50);
   }, 60_000);
+
+  /** One fault the whole story long, everywhere at once. */
+  const DIRECTIONS = ['toAgent', 'toCenter'] as const;
+  const everywhere = <F>(fault: (host: string, direction: (typeof DIRECTIONS)[number]) => F): F[] =>
+    HOSTS.flatMap(host => DIRECTIONS.map(direction => fault(host, direction)));
+  const again = (everyMs: number, faults: (atMs: number) => Fault[]): Fault[] =>
+    Array.from({ length: Math.floor(SMALL.storyMs / everyMs) - 1 }, (_, turn) => faults((turn + 1) * everyMs)).flat();
+  const storms: [string, readonly Fault[]][] = [
+    [
+      'row 6: every command, report and acknowledgement arrives twice',
+      everywhere((host, direction) => ({ atMs: 1, kind: 'repeat', host, direction, count: 1e9 })),
+    ],
+    [
+      'row 7: commands, reports and acknowledgements overtake each other',
+      again(150, atMs => everywhere((host, direction) => ({ atMs, kind: 'reorder', host, direction, ms: 40 + ((atMs * 7) % 900) }))),
+    ],
+    ['row 15: every call to the store takes up to two seconds', [{ atMs: 1, kind: 'slowStore', ms: SMALL.storyMs, slowMs: 2_000 }]],
+    [
+      'row 16: commits that were applied, lost or applied in part end with an error',
+      again(400, atMs => [{ atMs, kind: 'unknownCommit', outcomes: ['applied', 'lost', 'partly'] }]),
+    ],
+  ];
+  test.each(storms)(
+    '%s',
+    (_, faults) => {
+      let processes = 0;
+      for (let seed = 301; seed <= 308; seed++) {
+        const result = runSeed({ seed, size: SMALL, faults });
+        if (result.violations.length > 0) throw new Error(`seed ${seed} (small): ${result.violations.join('\n')}`);
+        processes += result.processes;
+      }
+      expect(processes).toBeGreaterThan(80);
+    },
+    60_000,
+  );
 
   test('has every kind of fault in its seeds', () => {
     const kinds = new Set(Array.from({ length: SEEDS }, (_, at) => faultsOf(at + 1)).flatMap(faults => faults.map(({ kind }) => kind)));

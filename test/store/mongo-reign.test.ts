@@ -32,7 +32,7 @@ async function aCenter(host: string, { isAlive = true, pid = 1 } = {}) {
   return { store, lost };
 }
 
-describe.skipIf(!server)('a center on a database', () => {
+describe.skipIf(!server)('row 8: a center on a database', () => {
   test('keeps a second one out while it lives, and lets it in at once when it has stopped', async () => {
     const first = await aCenter('one');
     await expect(aCenter('two')).rejects.toThrow(/is served by another center \(process 1 on one\); stop that one first/);

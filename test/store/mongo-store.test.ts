@@ -144,7 +144,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await close();
   });
 
-  test('commits nothing more once another center has taken over', async () => {
+  test('row 8: commits nothing more once another center has taken over', async () => {
     await store.claim('center-1');
     await store.commit([aWrite()]);
     const other = await open();

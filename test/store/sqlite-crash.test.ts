@@ -30,7 +30,7 @@ describe('the sqlite store', () => {
     return child;
   };
 
-  test('killed in the middle of commits keeps all that was acknowledged, each commit whole or not at all', async () => {
+  test('row 1: killed in the middle of commits keeps all that was acknowledged, each commit whole or not at all', async () => {
     let feedBefore = 0;
     for (const acknowledgedMin of [5, 60, 23]) {
       const writer = aWriter();

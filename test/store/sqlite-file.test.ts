@@ -59,7 +59,7 @@ function mountSmallDisk(at: string): boolean {
 }
 
 describe('the sqlite store', () => {
-  test('on a full disk takes nothing of a batch, keeps what it has, and recovers by itself (tmpfs; needs root, else passed over with a word)', async () => {
+  test('row 12: on a full disk takes nothing of a batch, keeps what it has, and recovers by itself (tmpfs; needs root, else passed over with a word)', async () => {
     if (!mountSmallDisk(directory)) return console.warn('no right to mount a tmpfs: only the stand-in below was tested');
     try {
       const ballast = join(directory, 'ballast');
@@ -156,7 +156,7 @@ describe('the sqlite store', () => {
     await again.close();
   });
 
-  test('refuses a newer schema and leaves the file as it was', async () => {
+  test('row 24: refuses a newer schema and leaves the file as it was', async () => {
     await (await createSqliteStore({ directory })).close();
     tamper(`update meta set value = 99 where _id = 'schemaVersion'`);
     const before = readFileSync(file());
