@@ -1,4 +1,6 @@
 /** How each setting of the center is written: text in, value out, or an issue whose message says what is expected. */
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { isTimeZone } from '../actors/schedule.ts';
 import { asHostRules, HOST_RULES } from './app-hosts.ts';
@@ -107,6 +109,12 @@ export function readLog(text: string, context: Context): Config['log'] {
     else return expected(context, text, `must be one of ${LEVELS.join(', ')}, or one of ${FORMATS.join(', ')}, or both with a comma`);
   }
   return log;
+}
+
+export function readNetworks(text: string, context: Context): string[] {
+  const rule = 'must be addresses or networks of proxies such as 127.0.0.1 or 10.0.0.0/8, separated by commas';
+  const networks = words(text);
+  return networks.every(network => isIP(network) !== 0 || ipaddr.isValidCIDR(network)) ? networks : expected(context, text, rule);
 }
 
 export function readOrigins(text: string, context: Context): string[] {

@@ -11,6 +11,7 @@ import {
   readListeners,
   readLog,
   readOnOff,
+  readNetworks,
   readOrigins,
   readSmtp,
   readStore,
@@ -46,6 +47,8 @@ export interface Config {
   /** So is one whose socket closed without a word this long ago, unless its keeper says that only the agent is gone. */
   closedGraceMs: number;
   allocRecoveryMs: number;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  proxies: readonly string[];
   /** Origins that browsers may call from besides our own. */
   cors: readonly string[];
   smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
@@ -113,6 +116,7 @@ const variablesOf = (machine: Machine) =>
     TROUPE_HOST_GRACE_MS: whole(60_000, 0, 7 * 86_400_000),
     TROUPE_CLOSED_GRACE_MS: whole(3_000, 0, 7 * 86_400_000),
     TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000),
+    TROUPE_PROXIES: z.string().default('').transform(readNetworks),
     TROUPE_CORS: z.string().default('').transform(readOrigins),
     TROUPE_SMTP: z.string().optional().transform(readSmtp),
     TROUPE_SMTP_FROM: z
@@ -218,6 +222,7 @@ const configOf = (read: Variables): Config => ({
   hostGraceMs: read.TROUPE_HOST_GRACE_MS,
   closedGraceMs: read.TROUPE_CLOSED_GRACE_MS,
   allocRecoveryMs: read.TROUPE_ALLOC_RECOVERY_MS,
+  proxies: read.TROUPE_PROXIES,
   cors: read.TROUPE_CORS,
   smtp: read.TROUPE_SMTP,
   smtpFrom: read.TROUPE_SMTP_FROM ?? null,

@@ -8,10 +8,11 @@ import { type AgentHub, createAgentHub } from './api/agents.ts';
 import { verifyEd25519 } from './api/agents/ed25519.ts';
 import { createAuth } from './api/auth.ts';
 import type { Center } from './api/center.ts';
+import { clientAddress } from './api/client-address.ts';
 import { createFeedDoor } from './api/feed.ts';
 import { logRoutes } from './api/v1/logs.ts';
 import { metricRoutes } from './api/v1/metrics.ts';
-import { type Listening, listen } from './api/sockets.ts';
+import { type Listening, listen, type Peer } from './api/sockets.ts';
 import { createUpgrades } from './api/upgrades.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { WaitingRoom } from './api/waiting.ts';
@@ -159,6 +160,9 @@ export async function startCenter({
     log: (level, text, fields) => log[level](text, fields),
   });
 
+  const upgrade = createUpgrades({ hub: agents, feed: door, config });
+  const from = (request: Request, { address }: Peer): Peer => ({ address: clientAddress(request, address, config.proxies) });
+
   const services: Service[] = [
     held('store', 5_000, {
       stop: () => store.close(),
@@ -186,8 +190,8 @@ export async function startCenter({
         try {
           listening = await listen({
             addresses: config.listen.map(({ host, port }) => ({ host, port })),
-            fetch: (request, peer) => app.fetch(request, peer),
-            upgrade: createUpgrades({ hub: agents, feed: door, config }),
+            fetch: (request, peer) => app.fetch(request, from(request, peer)),
+            upgrade: (request, peer) => upgrade(request, from(request, peer)),
             clock,
           });
         } catch (error) {
@@ -207,6 +211,7 @@ export async function startCenter({
         feed.stop();
         stopping.abort();
         await listening?.stop(3_000);
+        auth.close();
       },
     }),
     held('timers', 100, { start: async () => runtime.arm() }),

@@ -11,6 +11,7 @@ import { type ApiTokens, createApiTokens, isForPrograms } from './api-tokens.ts'
 import type { Log } from './center.ts';
 import { Problem } from './errors.ts';
 import { createJoinTokens, type JoinTokens } from './join-tokens.ts';
+import { createLoginQueue } from './login-queue.ts';
 import { createPasswords, PASSWORD_MAX, type Passwords } from './passwords.ts';
 import type { User } from './routes.ts';
 import { createThrottle } from './throttle.ts';
@@ -38,6 +39,8 @@ export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
   withdraw(): Promise<void>;
   /** Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`. */
   login(user: string, password: string, address: string): Promise<Token>;
+  /** Ends the thread that hashes passwords. Idempotent. */
+  close(): void;
   /** Ending what has ended is fine. The token of a program is ended by its name, not so. */
   logout(token: string): Promise<void>;
   /** The user of a token; undefined when it is none, ended, or absent. */
@@ -58,7 +61,7 @@ export function createAuth({
   clock,
   ids,
   log,
-  passwords = createPasswords(),
+  passwords = createPasswords({ clock }),
 }: {
   config: Pick<Config, 'auth' | 'rootPassword'>;
   store: CredentialStore;
@@ -68,6 +71,7 @@ export function createAuth({
   passwords?: Passwords;
 }): Auth {
   const throttle = createThrottle({ clock });
+  const queue = createLoginQueue();
   const { programOf, ...apiTokens } = createApiTokens({ store, clock, ids });
 
   /** The password that this start drew. */
@@ -118,14 +122,24 @@ export function createAuth({
 
     async login(user, password, address) {
       if (config.auth === 'off') return issue();
-      throttle.attempt(user, address);
-      const hash = user === ROOT.name ? await storedHash() : undefined;
-      // An unknown user costs the same time and gets the same answer.
-      const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.nobodys));
-      if (hash === undefined || !isRight) throw new Problem('unauthorized', 'user or password is wrong');
-      throttle.succeeded(user, address);
-      return issue();
+      const check = () => throttle.check(user, address);
+      check();
+      // One at a time: how each ends is known before the next is looked at, so many at once do not slip through.
+      return queue.inTurn({ rank: () => throttle.wrongOf(address), check }, async () => {
+        // An unknown user costs the same time, here and in the store, and gets the same answer.
+        const stored = await storedHash();
+        const hash = user === ROOT.name ? stored : undefined;
+        const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.nobodys));
+        if (hash === undefined || !isRight) {
+          throttle.wrong(user, address);
+          throw new Problem('unauthorized', 'user or password is wrong');
+        }
+        throttle.right(user, address);
+        return issue();
+      });
     },
+
+    close: () => passwords.close(),
 
     async logout(token) {
       await store.removeCredential('session', hashOf(token));

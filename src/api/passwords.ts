@@ -1,57 +1,96 @@
-/** Passwords as argon2id with OWASP's floor (19 MiB, 2 passes, 1 lane); at most two are reckoned at a time, or logins could stop everything else. */
+/** Passwords as argon2id, hashed in a thread of their own that lives while there is something to hash and a minute longer. */
 import { randomBytes } from 'node:crypto';
-import { argon2id, argon2Verify } from 'hash-wasm';
+import type { Clock } from '../clock.ts';
 import { Problem } from './errors.ts';
+import type { FromPasswordThread, ToPasswordThread } from './password-thread.ts';
 
 /** A longer password is wrong. */
 export const PASSWORD_MAX = 1024;
-/** Hashes reckoned at once, and those that may wait for their turn; further logins are asked to come back. */
-const AT_ONCE = 2;
-const WAITING_MAX = 32;
+/** The thread ends after this long without work, ms: it holds 20 MiB of its own. */
+export const THREAD_IDLE_MS = 60_000;
+/** A hash that takes longer does not come, ms. */
+const HASH_MS_MAX = 30_000;
 
 export interface Passwords {
-  /** The encoded hash. Throws Problem `tooMany` when too many wait. */
+  /** The encoded hash. Throws Problem `unavailable` when the thread died over it. */
   hash(password: string): Promise<string>;
   /** Throws as `hash` does. */
   verify(password: string, hash: string): Promise<boolean>;
   /** A hash that no password fits, as dear to verify as any other. */
   readonly nobodys: string;
+  /** Ends the thread; what it was asked is `unavailable`. Idempotent. A later question starts another. */
+  close(): void;
 }
 
-export function createPasswords(): Passwords {
-  let running = 0;
-  const waiting: (() => void)[] = [];
+type Question = ToPasswordThread extends infer Each ? (Each extends unknown ? Omit<Each, 'id'> : never) : never;
+interface Pending {
+  resolve(value: string | boolean): void;
+  reject(error: Error): void;
+  disarm(): void;
+}
 
-  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= AT_ONCE) {
-      if (waiting.length >= WAITING_MAX) throw new Problem('tooMany', 'too many logins at once; try again soon', { retryAfterMs: 2_000 });
-      // Whoever finishes hands its place over, so `running` stays as it is.
-      await new Promise<void>(resolve => waiting.push(resolve));
-    } else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
+/** `script`: the thread's program. Tests give one that can be broken. */
+export function createPasswords({
+  clock,
+  script = new URL('./password-thread.ts', import.meta.url).href,
+}: {
+  clock: Clock;
+  script?: string;
+}): Passwords {
+  let thread: Worker | undefined;
+  let lastId = 0;
+  let disarmIdle = () => {};
+  const pending = new Map<number, Pending>();
+
+  const end = (why: string) => {
+    disarmIdle();
+    thread?.terminate();
+    thread = undefined;
+    for (const { reject, disarm } of pending.values()) {
+      disarm();
+      reject(new Problem('unavailable', `the password cannot be checked now: ${why}; try again`, { retryAfterMs: 1_000 }));
     }
+    pending.clear();
   };
+
+  const start = (): Worker => {
+    const started = new Worker(script, { type: 'module' });
+    const died = (why: string) => {
+      if (thread === started) end(why);
+    };
+    started.onmessage = ({ data }: MessageEvent<FromPasswordThread>) => {
+      const asked = pending.get(data.id);
+      pending.delete(data.id);
+      asked?.disarm();
+      if ('error' in data) asked?.reject(new Error(`a password cannot be hashed: ${data.error}`));
+      else asked?.resolve(data.value);
+      if (pending.size === 0) disarmIdle = clock.after(THREAD_IDLE_MS, () => end('its thread is ending'));
+    };
+    started.onerror = event => {
+      // Otherwise the runtime would end the process over it.
+      event.preventDefault();
+      died(`its thread threw: ${event.message.split('\n', 1)[0]}`);
+    };
+    // Bun says so when a worker ends by itself; where nobody does, the limit of a hash finds it.
+    started.addEventListener('close', () => died('its thread ended'));
+    return started;
+  };
+
+  const ask = <T extends string | boolean>(question: Question): Promise<T> =>
+    new Promise((resolve, reject) => {
+      disarmIdle();
+      thread ??= start();
+      const id = ++lastId;
+      const disarm = clock.after(HASH_MS_MAX, () => end(`its thread did not answer within ${HASH_MS_MAX / 1_000} s`));
+      pending.set(id, { resolve: value => resolve(value as T), reject, disarm });
+      thread.postMessage({ id, ...question });
+    });
 
   return {
     nobodys: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
-    hash: password =>
-      inTurn(() =>
-        argon2id({
-          password,
-          salt: randomBytes(16),
-          memorySize: 19_456,
-          iterations: 2,
-          parallelism: 1,
-          hashLength: 32,
-          outputType: 'encoded',
-        }),
-      ),
+    hash: password => ask({ type: 'hash', password, salt: randomBytes(16) }),
     // The library throws for an empty password instead of saying that it is wrong.
-    verify: (password, hash) => inTurn(async () => password !== '' && argon2Verify({ password, hash })),
+    verify: async (password, hash) => password !== '' && ask<boolean>({ type: 'verify', password, hash }),
+    close: () => end('the center is stopping'),
   };
 }

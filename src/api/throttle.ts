@@ -1,63 +1,120 @@
 /**
- * Slows guessing down: a few tries are free, then each costs a longer wait, per account and per address. The wait is short enough that
- * nobody can lock the owner out for long.
+ * Slows guessing down. An address without a wrong try is never made to wait, whatever others do to the account: nobody can lock the
+ * owner out from elsewhere. One with wrong tries waits longer after each, by its own number and by that of the account.
+ *
+ *   wait of an address = the longer of (its wrong tries, those on the account from everywhere), from its own last wrong try on
+ *
+ * So each address gets its next try at a known time, and others who try meanwhile do not put it off.
  */
+import ipaddr from 'ipaddr.js';
 import type { Clock } from '../clock.ts';
 import { Problem } from './errors.ts';
-import { keepNewest } from './newest.ts';
 
-/** Tries that cost nothing. */
+/** Wrong tries that cost no wait. */
 export const FREE = { account: 5, address: 20 } as const;
-/** The first wait; it doubles with each further try up to the last. */
+/** The first wait; it doubles with each further wrong try up to the last. */
 export const WAIT_FIRST_MS = 1_000;
 export const WAIT_LAST_MS = 60_000;
-/** Tries are forgotten after this long without one. */
+/** Wrong tries no longer count after this long without another. */
 export const FORGET_MS = 15 * 60_000;
-/** Accounts and addresses remembered; the one heard of longest ago is forgotten first. */
-const REMEMBERED_MAX = 10_000;
+/** Accounts and addresses with wrong tries, of each; beyond, the one with the fewest leaves, of these the oldest. */
+export const REMEMBERED_MAX = 10_000;
+/** A longer name of an account is told apart by its beginning. */
+const NAME_MAX = 100;
 
 interface Tries {
-  count: number;
+  wrong: number;
   lastAt: number;
-  notBefore: number;
+}
+
+interface OfAddress extends Tries {
+  /** The one account that all of them were about; null: several. */
+  account: string | null;
 }
 
 export interface Throttle {
-  /** Counts a try, before it is known how it ends, so that many at once do not slip through. Throws Problem `tooMany` while the wait runs. */
-  attempt(account: string, address: string): void;
-  /** The owner is back: the account starts afresh, and the address is given this try back. */
-  succeeded(account: string, address: string): void;
+  /** Throws Problem `tooMany` with the wait while the address has to wait. Counts nothing. */
+  check(account: string, address: string): void;
+  /** A try was wrong. */
+  wrong(account: string, address: string): void;
+  /** A try was right: the address and what it added to the account start afresh, unless it tried other accounts, too. */
+  right(account: string, address: string): void;
+  /** Wrong tries of an address. */
+  wrongOf(address: string): number;
 }
 
-export function createThrottle({ clock }: { clock: Clock }): Throttle {
-  const tries = new Map<string, Tries>();
-  const keysOf = (account: string, address: string) =>
-    [
-      { key: `account ${account.slice(0, 100)}`, free: FREE.account },
-      { key: `address ${address}`, free: FREE.address },
-    ] as const;
+export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { clock: Clock; rememberedMax?: number }): Throttle {
+  const accounts = new Map<string, Tries>();
+  const addresses = new Map<string, OfAddress>();
+  const nameOf = (account: string) => account.slice(0, NAME_MAX);
+
+  const known = <T extends Tries>(tries: Map<string, T>, key: string): T | undefined => {
+    const found = tries.get(key);
+    if (found && clock.monotonic() - found.lastAt < FORGET_MS) return found;
+    tries.delete(key);
+    return undefined;
+  };
+  const keep = <T extends Tries>(tries: Map<string, T>, key: string, value: T) => {
+    // Taken out first, so that the map stays in order of the last try.
+    tries.delete(key);
+    if (tries.size >= rememberedMax) tries.delete(leastOf(tries));
+    tries.set(key, value);
+  };
 
   return {
-    attempt(account, address) {
-      const now = clock.monotonic();
-      const keys = keysOf(account, address);
-      const waitMs = Math.max(0, ...keys.map(({ key }) => (tries.get(key)?.notBefore ?? now) - now));
-      if (waitMs > 0) throw new Problem('tooMany', 'too many logins failed; wait a little', { retryAfterMs: waitMs });
-      for (const { key, free } of keys) {
-        const before = tries.get(key);
-        const count = before && now - before.lastAt < FORGET_MS ? before.count + 1 : 1;
-        const notBefore = count < free ? now : now + Math.min(WAIT_LAST_MS, WAIT_FIRST_MS * 2 ** (count - free));
-        // Taken out first, so that the map stays in order of the last try.
-        tries.delete(key);
-        tries.set(key, { count, lastAt: now, notBefore });
-      }
-      keepNewest(tries, REMEMBERED_MAX);
+    check(account, address) {
+      const from = known(addresses, networkOf(address));
+      if (!from) return;
+      const onAccount = known(accounts, nameOf(account))?.wrong ?? 0;
+      const spanMs = Math.max(waitAfter(from.wrong, FREE.address), waitAfter(onAccount, FREE.account));
+      const waitMs = from.lastAt + spanMs - clock.monotonic();
+      if (waitMs <= 0) return;
+      const sentence = `too many logins failed from this address; try again in ${Math.ceil(waitMs / 1_000)} s`;
+      throw new Problem('tooMany', sentence, { retryAfterMs: waitMs });
     },
-    succeeded(account, address) {
-      const [ofAccount, ofAddress] = keysOf(account, address);
-      tries.delete(ofAccount.key);
-      const known = tries.get(ofAddress.key);
-      if (known) tries.set(ofAddress.key, { ...known, count: Math.max(0, known.count - 1), notBefore: clock.monotonic() });
+    wrong(account, address) {
+      const name = nameOf(account);
+      const network = networkOf(address);
+      const lastAt = clock.monotonic();
+      const before = known(addresses, network);
+      keep(accounts, name, { wrong: (known(accounts, name)?.wrong ?? 0) + 1, lastAt });
+      const isOne = before === undefined || before.account === name;
+      keep(addresses, network, { wrong: (before?.wrong ?? 0) + 1, lastAt, account: isOne ? name : null });
     },
+    right(account, address) {
+      const name = nameOf(account);
+      const from = known(addresses, networkOf(address));
+      // Otherwise whoever has an account of their own could guess at others for ever.
+      if (from?.account !== name) return;
+      addresses.delete(networkOf(address));
+      const tries = known(accounts, name);
+      if (tries && tries.wrong > from.wrong) accounts.set(name, { ...tries, wrong: tries.wrong - from.wrong });
+      else accounts.delete(name);
+    },
+    wrongOf: address => known(addresses, networkOf(address))?.wrong ?? 0,
   };
+}
+
+const waitAfter = (wrong: number, free: number): number =>
+  wrong < free ? 0 : Math.min(WAIT_LAST_MS, WAIT_FIRST_MS * 2 ** Math.min(wrong - free, 30));
+
+/** Names that somebody makes up are each tried once: they push out each other, and not what is being guessed at. */
+function leastOf(tries: ReadonlyMap<string, Tries>): string {
+  let least = '';
+  let wrong = Number.POSITIVE_INFINITY;
+  for (const [key, each] of tries) {
+    if (each.wrong >= wrong) continue;
+    [least, wrong] = [key, each.wrong];
+    if (wrong <= 1) break;
+  }
+  return least;
+}
+
+/** What one party can be expected to hold: an IPv4 address, or the /64 that an IPv6 address lies in. */
+export function networkOf(address: string): string {
+  const plain = address.replace(/%.*$/, '');
+  if (!ipaddr.isValid(plain)) return address;
+  const parsed = ipaddr.process(plain);
+  if (parsed.kind() === 'ipv4') return parsed.toString();
+  return `${ipaddr.fromByteArray([...parsed.toByteArray().slice(0, 8), ...Array<number>(8).fill(0)]).toString()}/64`;
 }

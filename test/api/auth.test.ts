@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createAuth, TOKEN_MS } from '../../src/api/auth.ts';
 import { createPasswords } from '../../src/api/passwords.ts';
+import { systemClock } from '../../src/clock.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { type CredentialStore, StoreUnavailable } from '../../src/store/store.ts';
 import { aDoor, type Door } from './support.ts';
@@ -12,12 +13,12 @@ const login = (door: Door, password = PASSWORD, username = 'root') => door.post(
 describe('the first start', () => {
   test('draws a password, gives it once, and keeps only its hash', async () => {
     const store = createMemoryStore();
-    const first = await aDoor({ env: { TROUPE_AUTH: 'on' }, store, passwords: createPasswords() });
+    const first = await aDoor({ env: { TROUPE_AUTH: 'on' }, store, passwords: createPasswords({ clock: systemClock }) });
     expect(first.password).toBeString();
     expect(JSON.stringify(await store.credentials('user'))).not.toContain(first.password ?? '');
     expect((await store.credential('user', 'root'))?.data.hash).toStartWith('$argon2id$v=19$m=19456,t=2,p=1$');
     expect((await login(first, first.password ?? '')).status).toBe(200);
-    const second = await aDoor({ env: { TROUPE_AUTH: 'on' }, store, passwords: createPasswords() });
+    const second = await aDoor({ env: { TROUPE_AUTH: 'on' }, store, passwords: createPasswords({ clock: systemClock }) });
     expect(second.password).toBeNull();
     expect((await login(second, first.password ?? '')).status).toBe(200);
   });
@@ -192,22 +193,5 @@ describe('a join token', () => {
     ] as const) {
       expect((await door.post('/v1/join-tokens', wish)).body.error.field).toBe(field);
     }
-  });
-});
-
-describe('hashing', () => {
-  test('waits for its turn, and when too many wait says so', async () => {
-    const passwords = createPasswords();
-    const answers = await Promise.all(
-      Array.from({ length: 36 }, () => passwords.verify('', passwords.nobodys).catch((error: Error) => error.message)),
-    );
-    expect(answers.filter(answer => answer === false)).toHaveLength(34);
-    expect(answers.filter(answer => answer === 'too many logins at once; try again soon')).toHaveLength(2);
-  });
-
-  test('of somebody who is not there costs a real hash', async () => {
-    const passwords = createPasswords();
-    expect(await passwords.verify('anything', passwords.nobodys)).toBe(false);
-    expect(passwords.nobodys).toStartWith('$argon2id$v=19$m=19456,t=2,p=1$');
   });
 });

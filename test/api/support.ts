@@ -28,6 +28,7 @@ const cheapPasswords: Passwords = {
   hash: async password => `cheap ${password.length} ${createHash('sha256').update(password).digest('hex')}`,
   verify: async (password, hash) => hash === (await cheapPasswords.hash(password)),
   nobodys: '',
+  close() {},
 };
 
 /** Of the doors without routes of their own, which all have the same reference. */

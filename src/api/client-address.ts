@@ -1,0 +1,35 @@
+/** Whose request it is when a proxy stands before the center: every caller would have the proxy's address otherwise. */
+import ipaddr from 'ipaddr.js';
+
+/**
+ * The peer's own address, unless it is one of `proxies` (addresses and networks such as `10.0.0.0/8`): then the last address of
+ * X-Forwarded-For that is none of them. What stands before that, anybody can have written.
+ */
+export function clientAddress(request: Request, peer: string, proxies: readonly string[]): string {
+  if (proxies.length === 0 || !isAmong(peer, proxies)) return peer;
+  const hops = (request.headers.get('x-forwarded-for') ?? '').split(',').map(hop => withoutPort(hop.trim()));
+  let client = peer;
+  for (const hop of hops.reverse()) {
+    if (!ipaddr.isValid(hop)) break;
+    client = hop;
+    if (!isAmong(hop, proxies)) break;
+  }
+  return client;
+}
+
+/** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+const withoutPort = (hop: string): string => /^\[([^\]]+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
+
+function isAmong(address: string, networks: readonly string[]): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return networks.some(network => {
+    const [base, bits] = network.includes('/') ? ipaddr.parseCIDR(network) : whole(network);
+    return base.kind() === parsed.kind() && parsed.match(base, bits);
+  });
+}
+
+function whole(address: string): [ReturnType<typeof ipaddr.process>, number] {
+  const parsed = ipaddr.process(address);
+  return [parsed, parsed.kind() === 'ipv4' ? 32 : 128];
+}
