@@ -151,8 +151,18 @@ export interface FactStore {
   facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
-  /** History of one actor in order, strictly behind `after`. */
-  history(query: { address: string; limit: number; after?: { rev: number; place: number } }): Promise<Fact[]>;
+  /** History of one actor, oldest first unless `order` says otherwise, strictly behind `after` in that order. */
+  history(query: HistoryQuery): Promise<Fact[]>;
+}
+
+export interface HistoryQuery {
+  address: string;
+  limit: number;
+  after?: { rev: number; place: number };
+  order?: 'oldest' | 'newest';
+  /** Bounds on `at`, epoch ms: from inclusive, to exclusive. */
+  from?: number;
+  to?: number;
 }
 
 export interface FactQuery {

@@ -276,6 +276,13 @@ describe('history', () => {
     } while (after);
     expect(types).toEqual(['job.registered', 'job.disabled', 'job.enabled']);
     expect((await door.get('/v1/history/job/a')).body.items[0]).toMatchObject({ at: '2026-11-22T08:00:00.000Z', address: 'job/a', rev: 1 });
+    const list = async (query: string) =>
+      (await door.get(`/v1/history/job/a?${query}`)).body.items.map(({ cursor }: { cursor: string }) => cursor);
+    const all = await list('');
+    expect(await list('order=newest')).toEqual(all.toReversed());
+    expect(await list(`order=newest&after=${all[1]}`)).toEqual([all[0]]);
+    expect(await list('from=2026-11-22T08:00:01Z')).toEqual([]);
+    expect(await list('to=2026-11-22T08:00:01Z')).toEqual(all);
     const both = await door.get('/v1/history/job/a?after=x&cursor=x');
     expect([both.status, both.body.error.field, both.body.error.message]).toEqual([
       400,

@@ -166,6 +166,38 @@ describe('the occurrence ledger of a job', () => {
     expect(part.map(item => item.dueAt.slice(17, 19))).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19']);
   });
 
+  test('is told the newest first, page by page, in the exact reverse of the other order', async () => {
+    const door = await aDoorWithJob();
+    await door.store.record([
+      anEntry({ from: at('06:59:59') }),
+      anEntry({ to: at('07:00:00') + 999_000, count: 1_000, verdict: 'missedDown', reason: 'down' }),
+      anEntry({ from: at('07:30:00'), to: at('07:30:01'), count: 2, verdict: 'coalesced' }),
+    ]);
+    const path = '/v1/jobs/a/occurrences';
+    const oldest = await pages(door, path, 200);
+    for (const limit of [7, 100, 200]) expect(await pages(door, `${path}?order=newest`, limit)).toEqual(oldest.toReversed());
+    const range = 'from=2026-11-22T07:00:10Z&to=2026-11-22T07:30:00Z';
+    expect(await pages(door, `${path}?order=newest&${range}`, 50)).toEqual((await pages(door, `${path}?${range}`, 50)).toReversed());
+    const { next } = (await door.get(`${path}?order=newest&limit=3`)).body;
+    expect((await door.get(`${path}?cursor=${next}`)).body.error.field).toBe('cursor');
+  });
+
+  test('is told the newest first where a stretch has schedules that nobody knows, and where two rules cross', async () => {
+    const door = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
+    const rule = { schedules: ['0 0/7 * * * ?', '30 0/11 * * * ?'].map(cron => ({ type: 'cron' as const, cron })), timeZone: 'UTC' };
+    const dues: Told[] = (await (await aDoorWithJob(rule.schedules)).get('/v1/jobs/a/next?from=2026-11-22T05:59:59Z&count=20')).body.items;
+    const [first, last] = [dues[0]?.dueAt ?? '', dues[19]?.dueAt ?? ''].map(iso => Date.parse(iso));
+    await door.store.record([
+      { ...anEntry({ from: first ?? 0, to: last ?? 0, count: 20, verdict: 'disabled' }), rule },
+      anEntry({ to: at('07:59:59') + HOUR, count: 3_601, verdict: 'disabled' }),
+      anEntry({ from: at('10:00:00') }),
+    ]);
+    const oldest = await pages(door, '/v1/jobs/a/occurrences', 200);
+    expect(oldest).toHaveLength(22);
+    for (const limit of [1, 2, 5, 200])
+      expect(await pages(door, '/v1/jobs/a/occurrences?order=newest', limit)).toEqual(oldest.toReversed());
+  });
+
   test('counts of a stretch only what lies within', async () => {
     const door = await aDoorWithJob();
     await door.store.record([

@@ -113,16 +113,15 @@ describe('troupe why', () => {
 });
 
 describe('troupe history', () => {
-  test('tells every fact of a thing in order', async () => {
+  test('tells every fact of a thing, the latest first, or in order', async () => {
     await type('jobs create told -- true');
     await type('jobs disable told');
-    const { out } = await type('history job/told');
-    expect(out.split('\n').map(line => line.slice('2026-11-22 09:00:00.000+00:00'.length).trim())).toEqual([
-      'FACT            WHAT',
-      'job.registered  is registered',
-      'job.disabled    is disabled',
-      '',
-    ]);
+    const history = async (flags: string) =>
+      (await type(`history job/told${flags}`)).out.split('\n').map(line => line.slice('2026-11-22 09:00:00.000+00:00'.length).trim());
+    const [registered, disabled] = ['job.registered  is registered', 'job.disabled    is disabled'];
+    expect(await history('')).toEqual(['FACT            WHAT', disabled, registered, '']);
+    expect(await history(' --oldest-first --from yesterday')).toEqual(['FACT            WHAT', registered, disabled, '']);
+    expect((await type('history job/told --from tomorrow')).out).toBe('no facts\n');
     expect((await type('history job/tld')).said).toEqual(['troupe: there is no job tld; did you mean told?']);
   });
 

@@ -5,14 +5,17 @@ import { nearest } from '../../nearest.ts';
 import { listOf } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
-import { iso } from '../fields.ts';
+import { inOrder, instant, iso } from '../fields.ts';
+import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
-import { cursorOf, paging, placeOf } from './paging.ts';
+import { cursorOf, order, paging, placeOf } from './paging.ts';
 import { Fact } from './answers/things.ts';
 
-const Query = z.object({ limit: paging.limit, cursor: paging.cursor, after: paging.cursor });
+const Query = z
+  .object({ limit: paging.limit, cursor: paging.cursor, after: paging.cursor, order, from: instant().optional(), to: instant().optional() })
+  .superRefine(inOrder);
 
 const isKind = (kind: string): kind is Kind => Object.hasOwn(actors, kind);
 
@@ -21,10 +24,10 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     method: 'GET',
     path: '/v1/history/:kind/:name',
     access: 'user',
-    says: 'Every fact of one actor, oldest first, behind `after`. A host goes by its name, too, where only one has it.',
+    says: 'Every fact of one actor, oldest first unless `order` says newest, behind `after`, from `from` to before `to`. A host goes by its name, too, where only one has it.',
     answers: listOf(Fact),
     query: Query,
-    async handle({ params: { kind, name }, query: { limit, after, cursor } }) {
+    async handle({ params: { kind, name }, query: { limit, after, cursor, order, ...range } }) {
       if (!isKind(kind)) {
         const meant = nearest(kind.slice(0, 40), Object.keys(actors));
         throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}${meant ? `; did you mean ${meant}?` : ''}`);
@@ -35,7 +38,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
       const behind = after ?? cursor;
       const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
       const read = (address: Address) =>
-        store.history({ address, limit: limit + 1, ...(behind === undefined ? {} : { after: { rev, place } }) });
+        store.history({ address, limit: limit + 1, order, ...given(range), ...(behind === undefined ? {} : { after: { rev, place } }) });
       const address = `${kind}/${name.slice(0, 300)}` as const;
       let facts = await read(address);
       // Facts are kept longer than what they are about: only where there is neither, there is nothing by this name.

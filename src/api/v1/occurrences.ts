@@ -5,7 +5,7 @@ import type { Center } from '../center.ts';
 import { choice, inOrder, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
-import { cursorOf, paging, placeOf } from './paging.ts';
+import { cursorOf, order, paging, placeOf } from './paging.ts';
 import { countVerdicts, occurrencesOf, type Place } from './stretches.ts';
 import { Occurrence, Summary } from './answers/job.ts';
 import { notFound } from '../nearest-name.ts';
@@ -13,6 +13,7 @@ import { notFound } from '../nearest-name.ts';
 const Query = z
   .object({
     ...paging,
+    order,
     from: instant().optional(),
     to: instant().optional(),
     verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused']).optional(),
@@ -27,10 +28,10 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     method: 'GET',
     path: '/v1/jobs/:name/occurrences',
     access: 'user',
-    says: 'Due times with their verdicts, oldest first; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
+    says: 'Due times with their verdicts, oldest first unless `order` says newest; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
     answers: z.union([listOf(Occurrence).extend(kept), Summary.extend(kept)]),
     query: Query,
-    async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, ...range } }) {
+    async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, order, ...range } }) {
       const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
       // What became of the due times of a job is kept longer than the job.
       if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0)) throw await notFound(views, 'job', job);
@@ -41,12 +42,19 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
       const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: iso(forgotten) } : {};
       if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
 
-      const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2);
+      // One of the newest first has three numbers: it means nothing in the other order.
+      const sign = order === 'newest' ? [-1] : [];
+      const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2 + sign.length);
+      const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
       const found: Place[] = [];
-      const dues = occurrencesOf(store, given({ ...within, verdict }), today, cursor === undefined ? undefined : { entryFrom, dueAt });
+      const dues = occurrencesOf(store, given({ ...within, verdict, order, ...after }), today);
       for await (const due of dues) if (found.push(due) > limit) break;
       const last = found.length > limit ? found[limit - 1] : undefined;
-      return { items: found.slice(0, limit).map(({ told }) => told), next: last ? cursorOf(last.entryFrom, last.dueAt) : null, ...kept };
+      return {
+        items: found.slice(0, limit).map(({ told }) => told),
+        next: last ? cursorOf(last.entryFrom, last.dueAt, ...sign) : null,
+        ...kept,
+      };
     },
   }),
 ];

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Kind } from '../../../actors/index.ts';
 import type { View } from '../../runtime/document.ts';
 import type { Page as Views } from '../../runtime/views.ts';
-import { digits } from '../fields.ts';
+import { choice, digits } from '../fields.ts';
 import { Problem } from '../errors.ts';
 
 export const LIMIT_DEFAULT = 50;
@@ -14,6 +14,9 @@ export const paging = {
   limit: digits(1, LIMIT_MAX).default(LIMIT_DEFAULT),
   cursor: z.string('a cursor').max(1_000, 'a cursor').optional(),
 };
+
+/** Of lists that are read from either end. A cursor goes on in the order that it was given in. */
+export const order = choice(['oldest', 'newest']).default('oldest');
 
 export interface Page<T> {
   items: T[];

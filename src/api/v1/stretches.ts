@@ -42,48 +42,69 @@ function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | un
   return found.count === entry.count && found.first === entry.from && found.last === entry.to ? rules : undefined;
 }
 
-/** The due times of an entry within from..to (inclusive), or the entry as a whole. */
-function* expand(entry: Entry, today: Rule | undefined, from: number, to: number): Generator<Place> {
+/** The due times of an entry within from..to (inclusive) in this order, or the entry as a whole. */
+function* expand(entry: Entry, today: Rule | undefined, from: number, to: number, order: 'oldest' | 'newest'): Generator<Place> {
   const { verdict, execution, reason } = entry;
+  const isOldest = order === 'oldest';
   const at = (dueAt: number): Place => ({
     told: { dueAt: iso(dueAt), verdict, execution, reason, decidedAt: iso(entry.decidedAt) },
     entryFrom: entry.from,
     dueAt,
   });
-  const isWithin = (dueAt: number) => dueAt >= from && dueAt <= to;
-  if (entry.count <= 2) {
-    if (isWithin(entry.from)) yield at(entry.from);
-    if (entry.count === 2 && isWithin(entry.to)) yield at(entry.to);
-    return;
-  }
+  const inOrder = (dues: number[]) => (isOldest ? dues : dues.reverse()).map(at);
+  if (entry.count <= 2) return yield* inOrder([...new Set([entry.from, entry.to])].filter(dueAt => dueAt >= from && dueAt <= to));
+  const [first, last] = [Math.max(from, entry.from), Math.min(to, entry.to)];
+  if (first > last) return;
   const rules = rulesOf(entry, today);
   if (!rules) {
-    // To go on behind it is to go on behind its end.
-    if (from <= entry.to)
-      yield { ...at(entry.from), told: { ...at(entry.from).told, until: iso(entry.to), count: entry.count }, dueAt: entry.to };
+    // To go on behind it is to go on behind its end, or before its beginning.
+    const { told } = at(entry.from);
+    yield { ...at(isOldest ? entry.to : entry.from), told: { ...told, until: iso(entry.to), count: entry.count } };
     return;
   }
-  const last = Math.min(to, entry.to);
-  for (let due = nextDueOf(rules, Math.max(from, entry.from) - 1); due !== undefined && due <= last; due = nextDueOf(rules, due))
-    yield at(due);
+  // Schedules are walked forwards: from the newest on a window at a time, each as long as so many of its due times take.
+  const windowMs = Math.max(1, Math.ceil(((entry.to - entry.from) / entry.count) * PAGE));
+  if (isOldest) for (const due of duesOf(rules, first, last)) yield at(due);
+  else for (let end = last; end >= first; end -= windowMs) yield* inOrder([...duesOf(rules, Math.max(first, end - windowMs + 1), end)]);
+}
+
+function* duesOf(rules: CompiledSchedule[], from: number, to: number): Generator<number> {
+  for (let due = nextDueOf(rules, from - 1); due !== undefined && due <= to; due = nextDueOf(rules, due)) yield due;
 }
 
 const PAGE = 100;
 
-/** Due times of a job with their verdicts, oldest first, behind `after` where the last page ended. */
+/** Due times of a job with their verdicts, oldest first unless `order` says newest, behind `after` where the last page ended. */
 export async function* occurrencesOf(
   ledger: Pick<Ledger, 'occurrences'>,
-  query: { job: string; from?: number; to?: number; verdict?: Verdict },
+  query: {
+    job: string;
+    from?: number;
+    to?: number;
+    verdict?: Verdict;
+    order?: 'oldest' | 'newest';
+    after?: { entryFrom: number; dueAt: number };
+  },
   today: Rule | undefined,
-  after?: { entryFrom: number; dueAt: number },
 ): AsyncGenerator<Place> {
-  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query;
-  let behind = after === undefined ? undefined : after.entryFrom - 1;
+  const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order = 'oldest', after, ...wanted } = query;
+  const isOldest = order === 'oldest';
+  const range = { ...(query.from === undefined ? {} : { from }), ...(query.to === undefined ? {} : { to }) };
+  // The entry that the last page ended in is read again.
+  let behind = after && after.entryFrom + (isOldest ? -1 : 1);
   for (;;) {
-    const entries: Entry[] = await ledger.occurrences({ ...query, limit: PAGE, ...(behind === undefined ? {} : { after: behind }) });
+    const entries: Entry[] = await ledger.occurrences({
+      ...wanted,
+      ...range,
+      order,
+      limit: PAGE,
+      ...(behind === undefined ? {} : { after: behind }),
+    });
     for (const entry of entries) {
-      const begun = after && entry.from === after.entryFrom ? after.dueAt + 1 : from;
-      yield* expand(entry, today, Math.max(from, begun), to);
+      const begun = after && entry.from === after.entryFrom ? after.dueAt : undefined;
+      const least = isOldest && begun !== undefined ? Math.max(from, begun + 1) : from;
+      const most = isOldest || begun === undefined ? to : Math.min(to, begun - 1);
+      yield* expand(entry, today, least, most, order);
     }
     const last = entries.at(-1);
     if (!last || entries.length < PAGE) return;

@@ -1,7 +1,7 @@
 /** What verbs over lists and things have in common. */
 import { type Client, LIST_DEFAULT } from '../client.ts';
 import { EXIT } from '../failure.ts';
-import { text, whole } from '../options.ts';
+import { flag, moment, text, whole } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import type { Shell } from '../shell.ts';
 import type { Page, Quarantine } from '../surface.ts';
@@ -12,6 +12,19 @@ export const listOptions = {
   limit: whole('N', `at most so many (default: ${LIST_DEFAULT})`, 1, 100_000),
   cursor: text('CURSOR', 'go on where an earlier list ended'),
 };
+
+/** Of lists in time: people look for what happened last. */
+export const timeOptions = {
+  from: moment('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
+  to: moment('earlier than'),
+  'oldest-first': flag('begin with the oldest, instead of the newest'),
+};
+
+/** The query of a list in time. */
+export const inOrder = <T extends { 'oldest-first'?: boolean | undefined }>({ 'oldest-first': isOldestFirst, ...query }: T) => ({
+  ...query,
+  order: isOldestFirst ? 'oldest' : 'newest',
+});
 
 /**
  * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job that never ran. Asks only where a list is empty.

@@ -1,11 +1,11 @@
 /** `troupe executions`: each fire of a job, its shards and how they ended. */
 import { segment } from '../client.ts';
 import { EXIT } from '../failure.ts';
-import { choice, moment, text } from '../options.ts';
+import { choice, text } from '../options.ts';
 import type { Execution, Quarantine, Shard } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { between } from '../words.ts';
-import { isThere, listOptions, releaseOf, showList } from './common.ts';
+import { isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
 
 export const executionPath = (id: string | undefined): string => `/v1/executions/${segment(id ?? '')}`;
 
@@ -29,8 +29,8 @@ const list = verb({
     host: text('HOST', 'only those with a shard on a host'),
     status: choice(['pending', 'running', 'cancelling', 'done'], 'only these'),
     outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so'),
-    from: moment('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
-    to: moment('earlier than'),
+    from: timeOptions.from,
+    to: timeOptions.to,
     ...listOptions,
   },
   async run(call) {

@@ -1,11 +1,11 @@
 /** `troupe history NAME`: every fact of one actor, in order. */
-import { segment } from '../client.ts';
+import { type Query, segment } from '../client.ts';
 import { told } from '../facts.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { whole } from '../options.ts';
 import type { FeedFact, Page } from '../surface.ts';
 import { type Call, verb } from '../verb.ts';
-import { listOptions, showList } from './common.ts';
+import { inOrder, listOptions, showList, timeOptions } from './common.ts';
 import { NARROW } from './watch.ts';
 
 const LIMIT_DEFAULT = 1_000;
@@ -13,16 +13,17 @@ const LIMIT_DEFAULT = 1_000;
 const KINDS = ['job', 'host', 'app', 'pool'];
 
 export const history = verb({
-  says: 'tells everything that happened to one job, execution, app, host or pool, the oldest first',
+  says: 'tells everything that happened to one job, execution, app, host or pool, the latest first',
   takes: ['NAME|KIND/NAME'],
   options: {
     limit: whole('N', `at most so many (default: ${LIMIT_DEFAULT})`, 1, 100_000),
     cursor: listOptions.cursor,
+    ...timeOptions,
   },
   examples: ['troupe history hello', 'troupe history host/web-1', 'troupe history hello@20261122T080000.000Z'],
   async run(call) {
     const [address = ''] = call.words;
-    const page = await pageOf(call, address);
+    const page = await pageOf(call.client, address, { ...inOrder(call.values), limit: call.values.limit ?? LIMIT_DEFAULT });
     const isNarrow = call.shell.columns < NARROW;
     await showList(call, page, 'facts', [
       { head: 'AT', cell: fact => call.print.instant(fact.at, 'ms') },
@@ -33,12 +34,9 @@ export const history = verb({
   },
 });
 
-async function pageOf(
-  { client, values }: Pick<Call, 'client'> & { values: { limit?: number | undefined; cursor?: string | undefined } },
-  address: string,
-) {
+async function pageOf(client: Call['client'], address: string, query: Query & { limit: number }) {
   const read = (kind: string, name: string): Promise<Page<FeedFact>> =>
-    client.list<FeedFact>(`/v1/history/${segment(kind)}/${segment(name)}`, { ...values, limit: values.limit ?? LIMIT_DEFAULT });
+    client.list<FeedFact>(`/v1/history/${segment(kind)}/${segment(name)}`, query);
   const cut = address.indexOf('/');
   if (cut === 0 || cut === address.length - 1)
     throw wrongUsage(`NAME is "${address}", but must be such as hello, job/hello or pool/default`);

@@ -6,7 +6,7 @@ import { choice, flag, moment, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
-import { isThere, listOptions, releaseOf, showList, statusOr } from './common.ts';
+import { inOrder, isThere, listOptions, releaseOf, showList, statusOr, timeOptions } from './common.ts';
 import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
 
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
@@ -162,17 +162,16 @@ const remove = verb({
 const release = releaseOf('JOB', 'a job', jobPath);
 
 const occurrences = verb({
-  says: 'tells what became of each due time of a job',
+  says: 'tells what became of each due time of a job, the latest first',
   takes: ['JOB'],
   options: {
     summary: flag('count them by verdict'),
     verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'], 'only these'),
-    from: moment('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
-    to: moment('earlier than'),
+    ...timeOptions,
     ...listOptions,
   },
   async run(call) {
-    const { summary, ...query } = call.values;
+    const { summary, ...query } = inOrder(call.values);
     const path = `${jobPath(call.words[0])}/occurrences`;
     if (summary) {
       const { from, to } = query;

@@ -51,10 +51,13 @@ export function createFacts(): FactStore & { place: (fact: Fact) => PlacedFact; 
       return feedCursor(dropped + feed.length);
     },
 
-    async history({ address, limit, after }) {
+    async history({ address, limit, after, order = 'oldest', from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY }) {
+      const direction = order === 'oldest' ? 1 : -1;
+      const inOrder = (a: { rev: number; place: number }, b: { rev: number; place: number }) =>
+        (a.rev - b.rev || a.place - b.place) * direction;
       return (histories.get(address) ?? [])
-        .filter(({ rev, place }) => !after || rev > after.rev || (rev === after.rev && place > after.place))
-        .sort((a, b) => a.rev - b.rev || a.place - b.place)
+        .filter(fact => (!after || inOrder(fact, after) > 0) && fact.at >= from && fact.at < to)
+        .sort(inOrder)
         .slice(0, limit)
         .map(asTold);
     },

@@ -99,18 +99,23 @@ export function createFeed({ facts }: Collections): Feed {
       return feedCursor(await asked(() => newest()));
     },
 
-    async history({ address, limit, after }) {
+    async history({ address, limit, after, order = 'oldest', from, to }) {
       if (limit <= 0) return [];
+      const isOldest = order === 'oldest';
+      const beyond = (value: number) => (isOldest ? { $gt: value } : { $lt: value });
+      const at = { ...(from === undefined ? {} : { $gte: from }), ...(to === undefined ? {} : { $lt: to }) };
+      const wanted = { era: 0 as const, address, ...(from === undefined && to === undefined ? {} : { at }) };
       const behind = after && {
         $or: [
-          { era: 0 as const, address, rev: { $gt: after.rev } },
-          { era: 0 as const, address, rev: after.rev, place: { $gt: after.place } },
+          { ...wanted, rev: beyond(after.rev) },
+          { ...wanted, rev: after.rev, place: beyond(after.place) },
         ],
       };
+      const direction = isOldest ? 1 : -1;
       const rows = await asked(() =>
         facts
-          .find(behind ?? { era: 0, address })
-          .sort({ rev: 1, place: 1 })
+          .find(behind ?? wanted)
+          .sort({ rev: direction, place: direction })
           .limit(limit)
           .toArray(),
       );

@@ -11,6 +11,8 @@ type StoredFact = Omit<Fact, 'data'> & { data: string };
  * some milliseconds.
  */
 const ERA_FACTS = 4_096;
+/** Beyond every rev and every instant. */
+const EVER = Number.MAX_SAFE_INTEGER;
 
 export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact: Fact) => PlacedFact } {
   const insertion = writer.prepare('insert into facts (era, address, rev, place, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
@@ -39,10 +41,13 @@ function headOf(connection: DatabaseSync): () => number {
 export function factReads({ reader, read }: Reading): FactStore {
   const page = reader.prepare('select _id as sequence, address, rev, place, at, type, data from facts where _id > ? order by _id limit ?');
   const oldest = reader.prepare('select min(_id) as sequence from facts');
-  const story = reader.prepare(
-    `select address, rev, place, at, type, data from facts
-     where era = ? and address = ? and (rev, place) > (?, ?) order by rev, place limit ?`,
-  );
+  const story = (beyond: '<' | '>', direction: 'asc' | 'desc') =>
+    reader.prepare(
+      `select address, rev, place, at, type, data from facts
+       where era = ? and address = ? and (rev, place) ${beyond} (?, ?) and at >= ? and at < ? order by rev ${direction}, place ${direction} limit ?`,
+    );
+  const storyOldest = story('>', 'asc');
+  const storyNewest = story('<', 'desc');
   const ends = reader.prepare('select (select min(era) from facts) as first, (select max(era) from facts) as last');
   const head = headOf(reader);
 
@@ -61,13 +66,18 @@ export function factReads({ reader, read }: Reading): FactStore {
       return read(() => feedCursor(head()));
     },
 
-    async history({ address, limit, after = { rev: -1, place: -1 } }) {
+    async history({ address, limit, after, order = 'oldest', from = -EVER, to = EVER }) {
       return read(() => {
         const { first, last } = rows<{ first: number | null; last: number | null }>(ends)[0] ?? {};
         const facts: Fact[] = [];
+        if (first === undefined || first === null || last === undefined || last === null) return facts;
+        const isOldest = order === 'oldest';
+        const { rev, place } = after ?? (isOldest ? { rev: -1, place: -1 } : { rev: EVER, place: EVER });
         // An actor's revs rise with the feed, so eras one after the other are its history in order.
-        for (let within = first ?? 0; within <= (last ?? -1) && facts.length < limit; within++) {
-          facts.push(...rows<StoredFact>(story, within, address, after.rev, after.place, limit - facts.length).map(asTold));
+        for (let nth = 0; nth <= last - first && facts.length < limit; nth++) {
+          const era = isOldest ? first + nth : last - nth;
+          const left = limit - facts.length;
+          facts.push(...rows<StoredFact>(isOldest ? storyOldest : storyNewest, era, address, rev, place, from, to, left).map(asTold));
         }
         return facts;
       });

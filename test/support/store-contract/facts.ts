@@ -92,6 +92,31 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await places(9, { rev: 3, place: 2 })).toEqual([]);
     });
 
+    test('tells the newest first when it is asked so, page by page', async () => {
+      await commitFacts(1, 2);
+      await commitFacts(1, 2, 'job/other');
+      await commitFacts(2, 1);
+      await commitFacts(3, 3);
+      const places = async (limit: number, after?: { rev: number; place: number }) => {
+        const history = await underTest.store.history({ address: 'job/nightly', limit, order: 'newest', ...(after && { after }) });
+        return history.map(({ rev, place }) => `${rev}:${place}`);
+      };
+      expect(await places(100)).toEqual(['3:2', '3:1', '3:0', '2:0', '1:1', '1:0']);
+      expect(await places(2)).toEqual(['3:2', '3:1']);
+      expect(await places(3, { rev: 3, place: 1 })).toEqual(['3:0', '2:0', '1:1']);
+      expect(await places(9, { rev: 1, place: 0 })).toEqual([]);
+    });
+
+    test('tells what happened from one instant to before another, in both orders', async () => {
+      for (const rev of [1, 2, 3, 4]) await underTest.store.commit([aWrite({ rev, facts: [aFact({ rev, at: 1_000 * rev })] })]);
+      const revs = async (query: { from?: number; to?: number; order?: 'newest'; after?: { rev: number; place: number } }) =>
+        (await underTest.store.history({ address: 'job/nightly', limit: 9, ...query })).map(({ rev }) => rev);
+      expect(await revs({ from: 2_000, to: 4_000 })).toEqual([2, 3]);
+      expect(await revs({ from: 2_000, order: 'newest' })).toEqual([4, 3, 2]);
+      expect(await revs({ to: 3_000, order: 'newest' })).toEqual([2, 1]);
+      expect(await revs({ from: 2_000, order: 'newest', after: { rev: 4, place: 0 } })).toEqual([3, 2]);
+    });
+
     test('gives plain facts without cursors', async () => {
       await underTest.store.commit([aWrite({ facts: [aFact()] })]);
       expect(await underTest.store.history({ address: 'job/nightly', limit: 9 })).toEqual([aFact()]);
