@@ -86,6 +86,17 @@ describe('row 18: output beyond the cap', () => {
     expect(await accountedBytes(store, NAME)).toEqual({ stdout: 2_100, stderr: 0 });
   });
 
+  test('is not counted as kept where its removal was interrupted', async () => {
+    const store = createMemoryStore();
+    const interrupted: OutputStore = { ...store, dropOutput: () => Promise.reject(new StoreUnavailable('away')) };
+    const keeper = createOutputKeeper({ store: interrupted, capBytes });
+    for (let seq = 1; seq <= 50; seq++) await keeper.keep([ofLength(seq, piece, { stream: seq % 3 === 0 ? 'stderr' : 'stdout' })]);
+    const shown = { stdout: 0, stderr: 0 };
+    for (const one of await pieces(store)) if (one.type === 'text') shown[one.chunk.stream] += piece;
+    expect(shown.stdout + shown.stderr).toBeLessThanOrEqual(10 * piece);
+    expect((await keptBytes(store, [NAME.execution])).get(attemptKey(NAME))).toEqual(shown);
+  });
+
   test('is remembered within a bound, and read again when needed', async () => {
     const store = createMemoryStore();
     const keeper = createOutputKeeper({ store, capBytes, rememberedMax: 4 });
