@@ -21,6 +21,8 @@ export interface HostCapabilities {
   agentVersion: string;
   hostname: string;
   treeKill: string;
+  /** How what runs write into their apps is kept apart; absent: its agent does not say. */
+  appIsolation?: string | undefined;
 }
 
 /**

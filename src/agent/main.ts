@@ -7,6 +7,8 @@ import { systemIds } from '../ids.ts';
 import { createLog, type Log } from '../log.ts';
 import { createAgent } from './agent.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
+import { detectIsolation } from './artifacts/isolation.ts';
+import { sharesMounts } from './artifacts/mounts.ts';
 import { createKeeperDoor, type KeeperClient } from './keeper/client.ts';
 import { detectTreeKill } from './keeper/spawner.ts';
 import { createDialer } from './real/dialer.ts';
@@ -60,6 +62,10 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
     log.info('the agent has stopped, its runs go on');
     return 0;
   } catch (problem) {
+    if (problem instanceof ConfigError) {
+      process.stderr.write(`troupe: ${problem.message}\n`);
+      return 2;
+    }
     log.error('the agent cannot run', { problem: problem instanceof Error ? problem.message : String(problem) });
     return 1;
   } finally {
@@ -86,7 +92,9 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
   try {
     const identity = await openIdentity(disk, data);
     const { name, pool, cpus, memoryMB, labels, centers, joinToken } = config;
-    log.info('the agent starts', { name, pool, centers, data });
+    const apps = join(data, 'artifacts');
+    const means = await detectIsolation(apps, config.appIsolation);
+    log.info('the agent starts', { name, pool, centers, data, appIsolation: means.isolation });
     const agent = createAgent({
       clock,
       ids: systemIds,
@@ -98,7 +106,12 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
           return keeper;
         },
       },
-      artifacts: createArtifacts({ directory: join(data, 'artifacts'), allowHosts: config.artifactHosts, clock }),
+      artifacts: createArtifacts({
+        directory: apps,
+        allowHosts: config.artifactHosts,
+        clock,
+        means: { ...means, mayMount: () => sharesMounts(keeper?.pid) },
+      }),
       workDirs: createWorkDirs(join(data, 'work')),
       programs,
       identity,
@@ -108,7 +121,15 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
         ...(joinToken === undefined ? {} : { joinToken }),
         name,
         pool,
-        capabilities: { ...system(), cpus, memoryMB, labels, agentVersion: AGENT_VERSION, treeKill: await detectTreeKill() },
+        capabilities: {
+          ...system(),
+          cpus,
+          memoryMB,
+          labels,
+          agentVersion: AGENT_VERSION,
+          treeKill: await detectTreeKill(),
+          appIsolation: means.isolation,
+        },
         bootId: await readBootId(bootIdFile),
         place: placeOf(data),
         hostEnv: env,

@@ -27,7 +27,9 @@ export async function makeOrder(
 ): Promise<{ order: KeepOrder; note: string | null }> {
   const { artifacts, workDirs, programs, inherited, limits } = parts;
   const key = runKey(run);
-  const app = spec.artifact && (await artifacts.prepare(spec.artifact, { execution: run.execution, rules: parts.appRules(), signal }));
+  const app =
+    spec.artifact &&
+    (await artifacts.prepare(spec.artifact, { run: key, execution: run.execution, owner: undefined, rules: parts.appRules(), signal }));
   signal.throwIfAborted();
   const workDirectory = await workDirs.make(key).catch((cause: unknown) => {
     // Its name and place are ours: nothing of the run can be the reason.

@@ -33,20 +33,32 @@ export interface KeeperDoor {
 }
 
 export interface PreparedApp {
-  /** The unpacked app: working directory of the run. Shared by the runs of one digest; read it, do not write it. */
+  /** The unpacked app: working directory of the run. The run's own, unless the note says that it is shared. */
   directory: string;
   /** The file name of a bare script; undefined for an unpacked archive. */
   script: string | undefined;
-  /** A sentence worth showing with the run (an older copy serves while the app host is away). */
+  /** A sentence worth showing with the run (an older copy serves while the app host is away, the app is shared by its runs). */
   note: string | undefined;
+}
+
+export interface PrepareScope {
+  /** The key of the run. */
+  run: string;
+  execution: string;
+  /** Who the files are for, when it is not the agent's own user. */
+  owner: { uid: number; gid: number } | undefined;
+  rules: AppRules;
+  signal: AbortSignal;
 }
 
 /** Fetches, checks, unpacks and caches apps. */
 export interface Artifacts {
   /** Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a copy with `cache: false`; `rules` are the center's. */
-  prepare(artifact: Artifact, scope: { execution: string; rules: AppRules; signal: AbortSignal }): Promise<PreparedApp>;
-  /** The run is over: copies made for this execution alone may go. */
-  release(execution: string): Promise<void>;
+  prepare(artifact: Artifact, scope: PrepareScope): Promise<PreparedApp>;
+  /** The run is over: its directory goes. `execution`: this was its last run here, so what was fetched for it alone goes too. Idempotent. */
+  release(run: string, execution: string | undefined): Promise<void>;
+  /** At the start of an agent: what other runs than these left, mounts included, goes. */
+  sweep(runs: string[]): Promise<void>;
 }
 
 export class ArtifactError extends Error {

@@ -151,6 +151,8 @@ export const Capabilities = z.object({
   hostname: text(253),
   /** How a process tree is ended on this host. */
   treeKill: z.enum(['cgroup', 'subreaper', 'group']),
+  /** How what runs write into their apps is kept apart on this host. */
+  appIsolation: z.enum(['overlay', 'clone', 'copy', 'verified']).optional(),
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 

@@ -113,7 +113,10 @@ export function createRuns(parts: RunsParts): Runs {
   const tidy = (key: string, record: RunRecord): Promise<unknown> =>
     Promise.all([
       attempt(`${key}: removing its work directory`, parts.workDirs.remove(key)),
-      liveOf.has(record.run.execution) ? undefined : attempt(`${key}: releasing its app`, parts.artifacts.release(record.run.execution)),
+      attempt(
+        `${key}: releasing its app`,
+        parts.artifacts.release(key, liveOf.has(record.run.execution) ? undefined : record.run.execution),
+      ),
     ]);
 
   const settle = (key: string) => {
@@ -211,6 +214,7 @@ export function createRuns(parts: RunsParts): Runs {
         if (record.endedAt !== null || notOurs(record) !== undefined) continue;
         enter(key, record, record.kept ? 'kept' : 'resumed');
       }
+      void attempt('removing what runs of before left of their apps', parts.artifacts.sweep([...live.keys()]));
       for (const [key, record] of journal.records) {
         if (record.endedAt !== null) {
           if (!record.settled) void tidy(key, record);

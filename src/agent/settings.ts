@@ -3,6 +3,7 @@ import { asHostRules, HOST_RULES } from '../app-hosts.ts';
 import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
+import type { Isolation } from './artifacts/own.ts';
 import { LABELS_MAX } from './protocol.ts';
 
 export interface AgentConfig {
@@ -15,6 +16,8 @@ export interface AgentConfig {
   memoryMB: number;
   labels: Record<string, string>;
   dataDir: string;
+  /** How apps of runs are kept apart. */
+  appIsolation: Isolation | 'auto';
   /** undefined: any but link-local ones. */
   artifactHosts: string[] | undefined;
   log: { level: LogLevel; format: 'json' | 'pretty' };
@@ -26,6 +29,8 @@ export interface HostDefaults {
   cpus: number;
   memoryMB: number;
 }
+
+const ISOLATIONS = ['auto', 'overlay', 'clone', 'copy', 'verified'] as const;
 
 /** What the agents' door of a center is called. */
 const DOOR = '/v1/agents';
@@ -41,6 +46,7 @@ const FLAGS = {
   '--memory': 'TROUPE_MEMORY',
   '--label': 'TROUPE_LABELS',
   '--data': 'TROUPE_AGENT_DATA',
+  '--app-isolation': 'TROUPE_APP_ISOLATION',
 } as const;
 type Variable = (typeof FLAGS)[keyof typeof FLAGS] | 'TROUPE_ARTIFACT_HOSTS';
 
@@ -54,6 +60,7 @@ export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
   --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
   --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
   --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
+  --app-isolation HOW  auto, overlay, clone, copy, verified: what a run gets of an app  TROUPE_APP_ISOLATION, default auto
 `;
 
 /** Throws ConfigError with every problem. */
@@ -107,6 +114,12 @@ export function readAgentConfig(from: {
       `must be key=value, the key up to 100 and the value up to 200 characters, and at most ${LABELS_MAX} of them`,
     ),
     dataDir: read('TROUPE_AGENT_DATA', './data/agent', text => text, ''),
+    appIsolation: read(
+      'TROUPE_APP_ISOLATION',
+      'auto',
+      text => ISOLATIONS.find(isolation => isolation === text),
+      `must be one of ${ISOLATIONS.join(', ')}`,
+    ),
     artifactHosts: read('TROUPE_ARTIFACT_HOSTS', undefined, (_, values) => asHostRules(values), HOST_RULES),
     log: {
       level: (['debug', 'info', 'warn', 'error'] as const).find(level => logText.includes(level)) ?? 'info',

@@ -125,6 +125,7 @@ export interface Host {
   free: Resources;
   labels: Record<string, string>;
   agentVersion: string;
+  appIsolation: string;
   running: number;
   quarantine?: Quarantine;
   /** It refused a run for a reason of its own, and takes nothing new. A center of an older version does not say. */

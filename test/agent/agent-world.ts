@@ -323,6 +323,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
     prepared: 0,
     rules: undefined as AppRules | undefined,
     released: [] as string[],
+    swept: [] as string[][],
   };
   const artifacts: Artifacts = {
     prepare(_, { rules, signal }) {
@@ -333,7 +334,8 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
         apps.prepare().then(resolve, reject);
       });
     },
-    release: async execution => void apps.released.push(execution),
+    release: async (_, execution) => void (execution !== undefined && apps.released.push(execution)),
+    sweep: async runs => void apps.swept.push(runs),
   };
   const workDirs = new Set<string>();
   let life: Life = { alive: true };

@@ -24,10 +24,10 @@ const verdict = async (path: string): Promise<string> => {
   );
   const apps = await readdir(join(shelf.directory, 'copies'));
   const half = await readdir(join(shelf.directory, 'tmp'));
-  // Whatever happened: nothing half-made, nothing beside the two folders and the index.
+  // Whatever happened: nothing half-made, nothing beside the folders and the index.
   expect(half).toEqual([]);
   expect(apps.length).toBe(problem === 'taken' ? 1 : 0);
-  expect((await readdir(shelf.directory)).filter(name => !['copies', 'tmp', 'index.json'].includes(name))).toEqual([]);
+  expect((await readdir(shelf.directory)).filter(name => !['copies', 'entries', 'runs', 'tmp', 'index.json'].includes(name))).toEqual([]);
   return problem;
 };
 

@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ArtifactsParts, createArtifacts } from '../../src/agent/artifacts/artifacts.ts';
-import { type AppRules, STRICT_RULES } from '../../src/app-hosts.ts';
+import type { PrepareScope } from '../../src/agent/ports.ts';
+import { STRICT_RULES } from '../../src/app-hosts.ts';
 import type { Artifact } from '../../src/agent/protocol.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aPlace } from '../support/place.ts';
@@ -48,10 +49,20 @@ export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
     reopen() {
       shelf.artifacts = createArtifacts(parts);
     },
-    prepare: (url: string, more: Partial<Artifact> & { execution?: string; signal?: AbortSignal; rules?: AppRules } = {}) => {
-      const { execution = 'e1', signal = new AbortController().signal, rules = STRICT_RULES, ...artifact } = more;
-      return shelf.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, { execution, rules, signal });
+    prepare: (url: string, more: Partial<Artifact> & Partial<PrepareScope> = {}) => {
+      const {
+        execution = 'e1',
+        run = `${execution}:0:1`,
+        owner,
+        signal = new AbortController().signal,
+        rules = STRICT_RULES,
+        ...artifact
+      } = more;
+      const scope = { run, execution, owner, rules, signal };
+      return shelf.artifacts.prepare({ app: 'app', url, cache: true, version: 1, ...artifact }, scope);
     },
+    /** The only run of this execution is over. */
+    release: (execution: string) => shelf.artifacts.release(`${execution}:0:1`, execution),
     remove: () => rm(directory, { recursive: true, force: true }),
   };
   return shelf;

@@ -148,7 +148,7 @@ describe('the cache', () => {
   const askedTimes = async (times: number) => {
     await until(`the app host was asked ${times} times`, () => host.asked.length === times);
     // The index is written last.
-    await shelf.artifacts.release('nobody');
+    await shelf.release('nobody');
     await until('nothing half-made is left', async () => (await leftovers()) === 0);
   };
   const textOf = async (execution: string) => {
@@ -239,16 +239,21 @@ describe('the cache', () => {
 
   test('is left aside by cache false: once per execution and host', async () => {
     host.files['/run.sh'] = 'one';
-    const fresh = (execution: string) => shelf.prepare(host.url('/run.sh'), { cache: false, execution });
-    await Promise.all([fresh('e1'), fresh('e1')]);
+    const fresh = (execution: string, item = 0) =>
+      shelf.prepare(host.url('/run.sh'), { cache: false, execution, run: `${execution}:${item}:1` });
+    await Promise.all([fresh('e1'), fresh('e1', 1)]);
     shelf.reopen();
-    await fresh('e1');
+    await fresh('e1', 2);
     expect(host.asked).toHaveLength(1);
     await fresh('e2');
-    await shelf.artifacts.release('e1');
+    expect([host.asked.length, await copies()]).toEqual([2, 2]);
+    await shelf.artifacts.release('e1:1:1', undefined);
+    await shelf.artifacts.release('e1:2:1', undefined);
+    expect(await copies()).toBe(2);
+    await shelf.release('e1');
+    expect(await copies()).toBe(1);
     await fresh('e1');
     expect(host.asked).toHaveLength(3);
-    expect(await copies()).toBe(1);
   });
 
   test('drops the least recently used, never what a run uses', async () => {
@@ -260,13 +265,13 @@ describe('the cache', () => {
       await shelf.clock.advance(10);
       await shelf.prepare(host.url(`/${name}.sh`), { execution: name });
       shelf.reopen();
-      await shelf.artifacts.release(name);
+      await shelf.release(name);
     }
     expect(await copies()).toBe(2);
     expect(await readFile(join(a.directory, 'a.sh'), 'utf8')).toHaveLength(100);
-    await shelf.artifacts.release('running');
+    await shelf.release('running');
     await shelf.clock.advance(31 * 24 * 3_600_000);
-    await shelf.artifacts.release('nobody');
+    await shelf.release('nobody');
     expect(await copies()).toBe(0);
   });
 

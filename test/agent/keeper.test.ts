@@ -122,6 +122,35 @@ describe('a start that fails', () => {
   });
 });
 
+describe('a script', () => {
+  const directory = aPlace('scripts');
+  const write = (name: string, content: string | Buffer) => {
+    const path = join(directory, name);
+    writeFileSync(path, content, { mode: 0o755 });
+    return path;
+  };
+
+  test('without #! is run by /bin/sh, with its arguments', async () => {
+    const script = write('plain', 'echo "hi $1 $2 from $0"\n');
+    await house.keeper.start(anOrder('a', [script, 'a b', 'c'], { cwd: directory }));
+    expect(await house.ended('a')).toMatchObject({ cause: 'exit', exitCode: 0 });
+    expect(textOf(await house.output('a'), 'stdout')).toBe(`hi a b c from ${script}\n`);
+  });
+
+  test.each([
+    ['line ends of Windows', '#!/bin/sh\r\necho hi\r\n', 'its script has line ends of Windows'],
+    ['line ends of Windows behind env', '#!/usr/bin/env sh\r\necho hi\r\n', 'its script has line ends of Windows'],
+    ['a byte order mark before #!', '\ufeff#!/bin/sh\necho hi\n', 'its script has a byte order mark before #!'],
+    ['a byte order mark', '\ufeffecho hi\n', 'its script begins with a byte order mark'],
+    ['bytes that are no text', Buffer.from('ab\0cd\n'), 'the file is neither a program nor a script with a #! line'],
+    ['nothing in it', '', 'the file is neither a program nor a script with a #! line'],
+  ])('with %s fails with that reason', async (_, content, reason) => {
+    const kept = await house.keeper.start(anOrder('a', [write('script', content)], { cwd: directory }));
+    expect(kept).toMatchObject({ state: 'ended', cause: 'startFailed', pid: null });
+    expect(kept.reason).toContain(reason);
+  });
+});
+
 describe('the output of a run', () => {
   test('keeps characters whole over the borders of its pieces', async () => {
     const text = '€ä𝄞'.repeat(8_000);

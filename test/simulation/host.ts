@@ -127,6 +127,7 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
         });
       }),
     release: async () => {},
+    sweep: async () => {},
   });
 
   function logOf(): Log {

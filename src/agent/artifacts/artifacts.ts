@@ -1,10 +1,12 @@
 /** Apps on this host: fetched once, checked, unpacked with care, kept by content. */
 import { createHash } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AppRules } from '../../app-hosts.ts';
 import type { Clock } from '../../clock.ts';
-import { ArtifactError, type Artifacts, type PreparedApp } from '../ports.ts';
+import { ArtifactError, type Artifacts } from '../ports.ts';
 import type { Artifact } from '../protocol.ts';
+import { removeTree } from '../remove-tree.ts';
 import { checkUrl } from './addresses.ts';
 import { addressOf, type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
 import { createFlights } from './flights.ts';
@@ -12,17 +14,20 @@ import { type Format, HEAD_BYTES, recognise } from './format.ts';
 import { type Fetch, fetchChecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { unpacked } from './packing.ts';
-import { openShelf, type Shelf, type Source } from './shelf.ts';
+import { createOwnDirectories, type Isolation, type Means, makeReadOnly, type OwnDirectories } from './own.ts';
+import { type Copy, openShelf, type Shelf, type Source } from './shelf.ts';
 import { broken, unpackTar } from './tar.ts';
-import { createTree } from './tree.ts';
+import { createTree, type Owner, type Unpacked } from './tree.ts';
 import { unpackZip } from './zip.ts';
 
 export interface ArtifactsParts {
-  /** Owned by one agent alone; made when it is not there. */
+  /** Owned by one agent alone; absolute, made when it is not there. */
   directory: string;
   /** Hosts apps may come from, beside what the center says (see `AppRules`); undefined: any. */
   allowHosts: string[] | undefined;
   clock: Clock;
+  /** How apps of runs are kept apart; default: copies. */
+  means?: Means;
   /** Default: over the network, to checked addresses only. */
   fetch?: Fetch;
   limits?: Partial<ArtifactLimits>;
@@ -37,11 +42,17 @@ interface Obtained {
 }
 
 export function createArtifacts(parts: ArtifactsParts): Artifacts {
-  const { clock } = parts;
+  const { clock, means = { isolation: 'copy' } } = parts;
   const limits = { ...artifactLimits, ...parts.limits };
   const { fetch = fetchChecked } = parts;
   const by = (center: AppRules): Downloader => ({ clock, limits, fetch, rules: { center, own: parts.allowHosts } });
   const flights = createFlights<Obtained>();
+  let own: OwnDirectories | undefined;
+  const ownDirectories = () => {
+    own ??= createOwnDirectories(join(parts.directory, 'runs'), means, limits);
+    return own;
+  };
+  let swept: Promise<unknown> = Promise.resolve();
   let opening: Promise<Shelf> | undefined;
   /** Opened at the first need; a disk that was full then may have room now. */
   const open = () => {
@@ -52,19 +63,26 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     return opening;
   };
 
-  const obtain = async (shelf: Shelf, artifact: Artifact, scope: Scope): Promise<Obtained> => {
-    const { execution, rules, signal } = scope;
-    const anew = (known?: Source) => install({ by: by(rules), shelf, artifact, known, signal });
+  /** Fetched and unpacked for runs of this kind. */
+  const installation = (shelf: Shelf, artifact: Artifact, { execution, owner, rules, signal }: Omit<Scope, 'run'>) => {
+    const { shares } = ownDirectories();
+    const scope = artifact.cache ? null : execution;
+    return (known?: Source) => install({ by: by(rules), shelf, artifact, known, owner, execution: scope, shares, signal });
+  };
+
+  const obtain = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
+    const { execution, owner, rules } = scope;
+    const anew = installation(shelf, artifact, scope);
     if (!artifact.cache) {
-      const own = shelf.used(execution, artifact.url);
-      if (own !== undefined && (await shelf.has(own))) return { copy: own, note: undefined };
+      const used = shelf.used(execution, artifact.url);
+      if (used !== undefined && (await shelf.has(used))) return { copy: used, note: undefined };
       return { copy: await anew(), note: undefined };
     }
-    const known = await knownCopy(shelf, artifact);
+    const known = await knownCopy(shelf, artifact, { owner, shares: ownDirectories().shares });
     // A digest says what the app is: there is nothing to ask anybody.
     if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
     if (known && known.version >= artifact.version) {
-      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known, rules);
+      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known, { owner, rules, execution });
       return { copy: known.copy, note: known.failing === null ? undefined : older(known.failing) };
     }
     try {
@@ -76,12 +94,22 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     }
   };
 
+  /** What a run begins with is what was unpacked, whatever an earlier one did to it. */
+  const obtainIntact = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
+    const first = await obtain(shelf, artifact, scope);
+    if (await shelf.isIntact(first.copy)) return first;
+    const { copy } = await obtain(shelf, artifact, scope);
+    if (!(await shelf.isIntact(copy)))
+      throw new ArtifactError('disk', 'the app changes on this host as soon as it is unpacked', { transient: true });
+    return { copy, note: 'the app on this host was changed by somebody and is fetched and unpacked anew' };
+  };
+
   /** In the background and at most once a minute, whatever comes of it; the runs that use the copy say what it was. */
-  const validate = async (shelf: Shelf, artifact: Artifact, known: Source, rules: AppRules) => {
+  const validate = async (shelf: Shelf, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
     known.validatedAt = clock.now();
     const { signal } = new AbortController();
     const work = async (flight: AbortSignal): Promise<Obtained> => {
-      const copy = await install({ by: by(rules), shelf, artifact, known, signal: flight });
+      const copy = await installation(shelf, artifact, { ...scope, signal: flight })(known);
       return { copy, note: undefined };
     };
     await flights.join(`validate ${artifact.url}`, signal, work).catch(problem => {
@@ -90,59 +118,110 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     await shelf.save();
   };
 
+  /** The run's own directory, or the one that it shares with others. */
+  const directoryFor = async (shelf: Shelf, copy: string, { run, owner, signal }: Scope): Promise<string> => {
+    const { bytes = 0, isShared = false } = shelf.copy(copy) ?? {};
+    if (isShared) return shelf.pathOf(copy);
+    if (means.isolation === 'copy' && shelf.usedBytes() > limits.ownBytesAll) {
+      throw new ArtifactError('disk', `the apps of the runs on this host take more than ${limits.ownBytesAll} bytes`, { transient: true });
+    }
+    return ownDirectories().make(run, { path: shelf.pathOf(copy), bytes, entries: await shelf.entriesOf(copy), owner }, signal);
+  };
+
   return {
-    async prepare(artifact, { execution, rules, signal }) {
+    async prepare(artifact, scope) {
+      const { run, execution, owner, rules, signal } = scope;
+      // What is made now would be taken for something that was left.
+      await swept;
       try {
         // Also what is here already: what is not allowed any more is not run any more.
         checkUrl(addressOf(artifact.url), by(rules).rules, 0);
         const shelf = await open();
-        const key = [artifact.cache ? '' : execution, artifact.url, artifact.version, artifact.sha256].join(' ');
-        const { copy, note } = await flights.join(key, signal, flight => obtain(shelf, artifact, { execution, rules, signal: flight }));
-        shelf.use(execution, artifact.url, copy);
+        const { cache, url, version, sha256 } = artifact;
+        const key = [cache ? '' : execution, url, version, sha256, owner?.uid].join(' ');
+        const { copy, note } = await flights.join(key, signal, flight =>
+          obtainIntact(shelf, artifact, { execution, owner, rules, signal: flight }),
+        );
+        shelf.use(run, { execution, url, copy });
+        const directory = await directoryFor(shelf, copy, scope);
         await shelf.trim();
         await shelf.save();
-        return preparedApp(shelf, copy, note);
+        const known = shelf.copy(copy);
+        const notes = [note, known?.isShared ? shared(means.isolation, limits) : undefined].filter(Boolean).join('; ');
+        return { directory, script: known?.script ?? undefined, note: notes || undefined };
       } catch (problem) {
         throw isDiskProblem(problem) ? diskProblem(problem) : problem;
       }
     },
-    async release(execution) {
+    async release(run, execution) {
       const shelf = await open();
-      const used = shelf.unuse(execution);
+      const used = shelf.unuse(run);
+      if (used) await ownDirectories().remove(run);
+      if (used && execution !== undefined) await shelf.drop(execution);
       const trimmed = await shelf.trim();
       // Most runs have no app: they cost no write.
       if (used || trimmed) await shelf.save();
+    },
+    sweep(runs) {
+      const sweeping = async () => {
+        await ownDirectories().sweep(runs);
+        const shelf = await open();
+        const kept = new Set(runs);
+        const gone = shelf.users().filter(run => !kept.has(run) && shelf.unuse(run));
+        if ((await shelf.trim()) || gone.length > 0) await shelf.save();
+      };
+      const result = sweeping();
+      swept = result.catch(() => undefined);
+      return result;
     },
   };
 }
 
 const older = (why: string): string => `an older copy of the app serves: ${why}`;
 
-function preparedApp(shelf: Shelf, copy: string, note: string | undefined): PreparedApp {
-  return { directory: shelf.pathOf(copy), script: shelf.copy(copy)?.script ?? undefined, note };
+const shared = (isolation: Isolation, { ownBytes, ownEntries }: ArtifactLimits): string => {
+  if (isolation === 'verified') return 'the app is shared by its runs on this host';
+  return `the app is shared by its runs on this host: it has more than ${isolation === 'clone' ? '' : `${ownBytes} bytes or `}${ownEntries} entries`;
+};
+
+interface For {
+  owner: Owner | undefined;
+  shares: OwnDirectories['shares'];
 }
 
-/** The host's copy of this URL, when it is there and has the content that is asked for. */
-async function knownCopy(shelf: Shelf, artifact: Artifact): Promise<Source | undefined> {
-  const source = shelf.source(artifact.url);
+/** The host's copy of this URL, when it is there and is what is asked for. */
+async function knownCopy(shelf: Shelf, artifact: Artifact, { owner, shares }: For): Promise<Source | undefined> {
+  const source = shelf.source(sourceKey(artifact.url, owner));
   if (!source || !(await shelf.has(source.copy))) return undefined;
-  if (artifact.sha256 !== undefined && shelf.copy(source.copy)?.digest !== artifact.sha256.toLowerCase()) return undefined;
-  return source;
+  const copy = shelf.copy(source.copy);
+  if (artifact.sha256 !== undefined && copy?.digest !== artifact.sha256.toLowerCase()) return undefined;
+  // Unpacked when this host could do more, or less, than now.
+  const entries = await shelf.entriesOf(source.copy).catch(() => []);
+  return copy && copy.isShared === shares({ bytes: copy.bytes, entries: entries.length }) ? source : undefined;
 }
 
-interface Installation {
+/** Each user has copies of its own. */
+const sourceKey = (url: string, owner: Owner | undefined): string => (owner ? `${owner.uid} ${url}` : url);
+
+interface Installation extends For {
   by: Downloader;
   shelf: Shelf;
   artifact: Artifact;
   /** Asks the app host whether this is still it. */
   known: Source | undefined;
+  /** For this one alone; null: for all. */
+  execution: string | null;
   signal: AbortSignal;
 }
 
 /** Downloads, unpacks beside, moves in. Nothing half-made stays. */
-async function install({ by, shelf, artifact, known, signal }: Installation): Promise<string> {
+async function install({ by, shelf, artifact, known, owner, execution, shares, signal }: Installation): Promise<string> {
   const file = shelf.tmp();
   const directory = shelf.tmp();
+  const remember = (source: Source) => {
+    if (!artifact.cache) return;
+    shelf.setSource(sourceKey(artifact.url, owner), { ...source, version: Math.max(source.version, artifact.version) });
+  };
   try {
     const wanted = {
       url: artifact.url,
@@ -153,39 +232,47 @@ async function install({ by, shelf, artifact, known, signal }: Installation): Pr
     const got = await download(by, wanted, file, signal);
     if (!got.changed && known) {
       const { etag = known.etag, lastModified = known.lastModified } = got;
-      remember(shelf, artifact, { ...known, etag, lastModified, validatedAt: by.clock.now(), failing: null });
+      remember({ ...known, etag, lastModified, validatedAt: by.clock.now(), failing: null });
       return known.copy;
     }
     if (!got.changed)
       throw new ArtifactError('status', `${shown(artifact.url)} is said to be unchanged, and there is no copy`, { transient: true });
     const format = recognise(artifact.url, await headOf(file));
-    await mkdir(directory, 0o755);
-    const bytes = await unpack({ file, directory, format, packedBytes: got.bytes, limits: by.limits, signal });
-    const copy = copyName(got.sha256, format);
-    await shelf.add(copy, directory, { digest: got.sha256, script: 'name' in format ? format.name : null, bytes });
-    remember(shelf, artifact, {
-      copy,
-      version: 0,
-      etag: got.etag ?? null,
-      lastModified: got.lastModified ?? null,
-      validatedAt: by.clock.now(),
-      failing: null,
+    await mkdir(directory, 0o700);
+    const { bytes, entries } = await unpack({ file, directory, format, packedBytes: got.bytes, limits: by.limits, owner, signal });
+    const isShared = shares({ bytes, entries: entries.length });
+    if (isShared) await makeReadOnly(directory, entries);
+    const copy = await shelf.add(copyName(got.sha256, format, { owner, execution, isShared }), directory, {
+      digest: got.sha256,
+      script: 'name' in format ? format.name : null,
+      bytes,
+      entries,
+      owner: owner ?? null,
+      isShared,
+      execution,
     });
+    const { etag = null, lastModified = null } = got;
+    remember({ copy, version: 0, etag, lastModified, validatedAt: by.clock.now(), failing: null });
     return copy;
   } finally {
     await rm(file, { force: true });
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   }
 }
 
-function remember(shelf: Shelf, artifact: Artifact, source: Source): void {
-  if (artifact.cache) shelf.setSource(artifact.url, { ...source, version: Math.max(source.version, artifact.version) });
-}
-
-/** The same bytes under another name, or unpacked another way, are another directory. */
-function copyName(digest: string, format: Format): string {
-  if (!('name' in format)) return `${digest}-${format.kind}`;
-  return `${digest}-${format.kind}-${createHash('sha256').update(format.name).digest('hex').slice(0, 16)}`;
+/** The same bytes under another name, unpacked another way or for somebody else are another directory. */
+function copyName(
+  digest: string,
+  format: Format,
+  { owner, execution, isShared }: Pick<Copy, 'execution' | 'isShared'> & { owner: Owner | undefined },
+): string {
+  const short = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const parts = [digest, format.kind];
+  if ('name' in format) parts.push(short(format.name));
+  if (owner) parts.push(`u${owner.uid}`);
+  if (isShared) parts.push('shared');
+  if (execution !== null) parts.push(short(execution));
+  return parts.join('-');
 }
 
 const PACKINGS = { tar: 'none', 'tar.gz': 'gz', 'tar.bz2': 'bz2', 'tar.xz': 'xz' } as const;
@@ -196,12 +283,13 @@ interface Unpacking {
   format: Format;
   packedBytes: number;
   limits: ArtifactLimits;
+  owner: Owner | undefined;
   signal: AbortSignal;
 }
 
-/** Resolves to the bytes of all files, once they are on the disk. */
-async function unpack({ file, directory, format, packedBytes, limits, signal }: Unpacking): Promise<number> {
-  const tree = createTree(directory, packedBytes, limits);
+/** Resolves once all of it is on the disk. */
+async function unpack({ file, directory, format, packedBytes, limits, owner, signal }: Unpacking): Promise<Unpacked> {
+  const tree = createTree({ root: directory, packedBytes, limits, owner });
   switch (format.kind) {
     case 'file':
       await tree.file(format.name, 0o755, unpacked(file, 'none'));

@@ -4,7 +4,9 @@ import { open, rm } from 'node:fs/promises';
 import type { Clock } from '../../clock.ts';
 import { ArtifactError } from '../ports.ts';
 import { checkUrl, type HostRules } from './addresses.ts';
+import { plainBytes } from './encoding.ts';
 import { fetchFile } from './file.ts';
+import { fileName } from './format.ts';
 import type { Answer, Fetch } from './http.ts';
 import type { ArtifactLimits } from './limits.ts';
 
@@ -36,7 +38,7 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
     try {
       const said = { etag: answer.header('etag'), lastModified: answer.header('last-modified') };
       if (answer.status === 304) return { changed: false, ...said };
-      const { sha256, bytes } = await save(by, answer, file, timer.progress);
+      const { sha256, bytes } = await save(by, answer, { file, name: fileName(wanted.url), progress: timer.progress });
       if (wanted.sha256 !== undefined && wanted.sha256.toLowerCase() !== sha256) {
         throw new ArtifactError('digest', `${shown(wanted.url)} has the sha256 ${sha256}, expected ${wanted.sha256.toLowerCase()}`, {
           transient: false,
@@ -82,7 +84,14 @@ async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Prom
   }
 }
 
-async function save(by: Downloader, answer: Answer, file: string, progress: () => void): Promise<{ sha256: string; bytes: number }> {
+interface Saving {
+  file: string;
+  /** Of the file, as its address says. */
+  name: string;
+  progress(): void;
+}
+
+async function save(by: Downloader, answer: Answer, { file, name, progress }: Saving): Promise<{ sha256: string; bytes: number }> {
   const announced = answer.header('content-length');
   const expected = announced === undefined ? undefined : Number(announced);
   const most = by.limits.downloadBytes;
@@ -90,10 +99,20 @@ async function save(by: Downloader, answer: Answer, file: string, progress: () =
   if (expected !== undefined && expected > most) throw tooLarge();
   const hash = createHash('sha256');
   let bytes = 0;
+  let sent = 0;
   const out = await open(file, 'wx', 0o600);
   try {
-    for await (const chunk of answer.body) {
-      progress();
+    const received = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const chunk of answer.body) {
+        progress();
+        sent += chunk.byteLength;
+        if (sent > most) throw tooLarge();
+        yield chunk;
+      }
+      if (expected !== undefined && sent !== expected)
+        throw new ArtifactError('incomplete', `the app host announced ${expected} bytes and sent ${sent}`, { transient: true });
+    };
+    for await (const chunk of plainBytes(received(), answer.header('content-encoding'), name)) {
       bytes += chunk.byteLength;
       if (bytes > most) throw tooLarge();
       hash.update(chunk);
@@ -101,9 +120,6 @@ async function save(by: Downloader, answer: Answer, file: string, progress: () =
     }
   } finally {
     await out.close();
-  }
-  if (expected !== undefined && bytes !== expected) {
-    throw new ArtifactError('incomplete', `the app host announced ${expected} bytes and sent ${bytes}`, { transient: true });
   }
   return { sha256: hash.digest('hex'), bytes };
 }

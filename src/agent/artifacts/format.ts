@@ -1,4 +1,5 @@
 /** What a download is, by its name and its first bytes. */
+import { constants, gunzipSync } from 'node:zlib';
 import { ArtifactError } from '../ports.ts';
 
 export type Format =
@@ -6,8 +7,9 @@ export type Format =
   /** One file; `gz`: packed, its name is the one without that suffix. */
   | { kind: 'file' | 'gz'; name: string };
 
-/** How many first bytes are looked at. */
-export const HEAD_BYTES = 512;
+/** How many first bytes are looked at: enough of a gzip file to see the first header of a tar inside. */
+export const HEAD_BYTES = 16 * 1024;
+const TAR_HEADER_BYTES = 512;
 
 /** The longer suffix first where one ends in another. */
 const ARCHIVES: [suffix: string, family: 'tar' | 'zip' | 'gz'][] = [
@@ -24,9 +26,9 @@ const ARCHIVES: [suffix: string, family: 'tar' | 'zip' | 'gz'][] = [
 ];
 
 /**
- * An archive's name decides that it is one, its content which: `.tar` may be compressed, `.tgz` may not be, a zip called `.tgz` is refused. A name without
- * any suffix (`/download/latest`) is decided by the content alone; everything else is a single file, so `tool.jar` stays one, and `tool.sh.gz` is the file
- * `tool.sh`. Throws ArtifactError.
+ * An archive's name decides that it is one, its content which: `.tar` may be compressed, `.tgz` may not be, a zip called `.tgz` is refused. A name without a
+ * suffix (`/download/latest`, `app-1.2`) is decided by the content alone; everything else is a single file, so `tool.jar` stays one, and `tool.sh.gz` is the
+ * file `tool.sh`. Throws ArtifactError.
  */
 export function recognise(url: string, head: Uint8Array): Format {
   const name = fileName(url);
@@ -45,8 +47,39 @@ export function recognise(url: string, head: Uint8Array): Format {
       if (content === 'tar.gz') return { kind: 'gz', name: name.slice(0, -'.gz'.length) || 'app' };
       throw isNone('gzip file');
     default:
-      return !name.includes('.') && content !== undefined ? { kind: content } : { kind: 'file', name };
+      if (content === undefined || hasSuffix(name)) return { kind: 'file', name };
+      return content === 'tar.gz' && !isTarInside(head) ? { kind: 'gz', name } : { kind: content };
   }
+}
+
+/** What stands behind the last dot says what the file is, not of which version. */
+function hasSuffix(name: string): boolean {
+  const suffix = /\.([a-z][a-z0-9]{0,15})$/i.exec(name)?.[1];
+  return (
+    suffix !== undefined && !/^(?:v\d+|(?:alpha|beta|b|rc|m|sp|pre|dev|post)\d*|final|ga|latest|release|snapshot|stable)$/i.test(suffix)
+  );
+}
+
+/** Of a gzip file: whether its first bytes, as far as they are here, are a tar. */
+function isTarInside(head: Uint8Array): boolean {
+  try {
+    return isTar(gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }));
+  } catch {
+    return false;
+  }
+}
+
+/** A header with the mark of ustar or, as Unix v7 wrote it, with a checksum that holds. */
+function isTar(head: Uint8Array): boolean {
+  const text = new TextDecoder('latin1').decode(head.subarray(0, TAR_HEADER_BYTES));
+  if (text.slice(257, 262) === 'ustar') return true;
+  if (text.length < TAR_HEADER_BYTES || text.charCodeAt(0) === 0) return false;
+  const written = /^[ 0]*([0-7]{1,6})[\0 ]/.exec(text.slice(148, 156))?.[1];
+  if (written === undefined) return false;
+  let sum = 0;
+  // Its own field counts as spaces.
+  for (let at = 0; at < TAR_HEADER_BYTES; at++) sum += at >= 148 && at < 156 ? 32 : (head[at] ?? 0);
+  return sum === Number.parseInt(written, 8);
 }
 
 /** The last part of the path, as a name a file may have. */
@@ -74,5 +107,5 @@ function contentOf(head: Uint8Array): 'tar' | 'tar.gz' | 'tar.bz2' | 'tar.xz' | 
   if (/^BZh[1-9]/.test(text) && BZIP2_MARKS.includes(Buffer.from(head.subarray(4, 10)).toString('hex'))) return 'tar.bz2';
   // `PK 3 4`, or `PK 5 6` for an archive without entries.
   if (head[0] === 0x50 && head[1] === 0x4b && ((head[2] === 3 && head[3] === 4) || (head[2] === 5 && head[3] === 6))) return 'zip';
-  return text.slice(257, 262) === 'ustar' ? 'tar' : undefined;
+  return isTar(head) ? 'tar' : undefined;
 }

@@ -83,6 +83,15 @@ const addressesOf = (name: string): Promise<Found[]> =>
 
 function credentials(url: URL): Record<string, string> {
   if (!url.username && !url.password) return {};
-  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const pair = `${decoded(url.username)}:${decoded(url.password)}`;
   return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+/** A percent sign that escapes nothing means itself: the text is used as written. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

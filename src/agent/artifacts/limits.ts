@@ -18,6 +18,14 @@ export interface ArtifactLimits {
   /** Bytes of all copies on this host and age of an unused one; the least recently used go first, never one that a run uses. */
   cacheBytes: number;
   cacheMs: number;
+  /** A run gets a copy of its app of at most so many bytes (unless the file system clones them) and entries; a larger app is shared by its runs, read-only. */
+  ownBytes: number;
+  ownEntries: number;
+  /** Bytes of the copies that runs have now, all together; a further one fails, and its retry policy decides. */
+  ownBytesAll: number;
+  /** An app of at most so many entries and bytes is copied also where the agent may mount: that costs less than mounting. */
+  smallEntries: number;
+  smallBytes: number;
   /** A copy this fresh is never removed: a run may just be about to say that it uses it. */
   freshMs: number;
   /** A cached copy is validated again in the background at most this often. */
@@ -37,6 +45,11 @@ export const artifactLimits: ArtifactLimits = {
   headersBytes: 64 * 1024 ** 2,
   cacheBytes: 5 * 1024 ** 3,
   cacheMs: 30 * 24 * 3_600_000,
+  ownBytes: 64 * 1024 ** 2,
+  ownEntries: 5_000,
+  ownBytesAll: 10 * 1024 ** 3,
+  smallEntries: 32,
+  smallBytes: 1024 ** 2,
   freshMs: 60_000,
   validateMs: 60_000,
 };

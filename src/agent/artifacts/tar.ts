@@ -5,6 +5,7 @@ import { isDiskProblem } from './download.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type Packing, unpacked } from './packing.ts';
 import { pour } from './pour.ts';
+import { type SparseFile, sparseFile } from './sparse.ts';
 import { type Tree, unsafe } from './tree.ts';
 
 const BLOCK_BYTES = 512;
@@ -12,7 +13,8 @@ const BLOCK_BYTES = 512;
 type Entry = Extract extends AsyncIterable<infer One> ? One : never;
 
 export async function unpackTar(file: string, packing: Packing, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
-  const sink = extract();
+  // Also the tar of Unix v7, which has no mark; its checksum is looked at all the same. The published types do not know the option.
+  const sink = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
   // What the reader of a destroyed stream is told is not why it was destroyed.
   let failure: unknown;
   const gap = createGap(limits);
@@ -39,15 +41,14 @@ export async function unpackTar(file: string, packing: Packing, tree: Tree, limi
 }
 
 async function take(entry: Entry, tree: Tree): Promise<void> {
-  const { name, type, mode, linkname } = entry.header;
+  const { name, type, mode, linkname, pax } = entry.header;
   switch (type) {
     case 'directory':
-      await tree.directory(name);
+      await tree.directory(name, mode ?? 0);
       break;
     case 'file':
     case 'contiguous-file':
-      // streamx types its chunks as unknown; those of an entry are buffers.
-      return tree.file(name, mode ?? 0o644, entry as AsyncIterable<Uint8Array>);
+      return takeFile({ name, mode: mode ?? 0, sparse: sparseFile(pax as Record<string, string> | null | undefined) }, entry, tree);
     case 'symlink':
       tree.symlink(name, linkname ?? '');
       break;
@@ -58,6 +59,12 @@ async function take(entry: Entry, tree: Tree): Promise<void> {
       throw unsafe(`the archive has "${name}", a ${type ?? 'thing of unknown kind'}; files, directories and links are taken`);
   }
   entry.resume();
+}
+
+function takeFile(file: { name: string; mode: number; sparse: SparseFile | undefined }, entry: Entry, tree: Tree): Promise<void> {
+  // streamx types its chunks as unknown; those of an entry are buffers.
+  const packed = entry as AsyncIterable<Uint8Array>;
+  return file.sparse ? tree.file(file.sparse.name, file.mode, file.sparse.content(packed)) : tree.file(file.name, file.mode, packed);
 }
 
 /**

@@ -2,21 +2,48 @@
  * A directory filled from an archive nobody trusts. Only this file creates anything, and it knows everything it created: parents are directories it
  * made itself, links come last and only after they were followed on paper, so nothing is ever written through one.
  */
-import { link, mkdir, open, symlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, chown, lchown, link, mkdir, open, symlink } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { ArtifactError } from '../ports.ts';
 import type { ArtifactLimits } from './limits.ts';
 
+/** One thing of an unpacked app. The root has the path ''. */
+export interface Entry {
+  path: string;
+  kind: 'directory' | 'file' | 'link';
+  /** Permission bits; 0 of a link. */
+  mode: number;
+  /** Of a file. */
+  sha256?: string;
+  /** Of a link. */
+  target?: string;
+}
+
+export interface Unpacked {
+  /** Of all files. */
+  bytes: number;
+  /** Each directory before what is in it. */
+  entries: Entry[];
+}
+
+/** Whose an unpacked app is, when it is not the agent's own. */
+export interface Owner {
+  uid: number;
+  gid: number;
+}
+
 export interface Tree {
-  directory(name: string): Promise<void>;
-  /** `mode`: only its run bit counts; setuid and setgid are refused. */
+  /** `mode`: as `file` takes it. */
+  directory(name: string, mode?: number): Promise<void>;
+  /** `mode`: permissions as packed, 0 = the archive does not say. setuid and setgid are refused. */
   file(name: string, mode: number, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   symlink(name: string, target: string): void;
   /** To a file that came before. */
   hardlink(name: string, target: string): Promise<void>;
-  /** Makes the links, forces all to the disk. Resolves to the bytes of all files. */
-  finish(): Promise<number>;
+  /** Makes the links, sets modes and owner, forces all to the disk. */
+  finish(): Promise<Unpacked>;
 }
 
 const NAME_MAX = 255;
@@ -25,10 +52,24 @@ const LINK_HOPS_MAX = 40;
 
 export const unsafe = (message: string): ArtifactError => new ArtifactError('unsafe', message, { transient: false });
 
-type Node = { kind: 'directory' } | { kind: 'file' } | { kind: 'link'; target: string };
+type Node = { kind: 'directory'; mode: number } | { kind: 'file'; mode: number; sha256: string } | { kind: 'link'; target: string };
 
-/** `root` exists and is empty; `packedBytes` is the size of the archive. All methods throw ArtifactError for what must not be. */
-export function createTree(root: string, packedBytes: number, limits: ArtifactLimits): Tree {
+const DIRECTORY_MODE = 0o755;
+const FILE_MODE = 0o644;
+const PERMISSIONS = 0o777;
+
+export interface TreeOptions {
+  /** Exists and is empty. */
+  root: string;
+  /** Size of the archive. */
+  packedBytes: number;
+  limits: ArtifactLimits;
+  owner?: Owner | undefined;
+}
+
+/** All methods throw ArtifactError for what must not be. */
+export function createTree({ root, packedBytes, limits, owner }: TreeOptions): Tree {
+  let rootMode = DIRECTORY_MODE;
   const nodes = new Map<string, Node>();
   const folded = new Map<string, string>();
   let entries = 0;
@@ -50,8 +91,9 @@ export function createTree(root: string, packedBytes: number, limits: ArtifactLi
     // Said twice, or made for something inside it: the same directory.
     if (known?.kind === 'directory') return;
     if (known) throw unsafe(`the archive has "${path}" as a directory and as something else`);
-    claim(path, { kind: 'directory' });
-    await mkdir(join(root, path), 0o755);
+    claim(path, { kind: 'directory', mode: DIRECTORY_MODE });
+    // Its own mode, which may forbid to write into it, comes when all is in.
+    await mkdir(join(root, path), 0o700);
   };
 
   const makeParents = async (path: string) => {
@@ -89,25 +131,37 @@ export function createTree(root: string, packedBytes: number, limits: ArtifactLi
   };
 
   return {
-    async directory(name) {
+    async directory(name, mode = 0) {
       const path = clean(name);
-      if (path === '') return;
+      const packed = mode & PERMISSIONS || DIRECTORY_MODE;
+      if (path === '') {
+        rootMode = packed;
+        return;
+      }
       await makeParents(path);
       await makeDirectory(path);
+      nodes.set(path, { kind: 'directory', mode: packed });
     },
     async file(name, mode, source) {
       const path = clean(name);
       if (path === '') throw unsafe('the archive has a file without a name');
       if ((mode & 0o6000) !== 0) throw unsafe(`"${path}" would run with its owner's rights (setuid or setgid)`);
       await makeParents(path);
-      claim(path, { kind: 'file' });
+      const node = { kind: 'file' as const, mode: mode & PERMISSIONS || FILE_MODE, sha256: '' };
+      claim(path, node);
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      const out = await open(join(root, path), flags, (mode & 0o111) === 0 ? 0o644 : 0o755);
+      const out = await open(join(root, path), flags, 0o600);
+      const hash = createHash('sha256');
       try {
         for await (const chunk of source) {
           addBytes(chunk.byteLength);
+          hash.update(chunk);
           await out.writeFile(chunk);
         }
+        node.sha256 = hash.digest('hex');
+        // Not at the opening, where the umask of the agent would have a say. The owner first: a change of it takes bits away.
+        if (owner) await out.chown(owner.uid, owner.gid);
+        await out.chmod(node.mode);
         await out.sync();
       } finally {
         await out.close();
@@ -122,21 +176,40 @@ export function createTree(root: string, packedBytes: number, limits: ArtifactLi
     async hardlink(name, target) {
       const path = clean(name);
       const source = clean(target);
-      if (nodes.get(source)?.kind !== 'file') throw unsafe(`the hard link "${path}" does not lead to a file that came before`);
+      const known = nodes.get(source);
+      if (known?.kind !== 'file') throw unsafe(`the hard link "${path}" does not lead to a file that came before`);
       await makeParents(path);
-      claim(path, { kind: 'file' });
+      claim(path, known);
       await link(join(root, source), join(root, path));
     },
     async finish() {
       const links = [...nodes].flatMap(([path, node]) => (node.kind === 'link' ? [{ path, target: node.target }] : []));
       for (const { path } of links) await makeParents(path);
       for (const { path } of links) follow(path);
-      for (const { path, target } of links) await symlink(target, join(root, path));
-      for (const [path, node] of nodes) if (node.kind === 'directory') await syncDirectory(join(root, path));
-      await syncDirectory(root);
-      return bytes;
+      for (const { path, target } of links) {
+        await symlink(target, join(root, path));
+        if (owner) await lchown(join(root, path), owner.uid, owner.gid);
+      }
+      nodes.set('', { kind: 'directory', mode: rootMode });
+      // The deepest first: a mode may keep us out.
+      for (const path of [...nodes.keys()].sort().reverse()) {
+        const node = nodes.get(path);
+        if (node?.kind !== 'directory') continue;
+        await syncDirectory(join(root, path));
+        if (owner) await chown(join(root, path), owner.uid, owner.gid);
+        await chmod(join(root, path), node.mode);
+      }
+      return { bytes, entries: entriesOf(nodes) };
     },
   };
+}
+
+function entriesOf(nodes: Map<string, Node>): Entry[] {
+  return [...nodes.keys()].sort().flatMap((path): Entry[] => {
+    const node = nodes.get(path);
+    if (!node) return [];
+    return [node.kind === 'link' ? { path, kind: 'link', mode: 0, target: node.target } : { path, ...node }];
+  });
 }
 
 /** The path inside the tree, '' for its root. Backslashes separate like slashes: archives made elsewhere have them. */

@@ -60,7 +60,7 @@ async function take(entry: Entry, content: AsyncIterable<Uint8Array>, tree: Tree
   const name = entry.fileName;
   const mode = modeOf(entry);
   const type = mode & 0o170000;
-  if (name.endsWith('/') || type === 0o040000) return tree.directory(name);
+  if (name.endsWith('/') || type === 0o040000) return tree.directory(name, mode & 0o777);
   if (type === 0 || type === 0o100000) return tree.file(name, mode & 0o7777, content);
   if (type !== 0o120000) throw unsafe(`the archive has "${name}", which is neither file nor directory nor link`);
   if (entry.uncompressedSize > TARGET_MAX) throw unsafe(`the link "${name}" has a target that is too long`);

@@ -14,12 +14,16 @@ export interface Native {
   lock(fd: number): boolean;
   /** A pipe that other children do not inherit: [to read, to write]. Throws when there are no more file descriptors. */
   pipe(): [number, number];
+  /** Mounts a file system of this type; false: the kernel does not take it. */
+  mount(request: { type: string; at: string; flags: number; options: string }): boolean;
+  /** False: nothing is mounted there, or not by us. */
+  unmount(at: string, flags: number): boolean;
   /** What every child started from now on carries in `max file locks` of /proc/<pid>/limits; undefined: what this process was born with. False: it cannot. */
   brand(mark: bigint | undefined): boolean;
 }
 
-type Call = (...args: (number | bigint | BigUint64Array | Int32Array | null)[]) => number;
-type Libc = Record<'prctl' | 'waitpid' | 'flock' | 'pipe2' | 'setrlimit' | 'getrlimit', Call>;
+type Call = (...args: (number | bigint | BigUint64Array | Int32Array | Uint8Array | null)[]) => number;
+type Libc = Record<'prctl' | 'waitpid' | 'flock' | 'pipe2' | 'setrlimit' | 'getrlimit' | 'mount' | 'umount2', Call>;
 
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -46,6 +50,8 @@ export async function openNative(): Promise<Native | undefined> {
       if (libc.pipe2(fds, O_CLOEXEC) !== 0) throw Object.assign(new Error('no more file descriptors'), { code: 'EMFILE' });
       return [fds[0] ?? -1, fds[1] ?? -1];
     },
+    mount: ({ type, at, flags, options }) => libc.mount(text(type), text(at), text(type), BigInt(flags), text(options)) === 0,
+    unmount: (at, flags) => libc.umount2(text(at), flags) === 0,
     brand(mark) {
       limit[0] = mark ?? born[0] ?? 0n;
       limit[1] = born[1] ?? 0n;
@@ -53,6 +59,9 @@ export async function openNative(): Promise<Native | undefined> {
     },
   };
 }
+
+/** As C has it. */
+const text = (words: string): Uint8Array => Buffer.from(`${words}\0`);
 
 const LIBC_NAMES = ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`];
 
@@ -70,6 +79,8 @@ async function bunLibc(): Promise<Libc | undefined> {
         pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
         setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
         getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
+        mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
+        umount2: { args: ['ptr', 'i32'], returns: 'i32' },
       });
       return symbols as unknown as Libc;
     } catch {
@@ -94,6 +105,8 @@ function denoLibc(): Libc | undefined {
         pipe2: { parameters: ['buffer', 'i32'], result: 'i32' },
         setrlimit: { parameters: ['i32', 'buffer'], result: 'i32' },
         getrlimit: { parameters: ['i32', 'buffer'], result: 'i32' },
+        mount: { parameters: ['buffer', 'buffer', 'buffer', 'u64', 'buffer'], result: 'i32' },
+        umount2: { parameters: ['buffer', 'i32'], result: 'i32' },
       });
       if (opened !== undefined) return opened.symbols as Libc;
     } catch {

@@ -1,7 +1,7 @@
 /** Real processes: each the leader of a session of its own, nothing on its standard input, two pipes, exactly the given environment plus the run's mark. */
 import { spawn as spawnByNode } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Native, openNative } from './native.ts';
@@ -40,13 +40,23 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
     mark: () => String((generation << NUMBER_BITS) | (number++ & ((1n << NUMBER_BITS) - 1n))),
     async start(request) {
       let raw: RawProcess;
+      // `#!/usr/bin/env` is found, and would say of the rest only that there is no such program. Programs of the system are not looked at.
+      const [program = ''] = request.argv;
+      const lineEnds = program.startsWith(`${request.cwd}/`) ? lineEndsOf(headOf(program)) : undefined;
+      if (lineEnds !== undefined) return { failed: `"${program}" could not be started: ${lineEnds}` };
       // At once: a child that is not known as such would be reaped as an orphan, and its exit code with it.
       const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: null });
       const marked = { ...request, env: { ...request.env, [MARK_VARIABLE]: request.mark } };
       // Branded while the child is forked, so there is no moment at which it runs without.
       native?.brand(BigInt(request.mark));
       try {
-        raw = byBun ? startByBun(marked, native, claim) : await startByNode(marked, claim);
+        const startIt = async (argv: string[]) =>
+          byBun ? startByBun({ ...marked, argv }, native, claim) : await startByNode({ ...marked, argv }, claim);
+        raw = await startIt(request.argv).catch(error => {
+          if (Object(error).code !== 'ENOEXEC' || !isPlainScript(program)) throw error;
+          // As every shell does, and execvp: a text that does not say what runs it is for the shell.
+          return startIt([SHELL, ...request.argv]);
+        });
       } catch (error) {
         return { failed: startFailure(request, error), ...(isHostFault(error) && { fault: 'spawn' as const }) };
       } finally {
@@ -168,6 +178,8 @@ function startFailure({ argv: [program = ''], cwd, env }: StartRequest, error: u
   const named = `"${program}" could not be started`;
   if (!statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return `${named}: its working directory ${cwd} is not there`;
   if (!mayEnter(cwd)) return `${named}: its working directory ${cwd} may not be entered`;
+  const flaw = flawOf(program);
+  if ((code === 'ENOENT' || code === 'ENOEXEC') && flaw !== undefined) return `${named}: ${flaw}`;
   if (code === 'ENOENT' && program.includes('/')) return `${named}: there is no such file, or not the interpreter it names`;
   if (code === 'ENOENT')
     return `${named}: it is in none of the directories of PATH (${(env.PATH ?? '').split(delimiter).join(', ') || 'empty'})`;
@@ -177,6 +189,47 @@ function startFailure({ argv: [program = ''], cwd, env }: StartRequest, error: u
   if (code === 'EAGAIN' || code === 'ENOMEM') return `${named}: the host has no room for another process (${code})`;
   if (code === 'E2BIG') return `${named}: its arguments and environment are too large`;
   return `${named}: ${message ?? String(error)}`;
+}
+
+const SHELL = '/bin/sh';
+const HEAD_BYTES = 256;
+const BYTE_ORDER_MARK = '\u00ef\u00bb\u00bf';
+
+/** The first bytes of a program, a character each; '' when it cannot be read. */
+function headOf(program: string): string {
+  try {
+    const fd = openSync(program, 'r');
+    try {
+      const bytes = Buffer.alloc(HEAD_BYTES);
+      return bytes.toString('latin1', 0, readSync(fd, bytes));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return '';
+  }
+}
+
+/** A text without `#!`: no NUL in its first line, which is what shells look at. */
+function isPlainScript(program: string): boolean {
+  const head = headOf(program);
+  const [line = ''] = head.split('\n');
+  return head !== '' && !line.includes('\0') && !head.startsWith('#!') && !head.startsWith(BYTE_ORDER_MARK);
+}
+
+/** What an editor of another system did to a script, so that the kernel does not find what runs it. */
+function flawOf(program: string): string | undefined {
+  const head = headOf(program);
+  if (head.startsWith(`${BYTE_ORDER_MARK}#!`)) return 'its script has a byte order mark before #!; save it as UTF-8 without one';
+  if (head.startsWith(BYTE_ORDER_MARK)) return 'its script begins with a byte order mark; save it as UTF-8 without one';
+  return lineEndsOf(head);
+}
+
+function lineEndsOf(head: string): string | undefined {
+  const [line = ''] = head.split('\n');
+  if (line.startsWith('#!') && line.endsWith('\r'))
+    return `its script has line ends of Windows, so "${line.slice(2, -1).trim()}" followed by a carriage return is looked for; save it with line ends of Unix`;
+  return undefined;
 }
 
 function mayEnter(directory: string): boolean {

@@ -16,7 +16,8 @@ export const programs: Programs = {
     if (real === undefined || !real.startsWith(root + sep)) return undefined;
     const info = await stat(real);
     if (!info.isFile()) return undefined;
-    if ((info.mode & 0o100) === 0) await chmod(real, (info.mode & 0o777) | 0o111);
+    // For whom may read it: a mode never gets wider than that.
+    if ((info.mode & 0o100) === 0) await chmod(real, (info.mode & 0o777) | 0o100 | ((info.mode & 0o044) >> 2));
     return path;
   },
   async onPath(name, path) {

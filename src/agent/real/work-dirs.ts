@@ -1,8 +1,9 @@
 /** Directories of the runs' own, under the data directory. */
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../remove-tree.ts';
 import type { WorkDirs } from '../ports.ts';
 
 /** `directory` is absolute: it becomes a working directory; made here. */
@@ -17,14 +18,14 @@ export function createWorkDirs(directory: string): WorkDirs {
       try {
         await mkdir(path, { mode: 0o700 });
       } catch {
-        await rm(path, { recursive: true, force: true });
+        await removeTree(path);
         await mkdir(path, { recursive: true, mode: 0o700 });
       }
       return path;
     },
     async remove(run) {
       const path = pathOf(run);
-      await rmdir(path).catch(() => rm(path, { recursive: true, force: true }));
+      await rmdir(path).catch(() => removeTree(path));
     },
   };
 }

@@ -42,6 +42,7 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     agentVersion: can?.agentVersion ?? '',
     hostname: can?.hostname ?? '',
     treeKill: can?.treeKill ?? '',
+    appIsolation: can?.appIsolation ?? '',
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
     /** Why its pool gives it no place. */

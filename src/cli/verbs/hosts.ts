@@ -72,6 +72,7 @@ const show = verb({
         ['running', String(host.running)],
         ['labels', labelsOf(host)],
         ['agent', host.agentVersion],
+        ['apps of runs', host.appIsolation],
         ['last seen', print.instant(host.lastSeenAt)],
       ]),
     );

@@ -82,6 +82,7 @@ export const aHost = (different: Partial<Host> = {}): Host => ({
   free: { cpus: 1.9, memoryMB: 4032 },
   labels: { disk: 'ssd' },
   agentVersion: '0.1.0',
+  appIsolation: 'copy',
   running: 1,
   lastSeenAt: null,
   ...different,

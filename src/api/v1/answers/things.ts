@@ -42,6 +42,9 @@ export const Host = z
     agentVersion: z.string(),
     hostname: z.string(),
     treeKill: z.enum(['cgroup', 'subreaper', 'group', '']).describe('how a tree of processes is ended there'),
+    appIsolation: z
+      .enum(['overlay', 'clone', 'copy', 'verified', ''])
+      .describe('what a run gets of its app there: an overlay, a copy that shares blocks, a copy, or a shared tree that is verified'),
     running: count(),
     draining: z.boolean(),
     unplaced: z.string().nullable().describe('why its pool gives it no place'),

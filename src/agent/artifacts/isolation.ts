@@ -1,0 +1,37 @@
+/** How this host keeps apps of runs apart: the best it can, or what its settings say. */
+import { constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError } from '../../config.ts';
+import { openMounts } from './mounts.ts';
+import type { Isolation, Means } from './own.ts';
+
+/** `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for what this host cannot. */
+export async function detectIsolation(directory: string, wanted: Isolation | 'auto'): Promise<Means> {
+  mkdirSync(directory, { recursive: true });
+  if (wanted === 'auto' || wanted === 'overlay') {
+    const mounts = await openMounts(directory);
+    if (mounts) return { isolation: 'overlay', mounts };
+    if (wanted === 'overlay')
+      throw cannot(wanted, `overlays cannot be mounted in ${directory}: that needs root and a file system that takes them`);
+  }
+  if (wanted === 'verified' || wanted === 'copy') return { isolation: wanted };
+  if (mayClone(directory)) return { isolation: 'clone' };
+  if (wanted === 'clone') throw cannot(wanted, `the file system of ${directory} cannot share blocks between files (FICLONE)`);
+  return { isolation: 'copy' };
+}
+
+const cannot = (value: string, why: string) =>
+  new ConfigError([{ variable: 'TROUPE_APP_ISOLATION', value, expected: `must be what this host can: ${why}` }]);
+
+function mayClone(directory: string): boolean {
+  const [from, to] = [join(directory, 'probe.from'), join(directory, 'probe.to')];
+  try {
+    writeFileSync(from, 'blocks to share');
+    copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const path of [from, to]) rmSync(path, { force: true });
+  }
+}

@@ -1,0 +1,91 @@
+/** Overlay mounts on this host: what an agent may, and what an earlier life of it has left. */
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openNative } from '../keeper/native.ts';
+import { removeTree } from '../remove-tree.ts';
+
+export interface Overlay {
+  /** Directories; none of them may be in use by another mount. */
+  lower: string;
+  upper: string;
+  work: string;
+  at: string;
+}
+
+export interface Mounts {
+  /** False: the kernel does not take it. */
+  mount(overlay: Overlay): boolean;
+  /** Whatever is mounted there is out of sight at once, and gone with its last user. */
+  unmount(at: string): void;
+  /** Where overlays are mounted below this directory. */
+  below(directory: string): string[];
+}
+
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MNT_DETACH = 2;
+/** The kernel takes one page of options. */
+const OPTIONS_MAX = 4_095;
+
+/** undefined: overlays cannot be mounted in this directory by this process. Leaves nothing behind. */
+export async function openMounts(directory: string): Promise<Mounts | undefined> {
+  const native = await openNative();
+  if (native === undefined) return undefined;
+  // `volatile`: nothing of a run's overlay is worth a sync at its end. Kernels before 5.10 do not know it.
+  for (const option of [',volatile', '']) {
+    const mounts: Mounts = {
+      mount({ lower, upper, work, at }) {
+        const options = `lowerdir=${escaped(lower)},upperdir=${escaped(upper)},workdir=${escaped(work)}${option}`;
+        if (Buffer.byteLength(options) > OPTIONS_MAX) return false;
+        return native.mount({ type: 'overlay', at, flags: MS_NOSUID | MS_NODEV, options });
+      },
+      unmount: at => void native.unmount(at, MNT_DETACH),
+      below: root => overlaysBelow(root),
+    };
+    if (await isWorking(mounts, join(directory, 'probe'))) return mounts;
+  }
+  return undefined;
+}
+
+/** Mounts, writes and looks: what is written must not reach below. */
+async function isWorking(mounts: Mounts, directory: string): Promise<boolean> {
+  const [lower = '', upper = '', work = '', at = ''] = ['lower', 'upper', 'work', 'at'].map(name => join(directory, name));
+  try {
+    for (const path of [lower, upper, work, at]) mkdirSync(path, { recursive: true });
+    writeFileSync(join(lower, 'file'), 'below');
+    if (!mounts.mount({ lower, upper, work, at })) return false;
+    writeFileSync(join(at, 'file'), 'above');
+    return readFileSync(join(lower, 'file'), 'utf8') === 'below' && readFileSync(join(at, 'file'), 'utf8') === 'above';
+  } catch {
+    return false;
+  } finally {
+    mounts.unmount(at);
+    await removeTree(directory);
+  }
+}
+
+/** Whether that process sees what is mounted here: a unit of systemd may have begun in a space of its own since. */
+export function sharesMounts(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt');
+  } catch {
+    return false;
+  }
+}
+
+/** In the options of an overlay a comma begins the next one and a colon the next layer. */
+const escaped = (path: string): string => path.replace(/[\\,:]/g, sign => `\\${sign}`);
+
+function overlaysBelow(root: string): string[] {
+  const table = readFileSync('/proc/self/mountinfo', 'utf8');
+  return table
+    .split('\n')
+    .filter(line => line.includes(' - overlay '))
+    .map(line => unescaped(line.split(' ')[4] ?? ''))
+    .filter(path => path.startsWith(`${root}/`));
+}
+
+/** In the table of mounts blanks and backslashes are octal. */
+const unescaped = (path: string): string =>
+  path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

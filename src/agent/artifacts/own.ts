@@ -1,0 +1,157 @@
+/**
+ * What a run gets of an app: a directory of its own, so that nothing it writes reaches another run, and nothing another run wrote reaches it.
+ *
+ *   runs/<run>/app           what the run sees: an overlay over the unpacked app, or a copy of it
+ *   runs/<run>/upper, work   what it writes into an overlay
+ *
+ * An app that is too large to be copied on a host that cannot mount is shared by its runs: read-only by its modes, verified before each execution.
+ */
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, constants, mkdirSync } from 'node:fs';
+import { chmod, chown, copyFile, lchown, mkdir, readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeTree } from '../remove-tree.ts';
+import type { ArtifactLimits } from './limits.ts';
+import type { Mounts } from './mounts.ts';
+import type { Entry, Owner } from './tree.ts';
+
+/** How apps are kept apart on a host, for its record. `verified`: every app is shared by its runs. */
+export type Isolation = 'overlay' | 'clone' | 'copy' | 'verified';
+
+export interface Means {
+  isolation: Isolation;
+  /** With `overlay`. */
+  mounts?: Mounts;
+  /** Whether what is mounted now is seen by the processes of runs; default: it is. */
+  mayMount?(): boolean;
+}
+
+export interface App {
+  path: string;
+  bytes: number;
+  entries: Entry[];
+  owner: Owner | undefined;
+}
+
+export interface OwnDirectories {
+  /** Whether the runs of such an app share one directory here. */
+  shares(app: { bytes: number; entries: number }): boolean;
+  /** The directory of this run, made anew. Throws ArtifactError, the signal's reason, or what the disk says; then nothing of it is left. */
+  make(run: string, app: App, signal: AbortSignal): Promise<string>;
+  /** Idempotent. */
+  remove(run: string): Promise<void>;
+  /** Removes those of all other runs, mounts included: an agent was killed, or the machine was. */
+  sweep(runs: Iterable<string>): Promise<void>;
+}
+
+/** Files copied at the same time. */
+const COPYING_MAX = 16;
+/** Others may pass through, and see no names. */
+const PASSAGE = 0o711;
+
+/** `directory` is absolute; made here. */
+export function createOwnDirectories(directory: string, means: Means, limits: ArtifactLimits): OwnDirectories {
+  const { isolation, mounts, mayMount = () => true } = means;
+  const nameOf = (run: string) => createHash('sha256').update(run).digest('hex').slice(0, 32);
+  const pathOf = (run: string) => join(directory, nameOf(run));
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, PASSAGE);
+
+  const mayOverlay = () => isolation === 'overlay' && mounts !== undefined && mayMount();
+  const isSmall = (bytes: number, entries: number) => bytes <= limits.smallBytes && entries <= limits.smallEntries;
+
+  const shares = ({ bytes, entries }: { bytes: number; entries: number }): boolean => {
+    if (isolation === 'verified') return true;
+    if (mayOverlay()) return false;
+    return entries > limits.ownEntries || (isolation !== 'clone' && bytes > limits.ownBytes);
+  };
+
+  const remove = async (run: string) => {
+    const path = pathOf(run);
+    if (isolation === 'overlay') mounts?.unmount(join(path, 'app'));
+    await removeTree(path);
+  };
+
+  const overlay = (path: string, { path: lower, entries, owner }: App): boolean => {
+    const [upper, work, at] = [join(path, 'upper'), join(path, 'work'), join(path, 'app')];
+    for (const each of [upper, work, at]) mkdirSync(each);
+    // What the run sees as its directory has the mode and the owner of this one.
+    if (owner) chownSync(upper, owner.uid, owner.gid);
+    chmodSync(upper, entries[0]?.mode ?? 0o755);
+    return mounts?.mount({ lower, upper, work, at }) ?? false;
+  };
+
+  return {
+    shares,
+    async make(run, app, signal) {
+      await remove(run);
+      const path = pathOf(run);
+      await mkdir(path);
+      await chmod(path, PASSAGE);
+      try {
+        const isMounted = mayOverlay() && !isSmall(app.bytes, app.entries.length) && overlay(path, app);
+        if (!isMounted) {
+          // The kernel has refused this one mount: what there is of it goes.
+          await removeTree(join(path, 'app'));
+          await copyTree(app.path, join(path, 'app'), { ...app, signal });
+        }
+        return join(path, 'app');
+      } catch (problem) {
+        await remove(run).catch(() => undefined);
+        throw problem;
+      }
+    },
+    remove,
+    async sweep(runs) {
+      const kept = new Set([...runs].map(nameOf));
+      for (const at of mounts?.below(directory) ?? [])
+        if (!kept.has(at.slice(directory.length + 1).split('/')[0] ?? '')) mounts?.unmount(at);
+      for (const name of await readdir(directory)) if (!kept.has(name)) await removeTree(join(directory, name));
+    },
+  };
+}
+
+const WRITE_BITS = 0o222;
+
+/** Takes the right to write from the tree and from what is said of it: its runs share it. */
+export async function makeReadOnly(root: string, entries: Entry[]): Promise<void> {
+  for (const entry of entries.toReversed()) {
+    if (entry.kind === 'link') continue;
+    entry.mode &= ~WRITE_BITS;
+    await chmod(join(root, entry.path), entry.mode);
+  }
+}
+
+interface Copying {
+  entries: Entry[];
+  owner: Owner | undefined;
+  signal: AbortSignal;
+}
+
+/** A copy with the modes of the original. `FICLONE`: shares the blocks where the file system can, and copies where it cannot. */
+async function copyTree(from: string, to: string, { entries, owner, signal }: Copying): Promise<void> {
+  const directories = entries.filter(({ kind }) => kind === 'directory');
+  for (const { path } of directories) await mkdir(join(to, path), { mode: 0o700 });
+  let next = 0;
+  const worker = async () => {
+    for (let entry = entries[next++]; entry; entry = entries[next++]) {
+      signal.throwIfAborted();
+      const path = join(to, entry.path);
+      if (entry.kind === 'directory') continue;
+      if (entry.kind === 'link') {
+        await symlink(entry.target ?? '', path);
+        if (owner) await lchown(path, owner.uid, owner.gid);
+        continue;
+      }
+      await copyFile(join(from, entry.path), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      if (owner) await chown(path, owner.uid, owner.gid);
+      await chmod(path, entry.mode);
+    }
+  };
+  const workers = await Promise.allSettled(Array.from({ length: COPYING_MAX }, worker));
+  for (const one of workers) if (one.status === 'rejected') throw one.reason;
+  for (const { path, mode } of directories.reverse()) {
+    if (owner) await chown(join(to, path), owner.uid, owner.gid);
+    await chmod(join(to, path), mode);
+  }
+}

@@ -1,0 +1,231 @@
+/** What a run gets of an app is its own: however a host keeps apps apart, whatever a run does to its directory, whoever was killed meanwhile. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openMounts } from '../../src/agent/artifacts/mounts.ts';
+import type { Means } from '../../src/agent/artifacts/own.ts';
+import { aPlace } from '../support/place.ts';
+import { aTgz, aZip } from './archives.ts';
+import { anAppHost, aShelf } from './artifacts-world.ts';
+
+let host: Awaited<ReturnType<typeof anAppHost>>;
+beforeAll(async () => {
+  host = await anAppHost();
+});
+afterAll(() => host.close());
+
+const probe = aPlace('mounts');
+const mounts = await openMounts(probe);
+rmSync(probe, { recursive: true, force: true });
+/** Nothing is too small to be mounted. */
+const limits = { smallEntries: 0 };
+const overlay: Means | undefined = mounts && { isolation: 'overlay', mounts };
+if (!overlay) console.warn('overlays cannot be mounted here: what a host with overlays does is not shown');
+const all: [string, Means, string][] = [
+  ['copy', { isolation: 'copy' }, 'a copy'],
+  ['clone', { isolation: 'clone' }, 'a copy that shares blocks where it can'],
+  ...(overlay ? [['overlay', overlay, 'an overlay'] as [string, Means, string]] : []),
+];
+
+const archive = () =>
+  aTgz([
+    { name: 'bin/run.sh', mode: 0o755, content: 'echo packed\n' },
+    { name: 'data.txt', mode: 0o644, content: 'one\n' },
+    { name: 'etc/key', mode: 0o600, content: 'secret' },
+    { name: 'bin/again', type: 'symlink', linkname: 'run.sh' },
+  ]);
+
+let shelf: Awaited<ReturnType<typeof aShelf>>;
+afterEach(async () => {
+  host.asked.length = 0;
+  for (const at of mounts?.below(shelf.directory) ?? []) mounts?.unmount(at);
+  await shelf.remove();
+});
+const modeOf = (path: string) => lstatSync(path).mode & 0o7777;
+const runs = () => readdirSync(join(shelf.directory, 'runs'));
+const text = (path: string) => readFileSync(path, 'utf8');
+
+describe.each(all)('an app on a host with %s', (name, means, what) => {
+  test(`gives each run ${what}: nothing that one writes is seen by another`, async () => {
+    host.files['/app.tgz'] = await archive();
+    shelf = await aShelf({ means, limits });
+    const apps = [];
+    for (const run of ['e1:0:1', 'e1:1:1', 'e2:0:1']) {
+      const app = await shelf.prepare(host.url('/app.tgz'), { run, execution: run.slice(0, 2) });
+      expect(text(join(app.directory, 'data.txt'))).toBe('one\n');
+      expect(text(join(app.directory, 'bin/again'))).toBe('echo packed\n');
+      expect(readdirSync(app.directory).sort()).toEqual(['bin', 'data.txt', 'etc']);
+      appendFileSync(join(app.directory, 'data.txt'), 'more\n');
+      writeFileSync(join(app.directory, 'bin/run.sh'), 'echo replaced\n');
+      rmSync(join(app.directory, 'etc/key'));
+      mkdirSync(join(app.directory, 'fresh'));
+      expect(app.note).toBeUndefined();
+      apps.push(app.directory);
+    }
+    expect(new Set(apps).size).toBe(3);
+    expect(host.asked.filter(path => path === '/app.tgz')).toHaveLength(1);
+    expect(mounts?.below(shelf.directory) ?? []).toHaveLength(name === 'overlay' ? 3 : 0);
+    for (const run of ['e1:0:1', 'e1:1:1', 'e2:0:1']) await shelf.artifacts.release(run, undefined);
+    expect([runs(), mounts?.below(shelf.directory) ?? []]).toEqual([[], []]);
+    // Releasing again, or what was never there.
+    await shelf.artifacts.release('e2:0:1', 'e2');
+  });
+
+  test('has the modes that were packed, never wider, whatever the umask', async () => {
+    host.files['/modes.tgz'] = await aTgz([
+      { name: 'home', type: 'directory', mode: 0o700 },
+      { name: 'home/key', mode: 0o600, content: 'k' },
+      { name: 'home/read', mode: 0o444, content: 'r' },
+      { name: 'tool', mode: 0o755, content: 't' },
+      { name: 'locked', type: 'directory', mode: 0o555 },
+      { name: 'locked/file', mode: 0o640, content: 'f' },
+    ]);
+    host.files['/modes.zip'] = aZip([
+      { name: 'home/', mode: 0o40700 },
+      { name: 'home/key', mode: 0o100600, content: 'k' },
+      { name: 'home/read', mode: 0o100444, content: 'r' },
+      { name: 'tool', mode: 0o100755, content: 't' },
+      { name: 'locked/', mode: 0o40555 },
+      { name: 'locked/file', mode: 0o100640, content: 'f' },
+    ]);
+    const before = process.umask(0o077);
+    try {
+      shelf = await aShelf({ means, limits });
+      for (const path of ['/modes.tgz', '/modes.zip']) {
+        const { directory } = await shelf.prepare(host.url(path), { run: path });
+        const modes = ['home', 'home/key', 'home/read', 'tool', 'locked', 'locked/file'].map(each =>
+          modeOf(join(directory, each)).toString(8),
+        );
+        expect([path, ...modes]).toEqual([path, '700', '600', '444', '755', '555', '640']);
+        expect(modeOf(directory)).toBe(0o755);
+        await shelf.artifacts.release(path, 'e1');
+      }
+    } finally {
+      process.umask(before);
+    }
+  });
+
+  test('is swept of what a killed agent left, and not of what still runs', async () => {
+    host.files['/app.tgz'] = await archive();
+    shelf = await aShelf({ means, limits });
+    const [gone, stays] = [
+      await shelf.prepare(host.url('/app.tgz'), { run: 'gone' }),
+      await shelf.prepare(host.url('/app.tgz'), { run: 'stays' }),
+    ];
+    writeFileSync(join(stays.directory, 'written'), 'here');
+    shelf.reopen();
+    // A start that comes at the same time is not taken for something that was left.
+    const [, fresh] = await Promise.all([shelf.artifacts.sweep(['stays']), shelf.prepare(host.url('/app.tgz'), { run: 'fresh' })]);
+    expect(existsSync(gone.directory)).toBe(false);
+    expect(text(join(stays.directory, 'written'))).toBe('here');
+    expect(text(join(fresh.directory, 'data.txt'))).toBe('one\n');
+    expect(runs()).toHaveLength(2);
+    for (const run of ['stays', 'fresh']) await shelf.artifacts.release(run, 'e1');
+    expect([runs(), mounts?.below(shelf.directory) ?? []]).toEqual([[], []]);
+  });
+
+  test('is fetched and unpacked anew when somebody changed what runs are made from', async () => {
+    host.files['/app.tgz'] = await archive();
+    shelf = await aShelf({ means, limits });
+    const copies = join(shelf.directory, 'copies');
+    await shelf.prepare(host.url('/app.tgz'), { run: 'r0' });
+    const newest = () => readdirSync(copies).sort().at(-1) ?? '';
+    const spoil: [string, () => void][] = [
+      ['content', () => writeFileSync(join(copies, newest(), 'bin/run.sh'), 'echo evil  \n')],
+      ['another file', () => writeFileSync(join(copies, newest(), 'bin/more'), 'x')],
+      ['a file less', () => rmSync(join(copies, newest(), 'etc/key'))],
+      ['a wider mode', () => chmodSync(join(copies, newest(), 'etc/key'), 0o644)],
+    ];
+    host.asked.length = 0;
+    for (const [at, [, change]] of spoil.entries()) {
+      change();
+      const app = await shelf.prepare(host.url('/app.tgz'), { run: `r${at + 1}` });
+      expect(app.note).toContain('was changed');
+      expect([text(join(app.directory, 'bin/run.sh')), modeOf(join(app.directory, 'etc/key'))]).toEqual(['echo packed\n', 0o600]);
+      expect((await shelf.prepare(host.url('/app.tgz'), { run: `s${at}` })).note).toBeUndefined();
+    }
+    expect(host.asked).toHaveLength(spoil.length);
+    // Read whole at the first look after a start: what was changed meanwhile shows, too.
+    shelf.reopen();
+    writeFileSync(join(copies, newest(), 'data.txt'), 'two\n');
+    expect((await shelf.prepare(host.url('/app.tgz'), { run: 'last' })).note).toContain('was changed');
+    for (let at = 0; at <= spoil.length; at++) for (const kind of ['r', 's']) await shelf.artifacts.release(`${kind}${at}`, 'e1');
+    await shelf.artifacts.release('last', 'e1');
+    await shelf.clock.advance(120_000);
+    await shelf.artifacts.sweep([]);
+    expect(readdirSync(copies)).toHaveLength(1);
+  });
+});
+
+describe('an app that is too large to be copied for each run', () => {
+  test('is shared read-only, says so, and is unpacked anew beside what still runs when it was changed', async () => {
+    host.files['/app.tgz'] = await archive();
+    shelf = await aShelf({ means: { isolation: 'copy' }, limits: { ownBytes: 10 } });
+    const first = await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
+    expect(first.note).toBe('the app is shared by its runs on this host: it has more than 10 bytes or 5000 entries');
+    expect(['', 'bin/run.sh', 'data.txt', 'etc/key'].map(path => modeOf(join(first.directory, path)).toString(8))).toEqual([
+      '555',
+      '555',
+      '444',
+      '400',
+    ]);
+    expect((await shelf.prepare(host.url('/app.tgz'), { run: 'b' })).directory).toBe(first.directory);
+    chmodSync(join(first.directory, 'data.txt'), 0o644);
+    appendFileSync(join(first.directory, 'data.txt'), 'two\n');
+    const next = await shelf.prepare(host.url('/app.tgz'), { run: 'c' });
+    expect(next.note).toStartWith('the app on this host was changed by somebody and is fetched and unpacked anew; the app is shared');
+    expect([text(join(next.directory, 'data.txt')), text(join(first.directory, 'data.txt'))]).toEqual(['one\n', 'one\ntwo\n']);
+  });
+
+  test('is copied all the same where the file system clones', async () => {
+    host.files['/app.tgz'] = await archive();
+    shelf = await aShelf({ means: { isolation: 'clone' }, limits: { ownBytes: 10 } });
+    expect((await shelf.prepare(host.url('/app.tgz'))).note).toBeUndefined();
+    await shelf.remove();
+    shelf = await aShelf({ means: { isolation: 'clone' }, limits: { ownEntries: 2 } });
+    expect((await shelf.prepare(host.url('/app.tgz'))).note).toBe('the app is shared by its runs on this host: it has more than 2 entries');
+  });
+
+  test('is not copied beyond what all runs may take together, and is when some have ended', async () => {
+    host.files['/app.tgz'] = await archive();
+    shelf = await aShelf({ means: { isolation: 'copy' }, limits: { ownBytesAll: 50 } });
+    for (const run of ['a', 'b']) await shelf.prepare(host.url('/app.tgz'), { run });
+    const problem = await shelf.prepare(host.url('/app.tgz'), { run: 'c' }).catch(error => error);
+    expect([problem.code, problem.transient, problem.message]).toEqual([
+      'disk',
+      true,
+      'the apps of the runs on this host take more than 50 bytes',
+    ]);
+    expect(runs()).toHaveLength(2);
+    await shelf.artifacts.release('c', undefined);
+    await shelf.artifacts.release('a', undefined);
+    await shelf.prepare(host.url('/app.tgz'), { run: 'c' });
+  });
+});
+
+describe('a host that may mount', () => {
+  test.if(overlay !== undefined)('copies what is small, and all of it where the keeper would not see the mount', async () => {
+    host.files['/app.tgz'] = await archive();
+    let mayMount = true;
+    shelf = await aShelf({ means: { ...(overlay as Means), mayMount: () => mayMount } });
+    await shelf.prepare(host.url('/app.tgz'), { run: 'small' });
+    expect(mounts?.below(shelf.directory)).toEqual([]);
+    await shelf.remove();
+    shelf = await aShelf({ means: { ...(overlay as Means), mayMount: () => mayMount }, limits });
+    await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
+    mayMount = false;
+    await shelf.prepare(host.url('/app.tgz'), { run: 'b' });
+    expect(mounts?.below(shelf.directory)).toHaveLength(1);
+  });
+
+  test.if(overlay !== undefined)('mounts also below a path with every sign that options have a use for', async () => {
+    host.files['/app.tgz'] = await archive();
+    const directory = join(aPlace('odd'), 'a b,c:d\\e');
+    mkdirSync(directory);
+    shelf = await aShelf({ means: overlay as Means, limits, directory });
+    const { directory: app } = await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
+    expect(mounts?.below(directory)).toEqual([app]);
+    await shelf.artifacts.release('a', 'e1');
+    expect(mounts?.below(directory)).toEqual([]);
+  });
+});
