@@ -6,8 +6,9 @@
  * Nothing here reads a clock; "after what" always comes in. What is remembered (zone tables, compiled schedules) only saves time: it changes no answer.
  */
 import { type CalendarSchedule, calendarRule } from './schedule/calendar.ts';
-import { cronRule } from './schedule/cron.ts';
+import { cronRule, crontabRule } from './schedule/cron.ts';
 import { readCron } from './schedule/cron-text.ts';
+import { readCrontab } from './schedule/crontab-text.ts';
 import { DAY, dayNumber } from './schedule/days.ts';
 import { countDueSeconds, EARLIEST, type LabelRule, nextDueSecond, nthDueSecond } from './schedule/due.ts';
 import { came, ScheduleError } from './schedule/error.ts';
@@ -18,7 +19,10 @@ export { ScheduleError };
 
 export type Schedule =
   /** Quartz 2.3.2: six or seven fields, seconds first. */
-  { type: 'cron'; cron: string; timeZone?: string } | CalendarSchedule;
+  | { type: 'cron'; cron: string; timeZone?: string }
+  /** Five fields as cron has them, or a name such as `@daily`. */
+  | { type: 'crontab'; crontab: string; timeZone?: string }
+  | CalendarSchedule;
 
 /** A schedule that was checked. A few hundred bytes; schedules of one zone share its table. Made in memory, never stored. */
 export type CompiledSchedule = {
@@ -37,20 +41,31 @@ export function parseSchedule(schedule: Schedule, defaultZone: string): Compiled
   const zone = typeof name === 'string' ? zoneOf(name) : undefined;
   if (zone === undefined)
     throw new ScheduleError('timeZone', `timeZone is ${came(name)}, but must be an IANA name such as "Europe/Berlin".`);
-  if (schedule.type !== 'cron' && schedule.type !== 'calendar') {
-    const { type } = schedule as { type: unknown };
-    throw new ScheduleError('type', `type is ${came(type)}, but must be "cron" or "calendar".`);
-  }
-  const compiled: CompiledSchedule =
-    schedule.type === 'cron'
-      ? { enabled: true, zone, rule: cronRule(schedule.cron) }
-      : { enabled: schedule.enabled !== 0, zone, rule: calendarRule(schedule) };
+  const compiled: CompiledSchedule = { enabled: isSwitchedOn(schedule), zone, rule: labelRule(schedule) };
   if (!isEverShown(compiled)) {
-    const field = schedule.type === 'cron' ? 'cron' : 'enddate';
+    const field = endFieldOf(schedule);
     throw new ScheduleError(field, `${field} leaves only times that clocks in ${zone.name} skip, but must be due at least once.`);
   }
   return compiled;
 }
+
+function labelRule(schedule: Schedule): LabelRule {
+  switch (schedule.type) {
+    case 'cron':
+      return cronRule(schedule.cron);
+    case 'crontab':
+      return crontabRule(schedule.crontab);
+    case 'calendar':
+      return calendarRule(schedule);
+    default: {
+      const { type } = schedule as { type: unknown };
+      throw new ScheduleError('type', `type is ${came(type)}, but must be "cron", "crontab" or "calendar".`);
+    }
+  }
+}
+
+/** The field that says when a schedule is due for the last time. */
+export const endFieldOf = ({ type }: Schedule): 'cron' | 'crontab' | 'enddate' => (type === 'calendar' ? 'enddate' : type);
 
 /** Compiled schedules kept by `compileCached`; past that the one used longest ago is forgotten. */
 const COMPILED_MAX = 20_000;
@@ -73,6 +88,13 @@ export function nextDue(compiled: CompiledSchedule, after: number): number | und
   const second = nextDueSecond(compiled.rule, compiled.zone, secondAfter(after));
   return second === Number.POSITIVE_INFINITY ? undefined : second * 1000;
 }
+
+/** Whether it counts and is due never again after `now`. */
+export const isOver = (compiled: CompiledSchedule, now: number): boolean => compiled.enabled && nextDue(compiled, now) === undefined;
+
+/** The last due instant up to `until`; undefined when there is none. */
+export const lastDueOf = (compiled: CompiledSchedule, until: number): number | undefined =>
+  countDues([compiled], Number.NEGATIVE_INFINITY, until).last;
 
 /** Up to `count` due instants strictly after `after`, in order. */
 export function nextDues(compiled: CompiledSchedule, after: number, count: number): number[] {
@@ -130,8 +152,18 @@ export function localText(instant: number, timeZone: string): string {
 
 /** A valid schedule in words, with its zone: `at 09:00, Monday to Friday (Europe/Berlin)`. */
 export function scheduleText(schedule: Schedule, defaultZone: string): string {
-  const words = schedule.type === 'cron' ? cronText(readCron(schedule.cron)) : calendarText(schedule);
-  return `${words} (${schedule.timeZone || defaultZone})`;
+  return `${wordsOf(schedule)} (${schedule.timeZone || defaultZone})`;
+}
+
+function wordsOf(schedule: Schedule): string {
+  switch (schedule.type) {
+    case 'cron':
+      return cronText(readCron(schedule.cron));
+    case 'crontab':
+      return cronText(readCrontab(schedule.crontab));
+    case 'calendar':
+      return calendarText(schedule);
+  }
 }
 
 /** Whether its due times count: only a calendar schedule can be switched off. */

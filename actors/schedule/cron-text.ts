@@ -61,17 +61,18 @@ export function readCron(text: unknown): CronFields {
 }
 
 function readDays(date: string, weekday: string): MonthDays {
-  if (date === '?' && weekday === '?') {
-    throw wrong(DAY_OF_WEEK, '?', '"?" must stand in exactly one of the fields day of month and day of week, and stands in both');
-  }
+  if (date === '?' && weekday === '?') throw notOneQuestionMark('are both "?"');
   if (date !== '?' && weekday !== '?') {
     // A wrong value is the better thing to hear about first.
     readWeekdays(weekday);
     readDates(date);
-    throw wrong(DAY_OF_WEEK, weekday, `"?" must stand in exactly one of the fields day of month (here ${came(date)}) and day of week`);
+    throw notOneQuestionMark(`are ${came(date)} and ${came(weekday)}`);
   }
   return weekday === '?' ? readDates(date) : readWeekdays(weekday);
 }
+
+const notOneQuestionMark = (are: string): ScheduleError =>
+  new ScheduleError('cron', `The cron fields day of month and day of week ${are}, but exactly one of the two must be "?".`);
 
 function readDates(text: string): MonthDays {
   const special = /^(?:(\d{1,2})W|L(?:-(\d{1,2}))?(W?))$/.exec(text);

@@ -3,16 +3,38 @@
  *
  * "The next one" is at most a look into each word, "how many" a count of bits, and a rule is a dozen numbers small.
  */
-import { readCron } from './cron-text.ts';
+import { type CronFields, readCron } from './cron-text.ts';
+import { readCrontab } from './crontab-text.ts';
 import { bitCount, countDays, DAY, type DayRule, dayNumber, nextBit, nextDay } from './days.ts';
 import type { LabelRule } from './due.ts';
 import { came, ScheduleError } from './error.ts';
+import { hintForCron, hintForCrontab } from './meant.ts';
 
 const FIRST_DAY = dayNumber(1970, 1, 1);
 
 /** Throws ScheduleError with the field `cron`, for a text that is none and for one that names no time at all. */
 export function cronRule(text: unknown): LabelRule {
-  const fields = readCron(text);
+  try {
+    return ruleOf(readCron(text), 'cron', text);
+  } catch (error) {
+    throw error instanceof ScheduleError ? withHint(error, hintForCron(text)) : error;
+  }
+}
+
+/** The same for the five fields of a crontab, with the field `crontab`. */
+export function crontabRule(text: unknown): LabelRule {
+  try {
+    return ruleOf(readCrontab(text), 'crontab', text);
+  } catch (error) {
+    throw error instanceof ScheduleError ? withHint(error, hintForCrontab(text)) : error;
+  }
+}
+
+/** The same refusal, with what was probably meant. */
+const withHint = (error: ScheduleError, hint: string | undefined): ScheduleError =>
+  hint === undefined ? error : new ScheduleError(error.field, `${error.message.replace(/\.$/, '')}; ${hint}.`);
+
+function ruleOf(fields: CronFields, field: 'cron' | 'crontab', text: unknown): LabelRule {
   let months = 0;
   for (const month of fields.months) months |= 1 << (month - 1);
   let hours = 0;
@@ -20,7 +42,7 @@ export function cronRule(text: unknown): LabelRule {
   const days: DayRule = { years: fields.years, months, days: fields.days };
   const rule = new CronRule(fields.hoursRepeat ? 'interval' : 'fixed', days, hours, fields.minutes, fields.seconds);
   if (rule.next(FIRST_DAY * DAY) === Number.POSITIVE_INFINITY) {
-    throw new ScheduleError('cron', `cron ${came(text)} names no day that exists from 1970 to 2199, but must be due at least once.`);
+    throw new ScheduleError(field, `${field} ${came(text)} names no day that exists from 1970 to 2199, but must be due at least once.`);
   }
   return rule;
 }

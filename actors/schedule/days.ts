@@ -21,7 +21,9 @@ export type MonthDays =
   | { how: 'workday'; date: number }
   | { how: 'workdayFromEnd'; offset: number }
   | { how: 'nth'; weekday: number; nth: number }
-  | { how: 'last'; weekday: number };
+  | { how: 'last'; weekday: number }
+  /** The rule of cron with two day fields: a day that one of them names, or one that both name. */
+  | { how: 'either' | 'both'; dates: number; weekdays: number };
 
 export function dayNumber(year: number, month: number, date: number): number {
   // The year is taken to begin in March, so that the leap day comes last and month lengths follow one line.
@@ -64,11 +66,12 @@ export function monthMask(days: MonthDays, year: number, month: number): number 
       return days.mask & all;
     case 'fromEnd':
       return days.offset < length ? 1 << (length - 1 - days.offset) : 0;
-    case 'weekdays': {
-      const first = weekdayOf(dayNumber(year, month, 1));
-      const week = ((days.mask >>> first) | (days.mask << (7 - first))) & 0x7f;
-      return (week | (week << 7) | (week << 14) | (week << 21) | (week << 28)) & all;
-    }
+    case 'weekdays':
+      return weekdayMask(days.mask, year, month) & all;
+    case 'either':
+      return (days.dates | weekdayMask(days.weekdays, year, month)) & all;
+    case 'both':
+      return days.dates & weekdayMask(days.weekdays, year, month) & all;
     case 'workday':
       return nearestWorkday(days.date, year, month, length);
     case 'workdayFromEnd':
@@ -82,6 +85,13 @@ export function monthMask(days: MonthDays, year: number, month: number): number 
       return 1 << (length - 1 - ((last - days.weekday + 7) % 7));
     }
   }
+}
+
+/** The days of a month that are one of these weekdays, and some beyond its end. */
+function weekdayMask(weekdays: number, year: number, month: number): number {
+  const first = weekdayOf(dayNumber(year, month, 1));
+  const week = ((weekdays >>> first) | (weekdays << (7 - first))) & 0x7f;
+  return week | (week << 7) | (week << 14) | (week << 21) | (week << 28);
 }
 
 /**

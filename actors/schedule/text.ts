@@ -127,6 +127,11 @@ export function daysText(days: MonthDays): string {
         : `on the working day nearest to ${days.offset} days before the last day of the month`;
     case 'nth':
       return `on the ${NTH[days.nth]} ${WEEKDAYS[days.weekday]} of the month`;
+    case 'either':
+      if (days.dates === 0x7fff_ffff || days.weekdays === 0x7f) return 'every day';
+      return `${datesText(days.dates)} or on ${weekdaysText(days.weekdays)}`;
+    case 'both':
+      return `${datesText(days.dates)} that are ${weekdaysText(days.weekdays)}`;
     case 'last':
       return `on the last ${WEEKDAYS[days.weekday]} of the month`;
   }
@@ -134,6 +139,10 @@ export function daysText(days: MonthDays): string {
 
 const datesText = (mask: number): string => {
   const dates = bitsOf(mask).map(bit => bit + 1);
+  const step = stepOf(dates);
+  if (step !== undefined && step > 1 && dates.length > 3) {
+    return `on every ${ordinal(step)} day from ${dates[0]} to ${dates.at(-1)} of the month`;
+  }
   return `on day${dates.length === 1 ? '' : 's'} ${runsText(dates, String)} of the month`;
 };
 

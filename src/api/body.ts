@@ -60,7 +60,7 @@ export function parseJson(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Problem('invalid', `the body is not JSON: ${(cause as Error).message}.`, { field: 'body', cause });
+    throw new Problem('invalid', `the body is not JSON: ${withoutText((cause as Error).message)}.`, { field: 'body', cause });
   }
   refuseKeys(value, '');
   return value;
@@ -80,6 +80,9 @@ function refuseHuge(text: string): void {
     if (items > KEYS_MAX) throw new Problem('invalid', `the body has more than ${KEYS_MAX} keys and items.`, { field: 'body' });
   }
 }
+
+/** What a parser says without the piece of the body that some of them repeat: a secret may be in it. */
+const withoutText = (message: string): string => message.replace(/(["'`])[\s\S]*\1(\.\.\.)?/, '…').trim();
 
 const QUOTE = 0x22;
 

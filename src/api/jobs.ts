@@ -1,11 +1,15 @@
 /** What every door does with a job: look whether its app and pool are there, check its schedules, then ask the job itself. */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../actors/config.ts';
-import { compileCached, type Schedule, ScheduleError } from '../../actors/schedule.ts';
+import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../actors/schedule.ts';
+import { came } from '../../actors/schedule/error.ts';
 import type { View } from '../runtime/document.ts';
+import { CommandProblem, splitCommand } from '../command-words.ts';
 import type { Center } from './center.ts';
 import { createdBy } from './created.ts';
 import { Problem } from './errors.ts';
+import { iso } from './fields.ts';
 import { oneOrNearest } from './nearest-name.ts';
 
 /** Largest configuration of a job, bytes of its JSON: each of its executions carries a copy. */
@@ -30,24 +34,42 @@ export async function registerJob(
   fields: FieldNames,
   { claim, enabled = true }: { claim?: string | undefined; enabled?: boolean } = {},
 ): Promise<void> {
-  await check(center, config, fields);
+  await check(center, config, fields, { enabled, schedules: [] });
   const address = `job/${config.name}` as const;
   await createdBy(center, address, claim, claimed => center.runtime.ask(address, { type: 'job.register', config, enabled, ...claimed }));
 }
 
-/** `enabled`: default as before. */
-export async function updateJob(center: Center, config: JobConfig, fields: FieldNames, enabled?: boolean): Promise<void> {
-  await check(center, config, fields);
+/** `before`: the job as it is. `enabled`: default as before. */
+export async function updateJob(
+  center: Center,
+  config: JobConfig,
+  fields: FieldNames,
+  { before, enabled }: { before: View<'job'>; enabled?: boolean | undefined },
+): Promise<void> {
+  const { context, value } = before;
+  const isEnabled = enabled ?? (value as { admin: string }).admin === 'enabled';
+  await check(center, config, fields, { enabled: isEnabled, schedules: context.config.schedules });
   await center.runtime.ask(`job/${config.name}`, { type: 'job.update', config, ...(enabled === undefined ? {} : { enabled }) });
 }
 
-async function check(center: Center, config: JobConfig, fields: FieldNames): Promise<void> {
+/** What of the job as it is decides whether a configuration is refused. */
+interface Standing {
+  enabled: boolean;
+  /** Schedules that were taken before: they may be over by now. */
+  schedules: readonly Schedule[];
+}
+
+async function check(center: Center, config: JobConfig, fields: FieldNames, standing: Standing): Promise<void> {
   if (config.command === null && config.app === null) {
     const sentence = `${fields.command} is missing, but must be a command, unless ${fields.app} names an app that brings one.`;
     throw new Problem('invalid', sentence, { field: fields.command });
   }
+  if (!config.shell) checkCommand(config.command, fields.command, { needsProgram: config.app === null });
   for (const [place, schedule] of config.schedules.entries()) {
     checkSchedule(schedule, config.timeZone, issue => fields.schedule(place, issue));
+    const isKnown = standing.schedules.some(known => isDeepStrictEqual(known, schedule));
+    if (standing.enabled && !isKnown)
+      refuseOver(schedule, config.timeZone, center.clock.now(), fields.schedule(place, endFieldOf(schedule)));
   }
   const bytes = Buffer.byteLength(JSON.stringify(config));
   if (bytes > CONFIG_MAX) {
@@ -70,6 +92,31 @@ async function check(center: Center, config: JobConfig, fields: FieldNames): Pro
     const sentence = `job ${config.name} is to be kept running on its hosts (DAEMON, resident); that comes with resident jobs in a later version`;
     throw new Problem('conflict', sentence);
   }
+}
+
+/**
+ * Throws Problem for a command that no agent can split into words. `needsProgram`: no app brings a script that the words could be arguments of, so
+ * the first of them must name a program.
+ */
+export function checkCommand(command: JobConfig['command'], field: string, { needsProgram }: { needsProgram: boolean }): void {
+  if (typeof command !== 'string') return;
+  let words: string[];
+  try {
+    words = splitCommand(command).words;
+  } catch (error) {
+    if (!(error instanceof CommandProblem)) throw error;
+    throw new Problem('invalid', `${field} cannot be split into words: ${error.message}.`, { field, cause: error });
+  }
+  if (needsProgram && !words[0]) throw new Problem('invalid', `${field} names no program: its first word is empty.`, { field });
+}
+
+function refuseOver(schedule: Schedule, timeZone: string, now: number, field: string): void {
+  const compiled = compileCached(schedule, timeZone);
+  if (!isOver(compiled, now)) return;
+  const { [endFieldOf(schedule)]: written } = schedule as unknown as Record<string, unknown>;
+  const last = lastDueOf(compiled, now);
+  const sentence = `${field} is ${came(written)}, which is over: it was due for the last time at ${iso(last ?? null)}. Name a time to come, or create the job disabled.`;
+  throw new Problem('invalid', sentence, { field });
 }
 
 /** Throws Problem naming the field. */

@@ -18,8 +18,9 @@ export type Command = string | string[] | null;
 export type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
 
 export interface Schedule {
-  type: 'cron' | 'calendar';
+  type: 'cron' | 'crontab' | 'calendar';
   cron?: string;
+  crontab?: string;
   timeZone?: string;
   [setting: string]: unknown;
 }

@@ -20,6 +20,10 @@ export function opinionOf(schedule: Schedule): Opinion {
     const hours = schedule.cron.trim().split(/\s+/)[2] as string;
     return { kind: /[*/]/.test(hours) ? 'interval' : 'fixed', names: cronNames(schedule.cron) };
   }
+  if (schedule.type === 'crontab') {
+    const hours = schedule.crontab.trim().split(/\s+/)[1] as string;
+    return { kind: /[*/]/.test(hours) ? 'interval' : 'fixed', names: crontabNames(schedule.crontab) };
+  }
   return { kind: schedule.turnmode <= 3 ? 'interval' : 'fixed', names: calendarNames(schedule) };
 }
 
@@ -85,6 +89,30 @@ function cronNames(cron: string): Names {
     const day = Math.floor(label / DAY) * DAY;
     const second = (label - day) / 1_000;
     return seconds(second % 60) && minutes(Math.floor(second / 60) % 60) && hours(Math.floor(second / 3_600)) && dayNamed(day);
+  };
+}
+
+/** cron.c: "this is why we keep dow_star and dom_star". */
+function crontabNames(crontab: string): Names {
+  const [minute, hour, date, month, weekday] = crontab.trim().toUpperCase().split(/\s+/) as [string, string, string, string, string];
+  const [minutes, hours, months] = [
+    plain(minute, 0, 59),
+    plain(hour, 0, 23),
+    plain(month, 1, 12, 'JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC'),
+  ];
+  const dates = plain(date, 1, 31);
+  const weekdays = plain(weekday, 0, weekday.startsWith('*') ? 6 : 7, 'SUN MON TUE WED THU FRI SAT');
+  const dayNamed = remembered(day => {
+    const { m, d } = dateOf(day);
+    const today = new Date(day).getUTCDay();
+    const isWeekday = weekdays(today) || (today === 0 && weekdays(7));
+    const hasStar = date.startsWith('*') || weekday.startsWith('*');
+    return months(m) && (hasStar ? dates(d) && isWeekday : dates(d) || isWeekday);
+  });
+  return label => {
+    const day = Math.floor(label / DAY) * DAY;
+    const second = (label - day) / 1_000;
+    return second % 60 === 0 && minutes((second / 60) % 60) && hours(Math.floor(second / 3_600)) && dayNamed(day);
   };
 }
 

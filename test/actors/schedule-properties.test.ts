@@ -53,6 +53,32 @@ const crons = fc
     }),
   );
 
+const starred = (high: number) => fc.integer({ min: 1, max: high }).map(step => `*/${step}`);
+const listed = (low: number, high: number) =>
+  fc
+    .uniqueArray(
+      fc.oneof(
+        fc.integer({ min: low, max: high }).map(String),
+        fc.tuple(fc.integer({ min: low, max: high }), fc.nat(9)).map(([from, length]) => `${from}-${Math.min(high, from + length)}/2`),
+      ),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    )
+    .map(items => items.join(','));
+const crontabField = (low: number, high: number) => fc.oneof(fc.constant('*'), starred(high), listed(low, high));
+
+const crontabs = fc
+  .tuple(
+    crontabField(0, 59),
+    crontabField(0, 23),
+    crontabField(1, 31),
+    fc.oneof(crontabField(1, 12), fc.constantFrom('*', 'nov,feb', 'mar-oct')),
+    fc.oneof(crontabField(0, 7), fc.constantFrom('sun', 'MON-FRI', '5-7', '*,3')),
+  )
+  .map((fields): Schedule => ({ type: 'crontab', crontab: fields.join(' ') }));
+
 const times = fc.tuple(fc.nat(23), fc.nat(59)).map(([hour, minute]) => `${hour}:${String(minute).padStart(2, '0')}`);
 
 const calendars = fc
@@ -77,7 +103,7 @@ const calendars = fc
     }),
   );
 
-const schedules = fc.oneof(crons, calendars);
+const schedules = fc.oneof(crons, crontabs, calendars);
 
 describe('any schedule', () => {
   test('is due strictly after the instant asked about, later each time, and the same whichever way it is asked', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { resolveArgv, splitCommand } from '../../src/agent/command.ts';
+import { resolveArgv } from '../../src/agent/command.ts';
+import { splitCommand } from '../../src/command-words.ts';
 import type { PreparedApp } from '../../src/agent/ports.ts';
 import { programs } from '../../src/agent/real/programs.ts';
 import { readAgentConfig } from '../../src/agent/settings.ts';

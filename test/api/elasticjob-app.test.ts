@@ -27,6 +27,7 @@ describe('an app through ElasticJob-Cloud', () => {
   });
 
   const wrong: [string, unknown, string][] = [
+    ['bootstrapScript', "bin/start.sh 'open", 'cannot be split into words'],
     ['appName', undefined, 'appName is missing'],
     ['appName', '', 'a name'],
     ['appName', 'a/b', 'a name'],

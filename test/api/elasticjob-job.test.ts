@@ -177,6 +177,39 @@ describe('a job through ElasticJob-Cloud', () => {
     expect((await door.get('/api/job/jobs')).text).toBe('[]');
   });
 
+  test.each([
+    ['props.http.uri', { props: { 'http.uri': 'http://h/', 'http.method': 'GET' } }],
+    ['props.http.url', { props: { 'http.url': 'http://h/' } }],
+    ['jobErrorHandlerType', { jobErrorHandlerType: 'EMAIL' }],
+    ['jobErrorHandlerType', { jobErrorHandlerType: 'WECHAT' }],
+    ['jobErrorHandlerType', { jobErrorHandlerType: 'DINGTALK' }],
+  ])('that would not do what its %s says is a 409 for now, when it is registered and when it is updated', async (field, words) => {
+    const door = await aDoorWithApp();
+    const { status, body } = await door.post('/api/job/register', seedJob(words));
+    expect({ status, field: body.error.field }).toEqual({ status: 409, field });
+    expect(body.error.message).toContain('later version');
+    expect((await door.get('/api/job/jobs')).text).toBe('[]');
+    await door.post('/api/job/register', seedJob());
+    expect((await door.put('/api/job/update', seedJob(words))).status).toBe(409);
+    expect((await door.get('/api/job/jobs/my_job')).body).toMatchObject({ props: {}, jobErrorHandlerType: null });
+  });
+
+  test.each([
+    ['cron', { cron: '0 0 0 1 1 ? 2020' }, 'is over'],
+    ['props.script.command.line', { props: { 'script.command.line': "echo 'open" } }, 'never closed'],
+  ])('that could never run is refused for its %s', async (field, words, sentence) => {
+    const door = await aDoorWithApp();
+    const { status, body } = await door.post('/api/job/register', seedJob(words));
+    expect({ status, field: body.error.field }).toEqual({ status: 400, field });
+    expect(body.error.message).toContain(sentence);
+  });
+
+  test('refused for one of its props repeats no value of it', async () => {
+    const door = await aDoorWithApp();
+    const { status, text } = await door.post('/api/job/register', seedJob({ props: { 'email.password': ['hunter2'] } }));
+    expect([status, text.includes('hunter2')]).toEqual([400, false]);
+  });
+
   test('is not registered twice', async () => {
     const door = await aDoorWithApp();
     await door.post('/api/job/register', seedJob());

@@ -63,7 +63,12 @@ const calendar = fc.record({
   starttime: fc.constantFrom('09:30', '23:59'),
   timeZone: optional(zones),
 });
-const schedule = fc.oneof(cron, calendar);
+const crontab = fc.record({
+  type: fc.constant('crontab'),
+  crontab: fc.constantFrom('0 9 * * 1-5', '@daily', '*/5 * 13 * fri'),
+  timeZone: optional(zones),
+});
+const schedule = fc.oneof(cron, crontab, calendar);
 
 const nativeJob = fc
   .record({

@@ -76,7 +76,8 @@ describe('a job in /v1', () => {
     [{ shards: { total: 2, parameters: { '1.0': 'x' } } }, 'shards.parameters', 'has a shard "1.0"'],
     [{ resources: { cpus: '1' } }, 'resources.cpus', 'resources.cpus is "1"'],
     [{ resources: { memoryMB: 0 } }, 'resources.memoryMB', 'from 1'],
-    [{ env: { 'A B': 'x' } }, 'env', 'by names'],
+    [{ env: { 'A B': 'x' } }, 'env.A B', 'env.A B cannot be the name of a variable'],
+    [{ env: { [`a-${'b'.repeat(300)}`]: 'x' } }, `env.a-${'b'.repeat(58)}…`, 'at most 200'],
     [{ env: { A: 1 } }, 'env.A', 'a text'],
     [{ timeZone: 'Mars/Base' }, 'timeZone', 'IANA'],
     [{ timeoutMs: -1 }, 'timeoutMs', 'a whole number from 0'],
@@ -85,7 +86,25 @@ describe('a job in /v1', () => {
     [{ schedules: [{ type: 'cron', cron: '0 0 9 * * ?', timeZone: 'X' }] }, 'schedules[0].timeZone', 'IANA'],
     [{ schedules: [{ ...calendar }, { ...calendar, startdate: '2026-11-22' }] }, 'schedules[1].startdate', 'startdate'],
     [{ schedules: [{ ...calendar, turnmode: 9 }] }, 'schedules[0].turnmode', 'from 1 to 6'],
-    [{ schedules: [{ type: 'hourly' }] }, 'schedules[0].type', '"cron" or "calendar"'],
+    [{ schedules: [{ type: 'hourly' }] }, 'schedules[0].type', '"cron", "crontab" or "calendar"'],
+    [
+      { schedules: [{ type: 'cron', cron: '0 2 * * *' }] },
+      'schedules[0].cron',
+      'write "0 0 2 * * ?", or give it as it is to /v1 with type "crontab"',
+    ],
+    [{ schedules: [{ type: 'cron', cron: '0 0 2 * * *' }] }, 'schedules[0].cron', 'must be "?"; write "0 0 2 * * ?".'],
+    [{ schedules: [{ type: 'crontab', crontab: '@reboot' }] }, 'schedules[0].crontab', 'belongs to no machine that boots'],
+    [{ schedules: [{ type: 'crontab', crontab: '0 0 2 * * ?' }] }, 'schedules[0].crontab', 'type "cron" (--cron)'],
+    [{ command: "echo 'open" }, 'command', 'cannot be split into words: the command has a single quote that is never closed'],
+    [{ command: 'echo "open' }, 'command', 'a double quote that is never closed'],
+    [{ command: 'echo \\' }, 'command', 'a backslash that escapes nothing'],
+    [{ command: "'' x" }, 'command', 'its first word is empty'],
+    [
+      { schedules: [{ type: 'cron', cron: '0 0 0 1 1 ? 2020' }] },
+      'schedules[0].cron',
+      'is over: it was due for the last time at 2020-01-01T00:00:00.000Z',
+    ],
+    [{ schedules: [{ ...calendar, startdate: '01/01/2020', enddate: '01/02/2020' }] }, 'schedules[0].enddate', '2020-01-02T09:30:00.000Z'],
     [{ schedules: 'daily' }, 'schedules', 'a list'],
     [{ description: 'x'.repeat(10_001) }, 'description', 'at most 10000'],
     [{ parameter: 'x'.repeat(65_537) }, 'parameter', 'at most 65536'],
@@ -97,6 +116,75 @@ describe('a job in /v1', () => {
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
     expect(body.error.message).toContain(sentence);
     expect((await door.get('/v1/jobs')).body).toEqual({ items: [], next: null });
+  });
+
+  test.each<[string, unknown]>([
+    ['a bad name in env', { env: { 'bad-name': 'hunter2' } }],
+    ['a value of env that is a list', { env: { S: ['hunter2'] } }],
+    ['a value of env that is an object', { env: { S: { a: 'hunter2' } } }],
+    ['a value of env with NUL', { env: { S: 'hunter2\0' } }],
+    ['an env that is a text', { env: 'hunter2' }],
+    ['an env that is a list', { env: [{ S: 'hunter2' }] }],
+    ['too many variables', { env: Object.fromEntries(Array.from({ length: 501 }, (_, place) => [`A${place}`, 'hunter2'])) }],
+    ['a body that is a list', [{ env: { S: 'hunter2' } }]],
+    ['a body that is no JSON', '{"name":"a","command":"b","env":{"S":hunter2}}'],
+    ['a body that breaks off', '{"name":"a","command":"b","env":{"S":"hunter2'],
+    ['a command that is an object', { command: { run: 'hunter2' } }],
+  ])('refused for %s names the field and repeats no value, when it is created and when it is changed', async (_what, different) => {
+    const door = await aDoor();
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const isWhole = typeof different === 'string' || Array.isArray(different);
+    const created = await door.post('/v1/jobs', isWhole ? different : { name: 'x', command: 'b', ...(different as object) });
+    expect([created.status, created.text.includes('hunter2')]).toEqual([400, false]);
+    const patched = await door.patch('/v1/jobs/a', different);
+    expect([patched.status, patched.text.includes('hunter2')]).toEqual([400, false]);
+    if (isWhole) return;
+    const [field] = Object.keys(different as object);
+    expect(created.body.error.field).toStartWith(field ?? '');
+    expect(patched.body.error.field).toBe(created.body.error.field);
+  });
+
+  test('that is disabled may have a schedule that is over, and keeps it in later changes', async () => {
+    const door = await aDoor();
+    const over = { type: 'cron', cron: '0 0 0 1 1 ? 2020' };
+    const { status, body } = await door.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [over] });
+    expect([status, body.warnings]).toEqual([
+      201,
+      [{ field: 'schedules[0].cron', message: 'this schedule is over: it was due for the last time at 2020-01-01T00:00:00.000Z.' }],
+    ]);
+    expect((await door.patch('/v1/jobs/a', { enabled: true, description: 'x' })).status).toBe(200);
+    const another = { type: 'cron', cron: '0 0 0 2 1 ? 2020' };
+    expect((await door.patch('/v1/jobs/a', { schedules: [over, another] })).body.error.field).toBe('schedules[1].cron');
+    const switchedOff = { ...calendar, startdate: '01/01/2020', enddate: '01/02/2020', enabled: 0 };
+    expect((await door.patch('/v1/jobs/a', { schedules: [over, switchedOff] })).status).toBe(200);
+  });
+
+  const heeded: [string, object, string | undefined][] = [
+    ['a pipe', { command: 'echo a | wc -c' }, 'no shell reads "|" here'],
+    ['operators without spaces', { command: 'cd /tmp&&ls>out; true' }, 'no shell reads "&&", ">", ";" here'],
+    ['an operator as a word of a list', { command: ['echo', 'a', '>', 'b'] }, 'no shell reads ">" here'],
+    ['a pipe for a shell', { command: 'echo a | wc -c', shell: true }, undefined],
+    ['a quoted pipe', { command: `sh -c 'a | b; c' "x > y" \\;` }, undefined],
+    ['a word of a list with a pipe in it', { command: ['sh', '-c', 'echo a | wc -c'] }, undefined],
+    ['a semicolon in an address', { command: 'curl http://h/a;b=c' }, undefined],
+  ];
+  test.each(heeded)('with %s is created, with a warning where no shell reads it', async (_what, command, sentence) => {
+    const door = await aDoor();
+    const { status, body } = await door.post('/v1/jobs', { name: 'a', ...command });
+    expect(status).toBe(201);
+    if (sentence === undefined) expect(body.warnings).toEqual([]);
+    else expect(body.warnings).toEqual([{ field: 'command', message: expect.stringContaining(sentence) }]);
+  });
+
+  test('with a numeric day of the week in Quartz is warned about the days it names, in a crontab it is not', async () => {
+    const door = await aDoor();
+    const schedules = [
+      { type: 'crontab', crontab: '0 9 * * 1-5' },
+      { type: 'cron', cron: '0 0 9 ? * 1-5' },
+    ];
+    const { body } = await door.post('/v1/jobs', { name: 'a', command: 'b', schedules });
+    expect(body.warnings).toEqual([{ field: 'schedules[1].cron', message: expect.stringContaining('"1-5" is Sunday to Thursday') }]);
+    expect(body.scheduleText).toEqual(['at 09:00, Monday to Friday (UTC)', 'at 09:00, Sunday to Thursday (UTC)']);
   });
 
   test('with a number that is larger than any is refused in the words of what came', async () => {

@@ -72,7 +72,23 @@ describe('the coming due times', () => {
     expect(found.items.map((due: Told) => due.dueAt)).toEqual(['2026-11-22T09:30:00.000Z', '2026-11-24T09:30:00.000Z']);
   });
 
+  test('of a crontab are told and previewed as those of every schedule', async () => {
+    const crontab = { type: 'crontab', crontab: '0 0 13 * fri', timeZone: 'Europe/Berlin' };
+    const door = await aDoorWithJob([crontab, { type: 'crontab', crontab: '@daily' }]);
+    const items = [
+      { dueAt: '2026-11-26T23:00:00.000Z', local: '2026-11-27T00:00:00.000+01:00' },
+      { dueAt: '2026-12-03T23:00:00.000Z', local: '2026-12-04T00:00:00.000+01:00' },
+      { dueAt: '2026-12-10T23:00:00.000Z', local: '2026-12-11T00:00:00.000+01:00' },
+      { dueAt: '2026-12-12T23:00:00.000Z', local: '2026-12-13T00:00:00.000+01:00' },
+    ];
+    expect((await door.post('/v1/schedules/preview', { schedule: crontab, count: 4 })).body).toEqual({ items, next: null });
+    expect((await door.get('/v1/jobs/a/next?count=1')).body.items).toEqual([
+      { dueAt: '2026-11-23T00:00:00.000Z', local: '2026-11-23T00:00:00.000+00:00' },
+    ]);
+  });
+
   test.each([
+    [{ schedule: { type: 'crontab', crontab: '0 0 25 * * ?' } }, 'crontab'],
     [{ schedule: { type: 'cron', cron: '0 0 25 * * ?' } }, 'cron'],
     [{ schedule: { type: 'cron' } }, 'cron'],
     [{ schedule: { type: 'cron', cron: '0 0 9 * * ?', timeZone: 'Mars' } }, 'timeZone'],

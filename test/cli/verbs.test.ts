@@ -261,6 +261,21 @@ describe('a job', () => {
     expect(center.asked[0]?.body).toEqual({ name: 'y', command: 'true', retry: { attempts: 4, backoffMs: 5 } });
   });
 
+  test('takes schedules of both dialects of cron', async () => {
+    const { center, shell } = at(created);
+    await troupe(
+      ['jobs', 'create', 'x', '--crontab', '0 9 * * 1-5', '--crontab', '@daily', '--cron', '0 0 2 * * ?', '--command', 'true'],
+      shell,
+    );
+    expect(center.asked[0]?.body).toMatchObject({
+      schedules: [
+        { type: 'cron', cron: '0 0 2 * * ?' },
+        { type: 'crontab', crontab: '0 9 * * 1-5' },
+        { type: 'crontab', crontab: '@daily' },
+      ],
+    });
+  });
+
   test('is changed as a merge patch: variables one by one, schedules as a whole', async () => {
     const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
     const flags = '--env NEW=1 --env B= --unset-env OLD --shard-parameter 0=a --unset-shard-parameter 1 --no-schedule';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
+import { checkCommand } from '../jobs.ts';
 import { changedWords, onlyChanged } from '../laid-over.ts';
 import { parse } from '../parse.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
@@ -51,6 +52,7 @@ export function modification(raw: Record<string, unknown>, before: AppConfig): z
 
 export function configOf(body: z.output<typeof PublishBody>, config: AppRulesConfig): AppConfig {
   checkAppUrl(body.appURL, config, 'appURL');
+  checkCommand(body.bootstrapScript, 'bootstrapScript', { needsProgram: false });
   return {
     name: body.appName,
     url: body.appURL,
@@ -66,6 +68,7 @@ export function configOf(body: z.output<typeof PublishBody>, config: AppRulesCon
 /** What the app takes over; `before` is what it is now. */
 export function changesOf(body: z.output<typeof ModifyBody>, before: AppConfig, config: AppRulesConfig): Partial<Omit<AppConfig, 'name'>> {
   if (body.appURL !== undefined) checkAppUrl(body.appURL, config, 'appURL');
+  if (body.bootstrapScript !== undefined) checkCommand(body.bootstrapScript, 'bootstrapScript', { needsProgram: false });
   const digest = body.sha256 === undefined ? body.props?.sha256 : body.sha256;
   const or = <T>(value: T | null | undefined, stays: T, fallback: T): T => (value === undefined ? stays : (value ?? fallback));
   return {

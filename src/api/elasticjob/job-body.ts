@@ -2,11 +2,13 @@
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
 import { isTimeZone, type Schedule } from '../../../actors/schedule.ts';
+import { came } from '../../../actors/schedule/error.ts';
 import { Problem } from '../errors.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../fields.ts';
 import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
 import { allWords, changedWords, laidOver, onlyChanged, type Term } from '../laid-over.ts';
 import { parse } from '../parse.ts';
+import { secret } from '../secret-schemas.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
 
 /** The seed's table calls the handler types boolean, default false; the names are what they are. */
@@ -25,30 +27,36 @@ const PROPS_MAX = 200;
 const decimal = (min: number, max: number) => (value: string) =>
   /^\d+(\.\d+)?$/.test(value) && Number(value) >= min && Number(value) <= max;
 
-/** Values may come as numbers or booleans and are texts from then on; null is as good as absent. Those that mean something here are judged. */
-const Props = z
-  .record(
-    z.string().max(200),
-    z.union([text(), z.number(), z.boolean(), z.null()], `a text of at most ${TEXT_MAX} characters`),
-    'an object of texts',
-  )
-  .refine(props => Object.keys(props).length <= PROPS_MAX, `an object of at most ${PROPS_MAX} properties`)
-  .transform(props => Object.fromEntries(Object.entries(props).flatMap(([key, value]) => (value === null ? [] : [[key, String(value)]]))))
-  .superRefine((props, context) => {
-    const judge = (key: string, isRight: (value: string) => boolean, rule: string) => {
-      const value = props[key];
-      if (value !== undefined && !isRight(value)) context.addIssue({ code: 'custom', path: [key], message: rule });
-    };
-    judge('timeZone', isTimeZone, 'an IANA time zone such as Europe/Berlin');
-    judge(
-      'misfire.limit',
-      value => /^\d+$/.test(value) && decimal(1, MISFIRE_LIMIT_MAX)(value),
-      `a whole number from 1 to ${MISFIRE_LIMIT_MAX}`,
-    );
-    judge('timeout.seconds', decimal(0, SPAN_MAX / 1000), `a number of seconds from 0 (none) to ${SPAN_MAX / 1000}`);
-    judge('placement', value => value === 'partial' || value === 'all', 'partial or all');
-    judge('script.command.line', value => value.trim() !== '', 'a command that is not empty');
-  });
+/**
+ * Values may come as numbers or booleans and are texts from then on; null is as good as absent. Those that mean something here are judged, the
+ * others may be passwords.
+ */
+const Props = secret(
+  z
+    .record(
+      z.string().max(200),
+      z.union([text(), z.number(), z.boolean(), z.null()], `a text of at most ${TEXT_MAX} characters`),
+      'an object of texts',
+    )
+    .refine(props => Object.keys(props).length <= PROPS_MAX, `an object of at most ${PROPS_MAX} properties`)
+    .transform(props => Object.fromEntries(Object.entries(props).flatMap(([key, value]) => (value === null ? [] : [[key, String(value)]]))))
+    .superRefine((props, context) => {
+      const judge = (key: string, isRight: (value: string) => boolean, rule: string) => {
+        const value = props[key];
+        if (value === undefined || isRight(value)) return;
+        context.addIssue({ code: 'custom', path: [key], message: `props.${key} is ${came(value)}, but must be ${rule}.` });
+      };
+      judge('timeZone', isTimeZone, 'an IANA time zone such as Europe/Berlin');
+      judge(
+        'misfire.limit',
+        value => /^\d+$/.test(value) && decimal(1, MISFIRE_LIMIT_MAX)(value),
+        `a whole number from 1 to ${MISFIRE_LIMIT_MAX}`,
+      );
+      judge('timeout.seconds', decimal(0, SPAN_MAX / 1000), `a number of seconds from 0 (none) to ${SPAN_MAX / 1000}`);
+      judge('placement', value => value === 'partial' || value === 'all', 'partial or all');
+      judge('script.command.line', value => value.trim() !== '', 'a command that is not empty');
+    }),
+);
 
 const JobFields = z.object(
   {
@@ -172,12 +180,32 @@ function limited(body: JobBody, before: JobConfig): Partial<JobConfig> {
   return { overlapLimit: limit, ...(before.misfire.policy === 'skip' ? {} : { misfire }) };
 }
 
-/** A registration: what is absent is at its default. */
-export const registered = (body: JobBody, defaults: JobConfig): JobConfig => ({
-  ...laidOver(defaults, body, TERMS, allWords(TERMS)),
-  shardingContext: true,
-  dialect: { elasticjob: wordsOf(body) },
-});
+/** Properties by which a job of this dialect is an HTTP job. */
+const HTTP_WORDS = ['http.uri', 'http.url'];
+const NOTIFYING = ['EMAIL', 'WECHAT', 'DINGTALK'];
+
+/**
+ * Throws Problem `conflict` for a kind of job, and for an error handler, that would be stored and not do what it says. `isNew`: whether the word
+ * differs from what the job has already.
+ */
+function refuseUnready(body: JobBody, isNew: (word: string) => boolean = () => true): void {
+  const http = HTTP_WORDS.find(word => body.props?.[word] !== undefined && isNew(`props.${word}`));
+  if (http !== undefined) {
+    const sentence = `job ${body.jobName} is an HTTP job (${http}); those come in a later version, until then let a script call the address`;
+    throw new Problem('conflict', sentence, { field: `props.${http}` });
+  }
+  const handler = body.jobErrorHandlerType;
+  if (handler && NOTIFYING.includes(handler) && isNew('jobErrorHandlerType')) {
+    const sentence = `jobErrorHandlerType ${handler} sends messages, which comes in a later version; LOG, IGNORE and THROW work`;
+    throw new Problem('conflict', sentence, { field: 'jobErrorHandlerType' });
+  }
+}
+
+/** A registration: what is absent is at its default. Throws Problem `conflict`. */
+export function registered(body: JobBody, defaults: JobConfig): JobConfig {
+  refuseUnready(body);
+  return { ...laidOver(defaults, body, TERMS, allWords(TERMS)), shardingContext: true, dialect: { elasticjob: wordsOf(body) } };
+}
 
 /** What the words of this dialect are where they are absent. */
 const USUAL = {
@@ -196,7 +224,7 @@ const USUAL = {
 export const NamedBody = z.looseObject({ jobName: name() }, 'a JSON object');
 
 /**
- * An update: the body is a whole registration, laid over `before`. Throws Problem `invalid`. `told` is how this dialect tells the job now; a field
+ * An update: the body is a whole registration, laid over `before`. Throws Problem `invalid` or `conflict`. `told` is how this dialect tells the job now; a field
  * that is as told changes nothing and is not judged.
  */
 export function updated(raw: Record<string, unknown>, before: JobConfig, told: Record<string, unknown>): JobConfig {
@@ -211,6 +239,7 @@ export function updated(raw: Record<string, unknown>, before: JobConfig, told: R
     ...Object.fromEntries(Object.entries(fields).filter(([field]) => changed.has(field))),
     props: { ...Object.fromEntries(propsAsTold), ...props },
   } as JobBody;
+  refuseUnready(body, word => changed.has(word));
   const after = laidOver(before, body, TERMS, changed);
   const beyond = firstBeyond(after.shards.parameters, after.shards.total);
   if (beyond !== undefined) {

@@ -57,8 +57,9 @@ export const jobRoutes = (center: Desk): Route[] => [
     bodyTold: JobBody,
     handle: ({ body }) =>
       center.inTurn(`job/${body.jobName}`, async () => {
-        const before = (await jobOf(center, body.jobName)).context.config;
-        await updateJob(center, updated(body, before, jobJson(before)), fields);
+        const before = await jobOf(center, body.jobName);
+        const { config } = before.context;
+        await updateJob(center, updated(body, config, jobJson(config)), fields, { before });
         return true;
       }),
   }),

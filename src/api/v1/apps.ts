@@ -8,6 +8,7 @@ import type { Desk } from '../center.ts';
 import { createdBy } from '../created.ts';
 import { appCommand, choices, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
 import { given } from '../lookup.ts';
+import { checkCommand } from '../jobs.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
@@ -80,6 +81,7 @@ export function appRoutes(center: Desk): Route[] {
   };
   const checked = ({ enabled, ...app }: z.output<typeof AppBody>): { app: AppConfig; enabled: boolean } => {
     checkAppUrl(app.url, config, 'url');
+    checkCommand(app.command, 'command', { needsProgram: false });
     return { app, enabled };
   };
 

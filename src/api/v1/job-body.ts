@@ -7,6 +7,7 @@ import type { Schedule } from '../../../actors/schedule.ts';
 import { came } from '../../../actors/schedule/error.ts';
 import type { View } from '../../runtime/document.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
+import { secret } from '../secret-schemas.ts';
 import { disconnectMsOf, jobDefaults, overlapLimitOf } from '../job-defaults.ts';
 import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
 import { quarantineOf } from './answers/quarantine.ts';
@@ -18,6 +19,7 @@ const ENV_MAX = 500;
 const SHARD = /^(0|[1-9]\d{0,3})$/;
 
 export const Cron = z.strictObject({ type: z.literal('cron'), cron: text(1_000, 1), timeZone: text(100).optional() });
+export const Crontab = z.strictObject({ type: z.literal('crontab'), crontab: text(1_000, 1), timeZone: text(100).optional() });
 /** Types only; what they mean together the schedule itself judges. */
 export const Calendar = z.strictObject({
   type: z.literal('calendar'),
@@ -36,17 +38,28 @@ export const Calendar = z.strictObject({
 
 /** `undefined` and absent are two things to a Schedule; JSON knows only absent. */
 export const ScheduleBody = z
-  .discriminatedUnion('type', [Cron, Calendar], 'an object whose type is "cron" or "calendar"')
+  .discriminatedUnion('type', [Cron, Crontab, Calendar], 'an object whose type is "cron", "crontab" or "calendar"')
   .transform(schedule => schedule as Schedule);
 
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,199}$/;
+/** Longest part of a wrong name that a refusal repeats. */
+const NAME_SHOWN = 60;
+
+/** No refusal repeats a value. */
 const env = () => {
-  const rule = 'an object of texts, by names of letters, digits and "_"';
-  return z
-    .record(z.string(), text(), rule)
-    .refine(
-      entries => Object.keys(entries).every(key => /^[A-Za-z_][A-Za-z0-9_]{0,199}$/.test(key)) && Object.keys(entries).length <= ENV_MAX,
-      rule,
-    );
+  const rule = `an object of at most ${ENV_MAX} texts by name`;
+  return secret(
+    z
+      .record(z.string(), text(), rule)
+      .superRefine((entries, context) => {
+        const wrong = Object.keys(entries).find(key => !VARIABLE.test(key));
+        if (wrong === undefined) return;
+        const shown = wrong.length > NAME_SHOWN ? `${wrong.slice(0, NAME_SHOWN)}…` : wrong;
+        const message = `env.${shown} cannot be the name of a variable: letters, digits and "_" make one, at most 200, and no digit begins it.`;
+        context.addIssue({ code: 'custom', path: [shown], message });
+      })
+      .refine(entries => Object.keys(entries).length <= ENV_MAX, rule),
+  );
 };
 
 const { retry, misfire, resources } = jobDefaults;

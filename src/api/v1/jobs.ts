@@ -128,7 +128,8 @@ export function jobRoutes(center: Desk): Route[] {
           const view = await jobOf(center, params.name);
           const before = jobShape(view);
           const body = parse(JobBody, withNaturalNumbers(before, patch, patched(before, patch, READ_ONLY)));
-          await updateJob(center, await whole(body, view.context.config), fields, 'enabled' in patch ? body.enabled : undefined);
+          const enabled = 'enabled' in patch ? body.enabled : undefined;
+          await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled });
           return savedOf(params.name);
         }),
     }),

@@ -9,8 +9,9 @@ import { iso, name, whole } from '../fields.ts';
 import { JOIN_TOKEN_MS_MAX, JOIN_TOKEN_USES_MAX } from '../join-tokens.ts';
 import { createProbe } from '../probe.ts';
 import { type Route, route } from '../routes.ts';
+import { secret } from '../secret-schemas.ts';
 
-const LoginBody = z.strictObject({ username: z.string('a text'), password: z.string('a text') }, 'a JSON object');
+const LoginBody = z.strictObject({ username: z.string('a text'), password: secret(z.string('a text')) }, 'a JSON object');
 
 /** An empty body is a wish without particulars. */
 const JoinTokenBody = z

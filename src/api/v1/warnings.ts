@@ -3,8 +3,11 @@
  * when it is due next. A further warning is one more entry of CHECKS.
  */
 import type { JobConfig } from '../../../actors/config.ts';
-import { scheduleText } from '../../../actors/schedule.ts';
+import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
+import { numericWeekdays } from '../../../actors/schedule/meant.ts';
+import { splitCommand } from '../../command-words.ts';
 import type { Center } from '../center.ts';
+import { iso } from '../fields.ts';
 import { dueTimes } from './due-times.ts';
 
 export interface Warning {
@@ -23,7 +26,7 @@ export interface Judged {
 
 type Check = (judged: Judged) => Warning[] | Promise<Warning[]>;
 
-const CHECKS: readonly Check[] = [];
+const CHECKS: readonly Check[] = [numbersForDays, schedulesOver, operatorsOfShell];
 
 /** In the order of the checks; empty where nothing is to be said. */
 export async function warningsOf(judged: Judged): Promise<Warning[]> {
@@ -43,3 +46,45 @@ export async function adviceOf(judged: Judged) {
     nextDue: enabled ? dueTimes(schedules, timeZone, center.clock.now(), NEXT_DUES).map(({ dueAt }) => dueAt) : [],
   };
 }
+
+/** Quartz counts the days of the week from Sunday as 1, and most who write numbers do not know. */
+function numbersForDays({ config }: Judged): Warning[] {
+  return config.schedules.flatMap((schedule, place) => {
+    const message = schedule.type === 'cron' ? numericWeekdays(schedule.cron) : undefined;
+    return message === undefined ? [] : [{ field: `schedules[${place}].cron`, message }];
+  });
+}
+
+/** An enabled job may keep a schedule that is over by now, and a disabled one may be given one. */
+function schedulesOver({ config, center }: Judged): Warning[] {
+  const now = center.clock.now();
+  return config.schedules.flatMap((schedule, place) => {
+    const compiled = compileCached(schedule, config.timeZone);
+    if (!isOver(compiled, now)) return [];
+    const last = iso(lastDueOf(compiled, now) ?? null);
+    return [
+      { field: `schedules[${place}].${endFieldOf(schedule)}`, message: `this schedule is over: it was due for the last time at ${last}.` },
+    ];
+  });
+}
+
+/** What only a shell would understand is handed to the program as one of its words. */
+function operatorsOfShell({ config }: Judged): Warning[] {
+  if (config.shell || config.command === null) return [];
+  const words = typeof config.command === 'string' ? splitCommand(config.command).bare : config.command.filter(word => OPERATOR.test(word));
+  const operators = new Set(words.flatMap(word => operatorsIn(word)));
+  if (operators.size === 0) return [];
+  const found = [...operators].map(operator => JSON.stringify(operator)).join(', ');
+  return [
+    {
+      field: 'command',
+      message: `no shell reads ${found} here: the program gets the words as they are. Set shell to true (--shell), or quote them.`,
+    },
+  ];
+}
+
+const OPERATOR = /^(\|\|?|&&|;|\d?>{1,2}|<{1,3})$/;
+
+/** Operators of a shell in a word that was written without quotes. A semicolon in an address is a part of it. */
+const operatorsIn = (bare: string): string[] =>
+  (bare.match(/\|\|?|&&|;|\d?>{1,2}|<{1,3}/g) ?? []).filter(operator => operator !== ';' || !bare.includes('://'));

@@ -13,6 +13,7 @@ export const jobSettings = {
   pool: text('POOL', 'where it runs (default: the pool "default")'),
   kind: choice(['transient', 'resident'], 'runs when due, or is kept running (default: transient)'),
   cron: texts('EXPRESSION', 'when it is due: Quartz cron, seconds first'),
+  crontab: texts('EXPRESSION', 'when it is due: the five fields of a crontab, or @daily and its like'),
   'time-zone': text('ZONE', 'of its schedules, such as Europe/Berlin'),
   shards: whole('N', 'into how many shards an execution is cut (default: 1)', 1),
   'shard-parameter': pairs('ITEM=TEXT', 'what one shard is told'),
@@ -44,7 +45,7 @@ export const jobSettings = {
 export const jobHints = {
   'disconnect-ms': 'durations have a unit: --disconnect-after 90s',
   retries: '--attempts says how often a shard is tried in all',
-  schedule: '--cron gives one',
+  schedule: '--cron or --crontab gives one',
 };
 
 /** Settings of a job that is there already: what was given before is taken away. */
@@ -105,12 +106,15 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
 
 /** Undefined: nothing was said about it. Throws Failure `usage`. */
 function schedulesIn(values: Asked['values']): object[] | undefined {
-  const { cron } = values;
-  if (values['no-schedule']) {
-    if (cron) throw wrongUsage('--no-schedule takes all schedules away, and --cron gives some; one of them is enough');
-    return [];
-  }
-  return cron?.map(expression => ({ type: 'cron', cron: expression }));
+  const { cron, crontab } = values;
+  const given = [
+    ...(cron ?? []).map(expression => ({ type: 'cron', cron: expression })),
+    ...(crontab ?? []).map(expression => ({ type: 'crontab', crontab: expression })),
+  ];
+  if (!values['no-schedule']) return given.length === 0 ? undefined : given;
+  if (given.length > 0)
+    throw wrongUsage('--no-schedule takes all schedules away, and --cron and --crontab give some; one of them is enough');
+  return [];
 }
 
 /** The given entries, and null for those to be taken away, as a merge patch has it. Throws Failure `usage`. */

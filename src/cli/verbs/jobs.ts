@@ -5,6 +5,7 @@ import { EXIT, wrongUsage } from '../failure.ts';
 import { choice, flag, moment, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
+import { tame } from '../width.ts';
 import { commandLine } from '../words.ts';
 import { inOrder, isThere, listOptions, releaseOf, showList, statusOr, timeOptions } from './common.ts';
 import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
@@ -12,7 +13,7 @@ import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
 
 const whatOf = (job: Job): string => (job.command ? commandLine(job.command) : `app ${job.app ?? ''}`);
-const scheduleOf = (job: Job): string => job.schedules.map(({ type, cron }) => cron ?? type).join(', ');
+const scheduleOf = (job: Job): string => job.schedules.map(({ type, cron, crontab }) => cron ?? crontab ?? type).join(', ');
 
 const list = verb({
   says: 'lists jobs by name',
@@ -85,10 +86,10 @@ async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: S
   const { nextDue, scheduleText } = job;
   await print.show(job, () => [
     `${done} ${job.name}`,
-    ...scheduleText.map(words => `  due ${words}`),
+    ...scheduleText.flatMap(words => print.prose(`  due ${words}`, '    ')),
     ...(nextDue.length === 0 ? [] : [`  next ${nextDue.map(due => print.instant(due)).join(', ')}`]),
   ]);
-  for (const { field, message } of job.warnings) shell.say(`warning: ${field}: ${message}`);
+  for (const { field, message } of job.warnings) shell.say(tame(`warning: ${field}: ${print.localised(message)}`));
 }
 
 const create = verb({

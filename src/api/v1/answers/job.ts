@@ -1,7 +1,7 @@
 /** What `/v1` tells of a job, of its due times, and of what became of them. */
 import { z } from 'zod';
 import { count, moment } from '../../answers.ts';
-import { Calendar, Cron } from '../job-body.ts';
+import { Calendar, Cron, Crontab } from '../job-body.ts';
 import { Quarantine } from './quarantine.ts';
 import { Outcome } from './execution.ts';
 
@@ -21,7 +21,7 @@ export const Job = z
     env: z.record(z.string(), z.string().nullable()).describe('null: a value that is shown only to who may change the job'),
     parameter: z.string(),
     shards: z.object({ total: count(), parameters: z.record(z.string(), z.string()) }),
-    schedules: z.array(z.union([Cron, Calendar])),
+    schedules: z.array(z.union([Cron, Crontab, Calendar])),
     timeZone: z.string().describe('of schedules that name none'),
     resources: z.object({ cpus: z.number(), memoryMB: z.number() }).describe('of each shard'),
     placement: z.enum(['pack', 'sticky', 'spread']),

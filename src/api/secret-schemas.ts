@@ -1,0 +1,12 @@
+/** Schemas of what is secret: a refusal names the field and never repeats what came. */
+import { z } from 'zod';
+
+const SECRET = z.registry<Record<string, never>>();
+
+/** The same schema, known to hold secrets, as everything in it does. */
+export function secret<S extends z.ZodType>(schema: S): S {
+  SECRET.add(schema, {});
+  return schema;
+}
+
+export const isSecret = (schema: unknown): boolean => schema instanceof z.ZodType && SECRET.has(schema);
