@@ -137,6 +137,27 @@ export function due(context: JobContext, event: Event<'job.due'>): Decided {
   return { ...settled, context: next, alarms: [dueAlarm(next.nextAt)] };
 }
 
+/** What the audit found is mended by deciding all that is due and arming anew. Nothing happens where the job has moved on since the audit looked. */
+export function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
+  if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};
+  const settled = settle(context, event.at);
+  const next = rearmed(settled.context);
+  const { dueAt, armedAt, reason } = event;
+  const fact: JobFact = {
+    type: 'schedule.unarmed',
+    job: context.config.name,
+    dueAt: iso(dueAt),
+    armedAt: armedAt === null ? null : iso(armedAt),
+    reason,
+  };
+  return {
+    ...settled,
+    context: { ...next, unarmed: { at: event.at, dueAt, reason } },
+    facts: [fact, ...settled.facts],
+    alarms: [dueAlarm(next.nextAt)],
+  };
+}
+
 export function trigger(context: JobContext, event: Event<'job.trigger'>): Decided {
   return run(context, event, { trigger: 'api', key: event.key });
 }

@@ -34,6 +34,8 @@ export type JobEvent =
   /** End every open execution; the job itself goes on. With `app`: only if it still uses that app. */
   | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }
+  /** The schedule audit found that this due time was not armed (`unarmed`), or passed without a verdict below the watermark (`noVerdict`). Epoch ms. */
+  | { type: 'job.unarmed'; found: 'unarmed' | 'noVerdict'; dueAt: number; armedAt: number | null; watermark: number; reason: string }
   | { type: 'app.attached'; app: KnownApp }
   | { type: 'app.changed'; app: KnownApp }
   /** The app is gone, going, or never was. */
@@ -54,6 +56,8 @@ export type JobFact =
   /** Due times that became none. */
   | { type: 'job.skipped'; job: string; from: string; to: string; count: number; verdict: string; reason: string | null }
   | { type: 'job.finished'; job: string; execution: string; outcome: string }
+  /** The schedule audit found a due time that nothing was armed for, or that had no verdict; it is mended with this fact. */
+  | { type: 'schedule.unarmed'; job: string; dueAt: string; armedAt: string | null; reason: string }
   | { type: 'job.deregistering'; job: string }
   | { type: 'job.deregistered'; job: string };
 
@@ -74,6 +78,8 @@ export interface JobContext {
   lastExecution: string | null;
   lastOutcome: string | null;
   lastFinishedAt: number | null;
+  /** The last finding of the schedule audit, mended since; absent: there was none. Epoch ms. */
+  unarmed?: { at: number; dueAt: number; reason: string };
   /** Idempotency keys of the latest triggers -> execution, oldest first. */
   keys: [string, string][];
 }
@@ -113,6 +119,7 @@ const enabled = base.createStateConfig({
   always: { guard: 'isBornDisabled', target: 'disabled', actions: on(decide.bornDisabled) },
   on: {
     'job.due': { actions: on(decide.due) },
+    'job.unarmed': { actions: on(decide.unarmed) },
     'job.trigger': [again, { guard: 'mayTrigger', actions: on(decide.trigger) }],
     'job.retry': [retriedAgain, { guard: 'mayTrigger', actions: on(decide.retry) }],
     'job.update': [{ guard: 'switchesOff', target: 'disabled', actions: on(decide.updateOff) }, { actions: on(decide.update) }],

@@ -1,7 +1,7 @@
 /**
  * The center's composition root: the only file of it that builds things from configuration. Services start in this order and stop in reverse:
  *
- *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention
+ *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention, schedule audit
  */
 import { createApp } from './api/app.ts';
 import { type AgentHub, createAgentHub } from './api/agents.ts';
@@ -26,6 +26,7 @@ import { endedAt, heldBy } from './runtime/forgettable.ts';
 import type { Patience } from './runtime/patience.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
+import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
 import { createOutputKeeper } from './store/logs.ts';
 import { createForgetting } from './store/retention.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
@@ -130,6 +131,7 @@ export async function startCenter({
   const stopping = new AbortController();
   let listening: Listening | null = null;
   let password: string | null = null;
+  const audit = createScheduleAudit({ store, runtime, clock, log: (level, text, fields) => log[level](text, fields) });
   const center: Center = {
     runtime,
     views,
@@ -139,7 +141,7 @@ export async function startCenter({
     ids,
     log,
     config,
-    warnings: () => (missing === null ? [] : [missing]),
+    warnings: () => [...(missing === null ? [] : [missing]), ...auditWarnings(audit.status(), clock.now())],
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });
@@ -148,7 +150,7 @@ export async function startCenter({
     extra: [
       ...door.routes,
       ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
-      ...metricRoutes({ runtime, views, feed, clock, usage }),
+      ...metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit: audit.status }),
     ],
   });
 
@@ -216,6 +218,7 @@ export async function startCenter({
     }),
     held('timers', 100, { start: async () => runtime.arm() }),
     { name: 'retention', graceMs: 2_000, restart: true, run: forgetting.run },
+    { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
   ];
 
   const supervisor = createSupervisor({

@@ -20,6 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/store': ['actors', 'src/clock.ts'],
   'src/feed': ['src/store', 'src/clock.ts'],
   'src/runtime': ['actors', 'src/store', 'src/feed', 'src/agent/protocol.ts', 'src/clock.ts', 'src/ids.ts'],
+  'src/services': ['actors', 'src/store', 'src/runtime', 'src/clock.ts'],
   'src/api': [
     'actors',
     'src/store',
@@ -52,6 +53,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'src/store',
     'src/feed',
     'src/runtime',
+    'src/services',
     'src/api',
     'src/clock.ts',
     'src/ids.ts',

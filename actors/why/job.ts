@@ -10,6 +10,9 @@ import { type Around, closed, roomOf } from './room.ts';
 /** Open executions of a job that are explained one by one. */
 export const OPEN_SHOWN = 3;
 
+/** How long a finding of the schedule audit is told after it was mended. */
+const UNARMED_MS = 86_400_000;
+
 export interface JobSeen extends Around {
   job: Seen<'job'>;
   app: Seen<'app'> | undefined;
@@ -32,16 +35,29 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
   const { lost: bad, ran: good } = lastExecution(seen);
   const ended = [...bad, ...good];
 
-  if (forbids.length > 0) return { lead: forbids, more: [...seen.unreadable, ...open.lead, ...last, ...ended, ...open.more], trigger };
+  if (forbids.length > 0)
+    return { lead: forbids, more: [...seen.unreadable, ...open.lead, ...unarmedLately(job, at), ...last, ...ended, ...open.more], trigger };
   if (open.lead.length > 0) {
     const next = split(nextDue(job, at));
-    return { lead: [...open.lead, ...next.lost], more: [...next.ran, rehearsal, ...last, ...ended, ...open.more], trigger };
+    return {
+      lead: [...open.lead, ...unarmedLately(job, at), ...next.lost],
+      more: [...next.ran, rehearsal, ...last, ...ended, ...open.more],
+      trigger,
+    };
   }
   const { lost, ran } = split(last);
   const waits = trigger.does === 'waits' || trigger.does === 'startsInPart';
   const room = waits && pool ? { lead: closed(pool, hosts), more: request ? roomOf(pool, hosts, request) : [] } : { lead: [], more: [] };
   return {
-    lead: [...whenDue(job, at), ...lost, ...bad, ...(waits ? [rehearsal] : []), ...room.lead, ...seen.unreadable],
+    lead: [
+      ...whenDue(job, at),
+      ...unarmedLately(job, at),
+      ...lost,
+      ...bad,
+      ...(waits ? [rehearsal] : []),
+      ...room.lead,
+      ...seen.unreadable,
+    ],
     more: [...(waits ? [] : [rehearsal]), ...ran, ...good, ...room.more],
     trigger,
   };
@@ -87,6 +103,11 @@ function whenDue({ context }: Seen<'job'>, at: number): Reason[] {
   return [
     dueAt <= at ? { type: 'overdue', job: name, dueAt: iso(dueAt) } : { type: 'due', job: name, dueAt: iso(dueAt), inMs: dueAt - at },
   ];
+}
+
+function unarmedLately({ context: { config, unarmed } }: Seen<'job'>, at: number): Reason[] {
+  if (!unarmed || at - unarmed.at > UNARMED_MS) return [];
+  return [{ type: 'unarmed', job: config.name, at: iso(unarmed.at), dueAt: iso(unarmed.dueAt), reason: unarmed.reason }];
 }
 
 function nextDue(job: Seen<'job'>, at: number): Extract<Reason, { type: 'nextDue' }>[] {

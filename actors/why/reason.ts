@@ -43,6 +43,8 @@ export type Reason =
   | { type: 'due'; job: string; dueAt: string; inMs: number }
   /** Due, and its turn has not come yet. */
   | { type: 'overdue'; job: string; dueAt: string }
+  /** The schedule audit found it not armed within the last day, and armed it again. */
+  | { type: 'unarmed'; job: string; at: string; dueAt: string; reason: string }
   /** What the next due time would become if nothing changed until then. */
   | { type: 'nextDue'; job: string; dueAt: string; verdict: Verdict; execution: string | null; reason: string | null }
   /** The latest entry of the ledger of due times. */

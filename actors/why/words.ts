@@ -30,6 +30,8 @@ export function inWords(reason: Reason): string {
       return `job ${reason.job} is due next at ${reason.dueAt}, in ${span(reason.inMs)}`;
     case 'overdue':
       return `job ${reason.job} was due at ${reason.dueAt}, and its turn is about to come`;
+    case 'unarmed':
+      return `the schedule audit found at ${reason.at} that job ${reason.job} was not armed for ${reason.dueAt}, and armed it again: ${reason.reason}`;
     case 'nextDue':
       return `the next due time of job ${reason.job}, ${reason.dueAt}, would be ${fate(reason.verdict, reason.execution)}${because(reason.reason)}`;
     case 'lastDue': {

@@ -64,6 +64,8 @@ const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
   'job.fired': ({ execution, trigger }) => `${trigger === 'misfire' ? 'makes good what it missed' : 'is due'}: ${text(execution)}`,
   'job.skipped': skipped,
   'job.finished': values => `had a run that ${ended(values)}: ${text(values.execution)}`,
+  'schedule.unarmed': ({ dueAt, armedAt, reason }, moment) =>
+    `was not armed for its due time ${moment(dueAt)}${text(armedAt) === '' ? '' : ` but for ${moment(armedAt)}`}, and is armed again${because({ reason })}`,
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 

@@ -14,10 +14,16 @@ type Entry = { address: string; dueAt: number };
 export interface Alarms {
   /** The actor's earliest timer is due then (null: it has none). The last word counts. */
   set(address: string, dueAt: number | null): void;
-  /** Looks up the store and begins to fire. */
+  /** Looks up the store and begins to fire. Started again it looks at once. */
   start(): void;
   stop(): void;
   readonly size: number;
+  /** The instant this actor is armed for, epoch ms; null: none. */
+  of(address: string): number | null;
+  /** Everything due up to here is in memory, epoch ms. */
+  readonly horizon: number;
+  /** Overdue timers wait for their turn, a jump of the clock is being dealt with, or the store has not said yet what is due. */
+  readonly isCatchingUp: boolean;
 }
 
 export function createAlarms({
@@ -51,10 +57,12 @@ export function createAlarms({
   let late: Entry[] = [];
   let caughtUp = 0;
   let catching = 0;
-  let horizon = Number.NEGATIVE_INFINITY;
+  let horizon: number = Number.MIN_SAFE_INTEGER;
   let disarm: Disarm | null = null;
   let running = false;
   let looking = false;
+  /** The last look failed. */
+  let isAway = false;
   /** Both clocks as they were at the last pass: how far the one has moved without the other is how far it was set. */
   let seen = { now: clock.now(), monotonic: clock.monotonic() };
   let holding = false;
@@ -145,7 +153,9 @@ export function createAlarms({
         if (page.length < 1000 || !running) break;
       }
       horizon = until;
+      isAway = false;
     } catch (error) {
+      isAway = true;
       failed(error);
     } finally {
       looking = false;
@@ -156,8 +166,9 @@ export function createAlarms({
   return {
     set,
     start() {
+      if (running && holding) return;
+      if (!running) seen = { now: clock.now(), monotonic: clock.monotonic() };
       running = true;
-      seen = { now: clock.now(), monotonic: clock.monotonic() };
       pass();
     },
     stop() {
@@ -166,6 +177,14 @@ export function createAlarms({
     },
     get size() {
       return dueOf.size;
+    },
+    of: address => dueOf.get(address) ?? null,
+    get horizon() {
+      return horizon;
+    },
+    get isCatchingUp() {
+      const isUnknown = horizon < clock.now() && (looking || isAway);
+      return !running || holding || catching > 0 || caughtUp < late.length || isUnknown;
     },
   };
 }

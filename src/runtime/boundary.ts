@@ -30,6 +30,18 @@ export interface Mark {
   mark: string;
 }
 
+/** What a set of partitions holds in memory of the timers of one actor. */
+export interface ArmedTimer {
+  /** The instant it will be woken at, epoch ms; null: nothing is armed. */
+  timer: number | null;
+  /** Its own earliest timer, epoch ms; absent while it is not in memory, or a turn of it is under way. */
+  loaded?: number | null;
+  /** A turn of it is under way, or the timers are catching up on what is overdue: what is due may get its verdict any moment. */
+  isBusy: boolean;
+  /** Timers of all actors up to this instant are in memory, epoch ms; the store alone has later ones. */
+  until: number;
+}
+
 /** An effect that somebody outside the partitions must carry out. */
 export interface CarryOrder {
   id: number;
@@ -56,6 +68,8 @@ export type ToPartitions =
   | { type: 'forget'; marks: Mark[] }
   /** Tell your figures. */
   | { type: 'measure'; id: number }
+  /** What do your timers hold for these actors? */
+  | { type: 'timersOf'; id: number; addresses: string[] }
   /** Are you there? */
   | { type: 'ping'; id: number }
   | { type: 'stop'; graceMs: number };
@@ -73,5 +87,6 @@ export type FromPartitions =
   | { type: 'forget'; marks: Mark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }
   | { type: 'measured'; id: number; figures: Figures }
+  | { type: 'timersAre'; id: number; timers: ArmedTimer[] }
   | { type: 'pong'; id: number }
   | { type: 'stopped'; left: string[] };

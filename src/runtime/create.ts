@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact } from '../store/store.ts';
 import type { FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
+import { createArmedQuestions } from './armed.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
@@ -87,6 +88,7 @@ export function createRuntime({
   };
   const relay = createRelay();
   const measuring = createMeasuring({ sets, clock });
+  const armed = createArmedQuestions({ setOf, clock });
 
   const effects = createEffects({
     ledger: store,
@@ -127,6 +129,9 @@ export function createRuntime({
         break;
       case 'measured':
         measuring.measured(set, message.id, message.figures);
+        break;
+      case 'timersAre':
+        armed.answered(message.id, message.timers);
         break;
       case 'log':
         log(message);
@@ -210,6 +215,7 @@ export function createRuntime({
       return left.flat();
     },
     measure: () => measuring.measure(),
+    timersOf: armed.timersOf,
     down: () => sets.map(set => set.down).filter(reason => reason !== undefined),
     gaveUp,
   };

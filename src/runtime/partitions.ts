@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/store.ts';
 import { type Alarms, createAlarms } from './alarms.ts';
-import type { CarryOrder, FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
+import type { ArmedTimer, CarryOrder, FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
 import { type Cell, type CellSurroundings, createCell } from './cell.ts';
 import { createCommitter } from './committer.ts';
 import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
@@ -371,6 +371,17 @@ export function createPartitions({
     return { counted, level: { actors: cells.size, mailbox, outbox: outbox.size, armed: alarms.size } };
   }
 
+  function timerOf(address: string): ArmedTimer {
+    const cell = cells.get(address);
+    const resting = cell?.isIdle === false ? null : (cell?.resting ?? null);
+    return {
+      timer: alarms.of(address),
+      ...(resting ? { loaded: resting.quarantine ? null : resting.nextDue } : {}),
+      isBusy: cell?.isIdle === false || alarms.isCatchingUp,
+      until: alarms.horizon,
+    };
+  }
+
   async function stop(graceMs: number): Promise<void> {
     stopping = true;
     alarms.stop();
@@ -424,6 +435,9 @@ export function createPartitions({
           break;
         case 'measure':
           send({ type: 'measured', id: message.id, figures: figures() });
+          break;
+        case 'timersOf':
+          send({ type: 'timersAre', id: message.id, timers: message.addresses.map(timerOf) });
           break;
         case 'ping':
           send({ type: 'pong', id: message.id });

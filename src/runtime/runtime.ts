@@ -4,6 +4,7 @@
  */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import type { PlacedFact } from '../store/store.ts';
+import type { ArmedTimer } from './boundary.ts';
 import type { Figures } from './figures.ts';
 
 export interface Runtime {
@@ -24,6 +25,8 @@ export interface Runtime {
   arm(): void;
   /** What all partitions have counted, and how full they are. Those that do not answer within a second are told as they were last. */
   measure(): Promise<Figures>;
+  /** What is armed for these actors, in their order; undefined where their partitions are not served, or did not answer within a second. */
+  timersOf(addresses: readonly string[]): Promise<(ArmedTimer | undefined)[]>;
   /** Why some partitions are not served now, one sentence each; empty when all are. */
   down(): string[];
   /** Resolves with the reason when no partition is served any more, and none will be. */

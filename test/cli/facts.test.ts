@@ -34,6 +34,10 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     'job a has its due time 2026-11-22 08:00:00Z skipped: a@0 was not done',
   ],
   'job.finished': [{ ...run, outcome: 'timedOut' }, 'job a had a run that ran out of time: a@1'],
+  'schedule.unarmed': [
+    { job: 'a', dueAt: '2026-11-22T08:00:00.000Z', armedAt: null, reason: 'no timer will wake it in time' },
+    'job a was not armed for its due time 2026-11-22 08:00:00Z, and is armed again: no timer will wake it in time',
+  ],
   'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
   'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
   'execution.created': [
@@ -83,7 +87,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
 };
 
 const KEYS: Record<string, string> = { job: 'job/a', execution: 'execution/a@1', app: 'app/a', host: 'host/b49826', pool: 'pool/default' };
-const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution')] ?? '';
+const addressOf = (type: string): string => KEYS[(type.split('.')[0] ?? '').replace('shard', 'execution').replace('schedule', 'job')] ?? '';
 const sentence = (type: string, data: object): string => {
   const { who, what } = told({ address: addressOf(type), type, data: { ...data } }, utc);
   return `${who} ${what}`;

@@ -6,7 +6,7 @@ import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/s
 import type { Breakage } from './cluster.ts';
 import type { Fault } from './faults.ts';
 
-export type Broken = 'commit gate' | 'fence' | 'dedupe' | 'ledger';
+export type Broken = 'commit gate' | 'fence' | 'dedupe' | 'ledger' | 'look for due times';
 
 export interface Break {
   breakage: Breakage;
@@ -62,6 +62,12 @@ export const BROKEN: Record<Broken, Break> = {
   ledger: {
     shows: ['ledger'],
     breakage: { store: (store): Store => ({ ...store, record: async (_entries: Occurrence[]) => {} }) },
+  },
+  /** A center that begins anew learns nothing of the timers of the one before. */
+  'look for due times': {
+    shows: ['audit'],
+    kinds: ['centerCrash'],
+    breakage: { store: (store): Store => ({ ...store, due: async () => [] }) },
   },
 };
 

@@ -7,6 +7,7 @@ import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
 import { createViews } from '../../src/runtime/views.ts';
+import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
 import { createForgetting, type Keep } from '../../src/store/retention.ts';
 import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { idsOf } from './dice.ts';
@@ -40,6 +41,8 @@ export interface CenterParts {
   network: Network;
   /** The store as this life of the center sees it. */
   storeFor(life: Life): Store;
+  /** The same without trouble and without crash points: the audit must judge what is there, and its reads must not move the faults of a seed. */
+  truth: Store;
   /** Sets of partitions, each of which can die alone. Default 1. */
   workers?: number;
   /** How long old history is kept; absent: for ever. */
@@ -51,10 +54,12 @@ const BUSY_ODDS = 0.02;
 const BUSY_MAX_MS = 600;
 const SET_UP_MS = 10_000;
 
+/** Between passes of the schedule audit. */
+const AUDIT_MS = 7_000;
 /** Between passes of retention. */
 const FORGET_MS = 4_000;
 
-export function createSimulatedCenter({ world, network, storeFor, workers = 1, keep }: CenterParts): SimulatedCenter {
+export function createSimulatedCenter({ world, network, storeFor, truth, workers = 1, keep }: CenterParts): SimulatedCenter {
   const { time } = world;
   const ids = idsOf(world.dice('center'));
   const deaths: number[] = [];
@@ -91,6 +96,8 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1, k
     const dice = world.dice(`lag ${worker.name}`);
     const unheard: ToPartitions[] = [];
     return message => {
+      // What the audit asks changes nothing, and must not move the dice either.
+      if (message.type === 'timersOf') return hear(message);
       if (unheard.length === 0 && (time.elapsed < SET_UP_MS || !dice.chance(BUSY_ODDS))) return hear(message);
       if (unheard.push(message) > 1) return;
       time.clockOf(worker).after(dice.whole(20, BUSY_MAX_MS), () => {
@@ -110,6 +117,7 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1, k
     }
     await hub.reprieve();
     runtime.arm();
+    audit(life, runtime);
     network.listen(life, peer => hub.accept(peer));
     if (current?.life === life) current.isServing = true;
     world.note('center', () => `${life.name} serves`);
@@ -129,6 +137,17 @@ export function createSimulatedCenter({ world, network, storeFor, workers = 1, k
       clock.after(FORGET_MS, () => void pass());
     };
     clock.after(FORGET_MS, () => void pass());
+  }
+
+  /** Whatever goes wrong in a seed, every schedule is armed and every due time gets its verdict: there is never anything to find. */
+  function audit(life: Life, runtime: Runtime): void {
+    const clock = time.clockOf(life);
+    const service = createScheduleAudit({ store: truth, runtime, clock, log: (_, text) => world.note('audit', () => text) });
+    const pass = async (): Promise<void> => {
+      for (const finding of await service.runOnce()) world.fail('audit', JSON.stringify(finding));
+      clock.after(AUDIT_MS, () => void pass());
+    };
+    clock.after(AUDIT_MS, () => void pass());
   }
 
   function start(): void {

@@ -63,6 +63,7 @@ export function createCluster(parts: {
   const centerParts: CenterParts = {
     world,
     network,
+    truth: truth.store,
     workers,
     keep,
     storeFor(life) {

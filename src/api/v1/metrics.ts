@@ -22,14 +22,17 @@ export interface MetricParts {
   views: Views;
   feed: Pick<Feed, 'watchers'>;
   clock: Clock;
+  /** What the schedule audit has found. */
+  scheduleAudit?(): Reading['scheduleAudit'];
   /** Of the process: bytes it holds, and seconds it has computed. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
 
+const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
 const HOST_STATES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'];
 
-export function metricRoutes({ runtime, views, feed, clock, usage }: MetricParts): Route[] {
+export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit = noAudit }: MetricParts): Route[] {
   const beganAt = clock.now();
   const facts = new Map<string, number>();
   const finished = new Map(OUTCOMES.map(outcome => [outcome, 0]));
@@ -69,7 +72,18 @@ export function metricRoutes({ runtime, views, feed, clock, usage }: MetricParts
   };
 
   let figures: Figures = noFigures();
-  const read = (): Reading => ({ figures, watchers: feed.watchers(), usage: usage(), beganAt, facts, finished, runs, hosts, quarantined });
+  const read = (): Reading => ({
+    figures,
+    watchers: feed.watchers(),
+    usage: usage(),
+    beganAt,
+    facts,
+    finished,
+    runs,
+    hosts,
+    quarantined,
+    scheduleAudit: scheduleAudit(),
+  });
   let registry: Promise<Registry> | undefined;
 
   return [

@@ -14,6 +14,7 @@ export interface Reading {
   runs: ReadonlyMap<string, number>;
   hosts: ReadonlyMap<string, number>;
   quarantined: number;
+  scheduleAudit: { unarmed: number; unarmedTotal: number; checkedAt: number | null };
 }
 
 /** `read` is asked for each figure of an answer. */
@@ -71,6 +72,18 @@ export function createRegistry(read: () => Reading): Registry {
   total('process_cpu_seconds_total', 'Time that the center has computed, in seconds.', () => read().usage.cpuSeconds);
   gauge('process_start_time_seconds', 'When the center began, in seconds since 1970.', () => read().beganAt / 1000);
   gauge('troupe_jobs_quarantined', 'Jobs in quarantine.', () => read().quarantined);
+
+  gauge(
+    'troupe_schedules_unarmed',
+    'Jobs that the last pass of the schedule audit found not armed, and armed again. Anything but 0 is a fault.',
+    () => read().scheduleAudit.unarmed,
+  );
+  total('troupe_schedules_unarmed_total', 'The same of all passes.', () => read().scheduleAudit.unarmedTotal);
+  gauge(
+    'troupe_schedule_audit_timestamp_seconds',
+    'When the last pass of the schedule audit ended, in seconds since 1970; 0 before the first.',
+    () => (read().scheduleAudit.checkedAt ?? 0) / 1000,
+  );
 
   new Counter({
     name: 'troupe_facts_total',

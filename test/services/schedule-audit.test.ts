@@ -1,0 +1,331 @@
+import { describe, expect, test } from 'bun:test';
+import { actors } from '../../actors/index.ts';
+import type { Address } from '../../actors/index.ts';
+import { decodeState, encodeState } from '../../src/runtime/document.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
+import { auditWarnings, createScheduleAudit, SCHEDULE_AUDIT } from '../../src/services/schedule-audit.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { type ActorDocument, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { aJob } from '../support/builders.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aWorld, restarted, type World, type WorldParts } from '../support/world.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const NINE = Date.UTC(2026, 10, 22, 9);
+
+const every = (cron: string) => [{ type: 'cron' as const, cron }];
+const jobs = {
+  second: aJob({ name: 'second', schedules: every('* * * * * ?') }),
+  minute: aJob({ name: 'minute', schedules: every('0 * * * * ?') }),
+  daily: aJob({ name: 'daily', schedules: every('0 0 9 * * ?'), misfire: { policy: 'once', limit: 1 } }),
+  never: aJob({ name: 'never' }),
+};
+
+/** A world with the jobs above, a host, and the audit of its center. */
+async function anAudited(parts: WorldParts = {}) {
+  const world = await aWorld(parts);
+  await world.aHost();
+  for (const config of Object.values(jobs)) await world.ask(`job/${config.name}`, { type: 'job.register', config });
+  return { world, audit: auditOf(world) };
+}
+
+function auditOf(world: World) {
+  const said: string[] = [];
+  const { store, runtime, clock } = world;
+  const service = createScheduleAudit({ store, runtime, clock, log: (_, text) => said.push(text) });
+  return {
+    said,
+    status: service.status,
+    /** A whole pass, with the time that it takes. */
+    async pass() {
+      const found = service.runOnce();
+      let isOver = false;
+      void found.then(
+        () => (isOver = true),
+        () => (isOver = true),
+      );
+      for (let waits = 0; !isOver && waits < 50; waits++) await clock.advance(500);
+      return found;
+    },
+  };
+}
+
+/** Rewrites the stored document of an actor behind the back of whoever has it in memory. */
+async function corrupt(store: Store, address: Address, change: (document: ActorDocument) => Partial<ActorDocument>): Promise<void> {
+  const document = await store.load(address);
+  if (!document) throw new Error(`there is no ${address}`);
+  await store.commit([{ document: { ...document, ...change(document), rev: document.rev + 1, writeId: 'corrupt' }, facts: [] }]);
+}
+
+/** The document with other timers in it and, the same, beside it. */
+const armedFor = (dueAt: number | null) => (document: ActorDocument) => {
+  const state = decodeState(document);
+  const timers = dueAt === null ? [] : state.timers.map(timer => ({ ...timer, dueAt }));
+  return { state: encodeState(document.address, { ...state, timers }), nextDue: dueAt };
+};
+
+const unarmedFacts = ({ facts }: World) => facts.filter(({ type }) => type === 'schedule.unarmed').map(({ data }) => data);
+
+describe('the schedule audit finds and mends', () => {
+  test('a document whose due time is gone', async () => {
+    const { world, audit } = await anAudited();
+    await corrupt(world.store, 'job/daily', armedFor(null));
+    const found = await audit.pass();
+    expect(found).toMatchObject([{ job: 'daily', found: 'unarmed', dueAt: NINE, armedAt: null }]);
+    expect(unarmedFacts(world)).toMatchObject([{ job: 'daily', dueAt: '2026-11-22T09:00:00.000Z', armedAt: null }]);
+    expect((await world.store.load('job/daily'))?.nextDue).toBe(NINE);
+    await world.clock.advance(LIMITS.cellIdleMs + LIMITS.sweepMs);
+    expect(await audit.pass()).toEqual([]);
+    await world.ask('job/second', { type: 'job.disable', kill: false });
+    await world.clock.advance(HOUR);
+    expect(world.facts.filter(({ type, data }) => type === 'job.fired' && data.job === 'daily')).toHaveLength(1);
+  });
+
+  test('a document that is armed for a later time than its definition says', async () => {
+    const { world, audit } = await anAudited();
+    const late = Date.UTC(2027, 0, 1);
+    await corrupt(world.store, 'job/daily', armedFor(late));
+    expect(await audit.pass()).toMatchObject([{ job: 'daily', dueAt: NINE, armedAt: late }]);
+    expect((await world.store.load('job/daily'))?.nextDue).toBe(NINE);
+  });
+
+  test('an index of due times that has lost a job, over a restart of the center', async () => {
+    const { world } = await anAudited();
+    // The state is whole, so that an actor in memory would be armed; only nobody would ever wake it.
+    await corrupt(world.store, 'job/minute', () => ({ nextDue: null }));
+    const after = await restarted(world);
+    const audit = auditOf(after);
+    await after.clock.advance(2 * MINUTE);
+    const fired = () => after.facts.filter(({ type, data }) => /^job\.(fired|skipped)$/.test(type) && data.job === 'minute').length;
+    expect(fired()).toBe(0);
+    expect(await audit.pass()).toMatchObject([{ job: 'minute' }]);
+    const mended = fired();
+    expect(mended).toBeGreaterThan(0);
+    await after.clock.advance(MINUTE);
+    expect(fired()).toBeGreaterThan(mended);
+  });
+
+  test('a timer that is gone from memory, in whichever worker', async () => {
+    const lost = new Set<string>();
+    const inner = createMemoryStore();
+    // What is looked up of due times lacks the job, as if its timer had been dropped from memory again each time.
+    const store: Store = { ...inner, due: async query => (await inner.due(query)).filter(({ address }) => !lost.has(address)) };
+    for (const sets of [1, 3]) {
+      const { world } = await anAudited({ store: sets === 1 ? store : { ...createMemoryStore(), ...{} }, sets });
+      if (sets > 1) {
+        const { audit } = { audit: auditOf(world) };
+        world.killSetOf('job/minute');
+        await world.clock.advance(10_000);
+        expect(await audit.pass()).toEqual([]);
+        continue;
+      }
+      lost.add('job/minute');
+      const after = await restarted(world);
+      await after.clock.advance(5_000);
+      const audit = auditOf(after);
+      expect(await audit.pass()).toMatchObject([{ job: 'minute', armedAt: null, reason: 'no timer will wake it in time' }]);
+      expect(await audit.pass()).toEqual([]);
+      await after.clock.advance(MINUTE);
+      expect(after.facts.filter(({ type, data }) => type === 'job.fired' && data.job === 'minute')).not.toBeEmpty();
+    }
+  });
+
+  test('a wake-up that was dropped', async () => {
+    const time = createManualClock();
+    let isDropping = false;
+    const clock = { ...time, after: (ms: number, fn: () => void) => time.after(ms, () => (isDropping ? undefined : fn())) };
+    const { world } = await anAudited({ clock });
+    // Everything that waits for an instant is lost for a moment; no timer of the partitions fires any more by itself.
+    isDropping = true;
+    await time.advance(LIMITS.sweepMs + LIMITS.napMs);
+    isDropping = false;
+    await time.advance(3 * MINUTE);
+    const audit = auditOf(world);
+    const found = await audit.pass();
+    expect(found.map(({ job }) => job).sort()).toEqual(['minute', 'second']);
+    expect(found[0]?.reason).toBe('it is overdue, and its timer does not fire');
+    await time.advance(MINUTE);
+    expect(await audit.pass()).toEqual([]);
+    for (const job of ['second', 'minute'] as const)
+      expect((await world.context(`job/${job}`)).context.watermark).toBeGreaterThan(time.now() - MINUTE - 5_000);
+  });
+
+  test('due times without a verdict below the watermark', async () => {
+    const inner = createMemoryStore();
+    let drops = 0;
+    const store: Store = {
+      ...inner,
+      async record(entries) {
+        const kept = entries.filter(({ job }) => job !== 'minute' || drops-- <= 0);
+        return inner.record(kept);
+      },
+    };
+    const { world, audit } = await anAudited({ store });
+    await world.clock.advance(MINUTE + 5_000);
+    drops = 2;
+    await world.clock.advance(5 * MINUTE);
+    const found = await audit.pass();
+    expect(found).toMatchObject([
+      { job: 'minute', found: 'noVerdict', dueAt: world.clock.now() - (world.clock.now() % MINUTE) - 4 * MINUTE },
+    ]);
+    const entries = await inner.occurrences({ job: 'minute', limit: 100 });
+    expect(entries.map(({ from, verdict, execution }) => [from % MINUTE, verdict, execution !== null])).toEqual(
+      entries
+        .map(() => [0, 'ran', true])
+        .map((each, place) => (entries[place]?.verdict === 'ran' ? each : [0, entries[place]?.verdict, false])) as never,
+    );
+    expect(entries).toHaveLength(6);
+    expect(await audit.pass()).toEqual([]);
+  });
+
+  test('and says so in its status, its log, and for a while in the answer of /v1/ready', async () => {
+    const { world, audit } = await anAudited();
+    expect(await audit.pass()).toEqual([]);
+    expect(audit.status()).toMatchObject({ unarmed: 0, unarmedTotal: 0, found: null, checked: 4 });
+    await corrupt(world.store, 'job/daily', armedFor(null));
+    await audit.pass();
+    expect(audit.status()).toMatchObject({ unarmed: 1, unarmedTotal: 1, found: { count: 1, jobs: ['daily'] } });
+    expect(audit.said).toEqual(['schedule audit: a job was not armed and is armed again']);
+    expect(auditWarnings(audit.status(), world.clock.now())[0]).toContain('the schedule of 1 job was not armed, and armed again: daily');
+    await world.ask('job/second', { type: 'job.disable', kill: false });
+    await world.clock.advance(HOUR);
+    await audit.pass();
+    expect(audit.status()).toMatchObject({ unarmed: 0, unarmedTotal: 1 });
+    expect(auditWarnings(audit.status(), world.clock.now())).toEqual([]);
+  });
+});
+
+describe('the schedule audit does not report', () => {
+  /** Passes at all instants of some seconds, and over minutes. */
+  async function quiet({ world, audit }: { world: World; audit: ReturnType<typeof auditOf> }): Promise<void> {
+    for (let each = 0; each < 40; each++) {
+      expect(await audit.pass()).toEqual([]);
+      await world.clock.advance(each < 20 ? 97 : 7_919);
+    }
+    expect(unarmedFacts(world)).toEqual([]);
+  }
+
+  test('jobs that fire as they should, on one worker and on several', async () => {
+    await quiet(await anAudited());
+    await quiet(await anAudited({ sets: 3 }));
+  });
+
+  test('a job that is disabled, without a schedule, whose schedule has ended, or in quarantine', async () => {
+    const audited = await anAudited();
+    const { world } = audited;
+    await world.ask('job/minute', { type: 'job.disable', kill: false });
+    await world.ask('job/over', {
+      type: 'job.register',
+      config: aJob({ name: 'over', schedules: every('10 0 8 22 11 ? 2026') }),
+    });
+    await world.tell('job/daily', { type: 'app.refused', app: 'x', reason: 'x' });
+    await corrupt(world.store, 'job/daily', document => ({
+      quarantined: true,
+      nextDue: null,
+      index: { ...document.index, status: 'quarantined' },
+    }));
+    await quiet(audited);
+  });
+
+  test('what is edited, enabled and deregistered meanwhile', async () => {
+    const audited = await anAudited();
+    const { world, audit } = audited;
+    for (let each = 0; each < 30; each++) {
+      const passing = audit.pass();
+      const config = aJob({ name: 'minute', schedules: every(each % 2 === 0 ? '*/7 * * * * ?' : '30 * * * * ?') });
+      await world.runtime.tell('job/minute', { type: 'job.update', config });
+      await world.runtime.tell('job/second', { type: each % 3 === 0 ? 'job.disable' : 'job.enable', kill: false } as never);
+      expect(await passing).toEqual([]);
+      await world.clock.advance(1_000 + each * 313);
+    }
+    expect(unarmedFacts(world)).toEqual([]);
+  });
+
+  test('a clock that was set, ahead or back', async () => {
+    const time = createManualClock();
+    let setBy = 0;
+    const clock = { ...time, now: () => time.now() + setBy };
+    const audited = await anAudited({ clock });
+    await quiet(audited);
+    for (const jump of [2 * HOUR, -HOUR, 3 * HOUR, -7 * HOUR]) {
+      setBy += jump;
+      await quiet(audited);
+    }
+  });
+
+  test('what was missed while the center was down and is being caught up on', async () => {
+    const { world } = await anAudited();
+    await world.clock.advance(5_000);
+    world.kill();
+    await world.clock.advance(8 * HOUR);
+    const after = await restarted(world);
+    await quiet({ world: after, audit: auditOf(after) });
+  });
+
+  test('anything while the store is away: the pass is broken off, and the next one is whole', async () => {
+    const inner = createMemoryStore();
+    let isAway = false;
+    const store = new Proxy(inner, {
+      get(target, name) {
+        const real: unknown = Reflect.get(target, name);
+        if (typeof real !== 'function') return real;
+        return async (...args: unknown[]) => {
+          if (isAway) throw new StoreUnavailable('the store is away');
+          return Reflect.apply(real, target, args);
+        };
+      },
+    });
+    const { world, audit } = await anAudited({ store });
+    isAway = true;
+    await world.clock.advance(5 * MINUTE);
+    await expect(audit.pass()).rejects.toThrow('the store is away');
+    isAway = false;
+    for (let each = 0; each < 10; each++) {
+      expect(await audit.pass()).toEqual([]);
+      await world.clock.advance(997);
+    }
+    expect(unarmedFacts(world)).toEqual([]);
+  });
+
+  test('a worker that was killed, is begun anew, or does not answer', async () => {
+    const audited = await anAudited({ sets: 3 });
+    const { world } = audited;
+    for (const job of ['second', 'minute', 'daily'] as const) world.killSetOf(`job/${job}`);
+    await quiet(audited);
+    const hear = world.deafenSetOf('job/minute');
+    await world.clock.advance(3 * MINUTE);
+    expect(await audited.audit.pass()).toEqual([]);
+    hear();
+    await quiet(audited);
+  });
+});
+
+describe('a pass of the schedule audit', () => {
+  test('goes through all jobs, page by page', async () => {
+    const world = await aWorld();
+    const count = 2 * SCHEDULE_AUDIT.page + 7;
+    for (let each = 0; each < count; each++) {
+      const config = aJob({ name: `job${each}`, schedules: every(`${each % 60} 0 3 * * ?`) });
+      await world.ask(`job/job${each}`, { type: 'job.register', config });
+    }
+    await corrupt(world.store, `job/job${count - 1}`, armedFor(null));
+    await corrupt(world.store, 'job/job0', armedFor(null));
+    const audit = auditOf(world);
+    const found = await audit.pass();
+    expect(found.map(({ job }) => job).sort()).toEqual(['job0', `job${count - 1}`].sort());
+    expect(audit.status().checked).toBe(count);
+  });
+
+  test('leaves a job alone that has moved on since it was looked at', async () => {
+    const { world } = await anAudited();
+    const { context } = await world.context('job/minute');
+    await world.clock.advance(2 * MINUTE);
+    await world.tell('job/minute', {
+      ...{ type: 'job.unarmed', found: 'unarmed', armedAt: null, reason: 'late news' },
+      ...{ dueAt: context.nextAt ?? 0, watermark: context.watermark },
+    });
+    expect(unarmedFacts(world)).toEqual([]);
+    expect(actors.job.version).toBe(1);
+  });
+});
