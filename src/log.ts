@@ -1,5 +1,6 @@
 /** One sentence a line, for people or as JSON. The facts are for machines; this is for whoever reads along. */
 import type { Clock } from './clock.ts';
+import { visible, visibleJson } from './visible.ts';
 
 export interface Log {
   /** What happens many times a second. */
@@ -25,23 +26,16 @@ export function createLog(
       const said = Object.entries(fields)
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => [name, value instanceof Error ? (value.stack ?? value.message) : value] as const);
-      if (format === 'json') write(`${JSON.stringify({ at, level, message: sentence, ...Object.fromEntries(said) })}\n`);
-      else write(`${at} ${level.padEnd(5)} ${onOneLine(sentence)}${said.map(pair).join('')}\n`);
+      if (format === 'json') write(`${jsonOf({ at, level, message: sentence, ...Object.fromEntries(said) })}\n`);
+      else write(`${at} ${level.padEnd(5)} ${visible(sentence)}${said.map(pair).join('')}\n`);
     };
   };
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }
 
-/** A sentence may quote what a stranger sent: no line break and no control sequence of it reaches a file or a terminal. */
-const onOneLine = (sentence: string): string =>
-  sentence.replace(/[\p{Cc}\u2028\u2029]/gu, one => CONTROL.get(one) ?? `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
-
-const CONTROL = new Map([
-  ['\n', '\\n'],
-  ['\r', '\\r'],
-  ['\t', '\\t'],
-]);
+/** A sentence or a field may quote what a stranger sent: no control sequence of it reaches a file or a terminal. */
+const jsonOf = (value: unknown): string => visibleJson(JSON.stringify(value) ?? 'null');
 
 /** Quoted as JSON where a space or a line break would tear the line. */
 const pair = ([name, value]: readonly [string, unknown]): string =>
-  ` ${name}=${typeof value === 'string' && /^[\w./:@~+-]+$/.test(value) ? value : JSON.stringify(value)}`;
+  ` ${name}=${typeof value === 'string' && /^[\w./:@~+-]+$/.test(value) ? value : jsonOf(value)}`;

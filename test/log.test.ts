@@ -31,6 +31,6 @@ describe('the log', () => {
     log.info('it failed', { reason: 'two\nlines', path: '/tmp/x' });
     expect(lines[0]).toEndWith('it failed reason="two\\nlines" path=/tmp/x\n');
     log.warn('an agent was refused: "a\r\n2026-11-22T00:00:00.000Z info  all is well\u001b[2K\u2028"');
-    expect(lines[1]).toEndWith('refused: "a\\r\\n2026-11-22T00:00:00.000Z info  all is well\\u001b[2K\\u2028"\n');
+    expect(lines[1]).toEndWith('refused: "a\\r\\n2026-11-22T00:00:00.000Z info  all is well\\x1b[2K\\u2028"\n');
   });
 });

@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import { ConfigError } from '../config.ts';
 import { systemIds } from '../ids.ts';
 import { createLog, type Log } from '../log.ts';
+import { visibleLines } from '../visible.ts';
 import { createAgent } from './agent.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
 import { detectIsolation } from './artifacts/isolation.ts';
@@ -43,7 +44,7 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
     config = readAgentConfig({ args, env, host: hostDefaults() });
   } catch (problem) {
     if (!(problem instanceof ConfigError)) throw problem;
-    process.stderr.write(`troupe: ${problem.message}\n`);
+    process.stderr.write(`troupe: ${visibleLines(problem.message)}\n`);
     return 2;
   }
   const log = createLog(systemClock, config.log, line => process.stderr.write(line));

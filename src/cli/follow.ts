@@ -54,7 +54,7 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
       await output.release();
       isFollowing = true;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return await output.end();
       if (!follow || !isUnreachable(error)) throw error;
       await pause(parts.shell.clock, RETRY_MS, signal);
     }
@@ -89,6 +89,8 @@ export async function followExecution(parts: With, id: string): Promise<Executio
     }
   } finally {
     ending.abort();
+    // A terminal gets its colours back.
+    if (shell.signal.aborted) await Promise.race([copied?.catch(() => {}), pause(shell.clock, SOON_MS)]);
   }
 }
 

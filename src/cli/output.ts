@@ -2,6 +2,7 @@
  * Output of processes on the terminal: each stream to its own, attempts apart, lines of two shards never mixed. Without a time or a shard in front of them
  * bytes are copied as they come; else line by line.
  */
+import { coloured, createColouredText } from '../visible.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
 import type { LogLine } from './surface.ts';
@@ -46,13 +47,21 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
     if (attempt > 1 || (attempts.get(item) ?? 1) > 1) shell.say(`--- attempt ${attempt} of shard ${item} ---`);
   };
   const writeTo = (stream: Piece['stream'], text: string) => (stream === 'stderr' ? shell.writeError(text) : shell.write(text));
+  const isSeen = (stream: Piece['stream']) => (stream === 'stderr' ? shell.isErrorTerminal : shell.isTerminal);
+  /** Of each stream as it comes; a file or a pipe gets the bytes as they are. */
+  const onTerminal = { stdout: createColouredText(), stderr: createColouredText() };
+  const endColours = async (): Promise<void> => {
+    for (const stream of ['stdout', 'stderr'] as const) await writeTo(stream, onTerminal[stream].end());
+  };
 
   const show = async ({ piece, text, end }: Line): Promise<void> => {
     heading(piece);
     const front = [timestamps ? print.paint.dim(print.instant(piece.at, 'ms')) : '', namesShards ? print.paint.dim(`[${piece.item}]`) : ''];
     // A line that another one follows needs its end, whatever the process wrote.
     const close = end === '' && !(timestamps || namesShards) ? '' : '\n';
-    await writeTo(piece.stream, [...front.filter(word => word !== ''), text].join(' ') + close);
+    // Behind the front of a line a return would write over it.
+    const shown = isSeen(piece.stream) ? coloured(text.replace(/\r(?!$)/g, '\\r')) : text;
+    await writeTo(piece.stream, [...front.filter(word => word !== ''), shown].join(' ') + close);
   };
   const take = async (line: Line): Promise<void> => {
     if (held === undefined) return show(line);
@@ -81,7 +90,8 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
       if (print.json) return print.each(piece, () => '');
       if (isRaw) {
         heading(piece);
-        return writeTo(piece.stream, textOf(piece));
+        const text = textOf(piece);
+        return writeTo(piece.stream, isSeen(piece.stream) ? onTerminal[piece.stream].push(text) : text);
       }
       await closeEarlier(piece);
       const key = `${piece.item} ${piece.stream}`;
@@ -100,6 +110,7 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
       for (const line of unfinished.values()) await take(line);
       unfinished.clear();
       await release();
+      await endColours();
     },
   };
 }

@@ -1,4 +1,5 @@
 /** What a verb shows: JSON for programs, tables and sentences for people. A verb says both and does not ask which is wanted. */
+import { coloured, visibleJson } from '../visible.ts';
 import type { Shell } from './shell.ts';
 import { type Column, type Pair, recordOf, tableOf } from './table.ts';
 import { tame, wrapped } from './width.ts';
@@ -29,8 +30,8 @@ export function createPrinter(
     times,
     json,
     paint: createPainter(wantsColour(shell)),
-    show: (value, human) => (json ? lines([JSON.stringify(value, null, 2)]) : lines(human())),
-    each: (value, human) => lines([json ? JSON.stringify(value) : human()]),
+    show: (value, human) => (json ? lines([visibleJson(JSON.stringify(value, null, 2))]) : lines(human().map(coloured))),
+    each: (value, human) => lines([json ? visibleJson(JSON.stringify(value)) : coloured(human())]),
     table: (rows, columns) => tableOf(rows, columns, shell.columns),
     record: pairs => recordOf(pairs, shell.columns),
     prose: (text, hang) => wrapped(tame(text), shell.columns, hang),

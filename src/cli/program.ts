@@ -2,6 +2,7 @@
  * The verbs that are programs of their own and stay: each is loaded alone, without the verbs that ask and go. Beside them what every verb has in common: whatever
  * comes out becomes an exit code, and a failure one sentence.
  */
+import { visibleJson } from '../visible.ts';
 import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';
 import type { Shell } from './shell.ts';
 import type { Program } from './verb.ts';
@@ -41,7 +42,7 @@ export async function inOneSentence(argv: string[], shell: Shell, work: () => Pr
     const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
     shell.say(
       own.includes('--json')
-        ? JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })
+        ? visibleJson(JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } }))
         : `troupe: ${createTimes(own.includes('--utc')).localised(message)}`,
     );
     return signal === undefined ? failure.exit : exitOf(signal);

@@ -1,6 +1,7 @@
 /** The terminal that a verb speaks to, as a port: tests give one of their own. */
 import process from 'node:process';
 import { type Clock, systemClock } from '../clock.ts';
+import { visibleLines } from '../visible.ts';
 import { exitOf } from './failure.ts';
 import { readSecretFromTerminal } from './terminal.ts';
 
@@ -14,6 +15,8 @@ export interface Shell {
   say(line: string): void;
   /** Is somebody looking at what `write` gives? */
   isTerminal: boolean;
+  /** The same of `writeError`. */
+  isErrorTerminal: boolean;
   /** Width of the terminal; infinite where there is none. */
   columns: number;
   /** All of standard input, as text. */
@@ -38,8 +41,9 @@ export function systemShell(): Shell {
     env: process.env,
     write: text => writeTo(process.stdout, text),
     writeError: text => writeTo(process.stderr, text),
-    say: line => void writeTo(process.stderr, `${isLineOpen ? '\n' : ''}${line}\n`),
+    say: line => void writeTo(process.stderr, `${isLineOpen ? '\n' : ''}${visibleLines(line)}\n`),
     isTerminal: process.stdout.isTTY === true,
+    isErrorTerminal: process.stderr.isTTY === true,
     columns: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,
     readInput,
     readSecret: readSecretFromTerminal,

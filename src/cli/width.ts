@@ -1,5 +1,7 @@
 /** How many columns a text takes in a terminal: one for most characters, two for wide ones, none for marks that sit on others. */
 
+import { visible } from '../visible.ts';
+
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const PLAIN = /^[\x20-\x7e]*$/;
 const WIDE = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]/u;
@@ -55,8 +57,5 @@ export function wrapped(text: string, columns: number, hang = ''): string[] {
   return [...lines, line];
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about.
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g;
-
-/** One line that cannot move the cursor, colour the screen or ring: names and reasons come from elsewhere. */
-export const tame = (text: string): string => text.replace(CONTROL, ' ');
+/** One line that cannot move the cursor, colour the screen or ring: names and reasons come from elsewhere. Line breaks in them are blanks. */
+export const tame = (text: string): string => visible(text.replace(/[\t\n\r\u2028\u2029]+/g, ' '));

@@ -58,7 +58,7 @@ describe('a table', () => {
 
   test('lets no name move the cursor or colour the screen', () => {
     const [, row] = tableOf([{ name: 'a\u001b[31m\r\nb\u009b2J', size: 1 }], columns);
-    expect(row).toBe('a [31m b 2J     1  a [31m b 2J');
+    expect(row).toBe('a\\x1b[31m b\\x9b2J     1  a\\x1b[31m b\\x9b2J');
   });
 
   test('keeps its columns under colour', () => {
@@ -82,7 +82,7 @@ describe('a record', () => {
   test('is coloured last: a colour takes no room and loses nothing, and a value has none of its own', () => {
     const red = (shown: string) => `\u001b[31m${shown}\u001b[0m`;
     const lines = recordOf([['status', 'quarantined: three\u001b[7m faults in a row', red]], 34);
-    expect(lines).toEqual(['status  \u001b[31mquarantined: three [7m\u001b[0m', '        faults in a row']);
+    expect(lines).toEqual(['status  \u001b[31mquarantined: three\\x1b[7m\u001b[0m', '        faults in a row']);
   });
 });
 

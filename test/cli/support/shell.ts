@@ -33,6 +33,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     },
     say: line => void said.push(line),
     isTerminal: false,
+    isErrorTerminal: given.isTerminal ?? false,
     columns: Number.POSITIVE_INFINITY,
     readInput: async () => input,
     readSecret: async () => input,

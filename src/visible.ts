@@ -1,0 +1,92 @@
+/**
+ * Texts of strangers on their way to a log or a terminal: whatever would move the cursor, ring, colour, reorder or hide is shown as an
+ * escape instead. One rule for all of them.
+ *
+ *   Cc  controls: C0, DEL, C1 (U+009B begins a sequence as ESC [ does)     Cf  formats: bidirectional overrides, zero widths, tags
+ *   Zl Zp  the separators of lines and paragraphs that some take for a line feed     Cs  half a character
+ */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** Joiners between letters or pictures are part of them: Persian, the scripts of India, families of emoji. */
+const JOINER = /(?<=[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d](?=[\p{L}\p{Extended_Pictographic}])/gu;
+
+const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+function escaped(one: string): string {
+  const code = one.codePointAt(0) ?? 0;
+  const hex = code.toString(16);
+  if (code <= 0xff) return SHORT[one] ?? `\\x${hex.padStart(2, '0')}`;
+  return code <= 0xffff ? `\\u${hex.padStart(4, '0')}` : `\\u{${hex}}`;
+}
+
+/** One line that holds nothing but what can be seen: ESC is `\x1b`, a line feed `\n`, U+202E `\u202e`. */
+export function visible(text: string): string {
+  if (text.search(HIDDEN) < 0) return text;
+  const joiners = new Set([...text.matchAll(JOINER)].map(({ index }) => index));
+  return text.replace(HIDDEN, (one, place: number) => (joiners.has(place) ? one : escaped(one)));
+}
+
+/** The same of a text whose line feeds are ours. */
+export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
+
+/** The same of JSON: what is parsed from it stays what it was. Line feeds between values stay. */
+export const visibleJson = (json: string): string =>
+  json.replace(HIDDEN, one => (one === '\n' ? one : [...Array(one.length).keys()].map(place => unit(one, place)).join('')));
+
+const unit = (one: string, place: number): string => `\\u${one.charCodeAt(place).toString(16).padStart(4, '0')}`;
+
+/** `ESC [ 1;31 m` and nothing else: colours, and how letters look. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what it is about.
+const COLOUR = /\x1b\[[0-9;:]{0,32}m/g;
+/** What could become one with the next piece. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what it is about.
+const BEGUN = /\x1b(?:\[[0-9;:]{0,32})?$/;
+const PLAIN_COLOUR = '\u001b[0m';
+
+export interface ColouredText {
+  /** What may be shown of the next piece; a sequence that it leaves unfinished is kept for the next one. */
+  push(piece: string): string;
+  /** What was kept, shown; then the terminal's own colours, where others were left on. */
+  end(): string;
+}
+
+/** Output of a process for a terminal: lines, tabs and colours as they are, everything else visible. `\r` stays, too: it draws progress. */
+export function createColouredText(): ColouredText {
+  let begun = '';
+  let isColoured = false;
+  const show = (text: string): string => {
+    let shown = '';
+    let behind = 0;
+    for (const { 0: colour, index } of text.matchAll(COLOUR)) {
+      shown += asOutput(text.slice(behind, index)) + colour;
+      behind = index + colour.length;
+      isColoured = !['', '0'].includes(colour.slice(2, -1));
+    }
+    return shown + asOutput(text.slice(behind));
+  };
+  return {
+    push(piece) {
+      const text = begun + piece;
+      begun = BEGUN.exec(text)?.[0] ?? '';
+      return show(text.slice(0, text.length - begun.length));
+    },
+    end() {
+      const shown = show(begun) + (isColoured ? PLAIN_COLOUR : '');
+      begun = '';
+      isColoured = false;
+      return shown;
+    },
+  };
+}
+
+const asOutput = (text: string): string =>
+  text
+    .split(/([\n\r\t]+)/)
+    .map((part, place) => (place % 2 === 0 ? visible(part) : part))
+    .join('');
+
+/** One whole text by the same rule. */
+export function coloured(text: string): string {
+  const one = createColouredText();
+  return one.push(text) + one.end();
+}
