@@ -7,6 +7,7 @@
  * stays, also beside a word that changes.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { hidden } from './secrets.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -29,7 +30,7 @@ function wordsIn(body: Json): Map<string, unknown> {
 }
 
 /**
- * Paths of the words in which `body` differs from what is `told` now. Absent, null and '' are the `usual` value of a word, which is nothing unless
+ * Paths of the words in which `body` differs from what is `told` now, also to who may only read. Absent, null and '' are the `usual` value of a word, which is nothing unless
  * given: a word that is absent is back at its default.
  */
 export function changedWords(told: Json, body: Json, usual: Json = {}): Set<string> {
@@ -38,7 +39,11 @@ export function changedWords(told: Json, body: Json, usual: Json = {}): Set<stri
     const value = words.get(path);
     return value === undefined || value === null || value === '' ? (usual[path] ?? '') : value;
   };
-  return new Set([...is.keys(), ...wanted.keys()].filter(path => !isDeepStrictEqual(read(is, path), read(wanted, path))));
+  const isAsTold = (path: string) => {
+    const [now, came] = [read(is, path), read(wanted, path)];
+    return isDeepStrictEqual(came, now) || isDeepStrictEqual(came, hidden(path, now));
+  };
+  return new Set([...is.keys(), ...wanted.keys()].filter(path => !isAsTold(path)));
 }
 
 /** The fields of a body that are among `changed`. */

@@ -17,7 +17,8 @@ export function withoutSecrets(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, hidden(name, inner)]));
 }
 
-function hidden(name: string, value: unknown): unknown {
+/** A field as it is shown to who may only read. */
+export function hidden(name: string, value: unknown): unknown {
   if (name === 'env' && typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.keys(value).map(variable => [variable, null]));
   }

@@ -206,8 +206,10 @@ describe('a job through ElasticJob-Cloud', () => {
 
   test('refused for one of its props repeats no value of it', async () => {
     const door = await aDoorWithApp();
-    const { status, text } = await door.post('/api/job/register', seedJob({ props: { 'email.password': ['hunter2'] } }));
-    expect([status, text.includes('hunter2')]).toEqual([400, false]);
+    for (const value of [['hunter2'], 'hunter2\0']) {
+      const { status, text } = await door.post('/api/job/register', seedJob({ props: { 'email.password': value } }));
+      expect([status, text.includes('hunter2')]).toEqual([400, false]);
+    }
   });
 
   test('is not registered twice', async () => {

@@ -82,7 +82,10 @@ const v1Job = {
   env: { A: 'b' },
   parameter: 'p',
   shards: { total: 2, parameters: { '0': 'A' } },
-  schedules: [{ type: 'cron', cron: '0 0 1 1 1 ?', timeZone: 'UTC' }],
+  schedules: [
+    { type: 'cron', cron: '0 0 1 1 1 ?', timeZone: 'UTC' },
+    { type: 'crontab', crontab: '0 0 13 * fri', timeZone: 'UTC' },
+  ],
   timeZone: 'UTC',
   resources: { cpus: 1, memoryMB: 1 },
   placement: 'pack',

@@ -225,6 +225,31 @@ describe('what was read and sent back changes nothing', () => {
   });
 });
 
+describe('what is hidden from a token that may only read', () => {
+  test('stays where such a reading is sent back by who may write', async () => {
+    const password = 'correct horse battery';
+    const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
+    const json = { 'Content-Type': 'application/json' };
+    const { token } = (await door.post('/v1/login', { username: 'root', password })).body;
+    const me = { ...json, Authorization: `Bearer ${token}` };
+    const read = (await door.post('/v1/tokens', { name: 'r', scope: 'read', expiresInMs: 86_400_000 }, me)).body;
+    const reader = { Authorization: `Bearer ${read.token}` };
+    const url = 'http://user:hunter2@host/app.tgz?sig=hunter2';
+    await door.post('/v1/apps', { name: 'a', url, command: 'x' }, me);
+    await door.post('/v1/jobs', { name: 'j', app: 'a', env: { A: 'hunter2', B: 'hunter2' } }, me);
+    const [job, app, cloudApp] = await Promise.all(
+      ['/v1/jobs/j', '/v1/apps/a', '/api/app/a'].map(async path => (await door.get(path, reader)).body),
+    );
+    expect(JSON.stringify([job, app, cloudApp])).not.toContain('hunter2');
+    expect((await door.patch('/v1/jobs/j', { ...job, description: 'x' }, me)).body.env).toEqual({ A: 'hunter2', B: 'hunter2' });
+    expect((await door.patch('/v1/apps/a', { ...app, description: 'x' }, me)).body.url).toBe(url);
+    expect((await door.put('/api/app', { ...cloudApp, memoryMB: 5 }, me)).text).toBe('true');
+    expect((await door.get('/v1/apps/a', me)).body).toMatchObject({ url, description: 'x', resources: { memoryMB: 5 } });
+    // Written by hand, null takes away.
+    expect((await door.patch('/v1/jobs/j', { env: { A: null, B: null } }, me)).body.env).toEqual({});
+  });
+});
+
 describe('what a surface has no word for', () => {
   const schedules = [
     { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' },

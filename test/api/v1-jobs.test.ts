@@ -176,6 +176,13 @@ describe('a job in /v1', () => {
     else expect(body.warnings).toEqual([{ field: 'command', message: expect.stringContaining(sentence) }]);
   });
 
+  test('with an operator of a shell in the command of its app is warned about the app', async () => {
+    const door = await aDoor();
+    await door.post('/v1/apps', { name: 'my_app', url: 'http://h/a.tgz', command: 'bin/x | tee log' });
+    const { body } = await door.post('/v1/jobs', { name: 'a', app: 'my_app' });
+    expect(body.warnings).toEqual([{ field: 'app', message: expect.stringContaining('"|" in the command of app my_app') }]);
+  });
+
   test('with a numeric day of the week in Quartz is warned about the days it names, in a crontab it is not', async () => {
     const door = await aDoor();
     const schedules = [

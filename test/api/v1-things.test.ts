@@ -3,6 +3,30 @@ import { aDoor } from './support.ts';
 
 const anApp = { name: 'my_app', url: 'http://h/x.zip', command: ['bin/run', '-v'] };
 
+describe('a field that cannot be written', () => {
+  test.each([
+    ['apps', 'status', 'disabled', 'set enabled to true or false'],
+    ['apps', 'jobs', ['x'], 'set app of the job'],
+    ['apps', 'rev', 7, 'leave it out'],
+    ['pools', 'status', 'deleting', 'DELETE /v1/pools/{name} removes a pool'],
+    ['pools', 'hosts', 3, 'an agent names its pool'],
+    ['pools', 'total', { cpus: 9 }, 'an agent says what its host has'],
+  ])('of %s, %s, is a 400 that names what can be done, unless it is as it was told', async (kind, field, value, instead) => {
+    const door = await aDoor();
+    const body = kind === 'apps' ? anApp : { name: 'my_app' };
+    await door.post(`/v1/${kind}`, body);
+    for (const refused of [
+      await door.patch(`/v1/${kind}/my_app`, { [field]: value }),
+      await door.post(`/v1/${kind}`, { ...body, name: 'other', [field]: value }),
+    ]) {
+      expect([refused.status, refused.body.error.field]).toEqual([400, field]);
+      expect(refused.body.error.message).toEndWith(`cannot be written; ${instead}.`);
+    }
+    const read = (await door.get(`/v1/${kind}/my_app`)).body;
+    expect((await door.patch(`/v1/${kind}/my_app`, { [field]: read[field], description: 'x' })).body.description).toBe('x');
+  });
+});
+
 describe('an app in /v1', () => {
   test('has its defaults, and is the same app through every door', async () => {
     const door = await aDoor();

@@ -5,7 +5,7 @@ import { isTimeZone, type Schedule } from '../../../actors/schedule.ts';
 import { came } from '../../../actors/schedule/error.ts';
 import { Problem } from '../errors.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../fields.ts';
-import { jobDefaults, overlapLimitOf } from '../job-defaults.ts';
+import { MISFIRE_LIMIT, overlapLimitOf } from '../job-defaults.ts';
 import { allWords, changedWords, laidOver, onlyChanged, type Term } from '../laid-over.ts';
 import { parse } from '../parse.ts';
 import { secret } from '../secret-schemas.ts';
@@ -131,7 +131,7 @@ const wordsOf = (body: JobBody): Words => ({
 
 /** `false`: a due time during a run is skipped. `true`: it is caught up after the run, at most `limit` of them. */
 function misfireOf(isOn: boolean, limit: number): Pick<JobConfig, 'overlap' | 'overlapLimit' | 'misfire'> {
-  if (!isOn) return { overlap: jobDefaults.overlap, overlapLimit: overlapLimitOf(jobDefaults.overlap), misfire: jobDefaults.misfire };
+  if (!isOn) return { overlap: 'skip', overlapLimit: overlapLimitOf('skip'), misfire: { policy: 'skip', limit: MISFIRE_LIMIT } };
   return { overlap: 'queue', overlapLimit: limit, misfire: { policy: limit > 1 ? 'all' : 'once', limit } };
 }
 

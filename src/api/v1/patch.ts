@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Problem } from '../errors.ts';
+import { hidden } from '../secrets.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -28,13 +29,17 @@ export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
   if ('name' in patch && patch.name !== before.name) {
     throw new Problem('invalid', `name is ${JSON.stringify(patch.name)}, but must stay ${JSON.stringify(before.name)}.`, { field: 'name' });
   }
-  const isOlder = isReading(patch, readOnly) && typeof patch.rev === 'number' && patch.rev < Number(before.rev);
+  const isWhole = isReading(patch, readOnly);
+  const isOlder = isWhole && typeof patch.rev === 'number' && patch.rev < Number(before.rev);
   for (const [field, { moves = [], beside }] of Object.entries(readOnly)) {
     if (!(field in patch) || beside || isDeepStrictEqual(patch[field], before[field])) continue;
     const hasMoved = isOlder && (moves === true || (moves.includes(patch[field]) && moves.includes(before[field])));
     if (!hasMoved) throw new Problem('invalid', sentenceOf(field, patch[field], readOnly), { field });
   }
-  const written = Object.entries(patch).filter(([field]) => !Object.hasOwn(readOnly, field));
+  // Read by who may not see secrets, and sent back by who may write: what was hidden stays.
+  const isHidden = (field: string, value: unknown) =>
+    isWhole && !isDeepStrictEqual(value, before[field]) && isDeepStrictEqual(value, hidden(field, before[field]));
+  const written = Object.entries(patch).filter(([field, value]) => !Object.hasOwn(readOnly, field) && !isHidden(field, value));
   return merged(before, Object.fromEntries(written));
 }
 

@@ -68,19 +68,18 @@ function schedulesOver({ config, center }: Judged): Warning[] {
   });
 }
 
-/** What only a shell would understand is handed to the program as one of its words. */
-function operatorsOfShell({ config }: Judged): Warning[] {
-  if (config.shell || config.command === null) return [];
-  const words = typeof config.command === 'string' ? splitCommand(config.command).bare : config.command.filter(word => OPERATOR.test(word));
+/** What only a shell would understand is handed to the program as one of its words. A job without a command of its own runs that of its app. */
+async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> {
+  if (config.shell) return [];
+  const app = config.command === null && config.app !== null ? await center.views.get(`app/${config.app}`) : undefined;
+  const command = config.command ?? app?.context.config.command ?? [];
+  const words = typeof command === 'string' ? splitCommand(command).bare : command.filter(word => OPERATOR.test(word));
   const operators = new Set(words.flatMap(word => operatorsIn(word)));
   if (operators.size === 0) return [];
   const found = [...operators].map(operator => JSON.stringify(operator)).join(', ');
-  return [
-    {
-      field: 'command',
-      message: `no shell reads ${found} here: the program gets the words as they are. Set shell to true (--shell), or quote them.`,
-    },
-  ];
+  const whose = app ? ` in the command of app ${config.app}` : ' here';
+  const message = `no shell reads ${found}${whose}: the program gets the words as they are. Set shell to true (--shell), or quote them.`;
+  return [{ field: app ? 'app' : 'command', message }];
 }
 
 const OPERATOR = /^(\|\|?|&&|;|\d?>{1,2}|<{1,3})$/;
