@@ -113,7 +113,8 @@ export const OutputEntity = defineEntity({
     bytes: p.integer(),
     leftOut: p.integer(),
   },
-  indexes: [{ name: 'output_order', properties: ['execution', 'item', 'attempt', 'seq'] }],
+  // With stream and bytes in it, sums of a log are read from the index, past all of its text.
+  indexes: [{ name: 'output_sums', properties: ['execution', 'item', 'attempt', 'seq', 'stream', 'bytes'] }],
 });
 
 export const CredentialEntity = defineEntity({

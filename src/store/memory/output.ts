@@ -1,5 +1,6 @@
 /** Output in memory: the chunks of an execution, sorted when asked for. */
-import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
+import { sumOutput } from '../output-sums.ts';
+import type { OutputChunk, OutputStore } from '../store.ts';
 
 type Place = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
 
@@ -30,15 +31,9 @@ export function createOutput(): OutputStore & { kept: KeptOutput } {
     },
 
     async outputSums({ executions, range }) {
-      const sums = new Map<string, OutputSum>();
-      for (const chunk of executions.flatMap(execution => [...(kept.get(execution)?.values() ?? [])])) {
-        const { execution, item, attempt, stream, seq, bytes } = chunk;
-        if (range && (item !== range.item || attempt !== range.attempt || seq < range.from || seq > range.to)) continue;
-        const name = JSON.stringify([execution, item, attempt, stream]);
-        const known = sums.get(name) ?? { execution, item, attempt, stream, bytes: 0, first: seq };
-        sums.set(name, { ...known, bytes: known.bytes + bytes, first: Math.min(known.first, seq) });
-      }
-      return [...sums.values()];
+      const isWithin = ({ item, attempt, seq }: Place) =>
+        !range || (item === range.item && attempt === range.attempt && seq >= range.from && seq <= range.to);
+      return sumOutput(executions.flatMap(execution => [...(kept.get(execution)?.values() ?? [])].filter(isWithin)));
     },
 
     async dropOutput({ execution, item, attempt, from, to }) {

@@ -1,6 +1,7 @@
 /** Output goes in as numbered chunks and may arrive twice. */
 import { outputId } from '../record-ids.ts';
-import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
+import { sumOutput } from '../output-sums.ts';
+import type { OutputChunk, OutputStore } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import { insertNew } from './insert-new.ts';
@@ -13,21 +14,9 @@ export function createOutput({ output }: Collections): Omit<OutputStore, 'output
     },
     async outputSums({ executions, range }) {
       const within = range ? { item: range.item, attempt: range.attempt, seq: { $gte: range.from, $lte: range.to } } : {};
-      const sums = await asked(() =>
-        output
-          .aggregate<{ _id: Omit<OutputSum, 'bytes' | 'first'>; bytes: number; first: number }>([
-            { $match: { execution: { $in: executions }, ...within } },
-            {
-              $group: {
-                _id: { execution: '$execution', item: '$item', attempt: '$attempt', stream: '$stream' },
-                bytes: { $sum: '$bytes' },
-                first: { $min: '$seq' },
-              },
-            },
-          ])
-          .toArray(),
-      );
-      return sums.map(({ _id, bytes, first }) => ({ ..._id, bytes, first }));
+      const projection = { _id: 0, execution: 1, item: 1, attempt: 1, stream: 1, seq: 1, bytes: 1 } as const;
+      // Covered by the index. `$group` by several fields is not to be had of every server of the protocol.
+      return sumOutput(await asked(() => output.find({ execution: { $in: executions }, ...within }, { projection }).toArray()));
     },
     async dropOutput({ execution, item, attempt, from, to }) {
       await asked(() => output.deleteMany({ execution, item, attempt, seq: { $gte: from, $lte: to } }));

@@ -27,7 +27,7 @@ const TABLES = [
   'CREATE INDEX `occurrences_time` on `occurrences` (`job`, `from`)',
   'CREATE INDEX `occurrences_stretch` on `occurrences` (`job`, `to`) where `stretch` = true',
   'CREATE TABLE `output` (`_id` text not null primary key, `execution` text not null, `item` integer not null, `attempt` integer not null, `seq` integer not null, `at` bigint not null, `stream` text not null, `text` text not null, `bytes` integer not null, `left_out` integer not null)',
-  'CREATE INDEX `output_order` on `output` (`execution`, `item`, `attempt`, `seq`)',
+  'CREATE INDEX `output_sums` on `output` (`execution`, `item`, `attempt`, `seq`, `stream`, `bytes`)',
   'CREATE TABLE `partitions` (`_id` integer not null primary key autoincrement, `owner` text not null, `epoch` integer not null)',
 ];
 

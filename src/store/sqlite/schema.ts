@@ -8,7 +8,7 @@ import { primaryCode } from './errors.ts';
 import { createSchema } from './fresh.ts';
 
 /** +1 with every change of the entities. */
-const SCHEMA_VERSION = 4;
+const SCHEMA_VERSION = 5;
 
 /**
  * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk: halves of SQLite's usual 4,096

@@ -14,4 +14,5 @@ export const UPGRADES: Record<number, string[]> = {
     ...PLACEMENTS,
     ...PLACED_BEFORE,
   ],
+  5: ['drop index if exists output_order'],
 };
