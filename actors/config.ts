@@ -9,6 +9,7 @@ export interface Resources {
 
 export type Overlap = 'skip' | 'queue' | 'allow' | 'replace';
 export type MisfirePolicy = 'skip' | 'once' | 'all';
+export type Jitter = 'none' | 'equal' | 'full';
 export type Placement = 'pack' | 'sticky' | 'spread';
 
 export interface JobConfig {
@@ -38,7 +39,8 @@ export interface JobConfig {
   misfire: { policy: MisfirePolicy; limit: number };
   /** A due time later than this counts as missed, ms. */
   misfireGraceMs: number;
-  retry: { attempts: number; backoffMs: number; maxBackoffMs: number };
+  /** `jitter`: absent in jobs that an earlier version stored: `equal`. */
+  retry: { attempts: number; backoffMs: number; maxBackoffMs: number; jitter?: Jitter };
   failover: boolean;
   /** How many times a shard may move to another host. */
   failoverLimit: number;
@@ -47,6 +49,8 @@ export interface JobConfig {
   disconnect: 'continue' | 'stop';
   disconnectMs: number;
   timeoutMs: number;
+  /** An execution that has started no process after this has failed, ms; 0: no limit. Absent in jobs that an earlier version stored: 0. */
+  startWithinMs?: number;
   killGraceMs: number;
   /** Append the sharding context as the last argument (ElasticJob scripts). */
   shardingContext: boolean;

@@ -71,7 +71,7 @@ export function accountFor(
     if (verdict.do === 'start' || verdict.do === 'hold' || verdict.do === 'replace') {
       fires.push({ dueAt, trigger, verdict });
       standing.push({ id, held: verdict.do === 'start' ? null : 'turn' });
-      entries.push({ ...entry, verdict: 'ran', execution: id, reason: null });
+      entries.push({ ...entry, verdict: 'waiting', execution: id, reason: null });
     } else if (verdict.do === 'join') {
       entries.push({ ...entry, verdict: 'coalesced', execution: verdict.execution, reason: `one waits already: ${verdict.execution}` });
     } else {

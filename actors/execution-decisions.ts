@@ -42,7 +42,22 @@ export const created = (context: ExecutionContext): Decided => ({
       hold: context.hold,
     },
   ],
+  alarms: startWithin(context) > 0 ? [startAlarm(context.createdAt + startWithin(context))] : [],
 });
+
+const startWithin = ({ config }: Pick<ExecutionContext, 'config'>): number => config.startWithinMs ?? 0;
+const startAlarm = (dueAt: number | null) => ({ id: 'startWithin', dueAt, event: { type: 'execution.startOverdue' } });
+/** Nothing is armed for an execution without such a limit. */
+const startDisarmed = (context: ExecutionContext) => (startWithin(context) > 0 ? [startAlarm(null)] : []);
+
+/** What became of the due time that it stands for; nothing for one that was triggered. */
+const verdictOf = (context: ExecutionContext, verdict: 'ran' | 'notStarted' | 'unknown', reason: string | null, at: number): Effect[] => {
+  const { job, dueAt, id } = context;
+  if (dueAt === null) return [];
+  return [
+    { type: 'record', params: { entries: [{ job, from: dueAt, to: dueAt, count: 1, verdict, execution: id, reason, decidedAt: at }] } },
+  ];
+};
 
 const pool = (context: ExecutionContext) => `pool/${context.config.pool}` as const;
 const runOf = (context: ExecutionContext, shard: { item: number; attempt: number }): RunName => ({
@@ -108,14 +123,16 @@ export function placed(context: ExecutionContext, event: Event<'execution.placed
       if (!(shard && isLive(shard) && shard.attempt === attempt && shard.host === host)) unwanted.push({ item, attempt });
       continue;
     }
-    const starting: Shard = { ...shard, status: 'starting', host, hostName, notBefore: null, reason: null, ...(trial && { trial }) };
+    const how = { host, hostName, orderedAt: event.at, notBefore: null, reason: null };
+    const starting: Shard = { ...shard, status: 'starting', ...how, ...(trial && { trial }) };
     shards[item] = starting;
     effects.push(startOf(context, starting));
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
   }
   if (unwanted.length > 0) effects.push(releaseOf(context, unwanted));
   // What comes too late says nothing about why it was cancelled or how it ended.
-  return { ...(facts.length > 0 ? { context: { shards, reason: event.reason } } : {}), effects, facts };
+  const isPlaced = facts.length > 0;
+  return { ...(isPlaced ? { context: { shards, reason: event.reason }, alarms: [answerAlarm(context, shards)] } : {}), effects, facts };
 }
 
 export function waiting(context: ExecutionContext, event: Event<'execution.waiting'>): Decided {
@@ -142,10 +159,15 @@ export function started(context: ExecutionContext, event: Event<'shard.started'>
     startedAt: event.startedAt,
     session: event.session ?? null,
   };
+  const isFirst = context.startedAt === null;
   return {
     context: { shards, startedAt: context.startedAt ?? event.startedAt },
-    effects: shard.trial ? [tell(pool(context), { type: 'pool.hostProved', host })] : [],
+    effects: [
+      ...(shard.trial ? [tell(pool(context), { type: 'pool.hostProved', host })] : []),
+      ...(isFirst ? verdictOf(context, 'ran', null, event.at) : []),
+    ],
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
+    alarms: [...(shard.status === 'starting' ? [answerAlarm(context, shards)] : []), ...(isFirst ? startDisarmed(context) : [])],
   };
 }
 
@@ -161,14 +183,18 @@ function close(
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
   for (const { shard, ending: told, parked = false, hostFault } of endings) {
-    const ending = { ...told, reason: fitting(told.reason, shards.length) };
-    const gaveBack = shard.leaving !== null && ending.outcome === 'cancelled' && ending.startedAt === null && !context.cancelled;
-    const isRefused = hostFault !== undefined && ending.startedAt === null && !context.cancelled && (shard.refusals ?? 0) < REFUSALS_MAX;
-    const next = gaveBack
-      ? moved(shard, ending)
-      : isRefused
-        ? refusedByHost(shard, ending)
-        : ended(shard, ending, context.config, event.at, event.chance, !context.cancelled && !parked);
+    const isOpen = !context.cancelled && context.expired === undefined;
+    const gaveBack = shard.leaving !== null && told.outcome === 'cancelled' && told.startedAt === null && !context.cancelled;
+    const isGivenUp = gaveBack && (context.expired !== undefined || shard.isOverdue === true);
+    const how = isGivenUp ? { ...told, outcome: 'failed' as const, reason: context.expired ?? shard.leaving } : told;
+    const ending = { ...how, reason: fitting(how.reason, shards.length) };
+    const isRefused = hostFault !== undefined && ending.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
+    const next =
+      gaveBack && !isGivenUp
+        ? moved(shard, ending)
+        : isRefused
+          ? refusedByHost(shard, ending)
+          : ended(shard, ending, context.config, event.at, event.chance, isOpen && !parked);
     shards[shard.item] = next;
     if (next.status === 'waiting' && (next.notBefore ?? 0) <= event.at) now.push(next);
     facts.push({
@@ -197,12 +223,121 @@ function close(
   for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
   const earliest = earliestRetry(shards);
   const startedAt = context.startedAt ?? endings.map(each => each.ending.startedAt).find(instant => instant !== null) ?? null;
+  const isFirst = context.startedAt === null && startedAt !== null;
+  if (isFirst) effects.push(...verdictOf(context, 'ran', null, event.at));
   return {
     context: { shards, startedAt },
     effects,
     facts,
-    alarms: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
+    alarms: [
+      ...(earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }]),
+      ...(endings.some(({ shard }) => shard.orderedAt && shard.startedAt === null) ? [answerAlarm(context, shards)] : []),
+      ...(isFirst ? startDisarmed(context) : []),
+    ],
   };
+}
+
+/**
+ * How long an order to start may stay without a start or an end, ms, the fetching of an app included: an agent answers with one or the other, so this is for
+ * one that does not. Less with a timeout, which would end the run by then. After the second span the run counts as lost.
+ */
+export const ANSWER_MS = { most: 3_600_000, least: 300_000, givenBack: 300_000 } as const;
+
+const answerMs = ({ config }: Pick<ExecutionContext, 'config'>): number =>
+  config.timeoutMs > 0 ? Math.min(ANSWER_MS.most, Math.max(ANSWER_MS.least, config.timeoutMs)) : ANSWER_MS.most;
+
+/** When the answer of this shard's host is overdue; null while none is awaited. */
+const answerDueAt = (context: ExecutionContext, { status, orderedAt, isOverdue }: Shard): number | null =>
+  status === 'starting' && typeof orderedAt === 'number' ? orderedAt + (isOverdue ? ANSWER_MS.givenBack : answerMs(context)) : null;
+
+function answerAlarm(context: ExecutionContext, shards: Shard[]) {
+  let dueAt: number | null = null;
+  for (const shard of shards) {
+    const due = answerDueAt(context, shard);
+    if (due !== null && (dueAt === null || due < dueAt)) dueAt = due;
+  }
+  return { id: 'answer', dueAt, event: { type: 'execution.answerOverdue' } };
+}
+
+/** Asked back first: what has begun all the same goes on. A host that answers that neither has lost it. */
+export function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
+  const due = Math.max(event.at, answerAlarm(context, context.shards).dueAt ?? event.at);
+  const overdue = context.shards.filter(shard => (answerDueAt(context, shard) ?? due + 1) <= due);
+  const reasonOf = ({ hostName }: Shard) =>
+    `host ${hostName} has neither started nor refused it within ${spanText(answerMs(context))} of the order`;
+  const gone = overdue.filter(shard => shard.isOverdue);
+  const endings = gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, reasonOf(shard)) }));
+  const closed = close(context, endings, event, true);
+  const asked = overdue.filter(shard => !shard.isOverdue);
+  const shards = (closed.context?.shards ?? context.shards).map(shard => {
+    const isAsked = asked.some(({ item }) => item === shard.item);
+    // The second span counts from here: the center may have been down meanwhile.
+    return isAsked ? { ...shard, isOverdue: true, orderedAt: event.at, leaving: shard.leaving ?? reasonOf(shard) } : shard;
+  });
+  return {
+    ...closed,
+    context: { ...closed.context, shards },
+    effects: [
+      ...(closed.effects ?? []),
+      ...gone.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'superseded', reasonOf(shard))),
+      ...asked.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'withdrawn', reasonOf(shard))),
+    ],
+    alarms: [...(closed.alarms ?? []).filter(({ id }) => id !== 'answer'), answerAlarm(context, shards)],
+  };
+}
+
+/** `90s`, `5m`, `1h`, `250ms`: the largest unit that tells the span exactly. */
+function spanText(ms: number): string {
+  const unit = (
+    [
+      [3_600_000, 'h'],
+      [60_000, 'm'],
+      [1_000, 's'],
+    ] as const
+  ).find(([size]) => ms >= size && ms % size === 0);
+  return unit ? `${ms / unit[0]}${unit[1]}` : `${ms}ms`;
+}
+
+/** Ends it without a process. Shards that a host was ordered to start are asked back: one that has begun by now goes on. */
+export function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
+  if (context.startedAt !== null || context.cancelled || context.expired !== undefined) return {};
+  const awaited = awaitedBy(context);
+  const reason = `not started within ${spanText(startWithin(context))}: ${awaited}`;
+  const asked = context.shards.filter(shard => shard.status === 'starting');
+  const shards = context.shards.map((shard): Shard => {
+    if (shard.status === 'waiting')
+      return {
+        ...shard,
+        status: 'done',
+        outcome: 'failed',
+        finishedAt: event.at,
+        notBefore: null,
+        reason: fitting(reason, context.shards.length),
+      };
+    return shard.status === 'starting' ? { ...shard, leaving: shard.leaving ?? reason } : shard;
+  });
+  const waits = context.hold === null && context.shards.some(shard => shard.status === 'waiting');
+  return {
+    context: { shards, expired: reason, reason },
+    effects: [
+      ...asked.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'withdrawn', reason)),
+      ...(waits ? [tell(pool(context), { type: 'pool.withdraw', execution: context.id })] : []),
+    ],
+    facts: [{ type: 'execution.notStarted', execution: context.id, job: context.job, reason }],
+    alarms: [
+      { id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } },
+      { id: 'askAgain', dueAt: null, event: { type: 'execution.askAgain' } },
+    ],
+  };
+}
+
+/** What an execution that has not begun waits for. */
+function awaitedBy({ hold, shards, reason }: ExecutionContext): string {
+  if (hold !== null) return hold;
+  const starting = shards.find(shard => shard.status === 'starting');
+  if (starting) return `host ${starting.hostName} has not said yet that it runs`;
+  const backingOff = shards.find(shard => shard.status === 'waiting' && shard.notBefore !== null);
+  return backingOff?.reason ?? reason ?? 'it waits for its pool to answer';
 }
 
 function earliestRetry(shards: Shard[]): number | null {
@@ -260,13 +395,18 @@ const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): Shard
     return shard && shard.attempt === run.attempt && shard.host === host && isLive(shard) ? [shard] : [];
   });
 
-export function lost(context: ExecutionContext, event: Event<'shard.lost'>): Decided {
+/** The loss of a host has freed its room already. */
+export const lost = (context: ExecutionContext, event: Event<'shard.lost'>): Decided => lostOn(context, event, false);
+/** The host keeps its place in the pool, so the room is given back here. */
+export const unanswered = (context: ExecutionContext, event: Event<'shard.unanswered'>): Decided => lostOn(context, event, true);
+
+function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'shard.unanswered'>, release: boolean): Decided {
   const gone = liveOn(context, event.host, event.runs);
   const closed = close(
     context,
     gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, event.reason) })),
     event,
-    false,
+    release,
   );
   // A start that has not reached the host must not begin there when it comes back, and what runs there must end.
   const stops = gone.map(shard => stopOf(event.host, runOf(context, shard), 'superseded', event.reason));
@@ -322,7 +462,11 @@ export function cancel(context: ExecutionContext, event: Event<'execution.cancel
     context: { shards, cancelled: true, reason: event.reason },
     effects,
     facts: [{ type: 'execution.cancelling', execution: context.id, job: context.job, reason: event.reason }],
-    alarms: [{ id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } }],
+    alarms: [
+      { id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } },
+      ...(context.shards.some(shard => shard.status === 'starting') ? [answerAlarm(context, shards)] : []),
+      ...startDisarmed(context),
+    ],
   };
 }
 
@@ -340,9 +484,19 @@ export function finished(context: ExecutionContext, event: { at?: number }): Dec
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
-    effects: [outcomeNews({ ...context, outcome, finishedAt })],
+    effects: [...verdictAtEnd(context, reason, event.at ?? finishedAt), outcomeNews({ ...context, outcome, finishedAt })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
+    alarms: startDisarmed(context),
   };
+}
+
+/** Of one that ends without a process. A host that was lost with an order to start may have begun one: then nobody knows. */
+function verdictAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
+  if (context.startedAt !== null) return [];
+  const attempts = context.shards.flatMap(shard => [...shard.past, shard]);
+  const lostOne = attempts.find(attempt => attempt.outcome === 'lost' && attempt.host !== null && attempt.startedAt === null);
+  if (!lostOne) return verdictOf(context, 'notStarted', reason ?? 'it ended before it began', at);
+  return verdictOf(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
 }
 
 /** The pool it wants to run in is not there. */

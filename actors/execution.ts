@@ -67,6 +67,10 @@ export type ExecutionEvent =
   | { type: 'execution.noRoom'; reason: string }
   | { type: 'execution.askAgain' }
   | { type: 'execution.retryDue' }
+  /** It has started no process within the limit of its job. */
+  | { type: 'execution.startOverdue' }
+  /** A host has left an order to start without a start or an end for too long. */
+  | { type: 'execution.answerOverdue' }
   /** `session`: in which session of its host this was said, counted from 1. */
   | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: number }
   | ({ type: 'shard.ended' } & EndedNews)
@@ -74,6 +78,8 @@ export type ExecutionEvent =
   | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }
   /** The host is here, but its agent did not know of these runs when `session` began. */
   | { type: 'shard.unaccounted'; host: string; runs: RunName[]; session: number }
+  /** The host is here, and its agent leaves the order to start or to end these runs unanswered. */
+  | { type: 'shard.unanswered'; host: string; runs: RunName[]; reason: string }
   /** The host drains: what has not begun there goes elsewhere. */
   | { type: 'shard.leave'; host: string; runs: RunName[]; reason: string }
   /** The host runs what the ledger does not know. */
@@ -94,6 +100,8 @@ export type ExecutionFact =
     }
   | { type: 'execution.pending'; execution: string; job: string; reason: string }
   | { type: 'execution.cancelling'; execution: string; job: string; reason: string }
+  /** It ends without a process, because none began within the limit of its job. */
+  | { type: 'execution.notStarted'; execution: string; job: string; reason: string }
   | { type: 'execution.finished'; execution: string; job: string; outcome: ShardOutcome }
   | { type: 'shard.placed'; execution: string; job: string; item: number; attempt: number; host: string; hostName: string }
   | { type: 'shard.started'; execution: string; job: string; item: number; attempt: number; host: string }
@@ -138,6 +146,8 @@ export interface ExecutionContext {
   /** Why it waits, was cancelled, or ended badly. */
   reason: string | null;
   cancelled: boolean;
+  /** Why it is given up: it has started no process within the limit of its job. */
+  expired?: string;
   shards: Shard[];
   outcome: ShardOutcome | null;
 }
@@ -170,12 +180,15 @@ const work = {
   'execution.placed': { actions: on(decide.placed) },
   'execution.waiting': { actions: on(decide.waiting) },
   'execution.retryDue': { actions: on(decide.retryDue) },
+  'execution.startOverdue': { actions: on(decide.startOverdue) },
+  'execution.answerOverdue': { actions: on(decide.answerOverdue) },
   'execution.cancel': { actions: on(decide.cancel) },
   'execution.end': { actions: on(decide.cancel) },
   'shard.started': { actions: on(decide.started) },
   'shard.ended': { actions: on(decide.shardEnded) },
   'shard.lost': { actions: on(decide.lost) },
   'shard.unaccounted': { actions: on(decide.unaccounted) },
+  'shard.unanswered': { actions: on(decide.unanswered) },
   'shard.stray': { actions: on(decide.stray) },
   'shard.leave': { actions: on(decide.leave) },
   'execution.noRoom': { actions: on(decide.noRoom) },

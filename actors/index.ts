@@ -46,4 +46,10 @@ export const COMMANDS: ReadonlySet<string> = new Set([
  * Timers that measure a span rather than wait for an instant of the calendar, by the event they bring. They move back with a wall clock that is set back,
  * or they would come as much too late. Set ahead it brings them early, which retries may be, and which hosts judge by themselves (`LATE_MS`).
  */
-export const SPANS: ReadonlySet<string> = new Set(['host.graceOver', 'execution.retryDue', 'execution.askAgain']);
+export const SPANS: ReadonlySet<string> = new Set([
+  'host.graceOver',
+  'execution.retryDue',
+  'execution.askAgain',
+  'execution.startOverdue',
+  'execution.answerOverdue',
+]);

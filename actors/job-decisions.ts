@@ -3,6 +3,7 @@ import type { JobConfig, KnownApp } from './config.ts';
 import { claimOf, type Decision } from './decide.ts';
 import { accountFor, compactInstant, executionId, nextAtOf, stretch, type Fire } from './due.ts';
 import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
+import type { ExecutionEvent } from './execution.ts';
 import { mayGo, onTrigger, type OpenExecution, waitsBehind } from './policy.ts';
 import { type Effect, type OccurrenceEntry, type Stamped, tell } from './vocabulary.ts';
 
@@ -69,7 +70,7 @@ function pass(context: JobContext, at: number, verdict: 'disabled' | 'refused', 
 function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effect[], facts: JobFact[]): ReturnType<typeof settle> {
   if (entries.length > 0) effects.push({ type: 'record', params: { entries } });
   for (const entry of entries) {
-    if (entry.verdict === 'ran') continue;
+    if (entry.verdict === 'waiting') continue;
     facts.push({
       type: 'job.skipped',
       job: context.config.name,
@@ -357,7 +358,7 @@ export function appRefused(context: JobContext, event: Event<'app.refused'>): De
 
 export function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
   const gone = goneExecution(context, event);
-  if (gone) return executionFinished(context, gone);
+  if (gone) return withVerdict(executionFinished(context, gone), context, event);
   const { app } = context.config;
   if (app === null || event.about !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
@@ -385,7 +386,16 @@ function goneExecution(context: JobContext, event: Event<'actor.missing'>): Even
 
 export function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
   const gone = goneExecution(context, event);
-  return gone ? executionEnded(context, gone) : {};
+  return gone ? withVerdict(executionEnded(context, gone), context, event) : {};
+}
+
+/** An execution that could never be created settles no due time itself. */
+function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.missing'>): Decided {
+  const told = event.told as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
+  if (event.about !== 'execution.create' || typeof told?.dueAt !== 'number' || told.id === undefined) return decided;
+  const entry = { job: context.config.name, from: told.dueAt, to: told.dueAt, count: 1, execution: told.id } as const;
+  const entries = [{ ...entry, verdict: 'notStarted', reason: 'its execution could not be created', decidedAt: event.at } as const];
+  return { ...decided, effects: [...(decided.effects ?? []), { type: 'record', params: { entries } }] };
 }
 
 /** An execution is over; whoever waited for its turn goes next. */

@@ -74,11 +74,15 @@ function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
   return last && waiting.length >= limit ? { do: 'join', execution: last.id } : { do: 'hold' };
 }
 
+/** Part of the step that no chance takes away. */
+const SURE = { none: 1, equal: 0.5, full: 0 } as const;
+
 /**
- * Milliseconds to wait before attempt number `tries + 1`: doubles from `backoffMs` up to `maxBackoffMs`, full jitter
- * (anything between 0 and that bound), so that many failures together do not come back together.
+ * Milliseconds to wait before attempt number `tries + 1`. The step doubles from `backoffMs` up to `maxBackoffMs`; jitter keeps many failures together from
+ * coming back together: `equal` (default) waits between half of the step and the whole, `full` between nothing and the whole, `none` the whole.
  */
 export function backoff(retry: JobConfig['retry'], tries: number, chance: number): number {
   const bound = Math.min(retry.maxBackoffMs, retry.backoffMs * 2 ** Math.min(30, Math.max(0, tries - 1)));
-  return Math.round(bound * chance);
+  const sure = SURE[retry.jitter ?? 'equal'];
+  return Math.round(bound * (sure + (1 - sure) * chance));
 }

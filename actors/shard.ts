@@ -37,6 +37,10 @@ export interface Shard {
   trial?: true;
   /** Attempts in a row that hosts refused for reasons of their own. Absent: none. */
   refusals?: number;
+  /** When its host was ordered to start it, epoch ms. */
+  orderedAt?: number | null;
+  /** It was asked back because its host left the order without a start or an end for too long: given back, it has failed. */
+  isOverdue?: boolean;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
   /** Attempts spent by failures of the process, and by loss of the host or whatever else fails over: two budgets. */

@@ -44,7 +44,24 @@ export interface Missing {
  */
 export type HostFault = 'epoch' | 'journal' | 'disk' | 'keeper' | 'spawn' | 'runs';
 
-export type Verdict = 'ran' | 'coalesced' | 'skippedOverlap' | 'missedDown' | 'disabled' | 'refused';
+/**
+ * `waiting`: its execution has started no process yet. It becomes `ran` when one begins, `notStarted` when the execution ends without one, `unknown` when it
+ * ends and a host that was lost may have begun one. All others are final from the first.
+ */
+export const VERDICTS = [
+  'waiting',
+  'ran',
+  'notStarted',
+  'unknown',
+  'coalesced',
+  'skippedOverlap',
+  'missedDown',
+  'disabled',
+  'refused',
+] as const;
+export type Verdict = (typeof VERDICTS)[number];
+/** What a `waiting` entry may become, once. */
+export const SETTLED: readonly Verdict[] = ['ran', 'notStarted', 'unknown'];
 
 /** A due time (`from === to`), or a stretch of `count` due times, with its verdict. Epoch ms. */
 export interface OccurrenceEntry {
@@ -84,7 +101,7 @@ export interface RunSpec {
 export type Effect =
   /** Give the event to another actor; at least once, in order per addressee, repeats dropped there. */
   | { type: 'tell'; params: { [K in Kind]: { to: Address<K>; event: Events[K] } }[Kind] }
-  /** Write entries of the occurrence ledger; writing one twice is nothing. */
+  /** Write entries of the occurrence ledger; writing one twice is nothing, and what became of a waiting one stands whichever comes first. */
   | { type: 'record'; params: { entries: OccurrenceEntry[] } }
   /** Have the agent of `host` start this run; at least once, in order per host. */
   | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }

@@ -65,7 +65,7 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
 
 /** Due times that came to nothing are worth a place in the sentence. */
 function split(dues: Extract<Reason, { type: 'lastDue' | 'nextDue' }>[]) {
-  const came = ({ verdict }: { verdict: Verdict }) => verdict === 'ran' || verdict === 'coalesced';
+  const came = ({ verdict }: { verdict: Verdict }) => verdict === 'ran' || verdict === 'waiting' || verdict === 'coalesced';
   return { ran: dues.filter(came), lost: dues.filter(due => !came(due)) };
 }
 

@@ -118,8 +118,14 @@ const ended = (outcome: string): string => ENDED[outcome] ?? `ended ${outcome}`;
 /** What becomes of a due time, behind "was" or "would be". */
 function fate(verdict: Verdict, execution: string | null): string {
   switch (verdict) {
+    case 'waiting':
+      return `taken by execution ${execution}, which has started no process yet`;
     case 'ran':
       return `taken by execution ${execution}`;
+    case 'notStarted':
+      return `taken by execution ${execution}, which started no process`;
+    case 'unknown':
+      return `taken by execution ${execution}, of which nobody knows whether it started a process`;
     case 'coalesced':
       return `covered by execution ${execution}`;
     case 'skippedOverlap':

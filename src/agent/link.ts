@@ -6,13 +6,14 @@
  *
  * A half-open socket never says that it is closed, so only frames count as life; what an abandoned socket says later is ignored.
  */
+import { z } from 'zod';
 import { type AppRules, STRICT_RULES } from '../app-hosts.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { AgentSpans } from './limits.ts';
 import type { Dialer, Link as Socket } from './ports.ts';
-import { AGENT_FRAME_MAX, FromCenter, type FromAgent, GOODBYE, type Hello, PROTOCOL } from './protocol.ts';
+import { AGENT_FRAME_MAX, FromCenter, type FromAgent, GOODBYE, type Hello, PROTOCOL, Rejected } from './protocol.ts';
 
 /** Heartbeats without any frame after which a socket counts as dead. */
 const SILENT_HEARTBEATS = 3;
@@ -173,9 +174,12 @@ export function createLink(parts: LinkParts): Link {
           if (over) return;
           heard = clock.monotonic();
           if (up !== undefined && up === socket) heardAt = heard;
-          const frame = decode(text);
-          if (frame) take(frame);
-          else log.warn('a frame of the center makes no sense to this agent, it is ignored', { center: url, frame: text.slice(0, 200) });
+          const decoded = decode(text);
+          if ('frame' in decoded) return take(decoded.frame);
+          const { problem, rejected } = decoded;
+          log.warn(`a frame of the center cannot be read: ${problem}`, { center: url, frame: text.slice(0, 200) });
+          // Who sent a command waits for what becomes of it: unanswered, its shard would wait for ever.
+          if (rejected && up === socket) write(rejected);
         },
         closed: (code, reason) => end(1000, '', `the link to the center closed (${code}${reason ? `, ${reason}` : ''})`),
       });
@@ -216,13 +220,25 @@ export function backOff(parting: Pick<Parting, 'final'>, failures: number, fract
   return fraction * Math.min(spans.redialCapMs, spans.redialBaseMs * 2 ** Math.min(failures, 30));
 }
 
-function decode(text: string): FromCenterFrame | undefined {
+/** A command that cannot be read but for its key and its run. */
+const CommandName = Rejected.pick({ key: true, run: true }).extend({ type: z.enum(['start', 'stop']) });
+
+/** The frame, or what is wrong with it; and the answer, where it is a command that can be named. */
+function decode(text: string): { frame: FromCenterFrame } | { problem: string; rejected?: Rejected } {
+  let value: unknown;
   try {
-    const frame = FromCenter.safeParse(JSON.parse(text));
-    return frame.success ? frame.data : undefined;
+    value = JSON.parse(text);
   } catch {
-    return undefined;
+    return { problem: 'it is not JSON' };
   }
+  const frame = FromCenter.safeParse(value);
+  if (frame.success) return { frame: frame.data };
+  const [issue] = frame.error.issues;
+  const problem = `${issue?.path.join('.') || 'the frame'}: ${issue?.message ?? 'unknown'}`.slice(0, 500);
+  const { data: name } = CommandName.safeParse(value);
+  return name
+    ? { problem, rejected: { type: 'rejected', key: name.key, run: name.run, reason: 'unreadable', message: problem } }
+    : { problem };
 }
 
 /** Control characters grow six-fold in JSON; a piece of output made of them is sent with signs in their place rather than be refused for its size. */

@@ -19,11 +19,28 @@ import { z } from 'zod';
 export const PROTOCOL = 1;
 /** Largest frame the center takes from an agent, bytes. */
 export const AGENT_FRAME_MAX = 256 * 1024;
+/** Largest frame an agent takes from the center, bytes. The center does not send a larger one: it ends the shard with the reason. */
+export const CENTER_FRAME_MAX = 16 * 1024 * 1024;
+/** Longest argument, and longest `NAME=value` of the environment, bytes of UTF-8: Linux takes 131,072 (MAX_ARG_STRLEN), the NUL included. */
+export const ARGUMENT_BYTES_MAX = 131_071;
+/**
+ * All arguments and the environment of a process together, bytes: each text with its NUL and its pointer. Linux takes a quarter of the stack's limit, 2 MiB
+ * of the usual 8; the other half is left to what the host itself adds.
+ */
+export const START_BYTES_MAX = 1024 * 1024;
+/** Longest reason of a stop, characters. */
+export const STOP_REASON_MAX = 1_000;
 /** Largest text of one output frame, bytes of UTF-8. */
 export const OUTPUT_TEXT_MAX = 64 * 1024;
 
 const text = (max: number) => z.string().max(max);
+/** A text that the kernel takes as one argument. */
+const argument = () => z.string().refine(value => fitsIn(ARGUMENT_BYTES_MAX, value), { error: `more than ${ARGUMENT_BYTES_MAX} bytes` });
 const instant = z.number().int();
+
+const encoder = new TextEncoder();
+/** Whether a text takes at most so many bytes of UTF-8. A unit of a string takes three at most, so most texts need not be encoded. */
+export const fitsIn = (bytes: number, value: string): boolean => value.length * 3 <= bytes || encoder.encode(value).length <= bytes;
 
 /** One process of one shard: at most one is ever alive per run. */
 export const Run = z.object({ execution: text(300), item: z.number().int().min(0), attempt: z.number().int().min(1) });
@@ -49,10 +66,10 @@ export type Artifact = z.infer<typeof Artifact>;
 /** What to run. */
 export const ProcessSpec = z.object({
   /** argv; or one string that is split like a shell would, without a shell; with `shell` the string goes to a shell as it is. */
-  command: z.union([text(65536), z.array(text(65536)).min(1).max(1000)]),
+  command: z.union([text(65536), z.array(argument()).min(1).max(1000)]),
   shell: z.boolean(),
   /** Appended as the last argument (the sharding context of ElasticJob scripts). */
-  lastArgument: text(65536).optional(),
+  lastArgument: argument().optional(),
   env: z.record(z.string(), z.string()),
   artifact: Artifact.optional(),
   /** 0 = none. */
@@ -73,7 +90,7 @@ export const StopCommand = z.object({
   run: Run,
   /** What the run's end is called: `cancelled`, or `superseded` when its verdict stands already. `withdrawn`: it must not begin; if it has, it goes on. */
   as: z.enum(['cancelled', 'superseded', 'withdrawn']),
-  reason: text(1000),
+  reason: text(STOP_REASON_MAX),
 });
 export const Command = z.discriminatedUnion('type', [StartCommand, StopCommand]);
 export type StartCommand = z.infer<typeof StartCommand>;
@@ -185,19 +202,24 @@ export const Attended = z.object({ type: z.literal('attended'), word: text(100) 
 /** The agent hangs up on purpose; what it runs goes on. */
 export const GOODBYE = 'the agent stops';
 
+/** `unreadable`: the frame of the command does not fit the protocol that this agent speaks; `message` says where. */
+export const Rejected = z.object({
+  type: z.literal('rejected'),
+  key: text(500),
+  run: Run,
+  reason: z.enum(['lowerEpoch', 'lowerFence', 'unreadable']),
+  message: text(500).optional(),
+  /** Whether this agent knows the run: what it knows may have begun. */
+  known: z.boolean().optional(),
+});
+export type Rejected = z.infer<typeof Rejected>;
+
 export const FromAgent = z.discriminatedUnion('type', [
   Hello,
   Attended,
   z.object({ type: z.literal('done'), keys: z.array(text(500)).max(1000) }),
   /** A command this agent will never carry out; the key is settled all the same. */
-  z.object({
-    type: z.literal('rejected'),
-    key: text(500),
-    run: Run,
-    reason: z.enum(['lowerEpoch', 'lowerFence']),
-    /** Whether this agent knows the run: what it knows may have begun. */
-    known: z.boolean().optional(),
-  }),
+  Rejected,
   Report,
   OutputFrame,
   z.object({ type: z.literal('ping'), nonce: text(64) }),

@@ -25,6 +25,7 @@ import { createOutputIntake } from './agents/output.ts';
 import { beat } from './agents/pulse.ts';
 import { createReportIntake } from './agents/reports.ts';
 import { createSession, decode, type Session, type WorkFrame } from './agents/session.ts';
+import { createUndelivered } from './agents/undelivered.ts';
 import type { Peer, SocketHandlers } from './sockets.ts';
 
 /** Hosts told of a center's beginning at the same time. Many of a pool then go into one commit of it, and its document holds every host. */
@@ -73,7 +74,9 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const graces = { graceMs: parts.hostGraceMs, closedGraceMs: parts.closedGraceMs };
   const links = createLinks({
     ...{ runtime, clock, limits, heartbeatMs, graces, log },
+    undeliverable: (host, command, why) => undelivered.take(host, command, why),
   });
+  const undelivered = createUndelivered({ runtime, clock, limits, log, settle: links.settle });
   const reports = createReportIntake({ runtime, clock, limits, log });
   const output = createOutputIntake({ keep: chunks => parts.output.keep(chunks), isRunOf: runOf(views), clock, limits, log });
   /** Open sessions; the host once it is known. */
@@ -135,6 +138,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
       case 'rejected':
         log('warn', `host/${host} refused a command: ${frame.reason}`, { key: frame.key });
         if (frame.reason === 'lowerEpoch') return void refused(host, frame);
+        if (frame.reason === 'unreadable') {
+          const command = links.command(host, frame.key);
+          return command && undelivered.take(host, command, { because: 'unreadable', message: frame.message ?? 'no reason given' });
+        }
         return links.settle(host, frame.key);
       case 'report':
         if (!reports.take(session, host, frame)) session.refuse('busy', 'too many reports wait to be committed', 1013);
@@ -194,6 +201,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
     clock,
     heartbeatMs,
     sessions: () => [...sessions.keys()].filter(session => session.isUp()),
+    beaten: links.lookForUnanswered,
     slept: ms => log('warn', `the center stood still for ${Math.round(ms)} ms; the silence of agents in that time does not count`, {}),
   });
 
@@ -248,6 +256,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
       isStopped = true;
       disarmPulse();
       links.stop();
+      undelivered.stop();
       for (const session of [...sessions.keys()]) session.close(1001, 'the center stops');
     },
   };

@@ -1,5 +1,5 @@
 /** What a job is when nobody says otherwise; every door to the product starts from here. */
-import type { JobConfig } from '../../actors/config.ts';
+import type { Jitter, JobConfig } from '../../actors/config.ts';
 
 /** Due times that may wait under `queue`, executions that may be open under `allow`. */
 export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overlap === 'allow' ? 10 : 1);
@@ -10,7 +10,7 @@ export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (
 /** Missed due times that `all` still runs. */
 export const MISFIRE_LIMIT = 10;
 
-export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> = {
+export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> & { retry: { jitter: Jitter }; startWithinMs: number } = {
   kind: 'transient',
   app: null,
   command: null,
@@ -24,15 +24,16 @@ export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> =
   partial: false,
   overlap: 'skip',
   overlapLimit: 1,
-  misfire: { policy: 'skip', limit: MISFIRE_LIMIT },
+  misfire: { policy: 'once', limit: MISFIRE_LIMIT },
   misfireGraceMs: 60_000,
-  retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000 },
+  retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000, jitter: 'equal' },
   failover: false,
   failoverLimit: 3,
   failoverOnFailure: false,
   disconnect: 'continue',
   disconnectMs: 0,
   timeoutMs: 0,
+  startWithinMs: 0,
   killGraceMs: 10_000,
   shardingContext: false,
   description: '',

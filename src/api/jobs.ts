@@ -11,6 +11,7 @@ import { createdBy } from './created.ts';
 import { Problem } from './errors.ts';
 import { iso } from './fields.ts';
 import { oneOrNearest } from './nearest-name.ts';
+import { checkStart, type StartFields } from './start-limits.ts';
 
 /** Largest configuration of a job, bytes of its JSON: each of its executions carries a copy. */
 export const CONFIG_MAX = 256 * 1024;
@@ -19,10 +20,9 @@ export const CONFIG_MAX = 256 * 1024;
 export const STARTS_MAX = 4 * 1024 * 1024;
 
 /** How a door calls the fields that are judged here. */
-export interface FieldNames {
+export interface FieldNames extends StartFields {
   app: string;
   pool: string;
-  command: string;
   /** `issue` is the schedule's own field. */
   schedule(place: number, issue: string): string;
 }
@@ -71,6 +71,7 @@ async function check(center: Center, config: JobConfig, fields: FieldNames, stan
     if (standing.enabled && !isKnown)
       refuseOver(schedule, config.timeZone, center.clock.now(), fields.schedule(place, endFieldOf(schedule)));
   }
+  checkStart(config, fields);
   const bytes = Buffer.byteLength(JSON.stringify(config));
   if (bytes > CONFIG_MAX) {
     throw new Problem('invalid', `the job takes ${bytes} bytes, but must be at most ${CONFIG_MAX}.`, { field: 'body' });

@@ -76,6 +76,7 @@ const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
   },
   'execution.pending': values => `waits${because(values)}`,
   'execution.cancelling': values => `is being ended${because(values)}`,
+  'execution.notStarted': values => `is given up${because(values)}`,
   'execution.finished': ended,
   'shard.placed': values => `${shard(values)} goes to host ${text(values.hostName ?? values.host)}`,
   'shard.started': values => `${shard(values)} runs`,

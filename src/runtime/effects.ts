@@ -1,5 +1,5 @@
 /** Carries out, in this thread, what partitions cannot do themselves: entries of the ledger, commands to agents. */
-import type { Command, Fence } from '../agent/protocol.ts';
+import { type Command, type Fence, STOP_REASON_MAX } from '../agent/protocol.ts';
 import type { Clock } from '../clock.ts';
 import type { Ledger, Occurrence } from '../store/store.ts';
 import type { CarryOrder } from './boundary.ts';
@@ -95,7 +95,7 @@ export function createEffects({
           return command(effect.params.host, { type: 'start', key, fence, run: effect.params.run, spec: effect.params.spec });
         case 'stop': {
           const { host, run, as, reason } = effect.params;
-          return command(host, { type: 'stop', key, fence, run, as, reason });
+          return command(host, { type: 'stop', key, fence, run, as, reason: reason.slice(0, STOP_REASON_MAX) });
         }
         case 'expel':
           fleet.expel(effect.params.host, effect.params.code, effect.params.reason);

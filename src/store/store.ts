@@ -6,7 +6,7 @@
  * Everything that crosses the port is plain data, so that a store may live in another thread.
  */
 
-import type { OccurrenceEntry, Verdict } from '../../actors/vocabulary.ts';
+import { type OccurrenceEntry, SETTLED, type Verdict } from '../../actors/vocabulary.ts';
 
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
@@ -179,8 +179,17 @@ export type { Verdict };
 /** A due time with its verdict, or a stretch of them; both ends are due times. */
 export type Occurrence = OccurrenceEntry;
 
+/** Whether an entry is what became of one that waits. */
+export const isSettled = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => SETTLED.includes(verdict);
+/** Whether `entry` is what became of `before`, the one that is stored. */
+export const settles = (before: Occurrence, entry: Occurrence): boolean =>
+  before.verdict === 'waiting' && isSettled(entry) && before.execution === entry.execution;
+
 export interface Ledger {
-  /** Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing stands. */
+  /**
+   * Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing stands, but for a `waiting` entry: what became of it, written
+   * for the same execution, takes the place of its verdict, reason and `decidedAt`, once. In whichever order the two are written, the result is the same.
+   */
   record(entries: Occurrence[]): Promise<void>;
   /** Entries of one job that touch from..to (inclusive), by `from`, oldest first unless `order` says otherwise, behind `after` (a `from`) in that order. */
   occurrences(query: {

@@ -18,7 +18,7 @@ describe('the due times since the watermark', () => {
   test('that came on time are told apart by the overlap policy', () => {
     const account = settle(aJob({ schedules: [everyFive] }), AT, AT + 12 * SECOND);
     expect(brief(account)).toEqual([
-      [5, 5, 1, 'ran'],
+      [5, 5, 1, 'waiting'],
       [10, 10, 1, 'skippedOverlap'],
     ]);
     expect(account.fires).toMatchObject([{ dueAt: AT + 5 * SECOND, trigger: 'schedule', verdict: { do: 'start' } }]);
@@ -26,7 +26,7 @@ describe('the due times since the watermark', () => {
 
   test('are on time up to the grace and not a millisecond longer', () => {
     const config = aJob({ schedules: [everyFive], misfireGraceMs: 2_000 });
-    expect(brief(settle(config, AT, AT + 7_000))).toEqual([[5, 5, 1, 'ran']]);
+    expect(brief(settle(config, AT, AT + 7_000))).toEqual([[5, 5, 1, 'waiting']]);
     expect(brief(settle(config, AT, AT + 7_001))).toEqual([[5, 5, 1, 'missedDown']]);
   });
 
@@ -38,10 +38,10 @@ describe('the due times since the watermark', () => {
         count,
         verdict,
       ]);
-    const each = (first: number, count: number, verdict: 'ran' | 'refused') =>
+    const each = (first: number, count: number, verdict: 'waiting' | 'refused') =>
       Array.from({ length: count }, (_, place) => [first + place, 1, verdict]);
-    expect(verdicts(60_000)).toEqual([...each(1, 10, 'ran'), ...each(11, 20, 'refused')]);
-    expect(verdicts(0)).toEqual([[1, 19, 'coalesced'], ...each(20, 10, 'ran'), [30, 1, 'refused']]);
+    expect(verdicts(60_000)).toEqual([...each(1, 10, 'waiting'), ...each(11, 20, 'refused')]);
+    expect(verdicts(0)).toEqual([[1, 19, 'coalesced'], ...each(20, 10, 'waiting'), [30, 1, 'refused']]);
   });
 
   test('are on time for an hour at most, whatever a grace of earlier days says', () => {
@@ -63,7 +63,7 @@ describe('the due times since the watermark', () => {
     const account = settle(config, AT, AT + 61 * SECOND);
     expect(brief(account)).toEqual([
       [5, 55, 11, 'coalesced'],
-      [60, 60, 1, 'ran'],
+      [60, 60, 1, 'waiting'],
     ]);
     expect(account.entries[0]?.execution).toBe(executionId('nightly', AT + 60 * SECOND));
     expect(account.fires).toMatchObject([{ trigger: 'misfire', verdict: { do: 'start' } }]);
@@ -74,9 +74,9 @@ describe('the due times since the watermark', () => {
     const account = settle(config, AT, AT + 61 * SECOND);
     expect(brief(account)).toEqual([
       [5, 45, 9, 'coalesced'],
-      [50, 50, 1, 'ran'],
-      [55, 55, 1, 'ran'],
-      [60, 60, 1, 'ran'],
+      [50, 50, 1, 'waiting'],
+      [55, 55, 1, 'waiting'],
+      [60, 60, 1, 'waiting'],
     ]);
     expect(account.fires.map(fire => fire.verdict.do)).toEqual(['start', 'hold', 'hold']);
   });
@@ -85,7 +85,7 @@ describe('the due times since the watermark', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'all', limit: 0 }, misfireGraceMs: 0 });
     expect(brief(settle(config, AT, AT + 11 * SECOND))).toEqual([
       [5, 5, 1, 'coalesced'],
-      [10, 10, 1, 'ran'],
+      [10, 10, 1, 'waiting'],
     ]);
   });
 
@@ -147,10 +147,10 @@ describe('the ledger over any run of the clock', () => {
         const named = entries.flatMap(entry => dues.filter(due => due >= entry.from && due <= entry.to));
         expect(named).toEqual(dues);
         expect(entries.reduce((sum, entry) => sum + entry.count, 0)).toBe(dues.length);
-        const ran = entries.filter(entry => entry.verdict === 'ran');
-        expect(fires.map(fire => fire.dueAt)).toEqual(ran.map(entry => entry.from));
+        const waiting = entries.filter(entry => entry.verdict === 'waiting');
+        expect(fires.map(fire => fire.dueAt)).toEqual(waiting.map(entry => entry.from));
         for (const entry of entries)
-          expect(entry.execution === null || entry.verdict === 'ran' || entry.verdict === 'coalesced').toBe(true);
+          expect(entry.execution === null || entry.verdict === 'waiting' || entry.verdict === 'coalesced').toBe(true);
       }),
       { numRuns: 300 },
     );

@@ -28,11 +28,11 @@ describe('a job with a schedule', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 9 });
     expect(job.timers).toEqual([{ id: 'due', inMs: 10_000 }]);
     const first = job.pass(10_000);
-    expect(words(first)).toEqual(['tell execution/nightly@20261122T080010.000Z execution.create', 'record ran']);
+    expect(words(first)).toEqual(['tell execution/nightly@20261122T080010.000Z execution.create', 'record waiting']);
     expect(job.timers).toEqual([{ id: 'due', inMs: 10_000 }]);
     expect(verdicts(job.pass(20_000))).toEqual([
-      ['ran', 1],
-      ['ran', 1],
+      ['waiting', 1],
+      ['waiting', 1],
     ]);
   });
 
@@ -41,7 +41,7 @@ describe('a job with a schedule', () => {
     job.pass(10_000);
     job.jump(-10_000);
     expect(job.pass(10_000).effects).toEqual([]);
-    expect(verdicts(job.pass(10_000))).toEqual([['ran', 1]]);
+    expect(verdicts(job.pass(10_000))).toEqual([['waiting', 1]]);
   });
 
   test('queues, lets the next go when it is free, and no two at once', () => {
@@ -90,7 +90,7 @@ describe('a job with a schedule', () => {
     expect(words(next)).toEqual([
       'tell execution/nightly@20261122T080020.000Z execution.create',
       `tell execution/${old?.id} execution.end`,
-      'record ran',
+      'record waiting',
     ]);
     expect(toldTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ hold: `waits until ${old?.id} is done` }]);
     expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.proceed']);
@@ -145,7 +145,7 @@ describe('a job with a schedule', () => {
     const job = aScheduledJob();
     job.jump(15_000);
     const edited = job.ask({ type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: '0 * * * * ?' }] }) });
-    expect(verdicts(edited)).toEqual([['ran', 1]]);
+    expect(verdicts(edited)).toEqual([['waiting', 1]]);
     expect(job.timers).toEqual([{ id: 'due', inMs: 45_000 }]);
   });
 

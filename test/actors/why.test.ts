@@ -168,7 +168,7 @@ describe('what an explanation says would happen', () => {
       }),
       { numRuns: 200 },
     );
-    expect([...came]).toEqual(expect.arrayContaining(['ran', 'skippedOverlap']));
+    expect([...came]).toEqual(expect.arrayContaining(['waiting', 'skippedOverlap']));
   });
 
   test('to who waits for room happens when the pool looks again', () => {

@@ -46,6 +46,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   ],
   'execution.pending': [{ ...run, reason: 'no room' }, 'a@1 waits: no room'],
   'execution.cancelling': [{ ...run, reason: 'replaced' }, 'a@1 is being ended: replaced'],
+  'execution.notStarted': [{ ...run, reason: 'not started within 5m: no room' }, 'a@1 is given up: not started within 5m: no room'],
   'execution.finished': [{ ...run, outcome: 'succeeded' }, 'a@1 succeeded'],
   'shard.placed': [{ ...shard, hostName: 'vm' }, 'a@1 shard 0 goes to host vm'],
   'shard.started': [{ ...shard, attempt: 2 }, 'a@1 shard 0, attempt 2, runs'],

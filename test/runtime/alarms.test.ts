@@ -265,6 +265,6 @@ describe('a timer of an actor', () => {
     const next = await restarted(world);
     await next.clock.advance(1_000);
     const entries = await next.store.occurrences({ job: 'nightly', limit: 10 });
-    expect(entries.map(entry => [entry.verdict, entry.execution])).toEqual([['ran', 'nightly@20261122T090000.000Z']]);
+    expect(entries.map(entry => [entry.verdict, entry.execution])).toEqual([['waiting', 'nightly@20261122T090000.000Z']]);
   });
 });

@@ -83,7 +83,7 @@ describe('an actor in quarantine', () => {
     const entries = await world.store.occurrences({ job: 'nightly', limit: 10 });
     expect(entries.map(({ verdict, count }) => [verdict, count])).toEqual([
       ['refused', 2],
-      ['ran', 1],
+      ['waiting', 1],
     ]);
   });
 

@@ -34,7 +34,7 @@ describe('a schedule', () => {
     await world.clock.advance(12_000);
     expect(world.starts().map(each => each.run.execution)).toEqual(['nightly@20261122T080005.000Z']);
     const entries = await world.store.occurrences({ job: 'nightly', limit: 10 });
-    expect(entries.map(each => each.verdict)).toEqual(['ran', 'skippedOverlap']);
+    expect(entries.map(each => each.verdict)).toEqual(['waiting', 'skippedOverlap']);
   });
 });
 

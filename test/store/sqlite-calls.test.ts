@@ -2,12 +2,14 @@
 import { describe, expect, test } from 'bun:test';
 import { type Answer, type Call, createCaller, createWriter } from '../../src/store/sqlite/calls.ts';
 import { StoreUnavailable, type StoreWrites } from '../../src/store/store.ts';
+import { anOccurrence } from '../support/store-builders.ts';
 import type { Sync } from '../../src/store/sync.ts';
 
 /** A writer whose transactions are counted, and as many callers as one likes; everything crosses when `run` is called. */
 function aWriter(writes: Partial<Sync<StoreWrites>>) {
   const transactions: string[] = [];
   const planned: (() => void)[] = [];
+  const lingering: (() => void)[] = [];
   const writer = createWriter(
     {
       writes: writes as Sync<StoreWrites>,
@@ -16,7 +18,7 @@ function aWriter(writes: Partial<Sync<StoreWrites>>) {
         return work();
       },
     },
-    work => planned.push(work),
+    { soon: work => void planned.push(work), later: work => void lingering.push(work) },
   );
   const aCaller = () => {
     const caller = createCaller({
@@ -28,7 +30,12 @@ function aWriter(writes: Partial<Sync<StoreWrites>>) {
     await Promise.resolve();
     for (const work of planned.splice(0)) work();
   };
-  return { aCaller, run, transactions };
+  /** The time that what lingers may wait is over. */
+  const waited = async () => {
+    await Promise.resolve();
+    for (const work of lingering.splice(0)) work();
+  };
+  return { aCaller, run, waited, transactions };
 }
 
 describe('writes by message', () => {
@@ -39,6 +46,21 @@ describe('writes by message', () => {
     await run();
     expect(await answers).toEqual([true, true, undefined]);
     expect(transactions).toHaveLength(1);
+  });
+
+  test('what became of a due time goes along with the next call, or by itself after a while', async () => {
+    const { aCaller, run, waited, transactions } = aWriter({ record: () => {}, probe: () => {} });
+    const { writes } = aCaller();
+    const ran = anOccurrence({ verdict: 'ran', execution: 'nightly@1' });
+    const first = writes.record([ran]);
+    await run();
+    expect(transactions).toHaveLength(0);
+    await Promise.all([writes.probe(), run(), first]);
+    expect(transactions).toHaveLength(1);
+    await Promise.all([writes.record([{ ...ran, verdict: 'waiting' }]), run()]);
+    expect(transactions).toHaveLength(2);
+    await Promise.all([writes.record([ran]), waited()]);
+    expect(transactions).toHaveLength(3);
   });
 
   test('are done one by one when one of them fails, and only that one fails', async () => {

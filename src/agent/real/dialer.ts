@@ -2,9 +2,8 @@
 import { WebSocket } from 'ws';
 import type { Clock } from '../../clock.ts';
 import type { Dialer } from '../ports.ts';
+import { CENTER_FRAME_MAX } from '../protocol.ts';
 
-/** Largest frame taken from a center: a start carries a command, an environment and arguments. */
-const CENTER_FRAME_MAX = 16 * 1024 * 1024;
 /** A half-open peer never answers a close: then the socket is dropped. */
 const CLOSE_MS = 2_000;
 

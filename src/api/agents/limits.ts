@@ -13,6 +13,8 @@ export interface HubLimits {
   answerMs: number;
   /** Commands a host has not acknowledged; a further one is Busy. */
   commandsMax: number;
+  /** How long an agent that is heard may leave a command unacknowledged, ms; then its shard is lost. */
+  commandAnswerMs: number;
   /** Reports told at the same time, all hosts together; further ones wait. */
   reportsAtOnce: number;
   /** Reports of one session that wait; beyond, its socket is closed and the agent comes again. */
@@ -38,6 +40,7 @@ export const hubLimits: HubLimits = {
   helloMs: 10_000,
   answerMs: 1_000,
   commandsMax: 2_000,
+  commandAnswerMs: 120_000,
   reportsAtOnce: 256,
   reportsWaitingMax: 25_000,
   outputWaitingBytes: 12 * 1024 * 1024,

@@ -33,6 +33,9 @@ interface Link {
   word: string | undefined;
 }
 
+/** Why a host does not carry out a command. */
+export type Undeliverable = { because: 'tooLarge' | 'unanswered' } | { because: 'unreadable'; message: string };
+
 export interface Links {
   /** Gives the host to this session; resolves once it is up, or was closed on the way. Throws Unwelcome when a living agent has it. */
   connect(host: string, session: Session, hello: Hello): Promise<void>;
@@ -42,6 +45,10 @@ export interface Links {
   attended(word: string): Promise<boolean>;
   send(host: string, command: Command): Promise<void>;
   settle(host: string, key: string): void;
+  /** A command that this host has not acknowledged. */
+  command(host: string, key: string): Command | undefined;
+  /** Says of each command that its host, which is heard, has left unacknowledged for too long. */
+  lookForUnanswered(stalledMs: number): void;
   session(host: string): Session | undefined;
   onReady(listener: (host: string) => void): void;
   /** Sessions end from now on without a word to the actors: the next center's reprieve says it for all. */
@@ -55,6 +62,8 @@ export function createLinks(parts: {
   heartbeatMs: number;
   graces: Graces;
   log: HubLog;
+  /** The host takes this command never, or says nothing of it. */
+  undeliverable(host: string, command: Command, why: Undeliverable): void;
 }): Links {
   const { runtime, clock, limits, log } = parts;
   const links = new Map<string, Link>();
@@ -67,7 +76,7 @@ export function createLinks(parts: {
   const linkOf = (host: string): Link => {
     const known = links.get(host);
     if (known) return known;
-    const commands = createCommands(host, limits.commandsMax);
+    const commands = createCommands(host, limits.commandsMax, clock);
     const link: Link = {
       host,
       commands,
@@ -220,7 +229,9 @@ export function createLinks(parts: {
       if (link.session !== session || !session.isOpen()) return;
       session.welcome(host, parts.heartbeatMs);
       log('info', `host/${host} is connected`, { session: session.id, address: session.peer.address, runs: hello.runs.length });
-      link.commands.connect(command => session.send(command));
+      link.commands.connect(command => {
+        if (!session.send(command)) parts.undeliverable(host, command, { because: 'tooLarge' });
+      });
       for (const listener of listeners) listener(host);
     },
 
@@ -254,6 +265,14 @@ export function createLinks(parts: {
     },
 
     settle: (host, key) => links.get(host)?.commands.settle(key),
+    command: (host, key) => links.get(host)?.commands.get(key),
+    lookForUnanswered(stalledMs) {
+      for (const { host, commands, session } of links.values()) {
+        if (!session?.isUp()) continue;
+        for (const command of commands.overdue(limits.commandAnswerMs, stalledMs))
+          parts.undeliverable(host, command, { because: 'unanswered' });
+      }
+    },
     session: host => links.get(host)?.session,
     onReady: listener => void listeners.push(listener),
     stop() {

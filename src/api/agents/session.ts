@@ -4,7 +4,16 @@
  *   greeting --hello--> waiting --welcome--> up
  *       \                  \                  \----> closed (by the agent, by silence, by a newer session, by a frame that makes no sense)
  */
-import { AGENT_FRAME_MAX, FromAgent, type FromCenter, GOODBYE, type Hello, PROTOCOL } from '../../agent/protocol.ts';
+import {
+  AGENT_FRAME_MAX,
+  CENTER_FRAME_MAX,
+  fitsIn,
+  FromAgent,
+  type FromCenter,
+  GOODBYE,
+  type Hello,
+  PROTOCOL,
+} from '../../agent/protocol.ts';
 import type { Parting } from '../../../actors/host.ts';
 import type { AppRules } from '../../app-hosts.ts';
 import type { Clock } from '../../clock.ts';
@@ -34,7 +43,8 @@ export interface Session {
   isUp(): boolean;
   /** The frames after this one are work. */
   welcome(host: string, heartbeatMs: number): void;
-  send(frame: CenterFrame): void;
+  /** False: it is larger than an agent takes, so it is not sent. */
+  send(frame: CenterFrame): boolean;
   /** Whether anything is heard within so many ms, after a ping. */
   answers(ms: number): Promise<boolean>;
   /** Says why, then closes. */
@@ -102,8 +112,11 @@ export function createSession(parts: {
       });
     },
     send(frame) {
-      if (state === 'closed') return;
-      if (socket?.send(JSON.stringify(frame)) === 'dropped') session.close(1013, 'the agent does not read what it is sent');
+      if (state === 'closed') return true;
+      const text = JSON.stringify(frame);
+      if (!fitsIn(CENTER_FRAME_MAX, text)) return false;
+      if (socket?.send(text) === 'dropped') session.close(1013, 'the agent does not read what it is sent');
+      return true;
     },
     answers(ms) {
       if (state !== 'up') return Promise.resolve(false);
@@ -147,7 +160,7 @@ export function createSession(parts: {
     const decoded = decode(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
     const { frame } = decoded;
-    if (frame.type === 'ping') return session.send({ type: 'pong', nonce: frame.nonce });
+    if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
     if (frame.type === 'pong') return;
     if (frame.type === 'hello' || frame.type === 'attended') return session.refuse('unexpected', 'a session has one hello', 1008);
     on.work(session, frame);

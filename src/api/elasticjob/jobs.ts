@@ -19,6 +19,9 @@ const fields: FieldNames = {
   app: 'appName',
   pool: 'pool',
   command: 'props.script.command.line',
+  env: null,
+  parameter: 'jobParameter',
+  shardParameters: 'shardingItemParameters',
   schedule: (_, issue) => (issue === 'timeZone' ? 'props.timeZone' : 'cron'),
 };
 

@@ -109,8 +109,9 @@ const JobFields = z
             attempts: whole(1, 1_000).default(retry.attempts),
             backoffMs: span().default(retry.backoffMs),
             maxBackoffMs: span().default(retry.maxBackoffMs),
+            jitter: choice(['none', 'equal', 'full']).default(retry.jitter),
           },
-          'an object {attempts, backoffMs, maxBackoffMs}',
+          'an object {attempts, backoffMs, maxBackoffMs, jitter}',
         )
         .prefault({}),
       failover: flag().default(false),
@@ -119,6 +120,7 @@ const JobFields = z
       disconnect: choice(['continue', 'stop']).default(jobDefaults.disconnect),
       disconnectMs: span().optional(),
       timeoutMs: span().default(0),
+      startWithinMs: span().default(0),
       killGraceMs: span().default(jobDefaults.killGraceMs),
       shardingContext: flag().default(false),
       description: text(10_000).default(''),
@@ -170,11 +172,12 @@ export function configOf(body: JobBody, identity: Pick<JobConfig, 'id' | 'pool' 
 }
 
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
-  const { dialect: _, ...config } = { failoverOnFailure: false, ...context.config };
+  const { dialect: _, ...config } = { failoverOnFailure: false, startWithinMs: 0, ...context.config };
   const status = statusOf(context, value);
   const isStill = quarantine !== null || status === 'disabled' || status === 'deleting';
   return {
     ...config,
+    retry: { jitter: retry.jitter, ...config.retry },
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
     nextAt: isStill ? null : iso(context.nextAt),

@@ -20,7 +20,15 @@ import { Started } from './answers/execution.ts';
 import { Job, SavedJob } from './answers/job.ts';
 import { adviceOf } from './warnings.ts';
 
-const fields: FieldNames = { app: 'app', pool: 'pool', command: 'command', schedule: (place, issue) => `schedules[${place}].${issue}` };
+const fields: FieldNames = {
+  app: 'app',
+  pool: 'pool',
+  command: 'command',
+  env: 'env',
+  parameter: 'parameter',
+  shardParameters: 'shards.parameters',
+  schedule: (place, issue) => `schedules[${place}].${issue}`,
+};
 
 const ListQuery = z.object({
   ...paging,

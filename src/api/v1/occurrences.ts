@@ -1,5 +1,6 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { z } from 'zod';
+import { VERDICTS } from '../../../actors/vocabulary.ts';
 import { listOf, moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choice, inOrder, instant, iso, queryFlag } from '../fields.ts';
@@ -16,7 +17,7 @@ const Query = z
     order,
     from: instant().optional(),
     to: instant().optional(),
-    verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused']).optional(),
+    verdict: choice(VERDICTS).optional(),
     summary: queryFlag().default(false),
   })
   .superRefine(inOrder);

@@ -5,6 +5,7 @@
  */
 import type { JobConfig } from '../../../actors/config.ts';
 import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule.ts';
+import { VERDICTS } from '../../../actors/vocabulary.ts';
 import type { Ledger, Occurrence, Verdict } from '../../store/store.ts';
 import { iso } from '../fields.ts';
 
@@ -118,7 +119,7 @@ export async function countVerdicts(
   query: { job: string; from?: number; to?: number },
   today: Rule | undefined,
 ): Promise<Record<Verdict, number>> {
-  const counts: Record<Verdict, number> = { ran: 0, coalesced: 0, skippedOverlap: 0, missedDown: 0, disabled: 0, refused: 0 };
+  const counts = Object.fromEntries(VERDICTS.map(verdict => [verdict, 0])) as Record<Verdict, number>;
   Object.assign(counts, await ledger.summary(query));
   const { job, from, to } = query;
   const lessOutside = async (edge: number | undefined, outside: (entry: Entry) => [after: number, until: number]) => {

@@ -10,6 +10,8 @@ import { commandLine } from '../words.ts';
 import { inOrder, isThere, listOptions, releaseOf, showList, statusOr, timeOptions } from './common.ts';
 import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
 
+const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
+
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
 
 const whatOf = (job: Job): string => (job.command ? commandLine(job.command) : `app ${job.app ?? ''}`);
@@ -167,7 +169,7 @@ const occurrences = verb({
   takes: ['JOB'],
   options: {
     summary: flag('count them by verdict'),
-    verdict: choice(['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'], 'only these'),
+    verdict: choice(VERDICTS, 'only these'),
     ...timeOptions,
     ...listOptions,
   },

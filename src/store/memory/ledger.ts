@@ -1,5 +1,5 @@
 /** The occurrence ledger in memory: entries of a job by their `from`. */
-import type { Ledger, Occurrence } from '../store.ts';
+import { type Ledger, type Occurrence, settles } from '../store.ts';
 
 export interface KeptLedger {
   jobs: Map<string, Map<number, Occurrence>>;
@@ -27,7 +27,12 @@ export function createLedger(): Ledger & { kept: KeptLedger } {
       for (const entry of entries) {
         const ledger = jobs.get(entry.job) ?? new Map<number, Occurrence>();
         jobs.set(entry.job, ledger);
-        if (!ledger.has(entry.from)) ledger.set(entry.from, { ...entry });
+        const before = ledger.get(entry.from);
+        if (!before) ledger.set(entry.from, { ...entry });
+        else if (settles(before, entry)) {
+          const { verdict, reason, decidedAt } = entry;
+          ledger.set(entry.from, { ...before, verdict, reason, decidedAt });
+        }
       }
     },
 

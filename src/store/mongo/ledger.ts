@@ -1,8 +1,8 @@
 /** The occurrence ledger: one document per due time, or per stretch of them. */
 import { occurrenceId } from '../record-ids.ts';
-import type { Ledger, Occurrence, Verdict } from '../store.ts';
+import { isSettled, type Ledger, type Occurrence, type Verdict } from '../store.ts';
 import type { Collections } from './connection.ts';
-import { asked } from './errors.ts';
+import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import { insertNew } from './insert-new.ts';
 import type { OccurrenceRow } from './rows.ts';
 
@@ -28,9 +28,28 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
     return rows.map(asOccurrence);
   };
 
+  /** One that is stored and does not wait is in the way of an upsert: a duplicate key says that there is nothing to do. */
+  const settle = async (rows: OccurrenceRow[]): Promise<void> => {
+    const updates = rows.map(({ _id, verdict, reason, decidedAt, execution, ...rest }) => ({
+      updateOne: {
+        filter: { _id, verdict: 'waiting', execution },
+        update: { $set: { verdict, reason, decidedAt }, $setOnInsert: rest },
+        upsert: true,
+      },
+    }));
+    try {
+      await occurrences.bulkWrite(updates, { ordered: false });
+    } catch (error) {
+      if (!refusedWrites(error)?.refused.every(({ code }) => code === DUPLICATE_KEY)) throw asStoreError(error);
+    }
+  };
+
   return {
     async record(entries) {
-      await insertNew((rows, options) => occurrences.insertMany(rows, options), entries.map(asRow));
+      const others = entries.filter(entry => !isSettled(entry));
+      const settled = entries.filter(isSettled);
+      await insertNew((rows, options) => occurrences.insertMany(rows, options), others.map(asRow));
+      if (settled.length > 0) await settle(settled.map(asRow));
     },
 
     async occurrences({ job, from = -EVER, to = EVER, verdict, after, limit, order = 'oldest' }) {

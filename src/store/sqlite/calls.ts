@@ -2,7 +2,7 @@
  * Writes of a store by messages: who calls may live in another thread than who writes. What is called within one tick crosses together, and whatever waits
  * at the writer, from whichever caller, becomes durable together: each transaction costs the disk the same however much it carries.
  */
-import { type Fact, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../store.ts';
+import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../store.ts';
 import type { SqliteWrites } from './open.ts';
 
 export interface Call {
@@ -83,6 +83,12 @@ const withPlaces = (facts: Fact[], cursors: string[]) => facts.map((fact, place)
 /** Calls that become one transaction at most: a bound on what has to be done again one by one when one of them fails. */
 const TOGETHER_MAX = 512;
 
+/** How long what nobody waits for may wait for another call to go along with, ms. */
+export const LINGER_MS = 100;
+
+/** What became of due times: owed until it is written, and a transaction of its own for each would double what a short run costs the disk. */
+const mayLinger = ({ method, args }: Call): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
+
 export interface Writer {
   /** Takes calls of one caller; they are done, with those of everybody else, once the thread has taken what is waiting for it. */
   take(calls: Call[], line: Line<Answer>): void;
@@ -90,10 +96,17 @@ export interface Writer {
   flush(): void;
 }
 
-export function createWriter({ writes, transact }: Pick<SqliteWrites, 'writes' | 'transact'>, soon: (work: () => void) => void): Writer {
+/** `later`: in LINGER_MS. */
+export function createWriter(
+  { writes, transact }: Pick<SqliteWrites, 'writes' | 'transact'>,
+  { soon, later }: { soon: (work: () => void) => void; later: (work: () => void) => void },
+): Writer {
   const queue: { call: Call; line: Line<Answer> }[] = [];
+  /** Something in the queue does not linger, so it will be drained soon. */
+  let isPlanned = false;
 
   function drain(): void {
+    isPlanned = false;
     if (queue.length === 0) return;
     const batch = queue.splice(0, TOGETHER_MAX);
     const answers = new Map<Line<Answer>, Answer[]>();
@@ -111,7 +124,13 @@ export function createWriter({ writes, transact }: Pick<SqliteWrites, 'writes' |
       else for (const { call, line } of batch) answer(line, alone(call));
     }
     for (const [line, mine] of answers) line.post(mine);
-    if (queue.length > 0) soon(drain);
+    if (queue.length > 0) plan();
+  }
+
+  function plan(): void {
+    if (isPlanned) return;
+    isPlanned = true;
+    soon(drain);
   }
 
   function run({ method, args }: Call): unknown {
@@ -130,7 +149,9 @@ export function createWriter({ writes, transact }: Pick<SqliteWrites, 'writes' |
 
   return {
     take(calls, line) {
-      if (queue.length === 0) soon(drain);
+      const lingers = calls.every(mayLinger);
+      if (!lingers) plan();
+      else if (queue.length === 0) later(drain);
       for (const call of calls) queue.push({ call, line });
     },
     flush() {

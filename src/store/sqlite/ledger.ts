@@ -1,4 +1,5 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
+import { SETTLED } from '../../../actors/vocabulary.ts';
 import { occurrenceId } from '../record-ids.ts';
 import type { Ledger, Occurrence, Verdict } from '../store.ts';
 import type { Sync } from '../sync.ts';
@@ -15,7 +16,10 @@ const stored = (...asked: Parameters<typeof rows>): Occurrence[] =>
 export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, 'record'>> {
   const insertion = writer.prepare(
     `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch, rule)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     on conflict (_id) do update set verdict = excluded.verdict, reason = excluded.reason, decided_at = excluded.decided_at
+     where occurrences.verdict = 'waiting' and excluded.verdict in (${SETTLED.map(verdict => `'${verdict}'`).join(', ')})
+       and occurrences.execution is excluded.execution`,
   );
   return {
     record(entries) {

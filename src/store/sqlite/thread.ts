@@ -1,6 +1,6 @@
 /** The store thread: the one that writes. Its callers are the thread that made it and whoever was connected to it. */
 import { systemClock } from '../../clock.ts';
-import { type Answer, createWriter, type Writer } from './calls.ts';
+import { type Answer, createWriter, LINGER_MS, type Writer } from './calls.ts';
 import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './crossing.ts';
 import type { Loss } from './mark.ts';
 import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from './open.ts';
@@ -49,7 +49,7 @@ function serve(scope: Scope): void {
     switch (message.type) {
       case 'open':
         open = await openSqliteWrites(message.options);
-        writer = createWriter(open, systemClock.soon);
+        writer = createWriter(open, { soon: systemClock.soon, later: work => void systemClock.after(LINGER_MS, work) });
         scope.postMessage({ type: 'opened', loss: open.loss });
         watch(open);
         break;

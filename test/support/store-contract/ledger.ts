@@ -29,6 +29,44 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       ]);
     });
 
+    test('a waiting entry becomes what became of it, once, and keeps the rest of itself', async () => {
+      const waiting = anOccurrence({ verdict: 'waiting', execution: 'nightly@1', reason: null, decidedAt: 1 });
+      const notStarted = { ...waiting, verdict: 'notStarted' as const, reason: 'no room', decidedAt: 5 };
+      await underTest.store.record([waiting]);
+      await underTest.store.record([notStarted]);
+      await underTest.store.record([{ ...waiting, verdict: 'ran', decidedAt: 9 }, waiting]);
+      await underTest.reopen();
+      expect(await underTest.store.occurrences({ job: 'nightly', limit: 9 })).toEqual([notStarted]);
+      expect(await underTest.store.summary({ job: 'nightly' })).toEqual({ notStarted: 1 });
+      expect(await froms({ verdict: 'waiting' })).toEqual([]);
+    });
+
+    test('what became of an entry stands when it is written before the entry, in one call with it, and when it is written again', async () => {
+      const at = (from: number, verdict: 'waiting' | 'ran' | 'unknown') =>
+        anOccurrence({ from, to: from, verdict, execution: `nightly@${from}`, decidedAt: verdict === 'waiting' ? 1 : 5 });
+      await underTest.store.record([at(1_000, 'ran')]);
+      await underTest.store.record([at(1_000, 'waiting')]);
+      await underTest.store.record([at(2_000, 'waiting'), at(2_000, 'unknown')]);
+      await underTest.store.record([at(3_000, 'ran'), at(3_000, 'waiting'), at(3_000, 'ran')]);
+      await underTest.store.record([at(4_000, 'waiting')]);
+      await underTest.store.record([at(4_000, 'ran')]);
+      await underTest.store.record([at(4_000, 'ran'), at(2_000, 'ran')]);
+      const found = await underTest.store.occurrences({ job: 'nightly', limit: 9 });
+      expect(found).toEqual([at(1_000, 'ran'), at(2_000, 'unknown'), at(3_000, 'ran'), at(4_000, 'ran')]);
+    });
+
+    test('only its own execution settles a waiting entry, and nothing but a waiting entry is settled', async () => {
+      const waiting = anOccurrence({ verdict: 'waiting', execution: 'nightly@1' });
+      const missed = anOccurrence({ from: 2_000, to: 2_000, verdict: 'missedDown', execution: null });
+      await underTest.store.record([waiting, missed]);
+      await underTest.store.record([
+        { ...waiting, verdict: 'ran', execution: 'another@1' },
+        { ...missed, verdict: 'ran' },
+        { ...waiting, verdict: 'refused' },
+      ]);
+      expect(await underTest.store.occurrences({ job: 'nightly', limit: 9 })).toEqual([waiting, missed]);
+    });
+
     test('keeps jobs apart whose names begin alike', async () => {
       await underTest.store.record([anOccurrence({ job: 'a' }), anOccurrence({ job: 'a@1' }), anOccurrence({ job: 'a%' })]);
       expect(await froms({ job: 'a' })).toEqual([1_000]);

@@ -1,5 +1,6 @@
 /** What `/v1` tells of a job, of its due times, and of what became of them. */
 import { z } from 'zod';
+import { VERDICTS } from '../../../../actors/vocabulary.ts';
 import { count, moment } from '../../answers.ts';
 import { Calendar, Cron, Crontab } from '../job-body.ts';
 import { Quarantine } from './quarantine.ts';
@@ -30,13 +31,21 @@ export const Job = z
     overlapLimit: count(),
     misfire: z.object({ policy: z.enum(['skip', 'once', 'all']), limit: count() }),
     misfireGraceMs: count(),
-    retry: z.object({ attempts: count(), backoffMs: count(), maxBackoffMs: count() }),
+    retry: z.object({
+      attempts: count(),
+      backoffMs: count(),
+      maxBackoffMs: count(),
+      jitter: z
+        .enum(['none', 'equal', 'full'])
+        .describe('of a step the wait takes: none the whole; equal half to the whole; full nothing to the whole'),
+    }),
     failover: z.boolean(),
     failoverLimit: count(),
     failoverOnFailure: z.boolean().describe('with failover: a shard that failed is sent again so, too, once its retries are spent'),
     disconnect: z.enum(['continue', 'stop']),
     disconnectMs: count(),
     timeoutMs: count().describe('0: none'),
+    startWithinMs: count().describe('an execution that has started no process by then has failed; 0: no limit'),
     killGraceMs: count(),
     shardingContext: z.boolean(),
     enabled: z.boolean(),
@@ -66,14 +75,16 @@ export const DueTime = z
   .object({ dueAt: moment(), local: z.string().describe('the same instant as the clocks of its zone show it') })
   .meta({ id: 'DueTime' });
 
-const VERDICTS = ['ran', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
-
 export const Occurrence = z
   .object({
     dueAt: moment(),
     until: moment().optional().describe('only of a stretch that is told as a whole: its last due time'),
     count: count().optional().describe('only of such a stretch: how many due times it has'),
-    verdict: z.enum(VERDICTS),
+    verdict: z
+      .enum(VERDICTS)
+      .describe(
+        'waiting: its execution has started no process yet; ran: one began; notStarted: the execution ended without one; unknown: a host that was lost may have begun one',
+      ),
     execution: z.string().nullable(),
     reason: z.string().nullable(),
     decidedAt: moment(),
