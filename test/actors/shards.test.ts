@@ -80,7 +80,7 @@ describe('a shard', () => {
       const ended = execution.tell(anEnd(0, 'h1', 'failed', attempt), 0.999);
       expect(words(ended)).toEqual(['tell pool/default pool.release']);
       expect(shardOf(execution)).toMatchObject({ status: 'waiting', attempt: attempt + 1, failures: attempt });
-      const waitMs = attempt === 1 ? 999 : 1_998;
+      const waitMs = attempt === 1 ? 1_000 : 1_999;
       expect(execution.timers).toEqual([{ id: 'retry', inMs: waitMs }]);
       expect(words(execution.pass(waitMs))).toEqual(['tell pool/default pool.reserve']);
     }

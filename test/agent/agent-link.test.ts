@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { backOff } from '../../src/agent/link.ts';
-import { OUTPUT_TEXT_MAX, runKey } from '../../src/agent/protocol.ts';
+import { ARGUMENT_BYTES_MAX, OUTPUT_TEXT_MAX, runKey, STOP_REASON_MAX } from '../../src/agent/protocol.ts';
 import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());
@@ -95,6 +95,22 @@ describe('the link', () => {
     await world.start();
     world.center.open?.frame('{"type":"danc');
     await world.send({ type: 'dance' });
+    await world.send(aStart());
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('a start or a stop that the agent cannot read is answered with the reason, and frames behind it are read', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send({ ...aStart(), spec: { ...aStart().spec, lastArgument: 'a'.repeat(ARGUMENT_BYTES_MAX + 1) } });
+    await world.send({ ...aStop(), reason: 'r'.repeat(STOP_REASON_MAX + 1), key: 'stop-key' });
+    await world.send({ type: 'start', key: 5 });
+    expect(world.sent('rejected')).toMatchObject([
+      { key: aStart().key, run: aRun(), reason: 'unreadable', message: `spec.lastArgument: more than ${ARGUMENT_BYTES_MAX} bytes` },
+      { key: 'stop-key', run: aRun(), reason: 'unreadable' },
+    ]);
+    expect(world.keeper.processes).toEqual([]);
     await world.send(aStart());
     expect(world.keeper.processes).toEqual([KEY]);
     await world.quit();

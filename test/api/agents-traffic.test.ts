@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { PIECE_BYTES } from '../../src/agent/output.ts';
-import { type Command, OUTPUT_TEXT_MAX } from '../../src/agent/protocol.ts';
+import { CENTER_FRAME_MAX, type Command, OUTPUT_TEXT_MAX } from '../../src/agent/protocol.ts';
 import { Busy, NoSuchActor, Unavailable } from '../../src/runtime/errors.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { aHello, aHub, aKey, aRun } from './agents-support.ts';
@@ -35,6 +35,14 @@ const aStart = (run = aRun()): Command => ({
   fence: { partition: 0, epoch: 1, rev: 1 },
   run,
   spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 1, disconnect: 'continue', disconnectMs: 0 },
+});
+const aStop = ({ as }: { as: 'cancelled' | 'superseded' }): Command => ({
+  type: 'stop',
+  key: 'stop',
+  fence: { partition: 0, epoch: 1, rev: 2 },
+  run: aRun(),
+  as,
+  reason: 'why',
 });
 const lines = (...frames: object[]) => frames.map(frame => JSON.stringify(frame)).join('\n');
 
@@ -171,6 +179,68 @@ describe('a command that an agent refuses because it has served a newer center',
     await clock.settle();
     expect(told).toMatchObject([{ to: 'execution/nightly@1', event: { type: 'shard.ended', item: 0, attempt: 1, host, outcome: 'lost' } }]);
     expect(String(told[0]?.event.reason)).toContain('newer center');
+  });
+});
+
+describe('a command that its host does not carry out', () => {
+  const event = (told: { event: { type: string; [field: string]: unknown } }[]) =>
+    told.map(each => each.event).filter(({ type }) => type.startsWith('shard.'));
+
+  test('an unreadable start ends its shard as failed with the reason of the agent, and is settled', async () => {
+    const { hub, socket, told, host, clock } = await aJoined();
+    const sent = hub.send(host, aStart());
+    await clock.settle();
+    const { key } = aStart();
+    socket.say({ type: 'rejected', key, run: aRun(), reason: 'unreadable', message: 'spec.lastArgument: too long' });
+    await clock.settle();
+    expect(await sent).toBeUndefined();
+    expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'failed', startedAt: null, host }]);
+    expect(String(event(told)[0]?.reason)).toContain('cannot read the order to start it (spec.lastArgument: too long)');
+  });
+
+  test('an unreadable stop ends its shard as lost, because its process may go on', async () => {
+    const { hub, socket, told, host, clock } = await aJoined();
+    void hub.send(host, aStop({ as: 'cancelled' }));
+    socket.say({ type: 'rejected', key: 'stop', run: aRun(), reason: 'unreadable', message: 'reason: too long' });
+    await clock.settle();
+    expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'lost' }]);
+  });
+
+  test('an answer that does not reach the execution is brought again until it is committed', async () => {
+    const { hub, socket, told, host, door, clock } = await aJoined();
+    let failures = 2;
+    door.pass = async () => {
+      if (failures-- > 0) throw new Unavailable('away');
+    };
+    const sent = hub.send(host, aStart());
+    socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'unreadable' });
+    await clock.advance(5_000);
+    await sent;
+    expect(event(told)).toHaveLength(1);
+  });
+
+  test('a start larger than a frame is not sent: its shard fails', async () => {
+    const { hub, socket, told, host, clock } = await aJoined();
+    const start = aStart();
+    if (start.type !== 'start') throw new Error('no start');
+    await hub.send(host, { ...start, spec: { ...start.spec, env: { BIG: 'x'.repeat(CENTER_FRAME_MAX) } } });
+    await clock.settle();
+    expect(socket.of('start')).toEqual([]);
+    expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'failed' }]);
+  });
+
+  test('one that a heard agent never acknowledges is lost after its time, and one that is acknowledged is not', async () => {
+    const { hub, socket, told, host, clock } = await aJoined();
+    const sent = hub.send(host, aStart());
+    void hub.send(host, { ...aStart(aRun({ item: 1 })), key: 'acknowledged' });
+    socket.say({ type: 'done', keys: ['acknowledged'] });
+    for (let beat = 0; beat < 30; beat++) {
+      await clock.advance(5_000);
+      socket.say({ type: 'ping', nonce: 'n' });
+      if (beat === 22) expect(event(told)).toEqual([]);
+    }
+    await sent;
+    expect(event(told)).toMatchObject([{ type: 'shard.unanswered', host, runs: [aRun()] }]);
   });
 });
 

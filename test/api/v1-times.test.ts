@@ -117,7 +117,7 @@ describe('the occurrence ledger of a job', () => {
       items: [
         {
           dueAt: '2026-11-22T08:00:10.000Z',
-          verdict: 'ran',
+          verdict: 'waiting',
           execution: 'a@20261122T080010.000Z',
           reason: null,
           decidedAt: '2026-11-22T08:00:10.000Z',
@@ -133,7 +133,10 @@ describe('the occurrence ledger of a job', () => {
       next: null,
     });
     expect((await door.get('/v1/jobs/a/occurrences?summary=true')).body).toEqual({
-      ran: 1,
+      waiting: 1,
+      ran: 0,
+      notStarted: 0,
+      unknown: 0,
       coalesced: 0,
       skippedOverlap: 1,
       missedDown: 0,

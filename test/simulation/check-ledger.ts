@@ -1,10 +1,12 @@
 /**
  * The occurrence ledger against a walk through every second: each due time of each schedule of a live job, from its registration to its last watermark, has
- * exactly one verdict, and `ran` names an execution that is there.
+ * exactly one verdict, and what it says of the processes of its execution is what happened.
  */
 import { drainMicrotasks } from 'bun:jsc';
+import type { ExecutionContext } from '../../actors/execution.ts';
 import type { JobConfig } from '../../actors/config.ts';
 import type { Occurrence } from '../../src/store/store.ts';
+import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 import { stateOf } from './truth.ts';
 import { secondsOf } from './workload.ts';
@@ -23,7 +25,8 @@ export function checkLedger(cluster: Cluster): void {
   }
 }
 
-function checkJob({ world, truth }: Cluster, job: string): void {
+function checkJob(cluster: Cluster, job: string): void {
+  const { world, truth } = cluster;
   const verdicts = new Map<number, Occurrence>();
   const stretches = stretchesOf(truth, job);
   const expected = stretches.flatMap(duesOf);
@@ -40,15 +43,47 @@ function checkJob({ world, truth }: Cluster, job: string): void {
     if (entry.execution !== null && !truth.read(`execution/${entry.execution}`)) {
       world.fail('ledger', `${job}: ${textOf(entry)} names execution ${entry.execution}, which is not there`);
     }
-    if (entry.verdict === 'ran' && entry.execution === null) world.fail('ledger', `${job}: ${textOf(entry)} names no execution`);
+    checkVerdict(cluster, job, entry);
   }
   const keptAfter = keptAfterOf(truth, job);
   for (const due of expected) if (!verdicts.has(due) && due > keptAfter) world.fail('ledger', `${job}: ${iso(due)} has no verdict`);
   for (const address of truth.addresses) {
     if (!address.startsWith(`execution/${job}@`)) continue;
     const dueAt = stateOf(truth, address)?.context.dueAt;
-    if (typeof dueAt === 'number' && dueAt > keptAfter && verdicts.get(dueAt)?.verdict !== 'ran')
-      world.fail('ledger', `${address} is there, and ${iso(dueAt)} did not run`);
+    if (typeof dueAt !== 'number' || dueAt <= keptAfter) continue;
+    const execution = verdicts.get(dueAt)?.execution;
+    if (execution !== address.slice('execution/'.length)) world.fail('ledger', `${address} is there, and ${iso(dueAt)} names ${execution}`);
+  }
+}
+
+/** What the entry says of processes is what the hosts saw of them. By now every execution has ended, so none waits. */
+function checkVerdict({ world, truth, witness }: Cluster, job: string, entry: Occurrence): void {
+  const { verdict, execution } = entry;
+  if (!['waiting', 'ran', 'notStarted', 'unknown'].includes(verdict)) return;
+  const fail = (what: string) => world.fail('ledger', `${job}: ${textOf(entry)} of ${execution} ${what}`);
+  if (verdict === 'waiting') return fail('still waits');
+  if (execution === null || entry.count !== 1) return fail('names no execution of its own');
+  const hadProcess = witness.processes.some(({ run }) => run.startsWith(`${execution}:`));
+  if (verdict === 'ran' && !hadProcess) fail('had no process');
+  if (verdict === 'notStarted' && hadProcess) fail('had a process');
+  if (verdict === 'notStarted' && entry.reason === null) fail('has no reason');
+  const context = stateOf(truth, `execution/${execution}`)?.context as unknown as ExecutionContext | undefined;
+  const attempts = context?.shards.flatMap(shard => [...shard.past, shard]) ?? [];
+  if (verdict === 'unknown' && context && !attempts.some(({ outcome, startedAt }) => outcome === 'lost' && startedAt === null))
+    fail('lost no order to start');
+}
+
+/** An execution is given up for not having begun only where its job says so, not before its time, and never with success. */
+export function checkStartWithin(cluster: Cluster): void {
+  for (const { id, config, createdAt, expired, outcome } of executionsOf(cluster)) {
+    if (expired === undefined) continue;
+    const fail = (what: string) => cluster.world.fail('startWithin', `${id} was given up (${expired}), and ${what}`);
+    const limit = config.startWithinMs ?? 0;
+    if (limit === 0) fail('has no limit');
+    const at = cluster.truth.factsOf(`execution/${id}`).find(({ type }) => type === 'execution.notStarted')?.at ?? 0;
+    if (at < createdAt + limit) fail(`that ${at - createdAt} ms after its creation, the limit is ${limit}`);
+    const hadProcess = cluster.witness.processes.some(({ run }) => run.startsWith(`${id}:`));
+    if (outcome === 'succeeded' && !hadProcess) fail('succeeded without a process');
   }
 }
 

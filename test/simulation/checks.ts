@@ -1,7 +1,7 @@
 /** What must be true after every seed, whatever went wrong in it. */
 import type { ExecutionContext } from '../../actors/execution.ts';
 import type { LedgerHost } from '../../actors/placement.ts';
-import { checkLedger } from './check-ledger.ts';
+import { checkLedger, checkStartWithin } from './check-ledger.ts';
 import { checkOutput } from './check-output.ts';
 import { checkVerdicts } from './check-verdicts.ts';
 import type { Cluster } from './cluster.ts';
@@ -11,7 +11,7 @@ import { isLive } from './witness.ts';
 
 export function checkEverything(cluster: Cluster, faults: readonly Fault[]): void {
   const { world } = cluster;
-  const checks = [checkOver, checkDrained, checkFires, checkPool, checkFeed, checkLedger, checkVerdicts, checkOutput];
+  const checks = [checkOver, checkDrained, checkFires, checkPool, checkFeed, checkLedger, checkStartWithin, checkVerdicts, checkOutput];
   for (const check of checks) {
     if (world.violations.length > 0) return;
     check(cluster, faults);

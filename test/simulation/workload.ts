@@ -1,7 +1,7 @@
 /** Twenty jobs and what an operator does to them in two minutes, drawn from the seed. */
 import type { JobConfig } from '../../actors/config.ts';
 import { aJob } from '../support/builders.ts';
-import type { Dice } from './dice.ts';
+import { type Dice, diceOf } from './dice.ts';
 import type { Behaviour } from './script.ts';
 
 export interface Cron {
@@ -95,7 +95,7 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
   const total = place > 1 && dice.chance(0.3) ? dice.whole(2, 5) : 1;
   const needsEnd = ENDLESS.includes(behaviour) || behaviour === 'slow';
   const stops = dice.chance(0.15);
-  return aJob({
+  const config = aJob({
     name,
     app: dice.chance(0.4) ? dice.pick(apps) : null,
     command: ['work', behaviour],
@@ -117,6 +117,10 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
     timeoutMs: needsEnd && dice.chance(0.6) ? dice.whole(1_000, 9_000) : 0,
     killGraceMs: dice.whole(200, 2_500),
   });
+  // Dice of its own, so that a new policy leaves the stories of known seeds as they are, as far as it can.
+  const own = diceOf(`begin/${JSON.stringify(config)}`);
+  const jitter = own.pick(['none', 'equal', 'full'] as const);
+  return { ...config, retry: { ...config.retry, jitter }, startWithinMs: own.chance(0.2) ? own.whole(500, 8_000) : 0 };
 }
 
 function drawAct(dice: Dice, jobs: JobPlan[], apps: string[], changed: (plan: JobPlan) => JobConfig): Act {

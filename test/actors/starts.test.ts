@@ -1,0 +1,208 @@
+/** Executions that do not begin: what becomes of them, of their due times, and of orders to start that nobody answers. */
+import { describe, expect, test } from 'bun:test';
+import type { ExecutionEvent } from '../../actors/execution.ts';
+import { ANSWER_MS } from '../../actors/execution-decisions.ts';
+import type { Shard } from '../../actors/shard.ts';
+import { AT, anActor, inWords } from '../support/actor.ts';
+import { aBirth, anEnd as anEndOf, aPlacement } from '../support/builders.ts';
+
+const DUE = AT - 1_000;
+type Birth = NonNullable<Parameters<typeof aBirth>[0]>;
+const anExecution = (config: Birth['config'] = {}, birth: Birth = { trigger: 'schedule', dueAt: DUE }) =>
+  anActor('execution/nightly@x', aBirth({ ...birth, config: config ?? {} }));
+const run = (item = 0, attempt = 1) => ({ execution: 'nightly@x', item, attempt });
+const placed = (...items: number[]): ExecutionEvent => ({
+  type: 'execution.placed',
+  placements: items.map(item => aPlacement(item, 'h1', 1)),
+  reason: null,
+});
+const started = (item = 0): ExecutionEvent => ({ type: 'shard.started', item, attempt: 1, host: 'h1', startedAt: AT, pid: 1 });
+const lost = (item = 0): ExecutionEvent => ({ type: 'shard.lost', host: 'h1', runs: [run(item)], reason: 'host h1 did not come back' });
+const anEnd = ({
+  item = 0,
+  attempt = 1,
+  outcome = 'succeeded',
+  ...difference
+}: Partial<Extract<ExecutionEvent, { type: 'shard.ended' }>> = {}) => ({
+  ...anEndOf(item, 'h1', outcome, attempt),
+  ...difference,
+});
+const neverBegan = { exitCode: null, startedAt: null } as const;
+type Outcome = { effects: Parameters<typeof inWords>[0][] };
+const words = (outcome: Outcome) => outcome.effects.map(inWords);
+const verdicts = (outcome: Outcome) =>
+  outcome.effects.flatMap(effect =>
+    effect.type === 'record' ? effect.params.entries.map(({ from, verdict, execution, reason }) => [from, verdict, execution, reason]) : [],
+  );
+const shards = (execution: ReturnType<typeof anExecution>) => execution.context.shards as Shard[];
+
+describe('the verdict on the due time of an execution', () => {
+  test('is "ran" with the first process, once, whatever begins later', () => {
+    const execution = anExecution({ shards: { total: 2, parameters: {} } });
+    expect(verdicts(execution.tell(placed(0, 1)))).toEqual([]);
+    expect(verdicts(execution.tell(started(1)))).toEqual([[DUE, 'ran', 'nightly@x', null]]);
+    expect(verdicts(execution.tell(started(0)))).toEqual([]);
+    expect(verdicts(execution.tell(anEnd({ item: 0 })))).toEqual([]);
+    expect(verdicts(execution.tell(anEnd({ item: 1 })))).toEqual([]);
+  });
+
+  test('is "ran" with an end that is the first news of its process', () => {
+    const execution = anExecution();
+    execution.tell(placed(0));
+    expect(verdicts(execution.tell(anEnd({ startedAt: AT })))).toEqual([[DUE, 'ran', 'nightly@x', null]]);
+  });
+
+  test('is "notStarted" with the reason where a start failed, also after a retry', () => {
+    const execution = anExecution({ retry: { attempts: 2, backoffMs: 1_000, maxBackoffMs: 1_000 } });
+    execution.tell(placed(0));
+    expect(verdicts(execution.tell(anEnd({ outcome: 'failed', ...neverBegan, reason: 'no such program' })))).toEqual([]);
+    execution.pass(1_000);
+    execution.tell({ type: 'execution.placed', placements: [aPlacement(0, 'h1', 2)], reason: null });
+    const over = execution.tell(anEnd({ attempt: 2, outcome: 'failed', ...neverBegan, reason: 'no such program' }));
+    expect(verdicts(over)).toEqual([[DUE, 'notStarted', 'nightly@x', 'no such program']]);
+  });
+
+  test('is "notStarted" where it is cancelled before it began', () => {
+    const execution = anExecution();
+    expect(verdicts(execution.tell({ type: 'execution.end', reason: 'replaced by y' }))).toEqual([
+      [DUE, 'notStarted', 'nightly@x', 'replaced by y'],
+    ]);
+  });
+
+  test('is "unknown" where its host was lost with the order to start, because nobody can tell', () => {
+    const execution = anExecution();
+    execution.tell(placed(0));
+    expect(verdicts(execution.tell(lost()))).toEqual([[DUE, 'unknown', 'nightly@x', 'no start was reported: host h1 did not come back']]);
+  });
+
+  test('is given to none that was triggered', () => {
+    const execution = anExecution({}, { trigger: 'api', dueAt: null });
+    execution.tell(placed(0));
+    expect(verdicts(execution.tell(started()))).toEqual([]);
+    const ended = anExecution({}, { trigger: 'api', dueAt: null });
+    expect(verdicts(ended.tell({ type: 'execution.end', reason: 'why' }))).toEqual([]);
+  });
+});
+
+describe('startWithinMs', () => {
+  const within = (startWithinMs: number, more: Birth['config'] = {}) => anExecution({ ...more, startWithinMs });
+
+  test('ends an execution that found no room in time as failed, with what it waited for, and withdraws its request', () => {
+    const execution = within(300_000);
+    execution.tell({ type: 'execution.waiting', reason: 'needs 1 x 3 cpu; the pool has 2 cpu' });
+    expect(execution.pass(299_999).effects).toEqual([]);
+    const over = execution.pass(1);
+    const reason = 'not started within 5m: needs 1 x 3 cpu; the pool has 2 cpu';
+    expect(words(over)).toEqual(['tell pool/default pool.withdraw', 'record notStarted', 'tell job/nightly execution.finished']);
+    expect(verdicts(over)).toEqual([[DUE, 'notStarted', 'nightly@x', reason]]);
+    expect(execution.context).toMatchObject({ outcome: 'failed', reason });
+    expect(over.facts.map(({ type }) => type)).toEqual(['execution.notStarted', 'execution.finished']);
+    expect(execution.timers).toEqual([]);
+  });
+
+  test('ends one that its job holds back, and one that waits for its next attempt', () => {
+    const held = anExecution({ startWithinMs: 90_000 }, { trigger: 'schedule', dueAt: DUE, hold: 'waits until a is done' });
+    expect(words(held.pass(90_000))).toEqual(['record notStarted', 'tell job/nightly execution.finished']);
+    expect(held.context.reason).toBe('not started within 90s: waits until a is done');
+    const backingOff = within(2_000, { retry: { attempts: 9, backoffMs: 60_000, maxBackoffMs: 60_000 } });
+    backingOff.tell(placed(0));
+    backingOff.tell(anEnd({ outcome: 'failed', ...neverBegan, reason: 'no such program' }));
+    backingOff.pass(2_000);
+    expect(backingOff.context).toMatchObject({ outcome: 'failed', reason: 'not started within 2s: attempt 1 failed: no such program' });
+    expect(backingOff.timers).toEqual([]);
+  });
+
+  test('leaves alone what has begun, however long it runs and waits afterwards', () => {
+    const execution = within(1_000, { retry: { attempts: 2, backoffMs: 60_000, maxBackoffMs: 60_000 } });
+    execution.tell(placed(0));
+    execution.tell(started());
+    expect(execution.pass(10_000).effects).toEqual([]);
+    execution.tell(anEnd({ outcome: 'failed', exitCode: 1 }));
+    execution.pass(10_000);
+    expect(shards(execution)[0]?.status).toBe('waiting');
+  });
+
+  test('asks a host back what it was ordered to start: given back it has failed, without another attempt', () => {
+    const execution = within(1_000, { retry: { attempts: 5, backoffMs: 1, maxBackoffMs: 1 } });
+    execution.tell(placed(0));
+    expect(words(execution.pass(1_000))).toEqual(['stop h1 0:1 withdrawn']);
+    const over = execution.tell(anEnd({ outcome: 'cancelled', ...neverBegan, reason: 'given back before it began' }));
+    expect(execution.context).toMatchObject({ outcome: 'failed' });
+    expect(execution.context.reason).toStartWith('not started within 1s: host h1');
+    expect(verdicts(over).map(([, verdict]) => verdict)).toEqual(['notStarted']);
+  });
+
+  test('lets go on what had begun when it was asked back', () => {
+    const execution = within(1_000);
+    execution.tell(placed(0));
+    execution.pass(1_000);
+    expect(verdicts(execution.tell(started())).map(([, verdict]) => verdict)).toEqual(['ran']);
+    execution.tell(anEnd());
+    expect(execution.context.outcome).toBe('succeeded');
+  });
+});
+
+describe('an order to start that a host leaves without a start or an end', () => {
+  test('is asked back after an hour, and lost where that is left without an answer, too', () => {
+    const execution = anExecution();
+    execution.tell(placed(0));
+    expect(execution.pass(ANSWER_MS.most - 1).effects).toEqual([]);
+    expect(words(execution.pass(1))).toEqual(['stop h1 0:1 withdrawn']);
+    expect(words(execution.pass(ANSWER_MS.givenBack))).toEqual([
+      'tell pool/default pool.release',
+      'stop h1 0:1 superseded',
+      'record unknown',
+      'tell job/nightly execution.finished',
+    ]);
+    expect(execution.context).toMatchObject({ outcome: 'lost' });
+    expect(execution.timers).toEqual([]);
+  });
+
+  test('is asked back with its timeout where that is shorter, but not before five minutes', () => {
+    for (const [timeoutMs, limit] of [
+      [1_000, ANSWER_MS.least],
+      [600_000, 600_000],
+      [86_400_000, ANSWER_MS.most],
+    ] as const) {
+      const execution = anExecution({ timeoutMs });
+      execution.tell(placed(0));
+      expect(execution.pass(limit - 1).effects).toEqual([]);
+      expect(words(execution.pass(1))).toEqual(['stop h1 0:1 withdrawn']);
+    }
+  });
+
+  test('given back it has failed and its retries go on; begun it goes on', () => {
+    const execution = anExecution({ retry: { attempts: 2, backoffMs: 10, maxBackoffMs: 10 }, shards: { total: 2, parameters: {} } });
+    execution.tell(placed(0, 1));
+    execution.pass(ANSWER_MS.most);
+    execution.tell(anEnd({ item: 0, outcome: 'cancelled', ...neverBegan, reason: 'given back' }));
+    execution.tell(started(1));
+    expect(shards(execution).map(({ status, attempt }) => [status, attempt])).toEqual([
+      ['waiting', 2],
+      ['running', 1],
+    ]);
+    expect(shards(execution)[0]?.past[0]).toMatchObject({ outcome: 'failed' });
+    expect(execution.pass(ANSWER_MS.givenBack).effects.filter(({ type }) => type === 'stop')).toEqual([]);
+  });
+
+  test('counts the second span from the moment of asking, however long the center was down', () => {
+    const execution = anExecution();
+    execution.tell(placed(0));
+    execution.pass(10 * ANSWER_MS.most);
+    expect(shards(execution)[0]).toMatchObject({ status: 'starting', isOverdue: true });
+    execution.pass(ANSWER_MS.givenBack - 1);
+    expect(shards(execution)[0]?.status).toBe('starting');
+  });
+
+  test('whose command is never acknowledged is lost: the room is given back and the process, should it come, is ended', () => {
+    const execution = anExecution();
+    execution.tell(placed(0));
+    const over = execution.tell({ type: 'shard.unanswered', host: 'h1', runs: [run()], reason: 'not acknowledged' });
+    expect(words(over)).toEqual([
+      'tell pool/default pool.release',
+      'stop h1 0:1 superseded',
+      'record unknown',
+      'tell job/nightly execution.finished',
+    ]);
+  });
+});
