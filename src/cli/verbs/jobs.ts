@@ -2,7 +2,7 @@
 import { duration } from '../../durations.ts';
 import { segment } from '../client.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, moment, text, withoutDefaults } from '../options.ts';
+import { choice, flag, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { tame } from '../width.ts';
