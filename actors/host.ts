@@ -7,6 +7,8 @@
  *                 |   suspect <--+     (no session; grace runs)
  *                 |      |
  *              retired  lost --> (connects again) ready
+ *                 |
+ *              deleted                       (no list shows it)
  */
 import { setup } from 'xstate';
 import { carryOut, declared, type Decision } from './decide.ts';
@@ -65,6 +67,8 @@ export type HostEvent =
   | { type: 'host.resume' }
   /** For good: its runs are lost, its agent is sent away. */
   | { type: 'host.retire' }
+  /** Removes what is left of a retired host; its facts stay as long as all facts. */
+  | { type: 'host.delete' }
   | Missing;
 
 export type HostFact =
@@ -75,7 +79,8 @@ export type HostFact =
   | { type: 'host.lost'; host: string; name: string }
   /** Its pool gives it no place; its agent is sent away and tries again. */
   | { type: 'host.unplaced'; host: string; name: string; reason: string }
-  | { type: 'host.retired'; host: string; name: string };
+  | { type: 'host.retired'; host: string; name: string }
+  | { type: 'host.deleted'; host: string; name: string };
 
 export interface HostContext {
   id: string;
@@ -233,6 +238,8 @@ const retiredNow = (context: HostContext): Decided => ({
   alarms: [grace(null)],
 });
 
+const deletedNow = (context: HostContext): Decided => ({ facts: [{ type: 'host.deleted', ...names(context) }] });
+
 const base = setup({
   types: { context: {} as HostContext, events: {} as Stamped<HostEvent>, emitted: {} as HostFact, input: {} as HostInput },
   actions: declared,
@@ -320,6 +327,9 @@ const lost = base.createStateConfig({
   },
 });
 
+/** Stays readable; its identity never serves again. */
+const retired = base.createStateConfig({ on: { 'host.delete': { target: 'deleted', actions: on(deletedNow) } } });
+
 export const machine = base.createMachine({
   id: 'host',
   context: ({ input }) => ({
@@ -345,7 +355,7 @@ export const machine = base.createMachine({
   }),
   entry: on(enrolled),
   initial: 'joining',
-  states: { joining, ready, draining, suspect, lost, retired: { type: 'final' } },
+  states: { joining, ready, draining, suspect, lost, retired, deleted: { type: 'final' } },
 });
 
 export const version = 2;
@@ -366,10 +376,10 @@ export const index = (context: HostContext, value: unknown) => ({
   hosts: [],
   at: context.createdAt,
 });
-/** A retired host stays readable; its identity never serves again. */
-export const isOver = (): boolean => false;
+export const isOver = (value: unknown): boolean => value === 'deleted';
 
 export function refusal(_context: HostContext, value: unknown, event: HostEvent): string | undefined {
   if (event.type === 'host.enroll') return 'is enrolled already';
+  if (event.type === 'host.delete') return value === 'retired' ? undefined : 'is not retired; only what is left of a retired host can be deleted';
   return value === 'retired' ? 'is retired' : undefined;
 }

@@ -37,6 +37,7 @@ export const COMMANDS: ReadonlySet<string> = new Set([
   'host.drain',
   'host.resume',
   'host.retire',
+  'host.delete',
   'pool.create',
   'pool.modify',
   'pool.delete',

@@ -104,6 +104,7 @@ const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
   'host.lost': () => 'is lost',
   'host.unplaced': values => `gets no place in its pool${because(values)}`,
   'host.retired': () => 'is retired',
+  'host.deleted': () => 'is deleted',
 
   'pool.created': () => 'is made',
   'pool.modified': () => 'is changed',

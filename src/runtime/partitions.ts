@@ -276,7 +276,7 @@ export function createPartitions({
       looking = store
         .load(`host/${host}`)
         .then(
-          document => document?.life === 'done',
+          document => document !== undefined && (document.life === 'tombstone' || document.index.status === 'retired'),
           () => {
             // Of a host that never comes back nobody else would open the lane again.
             clock.after(LIMITS.storeRetryMaxMs, () => outbox.open(`agent:${host}`));

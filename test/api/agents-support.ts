@@ -25,7 +25,7 @@ export function countingIds(): Ids {
 /** Hosts by the two events that make them; everything told is written down. `door` may fail or delay what passes. */
 export function aRuntime() {
   const told: Told[] = [];
-  const hosts = new Map<string, { id: string; status: string }>();
+  const hosts = new Map<string, { id: string; name: string; status: string }>();
   const door = { pass: async (_: Told): Promise<void> => {} };
   const pool = { servers: [] as string[] };
   let sessions = 0;
@@ -39,7 +39,7 @@ export function aRuntime() {
         await door.pass({ to, event });
         told.push({ to, event });
         if (hosts.has(to)) throw new Refused(to, event.type, 'is enrolled already');
-        hosts.set(to, { id: String(event.id), status: 'joining' });
+        hosts.set(to, { id: String(event.id), name: String(event.name), status: 'joining' });
         return undefined;
       },
       async tell(to: string, event: Told['event']) {
@@ -69,7 +69,7 @@ export function aRuntime() {
       async list(_kind: string, query: { status?: string[] }) {
         const fitting = [...hosts.values()].filter(host => query.status?.includes(host.status) ?? true);
         return {
-          items: fitting.map(host => ({ value: host.status, context: { id: host.id } }) as unknown as View),
+          items: fitting.map(host => ({ value: host.status, context: { id: host.id, name: host.name } }) as unknown as View),
           next: null,
           unreadable: [],
         };

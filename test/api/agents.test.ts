@@ -60,6 +60,34 @@ describe('an agent that says hello', () => {
     expect(told[2]?.to).toBe(`host/${host}`);
   });
 
+  test('has a name of its own in its pool: the next one of a name has a number behind it, until the first is retired', async () => {
+    const { join, told, hosts } = aHub();
+    const names = () => told.filter(({ event }) => event.type === 'host.enroll').map(({ event }) => event.name);
+    await Promise.all([1, 2, 3].map(key => join({ publicKey: aKey(key) })));
+    expect(names()).toEqual(['box-1', 'box-1-2', 'box-1-3']);
+    await join({ publicKey: aKey(4), name: 'box-1-4' });
+    await join({ publicKey: aKey(5) });
+    expect(names().slice(3)).toEqual(['box-1-4', 'box-1-5']);
+    const [first] = hosts.values();
+    if (first) first.status = 'retired';
+    await join({ publicKey: aKey(6) });
+    expect(names().at(-1)).toBe('box-1');
+    const long = 'n'.repeat(100);
+    for (const key of [7, 8]) await join({ publicKey: aKey(key), name: long });
+    expect(names().slice(-2)).toEqual([long, `${'n'.repeat(98)}-2`]);
+  });
+
+  test('whose host was retired and deleted is refused for good', async () => {
+    const { join, hosts, store } = aHub();
+    await join();
+    const [record] = await store.credentials('agentKey');
+    if (!record) throw new Error('no key was kept');
+    await store.putCredential({ ...record, data: { ...record.data, retired: true } });
+    hosts.clear();
+    expect((await join()).of('refused')[0]?.code).toBe('retired');
+    expect(hosts.size).toBe(0);
+  });
+
   test('needs a join token where authentication is on or the agent is elsewhere, and each is good for what it says', async () => {
     for (const [auth, address] of [
       ['on', '127.0.0.1'],
@@ -459,7 +487,7 @@ describe('the beginning and the end of a center', () => {
   test('give every host that may have been cut off a new grace', async () => {
     const { hub, hosts, told } = aHub();
     for (const [id, status] of Object.entries({ a: 'ready', b: 'draining', c: 'suspect', d: 'lost', e: 'retired', f: 'joining' })) {
-      hosts.set(`host/${id}`, { id, status });
+      hosts.set(`host/${id}`, { id, name: id, status });
     }
     await hub.reprieve();
     expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.reprieve' } })));

@@ -230,13 +230,59 @@ describe('a host in /v1', () => {
     await enroll('id1');
     expect((await door.get('/v1/hosts/web')).body.id).toBe('id1');
     await enroll('id2');
-    expect((await door.get('/v1/hosts/web')).status).toBe(409);
+    expect((await door.get('/v1/hosts/web')).body.error.message).toBe(
+      '2 hosts are called web; use the id: id1 (pool default, joining), id2 (pool default, joining)',
+    );
     expect((await door.get('/v1/history/host/web')).status).toBe(409);
     await door.post('/v1/hosts/id1/retire');
     expect((await door.get('/v1/hosts/web')).body.id).toBe('id2');
     expect((await door.get('/v1/history/host/web')).body.items[0]).toMatchObject({ address: 'host/id2' });
     expect((await door.get('/v1/history/host/nope')).status).toBe(404);
     expect((await door.get('/v1/hosts/nope')).status).toBe(404);
+  });
+
+  test('that is lost is what a name means that is to be retired, where another host has the name too', async () => {
+    const door = await aDoor();
+    const enroll = (id: string) =>
+      door.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
+    await Promise.all(['id1', 'id2', 'id3'].map(enroll));
+    expect((await door.post('/v1/hosts/web/retire')).status).toBe(409);
+    const capabilities = { os: 'linux', arch: 'x64', cpus: 1, memoryMB: 1, labels: {}, agentVersion: '1', hostname: 'web', treeKill: '' };
+    await door.world.tell('host/id2', { type: 'host.connected', session: 's', address: '', capabilities, bootId: 'b', runs: [] });
+    await door.world.tell('host/id2', { type: 'host.disconnected', session: 's', reason: 'cut' });
+    await door.clock.advance(10);
+    expect((await door.get('/v1/hosts?status=lost')).body.items).toMatchObject([{ id: 'id2' }]);
+    expect((await door.post('/v1/hosts/web/retire')).body).toMatchObject({ id: 'id2', status: 'retired' });
+    expect((await door.get('/v1/hosts?status=joining')).body.items).toHaveLength(2);
+  });
+
+  test('is listed by name, page by page, whatever its id', async () => {
+    const door = await aDoor();
+    for (const [id, name] of Object.entries({ a: 'zebra', b: 'ant', c: 'bee', d: 'ant' }))
+      await door.world.ask(`host/${id}`, { type: 'host.enroll', id, name, pool: 'default', publicKey: id, graceMs: 1 });
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { body } = await door.get(`/v1/hosts?limit=1${cursor && `&cursor=${cursor}`}`);
+      seen.push(...body.items.map(({ name, id }: { name: string; id: string }) => `${name} ${id}`));
+      cursor = body.next;
+    }
+    expect(seen).toEqual(['ant b', 'ant d', 'bee c', 'zebra a']);
+    for (const cursor of ['x', Buffer.from('[1,2]').toString('base64url'), Buffer.from('["a"]').toString('base64url')])
+      expect((await door.get(`/v1/hosts?cursor=${cursor}`)).body.error.field).toBe('cursor');
+  });
+
+  test('is deleted once it is retired: no list shows it, its history stays', async () => {
+    const door = await aDoor();
+    await door.world.aHost();
+    const early = await door.del('/v1/hosts/h1');
+    expect([early.status, early.body.error.message]).toEqual([409, expect.stringContaining('is not retired')]);
+    await door.post('/v1/hosts/h1/retire');
+    expect((await door.get('/v1/hosts')).body.items).toHaveLength(1);
+    expect((await door.del('/v1/hosts/h1')).status).toBe(204);
+    expect((await door.get('/v1/hosts')).body.items).toEqual([]);
+    expect((await door.get('/v1/hosts/h1')).status).toBe(404);
+    expect((await door.del('/v1/hosts/h1')).status).toBe(404);
+    expect((await door.get('/v1/history/host/h1?order=newest')).body.items[0]).toMatchObject({ type: 'host.deleted' });
   });
 
   test('is drained, resumed and retired', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemClock } from '../../src/clock.ts';
 import { aHost, aJob, aSavedJob, aShard, anExecution } from './support/builders.ts';
 import { aCenter, error, type ScriptedCenter } from './support/center.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
@@ -482,5 +483,76 @@ describe('troupe ready', () => {
     const { shell } = at({ 'GET /v1/ready': error(503, 'unavailable', 'the store cannot commit now') });
     const { exit, said } = await troupe('ready', shell);
     expect({ exit, said }).toEqual({ exit: 4, said: ['troupe: the store cannot commit now'] });
+  });
+});
+
+describe('a host', () => {
+  const draining = (running: number) => aHost({ status: 'draining', running });
+  const queue =
+    (...hosts: unknown[]) =>
+    () =>
+      hosts.length > 1 ? hosts.shift() : hosts[0];
+  const impatient = { ...systemClock, after: (_: number, fn: () => void) => systemClock.after(1, fn) };
+
+  test('is drained when nothing runs there any more', async () => {
+    const { shell } = at(
+      { 'POST /v1/hosts/west-1/drain': draining(2), 'GET /v1/hosts/h1': queue(draining(2), draining(1), draining(0)) },
+      { clock: impatient },
+    );
+    expect(await troupe('hosts drain west-1 --wait --deadline 10m', shell)).toEqual({
+      exit: 0,
+      out: 'west-1 is drained\n',
+      said: ['west-1 is draining: 2 still running', 'west-1 is draining: 1 still running'],
+    });
+  });
+
+  test('that is not drained in time goes on draining, and what runs there is named', async () => {
+    let now = 0;
+    const clock = { ...impatient, monotonic: () => (now += 200) };
+    const executions = { 'GET /v1/executions': { items: [anExecution({ id: 'a@1' })], next: null } };
+    const { shell } = at({ 'POST /v1/hosts/west-1/drain': draining(1), 'GET /v1/hosts/h1': draining(1), ...executions }, { clock });
+    expect(await troupe('hosts drain west-1 --wait --deadline 1s', shell)).toEqual({
+      exit: 1,
+      out: '',
+      said: ['west-1 is draining: 1 still running', 'troupe: west-1 is not drained within 1s; it goes on draining, and runs a@1'],
+    });
+  });
+
+  test('that somebody resumes is not waited for, nor is one that is lost', async () => {
+    const drain = { 'POST /v1/hosts/west-1/drain': draining(1) };
+    const resumed = at({ ...drain, 'GET /v1/hosts/h1': aHost({ running: 1 }) }, { clock: impatient }).shell;
+    expect(await troupe('hosts drain west-1 --wait', resumed)).toMatchObject({
+      exit: 1,
+      said: [expect.anything(), 'troupe: west-1 is ready again: somebody resumed it'],
+    });
+    const lost = at({ ...drain, 'GET /v1/hosts/h1': aHost({ status: 'lost', running: 0 }) }, { clock: impatient }).shell;
+    expect(await troupe('hosts drain west-1 --wait', lost)).toMatchObject({ exit: 0, out: 'west-1 is lost, and nothing runs there\n' });
+    expect((await troupe('hosts drain west-1 --deadline 1m')).exit).toBe(2);
+  });
+
+  test('is retired by its name, or with all that are lost', async () => {
+    const retired = aHost({ status: 'retired' });
+    const { center, shell } = at({
+      'POST /v1/hosts/west-1/retire': retired,
+      'POST /v1/hosts/h1/retire': retired,
+      'GET /v1/hosts': { items: [aHost({ status: 'lost' })], next: null },
+    });
+    expect(await troupe('hosts retire west-1', shell)).toMatchObject({ exit: 0, out: 'west-1 is retired\n' });
+    expect(await troupe('hosts retire --lost', aShell({ env: shell.env }))).toMatchObject({ exit: 0, out: 'west-1 is retired\n' });
+    expect(center.asked[1]?.query).toEqual({ status: 'lost', limit: '200' });
+    expect([(await troupe('hosts retire')).exit, (await troupe('hosts retire a --lost')).exit]).toEqual([2, 2]);
+  });
+
+  test('that is retired is pruned, alone or with all others', async () => {
+    const items = [aHost({ id: 'h1', name: 'a' }), aHost({ id: 'h2', name: 'b' })];
+    const { center, shell } = at({
+      'GET /v1/hosts': { items, next: null },
+      'GET /v1/hosts/a': items[0],
+      'DELETE /v1/hosts/h1': null,
+      'DELETE /v1/hosts/h2': null,
+    });
+    expect(await troupe('hosts prune', shell)).toEqual({ exit: 0, out: 'deleted a (h1)\ndeleted b (h2)\n', said: [] });
+    expect(center.asked[0]?.query).toEqual({ status: 'retired', limit: '200' });
+    expect((await troupe('hosts prune a', aShell({ env: shell.env }))).out).toBe('deleted a (h1)\n');
   });
 });

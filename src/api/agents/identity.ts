@@ -10,9 +10,18 @@ import { Refused } from '../../runtime/errors.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
 import type { CredentialStore } from '../../store/store.ts';
+import { createHostNames } from './host-names.ts';
 
-/** Kind of the credential records: id is the public key, data `{ host, name, pool }`. */
+/** Kind of the credential records: id is the public key, data `AgentKey`. */
 export const AGENT_KEY = 'agentKey';
+
+/** What is known of a key. `retired`: its host was retired and deleted; the key never serves again. */
+export interface AgentKey extends Record<string, unknown> {
+  host: string;
+  name: string;
+  pool: string;
+  retired?: true;
+}
 
 const HOST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** An Ed25519 public key, bytes. */
@@ -38,7 +47,7 @@ export class Unwelcome extends Error {
 
 export interface IdentityParts {
   runtime: Pick<Runtime, 'ask'>;
-  views: Pick<Views, 'get'>;
+  views: Pick<Views, 'get' | 'list'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
   clock: Clock;
   ids: Ids;
@@ -62,6 +71,7 @@ export interface Identities {
 export function createIdentities(parts: IdentityParts): Identities {
   const { runtime, views, store, clock, ids } = parts;
 
+  const hostNames = createHostNames(views);
   const asked = new Map<string, Promise<View<'pool'> | undefined>>();
   /** Those who ask at one moment share the look that comes after it: the document holds a thousand hosts, and a thousand may join at once. */
   const poolOf = (pool: string): Promise<View<'pool'> | undefined> => {
@@ -116,14 +126,10 @@ export function createIdentities(parts: IdentityParts): Identities {
     }
     if (token !== undefined) await spend(token, address);
     const host = ids.uuid();
-    await store.putCredential({
-      kind: AGENT_KEY,
-      id: hello.publicKey,
-      data: { host, name: hello.name, pool },
-      expiresAt: null,
-      uses: null,
+    await hostNames.enroll({ pool, name: hello.name, host }, async name => {
+      await store.putCredential({ kind: AGENT_KEY, id: hello.publicKey, data: { host, name, pool }, expiresAt: null, uses: null });
+      await enroll(host, name, pool, hello.publicKey);
     });
-    await enroll(host, hello.name, pool, hello.publicKey);
     return host;
   };
 
@@ -154,9 +160,11 @@ export function createIdentities(parts: IdentityParts): Identities {
     async hostOf(hello, address) {
       const record = await store.credential(AGENT_KEY, hello.publicKey);
       if (!record) return join(hello, address);
-      const { host, name, pool } = record.data as { host: string; name: string; pool: string };
+      const { host, name, pool } = record.data as AgentKey;
       const view = await views.get(`host/${host}`);
-      if (view?.value === 'retired') throw new Unwelcome('retired', `host ${name} was retired; its key never serves again`);
+      // Read anew where the host is not there: the record says so before a retired host is deleted.
+      const isRetired = view ? view.value === 'retired' : (await store.credential(AGENT_KEY, hello.publicKey))?.data.retired === true;
+      if (isRetired) throw new Unwelcome('retired', `host ${name} was retired; its key never serves again`);
       if (!view) await enroll(host, name, pool, hello.publicKey);
       return host;
     },

@@ -5,15 +5,27 @@ import type { Views } from '../../runtime/views.ts';
 import { Problem } from '../errors.ts';
 import { all } from '../lookup.ts';
 
-/** Throws Problem where no host has the name, and where several have it. One that serves comes before those that were retired. */
-export async function findHost(views: Views, idOrName: string): Promise<View<'host'>> {
+/** Hosts that a refusal names. */
+const NAMED_MAX = 5;
+const severalOf = (hosts: View<'host'>[]): string =>
+  hosts
+    .slice(0, NAMED_MAX)
+    .map(({ context: { id, pool }, value }) => `${id} (pool ${pool}, ${String(value)})`)
+    .join(', ');
+
+/**
+ * Throws Problem where no host has the name, and where several have it, in pools of their own for instance. One that serves comes before those that were retired,
+ * and one that is `preferred` before both.
+ */
+export async function findHost(views: Views, idOrName: string, preferred?: 'lost' | 'retired'): Promise<View<'host'>> {
   const byId = idOrName === '' || idOrName.length > 300 ? undefined : await views.get(`host/${idOrName}`);
   if (byId) return byId;
   const hosts = await all(views, 'host', { order: 'name' });
   const named = hosts.filter(view => view.context.name === idOrName);
   const serving = named.filter(view => view.value !== 'retired');
-  const found = serving.length > 0 ? serving : named;
-  if (found.length > 1) throw new Problem('conflict', `${found.length} hosts are called ${idOrName}; use the id`);
+  const first = named.filter(view => view.value === preferred);
+  const found = [first, serving, named].find(some => some.length > 0) ?? [];
+  if (found.length > 1) throw new Problem('conflict', `${found.length} hosts are called ${idOrName}; use the id: ${severalOf(found)}`);
   if (found[0]) return found[0];
   const meant = nearest(
     idOrName.slice(0, 300),

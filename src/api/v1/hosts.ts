@@ -3,13 +3,17 @@ import { z } from 'zod';
 import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
+import type { Page as ViewPage, Views } from '../../runtime/views.ts';
+import { compareText } from '../../store/order.ts';
+import { AGENT_KEY, type AgentKey } from '../agents/identity.ts';
+import { Problem } from '../errors.ts';
 import { listOf, type Told } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choices, iso, name } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
-import { type Page, pageOf, paging } from './paging.ts';
+import { LIMIT_MAX, type Page, pageOf, paging } from './paging.ts';
 import { releaseRoute } from './release.ts';
 import { quarantineOf } from './answers/quarantine.ts';
 import { Host } from './answers/things.ts';
@@ -64,8 +68,47 @@ function refusingOf(ledger: LedgerHost | undefined): Told<typeof Host>['refusing
   return { fault, reason, since: iso(since), times: tries, triedAt: iso(until) };
 }
 
+/** A page of hosts by name; among those of one name, by id. The stores order by id, so all are read: a fleet is some thousands. */
+async function hostsByName(views: Views, query: { limit: number; cursor?: string; parent?: string; status?: string[] }) {
+  const { limit, cursor, ...filter } = query;
+  const behind = cursor === undefined ? undefined : readCursor(cursor);
+  const keyOf = ({ context }: View<'host'>): HostKey => [context.name, context.id];
+  const found: View<'host'>[] = [];
+  const unreadable: ViewPage<'host'>['unreadable'] = [];
+  let next: string | null = null;
+  do {
+    const page: ViewPage<'host'> = await views.list('host', {
+      ...filter,
+      limit: LIMIT_MAX,
+      order: 'name',
+      ...(next === null ? {} : { cursor: next }),
+    });
+    found.push(...page.items.filter(host => behind === undefined || compareKeys(keyOf(host), behind) > 0));
+    if (behind === undefined) unreadable.push(...page.unreadable);
+    next = page.next;
+  } while (next !== null);
+  const sorted = found.sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
+  const last = sorted.length > limit ? sorted[limit - 1] : undefined;
+  return { items: sorted.slice(0, limit), next: last ? writeCursor(keyOf(last)) : null, unreadable };
+}
+
+type HostKey = [name: string, id: string];
+const compareKeys = (a: HostKey, b: HostKey): number => compareText(a[0], b[0]) || compareText(a[1], b[1]);
+const writeCursor = (key: HostKey): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+
+/** Throws Problem. */
+function readCursor(cursor: string): HostKey {
+  try {
+    const [name, id, ...more]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (typeof name === 'string' && typeof id === 'string' && more.length === 0) return [name, id];
+  } catch {
+    // No cursor of ours: the same refusal.
+  }
+  throw new Problem('invalid', 'cursor is not a cursor of this list.', { field: 'cursor' });
+}
+
 export function hostRoutes(center: Center): Route[] {
-  const { views, runtime, clock } = center;
+  const { views, runtime, clock, store } = center;
   /** A pool that cannot be read keeps nobody from seeing its hosts. */
   const poolOf = (pool: string) =>
     views.get(`pool/${pool}`).catch(error => {
@@ -81,7 +124,8 @@ export function hostRoutes(center: Center): Route[] {
       says,
       answers: Host,
       async handle({ params }: { params: { id: string } }) {
-        const { address, context } = await findHost(views, params.id);
+        // Of several of one name, who retires one means the one that is gone.
+        const { address, context } = await findHost(views, params.id, type === 'host.retire' ? 'lost' : undefined);
         await runtime.ask(address, { type });
         return shapeOf(await findHost(views, context.id));
       },
@@ -92,11 +136,11 @@ export function hostRoutes(center: Center): Route[] {
       method: 'GET',
       path: '/v1/hosts',
       access: 'user',
-      says: 'Hosts by id.',
+      says: 'Hosts by name.',
       answers: listOf(Host),
       query: ListQuery,
       async handle({ query: { pool, ...query } }): Promise<Page<unknown>> {
-        const page = await views.list('host', { ...given({ ...query, parent: pool }), order: 'name' });
+        const page = await hostsByName(views, given({ ...query, parent: pool }));
         const names = [...new Set(page.items.map(host => host.context.pool))];
         const pools = new Map(await Promise.all(names.map(async each => [each, await poolOf(each)] as const)));
         const now = clock.now();
@@ -114,6 +158,23 @@ export function hostRoutes(center: Center): Route[] {
     turn('host.drain', 'The host gets nothing new.'),
     turn('host.resume', 'The host gets work again.'),
     turn('host.retire', 'For good: its runs are lost, its agent is sent away.'),
+    route({
+      method: 'DELETE',
+      path: '/v1/hosts/:id',
+      access: 'user',
+      says: 'Deletes what is left of a retired host; its key never serves again, and its history stays as long as all history.',
+      answers: null,
+      status: 204,
+      async handle({ params }) {
+        const { address, context } = await findHost(views, params.id, 'retired');
+        const { id: host, name, pool, publicKey } = context;
+        if (String((await views.get(address))?.value) === 'retired') {
+          const data: AgentKey = { host, name, pool, retired: true };
+          await store.putCredential({ kind: AGENT_KEY, id: publicKey, data, expiresAt: null, uses: null });
+        }
+        await runtime.ask(address, { type: 'host.delete' });
+      },
+    }),
     releaseRoute({ center, path: '/v1/hosts/:id', what: 'a host', answers: Host, find: id => findHost(views, id), shape: shapeOf }),
   ];
 }

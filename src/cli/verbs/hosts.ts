@@ -1,10 +1,12 @@
 /** `troupe hosts`: the machines with an agent. */
+import { pause } from '../../clock.ts';
+import { duration as durationText } from '../../durations.ts';
 import { segment } from '../client.ts';
-import { EXIT } from '../failure.ts';
-import { choice, flag, text } from '../options.ts';
+import { EXIT, Failure, Interrupted, wrongUsage } from '../failure.ts';
+import { choice, duration, flag, text } from '../options.ts';
 import type { Printer } from '../printer.ts';
-import type { Host } from '../surface.ts';
-import { type Family, verb } from '../verb.ts';
+import type { Execution, Host } from '../surface.ts';
+import { type Call, type Family, verb } from '../verb.ts';
 import { ago } from '../words.ts';
 import { isThere, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
@@ -18,7 +20,7 @@ const labelsOf = ({ labels }: Host): string =>
 const SERVING = ['joining', 'ready', 'draining', 'suspect', 'lost'] as const;
 
 const list = verb({
-  says: 'lists hosts, those that were retired only when they are asked for',
+  says: 'lists hosts by name, those that were retired only when they are asked for',
   takes: [],
   options: {
     pool: text('POOL', 'only those of a pool'),
@@ -80,27 +82,115 @@ const show = verb({
   },
 });
 
-/** `drain`, `resume` and `retire` differ in a word. */
-const turn = (word: 'drain' | 'resume' | 'retire', says: string) =>
-  verb({
-    says,
-    takes: ['HOST'],
-    options: {},
-    async run({ client, print, words }) {
-      const host = await client.post<Host | undefined>(`${hostPath(words[0])}/${word}`);
-      await print.show(host ?? { id: words[0] }, () => [`${host?.name ?? words[0]} is ${host?.status ?? `asked to ${word}`}`]);
+const isNow = (host: Host | undefined, name: string | undefined, word: string): string =>
+  `${host?.name ?? name} is ${host?.status ?? `asked to ${word}`}`;
+
+const resume = verb({
+  says: 'gives a drained host work again',
+  takes: ['HOST'],
+  options: {},
+  async run({ client, print, words }) {
+    const host = await client.post<Host | undefined>(`${hostPath(words[0])}/resume`);
+    await print.show(host ?? { id: words[0] }, () => [isNow(host, words[0], 'resume')]);
+    return EXIT.done;
+  },
+});
+
+/** Between two looks at what a host still runs. */
+const LOOK_MS = 500;
+/** Executions that a sentence names. */
+const NAMED_MAX = 5;
+
+const drain = verb({
+  says: 'gives a host nothing new; what runs there may finish',
+  takes: ['HOST'],
+  options: {
+    wait: flag('end once nothing runs there any more'),
+    deadline: duration('with --wait: how long to wait, then end with 1 and name what still runs (default: for ever)'),
+  },
+  hints: { timeout: '--deadline says how long --wait waits' },
+  examples: ['troupe hosts drain web-1 --wait --deadline 10m && reboot'],
+  async run(call) {
+    const { client, print, words, values, shell } = call;
+    if (values.deadline !== undefined && !values.wait) throw wrongUsage('--deadline goes with --wait');
+    const host = await client.post<Host | undefined>(`${hostPath(words[0])}/drain`);
+    if (!values.wait || host === undefined) {
+      await print.show(host ?? { id: words[0] }, () => [isNow(host, words[0], 'drain')]);
       return EXIT.done;
-    },
-  });
+    }
+    const until = shell.clock.monotonic() + (values.deadline ?? Number.POSITIVE_INFINITY);
+    let running: number | undefined;
+    for (let now = host; ; now = await client.get<Host>(hostPath(host.id))) {
+      // Lost or retired: nothing of it is waited for any more.
+      if (now.running === 0 && now.status !== 'ready') {
+        await print.show(now, () => [`${now.name} is ${now.status === 'draining' ? 'drained' : `${now.status}, and nothing runs there`}`]);
+        return EXIT.done;
+      }
+      if (now.status === 'ready') throw new Failure(EXIT.failed, `${now.name} is ready again: somebody resumed it`);
+      if (!print.json && now.running !== running) shell.say(`${now.name} is ${now.status}: ${now.running} still running`);
+      running = now.running;
+      if (shell.clock.monotonic() >= until) {
+        const what = await whatRuns(call, now);
+        throw new Failure(
+          EXIT.failed,
+          `${now.name} is not drained within ${durationText(values.deadline ?? 0)}; it goes on draining, and runs ${what}`,
+        );
+      }
+      await pause(shell.clock, Math.min(LOOK_MS, Math.max(1, until - shell.clock.monotonic())), shell.signal);
+      if (shell.signal.aborted)
+        throw new Interrupted(`no longer waiting; ${now.name} goes on draining, and "troupe hosts resume ${now.name}" would end it`);
+    }
+  },
+});
+
+async function whatRuns({ client }: Pick<Call, 'client'>, host: Host): Promise<string> {
+  const query = { host: host.id, status: 'pending,running,cancelling', limit: NAMED_MAX + 1 };
+  const { items } = await client.list<Execution>('/v1/executions', query);
+  const named = items.slice(0, NAMED_MAX).map(({ id }) => id);
+  return `${named.join(', ')}${items.length > NAMED_MAX ? ' and more' : ''}`;
+}
+
+const retire = verb({
+  says: 'retires a host for good: its key is worth nothing afterwards, and what runs there is ended',
+  takes: ['[HOST]'],
+  options: { lost: flag('every host that is lost, without a name') },
+  examples: ['troupe hosts retire web-1', 'troupe hosts retire --lost'],
+  async run(call) {
+    const { client, print, words, values } = call;
+    if ((words[0] === '') !== (values.lost === true)) throw wrongUsage('either HOST or --lost says which hosts to retire');
+    const ids = values.lost ? (await hostsThatAre(call, 'lost')).map(({ id }) => id) : [words[0]];
+    const hosts: (Host | undefined)[] = [];
+    for (const id of ids) hosts.push(await client.post<Host | undefined>(`${hostPath(id)}/retire`));
+    await print.show(values.lost ? { items: hosts } : (hosts[0] ?? { id: words[0] }), () =>
+      hosts.length === 0 ? ['no host is lost'] : hosts.map(host => isNow(host, words[0], 'retire')),
+    );
+    return EXIT.done;
+  },
+});
+
+const prune = verb({
+  says: 'deletes what is left of retired hosts, of one or of all; their history stays as long as all history',
+  takes: ['[HOST]'],
+  options: {},
+  async run(call) {
+    const { client, print, words } = call;
+    const [name] = words;
+    const hosts = name ? [await client.get<Host>(hostPath(name))] : await hostsThatAre(call, 'retired');
+    for (const { id } of hosts) await client.delete(hostPath(id));
+    const items = hosts.map(({ id, name }) => ({ id, name, deleted: true }));
+    await print.show({ items }, () =>
+      items.length === 0 ? ['no host is retired'] : items.map(({ name, id }) => `deleted ${name} (${id})`),
+    );
+    return EXIT.done;
+  },
+});
+
+/** A fleet is at most some thousands. */
+const hostsThatAre = async ({ client }: Pick<Call, 'client'>, status: string): Promise<Host[]> =>
+  (await client.list<Host>('/v1/hosts', { status, limit: 100_000 })).items;
 
 export const hosts: Family = {
   says: 'the machines with an agent',
-  verbs: {
-    list,
-    show,
-    drain: turn('drain', 'gives a host nothing new; what runs there may finish'),
-    resume: turn('resume', 'gives a drained host work again'),
-    retire: turn('retire', 'forgets a host for good; its key is worth nothing afterwards'),
-    release: releaseOf('HOST', 'a host', hostPath),
-  },
+  verbs: { list, show, drain, resume, retire, prune, release: releaseOf('HOST', 'a host', hostPath) },
+  hints: { delete: '"troupe hosts retire HOST" ends a host for good, "troupe hosts prune" deletes what is left of retired ones' },
 };
