@@ -380,6 +380,7 @@ export const isOver = (value: unknown): boolean => value === 'deleted';
 
 export function refusal(_context: HostContext, value: unknown, event: HostEvent): string | undefined {
   if (event.type === 'host.enroll') return 'is enrolled already';
-  if (event.type === 'host.delete') return value === 'retired' ? undefined : 'is not retired; only what is left of a retired host can be deleted';
+  if (event.type === 'host.delete')
+    return value === 'retired' ? undefined : 'is not retired; only what is left of a retired host can be deleted';
   return value === 'retired' ? 'is retired' : undefined;
 }
