@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
+import { isInstant } from '../store/readable.ts';
 import type { Credential, CredentialStore } from '../store/store.ts';
 import { Problem } from './errors.ts';
 import type { User } from './routes.ts';
@@ -60,7 +61,10 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
     expiresAt: expiresAt ?? 0,
     lastUsedAt: used.get(id) ?? null,
   });
-  const living = async () => (await store.credentials(KIND)).filter(({ expiresAt }) => (expiresAt ?? 0) > clock.now());
+  /** Of a damaged record nothing is known, and it opens nothing. */
+  const isLiving = ({ data, expiresAt }: Credential) =>
+    isInstant(expiresAt) && expiresAt > clock.now() && typeof data.name === 'string' && isInstant(data.createdAt);
+  const living = async () => (await store.credentials(KIND)).filter(isLiving);
 
   return {
     async createApiToken({ name, scope, expiresInMs }) {
@@ -93,7 +97,7 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
     async programOf(token) {
       const id = hashOf(token);
       const record = await store.credential(KIND, id);
-      if (!record || (record.expiresAt ?? 0) <= clock.now()) return undefined;
+      if (!record || !isLiving(record)) return undefined;
       used.set(id, clock.now());
       const { name, scope } = told(record);
       return { name: `token ${name}`, scope };

@@ -80,10 +80,14 @@ export function createAuth({
     await store.putCredential({ kind: 'user', id: ROOT.name, data: { hash: await passwords.hash(password) }, expiresAt: null, uses: null });
     for (const { id } of await store.credentials('session')) await store.removeCredential('session', id);
   };
-  const storedHash = async (): Promise<string | undefined> => {
-    const hash = (await store.credential('user', ROOT.name))?.data.hash;
-    return typeof hash === 'string' ? hash : undefined;
+  /** `isDamaged`: there is a password, and nobody can say which. */
+  const stored = async (): Promise<{ hash: string | undefined; isDamaged: boolean }> => {
+    const record = await store.credential('user', ROOT.name);
+    const hash = record?.data.hash;
+    const isHash = typeof hash === 'string' && passwords.isHash(hash);
+    return { hash: isHash ? hash : undefined, isDamaged: record !== undefined && !isHash };
   };
+  const storedHash = async (): Promise<string | undefined> => (await stored()).hash;
   const issue = async (): Promise<Token> => {
     const token = `troupe_${ids.secret(32)}`;
     const expiresAt = clock.now() + TOKEN_MS;
@@ -102,7 +106,7 @@ export function createAuth({
 
     async prepare() {
       if (config.auth === 'off') return { user: ROOT.name, password: null };
-      const hash = await storedHash();
+      const { hash, isDamaged } = await stored();
       const given = config.rootPassword;
       if (given !== null) {
         if (given.length < PASSWORD_SHORT) log.warn(`user root: the password is shorter than ${PASSWORD_SHORT} characters`);
@@ -111,6 +115,13 @@ export function createAuth({
       }
       // It was kept though the store could not say so: still nobody has seen it.
       if (hash !== undefined) return { user: ROOT.name, password: drawn !== null && (await passwords.verify(drawn, hash)) ? drawn : null };
+      // A new password would let in whoever damaged the old one and reads the log.
+      if (isDamaged) {
+        log.error(
+          'user root: the stored password is damaged, and nobody can log in by it; start once with TROUPE_ROOT_PASSWORD to set another one',
+        );
+        return { user: ROOT.name, password: null };
+      }
       drawn ??= ids.secret(18);
       await keepPassword(drawn);
       return { user: ROOT.name, password: drawn };

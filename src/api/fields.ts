@@ -1,5 +1,7 @@
 /** The building stones of every body and query: a type, its limits, and the words for what is expected ("must be …"). */
 import { z } from 'zod';
+import { Unreadable } from '../runtime/errors.ts';
+import { isInstant } from '../store/readable.ts';
 
 /** Names of jobs, apps and pools. They stand in paths and in addresses. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -137,5 +139,8 @@ export const choices = <const T extends readonly [string, ...string[]]>(values: 
     .meta({ told: { type: 'array', items: { type: 'string', enum: [...values] } } });
 };
 
-export const iso = <T extends number | null>(at: T): T extends null ? null : string =>
-  (at === null ? null : new Date(at).toISOString()) as T extends null ? null : string;
+/** Throws Unreadable for what no calendar has: it came from the store, and only the one thing that holds it cannot be shown. */
+export const iso = <T extends number | null>(at: T): T extends null ? null : string => {
+  if (at !== null && !isInstant(at)) throw new Unreadable('what was asked for', `cannot be shown: it holds ${at} as an instant`);
+  return (at === null ? null : new Date(at).toISOString()) as T extends null ? null : string;
+};

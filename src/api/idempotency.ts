@@ -60,7 +60,7 @@ export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): 
           const sentence = `Idempotency-Key ${JSON.stringify(key)} came with another body before; another request needs another key`;
           throw new Problem('conflict', sentence, { field: 'Idempotency-Key' });
         }
-        if (known && typeof known.text === 'string') return { status: Number(known.status), text: known.text };
+        if (known && typeof known.text === 'string' && isStatus(known.status)) return { status: Number(known.status), text: known.text };
         if (!known) await begin(id, digest);
         const answered = await work(`${id}:${digest}`).catch(async (error: unknown) => {
           // What is said no to was not done. Of anything else nobody knows: the key stays with its body.
@@ -76,6 +76,7 @@ export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): 
 
 export type Keeping = Pick<CredentialStore, 'credential' | 'putCredential' | 'removeCredential' | 'sweepCredentials'>;
 
+const isStatus = (status: unknown): boolean => Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 const NO = new Set(['invalid', 'conflict', 'notFound', 'refused', 'quarantined', 'noSuchActor']);

@@ -33,13 +33,13 @@ export function createJoinTokens({ store, clock, ids }: { store: CredentialStore
     },
     async readJoinToken(token, now) {
       const record = await store.credential(KIND, hashOf(token));
-      if (!record || (record.uses ?? 1) < 1 || (record.expiresAt ?? now + 1) <= now) return undefined;
+      if (!record || record.damage !== undefined || (record.uses ?? 1) < 1 || (record.expiresAt ?? now + 1) <= now) return undefined;
       return { pool: typeof record.data.pool === 'string' ? record.data.pool : null };
     },
     async spendJoinToken(token, now) {
       const id = hashOf(token);
       const record = await store.credential(KIND, id);
-      if (!record || !(await store.spend(KIND, id, now))) return undefined;
+      if (!record || record.damage !== undefined || !(await store.spend(KIND, id, now))) return undefined;
       return { pool: typeof record.data.pool === 'string' ? record.data.pool : null };
     },
   };

@@ -16,6 +16,8 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /** Throws as `hash` does. */
   verify(password: string, hash: string): Promise<boolean>;
+  /** Whether it is a text that `hash` gave out. */
+  isHash(text: string): boolean;
   /** A hash that no password fits, as dear to verify as any other. */
   readonly nobodys: string;
   /** Ends the thread; what it was asked is `unavailable`. Idempotent. A later question starts another. */
@@ -28,6 +30,9 @@ interface Pending {
   reject(error: Error): void;
   disarm(): void;
 }
+
+/** What `hash` gives out: the parts of argon2id, each within what a hash can cost. */
+const ENCODED = /^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 
 /** `script`: the thread's program. Tests give one that can be broken. */
 export function createPasswords({
@@ -88,6 +93,7 @@ export function createPasswords({
 
   return {
     nobodys: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    isHash: text => ENCODED.test(text),
     hash: password => ask({ type: 'hash', password, salt: randomBytes(16) }),
     // The library throws for an empty password instead of saying that it is wrong.
     verify: async (password, hash) => password !== '' && ask<boolean>({ type: 'verify', password, hash }),

@@ -4,6 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { actors, type Address, type Contexts, type Effect, type Kind } from '../../actors/index.ts';
+import { isInstant } from '../store/readable.ts';
 import type { ActorDocument } from '../store/store.ts';
 import { Unreadable } from './errors.ts';
 
@@ -60,7 +61,7 @@ export interface View<K extends Kind = Kind> {
 
 export const encodeState = (address: string, state: State): string => seal(address, JSON.stringify(state));
 export const encodeOwed = (address: string, owed: readonly Owed[]): string =>
-  owed.length === 0 ? '[]' : seal(address, JSON.stringify(owed));
+  owed.length === 0 ? NOTHING_OWED : seal(address, JSON.stringify(owed));
 
 /**
  * What the document holds, brought up to the version this program knows. Throws Unreadable for what a newer one wrote, for what is no JSON, and for
@@ -74,7 +75,7 @@ export function decodeState(document: ActorDocument): State {
   if (version > kind.version) {
     throw new Unreadable(address, `was written by version ${version} of its machine; this program knows versions up to ${kind.version}`);
   }
-  const state = opened<State>(address, document.state);
+  const state = opened(document, document.state, isState, 'state');
   let { snapshot } = state;
   for (let from = version; from < kind.version; from++) {
     const upgrade = kind.upgrades[from];
@@ -85,7 +86,38 @@ export function decodeState(document: ActorDocument): State {
 }
 
 /** Throws Unreadable. */
-export const decodeOwed = ({ address, owed }: Pick<ActorDocument, 'address' | 'owed'>): Owed[] => opened<Owed[]>(address, owed);
+export const decodeOwed = (document: Pick<ActorDocument, 'address' | 'owed' | 'damage'>): Owed[] =>
+  document.owed === NOTHING_OWED && document.damage === undefined ? [] : opened(document, document.owed, areOwed, 'owed');
+
+const NOTHING_OWED = '[]';
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isTimer = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value.id === 'string' &&
+  Number.isSafeInteger(value.dueAt) &&
+  isObject(value.event) &&
+  typeof value.event.type === 'string';
+const isQuarantine = (value: unknown): boolean => isObject(value) && typeof value.reason === 'string' && isInstant(value.at);
+
+/** Of a text whose checksum fits this is so, whoever wrote it; what others wrote is told from it here, before anything reads it. */
+function isState(value: unknown): value is State {
+  if (!isObject(value)) return false;
+  const { snapshot, timers, seen, dead, quarantine } = value;
+  const hasSnapshot = isObject(snapshot) && isObject(snapshot.context);
+  return (
+    hasSnapshot &&
+    Array.isArray(timers) &&
+    timers.every(isTimer) &&
+    isObject(seen) &&
+    Array.isArray(dead) &&
+    (quarantine === null || isQuarantine(quarantine))
+  );
+}
+
+const areOwed = (value: unknown): value is Owed[] =>
+  Array.isArray(value) &&
+  value.every(each => isObject(each) && typeof each.key === 'string' && Number.isSafeInteger(each.rev) && isObject(each.effect));
 
 const SUM = /^,"sum":"([0-9a-f]{8})"$/;
 const SUM_LENGTH = ',"sum":"01234567"'.length;
@@ -98,24 +130,23 @@ function seal(address: string, text: string): string {
   return `${text.slice(0, -end.length)},"sum":"${sumOf(address, text)}"${end}`;
 }
 
-function opened<T>(address: string, stored: string): T {
+/** What a sealed text holds. Throws Unreadable for any other text: without a checksum nobody knows whether it is what was written. */
+function opened<T>(
+  { address, damage }: Pick<ActorDocument, 'address' | 'damage'>,
+  stored: string,
+  isRight: (value: unknown) => value is T,
+  what: 'state' | 'owed',
+): T {
+  const damaged = (how: string) => new Unreadable(address, `cannot be read: ${how}`);
+  if (damage !== undefined) throw damaged(damage);
   const end = closing(stored);
   const place = stored.length - end.length - SUM_LENGTH;
   const sum = place < 0 ? undefined : SUM.exec(stored.slice(place, -end.length))?.[1];
-  // What was written before there were checksums has none.
-  const text = sum === undefined ? stored : stored.slice(0, place) + end;
-  let value: T;
-  try {
-    value = JSON.parse(text) as T;
-  } catch (error) {
-    throw new Unreadable(
-      address,
-      `cannot be read: what is stored of it is damaged (${error instanceof Error ? error.message : String(error)})`,
-    );
-  }
-  if (sum !== undefined && sum !== sumOf(address, text)) {
-    throw new Unreadable(address, 'cannot be read: what is stored of it is damaged (its checksum does not fit)');
-  }
+  if (sum === undefined) throw damaged(`what is stored of it is damaged (its ${what} has no checksum)`);
+  const text = stored.slice(0, place) + end;
+  if (sum !== sumOf(address, text)) throw damaged('what is stored of it is damaged (its checksum does not fit)');
+  const value: unknown = JSON.parse(text);
+  if (!isRight(value)) throw damaged(`what is stored of it is damaged (its ${what} has another shape)`);
   return value;
 }
 
@@ -123,6 +154,7 @@ function opened<T>(address: string, stored: string): T {
 export function viewOf<K extends Kind>(document: ActorDocument): View<K> {
   const state = decodeState(document);
   const snapshot = state.snapshot as { value: unknown; context: Contexts[K] };
+  checkShape(document, snapshot, state.quarantine !== null);
   return {
     address: document.address as Address<K>,
     kind: document.kind as K,
@@ -134,4 +166,17 @@ export function viewOf<K extends Kind>(document: ActorDocument): View<K> {
     deadLetters: state.dead,
     timers: state.timers,
   };
+}
+
+/** Whether what everybody asks of it can be answered, so that a list finds out here and not in the middle of its answer. */
+function checkShape(
+  { address, kind }: ActorDocument,
+  { context, value }: { context: unknown; value: unknown },
+  isQuarantined: boolean,
+): void {
+  try {
+    actors[kind as Kind].index(context as never, value, isQuarantined);
+  } catch (error) {
+    throw new Unreadable(address, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }

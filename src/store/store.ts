@@ -59,6 +59,8 @@ export interface ActorDocument {
   /** Earliest armed timer, epoch ms. */
   nextDue: number | null;
   index: IndexFields;
+  /** Only of a row that holds what no store writes: a sentence without a subject. Its document is not to be used. */
+  damage?: string;
 }
 
 /** A past-tense event as history keeps it. */
@@ -177,7 +179,10 @@ export class BadCursor extends Error {
 
 export type { Verdict };
 /** A due time with its verdict, or a stretch of them; both ends are due times. */
-export type Occurrence = OccurrenceEntry;
+export type Occurrence = OccurrenceEntry & {
+  /** As of an ActorDocument: its verdict is not known. */
+  damage?: string;
+};
 
 /** Whether an entry is what became of one that waits. */
 export const isSettled = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => SETTLED.includes(verdict);
@@ -272,6 +277,8 @@ export interface Credential {
   expiresAt: number | null;
   /** Uses left, null = any number. */
   uses: number | null;
+  /** As of an ActorDocument: it has no data, and has expired. */
+  damage?: string;
 }
 
 /** A place among the executions in the order of their creation. */

@@ -1,8 +1,9 @@
 /** The read side, through the ORM: the same questions to SQLite and MongoDB. For what people look at, not for what the runtime lives on. */
 import type { EntityManager, FilterQuery, InferEntity } from '@mikro-orm/core';
 import { CredentialEntity, OutputEntity } from './entities.ts';
+import { readableChunk, readableCredential } from './readable.ts';
 import { credentialId } from './record-ids.ts';
-import type { Credential, CredentialStore, OutputChunk, OutputStore } from './store.ts';
+import type { CredentialStore, OutputChunk, OutputStore } from './store.ts';
 
 type Output = InferEntity<typeof OutputEntity>;
 
@@ -17,16 +18,16 @@ export function createViews(manager: () => EntityManager): Views {
       if (stream !== undefined) filters.push({ stream });
       if (after !== undefined) filters.push(behind(after));
       const orderBy = { item: 'asc', attempt: 'asc', seq: 'asc' } as const;
-      return (await manager().find(OutputEntity, { $and: filters }, { orderBy, limit })).map(asChunk);
+      return (await manager().find(OutputEntity, { $and: filters }, { orderBy, limit })).map(readableChunk);
     },
 
     async credential(kind, id) {
       const record = await manager().findOne(CredentialEntity, { _id: credentialId(kind, id) });
-      return record ? asCredential(record) : undefined;
+      return record ? readableCredential(record) : undefined;
     },
 
     async credentials(kind) {
-      return (await manager().find(CredentialEntity, { kind }, { orderBy: { id: 'asc' } })).map(asCredential);
+      return (await manager().find(CredentialEntity, { kind }, { orderBy: { id: 'asc' } })).map(readableCredential);
     },
   };
 }
@@ -34,12 +35,4 @@ export function createViews(manager: () => EntityManager): Views {
 /** The outer bound says nothing new, but lets the index begin in the right place; the alternatives alone would scan from the start. */
 function behind({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | 'seq'>): FilterQuery<Output> {
   return { item: { $gte: item }, $or: [{ item: { $gt: item } }, { attempt: { $gt: attempt } }, { attempt, seq: { $gt: seq } }] };
-}
-
-function asChunk({ execution, item, attempt, seq, at, stream, text, bytes, leftOut }: Output): OutputChunk {
-  return { execution, item, attempt, seq, at, stream, text: JSON.parse(text), bytes, leftOut };
-}
-
-function asCredential({ kind, id, data, expiresAt = null, uses = null }: InferEntity<typeof CredentialEntity>): Credential {
-  return { kind, id, data, expiresAt, uses };
 }

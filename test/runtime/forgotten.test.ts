@@ -1,6 +1,8 @@
 /** What retention has removed is not there: nothing comes to life again by it, nothing waits for it, and a name that is used anew begins behind its past. */
 import { describe, expect, test } from 'bun:test';
+import type { Effect } from '../../actors/index.ts';
 import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
+import { encodeOwed } from '../../src/runtime/document.ts';
 import type { ActorDocument } from '../../src/store/store.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { aDocument } from '../support/store-builders.ts';
@@ -130,8 +132,8 @@ describe('what a document says to retention', () => {
     await world.clock.advance(1_000);
     const document = await load(world, 'job/nightly');
     expect([...(heldBy(document) ?? [])]).toEqual([`execution/${execution}`]);
-    const effect = { type: 'tell', params: { to: 'execution/x', event: { type: 'execution.create' } } };
-    const idle = { ...document, owed: JSON.stringify([{ key: 'job/nightly:9:0', rev: 9, effect }]) };
+    const effect = { type: 'tell', params: { to: 'execution/x', event: { type: 'execution.create' } } } as unknown as Effect;
+    const idle = { ...document, owed: encodeOwed('job/nightly', [{ key: 'job/nightly:9:0', rev: 9, effect }]) };
     expect(heldBy(idle)?.has('execution/x')).toBe(true);
     expect(heldBy(aDocument({ state: 'damaged' }))).toBeNull();
   });

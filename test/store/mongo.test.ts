@@ -1,8 +1,10 @@
 /** The contract of every store, on MongoDB or what stands in for it. */
-import { describe, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { systemClock } from '../../src/clock.ts';
+import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
 import { createMongoStore } from '../../src/store/mongo.ts';
 import { mongoServer } from '../support/mongo.ts';
+import { DAMAGED_TABLES } from '../support/store-contract/damaged.ts';
 import { storeContract } from '../support/store-contract.ts';
 
 const server = await mongoServer();
@@ -13,6 +15,7 @@ else {
     const database = server.database();
     const open = () => createMongoStore({ url: database.url, clock: systemClock, drawId: () => crypto.randomUUID() });
     let store = await open();
+    let orm: Awaited<ReturnType<typeof openOrm>> | undefined;
     return {
       store,
       async reopen() {
@@ -20,7 +23,18 @@ else {
         store = await open();
         return store;
       },
+      async damage(table, column, value) {
+        const row = DAMAGED_TABLES[table]?.id as string | { mongodb: string };
+        orm ??= await openOrm(database.url);
+        const collection = collectionsOf(orm)[table as 'output'];
+        const filter = { _id: typeof row === 'string' ? row : row.mongodb };
+        const before = (await collection.findOne(filter)) as unknown as Record<string, unknown>;
+        const put = (what: unknown) => collection.updateOne(filter, { $set: { [column]: what } });
+        expect((await put(value)).matchedCount).toBe(1);
+        return async () => void (await put(before[column]));
+      },
       async cleanup() {
+        await orm?.close();
         await store.close();
         await database.drop();
       },

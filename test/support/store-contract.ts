@@ -7,6 +7,7 @@ import type { Store } from '../../src/store/store.ts';
 import { actorsContract } from './store-contract/actors.ts';
 import { commitContract } from './store-contract/commit.ts';
 import { credentialsContract } from './store-contract/credentials.ts';
+import { damagedContract } from './store-contract/damaged.ts';
 import { factsContract } from './store-contract/facts.ts';
 import { ledgerContract } from './store-contract/ledger.ts';
 import { listContract } from './store-contract/list.ts';
@@ -18,12 +19,15 @@ export interface OpenedStore {
   /** Closes the store and opens what it left behind. Without it the closed store itself is used on, as with the memory store. */
   reopen?(): Promise<Store>;
   cleanup(): Promise<void>;
+  /** Puts the value into a column of the row that `DAMAGED_TABLES` names, behind the store's back; gives back what undoes it. Absent: it has no rows. */
+  damage?(table: string, column: string, value: unknown): Promise<() => Promise<void>>;
 }
 
 /** What the parts of the contract see: the store of the running test, also after it was reopened. */
 export interface StoreUnderTest {
   readonly store: Store;
   reopen(): Promise<void>;
+  readonly damage: OpenedStore['damage'];
 }
 
 export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
@@ -35,6 +39,9 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     afterEach(() => opened.cleanup());
 
     const underTest: StoreUnderTest = {
+      get damage() {
+        return opened.damage;
+      },
       get store() {
         return opened.store;
       },
@@ -51,5 +58,6 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     outputContract(underTest);
     retentionContract(underTest);
     credentialsContract(underTest);
+    damagedContract(underTest);
   });
 }

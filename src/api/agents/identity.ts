@@ -2,6 +2,7 @@
  * Who an agent is: its key. A known key is a host; an unknown one becomes a new host when a join token, or a center that trusts its own machine, lets
  * it in. The record of the key is written before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
  */
+import { z } from 'zod';
 import { type Hello, helloText, PROTOCOL } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
@@ -22,6 +23,9 @@ export interface AgentKey extends Record<string, unknown> {
   pool: string;
   retired?: true;
 }
+
+/** What every record of a key has. */
+const Enrolment = z.object({ host: z.string().min(1), name: z.string(), pool: z.string() });
 
 const HOST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** An Ed25519 public key, bytes. */
@@ -159,8 +163,10 @@ export function createIdentities(parts: IdentityParts): Identities {
 
     async hostOf(hello, address) {
       const record = await store.credential(AGENT_KEY, hello.publicKey);
-      if (!record) return join(hello, address);
-      const { host, name, pool } = record.data as AgentKey;
+      const known = Enrolment.safeParse(record?.data);
+      // A damaged record is as good as none: who has a join token enrols anew.
+      if (!known.success) return join(hello, address);
+      const { host, name, pool } = known.data;
       const view = await views.get(`host/${host}`);
       // Read anew where the host is not there: the record says so before a retired host is deleted.
       const isRetired = view ? view.value === 'retired' : (await store.credential(AGENT_KEY, hello.publicKey))?.data.retired === true;

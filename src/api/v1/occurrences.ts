@@ -1,13 +1,14 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { z } from 'zod';
 import { VERDICTS } from '../../../actors/vocabulary.ts';
+import { isInstant } from '../../store/readable.ts';
 import { listOf, moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choice, inOrder, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
-import { cursorOf, order, paging, placeOf } from './paging.ts';
-import { countVerdicts, occurrencesOf, type Place } from './stretches.ts';
+import { cursorOf, order, paging, placeOf, unreadableOf } from './paging.ts';
+import { countVerdicts, type Entry, occurrencesOf, type Place } from './stretches.ts';
 import { Occurrence, Summary } from './answers/job.ts';
 import { notFound } from '../nearest-name.ts';
 
@@ -23,6 +24,9 @@ const Query = z
   .superRefine(inOrder);
 
 const kept = { keptAfter: moment().optional().describe('due times up to here are no longer kept') };
+
+/** By its due time, where that can be read. */
+const asUnreadable = ({ from, damage = '' }: Entry) => ({ name: isInstant(from) ? iso(from) : '', reason: damage });
 
 export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
   route({
@@ -48,12 +52,14 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
       const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2 + sign.length);
       const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
       const found: Place[] = [];
-      const dues = occurrencesOf(store, given({ ...within, verdict, order, ...after }), today);
+      const damaged: Entry[] = [];
+      const dues = occurrencesOf(store, given({ ...within, verdict, order, ...after }), today, entry => damaged.push(entry));
       for await (const due of dues) if (found.push(due) > limit) break;
       const last = found.length > limit ? found[limit - 1] : undefined;
       return {
         items: found.slice(0, limit).map(({ told }) => told),
         next: last ? cursorOf(last.entryFrom, last.dueAt, ...sign) : null,
+        ...unreadableOf(damaged.map(asUnreadable)),
         ...kept,
       };
     },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Kind } from '../../../actors/index.ts';
 import type { View } from '../../runtime/document.ts';
+import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as Views } from '../../runtime/views.ts';
 import { choice, digits } from '../fields.ts';
 import { Problem } from '../errors.ts';
@@ -27,9 +28,30 @@ export interface Page<T> {
 
 /** A page of actors as the callers see it. */
 export function pageOf<K extends Kind>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => unknown): Page<unknown> {
-  const unread = unreadable.map(({ address, reason }) => ({ name: address.slice(address.indexOf('/') + 1), reason }));
-  return { items: items.map(shape), next, ...(unread.length > 0 ? { unreadable: unread } : {}) };
+  const unread = unreadable.map(({ address, reason }) => ({ name: nameIn(address), reason }));
+  const shown = shapesOf(items, ({ address }) => nameIn(address), shape);
+  return { items: shown.items, next, ...unreadableOf([...unread, ...shown.unreadable]) };
 }
+
+const nameIn = (address: string): string => address.slice(address.indexOf('/') + 1);
+
+/** What can be shown, and the names of the rest: one value that no answer can hold must not cost the whole list. */
+export function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing: T) => R) {
+  const items: R[] = [];
+  const unreadable: { name: string; reason: string }[] = [];
+  for (const thing of things) {
+    try {
+      items.push(shape(thing));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      unreadable.push({ name: nameOf(thing), reason: error instanceof Unreadable ? error.reason : `cannot be shown: ${why}` });
+    }
+  }
+  return { items, unreadable };
+}
+
+/** Only there where there are any. */
+export const unreadableOf = (unreadable: { name: string; reason: string }[]) => (unreadable.length > 0 ? { unreadable } : {});
 
 /** A place in a list that has no cursor of its own: a few whole numbers, opaque to whoever carries them. */
 export const cursorOf = (...place: number[]): string => Buffer.from(JSON.stringify(place)).toString('base64url');

@@ -10,7 +10,7 @@ import type { Ledger, Occurrence, Verdict } from '../../store/store.ts';
 import { iso } from '../fields.ts';
 
 type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
-type Entry = Occurrence;
+export type Entry = Occurrence;
 
 /** Several schedules together are walked due time by due time to see whether they fit; a longer stretch is told as such. */
 const WALK_MAX = 20_000;
@@ -87,6 +87,8 @@ export async function* occurrencesOf(
     after?: { entryFrom: number; dueAt: number };
   },
   today: Rule | undefined,
+  /** Called with each entry of which the store cannot say what became of it. */
+  damaged: (entry: Entry) => void = () => {},
 ): AsyncGenerator<Place> {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order = 'oldest', after, ...wanted } = query;
   const isOldest = order === 'oldest';
@@ -102,6 +104,10 @@ export async function* occurrencesOf(
       ...(behind === undefined ? {} : { after: behind }),
     });
     for (const entry of entries) {
+      if (entry.damage !== undefined) {
+        damaged(entry);
+        continue;
+      }
       const begun = after && entry.from === after.entryFrom ? after.dueAt : undefined;
       const least = isOldest && begun !== undefined ? Math.max(from, begun + 1) : from;
       const most = isOldest || begun === undefined ? to : Math.min(to, begun - 1);
@@ -126,7 +132,7 @@ export async function countVerdicts(
     if (edge === undefined) return;
     for (const entry of await ledger.occurrences({ job, from: edge, to: edge, limit: PAGE })) {
       const [after, until] = outside(entry);
-      if (entry.count === 1 || until <= after) continue;
+      if (entry.damage !== undefined || entry.count === 1 || until <= after) continue;
       const rules = entry.count === 2 ? undefined : rulesOf(entry, today);
       const ends = [entry.from, entry.to].filter(due => due > after && due <= until).length;
       counts[entry.verdict] -= rules ? countDues(rules, after, until).count : entry.count === 2 ? ends : 0;

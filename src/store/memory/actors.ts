@@ -2,6 +2,7 @@
 
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
+import { readableActor } from '../readable.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
 
@@ -49,7 +50,7 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
       return writes.map(({ document, facts, follows = document.rev - 1 }) => {
         const rev = documents.get(document.address)?.rev ?? 0;
         if (rev !== follows) return { committed: false };
-        keep(copy(document));
+        keep({ ...document, index: { ...document.index, hosts: [...document.index.hosts] } });
         return { committed: true, facts: facts.map(place) };
       });
     },
@@ -126,5 +127,5 @@ function isWanted({ address, kind, life, index }: ActorDocument, query: ListQuer
 }
 
 function copy(document: ActorDocument): ActorDocument {
-  return { ...document, index: { ...document.index, hosts: [...document.index.hosts] } };
+  return readableActor({ ...document, ...document.index });
 }

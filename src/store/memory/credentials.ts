@@ -1,5 +1,6 @@
 /** Credentials in memory, by kind and id. Their data is kept as JSON, as every other store does. */
 import { compareText } from '../order.ts';
+import { readableCredential } from '../readable.ts';
 import type { Credential, CredentialStore } from '../store.ts';
 
 type StoredCredential = Omit<Credential, 'data'> & { data: string };
@@ -44,6 +45,4 @@ export function createCredentials(): CredentialStore {
   };
 }
 
-function asTold(record: StoredCredential): Credential {
-  return { ...record, data: JSON.parse(record.data) };
-}
+const asTold: (record: StoredCredential) => Credential = readableCredential;

@@ -1,6 +1,7 @@
 /** Facts in memory: one array in feed order; a fact's place is its index, counted from the first there ever was. Their data is kept as JSON, as every other store does. */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
+import { readableFact } from '../readable.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../store.ts';
 
 type StoredFact = Omit<Fact, 'data'> & { data: string };
@@ -64,6 +65,4 @@ export function createFacts(): FactStore & { place: (fact: Fact) => PlacedFact; 
   };
 }
 
-function asTold(stored: StoredFact): Fact {
-  return { ...stored, data: JSON.parse(stored.data) };
-}
+const asTold: (stored: StoredFact) => Fact = readableFact;

@@ -1,4 +1,5 @@
 /** The occurrence ledger in memory: entries of a job by their `from`. */
+import { readableOccurrence, sumOf } from '../readable.ts';
 import { type Ledger, type Occurrence, settles } from '../store.ts';
 
 export interface KeptLedger {
@@ -43,13 +44,11 @@ export function createLedger(): Ledger & { kept: KeptLedger } {
         .filter(entry => after === undefined || (entry.from - after) * direction > 0)
         .sort((a, b) => (a.from - b.from) * direction)
         .slice(0, limit)
-        .map(entry => ({ ...entry }));
+        .map(readableOccurrence);
     },
 
     async summary(range) {
-      const counts: Awaited<ReturnType<Ledger['summary']>> = {};
-      for (const { verdict, count } of touching(range)) counts[verdict] = (counts[verdict] ?? 0) + count;
-      return counts;
+      return sumOf(touching(range));
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Output in memory: the chunks of an execution, sorted when asked for. */
 import { sumOutput } from '../output-sums.ts';
+import { readableChunk } from '../readable.ts';
 import type { OutputChunk, OutputStore } from '../store.ts';
 
 type Place = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
@@ -27,7 +28,7 @@ export function createOutput(): OutputStore & { kept: KeptOutput } {
         .filter(chunk => !after || inOrder(chunk, after) > 0)
         .sort(inOrder)
         .slice(0, limit)
-        .map(chunk => ({ ...chunk }));
+        .map(chunk => readableChunk({ ...chunk, text: JSON.stringify(chunk.text) }));
     },
 
     async outputSums({ executions, range }) {

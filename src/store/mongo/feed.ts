@@ -5,6 +5,7 @@
  */
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../store.ts';
+import { readableFact } from '../readable.ts';
 import { type Collections, HERE } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import type { FactRow } from './rows.ts';
@@ -139,5 +140,5 @@ const asRow = ({ address, rev, place, at, type, data }: Fact, sequence: number):
   data: JSON.stringify(data),
 });
 
-const asTold = ({ address, rev, place, at, type, data }: FactRow): Fact => ({ address, rev, place, at, type, data: JSON.parse(data) });
+const asTold: (row: FactRow) => Fact = readableFact;
 const asPlaced = (row: FactRow): PlacedFact => ({ ...asTold(row), cursor: feedCursor(sequenceOf(row._id)) });

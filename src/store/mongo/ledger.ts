@@ -1,4 +1,5 @@
 /** The occurrence ledger: one document per due time, or per stretch of them. */
+import { COUNT_MAX, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
 import { isSettled, type Ledger, type Occurrence, type Verdict } from '../store.ts';
 import type { Collections } from './connection.ts';
@@ -25,7 +26,7 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
         .limit(limit)
         .toArray(),
     );
-    return rows.map(asOccurrence);
+    return rows.map(readableOccurrence);
   };
 
   /** One that is stored and does not wait is in the way of an upsert: a duplicate key says that there is nothing to do. */
@@ -66,16 +67,19 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
     },
 
     async summary({ job, from = -EVER, to = EVER }) {
-      const counts: Awaited<ReturnType<Ledger['summary']>> = {};
+      const sums: { verdict: unknown; count: unknown }[] = [];
       for (const filter of [inside(job, from, to), stickingOut(job, from)]) {
-        const sums = await asked(() =>
+        const counted = await asked(() =>
           occurrences
-            .aggregate<{ _id: Verdict; count: number }>([{ $match: filter }, { $group: { _id: '$verdict', count: { $sum: '$count' } } }])
+            .aggregate<{ _id: Verdict; count: number }>([
+              { $match: { $and: [filter, { count: { $gte: 1, $lte: COUNT_MAX } }] } },
+              { $group: { _id: '$verdict', count: { $sum: '$count' } } },
+            ])
             .toArray(),
         );
-        for (const { _id, count } of sums) counts[_id] = (counts[_id] ?? 0) + count;
+        sums.push(...counted.map(({ _id, count }) => ({ verdict: _id, count })));
       }
-      return counts;
+      return sumOf(sums);
     },
   };
 }
@@ -83,9 +87,4 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
 function asRow({ job, from, to, count, verdict, execution, reason, decidedAt, rule }: Occurrence): OccurrenceRow {
   const kept = rule === undefined ? null : JSON.stringify(rule);
   return { _id: occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, stretch: from !== to, rule: kept };
-}
-
-function asOccurrence({ job, from, to, count, verdict, execution, reason, decidedAt, rule }: OccurrenceRow): Occurrence {
-  const entry = { job, from, to, count, verdict: verdict as Verdict, execution: execution ?? null, reason: reason ?? null, decidedAt };
-  return rule === null || rule === undefined ? entry : { ...entry, rule: JSON.parse(rule) };
 }

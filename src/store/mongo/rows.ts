@@ -8,6 +8,7 @@
  */
 import type { InferEntity } from '@mikro-orm/core';
 import type { CredentialEntity, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
+import { readableActor } from '../readable.ts';
 import type { ActorDocument, Fact } from '../store.ts';
 
 export interface ActorRow extends Omit<ActorDocument, 'address' | 'index'> {
@@ -48,27 +49,9 @@ export interface PartitionsRow {
 export type MetaRow = Plain<typeof MetaEntity>;
 
 /** A document that only fences off births has no rev yet: for everybody else it is not there. */
-export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null && row.rev > 0;
+export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null && row.rev !== 0;
 
-export function asDocument(row: ActorRow): ActorDocument {
-  const { parent, pool, status, outcome, hosts, at } = row;
-  return {
-    address: row._id,
-    kind: row.kind,
-    partition: row.partition,
-    rev: row.rev,
-    incarnation: row.incarnation,
-    version: row.version,
-    life: row.life,
-    // Not every server of the protocol gives back `true` for `true`.
-    quarantined: Boolean(row.quarantined),
-    writeId: row.writeId,
-    state: row.state,
-    owed: row.owed,
-    nextDue: row.nextDue ?? null,
-    index: { parent: parent ?? null, pool: pool ?? null, status, outcome: outcome ?? null, hosts, at },
-  };
-}
+export const asDocument = (row: ActorRow): ActorDocument => readableActor({ ...row, address: row._id });
 
 /** What a commit sets, but for `rev` and facts; null where there is nothing, so that a field never keeps an older value. */
 export function fieldsOf(document: ActorDocument) {

@@ -7,6 +7,7 @@
 import type { Clock } from '../../clock.ts';
 import { type Fact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../store.ts';
 import type { Collections } from './connection.ts';
+import { readableFact } from '../readable.ts';
 import { asked } from './errors.ts';
 import type { Feed } from './feed.ts';
 import type { ActorRow } from './rows.ts';
@@ -194,6 +195,16 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
   };
 }
 
-const factsIn = (texts: string[]): Fact[] => texts.flatMap(text => JSON.parse(text) as Fact[]);
+/** What cannot be read of them is lost: it must not keep a center from its partitions. */
+const factsIn = (texts: unknown): Fact[] => (Array.isArray(texts) ? texts.flatMap(factsOf) : []);
+
+function factsOf(text: unknown): Fact[] {
+  try {
+    const facts: unknown = JSON.parse(String(text));
+    return Array.isArray(facts) ? facts.map(readableFact) : [];
+  } catch {
+    return [];
+  }
+}
 
 const asForgotten = (told: Waiting): Waiting => ({ ...told, placed: () => {}, failed: () => {} });

@@ -1,17 +1,16 @@
 /** An actor as a row, both ways. */
+import { type Raw, readableActor } from '../readable.ts';
 import type { ActorDocument } from '../store.ts';
+import type { ListPlace } from '../cursor.ts';
 import { flag } from './connections.ts';
 
 export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
   next_due as nextDue, parent, pool, status, outcome, hosts, at`;
 
 /** What ACTOR_COLUMNS selects: a document with its index fields spread out, `hosts` as JSON, and no booleans. */
-export type StoredActor = Omit<ActorDocument, 'quarantined' | 'index'> &
-  Omit<ActorDocument['index'], 'hosts'> & { quarantined: number; hosts: string };
+export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPlace;
 
-export function asDocument({ parent, pool, status, outcome, hosts, at, quarantined, ...row }: StoredActor): ActorDocument {
-  return { ...row, quarantined: quarantined === 1, index: { parent, pool, status, outcome, hosts: JSON.parse(hosts), at } };
-}
+export const asDocument: (row: StoredActor) => ActorDocument = readableActor;
 
 /** In the order in which all writing statements name them; the last is the rev the document must follow. */
 export function bindings(document: ActorDocument): (string | number | null)[] {

@@ -131,8 +131,29 @@ export const flag = (value: boolean): number => (value ? 1 : 0);
 
 /** The rows of a statement whose columns the caller has just named in SQL, which TypeScript cannot read. */
 export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {
-  return statement.all(...values) as Row[];
+  try {
+    return statement.all(...values) as Row[];
+  } catch (error) {
+    if (!isOutOfRange(error)) throw error;
+    return rowsWithLargeNumbers<Row>(statement, values);
+  }
 }
+
+const isOutOfRange = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
+
+/** One number beyond those of JavaScript, which no store of ours writes, must not keep the other rows away: it alone comes as a bigint. */
+function rowsWithLargeNumbers<Row>(statement: StatementSync, values: (string | number | null)[]): Row[] {
+  statement.setReadBigInts(true);
+  try {
+    return statement
+      .all(...values)
+      .map(row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, asNumber(value)])) as Row);
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
+
+const asNumber = (value: unknown): unknown => (typeof value === 'bigint' && BigInt(Number(value)) === value ? Number(value) : value);
 
 const revisionIn = (db: DatabaseSync): number | undefined => {
   const row = db.prepare(`select value from meta where _id = 'revision'`).get();

@@ -1,4 +1,5 @@
 /** Credentials are written in single statements, so that of two who spend the last use one finds it gone. One is looked up with every request. */
+import { type Raw, readableCredential } from '../readable.ts';
 import { credentialId } from '../record-ids.ts';
 import type { Credential, CredentialStore } from '../store.ts';
 import type { Sync } from '../sync.ts';
@@ -38,16 +39,12 @@ export function credentialReads({ reader, read }: Reading): Pick<CredentialStore
 
   return {
     async credential(kind, id) {
-      const [row] = read(() => rows<StoredCredential>(one, credentialId(kind, id)));
-      return row && asCredential(row);
+      const [row] = read(() => rows<Raw<Credential>>(one, credentialId(kind, id)));
+      return row && readableCredential(row);
     },
 
     async credentials(kind) {
-      return read(() => rows<StoredCredential>(all, kind)).map(asCredential);
+      return read(() => rows<Raw<Credential>>(all, kind)).map(readableCredential);
     },
   };
 }
-
-type StoredCredential = Omit<Credential, 'data'> & { data: string };
-
-const asCredential = ({ data, ...row }: StoredCredential): Credential => ({ ...row, data: JSON.parse(data) as Credential['data'] });

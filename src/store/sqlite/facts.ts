@@ -1,10 +1,11 @@
 /** Facts get their place in the feed as they are written: `_id` counts up, and a transaction that is undone leaves no hole in it. */
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
+import { type Raw, readableFact } from '../readable.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../store.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 
-type StoredFact = Omit<Fact, 'data'> & { data: string };
+type StoredFact = Raw<Fact>;
 
 /**
  * Facts per era. Few keep the pages a commit dirties few; many keep the look-ups of a history few: ten million facts are 2,442 eras,
@@ -89,9 +90,7 @@ function asPlaced({ sequence, ...fact }: StoredFact & { sequence: number }): Pla
   return { ...asTold(fact), cursor: feedCursor(sequence) };
 }
 
-function asTold({ data, ...fact }: StoredFact): Fact {
-  return { ...fact, data: JSON.parse(data) };
-}
+const asTold: (row: StoredFact) => Fact = readableFact;
 
 function eraOf(sequence: number): number {
   return Math.floor(sequence / ERA_FACTS);

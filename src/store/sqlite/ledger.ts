@@ -1,17 +1,15 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
 import { SETTLED } from '../../../actors/vocabulary.ts';
+import { COUNT_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
-import type { Ledger, Occurrence, Verdict } from '../store.ts';
+import type { Ledger, Occurrence } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { flag, type Reading, rows, type Writing } from './connections.ts';
 
 const COLUMNS = 'job, "from", "to", count, verdict, execution, reason, decided_at as decidedAt, rule';
 const EVER = Number.MAX_SAFE_INTEGER;
 
-type Row = Omit<Occurrence, 'rule'> & { rule: string | null };
-
-const stored = (...asked: Parameters<typeof rows>): Occurrence[] =>
-  rows<Row>(...asked).map(({ rule, ...entry }) => (rule === null ? entry : { ...entry, rule: JSON.parse(rule) }));
+const stored = (...asked: Parameters<typeof rows>): Occurrence[] => rows<Raw<Occurrence>>(...asked).map(readableOccurrence);
 
 export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, 'record'>> {
   const insertion = writer.prepare(
@@ -48,7 +46,8 @@ export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 
   const stickingOutOldest = ordered(`${stickingOut} and +"from" > ?`, 'asc');
   const stickingOutNewest = ordered(`${stickingOut} and +"from" < ?`, 'desc');
   const sums = reader.prepare(
-    `select verdict, sum(count) as count from
+    // A number that nobody counted to would make the sum overflow.
+    `select verdict, sum(case when count between 1 and ${COUNT_MAX} then count else 0 end) as count from
        (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${stickingOut})
      group by verdict`,
   );
@@ -71,8 +70,7 @@ export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 
     },
 
     async summary({ job, from = -EVER, to = EVER }) {
-      const counts = read(() => rows<{ verdict: Verdict; count: number }>(sums, job, from, to, job, from, from));
-      return Object.fromEntries(counts.map(({ verdict, count }) => [verdict, count]));
+      return sumOf(read(() => rows<{ verdict: unknown; count: unknown }>(sums, job, from, to, job, from, from)));
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a run, so reading is prepared too. */
 import type { StatementSync } from 'node:sqlite';
+import { type Raw, readableChunk } from '../readable.ts';
 import { outputId } from '../record-ids.ts';
 import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
 import type { Sync } from '../sync.ts';
@@ -51,7 +52,7 @@ export function outputReads({ reader, read }: Reading): Pick<OutputStore, 'outpu
       if (after !== undefined) where('(item, attempt, seq) > (?, ?, ?)', after.item, after.attempt, after.seq);
       const sql = `select execution, item, attempt, seq, at, stream, text, bytes, left_out as leftOut from output
         where ${conditions.join(' and ')} order by item, attempt, seq limit ?`;
-      return read(() => rows<OutputChunk>(prepared(sql), ...values, limit)).map(row => ({ ...row, text: JSON.parse(row.text) as string }));
+      return read(() => rows<Raw<OutputChunk>>(prepared(sql), ...values, limit)).map(readableChunk);
     },
 
     async outputSums({ executions, range }) {

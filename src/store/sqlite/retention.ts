@@ -37,7 +37,10 @@ export function retentionReads({ reader, read }: Reading): Reads {
     `select at, _id as address from actors where kind = 'execution' and parent = ? order by at desc, _id desc limit 1 offset ?`,
   );
   const number = reader.prepare('select value from meta where _id = ?');
-  const meta = (name: string) => rows<{ value: number }>(number, name)[0]?.value;
+  const meta = (name: string) => {
+    const value = rows<{ value: unknown }>(number, name)[0]?.value;
+    return Number.isSafeInteger(value) ? (value as number) : undefined;
+  };
 
   return {
     async endedExecutions({ until, after = START, job, limit }) {

@@ -74,7 +74,10 @@ function readVersion(db: DatabaseSync, file: string): number | undefined {
     .map(row => String(row.name));
   const known = new Set(TABLES);
   const row = tables.includes('meta') ? db.prepare(`select value from meta where _id = 'schemaVersion'`).get() : undefined;
-  if (row) return Number(row.value);
+  if (row) {
+    if (typeof row.value !== 'number') throw damaged(file);
+    return row.value;
+  }
   if (tables.length === 0) return undefined;
   // Tables of ours without a version: the first start was cut short. Tables of others: not our file.
   const stranger = tables.find(table => !known.has(table));

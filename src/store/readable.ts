@@ -1,0 +1,181 @@
+/**
+ * A stored row as the port gives it out. A disk, or somebody's hand, may put anything into a column:
+ * what is not as a store writes it makes that one record damaged, and keeps nobody from the others.
+ *
+ * A damaged record has plausible values in place of those that cannot be read, and `damage` says
+ * which. Where it stands in an order by a number, it stands last.
+ */
+import { VERDICTS } from '../../actors/vocabulary.ts';
+import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict } from './store.ts';
+
+/** A row with its columns by the names of the port, whatever is in them. */
+export type Raw<T> = { [K in keyof T]?: unknown };
+
+/** Largest instant that a calendar has, epoch ms. */
+const INSTANT_MAX = 8_640_000_000_000_000;
+const LAST = Number.MAX_SAFE_INTEGER;
+const LIVES: readonly unknown[] = ['live', 'done', 'tombstone'];
+
+/** Due times of one entry: a due time of each second for thirty thousand years. */
+export const COUNT_MAX = 1_000_000_000_000;
+
+/** Type of a fact whose row is damaged. */
+export const DAMAGED_FACT = 'fact.damaged';
+
+/** Takes the columns of one row, and remembers which of them cannot be read. */
+function reader(raw: object) {
+  const wrong: string[] = [];
+  const take = <T>(name: string, value: unknown, isRight: boolean, instead: T): T => {
+    if (isRight) return value as T;
+    wrong.push(name);
+    return instead;
+  };
+  const row = raw as Record<string, unknown>;
+  return {
+    text: (name: string, instead = ''): string => take(name, row[name], typeof row[name] === 'string', instead),
+    textOrNull(name: string): string | null {
+      const value = row[name] ?? null;
+      return take(name, value, value === null || typeof value === 'string', null);
+    },
+    whole: (name: string, instead = 0, min = 0, max = LAST): number =>
+      take(name, row[name], Number.isSafeInteger(row[name]) && (row[name] as number) >= min && (row[name] as number) <= max, instead),
+    wholeOrNull(name: string): number | null {
+      const value = row[name] ?? null;
+      return take(name, value, value === null || Number.isSafeInteger(value), null);
+    },
+    instant: (name: string, instead = 0): number => take(name, row[name], isInstant(row[name]), instead),
+    one: <T>(name: string, values: readonly unknown[], instead: T): T => take(name, row[name], values.includes(row[name]), instead),
+    /** What a JSON text holds, or the value where the database holds JSON itself. */
+    json<T>(name: string, isRight: (value: unknown) => boolean, instead: T): T {
+      const value = parsed(row[name]);
+      return take(name, value, isRight(value), instead);
+    },
+    damage: (): { damage?: string } =>
+      wrong.length === 0 ? {} : { damage: `what is stored of it is damaged (${wrong.map(name => `"${name}"`).join(', ')})` },
+  };
+}
+
+export const isInstant = (value: unknown): value is number => Number.isInteger(value) && Math.abs(value as number) <= INSTANT_MAX;
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(each => typeof each === 'string');
+
+function parsed(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+}
+
+type ActorColumns = Omit<ActorDocument, 'index' | 'damage'> & ActorDocument['index'];
+
+export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
+  const row = reader(raw);
+  const address = row.text('address');
+  const document: ActorDocument = {
+    address,
+    kind: row.text('kind', address.slice(0, Math.max(0, address.indexOf('/')))),
+    partition: row.whole('partition'),
+    rev: row.whole('rev'),
+    incarnation: row.whole('incarnation'),
+    version: row.whole('version'),
+    life: row.one('life', LIVES, 'live'),
+    quarantined: row.one('quarantined', [true, false, 0, 1], false),
+    writeId: row.text('writeId'),
+    state: row.text('state'),
+    owed: row.text('owed', '[]'),
+    nextDue: row.wholeOrNull('nextDue'),
+    index: {
+      parent: row.textOrNull('parent'),
+      pool: row.textOrNull('pool'),
+      status: row.text('status'),
+      outcome: row.textOrNull('outcome'),
+      hosts: [...row.json<string[]>('hosts', areTexts, [])],
+      at: row.instant('at'),
+    },
+  };
+  // Not every database gives back `true` for `true`.
+  document.quarantined = Boolean(document.quarantined);
+  return Object.assign(document, row.damage());
+}
+
+export function readableFact(raw: Raw<Fact>): Fact {
+  const row = reader(raw);
+  const fact: Fact = {
+    address: row.text('address'),
+    rev: row.whole('rev', LAST),
+    place: row.whole('place', LAST),
+    at: row.instant('at'),
+    type: row.text('type'),
+    data: row.json('data', isObject, {}),
+  };
+  const { damage } = row.damage();
+  return damage === undefined ? fact : { ...fact, type: DAMAGED_FACT, data: { reason: damage } };
+}
+
+/** `rule` as it is stored: a JSON text, or null where the entry has none. */
+export function readableOccurrence(raw: Raw<Occurrence>): Occurrence {
+  const row = reader(raw);
+  const hasRule = (raw.rule ?? null) !== null;
+  const entry: Occurrence = {
+    job: row.text('job'),
+    from: row.instant('from', LAST),
+    to: row.instant('to', LAST),
+    count: row.whole('count', 1, 1, COUNT_MAX),
+    verdict: row.one<Verdict>('verdict', VERDICTS, 'refused'),
+    execution: row.textOrNull('execution'),
+    reason: row.textOrNull('reason'),
+    decidedAt: row.instant('decidedAt'),
+    ...(hasRule && { rule: row.json<NonNullable<Occurrence['rule']>>('rule', isRule, { schedules: [], timeZone: 'UTC' }) }),
+  };
+  return Object.assign(entry, row.damage());
+}
+
+const isRule = (value: unknown): boolean =>
+  isObject(value) &&
+  Array.isArray((value as Record<string, unknown>).schedules) &&
+  typeof (value as Record<string, unknown>).timeZone === 'string';
+
+/** `text` as it is stored: a JSON string. The bytes of one that cannot be read count as left out. */
+export function readableChunk(raw: Raw<OutputChunk>): OutputChunk {
+  const row = reader(raw);
+  const chunk: OutputChunk = {
+    execution: row.text('execution'),
+    item: row.whole('item', LAST),
+    attempt: row.whole('attempt', LAST),
+    // Below zero where the log says how much is left out.
+    seq: row.whole('seq', LAST, Number.MIN_SAFE_INTEGER),
+    at: row.instant('at'),
+    stream: row.one('stream', ['stdout', 'stderr'], 'stdout'),
+    text: row.json('text', value => typeof value === 'string', ''),
+    bytes: row.whole('bytes'),
+    leftOut: row.whole('leftOut'),
+  };
+  return row.damage().damage === undefined ? chunk : { ...chunk, text: '', bytes: 0, leftOut: chunk.leftOut + chunk.bytes };
+}
+
+export function readableCredential(raw: Raw<Credential>): Credential {
+  const row = reader(raw);
+  const record: Credential = {
+    kind: row.text('kind'),
+    id: row.text('id'),
+    data: row.json('data', isObject, {}),
+    expiresAt: row.wholeOrNull('expiresAt'),
+    uses: row.wholeOrNull('uses'),
+  };
+  // A damaged record opens nothing.
+  const { damage } = row.damage();
+  return damage === undefined ? record : { ...record, data: {}, expiresAt: 0, uses: 0, damage };
+}
+
+/** Due times per verdict, of rows that a database has summed up. */
+export function sumOf(sums: Iterable<{ verdict: unknown; count: unknown }>): Partial<Record<Verdict, number>> {
+  const counts: Partial<Record<Verdict, number>> = {};
+  for (const { verdict, count } of sums) {
+    const known = VERDICTS.find(each => each === verdict);
+    if (known !== undefined && typeof count === 'number' && Number.isFinite(count)) counts[known] = (counts[known] ?? 0) + count;
+  }
+  return counts;
+}

@@ -1,0 +1,176 @@
+/** Failure row 23 at the API: whatever is stored of one thing, that one is unreadable and every list serves the rest. */
+import { afterEach, describe, expect, test } from 'bun:test';
+import { rmSync } from 'node:fs';
+import type { Kind } from '../../actors/index.ts';
+import { decodeState, encodeState, type State } from '../../src/runtime/document.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
+import type { ActorDocument, Store } from '../../src/store/store.ts';
+import { aPlace } from '../support/place.ts';
+import { aDoor, type Door } from './support.ts';
+
+let store: Store;
+let directory: string | undefined;
+afterEach(async () => {
+  await store.close();
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  directory = undefined;
+});
+
+const STORES: Record<string, () => Promise<Store>> = {
+  memory: async () => createMemoryStore(),
+  sqlite: async () => {
+    directory = aPlace('damaged');
+    return createSqliteStore({ directory });
+  },
+};
+
+/** Two of each kind, the second of which is spoilt. */
+async function twoOfEach(open: () => Promise<Store>): Promise<{ door: Door; spoilt: Record<Kind, string> }> {
+  store = await open();
+  const door = await aDoor({ store });
+  await door.post('/v1/pools', { name: 'west' });
+  for (const name of ['a1', 'a2']) await door.post('/v1/apps', { name, url: 'http://apps.example/a.tar.gz', command: 'true' });
+  for (const name of ['j1', 'j2']) await door.post('/v1/jobs', { name, app: 'a1', pool: 'default' });
+  const runs: string[] = [];
+  for (const name of ['j1', 'j2']) runs.push((await door.post(`/v1/jobs/${name}/trigger`)).body.execution);
+  for (const id of ['h1', 'h2']) await door.world.aHost(id);
+  await door.settled();
+  const spoilt = { job: 'job/j2', app: 'app/a2', pool: 'pool/west', host: 'host/h2', execution: `execution/${runs[1]}` };
+  return { door, spoilt };
+}
+
+async function spoil(address: string, change: (document: ActorDocument) => Partial<ActorDocument>): Promise<void> {
+  const document = await store.load(address);
+  if (!document) throw new Error(`there is no ${address}`);
+  const [result] = await store.commit([{ document: { ...document, ...change(document), rev: document.rev + 1 }, facts: [] }]);
+  expect(result?.committed).toBe(true);
+}
+
+const withoutSum = (text: string) => text.replace(/,"sum":"[0-9a-f]{8}"/, '');
+const sealed = (change: (state: State) => State) => (document: ActorDocument) => ({
+  state: encodeState(document.address, change(decodeState(document))),
+});
+
+const SPOILT: Record<string, (document: ActorDocument) => Partial<ActorDocument>> = {
+  null: () => ({ state: 'null' }),
+  'a number': () => ({ state: '5' }),
+  'a list': () => ({ state: '[]' }),
+  'an empty object': () => ({ state: '{}' }),
+  'no text': () => ({ state: '' }),
+  'no checksum': ({ state }) => ({ state: withoutSum(state) }),
+  'no snapshot': sealed(state => ({ ...state, snapshot: null })),
+  'no timers': sealed(state => ({ ...state, timers: 7 as never })),
+  'a quarantine since an instant that no calendar has': sealed(state => ({
+    ...state,
+    quarantine: { reason: 'x', at: 8_640_000_000_000_001 },
+  })),
+};
+
+const LISTS: Record<Kind, string> = { job: '/v1/jobs', app: '/v1/apps', pool: '/v1/pools', host: '/v1/hosts', execution: '/v1/executions' };
+const OTHERS = ['/api/job/jobs', '/api/app/list', '/api/job/tasks/ready', '/api/job/tasks/running', '/api/job/tasks/failover'];
+const nameIn = (address: string) => address.slice(address.indexOf('/') + 1);
+
+/** Everything lists, and each list names exactly what is unreadable of it. */
+async function expectTheRest(door: Door, spoilt: Partial<Record<Kind, string>>): Promise<void> {
+  for (const [kind, path] of Object.entries(LISTS)) {
+    const { status, body } = await door.get(path);
+    expect({ path, status }).toEqual({ path, status: 200 });
+    const address = spoilt[kind as Kind];
+    const unreadable = (body.unreadable ?? []).map((each: { name: string }) => each.name);
+    expect({ path, unreadable }).toEqual({ path, unreadable: address === undefined ? [] : [nameIn(address)] });
+    expect(body.items.length).toBeGreaterThanOrEqual(1);
+  }
+  for (const path of OTHERS) expect({ path, status: (await door.get(path)).status }).toEqual({ path, status: 200 });
+  expect(door.log.lines.filter(line => line.level === 'error')).toEqual([]);
+}
+
+describe.each(Object.entries(STORES))('with %s', (_, open) => {
+  test('row 23: of each kind one whose state is anything but what was written is unreadable, and the rest serves', async () => {
+    const { door, spoilt } = await twoOfEach(open);
+    for (const [what, change] of Object.entries(SPOILT)) {
+      const before = new Map<string, ActorDocument>();
+      for (const address of Object.values(spoilt)) {
+        before.set(address, (await store.load(address)) as ActorDocument);
+        await spoil(address, change);
+      }
+      await expectTheRest(door, spoilt);
+      for (const [kind, address] of Object.entries(spoilt)) {
+        const { status, body } = await door.get(`${LISTS[kind as Kind]}/${encodeURIComponent(nameIn(address))}`);
+        expect({ what, kind, status, code: body.error?.code }).toEqual({ what, kind, status: 409, code: 'quarantined' });
+      }
+      for (const [address, { state }] of before) await spoil(address, () => ({ state }));
+    }
+    await expectTheRest(door, {});
+  });
+
+  test('an instant that no calendar has makes its execution unreadable, never the list', async () => {
+    const { door, spoilt } = await twoOfEach(open);
+    const at = 8_640_000_000_000_001;
+    for (const field of ['createdAt', 'startedAt', 'dueAt']) {
+      const { state } = (await store.load(spoilt.execution)) as ActorDocument;
+      await spoil(
+        spoilt.execution,
+        sealed(before => {
+          const snapshot = before.snapshot as { context: Record<string, unknown> };
+          return { ...before, snapshot: { ...snapshot, context: { ...snapshot.context, [field]: at } } };
+        }),
+      );
+      await expectTheRest(door, { execution: spoilt.execution });
+      const { status, body } = await door.get(`/v1/executions/${encodeURIComponent(nameIn(spoilt.execution))}`);
+      expect({ status, message: body.error.message }).toEqual({ status: 409, message: expect.stringContaining(String(at)) });
+      await spoil(spoilt.execution, () => ({ state }));
+    }
+  });
+
+  test('a center starts and serves although its default pool is unreadable', async () => {
+    const { door } = await twoOfEach(open);
+    await spoil('pool/default', () => ({ state: 'null' }));
+    const again = await aDoor({ store, clock: door.clock });
+    const ensured = again.world.ask('pool/default', {
+      type: 'pool.create',
+      config: { name: 'default', timeZone: null, servers: [], description: '' },
+    });
+    await expect(ensured).rejects.toMatchObject({ code: 'quarantined' });
+    expect((await again.get('/v1/jobs')).body.items).toHaveLength(2);
+    expect((await again.get('/v1/pools')).body.unreadable).toMatchObject([{ name: 'default' }]);
+  });
+});
+
+describe('a stored password that is damaged', () => {
+  test('lets nobody in, is replaced by no other, and says what to do', async () => {
+    store = createMemoryStore();
+    const password = 'correct horse battery';
+    const first = await aDoor({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
+    for (const data of [{}, { hash: 5 }, { hash: 'x' }]) {
+      await store.putCredential({ kind: 'user', id: 'root', data, expiresAt: null, uses: null });
+      const again = await aDoor({ store, clock: first.clock, env: { TROUPE_AUTH: 'on' } });
+      expect(again.password).toBeNull();
+      expect(again.log.lines.map(({ sentence }) => sentence).join()).toContain('start once with TROUPE_ROOT_PASSWORD');
+      expect((await again.post('/v1/login', { username: 'root', password })).status).toBe(401);
+    }
+    const mended = await aDoor({ store, clock: first.clock, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
+    expect((await mended.post('/v1/login', { username: 'root', password })).status).toBe(200);
+  });
+});
+
+describe('a record of a credential that is damaged', () => {
+  test.each([{}, { name: 5 }, { name: 'x', scope: 'all', createdAt: 'y' }, { name: 'x', scope: 'all', createdAt: 8_640_000_000_000_001 }])(
+    'opens nothing and is in no way of the others: %j',
+    async data => {
+      store = createMemoryStore();
+      const door = await aDoor({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
+      const { token } = (await door.post('/v1/login', { username: 'root', password: 'correct horse battery' })).body;
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const program = (await door.post('/v1/tokens', { name: 'good', scope: 'read' }, headers)).body.token as string;
+      const bad = (await door.post('/v1/tokens', { name: 'bad', scope: 'all' }, headers)).body.token as string;
+      for (const { kind, id, expiresAt, data: own } of await store.credentials('apiToken')) {
+        if (own.name === 'bad') await store.putCredential({ kind, id, data, expiresAt, uses: null });
+      }
+      const { status, body } = await door.get('/v1/tokens', headers);
+      expect({ status, names: body.items.map((each: { name: string }) => each.name) }).toEqual({ status: 200, names: ['good'] });
+      expect((await door.get('/v1/jobs', { authorization: `Bearer ${program}` })).status).toBe(200);
+      expect((await door.get('/v1/jobs', { authorization: `Bearer ${bad}` })).status).toBe(401);
+    },
+  );
+});
