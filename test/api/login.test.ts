@@ -269,6 +269,7 @@ describe('an unknown user', () => {
     const hashes: string[] = [];
     const passwords: Passwords = {
       hash: async () => 'h',
+      isHash: () => true,
       verify: async (_, hash) => {
         hashes.push(hash);
         return false;
