@@ -2,6 +2,7 @@
 import { type Misfit, misfitOf } from '../app-hosts.ts';
 import type { Config } from '../config.ts';
 import { Problem } from './errors.ts';
+import { hidden } from './secrets.ts';
 
 export type AppRulesConfig = Pick<Config, 'artifactHosts' | 'fileUrls'>;
 
@@ -16,5 +17,7 @@ export function checkAppUrl(url: string, { artifactHosts, fileUrls }: AppRulesCo
   };
   const misfit = URL.canParse(url) ? misfitOf(new URL(url), { fileUrls, hosts: artifactHosts }) : 'scheme';
   if (misfit === undefined) return;
-  throw new Problem('invalid', `${field} is ${JSON.stringify(url.slice(0, 200))}, but must be ${must[misfit]}.`, { field });
+  // The credentials in it are nobody's business, not even in a log of refusals.
+  const shown = String(hidden('url', url)).slice(0, 200);
+  throw new Problem('invalid', `${field} is ${JSON.stringify(shown)}, but must be ${must[misfit]}.`, { field });
 }

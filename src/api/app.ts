@@ -176,7 +176,7 @@ function checkScope(route: Route, user: User | undefined): void {
 const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
 
 async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiContext): Promise<unknown> {
-  const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : 'strict');
+  const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : route.patches ? 'patch' : 'json');
   return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
 }
 

@@ -14,13 +14,20 @@ export const KEYS_MAX = 20_000;
 /** Keys by which an object would change what all objects are. */
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** `strict`: JSON or nothing. `lenient`: text/plain too; a name may come as it is. An absent type counts as JSON. */
-export async function readText(request: Request, types: 'strict' | 'lenient'): Promise<{ text: string; plain: boolean }> {
+/** Media types of a body: of a patch also its own (RFC 7396); where a name may come as it is, plain text. */
+const TYPES = {
+  json: ['application/json'],
+  patch: ['application/json', 'application/merge-patch+json'],
+  lenient: ['application/json', 'text/plain'],
+} as const;
+
+/** An absent type counts as JSON. `lenient`: an empty body may have any type. */
+export async function readText(request: Request, types: keyof typeof TYPES): Promise<{ text: string; plain: boolean }> {
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const plain = type === 'text/plain';
   const bytes = await readBytes(request);
-  const isTaken = type === '' || type === 'application/json' || (plain && types === 'lenient');
-  if (!isTaken && (bytes.length > 0 || types === 'strict')) {
+  const isTaken = type === '' || (TYPES[types] as readonly string[]).includes(type);
+  if (!isTaken && (bytes.length > 0 || types !== 'lenient')) {
     throw new Problem('unsupportedType', `the body is ${type.slice(0, 60)}, but must be application/json`);
   }
   try {

@@ -17,6 +17,8 @@ export interface Option<T> {
   negatable: boolean;
   /** The values that there are, for the completion. */
   values?: readonly string[];
+  /** What was given is never repeated: it may hold a secret. */
+  isSecret?: true;
   /** From the texts given (a flag: `true` or `false`). Throws WrongValue. */
   read(texts: string[], reading: Reading): T;
 }
@@ -127,6 +129,7 @@ export const pairs = (takes: string, says: string): Option<Record<string, string
   says,
   many: true,
   negatable: false,
+  isSecret: true,
   read(given) {
     const cuts = given.map(pair => [pair, pair.indexOf('=')] as const);
     if (cuts.some(([, cut]) => cut < 1)) throw new WrongValue(`${takes}, a name and a value with "=" between them`);
@@ -177,7 +180,8 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
     try {
       values[name] = option.read(came, reading);
     } catch (error) {
-      if (error instanceof WrongValue) throw wrongUsage(`--${name} is "${last(came)}", but must be ${error.message}`);
+      const shown = option.isSecret ? '' : ` is "${last(came)}", but`;
+      if (error instanceof WrongValue) throw wrongUsage(`--${name}${shown} must be ${error.message}`);
       throw error;
     }
   }

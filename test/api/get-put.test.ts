@@ -90,7 +90,12 @@ const nativeJob = fc
     overlapLimit: optional(fc.integer({ min: 1, max: 1_000 })),
     misfire: fc.record({ policy: fc.constantFrom('skip', 'once', 'all'), limit: fc.integer({ min: 1, max: 1_000 }) }),
     misfireGraceMs: fc.integer({ min: 0, max: 100_000 }),
-    retry: fc.record({ attempts: fc.integer({ min: 1, max: 9 }), backoffMs: fc.integer({ min: 0, max: 9_000 }) }),
+    retry: fc.record({
+      attempts: fc.integer({ min: 1, max: 9 }),
+      backoffMs: fc.integer({ min: 0, max: 9_000 }),
+      jitter: fc.constantFrom('none', 'equal', 'full'),
+    }),
+    startWithinMs: fc.integer({ min: 0, max: 90_000 }),
     failover: fc.boolean(),
     failoverLimit: fc.integer({ min: 0, max: 9 }),
     failoverOnFailure: fc.boolean(),

@@ -293,6 +293,15 @@ describe('a job in /v1', () => {
     expect([body.env, body.shards, body.schedules]).toEqual([{}, { total: 1, parameters: {} }, []]);
   });
 
+  test('takes a patch by its own media type, and nothing else by that', async () => {
+    const door = await aDoor();
+    const headers = { 'Content-Type': 'application/merge-patch+json; charset=utf-8' };
+    expect((await door.post('/v1/jobs', { name: 'a', command: 'b' }, headers)).status).toBe(415);
+    await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' } });
+    expect((await door.patch('/v1/jobs/a', { env: { A: null, B: '2' } }, headers)).body.env).toEqual({ B: '2' });
+    expect((await door.patch('/v1/jobs/a', '{}', { 'Content-Type': 'text/plain' })).status).toBe(415);
+  });
+
   const unwritable: [string, unknown, string][] = [
     ['status', 'disabled', 'status is "disabled", but cannot be written; set enabled to true or false.'],
     ['nextAt', '2026-11-23T08:00:00.000Z', 'nextAt is "2026-11-23T08:00:00.000Z", but cannot be written; set schedules.'],

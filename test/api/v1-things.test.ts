@@ -3,6 +3,25 @@ import { aDoor } from './support.ts';
 
 const anApp = { name: 'my_app', url: 'http://h/x.zip', command: ['bin/run', '-v'] };
 
+describe('an address of an app', () => {
+  test.each([
+    'ftp://user:hunter2@host/a.tgz',
+    'http://user:hunter2@169.254.169.254/a',
+    'http://user:hunter2@host:port/',
+    `http://user:hunter2@host/${'a'.repeat(5_000)}`,
+  ])('%p that is refused is not repeated with its credentials', async url => {
+    const door = await aDoor();
+    await door.post('/v1/apps', anApp);
+    for (const { status, text } of [
+      await door.post('/v1/apps', { ...anApp, name: 'x', url }),
+      await door.patch('/v1/apps/my_app', { url }),
+      await door.put('/api/app', { appName: 'my_app', appURL: url }),
+    ]) {
+      expect([status, text.includes('hunter2')]).toEqual([400, false]);
+    }
+  });
+});
+
 describe('a field that cannot be written', () => {
   test.each([
     ['apps', 'status', 'disabled', 'set enabled to true or false'],
@@ -74,6 +93,7 @@ describe('an app in /v1', () => {
     [{ sha256: 'x' }, 'sha256'],
     [{ resources: { cpu: 1 } }, 'resources.cpu'],
     [{ name: 'a b' }, 'name'],
+    [{ command: "bin/x 'open" }, 'command'],
   ])('with %p is refused', async (difference, field) => {
     const door = await aDoor();
     const { status, body } = await door.post('/v1/apps', { ...anApp, ...difference });

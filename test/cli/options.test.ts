@@ -65,7 +65,7 @@ describe('the words behind a verb', () => {
     [['--count', '0'], '--count is "0", but must be a whole number from 1 to 10'],
     [['--count', '1.5'], '--count is "1.5", but must be a whole number from 1 to 10'],
     [['--cpus', 'many'], '--cpus is "many", but must be a number'],
-    [['--env', 'A'], '--env is "A", but must be NAME=VALUE, a name and a value with "=" between them'],
+    [['--env', 'A'], '--env must be NAME=VALUE, a name and a value with "=" between them'],
     [['--overlap', 'skop'], '--overlap is "skop", but must be one of skip, queue; did you mean skip?'],
     [['--follow=maybe'], '--follow is "maybe", but must be true or false, or nothing'],
     [['--name', 'a', '--name', 'b'], '--name is given 2 times, and means one thing'],

@@ -5,6 +5,7 @@ import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
 import { checkCommand } from '../jobs.ts';
 import { changedWords, onlyChanged } from '../laid-over.ts';
 import { parse } from '../parse.ts';
+import { secret } from '../secret-schemas.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
@@ -19,7 +20,7 @@ const sha256 = () => {
 
 /** `list` is a route of this dialect, so no app can be called that. */
 const appName = () => name().refine(value => value !== 'list', 'a name other than "list"');
-const appURL = () => text(4096, 1);
+const appURL = () => secret(text(4096, 1));
 
 /** POST: everything is said now or takes its default. Fields of other versions are passed over. */
 export const PublishBody = z.object(

@@ -121,10 +121,12 @@ function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
 function bodyOf(route: Route, schemas: Schemas): Pick<Operation, 'requestBody'> {
   if (!route.body) return {};
   const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.bodyTold ?? route.body, 'input');
-  const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json'];
+  const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json', ...(route.patches ? [MERGE_PATCH] : [])];
   const required = !(route.bodyTold ?? route.body).safeParse(undefined).success;
   return { requestBody: { required, content: Object.fromEntries(types.map(type => [type, { schema }])) } };
 }
+
+const MERGE_PATCH = 'application/merge-patch+json';
 
 /** Every field may be left out, and null puts one back to its default (RFC 7396). */
 function patchOf(whole: Json): Json {

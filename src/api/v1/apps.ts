@@ -12,6 +12,7 @@ import { checkCommand } from '../jobs.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
+import { secret } from '../secret-schemas.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { LEAVE_OUT, PatchBody, patched, type ReadOnly, taking } from './patch.ts';
 import { releaseRoute } from './release.ts';
@@ -26,7 +27,7 @@ const resources = () =>
 const AppFields = z.strictObject(
   {
     name: name(),
-    url: text(4096, 1),
+    url: secret(text(4096, 1)),
     sha256: z
       .string(digest)
       .regex(/^[0-9a-fA-F]{64}$/, digest)

@@ -5,7 +5,7 @@
 import type { JobConfig } from '../../../actors/config.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
 import { numericWeekdays } from '../../../actors/schedule/meant.ts';
-import { splitCommand } from '../../command-words.ts';
+import { CommandProblem, splitCommand } from '../../command-words.ts';
 import type { Center } from '../center.ts';
 import { iso } from '../fields.ts';
 import { dueTimes } from './due-times.ts';
@@ -73,13 +73,23 @@ async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> 
   if (config.shell) return [];
   const app = config.command === null && config.app !== null ? await center.views.get(`app/${config.app}`) : undefined;
   const command = config.command ?? app?.context.config.command ?? [];
-  const words = typeof command === 'string' ? splitCommand(command).bare : command.filter(word => OPERATOR.test(word));
+  const words = typeof command === 'string' ? bareWords(command) : command.filter(word => OPERATOR.test(word));
   const operators = new Set(words.flatMap(word => operatorsIn(word)));
   if (operators.size === 0) return [];
   const found = [...operators].map(operator => JSON.stringify(operator)).join(', ');
   const whose = app ? ` in the command of app ${config.app}` : ' here';
   const message = `no shell reads ${found}${whose}: the program gets the words as they are. Set shell to true (--shell), or quote them.`;
   return [{ field: app ? 'app' : 'command', message }];
+}
+
+/** None of a command that cannot be split: the job is stored already, and a warning is no reason to fail. */
+function bareWords(command: string): string[] {
+  try {
+    return splitCommand(command).bare;
+  } catch (error) {
+    if (error instanceof CommandProblem) return [];
+    throw error;
+  }
 }
 
 const OPERATOR = /^(\|\|?|&&|;|\d?>{1,2}|<{1,3})$/;
