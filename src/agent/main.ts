@@ -28,6 +28,8 @@ export interface AgentSurroundings {
   env?: Record<string, string | undefined>;
   /** Ends the agent like SIGTERM does. */
   signal?: AbortSignal;
+  /** Called once the settings are read: from then on their variables are no longer needed. */
+  configured?: () => Promise<void>;
   /** Where the machine says which start of its this is; for tests of restarts. */
   bootIdFile?: string;
 }
@@ -47,6 +49,7 @@ export async function agentMain(args: readonly string[], around: AgentSurroundin
     process.stderr.write(`troupe: ${visibleLines(problem.message)}\n`);
     return 2;
   }
+  await around.configured?.();
   const log = createLog(systemClock, config.log, line => process.stderr.write(line));
   const stop = new AbortController();
   const ask = () => stop.abort();

@@ -56,12 +56,14 @@ export function startLocalAgent(parts: {
     }
     if (stopped) return;
     const [program = '', ...before] = ownCommand('agent');
-    // Its input is a pipe that nobody writes to: it closes when we are gone, however we went.
+    // Its input is a pipe: the token, which as a variable every job could read, and its end when we are gone, however we went.
     const started = spawn(program, [...before, ...args, '--with-parent'], {
-      env: { ...env, TROUPE_JOIN_TOKEN: token },
+      env: agentEnvironment(env),
       stdio: ['pipe', 'inherit', 'inherit'],
     });
     child = started;
+    started.stdin?.on('error', () => {});
+    started.stdin?.write(`${token}\n`);
     ended = new Promise(resolve => {
       started.on('error', error => {
         resolve();
@@ -89,6 +91,28 @@ export function startLocalAgent(parts: {
       disarmKill();
     },
   };
+}
+
+/** What an agent takes of the environment of `troupe up`: its settings, what its jobs inherit, and what its runtime and its downloads need. */
+const AGENT_VARIABLES = [
+  ...[
+    'TROUPE_NAME',
+    'TROUPE_CPUS',
+    'TROUPE_MEMORY',
+    'TROUPE_LABELS',
+    'TROUPE_APP_ISOLATION',
+    'TROUPE_ARTIFACT_HOSTS',
+    'TROUPE_RUN_AS',
+    'TROUPE_LOG',
+  ],
+  ...['PATH', 'HOME', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'USER', 'LOGNAME', 'SHELL', 'JAVA_HOME'],
+  ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS', 'DENO_DIR', 'LD_LIBRARY_PATH', 'LD_PRELOAD'],
+];
+
+/** Nothing else: the center's password and whatever the shell had exported are none of its business, and jobs of the same user could read them there. */
+export function agentEnvironment(env: Record<string, string | undefined>): Record<string, string> {
+  const passed = Object.entries(env).filter(([name]) => AGENT_VARIABLES.includes(name) || name.startsWith('LC_'));
+  return Object.fromEntries(passed.filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
 /** How this very program is started with a verb, in each of the ways it can be running. */

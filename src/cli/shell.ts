@@ -1,6 +1,7 @@
 /** The terminal that a verb speaks to, as a port: tests give one of their own. */
 import process from 'node:process';
 import { type Clock, systemClock } from '../clock.ts';
+import { dropSecrets } from '../process-secrets.ts';
 import { visibleLines } from '../visible.ts';
 import { exitOf } from './failure.ts';
 import { readSecretFromTerminal } from './terminal.ts';
@@ -23,6 +24,8 @@ export interface Shell {
   readInput(): Promise<string>;
   /** One line from the terminal, not shown while it is typed; standard input is left alone. Throws Failure `usage` where there is no terminal. */
   readSecret(prompt: string): Promise<string>;
+  /** Drops the secrets that this process was started with, once they are read. */
+  dropSecrets(): Promise<void>;
   /** Aborts at the first SIGINT or SIGTERM; the reason is the signal's name. */
   signal: AbortSignal;
   clock: Clock;
@@ -47,6 +50,9 @@ export function systemShell(): Shell {
     columns: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,
     readInput,
     readSecret: readSecretFromTerminal,
+    async dropSecrets() {
+      await dropSecrets();
+    },
     get signal() {
       signal ??= listen();
       return signal;

@@ -26,6 +26,7 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
     shell,
     json,
   );
+  await shell.dropSecrets();
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ownCommand } from '../../src/cli/local-agent.ts';
@@ -20,9 +20,12 @@ afterEach(async () => {
 });
 
 /** The real thing, as `npm start` starts it, on a port of its own. */
-async function aHouse(data = aPlace('up')): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
+async function aHouse(
+  data = aPlace('up'),
+  more: Record<string, string> = {},
+): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
   const [program = '', ...args] = ownCommand('up');
-  const env = { PATH: process.env.PATH, HOME: data };
+  const env = { PATH: process.env.PATH, HOME: data, ...more };
   const house = spawn(program, [...args, '--json', '--data', data, '--listen', '127.0.0.1:0'], {
     env,
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -49,6 +52,12 @@ const agentsOf = (data: string): number[] =>
       }
     });
 
+/** Copies of apps may be of other users' use, by design; what is beside them may not. */
+const filesOf = (data: string): string[] =>
+  readdirSync(data, { recursive: true, encoding: 'utf8' })
+    .map(name => join(data, name))
+    .filter(path => !/\/(artifacts|\.bun)\//.test(path) && statSync(path).isFile());
+
 /** The same user in a fresh terminal. */
 const another = (shell: TestShell): TestShell => aShell({ env: shell.env });
 
@@ -67,6 +76,26 @@ describe('troupe up', () => {
     house.kill('SIGINT');
     expect(await once(house, 'exit')).toEqual([0, null]);
     expect(agentsOf(data)).toEqual([]);
+  });
+
+  test('shows no secret of its environment to jobs, and no file of its own to other users', async () => {
+    const data = aPlace('up');
+    mkdirSync(data, { recursive: true });
+    chmodSync(data, 0o755);
+    const before = process.umask(0o022);
+    const secrets = { TROUPE_ROOT_PASSWORD: 'the-password-of-root', TROUPE_SMTP: 'smtp://me:the-password-of-mail@h' };
+    const { house, url } = await aHouse(data, secrets).finally(() => process.umask(before));
+    const shell = shellAt(url, secrets.TROUPE_ROOT_PASSWORD);
+    expect((await troupe('login', shell)).exit).toBe(0);
+    await until('its agent is there', () => agentsOf(data).length === 1);
+    // A job asks for what every process of its user, or of everybody, shows of itself.
+    const pids = [house.pid, ...agentsOf(data)];
+    const script = `for pid in ${pids.join(' ')}; do cat /proc/$pid/environ /proc/$pid/cmdline | tr '\\0' '\\n'; done`;
+    await troupe(['jobs', 'create', 'curious', '--', 'sh', '-c', script], another(shell));
+    const ran = await troupe('trigger curious --follow', another(shell));
+    expect(ran.out).toContain('--with-parent');
+    for (const secret of [...Object.values(secrets), 'the-password', 'troupe_join_']) expect(ran.out).not.toContain(secret);
+    expect(filesOf(data).filter(path => (statSync(path).mode & 0o077) !== 0)).toEqual([]);
   });
 
   test('draws another password where a port that was taken kept the first start from showing one', async () => {

@@ -3,6 +3,8 @@
  * Absent (undefined) where there is no foreign function interface or no Linux; everything that uses it says what it does without.
  */
 
+import { openLibc } from '../../libc.ts';
+
 export interface Native {
   /** Orphaned descendants become children of this process. False when the kernel refuses. */
   adoptOrphans(): boolean;
@@ -22,9 +24,6 @@ export interface Native {
   brand(mark: bigint | undefined): boolean;
 }
 
-type Call = (...args: (number | bigint | BigUint64Array | Int32Array | Uint8Array | null)[]) => number;
-type Libc = Record<'prctl' | 'waitpid' | 'flock' | 'pipe2' | 'setrlimit' | 'getrlimit' | 'mount' | 'umount2', Call>;
-
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_NO_NEW_PRIVS = 38;
 const WNOHANG = 1;
@@ -34,8 +33,16 @@ const O_CLOEXEC = 0o2000000;
 const RLIMIT_LOCKS = 10;
 
 export async function openNative(): Promise<Native | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  const libc = (await bunLibc()) ?? denoLibc();
+  const libc = await openLibc({
+    prctl: ['i32', 'u64', 'u64', 'u64', 'u64'],
+    waitpid: ['i32', 'bytes', 'i32'],
+    flock: ['i32', 'i32'],
+    pipe2: ['bytes', 'i32'],
+    setrlimit: ['i32', 'bytes'],
+    getrlimit: ['i32', 'bytes'],
+    mount: ['bytes', 'bytes', 'bytes', 'u64', 'bytes'],
+    umount2: ['bytes', 'i32'],
+  });
   if (libc === undefined) return undefined;
   const born = new BigUint64Array(2);
   const hasLimit = libc.getrlimit(RLIMIT_LOCKS, born) === 0;
@@ -62,56 +69,3 @@ export async function openNative(): Promise<Native | undefined> {
 
 /** As C has it. */
 const text = (words: string): Uint8Array => Buffer.from(`${words}\0`);
-
-const LIBC_NAMES = ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`];
-
-async function bunLibc(): Promise<Libc | undefined> {
-  if (process.versions.bun === undefined) return undefined;
-  // Resolved at run time: Deno must not look for a module that only Bun has.
-  const { dlopen } = await import('bun:ffi');
-  const five = ['i32', 'u64', 'u64', 'u64', 'u64'] as const;
-  for (const name of LIBC_NAMES) {
-    try {
-      const { symbols } = dlopen(name, {
-        prctl: { args: [...five], returns: 'i32' },
-        waitpid: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
-        flock: { args: ['i32', 'i32'], returns: 'i32' },
-        pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
-        setrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-        getrlimit: { args: ['i32', 'ptr'], returns: 'i32' },
-        mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
-        umount2: { args: ['ptr', 'i32'], returns: 'i32' },
-      });
-      return symbols as unknown as Libc;
-    } catch {
-      // The other libc, then.
-    }
-  }
-  return undefined;
-}
-
-interface DenoFfi {
-  dlopen(name: string, symbols: Record<string, { parameters: string[]; result: string }>): { symbols: unknown };
-}
-
-function denoLibc(): Libc | undefined {
-  const deno = (globalThis as { Deno?: DenoFfi }).Deno;
-  for (const name of LIBC_NAMES) {
-    try {
-      const opened = deno?.dlopen(name, {
-        prctl: { parameters: ['i32', 'u64', 'u64', 'u64', 'u64'], result: 'i32' },
-        waitpid: { parameters: ['i32', 'buffer', 'i32'], result: 'i32' },
-        flock: { parameters: ['i32', 'i32'], result: 'i32' },
-        pipe2: { parameters: ['buffer', 'i32'], result: 'i32' },
-        setrlimit: { parameters: ['i32', 'buffer'], result: 'i32' },
-        getrlimit: { parameters: ['i32', 'buffer'], result: 'i32' },
-        mount: { parameters: ['buffer', 'buffer', 'buffer', 'u64', 'buffer'], result: 'i32' },
-        umount2: { parameters: ['buffer', 'i32'], result: 'i32' },
-      });
-      if (opened !== undefined) return opened.symbols as Libc;
-    } catch {
-      // Not this libc, or no permission for it.
-    }
-  }
-  return undefined;
-}

@@ -19,7 +19,9 @@ export const agent: Program = {
     if (found.has('--json')) env.TROUPE_LOG = `${env.TROUPE_LOG ?? 'info'},json`;
     const file = found.get('--token-file');
     if (file !== undefined) env.TROUPE_JOIN_TOKEN = await readToken(file);
-    return agentMain(rest, { env, signal: found.has('--with-parent') ? untilInputEnds(shell) : shell.signal });
+    const parent = found.has('--with-parent') ? await fromParent(shell) : undefined;
+    if (parent?.token) env.TROUPE_JOIN_TOKEN = parent.token;
+    return agentMain(rest, { env, signal: parent?.signal ?? shell.signal, configured: () => shell.dropSecrets() });
   },
 };
 
@@ -51,10 +53,24 @@ async function readToken(file: string): Promise<string> {
   }
 }
 
-/** Whoever started us holds the other end of our input. When it closes, they are gone, and nobody else would end us. */
-function untilInputEnds({ signal }: Shell): AbortSignal {
+/**
+ * Whoever started us holds the other end of our input. Its first line is the join token: unlike a variable no other process reads it.
+ * When it closes, they are gone, and nobody else would end us.
+ */
+function fromParent({ signal }: Shell): Promise<{ token: string; signal: AbortSignal }> {
   const alone = new AbortController();
-  process.stdin.on('end', () => alone.abort()).on('error', () => alone.abort());
-  process.stdin.resume();
-  return AbortSignal.any([signal, alone.signal]);
+  return new Promise(resolve => {
+    let text = '';
+    const take = (piece: Buffer) => {
+      text += piece;
+      if (!text.includes('\n')) return;
+      process.stdin.off('data', take).resume();
+      resolve({ token: text.split('\n', 1)[0] ?? '', signal: AbortSignal.any([signal, alone.signal]) });
+    };
+    const gone = () => {
+      alone.abort();
+      resolve({ token: '', signal: alone.signal });
+    };
+    process.stdin.on('end', gone).on('error', gone).on('data', take);
+  });
 }

@@ -18,7 +18,7 @@ ${CENTER_FLAGS}`,
     const { center, config, say } = started;
     const agent = startLocalAgent({
       args: ['--center', fromHere(center.urls), '--data', join(config.dataDir, 'agent'), '--pool', config.pool],
-      env: { ...shell.env, TROUPE_CENTER: undefined, TROUPE_LOG: `${config.log.level},${config.log.format}` },
+      env: { ...shell.env, TROUPE_LOG: `${config.log.level},${config.log.format}` },
       clock: shell.clock,
       createJoinToken: center.createJoinToken,
       say,

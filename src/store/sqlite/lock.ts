@@ -8,6 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makePrivate } from '../../private-file.ts';
 import { primaryCode } from './errors.ts';
 
 const BUSY = 5;
@@ -47,6 +48,7 @@ export function lockDirectory(directory: string): () => void {
     throw notWritable(directory, error);
   }
   try {
+    makePrivate(pidFile);
     writeFileSync(pidFile, `${process.pid}\n`);
   } catch {
     // A full disk must not keep a center from starting: the lock is held, only its holder goes unnamed.
@@ -60,6 +62,7 @@ export function lockDirectory(directory: string): () => void {
 
 function openLock(directory: string): DatabaseSync {
   try {
+    makePrivate(join(directory, LOCK_FILE));
     return new DatabaseSync(join(directory, LOCK_FILE));
   } catch (error) {
     throw notWritable(directory, error);

@@ -1,6 +1,7 @@
 /** Opening the database, for whoever writes and for whoever reads: they may be threads of one process. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { keepPrivate, makePrivate } from '../../private-file.ts';
 import type { StoreReads, StoreWrites } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { actorReads, actorWrites } from './actors.ts';
@@ -45,6 +46,9 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     unlock = lockDirectory(directory);
     const file = fileIn(directory);
+    // SQLite gives its log and the index of it the rights of the database.
+    makePrivate(file);
+    for (const beside of [`${file}-wal`, `${file}-shm`]) keepPrivate(beside);
     await prepareSchema(file);
     let look = () => {};
     let committed: (revision: number) => void = () => {};

@@ -37,6 +37,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     columns: Number.POSITIVE_INFINITY,
     readInput: async () => input,
     readSecret: async () => input,
+    dropSecrets: async () => {},
     signal: ending.signal,
     clock: systemClock,
     ...given,
