@@ -5,7 +5,7 @@ import { EXIT, Failure, Interrupted } from './failure.ts';
 import { createOutput, type OutputFormat, type Piece } from './output.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
-import type { Execution } from './surface.ts';
+import type { Execution, Explanation } from './surface.ts';
 import { executionPath } from './verbs/executions.ts';
 
 /** Between two looks at how far it is. */
@@ -16,6 +16,8 @@ const APPEARS_MS = 10_000;
 /** What was written last may arrive after the verdict. */
 const LAST_OUTPUT_MS = 5_000;
 const RETRY_MS = 1_000;
+/** How often an execution that does not begin is spoken of. */
+const WAITS_MS = 10_000;
 export type Stream = 'stdout' | 'stderr' | 'both';
 interface With {
   client: Client;
@@ -68,7 +70,7 @@ export async function followExecution(parts: With, id: string): Promise<Executio
   const ending = new AbortController();
   const signal = AbortSignal.any([shell.signal, ending.signal]);
   let copied: Promise<void> | undefined;
-  let told = '';
+  const notes = createWaitingNotes(parts);
   try {
     for (;;) {
       const one = await look(parts, id, until);
@@ -77,9 +79,7 @@ export async function followExecution(parts: With, id: string): Promise<Executio
         await Promise.race([copied, pause(shell.clock, LAST_OUTPUT_MS, signal)]);
         return one;
       }
-      const hint = one?.status === 'pending' && one.reason ? `pending: ${one.reason}` : '';
-      if (hint !== '' && hint !== told && !print.json) shell.say(`${id} ${hint}`);
-      told = hint;
+      if (one && !print.json) await notes.look(one);
       // The end of the output is the sign to look at once: the verdict is there, or about to be.
       const sign = copied?.then(() => pause(shell.clock, SOON_MS, signal));
       await Promise.race([pause(shell.clock, LOOK_MS, signal), ...(sign ? [sign] : [])]);
@@ -92,6 +92,35 @@ export async function followExecution(parts: With, id: string): Promise<Executio
     // A terminal gets its colours back.
     if (shell.signal.aborted) await Promise.race([copied?.catch(() => {}), pause(shell.clock, SOON_MS)]);
   }
+}
+
+/** Says what an execution waits for while no process of it runs: at once, when it becomes something else, and every WAITS_MS. */
+function createWaitingNotes({ client, shell, print }: With) {
+  let looks = 0;
+  let reason: string | null = null;
+  let saidAt: number | undefined;
+  return {
+    async look(one: Execution): Promise<void> {
+      looks += 1;
+      if (one.shards.some(({ status }) => status === 'running' || status === 'ending')) {
+        saidAt = undefined;
+        return;
+      }
+      // At the first look a pool that has room may not have answered yet.
+      if (looks === 1 && one.reason === null) return;
+      const now = shell.clock.monotonic();
+      if (saidAt !== undefined && one.reason === reason && now - saidAt < WAITS_MS) return;
+      reason = one.reason;
+      saidAt = now;
+      try {
+        const { sentence } = await client.get<Explanation>(`${executionPath(one.id)}/why`);
+        shell.say(print.prose(print.localised(sentence)).join('\n'));
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        shell.say(`${one.id} ${one.status}${one.reason === null ? '' : `: ${one.reason}`}`);
+      }
+    },
+  };
 }
 
 /** undefined: not there yet, or out of reach for the moment. */

@@ -45,8 +45,11 @@ export async function bench({ quick, minutes = quick ? 3 : MINUTES }: Size): Pro
     const cpuBefore = cpuSecondsOf(house.centerPid);
     const samples = await watched(house, minutes);
     const cpuPercent = ((cpuSecondsOf(house.centerPid) - cpuBefore) / (minutes * 60)) * 100;
-    const [ran] = askDatabase<{ due: number }>(house, `select sum(count) as due from occurrences where verdict = 'ran'`);
-    const [missed] = askDatabase<{ due: number }>(house, `select coalesce(sum(count), 0) as due from occurrences where verdict <> 'ran'`);
+    const [ran] = askDatabase<{ due: number }>(house, `select sum(count) as due from occurrences where verdict in ('ran', 'waiting')`);
+    const [missed] = askDatabase<{ due: number }>(
+      house,
+      `select coalesce(sum(count), 0) as due from occurrences where verdict not in ('ran', 'waiting')`,
+    );
     for (let place = 0; place < JOBS; place++) await house.call('PATCH', `/v1/jobs/second${place}`, { enabled: false });
     const burst = await triggered(house, quick ? 3_000 : 30_000);
 

@@ -54,8 +54,37 @@ describe('troupe trigger', () => {
     });
     const { exit, out, said } = await troupe('trigger nightly --follow', shell);
     expect({ exit, out }).toEqual({ exit: 0, out: 'one\ntwo\n' });
+    // Of this center nobody learns why, so the execution's own reason has to do.
     expect(said).toEqual(['e1', 'e1 pending: no host has room', 'e1 succeeded in 0.4s']);
     expect(center.asked.find(({ path }) => path.endsWith('/logs'))?.query).toEqual({ stream: 'both', follow: 'true' });
+  });
+
+  test('says what an execution waits for at once and every 10 s, and nothing any more once it runs', async () => {
+    const clock = { ...impatient, monotonic: () => seconds * 1_000 };
+    let seconds = 0;
+    const of = (status: 'pending' | 'running', shard: 'waiting' | 'starting' | 'running', at: number) => () => {
+      seconds = at;
+      return anExecution({ id: 'e1', status, outcome: null, reason: null, shards: [aShard({ status: shard, outcome: null })] });
+    };
+    const { shell } = at(
+      {
+        ...trigger,
+        'GET /v1/executions/e1': script(
+          of('pending', 'waiting', 0),
+          of('pending', 'waiting', 1),
+          of('pending', 'waiting', 10),
+          of('pending', 'waiting', 11),
+          of('running', 'starting', 21),
+          of('running', 'running', 40),
+          () => anExecution({ id: 'e1' }),
+        ),
+        'GET /v1/executions/e1/why': () => ({ sentence: `execution e1 waits for room (${seconds})`, at: '', facts: [] }),
+        'GET /v1/executions/e1/logs': () => new Response(''),
+      },
+      { clock },
+    );
+    const { said } = await troupe('trigger nightly --follow', shell);
+    expect(said.slice(1, -1)).toEqual([1, 11, 21].map(second => `execution e1 waits for room (${second})`));
   });
 
   test.each(['failed', 'timedOut', 'cancelled', 'lost'] as const)('ends with 1 when it is %s', async outcome => {

@@ -3,6 +3,7 @@
  * when it is due next. A further warning is one more entry of CHECKS.
  */
 import type { JobConfig } from '../../../actors/config.ts';
+import { type Shortage, shortageOf } from '../../../actors/capacity.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
 import { numericWeekdays } from '../../../actors/schedule/meant.ts';
 import { CommandProblem, splitCommand } from '../../command-words.ts';
@@ -26,7 +27,7 @@ export interface Judged {
 
 type Check = (judged: Judged) => Warning[] | Promise<Warning[]>;
 
-const CHECKS: readonly Check[] = [numbersForDays, schedulesOver, operatorsOfShell];
+const CHECKS: readonly Check[] = [numbersForDays, schedulesOver, operatorsOfShell, neverFits];
 
 /** In the order of the checks; empty where nothing is to be said. */
 export async function warningsOf(judged: Judged): Promise<Warning[]> {
@@ -45,6 +46,30 @@ export async function adviceOf(judged: Judged) {
     scheduleText: schedules.map(schedule => scheduleText(schedule, timeZone)),
     nextDue: enabled ? dueTimes(schedules, timeZone, center.clock.now(), NEXT_DUES).map(({ dueAt }) => dueAt) : [],
   };
+}
+
+/** An execution that no host of its pool can hold waits until a larger host joins, which may be never. */
+async function neverFits({ config, center }: Judged): Promise<Warning[]> {
+  const [pool, app] = await Promise.all([
+    center.views.get(`pool/${config.pool}`),
+    config.app === null ? undefined : center.views.get(`app/${config.app}`),
+  ]);
+  const { name: job, resources, placement, partial, shards } = config;
+  const runs = Array.from({ length: shards.total }, (_, item) => ({ item, attempt: 1 }));
+  const known = app ? { name: app.context.config.name, resources: app.context.config.resources } : null;
+  const request = { execution: '', job, runs, resources, app: known, placement, partial };
+  const shortage = shortageOf(Object.values(pool?.context.hosts ?? {}), request);
+  if (!shortage) return [];
+  const amount = ({ cpu, memory }: Shortage['price']) => `${cpu / 1_000} cpu and ${memory / 1_000} MB`;
+  const { of, price, largest, together } = shortage;
+  const each = `${amount(price)}${known ? ', its app included' : ''}`;
+  if (of === 'together') {
+    const message = `the hosts of pool ${config.pool} can hold ${together} of ${shards.total} shards of ${each} at once: it never starts there; set fewer or smaller shards or "partial", or add hosts.`;
+    return [{ field: 'shards.total', message }];
+  }
+  const field = { cpu: 'resources.cpus', memory: 'resources.memoryMB', both: 'resources' }[of];
+  const message = `no host of pool ${config.pool} can hold a shard of ${each}, the largest has ${amount(largest)}: it never starts there; set less, or add a larger host.`;
+  return [{ field, message }];
 }
 
 /** Quartz counts the days of the week from Sunday as 1, and most who write numbers do not know. */

@@ -1,0 +1,29 @@
+/** Whether the hosts of a pool could hold an execution with nothing else on them: if not, it waits until other hosts join. */
+import { type Cost, costOf, fits, type LedgerHost, place, priceOn, type RoomRequest } from './placement.ts';
+
+export interface Shortage {
+  /** One shard fits no host, for want of this; or each fits, and not all of them at once. */
+  of: 'cpu' | 'memory' | 'both' | 'together';
+  /** What one shard takes on a host that runs nothing, the app's own share included. */
+  price: Cost;
+  /** The most that any one host has of each. */
+  largest: Cost;
+  /** How many shards fit at once. */
+  together: number;
+}
+
+/** Null where it fits, and where the pool has no hosts to judge by. Hosts that take nothing new at the moment count: they may again. */
+export function shortageOf(hosts: LedgerHost[], request: RoomRequest): Shortage | null {
+  if (hosts.length === 0) return null;
+  const empty = hosts.map(({ refusing: _, ...host }): LedgerHost => {
+    return { ...host, open: true, reservations: {}, apps: {}, used: costOf({ cpus: 0, memoryMB: 0 }) };
+  });
+  const price = priceOn({ apps: {} }, request);
+  const largest = { cpu: Math.max(...empty.map(({ total }) => total.cpu)), memory: Math.max(...empty.map(({ total }) => total.memory)) };
+  const together = place(empty, request).placed.length;
+  if (!empty.some(({ total }) => fits(total, price))) {
+    const [cpu, memory] = [price.cpu > largest.cpu, price.memory > largest.memory];
+    return { of: cpu === memory ? 'both' : cpu ? 'cpu' : 'memory', price, largest, together };
+  }
+  return together < request.runs.length && !request.partial ? { of: 'together', price, largest, together } : null;
+}
