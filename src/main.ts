@@ -73,6 +73,7 @@ export async function startCenter({
   const { owner, homes } = threads;
   const { store, died, missing } = await threads.opened;
   if (missing !== null) log.error(missing);
+  const warnings = missing === null ? [] : [missing];
   /** Where the runtime could not commit it is for the store to say whether waiting helps. A store that cannot come back ends the start. */
   const whileStored: Patience = async work => {
     const attempt = () =>
@@ -119,6 +120,7 @@ export async function startCenter({
     auth: config.auth,
     apps: { fileUrls: config.fileUrls, hosts: config.artifactHosts },
     onLog: (level, text, fields) => log[level](text, fields),
+    onEarlierState: text => void warnings.push(text),
   });
   const agents = hub;
   agents.onReady(host => {
@@ -141,7 +143,7 @@ export async function startCenter({
     ids,
     log,
     config,
-    warnings: () => [...(missing === null ? [] : [missing]), ...auditWarnings(audit.status(), clock.now())],
+    warnings: () => [...warnings, ...auditWarnings(audit.status(), clock.now())],
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });

@@ -16,10 +16,10 @@ import { inheritedEnvironment } from './environment.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createKeeping, type Keeping } from './keeping.ts';
 import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
-import { type CenterFrame, createLink, type Link } from './link.ts';
+import { type CenterFrame, type Challenge, createLink, type Link } from './link.ts';
 import { createOutput, type Output } from './output.ts';
 import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
-import { type Capabilities, type Hello, helloText, PROTOCOL } from './protocol.ts';
+import { type Capabilities, EPOCHS_RAISED, type Hello, helloText, PROTOCOL, runKey, writeEpochs } from './protocol.ts';
 import { mustEnd } from './records.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createRuns, type Runs } from './runs.ts';
@@ -105,6 +105,11 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
   let rules = STRICT_RULES;
+  /** The center may have lost what it has confirmed. */
+  let isDoubted = false;
+  /** The process of a center that welcomed this agent last, and the one that it greets. */
+  let lastCenter: string | undefined;
+  let nextCenter: string | undefined;
   // Everybody here knows somebody who knows them: those that are made later are only called once all are.
   const keeping = createKeeping({
     clock,
@@ -126,7 +131,14 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     log,
     spans,
     centers: settings.centers,
-    hello: nonce => hello(parts, journal, runs, { nonce, life }),
+    hello(challenge) {
+      const greeting = hello(parts, journal, runs, { nonce: challenge.nonce, life });
+      isDoubted = mayHaveLost(challenge, journal, lastCenter);
+      nextCenter = challenge.life;
+      return isDoubted
+        ? { ...greeting, runs: [...greeting.runs, ...runs.confirmed().map(run => ({ run, state: 'ended' as const }))] }
+        : greeting;
+    },
     on: {
       welcome(apps) {
         rules = apps;
@@ -135,6 +147,8 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
         runs.welcomed();
         if (!journal.joined) journal.note([{ joined: true }]);
         reports.resend();
+        if (isDoubted) retell();
+        lastCenter = nextCenter;
         output.up();
       },
       down() {
@@ -188,6 +202,16 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
       .catch(() => undefined)
       .then(() => runs.stop(run));
   };
+  /** The ends of runs, and the output of those that go on: a center that has them passes over them. */
+  const retell = () => {
+    for (const run of runs.confirmed()) {
+      const repeat = reports.repeat(runKey(run));
+      if (!repeat) continue;
+      journal.note([repeat.change]);
+      reports.add(repeat.report);
+    }
+    output.doubt();
+  };
   const entrust = () => {
     const word = link.word();
     if (word)
@@ -200,6 +224,16 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   runs.resume();
   watch.down();
   return { link, keeping, runs, output, watch };
+}
+
+/**
+ * Another process of a center has higher epochs than the one before. Where it has not, or where they were raised, its store was put back and holds an
+ * earlier state.
+ */
+function mayHaveLost({ epoch, life }: Challenge, journal: Journal, lastCenter: string | undefined): boolean {
+  const served = Math.max(-1, ...[...journal.epochs()].map(([, highest]) => highest));
+  if (epoch === undefined || served < 0 || (life !== undefined && life === lastCenter)) return false;
+  return epoch <= served || epoch - served >= EPOCHS_RAISED;
 }
 
 /** What a full disk does not take, bytes. */
@@ -229,6 +263,7 @@ function hello(parts: AgentParts, journal: Journal, runs: Runs, { nonce, life }:
     life,
     ...(settings.place === undefined ? {} : { place: settings.place }),
     capabilities: settings.capabilities,
+    epochs: writeEpochs(journal.epochs()),
     runs: runs.list(),
   };
 }

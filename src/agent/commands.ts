@@ -8,7 +8,16 @@ import type { Log } from '../log.ts';
 import { endedReport } from './endings.ts';
 import { cannotWrite, type Journal } from './journal.ts';
 import type { AgentLimits } from './limits.ts';
-import { type Command, type Fence, type FromAgent, type HostFault, runKey, type StartCommand, type StopCommand } from './protocol.ts';
+import {
+  type Command,
+  EPOCHS_RAISED,
+  type Fence,
+  type FromAgent,
+  type HostFault,
+  runKey,
+  type StartCommand,
+  type StopCommand,
+} from './protocol.ts';
 import { blankRecord, type Change, mustEnd, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 import type { Runs } from './runs.ts';
@@ -91,8 +100,12 @@ export function createCommands(parts: CommandParts): Commands {
   /** A repeat: acknowledged once what is known of the run is certainly on the disk. */
   const again = async (command: Command, known: RunRecord, epoch: Change[]): Promise<void> => {
     const change: Change[] = isLower(known.fence, command.fence) ? [{ run: runKey(command.run), set: { fence: command.fence } }] : [];
+    // Who confirmed its end would not have it started: the center lost that, and would wait for ever.
+    const isLost = command.type === 'start' && command.fence.epoch - known.fence.epoch >= EPOCHS_RAISED;
+    const repeat = isLost ? reports.repeat(runKey(command.run)) : undefined;
     try {
-      await journal.write([...epoch, ...change]);
+      await journal.write([...epoch, ...change, ...(repeat ? [repeat.change] : [])]);
+      if (repeat) reports.add(repeat.report);
       done(command.key);
     } catch (problem) {
       log.warn(`${runKey(command.run)}: not acknowledged, ${cannotWrite(problem)}`);

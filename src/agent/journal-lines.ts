@@ -1,6 +1,6 @@
 /** The journal as text: one JSON value a line, the first says the version. */
 import { z } from 'zod';
-import { Fence, ProcessSpec, Report, Run } from './protocol.ts';
+import { Fence, ProcessSpec, Report, Run, RunVerdict } from './protocol.ts';
 import { blankRecord, type RunRecord } from './records.ts';
 
 const JOURNAL_VERSION = 1;
@@ -19,6 +19,7 @@ const Record = z.object({
   startedAt: z.number().nullable(),
   endedAt: z.number().nullable(),
   unreported: z.array(Report),
+  verdict: RunVerdict.nullable(),
   outputKept: z.number(),
   settled: z.boolean(),
 });

@@ -15,6 +15,8 @@ export interface Journal {
   readonly joined: boolean;
   /** Highest epoch seen of a partition, -1 when none was. */
   epoch(partition: number): number;
+  /** All of them. */
+  epochs(): Iterable<[partition: number, epoch: number]>;
   /** A number no report had before. */
   nextId(): number;
   /**
@@ -160,6 +162,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
       return state.joined;
     },
     epoch: partition => epochs.get(partition) ?? -1,
+    epochs: () => epochs,
     nextId: () => state.nextId++,
     write: (changes, options) =>
       new Promise((resolve, reject) => {

@@ -25,6 +25,8 @@ export type CenterFrame = Exclude<FromCenterFrame, { type: 'challenge' | 'welcom
 type FromCenterFrame = ReturnType<typeof FromCenter.parse>;
 type FromAgentFrame = ReturnType<typeof FromAgent.parse>;
 
+export type Challenge = Extract<FromCenterFrame, { type: 'challenge' }>;
+
 export interface Link {
   /** Dials until the signal aborts, then closes the socket; or until every center in turn refused in a way that `on.refused` calls the last. */
   run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
@@ -46,7 +48,7 @@ export interface LinkParts {
   log: Log;
   spans: AgentSpans;
   centers: string[];
-  hello(nonce: string): Hello;
+  hello(challenge: Challenge): Hello;
   on: {
     /** The link is up. */
     /** With what this center says about apps. */
@@ -133,7 +135,7 @@ export function createLink(parts: LinkParts): Link {
           case 'challenge':
             if (frame.protocol < PROTOCOL)
               log.warn('the center speaks an older protocol', { center: url, protocol: frame.protocol, ours: PROTOCOL });
-            return write(parts.hello(frame.nonce));
+            return write(parts.hello(frame));
           case 'welcome':
             disarmWelcome();
             up = socket;

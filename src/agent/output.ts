@@ -20,6 +20,8 @@ export interface Output {
   drop(key: string): void;
   /** The link is up: what was not acknowledged is sent again. */
   up(): void;
+  /** What was kept may be lost: all that is still here is sent again. */
+  doubt(): void;
   down(): void;
   /** Gives up what no center took for too long. */
   sweep(): void;
@@ -254,6 +256,9 @@ export function createOutput(parts: OutputParts): Output {
       pump();
     },
     drop: remove,
+    doubt() {
+      for (const stream of streams.values()) stream.kept = 0;
+    },
     up() {
       session++;
       connected = true;

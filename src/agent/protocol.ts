@@ -135,6 +135,9 @@ export const EndedReport = z.object({
   /** Exact bytes the process wrote. How many of them are left out is counted where the log is. */
   output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number() }).optional(),
 });
+/** How a run ended, without what says which report of it this is. */
+export const RunVerdict = EndedReport.omit({ type: true, id: true, run: true, state: true });
+export type RunVerdict = z.infer<typeof RunVerdict>;
 export const Report = z.discriminatedUnion('state', [StartedReport, EndedReport]);
 export type StartedReport = z.infer<typeof StartedReport>;
 export type EndedReport = z.infer<typeof EndedReport>;
@@ -173,6 +176,29 @@ export const Capabilities = z.object({
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 
+/** Highest epoch that is taken for one: far above what centers reach, and far below where numbers lose their units. */
+export const EPOCH_MAX = 2 ** 50;
+/** An epoch that rose by so much was raised over an earlier state: less than such a raise, and more than centers that start anew count up, one each. */
+export const EPOCHS_RAISED = 500_000;
+const EPOCHS_TEXT_MAX = 256 * 21;
+
+/** `7:3 12:4`: partition and epoch. A text, because a fleet that comes back brings some hundred of them per agent. */
+export const writeEpochs = (epochs: Iterable<[partition: number, epoch: number]>): string =>
+  [...epochs].map(([partition, epoch]) => `${partition}:${epoch}`).join(' ');
+
+/** Undefined: the text is none that `writeEpochs` makes. */
+export function readEpochs(written: string): [partition: number, epoch: number][] | undefined {
+  const epochs: [number, number][] = [];
+  for (const word of written === '' ? [] : written.split(' ')) {
+    const cut = word.indexOf(':');
+    const [partition, epoch] = [Number(word.slice(0, cut)), Number(word.slice(cut + 1))];
+    if (cut < 1 || cut === word.length - 1 || !isWithin(partition, 255) || !isWithin(epoch, EPOCH_MAX)) return undefined;
+    epochs.push([partition, epoch]);
+  }
+  return epochs;
+}
+const isWithin = (value: number, max: number): boolean => Number.isInteger(value) && value >= 0 && value <= max;
+
 export const Hello = z.object({
   type: z.literal('hello'),
   protocol: z.number().int(),
@@ -191,6 +217,8 @@ export const Hello = z.object({
   /** Names the data directory on this boot of the machine: the same key from another one is a copy. */
   place: text(100).optional(),
   capabilities: Capabilities,
+  /** The highest epoch that this agent has served of each partition, see `writeEpochs`. Absent: none. */
+  epochs: text(EPOCHS_TEXT_MAX).optional(),
   /** Every run that this agent answers for: those that have not ended, and ended ones whose end the center has not confirmed (`ended`). */
   runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),
 });
@@ -228,7 +256,14 @@ export const FromAgent = z.discriminatedUnion('type', [
 export type FromAgent = z.infer<typeof FromAgent>;
 
 export const FromCenter = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('challenge'), nonce: text(100), protocol: z.number().int() }),
+  z.object({
+    type: z.literal('challenge'),
+    nonce: text(100),
+    protocol: z.number().int(),
+    /** The highest epoch of this center, and a text of this process of it: hints, by which an agent knows that the center may have lost what it was told. */
+    epoch: z.number().int().optional(),
+    life: text(100).optional(),
+  }),
   z.object({
     type: z.literal('welcome'),
     host: text(100),

@@ -1,5 +1,5 @@
 /** What the agent remembers of a run, and the changes of its memory. */
-import type { Fence, ProcessSpec, Report, Run } from './protocol.ts';
+import type { Fence, ProcessSpec, Report, Run, RunVerdict } from './protocol.ts';
 
 export interface RunRecord {
   run: Run;
@@ -23,6 +23,8 @@ export interface RunRecord {
   endedAt: number | null;
   /** In the order they happened; gone once the center said `reported`. */
   unreported: Report[];
+  /** How it ended, once the center has confirmed that: told again to one that lost it. */
+  verdict: RunVerdict | null;
   /** Output that the center has kept, through this `seq`. */
   outputKept: number;
   /** Nothing is left to do but to know a repeat. */
@@ -49,6 +51,7 @@ export const blankRecord: Omit<RunRecord, 'run' | 'fence' | 'bootId' | 'at'> = {
   startedAt: null,
   endedAt: null,
   unreported: [],
+  verdict: null,
   outputKept: 0,
   settled: false,
 };

@@ -18,12 +18,14 @@ import type { AgentSpans } from './limits.ts';
 import type { OrderParts } from './order.ts';
 import type { Output, Spooled } from './output.ts';
 import { createPreparing, type Live } from './preparing.ts';
-import { type Hello, runKey, type StartedReport } from './protocol.ts';
+import { type Hello, type Run, runKey, type StartedReport } from './protocol.ts';
 import { type Change, mustEnd, type RunRecord } from './records.ts';
 import type { Reports } from './reports.ts';
 
 /** Grace for a process whose own is not known any more. */
 const UNKNOWN_GRACE_MS = 10_000;
+/** Of the runs whose end was confirmed, as many as fit into a hello beside those that have not ended. */
+const CONFIRMED_MAX = 1_000;
 
 export interface Runs {
   /** After a restart: what ended is tidied, what belongs to an earlier life of the machine or to a directory that this one was copied from is lost, the rest waits for the keeper. */
@@ -46,6 +48,8 @@ export interface Runs {
   delivered(key: string): void;
   /** What this agent answers for. */
   list(): Hello['runs'];
+  /** The runs that ended last, of those whose end a center has confirmed. */
+  confirmed(): Run[];
   count(): number;
   /** The agent stops on purpose: no preparation that it breaks off here counts as a death. */
   breakOff(): void;
@@ -280,6 +284,11 @@ export function createRuns(parts: RunsParts): Runs {
           { run: record.run, state: mustEnd(record) ? ('ending' as const) : record.kept ? ('running' as const) : ('preparing' as const) },
         ];
       }),
+    confirmed: () =>
+      [...journal.records.values()]
+        .filter(({ verdict, unreported }) => verdict !== null && unreported.length === 0)
+        .slice(-CONFIRMED_MAX)
+        .map(({ run }) => run),
     count: () => live.size,
     breakOff() {
       for (const [key, entry] of live) {

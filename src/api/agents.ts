@@ -8,7 +8,7 @@ import type { Parting } from '../../actors/host.ts';
 import type { Address, Events } from '../../actors/index.ts';
 import { PAST_MAX } from '../../actors/shard.ts';
 import type { HostFault } from '../../actors/vocabulary.ts';
-import type { Command, Hello, Run } from '../agent/protocol.ts';
+import { type Command, type Hello, readEpochs, type Run } from '../agent/protocol.ts';
 import type { AppRules } from '../app-hosts.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
@@ -32,7 +32,7 @@ import type { Peer, SocketHandlers } from './sockets.ts';
 const REPRIEVED_AT_ONCE = 200;
 
 export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken' | 'spendJoinToken' | 'auth'> {
-  runtime: Pick<Runtime, 'ask' | 'tell'>;
+  runtime: Pick<Runtime, 'ask' | 'tell' | 'surpass' | 'epoch'>;
   views: Pick<Views, 'get' | 'list'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
   /** Where output goes; resolves once it is durable. */
@@ -45,6 +45,8 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   /** The same for a host whose socket closed without a word, unless its keeper says that only the agent is gone. */
   closedGraceMs: number;
   onLog: HubLog;
+  /** The store holds an earlier state than an agent has served; a sentence for the operator. */
+  onEarlierState?(text: string): void;
   /** Where agents may fetch apps from; left to them when absent. */
   apps?: AppRules;
   limits?: Partial<HubLimits>;
@@ -83,6 +85,9 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const sessions = new Map<Session, string | undefined>();
   /** Per key, the handshake under way: two hellos of one new key must not make two hosts. */
   const turns = new Map<string, Promise<unknown>>();
+  /** Hosts that have been connected to this center. */
+  const served = new Set<string>();
+  const life = ids.uuid();
   let isStopped = false;
 
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
@@ -109,6 +114,8 @@ export function createAgentHub(parts: HubParts): AgentHub {
       await identities.prove(hello, session.nonce);
       await inTurn(hello.publicKey, async () => {
         const host = await identities.hostOf(hello, session.peer.address);
+        // Before it is sent any command, which it would refuse.
+        await surpass(host, hello);
         if (!session.isOpen()) return;
         sessions.set(session, host);
         await links.connect(host, session, hello);
@@ -126,6 +133,22 @@ export function createAgentHub(parts: HubParts): AgentHub {
       log('warn', 'a handshake cannot be finished now', { name: hello.name, address: session.peer.address, problem });
       session.refuse('unavailable', 'the center cannot look up this agent now; try again later', 1013);
     }
+  };
+
+  /** An agent that has served higher epochs than ours has served a later state of our data than we have. Throws Unwelcome and Unavailable. */
+  const surpass = async (host: string, hello: Hello): Promise<void> => {
+    const known = readEpochs(hello.epochs ?? '');
+    if (!known) throw new Unwelcome('invalid', 'the epochs of this hello are none: partition:epoch, parted by spaces');
+    // Nobody can know the epochs of this center before it has commanded: then equal ones are a later state, too.
+    const more = served.has(host) ? 0 : 1;
+    const by = await runtime.surpass(known.map(([partition, epoch]) => [partition, epoch + more]));
+    served.add(host);
+    if (by === 0) return;
+    const text =
+      'agents have served a later state of this data: an earlier copy was put back by hand. Its epochs were raised by ' +
+      `${by}, and what was acknowledged after the copy was made is lost`;
+    log('error', text, { name: hello.name });
+    parts.onEarlierState?.(text);
   };
 
   const work = (session: Session, frame: WorkFrame) => {
@@ -212,6 +235,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
         ids,
         limits,
         apps: parts.apps,
+        state: () => ({ life, epoch: runtime.epoch() }),
         peer,
         on,
         opened(session) {

@@ -56,6 +56,8 @@ export interface CarryOrder {
 export type ToPartitions =
   | { type: 'start' }
   | { type: 'arm' }
+  /** Raise your epochs by so much, durably. */
+  | { type: 'raise'; by: number }
   | { type: 'questions'; questions: Question[] }
   | { type: 'messages'; messages: Message[] }
   /** What became of orders, and of messages to other sets. */
@@ -75,8 +77,11 @@ export type ToPartitions =
   | { type: 'stop'; graceMs: number };
 
 export type FromPartitions =
-  | { type: 'started' }
+  /** `epochs`: of its partitions, from the first on. */
+  | { type: 'started'; epochs: number[] }
   | { type: 'startFailed'; reason: string }
+  | { type: 'raised'; epochs: number[] }
+  | { type: 'raiseFailed'; reason: string }
   | { type: 'answers'; answers: { id: number; taken: Taken }[] }
   | { type: 'messages'; messages: Message[] }
   /** What became of messages of other sets. */

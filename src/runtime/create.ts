@@ -2,7 +2,7 @@
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
-import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact } from '../store/store.ts';
+import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/store.ts';
 import type { FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
 import { createArmedQuestions } from './armed.ts';
 import { createEffects } from './effects.ts';
@@ -14,7 +14,7 @@ import { createMeasuring } from './measuring.ts';
 import { partitionOf } from './partition.ts';
 import { createPartitionSet, type PartitionSet } from './partition-set.ts';
 import { createRelay } from './relay.ts';
-import type { Runtime } from './runtime.ts';
+import type { LeastEpoch, Runtime } from './runtime.ts';
 
 export interface RuntimeLog {
   level: 'info' | 'warn' | 'error';
@@ -189,6 +189,25 @@ export function createRuntime({
     }
   }
 
+  let surpassing: Promise<number> = Promise.resolve(0);
+  let raisedAt = Number.NEGATIVE_INFINITY;
+
+  async function surpassOnce(least: readonly LeastEpoch[]): Promise<number> {
+    const epochs = sets.flatMap(set => [...set.epochs]);
+    if (epochs.length < PARTITIONS) throw new Unavailable('the partitions are being taken over');
+    const behind = Math.max(0, ...least.map(([partition, epoch]) => epoch - (epochs[partition] ?? 0)));
+    if (behind === 0) return 0;
+    if (clock.monotonic() - raisedAt < RAISES_APART_MS) throw new Unavailable('the epochs were raised a moment ago');
+    const by = RAISE_BY * Math.ceil(behind / RAISE_BY);
+    try {
+      await Promise.all(sets.map(set => set.raise(by)));
+    } catch (error) {
+      throw new Unavailable(`the epochs cannot be raised: ${(error as Error).message}`);
+    }
+    raisedAt = clock.monotonic();
+    return by;
+  }
+
   return {
     ask: <K extends Kind>(to: Address<K>, event: Events[K]) => question('ask', to, event),
     tell: <K extends Kind>(to: Address<K>, event: Events[K]) => question('tell', to, event),
@@ -214,12 +233,22 @@ export function createRuntime({
       abandon('the center is stopping', () => true);
       return left.flat();
     },
+    async surpass(least) {
+      // One after the other: whoever comes behind a raise finds it done.
+      const mine = surpassing.catch(() => 0).then(() => surpassOnce(least));
+      surpassing = mine;
+      return mine;
+    },
+    epoch: () => Math.max(0, ...sets.flatMap(({ epochs }) => epochs)),
     measure: () => measuring.measure(),
     timersOf: armed.timersOf,
     down: () => sets.map(set => set.down).filter(reason => reason !== undefined),
     gaveUp,
   };
 }
+
+/** Between two raises at least, ms: each is a write of every partition, and an agent of bad will could ask for one after the other. */
+const RAISES_APART_MS = 10_000;
 
 /** Slices of equal size, the last ones a little larger where they cannot be. */
 function rangeOf(place: number, count: number): { from: number; to: number } {

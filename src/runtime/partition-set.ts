@@ -20,6 +20,10 @@ export interface PartitionSet {
   /** Resolves once it serves for the first time; rejects with what was in the way. Then it may be asked again. */
   start(): Promise<void>;
   arm(): void;
+  /** Of its partitions, from the first on; empty before it has served. */
+  readonly epochs: readonly number[];
+  /** Raises them, durably. Rejects when it does not serve, or may not raise them. */
+  raise(by: number): Promise<void>;
   /** False, and nothing happened, when nobody is there to take it. What asks for a turn is taken only by an owner with its epoch. */
   post(message: ToPartitions): boolean;
   /** Addresses that had work under way when the time was up. */
@@ -58,6 +62,14 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
   let starting: Promise<void> | undefined;
   let stopped: ((left: string[]) => void) | undefined;
   let retryMs: number = LIMITS.storeRetryMs;
+  let epochs: readonly number[] = [];
+  let raising: { resolve(): void; reject(error: Error): void }[] = [];
+
+  function raised(problem?: string): void {
+    const waiting = raising;
+    raising = [];
+    for (const { resolve, reject } of waiting) problem === undefined ? resolve() : reject(new Error(problem));
+  }
 
   function begin(): void {
     const mine: Home = homes.open({
@@ -78,7 +90,15 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
   function receive(message: FromPartitions, mine: Home): void {
     switch (message.type) {
       case 'started':
+        epochs = message.epochs;
         serve(mine);
+        break;
+      case 'raised':
+        epochs = message.epochs;
+        raised();
+        break;
+      case 'raiseFailed':
+        raised(message.reason);
         break;
       case 'startFailed':
         if (first) {
@@ -135,6 +155,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
     home = undefined;
     disarmBeat();
     disarmNext();
+    raised(`the worker of ${name} ended: ${reason}`);
     if (isStopping) return stopped?.([]);
     if (first) {
       first.reject(new Error(`the worker of ${name} ended: ${reason}`));
@@ -171,6 +192,15 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
     get isGivenUp() {
       return isGivenUp;
     },
+    get epochs() {
+      return epochs;
+    },
+    raise: by =>
+      new Promise((resolve, reject) => {
+        if (!home || down !== undefined) return reject(new Error(down ?? `${name} are not served`));
+        raising.push({ resolve, reject });
+        home.post({ type: 'raise', by });
+      }),
     start() {
       if (down === undefined) return Promise.resolve();
       starting ??= new Promise<void>((resolve, reject) => {

@@ -316,6 +316,12 @@ export function createPartitions({
     lookForDebtors();
   }
 
+  async function raise(by: number): Promise<void> {
+    epochs = await store.claim(owner, partitions, by);
+    // What leaves later has the new epochs: nobody gets an older one after the answer.
+    posting.flush();
+  }
+
   async function wakeDebtors(): Promise<void> {
     let after: string | undefined;
     for (;;) {
@@ -404,12 +410,18 @@ export function createPartitions({
       switch (message.type) {
         case 'start':
           start().then(
-            () => send({ type: 'started' }),
+            () => send({ type: 'started', epochs }),
             error => send({ type: 'startFailed', reason: causeText(error) }),
           );
           break;
         case 'arm':
           alarms.start();
+          break;
+        case 'raise':
+          raise(message.by).then(
+            () => send({ type: 'raised', epochs }),
+            error => send({ type: 'raiseFailed', reason: error instanceof Error ? error.message : String(error) }),
+          );
           break;
         case 'questions':
           for (const question of message.questions) ask(question);

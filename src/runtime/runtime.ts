@@ -7,6 +7,9 @@ import type { PlacedFact } from '../store/store.ts';
 import type { ArmedTimer } from './boundary.ts';
 import type { Figures } from './figures.ts';
 
+/** A partition, and the lowest epoch of it that an agent may be commanded with. */
+export type LeastEpoch = readonly [partition: number, epoch: number];
+
 export interface Runtime {
   /**
    * Gives a command to an actor. Resolves, once its turn is committed, with what the actor answers (undefined when it answers nothing).
@@ -31,6 +34,14 @@ export interface Runtime {
   down(): string[];
   /** Resolves with the reason when no partition is served any more, and none will be. */
   readonly gaveUp: Promise<Error>;
+  /**
+   * Raises the epochs of all partitions, durably, where one is lower than it must be: the store then holds an earlier state than agents have served.
+   * Resolves with by how much, 0 where all are high enough. Throws Unavailable where that is not possible now, and where this center was replaced
+   * by another one.
+   */
+  surpass(least: readonly LeastEpoch[]): Promise<number>;
+  /** The highest epoch of all partitions; 0 before they are served. */
+  epoch(): number;
   /** Takes nothing new, finishes the turns under way, resolves when nothing is left or after `graceMs`; names what was left. */
   stop(graceMs: number): Promise<string[]>;
 }

@@ -17,6 +17,12 @@ export interface PartitionRange {
   to: number;
 }
 
+/**
+ * By how much the epochs rise when the store holds an earlier state than agents have served: more than a center can have claimed meanwhile. The
+ * places of the feed rise by as much, so that no watcher takes a new fact for one that it has seen.
+ */
+export const RAISE_BY = 1_000_000;
+
 export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
 
 /** Facts given per `facts` call when nobody says how many. */
@@ -109,8 +115,11 @@ export interface ActorStore {
    * address and rev never repeat, whatever life of that name went before.
    */
   floor(partition: number): Promise<number>;
-  /** These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The new epochs, from the first of them on. */
-  claim(owner: string, partitions?: PartitionRange): Promise<number[]>;
+  /**
+   * These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The new epochs, from the first of them on.
+   * With `raiseBy` their owner raises them further: throws, having changed nothing, where somebody else has taken one of them.
+   */
+  claim(owner: string, partitions?: PartitionRange, raiseBy?: number): Promise<number[]>;
   /** Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in (nextDue, address) order. Quarantined ones and tombstones never. */
   due(query: {
     until: number;

@@ -240,6 +240,8 @@ export function aCenter() {
     hung: false,
     /** What happens to a dial. */
     word: '',
+    /** Told with the challenge. */
+    epoch: undefined as number | undefined,
     accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
     /** What it says of apps with its welcome. */
     apps: undefined as AppRules | undefined,
@@ -265,7 +267,8 @@ export function aCenter() {
             center.closes.push({ code, reason });
           },
         });
-        if (accept !== 'nothing') center.send({ type: 'challenge', nonce: `nonce-${center.dials.length}`, protocol: 1 });
+        const epoch = center.epoch === undefined ? {} : { epoch: center.epoch };
+        if (accept !== 'nothing') center.send({ type: 'challenge', nonce: `nonce-${center.dials.length}`, protocol: 1, ...epoch });
       },
     } satisfies Dialer,
     take(frame: AgentFrame) {

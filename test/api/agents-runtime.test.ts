@@ -18,6 +18,8 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
   const doors = {
     ask: <K extends Kind>(to: Address<K>, event: Events[K]) => runtime.ask(to, event),
     tell: <K extends Kind>(to: Address<K>, event: Events[K]) => runtime.tell(to, event),
+    surpass: (known: Parameters<Runtime['surpass']>[0]) => runtime.surpass(known),
+    epoch: () => runtime.epoch(),
   };
   const views = createViews({ store });
   const hub = createAgentHub({

@@ -28,9 +28,11 @@ export function aRuntime() {
   const hosts = new Map<string, { id: string; name: string; status: string }>();
   const door = { pass: async (_: Told): Promise<void> => {} };
   const pool = { servers: [] as string[] };
+  const epochs = { surpass: async (_: [number, number][]): Promise<number> => 0 };
   let sessions = 0;
   return {
     pool,
+    epochs,
     told,
     hosts,
     door,
@@ -52,6 +54,8 @@ export function aRuntime() {
         host.status = 'ready';
         return { session: ++sessions };
       },
+      surpass: async (known: [number, number][]) => epochs.surpass(known),
+      epoch: () => 1,
     } as unknown as HubParts['runtime'],
     views: {
       async get(address: string) {

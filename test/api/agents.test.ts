@@ -504,3 +504,31 @@ describe('the beginning and the end of a center', () => {
     expect(dial().state.closed).toBe(1013);
   });
 });
+
+describe('an agent that has served higher epochs than this center', () => {
+  test('is connected once they are raised, and the operator hears why', async () => {
+    const told: string[] = [];
+    const { join, epochs, told: events } = aHub({ onEarlierState: text => void told.push(text) });
+    epochs.surpass = async known => {
+      // Nothing may be sent to its host before.
+      expect(events.some(({ event }) => event.type === 'host.connected')).toBe(false);
+      expect(known).toEqual([[3, 10]]);
+      return known.some(([, epoch]) => epoch > 5) ? 1_000_000 : 0;
+    };
+    expect((await join({ epochs: '3:9' })).of('welcome')).toHaveLength(1);
+    expect(told).toMatchObject([expect.stringContaining('raised by 1000000')]);
+  });
+
+  test('is refused for now where this center may not raise them', async () => {
+    const { join, epochs, told } = aHub();
+    epochs.surpass = async () => Promise.reject(new Error('another center has taken over'));
+    const socket = await join({ epochs: '3:9' });
+    expect([socket.of('welcome'), socket.of('refused')[0]?.code]).toEqual([[], 'unavailable']);
+    expect(told.some(({ event }) => event.type === 'host.connected')).toBe(false);
+  });
+
+  test('is refused where they are no epochs', async () => {
+    const { join } = aHub();
+    expect((await join({ epochs: '3:1e99' })).of('refused')[0]?.code).toBe('invalid');
+  });
+});

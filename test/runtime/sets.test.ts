@@ -185,7 +185,7 @@ function aSet() {
   const last = () => homes.at(-1) as (typeof homes)[number];
   const serving = async () => {
     const started = set.start();
-    last().say({ type: 'started' });
+    last().say({ type: 'started', epochs: [] });
     await started;
   };
   return { set, clock, homes, last, noted, serving };
@@ -213,7 +213,7 @@ describe('a set of partitions in a worker', () => {
     await expect(first).rejects.toThrow('no primary');
     const again = Promise.all([set.start(), set.start()]);
     expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
-    last().say({ type: 'started' });
+    last().say({ type: 'started', epochs: [] });
     await again;
     await set.start();
     expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
@@ -227,7 +227,7 @@ describe('a set of partitions in a worker', () => {
     last().died('a reason');
     await clock.advance(LIMITS.replaceAfterMs);
     expect(last().told.map(({ type }) => type)).toEqual(['start']);
-    last().say({ type: 'started' });
+    last().say({ type: 'started', epochs: [] });
     expect(last().told.map(({ type }) => type)).toEqual(['start', 'arm']);
   });
 
@@ -237,7 +237,7 @@ describe('a set of partitions in a worker', () => {
     for (let each = 0; each <= LIMITS.replacements; each++) {
       last().died('of a bad heart');
       await clock.advance(LIMITS.replaceAfterMs * 2 ** each);
-      if (each < LIMITS.replacements) last().say({ type: 'started' });
+      if (each < LIMITS.replacements) last().say({ type: 'started', epochs: [] });
     }
     expect(homes).toHaveLength(1 + LIMITS.replacements);
     expect(set.isGivenUp).toBe(true);
@@ -252,7 +252,7 @@ describe('a set of partitions in a worker', () => {
     for (let each = 0; each < LIMITS.replacements * 3; each++) {
       last().died('now and then');
       await clock.advance(LIMITS.replaceAfterMs);
-      last().say({ type: 'started' });
+      last().say({ type: 'started', epochs: [] });
       for (let beat = 0; beat * LIMITS.heartbeatMs < LIMITS.replacementWindowMs; beat++) {
         await clock.advance(LIMITS.heartbeatMs);
         last().say({ type: 'pong', id: beat });
@@ -277,7 +277,7 @@ describe('a set of partitions in a worker', () => {
     last().say({ type: 'startFailed', reason: 'the database is full' });
     await clock.advance(LIMITS.storeRetryMs);
     expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
-    last().say({ type: 'started' });
+    last().say({ type: 'started', epochs: [] });
     expect(set.down).toBeUndefined();
   });
 

@@ -69,7 +69,7 @@ function anAgent(place: number) {
     log: silent,
     spans: { ...agentSpans, redialBaseMs: Number(redialBaseMs) },
     centers: [`${url}/v1/agents`],
-    hello: nonce => ({
+    hello: ({ nonce }) => ({
       type: 'hello',
       protocol: PROTOCOL,
       name: `storm${place}`,

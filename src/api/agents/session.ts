@@ -68,6 +68,8 @@ export function createSession(parts: {
   limits: HubLimits;
   /** Told with the welcome. */
   apps: AppRules | undefined;
+  /** Told with the challenge. */
+  state(): { life: string; epoch: number };
   peer: Peer;
   on: SessionEvents;
   opened(session: Session): boolean;
@@ -173,7 +175,7 @@ export function createSession(parts: {
       socket = opened;
       if (!parts.opened(session)) return session.refuse('busy', 'the center has as many sockets as it can hold; try again later', 1013);
       disarmHello = clock.after(limits.helloMs, () => session.refuse('noHello', `no hello within ${limits.helloMs} ms`, 1008));
-      session.send({ type: 'challenge', nonce: session.nonce, protocol: PROTOCOL });
+      session.send({ type: 'challenge', nonce: session.nonce, protocol: PROTOCOL, ...parts.state() });
     },
     frame(text) {
       if (state === 'closed') return;

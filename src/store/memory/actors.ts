@@ -20,6 +20,7 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
   const indebted = new Set<string>();
   const floors = new Map<number, number>();
   const epochs = Array.from({ length: PARTITIONS }, () => 0);
+  const owners = Array.from({ length: PARTITIONS }, (): string | null => null);
 
   const keep = (document: ActorDocument) => {
     const { address, nextDue } = document;
@@ -60,8 +61,14 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
       return document && copy(document);
     },
 
-    async claim(_owner, { from, to } = ALL_PARTITIONS) {
-      for (let partition = from; partition <= to; partition++) epochs[partition] = (epochs[partition] ?? 0) + 1;
+    async claim(owner, { from, to } = ALL_PARTITIONS, raiseBy) {
+      const range = Array.from({ length: to - from + 1 }, (_, place) => from + place);
+      const other = raiseBy === undefined ? undefined : range.find(partition => owners[partition] !== owner);
+      if (other !== undefined) throw new Error(`partition ${other} is in the hands of "${owners[other]}"`);
+      for (const partition of range) {
+        epochs[partition] = (epochs[partition] ?? 0) + (raiseBy ?? 1);
+        owners[partition] = owner;
+      }
       return epochs.slice(from, to + 1);
     },
 

@@ -75,8 +75,10 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
       return asDocument(row);
     },
 
-    async claim(owner, range = ALL_PARTITIONS) {
-      const epochs = await claims.claim(owner, range);
+    async claim(owner, range = ALL_PARTITIONS, raiseBy) {
+      const epochs = await claims.claim(owner, range, raiseBy);
+      // Its own writes of before count as before.
+      if (raiseBy !== undefined) return epochs;
       doubt.raiseAll();
       await telling.recover(range);
       return epochs;

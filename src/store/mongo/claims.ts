@@ -46,12 +46,15 @@ export function createClaims({ partitions }: Collections, clock: Clock, center?:
   };
 
   return {
-    async claim(owner, { from, to } = ALL_PARTITIONS) {
+    async claim(owner, { from, to } = ALL_PARTITIONS, raiseBy) {
       const isWanted = (partition: number) => partition >= from && partition <= to;
       for (;;) {
         const { _id, rev, epochs, owners } = await read();
+        // A center that was replaced would raise itself above the one that replaced it.
+        const taken = raiseBy === undefined ? -1 : owners.findIndex((other, partition) => isWanted(partition) && other !== owner);
+        if (taken >= 0) throw takenOver(taken, owners[taken]);
         const next = {
-          epochs: epochs.map((epoch, partition) => (isWanted(partition) ? epoch + 1 : epoch)),
+          epochs: epochs.map((epoch, partition) => (isWanted(partition) ? epoch + (raiseBy ?? 1) : epoch)),
           owners: owners.map((other, partition) => (isWanted(partition) ? owner : other)),
         };
         if (!(await replace({ _id, rev, ...next }))) continue;

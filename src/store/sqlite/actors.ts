@@ -4,6 +4,7 @@ import { type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type Pla
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, asDocument, bindings, type StoredActor } from './actor-rows.ts';
 import { flag, type Reading, rows, type Writing } from './connections.ts';
+import { raiseFeed } from './facts.ts';
 
 interface Parts extends Writing {
   insertFact: (fact: Fact) => PlacedFact;
@@ -40,6 +41,7 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
     `insert into partitions (_id, owner, epoch) values (?, ?, 1) on conflict (_id) do update set owner = excluded.owner, epoch = epoch + 1
      returning epoch`,
   );
+  const raised = writer.prepare('update partitions set epoch = epoch + ? where _id = ? and owner = ? returning epoch');
   const settled = writer.prepare('update actors set owed = ?, indebted = ? where _id = ? and rev = ?');
 
   return {
@@ -51,8 +53,16 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
       );
     },
 
-    claim(owner, { from, to } = ALL_PARTITIONS) {
-      return transact(() => Array.from({ length: to - from + 1 }, (_, place) => Number(claimed.get(from + place, owner)?.epoch)));
+    claim(owner, { from, to } = ALL_PARTITIONS, raiseBy) {
+      const range = Array.from({ length: to - from + 1 }, (_, place) => from + place);
+      if (raiseBy === undefined) return transact(() => range.map(partition => Number(claimed.get(partition, owner)?.epoch)));
+      return transact(() => {
+        const epochs = range.map(partition => raised.get(raiseBy, partition, owner)?.epoch);
+        const other = range[epochs.indexOf(undefined)];
+        if (other !== undefined) throw new Error(`partition ${other} is in the hands of another owner`);
+        if (from === ALL_PARTITIONS.from) raiseFeed(writer);
+        return epochs.map(Number);
+      });
     },
 
     settle(entries) {

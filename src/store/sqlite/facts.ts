@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Raw, readableFact } from '../readable.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../store.ts';
+import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, RAISE_BY } from '../store.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 
 type StoredFact = Raw<Fact>;
@@ -31,6 +31,11 @@ export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact
       return { address, rev, place, at, type, data: JSON.parse(text), cursor: feedCursor(sequence) };
     },
   };
+}
+
+/** The places that facts of a lost state may have had are never given again. Only inside a transaction of the writer. */
+export function raiseFeed(writer: DatabaseSync): void {
+  writer.prepare(`update sqlite_sequence set seq = seq + ? where name = 'facts'`).run(RAISE_BY);
 }
 
 /** Not max(_id): the newest fact may have left with retention, and its cursor must still not lie ahead of the feed. */

@@ -18,6 +18,16 @@ export function actorsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.claim('center-1', { from: 10, to: 12 })).toEqual([2, 2, 2]);
       expect((await underTest.store.claim('center-1')).slice(9, 14)).toEqual([2, 3, 3, 3, 2]);
     });
+
+    test('raises epochs by as much as its owner asks, durably, and those of nobody else', async () => {
+      await underTest.store.claim('center-1');
+      expect(await underTest.store.claim('center-1', { from: 0, to: 1 }, 1_000_000)).toEqual([1_000_001, 1_000_001]);
+      await underTest.store.claim('center-2', { from: 1, to: 1 });
+      const problem = await underTest.store.claim('center-1', { from: 0, to: 1 }, 1_000_000).catch((error: Error) => error);
+      expect(String(problem)).toContain('in the hands of');
+      await underTest.reopen();
+      expect((await underTest.store.claim('center-1')).slice(0, 3)).toEqual([1_000_002, 1_000_003, 2]);
+    });
   });
 
   describe('due', () => {

@@ -1,0 +1,90 @@
+/** A center whose store holds an earlier state does not know what this agent has told it since. */
+import { describe, expect, test } from 'bun:test';
+import { EPOCH_MAX, readEpochs, runKey, writeEpochs } from '../../src/agent/protocol.ts';
+import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
+
+const KEY = runKey(aRun());
+
+async function anEndedRun(how: Parameters<ReturnType<typeof aWorld>['keeper']['end']>[1] = { exitCode: 3 }) {
+  const world = aWorld();
+  await world.start();
+  await world.send(aStart({ epoch: 3 }));
+  world.keeper.end(KEY, how);
+  await world.clock.settle();
+  expect(world.ends()).toHaveLength(1);
+  return world;
+}
+
+describe('a center that lost the end of a run', () => {
+  test('hears the end again when it has the run started, and nothing runs twice', async () => {
+    const world = await anEndedRun();
+    await world.send(aStart({ epoch: 1_000_003 }));
+    expect(world.ends().slice(1)).toMatchObject([{ outcome: 'failed', exitCode: 3 }]);
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('hears it also from a later life of the agent', async () => {
+    const world = await anEndedRun();
+    await world.kill();
+    await world.start();
+    await world.send(aStart({ epoch: 1_000_003 }));
+    expect(world.ends().at(-1)).toMatchObject({ outcome: 'failed', exitCode: 3 });
+    expect(world.keeper.processes).toEqual([KEY]);
+    await world.quit();
+  });
+
+  test('hears that a run which was stopped is lost, since it did not ask for that', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ epoch: 3 }));
+    await world.send(aStop({ epoch: 3, as: 'superseded' }));
+    await world.send(aStart({ epoch: 1_000_003 }));
+    expect(world.ends().map(({ outcome }) => outcome)).toEqual(['cancelled', 'lost']);
+    await world.quit();
+  });
+
+  test.each([
+    ['lower than what the agent has served', 2, true],
+    ['raised', 1_000_003, true],
+    ['one that only started anew', 4, false],
+    ['one that does not say', undefined, false],
+  ])('%s: hears of ended runs with the hello, and their ends after the welcome: %p %p', async (_, epoch, expected) => {
+    const world = await anEndedRun();
+    world.center.epoch = epoch;
+    world.center.cut();
+    await world.clock.advance(1_000);
+    expect(world.sent('hello')[0]?.runs).toEqual(expected ? [{ run: aRun(), state: 'ended' }] : []);
+    expect(world.ends()).toHaveLength(expected ? 2 : 1);
+    expect(world.sent('hello')[0]?.epochs).toBe('7:3');
+    await world.quit();
+  });
+
+  test('is sent the output of what still runs from its beginning', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ epoch: 3 }));
+    world.keeper.write(KEY, 'one', 'two');
+    await world.clock.settle();
+    world.center.epoch = 1_000_003;
+    world.center.cut();
+    await world.clock.advance(1_000);
+    expect(world.sent('output').map(({ seq }) => seq)).toEqual([1, 2]);
+    await world.quit();
+  });
+});
+
+describe('epochs on the wire', () => {
+  test('come back as they were', () => {
+    const epochs: [number, number][] = [
+      [0, 0],
+      [255, EPOCH_MAX],
+    ];
+    expect(readEpochs(writeEpochs(epochs))).toEqual(epochs);
+    expect(readEpochs(writeEpochs([]))).toEqual([]);
+  });
+
+  test.each(['1', '1:', ':1', '256:1', '1:-1', '1:1.5', `1:${EPOCH_MAX * 2}`, '1:NaN', '1:1  2:2', 'x:1'])('%p are none', text => {
+    expect(readEpochs(text)).toBeUndefined();
+  });
+});
