@@ -22,7 +22,7 @@ export const SCHEDULE_AUDIT = {
   /** From the end of a pass to the next. */
   passMs: 10_000,
   /** A whole pass shall take no longer than this, ms. */
-  passMaxMs: 240_000,
+  passMaxMs: 270_000,
   /** Rest after a page: so many times what it took to compute. 1 % of a core, or more where `passMaxMs` asks for it. */
   restTimes: 99,
   /** From the first look to the second. Timers notice a jump of the clock within a second. */
@@ -89,29 +89,48 @@ export function createScheduleAudit(parts: {
   /** Of the last whole pass. The first one is paced as if there were 100,000 jobs. */
   let pagesBefore = 1_000;
 
-  /** What does not fit in this document and these timers; undefined: all is well, or cannot be judged now. */
-  async function look(document: ActorDocument, timers: TimersOf): Promise<Look | undefined> {
-    const context = liveContext(document);
-    if (!context) return undefined;
-    const finding = unarmedIn(document, context, timers, clock.now()) ?? (await withoutVerdict(document, context));
-    return finding && { rev: document.rev, context, finding };
+  /** What does not fit in these documents and timers, in no order; nothing of those that are well, or cannot be judged now. */
+  async function look(documents: (ActorDocument | undefined)[], timers: TimersOf[]): Promise<Look[]> {
+    const looks: Look[] = [];
+    const passed: { rev: number; context: JobContext; from: number; until: number }[] = [];
+    const now = clock.now();
+    // In one go: of the few microseconds that a job costs, most would be spent on waiting for it.
+    for (const [place, document] of documents.entries()) {
+      const context = document && liveContext(document);
+      if (!context) continue;
+      const { rev } = document;
+      const finding = unarmedIn(document, context, timers[place], now);
+      const span = finding ? undefined : decidedLately(document, context, now);
+      if (finding) looks.push({ rev, context, finding });
+      else if (span) passed.push({ rev, context, ...span });
+    }
+    for (const { rev, context, ...span } of passed) {
+      const finding = await withoutVerdict(context, span);
+      if (finding) looks.push({ rev, context, finding });
+    }
+    return looks;
   }
 
-  /** The oldest due time of the last minutes that is below the watermark and not in the ledger. */
-  async function withoutVerdict({ owed }: ActorDocument, context: JobContext): Promise<Finding | undefined> {
+  /** The span of the last minutes in which a due time must stand in the ledger by now; undefined where there was none. */
+  function decidedLately(document: ActorDocument, context: JobContext, now: number): { from: number; until: number } | undefined {
     const { config, watermark, createdAt, updatedAt } = context;
-    const now = clock.now();
     const until = Math.min(watermark, now - limits.lateMs);
     // Before an edit due times followed another definition.
-    let from = Math.max(createdAt, updatedAt, now - limits.lateMs - limits.ledgerMs);
-    const first = from < until ? nextAtOf(config, from) : null;
-    if (first === null || first > until || owed.includes('"type":"record"')) return undefined;
-    from = Math.max(from, (await store.keptAfter(config.name)) ?? from);
-    const entries = await store.occurrences({ job: config.name, from, to: until, limit: limits.duesMax });
-    const to = entries.length < limits.duesMax ? until : (entries.at(-1)?.from ?? until);
-    const dueAt = firstUncovered(context, from, to, entries);
+    const from = Math.max(createdAt, updatedAt, now - limits.lateMs - limits.ledgerMs);
+    if (from >= until || document.owed.includes('"type":"record"')) return undefined;
+    const first = nextAtOf(config, from);
+    return first !== null && first <= until ? { from, until } : undefined;
+  }
+
+  /** The oldest due time of the span that is not in the ledger. */
+  async function withoutVerdict(context: JobContext, span: { from: number; until: number }): Promise<Finding | undefined> {
+    const job = context.config.name;
+    const from = Math.max(span.from, (await store.keptAfter(job)) ?? span.from);
+    const entries = await store.occurrences({ job, from, to: span.until, limit: limits.duesMax });
+    const until = entries.length < limits.duesMax ? span.until : (entries.at(-1)?.from ?? span.until);
+    const dueAt = firstUncovered(context, from, until, entries);
     if (dueAt === undefined) return undefined;
-    return { job: config.name, found: 'noVerdict', dueAt, armedAt: null, reason: 'the due time passed without a verdict' };
+    return { job, found: 'noVerdict', dueAt, armedAt: null, reason: 'the due time passed without a verdict' };
   }
 
   /** Looked at again after a while; what is still so, and of the same rev, is a finding. */
@@ -121,16 +140,12 @@ export function createScheduleAudit(parts: {
     if (signal?.aborted) return [];
     const addresses = suspects.map(({ finding }) => `job/${finding.job}`);
     const timers = await runtime.timersOf(addresses);
-    const looks = await Promise.all(
-      addresses.map(async (address, place) => {
-        const document = await store.load(address);
-        return document && (await look(document, timers[place]));
-      }),
-    );
-    return looks.filter((again, place): again is Look => {
-      const before = suspects[place];
-      if (!again || again.finding.found !== before?.finding.found) return false;
-      return again.finding.found === 'noVerdict' ? again.finding.dueAt === before.finding.dueAt : again.rev === before.rev;
+    const looks = await look(await Promise.all(addresses.map(address => store.load(address))), timers);
+    const before = new Map(suspects.map(suspect => [suspect.finding.job, suspect]));
+    return looks.filter(({ rev, finding }) => {
+      const first = before.get(finding.job);
+      if (first?.finding.found !== finding.found) return false;
+      return finding.found === 'noVerdict' ? finding.dueAt === first.finding.dueAt : rev === first.rev;
     });
   }
 
@@ -178,11 +193,7 @@ export function createScheduleAudit(parts: {
   async function page(after: string | undefined, signal: AbortSignal | undefined) {
     const read = await store.list({ kind: 'job', order: 'name', limit: limits.page, ...(after === undefined ? {} : { cursor: after }) });
     const timers = await runtime.timersOf(read.items.map(({ address }) => address));
-    const suspects: Look[] = [];
-    for (const [place, document] of read.items.entries()) {
-      const seen = await look(document, timers[place]);
-      if (seen) suspects.push(seen);
-    }
+    const suspects = await look(read.items, timers);
     const findings: Finding[] = [];
     for (const found of await confirmed(suspects, signal)) if (await mend(found)) findings.push(found.finding);
     // It may be the timers themselves that stand still.

@@ -13,8 +13,9 @@ export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<
   agents: () => import('./agents.ts'),
   lists: () => import('./lists.ts'),
   footprint: () => import('./footprint.ts'),
+  audit: () => import('./audit.ts'),
   soak: () => import('./soak.ts'),
 };
 
-/** Run only when they are named: they take an hour and more. */
-export const ONLY_WHEN_NAMED: ReadonlySet<string> = new Set(['soak']);
+/** Run only when they are named: they take minutes, or an hour and more. */
+export const ONLY_WHEN_NAMED: ReadonlySet<string> = new Set(['audit', 'soak']);
