@@ -15,18 +15,34 @@ const LOOKED_AT_MAX = 200;
 /** What to do instead of a refused Quartz expression: `write "0 0 2 * * ?"`. Undefined: nobody knows. */
 export function hintForCron(text: unknown): string | undefined {
   if (typeof text !== 'string' || text.length > LOOKED_AT_MAX) return undefined;
-  const written = text.trim();
+  const written = shortNames(text.trim());
   const parts = written.split(/\s+/);
   if (written.startsWith('@') || parts.length === 5) return fiveFields(written);
-  if (parts.length !== 6) return undefined;
   const [second = '', ...rest] = parts;
-  return advice(quartzFor(rest.join(' '), second) ?? withQuestionMark(parts));
+  const year = parts[6] === undefined ? '' : ` ${parts[6]}`;
+  // A "?" that stands in the month is the one of a day field: the seconds are missing.
+  const isSix = (parts.length === 6 || parts.length === 7) && parts[4] !== '?';
+  const inSix = isSix ? (quartzFor(rest.slice(0, 5).join(' '), second) ?? withQuestionMark(parts)) : undefined;
+  const found = inSix?.map(expression => expression + year).filter(isQuartz);
+  if (found !== undefined && found.length > 0) return advice(found);
+  // Without seconds and with a year, as Amazon writes it; or names in full.
+  return advice([`0 ${written}`, written].filter(isQuartz).slice(0, 1));
 }
+
+const isQuartz = (text: string): boolean => attempt(() => readCron(text)) !== undefined;
+
+/** `MONDAY` and `January` as the three letters that all dialects know. */
+const shortNames = (text: string): string =>
+  text
+    .replaceAll(/\b(sun|mon|tue|wed|thu|fri|sat)[a-z]*day\b/gi, '$1')
+    .replaceAll(/\b(jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)\b/gi, '$1');
 
 /** What to do instead of a refused crontab. */
 export function hintForCrontab(text: unknown): string | undefined {
   if (typeof text !== 'string' || text.length > LOOKED_AT_MAX) return undefined;
-  if (attempt(() => readCron(text))) return 'this is a Quartz expression, type "cron" (--cron)';
+  if (isQuartz(text)) return 'this is a Quartz expression, type "cron" (--cron)';
+  const short = shortNames(text.trim());
+  if (short !== text.trim() && attempt(() => readCrontab(short))) return `write "${short}"`;
   const parts = text.trim().split(/\s+/);
   const quartz = parts.length === 6 ? hintForCron(text) : undefined;
   if (quartz !== undefined) return `for type "cron" (--cron) ${quartz}`;
@@ -37,7 +53,7 @@ export function hintForCrontab(text: unknown): string | undefined {
 
 function fiveFields(text: string): string | undefined {
   const asCrontab = attempt(() => readCrontab(text)) ? 'give it as it is to /v1 with type "crontab" (--crontab)' : undefined;
-  const asQuartz = advice(quartzFor(text, '0') ?? (attempt(() => readCron(`0 ${text}`)) ? [`0 ${text}`] : undefined));
+  const asQuartz = advice(quartzFor(text, '0') ?? [`0 ${text}`].filter(isQuartz));
   return [asQuartz, asCrontab].filter(hint => hint !== undefined).join(', or ') || undefined;
 }
 
@@ -53,7 +69,7 @@ function withQuestionMark([second, minute, hour, date, month, weekday]: readonly
     weekday === '*' || weekday === '?' ? [second, minute, hour, date === '?' ? '*' : date, month, '?'] : [],
     date === '*' ? [second, minute, hour, '?', month, weekday] : [],
   ];
-  const found = candidates.map(parts => parts.join(' ')).find(candidate => attempt(() => readCron(candidate)));
+  const found = candidates.map(parts => parts.join(' ')).find(isQuartz);
   return found === undefined ? undefined : [found];
 }
 

@@ -116,7 +116,7 @@ const REFUSED: [string, ...string[]][] = [
   ['* * 0 * *', 'day of month', '"0"', '1-31'],
   ['* * * 13 *', 'month', '"13"', 'JAN-DEC'],
   ['* * * * 8', 'day of week', '"8"', '0 and 7 are Sunday'],
-  ['* * * * SUNDAY', 'day of week', '"SUNDAY"'],
+  ['* * * * SUNDAY', 'day of week', '"SUNDAY"', 'write "* * * * SUN"'],
   ['*/0 * * * *', 'minute', 'at least 1'],
   ['*5 * * * *', 'minute', '"*5"'],
   ['5,,6 * * * *', 'minute', '"5,,6"'],
@@ -167,6 +167,12 @@ const MEANT: [string, ...string[]][] = [
   ['0 0 2 L * *', '0 0 2 L * ?'],
   ['0 0 9 ? * 0', '0 0 9 ? * SUN'],
   ['0 0 0 13 * 5', '0 0 0 13 * ?', '0 0 0 ? * FRI'],
+  ['0 0 2 * * * *', '0 0 2 * * ? *'],
+  ['0 0 2 * * 1-5 2030', '0 0 2 ? * MON-FRI 2030'],
+  ['0 10 * * ? *', '0 0 10 * * ? *'],
+  ['0 0 9 ? * Monday-Friday', '0 0 9 ? * MON-FRI'],
+  ['0 0 9 1 january,February ?', '0 0 9 1 jan,Feb ?'],
+  ['0 9 * * sunday', '0 0 9 ? * SUN'],
 ];
 
 describe('a refused Quartz expression', () => {

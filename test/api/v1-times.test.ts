@@ -201,6 +201,15 @@ describe('the occurrence ledger of a job', () => {
     expect((await door.get(`${path}?cursor=${next}`)).body.error.field).toBe('cursor');
   });
 
+  test('of a crontab is told due time by due time from a stretch, also when the job has another schedule by now', async () => {
+    const door = await aDoorWithJob();
+    const rule = { schedules: [{ type: 'crontab' as const, crontab: '*/20 6-7 22 * sun' }], timeZone: 'UTC' };
+    await door.store.record([{ ...anEntry({ from: at('06:00:00'), to: at('07:40:00'), count: 6, verdict: 'missedDown' }), rule }]);
+    const { items } = (await door.get('/v1/jobs/a/occurrences')).body;
+    const times = ['06:00', '06:20', '06:40', '07:00', '07:20', '07:40'].map(time => `2026-11-22T${time}:00.000Z`);
+    expect(items.map((due: Told) => due.dueAt).sort()).toEqual(times);
+  });
+
   test('is told the newest first where a stretch has schedules that nobody knows, and where two rules cross', async () => {
     const door = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
     const rule = { schedules: ['0 0/7 * * * ?', '30 0/11 * * * ?'].map(cron => ({ type: 'cron' as const, cron })), timeZone: 'UTC' };

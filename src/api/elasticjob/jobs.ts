@@ -11,7 +11,8 @@ import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from
 import { all } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { KillQuery } from './apps.ts';
-import { JobBody, NamedBody, registered, updated } from './job-body.ts';
+import { JobBody, NamedBody } from './job-body.ts';
+import { registered, updated } from './job-meaning.ts';
 import { jobJson } from './job-json.ts';
 import { Job } from './answers.ts';
 
