@@ -47,6 +47,7 @@ export function runSpec(context: ExecutionContext, shard: Shard): RunSpec {
           },
         }
       : {}),
+    ...(config.runAs ? { runAs: config.runAs } : {}),
     timeoutMs: config.timeoutMs,
     killGraceMs: config.killGraceMs,
     disconnect: config.disconnect,

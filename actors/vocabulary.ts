@@ -91,6 +91,7 @@ export interface RunSpec {
   lastArgument?: string;
   env: Record<string, string>;
   artifact?: { app: string; url: string; sha256?: string; cache: boolean; version: number };
+  runAs?: string;
   timeoutMs: number;
   killGraceMs: number;
   disconnect: 'continue' | 'stop';

@@ -23,6 +23,7 @@ import { type Capabilities, EPOCHS_RAISED, type Hello, helloText, PROTOCOL, runK
 import { mustEnd } from './records.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createRuns, type Runs } from './runs.ts';
+import type { RunUsers } from './users.ts';
 
 export interface AgentSettings {
   /** Addresses of the centers, tried in turn; at least one. */
@@ -38,6 +39,8 @@ export interface AgentSettings {
   place?: string;
   /** The host's environment; runs get an allow-list of it. */
   hostEnv: Record<string, string | undefined>;
+  /** Default: all runs are the agent's own user's. */
+  users?: RunUsers;
   limits?: Partial<AgentLimits>;
   spans?: Partial<AgentSpans>;
 }
@@ -101,7 +104,7 @@ interface Wired {
 function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Wired {
   const { clock, log, settings } = parts;
   const { limits, spans, journal, signal } = own;
-  const { bootId, place } = settings;
+  const { bootId, place, users = { byDefault: undefined, allowed: [], own: undefined } } = settings;
   const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
   let rules = STRICT_RULES;
@@ -177,7 +180,24 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   });
   const { artifacts, workDirs, programs } = parts;
   const runs = createRuns({
-    ...{ clock, log, limits, spans, bootId, place, inherited, journal, keeping, reports, output, artifacts, workDirs, programs, signal },
+    ...{
+      clock,
+      log,
+      limits,
+      spans,
+      bootId,
+      place,
+      inherited,
+      users,
+      journal,
+      keeping,
+      reports,
+      output,
+      artifacts,
+      workDirs,
+      programs,
+      signal,
+    },
     appRules: () => rules,
     diskTakes: () => diskTakes(parts.disk),
   });

@@ -18,6 +18,7 @@ import { openIdentity } from './real/identity.ts';
 import { lockDirectory } from './real/lock.ts';
 import { hostDefaults, placeOf, readBootId, system } from './real/machine.ts';
 import { programs } from './real/programs.ts';
+import { openUsers } from './real/users.ts';
 import { createWorkDirs } from './real/work-dirs.ts';
 import { AGENT_USAGE, type AgentConfig, readAgentConfig } from './settings.ts';
 
@@ -98,7 +99,9 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
     const { name, pool, cpus, memoryMB, labels, centers, joinToken } = config;
     const apps = join(data, 'artifacts');
     const means = await detectIsolation(apps, config.appIsolation);
-    log.info('the agent starts', { name, pool, centers, data, appIsolation: means.isolation });
+    const users = openUsers({ runAs: config.runAs, allowed: config.runAsAllowed }, data);
+    const runAs = { user: users.byDefault?.name ?? null, allowed: users.allowed.map(user => user.name) };
+    log.info('the agent starts', { name, pool, centers, data, appIsolation: means.isolation, runAs: runAs.user });
     const agent = createAgent({
       clock,
       ids: systemIds,
@@ -133,10 +136,12 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
           agentVersion: AGENT_VERSION,
           treeKill: await detectTreeKill(),
           appIsolation: means.isolation,
+          runAs,
         },
         bootId: await readBootId(bootIdFile),
         place: placeOf(data),
         hostEnv: env,
+        users,
       },
     });
     return await agent.run(signal);

@@ -6,6 +6,7 @@ import type { KeepOrder } from './keeper/protocol.ts';
 import { HostFaultError } from './host-fault.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Artifacts, Programs, WorkDirs } from './ports.ts';
+import { identityOf, type RunUsers, userOf } from './users.ts';
 import { type ProcessSpec, type Run, runKey } from './protocol.ts';
 
 export interface OrderParts {
@@ -14,11 +15,12 @@ export interface OrderParts {
   programs: Programs;
   inherited: Record<string, string>;
   limits: AgentLimits;
+  users: RunUsers;
   /** What the center that was heard last says about apps. */
   appRules(): AppRules;
 }
 
-/** Throws ArtifactError, CommandProblem, or what the disk says. */
+/** Throws ArtifactError, CommandProblem, UserProblem, or what the disk says. */
 export async function makeOrder(
   parts: OrderParts,
   run: Run,
@@ -27,17 +29,24 @@ export async function makeOrder(
 ): Promise<{ order: KeepOrder; note: string | null }> {
   const { artifacts, workDirs, programs, inherited, limits } = parts;
   const key = runKey(run);
+  const user = userOf(parts.users, spec.runAs);
+  const owner = user && { uid: user.uid, gid: user.gid };
   const app =
     spec.artifact &&
-    (await artifacts.prepare(spec.artifact, { run: key, execution: run.execution, owner: undefined, rules: parts.appRules(), signal }));
+    (await artifacts.prepare(spec.artifact, { run: key, execution: run.execution, owner, rules: parts.appRules(), signal }));
   signal.throwIfAborted();
-  const workDirectory = await workDirs.make(key).catch((cause: unknown) => {
+  const workDirectory = await workDirs.make(key, owner).catch((cause: unknown) => {
     // Its name and place are ours: nothing of the run can be the reason.
     throw new HostFaultError('disk', `this host cannot make a work directory: ${cause instanceof Error ? cause.message : cause}`, {
       cause,
     });
   });
-  const env = runEnvironment({ inherited, spec: spec.env, appDirectory: app?.directory, workDirectory });
+  const env = runEnvironment({
+    inherited: user ? { ...inherited, ...identityOf(user) } : inherited,
+    spec: spec.env,
+    appDirectory: app?.directory,
+    workDirectory,
+  });
   const argv = await resolveArgv(spec, app, env.PATH ?? '', programs);
   signal.throwIfAborted();
   return {
@@ -47,6 +56,7 @@ export async function makeOrder(
       argv,
       cwd: app?.directory ?? workDirectory,
       env,
+      ...(user && { user: { uid: user.uid, gid: user.gid, groups: user.groups } }),
       timeoutMs: spec.timeoutMs,
       killGraceMs: spec.killGraceMs,
       headBytes: limits.outputHeadBytes,

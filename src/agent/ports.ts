@@ -74,7 +74,8 @@ export class ArtifactError extends Error {
 
 /** Empty directories of a run's own (`TROUPE_WORK_DIR`). */
 export interface WorkDirs {
-  make(run: string): Promise<string>;
+  /** `owner`: who it is for, when it is not the agent's own user. */
+  make(run: string, owner?: { uid: number; gid: number }): Promise<string>;
   remove(run: string): Promise<void>;
 }
 

@@ -72,6 +72,8 @@ export const ProcessSpec = z.object({
   lastArgument: argument().optional(),
   env: z.record(z.string(), z.string()),
   artifact: Artifact.optional(),
+  /** The user of the host that its processes run as. Absent: whom the agent's settings say. */
+  runAs: text(100).optional(),
   /** 0 = none. */
   timeoutMs: z.number().int().min(0),
   /** From TERM to KILL. */
@@ -161,6 +163,9 @@ export type OutputFrame = z.infer<typeof OutputFrame>;
 /** Labels of one host: every record of it carries them all. */
 export const LABELS_MAX = 100;
 
+/** Users of a host that jobs may name. */
+export const RUN_AS_MAX = 100;
+
 export const Capabilities = z.object({
   os: text(40),
   arch: text(40),
@@ -171,6 +176,8 @@ export const Capabilities = z.object({
   hostname: text(253),
   /** How a process tree is ended on this host. */
   treeKill: z.enum(['cgroup', 'subreaper', 'group']),
+  /** As whom it runs jobs that name nobody (null: as its agent), and whom they may name. */
+  runAs: z.object({ user: text(100).nullable(), allowed: z.array(text(100)).max(RUN_AS_MAX) }).optional(),
   /** How what runs write into their apps is kept apart on this host. */
   appIsolation: z.enum(['overlay', 'clone', 'copy', 'verified']).optional(),
 });

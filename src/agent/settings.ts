@@ -4,7 +4,7 @@ import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
 import type { Isolation } from './artifacts/own.ts';
-import { LABELS_MAX } from './protocol.ts';
+import { LABELS_MAX, RUN_AS_MAX } from './protocol.ts';
 
 export interface AgentConfig {
   /** WebSocket addresses, path included. */
@@ -16,6 +16,9 @@ export interface AgentConfig {
   memoryMB: number;
   labels: Record<string, string>;
   dataDir: string;
+  /** Users of this host: whom jobs run as that name nobody (undefined: the agent's own), and whom they may name. */
+  runAs: string | undefined;
+  runAsAllowed: string[];
   /** How apps of runs are kept apart. */
   appIsolation: Isolation | 'auto';
   /** undefined: any but link-local ones. */
@@ -46,6 +49,8 @@ const FLAGS = {
   '--memory': 'TROUPE_MEMORY',
   '--label': 'TROUPE_LABELS',
   '--data': 'TROUPE_AGENT_DATA',
+  '--run-as': 'TROUPE_RUN_AS',
+  '--run-as-allowed': 'TROUPE_RUN_AS_ALLOWED',
   '--app-isolation': 'TROUPE_APP_ISOLATION',
 } as const;
 type Variable = (typeof FLAGS)[keyof typeof FLAGS] | 'TROUPE_ARTIFACT_HOSTS';
@@ -60,6 +65,8 @@ export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
   --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
   --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
   --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
+  --run-as USER      whom jobs run as that name nobody; needs an agent that is root  TROUPE_RUN_AS, default the agent's user
+  --run-as-allowed USER  whom jobs may name; again for each further one             TROUPE_RUN_AS_ALLOWED (commas)
   --app-isolation HOW  auto, overlay, clone, copy, verified: what a run gets of an app  TROUPE_APP_ISOLATION, default auto
 `;
 
@@ -114,6 +121,13 @@ export function readAgentConfig(from: {
       `must be key=value, the key up to 100 and the value up to 200 characters, and at most ${LABELS_MAX} of them`,
     ),
     dataDir: read('TROUPE_AGENT_DATA', './data/agent', text => text, ''),
+    runAs: read('TROUPE_RUN_AS', undefined, asUser, USER_RULE),
+    runAsAllowed: read(
+      'TROUPE_RUN_AS_ALLOWED',
+      [],
+      (_, values) => (values.length <= RUN_AS_MAX ? all(values.map(asUser)) : undefined),
+      `${USER_RULE}, at most ${RUN_AS_MAX} of them`,
+    ),
     appIsolation: read(
       'TROUPE_APP_ISOLATION',
       'auto',
@@ -174,6 +188,9 @@ const all = <T>(values: (T | undefined)[]): T[] | undefined => {
   const there = values.filter(value => value !== undefined);
   return there.length === values.length && there.length > 0 ? there : undefined;
 };
+
+const USER_RULE = 'must be a user of this host: letters, digits, "_", "." and "-"';
+const asUser = (text: string): string | undefined => (/^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/.test(text) ? text : undefined);
 
 const asName = (text: string): string | undefined => (NAME.test(text) ? text : undefined);
 

@@ -19,6 +19,7 @@ export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> &
   parameter: '',
   shards: { total: 1, parameters: {} },
   schedules: [],
+  runAs: null,
   resources: { cpus: 0.1, memoryMB: 64 },
   placement: 'pack',
   partial: false,

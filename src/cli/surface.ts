@@ -127,6 +127,8 @@ export interface Host {
   labels: Record<string, string>;
   agentVersion: string;
   appIsolation: string;
+  runAs: string | null;
+  runAsAllowed: string[];
   running: number;
   quarantine?: Quarantine;
   /** It refused a run for a reason of its own, and takes nothing new. A center of an older version does not say. */

@@ -122,6 +122,29 @@ describe('a start that fails', () => {
   });
 });
 
+describe('a run of another user', () => {
+  test.if(process.getuid?.() === 0)('has its numbers and exactly its groups, and may open its output by name', async () => {
+    const script = 'id -u; id -g; id -G; echo named > /dev/stdout; echo wrong > /dev/stderr';
+    for (const [run, groups] of [
+      ['one', [1]],
+      ['more', [1, 24, 44]],
+    ] as const) {
+      await house.keeper.start({ ...aShell(run, script), cwd: '/', user: { uid: 1, gid: 1, groups: [...groups] } });
+      expect(await house.ended(run)).toMatchObject({ cause: 'exit', exitCode: 0 });
+      const chunks = await house.output(run);
+      expect(textOf(chunks, 'stdout')).toBe(`1\n1\n${groups.join(' ')}\nnamed\n`);
+      expect(textOf(chunks, 'stderr')).toBe('wrong\n');
+    }
+  });
+
+  test('is not started as somebody else where its user cannot be read', async () => {
+    const order = { ...anOrder('a', ['id']), user: { uid: '1', gid: 1, groups: [1] } } as unknown as Parameters<
+      typeof house.keeper.start
+    >[0];
+    expect(house.keeper.start(order)).rejects.toThrow('lacks a field or has one of the wrong type');
+  });
+});
+
 describe('a script', () => {
   const directory = aPlace('scripts');
   const write = (name: string, content: string | Buffer) => {

@@ -81,6 +81,7 @@ const v1Job = {
   shell: false,
   env: { A: 'b' },
   parameter: 'p',
+  runAs: 'www-data',
   shards: { total: 2, parameters: { '0': 'A' } },
   schedules: [
     { type: 'cron', cron: '0 0 1 1 1 ?', timeZone: 'UTC' },

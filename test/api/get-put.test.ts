@@ -96,6 +96,7 @@ const nativeJob = fc
       jitter: fc.constantFrom('none', 'equal', 'full'),
     }),
     startWithinMs: fc.integer({ min: 0, max: 90_000 }),
+    runAs: fc.constantFrom(null, 'www-data'),
     failover: fc.boolean(),
     failoverLimit: fc.integer({ min: 0, max: 9 }),
     failoverOnFailure: fc.boolean(),

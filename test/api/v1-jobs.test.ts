@@ -24,6 +24,7 @@ describe('a job in /v1', () => {
       resources: { cpus: 0.1, memoryMB: 64 },
       placement: 'pack',
       partial: false,
+      runAs: null,
       overlap: 'skip',
       overlapLimit: 1,
       misfire: { policy: 'once', limit: 10 },

@@ -249,10 +249,10 @@ describe('a job', () => {
   test('takes a flag for each number of its policies', async () => {
     const { center, shell } = at(created);
     const line = 'jobs create x --overlap allow --overlap-limit 4 --misfire-grace 5ms --failover --failover-limit 2 --failover-on-failure';
-    await troupe(`${line} --disconnect stop --disconnect-after 9s --command true`, shell);
+    await troupe(`${line} --disconnect stop --disconnect-after 9s --run-as www-data --command true`, shell);
     expect(center.asked[0]?.body).toEqual({
       ...{ name: 'x', command: 'true', overlap: 'allow', overlapLimit: 4, misfireGraceMs: 5 },
-      ...{ failover: true, failoverLimit: 2, failoverOnFailure: true, disconnect: 'stop', disconnectMs: 9_000 },
+      ...{ failover: true, failoverLimit: 2, failoverOnFailure: true, disconnect: 'stop', disconnectMs: 9_000, runAs: 'www-data' },
     });
   });
 

@@ -34,7 +34,7 @@ export interface House {
   /** SIGTERM; resolves with the exit code. */
   stopCenter(): Promise<number | null>;
   /** `port`: of something that stands between the agent and the center. */
-  startAgent(name: string, offer?: { cpus?: number; memoryMB?: number; port?: number }): void;
+  startAgent(name: string, offer?: { cpus?: number; memoryMB?: number; port?: number; env?: Record<string, string> }): void;
   readonly port: number;
   killAgent(name: string): Promise<void>;
   /** kill -9 of the agent's keeper. */
@@ -127,7 +127,7 @@ export async function aRealHouse({
     startAgent(name, offer = {}) {
       const args = ['--center', `ws://127.0.0.1:${offer.port ?? port}`, '--name', name, '--data', join(directory, name)];
       args.push('--cpus', String(offer.cpus ?? cpus), '--memory', String(offer.memoryMB ?? memoryMB));
-      agents.set(name, run('agent', args, {}, name));
+      agents.set(name, run('agent', args, offer.env ?? {}, name));
     },
     async killAgent(name) {
       await end(agents.get(name) ?? null, 'SIGKILL');

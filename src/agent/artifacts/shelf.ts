@@ -99,7 +99,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   const entries = join(directory, 'entries');
   const tmp = join(directory, 'tmp');
   await removeTree(tmp);
-  await mkdir(tmp, { recursive: true });
+  await mkdir(tmp, { recursive: true, mode: 0o700 });
   await mkdir(entries, { recursive: true, mode: 0o700 });
   await mkdir(copies, { recursive: true });
   // Users of runs may pass through to what they share.
@@ -147,7 +147,8 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
       nextSave = undefined;
       const next = join(tmp, String(++numbers));
       try {
-        await writeFile(next, JSON.stringify(index));
+        // Addresses in it may have credentials.
+        await writeFile(next, JSON.stringify(index), { mode: 0o600 });
         const handle = await open(next, 'r+');
         await handle.sync().finally(() => handle.close());
         await rename(next, file);

@@ -174,8 +174,8 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
       });
       return { over: Promise.resolve() };
     }
-    const { argv, cwd, env } = order;
-    const answer = await spawner.start({ argv, cwd, env, mark });
+    const { argv, cwd, env, user } = order;
+    const answer = await spawner.start({ argv, cwd, env, ...(user && { user }), mark });
     if ('failed' in answer) {
       const fault = answer.fault === undefined ? {} : { fault: answer.fault };
       finish({ cause: 'startFailed', endedAt: clock.now(), startedAt: null, reason: answer.failed, ...fault });

@@ -1,5 +1,5 @@
 /** What the keeper's core asks of the world: processes, and a place on disk that outlives it. Real on a host, fakes in tests and in the simulation. */
-import type { KeptRun, SpooledChunk } from './protocol.ts';
+import type { KeepOrder, KeptRun, SpooledChunk } from './protocol.ts';
 
 export type Stream = SpooledChunk['stream'];
 
@@ -38,6 +38,7 @@ export interface StartRequest {
   argv: string[];
   cwd: string;
   env: Record<string, string>;
+  user?: KeepOrder['user'];
   mark: string;
 }
 

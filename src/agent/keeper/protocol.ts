@@ -11,6 +11,8 @@ export interface KeepOrder {
   cwd: string;
   /** The whole environment of the process; nothing is inherited beside it. */
   env: Record<string, string>;
+  /** Who it runs as; absent: as the keeper. */
+  user?: { uid: number; gid: number; groups: number[] };
   /** Wall-clock limit of the process, 0 = none; the keeper holds it, so it works while the agent is away. */
   timeoutMs: number;
   killGraceMs: number;

@@ -1,9 +1,10 @@
 /** Real processes: each the leader of a session of its own, nothing on its standard input, two pipes, exactly the given environment plus the run's mark. */
 import { spawn as spawnByNode } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, fchownSync, openSync, readSync, statSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setpriv } from '../setpriv.ts';
 import { type Native, openNative } from './native.ts';
 import type { OutputSource, ProcessEnd, Spawner, StartRequest, Tree } from './ports.ts';
 import { createTrees, type Entry, hasProc, MARK_VARIABLE, readBoot, readProcess, type TreePorts } from './tree.ts';
@@ -47,11 +48,17 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
       // At once: a child that is not known as such would be reaped as an orphan, and its exit code with it.
       const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: null });
       const marked = { ...request, env: { ...request.env, [MARK_VARIABLE]: request.mark } };
-      // Branded while the child is forked, so there is no moment at which it runs without.
-      native?.brand(BigInt(request.mark));
+      const startIt = async (argv: string[]): Promise<RawProcess> => {
+        // Branded while the child is forked, so there is no moment at which it runs without.
+        native?.brand(BigInt(request.mark));
+        try {
+          // Both fork before they return.
+          return byBun ? startByBun({ ...marked, argv }, native, claim) : startByNode({ ...marked, argv }, claim);
+        } finally {
+          native?.brand(undefined);
+        }
+      };
       try {
-        const startIt = async (argv: string[]) =>
-          byBun ? startByBun({ ...marked, argv }, native, claim) : await startByNode({ ...marked, argv }, claim);
         raw = await startIt(request.argv).catch(error => {
           if (Object(error).code !== 'ENOEXEC' || !isPlainScript(program)) throw error;
           // As every shell does, and execvp: a text that does not say what runs it is for the shell.
@@ -59,8 +66,6 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
         });
       } catch (error) {
         return { failed: startFailure(request, error), ...(isHostFault(error) && { fault: 'spawn' as const }) };
-      } finally {
-        native?.brand(undefined);
       }
       const { pid, ...rest } = raw;
       const exit = raw.exit.finally(() => direct.get(pid)?.mark === request.mark && direct.delete(pid));
@@ -114,14 +119,17 @@ function sendExactly(seen: Entry, signal: NodeJS.Signals): void {
   if (readProcess(seen.pid)?.ticks === seen.ticks) send(seen.pid, signal);
 }
 
-function startByBun({ argv, cwd, env }: StartRequest, native: Native, claim: (pid: number) => void): RawProcess {
+function startByBun({ argv, cwd, env, user }: StartRequest, native: Native, claim: (pid: number) => void): RawProcess {
   const fds: number[] = [];
   try {
     // Pipes of our own: those of Bun.spawn are sockets, which a script cannot open as /dev/stdout, and are read into memory without end when nobody pulls.
     fds.push(...native.pipe());
     fds.push(...native.pipe());
     const [out = -1, outEnd = -1, err = -1, errEnd = -1] = fds;
-    const child = Bun.spawn(argv, { cwd, env, stdin: 'ignore', stdout: outEnd, stderr: errEnd, detached: true });
+    // A pipe is its maker's: who opens /dev/stdout by its name needs to be its owner.
+    if (user) for (const fd of [outEnd, errEnd]) fchownSync(fd, user.uid, user.gid);
+    const { words, who } = asUser(argv, user);
+    const child = Bun.spawn(words, { cwd, env, ...who, stdin: 'ignore', stdout: outEnd, stderr: errEnd, detached: true });
     claim(child.pid);
     closeSync(outEnd);
     closeSync(errEnd);
@@ -131,6 +139,13 @@ function startByBun({ argv, cwd, env }: StartRequest, native: Native, claim: (pi
     for (const fd of fds) closeSync(fd);
     throw error;
   }
+}
+
+/** The runtimes take all supplementary groups from a child that becomes another user; `setpriv` gives it those that it should have. */
+function asUser(argv: string[], user: StartRequest['user']): { words: string[]; who?: { uid: number; gid: number } } {
+  if (user === undefined) return { words: argv };
+  if (user.groups.every(group => group === user.gid)) return { words: argv, who: { uid: user.uid, gid: user.gid } };
+  return { words: [...setpriv(user), ...argv] };
 }
 
 function fromPipe(fd: number): OutputSource {
@@ -150,8 +165,10 @@ function fromPipe(fd: number): OutputSource {
   };
 }
 
-async function startByNode({ argv: [program = '', ...args], cwd, env }: StartRequest, claim: (pid: number) => void): Promise<RawProcess> {
-  const child = spawnByNode(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+async function startByNode({ argv, cwd, env, user }: StartRequest, claim: (pid: number) => void): Promise<RawProcess> {
+  const { words, who } = asUser(argv, user);
+  const [program = '', ...args] = words;
+  const child = spawnByNode(program, args, { cwd, env, ...who, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   if (child.pid !== undefined) claim(child.pid);
   const exit = new Promise<ProcessEnd>(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
   await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));

@@ -89,7 +89,7 @@ const isSpan = (value: unknown): value is number => typeof value === 'number' &&
 /** The order when it is one. Only the agent of the same user can send it, so this guards against another version, not against malice. */
 function isOrder(value: unknown): value is KeepOrder {
   if (typeof value !== 'object' || value === null) return false;
-  const { run, argv, cwd, env, timeoutMs, killGraceMs, headBytes, tailBytes } = value as Record<string, unknown>;
+  const { run, argv, cwd, env, user, timeoutMs, killGraceMs, headBytes, tailBytes } = value as Record<string, unknown>;
   return (
     isText(run) &&
     isText(cwd) &&
@@ -99,8 +99,15 @@ function isOrder(value: unknown): value is KeepOrder {
     typeof env === 'object' &&
     env !== null &&
     Object.values(env).every(isText) &&
+    (user === undefined || isUser(user)) &&
     [timeoutMs, killGraceMs, headBytes, tailBytes].every(isSpan)
   );
+}
+
+/** Anything else would run as the keeper does. */
+function isUser(value: unknown): boolean {
+  const { uid, gid, groups } = Object(value) as Record<string, unknown>;
+  return [uid, gid].every(Number.isSafeInteger) && Array.isArray(groups) && groups.every(Number.isSafeInteger);
 }
 
 const isWord = (value: unknown): value is LastWord =>

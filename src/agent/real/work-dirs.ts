@@ -1,7 +1,7 @@
 /** Directories of the runs' own, under the data directory. */
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { chown, mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../remove-tree.ts';
 import type { WorkDirs } from '../ports.ts';
@@ -11,9 +11,11 @@ export function createWorkDirs(directory: string): WorkDirs {
   // A run's key has characters that no file name should have, and more of them than one may have.
   const pathOf = (run: string) => join(directory, createHash('sha256').update(run).digest('hex').slice(0, 32));
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Who runs as another user passes through, and sees no names.
+  chmodSync(directory, 0o711);
   // One call each where nothing is in the way, which is nearly always. Never in this thread: it would wait for the fsync of the journal beside it.
   return {
-    async make(run) {
+    async make(run, owner) {
       const path = pathOf(run);
       try {
         await mkdir(path, { mode: 0o700 });
@@ -21,6 +23,7 @@ export function createWorkDirs(directory: string): WorkDirs {
         await removeTree(path);
         await mkdir(path, { recursive: true, mode: 0o700 });
       }
+      if (owner) await chown(path, owner.uid, owner.gid);
       return path;
     },
     async remove(run) {

@@ -47,6 +47,8 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     hostname: can?.hostname ?? '',
     treeKill: can?.treeKill ?? '',
     appIsolation: can?.appIsolation ?? '',
+    runAs: can?.runAs?.user ?? null,
+    runAsAllowed: can?.runAs?.allowed ?? [],
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
     /** Why its pool gives it no place. */

@@ -74,6 +74,11 @@ const JobFields = z
       command: command().nullable().default(null),
       shell: flag().default(false),
       env: env().default({}),
+      runAs: z
+        .string('a user of the hosts, or null')
+        .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/, 'a user of the hosts: letters, digits, "_", "." and "-", at most 100')
+        .nullable()
+        .default(null),
       parameter: text().default(''),
       shards: z
         .strictObject(
@@ -172,7 +177,7 @@ export function configOf(body: JobBody, identity: Pick<JobConfig, 'id' | 'pool' 
 }
 
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
-  const { dialect: _, ...config } = { failoverOnFailure: false, startWithinMs: 0, ...context.config };
+  const { dialect: _, ...config } = { failoverOnFailure: false, startWithinMs: 0, runAs: null, ...context.config };
   const status = statusOf(context, value);
   const isStill = quarantine !== null || status === 'disabled' || status === 'deleting';
   return {

@@ -75,6 +75,7 @@ const show = verb({
         ['labels', labelsOf(host)],
         ['agent', host.agentVersion],
         ['apps of runs', host.appIsolation],
+        ['runs jobs as', [host.runAs ?? "its agent's user", ...host.runAsAllowed].join(', ')],
         ['last seen', print.instant(host.lastSeenAt)],
       ]),
     );

@@ -1,6 +1,7 @@
 /** `troupe up`: a center and one agent on this machine, which is all it takes to run jobs. */
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EXIT } from '../failure.ts';
+import { EXIT, wrongUsage } from '../failure.ts';
 import type { Program } from '../verb.ts';
 import { CENTER_FLAGS } from './center.ts';
 
@@ -9,15 +10,22 @@ export const up: Program = {
   help: `troupe up [flags]
 
   Runs until SIGINT or SIGTERM ends both. What jobs have running goes on, and is taken up again by the next start.
-  The agent keeps its things in <data>/agent and reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY and TROUPE_LABELS.
+  The agent keeps its things in <data>/agent and reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY, TROUPE_LABELS and TROUPE_APP_ISOLATION.
+
+  --run-as USER          TROUPE_RUN_AS           of jobs that name nobody; needs root (the user of the agent)
+  --run-as-allowed USER  TROUPE_RUN_AS_ALLOWED   whom jobs may name; again for each further one (nobody)
 ${CENTER_FLAGS}`,
   async main(args, shell) {
     const { startHere } = await import('../start.ts');
     const { startLocalAgent } = await import('../local-agent.ts');
-    const started = await startHere(args, shell);
+    const { rest, users } = takeUsers(args);
+    const started = await startHere(rest, shell);
     const { center, config, say } = started;
+    // Who runs as another user passes through to its work directory, and sees no names.
+    const isForOthers = users.length > 0 || shell.env.TROUPE_RUN_AS || shell.env.TROUPE_RUN_AS_ALLOWED;
+    if (isForOthers) await chmod(config.dataDir, 0o711);
     const agent = startLocalAgent({
-      args: ['--center', fromHere(center.urls), '--data', join(config.dataDir, 'agent'), '--pool', config.pool],
+      args: ['--center', fromHere(center.urls), '--data', join(config.dataDir, 'agent'), '--pool', config.pool, ...users],
       env: { ...shell.env, TROUPE_LOG: `${config.log.level},${config.log.format}` },
       clock: shell.clock,
       createJoinToken: center.createJoinToken,
@@ -29,6 +37,23 @@ ${CENTER_FLAGS}`,
     return exit;
   },
 };
+
+/** Takes the flags of the agent out of those of the center. */
+function takeUsers(args: readonly string[]): { rest: string[]; users: string[] } {
+  const taken: Record<'rest' | 'users', string[]> = { rest: [], users: [] };
+  for (let at = 0; at < args.length; at++) {
+    const word = args[at] ?? '';
+    const [flag = ''] = word.split('=', 1);
+    if (!['--run-as', '--run-as-allowed'].includes(flag)) taken.rest.push(word);
+    else if (word !== flag) taken.users.push(word);
+    else {
+      const value = args[++at];
+      if (value === undefined || value.startsWith('--')) throw wrongUsage(`${flag} needs a user`);
+      taken.users.push(flag, value);
+    }
+  }
+  return taken;
+}
 
 /** An address that this machine reaches: a center that listens everywhere listens on loopback, too. */
 function fromHere(urls: readonly string[]): string {

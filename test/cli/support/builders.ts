@@ -83,6 +83,8 @@ export const aHost = (different: Partial<Host> = {}): Host => ({
   labels: { disk: 'ssd' },
   agentVersion: '0.1.0',
   appIsolation: 'copy',
+  runAs: null,
+  runAsAllowed: [],
   running: 1,
   lastSeenAt: null,
   ...different,

@@ -20,6 +20,7 @@ export const Job = z
       .describe('null: the command of its app'),
     shell: z.boolean(),
     env: z.record(z.string(), z.string().nullable()).describe('null: a value that is shown only to who may change the job'),
+    runAs: z.string().nullable().describe('the user of its hosts that its processes run as; null: whom each host says'),
     parameter: z.string(),
     shards: z.object({ total: count(), parameters: z.record(z.string(), z.string()) }),
     schedules: z.array(z.union([Cron, Crontab, Calendar])),

@@ -45,6 +45,8 @@ export const Host = z
     appIsolation: z
       .enum(['overlay', 'clone', 'copy', 'verified', ''])
       .describe('what a run gets of its app there: an overlay, a copy that shares blocks, a copy, or a shared tree that is verified'),
+    runAs: z.string().nullable().describe('the user that jobs run as there when they name nobody; null: that of its agent'),
+    runAsAllowed: z.array(z.string()).describe('the users that jobs may name there'),
     running: count(),
     draining: z.boolean(),
     unplaced: z.string().nullable().describe('why its pool gives it no place'),

@@ -1,0 +1,46 @@
+/** As which users this host runs jobs: its own, the one of its settings, and those that a job may name. */
+
+/** A user of this host, as its processes need it. */
+export interface HostUser {
+  name: string;
+  uid: number;
+  gid: number;
+  /** All of them, the primary one included. */
+  groups: number[];
+  home: string;
+}
+
+export interface RunUsers {
+  /** What runs of jobs that name nobody run as; undefined: as the agent. */
+  byDefault: HostUser | undefined;
+  /** Whom a job may name, beside that one. */
+  allowed: HostUser[];
+  /** The user of the agent itself, where it has a name. */
+  own: string | undefined;
+}
+
+/** The run is not started; the message is its reason. */
+export class UserProblem extends Error {
+  readonly code = 'user';
+}
+
+/** undefined: as the agent itself. Throws UserProblem for a user that this host does not run jobs as. */
+export function userOf(users: RunUsers, wanted: string | undefined): HostUser | undefined {
+  const { byDefault, allowed, own } = users;
+  if (wanted === undefined || wanted === byDefault?.name) return byDefault;
+  const found = allowed.find(({ name }) => name === wanted);
+  if (found) return found;
+  if (wanted === own && byDefault === undefined) return undefined;
+  const names = [byDefault?.name ?? own, ...allowed.map(({ name }) => name)].filter(name => name !== undefined);
+  throw new UserProblem(
+    `runAs is "${wanted}", and this host runs jobs as ${names.join(', ') || 'its own user'} alone; name it in TROUPE_RUN_AS_ALLOWED of its agent`,
+  );
+}
+
+/** What tells a process who it is. Its shell is not that of a login, which for users of services refuses to run anything. */
+export const identityOf = ({ name, home }: HostUser): Record<string, string> => ({
+  HOME: home,
+  USER: name,
+  LOGNAME: name,
+  SHELL: '/bin/sh',
+});
