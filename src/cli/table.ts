@@ -58,8 +58,9 @@ function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: n
   return needed <= columns ? all : columnsFor(rows, all.toSpliced(place, 1), columns);
 }
 
-/** Values are not squeezed into less than this; a terminal that has less breaks them as it likes. */
+/** Values are not squeezed into less than this beside their names; where there is less, long ones stand below them. */
 const VALUE_MIN = 24;
+const HANG = '    ';
 
 /** A name, its value, and how the value is coloured once it stands: a painted text would lose its colour to `tame`. */
 export type Pair = readonly [name: string, value: string | undefined, paint?: (shown: string) => string];
@@ -70,7 +71,13 @@ export function recordOf(pairs: readonly Pair[], columns = Number.POSITIVE_INFIN
   const width = Math.max(0, ...shown.map(([name]) => widthOf(name)));
   const left = columns - width - GAP.length;
   return shown.flatMap(([name, value = '', paint = text => text]) => {
-    const [first = '', ...others] = left < VALUE_MIN ? [tame(value)] : wrapped(tame(value), left);
+    if (left < VALUE_MIN) {
+      const line = widthOf(name) + GAP.length + widthOf(tame(value)) <= columns;
+      return line
+        ? [`${name}${GAP}${paint(tame(value))}`]
+        : [name, ...wrapped(tame(value), columns - HANG.length).map(text => HANG + paint(text))];
+    }
+    const [first = '', ...others] = wrapped(tame(value), left);
     const blanks = ' '.repeat(width - widthOf(name));
     return [`${name}${blanks}${GAP}${paint(first)}`, ...others.map(line => ' '.repeat(width + GAP.length) + line)];
   });

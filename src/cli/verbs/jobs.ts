@@ -1,21 +1,17 @@
 /** `troupe jobs`: what runs, when, and what became of each due time. */
-import { duration } from '../../durations.ts';
 import { segment } from '../client.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import { choice, flag, text, withoutDefaults } from '../options.ts';
 import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { tame } from '../width.ts';
-import { commandLine } from '../words.ts';
-import { inOrder, isThere, listOptions, releaseOf, showList, statusOr, timeOptions } from './common.ts';
+import { inOrder, isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
+import { jobLines, scheduleText, whatOf } from './job-lines.ts';
 import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
 
 const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
 
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
-
-const whatOf = (job: Job): string => (job.command ? commandLine(job.command) : `app ${job.app ?? ''}`);
-const scheduleOf = (job: Job): string => job.schedules.map(({ type, cron, crontab }) => cron ?? crontab ?? type).join(', ');
 
 const list = verb({
   says: 'lists jobs by name',
@@ -40,37 +36,12 @@ const list = verb({
       { head: 'NEXT', cell: job => call.print.instant(job.nextAt) },
       { head: 'SHARDS', cell: job => String(job.shards.total), right: true, spare: true },
       { head: 'POOL', cell: job => job.pool, spare: true },
-      { head: 'SCHEDULE', cell: scheduleOf },
+      { head: 'SCHEDULE', cell: job => job.schedules.map(scheduleText).join(', ') },
       { head: 'RUNS', cell: whatOf },
     ]);
     return EXIT.done;
   },
 });
-
-const lines = ({ print }: Pick<Call, 'print'>, job: Job): string[] =>
-  print.record([
-    ['name', job.name],
-    ['description', job.description],
-    ['status', statusOr(job)],
-    ['runs', whatOf(job)],
-    ['app', job.app ?? ''],
-    ['kind', job.kind],
-    ['pool', job.pool],
-    ['schedule', scheduleOf(job)],
-    ['time zone', job.schedules.length > 0 ? job.timeZone : ''],
-    ['next', print.instant(job.nextAt)],
-    ['last', job.lastOutcome ? `${job.lastOutcome}  ${job.lastExecution ?? ''}` : ''],
-    ['shards', String(job.shards.total)],
-    ...Object.entries(job.shards.parameters).map(([item, parameter]) => [`  shard ${item}`, parameter] as const),
-    ['parameter', job.parameter],
-    ['resources', `${job.resources.cpus} cpus, ${job.resources.memoryMB} MB, ${job.placement}${job.partial ? ', what fits starts' : ''}`],
-    ['overlap', job.overlap],
-    ['misfire', job.misfire.policy === 'all' ? `all, at most ${job.misfire.limit}` : job.misfire.policy],
-    ['retry', job.retry.attempts > 1 ? `${job.retry.attempts} attempts, from ${duration(job.retry.backoffMs)} apart` : 'none'],
-    ['failover', job.failover ? 'yes' : 'no'],
-    ['timeout', job.timeoutMs > 0 ? duration(job.timeoutMs) : 'none'],
-    ['updated', print.instant(job.updatedAt)],
-  ]);
 
 const show = verb({
   says: 'shows one job',
@@ -78,7 +49,7 @@ const show = verb({
   options: {},
   async run(call) {
     const job = await call.client.get<Job>(jobPath(call.words[0]));
-    await call.print.show(job, () => lines(call, job));
+    await call.print.show(job, () => jobLines(call.print, job));
     return EXIT.done;
   },
 });
