@@ -227,10 +227,7 @@ describe('troupe logs', () => {
     ['--tail 9', 'a\nb\nc\nd'],
     ['--tail 0', ''],
     ['--since 2026-11-22T08:00:02Z', 'c\nd'],
-    [
-      '--timestamps --utc',
-      ['a', 'b', 'c'].map((text, at) => `2026-11-22 08:00:0${[1, 1, 2][at]}.000Z ${text}\n`).join('') + '2026-11-22 08:00:03.000Z d\n',
-    ],
+    ['--timestamps --utc', ['01.000Z a', '01.000Z b', '02.000Z c', '03.000Z d'].map(line => `2026-11-22 08:00:${line}\n`).join('')],
     ['-t --utc --tail 1', '2026-11-22 08:00:03.000Z d\n'],
   ])('%s shows %p', async (flags, out) => {
     const { shell } = at(logsOf(said(1, 'a\nb\n'), said(2, 'c\n'), said(3, 'd')));

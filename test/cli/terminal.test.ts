@@ -212,7 +212,7 @@ describe('the password prompt', () => {
     screen.type('secret\r');
     expect(await screen.exited).toBe(7);
     expect(sentPassword(center)).toBe('secret');
-    expect(screen.text).toMatch(/logged in[^]*pasted-2/);
+    expect(screen.text).toMatch(/logged in[\s\S]*pasted-2/);
   });
 
   test('is answered at the terminal where standard input is a script', async () => {
