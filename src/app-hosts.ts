@@ -63,8 +63,9 @@ const METADATA = ['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::
 );
 
 /**
- * True for 169.254/16 and fe80::/10, the metadata addresses of clouds and the unspecified addresses, in every notation that the
- * library reads and in every IPv6 form that carries an IPv4 address. What is no address is forbidden, too.
+ * True for 169.254/16, fe80::/10, the metadata addresses of clouds and the unspecified addresses, in
+ * every notation of the library and every IPv6 form that embeds an IPv4 address. Also true for a
+ * text that is not an address.
  */
 export function isForbidden(address: string): boolean {
   const plain = address.replace(/%.*$/, '');
@@ -75,16 +76,16 @@ export function isForbidden(address: string): boolean {
 }
 
 /**
- * The IPv4 addresses that a tunnel or a translator on the way would take out of an IPv6 address. A range of the library says
- * where they stand; ISATAP (RFC 5214) and IPv4-compatible addresses are known by other bytes than a prefix.
+ * The IPv4 addresses that a tunnel or translator extracts from an IPv6 address. The range of the library
+ * gives their position; ISATAP (RFC 5214) and IPv4-compatible addresses have no range there.
  */
 function carriedBy(bytes: number[]): number[][] {
   const at = (...places: number[]) => places.map(place => bytes[place] ?? 0);
   const last = bytes.slice(12);
-  // `::1` and its neighbours are addresses of their own, not IPv4 ones in 0/8.
+  // `::1` and its neighbours are not IPv4 addresses of 0/8.
   if (bytes.slice(0, 12).every(byte => byte === 0)) return bytes[12] || bytes[13] ? [last] : [];
   const found: number[][] = [];
-  // The interface id 0000:5efe or, of a unique address, 0200:5efe; the group bit is none of its business.
+  // Interface id 0000:5efe, or 0200:5efe for a unique address. The group bit is ignored.
   if (((bytes[8] ?? 0) & 0xfc) === 0 && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe) found.push(last);
   switch (ipaddr.fromByteArray(bytes).range()) {
     case 'ipv4Mapped':
@@ -95,14 +96,14 @@ function carriedBy(bytes: number[]): number[][] {
       found.push(bytes.slice(2, 6));
       break;
     case 'teredo':
-      // The server, and the client with every bit turned.
+      // The server, and the client with inverted bits.
       found.push(
         bytes.slice(4, 8),
         last.map(byte => byte ^ 0xff),
       );
       break;
     case 'rfc6052':
-      // A site that uses 64:ff9b:1::/48 chooses the length of its prefix: 96, 64, 56 or 48 (RFC 6052, 2.2).
+      // A site with 64:ff9b:1::/48 chooses a prefix of 96, 64, 56 or 48 bits (RFC 6052, 2.2).
       found.push(last);
       if (bytes[5] === 1) found.push(at(9, 10, 11, 12), at(7, 9, 10, 11), at(6, 7, 9, 10));
   }

@@ -1,13 +1,19 @@
-/** Calls into libc that neither Bun nor Deno offers, on both. Undefined where there is no foreign function interface, no permission for it, or no Linux. */
+/** Calls libc functions that neither Bun nor Deno offers, on both runtimes. */
 
-/** Widths as the platform's calling convention has them: pointers that are kept as numbers are `u64`, those to buffers of ours `bytes`. */
+/**
+ * Argument types. `u64` includes pointers kept as numbers; `bytes` is a pointer to a JavaScript
+ * buffer.
+ */
 type Width = 'i32' | 'u64' | 'bytes';
 export type Call = (...args: (number | bigint | BigUint64Array | Int32Array | Uint8Array | null)[]) => number;
-/** The arguments of each function; all return a C int, or nothing that anybody looks at. */
+/** The arguments of each function. All return a C int. */
 type Signatures<Name extends string> = Record<Name, readonly Width[]>;
 
 const NAMES = ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`];
 
+/**
+ * Resolves with undefined without Linux, a foreign function interface, or the permission to use it.
+ */
 export async function openLibc<Name extends string>(signatures: Signatures<Name>): Promise<Record<Name, Call> | undefined> {
   if (process.platform !== 'linux') return undefined;
   return (await byBun(signatures)) ?? byDeno(signatures);

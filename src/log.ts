@@ -33,7 +33,7 @@ export function createLog(
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }
 
-/** A sentence or a field may quote what a stranger sent: no control sequence of it reaches a file or a terminal. */
+/** Fields may quote untrusted text: no control sequence reaches a file or a terminal. */
 const jsonOf = (value: unknown): string => visibleJson(JSON.stringify(value) ?? 'null');
 
 /** Quoted as JSON where a space or a line break would tear the line. */

@@ -1,11 +1,12 @@
-/** Files that are nobody's business but their owner's, whatever the umask is and whoever may look into their directory. */
+/** Files that only their owner may use, whatever the umask and the mode of the directory are. */
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 
 const OTHERS = 0o077;
 
 /**
- * Makes the file, empty, where there is none; else takes the rights of others away. Never opens one that is there: closing it again
- * would drop the locks that this process holds on it. What goes wrong is left to whoever opens it next. Idempotent.
+ * Creates an empty file of mode 0600, or removes the rights of group and others from an existing one.
+ * Never opens an existing file: closing it would drop the locks that this process holds on it.
+ * Never throws: a later open of the file reports what is wrong. Idempotent.
  */
 export function makePrivate(path: string): void {
   try {
@@ -15,12 +16,12 @@ export function makePrivate(path: string): void {
   }
 }
 
-/** Takes the rights of others away from a file that is there. Idempotent. */
+/** Removes the rights of group and others from an existing file. Never throws. Idempotent. */
 export function keepPrivate(path: string): void {
   try {
     const { mode } = statSync(path);
     if ((mode & OTHERS) !== 0) chmodSync(path, mode & 0o700);
   } catch {
-    // It is not there, or somebody else's: then its opening says so.
+    // It does not exist or belongs to another user: a later open reports that.
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Secrets that came with the environment or the command line stay readable in /proc/<pid>/environ and /proc/<pid>/cmdline for as long as
- * the process lives: to every process of the same user, and of the latter to everybody. Once they are read they are written over there.
+ * Secrets in the environment and on the command line of this process. /proc/<pid>/environ shows them
+ * to every process of the same user and /proc/<pid>/cmdline to everybody, for as long as the
+ * process lives. This file overwrites them in memory after they are read.
  */
 import { readFileSync } from 'node:fs';
 import { openLibc } from './libc.ts';
 
-/** Variables that hold a secret, or an address with one in it; and the flags that stand for them. */
+/** Variables that hold a secret or an address with a password, each with its flag. */
 export const SECRETS = {
   TROUPE_ROOT_PASSWORD: '--root-password',
   TROUPE_JOIN_TOKEN: '--token',
@@ -18,16 +19,17 @@ const FLAGS: readonly string[] = Object.values(SECRETS).filter(flag => flag !== 
 
 const PR_SET_DUMPABLE = 4;
 
-/** Bytes of a text of NUL-ended words, and how many of them are secret. */
+/** A secret in a block of NUL-terminated words: offset and length in bytes. */
 export interface Stretch {
   at: number;
   length: number;
 }
 
 /**
- * Takes them out of this process's environment, so that no child inherits them, and writes over them in its memory, where /proc looks.
- * From then on no process of the same user may look into this one's memory or files in /proc either (prctl PR_SET_DUMPABLE; root may).
- * Idempotent. Where libc cannot be called (Deno without --allow-ffi) only children are kept from them: then it resolves with false.
+ * Removes the secrets from `process.env`, so that no child inherits them, and overwrites them in
+ * memory. Also makes this process non-dumpable (prctl PR_SET_DUMPABLE): processes of the same user,
+ * other than root's, can no longer read its memory or trace it. Resolves with false where libc
+ * cannot be called (Deno without --allow-ffi): then only children lose the secrets. Idempotent.
  */
 export async function dropSecrets(): Promise<boolean> {
   for (const name of VARIABLES) delete process.env[name];
@@ -41,25 +43,31 @@ export async function dropSecrets(): Promise<boolean> {
     cover(envStart, secretsIn(readFileSync('/proc/self/environ')));
     cover(argStart, secretFlagsIn(readFileSync('/proc/self/cmdline')));
   } catch {
-    // A /proc that is hidden from us is hidden from others, too.
+    // Without access to /proc of this process there are no addresses to write to.
   }
   return libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) === 0;
 }
 
-/** `arg_start` and `env_start` of /proc/<pid>/stat (proc(5), fields 48 and 50). The name of the program may hold blanks and brackets. */
+/**
+ * `arg_start` and `env_start` of /proc/<pid>/stat: fields 48 and 50 of proc(5). The program name in
+ * field 2 may hold blanks and brackets.
+ */
 export function startsIn(stat: string): { argStart: number; envStart: number } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { argStart: Number(fields[48 - 3]), envStart: Number(fields[50 - 3]) };
 }
 
-/** Values of our variables in an environment as the kernel shows it. */
+/** Values of the variables of `SECRETS` in the bytes of /proc/<pid>/environ. */
 export const secretsIn = (environ: Uint8Array): Stretch[] =>
   wordsOf(environ).flatMap(({ text, at }) => {
     const name = VARIABLES.find(each => text.startsWith(`${each}=`));
     return name === undefined ? [] : [secretOf(text, at, name.length + 1)];
   });
 
-/** Values of our flags in a command line: the word behind one, or what follows its `=`. */
+/**
+ * Values of the flags of `SECRETS` in the bytes of /proc/<pid>/cmdline: the next word, or the text
+ * after `=`.
+ */
 export function secretFlagsIn(cmdline: Uint8Array): Stretch[] {
   const words = wordsOf(cmdline);
   return words.flatMap(({ text, at }, place) => {
@@ -71,7 +79,7 @@ export function secretFlagsIn(cmdline: Uint8Array): Stretch[] {
 
 const secretOf = (text: string, at: number, from: number): Stretch => ({ at: at + from, length: text.length - from });
 
-/** As latin1, so that a letter is a byte. */
+/** Decodes as latin1, where one character is one byte. */
 function wordsOf(bytes: Uint8Array): { text: string; at: number }[] {
   let at = 0;
   return Buffer.from(bytes)

@@ -1,13 +1,15 @@
 /**
- * Texts of strangers on their way to a log or a terminal: whatever would move the cursor, ring, colour, reorder or hide is shown as an
- * escape instead. One rule for all of them.
+ * Makes untrusted text safe for a log or a terminal. Characters that move the cursor, ring, colour,
+ * reorder or hide text are shown as escapes. All output uses this one rule.
  *
- *   Cc  controls: C0, DEL, C1 (U+009B begins a sequence as ESC [ does)     Cf  formats: bidirectional overrides, zero widths, tags
- *   Zl Zp  the separators of lines and paragraphs that some take for a line feed     Cs  half a character
+ *   Cc     controls: C0, DEL, C1 (U+009B begins a sequence as ESC [ does)
+ *   Cf     formats: bidirectional overrides, zero widths, tags
+ *   Zl Zp  separators of lines and paragraphs
+ *   Cs     half a character
  */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Joiners between letters or pictures are part of them: Persian, the scripts of India, families of emoji. */
+/** Joiners inside of words and emoji are kept: Persian, the scripts of India, families of emoji. */
 const JOINER = /(?<=[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d](?=[\p{L}\p{Extended_Pictographic}])/gu;
 
 const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -19,38 +21,40 @@ function escaped(one: string): string {
   return code <= 0xffff ? `\\u${hex.padStart(4, '0')}` : `\\u{${hex}}`;
 }
 
-/** One line that holds nothing but what can be seen: ESC is `\x1b`, a line feed `\n`, U+202E `\u202e`. */
+/** One line without hidden characters: ESC becomes `\x1b`, a line feed `\n`, U+202E `\u202e`. */
 export function visible(text: string): string {
   if (text.search(HIDDEN) < 0) return text;
   const joiners = new Set([...text.matchAll(JOINER)].map(({ index }) => index));
   return text.replace(HIDDEN, (one, place: number) => (joiners.has(place) ? one : escaped(one)));
 }
 
-/** The same of a text whose line feeds are ours. */
+/** `visible` for each line of a text whose line feeds are trusted. */
 export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
 
-/** The same of JSON: what is parsed from it stays what it was. Line feeds between values stay. */
+/**
+ * Escapes the same characters in a JSON text. Its parsed value does not change; line feeds stay.
+ */
 export const visibleJson = (json: string): string =>
   json.replace(HIDDEN, one => (one === '\n' ? one : [...Array(one.length).keys()].map(place => unit(one, place)).join('')));
 
 const unit = (one: string, place: number): string => `\\u${one.charCodeAt(place).toString(16).padStart(4, '0')}`;
 
-/** `ESC [ 1;31 m` and nothing else: colours, and how letters look. */
+/** Select Graphic Rendition, such as `ESC [ 1;31 m`: colours and type styles. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what it is about.
 const COLOUR = /\x1b\[[0-9;:]{0,32}m/g;
-/** What could become one with the next piece. */
+/** The beginning of one at the end of a piece. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what it is about.
 const BEGUN = /\x1b(?:\[[0-9;:]{0,32})?$/;
 const PLAIN_COLOUR = '\u001b[0m';
 
 export interface ColouredText {
-  /** What may be shown of the next piece; a sequence that it leaves unfinished is kept for the next one. */
+  /** Returns the safe text of the next piece. An unfinished sequence waits for the next piece. */
   push(piece: string): string;
-  /** What was kept, shown; then the terminal's own colours, where others were left on. */
+  /** Returns the unfinished sequence, made visible, and resets colours that are still on. */
   end(): string;
 }
 
-/** Output of a process for a terminal: lines, tabs and colours as they are, everything else visible. `\r` stays, too: it draws progress. */
+/** Process output for a terminal: keeps lines, tabs, returns (progress bars) and colours. */
 export function createColouredText(): ColouredText {
   let begun = '';
   let isColoured = false;
@@ -85,7 +89,7 @@ const asOutput = (text: string): string =>
     .map((part, place) => (place % 2 === 0 ? visible(part) : part))
     .join('');
 
-/** One whole text by the same rule. */
+/** A whole text by the rule of `createColouredText`. */
 export function coloured(text: string): string {
   const one = createColouredText();
   return one.push(text) + one.end();

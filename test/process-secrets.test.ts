@@ -1,4 +1,4 @@
-/** What other processes can read of ours: environment, command line, files. */
+/** What other processes can read of this one: environment, command line, files. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ describe('secrets of this process', () => {
 });
 
 describe('the agent of "troupe up"', () => {
-  /** Given as flags, or over its input. */
+  /** Passed as flags or over standard input. */
   const OTHERWISE = ['TROUPE_CENTER', 'TROUPE_JOIN_TOKEN', 'TROUPE_POOL', 'TROUPE_AGENT_DATA'];
 
   test('gets every setting of its own, and no other variable of the center', () => {
@@ -76,7 +76,7 @@ describe('files in a directory that everybody may look into', () => {
     );
     expect(wide(directory)).toEqual([]);
     await store.close();
-    // As an earlier version left them, or a copy that was put back.
+    // As an earlier version or a restored copy left them.
     for (const name of readdirSync(directory)) chmodSync(join(directory, name), 0o644);
     const again = await createSqliteStore({ directory });
     expect(wide(directory).filter(name => name !== 'troupe.mark')).toEqual([]);

@@ -1,4 +1,4 @@
-/** What strangers wrote on its way to a log or a terminal. */
+/** Untrusted text in logs and on terminals. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createOutput, type Piece } from '../src/cli/output.ts';
@@ -9,12 +9,12 @@ import { coloured, createColouredText, visible, visibleJson } from '../src/visib
 import { aShell } from './cli/support/shell.ts';
 import { createManualClock } from './support/manual-clock.ts';
 
-/** Whatever could act on a terminal or deceive who reads: all of Unicode's controls, formats and separators. */
+/** Characters that act on a terminal or deceive a reader: controls, formats, separators. */
 const ACTS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const EVIL = 'a\u001b[2Jb\u009b2Jc\u202ed\u2066e\u200bf\u2028g\u007fh\u0085i\ufeffj\u{e0041}k\u0007';
 const SEEN = 'a\\x1b[2Jb\\x9b2Jc\\u202ed\\u2066e\\u200bf\\u2028g\\x7fh\\x85i\\ufeffj\\u{e0041}k\\x07';
 const anyText = () => fc.string({ unit: 'binary' }).map(text => `${text}${EVIL}${text}`);
-/** Joiners inside of words are letters of some scripts. */
+/** Joiners inside of words belong to some scripts. */
 const withoutJoiners = (text: string) => text.replace(/[\u200c\u200d]/g, '');
 
 describe('a text of a stranger', () => {

@@ -29,7 +29,7 @@ export interface AgentSurroundings {
   env?: Record<string, string | undefined>;
   /** Ends the agent like SIGTERM does. */
   signal?: AbortSignal;
-  /** Called once the settings are read: from then on their variables are no longer needed. */
+  /** Called after the settings are read, when their variables are no longer needed. */
   configured?: () => Promise<void>;
   /** Where the machine says which start of its this is; for tests of restarts. */
   bootIdFile?: string;

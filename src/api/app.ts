@@ -63,7 +63,7 @@ export function createApp({ center, extra }: { center: Center; extra?: readonly 
     await next();
     for (const [name, value] of SECURITY) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
-  // Before CORS: a preflight is an answer, too.
+  // Before CORS, which answers preflights.
   app.use(async (c, next) => {
     checkHost(c.req.raw, config);
     await next();
@@ -162,11 +162,14 @@ async function serve(
   return c.body(JSON.stringify(value), status, JSON_TYPE);
 }
 
-/** Throws Problem `forbidden` unless the caller's token opens this route; a login opens all. */
+/**
+ * Throws Problem `forbidden` unless the scope of the token opens this route. A login opens all
+ * routes.
+ */
 function checkScope(route: Route, user: User | undefined): void {
   if (user?.scope === undefined) return;
   const needed = neededFor(route);
-  // A token that could make tokens would outlive its own end.
+  // A token that creates tokens would outlive its own expiry.
   if (needed === 'login') throw new Problem('forbidden', 'a token makes and ends no tokens; log in for that');
   if (!opens(user.scope, needed)) {
     throw new Problem('forbidden', `this token is made for "${user.scope}", and this takes one for "${needed}"`);

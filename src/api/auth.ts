@@ -135,9 +135,9 @@ export function createAuth({
       if (config.auth === 'off') return issue();
       const check = () => throttle.check(user, address);
       check();
-      // One at a time: how each ends is known before the next is looked at, so many at once do not slip through.
+      // One at a time: each result counts before the next login is checked.
       return queue.inTurn({ rank: () => throttle.wrongOf(address), check }, async () => {
-        // An unknown user costs the same time, here and in the store, and gets the same answer.
+        // An unknown user costs the same time, in the store too, and gets the same answer.
         const stored = await storedHash();
         const hash = user === ROOT.name ? stored : undefined;
         const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.nobodys));

@@ -1,9 +1,12 @@
-/** Whose request it is when a proxy stands before the center: every caller would have the proxy's address otherwise. */
+/**
+ * The address of the caller behind a proxy. Without it all callers have the address of the proxy.
+ */
 import ipaddr from 'ipaddr.js';
 
 /**
- * The peer's own address, unless it is one of `proxies` (addresses and networks such as `10.0.0.0/8`): then the last address of
- * X-Forwarded-For that is none of them. What stands before that, anybody can have written.
+ * The address of the peer, unless it is one of `proxies` (addresses and networks such as
+ * `10.0.0.0/8`): then the last address of X-Forwarded-For that is not one of them. A caller can forge
+ * what stands before that.
  */
 export function clientAddress(request: Request, peer: string, proxies: readonly string[]): string {
   if (proxies.length === 0 || !isAmong(peer, proxies)) return peer;

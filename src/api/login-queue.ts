@@ -1,24 +1,28 @@
 /**
- * Logins wait here for the one thread that hashes: in the order of how many wrong tries their address has, then of arrival. When too
- * many wait, the one with the most wrong tries is sent away, so that guessing does not keep out those who do not guess.
+ * Queue of logins for the one thread that hashes, ordered by the number of wrong tries of the
+ * address, then by arrival. A full queue refuses the login with the most wrong tries, so that guessing
+ * does not crowd out other callers.
  */
 import { Problem } from './errors.ts';
 
-/** Logins that may wait. At a tenth of a second each the last one waits for three seconds. */
+/** Logins that may wait. At 0.1 s a hash the last one waits for three seconds. */
 export const WAITING_MAX = 32;
-/** When one that was sent away may come again. */
+/** Retry-After of a refused login. */
 const RETRY_MS = 3_000;
 
 /** One login. */
 export interface Entry {
-  /** Lower goes first; asked again as others end. */
+  /** Lower ranks go first. Read again each time a login ends. */
   rank(): number;
-  /** Asked when its turn comes; throws why it is not worth a hash any more. */
+  /** Called at its turn. Throws to skip the hash. */
   check(): void;
 }
 
 export interface LoginQueue {
-  /** Does `work` when it is this login's turn. Throws what `check` and `work` throw, and Problem `tooMany` when too many wait. */
+  /**
+   * Runs `work` at the turn of this login. Throws what `check` and `work` throw, and Problem
+   * `tooMany` when the queue is full.
+   */
   inTurn<T>(entry: Entry, work: () => Promise<T>): Promise<T>;
 }
 
@@ -31,7 +35,7 @@ export function createLoginQueue({ waitingMax = WAITING_MAX }: { waitingMax?: nu
   let isBusy = false;
   const waiting: Waiting[] = [];
 
-  /** The first of those with the lowest rank, or the last of those with the highest. */
+  /** Index of the first login of the lowest rank, or of the last one of the highest. */
   const find = (which: 'first' | 'last'): number => {
     const ranks = waiting.map(each => each.rank());
     return which === 'first' ? ranks.indexOf(Math.min(...ranks)) : ranks.lastIndexOf(Math.max(...ranks));
@@ -54,7 +58,7 @@ export function createLoginQueue({ waitingMax = WAITING_MAX }: { waitingMax?: nu
         return await work();
       } finally {
         const [next] = waiting.splice(find('first'), 1);
-        // It goes on as busy as before: nobody slips in between.
+        // `isBusy` stays true: a new login cannot overtake the next one.
         if (next) next.go();
         else isBusy = false;
       }

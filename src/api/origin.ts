@@ -19,9 +19,9 @@ export function isForeign(request: Request, config: { cors: readonly string[]; a
 }
 
 /**
- * Without passwords only loopback names are served, whatever the method, the route or the socket. A page that a browser loaded from
- * `evil.example` may have that name point to this machine later (DNS rebinding): to the browser it then reads its own origin.
- * Throws Problem `misdirected`.
+ * Without authentication only loopback names are served, on every method, route and socket. A page of
+ * `evil.example` may later let that name resolve to this machine (DNS rebinding); the browser then
+ * takes the center for the page's own origin. Throws Problem `misdirected`.
  */
 export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): void {
   if (auth === 'on') return;
@@ -35,7 +35,7 @@ export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): v
   );
 }
 
-/** Longest part of a foreign Host that its refusal repeats. */
+/** Characters of a foreign Host that the refusal repeats. */
 const HOST_SHOWN = 100;
 
 /** `host` or `host:port`, as a URL would have it: in any case, and an IPv6 literal in brackets. */

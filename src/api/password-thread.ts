@@ -1,4 +1,7 @@
-/** The thread that hashes passwords: argon2id takes a tenth of a second of a core, in which the main thread would serve nobody. */
+/**
+ * The thread that hashes passwords. Argon2id takes 0.1 s of a core, which would stop the main
+ * thread.
+ */
 import { platform, setPriority } from 'node:os';
 import { argon2id, argon2Verify } from 'hash-wasm';
 
@@ -12,12 +15,12 @@ interface Scope {
   postMessage(message: FromPasswordThread): void;
 }
 
-/** Behind the threads that serve, where all cores are busy. Linux keeps a priority for each thread; others would lower the whole center's. */
+/** Lets the serving threads go first on busy cores. Only Linux has a priority per thread. */
 const NICE = 5;
 try {
   if (platform() === 'linux') setPriority(0, NICE);
 } catch {
-  // Deno may do so with --allow-sys only. It hashes as well without.
+  // Deno needs --allow-sys for it. Hashing works without.
 }
 
 const scope = globalThis as unknown as Scope;
@@ -28,7 +31,7 @@ scope.onmessage = ({ data }) => {
   );
 };
 
-/** Async, because the library throws at once for what is no hash. */
+/** Async: the library throws synchronously for a malformed hash. */
 async function work(asked: ToPasswordThread): Promise<string | boolean> {
   const { password } = asked;
   if (asked.type === 'verify') return argon2Verify({ password, hash: asked.hash });

@@ -1,4 +1,7 @@
-/** Passwords as argon2id, hashed in a thread of their own that lives while there is something to hash and a minute longer. */
+/**
+ * Hashes and verifies passwords (argon2id) in a worker thread that ends after a minute without
+ * work.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { Problem } from './errors.ts';
@@ -6,21 +9,24 @@ import type { FromPasswordThread, ToPasswordThread } from './password-thread.ts'
 
 /** A longer password is wrong. */
 export const PASSWORD_MAX = 1024;
-/** The thread ends after this long without work, ms: it holds 20 MiB of its own. */
+/** Idle time until the thread ends, ms. It holds 20 MiB. */
 export const THREAD_IDLE_MS = 60_000;
-/** A hash that takes longer does not come, ms. */
+/** Longest time of a hash, ms; then the thread is ended. */
 const HASH_MS_MAX = 30_000;
 
 export interface Passwords {
-  /** The encoded hash. Throws Problem `unavailable` when the thread died over it. */
+  /** Resolves with the encoded hash. Throws Problem `unavailable` when the thread ends first. */
   hash(password: string): Promise<string>;
   /** Throws as `hash` does. */
   verify(password: string, hash: string): Promise<boolean>;
   /** Whether it is a text that `hash` gave out. */
   isHash(text: string): boolean;
-  /** A hash that no password fits, as dear to verify as any other. */
+  /** A hash that fits no password and costs as much to verify as any other. */
   readonly nobodys: string;
-  /** Ends the thread; what it was asked is `unavailable`. Idempotent. A later question starts another. */
+  /**
+   * Ends the thread; pending calls reject with `unavailable`. Idempotent. A later call starts a new
+   * thread.
+   */
   close(): void;
 }
 
@@ -34,7 +40,7 @@ interface Pending {
 /** What `hash` gives out: the parts of argon2id, each within what a hash can cost. */
 const ENCODED = /^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 
-/** `script`: the thread's program. Tests give one that can be broken. */
+/** `script`: the program of the thread; tests replace it. */
 export function createPasswords({
   clock,
   script = new URL('./password-thread.ts', import.meta.url).href,
@@ -72,11 +78,11 @@ export function createPasswords({
       if (pending.size === 0) disarmIdle = clock.after(THREAD_IDLE_MS, () => end('its thread is ending'));
     };
     started.onerror = event => {
-      // Otherwise the runtime would end the process over it.
+      // Without this the runtime ends the process.
       event.preventDefault();
       died(`its thread threw: ${event.message.split('\n', 1)[0]}`);
     };
-    // Bun says so when a worker ends by itself; where nobody does, the limit of a hash finds it.
+    // Only Bun reports the end of a worker. Elsewhere HASH_MS_MAX detects it.
     started.addEventListener('close', () => died('its thread ended'));
     return started;
   };
@@ -95,7 +101,7 @@ export function createPasswords({
     nobodys: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
     isHash: text => ENCODED.test(text),
     hash: password => ask({ type: 'hash', password, salt: randomBytes(16) }),
-    // The library throws for an empty password instead of saying that it is wrong.
+    // The library throws for an empty password.
     verify: async (password, hash) => password !== '' && ask<boolean>({ type: 'verify', password, hash }),
     close: () => end('the center is stopping'),
   };

@@ -1,11 +1,14 @@
-/** Whether the store can commit, for `/v1/ready`: anybody may ask, and each look is a commit to the disk. */
+/**
+ * Whether the store can commit, for `/v1/ready`. Each probe commits to the disk, and anybody may
+ * call.
+ */
 import type { Clock } from '../clock.ts';
 
-/** How long an answer counts, ms: from when it came. */
+/** How long a result is reused, ms. */
 export const PROBE_KEPT_MS = 1_000;
 
 /**
- * At most one look at a time, and none within PROBE_KEPT_MS of the last: whoever asks then gets its result, good or bad.
+ * Runs at most one probe at a time and reuses its result, success or failure, for PROBE_KEPT_MS.
  * Resolves when the store can commit; rejects with what the store throws.
  */
 export function createProbe({ store, clock }: { store: { probe(): Promise<void> }; clock: Clock }): () => Promise<void> {

@@ -75,10 +75,12 @@ export interface Route {
   handle(call: Call<never, never, never>): unknown;
 }
 
-/** `login`: no token of a program opens it, whatever it is made for. */
+/** `login`: closed to tokens of programs, whatever their scope. */
 export type Needed = Scope | 'login';
 
-/** What the token of a program must open for a route: what it declares, else `read` for GET and `all` for the others. */
+/**
+ * The scope that a route needs: the declared one, else `read` for GET and `all` for other methods.
+ */
 export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): Needed => scope ?? (method === 'GET' ? 'read' : 'all');
 
 /** Routes of one kind: a door to the same actors, in its own words. */

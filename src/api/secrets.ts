@@ -1,6 +1,6 @@
 /**
- * What of an answer only they may see who could change the thing it is about: values of `env`, and the credentials and the query (a
- * signature, perhaps) in the address of an app. One pass over the answers of all routes, so that no route can forget it.
+ * Hides secrets in answers to callers who may not change anything: values of `env`, and credentials
+ * and query (which may be a signature) in the address of an app. One pass covers all routes.
  */
 import { opens } from './api-tokens.ts';
 import type { User } from './routes.ts';
@@ -10,7 +10,7 @@ const ADDRESSES = ['url', 'appURL'];
 
 export const seesSecrets = (user: User): boolean => user.scope === undefined || opens(user.scope, 'all');
 
-/** A copy without them: the names in `env` stay, each with null. */
+/** Copies an answer without secrets. The names in `env` stay, each with null. */
 export function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (typeof value !== 'object' || value === null) return value;

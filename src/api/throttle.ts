@@ -1,25 +1,29 @@
 /**
- * Slows guessing down. An address without a wrong try is never made to wait, whatever others do to the account: nobody can lock the
- * owner out from elsewhere. One with wrong tries waits longer after each, by its own number and by that of the account.
+ * Slows password guessing. An address without a wrong try never waits, so other addresses cannot lock
+ * the owner out. An address with wrong tries waits longer after each one:
  *
- *   wait of an address = the longer of (its wrong tries, those on the account from everywhere), from its own last wrong try on
+ *   wait = max(delay(wrong tries of the address), delay(wrong tries on the account)),
+ *   counted from the last wrong try of this address
  *
- * So each address gets its next try at a known time, and others who try meanwhile do not put it off.
+ * Tries from other addresses do not postpone the end of a wait.
  */
 import ipaddr from 'ipaddr.js';
 import type { Clock } from '../clock.ts';
 import { Problem } from './errors.ts';
 
-/** Wrong tries that cost no wait. */
+/** Wrong tries without a wait. */
 export const FREE = { account: 5, address: 20 } as const;
-/** The first wait; it doubles with each further wrong try up to the last. */
+/** The first and the longest wait; it doubles with each further wrong try. */
 export const WAIT_FIRST_MS = 1_000;
 export const WAIT_LAST_MS = 60_000;
-/** Wrong tries no longer count after this long without another. */
+/** Wrong tries expire this long after the last one. */
 export const FORGET_MS = 15 * 60_000;
-/** Accounts and addresses with wrong tries, of each; beyond, the one with the fewest leaves, of these the oldest. */
+/**
+ * Limit of the records of accounts, and of those of addresses. At the limit the one with the fewest
+ * wrong tries is removed, the oldest of these.
+ */
 export const REMEMBERED_MAX = 10_000;
-/** A longer name of an account is told apart by its beginning. */
+/** Longer account names share a record by their first characters. */
 const NAME_MAX = 100;
 
 interface Tries {
@@ -28,18 +32,21 @@ interface Tries {
 }
 
 interface OfAddress extends Tries {
-  /** The one account that all of them were about; null: several. */
+  /** The account of all its wrong tries; null: several accounts. */
   account: string | null;
 }
 
 export interface Throttle {
-  /** Throws Problem `tooMany` with the wait while the address has to wait. Counts nothing. */
+  /** Throws Problem `tooMany` with the remaining wait. Counts nothing. */
   check(account: string, address: string): void;
-  /** A try was wrong. */
+  /** Counts a wrong try. */
   wrong(account: string, address: string): void;
-  /** A try was right: the address and what it added to the account start afresh, unless it tried other accounts, too. */
+  /**
+   * Removes the wrong tries of the address, and their number from the account, unless it tried
+   * other accounts as well.
+   */
   right(account: string, address: string): void;
-  /** Wrong tries of an address. */
+  /** Number of wrong tries of an address. */
   wrongOf(address: string): number;
 }
 
@@ -55,7 +62,7 @@ export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { cloc
     return undefined;
   };
   const keep = <T extends Tries>(tries: Map<string, T>, key: string, value: T) => {
-    // Taken out first, so that the map stays in order of the last try.
+    // Deleted first: the map stays in the order of the last try.
     tries.delete(key);
     if (tries.size >= rememberedMax) tries.delete(leastOf(tries));
     tries.set(key, value);
@@ -84,7 +91,7 @@ export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { cloc
     right(account, address) {
       const name = nameOf(account);
       const from = known(addresses, networkOf(address));
-      // Otherwise whoever has an account of their own could guess at others for ever.
+      // Otherwise the owner of one account could guess passwords of others without limit.
       if (from?.account !== name) return;
       addresses.delete(networkOf(address));
       const tries = known(accounts, name);
@@ -98,7 +105,7 @@ export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { cloc
 const waitAfter = (wrong: number, free: number): number =>
   wrong < free ? 0 : Math.min(WAIT_LAST_MS, WAIT_FIRST_MS * 2 ** Math.min(wrong - free, 30));
 
-/** Names that somebody makes up are each tried once: they push out each other, and not what is being guessed at. */
+/** Made-up names have one wrong try each: they replace each other and not the target of a guess. */
 function leastOf(tries: ReadonlyMap<string, Tries>): string {
   let least = '';
   let wrong = Number.POSITIVE_INFINITY;
@@ -110,7 +117,7 @@ function leastOf(tries: ReadonlyMap<string, Tries>): string {
   return least;
 }
 
-/** What one party can be expected to hold: an IPv4 address, or the /64 that an IPv6 address lies in. */
+/** The network of one subscriber: an IPv4 address, or the /64 of an IPv6 address. */
 export function networkOf(address: string): string {
   const plain = address.replace(/%.*$/, '');
   if (!ipaddr.isValid(plain)) return address;

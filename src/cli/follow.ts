@@ -89,7 +89,7 @@ export async function followExecution(parts: With, id: string): Promise<Executio
     }
   } finally {
     ending.abort();
-    // A terminal gets its colours back.
+    // Resets the colours of the terminal.
     if (shell.signal.aborted) await Promise.race([copied?.catch(() => {}), pause(shell.clock, SOON_MS)]);
   }
 }

@@ -56,7 +56,8 @@ export function startLocalAgent(parts: {
     }
     if (stopped) return;
     const [program = '', ...before] = ownCommand('agent');
-    // Its input is a pipe: the token, which as a variable every job could read, and its end when we are gone, however we went.
+    // The pipe carries the token, which jobs could read as a variable. Its end tells the agent that
+    // this process ended.
     const started = spawn(program, [...before, ...args, '--with-parent'], {
       env: agentEnvironment(env),
       stdio: ['pipe', 'inherit', 'inherit'],
@@ -93,7 +94,10 @@ export function startLocalAgent(parts: {
   };
 }
 
-/** What an agent takes of the environment of `troupe up`: its settings, what its jobs inherit, and what its runtime and its downloads need. */
+/**
+ * Variables of `troupe up` for its agent: settings, what jobs inherit, what runtime and downloads
+ * need.
+ */
 const AGENT_VARIABLES = [
   ...[
     'TROUPE_NAME',
@@ -110,7 +114,7 @@ const AGENT_VARIABLES = [
   ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS', 'DENO_DIR', 'LD_LIBRARY_PATH', 'LD_PRELOAD'],
 ];
 
-/** Nothing else: the center's password and whatever the shell had exported are none of its business, and jobs of the same user could read them there. */
+/** Only AGENT_VARIABLES and LC_*: jobs of the same user can read the environment of the agent. */
 export function agentEnvironment(env: Record<string, string | undefined>): Record<string, string> {
   const passed = Object.entries(env).filter(([name]) => AGENT_VARIABLES.includes(name) || name.startsWith('LC_'));
   return Object.fromEntries(passed.filter((pair): pair is [string, string] => pair[1] !== undefined));

@@ -48,7 +48,7 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
   };
   const writeTo = (stream: Piece['stream'], text: string) => (stream === 'stderr' ? shell.writeError(text) : shell.write(text));
   const isSeen = (stream: Piece['stream']) => (stream === 'stderr' ? shell.isErrorTerminal : shell.isTerminal);
-  /** Of each stream as it comes; a file or a pipe gets the bytes as they are. */
+  /** One filter per stream. Files and pipes get unchanged bytes. */
   const onTerminal = { stdout: createColouredText(), stderr: createColouredText() };
   const endColours = async (): Promise<void> => {
     for (const stream of ['stdout', 'stderr'] as const) await writeTo(stream, onTerminal[stream].end());
@@ -59,7 +59,7 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
     const front = [timestamps ? print.paint.dim(print.instant(piece.at, 'ms')) : '', namesShards ? print.paint.dim(`[${piece.item}]`) : ''];
     // A line that another one follows needs its end, whatever the process wrote.
     const close = end === '' && !(timestamps || namesShards) ? '' : '\n';
-    // Behind the front of a line a return would write over it.
+    // A return would overwrite the front of the line.
     const shown = isSeen(piece.stream) ? coloured(text.replace(/\r(?!$)/g, '\\r')) : text;
     await writeTo(piece.stream, [...front.filter(word => word !== ''), shown].join(' ') + close);
   };

@@ -16,7 +16,7 @@ export interface Shell {
   say(line: string): void;
   /** Is somebody looking at what `write` gives? */
   isTerminal: boolean;
-  /** The same of `writeError`. */
+  /** Whether `writeError` writes to a terminal. */
   isErrorTerminal: boolean;
   /** Width of the terminal; infinite where there is none. */
   columns: number;
@@ -24,7 +24,7 @@ export interface Shell {
   readInput(): Promise<string>;
   /** One line from the terminal, not shown while it is typed; standard input is left alone. Throws Failure `usage` where there is no terminal. */
   readSecret(prompt: string): Promise<string>;
-  /** Drops the secrets that this process was started with, once they are read. */
+  /** Drops the secrets of environment and command line; call it after reading them. */
   dropSecrets(): Promise<void>;
   /** Aborts at the first SIGINT or SIGTERM; the reason is the signal's name. */
   signal: AbortSignal;

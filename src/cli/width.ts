@@ -57,5 +57,5 @@ export function wrapped(text: string, columns: number, hang = ''): string[] {
   return [...lines, line];
 }
 
-/** One line that cannot move the cursor, colour the screen or ring: names and reasons come from elsewhere. Line breaks in them are blanks. */
+/** One line of untrusted text for a terminal: line breaks become blanks, other controls visible. */
 export const tame = (text: string): string => visible(text.replace(/[\t\n\r\u2028\u2029]+/g, ' '));

@@ -1,4 +1,4 @@
-/** Where apps may never come from, however the address is written, at every redirect and in every answer of the name service. */
+/** Forbidden app hosts: every notation, every redirect, every DNS answer. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
@@ -6,7 +6,10 @@ import { fetchBy } from '../../src/agent/artifacts/http.ts';
 import { isForbidden, misfitOf, STRICT_RULES } from '../../src/app-hosts.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
 
-/** 169.254.169.254, where clouds hand out credentials, in the forms that some machine on the way turns into it. */
+/**
+ * 169.254.169.254, the metadata address of clouds, in the forms that tunnels and translators turn
+ * into it.
+ */
 const METADATA = [
   ['plain', '169.254.169.254'],
   ['IPv4-mapped', '::ffff:169.254.169.254'],
@@ -27,7 +30,7 @@ const METADATA = [
   ['Teredo, as the server', '2001:0:a9fe:a9fe:8000:63bf:f5ff:fffe'],
 ] as const;
 
-/** The same in notations that only a URL may have, which reads them before anything else does. */
+/** Notations that the URL parser turns into it. */
 const WRITTEN = [
   '2852039166',
   '0xa9fea9fe',
@@ -49,7 +52,7 @@ const FORBIDDEN = [
 const ALLOWED = [
   ...['127.0.0.1', '10.0.0.1', '192.168.1.1', '169.253.0.1', '169.255.0.1', '1.1.1.1'],
   ...['::1', '::2', '::ffff:10.0.0.1', '2002:a00:1::1', '64:ff9b::10.0.0.1', 'fd00::1', 'fec0::1', '2606:4700::1111'],
-  // The bytes of 169.254.169.254 where nobody would take them out.
+  // The bytes of 169.254.169.254 in positions that embed no IPv4 address.
   ...['2001:db8::a9fe:a9fe', '2001:db8::5eff:a9fe:a9fe', '2001:db8::400:5efe:a9fe:a9fe', '2001:db8::5efe:10.0.0.1'],
 ];
 
@@ -94,7 +97,7 @@ describe('an app host', () => {
   test.each(METADATA)('whose name resolves to it as %s (%s) is not connected to', async (_, address) => {
     const good = { address: '127.0.0.1', family: 4 };
     const bad = { address, family: isIP(address) };
-    // One bad address among good ones is enough: the system might choose it.
+    // One forbidden address among others is enough: the system may choose it.
     for (const found of [[bad], [good, bad]]) {
       const fetched = fetchBy(async () => found)(new URL(`http://app.example:${host.port}/run.sh`), {
         headers: {},
@@ -111,7 +114,7 @@ describe('an app host', () => {
   test('is connected to at the address that was checked, and at no other', async () => {
     host.files['/run.sh'] = 'one';
     let times = 0;
-    // A name that changes its mind once it was judged.
+    // The name resolves to another address after the check.
     const names = async () => [{ address: times++ === 0 ? '127.0.0.1' : '169.254.169.254', family: 4 }];
     const url = new URL(`http://app.example:${host.port}/run.sh`);
     const answer = await fetchBy(names)(url, { headers: {}, signal: new AbortController().signal });
@@ -121,7 +124,7 @@ describe('an app host', () => {
   });
 });
 
-/** Not every runtime takes the dotted end of an address in a URL. */
+/** Bun rejects some URLs with a dotted IPv4 end. */
 function inHex(_: string, ...parts: string[]): string {
   const [a = 0, b = 0, c = 0, d = 0] = parts.slice(0, 4).map(Number);
   return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;

@@ -1,4 +1,4 @@
-/** Who may call what, and what they are shown: every route of every surface, so that a new one is judged before it is open. */
+/** Who may call which route and what the answer shows, for every route of every surface. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { request } from 'node:http';
 import { WebSocket } from 'ws';
@@ -21,7 +21,7 @@ import { aDoor, json } from './support.ts';
 
 const PASSWORD = 'correct horse battery';
 
-/** A door with every route that a center has. */
+/** An API with all routes of a center. */
 async function aWholeDoor(env: Record<string, string> = {}) {
   const door = await aDoor({ env });
   const { world } = door;
@@ -37,11 +37,11 @@ async function aWholeDoor(env: Record<string, string> = {}) {
 }
 
 describe('the table of routes', () => {
-  /** Whoever adds a route says here what a token must be made for to open it. */
+  /** Scopes that differ from the default of the method. A new route with one belongs here. */
   const NEEDED: Record<string, string[]> = {
     login: ['DELETE /v1/tokens/:name', 'POST /v1/join-tokens', 'POST /v1/tokens'],
     metrics: ['GET /v1/metrics'],
-    // They change nothing, and their body is a question.
+    // They change nothing.
     read: ['POST /v1/feed/tickets', 'POST /v1/schedules/preview'],
     all: ['GET /v1/tokens'],
   };

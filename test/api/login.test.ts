@@ -1,4 +1,4 @@
-/** Logins under attack: what guessing costs others, and that it never keeps out who has the right password. */
+/** Logins under attack: guessing delays only the address it comes from. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { clientAddress } from '../../src/api/client-address.ts';
 import type { Problem } from '../../src/api/errors.ts';
@@ -32,7 +32,7 @@ describe.each(SURFACES)('a login through %s', path => {
       expect((await login(path, PASSWORD, '10.0.2.1')).status).toBe(200);
       await clock.advance(500);
     }
-    // Five are free, and one is for each of the others, which had none wrong until then.
+    // The first try of each address is never delayed.
     expect(others.slice(0, 12)).toEqual(Array(12).fill(401));
     expect(others.filter(status => status === 401).length).toBeLessThan(70);
   });
@@ -60,7 +60,7 @@ describe.each(SURFACES)('a login through %s', path => {
       await clock.advance(1_000);
     }
     expect((await login(path, PASSWORD, '10.0.2.1')).status).toBe(200);
-    // It starts afresh: another mistake costs nothing but what the others did to the account.
+    // Its wrong try is removed.
     expect((await login(path, PASSWORD, '10.0.2.1')).status).toBe(200);
   });
 });
@@ -232,7 +232,7 @@ describe('hashing', () => {
       await new Promise(resolve => setImmediate(resolve));
     }
     await hashed;
-    // In this thread it would be a handful.
+    // Hashing in this thread would leave a handful.
     expect(turns).toBeGreaterThan(100);
   });
 

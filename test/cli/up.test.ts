@@ -52,7 +52,7 @@ const agentsOf = (data: string): number[] =>
       }
     });
 
-/** Copies of apps may be of other users' use, by design; what is beside them may not. */
+/** Copies of apps may be readable to other users by design. */
 const filesOf = (data: string): string[] =>
   readdirSync(data, { recursive: true, encoding: 'utf8' })
     .map(name => join(data, name))
@@ -88,7 +88,7 @@ describe('troupe up', () => {
     const shell = shellAt(url, secrets.TROUPE_ROOT_PASSWORD);
     expect((await troupe('login', shell)).exit).toBe(0);
     await until('its agent is there', () => agentsOf(data).length === 1);
-    // A job asks for what every process of its user, or of everybody, shows of itself.
+    // The job reads what /proc shows of center and agent.
     const pids = [house.pid, ...agentsOf(data)];
     const script = `for pid in ${pids.join(' ')}; do cat /proc/$pid/environ /proc/$pid/cmdline | tr '\\0' '\\n'; done`;
     await troupe(['jobs', 'create', 'curious', '--', 'sh', '-c', script], another(shell));

@@ -24,7 +24,7 @@ type Resolved = (problem: Error | null, found: string | Found[], family?: number
 
 export const fetchChecked: Fetch = (url, options) => fetchBy(addressesOf)(url, options);
 
-/** `fetchChecked` with an answer of the name service that a test chooses. */
+/** `fetchChecked` with another name service, for tests. */
 export const fetchBy =
   (namesBy: (name: string) => Promise<Found[]>): Fetch =>
   async (url, { headers, signal }) => {

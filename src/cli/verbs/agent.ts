@@ -54,8 +54,8 @@ async function readToken(file: string): Promise<string> {
 }
 
 /**
- * Whoever started us holds the other end of our input. Its first line is the join token: unlike a variable no other process reads it.
- * When it closes, they are gone, and nobody else would end us.
+ * The parent holds the other end of standard input. Its first line is the join token, which no other
+ * process can read there. The end of the input is the end of the parent and aborts `signal`.
  */
 function fromParent({ signal }: Shell): Promise<{ token: string; signal: AbortSignal }> {
   const alone = new AbortController();

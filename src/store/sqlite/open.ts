@@ -46,7 +46,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     unlock = lockDirectory(directory);
     const file = fileIn(directory);
-    // SQLite gives its log and the index of it the rights of the database.
+    // SQLite creates `-wal` and `-shm` with the mode of the database.
     makePrivate(file);
     for (const beside of [`${file}-wal`, `${file}-shm`]) keepPrivate(beside);
     await prepareSchema(file);
