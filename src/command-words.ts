@@ -1,4 +1,7 @@
-/** A command in one text -> its words. The API refuses by the same rule what an agent could never split. */
+/**
+ * A command in one text -> its words. The API refuses by the same rule what an agent could never
+ * split.
+ */
 
 /** The command cannot be run; the message is the run's reason. */
 export class CommandProblem extends Error {
@@ -7,13 +10,22 @@ export class CommandProblem extends Error {
 
 export interface Words {
   words: string[];
-  /** The first word as it was written: `bin\start.sh` means `bin/start.sh` when the app has that file, though a shell would drop the backslash. */
+  /**
+   * The first word as it was written: `bin\start.sh` means `bin/start.sh` when the app has that
+   * file, though a shell would drop the backslash.
+   */
   firstWritten: string | undefined;
-  /** Each word with what was quoted or escaped in it left out: an operator of a shell that is still there was written as one. */
+  /**
+   * Each word with what was quoted or escaped in it left out: an operator of a shell that is still
+   * there was written as one.
+   */
   bare: string[];
 }
 
-/** Splits like a POSIX shell: quotes and backslashes, no expansion of any kind. Throws CommandProblem on an open quote or a lone backslash at the end. */
+/**
+ * Splits like a POSIX shell: quotes and backslashes, no expansion of any kind. Throws
+ * CommandProblem on an open quote or a lone backslash at the end.
+ */
 export function splitCommand(text: string): Words {
   const words: string[] = [];
   const bare: string[] = [];

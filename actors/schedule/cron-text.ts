@@ -63,7 +63,7 @@ export function readCron(text: unknown): CronFields {
 function readDays(date: string, weekday: string): MonthDays {
   if (date === '?' && weekday === '?') throw notOneQuestionMark('are both "?"');
   if (date !== '?' && weekday !== '?') {
-    // A wrong value is the better thing to hear about first.
+    // A wrong value is reported first.
     readWeekdays(weekday);
     readDates(date);
     throw notOneQuestionMark(`are ${came(date)} and ${came(weekday)}`);

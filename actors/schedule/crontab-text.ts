@@ -1,10 +1,11 @@
 /**
- * Reads the five fields of a crontab as cronie and Vixie cron read them (src/entry.c, src/cron.c): minute, hour, day of month, month, day of
- * week, Sunday as 0 or 7, `@daily` and its like.
+ * Reads the five fields of a crontab as cronie and Vixie cron read them (src/entry.c, src/cron.c):
+ * minute, hour, day of month, month, day of week, Sunday as 0 or 7, `@daily` and its like.
  *
- * Where neither day field begins with a star a day counts that either of them names; where one does, both must name it. So `0 0 13 * fri` is
- * the 13th and each Friday, and with a star and a step of 2 in place of the 13 it is the Fridays that have an odd date. What cron reads and
- * then drops ("*5", text behind a field) is refused.
+ * Where neither day field begins with a star a day counts that either of them names; where one
+ * does, both must name it. So `0 0 13 * fri` is the 13th and each Friday, and with a star and a
+ * step of 2 in place of the 13 it is the Fridays that have an odd date. What cron reads and then
+ * drops ("*5", text behind a field) is refused.
  */
 import type { CronFields } from './cron-text.ts';
 import type { MonthDays } from './days.ts';
@@ -68,7 +69,10 @@ function fieldsOf(text: string): [string, string, string, string, string] {
   throw failure(`crontab must have 5 fields (${names}), but ${came(text)} has ${fields[0] === '' ? 0 : fields.length}`);
 }
 
-/** The rule of cron.c: dates and weekdays are joined by `and` where one of the fields begins with a star, else by `or`. */
+/**
+ * The rule of cron.c: dates and weekdays are joined by `and` where one of the fields begins with a
+ * star, else by `or`.
+ */
 function daysOf(date: string, dates: number, weekday: string, weekdays: number): MonthDays {
   if (!date.startsWith('*') && !weekday.startsWith('*')) return { how: 'either', dates, weekdays };
   if (weekdays === 0x7f) return { how: 'dates', mask: dates };
@@ -106,7 +110,7 @@ function turned(field: Field, low: number, high: number): string {
   return `${range(low, field === DAY_OF_WEEK ? 6 : field.high)},${range(field.low, high)}`;
 }
 
-/** What stands where only other dialects have it. */
+/** The hint for syntax of other dialects. */
 function hintFor(item: string): string | undefined {
   if (item === '?') return 'a crontab has "*" where others have "?"';
   return /^[A-Z0-9-]*[LW#][0-9W]*$/.test(item) && /[LW#]/.test(item) ? 'L, W and # belong to Quartz, type "cron"' : undefined;

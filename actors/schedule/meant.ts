@@ -1,6 +1,7 @@
 /**
- * What was probably meant: habits of one cron dialect met by another. A refusal ends with the exact expression to write, and a numeric day of
- * the week is read aloud, because Quartz counts from Sunday as 1 and cron from Sunday as 0.
+ * Habits of one cron dialect in an expression of another. A refusal ends with the exact expression
+ * to write. Numbers for days of the week get a warning with their names: Quartz counts from Sunday
+ * as 1, cron from Sunday as 0.
  */
 import { type CronFields, readCron } from './cron-text.ts';
 import { NICKNAMES, readCrontab } from './crontab-text.ts';
@@ -12,7 +13,10 @@ const NAMES = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 /** Longest text that is looked at: what is longer is no slip. */
 const LOOKED_AT_MAX = 200;
 
-/** What to do instead of a refused Quartz expression: `write "0 0 2 * * ?"`. Undefined: nobody knows. */
+/**
+ * What to do instead of a refused Quartz expression: `write "0 0 2 * * ?"`. Undefined: no
+ * expression comes near.
+ */
 export function hintForCron(text: unknown): string | undefined {
   if (typeof text !== 'string' || text.length > LOOKED_AT_MAX) return undefined;
   const written = shortNames(text.trim());
@@ -63,7 +67,7 @@ const advice = (expressions: readonly string[] | undefined): string | undefined 
   return other === undefined ? `write "${one}"` : `write two schedules, "${one}" and "${other}"`;
 };
 
-/** Six fields of which none or both of the day fields are "?": the one that says nothing gets it. */
+/** Six fields of which none or both of the day fields are "?": the unrestricted one becomes "?". */
 function withQuestionMark([second, minute, hour, date, month, weekday]: readonly string[]): string[] | undefined {
   const candidates = [
     weekday === '*' || weekday === '?' ? [second, minute, hour, date === '?' ? '*' : date, month, '?'] : [],
@@ -73,7 +77,10 @@ function withQuestionMark([second, minute, hour, date, month, weekday]: readonly
   return found === undefined ? undefined : [found];
 }
 
-/** A crontab (with "?" for "*") in the words of Quartz: one expression, or two where either of its day fields counts. */
+/**
+ * A crontab (with "?" for "*") in the words of Quartz: one expression, or two where either of its
+ * day fields counts.
+ */
 function quartzFor(text: string, second: string): string[] | undefined {
   const crontab = NICKNAMES[text.toUpperCase()] ?? text.replaceAll('?', '*');
   const fields = attempt(() => readCrontab(crontab));
@@ -115,7 +122,10 @@ function namesOf(mask: number): string {
     .join(',');
 }
 
-/** Of a valid Quartz expression whose day of the week is written in numbers: what they mean, and how to say so. Undefined for all others. */
+/**
+ * The warning for a valid Quartz expression whose day of the week is written in numbers. Undefined
+ * for all others.
+ */
 export function numericWeekdays(cron: string): string | undefined {
   const weekday = cron.trim().split(/\s+/)[5]?.toUpperCase() ?? '';
   // The number behind "#" and "/" is none of a day.

@@ -1,4 +1,7 @@
-/** A schedule in words, made from what it was read into and not from what was written: `0 0 9 ? * 1-5` is "at 09:00, Sunday to Thursday". */
+/**
+ * A schedule in words, made from the parsed fields: `0 0 9 ? * 1-5` is "at 09:00, Sunday to
+ * Thursday".
+ */
 import type { CalendarSchedule } from './calendar.ts';
 import type { CronFields } from './cron-text.ts';
 import type { MonthDays } from './days.ts';
@@ -21,7 +24,10 @@ export function cronText(fields: CronFields): string {
   return isDaily && hours.length === 24 ? times : [times, ...dayWords.filter(words => words !== 'every day' || isDaily)].join(', ');
 }
 
-/** The names of the days of the week that the numbers of a weekday field stand for: `Sunday to Thursday`. */
+/**
+ * The names of the days of the week that the numbers of a weekday field stand for: `Sunday to
+ * Thursday`.
+ */
 export const weekdaysText = (mask: number): string => {
   const monday = bitsOf(mask)
     .map(day => (day + 6) % 7)
@@ -158,7 +164,9 @@ function runsText(values: readonly number[], nameOf: (value: number) => string):
   );
 }
 
-/** Neighbours as ranges; with `size` a range goes on over the end of the field: 22, 23, 0 is one. */
+/**
+ * Neighbours as ranges; with `size` a range goes on over the end of the field: 22, 23, 0 is one.
+ */
 function runsOf(values: readonly number[], size?: number): [number, number][] {
   const runs: [number, number][] = [];
   for (const value of values) {

@@ -96,8 +96,8 @@ async function check(center: Center, config: JobConfig, fields: FieldNames, stan
 }
 
 /**
- * Throws Problem for a command that no agent can split into words. `needsProgram`: no app brings a script that the words could be arguments of, so
- * the first of them must name a program.
+ * Throws Problem for a command that no agent can split into words. `needsProgram`: no app brings a
+ * script that the words could be arguments of, so the first of them must name a program.
  */
 export function checkCommand(command: JobConfig['command'], field: string, { needsProgram }: { needsProgram: boolean }): void {
   if (typeof command !== 'string') return;

@@ -1,10 +1,10 @@
 /**
- * An update in the words of a surface that knows only a part of a thing.
+ * Updates through a surface that has fields for only a part of a thing.
  *
- *   what it answers for the thing now    what came      -> the words that differ -> their terms, laid over the thing
+ *   response for the thing now + body  ->  fields that differ  ->  their terms, laid over the thing
  *
- * What was read and sent back changes nothing, even where the surface tells it badly or would not take it; what a surface has no word for
- * stays, also beside a word that changes.
+ * A response that is sent back changes nothing, even where its text is lossy or would be refused.
+ * What the surface has no field for stays, also beside a field that changes.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { hidden } from './secrets.ts';
@@ -12,38 +12,42 @@ import { hidden } from './secrets.ts';
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What some words of a surface mean. Applied, in the order of the table, where one of the words differs. */
+/**
+ * What some fields of a surface mean. Applied, in the order of the table, where one of the fields
+ * differs.
+ */
 export interface Term<Body, Thing> {
   /** `cron`; of an object within the body one of its keys: `props.timeZone`. */
-  words: readonly string[];
+  fields: readonly string[];
   means(body: Body, before: Thing): Partial<Thing>;
 }
 
 /** The fields of a body by path; those of an object in it one by one. */
-function wordsIn(body: Json): Map<string, unknown> {
-  const words = new Map<string, unknown>();
+function fieldsIn(body: Json): Map<string, unknown> {
+  const fields = new Map<string, unknown>();
   for (const [field, value] of Object.entries(body)) {
-    if (isObject(value)) for (const [key, inner] of Object.entries(value)) words.set(`${field}.${key}`, inner);
-    else words.set(field, value);
+    if (isObject(value)) for (const [key, inner] of Object.entries(value)) fields.set(`${field}.${key}`, inner);
+    else fields.set(field, value);
   }
-  return words;
+  return fields;
 }
 
 /**
- * Paths of the words in which `body` differs from what is `told` now, also to who may only read. Absent, null and '' are the `usual` value of a word, which is nothing unless
- * given: a word that is absent is back at its default.
+ * Paths of the fields in which `body` differs from `response`, the thing as it is now; also from
+ * what a token that may only read gets of it. Absent, null and '' are the `usual` value of a field,
+ * by default nothing: an absent field is back at its default.
  */
-export function changedWords(told: Json, body: Json, usual: Json = {}): Set<string> {
-  const [is, wanted] = [wordsIn(told), wordsIn(body)];
-  const read = (words: Map<string, unknown>, path: string) => {
-    const value = words.get(path);
+export function changedFields(response: Json, body: Json, usual: Json = {}): Set<string> {
+  const [is, wanted] = [fieldsIn(response), fieldsIn(body)];
+  const read = (fields: Map<string, unknown>, path: string) => {
+    const value = fields.get(path);
     return value === undefined || value === null || value === '' ? (usual[path] ?? '') : value;
   };
-  const isAsTold = (path: string) => {
+  const isUnchanged = (path: string) => {
     const [now, came] = [read(is, path), read(wanted, path)];
     return isDeepStrictEqual(came, now) || isDeepStrictEqual(came, hidden(path, now));
   };
-  return new Set([...is.keys(), ...wanted.keys()].filter(path => !isAsTold(path)));
+  return new Set([...is.keys(), ...wanted.keys()].filter(path => !isUnchanged(path)));
 }
 
 /** The fields of a body that are among `changed`. */
@@ -60,12 +64,12 @@ export function onlyChanged(body: Json, changed: ReadonlySet<string>): Json {
   return result;
 }
 
-/** `before` with what the changed words mean. */
+/** `before` with what the changed fields mean. */
 export function laidOver<Body, Thing>(before: Thing, body: Body, terms: readonly Term<Body, Thing>[], changed: ReadonlySet<string>): Thing {
   let thing = before;
-  for (const { words, means } of terms) if (words.some(word => changed.has(word))) thing = { ...thing, ...means(body, thing) };
+  for (const { fields, means } of terms) if (fields.some(field => changed.has(field))) thing = { ...thing, ...means(body, thing) };
   return thing;
 }
 
-/** Every word of a table: what a registration means, laid over the defaults. */
-export const allWords = <Body, Thing>(terms: readonly Term<Body, Thing>[]): Set<string> => new Set(terms.flatMap(({ words }) => words));
+/** Every field of a table: what a registration means, laid over the defaults. */
+export const allFields = <Body, Thing>(terms: readonly Term<Body, Thing>[]): Set<string> => new Set(terms.flatMap(({ fields }) => fields));

@@ -46,7 +46,10 @@ export function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): strin
 /** Whether a value at this path may not be repeated. */
 const isHidden = (schema: z.ZodType, path: readonly PropertyKey[]): boolean => [...schemasAlong(schema, path)].some(isSecret);
 
-/** What came, fit to be repeated: of a secret only its type, and of lists and objects nothing of what is in them, which may be one. */
+/**
+ * What came, fit to be repeated: of a secret only its type, and of lists and objects nothing of
+ * what is in them, which may be one.
+ */
 function shownOf(value: unknown, isSecretOne: boolean): string {
   if (Array.isArray(value)) return 'a list';
   if (isRecord(value)) return 'an object';
@@ -54,7 +57,10 @@ function shownOf(value: unknown, isSecretOne: boolean): string {
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }
 
-/** The schema of the whole and of each step of a path, those that only wrap another one among them, as far as they are known. */
+/**
+ * The schema of the whole and of each step of a path, those that only wrap another one among them,
+ * as far as they are known.
+ */
 function* schemasAlong(schema: z.ZodType, path: readonly PropertyKey[]): Generator<unknown> {
   let at: unknown = schema;
   for (const step of ['', ...path]) {

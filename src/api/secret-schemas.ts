@@ -1,4 +1,4 @@
-/** Schemas of what is secret: a refusal names the field and never repeats what came. */
+/** Schemas of secrets: an error names the field and never repeats its value. */
 import { z } from 'zod';
 
 const SECRET = z.registry<Record<string, never>>();

@@ -1,4 +1,7 @@
-/** The five fields of a crontab: what cron.c does with them, what croner says of random ones, what is refused, and what was meant instead. */
+/**
+ * The five fields of a crontab: what cron.c does with them, what croner says of random ones, what
+ * is refused, and what was meant instead.
+ */
 import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
 import fc from 'fast-check';
@@ -148,7 +151,10 @@ describe('a wrong crontab', () => {
   });
 });
 
-/** What was written with the habits of another dialect, and the Quartz expressions that the refusal names. */
+/**
+ * What was written with the habits of another dialect, and the Quartz expressions that the refusal
+ * names.
+ */
 const MEANT: [string, ...string[]][] = [
   ['0 2 * * *', '0 0 2 * * ?'],
   ['*/5 * * * *', '0 */5 * * * ?'],

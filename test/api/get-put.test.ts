@@ -1,6 +1,7 @@
 /**
- * What a surface tells and takes back changes nothing, whoever made the thing and through whichever surface it goes: what was read may always be
- * sent back, and a surface leaves alone what it has no word for.
+ * What a surface tells and takes back changes nothing, whoever made the thing and through whichever
+ * surface it goes: what was read may always be sent back, and a surface leaves alone what it has no
+ * word for.
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
@@ -8,7 +9,10 @@ import { aDoor, type Door, seedApp, seedJob } from './support.ts';
 
 const SEED = 20261130;
 
-/** A surface through which a thing is read and written back whole. A further dialect is one more line. */
+/**
+ * A surface through which a thing is read and written back whole. A further dialect is one more
+ * line.
+ */
 interface Way {
   surface: string;
   get(name: string): string;

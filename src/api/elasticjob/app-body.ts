@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
 import { checkCommand } from '../jobs.ts';
-import { changedWords, onlyChanged } from '../laid-over.ts';
+import { changedFields, onlyChanged } from '../laid-over.ts';
 import { parse } from '../parse.ts';
 import { secret } from '../secret-schemas.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
@@ -41,13 +41,13 @@ export const PublishBody = z.object(
 /** PUT: absent stays, null is back to the default. */
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
 
-/** Only its name: which app it is about comes before what it says. */
+/** The name alone is validated here; the rest is compared with the app first. */
 export const NamedBody = z.looseObject({ appName: appName() }, 'a JSON object');
 
-/** What of a PUT is not as `before` is told already. Throws Problem `invalid` for what cannot be. */
+/** The fields of a PUT that differ from the answer of this dialect for `before`. Throws Problem `invalid`. */
 export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {
-  const told = appJson(before);
-  const open = onlyChanged(raw, changedWords(told, { ...told, ...raw }));
+  const response = appJson(before);
+  const open = onlyChanged(raw, changedFields(response, { ...response, ...raw }));
   return parse(ModifyBody, { ...open, appName: raw.appName });
 }
 

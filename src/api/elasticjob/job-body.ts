@@ -124,5 +124,5 @@ export const wordsOf = (body: JobBody): Words => ({
   overwrite: body.overwrite ?? false,
 });
 
-/** Only its name: which job it is about comes before what it says. */
+/** The name alone is validated here; the rest is compared with the job first. */
 export const NamedBody = z.looseObject({ jobName: name() }, 'a JSON object');

@@ -1,40 +1,48 @@
-/** What a registration of ElasticJob-Cloud means as a JobConfig, word by word, and what an update changes. */
+/**
+ * What a registration of ElasticJob-Cloud means as a JobConfig, field by field, and what an update
+ * changes.
+ */
 import type { JobConfig } from '../../../actors/config.ts';
 import type { Schedule } from '../../../actors/schedule.ts';
 import { Problem } from '../errors.ts';
 import { MISFIRE_LIMIT, overlapLimitOf } from '../job-defaults.ts';
-import { allWords, changedWords, laidOver, onlyChanged, type Term } from '../laid-over.ts';
+import { allFields, changedFields, laidOver, onlyChanged, type Term } from '../laid-over.ts';
 import { parse } from '../parse.ts';
 import { type JobBody, JobFields, REQUIRED, wordsOf } from './job-body.ts';
 import { firstBeyond, readItems } from './sharding.ts';
 
-/** `false`: a due time during a run is skipped. `true`: it is caught up after the run, at most `limit` of them. */
+/**
+ * `false`: a due time during a run is skipped. `true`: it is caught up after the run, at most
+ * `limit` of them.
+ */
 function misfireOf(isOn: boolean, limit: number): Pick<JobConfig, 'overlap' | 'overlapLimit' | 'misfire'> {
   if (!isOn) return { overlap: 'skip', overlapLimit: overlapLimitOf('skip'), misfire: { policy: 'skip', limit: MISFIRE_LIMIT } };
   return { overlap: 'queue', overlapLimit: limit, misfire: { policy: limit > 1 ? 'all' : 'once', limit } };
 }
 
-/** What each word of this dialect means. Schedules beside the one that `cron` is are left alone. */
+/**
+ * What each field of this dialect means. Schedules beside the one that `cron` is are left alone.
+ */
 const TERMS: readonly Term<JobBody, JobConfig>[] = [
-  { words: ['jobExecutionType'], means: body => ({ kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient' }) },
-  { words: ['appName'], means: body => ({ app: body.appName }) },
-  { words: ['props.script.command.line'], means: body => ({ command: body.props?.['script.command.line'] ?? null }) },
-  { words: ['jobParameter'], means: body => ({ parameter: body.jobParameter ?? '' }) },
-  { words: ['shardingTotalCount'], means: (body, { shards }) => ({ shards: { ...shards, total: body.shardingTotalCount } }) },
+  { fields: ['jobExecutionType'], means: body => ({ kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient' }) },
+  { fields: ['appName'], means: body => ({ app: body.appName }) },
+  { fields: ['props.script.command.line'], means: body => ({ command: body.props?.['script.command.line'] ?? null }) },
+  { fields: ['jobParameter'], means: body => ({ parameter: body.jobParameter ?? '' }) },
+  { fields: ['shardingTotalCount'], means: (body, { shards }) => ({ shards: { ...shards, total: body.shardingTotalCount } }) },
   {
-    words: ['shardingItemParameters'],
+    fields: ['shardingItemParameters'],
     means: (body, { shards }) => ({ shards: { ...shards, parameters: itemsOf(body.shardingItemParameters) } }),
   },
-  { words: ['cron', 'props.timeZone'], means: (body, { schedules }) => ({ schedules: withCron(schedules, body) }) },
-  { words: ['cpuCount'], means: (body, { resources }) => ({ resources: { ...resources, cpus: body.cpuCount } }) },
-  { words: ['memoryMB'], means: (body, { resources }) => ({ resources: { ...resources, memoryMB: body.memoryMB } }) },
-  { words: ['props.placement'], means: body => ({ partial: body.props?.placement === 'partial' }) },
-  { words: ['misfire'], means: body => misfireOf(body.misfire ?? false, limitOf(body)) },
-  { words: ['props.misfire.limit'], means: limited },
-  { words: ['failover'], means: body => ({ failover: body.failover ?? false }) },
-  { words: ['jobErrorHandlerType'], means: body => ({ failoverOnFailure: body.jobErrorHandlerType === 'THROW' }) },
-  { words: ['props.timeout.seconds'], means: body => ({ timeoutMs: Math.round(Number(body.props?.['timeout.seconds'] ?? 0) * 1000) }) },
-  { words: ['description'], means: body => ({ description: body.description ?? '' }) },
+  { fields: ['cron', 'props.timeZone'], means: (body, { schedules }) => ({ schedules: withCron(schedules, body) }) },
+  { fields: ['cpuCount'], means: (body, { resources }) => ({ resources: { ...resources, cpus: body.cpuCount } }) },
+  { fields: ['memoryMB'], means: (body, { resources }) => ({ resources: { ...resources, memoryMB: body.memoryMB } }) },
+  { fields: ['props.placement'], means: body => ({ partial: body.props?.placement === 'partial' }) },
+  { fields: ['misfire'], means: body => misfireOf(body.misfire ?? false, limitOf(body)) },
+  { fields: ['props.misfire.limit'], means: limited },
+  { fields: ['failover'], means: body => ({ failover: body.failover ?? false }) },
+  { fields: ['jobErrorHandlerType'], means: body => ({ failoverOnFailure: body.jobErrorHandlerType === 'THROW' }) },
+  { fields: ['props.timeout.seconds'], means: body => ({ timeoutMs: Math.round(Number(body.props?.['timeout.seconds'] ?? 0) * 1000) }) },
+  { fields: ['description'], means: body => ({ description: body.description ?? '' }) },
 ];
 
 const limitOf = (body: JobBody): number => Number(body.props?.['misfire.limit'] ?? 1);
@@ -51,7 +59,7 @@ function withCron(schedules: readonly Schedule[], { cron, props }: JobBody): Sch
   return place < 0 ? [...schedules, ...now] : schedules.toSpliced(place, 1, ...now);
 }
 
-/** `misfire.limit` speaks of what `misfire: true` catches up; whether missed due times are caught up at all it does not say. */
+/** `misfire.limit` limits what `misfire: true` catches up. It does not turn catching up on. */
 function limited(body: JobBody, before: JobConfig): Partial<JobConfig> {
   if (before.overlap !== 'queue') return {};
   const limit = limitOf(body);
@@ -60,15 +68,15 @@ function limited(body: JobBody, before: JobConfig): Partial<JobConfig> {
 }
 
 /** Properties by which a job of this dialect is an HTTP job. */
-const HTTP_WORDS = ['http.uri', 'http.url'];
+const HTTP_PROPS = ['http.uri', 'http.url'];
 const NOTIFYING = ['EMAIL', 'WECHAT', 'DINGTALK'];
 
 /**
- * Throws Problem `conflict` for a kind of job, and for an error handler, that would be stored and not do what it says. `isNew`: whether the word
- * differs from what the job has already.
+ * Throws Problem `conflict` for a kind of job and for error handlers that a later version brings.
+ * `isNew`: whether a field differs from the job as it is.
  */
-function refuseUnready(body: JobBody, isNew: (word: string) => boolean = () => true): void {
-  const http = HTTP_WORDS.find(word => body.props?.[word] !== undefined && isNew(`props.${word}`));
+function refuseUnready(body: JobBody, isNew: (field: string) => boolean = () => true): void {
+  const http = HTTP_PROPS.find(key => body.props?.[key] !== undefined && isNew(`props.${key}`));
   if (http !== undefined) {
     const sentence = `job ${body.jobName} is an HTTP job (${http}); those come in a later version, until then let a script call the address`;
     throw new Problem('conflict', sentence, { field: `props.${http}` });
@@ -83,10 +91,10 @@ function refuseUnready(body: JobBody, isNew: (word: string) => boolean = () => t
 /** A registration: what is absent is at its default. Throws Problem `conflict`. */
 export function registered(body: JobBody, defaults: JobConfig): JobConfig {
   refuseUnready(body);
-  return { ...laidOver(defaults, body, TERMS, allWords(TERMS)), shardingContext: true, dialect: { elasticjob: wordsOf(body) } };
+  return { ...laidOver(defaults, body, TERMS, allFields(TERMS)), shardingContext: true, dialect: { elasticjob: wordsOf(body) } };
 }
 
-/** What the words of this dialect are where they are absent. */
+/** Values of absent fields. */
 const USUAL = {
   monitorExecution: false,
   failover: false,
@@ -100,22 +108,23 @@ const USUAL = {
 };
 
 /**
- * An update: the body is a whole registration, laid over `before`. Throws Problem `invalid` or `conflict`. `told` is how this dialect tells the job now; a field
- * that is as told changes nothing and is not judged.
+ * An update: the body is a whole registration, laid over `before`. Throws Problem `invalid` or
+ * `conflict`. `response` is the answer of this dialect for the job now. A field that equals it
+ * changes nothing and is not validated.
  */
-export function updated(raw: Record<string, unknown>, before: JobConfig, told: Record<string, unknown>): JobConfig {
+export function updated(raw: Record<string, unknown>, before: JobConfig, response: Record<string, unknown>): JobConfig {
   const missing = REQUIRED.find(field => raw[field] === undefined);
   if (missing !== undefined) parse(JobFields.pick({ [missing]: true } as { [K in typeof missing]: true }), raw);
-  const changed = changedWords(told, raw, USUAL);
+  const changed = changedFields(response, raw, USUAL);
   const { props = {}, ...fields } = parse(JobFields.partial(), onlyChanged(raw, changed));
-  const isAsTold = ([field, value]: [string, unknown]) => value !== null && !changed.has(field);
-  const propsAsTold = Object.entries((raw.props ?? {}) as object).filter(([key, value]) => isAsTold([`props.${key}`, value]));
+  const isUnchanged = ([field, value]: [string, unknown]) => value !== null && !changed.has(field);
+  const unchangedProps = Object.entries((raw.props ?? {}) as object).filter(([key, value]) => isUnchanged([`props.${key}`, value]));
   const body = {
-    ...Object.fromEntries(Object.entries(raw).filter(isAsTold)),
+    ...Object.fromEntries(Object.entries(raw).filter(isUnchanged)),
     ...Object.fromEntries(Object.entries(fields).filter(([field]) => changed.has(field))),
-    props: { ...Object.fromEntries(propsAsTold), ...props },
+    props: { ...Object.fromEntries(unchangedProps), ...props },
   } as JobBody;
-  refuseUnready(body, word => changed.has(word));
+  refuseUnready(body, field => changed.has(field));
   const after = laidOver(before, body, TERMS, changed);
   const beyond = firstBeyond(after.shards.parameters, after.shards.total);
   if (beyond !== undefined) {

@@ -55,7 +55,7 @@ export const jobRoutes = (center: Desk): Route[] => [
     method: 'PUT',
     path: '/api/job/update',
     access: 'user',
-    says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that is as GET tells it changes nothing.',
+    says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
     answers: done(),
     body: NamedBody,
     bodyTold: JobBody,

@@ -1,6 +1,7 @@
 /**
- * PATCH as RFC 7396 has it, laid over what GET tells: objects are merged, null takes a member away (a field is back at its default), the rest
- * replaces. What GET tells and nobody can write may be sent back as it was read, and is refused with any other value.
+ * PATCH as RFC 7396 has it, laid over the response of GET: objects are merged, null removes a
+ * member (a field is back at its default), the rest replaces. A read-only field of that response
+ * may be sent back as it was read, and is refused with any other value.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -10,13 +11,19 @@ import { hidden } from '../secrets.ts';
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Fields that are told and cannot be written, each with what to do instead: the end of "cannot be written; …". */
+/**
+ * Fields of a response that cannot be written, each with what to do instead: the end of "cannot be
+ * written; …".
+ */
 export type ReadOnly = Readonly<Record<string, ReadOnlyField>>;
 interface ReadOnlyField {
   instead: string;
-  /** It changes without an edit, so that an older reading may hold another value. A list: only among these. */
+  /**
+   * It changes without an edit, so that an older reading may hold another value. A list: only among
+   * these.
+   */
   moves?: true | readonly unknown[];
-  /** Told in some answers only: it belongs to none of the fields by which a whole reading is known, and is put aside. */
+  /** In some responses only: it is ignored, and a whole response is recognised without it. */
   beside?: true;
 }
 
@@ -24,7 +31,10 @@ export const LEAVE_OUT = 'leave it out';
 
 export const PatchBody = z.record(z.string(), z.unknown(), 'a JSON object with the fields to change');
 
-/** The whole that a patch makes of `before`, which is what GET answers. Throws Problem for a patch that renames, or writes what cannot be written. */
+/**
+ * The whole that a patch makes of `before`, which is what GET answers. Throws Problem for a patch
+ * that renames, or writes what cannot be written.
+ */
 export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
   if ('name' in patch && patch.name !== before.name) {
     throw new Problem('invalid', `name is ${JSON.stringify(patch.name)}, but must stay ${JSON.stringify(before.name)}.`, { field: 'name' });
@@ -36,7 +46,8 @@ export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
     const hasMoved = isOlder && (moves === true || (moves.includes(patch[field]) && moves.includes(before[field])));
     if (!hasMoved) throw new Problem('invalid', sentenceOf(field, patch[field], readOnly), { field });
   }
-  // Read by who may not see secrets, and sent back by who may write: what was hidden stays.
+  // A response for a token that may only read hides secrets; sent back by another token, it leaves
+  // them alone.
   const isHidden = (field: string, value: unknown) =>
     isWhole && !isDeepStrictEqual(value, before[field]) && isDeepStrictEqual(value, hidden(field, before[field]));
   const written = Object.entries(patch).filter(([field, value]) => !Object.hasOwn(readOnly, field) && !isHidden(field, value));
@@ -48,7 +59,10 @@ const sentenceOf = (field: string, value: unknown, readOnly: ReadOnly): string =
   return `${field}${shown} cannot be written; ${readOnly[field]?.instead ?? LEAVE_OUT}.`;
 };
 
-/** Whether a body has every field that is told and not taken: it was read somewhere, and is not written by hand. */
+/**
+ * Whether a body has every read-only field: it is a response that was read, and not written by
+ * hand.
+ */
 const isReading = (body: Json, readOnly: ReadOnly): boolean =>
   Object.entries(readOnly).every(([field, { beside }]) => beside || field in body);
 
@@ -62,8 +76,9 @@ function merged(before: unknown, patch: Json): Json {
 }
 
 /**
- * The schema of a whole thing, for bodies that may be what was read before: all the fields together that are told and not taken are put aside. A
- * single one of them is something that the writer wants, and is refused.
+ * The schema of a whole thing, for bodies that may be a response that was read before: its
+ * read-only fields are ignored where all of them are there. A single one is refused, because its
+ * writer expects an effect.
  */
 export const taking = <S extends z.ZodType>(schema: S, readOnly: ReadOnly) =>
   z.preprocess((input, context) => {

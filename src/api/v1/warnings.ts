@@ -1,6 +1,7 @@
 /**
- * What a job that was just created or changed is answered with beside itself: what is legal and probably not meant, its schedules in words, and
- * when it is due next. A further warning is one more entry of CHECKS.
+ * The part of a response to create and update of a job that stands beside the job: warnings about
+ * what is allowed and probably not meant, the schedules in words, and the next due times. A further
+ * warning is one more entry of CHECKS.
  */
 import type { JobConfig } from '../../../actors/config.ts';
 import { type Shortage, shortageOf } from '../../../actors/capacity.ts';
@@ -34,10 +35,10 @@ export async function warningsOf(judged: Judged): Promise<Warning[]> {
   return (await Promise.all(CHECKS.map(check => check(judged)))).flat();
 }
 
-/** Due times that are told with the answer. */
+/** Due times in a response. */
 const NEXT_DUES = 3;
 
-/** What stands beside the job in the answer of create and update. A job that is not enabled has no coming due times. */
+/** A job that is not enabled has no next due times. */
 export async function adviceOf(judged: Judged) {
   const { config, enabled, center } = judged;
   const { schedules, timeZone } = config;
@@ -48,7 +49,10 @@ export async function adviceOf(judged: Judged) {
   };
 }
 
-/** An execution that no host of its pool can hold waits until a larger host joins, which may be never. */
+/**
+ * An execution that no host of its pool can hold waits until a larger host joins, which may be
+ * never.
+ */
 async function neverFits({ config, center }: Judged): Promise<Warning[]> {
   const [pool, app] = await Promise.all([
     center.views.get(`pool/${config.pool}`),
@@ -72,7 +76,7 @@ async function neverFits({ config, center }: Judged): Promise<Warning[]> {
   return [{ field, message }];
 }
 
-/** Quartz counts the days of the week from Sunday as 1, and most who write numbers do not know. */
+/** Quartz counts the days of the week from Sunday as 1, other dialects of cron from Sunday as 0. */
 function numbersForDays({ config }: Judged): Warning[] {
   return config.schedules.flatMap((schedule, place) => {
     const message = schedule.type === 'cron' ? numericWeekdays(schedule.cron) : undefined;
@@ -93,7 +97,10 @@ function schedulesOver({ config, center }: Judged): Warning[] {
   });
 }
 
-/** What only a shell would understand is handed to the program as one of its words. A job without a command of its own runs that of its app. */
+/**
+ * Without a shell its operators are arguments of the program. A job without a command of its own
+ * runs that of its app.
+ */
 async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> {
   if (config.shell) return [];
   const app = config.command === null && config.app !== null ? await center.views.get(`app/${config.app}`) : undefined;
@@ -107,7 +114,10 @@ async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> 
   return [{ field: app ? 'app' : 'command', message }];
 }
 
-/** None of a command that cannot be split: the job is stored already, and a warning is no reason to fail. */
+/**
+ * Empty for a command that cannot be split: the job is stored already, so no warning may fail the
+ * request.
+ */
 function bareWords(command: string): string[] {
   try {
     return splitCommand(command).bare;
@@ -119,6 +129,9 @@ function bareWords(command: string): string[] {
 
 const OPERATOR = /^(\|\|?|&&|;|\d?>{1,2}|<{1,3})$/;
 
-/** Operators of a shell in a word that was written without quotes. A semicolon in an address is a part of it. */
+/**
+ * Operators of a shell in a word that was written without quotes. A semicolon in an address is a
+ * part of it.
+ */
 const operatorsIn = (bare: string): string[] =>
   (bare.match(/\|\|?|&&|;|\d?>{1,2}|<{1,3}/g) ?? []).filter(operator => operator !== ';' || !bare.includes('://'));

@@ -51,11 +51,11 @@ export const jobHints = {
   schedule: '--cron or --crontab gives one',
 };
 
-/** Settings of a job that is there already: what was given before is taken away. */
+/** What an update removes. */
 export const removals = {
-  'unset-env': texts('NAME', 'takes a variable out of the environment; --env changes the given ones alone'),
-  'unset-shard-parameter': texts('ITEM', 'takes away what one shard is told'),
-  'no-schedule': flag('takes away all schedules: it runs when it is triggered'),
+  'unset-env': texts('NAME', 'removes a variable; --env changes the given ones alone'),
+  'unset-shard-parameter': texts('ITEM', 'removes the parameter of one shard'),
+  'no-schedule': flag('removes all schedules: it runs when it is triggered'),
 } satisfies Options;
 
 interface Asked {
@@ -122,12 +122,11 @@ function schedulesIn(values: Asked['values']): object[] | undefined {
     ...(crontab ?? []).map(expression => ({ type: 'crontab', crontab: expression })),
   ];
   if (!values['no-schedule']) return given.length === 0 ? undefined : given;
-  if (given.length > 0)
-    throw wrongUsage('--no-schedule takes all schedules away, and --cron and --crontab give some; one of them is enough');
+  if (given.length > 0) throw wrongUsage('--no-schedule removes all schedules, and --cron and --crontab give some; one of them is enough');
   return [];
 }
 
-/** The given entries, and null for those to be taken away, as a merge patch has it. Throws Failure `usage`. */
+/** The given entries, and null for those to remove, as a merge patch has it. Throws Failure `usage`. */
 function removing(flagName: string, entries: Record<string, string> = {}, unset: string[] = []): Record<string, string | null> {
   const both = unset.find(name => Object.hasOwn(entries, name));
   if (both !== undefined) throw wrongUsage(`--${flagName} and --unset-${flagName} both name ${both}; one is enough`);
