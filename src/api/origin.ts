@@ -25,7 +25,9 @@ export function isForeign(request: Request, config: { cors: readonly string[]; a
  */
 export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): void {
   if (auth === 'on') return;
-  const host = request.headers.get('host') ?? new URL(request.url).host;
+  // Bun gives the bare path where a request of HTTP/1.0 names no host.
+  const named = URL.canParse(request.url) ? new URL(request.url).host : '';
+  const host = request.headers.get('host') ?? named;
   if (isLoopbackHost(host)) return;
   const shown = JSON.stringify(host.length > HOST_SHOWN ? `${host.slice(0, HOST_SHOWN)}…` : host);
   throw new Problem(

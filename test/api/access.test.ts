@@ -6,6 +6,7 @@ import { createAgentHub } from '../../src/api/agents.ts';
 import { allRoutes, createApp } from '../../src/api/app.ts';
 import { createFeedDoor } from '../../src/api/feed.ts';
 import { textOf } from '../../src/api/feed/frames.ts';
+import { checkHost } from '../../src/api/origin.ts';
 import { PROBE_KEPT_MS } from '../../src/api/probe.ts';
 import { neededFor, type Route } from '../../src/api/routes.ts';
 import { listen, type Listening } from '../../src/api/sockets.ts';
@@ -169,6 +170,12 @@ describe('with authentication off', () => {
     expect(body.error).toMatchObject({ code: 'misdirected', field: 'Host', message: expect.stringContaining('Host is "evil.example"') });
     for (const host of [...FOREIGN, ...ODD]) expect([host, (await door.get('/v1/jobs', { host })).status]).toEqual([host, 421]);
     for (const host of OURS) expect([host, (await door.get('/v1/jobs', { host })).status]).toEqual([host, 200]);
+  });
+
+  test('a request that names no host at all is refused', () => {
+    const bare = { headers: new Headers(), url: '/v1/jobs' } as Request;
+    expect(() => checkHost(bare, { auth: 'off' })).toThrow('Host is ""');
+    expect(() => checkHost(bare, { auth: 'on' })).not.toThrow();
   });
 
   test('a preflight for a foreign Host is refused before CORS answers it', async () => {
