@@ -57,6 +57,8 @@ export interface Config {
   fileUrls: boolean;
   /** Hosts that apps may be fetched from; null: any but link-local ones. */
   artifactHosts: readonly string[] | null;
+  /** Backups that the center makes by itself; null: none. */
+  backup: { directory: string; everyMs: number; keep: number } | null;
   /** How long what is kept, ms, and how many of it. */
   keep: {
     executionsMs: number;
@@ -93,6 +95,12 @@ export class ConfigError extends Error {
 
 const whole = (fallback: number, min: number, max: number) => z.string().default(String(fallback)).transform(readWhole(min, max));
 
+/** For what may be left out, and then means something of its own. */
+const optional =
+  <T>(read: (value: string, context: z.RefinementCtx) => T) =>
+  (value: string | undefined, context: z.RefinementCtx): T | undefined =>
+    value === undefined ? undefined : read(value, context);
+
 /** A span in days, kept as ms. Below a quarter of an hour what is removed could still be under way. */
 const days = (fallback: number) => z.string().default(String(fallback)).transform(readDays(0.01, 36_500));
 const COUNT_MAX = 1_000_000_000;
@@ -125,6 +133,12 @@ const variablesOf = (machine: Machine) =>
       .optional(),
     TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
     TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readHosts),
+    TROUPE_BACKUP_DIR: z.string().optional(),
+    TROUPE_BACKUP_EVERY_MS: z
+      .string()
+      .optional()
+      .transform(optional(readWhole(0, 30 * 86_400_000))),
+    TROUPE_BACKUP_KEEP: whole(24, 1, 10_000),
     // A month answers "when did it last work?"; a million of them are some gigabytes, and no job pushes out the others' with more than its share.
     TROUPE_KEEP_EXECUTIONS_DAYS: days(30),
     TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX),
@@ -204,6 +218,15 @@ export function readConfig({
   if (auth.data === 'off' && open)
     say('TROUPE_AUTH', `may be off only while every listener is loopback, and ${open.host}:${open.port} is not`);
 
+  if (read.data) {
+    const { TROUPE_BACKUP_DIR: directory, TROUPE_BACKUP_EVERY_MS: everyMs, TROUPE_STORE: store } = read.data;
+    if (directory !== undefined && everyMs === undefined)
+      say('TROUPE_BACKUP_EVERY_MS', 'must be set with TROUPE_BACKUP_DIR: milliseconds between two backups, 0 for none');
+    if (directory === undefined && everyMs) say('TROUPE_BACKUP_DIR', 'must be set with TROUPE_BACKUP_EVERY_MS: where backups are put');
+    if (everyMs && store.kind === 'mongodb')
+      say('TROUPE_BACKUP_EVERY_MS', 'must be 0 with a MongoDB, which has tools of its own for backups: mongodump');
+  }
+
   if (!read.success || problems.length > 0) throw new ConfigError(problems);
   return frozen(configOf(read.data));
 }
@@ -228,6 +251,10 @@ const configOf = (read: Variables): Config => ({
   smtpFrom: read.TROUPE_SMTP_FROM ?? null,
   fileUrls: read.TROUPE_FILE_URLS === 'on',
   artifactHosts: read.TROUPE_ARTIFACT_HOSTS,
+  backup:
+    read.TROUPE_BACKUP_DIR !== undefined && read.TROUPE_BACKUP_EVERY_MS
+      ? { directory: read.TROUPE_BACKUP_DIR, everyMs: read.TROUPE_BACKUP_EVERY_MS, keep: read.TROUPE_BACKUP_KEEP }
+      : null,
   keep: {
     executionsMs: read.TROUPE_KEEP_EXECUTIONS_DAYS,
     executions: read.TROUPE_KEEP_EXECUTIONS,

@@ -28,7 +28,9 @@ import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
 import { createOutputKeeper } from './store/logs.ts';
+import { backupWarnings, createBackups } from './services/backup.ts';
 import { createForgetting } from './store/retention.ts';
+import { makeBackupAside } from './store/sqlite/backup-worker.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
 
 export { createWaitingRoom, type WaitingRoom } from './api/waiting.ts';
@@ -143,7 +145,7 @@ export async function startCenter({
     ids,
     log,
     config,
-    warnings: () => [...warnings, ...auditWarnings(audit.status(), clock.now())],
+    warnings: () => [...warnings, ...(backups ? backupWarnings(backups.status()) : []), ...auditWarnings(audit.status(), clock.now())],
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });
@@ -152,7 +154,15 @@ export async function startCenter({
     extra: [
       ...door.routes,
       ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
-      ...metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit: audit.status }),
+      ...metricRoutes({
+        runtime,
+        views,
+        feed,
+        clock,
+        usage,
+        scheduleAudit: audit.status,
+        backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
+      }),
     ],
   });
 
@@ -166,6 +176,15 @@ export async function startCenter({
 
   const upgrade = createUpgrades({ hub: agents, feed: door, config });
   const from = (request: Request, { address }: Peer): Peer => ({ address: clientAddress(request, address, config.proxies) });
+
+  const backups =
+    config.backup &&
+    createBackups({
+      ...config.backup,
+      clock,
+      log: (level, text, fields) => log[level](text, fields),
+      make: (order, signal) => makeBackupAside({ directory: config.dataDir, ...order }, signal),
+    });
 
   const services: Service[] = [
     held('store', 5_000, {
@@ -220,6 +239,7 @@ export async function startCenter({
     }),
     held('timers', 100, { start: async () => runtime.arm() }),
     { name: 'retention', graceMs: 2_000, restart: true, run: forgetting.run },
+    ...(backups ? [{ name: 'backups', graceMs: 2_000, restart: true, run: backups.run }] : []),
     { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
   ];
 

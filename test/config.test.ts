@@ -41,6 +41,7 @@ describe('the configuration', () => {
       smtpFrom: null,
       fileUrls: false,
       artifactHosts: null,
+      backup: null,
       keep: {
         executionsMs: 30 * DAY_MS,
         executions: 1_000_000,
@@ -112,6 +113,7 @@ describe('the configuration', () => {
       smtpFrom: 'troupe@example.org',
       fileUrls: true,
       artifactHosts: ['apps.example', 'h2'],
+      backup: null,
       keep: {
         executionsMs: DAY_MS / 2,
         executions: 1_000,

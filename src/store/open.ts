@@ -46,13 +46,18 @@ export async function openStore(
   return {
     store,
     died: store.died,
-    missing: store.loss && missingText(dataDir, store.loss),
+    missing:
+      (store.loss && missingText(dataDir, store.loss)) ?? (store.restoredFrom === null ? null : restoredText(dataDir, store.restoredFrom)),
     connect() {
       const { line, cut } = store.connect();
       return { address: { kind: 'sqlite', line }, transfer: [line.port], cut };
     },
   };
 }
+
+const restoredText = (dataDir: string, madeAt: number): string =>
+  `the database in "${dataDir}" was restored from a backup${madeAt === 0 ? '' : ` of ${new Date(madeAt).toISOString()}`}: what was acknowledged after it is lost; ` +
+  'until its next clean stop this message stays';
 
 const missingText = (dataDir: string, { found, marked }: Loss): string =>
   `the database in "${dataDir}" lacks its last ${marked - found} commits (revision ${found}, ${marked} were committed): its log was lost or damaged, or an older ` +

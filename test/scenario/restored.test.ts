@@ -1,7 +1,9 @@
 /** A center that goes on with an earlier state of its data: agents go on with it, and no run is done twice or waited for in vain. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { execFile } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { aRealHouse, type House, until } from '../support/house.ts';
 
 setDefaultTimeout(90_000);
@@ -88,5 +90,52 @@ describe('a center whose data was copied back by hand', () => {
     await until('it is done', async () => (await house.execution(execution)).status === 'done');
     expect(await house.execution(execution)).toMatchObject({ outcome: 'succeeded', shards: [{ attempt: 1 }] });
     expect(lines(began)).toEqual(['began']);
+  });
+});
+
+describe('a backup that is made while triggers run', () => {
+  test('is restored to a center whose hosts go on; what was acknowledged before it is there, once', async () => {
+    house = await aRealHouse();
+    const data = join(house.directory, 'center');
+    const file = join(house.directory, 'backup.sqlite');
+    const troupe = (...args: string[]) =>
+      promisify(execFile)(process.execPath, [join(import.meta.dir, '../../src/cli/main.ts'), ...args], {
+        env: { ...process.env, TROUPE_STORE: '' },
+      });
+    await house.startCenter();
+    house.startAgent('a1');
+    await house.ready('a1');
+    const trace = join(house.directory, 'trace');
+    const command = ['sh', '-c', `echo $TROUPE_EXECUTION >> ${trace}`];
+    await house.call('POST', '/v1/jobs', { name: 'load', command, overlap: 'allow', overlapLimit: 500, resources: { cpus: 0.01 } });
+    const acknowledged: string[] = [];
+    let isLoading = true;
+    const load = (async () => {
+      while (isLoading) acknowledged.push((await house.call<{ execution: string }>('POST', '/v1/jobs/load/trigger')).execution);
+    })();
+    await until('there is load', () => acknowledged.length > 50);
+    const before = acknowledged.length;
+    await troupe('backup', file, '--data', data);
+    await until('there is more load', () => acknowledged.length > before + 100);
+    isLoading = false;
+    await load;
+    await house.killCenter();
+
+    const refused = await troupe('restore', file, '--data', data).catch((error: { stderr: string }) => error.stderr);
+    expect(String(refused)).toContain('--overwrite');
+    await troupe('restore', file, '--data', data, '--overwrite');
+    await house.startCenter();
+    await house.ready('a1');
+    expect((await warnings()).join()).toContain('restored from a backup');
+    const all = async () => house.all<{ id: string; status: string; outcome: string | null }>('/v1/executions?job=load');
+    await until('every execution is done', async () => (await all()).every(({ status }) => status === 'done'));
+    const found = await all();
+    // All of before the backup, and none that was never acknowledged; an outcome that a run had is the one it has.
+    expect(acknowledged.slice(0, before).filter(id => !found.some(one => one.id === id))).toEqual([]);
+    expect(found.filter(({ id }) => !acknowledged.includes(id))).toEqual([]);
+    expect(found.filter(({ outcome }) => outcome !== 'succeeded')).toEqual([]);
+    const ran = lines(trace);
+    expect(ran.length).toBe(new Set(ran).size);
+    expect((await finished('load')).outcome).toBe('succeeded');
   });
 });

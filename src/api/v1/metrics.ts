@@ -24,6 +24,8 @@ export interface MetricParts {
   clock: Clock;
   /** What the schedule audit has found. */
   scheduleAudit?(): Reading['scheduleAudit'];
+  /** Of the backups that this center makes; absent where it makes none. */
+  backups?: (() => NonNullable<Reading['backups']>) | null;
   /** Of the process: bytes it holds, and seconds it has computed. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
@@ -32,7 +34,7 @@ const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
 const HOST_STATES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'];
 
-export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit = noAudit }: MetricParts): Route[] {
+export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit = noAudit, backups = null }: MetricParts): Route[] {
   const beganAt = clock.now();
   const facts = new Map<string, number>();
   const finished = new Map(OUTCOMES.map(outcome => [outcome, 0]));
@@ -83,6 +85,7 @@ export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit
     hosts,
     quarantined,
     scheduleAudit: scheduleAudit(),
+    backups: backups?.() ?? null,
   });
   let registry: Promise<Registry> | undefined;
 

@@ -2,6 +2,7 @@
 import type { Entry } from '../verb.ts';
 import { agent } from './agent.ts';
 import { apps } from './apps.ts';
+import { backup, restore } from './backup.ts';
 import { center } from './center.ts';
 import { centers } from './centers.ts';
 import { executions } from './executions.ts';
@@ -43,4 +44,6 @@ export const VERBS: Record<string, Entry> = {
   'join-token': joinToken,
   tokens,
   ready,
+  backup,
+  restore,
 };

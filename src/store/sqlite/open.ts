@@ -16,7 +16,7 @@ import { type Loss, openMark } from './mark.ts';
 import { outputReads, outputWrites } from './output.ts';
 import { watchPlace } from './place.ts';
 import { retentionReads, retentionWrites } from './retention.ts';
-import { prepareSchema } from './schema.ts';
+import { prepareSchema, RESTORED_FROM } from './schema.ts';
 
 export interface SqliteOptions {
   /** Where the database lives; made (readable by its owner only) when it is not there. On a local disk: file locks over a network do not hold. */
@@ -33,6 +33,8 @@ export interface SqliteWrites {
   look(): void;
   /** Commits that were made and are not in the database any more; null when none is known of. */
   readonly loss: Loss | null;
+  /** When the backup was made that this database was restored from, epoch ms, 0 where that is not known; null: not since the last clean stop. */
+  readonly restoredFrom: number | null;
   close(): void;
 }
 
@@ -66,6 +68,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
       ...retentionWrites(writing),
       probe,
     };
+    const restored = writer.prepare('select value from meta where _id = ?').get(RESTORED_FROM)?.value;
     const mark = openMark(directory, opened.revision);
     committed = mark.write;
     return {
@@ -73,7 +76,9 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
       transact,
       look: () => look(),
       loss: mark.loss,
+      restoredFrom: restored === undefined ? null : Number(restored),
       close() {
+        if (restored !== undefined) forgetRestore(opened);
         opened.close();
         mark.close();
         // Last: whoever opens next must find the file at rest.
@@ -84,6 +89,15 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     connection?.close();
     unlock();
     throw asOpeningError(directory, error);
+  }
+}
+
+/** A clean stop ends the message about it. On a full disk it stays. */
+function forgetRestore({ transact, writer }: Pick<WritingConnection, 'transact' | 'writer'>): void {
+  try {
+    transact(() => writer.prepare('delete from meta where _id = ?').run(RESTORED_FROM));
+  } catch {
+    // The next clean stop does it.
   }
 }
 

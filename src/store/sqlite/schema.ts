@@ -17,7 +17,10 @@ const SCHEMA_VERSION = 5;
 const PAGE_BYTES = 2_048;
 
 /** Tables of ours: what else lies in a file makes it somebody else's. */
-const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'mishaps'];
+export const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'mishaps'];
+
+/** A row of `meta`: when the backup was made that this database was restored from, epoch ms, 0 where it does not say. Removed by a clean stop. */
+export const RESTORED_FROM = 'restoredFrom';
 
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
@@ -26,15 +29,29 @@ const NOT_A_DATABASE = 26;
 export async function prepareSchema(file: string): Promise<void> {
   const version = storedVersion(file);
   if (version === undefined) return createSchema(file, { pageBytes: PAGE_BYTES, version: SCHEMA_VERSION });
-  if (version > SCHEMA_VERSION) {
-    throw new Error(
-      `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
-    );
-  }
+  assertNotNewer(file, version);
   if (version < SCHEMA_VERSION) {
     const { migrate } = await import('./migrate.ts');
     await migrate(file, { pageBytes: PAGE_BYTES, from: version, to: SCHEMA_VERSION });
   }
+}
+
+/** Throws a plain error where the file is no database of this version: damaged, somebody else's, older or newer. Changes nothing. */
+export function assertReadable(file: string): void {
+  const version = storedVersion(file);
+  if (version === undefined) throw new Error(`"${file}" is empty`);
+  assertNotNewer(file, version);
+  if (version < SCHEMA_VERSION)
+    throw new Error(
+      `"${file}" has schema version ${version}, and this Troupe ${SCHEMA_VERSION}: start its center once, which brings it up to date`,
+    );
+}
+
+function assertNotNewer(file: string, version: number): void {
+  if (version <= SCHEMA_VERSION) return;
+  throw new Error(
+    `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
+  );
 }
 
 /** Undefined when there is nothing yet, 0 when a first start of an earlier version was cut short. */

@@ -15,7 +15,7 @@ export type ToStoreThread =
   | { type: 'close' };
 
 export type FromStoreThread =
-  | { type: 'opened'; loss: Loss | null }
+  | { type: 'opened'; loss: Loss | null; restoredFrom: number | null }
   | { type: 'failed'; message: string; details: Record<string, unknown> }
   | { type: 'answers'; answers: CrossingAnswers }
   | { type: 'disconnected'; caller: number }
@@ -50,7 +50,7 @@ function serve(scope: Scope): void {
       case 'open':
         open = await openSqliteWrites(message.options);
         writer = createWriter(open, { soon: systemClock.soon, later: work => void systemClock.after(LINGER_MS, work) });
-        scope.postMessage({ type: 'opened', loss: open.loss });
+        scope.postMessage({ type: 'opened', loss: open.loss, restoredFrom: open.restoredFrom });
         watch(open);
         break;
       case 'calls':

@@ -19,6 +19,7 @@ export interface ThreadedStore extends Store {
   readonly died: Promise<Error>;
   /** Commits that were made and are not in the database any more. */
   readonly loss: Loss | null;
+  readonly restoredFrom: number | null;
 }
 
 /** Errors as with `createSqliteStore`. */
@@ -40,6 +41,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
       settle = { resolve, reject };
     });
   let loss: Loss | null = null;
+  let restoredFrom: number | null = null;
   const gone = (why: string) => {
     if (isClosing) return settle?.resolve();
     giveUp(`the thread that writes the store ended: ${why}`);
@@ -74,6 +76,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
         break;
       case 'opened':
         loss = data.loss;
+        restoredFrom = data.restoredFrom;
         settle?.resolve();
         break;
       default:
@@ -103,6 +106,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
     ...caller.writes,
     died,
     loss,
+    restoredFrom,
     connect() {
       const { port1, port2 } = new MessageChannel();
       callers += 1;

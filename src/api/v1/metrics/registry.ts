@@ -15,6 +15,7 @@ export interface Reading {
   hosts: ReadonlyMap<string, number>;
   quarantined: number;
   scheduleAudit: { unarmed: number; unarmedTotal: number; checkedAt: number | null };
+  backups: { madeAt: number | null; failed: number } | null;
 }
 
 /** `read` is asked for each figure of an answer. */
@@ -84,6 +85,13 @@ export function createRegistry(read: () => Reading): Registry {
     'When the last pass of the schedule audit ended, in seconds since 1970; 0 before the first.',
     () => (read().scheduleAudit.checkedAt ?? 0) / 1000,
   );
+
+  gauge(
+    'troupe_backup_last_success_timestamp_seconds',
+    'When the newest backup of this center was made, in seconds since 1970; 0: there is none, or it makes none.',
+    () => (read().backups?.madeAt ?? 0) / 1000,
+  );
+  total('troupe_backup_failures_total', 'Backups that could not be made.', () => read().backups?.failed ?? 0);
 
   new Counter({
     name: 'troupe_facts_total',

@@ -1,0 +1,58 @@
+/** `troupe backup` and `troupe restore`: the embedded database as one file, and back. Both work on the data directory, not through a center. */
+import { resolve } from 'node:path';
+import { EXIT, Failure } from '../failure.ts';
+import { flag, text } from '../options.ts';
+import type { Shell } from '../shell.ts';
+import { verb } from '../verb.ts';
+
+const data = text('DIR', 'the data directory of the center (default: TROUPE_DATA, then ./data)');
+
+function directoryOf(given: string | undefined, { env }: Shell): string {
+  if (env.TROUPE_STORE?.startsWith('mongodb'))
+    throw new Failure(EXIT.failed, 'TROUPE_STORE names a MongoDB, which has tools of its own: mongodump and mongorestore');
+  return resolve(given ?? (env.TROUPE_DATA || './data'));
+}
+
+const inAll = (rows: Record<string, number>): number => Object.values(rows).reduce((sum, count) => sum + count, 0);
+
+/** What is in the way of a backup is said in one sentence, as of any other verb. */
+async function told<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Failure(EXIT.failed, (error as Error).message, { cause: error });
+  }
+}
+
+export const backup = verb({
+  says: 'copies the database of a center into one file, also while it runs, and reads the copy again',
+  takes: ['FILE'],
+  options: { data },
+  examples: ['troupe backup /backups/troupe.sqlite --data /var/lib/troupe'],
+  async run({ words, values, shell, print }) {
+    const directory = directoryOf(values.data, shell);
+    const { makeBackup } = await import('../../store/sqlite/backup.ts');
+    const made = await told(() => makeBackup({ directory, file: resolve(words[0] ?? ''), at: shell.clock.now() }));
+    await print.show(made, () => [`${made.file} has ${inAll(made.rows)} rows in ${made.bytes} bytes, read again; keep it secret`]);
+    return EXIT.done;
+  },
+});
+
+export const restore = verb({
+  says: 'puts a backup in the place of the database of a center that does not run',
+  takes: ['FILE'],
+  options: { data, overwrite: flag('move a database that is there aside') },
+  examples: ['troupe restore /backups/troupe.sqlite --data /var/lib/troupe'],
+  async run({ words, values, shell, print }) {
+    const directory = directoryOf(values.data, shell);
+    const { restoreBackup } = await import('../../store/sqlite/restore.ts');
+    const restored = await told(() => restoreBackup({ file: resolve(words[0] ?? ''), directory, overwrite: values.overwrite === true }));
+    const { madeAt, rows, replaced } = restored;
+    const of = madeAt === null ? 'a file that does not say when it was made' : print.instant(new Date(madeAt).toISOString());
+    await print.show({ ...restored, directory }, () => [
+      `${directory} has ${inAll(rows)} rows of ${of}; what was acknowledged after that is lost`,
+      ...(replaced === null ? [] : [`the database that was there is ${replaced}`]),
+    ]);
+    return EXIT.done;
+  },
+});

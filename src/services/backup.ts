@@ -1,0 +1,117 @@
+/**
+ * Backups made by the center itself: one every so often, the oldest removed. Where the directory has
+ * one that is younger, the next is made when that is old enough, also by a center that starts anew.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { pause } from '../clock.ts';
+import type { Backup } from '../store/sqlite/backup.ts';
+
+export interface BackupStatus {
+  /** Epoch ms of the newest backup; null: there is none. */
+  madeAt: number | null;
+  made: number;
+  failed: number;
+  /** Why the last attempt failed; null: it did not. */
+  problem: string | null;
+}
+
+export interface Backups {
+  /** Makes one now and removes those beyond the number that is kept. Throws what keeps it from being made. */
+  runOnce(signal?: AbortSignal): Promise<Backup>;
+  /** Until the signal aborts. A failure is logged, counted and tried again. */
+  run(signal: AbortSignal, ready: () => void): Promise<void>;
+  status(): BackupStatus;
+}
+
+/** After a failure, ms; at most the span between two backups. */
+const AGAIN_MS = 60_000;
+/** Names sort by time. */
+const NAME = /^troupe-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.sqlite$/;
+
+export function createBackups({
+  directory,
+  everyMs,
+  keep,
+  clock,
+  log,
+  make,
+}: {
+  /** Where they are put; made when it is not there. */
+  directory: string;
+  everyMs: number;
+  /** How many stay. */
+  keep: number;
+  clock: Clock;
+  log(level: 'info' | 'error', text: string, fields: Record<string, unknown>): void;
+  make(order: { file: string; at: number }, signal: AbortSignal): Promise<Backup>;
+}): Backups {
+  let made = 0;
+  let failed = 0;
+  let problem: string | null = null;
+  let madeAt: number | null = null;
+
+  const names = (): string[] =>
+    readdirSync(directory)
+      .filter(name => NAME.test(name))
+      .sort();
+  const newest = (): number | null => {
+    const last = names().at(-1);
+    return last === undefined ? null : instantOf(last);
+  };
+
+  async function runOnce(signal = new AbortController().signal): Promise<Backup> {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // What an earlier center did not finish.
+    for (const name of readdirSync(directory)) if (/^troupe-.*\.sqlite\.partial/.test(name)) rmSync(join(directory, name), { force: true });
+    const at = clock.now();
+    const backup = await make({ file: join(directory, nameOf(at)), at }, signal);
+    madeAt = at;
+    // Only now: there is one more than before, whatever goes.
+    for (const name of names().slice(0, -keep)) rmSync(join(directory, name), { force: true });
+    return backup;
+  }
+
+  async function attempt(signal: AbortSignal): Promise<void> {
+    try {
+      const { file, bytes } = await runOnce(signal);
+      made += 1;
+      problem = null;
+      log('info', 'a backup was made and read again', { file, bytes });
+    } catch (error) {
+      if (signal.aborted) return;
+      failed += 1;
+      problem = error instanceof Error ? error.message : String(error);
+      log('error', 'a backup cannot be made', { directory, problem });
+    }
+  }
+
+  return {
+    runOnce,
+    async run(signal, ready) {
+      ready();
+      try {
+        madeAt = newest();
+      } catch {
+        // Not there yet: the first backup makes it, or says why it cannot.
+      }
+      for (;;) {
+        const dueInMs = problem !== null ? AGAIN_MS : madeAt === null ? 0 : madeAt + everyMs - clock.now();
+        if (dueInMs > 0) await pause(clock, Math.min(dueInMs, everyMs), signal);
+        if (signal.aborted) return;
+        await attempt(signal);
+      }
+    },
+    status: () => ({ madeAt, made, failed, problem }),
+  };
+}
+
+/** For `detail` of `/v1/ready`. */
+export const backupWarnings = ({ problem, madeAt }: BackupStatus): string[] =>
+  problem === null
+    ? []
+    : [`a backup cannot be made: ${problem}; the last one is ${madeAt === null ? 'not there' : `of ${new Date(madeAt).toISOString()}`}`];
+
+const nameOf = (at: number): string => `troupe-${new Date(at).toISOString().replace(/[-:.]/g, '')}.sqlite`;
+const instantOf = (name: string): number => Date.parse(name.replace(NAME, '$1-$2-$3T$4:$5:$6.$7Z'));

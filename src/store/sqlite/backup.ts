@@ -1,0 +1,99 @@
+/**
+ * A copy of the database, made while a center writes to it: SQLite's online backup inside one read
+ * transaction, so that the copy is one state. It is read again before it gets its name.
+ *
+ * The directory of a running center is not locked for readers: the lock is a file of its own.
+ */
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { backup, DatabaseSync } from 'node:sqlite';
+import { fileIn } from './open.ts';
+import { assertReadable, TABLES } from './schema.ts';
+
+export interface Backup {
+  file: string;
+  bytes: number;
+  /** Rows by table, the same in the database and in its copy. */
+  rows: Record<string, number>;
+}
+
+/** Pages copied between two looks at the event loop. */
+const PAGES_AT_ONCE = 2_000;
+const BUSY_MS = 10_000;
+/** When the copy was made, epoch ms: a row of `meta` in the copy alone. */
+export const MADE_AT = 'backupMadeAt';
+
+/**
+ * Resolves once the verified copy is durable under its name. Throws, leaving nothing behind, when
+ * there is no database, when the file is there already, and when the copy is not like its original.
+ */
+export async function makeBackup({ directory, file, at }: { directory: string; file: string; at: number }): Promise<Backup> {
+  const database = fileIn(directory);
+  if (!existsSync(database)) throw new Error(`"${directory}" holds no database of Troupe; --data names the data directory of the center`);
+  if (existsSync(file)) throw new Error(`"${file}" is there already; give the backup a name of its own`);
+  assertReadable(database);
+  const partial = `${file}.partial`;
+  rmSync(partial, { force: true });
+  try {
+    // For its owner alone before anything is in it: it holds the hashes of passwords and the key of the installation.
+    closeSync(openSync(partial, 'w', 0o600));
+    const rows = await copy(database, partial);
+    verify(partial, rows, at);
+    syncFile(partial);
+    renameSync(partial, file);
+    syncFile(dirname(file));
+    return { file, bytes: statSync(file).size, rows };
+  } catch (error) {
+    for (const left of ['', '-wal', '-shm', '-journal']) rmSync(`${partial}${left}`, { force: true });
+    throw error;
+  }
+}
+
+async function copy(database: string, to: string): Promise<Record<string, number>> {
+  const source = new DatabaseSync(database, { readOnly: true });
+  try {
+    source.exec(`pragma busy_timeout = ${BUSY_MS}`);
+    // The transaction holds one state: writers go on, and nothing that they commit begins the copy anew.
+    source.exec('begin');
+    const rows = countRows(source);
+    await backup(source, to, { rate: PAGES_AT_ONCE });
+    source.exec('commit');
+    return rows;
+  } finally {
+    source.close();
+  }
+}
+
+/** Reads the copy from the disk: its pages fit together, and no row is missing. Marks it, and makes it one file. */
+function verify(file: string, rows: Record<string, number>, at: number): void {
+  const db = new DatabaseSync(file);
+  try {
+    db.prepare('pragma journal_mode = delete').get();
+    const [first] = db.prepare('pragma integrity_check').all();
+    if (first?.integrity_check !== 'ok') throw new Error(`the backup is damaged: ${String(first?.integrity_check)}`);
+    const copied = countRows(db);
+    for (const [table, count] of Object.entries(rows)) {
+      if (copied[table] !== count) throw new Error(`the backup has ${copied[table]} rows of ${table}, the database had ${count}`);
+    }
+    db.prepare('insert or replace into meta (_id, value) values (?, ?)').run(MADE_AT, at);
+  } finally {
+    db.close();
+  }
+}
+
+export function countRows(db: DatabaseSync): Record<string, number> {
+  return Object.fromEntries(TABLES.map(table => [table, Number(db.prepare(`select count(*) as count from ${table}`).get()?.count)]));
+}
+
+/** Also of a directory: the name of a new file is only durable with it. */
+export function syncFile(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A backup may be put beside the database with other rights: it is as secret as that. */
+export const closeToOthers = (file: string): void => chmodSync(file, 0o600);

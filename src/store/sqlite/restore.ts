@@ -1,0 +1,97 @@
+/**
+ * Puts a backup in the place of the database. Agents may have served a later state: the epochs are
+ * raised above whatever they have seen before any center opens the file.
+ */
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { RAISE_BY } from '../store.ts';
+import { closeToOthers, countRows, MADE_AT, syncFile } from './backup.ts';
+import { raiseFeed } from './facts.ts';
+import { lockDirectory } from './lock.ts';
+import { removeMark } from './mark.ts';
+import { fileIn } from './open.ts';
+import { assertReadable, RESTORED_FROM } from './schema.ts';
+
+export interface Restored {
+  /** Epoch ms; null: the file does not say. */
+  madeAt: number | null;
+  rows: Record<string, number>;
+  /** Where the database that was there is now; null: there was none. */
+  replaced: string | null;
+}
+
+/**
+ * Throws, having changed nothing, when the file is damaged, no backup of Troupe or one of a newer
+ * version, when a center has the directory, and when there is a database that may not be replaced.
+ */
+export function restoreBackup({ file, directory, overwrite }: { file: string; directory: string; overwrite: boolean }): Restored {
+  if (!existsSync(file)) throw new Error(`there is no backup "${file}"`);
+  assertReadable(file);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  const database = fileIn(directory);
+  const next = `${database}.restoring`;
+  try {
+    if (existsSync(database) && !overwrite)
+      throw new Error(`"${directory}" holds a database already; --overwrite moves it aside and puts the backup in its place`);
+    discard(next);
+    copyFileSync(file, next);
+    // A file that was copied from a running center by hand has what it lacks in a log beside it.
+    if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${next}-wal`);
+    closeToOthers(next);
+    const { madeAt, rows } = raise(next);
+    syncFile(next);
+    const replaced = existsSync(database) ? moveAside(database) : null;
+    // What the mark says is of the other database.
+    removeMark(directory);
+    renameSync(next, database);
+    syncFile(directory);
+    return { madeAt, rows, replaced };
+  } finally {
+    discard(next);
+    unlock();
+  }
+}
+
+/** In the copy, before it has its name: a crash leaves the old database or the raised one. */
+function raise(file: string): Pick<Restored, 'madeAt' | 'rows'> {
+  const db = new DatabaseSync(file);
+  try {
+    db.prepare('pragma journal_mode = delete').get();
+    db.exec('pragma synchronous = full');
+    const [first] = db.prepare('pragma integrity_check').all();
+    if (first?.integrity_check !== 'ok') throw new Error(`the backup is damaged: ${String(first?.integrity_check)}`);
+    const made = db.prepare('select value from meta where _id = ?').get(MADE_AT)?.value;
+    const madeAt = made === undefined ? null : Number(made);
+    const rows = countRows(db);
+    db.exec('begin immediate');
+    db.prepare('update partitions set epoch = epoch + ?').run(RAISE_BY);
+    raiseFeed(db);
+    db.prepare('delete from meta where _id = ?').run(MADE_AT);
+    db.prepare('insert or replace into meta (_id, value) values (?, ?)').run(RESTORED_FROM, madeAt ?? 0);
+    db.exec('commit');
+    return { madeAt, rows };
+  } finally {
+    db.close();
+  }
+}
+
+/** With its log, which belongs to it alone. */
+function moveAside(database: string): string {
+  const aside = freeName(`${database}.replaced`);
+  renameSync(database, aside);
+  if (existsSync(`${database}-wal`)) renameSync(`${database}-wal`, `${aside}-wal`);
+  rmSync(`${database}-shm`, { force: true });
+  return aside;
+}
+
+function freeName(wanted: string): string {
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? wanted : `${wanted}-${number}`;
+    if (!existsSync(name)) return name;
+  }
+}
+
+function discard(file: string): void {
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${end}`, { force: true });
+}
