@@ -203,6 +203,32 @@ describe('an app that is too large to be copied for each run', () => {
   });
 });
 
+describe('a disk that is full', () => {
+  test.if(process.getuid?.() === 0)(
+    'fails the run that finds no room for its copy, leaves nothing of it, and takes it when there is room',
+    async () => {
+      const directory = aPlace('small-disk');
+      expect(Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'troupe-test', directory]).exitCode).toBe(0);
+      try {
+        const noise = (seed: number) => Buffer.from(Uint8Array.from({ length: 100_000 }, (_, at) => (at * seed * 2_654_435_761) >>> 11));
+        host.files['/app.tgz'] = await aTgz([1, 2, 3, 4].map(seed => ({ name: `f${seed}`, content: noise(seed) })));
+        shelf = await aShelf({ directory, means: { isolation: 'copy' } });
+        await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
+        await shelf.prepare(host.url('/app.tgz'), { run: 'b' });
+        const problem = await shelf.prepare(host.url('/app.tgz'), { run: 'c' }).catch(error => error);
+        expect([problem.code, problem.transient]).toEqual(['disk', true]);
+        expect(problem.message).toContain('the disk of this host does not take the app');
+        expect(runs()).toHaveLength(2);
+        await shelf.artifacts.release('c', undefined);
+        await shelf.artifacts.release('a', undefined);
+        expect(readdirSync((await shelf.prepare(host.url('/app.tgz'), { run: 'c' })).directory)).toHaveLength(4);
+      } finally {
+        Bun.spawnSync(['umount', '-l', directory]);
+      }
+    },
+  );
+});
+
 describe('a host that may mount', () => {
   test.if(overlay !== undefined)('copies what is small, and all of it where the keeper would not see the mount', async () => {
     host.files['/app.tgz'] = await archive();

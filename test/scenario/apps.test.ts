@@ -1,6 +1,7 @@
 /** Apps on a real house: packed in every way, looked at again where they come from, and files of the hosts while the center allows them. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { aTgz } from '../agent/archives.ts';
@@ -107,6 +108,64 @@ describe('an app behind a URL', () => {
     expect(reason).toContain('TROUPE_ARTIFACT_HOSTS');
     expect(host.asked).toEqual([]);
     await Promise.all([host.stop(), moved.stop(true)]);
+  });
+});
+
+describe('the directory of an app', () => {
+  const appends = '#!/bin/sh\necho line >> data.txt\nwc -l < data.txt\n';
+  const replaces = '#!/bin/sh\necho packed\nprintf "#!/bin/sh\\necho replaced\\n" > "$TROUPE_APP_DIR/bin/start.sh"\n';
+  const artifacts = () => join(house.directory, 'a1', 'artifacts');
+  const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(artifacts());
+  const cleared = () => until('nothing of the runs is left', () => readdirSync(join(artifacts(), 'runs')).length === 0 && !mounted());
+
+  test('is as packed for each run, and for each app of the same archive: what one writes no other sees', async () => {
+    const archive = await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: appends }]);
+    const host = anAppHost({ '/app.tgz': archive, '/evil.tgz': await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: replaces }]) });
+    await house.call('POST', '/v1/apps', { name: 'fresh', url: `${host.url}/app.tgz`, command: 'bin/start.sh', cache: false });
+    await house.call('POST', '/v1/jobs', { name: 'fresh', app: 'fresh' });
+    for (let each = 0; each < 3; each++) expect(await run('fresh')).toEqual({ ...went, wrote: '1\n' });
+    // Without the cache it is fetched for each execution.
+    expect(host.asked.map(([path]) => path)).toEqual(['/app.tgz', '/app.tgz', '/app.tgz']);
+    await publish('same-archive', `${host.url}/app.tgz`);
+    expect(await run('same-archive')).toEqual({ ...went, wrote: '1\n' });
+
+    const sha256 = createHash('sha256')
+      .update(host.files['/evil.tgz'] ?? '')
+      .digest('hex');
+    await house.call('POST', '/v1/apps', { name: 'digest', url: `${host.url}/evil.tgz`, sha256, command: 'bin/start.sh' });
+    await house.call('POST', '/v1/jobs', { name: 'digest', app: 'digest' });
+    for (let each = 0; each < 2; each++) expect(await run('digest')).toEqual({ ...went, wrote: 'packed\n' });
+    await cleared();
+    await host.stop();
+  });
+
+  test('outlives a kill -9 of the agent for as long as its run, and goes with it', async () => {
+    const script = '#!/bin/sh\necho begun >> data.txt\nwhile [ ! -e "$GO" ]; do sleep 0.02; done\ncat data.txt many/1\n';
+    const many = Array.from({ length: 60 }, (_, at) => ({ name: `many/${at}`, content: `${at}\n` }));
+    const host = anAppHost({ '/app.tgz': await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: script }, ...many]) });
+    await house.call('POST', '/v1/apps', { name: 'long', url: `${host.url}/app.tgz`, command: 'bin/start.sh' });
+    for (const name of ['ends-meanwhile', 'ends-later']) {
+      await house.call('POST', '/v1/jobs', { name, app: 'long', env: { GO: join(house.directory, name) } });
+    }
+    const began = await Promise.all(
+      ['ends-meanwhile', 'ends-later'].map(name => house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`)),
+    );
+    const statusOf = async (id: string) => (await house.execution(id).catch(() => undefined))?.shards[0]?.status;
+    for (const { execution } of began) await until('it runs', async () => (await statusOf(execution)) === 'running');
+    await house.killAgent('a1');
+    writeFileSync(join(house.directory, 'ends-meanwhile'), '');
+    house.startAgent('a1');
+    const [meanwhile, later] = began.map(({ execution }) => execution);
+    await until('the first has ended', async () => (await statusOf(meanwhile ?? '')) === 'done');
+    await until('one directory is left', () => readdirSync(join(artifacts(), 'runs')).length === 1);
+    writeFileSync(join(house.directory, 'ends-later'), '');
+    await until('the other has ended', async () => (await statusOf(later ?? '')) === 'done');
+    for (const { execution } of began) {
+      const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
+      expect(await (await fetch(path, { headers: { accept: 'text/plain' } })).text()).toBe('begun\n1\n');
+    }
+    await cleared();
+    await host.stop();
   });
 });
 
