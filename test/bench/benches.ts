@@ -4,6 +4,7 @@ import type { BenchResult, Size } from './report.ts';
 export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<BenchResult | BenchResult[]> }>> = {
   latency: () => import('./latency.ts'),
   runs: () => import('./runs.ts'),
+  apps: () => import('./apps.ts'),
   noop: () => import('./noop.ts'),
   turns: () => import('./turns.ts'),
   herd: () => import('./herd.ts'),
