@@ -67,7 +67,7 @@ export function parseJson(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Problem('invalid', `the body is not JSON: ${withoutText((cause as Error).message)}.`, { field: 'body', cause });
+    throw new Problem('invalid', `the body is not JSON: ${withoutQuotes((cause as Error).message)}.`, { field: 'body', cause });
   }
   refuseKeys(value, '');
   return value;
@@ -88,8 +88,11 @@ function refuseHuge(text: string): void {
   }
 }
 
-/** What a parser says without the piece of the body that some of them repeat: a secret may be in it. */
-const withoutText = (message: string): string => message.replace(/(["'`])[\s\S]*\1(\.\.\.)?/, '…').trim();
+/**
+ * The message of a JSON parser without the piece of the body that some of them quote: a secret may
+ * be in it.
+ */
+export const withoutQuotes = (message: string): string => message.replace(/["'`][\s\S]*["'`](\.\.\.)?/, '…').trim();
 
 const QUOTE = 0x22;
 

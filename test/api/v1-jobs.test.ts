@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { withoutQuotes } from '../../src/api/body.ts';
 import { aDoor } from './support.ts';
 
 const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' };
@@ -144,6 +145,15 @@ describe('a job in /v1', () => {
     const [field] = Object.keys(different as object);
     expect(created.body.error.field).toStartWith(field ?? '');
     expect(patched.body.error.field).toBe(created.body.error.field);
+  });
+
+  test.each([
+    [`Unexpected token 'h', ..."{"S":hunter2}}" is not valid JSON`, 'Unexpected token … is not valid JSON'],
+    [`"{"S":"hunter2"... is not valid JSON`, '… is not valid JSON'],
+    ['JSON Parse error: Unexpected identifier "hunter2"', 'JSON Parse error: Unexpected identifier …'],
+    ['Unterminated string in JSON at position 9', 'Unterminated string in JSON at position 9'],
+  ])('whose body is no JSON: the message %p of an engine loses what it quotes', (message, shown) => {
+    expect(withoutQuotes(message)).toBe(shown);
   });
 
   test('that is disabled may have a schedule that is over, and keeps it in later changes', async () => {
