@@ -83,7 +83,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 const EXCEPTIONS: Record<string, string[]> = {
   'src/cli/start.ts': ['src/main.ts', 'src/threads.ts', 'src/config.ts', 'src/log.ts'],
   'src/cli/verbs/backup.ts': ['src/store'],
-  'src/cli/verbs/agent.ts': ['src/agent/main.ts'],
+  'src/cli/verbs/agent.ts': ['src/agent/main.ts', 'src/agent/settings.ts'],
   'src/cli/verbs/keeper.ts': ['src/agent/keeper/main.ts'],
 };
 

@@ -36,6 +36,8 @@ export interface Program {
   says: string;
   /** Absent: the program answers `--help` itself. */
   help?: string;
+  /** Instead of `help`, for the completion. */
+  usage?(): Promise<string>;
   /** Not in the list of verbs: for other programs. */
   hidden?: boolean;
   main(args: string[], shell: Shell): Promise<number>;

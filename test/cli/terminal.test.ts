@@ -1,5 +1,6 @@
 /** Every verb on a pseudo-terminal, against a real center and a real agent. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
 import { type Entry, isFamily, isProgram } from '../../src/cli/verb.ts';
 import { VERBS } from '../../src/cli/verbs/index.ts';
 import { widthOf } from '../../src/cli/width.ts';
@@ -21,7 +22,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => house.close());
 
-/** One line for each verb, in an order that gives the later ones something to show. `F` stands for an execution that failed. */
+/** One line for each verb, in an order that gives the later ones something to show. `F` stands for an execution that failed, `D` for the data of the
+ * center, `B` and `R` for a file and a directory that are not there yet. */
 const LINES: Record<string, { line: string; exit?: number }> = {
   'centers list': { line: 'centers list' },
   'centers add': { line: 'centers add here http://127.0.0.1:1' },
@@ -71,6 +73,9 @@ const LINES: Record<string, { line: string; exit?: number }> = {
   'tokens create': { line: 'tokens create ci --scope read' },
   'tokens list': { line: 'tokens' },
   'tokens delete': { line: 'tokens delete ci' },
+  backup: { line: 'backup B --data D' },
+  restore: { line: 'restore B --data R' },
+  completion: { line: 'completion bash' },
   logout: { line: 'logout' },
   'hosts retire': { line: 'hosts retire west-2' },
 };
@@ -108,9 +113,16 @@ describe('on a terminal', () => {
     await type(['jobs', 'create', 'bad', '--attempts', '2', '--backoff', '1ms', '--', 'sh', '-c', 'echo wrong >&2; exit 3']);
     const failed = await type(['trigger', 'bad', '-f']);
     const id = /bad@\S+/.exec(failed.screen)?.[0] ?? '';
+    const copies = aPlace('copies');
+    const words: Record<string, string> = {
+      F: id,
+      D: join(house.directory, 'center'),
+      B: join(copies, 'b.sqlite'),
+      R: join(copies, 'restored'),
+    };
     const seen: string[] = [];
     for (const [name, { line, exit = 0 }] of Object.entries(LINES)) {
-      const args = line.split(' ').map(word => (word === 'F' ? id : word.replaceAll('_', ' ')));
+      const args = line.split(' ').map(word => (Object.hasOwn(words, word) ? words[word] : word.replaceAll('_', ' ')) ?? '');
       const done = await type(args);
       expect({ name, exit: done.exit, faults: faultsOf(done.screen), screen: done.exit === exit ? '' : done.screen }).toEqual({
         name,

@@ -49,7 +49,7 @@ const add = verb({
 
 const use = verb({
   says: 'makes a center the current one: verbs without --center ask it',
-  takes: ['NAME|URL'],
+  takes: ['CENTER|URL'],
   options: {},
   async run(call) {
     const { print, shell, words } = call;
@@ -62,7 +62,7 @@ const use = verb({
 
 const remove = verb({
   says: 'removes the name of a center, and its login from this machine',
-  takes: ['NAME'],
+  takes: ['CENTER'],
   options: {},
   async run({ print, shell, words: [name = ''] }) {
     await removeCenter(shell.env, name);

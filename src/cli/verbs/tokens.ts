@@ -47,7 +47,7 @@ const create = verb({
 
 const remove = verb({
   says: 'ends the token of a program',
-  takes: ['NAME'],
+  takes: ['TOKEN'],
   options: {},
   async run({ client, print, words }) {
     await client.delete(`/v1/tokens/${segment(words[0] ?? '')}`);
