@@ -23,8 +23,8 @@ export const SCHEDULE_AUDIT = {
   passMs: 10_000,
   /** A whole pass shall take no longer than this, ms. */
   passMaxMs: 270_000,
-  /** Rest after a page: so many times what it took to compute. 1 % of a core, or more where `passMaxMs` asks for it. */
-  restTimes: 99,
+  /** Rest after a page: so many times what it took, unless `passMaxMs` asks for less. With its share in the workers that is below 1 % of a core. */
+  restTimes: 150,
   /** From the first look to the second. Timers notice a jump of the clock within a second. */
   confirmMs: 2_000,
   /** A due time older than this must have its verdict. */
