@@ -401,7 +401,9 @@ export const lost = (context: ExecutionContext, event: Event<'shard.lost'>): Dec
 export const unanswered = (context: ExecutionContext, event: Event<'shard.unanswered'>): Decided => lostOn(context, event, true);
 
 function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'shard.unanswered'>, release: boolean): Decided {
-  const gone = liveOn(context, event.host, event.runs);
+  // What was reported to run got its order, and nothing is wrong with it.
+  const isConcerned = ({ status }: Shard) => event.type === 'shard.lost' || status !== 'running';
+  const gone = liveOn(context, event.host, event.runs).filter(isConcerned);
   const closed = close(
     context,
     gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, event.reason) })),

@@ -150,19 +150,32 @@ export function createCommands(parts: CommandParts): Commands {
     }
   };
 
+  /** By epoch and fence, then carried out. */
+  const judged = async (command: Command): Promise<void> => {
+    const { fence, key, run } = command;
+    const epochKnown = journal.epoch(fence.partition);
+    const known = journal.records.get(runKey(run));
+    const lower = fence.epoch < epochKnown ? 'lowerEpoch' : known && isLower(fence, known.fence) ? 'lowerFence' : undefined;
+    if (lower) {
+      log.warn(`${runKey(run)}: rejected a ${command.type}, ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
+      send({ type: 'rejected', key, run, reason: lower, known: known !== undefined });
+      return;
+    }
+    const epoch: Change[] = fence.epoch > epochKnown ? [{ epoch: [fence.partition, fence.epoch] }] : [];
+    await (command.type === 'start' ? start(command, known, epoch) : stop(command, known, epoch));
+  };
+
   return {
     async take(command) {
-      const { fence, key, run } = command;
-      const epochKnown = journal.epoch(fence.partition);
-      const known = journal.records.get(runKey(run));
-      const lower = fence.epoch < epochKnown ? 'lowerEpoch' : known && isLower(fence, known.fence) ? 'lowerFence' : undefined;
-      if (lower) {
-        log.warn(`${runKey(run)}: rejected a ${command.type}, ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
-        send({ type: 'rejected', key, run, reason: lower, known: known !== undefined });
-        return;
+      try {
+        await judged(command);
+      } catch (problem) {
+        // Whoever sent it waits for what becomes of it. A run that is known here answers for itself.
+        log.error(`${runKey(command.run)}: a ${command.type} cannot be carried out`, { problem: String(problem) });
+        if (journal.records.has(runKey(command.run))) return;
+        const message = `the agent failed: ${problem instanceof Error ? problem.message : String(problem)}`.slice(0, 500);
+        send({ type: 'rejected', key: command.key, run: command.run, reason: 'failed', message });
       }
-      const epoch: Change[] = fence.epoch > epochKnown ? [{ epoch: [fence.partition, fence.epoch] }] : [];
-      await (command.type === 'start' ? start(command, known, epoch) : stop(command, known, epoch));
     },
     reported(run) {
       const key = unwritten.get(run);

@@ -237,12 +237,12 @@ export const Attended = z.object({ type: z.literal('attended'), word: text(100) 
 /** The agent hangs up on purpose; what it runs goes on. */
 export const GOODBYE = 'the agent stops';
 
-/** `unreadable`: the frame of the command does not fit the protocol that this agent speaks; `message` says where. */
+/** `unreadable`: the frame of the command does not fit the protocol that this agent speaks, `message` says where. `failed`: it could not be carried out. */
 export const Rejected = z.object({
   type: z.literal('rejected'),
   key: text(500),
   run: Run,
-  reason: z.enum(['lowerEpoch', 'lowerFence', 'unreadable']),
+  reason: z.enum(['lowerEpoch', 'lowerFence', 'unreadable', 'failed']),
   message: text(500).optional(),
   /** Whether this agent knows the run: what it knows may have begun. */
   known: z.boolean().optional(),

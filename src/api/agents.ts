@@ -161,9 +161,9 @@ export function createAgentHub(parts: HubParts): AgentHub {
       case 'rejected':
         log('warn', `host/${host} refused a command: ${frame.reason}`, { key: frame.key });
         if (frame.reason === 'lowerEpoch') return void refused(host, frame);
-        if (frame.reason === 'unreadable') {
+        if (frame.reason === 'unreadable' || frame.reason === 'failed') {
           const command = links.command(host, frame.key);
-          return command && undelivered.take(host, command, { because: 'unreadable', message: frame.message ?? 'no reason given' });
+          return command && undelivered.take(host, command, { because: frame.reason, message: frame.message ?? 'no reason given' });
         }
         return links.settle(host, frame.key);
       case 'report':

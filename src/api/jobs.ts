@@ -16,9 +16,6 @@ import { checkStart, type StartFields } from './start-limits.ts';
 /** Largest configuration of a job, bytes of its JSON: each of its executions carries a copy. */
 export const CONFIG_MAX = 256 * 1024;
 
-/** Largest sum of what the starts of one execution carry: command, environment and parameter, once per shard. They are owed in one document. */
-export const STARTS_MAX = 4 * 1024 * 1024;
-
 /** How a door calls the fields that are judged here. */
 export interface FieldNames extends StartFields {
   app: string;
@@ -75,11 +72,6 @@ async function check(center: Center, config: JobConfig, fields: FieldNames, stan
   const bytes = Buffer.byteLength(JSON.stringify(config));
   if (bytes > CONFIG_MAX) {
     throw new Problem('invalid', `the job takes ${bytes} bytes, but must be at most ${CONFIG_MAX}.`, { field: 'body' });
-  }
-  const carried = Buffer.byteLength(JSON.stringify([config.command, config.env, config.parameter])) * config.shards.total;
-  if (carried > STARTS_MAX) {
-    const sentence = `command, environment and parameter take ${carried} bytes over ${config.shards.total} shards, but must take at most ${STARTS_MAX}.`;
-    throw new Problem('invalid', sentence, { field: 'body' });
   }
   if (config.app !== null) {
     const app = await center.views.get(`app/${config.app}`);

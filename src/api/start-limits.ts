@@ -18,6 +18,9 @@ export interface StartFields {
   shardParameters: string;
 }
 
+/** Largest sum of the starts of one execution, bytes of JSON: they are owed in one document, and MongoDB takes one of 16 MB. */
+const STARTS_MAX = 8 * 1024 * 1024;
+
 const bytesOf = (text: string): number => Buffer.byteLength(text);
 /** A text as the kernel counts it: with its NUL and the pointer to it. */
 const TEXT_EXTRA = 9;
@@ -71,6 +74,20 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
     const sentence = `arguments and environment of a process take ${all} bytes, but must take at most ${START_BYTES_MAX}.`;
     throw new Problem('invalid', sentence, { field: fields.env ?? fields.parameter });
   }
+  checkTogether(config, { bytes: bytesOf(JSON.stringify(spec)), hasContext: config.shardingContext }, shard.parameter, fields);
+}
+
+/** All starts of an execution: what they share, and what each shard adds by its own parameter. */
+function checkTogether(config: JobConfig, start: { bytes: number; hasContext: boolean }, largest: string, fields: StartFields): void {
+  const ownOf = (parameter: string) => {
+    const text = JSON.stringify(parameter);
+    return bytesOf(text) + (start.hasContext ? bytesOf(JSON.stringify(text)) : 0);
+  };
+  const own = Object.values(config.shards.parameters).reduce((sum, parameter) => sum + ownOf(parameter), 0);
+  const all = (start.bytes - ownOf(largest)) * config.shards.total + own;
+  if (all <= STARTS_MAX) return;
+  const sentence = `the starts of ${config.shards.total} shards take ${all} bytes of JSON together, command, environment and parameters in each of them, but must take at most ${STARTS_MAX}.`;
+  throw new Problem('invalid', sentence, { field: own * 2 > all ? fields.shardParameters : fields.parameter });
 }
 
 /** Variables that hold what a field of the job says. */

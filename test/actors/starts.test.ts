@@ -194,6 +194,14 @@ describe('an order to start that a host leaves without a start or an end', () =>
     expect(shards(execution)[0]?.status).toBe('starting');
   });
 
+  test('that has begun goes on, though its command was never acknowledged', () => {
+    const execution = anExecution();
+    execution.tell(placed(0));
+    execution.tell(started());
+    expect(execution.tell({ type: 'shard.unanswered', host: 'h1', runs: [run()], reason: 'not acknowledged' }).effects).toEqual([]);
+    expect(shards(execution)[0]?.status).toBe('running');
+  });
+
   test('whose command is never acknowledged is lost: the room is given back and the process, should it come, is ended', () => {
     const execution = anExecution();
     execution.tell(placed(0));

@@ -198,6 +198,16 @@ describe('a command that its host does not carry out', () => {
     expect(String(event(told)[0]?.reason)).toContain('cannot read the order to start it (spec.lastArgument: too long)');
   });
 
+  test('a command that fails in its agent ends its shard with what the agent says', async () => {
+    const { hub, socket, told, host, clock } = await aJoined();
+    void hub.send(host, aStart());
+    socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'failed', message: 'the agent failed: out of ideas' });
+    await clock.settle();
+    expect(event(told)).toMatchObject([
+      { outcome: 'failed', reason: 'its agent cannot carry out the order to start it: the agent failed: out of ideas' },
+    ]);
+  });
+
   test('an unreadable stop ends its shard as lost, because its process may go on', async () => {
     const { hub, socket, told, host, clock } = await aJoined();
     void hub.send(host, aStop({ as: 'cancelled' }));

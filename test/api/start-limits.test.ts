@@ -53,6 +53,25 @@ describe('what is larger than an agent or the kernel takes is refused with the f
       native({ shards: { total: 2, parameters: { 1: letters(43_690, '中') } } }),
       'shards.parameters',
     ],
+    ['/v1: a thousand starts', '/v1/jobs', native({ shards: { total: 1_000 }, parameter: letters(8_000) }), 'parameter'],
+    [
+      '/v1: a thousand starts with contexts',
+      '/v1/jobs',
+      native({ shards: { total: 1_000 }, parameter: letters(4_000), shardingContext: true }),
+      'parameter',
+    ],
+    [
+      '/v1: a thousand starts that fit',
+      '/v1/jobs',
+      native({ shards: { total: 1_000 }, parameter: letters(3_000), shardingContext: true }),
+      undefined,
+    ],
+    [
+      '/v1: a thousand starts of which one is large',
+      '/v1/jobs',
+      native({ shards: { total: 1_000, parameters: { 7: letters(60_000) } }, shardingContext: true }),
+      undefined,
+    ],
     ['/v1: a context', '/v1/jobs', native({ parameter: letters(65_500, '"'), shardingContext: true }), 'parameter'],
   ];
   test.each(cases)('%s', async (_, path, body, field) => {

@@ -34,7 +34,7 @@ interface Link {
 }
 
 /** Why a host does not carry out a command. */
-export type Undeliverable = { because: 'tooLarge' | 'unanswered' } | { because: 'unreadable'; message: string };
+export type Undeliverable = { because: 'tooLarge' | 'unanswered' } | { because: 'unreadable' | 'failed'; message: string };
 
 export interface Links {
   /** Gives the host to this session; resolves once it is up, or was closed on the way. Throws Unwelcome when a living agent has it. */

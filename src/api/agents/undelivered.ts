@@ -69,6 +69,8 @@ function sentenceOf({ type, key }: Command, why: Undeliverable, limits: HubLimit
       return `${order} is larger than a frame of ${CENTER_FRAME_MAX} bytes; give it less command, environment or parameter`;
     case 'unreadable':
       return `its agent cannot read ${order} (${why.message}); update the agent`;
+    case 'failed':
+      return `its agent cannot carry out ${order}: ${why.message}`;
     case 'unanswered':
       return `its agent did not acknowledge ${order} within ${limits.commandAnswerMs / 1_000} s (${key})`;
   }

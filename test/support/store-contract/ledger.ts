@@ -55,6 +55,17 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(found).toEqual([at(1_000, 'ran'), at(2_000, 'unknown'), at(3_000, 'ran'), at(4_000, 'ran')]);
     });
 
+    test('what became of an entry that was forgotten meanwhile leaves with the next step, and moves no mark back', async () => {
+      const waiting = anOccurrence({ from: 1_000, to: 1_000, verdict: 'waiting', execution: 'nightly@1' });
+      await underTest.store.record([waiting, anOccurrence({ from: 5_000, to: 5_000 }), anOccurrence({ from: 9_000, to: 9_000 })]);
+      await underTest.store.forgetOccurrences({ before: 6_000, limit: 10 });
+      expect(await underTest.store.keptAfter('nightly')).toBe(5_000);
+      await underTest.store.record([{ ...waiting, verdict: 'ran' }]);
+      await underTest.store.forgetOccurrences({ before: 6_000, limit: 10 });
+      expect(await froms()).toEqual([9_000]);
+      expect(await underTest.store.keptAfter('nightly')).toBe(5_000);
+    });
+
     test('only its own execution settles a waiting entry, and nothing but a waiting entry is settled', async () => {
       const waiting = anOccurrence({ verdict: 'waiting', execution: 'nightly@1' });
       const missed = anOccurrence({ from: 2_000, to: 2_000, verdict: 'missedDown', execution: null });
