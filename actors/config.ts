@@ -24,7 +24,10 @@ export interface JobConfig {
   command: string | string[] | null;
   shell: boolean;
   env: Record<string, string>;
-  /** The user of its hosts that its processes run as; null, or absent in jobs that an earlier version stored: whom each host says. */
+  /**
+   * The user of its hosts that its processes run as; null, or absent in jobs that an earlier
+   * version stored: whom each host says.
+   */
   runAs?: string | null;
   parameter: string;
   shards: { total: number; parameters: Record<string, string> };

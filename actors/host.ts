@@ -25,7 +25,10 @@ export interface HostCapabilities {
   treeKill: string;
   /** How what runs write into their apps is kept apart; absent: its agent does not say. */
   appIsolation?: string | undefined;
-  /** As whom it runs jobs that name nobody (null: as its agent), and whom they may name; absent: its agent does not say. */
+  /**
+   * As whom it runs jobs that name nobody (null: as its agent), and whom they may name; absent: its
+   * agent does not say.
+   */
   runAs?: { user: string | null; allowed: string[] } | undefined;
 }
 

@@ -108,7 +108,8 @@ function endings(execution: string, shards: Shard[]): Reason[] {
   const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));
   const before = shards.flatMap(shard => shard.past.map(past => ({ ...past, item: shard.item })));
   const all = [...last, ...before.toSorted((a, b) => b.attempt - a.attempt || a.item - b.item)];
-  // One that succeeded is worth a word where it has one: what it left running, which copy of its app it ran.
+  // One that succeeded is worth a word where it has one: what it left running, which copy of its
+  // app it ran.
   const remarked = all.filter(({ outcome, reason }) => outcome === 'succeeded' && reason !== null);
   const bad = [...all.filter(({ outcome }) => outcome !== 'succeeded'), ...remarked];
   return [

@@ -15,7 +15,8 @@ export function endingOf(kept: KeptRun, record: RunRecord, at: number): Ending {
     at: Math.round(kept.endedAt ?? at),
     output: { stdoutBytes: kept.stdoutBytes, stderrBytes: kept.stderrBytes },
   };
-  // A run that was stopped was ended with all its processes; only what outlives an end of its own is worth a word.
+  // A run that was stopped was ended with all its processes; only what outlives an end of its own
+  // is worth a word.
   if (kept.cause === 'exit' && kept.leftRunning !== undefined && kept.leftRunning > 0) ending.leftRunning = kept.leftRunning;
   if (kept.startedAt !== null) ending.startedAt = Math.round(kept.startedAt);
   if (kept.exitCode !== null) ending.exitCode = kept.exitCode;

@@ -33,11 +33,17 @@ export interface KeeperDoor {
 }
 
 export interface PreparedApp {
-  /** The unpacked app: working directory of the run. The run's own, unless the note says that it is shared. */
+  /**
+   * The unpacked app: working directory of the run. The run's own, unless the note says that it is
+   * shared.
+   */
   directory: string;
   /** The file name of a bare script; undefined for an unpacked archive. */
   script: string | undefined;
-  /** A sentence worth showing with the run (an older copy serves while the app host is away, the app is shared by its runs). */
+  /**
+   * A sentence worth showing with the run (an older copy serves while the app host is away, the app
+   * is shared by its runs).
+   */
   note: string | undefined;
 }
 
@@ -55,7 +61,10 @@ export interface PrepareScope {
 export interface Artifacts {
   /** Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a copy with `cache: false`; `rules` are the center's. */
   prepare(artifact: Artifact, scope: PrepareScope): Promise<PreparedApp>;
-  /** The run is over: its directory goes. `execution`: this was its last run here, so what was fetched for it alone goes too. Idempotent. */
+  /**
+   * The run is over: its directory goes. `execution`: this was its last run here, so what was
+   * fetched for it alone goes too. Idempotent.
+   */
   release(run: string, execution: string | undefined): Promise<void>;
   /** At the start of an agent: what other runs than these left, mounts included, goes. */
   sweep(runs: string[]): Promise<void>;

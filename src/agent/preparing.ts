@@ -59,7 +59,8 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       });
     } else journal.note(counted);
     const { signal } = entry.abort;
-    // How its app is made depends on where its keeper lives: what is mounted here must be seen there.
+    // How its app is made depends on where its keeper lives: what is mounted here must be seen
+    // there.
     if (spec.artifact) await keeping.ask(async () => undefined);
     signal.throwIfAborted();
     const { order, note } = await makeOrder(parts, record.run, spec, signal);

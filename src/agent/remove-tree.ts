@@ -1,4 +1,7 @@
-/** Removing directories whose modes keep their owner out: a run may leave such behind, and an archive may have them. */
+/**
+ * Removing directories whose modes keep their owner out: a run may leave such behind, and an
+ * archive may have them.
+ */
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 

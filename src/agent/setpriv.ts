@@ -1,4 +1,7 @@
-/** How a process is started with the groups of its user: through `setpriv` of util-linux, which becomes the program in place. */
+/**
+ * How a process is started with the groups of its user: through `setpriv` of util-linux, which
+ * becomes the program in place.
+ */
 import { existsSync } from 'node:fs';
 import type { KeepOrder } from './keeper/protocol.ts';
 

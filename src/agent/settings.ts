@@ -16,7 +16,10 @@ export interface AgentConfig {
   memoryMB: number;
   labels: Record<string, string>;
   dataDir: string;
-  /** Users of this host: whom jobs run as that name nobody (undefined: the agent's own), and whom they may name. */
+  /**
+   * Users of this host: whom jobs run as that name nobody (undefined: the agent's own), and whom
+   * they may name.
+   */
   runAs: string | undefined;
   runAsAllowed: string[];
   /** How apps of runs are kept apart. */

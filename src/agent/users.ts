@@ -1,4 +1,7 @@
-/** As which users this host runs jobs: its own, the one of its settings, and those that a job may name. */
+/**
+ * As which users this host runs jobs: its own, the one of its settings, and those that a job may
+ * name.
+ */
 
 /** A user of this host, as its processes need it. */
 export interface HostUser {
@@ -24,7 +27,10 @@ export class UserProblem extends Error {
   readonly code = 'user';
 }
 
-/** undefined: as the agent itself. Throws UserProblem for a user that this host does not run jobs as. */
+/**
+ * undefined: as the agent itself. Throws UserProblem for a user that this host does not run jobs
+ * as.
+ */
 export function userOf(users: RunUsers, wanted: string | undefined): HostUser | undefined {
   const { byDefault, allowed, own } = users;
   if (wanted === undefined || wanted === byDefault?.name) return byDefault;
@@ -37,7 +43,10 @@ export function userOf(users: RunUsers, wanted: string | undefined): HostUser | 
   );
 }
 
-/** What tells a process who it is. Its shell is not that of a login, which for users of services refuses to run anything. */
+/**
+ * What tells a process who it is. Its shell is not that of a login, which for users of services
+ * refuses to run anything.
+ */
 export const identityOf = ({ name, home }: HostUser): Record<string, string> => ({
   HOME: home,
   USER: name,

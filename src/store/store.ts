@@ -257,7 +257,10 @@ export interface OutputStore {
     after?: { item: number; attempt: number; seq: number };
     limit: number;
   }): Promise<OutputChunk[]>;
-  /** One sum per stream of each attempt of these executions that has any chunk; `range` narrows it to chunks of one attempt, `from` and `to` inclusive. */
+  /**
+   * One sum per stream of each attempt of these executions that has any chunk; `range` narrows it
+   * to chunks of one attempt, `from` and `to` inclusive.
+   */
   outputSums(query: { executions: string[]; range?: { item: number; attempt: number; from: number; to: number } }): Promise<OutputSum[]>;
   /** Forgets chunks of one attempt of one shard with `from <= seq <= to` (the middle of an output beyond its cap). */
   dropOutput(range: { execution: string; item: number; attempt: number; from: number; to: number }): Promise<void>;

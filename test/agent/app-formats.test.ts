@@ -1,4 +1,7 @@
-/** What an app host sends, and what is made of it: formats that are known by their content, encodings, credentials, scripts of other systems. */
+/**
+ * What an app host sends, and what is made of it: formats that are known by their content,
+ * encodings, credentials, scripts of other systems.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What a run gets of an app is its own: however a host keeps apps apart, whatever a run does to its directory, whoever was killed meanwhile. */
+/**
+ * What a run gets of an app is its own: however a host keeps apps apart, whatever a run does to its
+ * directory, whoever was killed meanwhile.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

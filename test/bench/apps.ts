@@ -1,5 +1,6 @@
 /**
- * Runs per second of an app, by what a run gets of it: of one file and of 2,000, on a host that does the best it can and on one that copies. Beside them, in
+ * Runs per second of an app, by what a run gets of it: of one file and of 2,000, on a host that
+ * does the best it can and on one that copies. Beside them, in
  * the same system, the same script without an app.
  */
 import { writeFileSync } from 'node:fs';

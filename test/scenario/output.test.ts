@@ -1,4 +1,7 @@
-/** What a run wrote, what of it the log has, and what a run left behind: on real processes, one figure wherever it is shown. */
+/**
+ * What a run wrote, what of it the log has, and what a run left behind: on real processes, one
+ * figure wherever it is shown.
+ */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
 
@@ -46,7 +49,8 @@ describe('the bytes that are left out of a log', () => {
   test('are one figure, exact on both streams: execution, list, log, followed log, also after restarts', async () => {
     const [stdoutBytes, stderrBytes] = [3_038_895, 1_388_894];
     const { id } = await run('much', { shell: true, command: 'seq 1 450000 & seq 1 215000 | head -c 1388894 >&2; wait' });
-    // Who follows while it is written may see what the limits of the log drop later, and misses as much less.
+    // Who follows while it is written may see what the limits of the log drop later, and misses as
+    // much less.
     const live = sumsOf(await logOf(id, '&follow=true'));
     expect(live.stdout.shown + live.stdout.leftOut).toBe(stdoutBytes);
     expect(live.stderr.shown + live.stderr.leftOut).toBe(stderrBytes);

@@ -260,7 +260,10 @@ async function install({ by, shelf, artifact, known, owner, execution, shares, s
   }
 }
 
-/** The same bytes under another name, unpacked another way or for somebody else are another directory. */
+/**
+ * The same bytes under another name, unpacked another way or for somebody else are another
+ * directory.
+ */
 function copyName(
   digest: string,
   format: Format,

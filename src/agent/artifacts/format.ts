@@ -7,7 +7,10 @@ export type Format =
   /** One file; `gz`: packed, its name is the one without that suffix. */
   | { kind: 'file' | 'gz'; name: string };
 
-/** How many first bytes are looked at: enough of a gzip file to see the first header of a tar inside. */
+/**
+ * How many first bytes are looked at: enough of a gzip file to see the first header of a tar
+ * inside.
+ */
 export const HEAD_BYTES = 16 * 1024;
 const TAR_HEADER_BYTES = 512;
 
@@ -26,8 +29,10 @@ const ARCHIVES: [suffix: string, family: 'tar' | 'zip' | 'gz'][] = [
 ];
 
 /**
- * An archive's name decides that it is one, its content which: `.tar` may be compressed, `.tgz` may not be, a zip called `.tgz` is refused. A name without a
- * suffix (`/download/latest`, `app-1.2`) is decided by the content alone; everything else is a single file, so `tool.jar` stays one, and `tool.sh.gz` is the
+ * An archive's name decides that it is one, its content which: `.tar` may be compressed, `.tgz`
+ * may not be, a zip called `.tgz` is refused. A name without a
+ * suffix (`/download/latest`, `app-1.2`) is decided by the content alone; everything else is a
+ * single file, so `tool.jar` stays one, and `tool.sh.gz` is the
  * file `tool.sh`. Throws ArtifactError.
  */
 export function recognise(url: string, head: Uint8Array): Format {

@@ -5,7 +5,10 @@ import { ConfigError } from '../../config.ts';
 import { openMounts } from './mounts.ts';
 import type { Isolation, Means } from './own.ts';
 
-/** `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for what this host cannot. */
+/**
+ * `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for
+ * what this host cannot.
+ */
 export async function detectIsolation(directory: string, wanted: Isolation | 'auto'): Promise<Means> {
   mkdirSync(directory, { recursive: true });
   if (wanted === 'auto' || wanted === 'overlay') {

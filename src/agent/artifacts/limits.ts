@@ -18,12 +18,21 @@ export interface ArtifactLimits {
   /** Bytes of all copies on this host and age of an unused one; the least recently used go first, never one that a run uses. */
   cacheBytes: number;
   cacheMs: number;
-  /** A run gets a copy of its app of at most so many bytes (unless the file system clones them) and entries; a larger app is shared by its runs, read-only. */
+  /**
+   * A run gets a copy of its app of at most so many bytes (unless the file system clones them) and
+   * entries; a larger app is shared by its runs, read-only.
+   */
   ownBytes: number;
   ownEntries: number;
-  /** Bytes of the copies that runs have now, all together; a further one fails, and its retry policy decides. */
+  /**
+   * Bytes of the copies that runs have now, all together; a further one fails, and its retry policy
+   * decides.
+   */
   ownBytesAll: number;
-  /** An app of at most so many entries and bytes is copied also where the agent may mount: that costs less than mounting. */
+  /**
+   * An app of at most so many entries and bytes is copied also where the agent may mount: that
+   * costs less than mounting.
+   */
   smallEntries: number;
   smallBytes: number;
   /** A copy this fresh is never removed: a run may just be about to say that it uses it. */

@@ -27,11 +27,14 @@ const MNT_DETACH = 2;
 /** The kernel takes one page of options. */
 const OPTIONS_MAX = 4_095;
 
-/** undefined: overlays cannot be mounted in this directory by this process. Leaves nothing behind. */
+/**
+ * undefined: overlays cannot be mounted in this directory by this process. Leaves nothing behind.
+ */
 export async function openMounts(directory: string): Promise<Mounts | undefined> {
   const native = await openNative();
   if (native === undefined) return undefined;
-  // `volatile`: nothing of a run's overlay is worth a sync at its end. Kernels before 5.10 do not know it.
+  // `volatile`: nothing of a run's overlay is worth a sync at its end. Kernels before 5.10 do not
+  // know it.
   for (const option of [',volatile', '']) {
     const mounts: Mounts = {
       mount({ lower, upper, work, at }) {
@@ -64,7 +67,10 @@ async function isWorking(mounts: Mounts, directory: string): Promise<boolean> {
   }
 }
 
-/** Whether that process sees what is mounted here: a unit of systemd may have begun in a space of its own since. */
+/**
+ * Whether that process sees what is mounted here: a unit of systemd may have begun in a space of
+ * its own since.
+ */
 export function sharesMounts(pid: number | undefined): boolean {
   if (pid === undefined) return false;
   try {

@@ -1,10 +1,12 @@
 /**
- * What a run gets of an app: a directory of its own, so that nothing it writes reaches another run, and nothing another run wrote reaches it.
+ * What a run gets of an app: a directory of its own, so that nothing it writes reaches another
+ * run, and nothing another run wrote reaches it.
  *
  *   runs/<run>/app           what the run sees: an overlay over the unpacked app, or a copy of it
  *   runs/<run>/upper, work   what it writes into an overlay
  *
- * An app that is too large to be copied on a host that cannot mount is shared by its runs: read-only by its modes, verified before each execution.
+ * An app that is too large to be copied on a host that cannot mount is shared by its runs:
+ * read-only by its modes, verified before each execution.
  */
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, constants, mkdirSync } from 'node:fs';
@@ -15,7 +17,9 @@ import type { ArtifactLimits } from './limits.ts';
 import type { Mounts } from './mounts.ts';
 import type { Entry, Owner } from './tree.ts';
 
-/** How apps are kept apart on a host, for its record. `verified`: every app is shared by its runs. */
+/**
+ * How apps are kept apart on a host, for its record. `verified`: every app is shared by its runs.
+ */
 export type Isolation = 'overlay' | 'clone' | 'copy' | 'verified';
 
 export interface Means {
@@ -36,7 +40,10 @@ export interface App {
 export interface OwnDirectories {
   /** Whether the runs of such an app share one directory here. */
   shares(app: { bytes: number; entries: number }): boolean;
-  /** The directory of this run, made anew. Throws ArtifactError, the signal's reason, or what the disk says; then nothing of it is left. */
+  /**
+   * The directory of this run, made anew. Throws ArtifactError, the signal's reason, or what the
+   * disk says; then nothing of it is left.
+   */
   make(run: string, app: App, signal: AbortSignal): Promise<string>;
   /** Idempotent. */
   remove(run: string): Promise<void>;
@@ -128,7 +135,10 @@ interface Copying {
   signal: AbortSignal;
 }
 
-/** A copy with the modes of the original. `FICLONE`: shares the blocks where the file system can, and copies where it cannot. */
+/**
+ * A copy with the modes of the original. `FICLONE`: shares the blocks where the file system can,
+ * and copies where it cannot.
+ */
 async function copyTree(from: string, to: string, { entries, owner, signal }: Copying): Promise<void> {
   const directories = entries.filter(({ kind }) => kind === 'directory');
   for (const { path } of directories) await mkdir(join(to, path), { mode: 0o700 });

@@ -26,7 +26,10 @@ const Copy = z.object({
   isShared: z.boolean().default(false),
   /** Of an app with `cache: false`: fetched for this execution alone. */
   execution: z.string().nullable().default(null),
-  /** It is not any more what was unpacked: no further run gets it, and it goes with the last one that has it. */
+  /**
+   * It is not any more what was unpacked: no further run gets it, and it goes with the last one
+   * that has it.
+   */
   isChanged: z.boolean().default(false),
 });
 const Use = z.object({ execution: z.string(), url: z.string(), copy: z.string() });
@@ -81,7 +84,10 @@ export interface Shelf {
   isIntact(copy: string): Promise<boolean>;
   /** A fresh path for half-made things. */
   tmp(): string;
-  /** Moves a finished directory in and resolves to the name that it has now. A copy of that name that is there already stays, unless it is changed. */
+  /**
+   * Moves a finished directory in and resolves to the name that it has now. A copy of that name
+   * that is there already stays, unless it is changed.
+   */
   add(name: string, from: string, copy: Omit<Copy, 'usedAt' | 'isChanged'> & { entries: Entry[] }): Promise<string>;
   /** Removes what was fetched for this execution alone. */
   drop(execution: string): Promise<void>;

@@ -13,7 +13,8 @@ const BLOCK_BYTES = 512;
 type Entry = Extract extends AsyncIterable<infer One> ? One : never;
 
 export async function unpackTar(file: string, packing: Packing, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
-  // Also the tar of Unix v7, which has no mark; its checksum is looked at all the same. The published types do not know the option.
+  // Also the tar of Unix v7, which has no mark; its checksum is looked at all the same. The
+  // published types do not know the option.
   const sink = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
   // What the reader of a destroyed stream is told is not why it was destroyed.
   let failure: unknown;

@@ -159,7 +159,8 @@ export function createTree({ root, packedBytes, limits, owner }: TreeOptions): T
           await out.writeFile(chunk);
         }
         node.sha256 = hash.digest('hex');
-        // Not at the opening, where the umask of the agent would have a say. The owner first: a change of it takes bits away.
+        // Not at the opening, where the umask of the agent would have a say. The owner first: a
+        // change of it takes bits away.
         if (owner) await out.chown(owner.uid, owner.gid);
         await out.chmod(node.mode);
         await out.sync();

@@ -1,5 +1,6 @@
 /**
- * Whether an unpacked app still is what was unpacked. The first look of an agent's life reads all of it; later ones compare what the file system notes of each
+ * Whether an unpacked app still is what was unpacked. The first look of an agent's life reads all
+ * of it; later ones compare what the file system notes of each
  * entry (inode, size, mode, instant of the last change) and read only what differs.
  */
 import { createHash } from 'node:crypto';
@@ -17,7 +18,10 @@ const ENTRIES_AT_ONCE = 500;
 const PERMISSIONS = 0o777n;
 const RUN_BITS = 0o111n;
 
-/** The stamps of the tree when it is as `entries` say, else undefined. `stamps`: of the look before, or that it was unpacked just now. */
+/**
+ * The stamps of the tree when it is as `entries` say, else undefined. `stamps`: of the look before,
+ * or that it was unpacked just now.
+ */
 export async function verify(
   root: string,
   entries: Entry[],

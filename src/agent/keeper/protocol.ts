@@ -35,7 +35,10 @@ export interface KeptRun {
   signal: string | null;
   /** One plain sentence, for `startFailed` and `keeperDied`. */
   reason: string | null;
-  /** Processes that were alive when the first one had ended by itself, and were ended then. Absent: none. */
+  /**
+   * Processes that were alive when the first one had ended by itself, and were ended then. Absent:
+   * none.
+   */
   leftRunning?: number;
   /** With `startFailed`, where the host is at fault and not the run: its disk takes no record of it, or it gives no process. */
   fault?: 'disk' | 'spawn';

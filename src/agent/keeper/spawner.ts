@@ -41,7 +41,8 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
     mark: () => String((generation << NUMBER_BITS) | (number++ & ((1n << NUMBER_BITS) - 1n))),
     async start(request) {
       let raw: RawProcess;
-      // `#!/usr/bin/env` is found, and would say of the rest only that there is no such program. Programs of the system are not looked at.
+      // `#!/usr/bin/env` is found, and would say of the rest only that there is no such program.
+      // Programs of the system are not looked at.
       const [program = ''] = request.argv;
       const lineEnds = program.startsWith(`${request.cwd}/`) ? lineEndsOf(headOf(program)) : undefined;
       if (lineEnds !== undefined) return { failed: `"${program}" could not be started: ${lineEnds}` };
@@ -61,7 +62,8 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
       try {
         raw = await startIt(request.argv).catch(error => {
           if (Object(error).code !== 'ENOEXEC' || !isPlainScript(program)) throw error;
-          // As every shell does, and execvp: a text that does not say what runs it is for the shell.
+          // As every shell does, and execvp: a text that does not say what runs it is for the
+          // shell.
           return startIt([SHELL, ...request.argv]);
         });
       } catch (error) {
@@ -141,7 +143,10 @@ function startByBun({ argv, cwd, env, user }: StartRequest, native: Native, clai
   }
 }
 
-/** The runtimes take all supplementary groups from a child that becomes another user; `setpriv` gives it those that it should have. */
+/**
+ * The runtimes take all supplementary groups from a child that becomes another user; `setpriv`
+ * gives it those that it should have.
+ */
 function asUser(argv: string[], user: StartRequest['user']): { words: string[]; who?: { uid: number; gid: number } } {
   if (user === undefined) return { words: argv };
   if (user.groups.every(group => group === user.gid)) return { words: argv, who: { uid: user.uid, gid: user.gid } };
@@ -234,7 +239,9 @@ function isPlainScript(program: string): boolean {
   return head !== '' && !line.includes('\0') && !head.startsWith('#!') && !head.startsWith(BYTE_ORDER_MARK);
 }
 
-/** What an editor of another system did to a script, so that the kernel does not find what runs it. */
+/**
+ * What an editor of another system did to a script, so that the kernel does not find what runs it.
+ */
 function flawOf(program: string): string | undefined {
   const head = headOf(program);
   if (head.startsWith(`${BYTE_ORDER_MARK}#!`)) return 'its script has a byte order mark before #!; save it as UTF-8 without one';

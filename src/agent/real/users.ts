@@ -1,4 +1,7 @@
-/** Users of this machine, by the name service of its system, and whether the agent may run processes as them. */
+/**
+ * Users of this machine, by the name service of its system, and whether the agent may run processes
+ * as them.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -12,8 +15,10 @@ export interface WantedUsers {
 }
 
 /**
- * The users of the settings, with their numbers and groups as they are now. Opens the data directory for passing through when there are any.
- * Throws ConfigError where the agent may not, a user does not exist, or one could not reach its own directories.
+ * The users of the settings, with their numbers and groups as they are now. Opens the data
+ * directory for passing through when there are any.
+ * Throws ConfigError where the agent may not, a user does not exist, or one could not reach its
+ * own directories.
  */
 export function openUsers({ runAs, allowed }: WantedUsers, data: string): RunUsers {
   const own = nameOf(process.getuid?.());

@@ -31,7 +31,10 @@ const ListQuery = z
 
 type Kept = Awaited<ReturnType<typeof keptBytes>>;
 
-/** What the log does not have, whoever left it out: the host, the log itself, retention. Read from the log, so that both give one figure. */
+/**
+ * What the log does not have, whoever left it out: the host, the log itself, retention. Read from
+ * the log, so that both give one figure.
+ */
 const outputShape = (execution: string, { item, attempt, output }: Shard, kept: Kept) => {
   if (!output) return null;
   const { stdoutBytes, stderrBytes } = output;

@@ -110,7 +110,8 @@ export async function keptBytes(
   };
   for (const sum of await store.outputSums({ executions })) {
     add(sum, 1);
-    // A tally is there: pieces that it covers are out of the log, even where their removal was interrupted.
+    // A tally is there: pieces that it covers are out of the log, even where their removal was
+    // interrupted.
     if (sum.first >= 0 || sum.stream !== 'stdout') continue;
     const tally = await readTally(store, sum);
     if (!tally) continue;

@@ -81,7 +81,10 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
     return (await missingOf(item, shard)).length === 0 || clock.monotonic() - since >= INCOMPLETE_MS;
   };
 
-  /** Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up by the host, or removed by retention. */
+  /**
+   * Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up
+   * by the host, or removed by retention.
+   */
   const missingOf = async (item: number, shard: Shard | undefined) => {
     if (shard?.status !== 'done' || !shard.output) return [];
     const accounted = await accountedBytes(store, { execution, item, attempt: shard.attempt });
