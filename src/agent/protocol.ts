@@ -36,19 +36,29 @@ export const OUTPUT_TEXT_MAX = 64 * 1024;
 const text = (max: number) => z.string().max(max);
 /** A text that the kernel takes as one argument. */
 const argument = () => z.string().refine(value => fitsIn(ARGUMENT_BYTES_MAX, value), { error: `more than ${ARGUMENT_BYTES_MAX} bytes` });
-const instant = z.number().int();
+/** Last instant whose ISO 8601 text has four digits for the year, epoch ms. */
+export const INSTANT_MAX = 253_402_300_799_999;
+/** Most that anything is counted to: reports, pieces, epochs, and bytes (a pebibyte). Sums of thousands of them are exact. */
+export const COUNT_MAX = 2 ** 50;
+/** Longest span, ms: a year. */
+export const SPAN_MAX = 366 * 86_400_000;
+/** Largest number of a process that any system gives. */
+export const PID_MAX = 2 ** 31 - 1;
+const instant = z.number().int().min(0).max(INSTANT_MAX);
+const count = (min = 0, max = COUNT_MAX) => z.number().int().min(min).max(max);
+const span = count(0, SPAN_MAX);
 
 const encoder = new TextEncoder();
 /** Whether a text takes at most so many bytes of UTF-8. A unit of a string takes three at most, so most texts need not be encoded. */
 export const fitsIn = (bytes: number, value: string): boolean => value.length * 3 <= bytes || encoder.encode(value).length <= bytes;
 
 /** One process of one shard: at most one is ever alive per run. */
-export const Run = z.object({ execution: text(300), item: z.number().int().min(0), attempt: z.number().int().min(1) });
+export const Run = z.object({ execution: text(300), item: count(0, 1_000_000), attempt: count(1, 1_000_000) });
 export type Run = z.infer<typeof Run>;
 export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /** Who may command a run: the epoch of the partition's owner, then the rev of the execution that owed the command. Lower ones are refused. */
-export const Fence = z.object({ partition: z.number().int().min(0).max(255), epoch: z.number().int(), rev: z.number().int() });
+export const Fence = z.object({ partition: count(0, 255), epoch: count(), rev: count() });
 export type Fence = z.infer<typeof Fence>;
 
 /** What to fetch before a start. Absent: the run has no app and works in an empty directory of its own. */
@@ -59,7 +69,7 @@ export const Artifact = z.object({
   /** false: fetched anew for every execution; true: the host's copy is used. */
   cache: z.boolean(),
   /** Changes with every edit of the app: a copy fetched for an older edit is validated again. */
-  version: z.number().int(),
+  version: count(),
 });
 export type Artifact = z.infer<typeof Artifact>;
 
@@ -75,12 +85,12 @@ export const ProcessSpec = z.object({
   /** The user of the host that its processes run as. Absent: whom the agent's settings say. */
   runAs: text(100).optional(),
   /** 0 = none. */
-  timeoutMs: z.number().int().min(0),
+  timeoutMs: span,
   /** From TERM to KILL. */
-  killGraceMs: z.number().int().min(0),
+  killGraceMs: span,
   disconnect: z.enum(['continue', 'stop']),
   /** With `stop`: end the run once the center has been out of reach this long; 0 = never. */
-  disconnectMs: z.number().int().min(0),
+  disconnectMs: span,
 });
 export type ProcessSpec = z.infer<typeof ProcessSpec>;
 
@@ -109,20 +119,25 @@ export type RunOutcome = z.infer<typeof RunOutcome>;
 /** News of a run. `id` is the agent's own number for it, kept in its journal until the center says `reported`. */
 export const StartedReport = z.object({
   type: z.literal('report'),
-  id: z.number().int(),
+  id: count(),
   run: Run,
   state: z.literal('started'),
   at: instant,
-  pid: z.number().int(),
+  pid: count(0, PID_MAX),
 });
 export const EndedReport = z.object({
   type: z.literal('report'),
-  id: z.number().int(),
+  id: count(),
   run: Run,
   state: z.literal('ended'),
   outcome: RunOutcome,
   /** Absent when the process never started or its end was not seen. */
-  exitCode: z.number().int().optional(),
+  exitCode: z
+    .number()
+    .int()
+    .min(-(2 ** 31))
+    .max(2 ** 32 - 1)
+    .optional(),
   signal: text(20).optional(),
   startedAt: instant.optional(),
   at: instant,
@@ -135,7 +150,7 @@ export const EndedReport = z.object({
   /** The host is at fault, not the run; nothing of the run began. */
   hostFault: HostFault.optional(),
   /** Exact bytes the process wrote. How many of them are left out is counted where the log is. */
-  output: z.object({ stdoutBytes: z.number(), stderrBytes: z.number() }).optional(),
+  output: z.object({ stdoutBytes: count(), stderrBytes: count() }).optional(),
 });
 /** How a run ended, without what says which report of it this is. */
 export const RunVerdict = EndedReport.omit({ type: true, id: true, run: true, state: true });
@@ -149,14 +164,14 @@ export type Report = z.infer<typeof Report>;
 export const OutputFrame = z.object({
   type: z.literal('output'),
   run: Run,
-  seq: z.number().int().min(1),
+  seq: count(1),
   at: instant,
   stream: z.enum(['stdout', 'stderr']),
   text: text(OUTPUT_TEXT_MAX),
   /** Bytes the process wrote for `text`. */
-  bytes: z.number().int().min(0),
+  bytes: count(),
   /** Bytes of this stream left out just before this piece. */
-  leftOut: z.number().int().min(0),
+  leftOut: count(),
 });
 export type OutputFrame = z.infer<typeof OutputFrame>;
 
@@ -208,7 +223,7 @@ const isWithin = (value: number, max: number): boolean => Number.isInteger(value
 
 export const Hello = z.object({
   type: z.literal('hello'),
-  protocol: z.number().int(),
+  protocol: count(0, 1_000_000),
   name: text(100),
   pool: text(100),
   /** Ed25519 public key, raw 32 bytes, base64url. The host's identity. */
@@ -266,7 +281,7 @@ export const FromCenter = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('challenge'),
     nonce: text(100),
-    protocol: z.number().int(),
+    protocol: count(0, 1_000_000),
     /** The highest epoch of this center, and a text of this process of it: hints, by which an agent knows that the center may have lost what it was told. */
     epoch: z.number().int().optional(),
     life: text(100).optional(),
@@ -274,7 +289,7 @@ export const FromCenter = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('welcome'),
     host: text(100),
-    heartbeatMs: z.number().int().positive(),
+    heartbeatMs: count(1, SPAN_MAX),
     gathers: z.boolean().optional(),
     word: text(100).optional(),
     /** Where apps may come from, see `app-hosts.ts`. Absent: nothing is said, so files of the host are not allowed. */
@@ -283,8 +298,8 @@ export const FromCenter = z.discriminatedUnion('type', [
   z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),
   StartCommand,
   StopCommand,
-  z.object({ type: z.literal('reported'), ids: z.array(z.number().int()).max(1000) }),
-  z.object({ type: z.literal('kept'), run: Run, through: z.number().int() }),
+  z.object({ type: z.literal('reported'), ids: z.array(count()).max(1000) }),
+  z.object({ type: z.literal('kept'), run: Run, through: count() }),
   z.object({ type: z.literal('ping'), nonce: text(64) }),
   z.object({ type: z.literal('pong'), nonce: text(64) }),
 ]);

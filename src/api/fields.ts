@@ -76,6 +76,10 @@ export const appScript = () =>
     .refine(value => value.trim() !== '', 'a command that is not empty')
     .refine(isShort, shortRule);
 
+/** First and last instant of the years 0000 to 9999, epoch ms. */
+const INSTANT_MIN = -62_167_219_200_000;
+export const INSTANT_MAX = 253_402_300_799_999;
+
 const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 
@@ -93,7 +97,8 @@ export const instant = () =>
       // A plus sign in a query that was not encoded arrives as a space.
       const written = value.replace(' ', '+');
       const at = isDay(written) ? Date.parse(written) : Number.NaN;
-      if (!Number.isNaN(at)) return at;
+      // A zone may carry it beyond the years of four digits.
+      if (at >= INSTANT_MIN && at <= INSTANT_MAX) return at;
       context.issues.push({ code: 'custom', input: value, message: instantRule });
       return z.NEVER;
     })

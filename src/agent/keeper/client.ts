@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type Clock, pause } from '../../clock.ts';
 import type { KeeperDoor } from '../ports.ts';
 import { type Keeper, KeeperGone, type KeeperNews, type KeptRun, type SpooledChunk } from './protocol.ts';
-import { type Ask, createLines, type FromKeeperFrame, KEEPER_PROTOCOL, keeperDirectory, socketPath } from './wire.ts';
+import { type Ask, createLines, type FromKeeperFrame, KEEPER_PROTOCOL, keeperDirectory, parseFromKeeper, socketPath } from './wire.ts';
 
 const OPEN_MS_MAX = 15_000;
 const KNOCK_MS = 10;
@@ -154,7 +154,12 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
       if ('error' in frame) asked?.reject(new Error(frame.error));
       else asked?.resolve(frame.answer);
     }
-    const lines = createLines(text => take(JSON.parse(text) as FromKeeperFrame));
+    const lines = createLines(text => {
+      const frame = parseFromKeeper(text);
+      // Another program, or a keeper whose memory is damaged: its runs are found by the next one.
+      if (frame) take(frame);
+      else socket.destroy();
+    });
     socket.on('data', (bytes: Uint8Array) => lines(bytes));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {

@@ -84,7 +84,24 @@ export function createLines(line: (text: string) => void): (bytes: Uint8Array) =
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
-const isSpan = (value: unknown): value is number => typeof value === 'number' && value >= 0;
+/** Instants, spans, sizes, counts and process numbers alike: nothing that either side says is larger. */
+const NUMBER_MAX = 2 ** 50;
+const isSpan = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= NUMBER_MAX;
+
+/** What the keeper sent; undefined for what is no JSON object, and where a number in it is one that no keeper means. */
+export function parseFromKeeper(text: string): FromKeeperFrame | undefined {
+  try {
+    const frame: unknown = JSON.parse(text);
+    return typeof frame === 'object' && frame !== null && hasSaneNumbers(frame) ? (frame as FromKeeperFrame) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function hasSaneNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return isSpan(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(hasSaneNumbers);
+}
 
 /** The order when it is one. Only the agent of the same user can send it, so this guards against another version, not against malice. */
 function isOrder(value: unknown): value is KeepOrder {
