@@ -283,7 +283,7 @@ export const FromCenter = z.discriminatedUnion('type', [
     nonce: text(100),
     protocol: count(0, 1_000_000),
     /** The highest epoch of this center, and a text of this process of it: hints, by which an agent knows that the center may have lost what it was told. */
-    epoch: z.number().int().optional(),
+    epoch: count().optional(),
     life: text(100).optional(),
   }),
   z.object({

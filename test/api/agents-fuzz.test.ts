@@ -35,6 +35,8 @@ async function aCenter() {
   const doors = {
     ask: ((to, event) => runtime.ask(to, event)) as Runtime['ask'],
     tell: ((to, event) => runtime.tell(to, event)) as Runtime['tell'],
+    epoch: () => runtime.epoch(),
+    surpass: (...reached: Parameters<Runtime['surpass']>) => runtime.surpass(...reached),
   };
   const hub = createAgentHub({
     runtime: doors,

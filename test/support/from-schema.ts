@@ -1,6 +1,6 @@
 /** Values that fit a zod schema, and values that fit it but for one thing: what a fuzz test sends. */
 import fc from 'fast-check';
-import { z } from 'zod';
+import type { z } from 'zod';
 
 interface Def {
   type: string;
@@ -24,10 +24,10 @@ interface Check {
 /** What the checks of a number or a text allow. */
 function boundsOf(schema: z.core.$ZodType) {
   const checks = (defOf(schema).checks ?? []).map(({ _zod }) => _zod.def as unknown as Check);
-  const valueOf = (check: string) => checks.find(each => each.check === check)?.value;
+  const limitOf = (check: string) => checks.find(each => each.check === check)?.value;
   return {
-    minimum: valueOf('greater_than'),
-    maximum: valueOf('less_than'),
+    minimum: limitOf('greater_than'),
+    maximum: limitOf('less_than'),
     longest: checks.find(({ check }) => check === 'max_length')?.maximum,
     isWhole: checks.some(({ format }) => format === 'safeint'),
   };
