@@ -68,9 +68,11 @@ export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
   --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
   --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
   --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
-  --run-as USER      whom jobs run as that name nobody; needs an agent that is root  TROUPE_RUN_AS, default the agent's user
-  --run-as-allowed USER  whom jobs may name; again for each further one             TROUPE_RUN_AS_ALLOWED (commas)
-  --app-isolation HOW  auto, overlay, clone, copy, verified: what a run gets of an app  TROUPE_APP_ISOLATION, default auto
+  --run-as USER      as whom jobs run that name nobody; the agent must be root     TROUPE_RUN_AS, default its own user
+  --run-as-allowed USER
+                     whom jobs may name; again for each further one                TROUPE_RUN_AS_ALLOWED (commas)
+  --app-isolation HOW
+                     what a run gets of an app: overlay, clone, copy or verified   TROUPE_APP_ISOLATION, default auto
 `;
 
 /** Throws ConfigError with every problem. */
