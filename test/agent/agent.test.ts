@@ -225,6 +225,20 @@ describe('repeats, reorders and late centers', () => {
     await world.quit();
   });
 
+  test('keeps its app over a restart of the agent, and gives it back once it is over', async () => {
+    const world = aWorld();
+    await world.start();
+    await world.send(aStart({ spec: { artifact: { app: 'a', url: 'http://apps/a.tgz', cache: true, version: 1 } } }));
+    await world.kill();
+    await world.start();
+    expect(world.apps.swept).toEqual([[], [KEY]]);
+    expect(world.apps.released).toEqual([]);
+    world.keeper.end(KEY, { exitCode: 0 });
+    await world.clock.settle();
+    expect(world.apps.released).toEqual(['nightly@1']);
+    await world.quit();
+  });
+
   test('a start of a run that is over is not started again, also after a restart', async () => {
     const world = aWorld();
     await world.start();
@@ -525,6 +539,8 @@ describe('an agent that was killed', () => {
     await world.start();
     expect(world.ends()).toMatchObject([{ outcome: 'lost', reason: 'the machine restarted while it ran' }]);
     expect(world.sent('hello')).toMatchObject([{ bootId: 'boot-2', runs: [{ state: 'ended' }] }]);
+    // Nothing of before runs: whatever was left of its app goes.
+    expect(world.apps.swept.at(-1)).toEqual([]);
     expect(world.keeper.processes).toHaveLength(1);
     await world.quit();
   });
