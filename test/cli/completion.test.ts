@@ -37,7 +37,7 @@ describe('the completion', () => {
     ['troupe jobs create ', []],
     ['troupe jobs --st', ['--status']],
     ['troupe completion z', ['zsh']],
-    ['troupe backup /etc/passw', ['/etc/passwd']],
+    [`troupe backup ${import.meta.dirname}/completion.te`, [`${import.meta.dirname}/completion.test.ts`]],
     ['troupe agent --lab', ['--label']],
     ['troupe center --list', ['--listen']],
     ['troupe ready --wait 5s --js', ['--json']],
