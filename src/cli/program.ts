@@ -6,6 +6,7 @@ import { visibleJson } from '../visible.ts';
 import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';
 import type { Shell } from './shell.ts';
 import type { Program } from './verb.ts';
+import { wrapped } from './width.ts';
 import { createTimes } from './words.ts';
 
 const PROGRAMS: Record<string, () => Promise<Program>> = {
@@ -40,11 +41,12 @@ export async function inOneSentence(argv: string[], shell: Shell, work: () => Pr
       error instanceof Failure ? error : new Failure(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });
     const { code, message, field } = failure;
     const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-    shell.say(
-      own.includes('--json')
-        ? visibleJson(JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } }))
-        : `troupe: ${createTimes(own.includes('--utc')).localised(message)}`,
-    );
+    if (own.includes('--json'))
+      shell.say(visibleJson(JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })));
+    else {
+      const lines = `troupe: ${createTimes(own.includes('--utc')).localised(message)}`.split('\n');
+      shell.say(lines.flatMap(line => wrapped(line, shell.columns, '  ')).join('\n'));
+    }
     return signal === undefined ? failure.exit : exitOf(signal);
   }
 }

@@ -14,6 +14,8 @@ export interface Shell {
   writeError(text: string): Promise<void>;
   /** Everything else on standard error: errors, hints, progress. One line, behind a line feed where what was written has not ended its own. */
   say(line: string): void;
+  /** Ends a line that a process left open where somebody looks at it: the prompt of the shell would follow it. */
+  endLine(): void;
   /** Is somebody looking at what `write` gives? */
   isTerminal: boolean;
   /** Whether `writeError` writes to a terminal. */
@@ -45,6 +47,9 @@ export function systemShell(): Shell {
     write: text => writeTo(process.stdout, text),
     writeError: text => writeTo(process.stderr, text),
     say: line => void writeTo(process.stderr, `${isLineOpen ? '\n' : ''}${visibleLines(line)}\n`),
+    endLine: () => {
+      if (isLineOpen && process.stdout.isTTY) void writeTo(process.stdout, '\n');
+    },
     isTerminal: process.stdout.isTTY === true,
     isErrorTerminal: process.stderr.isTTY === true,
     columns: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,

@@ -14,8 +14,9 @@ export interface Column<T> {
 }
 
 const GAP = '  ';
-/** The last column gives way to a narrow terminal, down to this. */
+/** The last column gives way to a narrow terminal: before spare ones are left out down to this, and when none is left to a little. */
 const LAST_MIN = 12;
+const LAST_LEAST = 4;
 
 /** Lines without line ends, and without blanks at the end. `columns`: width of the terminal, infinite for none (then nothing is cut). */
 export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], columns = Number.POSITIVE_INFINITY): string[] {
@@ -24,7 +25,7 @@ export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], col
   const widths = all.map((column, place) => Math.max(widthOf(column.head), ...texts.map(cells => widthOf(cells[place] ?? ''))));
   const last = all.length - 1;
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
-  widths[last] = Math.min(widths[last] ?? 0, Math.max(LAST_MIN, columns - before));
+  widths[last] = Math.min(widths[last] ?? 0, Math.max(LAST_LEAST, columns - before));
 
   const line = (cells: readonly string[], paint: (shown: string, place: number) => string): string =>
     all

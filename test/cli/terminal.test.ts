@@ -173,7 +173,7 @@ describe('on a terminal', () => {
 
   test('Ctrl-C while a triggered execution is followed says that it goes on, and 130', async () => {
     await aJobThatRuns('long');
-    const screen = onTerminal({ args: ['trigger', 'long', '--follow'], env });
+    const screen = onTerminal({ args: ['trigger', 'long', '--follow'], columns: 200, env });
     await screen.shows('begun');
     screen.type('\u0003');
     expect(await screen.exited).toBe(130);

@@ -331,7 +331,7 @@ describe('a job', () => {
     const items = [{ dueAt: '2026-11-22T08:00:00.000Z', local: '2026-11-22T09:00:00.000+01:00' }];
     const { center, shell } = at({ 'GET /v1/jobs/nightly/next': { items, next: null } });
     const { out } = await troupe('next nightly --count 1', shell);
-    expect(out).toContain('2026-11-22T08:00:00.000Z  2026-11-22T09:00:00.000+01:00');
+    expect(out).toContain('2026-11-22 08:00:00+00:00  2026-11-22 09:00:00+01:00');
     expect(center.asked[0]?.query).toEqual({ count: '1' });
   });
 

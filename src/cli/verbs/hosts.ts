@@ -43,7 +43,7 @@ const list = verb({
       { head: 'RUNNING', cell: host => String(host.running), right: true },
       { head: 'SEEN', cell: host => (host.lastSeenAt ? ago(now - Date.parse(host.lastSeenAt)) : ''), right: true },
       { head: 'LABELS', cell: labelsOf, spare: true },
-      { head: 'ID', cell: host => host.id },
+      { head: 'ID', cell: host => host.id, spare: true },
     ]);
     if (!call.print.json)
       for (const host of page.items) if (host.refusing) call.shell.say(`${host.name} ${refusalOf(host.refusing, call.print)}`);

@@ -36,8 +36,8 @@ const list = verb({
       { head: 'NEXT', cell: job => call.print.instant(job.nextAt) },
       { head: 'SHARDS', cell: job => String(job.shards.total), right: true, spare: true },
       { head: 'POOL', cell: job => job.pool, spare: true },
-      { head: 'SCHEDULE', cell: job => job.schedules.map(scheduleText).join(', ') },
-      { head: 'RUNS', cell: whatOf },
+      { head: 'SCHEDULE', cell: job => job.schedules.map(scheduleText).join(', '), spare: true },
+      { head: 'RUNS', cell: whatOf, spare: true },
     ]);
     return EXIT.done;
   },
@@ -60,7 +60,7 @@ async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: S
   await print.show(job, () => [
     `${done} ${job.name}`,
     ...scheduleText.flatMap(words => print.prose(`  due ${words}`, '    ')),
-    ...(nextDue.length === 0 ? [] : [`  next ${nextDue.map(due => print.instant(due)).join(', ')}`]),
+    ...(nextDue.length === 0 ? [] : print.prose(`  next ${nextDue.map(due => print.instant(due)).join(', ')}`, '    ')),
   ]);
   for (const { field, message } of job.warnings) shell.say(tame(`warning: ${field}: ${print.localised(message)}`));
 }
@@ -157,7 +157,7 @@ const occurrences = verb({
     await showList(call, page, 'due times', [
       { head: 'DUE', cell: due => call.print.instant(due.dueAt) },
       { head: 'VERDICT', cell: due => due.verdict, paint: call.print.paint.state },
-      { head: 'EXECUTION', cell: due => due.execution ?? '' },
+      { head: 'EXECUTION', cell: due => due.execution ?? '', spare: true },
       { head: 'WHY', cell: due => due.reason ?? '' },
     ]);
     return EXIT.done;

@@ -24,6 +24,7 @@ export const logs = verb({
     const { signal } = call.shell;
     const execution = await executionOf(call);
     await copyOutput(call, { execution, shard, stream, follow, tail, since, timestamps, signal });
+    call.shell.endLine();
     if (signal.aborted && signal.reason !== 'EPIPE') throw new Interrupted(`no longer following ${execution.id}`);
     return EXIT.done;
   },

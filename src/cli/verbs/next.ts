@@ -5,6 +5,14 @@ import type { Page } from '../surface.ts';
 import { verb } from '../verb.ts';
 import { jobPath } from './jobs.ts';
 
+interface Due {
+  dueAt: string;
+  /** As the clocks of its zone show it: `2026-11-22T09:00:00.000+01:00`. */
+  local: string;
+}
+
+const zoned = (local: string): string => local.replace('T', ' ').replace('.000', '');
+
 export const next = verb({
   says: 'tells when a job is due next',
   takes: ['JOB'],
@@ -13,13 +21,16 @@ export const next = verb({
     from: moment('later than this (default: now)'),
   },
   async run({ client, print, words, values }) {
-    const page = await client.get<Page<{ dueAt: string; local: string }>>(`${jobPath(words[0])}/next`, values);
+    const page = await client.get<Page<Due>>(`${jobPath(words[0])}/next`, values);
     await print.show(page, () =>
       page.items.length === 0
         ? [`${words[0]} has no due time ahead`]
         : print.table(page.items, [
-            { head: 'DUE', cell: due => due.dueAt },
-            { head: 'IN ITS ZONE', cell: due => due.local },
+            { head: 'DUE', cell: due => print.instant(due.dueAt) },
+            // Where its zone is that of the reader there is nothing more to say.
+            ...(page.items.every(due => zoned(due.local) === print.instant(due.dueAt).replace(/Z$/, '+00:00'))
+              ? []
+              : [{ head: 'IN ITS ZONE', cell: (due: Due) => zoned(due.local) }]),
           ]),
     );
     return EXIT.done;

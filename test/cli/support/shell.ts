@@ -32,6 +32,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
       wrong += text;
     },
     say: line => void said.push(line),
+    endLine: () => {},
     isTerminal: false,
     isErrorTerminal: given.isTerminal ?? false,
     columns: Number.POSITIVE_INFINITY,
