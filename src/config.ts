@@ -160,7 +160,7 @@ type Variables = z.output<ReturnType<typeof variablesOf>>;
 
 /** Variables of agents, of the command line and of running jobs: not ours, but nobody mistyped them. */
 const OTHERS = [
-  'CENTER JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA RUN_AS RUN_AS_ALLOWED APP_ISOLATION URL API_TOKEN',
+  'CENTER CENTER_KEY JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA RUN_AS RUN_AS_ALLOWED APP_ISOLATION URL API_TOKEN',
   'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',
 ].flatMap(words => words.split(' ').map(word => `TROUPE_${word}`));
 

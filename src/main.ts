@@ -6,6 +6,7 @@
 import { createApp } from './api/app.ts';
 import { type AgentHub, createAgentHub } from './api/agents.ts';
 import { verifyEd25519 } from './api/agents/ed25519.ts';
+import { type InstallationKey, openInstallationKey } from './api/agents/installation-key.ts';
 import { createAuth } from './api/auth.ts';
 import type { Center } from './api/center.ts';
 import { clientAddress } from './api/client-address.ts';
@@ -40,6 +41,8 @@ export interface RunningCenter {
   urls: string[];
   /** The password of `root` where this start drew one; shown once, stored only as a hash. */
   password: string | null;
+  /** Fingerprint of the key by which agents know the installation. */
+  centerKey: string;
   /** For an agent that is started beside the center. */
   createJoinToken(): Promise<string>;
   /** Stops everything; resolves with the names of those left behind. Stopping twice is fine. */
@@ -86,7 +89,8 @@ export async function startCenter({
     return Promise.race([patiently(attempt), died.then(reason => Promise.reject(reason))]);
   };
   const views = createViews({ store });
-  const auth = createAuth({ config, store, clock, ids, log });
+  let installation: InstallationKey | null = null;
+  const auth = createAuth({ config, store, clock, ids, log, fingerprint: () => installation?.fingerprint });
   const feed = createFeed({ store, clock });
   const logs = createOutputKeeper({ store });
 
@@ -120,6 +124,8 @@ export async function startCenter({
     readJoinToken: auth.readJoinToken,
     spendJoinToken: auth.spendJoinToken,
     auth: config.auth,
+    // Opened before anybody can dial.
+    installation: () => installation as InstallationKey,
     apps: { fileUrls: config.fileUrls, hosts: config.artifactHosts },
     onLog: (level, text, fields) => log[level](text, fields),
     onEarlierState: text => void warnings.push(text),
@@ -201,6 +207,8 @@ export async function startCenter({
     }),
     held('agents', 2_000, {
       start: async () => {
+        installation = await whileStored(() => openInstallationKey(store));
+        log.info('agents know this installation by its key', { fingerprint: installation.fingerprint });
         await whileStored(() => ensurePool(runtime, config.pool));
         await whileStored(() => agents.reprieve());
       },
@@ -253,6 +261,7 @@ export async function startCenter({
   return {
     urls: bound.map(({ host, port }) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`),
     password,
+    centerKey: (installation as InstallationKey | null)?.fingerprint ?? '',
     createJoinToken: async () => (await auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 600_000 })).token,
     stop: () => supervisor.stop(),
     gaveUp: supervisor.gaveUp,

@@ -95,6 +95,7 @@ const CHANCE: string[] = [
   'src/agent/real',
   'src/agent/keeper/spawner.ts',
   'src/api/passwords.ts',
+  'src/api/agents/installation-key.ts',
   'src/console',
 ];
 

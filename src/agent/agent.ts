@@ -23,13 +23,16 @@ import { type Capabilities, EPOCHS_RAISED, type Hello, helloText, PROTOCOL, runK
 import { mustEnd } from './records.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createRuns, type Runs } from './runs.ts';
+import { createTrust } from './trust.ts';
 import type { RunUsers } from './users.ts';
 
 export interface AgentSettings {
   /** Addresses of the centers, tried in turn; at least one. */
   centers: string[];
-  /** Sent until a center has welcomed this agent once. */
+  /** Sent until a center has welcomed this agent once, and again to one that does not know it. */
   joinToken?: string;
+  /** Fingerprint of the key of the one installation to obey, where that is not the one it knows. */
+  centerKey?: string;
   name: string;
   pool: string;
   capabilities: Capabilities;
@@ -108,6 +111,10 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
   let rules = STRICT_RULES;
+  const { centerKey, joinToken } = settings;
+  const trust = createTrust({ identity: parts.identity, journal, centerKey, joinToken });
+  /** The center that was greeted last does not know the key of this agent. */
+  let isUnknown = false;
   /** The center may have lost what it has confirmed. */
   let isDoubted = false;
   /** The process of a center that welcomed this agent last, and the one that it greets. */
@@ -134,8 +141,9 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     log,
     spans,
     centers: settings.centers,
+    refusal: proof => trust.refusal(proof),
     hello(challenge) {
-      const greeting = hello(parts, journal, runs, { nonce: challenge.nonce, life });
+      const greeting = hello(parts, journal, runs, { nonce: challenge.nonce, life, isUnknown });
       isDoubted = mayHaveLost(challenge, journal, lastCenter);
       nextCenter = challenge.life;
       return isDoubted
@@ -148,6 +156,8 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
         watch.up();
         entrust();
         runs.welcomed();
+        trust.welcomed();
+        isUnknown = false;
         if (!journal.joined) journal.note([{ joined: true }]);
         reports.resend();
         if (isDoubted) retell();
@@ -160,6 +170,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
       },
       frame: frame => take(frame),
       refused(code) {
+        isUnknown = code === 'unknownKey';
         if (code !== 'retired') return NEVER_JOINS.has(code) && !journal.joined;
         const live = [...journal.records].filter(([, { endedAt }]) => endedAt === null);
         for (const [run, record] of live) if (!mustEnd(record)) end(run, 'superseded', 'its host was retired');
@@ -268,9 +279,11 @@ const diskTakes = (disk: Disk): Promise<boolean> =>
       () => false,
     );
 
-function hello(parts: AgentParts, journal: Journal, runs: Runs, { nonce, life }: { nonce: string; life: string }): Hello {
+function hello(parts: AgentParts, journal: Journal, runs: Runs, now: { nonce: string; life: string; isUnknown: boolean }): Hello {
   const { identity, settings } = parts;
-  const token = journal.joined ? undefined : settings.joinToken;
+  const { nonce, life } = now;
+  // A center whose store was put back may not know who joined since.
+  const token = journal.joined && !now.isUnknown ? undefined : settings.joinToken;
   return {
     type: 'hello',
     protocol: PROTOCOL,

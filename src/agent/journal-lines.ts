@@ -28,6 +28,7 @@ const Line = z.union([
   z.object({ run: z.string(), set: Record.partial() }),
   z.object({ epoch: z.tuple([z.number(), z.number()]) }),
   z.object({ joined: z.literal(true) }),
+  z.object({ centerKey: z.string() }),
   z.object({ nextId: z.number() }),
   z.object({ journal: z.number() }),
 ]);
@@ -36,6 +37,7 @@ export interface JournalState {
   records: Map<string, RunRecord>;
   epochs: Map<number, number>;
   joined: boolean;
+  centerKey: string | undefined;
   nextId: number;
 }
 
@@ -44,7 +46,7 @@ export const writeLine = (line: z.input<typeof Line>): string => `${JSON.stringi
 
 /** A last line without its line break is what a crash left of an append that nobody was told about: it is ignored. */
 export function readJournal(text: string | undefined): JournalState {
-  const state: JournalState = { records: new Map(), epochs: new Map(), joined: false, nextId: 1 };
+  const state: JournalState = { records: new Map(), epochs: new Map(), joined: false, centerKey: undefined, nextId: 1 };
   const lines = (text ?? '').split('\n').slice(0, -1);
   for (const [index, written] of lines.entries()) applyLine(state, parseLine(written, index + 1));
   return state;
@@ -74,6 +76,7 @@ function applyLine(state: JournalState, line: z.infer<typeof Line>): void {
     else state.records.set(line.run, Record.parse({ ...blankRecord, ...set }));
   } else if ('epoch' in line) state.epochs.set(line.epoch[0], line.epoch[1]);
   else if ('joined' in line) state.joined = true;
+  else if ('centerKey' in line) state.centerKey = line.centerKey;
   else if ('nextId' in line) state.nextId = Math.max(state.nextId, line.nextId);
 }
 

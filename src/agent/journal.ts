@@ -13,6 +13,8 @@ import { blankRecord, type Change, type NewRecord, type RunRecord } from './reco
 export interface Journal {
   readonly records: ReadonlyMap<string, RunRecord>;
   readonly joined: boolean;
+  /** Fingerprint of the key of the installation that this agent obeys; undefined before the first welcome. */
+  readonly centerKey: string | undefined;
   /** Highest epoch seen of a partition, -1 when none was. */
   epoch(partition: number): number;
   /** All of them. */
@@ -59,12 +61,14 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
       else if (isWhole(change.set)) records.set(change.run, { ...blankRecord, ...change.set });
     } else if ('epoch' in change) epochs.set(change.epoch[0], change.epoch[1]);
     else if ('joined' in change) state.joined = true;
+    else if ('centerKey' in change) state.centerKey = change.centerKey;
     else state.nextId = Math.max(state.nextId, change.nextId);
   };
 
   const whole = () => {
     let text = writeLine({ journal: 1 }) + writeLine({ nextId: state.nextId });
     if (state.joined) text += writeLine({ joined: true });
+    if (state.centerKey !== undefined) text += writeLine({ centerKey: state.centerKey });
     for (const epoch of epochs) text += writeLine({ epoch });
     for (const [run, set] of records) text += writeLine({ run, set });
     return text;
@@ -160,6 +164,9 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     records,
     get joined() {
       return state.joined;
+    },
+    get centerKey() {
+      return state.centerKey;
     },
     epoch: partition => epochs.get(partition) ?? -1,
     epochs: () => epochs,

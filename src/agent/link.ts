@@ -1,7 +1,7 @@
 /**
  * The line to the center: dial, answer the challenge, keep it warm, dial again.
  *
- *   dialling --open, challenge--> greeting --welcome--> up --closed | silent for three heartbeats--> waiting --back-off--> dialling (the next center)
+ *   dialling --open, challenge--> proving --proof--> greeting --welcome--> up --closed | silent for three heartbeats--> waiting --back-off--> dialling (the next center)
  *                                        \--refused------------------------------------------------> waiting
  *
  * A half-open socket never says that it is closed, so only frames count as life; what an abandoned socket says later is ignored.
@@ -13,7 +13,7 @@ import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { AgentSpans } from './limits.ts';
 import type { Dialer, Link as Socket } from './ports.ts';
-import { AGENT_FRAME_MAX, FromCenter, type FromAgent, GOODBYE, type Hello, PROTOCOL, Rejected } from './protocol.ts';
+import { AGENT_FRAME_MAX, centerText, FromCenter, type FromAgent, GOODBYE, type Hello, PROTOCOL, Rejected } from './protocol.ts';
 
 /** Heartbeats without any frame after which a socket counts as dead. */
 const SILENT_HEARTBEATS = 3;
@@ -21,7 +21,7 @@ const SILENT_HEARTBEATS = 3;
 /** Refusals that trying again soon does not change: somebody has to act. */
 const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'unplaced', 'protocol']);
 
-export type CenterFrame = Exclude<FromCenterFrame, { type: 'challenge' | 'welcome' | 'refused' | 'ping' | 'pong' }>;
+export type CenterFrame = Exclude<FromCenterFrame, { type: 'challenge' | 'proof' | 'welcome' | 'refused' | 'ping' | 'pong' }>;
 type FromCenterFrame = ReturnType<typeof FromCenter.parse>;
 type FromAgentFrame = ReturnType<typeof FromAgent.parse>;
 
@@ -49,6 +49,8 @@ export interface LinkParts {
   spans: AgentSpans;
   centers: string[];
   hello(challenge: Challenge): Hello;
+  /** Why this agent does not obey a center with that proof; undefined: it does. */
+  refusal(proof: { key: string; text: string; signature: string }): string | undefined;
   on: {
     /** The link is up. */
     /** With what this center says about apps. */
@@ -100,6 +102,10 @@ export function createLink(parts: LinkParts): Link {
       let final = false;
       let forGood = false;
       let nonce = 0;
+      let challenge: Challenge | undefined;
+      /** What the center has to sign before anything is said to it or taken from it. */
+      let unproven: string | undefined;
+      let isProven = false;
       let heard = clock.monotonic();
 
       const end = (code: number, reason: string, sentence?: string) => {
@@ -135,8 +141,21 @@ export function createLink(parts: LinkParts): Link {
           case 'challenge':
             if (frame.protocol < PROTOCOL)
               log.warn('the center speaks an older protocol', { center: url, protocol: frame.protocol, ours: PROTOCOL });
-            return write(parts.hello(frame));
+            if (challenge) return;
+            challenge = frame;
+            unproven = ids.secret(32);
+            return write({ type: 'prove', nonce: unproven });
+          case 'proof': {
+            if (!challenge || unproven === undefined) return;
+            const text = centerText(unproven, challenge.nonce);
+            unproven = undefined;
+            const refusal = parts.refusal({ key: frame.key, text, signature: frame.signature });
+            if (refusal !== undefined) return end(4002, 'not trusted', `the center at ${url} is not obeyed: ${refusal}`);
+            isProven = true;
+            return write(parts.hello(challenge));
+          }
           case 'welcome':
+            if (!isProven) return end(4002, 'not trusted', `the center at ${url} is not obeyed: it welcomes without a proof of its key`);
             disarmWelcome();
             up = socket;
             gathers = frame.gathers === true;
@@ -148,7 +167,8 @@ export function createLink(parts: LinkParts): Link {
             beatEvery(frame.heartbeatMs);
             return parts.on.welcome(frame.apps ?? STRICT_RULES);
           case 'refused':
-            final = FINAL.has(frame.code);
+            // Of whoever has not proved anything nothing is final.
+            final = isProven && FINAL.has(frame.code);
             forGood = final && parts.on.refused(frame.code);
             return end(
               1000,

@@ -96,7 +96,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
   let keeper: KeeperClient | undefined;
   try {
     const identity = await openIdentity(disk, data);
-    const { name, pool, cpus, memoryMB, labels, centers, joinToken } = config;
+    const { name, pool, cpus, memoryMB, labels, centers, joinToken, centerKey } = config;
     const apps = join(data, 'artifacts');
     const means = await detectIsolation(apps, config.appIsolation);
     const users = openUsers({ runAs: config.runAs, allowed: config.runAsAllowed }, data);
@@ -126,6 +126,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
       settings: {
         centers,
         ...(joinToken === undefined ? {} : { joinToken }),
+        ...(centerKey === undefined ? {} : { centerKey }),
         name,
         pool,
         capabilities: {

@@ -3,6 +3,8 @@
  *
  *   agent                        center
  *     | <---- challenge ---------- |   nonce to sign
+ *     | ----- prove -------------> |   nonce of the agent, which the center signs with the key of its installation
+ *     | <---- proof -------------- |   an agent says and obeys nothing before; a keeper, which obeys nobody, need not ask
  *     | ----- hello -------------> |   join token once, the key and its signature ever after; what runs here
  *     | <---- welcome / refused -- |   with a word that the keeper says, on a socket of its own, when it loses its agent
  *     | <---- start, stop -------- |   at least once, in order; `done` by the agent once journaled
@@ -14,6 +16,7 @@
  *     |                            |   A center that welcomes with `gathers` takes several frames in one message, a line each.
  *     | <---> ping, pong --------- |   both ways; silence for three heartbeats closes the socket
  */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 export const PROTOCOL = 1;
@@ -246,6 +249,9 @@ export const Hello = z.object({
 });
 export type Hello = z.infer<typeof Hello>;
 
+/** The center shall prove that it holds the key of its installation. Once, before the hello. */
+export const Prove = z.object({ type: z.literal('prove'), nonce: text(100) });
+
 /** First and only frame of a keeper that has lost its agent: its host and its runs are there all the same. */
 export const Attended = z.object({ type: z.literal('attended'), word: text(100) });
 
@@ -265,6 +271,7 @@ export const Rejected = z.object({
 export type Rejected = z.infer<typeof Rejected>;
 
 export const FromAgent = z.discriminatedUnion('type', [
+  Prove,
   Hello,
   Attended,
   z.object({ type: z.literal('done'), keys: z.array(text(500)).max(1000) }),
@@ -286,6 +293,8 @@ export const FromCenter = z.discriminatedUnion('type', [
     epoch: count().optional(),
     life: text(100).optional(),
   }),
+  /** `key`: Ed25519 public key, raw 32 bytes, base64url. `signature`: over the UTF-8 text `centerText`, base64url. */
+  z.object({ type: z.literal('proof'), key: text(64), signature: text(120) }),
   z.object({
     type: z.literal('welcome'),
     host: text(100),
@@ -307,3 +316,18 @@ export type FromCenter = z.infer<typeof FromCenter>;
 
 /** The text an agent signs to prove that it holds its key. */
 export const helloText = (nonce: string): string => `troupe-hello:${nonce}`;
+
+/** The text a center signs to prove that it holds the installation's key: both nonces, so that no other session can use it. */
+export const centerText = (agentNonce: string, centerNonce: string): string => `troupe-center:${agentNonce}:${centerNonce}`;
+
+/** SHA-256 of the raw public key, base64url: 43 characters. */
+export const fingerprintOf = (publicKey: string): string =>
+  createHash('sha256').update(Buffer.from(publicKey, 'base64url')).digest('base64url');
+
+export const isFingerprint = (text: string): boolean => /^[A-Za-z0-9_-]{43}$/.test(text);
+
+/** A join token is `<secret>.<fingerprint>`. Undefined: it carries none. */
+export function tokenFingerprint(token: string): string | undefined {
+  const fingerprint = token.slice(token.lastIndexOf('.') + 1);
+  return token.includes('.') && isFingerprint(fingerprint) ? fingerprint : undefined;
+}

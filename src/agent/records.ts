@@ -39,6 +39,8 @@ export type Change =
   | { epoch: [partition: number, epoch: number] }
   /** The center welcomed this agent once: the join token is spent. */
   | { joined: true }
+  /** Fingerprint of the key of the installation that this agent obeys. */
+  | { centerKey: string }
   | { nextId: number };
 
 export const blankRecord: Omit<RunRecord, 'run' | 'fence' | 'bootId' | 'at'> = {

@@ -4,12 +4,14 @@ import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
 import type { Isolation } from './artifacts/own.ts';
-import { LABELS_MAX, RUN_AS_MAX } from './protocol.ts';
+import { isFingerprint, LABELS_MAX, RUN_AS_MAX } from './protocol.ts';
 
 export interface AgentConfig {
   /** WebSocket addresses, path included. */
   centers: string[];
   joinToken: string | undefined;
+  /** Fingerprint of the key of the installation to obey; undefined: the one that this agent knows. */
+  centerKey: string | undefined;
   name: string;
   pool: string;
   cpus: number;
@@ -46,6 +48,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const FLAGS = {
   '--center': 'TROUPE_CENTER',
   '--token': 'TROUPE_JOIN_TOKEN',
+  '--center-key': 'TROUPE_CENTER_KEY',
   '--name': 'TROUPE_NAME',
   '--pool': 'TROUPE_POOL',
   '--cpus': 'TROUPE_CPUS',
@@ -62,6 +65,7 @@ export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
 
   --center URL       a center, ws(s):// or http(s)://; again for each further one  TROUPE_CENTER (commas), default ${DEFAULT_CENTER}
   --token TOKEN      join token, needed once                                       TROUPE_JOIN_TOKEN
+  --center-key KEY   fingerprint of the key of the center, where that it knows is lost   TROUPE_CENTER_KEY
   --name NAME        name of this host                                             TROUPE_NAME, default its hostname
   --pool POOL        pool it joins                                                 TROUPE_POOL, default "default"
   --cpus N           what it offers; fractions are fine                            TROUPE_CPUS, default all
@@ -114,6 +118,12 @@ export function readAgentConfig(from: {
       undefined,
       text => (/^\S{1,200}$/.test(text) ? text : undefined),
       'must be a join token: up to 200 characters, no spaces',
+    ),
+    centerKey: read(
+      'TROUPE_CENTER_KEY',
+      undefined,
+      text => (isFingerprint(text) ? text : undefined),
+      'must be the fingerprint that the center logs at its start: 43 letters, digits, "-" and "_"',
     ),
     name: read('TROUPE_NAME', nameFrom(host.hostname), asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),
     pool: read('TROUPE_POOL', 'default', asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),

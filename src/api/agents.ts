@@ -47,6 +47,8 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   onLog: HubLog;
   /** The store holds an earlier state than an agent has served; a sentence for the operator. */
   onEarlierState?(text: string): void;
+  /** The key by which agents know this installation. */
+  installation(): { publicKey: string; sign(text: string): string };
   /** Where agents may fetch apps from; left to them when absent. */
   apps?: AppRules;
   limits?: Partial<HubLimits>;
@@ -236,6 +238,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
         limits,
         apps: parts.apps,
         state: () => ({ life, epoch: runtime.epoch() }),
+        proof(text) {
+          const { publicKey, sign } = parts.installation();
+          return { key: publicKey, signature: sign(text) };
+        },
         peer,
         on,
         opened(session) {

@@ -62,6 +62,7 @@ export function createAuth({
   ids,
   log,
   passwords = createPasswords({ clock }),
+  fingerprint,
 }: {
   config: Pick<Config, 'auth' | 'rootPassword'>;
   store: CredentialStore;
@@ -69,6 +70,8 @@ export function createAuth({
   ids: Ids;
   log: Log;
   passwords?: Passwords;
+  /** Of the installation's key, for join tokens; undefined: they carry none. */
+  fingerprint?: () => string | undefined;
 }): Auth {
   const throttle = createThrottle({ clock });
   const queue = createLoginQueue();
@@ -101,7 +104,7 @@ export function createAuth({
   };
 
   return {
-    ...createJoinTokens({ store, clock, ids }),
+    ...createJoinTokens({ store, clock, ids, fingerprint }),
     ...apiTokens,
 
     async prepare() {

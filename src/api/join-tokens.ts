@@ -21,23 +21,38 @@ export interface JoinTokens {
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
 }
 
-export function createJoinTokens({ store, clock, ids }: { store: CredentialStore; clock: Clock; ids: Ids }): JoinTokens {
+export function createJoinTokens({
+  store,
+  clock,
+  ids,
+  fingerprint,
+}: {
+  store: CredentialStore;
+  clock: Clock;
+  ids: Ids;
+  /** Of the installation's key; undefined: tokens carry none. */
+  fingerprint?: (() => string | undefined) | undefined;
+}): JoinTokens {
+  /** What is kept is the secret alone. */
+  const idOf = (token: string) => hashOf(token.split('.')[0] ?? '');
+
   return {
     async createJoinToken({ pool, uses, expiresInMs }) {
       const now = clock.now();
-      const token = `troupe_join_${ids.secret(32)}`;
+      const secret = `troupe_join_${ids.secret(32)}`;
+      const known = fingerprint?.();
       const expiresAt = now + expiresInMs;
       await store.sweepCredentials(now);
-      await store.putCredential({ kind: KIND, id: hashOf(token), data: { pool }, expiresAt, uses });
-      return { token, expiresAt };
+      await store.putCredential({ kind: KIND, id: idOf(secret), data: { pool }, expiresAt, uses });
+      return { token: known === undefined ? secret : `${secret}.${known}`, expiresAt };
     },
     async readJoinToken(token, now) {
-      const record = await store.credential(KIND, hashOf(token));
+      const record = await store.credential(KIND, idOf(token));
       if (!record || record.damage !== undefined || (record.uses ?? 1) < 1 || (record.expiresAt ?? now + 1) <= now) return undefined;
       return { pool: typeof record.data.pool === 'string' ? record.data.pool : null };
     },
     async spendJoinToken(token, now) {
-      const id = hashOf(token);
+      const id = idOf(token);
       const record = await store.credential(KIND, id);
       if (!record || record.damage !== undefined || !(await store.spend(KIND, id, now))) return undefined;
       return { pool: typeof record.data.pool === 'string' ? record.data.pool : null };

@@ -1,14 +1,14 @@
 /** The agent's program as it is on a host: its own process, a real keeper, real files and sockets. Shows rows 3 and 4 of the failures with true processes. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
-import { FromAgent, helloText, runKey } from '../../src/agent/protocol.ts';
+import { centerText, FromAgent, helloText, runKey } from '../../src/agent/protocol.ts';
 import { systemClock } from '../../src/clock.ts';
 import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
 import { aPlace } from '../support/place.ts';
@@ -16,6 +16,7 @@ import { aPlace } from '../support/place.ts';
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
 const NONCE = 'a-nonce';
 const data = aPlace('agent');
+const installation = generateKeyPairSync('ed25519');
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
 const frames: AgentFrame[] = [];
 let waiting: (() => void)[] = [];
@@ -31,6 +32,10 @@ server.on('connection', connected => {
   connected.on('message', text => {
     const frame = FromAgent.parse(JSON.parse(String(text)));
     frames.push(frame);
+    if (frame.type === 'prove') {
+      const signature = sign(null, Buffer.from(centerText(frame.nonce, NONCE)), installation.privateKey).toString('base64url');
+      say({ type: 'proof', key: installation.publicKey.export({ format: 'jwk' }).x, signature });
+    }
     if (frame.type === 'hello') say({ type: 'welcome', host: 'h1', heartbeatMs: 5_000 });
     if (frame.type === 'report') say({ type: 'reported', ids: [frame.id] });
     if (frame.type === 'output' && keeps) say({ type: 'kept', run: frame.run, through: frame.seq });

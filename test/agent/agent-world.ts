@@ -11,7 +11,15 @@ import {
 import type { AppRules } from '../../src/app-hosts.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
 import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';
-import { type EndedReport, FromAgent, type Run, runKey, type StartCommand, type StopCommand } from '../../src/agent/protocol.ts';
+import {
+  centerText,
+  type EndedReport,
+  FromAgent,
+  type Run,
+  runKey,
+  type StartCommand,
+  type StopCommand,
+} from '../../src/agent/protocol.ts';
 import type { Ids } from '../../src/ids.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
@@ -240,6 +248,12 @@ export function aCenter() {
     hung: false,
     /** What happens to a dial. */
     word: '',
+    /** Its public key; undefined: it proves nothing. */
+    key: 'center' as string | undefined,
+    /** Welcomes before anything is said. */
+    welcomesAtOnce: false,
+    /** The key it really has. */
+    signs: undefined as string | undefined,
     /** Told with the challenge. */
     epoch: undefined as number | undefined,
     accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
@@ -272,8 +286,13 @@ export function aCenter() {
       },
     } satisfies Dialer,
     take(frame: AgentFrame) {
+      if (frame.type === 'prove' && center.welcomesAtOnce) center.send({ type: 'welcome', host: 'h1', heartbeatMs: 1_000 });
       center.frames.push(frame);
       center.all.push(frame);
+      if (frame.type === 'prove' && center.key !== undefined) {
+        const text = centerText(frame.nonce, `nonce-${center.dials.length}`);
+        center.send({ type: 'proof', key: center.key, signature: `${center.signs ?? center.key} signed ${text}` });
+      }
       if (frame.type === 'hello') {
         if (typeof center.accept === 'object') center.send({ type: 'refused', code: center.accept.refused, message: 'no' });
         else
@@ -361,6 +380,8 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
     bootId: 'boot-1',
     place: 'here',
     workDirFails: undefined as Error | undefined,
+    /** Given by the operator. */
+    centerKey: undefined as string | undefined,
     /** Starts the agent; it lives until `quit` or until the disk crashes. */
     async start() {
       const mine = { alive: true };
@@ -385,10 +406,15 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
           onPath: async name => `/bin/${name}`,
           shell: async () => '/bin/sh',
         },
-        identity: { publicKey: 'public', sign: text => `signed(${text})` },
+        identity: {
+          publicKey: 'public',
+          sign: text => `signed(${text})`,
+          verify: (key, text, signature) => signature === `${key} signed ${text}`,
+        },
         log: { debug: say, info: say, warn: say, error: say },
         settings: {
           centers: options.centers ?? ['ws://center/v1/agents'],
+          ...(world.centerKey === undefined ? {} : { centerKey: world.centerKey }),
           ...(options.joinToken === undefined ? {} : { joinToken: options.joinToken }),
           name: 'h1',
           pool: 'default',

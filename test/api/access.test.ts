@@ -203,6 +203,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
       ...{ output: createOutputKeeper({ store: world.store }), heartbeatMs: 5_000, hostGraceMs: 60_000, closedGraceMs: 3_000 },
       ...{ verify: () => true, readJoinToken: center.auth.readJoinToken, spendJoinToken: center.auth.spendJoinToken },
       store: world.store,
+      installation: () => ({ publicKey: 'center', sign: text => text }),
       auth: 'off',
       onLog: () => {},
     });

@@ -35,6 +35,7 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
     readJoinToken: async () => undefined,
     spendJoinToken: async () => undefined,
     closedGraceMs: 3_000,
+    installation: () => ({ publicKey: 'center', sign: text => text }),
     auth: 'off',
     onLog: () => {},
   });

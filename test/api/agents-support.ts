@@ -166,6 +166,7 @@ export function aHub(changes: Partial<HubParts> = {}) {
       tokens.delete(token);
       return found;
     },
+    installation: () => ({ publicKey: aKey(200), sign: text => signature(aKey(200), text) }),
     auth: 'off',
     onLog: (level, message, fields) => void logs.push({ level, message, ...fields }),
     ...changes,

@@ -532,3 +532,16 @@ describe('an agent that has served higher epochs than this center', () => {
     expect((await join({ epochs: '3:1e99' })).of('refused')[0]?.code).toBe('invalid');
   });
 });
+
+describe('a proof of the installation', () => {
+  test('is given once per session, over the nonces of both', async () => {
+    const { dial } = aHub();
+    const socket = dial();
+    socket.say({ type: 'prove', nonce: 'mine' });
+    const [challenge] = socket.of('challenge');
+    const [proof] = socket.of('proof');
+    expect(Buffer.from(proof?.signature ?? '', 'base64url').toString()).toContain(`troupe-center:mine:${challenge?.nonce}`.slice(0, 30));
+    socket.say({ type: 'prove', nonce: 'again' });
+    expect([socket.of('proof').length, socket.of('refused')[0]?.code]).toEqual([1, 'unexpected']);
+  });
+});

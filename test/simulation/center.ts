@@ -53,6 +53,8 @@ export interface CenterParts {
 const BUSY_ODDS = 0.02;
 const BUSY_MAX_MS = 600;
 const SET_UP_MS = 10_000;
+/** The key of every center of a story. */
+const INSTALLATION = 'installation';
 
 /** Between passes of the schedule audit. */
 const AUDIT_MS = 7_000;
@@ -188,6 +190,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
       verify: (publicKey, text, signature) => signature === signatureOf(publicKey, text),
       readJoinToken: async token => (token === 'join' ? { pool: null } : undefined),
       spendJoinToken: async token => (token === 'join' ? { pool: null } : undefined),
+      installation: () => ({ publicKey: INSTALLATION, sign: text => signatureOf(INSTALLATION, text) }),
       auth: 'on',
       onLog(level, message, fields) {
         world.note('hub', () => `${level} ${message} ${JSON.stringify(fields)}`);

@@ -149,7 +149,11 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
       artifacts: artifacts(life),
       workDirs: { make: async run => `/work/${run}`, remove: async () => {} },
       programs: { inApp: async () => undefined, onPath: async program => `/bin/${program}`, shell: async () => '/bin/sh' },
-      identity: { publicKey, sign: text => signatureOf(publicKey, text) },
+      identity: {
+        publicKey,
+        sign: text => signatureOf(publicKey, text),
+        verify: (key, text, signature) => signature === signatureOf(key, text),
+      },
       log: logOf(),
       settings: {
         centers: ['ws://center/v1/agents'],

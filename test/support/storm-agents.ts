@@ -69,6 +69,7 @@ function anAgent(place: number) {
     log: silent,
     spans: { ...agentSpans, redialBaseMs: Number(redialBaseMs) },
     centers: [`${url}/v1/agents`],
+    refusal: () => undefined,
     hello: ({ nonce }) => ({
       type: 'hello',
       protocol: PROTOCOL,

@@ -1,5 +1,5 @@
 /** The host's Ed25519 key: made at the first start, kept in the data directory, readable by its owner alone. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk, Identity } from '../ports.ts';
@@ -13,7 +13,17 @@ export async function openIdentity(disk: Disk, directory: string): Promise<Ident
   await chmod(join(directory, KEY_FILE), 0o600);
   const { x } = createPublicKey(key).export({ format: 'jwk' });
   if (x === undefined) throw new Error(`the public half of ${KEY_FILE} cannot be told`);
-  return { publicKey: x, sign: text => sign(null, Buffer.from(text, 'utf8'), key).toString('base64url') };
+  return { publicKey: x, sign: text => sign(null, Buffer.from(text, 'utf8'), key).toString('base64url'), verify: verifies };
+}
+
+function verifies(publicKey: string, text: string, signature: string): boolean {
+  try {
+    const center = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
+    return verify(null, Buffer.from(text, 'utf8'), center, Buffer.from(signature, 'base64url'));
+  } catch {
+    // What is no key verifies nothing.
+    return false;
+  }
 }
 
 async function makeKey(disk: Disk): Promise<KeyObject> {

@@ -6,6 +6,7 @@
  */
 import {
   AGENT_FRAME_MAX,
+  centerText,
   CENTER_FRAME_MAX,
   fitsIn,
   FromAgent,
@@ -24,8 +25,10 @@ import type { HubLimits } from './limits.ts';
 export type AgentFrame = ReturnType<typeof FromAgent.parse>;
 export type CenterFrame = ReturnType<typeof FromCenter.parse>;
 /** What comes after the welcome and concerns more than the socket itself. */
-export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'attended' }>;
+export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'attended' | 'prove' }>;
 
+/** How the one frame begins that may come before the hello. */
+const PROVE = '{"type":"prove"';
 /** Longest list of ids in one `reported` frame. */
 const REPORTED_MAX = 1_000;
 
@@ -70,6 +73,8 @@ export function createSession(parts: {
   apps: AppRules | undefined;
   /** Told with the challenge. */
   state(): { life: string; epoch: number };
+  /** Proves that this center holds the installation's key. */
+  proof(text: string): { key: string; signature: string };
   peer: Peer;
   on: SessionEvents;
   opened(session: Session): boolean;
@@ -158,13 +163,24 @@ export function createSession(parts: {
     },
   };
 
+  let isProved = false;
+  const prove = (text: string) => {
+    const decoded = decode(text);
+    if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
+    // Each signature costs: one for a session.
+    if (decoded.frame.type !== 'prove' || isProved) return session.refuse('unexpected', 'a session has one proof', 1008);
+    isProved = true;
+    session.send({ type: 'proof', ...parts.proof(centerText(decoded.frame.nonce, session.nonce)) });
+  };
+
   const work = (text: string) => {
     const decoded = decode(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
     const { frame } = decoded;
     if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
     if (frame.type === 'pong') return;
-    if (frame.type === 'hello' || frame.type === 'attended') return session.refuse('unexpected', 'a session has one hello', 1008);
+    if (frame.type === 'hello' || frame.type === 'attended' || frame.type === 'prove')
+      return session.refuse('unexpected', 'a session has one hello', 1008);
     on.work(session, frame);
   };
 
@@ -186,6 +202,7 @@ export function createSession(parts: {
         for (const line of text.split('\n')) if (session.isUp()) work(line);
         return;
       }
+      if (state === 'greeting' && text.startsWith(PROVE)) return prove(text);
       if (state === 'waiting') return session.refuse('unexpected', 'after its hello an agent waits for the welcome', 1008);
       state = 'waiting';
       disarmHello();

@@ -25,7 +25,17 @@ ${CENTER_FLAGS}`,
     const isForOthers = users.length > 0 || shell.env.TROUPE_RUN_AS || shell.env.TROUPE_RUN_AS_ALLOWED;
     if (isForOthers) await chmod(config.dataDir, 0o711);
     const agent = startLocalAgent({
-      args: ['--center', fromHere(center.urls), '--data', join(config.dataDir, 'agent'), '--pool', config.pool, ...users],
+      args: [
+        '--center',
+        fromHere(center.urls),
+        '--center-key',
+        center.centerKey,
+        '--data',
+        join(config.dataDir, 'agent'),
+        '--pool',
+        config.pool,
+        ...users,
+      ],
       env: { ...shell.env, TROUPE_LOG: `${config.log.level},${config.log.format}` },
       clock: shell.clock,
       createJoinToken: center.createJoinToken,
