@@ -52,6 +52,7 @@ async function aCenter() {
     readJoinToken: async () => undefined,
     spendJoinToken: async () => undefined,
     auth: 'off',
+    installation: () => ({ publicKey: 'center', sign: text => text }),
     onLog: (level, text, fields) => log[level](text, fields),
   });
   runtime = createRuntime({
