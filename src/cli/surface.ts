@@ -52,6 +52,7 @@ export interface Job {
   startWithinMs?: number;
   killGraceMs?: number;
   shell?: boolean;
+  runAs?: string | null;
   shardingContext?: boolean;
   overlapLimit?: number;
   misfireGraceMs?: number;

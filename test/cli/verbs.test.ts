@@ -256,6 +256,12 @@ describe('a job', () => {
     });
   });
 
+  test('is given back to the users that hosts say with --no-run-as', async () => {
+    const { center, shell } = at({ 'PATCH /v1/jobs/nightly': aSavedJob() });
+    await troupe('jobs update nightly --no-run-as', shell);
+    expect(center.asked[0]?.body).toEqual({ runAs: null });
+  });
+
   test('is made from standard input; flags win over it, part by part', async () => {
     const { center, shell } = at(created, { input: JSON.stringify({ name: 'x', command: 'true', retry: { attempts: 2, backoffMs: 5 } }) });
     await troupe('jobs create y --file - --attempts 4', shell);

@@ -19,7 +19,7 @@ export function scheduleText({ type, cron, crontab, timeZone, ...settings }: Sch
 
 /** Fields that have a line, or a part of one, below. Every other one gets a line of its own. */
 const SHOWN = [
-  'name id description status enabled quarantine command shell app kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
+  'name id description status enabled quarantine command shell runAs app kind pool schedules timeZone nextAt lastOutcome lastExecution lastFinishedAt shards parameter',
   'shardingContext env resources placement partial overlap overlapLimit misfire misfireGraceMs retry failover failoverLimit failoverOnFailure disconnect disconnectMs',
   'timeoutMs startWithinMs killGraceMs rev version createdAt updatedAt',
 ].flatMap(names => names.split(' '));
@@ -31,6 +31,7 @@ export const jobLines = (print: Printer, job: Job): string[] =>
     ['description', job.description],
     ['status', statusOr(job), print.paint.state],
     ['runs', `${whatOf(job)}${job.shell ? '  (by a shell)' : ''}`],
+    ['as user', job.runAs ?? ''],
     ['app', job.command ? (job.app ?? '') : ''],
     ['kind', job.kind],
     ['pool', job.pool],

@@ -55,6 +55,7 @@ export const jobHints = {
 export const removals = {
   'unset-env': texts('NAME', 'removes a variable; --env changes the given ones alone'),
   'unset-shard-parameter': texts('ITEM', 'removes the parameter of one shard'),
+  'no-run-as': flag('its processes run as the user that each host says'),
   'no-schedule': flag('removes all schedules: it runs when it is triggered'),
 } satisfies Options;
 
@@ -86,7 +87,7 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
     }),
     parameter: values.parameter,
     env: over(file.env, removing('env', values.env, values['unset-env'])),
-    runAs: values['run-as'],
+    runAs: values['no-run-as'] ? null : values['run-as'],
     resources: over(file.resources, { cpus: values.cpus, memoryMB: values.memory }),
     placement: values.placement,
     partial: values.partial,
