@@ -475,8 +475,14 @@ export function cancel(context: ExecutionContext, event: Event<'execution.cancel
 /** A job that creates it again does not know that it is over. */
 export const createdAgain = (context: ExecutionContext): Decided => ({ effects: [outcomeNews(context)] });
 
-const outcomeNews = ({ job, id, outcome, finishedAt }: Pick<ExecutionContext, 'job' | 'id' | 'outcome' | 'finishedAt'>): Effect =>
-  tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0 });
+const outcomeNews = ({
+  job,
+  id,
+  outcome,
+  finishedAt,
+  startedAt,
+}: Pick<ExecutionContext, 'job' | 'id' | 'outcome' | 'finishedAt' | 'startedAt'>): Effect =>
+  tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0, startedAt });
 
 export function finished(context: ExecutionContext, event: { at?: number }): Decided {
   const outcome = outcomeOf(context.shards, context.cancelled);

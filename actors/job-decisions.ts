@@ -428,6 +428,8 @@ export function executionEnded(context: JobContext, event: Event<'execution.fini
       lastExecution: event.execution,
       lastOutcome: event.outcome,
       lastFinishedAt: event.finishedAt,
+      lastStartedAt: event.startedAt ?? null,
+      ...(event.outcome === 'succeeded' && { lastSucceededAt: event.finishedAt }),
     },
     facts: [{ type: 'job.finished', job: context.config.name, execution: event.execution, outcome: event.outcome }],
   };

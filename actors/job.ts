@@ -40,7 +40,8 @@ export type JobEvent =
   | { type: 'app.changed'; app: KnownApp }
   /** The app is gone, going, or never was. */
   | { type: 'app.refused'; app: string; reason: string }
-  | { type: 'execution.finished'; execution: string; outcome: string; finishedAt: number }
+  /** `startedAt`: when its first process began; null where none did. */
+  | { type: 'execution.finished'; execution: string; outcome: string; finishedAt: number; startedAt?: number | null }
   /** Quarantine ended. */
   | { type: 'actor.released'; since: number; reason: string }
   | Missing;
@@ -78,6 +79,10 @@ export interface JobContext {
   lastExecution: string | null;
   lastOutcome: string | null;
   lastFinishedAt: number | null;
+  /** Of the last execution, when its first process began; absent or null where none did. Epoch ms. */
+  lastStartedAt?: number | null;
+  /** When an execution last ended well; absent or null where none has. Epoch ms. */
+  lastSucceededAt?: number | null;
   /** The last finding of the schedule audit, mended since; absent: there was none. Epoch ms. */
   unarmed?: { at: number; dueAt: number; reason: string };
   /** Idempotency keys of the latest triggers -> execution, oldest first. */

@@ -53,6 +53,8 @@ export interface Config {
   cors: readonly string[];
   smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
   smtpFrom: string | null;
+  /** Jobs with figures of their own in `/v1/metrics`. */
+  metricsJobs: number;
   /** May apps be fetched by file: URLs? */
   fileUrls: boolean;
   /** Hosts that apps may be fetched from; null: any but link-local ones. */
@@ -131,6 +133,7 @@ const variablesOf = (machine: Machine) =>
       .string()
       .refine(address => /^[^\s@<>]+@[^\s@<>]+$/.test(address), 'must be a mail address')
       .optional(),
+    TROUPE_METRICS_JOBS: whole(2_000, 0, 100_000),
     TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
     TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readHosts),
     TROUPE_BACKUP_DIR: z.string().optional(),
@@ -249,6 +252,7 @@ const configOf = (read: Variables): Config => ({
   cors: read.TROUPE_CORS,
   smtp: read.TROUPE_SMTP,
   smtpFrom: read.TROUPE_SMTP_FROM ?? null,
+  metricsJobs: read.TROUPE_METRICS_JOBS,
   fileUrls: read.TROUPE_FILE_URLS === 'on',
   artifactHosts: read.TROUPE_ARTIFACT_HOSTS,
   backup:

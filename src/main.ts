@@ -166,6 +166,7 @@ export async function startCenter({
         feed,
         clock,
         usage,
+        jobsMax: config.metricsJobs,
         scheduleAudit: audit.status,
         backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
       }),

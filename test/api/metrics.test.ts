@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createApp } from '../../src/api/app.ts';
 import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
+import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { addSpan, BUCKETS_MS, noFigures } from '../../src/runtime/figures.ts';
 import { createMeasuring, MEASURE_MS } from '../../src/runtime/measuring.ts';
@@ -145,5 +146,97 @@ describe('measuring several sets', () => {
     measuring.measured(one.set, one.asked[1] ?? 0, turned(1, 7));
     await clock.advance(MEASURE_MS);
     expect(await second).toMatchObject({ counted: { turns: 16 }, level: { mailbox: 9 } });
+  });
+});
+
+describe('the figures of a job', () => {
+  const name = (figure: string, job: string) => `troupe_job_${figure}{job="${job}"}`;
+
+  test('say when it last ran and succeeded, whether it did, how long it took and how many wait', async () => {
+    const door = await aMeasuredDoor();
+    for (const job of ['a', 'b']) await door.post('/v1/jobs', { name: job, command: 'true', overlap: 'allow' });
+    const fresh = await door.figures();
+    expect(fresh.get(name('waiting', 'a'))).toBe(0);
+    expect(fresh.has(name('last_run_succeeded', 'a'))).toBe(false);
+    await door.post('/v1/jobs/a/trigger');
+    await door.clock.advance(COUNT_MS);
+    expect((await door.figures()).get(name('waiting', 'a'))).toBe(1);
+
+    await door.aHost();
+    await door.clock.advance(1_000);
+    const run = async (outcome: 'succeeded' | 'failed') => {
+      const start = door.starts().at(-1);
+      if (!start) throw new Error('nothing was started');
+      await door.started(start);
+      await door.clock.advance(3_000);
+      await door.ended(start, outcome);
+      await door.clock.advance(COUNT_MS);
+      return door.figures();
+    };
+    const good = await run('succeeded');
+    const succeededAt = good.get(name('last_success_timestamp_seconds', 'a'));
+    expect(succeededAt).toBe(good.get(name('last_run_timestamp_seconds', 'a')) ?? Number.NaN);
+    expect(['last_run_succeeded', 'last_run_duration_seconds', 'waiting'].map(figure => good.get(name(figure, 'a')))).toEqual([1, 3, 0]);
+    expect(good.has(name('last_run_succeeded', 'b'))).toBe(false);
+
+    await door.post('/v1/jobs/a/trigger');
+    await door.clock.advance(10);
+    const bad = await run('failed');
+    expect(bad.get(name('last_run_succeeded', 'a'))).toBe(0);
+    expect(bad.get(name('last_success_timestamp_seconds', 'a'))).toBe(succeededAt ?? Number.NaN);
+    expect(bad.get(name('last_run_timestamp_seconds', 'a'))).toBeGreaterThan(succeededAt ?? Number.NaN);
+
+    // Of a center that starts again nothing is lost.
+    const again = await aMeasuredDoor({ store: door.store, clock: door.clock });
+    const after = await again.figures();
+    for (const figure of [
+      'last_success_timestamp_seconds',
+      'last_run_timestamp_seconds',
+      'last_run_succeeded',
+      'last_run_duration_seconds',
+    ]) {
+      expect([figure, after.get(name(figure, 'a'))]).toEqual([figure, bad.get(name(figure, 'a'))]);
+    }
+  });
+
+  test('are of so many jobs as the setting says, a figure counts the others, and a job that is gone has none', async () => {
+    const door = await aDoor();
+    const jobs = createJobFigures({ ...door, max: 2 });
+    for (const job of ['a', 'b', 'c', 'd']) await door.post('/v1/jobs', { name: job, command: 'true' });
+    const read = async () => {
+      const { jobs: found, leftOut } = await jobs.read();
+      return [[...found.keys()].join(), leftOut];
+    };
+    expect(await read()).toEqual(['a,b', 2]);
+    await door.del('/v1/jobs/a');
+    await door.settled();
+    expect(await read()).toEqual(['b,c', 1]);
+    await door.post('/v1/jobs', { name: 'a', command: 'true' });
+    expect(await read()).toEqual(['a,b', 2]);
+  });
+
+  test('are read again only where something happened', async () => {
+    const door = await aDoor();
+    for (const job of ['a', 'b', 'c']) await door.post('/v1/jobs', { name: job, command: 'true' });
+    const asked: string[] = [];
+    const views = {
+      get: (address: `job/${string}`) => {
+        asked.push(address);
+        return door.views.get(address);
+      },
+      list: (kind: 'job', query: never) => {
+        asked.push(kind);
+        return door.views.list(kind, query);
+      },
+    } as unknown as typeof door.views;
+    const jobs = createJobFigures({ ...door, views, max: 10 });
+    await jobs.read();
+    expect(asked.splice(0)).toEqual(['job', 'execution']);
+    await door.clock.advance(60_000);
+    await jobs.read();
+    expect(asked.splice(0)).toEqual(['execution']);
+    await door.post('/v1/jobs/b/trigger');
+    await jobs.read();
+    expect(asked.splice(0)).toEqual(['job/b', 'execution']);
   });
 });

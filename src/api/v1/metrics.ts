@@ -12,12 +12,15 @@ import type { Views } from '../../runtime/views.ts';
 import { StoreUnavailable } from '../../store/store.ts';
 import { all } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
+import { createJobFigures, type JobFigures } from './metrics/job-figures.ts';
 import type { Reading } from './metrics/registry.ts';
 
 /** Hosts and jobs are counted anew when the last count is so old. */
 export const COUNT_MS = 5_000;
 
 export interface MetricParts {
+  /** Jobs with figures of their own. Default: 2,000. */
+  jobsMax?: number;
   runtime: Pick<Runtime, 'measure' | 'onFacts'>;
   views: Views;
   feed: Pick<Feed, 'watchers'>;
@@ -31,13 +34,26 @@ export interface MetricParts {
 }
 
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
+export const JOBS_MAX = 2_000;
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
+/** What a due time can be told to be instead of run. */
+const NOT_RUN = ['coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'];
 const HOST_STATES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'];
 
-export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit = noAudit, backups = null }: MetricParts): Route[] {
+export function metricRoutes({
+  runtime,
+  views,
+  feed,
+  clock,
+  usage,
+  jobsMax = JOBS_MAX,
+  scheduleAudit = noAudit,
+  backups = null,
+}: MetricParts): Route[] {
   const beganAt = clock.now();
   const facts = new Map<string, number>();
   const finished = new Map(OUTCOMES.map(outcome => [outcome, 0]));
+  const skipped = new Map(NOT_RUN.map(verdict => [verdict, 0]));
   const runs = new Map(OUTCOMES.map(outcome => [outcome, 0]));
   let hosts = new Map(HOST_STATES.map(status => [status, 0]));
   let quarantined = 0;
@@ -47,8 +63,12 @@ export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit
       up(facts, type);
       if (type === 'execution.finished') up(finished, String(data.outcome));
       if (type === 'shard.ended') up(runs, String(data.outcome));
+      if (type === 'job.skipped') skipped.set(String(data.verdict), (skipped.get(String(data.verdict)) ?? 0) + Number(data.count));
     }
   });
+
+  const jobFigures = createJobFigures({ runtime, views, clock, max: jobsMax });
+  let jobs: JobFigures = { jobs: new Map(), leftOut: 0 };
 
   let countedAt = Number.NEGATIVE_INFINITY;
   let counting: Promise<void> | undefined;
@@ -59,6 +79,7 @@ export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit
     ];
     hosts = new Map(HOST_STATES.map(status => [status, found.filter(({ value }) => value === status).length]));
     quarantined = shut.length;
+    jobs = await jobFigures.read();
     countedAt = clock.monotonic();
   };
   /** However many ask at once, and however often: lists are not read for each. */
@@ -82,8 +103,10 @@ export function metricRoutes({ runtime, views, feed, clock, usage, scheduleAudit
     facts,
     finished,
     runs,
+    skipped,
     hosts,
     quarantined,
+    jobs,
     scheduleAudit: scheduleAudit(),
     backups: backups?.() ?? null,
   });

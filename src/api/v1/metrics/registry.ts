@@ -1,5 +1,6 @@
 /** The figures in prom-client's words. A file of its own, because that package takes its time to load and a center need not wait for it. */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
+import type { JobFigure, JobFigures } from './job-figures.ts';
 import { BUCKETS_MS, type Figures, type Spans } from '../../../runtime/figures.ts';
 
 /** Everything that is told, as it is now. */
@@ -12,8 +13,11 @@ export interface Reading {
   facts: ReadonlyMap<string, number>;
   finished: ReadonlyMap<string, number>;
   runs: ReadonlyMap<string, number>;
+  /** Due times that did not run, by verdict. */
+  skipped: ReadonlyMap<string, number>;
   hosts: ReadonlyMap<string, number>;
   quarantined: number;
+  jobs: JobFigures;
   scheduleAudit: { unarmed: number; unarmedTotal: number; checkedAt: number | null };
   backups: { madeAt: number | null; failed: number } | null;
 }
@@ -123,6 +127,16 @@ export function createRegistry(read: () => Reading): Registry {
       for (const [outcome, count] of read().runs) this.inc({ outcome }, count);
     },
   });
+  new Counter({
+    name: 'troupe_due_times_skipped_total',
+    help: 'Due times that did not run, by verdict.',
+    labelNames: ['verdict'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [verdict, count] of read().skipped) this.inc({ verdict }, count);
+    },
+  });
   new Gauge({
     name: 'troupe_hosts',
     help: 'Hosts by state.',
@@ -132,7 +146,45 @@ export function createRegistry(read: () => Reading): Registry {
       for (const [status, count] of read().hosts) this.set({ status }, count);
     },
   });
+  ofJobs(registers, read);
   return registry;
+}
+
+/** Of each job by name; where there is nothing to say yet, nothing is said. */
+function ofJobs(registers: Registry[], read: () => Reading): void {
+  const figure = (name: string, help: string, of: (job: JobFigure) => number | null) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['job'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [job, figures] of read().jobs.jobs) {
+          const value = of(figures);
+          if (value !== null) this.set({ job }, value);
+        }
+      },
+    });
+  figure(
+    'troupe_job_last_success_timestamp_seconds',
+    'When an execution of the job last succeeded, in seconds since 1970.',
+    job => job.succeededAt,
+  );
+  figure('troupe_job_last_run_timestamp_seconds', 'When the last execution of the job ended, in seconds since 1970.', job => job.ranAt);
+  figure('troupe_job_last_run_succeeded', 'Whether the last execution that ended succeeded: 1 or 0.', job =>
+    job.hasSucceeded === null ? null : Number(job.hasSucceeded),
+  );
+  figure('troupe_job_last_run_duration_seconds', 'From its first process to the end of the last execution.', job => job.tookSeconds);
+  figure('troupe_job_waiting', 'Executions of the job that have started no process yet.', job => job.waiting);
+  new Gauge({
+    name: 'troupe_jobs_without_figures',
+    help: 'Jobs beyond TROUPE_METRICS_JOBS, which have no figures of their own.',
+    registers,
+    collect() {
+      this.set(read().jobs.leftOut);
+    },
+  });
 }
 
 /** A histogram whose figures come from elsewhere, as the registry asks for them. */
