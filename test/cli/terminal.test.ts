@@ -137,6 +137,8 @@ describe('on a terminal', () => {
     expect(all).toContain('\u001b[31mfailed\u001b[0m');
     // What the process left without a line feed is on a line of its own.
     expect(withoutColours(all)).toMatch(/^no end\nnl@\S+ succeeded in /m);
+    const open = await type(['logs', /nl@\S+/.exec(all)?.[0] ?? '']);
+    expect(open).toEqual({ exit: 0, screen: 'no end\r\n' });
   }, 120_000);
 
   test('help and programs fit as well', async () => {

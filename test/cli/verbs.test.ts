@@ -347,6 +347,55 @@ describe('a job', () => {
   });
 });
 
+describe('jobs show', () => {
+  test('shows everything that was set, also what a newer center has', async () => {
+    const job = {
+      ...aJob({ description: 'words', kind: 'resident', app: 'shop', parameter: 'p 1', env: { A: '1', SECRET: null }, partial: true }),
+      ...{
+        shell: true,
+        shardingContext: true,
+        overlap: 'queue',
+        overlapLimit: 7,
+        misfire: { policy: 'all', limit: 9 },
+        misfireGraceMs: 61_000,
+      },
+      ...{ shards: { total: 2, parameters: { 1: 'west' } }, resources: { cpus: 0.7, memoryMB: 77 }, placement: 'spread' },
+      ...{ retry: { attempts: 3, backoffMs: 1_500, maxBackoffMs: 90_000, jitter: 'full' }, failover: true, failoverLimit: 4 },
+      ...{
+        failoverOnFailure: true,
+        disconnect: 'stop',
+        disconnectMs: 120_000,
+        timeoutMs: 5_400_000,
+        startWithinMs: 300_000,
+        killGraceMs: 11_000,
+      },
+      ...{
+        schedules: [
+          { type: 'crontab', crontab: '@daily', timeZone: 'Asia/Tokyo' },
+          { type: 'calendar', turnmode: 4, interval: 2 },
+        ],
+      },
+      ...{ timeZone: 'Europe/Berlin', version: 5, lateAfterMs: 60_000, limits: [{ name: 'db', units: 1 }] },
+    };
+    const { shell } = at({ 'GET /v1/jobs/nightly': job });
+    const { out } = await troupe('jobs show nightly', shell);
+    const wanted = [
+      ...['words', 'resident', 'shop', 'p 1', 'A=1', 'SECRET=(hidden)', 'what fits starts', '(by a shell)', 'the sharding context'],
+      ...[
+        'queue, at most 7',
+        'all, at most 9, later than 61s',
+        'shard 1  ',
+        'west',
+        '0.7 cpus, 77 MB, spread',
+        '3 attempts, from 1s500ms to 90s apart',
+      ],
+      ...['jitter full', 'up to 4 times, also after a failure', 'stop, after 2m', '1h30m', '5m', '11s', 'crontab @daily (Asia/Tokyo)'],
+      ...['calendar turnmode=4 interval=2', 'Europe/Berlin', 'lateAfterMs', '1m', '{"name":"db","units":1}', '2026-11-21 08:00:00+00:00'],
+    ];
+    for (const text of wanted) expect(out).toContain(text);
+  });
+});
+
 describe('a token of a program', () => {
   test('is all that standard output gets, with scope and days as they were given', async () => {
     const { center, shell } = at({ 'POST /v1/tokens': { name: 'p', token: 'troupe_api_x', expiresAt: '2026-11-24T08:00:00.000Z' } });
