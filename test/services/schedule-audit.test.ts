@@ -167,6 +167,26 @@ describe('the schedule audit finds and mends', () => {
     expect(await audit.pass()).toEqual([]);
   });
 
+  test('a due time without a verdict whose execution has started no process, as waiting', async () => {
+    const inner = createMemoryStore();
+    let drops = 1;
+    const store: Store = {
+      ...inner,
+      record: async entries => inner.record(entries.filter(({ verdict }) => verdict !== 'waiting' || drops-- <= 0)),
+    };
+    const world = await aWorld({ store });
+    await world.aHost();
+    const config = aJob({ name: 'large', schedules: every('0 * * * * ?'), resources: { cpus: 1_000, memoryMB: 64 } });
+    await world.ask('job/large', { type: 'job.register', config });
+    await world.clock.advance(3 * MINUTE + 5_000);
+    expect(await auditOf(world).pass()).toMatchObject([{ job: 'large', found: 'noVerdict' }]);
+    const [first, ...others] = await inner.occurrences({ job: 'large', limit: 100 });
+    expect([first?.verdict, others.every(({ verdict }) => verdict === 'skippedOverlap')]).toEqual(['waiting', true]);
+    await world.ask(`execution/${first?.execution}`, { type: 'execution.cancel', reason: 'enough' });
+    await world.clock.advance(1_000);
+    expect((await inner.occurrences({ job: 'large', limit: 1 }))[0]?.verdict).toBe('notStarted');
+  });
+
   test('and says so in its status, its log, and for a while in the answer of /v1/ready', async () => {
     const { world, audit } = await anAudited();
     expect(await audit.pass()).toEqual([]);
@@ -251,7 +271,7 @@ describe('the schedule audit does not report', () => {
     await quiet({ world: after, audit: auditOf(after) });
   });
 
-  test('anything while the store is away: the pass is broken off, and the next one is whole', async () => {
+  test('anything while the store is away: the pass ends early, and the next one is whole', async () => {
     const inner = createMemoryStore();
     let isAway = false;
     const store = new Proxy(inner, {
