@@ -78,7 +78,8 @@ export async function startCenter({
   const { owner, homes } = threads;
   const { store, died, missing } = await threads.opened;
   if (missing !== null) log.error(missing);
-  const warnings = missing === null ? [] : [missing];
+  /** Of the last agent that had served a later state. */
+  let earlierState: string | null = null;
   /** Where the runtime could not commit it is for the store to say whether waiting helps. A store that cannot come back ends the start. */
   const whileStored: Patience = async work => {
     const attempt = () =>
@@ -128,7 +129,9 @@ export async function startCenter({
     installation: () => installation as InstallationKey,
     apps: { fileUrls: config.fileUrls, hosts: config.artifactHosts },
     onLog: (level, text, fields) => log[level](text, fields),
-    onEarlierState: text => void warnings.push(text),
+    onEarlierState(text) {
+      earlierState = text;
+    },
   });
   const agents = hub;
   agents.onReady(host => {
@@ -151,7 +154,12 @@ export async function startCenter({
     ids,
     log,
     config,
-    warnings: () => [...warnings, ...(backups ? backupWarnings(backups.status()) : []), ...auditWarnings(audit.status(), clock.now())],
+    warnings: () => [
+      ...(missing === null ? [] : [missing]),
+      ...(earlierState === null ? [] : [earlierState]),
+      ...(backups ? backupWarnings(backups.status()) : []),
+      ...auditWarnings(audit.status(), clock.now()),
+    ],
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });

@@ -202,7 +202,7 @@ export const Capabilities = z.object({
 export type Capabilities = z.infer<typeof Capabilities>;
 
 /** Highest epoch that is taken for one: far above what centers reach, and far below where numbers lose their units. */
-export const EPOCH_MAX = 2 ** 50;
+export const EPOCH_MAX = COUNT_MAX;
 /** An epoch that rose by so much was raised over an earlier state: less than such a raise, and more than centers that start anew count up, one each. */
 export const EPOCHS_RAISED = 500_000;
 const EPOCHS_TEXT_MAX = 256 * 21;

@@ -197,6 +197,7 @@ export function createRuntime({
     if (epochs.length < PARTITIONS) throw new Unavailable('the partitions are being taken over');
     const behind = Math.max(0, ...least.map(([partition, epoch]) => epoch - (epochs[partition] ?? 0)));
     if (behind === 0) return 0;
+    if (behind > RAISE_MAX) throw new Unavailable(`an agent reports an epoch that is ${behind} above ours, which no restore explains`);
     if (clock.monotonic() - raisedAt < RAISES_APART_MS) throw new Unavailable('the epochs were raised a moment ago');
     const by = RAISE_BY * Math.ceil(behind / RAISE_BY);
     try {
@@ -246,6 +247,9 @@ export function createRuntime({
     gaveUp,
   };
 }
+
+/** Epochs rise by at most so much at once, a thousand restores: an agent of bad will must not use up the numbers that there are. */
+const RAISE_MAX = 1_000 * RAISE_BY;
 
 /** Between two raises at least, ms: each is a write of every partition, and an agent of bad will could ask for one after the other. */
 const RAISES_APART_MS = 10_000;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { FeedFrame } from '../../src/feed/watching.ts';
 import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts';
+import { createRuntime } from '../../src/runtime/create.ts';
 import type { Homes } from '../../src/runtime/homes.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { createPartitionSet } from '../../src/runtime/partition-set.ts';
@@ -11,7 +12,7 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aWorld, type World } from '../support/world.ts';
+import { aWorld, countingIds, type World } from '../support/world.ts';
 
 /** Names of jobs that live in another set than their pool. */
 const isElsewhere = (name: string) => partitionOf(`job/${name}`) < 128 !== partitionOf('pool/default') < 128;
@@ -296,5 +297,46 @@ describe('a set of partitions in a worker', () => {
     await clock.advance(1_000 + LIMITS.heartbeatMs);
     expect(await stopped).toEqual(['partitions 0 to 255']);
     expect(homes[0]?.isEnded).toBe(true);
+  });
+});
+
+describe('the epochs of a runtime', () => {
+  const begun = async () => {
+    const [store, clock] = [createMemoryStore(), createManualClock()];
+    const fleet = { send: async () => {}, onReady: () => {}, expel: () => {} };
+    const runtime = createRuntime({ store, clock, ids: countingIds(), fleet, owner: 'test', log: () => {} });
+    await settledBy(clock, runtime.start());
+    return { runtime, store, clock };
+  };
+  const settledBy = async <T>(clock: ReturnType<typeof createManualClock>, work: Promise<T>): Promise<T> => {
+    await clock.settle();
+    return work;
+  };
+
+  test('rise above what an agent has served, durably, and at most once in a while', async () => {
+    const { runtime, store, clock } = await begun();
+    expect(runtime.epoch()).toBe(1);
+    expect(await runtime.surpass([[3, 1]])).toBe(0);
+    expect(await settledBy(clock, runtime.surpass([[3, 2]]))).toBe(1_000_000);
+    expect(runtime.epoch()).toBe(1_000_001);
+    expect((await store.claim('next'))[3]).toBe(1_000_002);
+    const soon = await runtime.surpass([[3, 3_000_000]]).catch((error: Error) => error.message);
+    expect(String(soon)).toContain('a moment ago');
+  });
+
+  test('do not follow an agent to where there are no numbers left', async () => {
+    const { runtime } = await begun();
+    expect(String(await runtime.surpass([[3, 2 ** 50]]).catch((error: Error) => error.message))).toContain('no restore explains');
+  });
+
+  test('are not raised by a center that was replaced', async () => {
+    const { runtime, store, clock } = await begun();
+    await store.claim('another center');
+    const problem = await settledBy(
+      clock,
+      runtime.surpass([[3, 9]]).catch((error: Error) => error.message),
+    );
+    expect(String(problem)).toContain('in the hands of "another center"');
+    expect(runtime.epoch()).toBe(1);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * The product broken on purpose, from outside: each of these takes away one thing that it relies on. A simulation that does not notice has a hole.
  */
+import { COUNT_MAX } from '../../src/agent/protocol.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/store.ts';
 import type { Breakage } from './cluster.ts';
@@ -45,7 +46,7 @@ export const BROKEN: Record<Broken, Break> = {
     breakage: {
       rewrite: (_host, direction, text) =>
         direction === 'toAgent' && /^\{"type":"(start|stop)"/.test(text)
-          ? text.replace(/"epoch":\d+,"rev":\d+/, `"epoch":${Number.MAX_SAFE_INTEGER},"rev":${Number.MAX_SAFE_INTEGER}`)
+          ? text.replace(/"epoch":\d+,"rev":\d+/, `"epoch":1,"rev":${COUNT_MAX}`)
           : text,
     },
   },
