@@ -142,16 +142,16 @@ describe.each(all)('an app on a host with %s', (name, means, what) => {
     host.asked.length = 0;
     for (const [at, [, change]] of spoil.entries()) {
       change();
-      const app = await shelf.prepare(host.url('/app.tgz'), { run: `r${at + 1}` });
+      const app = await shelf.prepare(host.url('/app.tgz'), { run: `r${at + 1}`, execution: `r${at + 1}` });
       expect(app.note).toContain('was changed');
       expect([text(join(app.directory, 'bin/run.sh')), modeOf(join(app.directory, 'etc/key'))]).toEqual(['echo packed\n', 0o600]);
-      expect((await shelf.prepare(host.url('/app.tgz'), { run: `s${at}` })).note).toBeUndefined();
+      expect((await shelf.prepare(host.url('/app.tgz'), { run: `s${at}`, execution: `s${at}` })).note).toBeUndefined();
     }
     expect(host.asked).toHaveLength(spoil.length);
     // Read whole at the first look after a start: what was changed meanwhile shows, too.
     shelf.reopen();
     writeFileSync(join(copies, newest(), 'data.txt'), 'two\n');
-    expect((await shelf.prepare(host.url('/app.tgz'), { run: 'last' })).note).toContain('was changed');
+    expect((await shelf.prepare(host.url('/app.tgz'), { run: 'last', execution: 'last' })).note).toContain('was changed');
     for (let at = 0; at <= spoil.length; at++) for (const kind of ['r', 's']) await shelf.artifacts.release(`${kind}${at}`, 'e1');
     await shelf.artifacts.release('last', 'e1');
     await shelf.clock.advance(120_000);

@@ -94,9 +94,12 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     }
   };
 
-  /** What a run begins with is what was unpacked, whatever an earlier one did to it. */
+  /** What an execution begins with is what was unpacked, whatever an earlier one did to it. */
   const obtainIntact = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
     const first = await obtain(shelf, artifact, scope);
+    // Verified for this execution already, and none of its runs sees what another one writes.
+    const isKnown = shelf.used(scope.execution, artifact.url) === first.copy;
+    if (isKnown && shelf.copy(first.copy)?.isShared === false) return first;
     if (await shelf.isIntact(first.copy)) return first;
     const { copy } = await obtain(shelf, artifact, scope);
     if (!(await shelf.isIntact(copy)))
