@@ -83,16 +83,25 @@ async function giveBack(fd: number, ahead: Buffer): Promise<void> {
 
 const TIOCSTI = 0x5412;
 
+interface DenoFfi {
+  dlopen(name: string, symbols: object): { symbols: { ioctl(fd: number, request: bigint, argument: Uint8Array): number } };
+}
+
 /** Puts a byte into the input of a terminal, as if it was typed; undefined where this runtime or system offers no such call. */
 async function simulatedInput(): Promise<((fd: number, byte: number) => boolean) | undefined> {
-  if (process.versions.bun === undefined || process.platform !== 'linux') return undefined;
-  const { dlopen, ptr } = await import('bun:ffi');
+  if (process.platform !== 'linux') return undefined;
+  const bun = process.versions.bun === undefined ? undefined : await import('bun:ffi');
+  const deno = (globalThis as { Deno?: DenoFfi }).Deno;
   for (const name of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
     try {
-      const { symbols } = dlopen(name, { ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' } });
-      return (fd, byte) => symbols.ioctl(fd, TIOCSTI, ptr(Uint8Array.of(byte))) === 0;
+      if (bun) {
+        const { symbols } = bun.dlopen(name, { ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' } });
+        return (fd, byte) => symbols.ioctl(fd, TIOCSTI, bun.ptr(Uint8Array.of(byte))) === 0;
+      }
+      const opened = deno?.dlopen(name, { ioctl: { parameters: ['i32', 'u64', 'buffer'], result: 'i32' } });
+      if (opened) return (fd, byte) => opened.symbols.ioctl(fd, BigInt(TIOCSTI), Uint8Array.of(byte)) === 0;
     } catch {
-      // The other libc.
+      // The other libc, or no permission for it.
     }
   }
   return undefined;
