@@ -150,7 +150,7 @@ describe('measuring several sets', () => {
 });
 
 describe('the figures of a job', () => {
-  const name = (figure: string, job: string) => `troupe_job_${figure}{job="${job}"}`;
+  const name = (figure: string, job: string) => `troupe_job_${figure}{job_name="${job}"}`;
 
   test('say when it last ran and succeeded, whether it did, how long it took and how many wait', async () => {
     const door = await aMeasuredDoor();

@@ -32,6 +32,8 @@ const SETTLE_MS = 10_000;
 /** All jobs are listed anew so often, in case a fact never came here, ms. */
 const LIST_MS = 600_000;
 const PAGE = 200;
+/** Pages of jobs without figures that are counted with one reading. */
+const PAGES_MAX = 10;
 /** Jobs read again one by one; where more changed, listing them all is cheaper. */
 const CHANGED_MAX = 500;
 
@@ -51,6 +53,7 @@ export function createJobFigures({
   /** By name, when the last fact about it came. */
   const changed = new Map<string, number>();
   let leftOut = 0;
+  let beyond: { cursor: string | null; count: number; isDone: boolean } = { cursor: null, count: 0, isDone: true };
   let listedAt = Number.NEGATIVE_INFINITY;
   let waiting = new Map<string, number>();
 
@@ -63,26 +66,33 @@ export function createJobFigures({
     }
   });
 
+  const pageBehind = (cursor: string | null) => views.list('job', { order: 'name', limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+
   async function list(): Promise<void> {
     listedAt = clock.monotonic();
     const found = new Map<string, JobFigure>();
-    let beyond = 0;
     let cursor: string | null = null;
+    beyond = { cursor: null, count: 0, isDone: true };
     do {
-      const page: Awaited<ReturnType<typeof views.list<'job'>>> = await views.list('job', {
-        order: 'name',
-        limit: PAGE,
-        ...(cursor === null ? {} : { cursor }),
-      });
+      const page = await pageBehind(cursor);
       for (const view of page.items) {
         if (found.size < max) found.set(view.context.config.name, figureOf(view));
-        else beyond += 1;
+        else beyond.count += 1;
       }
       cursor = page.next;
-    } while (cursor !== null);
+    } while (cursor !== null && found.size < max);
     jobs.clear();
     for (const [name, figure] of found) jobs.set(name, figure);
-    leftOut = beyond;
+    beyond = { ...beyond, cursor, isDone: cursor === null };
+  }
+
+  /** The others are only counted, some with each reading. */
+  async function countOn(): Promise<void> {
+    for (let pages = 0; pages < PAGES_MAX && !beyond.isDone; pages++) {
+      const page = await pageBehind(beyond.cursor);
+      beyond = { cursor: page.next, count: beyond.count + page.items.length, isDone: page.next === null };
+    }
+    leftOut = beyond.isDone ? beyond.count : Math.max(leftOut, beyond.count);
   }
 
   async function readAgain(name: string): Promise<void> {
@@ -119,6 +129,7 @@ export function createJobFigures({
         if (now - listedAt >= LIST_MS || changed.size > CHANGED_MAX) await list();
         else for (const name of [...changed.keys()]) await readAgain(name);
         if (listedAt === Number.NEGATIVE_INFINITY) await list();
+        await countOn();
         await countWaiting();
       }
       for (const [name, at] of changed) if (now - at > SETTLE_MS) changed.delete(name);

@@ -156,13 +156,14 @@ function ofJobs(registers: Registry[], read: () => Reading): void {
     new Gauge({
       name,
       help,
-      labelNames: ['job'],
+      // Not `job`: that is Prometheus's own word for what it scrapes, and it would rename ours.
+      labelNames: ['job_name'],
       registers,
       collect() {
         this.reset();
         for (const [job, figures] of read().jobs.jobs) {
           const value = of(figures);
-          if (value !== null) this.set({ job }, value);
+          if (value !== null) this.set({ job_name: job }, value);
         }
       },
     });
