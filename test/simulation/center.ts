@@ -57,7 +57,7 @@ const SET_UP_MS = 10_000;
 const INSTALLATION = 'installation';
 
 /** Between passes of the schedule audit. */
-const AUDIT_MS = 7_000;
+const AUDIT_MS = 15_000;
 /** Between passes of retention. */
 const FORGET_MS = 4_000;
 
