@@ -163,7 +163,7 @@ export function started(context: ExecutionContext, event: Event<'shard.started'>
   return {
     context: { shards, startedAt: context.startedAt ?? event.startedAt },
     effects: [
-      ...(shard.trial ? [tell(pool(context), { type: 'pool.hostProved', host })] : []),
+      ...(shard.trial ? [tell(pool(context), { type: 'pool.hostRecovered', host })] : []),
       ...(isFirst ? verdictOf(context, 'ran', null, event.at) : []),
     ],
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],

@@ -301,14 +301,14 @@ export function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): D
   return withTrials(served(next, event.at), next);
 }
 
-export function hostProved(context: PoolContext, event: Event<'pool.hostProved'>): Decided {
+export function hostRecovered(context: PoolContext, event: Event<'pool.hostRecovered'>): Decided {
   const host = context.hosts[event.host];
   if (!host?.refusing) return {};
-  const fact: PoolFact = { type: 'pool.hostProved', pool: context.config.name, host: host.id, name: host.name };
-  return served({ ...context, hosts: { ...context.hosts, [host.id]: proved(host) } }, event.at, [], [fact]);
+  const fact: PoolFact = { type: 'pool.hostRecovered', pool: context.config.name, host: host.id, name: host.name };
+  return served({ ...context, hosts: { ...context.hosts, [host.id]: recovered(host) } }, event.at, [], [fact]);
 }
 
-const proved = ({ refusing: _, ...host }: LedgerHost): LedgerHost => host;
+const recovered = ({ refusing: _, ...host }: LedgerHost): LedgerHost => host;
 
 export function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
   return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
@@ -386,7 +386,7 @@ export function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): D
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.lost', host: host.id, runs, reason: event.reason }));
   }
-  const emptied: LedgerHost = { ...proved(host), open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  const emptied: LedgerHost = { ...recovered(host), open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
   const hosts = { ...context.hosts, [event.host]: emptied };
   return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at, effects);
 }

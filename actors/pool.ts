@@ -29,7 +29,7 @@ export type PoolEvent =
   /** These runs are over. */
   | { type: 'pool.release'; runs: RunName[]; refused?: HostRefusal }
   /** A process of the execution that tried this host has begun there. */
-  | { type: 'pool.hostProved'; host: string }
+  | { type: 'pool.hostRecovered'; host: string }
   /** Hosts that refused have waited long enough to be tried again. */
   | { type: 'pool.trialDue' }
   /** The execution wants no room any more; what it holds is released one by one as its runs end. */
@@ -55,7 +55,7 @@ export type PoolFact =
   | { type: 'pool.waiting'; pool: string; execution: string; reason: string }
   /** A host takes nothing new before `until`; then one execution tries it. */
   | { type: 'pool.hostRefusing'; pool: string; host: string; name: string; fault: string; reason: string; until: string }
-  | { type: 'pool.hostProved'; pool: string; host: string; name: string }
+  | { type: 'pool.hostRecovered'; pool: string; host: string; name: string }
   | { type: 'pool.deleted'; pool: string };
 
 export interface PoolContext {
@@ -90,7 +90,7 @@ const open = base.createStateConfig({
   on: {
     'pool.reserve': { actions: on(decide.reserved) },
     'pool.release': { actions: on(decide.released) },
-    'pool.hostProved': { actions: on(decide.hostProved) },
+    'pool.hostRecovered': { actions: on(decide.hostRecovered) },
     'pool.trialDue': { actions: on(decide.trialDue) },
     'pool.withdraw': { actions: on(decide.withdrawn) },
     'pool.hostReady': { actions: on(decide.hostReady) },

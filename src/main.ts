@@ -16,7 +16,7 @@ import { metricRoutes } from './api/v1/metrics.ts';
 import { type Listening, listen, type Peer } from './api/sockets.ts';
 import { createUpgrades } from './api/upgrades.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { WaitingRoom } from './api/waiting.ts';
+import type { StartupServer } from './api/startup-server.ts';
 import type { Config } from './config.ts';
 import { createFeed } from './feed/feed.ts';
 import { type Ids, systemIds } from './ids.ts';
@@ -34,7 +34,7 @@ import { createForgetting } from './store/retention.ts';
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
 
-export { createWaitingRoom, type WaitingRoom } from './api/waiting.ts';
+export { createStartupServer, type StartupServer } from './api/startup-server.ts';
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */
@@ -60,7 +60,7 @@ export async function startCenter({
   workerScript,
   patiently = patienceFor({ config, clock, log }),
   threads = beginThreads({ config, clock, ids, workerScript, patiently }),
-  waiting,
+  startup,
 }: {
   config: Config;
   log: Log;
@@ -73,7 +73,7 @@ export async function startCenter({
   /** Where they have begun already. */
   threads?: Threads;
   /** What answers at the addresses while the start waits; closed before the center listens there. */
-  waiting?: Pick<WaitingRoom, 'close'>;
+  startup?: Pick<StartupServer, 'close'>;
 }): Promise<RunningCenter> {
   const { owner, homes } = threads;
   const { store, died, missing } = await threads.opened;
@@ -226,7 +226,7 @@ export async function startCenter({
     held('front door', 5_000, {
       start: async () => {
         password = (await whileStored(() => auth.prepare())).password;
-        await waiting?.close();
+        await startup?.close();
         try {
           listening = await listen({
             addresses: config.listen.map(({ host, port }) => ({ host, port })),

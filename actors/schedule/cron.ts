@@ -8,7 +8,7 @@ import { readCrontab } from './crontab-text.ts';
 import { bitCount, countDays, DAY, type DayRule, dayNumber, nextBit, nextDay } from './days.ts';
 import type { LabelRule } from './due.ts';
 import { came, ScheduleError } from './error.ts';
-import { hintForCron, hintForCrontab } from './meant.ts';
+import { hintForCron, hintForCrontab } from './hints.ts';
 
 const FIRST_DAY = dayNumber(1970, 1, 1);
 

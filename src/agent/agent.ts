@@ -115,9 +115,9 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const trust = createTrust({ identity: parts.identity, journal, centerKey, joinToken });
   /** The center that was greeted last does not know the key of this agent. */
   let isUnknown = false;
-  /** The center may have lost what it has confirmed. */
-  let isDoubted = false;
-  /** The process of a center that welcomed this agent last, and the one that it greets. */
+  /** The center may hold an earlier state than the one that confirmed reports of this agent. */
+  let isBehind = false;
+  /** Processes of the center that accepted this agent last, and of the one it dials, by instanceId. */
   let lastCenter: string | undefined;
   let nextCenter: string | undefined;
   // Everybody here knows somebody who knows them: those that are made later are only called once all are.
@@ -144,9 +144,9 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     refusal: proof => trust.refusal(proof),
     hello(challenge) {
       const greeting = hello(parts, journal, runs, { nonce: challenge.nonce, life, isUnknown });
-      isDoubted = mayHaveLost(challenge, journal, lastCenter);
-      nextCenter = challenge.life;
-      return isDoubted
+      isBehind = mayHaveLost(challenge, journal, lastCenter);
+      nextCenter = challenge.instanceId;
+      return isBehind
         ? { ...greeting, runs: [...greeting.runs, ...runs.confirmed().map(run => ({ run, state: 'ended' as const }))] }
         : greeting;
     },
@@ -160,7 +160,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
         isUnknown = false;
         if (!journal.joined) journal.note([{ joined: true }]);
         reports.resend();
-        if (isDoubted) retell();
+        if (isBehind) resendConfirmed();
         lastCenter = nextCenter;
         output.up();
       },
@@ -233,15 +233,15 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
       .catch(() => undefined)
       .then(() => runs.stop(run));
   };
-  /** The ends of runs, and the output of those that go on: a center that has them passes over them. */
-  const retell = () => {
+  /** Ends of runs, and the output of open ones. A center that has them ignores the repeats. */
+  const resendConfirmed = () => {
     for (const run of runs.confirmed()) {
       const repeat = reports.repeat(runKey(run));
       if (!repeat) continue;
       journal.note([repeat.change]);
       reports.add(repeat.report);
     }
-    output.doubt();
+    output.resendAll();
   };
   const entrust = () => {
     const word = link.word();
@@ -258,12 +258,12 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
 }
 
 /**
- * Another process of a center has higher epochs than the one before. Where it has not, or where they were raised, its store was put back and holds an
- * earlier state.
+ * Each process of a center has higher epochs than the one before. Where they are not higher, or were
+ * raised, the store was restored and holds an earlier state.
  */
-function mayHaveLost({ epoch, life }: Challenge, journal: Journal, lastCenter: string | undefined): boolean {
+function mayHaveLost({ epoch, instanceId }: Challenge, journal: Journal, lastCenter: string | undefined): boolean {
   const served = Math.max(-1, ...[...journal.epochs()].map(([, highest]) => highest));
-  if (epoch === undefined || served < 0 || (life !== undefined && life === lastCenter)) return false;
+  if (epoch === undefined || served < 0 || (instanceId !== undefined && instanceId === lastCenter)) return false;
   return epoch <= served || epoch - served >= EPOCHS_RAISED;
 }
 

@@ -98,10 +98,10 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
     const identity = await openIdentity(disk, data);
     const { name, pool, cpus, memoryMB, labels, centers, joinToken, centerKey } = config;
     const apps = join(data, 'artifacts');
-    const means = await detectIsolation(apps, config.appIsolation);
+    const method = await detectIsolation(apps, config.appIsolation);
     const users = openUsers({ runAs: config.runAs, allowed: config.runAsAllowed }, data);
     const runAs = { user: users.byDefault?.name ?? null, allowed: users.allowed.map(user => user.name) };
-    log.info('the agent starts', { name, pool, centers, data, appIsolation: means.isolation, runAs: runAs.user });
+    log.info('the agent starts', { name, pool, centers, data, appIsolation: method.isolation, runAs: runAs.user });
     const agent = createAgent({
       clock,
       ids: systemIds,
@@ -117,7 +117,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
         directory: apps,
         allowHosts: config.artifactHosts,
         clock,
-        means: { ...means, mayMount: () => sharesMounts(keeper?.pid) },
+        method: { ...method, mayMount: () => sharesMounts(keeper?.pid) },
       }),
       workDirs: createWorkDirs(join(data, 'work')),
       programs,
@@ -136,7 +136,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
           labels,
           agentVersion: AGENT_VERSION,
           treeKill: await detectTreeKill(),
-          appIsolation: means.isolation,
+          appIsolation: method.isolation,
           runAs,
         },
         bootId: await readBootId(bootIdFile),

@@ -21,7 +21,7 @@ export interface Output {
   /** The link is up: what was not acknowledged is sent again. */
   up(): void;
   /** What was kept may be lost: all that is still here is sent again. */
-  doubt(): void;
+  resendAll(): void;
   down(): void;
   /** Gives up what no center took for too long. */
   sweep(): void;
@@ -256,7 +256,7 @@ export function createOutput(parts: OutputParts): Output {
       pump();
     },
     drop: remove,
-    doubt() {
+    resendAll() {
       for (const stream of streams.values()) stream.kept = 0;
     },
     up() {

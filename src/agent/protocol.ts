@@ -289,9 +289,12 @@ export const FromCenter = z.discriminatedUnion('type', [
     type: z.literal('challenge'),
     nonce: text(100),
     protocol: count(0, 1_000_000),
-    /** The highest epoch of this center, and a text of this process of it: hints, by which an agent knows that the center may have lost what it was told. */
+    /**
+     * The highest epoch of this center, and an id of its process. By them an agent knows that the
+     * store of the center may hold an earlier state.
+     */
     epoch: count().optional(),
-    life: text(100).optional(),
+    instanceId: text(100).optional(),
   }),
   /** `key`: Ed25519 public key, raw 32 bytes, base64url. `signature`: over the UTF-8 text `centerText`, base64url. */
   z.object({ type: z.literal('proof'), key: text(64), signature: text(120) }),

@@ -3,7 +3,7 @@ import { asHostRules, HOST_RULES } from '../app-hosts.ts';
 import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';
 import { nearest } from '../nearest.ts';
-import type { Isolation } from './artifacts/own.ts';
+import type { Isolation } from './artifacts/app-directories.ts';
 import { isFingerprint, LABELS_MAX, RUN_AS_MAX } from './protocol.ts';
 
 export interface AgentConfig {

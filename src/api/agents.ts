@@ -32,7 +32,7 @@ import type { Peer, SocketHandlers } from './sockets.ts';
 const REPRIEVED_AT_ONCE = 200;
 
 export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken' | 'spendJoinToken' | 'auth'> {
-  runtime: Pick<Runtime, 'ask' | 'tell' | 'surpass' | 'epoch'>;
+  runtime: Pick<Runtime, 'ask' | 'tell' | 'raiseEpochs' | 'epoch'>;
   views: Pick<Views, 'get' | 'list'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
   /** Where output goes; resolves once it is durable. */
@@ -89,7 +89,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const turns = new Map<string, Promise<unknown>>();
   /** Hosts that have been connected to this center. */
   const served = new Set<string>();
-  const life = ids.uuid();
+  const instanceId = ids.uuid();
   let isStopped = false;
 
   const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
@@ -117,7 +117,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
       await inTurn(hello.publicKey, async () => {
         const host = await identities.hostOf(hello, session.peer.address);
         // Before it is sent any command, which it would refuse.
-        await surpass(host, hello);
+        await raiseEpochsAbove(host, hello);
         if (!session.isOpen()) return;
         sessions.set(session, host);
         await links.connect(host, session, hello);
@@ -137,13 +137,16 @@ export function createAgentHub(parts: HubParts): AgentHub {
     }
   };
 
-  /** An agent that has served higher epochs than ours has served a later state of our data than we have. Throws Unwelcome and Unavailable. */
-  const surpass = async (host: string, hello: Hello): Promise<void> => {
+  /**
+   * An agent with higher epochs than this center has served a later state of its data.
+   * Throws Unwelcome and Unavailable.
+   */
+  const raiseEpochsAbove = async (host: string, hello: Hello): Promise<void> => {
     const known = readEpochs(hello.epochs ?? '');
-    if (!known) throw new Unwelcome('invalid', 'the epochs of this hello are none: partition:epoch, parted by spaces');
-    // Nobody can know the epochs of this center before it has commanded: then equal ones are a later state, too.
+    if (!known) throw new Unwelcome('invalid', 'epochs of the hello must be "partition:epoch" pairs with a space between two of them');
+    // Before this center has commanded a host, equal epochs are from a later state, too.
     const more = served.has(host) ? 0 : 1;
-    const by = await runtime.surpass(known.map(([partition, epoch]) => [partition, epoch + more]));
+    const by = await runtime.raiseEpochs(known.map(([partition, epoch]) => [partition, epoch + more]));
     served.add(host);
     if (by === 0) return;
     const text =
@@ -226,7 +229,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
     clock,
     heartbeatMs,
     sessions: () => [...sessions.keys()].filter(session => session.isUp()),
-    beaten: links.lookForUnanswered,
+    onBeat: links.lookForUnanswered,
     slept: ms => log('warn', `the center stood still for ${Math.round(ms)} ms; the silence of agents in that time does not count`, {}),
   });
 
@@ -237,7 +240,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
         ids,
         limits,
         apps: parts.apps,
-        state: () => ({ life, epoch: runtime.epoch() }),
+        state: () => ({ instanceId, epoch: runtime.epoch() }),
         proof(text) {
           const { publicKey, sign } = parts.installation();
           return { key: publicKey, signature: sign(text) };

@@ -116,7 +116,7 @@ const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
   'pool.waiting': ({ execution, reason }) => `has no room for ${text(execution)}${because({ reason })}`,
   'pool.hostRefusing': (values, moment) =>
     `gives host ${text(values.name)} nothing new before ${moment(values.until)}, which refused a run${because(values)}`,
-  'pool.hostProved': ({ name }) => `gives host ${text(name)} work again: it began a run`,
+  'pool.hostRecovered': ({ name }) => `gives host ${text(name)} work again: it began a run`,
   'pool.deleted': () => 'is deleted',
 
   'actor.quarantined': values => `is in quarantine${because(values)}`,

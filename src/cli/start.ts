@@ -2,7 +2,7 @@
 import { ConfigError, type Config, readConfig } from '../config.ts';
 import { systemIds } from '../ids.ts';
 import { createLog } from '../log.ts';
-import type { RunningCenter, WaitingRoom } from '../main.ts';
+import type { RunningCenter, StartupServer } from '../main.ts';
 import { EXIT, type Exit, wrongUsage } from './failure.ts';
 import type { Shell } from './shell.ts';
 
@@ -30,14 +30,14 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');
-  let waiting: WaitingRoom | undefined;
-  const patiently = patienceFor({ config, clock: shell.clock, log, signal, waits: problem => waiting?.waits(problem) });
+  let startup: StartupServer | undefined;
+  const patiently = patienceFor({ config, clock: shell.clock, log, signal, waits: problem => startup?.waits(problem) });
   const threads = beginThreads({ config, clock: shell.clock, ids: systemIds, patiently });
-  const { createWaitingRoom, greeting, startCenter } = await import('../main.ts');
-  const room = createWaitingRoom({ config, clock: shell.clock });
-  waiting = room;
-  const center = await startCenter({ config, log, threads, patiently, waiting: room }).catch(async (error: unknown) => {
-    await room.close();
+  const { createStartupServer, greeting, startCenter } = await import('../main.ts');
+  const server = createStartupServer({ config, clock: shell.clock });
+  startup = server;
+  const center = await startCenter({ config, log, threads, patiently, startup: server }).catch(async (error: unknown) => {
+    await server.close();
     throw error;
   });
   const { urls, password } = center;

@@ -189,10 +189,10 @@ export function createRuntime({
     }
   }
 
-  let surpassing: Promise<number> = Promise.resolve(0);
+  let raising: Promise<number> = Promise.resolve(0);
   let raisedAt = Number.NEGATIVE_INFINITY;
 
-  async function surpassOnce(least: readonly LeastEpoch[]): Promise<number> {
+  async function raiseOnce(least: readonly LeastEpoch[]): Promise<number> {
     const epochs = sets.flatMap(set => [...set.epochs]);
     if (epochs.length < PARTITIONS) throw new Unavailable('the partitions are being taken over');
     const behind = Math.max(0, ...least.map(([partition, epoch]) => epoch - (epochs[partition] ?? 0)));
@@ -234,10 +234,10 @@ export function createRuntime({
       abandon('the center is stopping', () => true);
       return left.flat();
     },
-    async surpass(least) {
+    async raiseEpochs(least) {
       // One after the other: whoever comes behind a raise finds it done.
-      const mine = surpassing.catch(() => 0).then(() => surpassOnce(least));
-      surpassing = mine;
+      const mine = raising.catch(() => 0).then(() => raiseOnce(least));
+      raising = mine;
       return mine;
     },
     epoch: () => Math.max(0, ...sets.flatMap(({ epochs }) => epochs)),

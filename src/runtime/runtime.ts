@@ -39,7 +39,7 @@ export interface Runtime {
    * Resolves with by how much, 0 where all are high enough. Throws Unavailable where that is not possible now, and where this center was replaced
    * by another one.
    */
-  surpass(least: readonly LeastEpoch[]): Promise<number>;
+  raiseEpochs(least: readonly LeastEpoch[]): Promise<number>;
   /** The highest epoch of all partitions; 0 before they are served. */
   epoch(): number;
   /** Takes nothing new, finishes the turns under way, resolves when nothing is left or after `graceMs`; names what was left. */

@@ -63,7 +63,7 @@ describe('a run that its host refused', () => {
     const execution = anActor('execution/nightly@x', aBirth());
     execution.tell({ type: 'execution.placed', placements: [{ ...aPlacement(0, 'h1'), trial: true }], reason: null });
     const began: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1 };
-    expect(toldTo(execution.tell(began), 'pool/default')).toEqual([{ type: 'pool.hostProved', host: 'h1' }]);
+    expect(toldTo(execution.tell(began), 'pool/default')).toEqual([{ type: 'pool.hostRecovered', host: 'h1' }]);
   });
 });
 
@@ -133,8 +133,8 @@ describe('a pool', () => {
   test('gives it work again once a run has begun there', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
     pool.pass(TRY_AGAIN_MS);
-    const proved = pool.tell({ type: 'pool.hostProved', host: 'h1' });
-    expect(proved.facts.map(({ type }) => type)).toEqual(['pool.hostProved', 'pool.placed']);
+    const proved = pool.tell({ type: 'pool.hostRecovered', host: 'h1' });
+    expect(proved.facts.map(({ type }) => type)).toEqual(['pool.hostRecovered', 'pool.placed']);
     expect([hostOf(pool, 'e2'), hostOf(pool, 'e3')]).toEqual(['h1', 'h1']);
     expect(pool.context.hosts.h1?.refusing).toBeUndefined();
   });

@@ -36,7 +36,7 @@ async function aCenter() {
     ask: ((to, event) => runtime.ask(to, event)) as Runtime['ask'],
     tell: ((to, event) => runtime.tell(to, event)) as Runtime['tell'],
     epoch: () => runtime.epoch(),
-    surpass: (...reached: Parameters<Runtime['surpass']>) => runtime.surpass(...reached),
+    raiseEpochs: (...reached: Parameters<Runtime['raiseEpochs']>) => runtime.raiseEpochs(...reached),
   };
   const hub = createAgentHub({
     runtime: doors,

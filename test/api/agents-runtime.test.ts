@@ -18,7 +18,7 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
   const doors = {
     ask: <K extends Kind>(to: Address<K>, event: Events[K]) => runtime.ask(to, event),
     tell: <K extends Kind>(to: Address<K>, event: Events[K]) => runtime.tell(to, event),
-    surpass: (known: Parameters<Runtime['surpass']>[0]) => runtime.surpass(known),
+    raiseEpochs: (known: Parameters<Runtime['raiseEpochs']>[0]) => runtime.raiseEpochs(known),
     epoch: () => runtime.epoch(),
   };
   const views = createViews({ store });

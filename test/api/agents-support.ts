@@ -28,7 +28,7 @@ export function aRuntime() {
   const hosts = new Map<string, { id: string; name: string; status: string }>();
   const door = { pass: async (_: Told): Promise<void> => {} };
   const pool = { servers: [] as string[] };
-  const epochs = { surpass: async (_: [number, number][]): Promise<number> => 0 };
+  const epochs = { raiseEpochs: async (_: [number, number][]): Promise<number> => 0 };
   let sessions = 0;
   return {
     pool,
@@ -54,7 +54,7 @@ export function aRuntime() {
         host.status = 'ready';
         return { session: ++sessions };
       },
-      surpass: async (known: [number, number][]) => epochs.surpass(known),
+      raiseEpochs: async (known: [number, number][]) => epochs.raiseEpochs(known),
       epoch: () => 1,
     } as unknown as HubParts['runtime'],
     views: {

@@ -509,7 +509,7 @@ describe('an agent that has served higher epochs than this center', () => {
   test('is connected once they are raised, and the operator hears why', async () => {
     const told: string[] = [];
     const { join, epochs, told: events } = aHub({ onEarlierState: text => void told.push(text) });
-    epochs.surpass = async known => {
+    epochs.raiseEpochs = async known => {
       // Nothing may be sent to its host before.
       expect(events.some(({ event }) => event.type === 'host.connected')).toBe(false);
       expect(known).toEqual([[3, 10]]);
@@ -521,7 +521,7 @@ describe('an agent that has served higher epochs than this center', () => {
 
   test('is refused for now where this center may not raise them', async () => {
     const { join, epochs, told } = aHub();
-    epochs.surpass = async () => Promise.reject(new Error('another center has taken over'));
+    epochs.raiseEpochs = async () => Promise.reject(new Error('another center has taken over'));
     const socket = await join({ epochs: '3:9' });
     expect([socket.of('welcome'), socket.of('refused')[0]?.code]).toEqual([[], 'unavailable']);
     expect(told.some(({ event }) => event.type === 'host.connected')).toBe(false);

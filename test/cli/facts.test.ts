@@ -84,7 +84,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
     { pool: 'default', host: 'x', name: 'box', fault: 'disk', reason: 'the disk is full', until: '2026-11-22T08:00:05.000Z' },
     'pool default gives host box nothing new before 2026-11-22 08:00:05Z, which refused a run: the disk is full',
   ],
-  'pool.hostProved': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default gives host box work again: it began a run'],
+  'pool.hostRecovered': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default gives host box work again: it began a run'],
   'pool.deleted': [{ pool: 'default' }, 'pool default is deleted'],
 };
 

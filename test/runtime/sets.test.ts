@@ -316,17 +316,17 @@ describe('the epochs of a runtime', () => {
   test('rise above what an agent has served, durably, and at most once in a while', async () => {
     const { runtime, store, clock } = await begun();
     expect(runtime.epoch()).toBe(1);
-    expect(await runtime.surpass([[3, 1]])).toBe(0);
-    expect(await settledBy(clock, runtime.surpass([[3, 2]]))).toBe(1_000_000);
+    expect(await runtime.raiseEpochs([[3, 1]])).toBe(0);
+    expect(await settledBy(clock, runtime.raiseEpochs([[3, 2]]))).toBe(1_000_000);
     expect(runtime.epoch()).toBe(1_000_001);
     expect((await store.claim('next'))[3]).toBe(1_000_002);
-    const soon = await runtime.surpass([[3, 3_000_000]]).catch((error: Error) => error.message);
+    const soon = await runtime.raiseEpochs([[3, 3_000_000]]).catch((error: Error) => error.message);
     expect(String(soon)).toContain('a moment ago');
   });
 
   test('do not follow an agent to where there are no numbers left', async () => {
     const { runtime } = await begun();
-    expect(String(await runtime.surpass([[3, 2 ** 50]]).catch((error: Error) => error.message))).toContain('no restore explains');
+    expect(String(await runtime.raiseEpochs([[3, 2 ** 50]]).catch((error: Error) => error.message))).toContain('no restore explains');
   });
 
   test('are not raised by a center that was replaced', async () => {
@@ -334,7 +334,7 @@ describe('the epochs of a runtime', () => {
     await store.claim('another center');
     const problem = await settledBy(
       clock,
-      runtime.surpass([[3, 9]]).catch((error: Error) => error.message),
+      runtime.raiseEpochs([[3, 9]]).catch((error: Error) => error.message),
     );
     expect(String(problem)).toContain('in the hands of "another center"');
     expect(runtime.epoch()).toBe(1);

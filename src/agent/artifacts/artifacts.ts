@@ -14,7 +14,7 @@ import { type Format, HEAD_BYTES, recognise } from './format.ts';
 import { type Fetch, fetchChecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { unpacked } from './packing.ts';
-import { createOwnDirectories, type Isolation, type Means, makeReadOnly, type OwnDirectories } from './own.ts';
+import { createAppDirectories, type Isolation, type IsolationMethod, makeReadOnly, type AppDirectories } from './app-directories.ts';
 import { type Copy, openShelf, type Shelf, type Source } from './shelf.ts';
 import { broken, unpackTar } from './tar.ts';
 import { createTree, type Owner, type Unpacked } from './tree.ts';
@@ -27,7 +27,7 @@ export interface ArtifactsParts {
   allowHosts: string[] | undefined;
   clock: Clock;
   /** How apps of runs are kept apart; default: copies. */
-  means?: Means;
+  method?: IsolationMethod;
   /** Default: over the network, to checked addresses only. */
   fetch?: Fetch;
   limits?: Partial<ArtifactLimits>;
@@ -42,14 +42,14 @@ interface Obtained {
 }
 
 export function createArtifacts(parts: ArtifactsParts): Artifacts {
-  const { clock, means = { isolation: 'copy' } } = parts;
+  const { clock, method = { isolation: 'copy' } } = parts;
   const limits = { ...artifactLimits, ...parts.limits };
   const { fetch = fetchChecked } = parts;
   const by = (center: AppRules): Downloader => ({ clock, limits, fetch, rules: { center, own: parts.allowHosts } });
   const flights = createFlights<Obtained>();
-  let own: OwnDirectories | undefined;
-  const ownDirectories = () => {
-    own ??= createOwnDirectories(join(parts.directory, 'runs'), means, limits);
+  let own: AppDirectories | undefined;
+  const appDirectories = () => {
+    own ??= createAppDirectories(join(parts.directory, 'runs'), method, limits);
     return own;
   };
   let swept: Promise<unknown> = Promise.resolve();
@@ -65,7 +65,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
 
   /** Fetched and unpacked for runs of this kind. */
   const installation = (shelf: Shelf, artifact: Artifact, { execution, owner, rules, signal }: Omit<Scope, 'run'>) => {
-    const { shares } = ownDirectories();
+    const { shares } = appDirectories();
     const scope = artifact.cache ? null : execution;
     return (known?: Source) => install({ by: by(rules), shelf, artifact, known, owner, execution: scope, shares, signal });
   };
@@ -78,7 +78,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
       if (used !== undefined && (await shelf.has(used))) return { copy: used, note: undefined };
       return { copy: await anew(), note: undefined };
     }
-    const known = await knownCopy(shelf, artifact, { owner, shares: ownDirectories().shares });
+    const known = await knownCopy(shelf, artifact, { owner, shares: appDirectories().shares });
     // A digest says what the app is: there is nothing to ask anybody.
     if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
     if (known && known.version >= artifact.version) {
@@ -125,10 +125,12 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
   const directoryFor = async (shelf: Shelf, copy: string, { run, owner, signal }: Scope): Promise<string> => {
     const { bytes = 0, isShared = false } = shelf.copy(copy) ?? {};
     if (isShared) return shelf.pathOf(copy);
-    if (means.isolation === 'copy' && shelf.usedBytes() > limits.ownBytesAll) {
-      throw new ArtifactError('disk', `the apps of the runs on this host take more than ${limits.ownBytesAll} bytes`, { transient: true });
+    if (method.isolation === 'copy' && shelf.usedBytes() > limits.copiesBytesMax) {
+      throw new ArtifactError('disk', `the apps of the runs on this host take more than ${limits.copiesBytesMax} bytes`, {
+        transient: true,
+      });
     }
-    return ownDirectories().make(run, { path: shelf.pathOf(copy), bytes, entries: await shelf.entriesOf(copy), owner }, signal);
+    return appDirectories().make(run, { path: shelf.pathOf(copy), bytes, entries: await shelf.entriesOf(copy), owner }, signal);
   };
 
   return {
@@ -150,7 +152,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
         await shelf.trim();
         await shelf.save();
         const known = shelf.copy(copy);
-        const notes = [note, known?.isShared ? shared(means.isolation, limits) : undefined].filter(Boolean).join('; ');
+        const notes = [note, known?.isShared ? shared(method.isolation, limits) : undefined].filter(Boolean).join('; ');
         return { directory, script: known?.script ?? undefined, note: notes || undefined };
       } catch (problem) {
         throw isDiskProblem(problem) ? diskProblem(problem) : problem;
@@ -159,7 +161,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     async release(run, execution) {
       const shelf = await open();
       const used = shelf.unuse(run);
-      if (used) await ownDirectories().remove(run);
+      if (used) await appDirectories().remove(run);
       if (used && execution !== undefined) await shelf.drop(execution);
       const trimmed = await shelf.trim();
       // Most runs have no app: they cost no write.
@@ -167,7 +169,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     },
     sweep(runs) {
       const sweeping = async () => {
-        await ownDirectories().sweep(runs);
+        await appDirectories().sweep(runs);
         const shelf = await open();
         const kept = new Set(runs);
         const gone = shelf.users().filter(run => !kept.has(run) && shelf.unuse(run));
@@ -182,14 +184,14 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
 
 const older = (why: string): string => `an older copy of the app serves: ${why}`;
 
-const shared = (isolation: Isolation, { ownBytes, ownEntries }: ArtifactLimits): string => {
+const shared = (isolation: Isolation, { copyBytesMax, copyEntriesMax }: ArtifactLimits): string => {
   if (isolation === 'verified') return 'the app is shared by its runs on this host';
-  return `the app is shared by its runs on this host: it has more than ${isolation === 'clone' ? '' : `${ownBytes} bytes or `}${ownEntries} entries`;
+  return `the app is shared by its runs on this host: it has more than ${isolation === 'clone' ? '' : `${copyBytesMax} bytes or `}${copyEntriesMax} entries`;
 };
 
 interface For {
   owner: Owner | undefined;
-  shares: OwnDirectories['shares'];
+  shares: AppDirectories['shares'];
 }
 
 /** The host's copy of this URL, when it is there and is what is asked for. */

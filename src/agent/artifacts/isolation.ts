@@ -3,13 +3,13 @@ import { constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { ConfigError } from '../../config.ts';
 import { openMounts } from './mounts.ts';
-import type { Isolation, Means } from './own.ts';
+import type { Isolation, IsolationMethod } from './app-directories.ts';
 
 /**
  * `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for
  * what this host cannot.
  */
-export async function detectIsolation(directory: string, wanted: Isolation | 'auto'): Promise<Means> {
+export async function detectIsolation(directory: string, wanted: Isolation | 'auto'): Promise<IsolationMethod> {
   mkdirSync(directory, { recursive: true });
   if (wanted === 'auto' || wanted === 'overlay') {
     const mounts = await openMounts(directory);

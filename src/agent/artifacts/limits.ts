@@ -22,13 +22,13 @@ export interface ArtifactLimits {
    * A run gets a copy of its app of at most so many bytes (unless the file system clones them) and
    * entries; a larger app is shared by its runs, read-only.
    */
-  ownBytes: number;
-  ownEntries: number;
+  copyBytesMax: number;
+  copyEntriesMax: number;
   /**
    * Bytes of the copies that runs have now, all together; a further one fails, and its retry policy
    * decides.
    */
-  ownBytesAll: number;
+  copiesBytesMax: number;
   /**
    * An app of at most so many entries and bytes is copied also where the agent may mount: that
    * costs less than mounting.
@@ -54,9 +54,9 @@ export const artifactLimits: ArtifactLimits = {
   headersBytes: 64 * 1024 ** 2,
   cacheBytes: 5 * 1024 ** 3,
   cacheMs: 30 * 24 * 3_600_000,
-  ownBytes: 64 * 1024 ** 2,
-  ownEntries: 5_000,
-  ownBytesAll: 10 * 1024 ** 3,
+  copyBytesMax: 64 * 1024 ** 2,
+  copyEntriesMax: 5_000,
+  copiesBytesMax: 10 * 1024 ** 3,
   smallEntries: 32,
   smallBytes: 1024 ** 2,
   freshMs: 60_000,

@@ -3,7 +3,7 @@
  *
  *   copies/<digest>…   one directory per content, moved here whole, written by nobody
  *   entries/<digest>…  what is in it: a copy that is not so any more serves no run
- *   runs/              what runs see of them (see own.ts)
+ *   runs/              what runs see of them (see app-directories.ts)
  *   tmp/               half-made things; emptied at start
  */
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';

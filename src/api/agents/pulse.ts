@@ -15,7 +15,7 @@ export function beat(parts: {
   /** Our own sleep, ms, when it was longer than a heartbeat. */
   slept(ms: number): void;
   /** Once per beat, with the ms by which it came late. */
-  beaten(lateMs: number): void;
+  onBeat(lateMs: number): void;
 }): Disarm {
   const { clock, heartbeatMs } = parts;
   let beats = 0;
@@ -35,7 +35,7 @@ export function beat(parts: {
           session.close(4000, `the agent was silent for ${Math.round(now - session.heard)} ms`);
         } else session.send({ type: 'ping', nonce });
       }
-      parts.beaten(late);
+      parts.onBeat(late);
     });
   };
   arm();

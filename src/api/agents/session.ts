@@ -71,8 +71,8 @@ export function createSession(parts: {
   limits: HubLimits;
   /** Told with the welcome. */
   apps: AppRules | undefined;
-  /** Told with the challenge. */
-  state(): { life: string; epoch: number };
+  /** Sent with the challenge. */
+  state(): { instanceId: string; epoch: number };
   /** Proves that this center holds the installation's key. */
   proof(text: string): { key: string; signature: string };
   peer: Peer;

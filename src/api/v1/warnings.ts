@@ -6,7 +6,7 @@
 import type { JobConfig } from '../../../actors/config.ts';
 import { type Shortage, shortageOf } from '../../../actors/capacity.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
-import { numericWeekdays } from '../../../actors/schedule/meant.ts';
+import { numericWeekdays } from '../../../actors/schedule/hints.ts';
 import { CommandProblem, splitCommand } from '../../command-words.ts';
 import type { Center } from '../center.ts';
 import { iso } from '../fields.ts';

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openMounts } from '../../src/agent/artifacts/mounts.ts';
-import type { Means } from '../../src/agent/artifacts/own.ts';
+import type { IsolationMethod } from '../../src/agent/artifacts/app-directories.ts';
 import { aPlace } from '../support/place.ts';
 import { aTgz, aZip } from './archives.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
@@ -22,12 +22,12 @@ const mounts = await openMounts(probe);
 rmSync(probe, { recursive: true, force: true });
 /** Nothing is too small to be mounted. */
 const limits = { smallEntries: 0 };
-const overlay: Means | undefined = mounts && { isolation: 'overlay', mounts };
+const overlay: IsolationMethod | undefined = mounts && { isolation: 'overlay', mounts };
 if (!overlay) console.warn('overlays cannot be mounted here: what a host with overlays does is not shown');
-const all: [string, Means, string][] = [
+const all: [string, IsolationMethod, string][] = [
   ['copy', { isolation: 'copy' }, 'a copy'],
   ['clone', { isolation: 'clone' }, 'a copy that shares blocks where it can'],
-  ...(overlay ? [['overlay', overlay, 'an overlay'] as [string, Means, string]] : []),
+  ...(overlay ? [['overlay', overlay, 'an overlay'] as [string, IsolationMethod, string]] : []),
 ];
 
 const archive = () =>
@@ -48,10 +48,10 @@ const modeOf = (path: string) => lstatSync(path).mode & 0o7777;
 const runs = () => readdirSync(join(shelf.directory, 'runs'));
 const text = (path: string) => readFileSync(path, 'utf8');
 
-describe.each(all)('an app on a host with %s', (name, means, what) => {
+describe.each(all)('an app on a host with %s', (name, method, what) => {
   test(`gives each run ${what}: nothing that one writes is seen by another`, async () => {
     host.files['/app.tgz'] = await archive();
-    shelf = await aShelf({ means, limits });
+    shelf = await aShelf({ method, limits });
     const apps = [];
     for (const run of ['e1:0:1', 'e1:1:1', 'e2:0:1']) {
       const app = await shelf.prepare(host.url('/app.tgz'), { run, execution: run.slice(0, 2) });
@@ -93,7 +93,7 @@ describe.each(all)('an app on a host with %s', (name, means, what) => {
     ]);
     const before = process.umask(0o077);
     try {
-      shelf = await aShelf({ means, limits });
+      shelf = await aShelf({ method, limits });
       for (const path of ['/modes.tgz', '/modes.zip']) {
         const { directory } = await shelf.prepare(host.url(path), { run: path });
         const modes = ['home', 'home/key', 'home/read', 'tool', 'locked', 'locked/file'].map(each =>
@@ -110,7 +110,7 @@ describe.each(all)('an app on a host with %s', (name, means, what) => {
 
   test('is swept of what a killed agent left, and not of what still runs', async () => {
     host.files['/app.tgz'] = await archive();
-    shelf = await aShelf({ means, limits });
+    shelf = await aShelf({ method, limits });
     const [gone, stays] = [
       await shelf.prepare(host.url('/app.tgz'), { run: 'gone' }),
       await shelf.prepare(host.url('/app.tgz'), { run: 'stays' }),
@@ -129,7 +129,7 @@ describe.each(all)('an app on a host with %s', (name, means, what) => {
 
   test('is fetched and unpacked anew when somebody changed what runs are made from', async () => {
     host.files['/app.tgz'] = await archive();
-    shelf = await aShelf({ means, limits });
+    shelf = await aShelf({ method, limits });
     const copies = join(shelf.directory, 'copies');
     await shelf.prepare(host.url('/app.tgz'), { run: 'r0' });
     const newest = () => readdirSync(copies).sort().at(-1) ?? '';
@@ -163,7 +163,7 @@ describe.each(all)('an app on a host with %s', (name, means, what) => {
 describe('an app that is too large to be copied for each run', () => {
   test('is shared read-only, says so, and is unpacked anew beside what still runs when it was changed', async () => {
     host.files['/app.tgz'] = await archive();
-    shelf = await aShelf({ means: { isolation: 'copy' }, limits: { ownBytes: 10 } });
+    shelf = await aShelf({ method: { isolation: 'copy' }, limits: { copyBytesMax: 10 } });
     const first = await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
     expect(first.note).toBe('the app is shared by its runs on this host: it has more than 10 bytes or 5000 entries');
     expect(['', 'bin/run.sh', 'data.txt', 'etc/key'].map(path => modeOf(join(first.directory, path)).toString(8))).toEqual([
@@ -182,16 +182,16 @@ describe('an app that is too large to be copied for each run', () => {
 
   test('is copied all the same where the file system clones', async () => {
     host.files['/app.tgz'] = await archive();
-    shelf = await aShelf({ means: { isolation: 'clone' }, limits: { ownBytes: 10 } });
+    shelf = await aShelf({ method: { isolation: 'clone' }, limits: { copyBytesMax: 10 } });
     expect((await shelf.prepare(host.url('/app.tgz'))).note).toBeUndefined();
     await shelf.remove();
-    shelf = await aShelf({ means: { isolation: 'clone' }, limits: { ownEntries: 2 } });
+    shelf = await aShelf({ method: { isolation: 'clone' }, limits: { copyEntriesMax: 2 } });
     expect((await shelf.prepare(host.url('/app.tgz'))).note).toBe('the app is shared by its runs on this host: it has more than 2 entries');
   });
 
   test('is not copied beyond what all runs may take together, and is when some have ended', async () => {
     host.files['/app.tgz'] = await archive();
-    shelf = await aShelf({ means: { isolation: 'copy' }, limits: { ownBytesAll: 50 } });
+    shelf = await aShelf({ method: { isolation: 'copy' }, limits: { copiesBytesMax: 50 } });
     for (const run of ['a', 'b']) await shelf.prepare(host.url('/app.tgz'), { run });
     const problem = await shelf.prepare(host.url('/app.tgz'), { run: 'c' }).catch(error => error);
     expect([problem.code, problem.transient, problem.message]).toEqual([
@@ -215,7 +215,7 @@ describe('a disk that is full', () => {
       try {
         const noise = (seed: number) => Buffer.from(Uint8Array.from({ length: 100_000 }, (_, at) => (at * seed * 2_654_435_761) >>> 11));
         host.files['/app.tgz'] = await aTgz([1, 2, 3, 4].map(seed => ({ name: `f${seed}`, content: noise(seed) })));
-        shelf = await aShelf({ directory, means: { isolation: 'copy' } });
+        shelf = await aShelf({ directory, method: { isolation: 'copy' } });
         await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
         await shelf.prepare(host.url('/app.tgz'), { run: 'b' });
         const problem = await shelf.prepare(host.url('/app.tgz'), { run: 'c' }).catch(error => error);
@@ -236,11 +236,11 @@ describe('a host that may mount', () => {
   test.if(overlay !== undefined)('copies what is small, and all of it where the keeper would not see the mount', async () => {
     host.files['/app.tgz'] = await archive();
     let mayMount = true;
-    shelf = await aShelf({ means: { ...(overlay as Means), mayMount: () => mayMount } });
+    shelf = await aShelf({ method: { ...(overlay as IsolationMethod), mayMount: () => mayMount } });
     await shelf.prepare(host.url('/app.tgz'), { run: 'small' });
     expect(mounts?.below(shelf.directory)).toEqual([]);
     await shelf.remove();
-    shelf = await aShelf({ means: { ...(overlay as Means), mayMount: () => mayMount }, limits });
+    shelf = await aShelf({ method: { ...(overlay as IsolationMethod), mayMount: () => mayMount }, limits });
     await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
     mayMount = false;
     await shelf.prepare(host.url('/app.tgz'), { run: 'b' });
@@ -251,7 +251,7 @@ describe('a host that may mount', () => {
     host.files['/app.tgz'] = await archive();
     const directory = join(aPlace('odd'), 'a b,c:d\\e');
     mkdirSync(directory);
-    shelf = await aShelf({ means: overlay as Means, limits, directory });
+    shelf = await aShelf({ method: overlay as IsolationMethod, limits, directory });
     const { directory: app } = await shelf.prepare(host.url('/app.tgz'), { run: 'a' });
     expect(mounts?.below(directory)).toEqual([app]);
     await shelf.artifacts.release('a', 'e1');

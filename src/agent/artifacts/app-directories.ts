@@ -22,7 +22,7 @@ import type { Entry, Owner } from './tree.ts';
  */
 export type Isolation = 'overlay' | 'clone' | 'copy' | 'verified';
 
-export interface Means {
+export interface IsolationMethod {
   isolation: Isolation;
   /** With `overlay`. */
   mounts?: Mounts;
@@ -37,7 +37,7 @@ export interface App {
   owner: Owner | undefined;
 }
 
-export interface OwnDirectories {
+export interface AppDirectories {
   /** Whether the runs of such an app share one directory here. */
   shares(app: { bytes: number; entries: number }): boolean;
   /**
@@ -57,8 +57,8 @@ const COPYING_MAX = 16;
 const PASSAGE = 0o711;
 
 /** `directory` is absolute; made here. */
-export function createOwnDirectories(directory: string, means: Means, limits: ArtifactLimits): OwnDirectories {
-  const { isolation, mounts, mayMount = () => true } = means;
+export function createAppDirectories(directory: string, method: IsolationMethod, limits: ArtifactLimits): AppDirectories {
+  const { isolation, mounts, mayMount = () => true } = method;
   const nameOf = (run: string) => createHash('sha256').update(run).digest('hex').slice(0, 32);
   const pathOf = (run: string) => join(directory, nameOf(run));
   mkdirSync(directory, { recursive: true });
@@ -70,7 +70,7 @@ export function createOwnDirectories(directory: string, means: Means, limits: Ar
   const shares = ({ bytes, entries }: { bytes: number; entries: number }): boolean => {
     if (isolation === 'verified') return true;
     if (mayOverlay()) return false;
-    return entries > limits.ownEntries || (isolation !== 'clone' && bytes > limits.ownBytes);
+    return entries > limits.copyEntriesMax || (isolation !== 'clone' && bytes > limits.copyBytesMax);
   };
 
   const remove = async (run: string) => {

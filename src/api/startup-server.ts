@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { answerTo, Problem } from './errors.ts';
 import { type Listening, listen } from './sockets.ts';
 
-export interface WaitingRoom {
+export interface StartupServer {
   /** The start waits because of this. The first call opens the listeners. Never throws. */
   waits(problem: string): void;
   /** Closes the listeners, so that others may open there. Idempotent. */
@@ -14,7 +14,7 @@ export interface WaitingRoom {
 const CUT_MS = 100;
 const RETRY_AFTER_MS = 3_000;
 
-export function createWaitingRoom({ config, clock }: { config: Pick<Config, 'listen'>; clock: Clock }): WaitingRoom {
+export function createStartupServer({ config, clock }: { config: Pick<Config, 'listen'>; clock: Clock }): StartupServer {
   let problem = '';
   let opening: Promise<Listening | undefined> | undefined;
 
