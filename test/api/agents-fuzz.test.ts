@@ -6,6 +6,7 @@ import { createAgentHub } from '../../src/api/agents.ts';
 import { createApp } from '../../src/api/app.ts';
 import { createAuth } from '../../src/api/auth.ts';
 import type { Center } from '../../src/api/center.ts';
+import { TicketFrame } from '../../src/api/feed/frames.ts';
 import { createFeedDoor } from '../../src/api/feed.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
@@ -242,5 +243,43 @@ describe('a hostile agent', () => {
     expect(bad.of('refused')[0]).toMatchObject({ code: 'malformed' });
     expect(bad.of('reported')).toEqual([]);
     await expectServed(center, JSON.stringify(report), run);
+  });
+});
+
+describe('a hostile watcher', () => {
+  test('row 25: costs no list and no other watcher anything, whatever its frames hold', async () => {
+    const center = await aCenter();
+    const watch = async () => {
+      const handlers = await center.door.upgrade(new Request('http://127.0.0.1/v1/feed'));
+      if (handlers instanceof Response) throw new Error(`refused: ${handlers.status}`);
+      return aSocket(handlers);
+    };
+    const other = await watch();
+    const ticket = valid(TicketFrame)
+      .chain(mutated)
+      .map(frame => JSON.stringify(frame));
+    const frame = fc.oneof(
+      ticket,
+      anything.map(value => JSON.stringify(value) ?? ''),
+      fc.string({ maxLength: 50 }),
+    );
+    for (const [nth, text] of fc.sample(fc.noShrink(frame), { numRuns: 100, seed: SEED }).entries()) {
+      const hostile = await watch();
+      hostile.say(text);
+      await center.clock.settle();
+      await center.ask(`pool/p${nth}`, {
+        type: 'pool.create',
+        config: { name: `p${nth}`, timeZone: null, servers: [], description: '' },
+      } as never);
+      for (const path of ['jobs', 'pools', 'executions']) {
+        const { status } = await center.get(`/v1/${path}`);
+        expect({ text, path, status }).toEqual({ text, path, status: 200 });
+      }
+      hostile.handlers.closed(1000, '');
+    }
+    await center.clock.advance(1_000);
+    const seen = other.frames as unknown as { address: string; type: string }[];
+    expect(seen.filter(({ type }) => type === 'pool.created')).toHaveLength(100);
+    expect(center.log.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });
