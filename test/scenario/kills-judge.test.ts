@@ -40,6 +40,13 @@ describe('the judge of many kills', () => {
     expect(judge(aStory())).toEqual([]);
   });
 
+  const parked = aShard(1, { exitCode: null, reason: 'parked: the agent died 2 times while it prepared this run; it is not tried again' });
+
+  test('takes a run for parked that never began', () => {
+    const story = aStory({ executions: [anExecution('burst@2', { shards: [parked] }), ...aStory().executions] });
+    expect(judge(story)).toEqual([]);
+  });
+
   const lies: [string, Partial<Story>][] = [
     ['an acknowledged trigger that is not there', { acknowledged: ['burst@1', 'burst@2'] }],
     ['two triggers with one answer', { acknowledged: ['burst@1', 'burst@1'] }],
@@ -50,6 +57,7 @@ describe('the judge of many kills', () => {
       'a lost shard though nothing was killed that could lose it',
       { executions: [anExecution('burst@1', { shards: [aShard(0, { outcome: 'lost' })] })] },
     ],
+    ['a parked run that began', { executions: [...aStory().executions.slice(1), anExecution('burst@1', { shards: [aShard(0), parked] })] }],
     ['a line that the log lacks', { output: new Map([...aStory().output, ['burst@1', 'burst@1 0\n']]) }],
     ['a due time without a verdict', { ledger: [ran(2)] }],
     ['a due time with two verdicts', { ledger: [ran(1), ran(1), ran(2)] }],
