@@ -17,7 +17,7 @@ const anyText = () => fc.string({ unit: 'binary' }).map(text => `${text}${EVIL}$
 /** Joiners inside of words belong to some scripts. */
 const withoutJoiners = (text: string) => text.replace(/[\u200c\u200d]/g, '');
 
-describe('a text of a stranger', () => {
+describe('untrusted text', () => {
   test('shows every control and format character', () => {
     expect(visible(EVIL)).toBe(SEEN);
     expect(visible('two\nlines\r\n\tand a tab')).toBe('two\\nlines\\r\\n\\tand a tab');
@@ -30,7 +30,7 @@ describe('a text of a stranger', () => {
     expect(visible('a\u200d b\u200c')).toBe('a\\u200d b\\u200c');
   });
 
-  test('acts nowhere, whatever it is', () => {
+  test('has no effect on a terminal, whatever it is', () => {
     fc.assert(
       fc.property(anyText(), text => {
         expect(ACTS.test(withoutJoiners(visible(text)))).toBe(false);
@@ -42,7 +42,7 @@ describe('a text of a stranger', () => {
   });
 });
 
-test.each(['pretty', 'json'] as const)('a %s log line lets no stranger act on who reads it', format => {
+test.each(['pretty', 'json'] as const)('a %s log line has no effect on a terminal, whatever untrusted text is in it', format => {
   const lines: string[] = [];
   const log = createLog(createManualClock(), { level: 'info', format }, line => lines.push(line));
   fc.assert(
@@ -56,7 +56,7 @@ test.each(['pretty', 'json'] as const)('a %s log line lets no stranger act on wh
   );
 });
 
-test.each([true, false])('what a verb shows acts on no terminal (json: %p)', async json => {
+test.each([true, false])('the output of a verb has no effect on a terminal (json: %p)', async json => {
   const shell = aShell({ isTerminal: true, columns: 80 });
   const print = createPrinter(shell, { json });
   const columns = [{ head: 'NAME', cell: (row: { name: string }) => row.name }];
@@ -95,7 +95,7 @@ describe('output of a process on a terminal', () => {
     expect((await copied([piece(`\u001b[${'1;'.repeat(50)}m`)])).out).toStartWith('\\x1b[1;');
   });
 
-  test('is the same in pieces as in one, and acts by nothing but colours', () => {
+  test('is the same in pieces as in one, and has no effect but colours', () => {
     const some = fc.array(fc.constantFrom('\u001b', '[', '3', '1', ';', 'm', 'J', '\n', 'x', '\u009b', '\u202e', '\u001b[0m'), {
       maxLength: 40,
     });

@@ -95,7 +95,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ fault: 'disk', reason: 'the disk is full', tries: 1 });
   });
 
-  test('lets wait what only a refusing host could take, with the reason', () => {
+  test('keeps waiting what only a refusing host could take, with the reason', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
     const [told] = toldTo(pool.tell(reserve('e2')), 'execution/e2');
     expect(told).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
@@ -160,7 +160,7 @@ describe('a pool', () => {
     expect(hostOf(pool, 'e2')).toBe('h1');
   });
 
-  test('forgets the refusals of a host that was lost', () => {
+  test('drops the refusals of a host that was lost', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), { type: 'pool.hostLost', host: 'h1', reason: 'gone' });
     expect(pool.context.hosts.h1?.refusing).toBeUndefined();
   });

@@ -75,7 +75,7 @@ describe('the verdict on the due time of an execution', () => {
     expect(verdicts(execution.tell(lost()))).toEqual([[DUE, 'unknown', 'nightly@x', 'no start was reported: host h1 did not come back']]);
   });
 
-  test('is given to none that was triggered', () => {
+  test('is recorded for no execution that was triggered', () => {
     const execution = anExecution({}, { trigger: 'api', dueAt: null });
     execution.tell(placed(0));
     expect(verdicts(execution.tell(started()))).toEqual([]);
@@ -132,7 +132,7 @@ describe('startWithinMs', () => {
     expect(verdicts(over).map(([, verdict]) => verdict)).toEqual(['notStarted']);
   });
 
-  test('lets go on what had begun when it was asked back', () => {
+  test('leaves running what had begun when it was asked back', () => {
     const execution = within(1_000);
     execution.tell(placed(0));
     execution.pass(1_000);

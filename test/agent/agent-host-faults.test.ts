@@ -8,7 +8,7 @@ const KEY = runKey(aRun());
 const faults = (world: ReturnType<typeof aWorld>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);
 
 describe('a host fault', () => {
-  test('is told where the journal cannot be written', async () => {
+  test('is reported where the journal cannot be written', async () => {
     const world = aWorld();
     await world.start();
     world.disk.full = true;
@@ -18,7 +18,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is told where the agent runs as many processes as it takes', async () => {
+  test('is reported where the agent runs as many processes as it takes', async () => {
     const world = aWorld({ limits: { runsMax: 1 } });
     await world.start();
     await world.send(aStart());
@@ -27,7 +27,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test.each(['disk', 'spawn'] as const)('of the keeper is told: %s', async fault => {
+  test.each(['disk', 'spawn'] as const)('of the keeper is reported: %s', async fault => {
     const world = aWorld();
     await world.start();
     world.keeper.startFails = 'no room';
@@ -46,7 +46,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is told where no work directory can be made', async () => {
+  test('is reported where no work directory can be made', async () => {
     const world = aWorld();
     await world.start();
     world.workDirFails = new Error('ENOSPC: no space left on device');
@@ -55,7 +55,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is told where no keeper can be opened, also of a run that came before; a later keeper takes runs again', async () => {
+  test('is reported where no keeper can be opened, also for an earlier run; a later keeper takes runs again', async () => {
     const world = aWorld();
     world.keeper.cannotOpen = new Error('none answers');
     await world.start();
@@ -74,7 +74,7 @@ describe('a host fault', () => {
     await world.quit();
   });
 
-  test('is not told of a run that was handed to a keeper which is gone: it may have begun', async () => {
+  test('is not reported for a run that a lost keeper had received: it may have begun', async () => {
     const world = aWorld();
     await world.start();
     world.keeper.dieAtStart = true;

@@ -16,7 +16,7 @@ async function anEndedRun(how: Parameters<ReturnType<typeof aWorld>['keeper']['e
 }
 
 describe('a center that lost the end of a run', () => {
-  test('hears the end again when it has the run started, and nothing runs twice', async () => {
+  test('receives the end again when it starts the run, and nothing runs twice', async () => {
     const world = await anEndedRun();
     await world.send(aStart({ epoch: 1_000_003 }));
     expect(world.ends().slice(1)).toMatchObject([{ outcome: 'failed', exitCode: 3 }]);
@@ -24,7 +24,7 @@ describe('a center that lost the end of a run', () => {
     await world.quit();
   });
 
-  test('hears it also from a later life of the agent', async () => {
+  test('receives it also from an agent that was restarted', async () => {
     const world = await anEndedRun();
     await world.kill();
     await world.start();
@@ -34,7 +34,7 @@ describe('a center that lost the end of a run', () => {
     await world.quit();
   });
 
-  test('hears that a run which was stopped is lost, since it did not ask for that', async () => {
+  test('receives lost for a run that was stopped, since it did not ask for that', async () => {
     const world = aWorld();
     await world.start();
     await world.send(aStart({ epoch: 3 }));

@@ -155,7 +155,7 @@ describe('Content-Encoding', () => {
     expect(await unpacked('/run.sh.gz')).toEqual(['run.sh']);
   });
 
-  test('of another kind, or that does not hold, is refused with the reason; one that bursts is too large', async () => {
+  test('of another kind, or that does not fit the bytes, is refused with the reason; a bomb is too large', async () => {
     sent('/a.sh', Buffer.from('x'), 'zstd');
     expect((await problemOf('/a.sh'))?.message).toContain('Content-Encoding zstd');
     sent('/b.sh', Buffer.from('no gzip at all'), 'gzip');

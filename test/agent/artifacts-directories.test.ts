@@ -108,7 +108,7 @@ describe.each(all)('an app on a host with %s', (name, method, what) => {
     }
   });
 
-  test('is swept of what a killed agent left, and not of what still runs', async () => {
+  test('loses what a killed agent left, and keeps what still runs', async () => {
     host.files['/app.tgz'] = await archive();
     shelf = await aShelf({ method, limits });
     const [gone, stays] = [
@@ -247,7 +247,7 @@ describe('a host that may mount', () => {
     expect(mounts?.below(shelf.directory)).toHaveLength(1);
   });
 
-  test.if(overlay !== undefined)('mounts also below a path with every sign that options have a use for', async () => {
+  test.if(overlay !== undefined)('mounts below a path with every character that mount options escape', async () => {
     host.files['/app.tgz'] = await archive();
     const directory = join(aPlace('odd'), 'a b,c:d\\e');
     mkdirSync(directory);

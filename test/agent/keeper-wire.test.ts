@@ -16,15 +16,15 @@ describe('a frame', () => {
     });
   });
 
-  test.each(BEYOND)('of the keeper with the number %s is none', number => {
+  test.each(BEYOND)('of the keeper with the number %s is refused', number => {
     expect(parseFromKeeper(news(number))).toBeUndefined();
   });
 
-  test.each(['', 'null', '5', '[', '"x"'])('of the keeper that is %j is none', text => {
+  test.each(['', 'null', '5', '[', '"x"'])('of the keeper that is %j is refused', text => {
     expect(parseFromKeeper(text)).toBeUndefined();
   });
 
-  test('with numbers that fit is what it says', () => {
+  test('with numbers in range is read', () => {
     expect(parseFromAgent(order('1000'))).toMatchObject({ ask: 'start' });
     expect(parseFromKeeper(news('1790000000000'))).toMatchObject({ news: { run: { startedAt: 1_790_000_000_000 } } });
   });

@@ -47,7 +47,7 @@ describe('the table of routes', () => {
     all: ['GET /v1/tokens'],
   };
 
-  test('says for each route that a token opens what the token must be made for', async () => {
+  test('names for each route the scope that a token needs', async () => {
     const { center, extra } = await aWholeDoor();
     const routes = allRoutes(center, extra).filter(({ access }) => access === 'user');
     for (const route of routes) {
@@ -136,7 +136,7 @@ describe('a caller who may not change a job', () => {
     expect((await door.get('/v1/apps/app', door.its)).body.url).toBe('http://***@host/a.tgz?***');
   });
 
-  test('and one who may sees them', async () => {
+  test('and a caller who may change the job sees them', async () => {
     const door = await aDoorWithSecrets();
     const { token } = await door.auth.createApiToken({ name: 'editor', scope: 'all', expiresInMs: 1_000_000 });
     for (const headers of [door.me, { ...json, authorization: `Bearer ${token}` }]) {
@@ -184,7 +184,7 @@ describe('with authentication off', () => {
     expect((await door.app.request('/v1/jobs', { method: 'OPTIONS', headers })).status).toBe(421);
   });
 
-  test('with passwords a name is no proof and no obstacle', async () => {
+  test('a foreign Host is served where authentication is on', async () => {
     const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD } });
     expect((await door.get('/v1/health', { host: 'troupe.example' })).status).toBe(200);
     expect((await door.get('/v1/jobs', { host: 'troupe.example' })).status).toBe(401);
@@ -256,7 +256,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
 });
 
 describe('readiness', () => {
-  test('costs the store one look a second, however many ask', async () => {
+  test('costs the store one probe a second, however many callers ask', async () => {
     const store = createMemoryStore();
     const door = await aDoor({ store });
     let looks = 0;

@@ -185,7 +185,7 @@ const sent = (run: Run): fc.Arbitrary<string> =>
   );
 
 describe('a hostile agent', () => {
-  test('row 25: costs no list and no other agent anything, whatever its frames hold', async () => {
+  test('row 25: breaks no list and no other agent, whatever its frames hold', async () => {
     const center = await aCenter();
     for (const pool of ['good', 'bad']) {
       await center.ask(`pool/${pool}`, {

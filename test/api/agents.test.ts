@@ -506,7 +506,7 @@ describe('the beginning and the end of a center', () => {
 });
 
 describe('an agent that has served higher epochs than this center', () => {
-  test('is connected once they are raised, and the operator hears why', async () => {
+  test('is connected once they are raised, and the operator reads why', async () => {
     const told: string[] = [];
     const { join, epochs, told: events } = aHub({ onEarlierState: text => void told.push(text) });
     epochs.raiseEpochs = async known => {
@@ -527,7 +527,7 @@ describe('an agent that has served higher epochs than this center', () => {
     expect(told.some(({ event }) => event.type === 'host.connected')).toBe(false);
   });
 
-  test('is refused where they are no epochs', async () => {
+  test('is refused where its epochs are malformed', async () => {
     const { join } = aHub();
     expect((await join({ epochs: '3:1e99' })).of('refused')[0]?.code).toBe('invalid');
   });

@@ -41,7 +41,7 @@ test('shards that fit one by one and not together are a warning, unless what fit
   expect(await warningsOf(door, { ...six, shards: { total: 6 } })).toEqual([]);
 });
 
-test('what only waits for others, what its app needs, and a pool without hosts are told apart', async () => {
+test('the room of its app counts, and a job that only waits for others or whose pool is empty gets no warning', async () => {
   const door = await aPool();
   expect(await warningsOf(door, { resources: { cpus: 4, memoryMB: 500 } })).toEqual([]);
   await door.post('/v1/apps', { name: 'app', url: 'http://127.0.0.1:1/x', command: 'x', resources: { cpus: 1, memoryMB: 10 } });

@@ -170,7 +170,7 @@ describe('the queue of logins', () => {
     expect(answers.slice(WAITING_MAX)).toEqual(['tooMany 3000', 'tooMany 3000']);
   });
 
-  test('sends away whose address has most wrong tries, and lets those with fewest go first', async () => {
+  test('refuses the login with the most wrong tries of its address, and serves the fewest first', async () => {
     const { join, open, order, first } = aQueue();
     const guessing = Array.from({ length: WAITING_MAX }, (_, place) => join(`guess ${place}`, place === 5 ? 9 : 3));
     const right = [join('right', 0), join('also right', 0)];
@@ -184,7 +184,7 @@ describe('the queue of logins', () => {
     expect(order.slice(0, 3)).toEqual(['right', 'also right', 'guess 0']);
   });
 
-  test('goes on when one fails, and asks each again when its turn comes', async () => {
+  test('goes on after a failure, and checks each login again at its turn', async () => {
     const { join, open, first } = aQueue();
     const refused = join('late', 0, () => {
       throw Object.assign(new Error(), { code: 'tooMany', retryAfterMs: 7 });
@@ -244,7 +244,7 @@ describe('hashing', () => {
     expect(await passwords.verify('x', passwords.nobodys)).toBe(false);
   });
 
-  test('in a thread that dies is an answer, and the next is asked of another one', async () => {
+  test('in a thread that dies is answered with 503, and the next starts another thread', async () => {
     const script = `${aPlace('thread')}.ts`;
     await Bun.write(script, 'globalThis.onmessage = () => { throw new Error("broken"); };');
     const passwords = thePasswords({ script });
@@ -254,7 +254,7 @@ describe('hashing', () => {
     }
   });
 
-  test('that was begun when the center stops is an answer, too', async () => {
+  test('that is under way when the center stops is answered, too', async () => {
     const passwords = thePasswords();
     const asked = passwords.verify('x', passwords.nobodys);
     passwords.close();

@@ -120,7 +120,7 @@ describe('the logs of an execution', () => {
     expect(rest).toEqual(lines.slice(lines.indexOf(gap) + 1));
   });
 
-  test('count at the end of an ended attempt what nobody has any more', async () => {
+  test('end an attempt with the count of bytes that are lost', async () => {
     const { get, keep, end, store } = await aLogDoor();
     await keep({ seq: 1, text: 'a'.repeat(10) }, { seq: 2, text: 'b'.repeat(20) });
     await store.dropOutput({ execution: 'nightly@1', item: 0, attempt: 1, from: 2, to: 2 });

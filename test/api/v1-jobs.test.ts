@@ -335,7 +335,7 @@ describe('a job in /v1', () => {
     },
   );
 
-  test('may be sent back as it was read, also when it was edited and has run since; a status that was never told may not', async () => {
+  test('may be sent back as it was read, also when it was edited and has run since; a status that it never had may not', async () => {
     const door = await aDoor();
     await door.post('/v1/jobs', { name: 'a', command: 'b' });
     const read = (await door.get('/v1/jobs/a')).body;

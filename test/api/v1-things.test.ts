@@ -261,7 +261,7 @@ describe('a host in /v1', () => {
     expect((await door.get('/v1/hosts/nope')).status).toBe(404);
   });
 
-  test('that is lost is what a name means that is to be retired, where another host has the name too', async () => {
+  test('that is lost is retired by a name that a host in service has, too', async () => {
     const door = await aDoor();
     const enroll = (id: string) =>
       door.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });

@@ -72,7 +72,7 @@ describe('the coming due times', () => {
     expect(found.items.map((due: Told) => due.dueAt)).toEqual(['2026-11-22T09:30:00.000Z', '2026-11-24T09:30:00.000Z']);
   });
 
-  test('of a crontab are told and previewed as those of every schedule', async () => {
+  test('of a crontab are listed and previewed as those of every schedule', async () => {
     const crontab = { type: 'crontab', crontab: '0 0 13 * fri', timeZone: 'Europe/Berlin' };
     const door = await aDoorWithJob([crontab, { type: 'crontab', crontab: '@daily' }]);
     const items = [
@@ -185,7 +185,7 @@ describe('the occurrence ledger of a job', () => {
     expect(part.map(item => item.dueAt.slice(17, 19))).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19']);
   });
 
-  test('is told the newest first, page by page, in the exact reverse of the other order', async () => {
+  test('is listed newest first, page by page, in the exact reverse of the other order', async () => {
     const door = await aDoorWithJob();
     await door.store.record([
       anEntry({ from: at('06:59:59') }),
@@ -201,7 +201,7 @@ describe('the occurrence ledger of a job', () => {
     expect((await door.get(`${path}?cursor=${next}`)).body.error.field).toBe('cursor');
   });
 
-  test('of a crontab is told due time by due time from a stretch, also when the job has another schedule by now', async () => {
+  test('of a crontab is listed due time by due time from one entry, also when the job has another schedule by now', async () => {
     const door = await aDoorWithJob();
     const rule = { schedules: [{ type: 'crontab' as const, crontab: '*/20 6-7 22 * sun' }], timeZone: 'UTC' };
     await door.store.record([{ ...anEntry({ from: at('06:00:00'), to: at('07:40:00'), count: 6, verdict: 'missedDown' }), rule }]);
@@ -210,7 +210,7 @@ describe('the occurrence ledger of a job', () => {
     expect(items.map((due: Told) => due.dueAt).sort()).toEqual(times);
   });
 
-  test('is told the newest first where a stretch has schedules that nobody knows, and where two rules cross', async () => {
+  test('is listed newest first where an entry has unknown schedules, and where two rules cross', async () => {
     const door = await aDoorWithJob([{ type: 'cron', cron: '0 * * * * ?' }]);
     const rule = { schedules: ['0 0/7 * * * ?', '30 0/11 * * * ?'].map(cron => ({ type: 'cron' as const, cron })), timeZone: 'UTC' };
     const dues: Told[] = (await (await aDoorWithJob(rule.schedules)).get('/v1/jobs/a/next?from=2026-11-22T05:59:59Z&count=20')).body.items;

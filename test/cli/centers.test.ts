@@ -38,7 +38,7 @@ describe('troupe centers', () => {
     });
   });
 
-  test('is said by --help, with the reason', async () => {
+  test('is shown by --help, with the reason', async () => {
     const { prod, type } = two();
     expect((await type('--help')).out).toContain('Center: http://127.0.0.1:8899 (the default);');
     await type(`centers add prod ${prod.url}`);

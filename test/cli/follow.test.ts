@@ -234,7 +234,7 @@ describe('troupe logs', () => {
     expect(await troupe(`logs n@1 ${flags}`, shell)).toMatchObject({ exit: 0, out });
   });
 
-  test('--tail is of each shard, and with --follow what comes later is shown as it comes', async () => {
+  test('--tail counts for each shard, and --follow shows later lines as they come', async () => {
     const { center, shell } = at({
       'GET /v1/executions/n%401': anExecution({ id: 'n@1', shards: [aShard(), aShard({ item: 1 })] }),
       'GET /v1/executions/n%401/logs': script(

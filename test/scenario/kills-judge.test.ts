@@ -36,7 +36,7 @@ const ran = (second: number, differs: object = {}) => ({
 });
 
 describe('the judge of many kills', () => {
-  test('has nothing to say of a true story', () => {
+  test('finds nothing wrong in a true record', () => {
     expect(judge(aStory())).toEqual([]);
   });
 

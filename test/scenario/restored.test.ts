@@ -61,7 +61,7 @@ describe('a center whose data was copied back by hand', () => {
     expect(lines(join(house.directory, 'began'))).toEqual(['known', 'unknown']);
   });
 
-  test('hears the verdict of a run that had ended after the copy was made, instead of losing it', async () => {
+  test('receives the end of a run that ended after the copy was made', async () => {
     house = await aRealHouse();
     const [data, copy] = [join(house.directory, 'center'), join(house.directory, 'copy')];
     await house.startCenter();

@@ -65,7 +65,7 @@ describe.if(isRoot)('a host with --run-as', () => {
     for (const path of secrets.slice(0, 4)) expect([path, statSync(path).isFile()]).toEqual([path, true]);
   });
 
-  test('runs a job as another user where the job names one that it allows, and tells of it', async () => {
+  test('runs a job as another user where the job names one that it allows, and shows it', async () => {
     expect(await run({ command: 'id -un', runAs: other })).toMatchObject({ outcome: 'succeeded', lines: [other] });
     const refused = await run({ command: 'id -un', runAs: 'games' });
     expect(refused).toMatchObject({ outcome: 'failed', lines: [''] });

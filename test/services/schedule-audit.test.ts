@@ -66,7 +66,7 @@ const armedFor = (dueAt: number | null) => (document: ActorDocument) => {
 
 const unarmedFacts = ({ facts }: World) => facts.filter(({ type }) => type === 'schedule.unarmed').map(({ data }) => data);
 
-describe('the schedule audit finds and mends', () => {
+describe('the schedule audit finds and repairs', () => {
   test('a document whose due time is gone', async () => {
     const { world, audit } = await anAudited();
     await corrupt(world.store, 'job/daily', armedFor(null));

@@ -60,7 +60,7 @@ describe('a backup', () => {
     expect((await makeBackup({ directory: data, file, at: 7 })).rows.actors).toBe(30);
   });
 
-  test('takes no name that is taken, and no directory without a database', async () => {
+  test('refuses a file that exists and a directory without a database', async () => {
     await (await aStore(1)).close();
     writeFileSync(file, 'mine');
     expect(await problemOf(() => makeBackup({ directory: data, file, at: 7 }))).toContain('is there already');
@@ -103,7 +103,7 @@ describe('a restore', () => {
     await again.close();
   });
 
-  test('is told at each start until a clean stop, and the mark of the other database is no loss', async () => {
+  test('is reported at each start until a clean stop, and the mark of the replaced database is no loss', async () => {
     const store = await aStore();
     await makeBackup({ directory: data, file, at: 5 });
     await store.commit(writes(500, 5));
@@ -117,7 +117,7 @@ describe('a restore', () => {
     second.close();
   });
 
-  test('refuses a directory in use, a database that is there, and what is no backup; and changes nothing', async () => {
+  test('refuses a directory in use, an existing database and a file that is no backup, and changes nothing', async () => {
     const store = await aStore(3);
     await makeBackup({ directory: data, file, at: 5 });
     const problem = (() => {
@@ -167,7 +167,7 @@ describe('the backups of a center', () => {
     return { clock, logs, directory, backups, fails };
   };
 
-  test('are made every so often, and the oldest go', async () => {
+  test('are made at their interval, and the oldest are removed', async () => {
     const { backups, clock, directory } = aService();
     writeFileSync(join(place, 'mine'), '');
     const stop = new AbortController();
@@ -195,7 +195,7 @@ describe('the backups of a center', () => {
     await running;
   });
 
-  test('that fail are told, counted and tried again; none of the older ones goes', async () => {
+  test('that fail are logged, counted and tried again, and no older one is removed', async () => {
     const { backups, clock, directory, fails, logs } = aService();
     await backups.runOnce();
     fails.with = 'no space left';

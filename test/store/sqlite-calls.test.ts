@@ -48,7 +48,7 @@ describe('writes by message', () => {
     expect(transactions).toHaveLength(1);
   });
 
-  test('what became of a due time goes along with the next call, or by itself after a while', async () => {
+  test('the verdict of a due time is written with the next call, or by itself after a while', async () => {
     const { aCaller, run, waited, transactions } = aWriter({ record: () => {}, probe: () => {} });
     const { writes } = aCaller();
     const ran = anOccurrence({ verdict: 'ran', execution: 'nightly@1' });

@@ -113,7 +113,7 @@ describe('an older copy that is put back', () => {
     expect(await lossAtStart()).toBeNull();
   });
 
-  test('is named by the store of a center in a sentence', async () => {
+  test('is reported by the store of a center in a sentence', async () => {
     cpSync(await olderCopy(), file());
     const around = { clock: createManualClock(), drawId: () => 'x' };
     const { store, missing } = await openStore({ dataDir: directory, store: { kind: 'sqlite' } }, around);
@@ -142,7 +142,7 @@ describe('the mark', () => {
     },
   );
 
-  test('that cannot be written keeps no commit from being made', () => {
+  test('that cannot be written fails no commit', () => {
     const mark = openMark(join(directory, 'nowhere'), 7);
     mark.write(8);
     mark.close();

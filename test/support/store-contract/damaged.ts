@@ -136,7 +136,7 @@ export function damagedContract(underTest: StoreUnderTest): void {
       }
     });
 
-    test('is said to be damaged, and has plausible values in its place', async () => {
+    test('is marked as damaged, and has plausible values in its place', async () => {
       const { damage } = underTest;
       if (!damage) return;
       for (const name of ['actors', 'occurrences', 'credentials', 'facts']) await (DAMAGED_TABLES[name] as Table).write(underTest.store);

@@ -92,7 +92,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await places(9, { rev: 3, place: 2 })).toEqual([]);
     });
 
-    test('tells the newest first when it is asked so, page by page', async () => {
+    test('lists the newest first where that is asked for, page by page', async () => {
       await commitFacts(1, 2);
       await commitFacts(1, 2, 'job/other');
       await commitFacts(2, 1);
@@ -107,7 +107,7 @@ export function factsContract(underTest: StoreUnderTest): void {
       expect(await places(9, { rev: 1, place: 0 })).toEqual([]);
     });
 
-    test('tells what happened from one instant to before another, in both orders', async () => {
+    test('lists facts from one instant to before another, in both orders', async () => {
       for (const rev of [1, 2, 3, 4]) await underTest.store.commit([aWrite({ rev, facts: [aFact({ rev, at: 1_000 * rev })] })]);
       const revs = async (query: { from?: number; to?: number; order?: 'newest'; after?: { rev: number; place: number } }) =>
         (await underTest.store.history({ address: 'job/nightly', limit: 9, ...query })).map(({ rev }) => rev);

@@ -29,7 +29,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       ]);
     });
 
-    test('a waiting entry becomes what became of it, once, and keeps the rest of itself', async () => {
+    test('a waiting entry is settled once, and keeps its other fields', async () => {
       const waiting = anOccurrence({ verdict: 'waiting', execution: 'nightly@1', reason: null, decidedAt: 1 });
       const notStarted = { ...waiting, verdict: 'notStarted' as const, reason: 'no room', decidedAt: 5 };
       await underTest.store.record([waiting]);
@@ -41,7 +41,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(await froms({ verdict: 'waiting' })).toEqual([]);
     });
 
-    test('what became of an entry stands when it is written before the entry, in one call with it, and when it is written again', async () => {
+    test('the verdict of an entry stays where it is written before the entry, in one call with it, or again', async () => {
       const at = (from: number, verdict: 'waiting' | 'ran' | 'unknown') =>
         anOccurrence({ from, to: from, verdict, execution: `nightly@${from}`, decidedAt: verdict === 'waiting' ? 1 : 5 });
       await underTest.store.record([at(1_000, 'ran')]);
@@ -55,7 +55,7 @@ export function ledgerContract(underTest: StoreUnderTest): void {
       expect(found).toEqual([at(1_000, 'ran'), at(2_000, 'unknown'), at(3_000, 'ran'), at(4_000, 'ran')]);
     });
 
-    test('what became of an entry that was forgotten meanwhile leaves with the next step, and moves no mark back', async () => {
+    test('the verdict of an entry that expired meanwhile is removed with the next step, and moves no mark back', async () => {
       const waiting = anOccurrence({ from: 1_000, to: 1_000, verdict: 'waiting', execution: 'nightly@1' });
       await underTest.store.record([waiting, anOccurrence({ from: 5_000, to: 5_000 }), anOccurrence({ from: 9_000, to: 9_000 })]);
       await underTest.store.forgetOccurrences({ before: 6_000, limit: 10 });
