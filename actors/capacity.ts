@@ -1,4 +1,7 @@
-/** Whether the hosts of a pool could hold an execution with nothing else on them: if not, it waits until other hosts join. */
+/**
+ * Whether the hosts of a pool could hold an execution with nothing else on them: if not, it waits
+ * until other hosts join.
+ */
 import { type Cost, costOf, fits, type LedgerHost, place, priceOn, type RoomRequest } from './placement.ts';
 
 export interface Shortage {
@@ -12,7 +15,10 @@ export interface Shortage {
   together: number;
 }
 
-/** Null where it fits, and where the pool has no hosts to judge by. Hosts that take nothing new at the moment count: they may again. */
+/**
+ * Null where it fits, and where the pool has no hosts to judge by. Hosts that take nothing new at
+ * the moment count: they may again.
+ */
 export function shortageOf(hosts: LedgerHost[], request: RoomRequest): Shortage | null {
   if (hosts.length === 0) return null;
   const empty = hosts.map(({ refusing: _, ...host }): LedgerHost => {

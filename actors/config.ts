@@ -54,7 +54,10 @@ export interface JobConfig {
   disconnect: 'continue' | 'stop';
   disconnectMs: number;
   timeoutMs: number;
-  /** An execution that has started no process after this has failed, ms; 0: no limit. Absent in jobs that an earlier version stored: 0. */
+  /**
+   * An execution that has started no process after this has failed, ms; 0: no limit. Absent in jobs
+   * that an earlier version stored: 0.
+   */
   startWithinMs?: number;
   killGraceMs: number;
   /** Append the sharding context as the last argument (ElasticJob scripts). */

@@ -238,8 +238,9 @@ function close(
 }
 
 /**
- * How long an order to start may stay without a start or an end, ms, the fetching of an app included: an agent answers with one or the other, so this is for
- * one that does not. Less with a timeout, which would end the run by then. After the second span the run counts as lost.
+ * How long an order to start may stay without a start or an end, ms, the fetching of an app
+ * included: an agent answers with one or the other, so this is for one that does not. Less with a
+ * timeout, which would end the run by then. After the second span the run counts as lost.
  */
 export const ANSWER_MS = { most: 3_600_000, least: 300_000, givenBack: 300_000 } as const;
 
@@ -259,7 +260,10 @@ function answerAlarm(context: ExecutionContext, shards: Shard[]) {
   return { id: 'answer', dueAt, event: { type: 'execution.answerOverdue' } };
 }
 
-/** Asked back first: what has begun all the same goes on. A host that answers that neither has lost it. */
+/**
+ * Asked back first: what has begun all the same goes on. A host that answers that neither has lost
+ * it.
+ */
 export function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
   const due = Math.max(event.at, answerAlarm(context, context.shards).dueAt ?? event.at);
   const overdue = context.shards.filter(shard => (answerDueAt(context, shard) ?? due + 1) <= due);
@@ -298,7 +302,10 @@ function spanText(ms: number): string {
   return unit ? `${ms / unit[0]}${unit[1]}` : `${ms}ms`;
 }
 
-/** Ends it without a process. Shards that a host was ordered to start are asked back: one that has begun by now goes on. */
+/**
+ * Ends it without a process. Shards that a host was ordered to start are asked back: one that has
+ * begun by now goes on.
+ */
 export function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
   if (context.startedAt !== null || context.cancelled || context.expired !== undefined) return {};
   const awaited = awaitedBy(context);
@@ -498,7 +505,10 @@ export function finished(context: ExecutionContext, event: { at?: number }): Dec
   };
 }
 
-/** Of one that ends without a process. A host that was lost with an order to start may have begun one: then nobody knows. */
+/**
+ * Of one that ends without a process. A host that was lost with an order to start may have begun
+ * one: then nobody knows.
+ */
 function verdictAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
   if (context.startedAt !== null) return [];
   const attempts = context.shards.flatMap(shard => [...shard.past, shard]);

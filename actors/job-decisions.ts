@@ -138,7 +138,10 @@ export function due(context: JobContext, event: Event<'job.due'>): Decided {
   return { ...settled, context: next, alarms: [dueAlarm(next.nextAt)] };
 }
 
-/** What the audit found is mended by deciding all that is due and arming anew. Nothing happens where the job has moved on since the audit looked. */
+/**
+ * What the audit found is mended by deciding all that is due and arming anew. Nothing happens where
+ * the job has moved on since the audit looked.
+ */
 export function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
   if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};
   const settled = settle(context, event.at);

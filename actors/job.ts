@@ -34,7 +34,10 @@ export type JobEvent =
   /** End every open execution; the job itself goes on. With `app`: only if it still uses that app. */
   | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }
-  /** The schedule audit found that this due time was not armed (`unarmed`), or passed without a verdict below the watermark (`noVerdict`). Epoch ms. */
+  /**
+   * The schedule audit found that this due time was not armed (`unarmed`), or passed without a
+   * verdict below the watermark (`noVerdict`). Epoch ms.
+   */
   | { type: 'job.unarmed'; found: 'unarmed' | 'noVerdict'; dueAt: number; armedAt: number | null; watermark: number; reason: string }
   | { type: 'app.attached'; app: KnownApp }
   | { type: 'app.changed'; app: KnownApp }
@@ -57,7 +60,10 @@ export type JobFact =
   /** Due times that became none. */
   | { type: 'job.skipped'; job: string; from: string; to: string; count: number; verdict: string; reason: string | null }
   | { type: 'job.finished'; job: string; execution: string; outcome: string }
-  /** The schedule audit found a due time that nothing was armed for, or that had no verdict; it is mended with this fact. */
+  /**
+   * The schedule audit found a due time that nothing was armed for, or that had no verdict; it is
+   * mended with this fact.
+   */
   | { type: 'schedule.unarmed'; job: string; dueAt: string; armedAt: string | null; reason: string }
   | { type: 'job.deregistering'; job: string }
   | { type: 'job.deregistered'; job: string };
@@ -79,7 +85,9 @@ export interface JobContext {
   lastExecution: string | null;
   lastOutcome: string | null;
   lastFinishedAt: number | null;
-  /** Of the last execution, when its first process began; absent or null where none did. Epoch ms. */
+  /**
+   * Of the last execution, when its first process began; absent or null where none did. Epoch ms.
+   */
   lastStartedAt?: number | null;
   /** When an execution last ended well; absent or null where none has. Epoch ms. */
   lastSucceededAt?: number | null;

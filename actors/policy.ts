@@ -78,8 +78,10 @@ function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
 const SURE = { none: 1, equal: 0.5, full: 0 } as const;
 
 /**
- * Milliseconds to wait before attempt number `tries + 1`. The step doubles from `backoffMs` up to `maxBackoffMs`; jitter keeps many failures together from
- * coming back together: `equal` (default) waits between half of the step and the whole, `full` between nothing and the whole, `none` the whole.
+ * Milliseconds to wait before attempt number `tries + 1`. The step doubles from `backoffMs` up to
+ * `maxBackoffMs`; jitter keeps many failures together from coming back together: `equal` (default)
+ * waits between half of the step and the whole, `full` between nothing and the whole, `none` the
+ * whole.
  */
 export function backoff(retry: JobConfig['retry'], tries: number, chance: number): number {
   const bound = Math.min(retry.maxBackoffMs, retry.backoffMs * 2 ** Math.min(30, Math.max(0, tries - 1)));

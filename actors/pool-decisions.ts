@@ -249,7 +249,9 @@ export function released(context: PoolContext, event: Event<'pool.release'>): De
 export const TRY_AGAIN_MS = 5_000;
 export const TRY_AGAIN_MS_MAX = 300_000;
 
-/** The execution that tried a host has left it and nothing of it began there: another one may try. */
+/**
+ * The execution that tried a host has left it and nothing of it began there: another one may try.
+ */
 function withoutTrial(host: LedgerHost): LedgerHost {
   const { refusing } = host;
   if (!refusing?.trial) return host;
@@ -257,7 +259,9 @@ function withoutTrial(host: LedgerHost): LedgerHost {
   return isThere ? host : { ...host, refusing: { ...refusing, trial: null } };
 }
 
-/** The host takes nothing new for a while. Refusals of what was placed before it closed count once. */
+/**
+ * The host takes nothing new for a while. Refusals of what was placed before it closed count once.
+ */
 function refused(context: PoolContext, { host: id, fault, reason }: HostRefusal, at: number): Decided {
   const host = context.hosts[id];
   if (!host) return served(context, at);
@@ -286,7 +290,8 @@ function firstTrial(hosts: PoolContext['hosts']): number | null {
 }
 
 export function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided {
-  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that may have been set back.
+  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
+  // may have been set back.
   const due = Math.max(event.at, firstTrial(context.hosts) ?? event.at);
   const hosts = Object.fromEntries(
     Object.entries(context.hosts).map(([id, host]) => {

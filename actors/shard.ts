@@ -39,7 +39,10 @@ export interface Shard {
   refusals?: number;
   /** When its host was ordered to start it, epoch ms. */
   orderedAt?: number | null;
-  /** It was asked back because its host left the order without a start or an end for too long: given back, it has failed. */
+  /**
+   * It was asked back because its host left the order without a start or an end for too long: given
+   * back, it has failed.
+   */
   isOverdue?: boolean;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
@@ -136,7 +139,10 @@ export const moved = (shard: Shard, ending: Ending): Shard => ({
 /** Attempts in a row that hosts may refuse before it counts as a failure of the shard. */
 export const REFUSALS_MAX = 20;
 
-/** Its host refused it for a reason of its own: the next attempt asks for room at once, and no budget is spent. */
+/**
+ * Its host refused it for a reason of its own: the next attempt asks for room at once, and no
+ * budget is spent.
+ */
 export const refusedByHost = (shard: Shard, ending: Ending): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,

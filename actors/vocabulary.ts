@@ -38,15 +38,17 @@ export interface Missing {
 }
 
 /**
- * Why a host, and not a run, refused a start: nothing of the run began there, and the next run would be refused, too.
- * `epoch`: its agent has served a newer center. `journal`, `disk`: they cannot be written. `keeper`: none can be opened.
- * `spawn`: the system gives no process. `runs`: as many runs as the agent takes.
+ * Why a host, and not a run, refused a start: nothing of the run began there, and the next run
+ * would be refused, too. `epoch`: its agent has served a newer center. `journal`, `disk`: they
+ * cannot be written. `keeper`: none can be opened. `spawn`: the system gives no process. `runs`: as
+ * many runs as the agent takes.
  */
 export type HostFault = 'epoch' | 'journal' | 'disk' | 'keeper' | 'spawn' | 'runs';
 
 /**
- * `waiting`: its execution has started no process yet. It becomes `ran` when one begins, `notStarted` when the execution ends without one, `unknown` when it
- * ends and a host that was lost may have begun one. All others are final from the first.
+ * `waiting`: its execution has started no process yet. It becomes `ran` when one begins,
+ * `notStarted` when the execution ends without one, `unknown` when it ends and a host that was lost
+ * may have begun one. All others are final from the first.
  */
 export const VERDICTS = [
   'waiting',
@@ -102,7 +104,10 @@ export interface RunSpec {
 export type Effect =
   /** Give the event to another actor; at least once, in order per addressee, repeats dropped there. */
   | { type: 'tell'; params: { [K in Kind]: { to: Address<K>; event: Events[K] } }[Kind] }
-  /** Write entries of the occurrence ledger; writing one twice is nothing, and what became of a waiting one stands whichever comes first. */
+  /**
+   * Write entries of the occurrence ledger; writing one twice is nothing, and what became of a
+   * waiting one stands whichever comes first.
+   */
   | { type: 'record'; params: { entries: OccurrenceEntry[] } }
   /** Have the agent of `host` start this run; at least once, in order per host. */
   | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }

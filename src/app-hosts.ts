@@ -63,8 +63,8 @@ const METADATA = ['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::
 );
 
 /**
- * True for 169.254/16, fe80::/10, the metadata addresses of clouds and the unspecified addresses, in
- * every notation of the library and every IPv6 form that embeds an IPv4 address. Also true for a
+ * True for 169.254/16, fe80::/10, the metadata addresses of clouds and the unspecified addresses,
+ * in every notation of the library and every IPv6 form that embeds an IPv4 address. Also true for a
  * text that is not an address.
  */
 export function isForbidden(address: string): boolean {
@@ -76,8 +76,9 @@ export function isForbidden(address: string): boolean {
 }
 
 /**
- * The IPv4 addresses that a tunnel or translator extracts from an IPv6 address. The range of the library
- * gives their position; ISATAP (RFC 5214) and IPv4-compatible addresses have no range there.
+ * The IPv4 addresses that a tunnel or translator extracts from an IPv6 address. The range of the
+ * library gives their position; ISATAP (RFC 5214) and IPv4-compatible addresses have no range
+ * there.
  */
 function carriedBy(bytes: number[]): number[][] {
   const at = (...places: number[]) => places.map(place => bytes[place] ?? 0);

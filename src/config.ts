@@ -1,5 +1,6 @@
 /**
- * Environment and flags -> frozen Config. A flag wins over the variable of the same name (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an
+ * Environment and flags -> frozen Config. A flag wins over the variable of the same name
+ * (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an
  * empty value counts as absent, and every problem is reported at once: variable, what came, what is expected.
  */
 import { availableParallelism } from 'node:os';

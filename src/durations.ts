@@ -1,4 +1,7 @@
-/** Durations as people write them: `90s`, `5m`, `1h30m`. The API and the environment count milliseconds and say so in the name. */
+/**
+ * Durations as people write them: `90s`, `5m`, `1h30m`. The API and the environment count
+ * milliseconds and say so in the name.
+ */
 
 /** Largest first, each with its milliseconds. */
 export const UNITS = [
@@ -10,7 +13,10 @@ export const UNITS = [
 ] as const;
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 
-/** `90s`, `5m`, `1h30m`, `500ms`, `0` -> milliseconds, whole. undefined: no duration, as a number without a unit is none. */
+/**
+ * `90s`, `5m`, `1h30m`, `500ms`, `0` -> milliseconds, whole. undefined: no duration, as a number
+ * without a unit is none.
+ */
 export function readDuration(text: string): number | undefined {
   if (text === '0') return 0;
   if (!DURATION.test(text)) return undefined;

@@ -72,7 +72,9 @@ export async function startCenter({
   patiently?: Patience;
   /** Where they have begun already. */
   threads?: Threads;
-  /** What answers at the addresses while the start waits; closed before the center listens there. */
+  /**
+   * What answers at the addresses while the start waits; closed before the center listens there.
+   */
   startup?: Pick<StartupServer, 'close'>;
 }): Promise<RunningCenter> {
   const { owner, homes } = threads;
@@ -80,7 +82,10 @@ export async function startCenter({
   if (missing !== null) log.error(missing);
   /** Of the last agent that had served a later state. */
   let earlierState: string | null = null;
-  /** Where the runtime could not commit it is for the store to say whether waiting helps. A store that cannot come back ends the start. */
+  /**
+   * Where the runtime could not commit it is for the store to say whether waiting helps. A store
+   * that cannot come back ends the start.
+   */
   const whileStored: Patience = async work => {
     const attempt = () =>
       work().catch(async (error: unknown) => {

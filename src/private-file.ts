@@ -4,8 +4,8 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 const OTHERS = 0o077;
 
 /**
- * Creates an empty file of mode 0600, or removes the rights of group and others from an existing one.
- * Never opens an existing file: closing it would drop the locks that this process holds on it.
+ * Creates an empty file of mode 0600, or removes the rights of group and others from an existing
+ * one. Never opens an existing file: closing it would drop the locks that this process holds on it.
  * Never throws: a later open of the file reports what is wrong. Idempotent.
  */
 export function makePrivate(path: string): void {

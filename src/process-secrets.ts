@@ -1,6 +1,6 @@
 /**
- * Secrets in the environment and on the command line of this process. /proc/<pid>/environ shows them
- * to every process of the same user and /proc/<pid>/cmdline to everybody, for as long as the
+ * Secrets in the environment and on the command line of this process. /proc/<pid>/environ shows
+ * them to every process of the same user and /proc/<pid>/cmdline to everybody, for as long as the
  * process lives. This file overwrites them in memory after they are read.
  */
 import { readFileSync } from 'node:fs';

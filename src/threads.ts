@@ -61,8 +61,9 @@ export function beginThreads({
 const SAY_AGAIN_MS = 60_000;
 
 /**
- * A server may be on its way, and is waited for half a minute; a disk that is full or read-only needs
- * an operator, who is waited for. The signal ends the wait. `waits` is called with each failure.
+ * A server may be on its way, and is waited for half a minute; a disk that is full or read-only
+ * needs an operator, who is waited for. The signal ends the wait. `waits` is called with each
+ * failure.
  */
 export function patienceFor({
   config,

@@ -94,15 +94,19 @@ function whyLive({ execution, hosts }: ExecutionSeen): Why {
   };
 }
 
-/** Why an execution that is done did not succeed, or what there is to say of its success: its own reason, or that of the last attempt of its first bad shard. */
+/**
+ * Why an execution that is done did not succeed, or what there is to say of its success: its own
+ * reason, or that of the last attempt of its first bad shard.
+ */
 export function whyNot({ context }: Seen<'execution'>): string | null {
   const [first] = endings(context.id, context.shards);
   return context.reason ?? (first ? inWords(first) : null);
 }
 
 /**
- * What ended and did not succeed: the last attempt of each shard first, because it is why the execution ended so, then the attempts before it, the latest
- * first; behind them what succeeded with a remark.
+ * What ended and did not succeed: the last attempt of each shard first, because it is why the
+ * execution ended so, then the attempts before it, the latest first; behind them what succeeded
+ * with a remark.
  */
 function endings(execution: string, shards: Shard[]): Reason[] {
   const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));

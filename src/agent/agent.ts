@@ -64,13 +64,17 @@ export interface AgentParts {
 
 export interface Agent {
   /**
-   * Resolves once the signal has aborted and the link is closed (`stopped`), or once every center has refused this agent for good (`refused`); keeper and
-   * processes go on. Rejects when the journal cannot be understood. Once only.
+   * Resolves once the signal has aborted and the link is closed (`stopped`), or once every center
+   * has refused this agent for good (`refused`); keeper and processes go on. Rejects when the
+   * journal cannot be understood. Once only.
    */
   run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
 }
 
-/** Refusals that stand for an agent which no center knows: its token is wrong, spent, expired or missing. One that had joined may be known again. */
+/**
+ * Refusals that stand for an agent which no center knows: its token is wrong, spent, expired or
+ * missing. One that had joined may be known again.
+ */
 const NEVER_JOINS = new Set(['unknownKey', 'joinTokenInvalid']);
 
 export function createAgent(parts: AgentParts): Agent {
@@ -117,7 +121,9 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   let isUnknown = false;
   /** The center may hold an earlier state than the one that confirmed reports of this agent. */
   let isBehind = false;
-  /** Processes of the center that accepted this agent last, and of the one it dials, by instanceId. */
+  /**
+   * Processes of the center that accepted this agent last, and of the one it dials, by instanceId.
+   */
   let lastCenter: string | undefined;
   let nextCenter: string | undefined;
   // Everybody here knows somebody who knows them: those that are made later are only called once all are.
@@ -258,8 +264,8 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
 }
 
 /**
- * Each process of a center has higher epochs than the one before. Where they are not higher, or were
- * raised, the store was restored and holds an earlier state.
+ * Each process of a center has higher epochs than the one before. Where they are not higher, or
+ * were raised, the store was restored and holds an earlier state.
  */
 function mayHaveLost({ epoch, instanceId }: Challenge, journal: Journal, lastCenter: string | undefined): boolean {
   const served = Math.max(-1, ...[...journal.epochs()].map(([, highest]) => highest));

@@ -100,7 +100,8 @@ export function createCommands(parts: CommandParts): Commands {
   /** A repeat: acknowledged once what is known of the run is certainly on the disk. */
   const again = async (command: Command, known: RunRecord, epoch: Change[]): Promise<void> => {
     const change: Change[] = isLower(known.fence, command.fence) ? [{ run: runKey(command.run), set: { fence: command.fence } }] : [];
-    // Who confirmed its end would not have it started: the center lost that, and would wait for ever.
+    // Who confirmed its end would not have it started: the center lost that, and would wait for
+    // ever.
     const isLost = command.type === 'start' && command.fence.epoch - known.fence.epoch >= EPOCHS_RAISED;
     const repeat = isLost ? reports.repeat(runKey(command.run)) : undefined;
     try {
@@ -170,7 +171,8 @@ export function createCommands(parts: CommandParts): Commands {
       try {
         await judged(command);
       } catch (problem) {
-        // Whoever sent it waits for what becomes of it. A run that is known here answers for itself.
+        // Whoever sent it waits for what becomes of it. A run that is known here answers for
+        // itself.
         log.error(`${runKey(command.run)}: a ${command.type} cannot be carried out`, { problem: String(problem) });
         if (journal.records.has(runKey(command.run))) return;
         const message = `the agent failed: ${problem instanceof Error ? problem.message : String(problem)}`.slice(0, 500);

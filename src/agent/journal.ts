@@ -13,7 +13,10 @@ import { blankRecord, type Change, type NewRecord, type RunRecord } from './reco
 export interface Journal {
   readonly records: ReadonlyMap<string, RunRecord>;
   readonly joined: boolean;
-  /** Fingerprint of the key of the installation that this agent obeys; undefined before the first welcome. */
+  /**
+   * Fingerprint of the key of the installation that this agent obeys; undefined before the first
+   * welcome.
+   */
   readonly centerKey: string | undefined;
   /** Highest epoch seen of a partition, -1 when none was. */
   epoch(partition: number): number;

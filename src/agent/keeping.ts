@@ -10,8 +10,9 @@ export interface Keeping {
   /** Keeps a keeper open until the signal aborts; the keeper itself goes on. */
   run(signal: AbortSignal): Promise<void>;
   /**
-   * Asks the keeper, and the next one when this one goes away meanwhile: only for what may be asked twice. Waits as long as there is none; where
-   * `mayRefuse` says so, it throws HostFaultError once none can be opened.
+   * Asks the keeper, and the next one when this one goes away meanwhile: only for what may be asked
+   * twice. Waits as long as there is none; where `mayRefuse` says so, it throws HostFaultError once
+   * none can be opened.
    */
   ask<T>(question: (keeper: Keeper) => Promise<T>, mayRefuse?: () => boolean): Promise<T>;
 }

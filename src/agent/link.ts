@@ -28,7 +28,10 @@ type FromAgentFrame = ReturnType<typeof FromAgent.parse>;
 export type Challenge = Extract<FromCenterFrame, { type: 'challenge' }>;
 
 export interface Link {
-  /** Dials until the signal aborts, then closes the socket; or until every center in turn refused in a way that `on.refused` calls the last. */
+  /**
+   * Dials until the signal aborts, then closes the socket; or until every center in turn refused in
+   * a way that `on.refused` calls the last.
+   */
   run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
   /** False when the link is not up: the frame is dropped, and what must arrive is sent again after the next welcome. */
   send(frame: FromAgentFrame): boolean;
@@ -200,7 +203,8 @@ export function createLink(parts: LinkParts): Link {
           if ('frame' in decoded) return take(decoded.frame);
           const { problem, rejected } = decoded;
           log.warn(`a frame of the center cannot be read: ${problem}`, { center: url, frame: text.slice(0, 200) });
-          // Who sent a command waits for what becomes of it: unanswered, its shard would wait for ever.
+          // Who sent a command waits for what becomes of it: unanswered, its shard would wait for
+          // ever.
           if (rejected && up === socket) write(rejected);
         },
         closed: (code, reason) => end(1000, '', `the link to the center closed (${code}${reason ? `, ${reason}` : ''})`),

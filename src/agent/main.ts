@@ -35,7 +35,10 @@ export interface AgentSurroundings {
   bootIdFile?: string;
 }
 
-/** Runs until SIGTERM or SIGINT; the keeper and its processes go on. Resolves with the exit code: 0 stopped, 1 failed, 2 wrong settings, 3 refused for good. */
+/**
+ * Runs until SIGTERM or SIGINT; the keeper and its processes go on. Resolves with the exit code: 0
+ * stopped, 1 failed, 2 wrong settings, 3 refused for good.
+ */
 export async function agentMain(args: readonly string[], around: AgentSurroundings = {}): Promise<number> {
   const { env = process.env } = around;
   if (args.includes('--help') || args.includes('-h')) {

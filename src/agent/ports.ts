@@ -104,6 +104,9 @@ export interface Identity {
   readonly publicKey: string;
   /** Signature over the UTF-8 bytes of `text`, base64url. */
   sign(text: string): string;
-  /** Whether `signature` over `text` was made with the private half of that key of a center. False also for what is no key. */
+  /**
+   * Whether `signature` over `text` was made with the private half of that key of a center. False
+   * also for what is no key.
+   */
   verify(publicKey: string, text: string, signature: string): boolean;
 }

@@ -68,7 +68,8 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     parts.heard(
       await keeping.ask(
         keeper => {
-          // It may have been stopped while there was no keeper: what was cancelled never starts later.
+          // It may have been stopped while there was no keeper: what was cancelled never starts
+          // later.
           signal.throwIfAborted();
           entry.handed = true;
           return keeper.start(order);
@@ -91,7 +92,10 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     await finish(key, { outcome: 'failed', at: now(), reason, ...(hostFault !== undefined && { hostFault }) });
   };
 
-  /** An app that is larger than what the disk has left is not the disk's fault: that is full only if it takes nothing once the app is gone again. */
+  /**
+   * An app that is larger than what the disk has left is not the disk's fault: that is full only if
+   * it takes nothing once the app is gone again.
+   */
   const faultOf = async (problem: unknown): Promise<HostFault | undefined> => {
     if (problem instanceof HostFaultError) return problem.fault;
     if (!(problem instanceof ArtifactError) || problem.code !== 'disk') return undefined;

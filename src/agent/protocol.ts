@@ -22,13 +22,20 @@ import { z } from 'zod';
 export const PROTOCOL = 1;
 /** Largest frame the center takes from an agent, bytes. */
 export const AGENT_FRAME_MAX = 256 * 1024;
-/** Largest frame an agent takes from the center, bytes. The center does not send a larger one: it ends the shard with the reason. */
+/**
+ * Largest frame an agent takes from the center, bytes. The center does not send a larger one: it
+ * ends the shard with the reason.
+ */
 export const CENTER_FRAME_MAX = 16 * 1024 * 1024;
-/** Longest argument, and longest `NAME=value` of the environment, bytes of UTF-8: Linux takes 131,072 (MAX_ARG_STRLEN), the NUL included. */
+/**
+ * Longest argument, and longest `NAME=value` of the environment, bytes of UTF-8: Linux takes
+ * 131,072 (MAX_ARG_STRLEN), the NUL included.
+ */
 export const ARGUMENT_BYTES_MAX = 131_071;
 /**
- * All arguments and the environment of a process together, bytes: each text with its NUL and its pointer. Linux takes a quarter of the stack's limit, 2 MiB
- * of the usual 8; the other half is left to what the host itself adds.
+ * All arguments and the environment of a process together, bytes: each text with its NUL and its
+ * pointer. Linux takes a quarter of the stack's limit, 2 MiB of the usual 8; the other half is left
+ * to what the host itself adds.
  */
 export const START_BYTES_MAX = 1024 * 1024;
 /** Longest reason of a stop, characters. */
@@ -41,7 +48,10 @@ const text = (max: number) => z.string().max(max);
 const argument = () => z.string().refine(value => fitsIn(ARGUMENT_BYTES_MAX, value), { error: `more than ${ARGUMENT_BYTES_MAX} bytes` });
 /** Last instant whose ISO 8601 text has four digits for the year, epoch ms. */
 export const INSTANT_MAX = 253_402_300_799_999;
-/** Most that anything is counted to: reports, pieces, epochs, and bytes (a pebibyte). Sums of thousands of them are exact. */
+/**
+ * Most that anything is counted to: reports, pieces, epochs, and bytes (a pebibyte). Sums of
+ * thousands of them are exact.
+ */
 export const COUNT_MAX = 2 ** 50;
 /** Longest span, ms: a year. */
 export const SPAN_MAX = 366 * 86_400_000;
@@ -52,7 +62,10 @@ const count = (min = 0, max = COUNT_MAX) => z.number().int().min(min).max(max);
 const span = count(0, SPAN_MAX);
 
 const encoder = new TextEncoder();
-/** Whether a text takes at most so many bytes of UTF-8. A unit of a string takes three at most, so most texts need not be encoded. */
+/**
+ * Whether a text takes at most so many bytes of UTF-8. A unit of a string takes three at most, so
+ * most texts need not be encoded.
+ */
 export const fitsIn = (bytes: number, value: string): boolean => value.length * 3 <= bytes || encoder.encode(value).length <= bytes;
 
 /** One process of one shard: at most one is ever alive per run. */
@@ -112,7 +125,10 @@ export type StartCommand = z.infer<typeof StartCommand>;
 export type StopCommand = z.infer<typeof StopCommand>;
 export type Command = z.infer<typeof Command>;
 
-/** Why this host, and not the run, refuses a start: nothing of the run began. The words are those of `HostFault` in `actors/vocabulary.ts`. */
+/**
+ * Why this host, and not the run, refuses a start: nothing of the run began. The words are those of
+ * `HostFault` in `actors/vocabulary.ts`.
+ */
 export const HostFault = z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']);
 export type HostFault = z.infer<typeof HostFault>;
 
@@ -201,13 +217,22 @@ export const Capabilities = z.object({
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 
-/** Highest epoch that is taken for one: far above what centers reach, and far below where numbers lose their units. */
+/**
+ * Highest epoch that is taken for one: far above what centers reach, and far below where numbers
+ * lose their units.
+ */
 export const EPOCH_MAX = COUNT_MAX;
-/** An epoch that rose by so much was raised over an earlier state: less than such a raise, and more than centers that start anew count up, one each. */
+/**
+ * An epoch that rose by so much was raised over an earlier state: less than such a raise, and more
+ * than centers that start anew count up, one each.
+ */
 export const EPOCHS_RAISED = 500_000;
 const EPOCHS_TEXT_MAX = 256 * 21;
 
-/** `7:3 12:4`: partition and epoch. A text, because a fleet that comes back brings some hundred of them per agent. */
+/**
+ * `7:3 12:4`: partition and epoch. A text, because a fleet that comes back brings some hundred of
+ * them per agent.
+ */
 export const writeEpochs = (epochs: Iterable<[partition: number, epoch: number]>): string =>
   [...epochs].map(([partition, epoch]) => `${partition}:${epoch}`).join(' ');
 
@@ -242,7 +267,10 @@ export const Hello = z.object({
   /** Names the data directory on this boot of the machine: the same key from another one is a copy. */
   place: text(100).optional(),
   capabilities: Capabilities,
-  /** The highest epoch that this agent has served of each partition, see `writeEpochs`. Absent: none. */
+  /**
+   * The highest epoch that this agent has served of each partition, see `writeEpochs`. Absent:
+   * none.
+   */
   epochs: text(EPOCHS_TEXT_MAX).optional(),
   /** Every run that this agent answers for: those that have not ended, and ended ones whose end the center has not confirmed (`ended`). */
   runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),
@@ -258,7 +286,10 @@ export const Attended = z.object({ type: z.literal('attended'), word: text(100) 
 /** The agent hangs up on purpose; what it runs goes on. */
 export const GOODBYE = 'the agent stops';
 
-/** `unreadable`: the frame of the command does not fit the protocol that this agent speaks, `message` says where. `failed`: it could not be carried out. */
+/**
+ * `unreadable`: the frame of the command does not fit the protocol that this agent speaks,
+ * `message` says where. `failed`: it could not be carried out.
+ */
 export const Rejected = z.object({
   type: z.literal('rejected'),
   key: text(500),
@@ -296,7 +327,10 @@ export const FromCenter = z.discriminatedUnion('type', [
     epoch: count().optional(),
     instanceId: text(100).optional(),
   }),
-  /** `key`: Ed25519 public key, raw 32 bytes, base64url. `signature`: over the UTF-8 text `centerText`, base64url. */
+  /**
+   * `key`: Ed25519 public key, raw 32 bytes, base64url. `signature`: over the UTF-8 text
+   * `centerText`, base64url.
+   */
   z.object({ type: z.literal('proof'), key: text(64), signature: text(120) }),
   z.object({
     type: z.literal('welcome'),
@@ -320,7 +354,10 @@ export type FromCenter = z.infer<typeof FromCenter>;
 /** The text an agent signs to prove that it holds its key. */
 export const helloText = (nonce: string): string => `troupe-hello:${nonce}`;
 
-/** The text a center signs to prove that it holds the installation's key: both nonces, so that no other session can use it. */
+/**
+ * The text a center signs to prove that it holds the installation's key: both nonces, so that no
+ * other session can use it.
+ */
 export const centerText = (agentNonce: string, centerNonce: string): string => `troupe-center:${agentNonce}:${centerNonce}`;
 
 /** SHA-256 of the raw public key, base64url: 43 characters. */

@@ -12,8 +12,9 @@ export interface Reports {
   /** The center has committed them. Repeats and unknown ids are fine. */
   reported(ids: number[]): void;
   /**
-   * The end of a run once more, for a center that does not know what an earlier state of it confirmed; to be added once it is durable. Undefined
-   * where the run has not ended, or its end is under way already.
+   * The end of a run once more, for a center that does not know what an earlier state of it
+   * confirmed; to be added once it is durable. Undefined where the run has not ended, or its end is
+   * under way already.
    */
   repeat(run: string): { report: Report; change: Change } | undefined;
   /** Reports made before the agent started. */

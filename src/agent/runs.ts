@@ -24,7 +24,10 @@ import type { Reports } from './reports.ts';
 
 /** Grace for a process whose own is not known any more. */
 const UNKNOWN_GRACE_MS = 10_000;
-/** Of the runs whose end was confirmed, as many as fit into a hello beside those that have not ended. */
+/**
+ * Of the runs whose end was confirmed, as many as fit into a hello beside those that have not
+ * ended.
+ */
 const CONFIRMED_MAX = 1_000;
 
 export interface Runs {

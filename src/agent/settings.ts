@@ -10,7 +10,9 @@ export interface AgentConfig {
   /** WebSocket addresses, path included. */
   centers: string[];
   joinToken: string | undefined;
-  /** Fingerprint of the key of the installation to obey; undefined: the one that this agent knows. */
+  /**
+   * Fingerprint of the key of the installation to obey; undefined: the one that this agent knows.
+   */
   centerKey: string | undefined;
   name: string;
   pool: string;

@@ -1,6 +1,7 @@
 /**
- * Which center this agent obeys: the one that holds the key it knows. The key is known from the operator (`--center-key`), from the first center that
- * welcomed it, or from its join token; an agent that knows none keeps the first one it meets.
+ * Which center this agent obeys: the one that holds the key it knows. The key is known from the
+ * operator (`--center-key`), from the first center that welcomed it, or from its join token; an
+ * agent that knows none keeps the first one it meets.
  */
 import type { Journal } from './journal.ts';
 import type { Identity } from './ports.ts';

@@ -14,7 +14,10 @@ export const KEYS_MAX = 20_000;
 /** Keys by which an object would change what all objects are. */
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Media types of a body: of a patch also its own (RFC 7396); where a name may come as it is, plain text. */
+/**
+ * Media types of a body: of a patch also its own (RFC 7396); where a name may come as it is, plain
+ * text.
+ */
 const TYPES = {
   json: ['application/json'],
   patch: ['application/json', 'application/merge-patch+json'],

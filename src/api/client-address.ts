@@ -5,8 +5,8 @@ import ipaddr from 'ipaddr.js';
 
 /**
  * The address of the peer, unless it is one of `proxies` (addresses and networks such as
- * `10.0.0.0/8`): then the last address of X-Forwarded-For that is not one of them. A caller can forge
- * what stands before that.
+ * `10.0.0.0/8`): then the last address of X-Forwarded-For that is not one of them. A caller can
+ * forge what stands before that.
  */
 export function clientAddress(request: Request, peer: string, proxies: readonly string[]): string {
   if (proxies.length === 0 || !isAmong(peer, proxies)) return peer;

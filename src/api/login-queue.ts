@@ -1,7 +1,7 @@
 /**
  * Queue of logins for the one thread that hashes, ordered by the number of wrong tries of the
- * address, then by arrival. A full queue refuses the login with the most wrong tries, so that guessing
- * does not crowd out other callers.
+ * address, then by arrival. A full queue refuses the login with the most wrong tries, so that
+ * guessing does not crowd out other callers.
  */
 import { Problem } from './errors.ts';
 

@@ -19,9 +19,9 @@ export function isForeign(request: Request, config: { cors: readonly string[]; a
 }
 
 /**
- * Without authentication only loopback names are served, on every method, route and socket. A page of
- * `evil.example` may later let that name resolve to this machine (DNS rebinding); the browser then
- * takes the center for the page's own origin. Throws Problem `misdirected`.
+ * Without authentication only loopback names are served, on every method, route and socket. A page
+ * of `evil.example` may later let that name resolve to this machine (DNS rebinding); the browser
+ * then takes the center for the page's own origin. Throws Problem `misdirected`.
  */
 export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): void {
   if (auth === 'on') return;

@@ -1,6 +1,7 @@
 /**
- * Whether an agent could start what a job asks for. The kernel counts bytes of each argument and variable, so the very start of the job's largest shard is
- * made and measured here, with names as long as they can become.
+ * Whether an agent could start what a job asks for. The kernel counts bytes of each argument and
+ * variable, so the very start of the job's largest shard is made and measured here, with names as
+ * long as they can become.
  */
 import type { JobConfig } from '../../actors/config.ts';
 import { born } from '../../actors/execution-decisions.ts';
@@ -18,16 +19,25 @@ export interface StartFields {
   shardParameters: string;
 }
 
-/** Largest sum of the starts of one execution, bytes of JSON: they are owed in one document, and MongoDB takes one of 16 MB. */
+/**
+ * Largest sum of the starts of one execution, bytes of JSON: they are owed in one document, and
+ * MongoDB takes one of 16 MB.
+ */
 const STARTS_MAX = 8 * 1024 * 1024;
 
 const bytesOf = (text: string): number => Buffer.byteLength(text);
 /** A text as the kernel counts it: with its NUL and the pointer to it. */
 const TEXT_EXTRA = 9;
-/** `<job>@<instant>~<random>` and what may be added, the longest host name and host id, and an attempt that nothing reaches. */
+/**
+ * `<job>@<instant>~<random>` and what may be added, the longest host name and host id, and an
+ * attempt that nothing reaches.
+ */
 const LONGEST = { id: '@20261122T080000.000Z~000000~backfill', host: 'h'.repeat(100), attempt: 9_999_999 } as const;
 
-/** Throws Problem with the field when a start of this job would be more than an agent or the kernel takes. */
+/**
+ * Throws Problem with the field when a start of this job would be more than an agent or the kernel
+ * takes.
+ */
 export function checkStart(config: JobConfig, fields: StartFields): void {
   const shard = largestShard(config);
   const execution = born({

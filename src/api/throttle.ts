@@ -1,6 +1,6 @@
 /**
- * Slows password guessing. An address without a wrong try never waits, so other addresses cannot lock
- * the owner out. An address with wrong tries waits longer after each one:
+ * Slows password guessing. An address without a wrong try never waits, so other addresses cannot
+ * lock the owner out. An address with wrong tries waits longer after each one:
  *
  *   wait = max(delay(wrong tries of the address), delay(wrong tries on the account)),
  *   counted from the last wrong try of this address

@@ -1,4 +1,7 @@
-/** Which center, and with which token: flag, environment, then the current center and its login in the user's configuration folder. */
+/**
+ * Which center, and with which token: flag, environment, then the current center and its login in
+ * the user's configuration folder.
+ */
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -36,7 +39,10 @@ export interface Kept {
   logins: Record<string, Login>;
 }
 
-/** `named`: what `--center` says, a name or an address. Throws Failure `usage` for an address that is none, and for a name that nobody gave. */
+/**
+ * `named`: what `--center` says, a name or an address. Throws Failure `usage` for an address that
+ * is none, and for a name that nobody gave.
+ */
 export async function centerFor({ env, named }: { env: Env; named: string | undefined }): Promise<CenterChoice> {
   const kept = await readKept(env);
   const given = named || env.TROUPE_URL;
@@ -68,7 +74,10 @@ export async function forgetLogin(env: Env, url: string): Promise<void> {
 
 const CENTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
-/** Gives an address a name, in place of what the name stood for. The first one becomes the current center. */
+/**
+ * Gives an address a name, in place of what the name stood for. The first one becomes the current
+ * center.
+ */
 export async function addCenter(env: Env, name: string, address: string): Promise<CenterChoice> {
   if (!CENTER_NAME.test(name)) throw wrongUsage(`NAME is "${name}", but must be letters, digits, ".", "_" and "-", at most 100`);
   const kept = await readKept(env);

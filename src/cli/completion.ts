@@ -1,6 +1,7 @@
 /**
- * Completion for shells, generated from the declarations of the verbs: one table of what may come where, written down in the language of each shell. Names of
- * things come from the center, when they are asked for.
+ * Completion for shells, generated from the declarations of the verbs: one table of what may come
+ * where, written down in the language of each shell. Names of things come from the center, when
+ * they are asked for.
  */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shells spell their variables so.
 import type { Options } from './options.ts';
@@ -58,7 +59,10 @@ const placeOf = (verb: string, { takes, options }: Verb): Place => {
   };
 };
 
-/** Of a program that reads its flags itself: those that its help names, each with a value unless nothing stands behind it. */
+/**
+ * Of a program that reads its flags itself: those that its help names, each with a value unless
+ * nothing stands behind it.
+ */
 const flagsIn = (usage: string): Place['flags'] =>
   [...usage.matchAll(/^ *(--[a-z-]+)( [A-Z][A-Za-z=]*)?(?: .*? {2,}| {2,})?(.*)$/gm)].map(([, flag = '', takes, says = '']) => ({
     flag,
@@ -101,7 +105,10 @@ export async function completionFor(shell: (typeof SHELLS)[number], verbs: Recor
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const askedOf = (names: readonly Named[]): string => names.map(kind => `troupe completion --names ${kind} 2>/dev/null`).join('; ');
 
-/** What bash and zsh have in common: `$verb` is found in the words before the last one, and what may come is in `$found`. */
+/**
+ * What bash and zsh have in common: `$verb` is found in the words before the last one, and what may
+ * come is in `$found`.
+ */
 function inSh(places: Place[]): string[] {
   const valued = places.flatMap(({ verb, flags }) =>
     flags.filter(({ value }) => value).flatMap(({ flag, short }) => [flag, ...(short ? [short] : [])].map(name => `"${verb} ${name}"`)),

@@ -10,7 +10,10 @@ export const EXIT = {
   refused: 3,
   /** Nobody answers. */
   unreachable: 4,
-  /** Ended by SIGINT or SIGTERM before it was done: 128 and the number of the signal, as shells count. */
+  /**
+   * Ended by SIGINT or SIGTERM before it was done: 128 and the number of the signal, as shells
+   * count.
+   */
   interrupted: 130,
   terminated: 143,
 } as const;

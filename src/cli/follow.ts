@@ -25,7 +25,10 @@ interface With {
   print: Printer;
 }
 
-/** `follow`: until the shards can write no more, over breaks of the connection. `since`: ISO 8601, only what was written then and later. */
+/**
+ * `follow`: until the shards can write no more, over breaks of the connection. `since`: ISO 8601,
+ * only what was written then and later.
+ */
 interface Asked extends Pick<OutputFormat, 'timestamps' | 'tail'> {
   execution: Pick<Execution, 'id' | 'shards'>;
   shard?: number | undefined;
@@ -42,7 +45,8 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
   const output = createOutput(parts, { namesShards: shard === undefined && execution.shards.length > 1, timestamps, tail, attempts });
   /** How far each shard was read. */
   const places = new Map<number, number>();
-  // The last lines of what there is are known once all of it was read; what comes later is written as it comes.
+  // The last lines of what there is are known once all of it was read; what comes later is written
+  // as it comes.
   let isFollowing = follow && tail === undefined;
   for (;;) {
     const after = shard === undefined ? [...places].map(([item, seq]) => `${item}:${seq}`).join(',') : String(places.get(shard) ?? '');
@@ -94,7 +98,10 @@ export async function followExecution(parts: With, id: string): Promise<Executio
   }
 }
 
-/** Says what an execution waits for while no process of it runs: at once, when it becomes something else, and every WAITS_MS. */
+/**
+ * Says what an execution waits for while no process of it runs: at once, when it becomes something
+ * else, and every WAITS_MS.
+ */
 function createWaitingNotes({ client, shell, print }: With) {
   let looks = 0;
   let reason: string | null = null;

@@ -1,4 +1,7 @@
-/** Instants as people write them on a command line: a few words, spans from now, dates and times in the zone of the reader. */
+/**
+ * Instants as people write them on a command line: a few words, spans from now, dates and times in
+ * the zone of the reader.
+ */
 import { readDuration } from '../durations.ts';
 
 export interface Reading {

@@ -91,10 +91,14 @@ export const duration = (says: string, { min = 0, max = Number.MAX_SAFE_INTEGER 
     return ms;
   });
 
-/** `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, `2026-11-22T08:00:00Z` -> an instant as the API reads it. */
+/**
+ * `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, `2026-11-22T08:00:00Z` -> an instant as the
+ * API reads it.
+ */
 export const moment = (says: string, { spanIsPast = false } = {}): Option<string> =>
   one('WHEN', says, (given, reading) => {
-    // `--since 10m` is ten minutes ago; where a future instant would make sense, a span needs its sign.
+    // `--since 10m` is ten minutes ago; where a future instant would make sense, a span needs its
+    // sign.
     const at = readMoment(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
     if (at === undefined) throw new WrongValue(MOMENTS);
     return at;
@@ -151,7 +155,10 @@ export interface Parsing {
   hints?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Throws Failure `usage`. With a flag `utc` among the options, it decides the zone in which instants are read. */
+/**
+ * Throws Failure `usage`. With a flag `utc` among the options, it decides the zone in which
+ * instants are read.
+ */
 export function parseOptions<O extends Options>(args: string[], options: O, { now, hints = {} }: Parsing): Parsed<O> {
   const spelling = Object.entries(options).map(([name, option]) => [
     name,

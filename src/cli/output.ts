@@ -1,6 +1,7 @@
 /**
- * Output of processes on the terminal: each stream to its own, attempts apart, lines of two shards never mixed. Without a time or a shard in front of them
- * bytes are copied as they come; else line by line.
+ * Output of processes on the terminal: each stream to its own, attempts apart, lines of two shards
+ * never mixed. Without a time or a shard in front of them bytes are copied as they come; else line
+ * by line.
  */
 import { coloured, createColouredText } from '../visible.ts';
 import type { Printer } from './printer.ts';

@@ -14,7 +14,10 @@ export interface Printer extends Times {
   /** One value of many that come one after the other: a line, or a line of JSON. */
   each(value: unknown, line: () => string): Promise<void>;
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): string[];
-  /** A sentence without control characters, broken between words to the width of the terminal; what follows the first line begins with `hang`. */
+  /**
+   * A sentence without control characters, broken between words to the width of the terminal; what
+   * follows the first line begins with `hang`.
+   */
   prose(text: string, hang?: string): string[];
   record(pairs: readonly Pair[]): string[];
 }

@@ -12,9 +12,15 @@ export interface Shell {
   write(text: string): Promise<void>;
   /** The same for standard error: what a process wrote there. */
   writeError(text: string): Promise<void>;
-  /** Everything else on standard error: errors, hints, progress. One line, behind a line feed where what was written has not ended its own. */
+  /**
+   * Everything else on standard error: errors, hints, progress. One line, behind a line feed where
+   * what was written has not ended its own.
+   */
   say(line: string): void;
-  /** Ends a line that a process left open where somebody looks at it: the prompt of the shell would follow it. */
+  /**
+   * Ends a line that a process left open where somebody looks at it: the prompt of the shell would
+   * follow it.
+   */
   endLine(): void;
   /** Is somebody looking at what `write` gives? */
   isTerminal: boolean;
@@ -24,7 +30,10 @@ export interface Shell {
   columns: number;
   /** All of standard input, as text. */
   readInput(): Promise<string>;
-  /** One line from the terminal, not shown while it is typed; standard input is left alone. Throws Failure `usage` where there is no terminal. */
+  /**
+   * One line from the terminal, not shown while it is typed; standard input is left alone. Throws
+   * Failure `usage` where there is no terminal.
+   */
   readSecret(prompt: string): Promise<string>;
   /** Drops the secrets of environment and command line; call it after reading them. */
   dropSecrets(): Promise<void>;

@@ -14,7 +14,10 @@ export interface Column<T> {
 }
 
 const GAP = '  ';
-/** The last column gives way to a narrow terminal: before spare ones are left out down to this, and when none is left to a little. */
+/**
+ * The last column gives way to a narrow terminal: before spare ones are left out down to this, and
+ * when none is left to a little.
+ */
 const LAST_MIN = 12;
 const LAST_LEAST = 4;
 
@@ -59,11 +62,17 @@ function columnsFor<T>(rows: readonly T[], all: readonly Column<T>[], columns: n
   return needed <= columns ? all : columnsFor(rows, all.toSpliced(place, 1), columns);
 }
 
-/** Values are not squeezed into less than this beside their names; where there is less, long ones stand below them. */
+/**
+ * Values are not squeezed into less than this beside their names; where there is less, long ones
+ * stand below them.
+ */
 const VALUE_MIN = 24;
 const HANG = '    ';
 
-/** A name, its value, and how the value is coloured once it stands: a painted text would lose its colour to `tame`. */
+/**
+ * A name, its value, and how the value is coloured once it stands: a painted text would lose its
+ * colour to `tame`.
+ */
 export type Pair = readonly [name: string, value: string | undefined, paint?: (shown: string) => string];
 
 /** `name  value` one below the other; pairs without a value are left out, and values longer than `columns` leaves go on below themselves. */

@@ -1,6 +1,8 @@
 /**
- * A secret from the terminal itself, whatever standard input is. Keys that came before the prompt are no answer to it: a pasted block of commands would become
- * the password. Its lines go back to the terminal, for the shell, where the kernel takes them (TIOCSTI); a line that is not whole is dropped.
+ * A secret from the terminal itself, whatever standard input is. Keys that came before the prompt
+ * are no answer to it: a pasted block of commands would become the password. Its lines go back to
+ * the terminal, for the shell, where the kernel takes them (TIOCSTI); a line that is not whole is
+ * dropped.
  */
 import { constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -13,7 +15,10 @@ const TERMINAL = '/dev/tty';
 const AHEAD_MAX = 65_536;
 const [INTERRUPT, END_OF_INPUT, BACKSPACE, LINE_FEED, RETURN, RUB_OUT, ERASE_LINE] = [3, 4, 8, 10, 13, 127, 21];
 
-/** One line, without its end, not shown while it is typed. Throws Failure `usage` without a terminal; Ctrl-C interrupts this process. */
+/**
+ * One line, without its end, not shown while it is typed. Throws Failure `usage` without a
+ * terminal; Ctrl-C interrupts this process.
+ */
 export async function readSecretFromTerminal(prompt: string): Promise<string> {
   let fd: number;
   try {
@@ -87,7 +92,10 @@ interface DenoFfi {
   dlopen(name: string, symbols: object): { symbols: { ioctl(fd: number, request: bigint, argument: Uint8Array): number } };
 }
 
-/** Puts a byte into the input of a terminal, as if it was typed; undefined where this runtime or system offers no such call. */
+/**
+ * Puts a byte into the input of a terminal, as if it was typed; undefined where this runtime or
+ * system offers no such call.
+ */
 async function simulatedInput(): Promise<((fd: number, byte: number) => boolean) | undefined> {
   if (process.platform !== 'linux') return undefined;
   const bun = process.versions.bun === undefined ? undefined : await import('bun:ffi');

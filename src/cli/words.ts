@@ -6,10 +6,16 @@ const two = (value: number): string => String(value).padStart(2, '0');
 export type Precision = 's' | 'ms';
 const ISO = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g;
 
-/** Instants by one rule: in the zone of the reader, or in UTC where that is asked for, and always with the offset. */
+/**
+ * Instants by one rule: in the zone of the reader, or in UTC where that is asked for, and always
+ * with the offset.
+ */
 export interface Times {
   utc: boolean;
-  /** `2026-11-22 09:00:00+01:00`; with milliseconds on request. Nothing for nothing; a text that is no instant comes back as it is. */
+  /**
+   * `2026-11-22 09:00:00+01:00`; with milliseconds on request. Nothing for nothing; a text that is
+   * no instant comes back as it is.
+   */
   instant(iso: string | null | undefined, precision?: Precision): string;
   /** The same without its day: `09:00:00.000+01:00`. */
   timeOfDay(iso: string, precision?: Precision): string;

@@ -22,7 +22,10 @@ export interface Alarms {
   of(address: string): number | null;
   /** Everything due up to here is in memory, epoch ms. */
   readonly horizon: number;
-  /** Overdue timers wait for their turn, a jump of the clock is being dealt with, or the store has not said yet what is due. */
+  /**
+   * Overdue timers wait for their turn, a jump of the clock is being dealt with, or the store has
+   * not said yet what is due.
+   */
   readonly isCatchingUp: boolean;
 }
 

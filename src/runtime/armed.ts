@@ -1,4 +1,7 @@
-/** Asks the sets of partitions what they hold of timers: one question per set and list of actors, each with an end. */
+/**
+ * Asks the sets of partitions what they hold of timers: one question per set and list of actors,
+ * each with an end.
+ */
 import type { Clock } from '../clock.ts';
 import type { ArmedTimer } from './boundary.ts';
 import type { PartitionSet } from './partition-set.ts';

@@ -34,11 +34,20 @@ export interface Mark {
 export interface ArmedTimer {
   /** The instant it will be woken at, epoch ms; null: nothing is armed. */
   timer: number | null;
-  /** Its own earliest timer, epoch ms; absent while it is not in memory, or a turn of it is under way. */
+  /**
+   * Its own earliest timer, epoch ms; absent while it is not in memory, or a turn of it is under
+   * way.
+   */
   loaded?: number | null;
-  /** A turn of it is under way, or the timers are catching up on what is overdue: what is due may get its verdict any moment. */
+  /**
+   * A turn of it is under way, or the timers are catching up on what is overdue: what is due may
+   * get its verdict any moment.
+   */
   isBusy: boolean;
-  /** Timers of all actors up to this instant are in memory, epoch ms; the store alone has later ones. */
+  /**
+   * Timers of all actors up to this instant are in memory, epoch ms; the store alone has later
+   * ones.
+   */
   until: number;
 }
 

@@ -248,10 +248,16 @@ export function createRuntime({
   };
 }
 
-/** Epochs rise by at most so much at once, a thousand restores: an agent of bad will must not use up the numbers that there are. */
+/**
+ * Epochs rise by at most so much at once, a thousand restores: an agent of bad will must not use up
+ * the numbers that there are.
+ */
 const RAISE_MAX = 1_000 * RAISE_BY;
 
-/** Between two raises at least, ms: each is a write of every partition, and an agent of bad will could ask for one after the other. */
+/**
+ * Between two raises at least, ms: each is a write of every partition, and an agent of bad will
+ * could ask for one after the other.
+ */
 const RAISES_APART_MS = 10_000;
 
 /** Slices of equal size, the last ones a little larger where they cannot be. */

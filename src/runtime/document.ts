@@ -100,7 +100,10 @@ const isTimer = (value: unknown): boolean =>
   typeof value.event.type === 'string';
 const isQuarantine = (value: unknown): boolean => isObject(value) && typeof value.reason === 'string' && isInstant(value.at);
 
-/** Of a text whose checksum fits this is so, whoever wrote it; what others wrote is told from it here, before anything reads it. */
+/**
+ * Of a text whose checksum fits this is so, whoever wrote it; what others wrote is told from it
+ * here, before anything reads it.
+ */
 function isState(value: unknown): value is State {
   if (!isObject(value)) return false;
   const { snapshot, timers, seen, dead, quarantine } = value;
@@ -130,7 +133,10 @@ function seal(address: string, text: string): string {
   return `${text.slice(0, -end.length)},"sum":"${sumOf(address, text)}"${end}`;
 }
 
-/** What a sealed text holds. Throws Unreadable for any other text: without a checksum nobody knows whether it is what was written. */
+/**
+ * What a sealed text holds. Throws Unreadable for any other text: without a checksum nobody knows
+ * whether it is what was written.
+ */
 function opened<T>(
   { address, damage }: Pick<ActorDocument, 'address' | 'damage'>,
   stored: string,
@@ -168,7 +174,10 @@ export function viewOf<K extends Kind>(document: ActorDocument): View<K> {
   };
 }
 
-/** Whether what everybody asks of it can be answered, so that a list finds out here and not in the middle of its answer. */
+/**
+ * Whether what everybody asks of it can be answered, so that a list finds out here and not in the
+ * middle of its answer.
+ */
 function checkShape(
   { address, kind }: ActorDocument,
   { context, value }: { context: unknown; value: unknown },

@@ -12,7 +12,10 @@ export const LIMITS = {
   commitsUnpaced: 24,
   commitWindowMs: 50,
   commitPaceMs: 2,
-  /** Actors kept in memory, a few KB each; beyond it the ones longest idle are dropped and wake from the store when needed. */
+  /**
+   * Actors kept in memory, a few KB each; beyond it the ones longest idle are dropped and wake from
+   * the store when needed.
+   */
   cells: 10_000,
   /** Failures on one message before it goes to the dead letters and its actor into quarantine. */
   failures: 3,
@@ -20,7 +23,10 @@ export const LIMITS = {
   deadLetters: 20,
   /** An actor without messages this long leaves memory; looked for every `sweepMs`. */
   cellIdleMs: 30_000,
-  /** The same for one that has ended: hardly anything comes for it any more, and most actors are executions that last a second. */
+  /**
+   * The same for one that has ended: hardly anything comes for it any more, and most actors are
+   * executions that last a second.
+   */
   cellEndedMs: 500,
   sweepMs: 1_000,
   /** Senders remembered per actor for dropping repeats; the marks go when the sender has settled, so this is only reached after many crashes. */

@@ -21,7 +21,10 @@ export function createPatience({
   /** Called with each failure that it waits after. */
   waits(problem: string): void;
   signal?: AbortSignal | undefined;
-  /** Counted from its creation over all that it is given, ms. Null: a store that is away is waited for without an end, and nothing else is. */
+  /**
+   * Counted from its creation over all that it is given, ms. Null: a store that is away is waited
+   * for without an end, and nothing else is.
+   */
   limitMs?: number | null;
 }): Patience {
   const until = limitMs === null ? Number.POSITIVE_INFINITY : clock.monotonic() + limitMs;

@@ -28,16 +28,20 @@ export interface Runtime {
   arm(): void;
   /** What all partitions have counted, and how full they are. Those that do not answer within a second are told as they were last. */
   measure(): Promise<Figures>;
-  /** What is armed for these actors, in their order; undefined where their partitions are not served, or did not answer within a second. */
+  /**
+   * What is armed for these actors, in their order; undefined where their partitions are not
+   * served, or did not answer within a second.
+   */
   timersOf(addresses: readonly string[]): Promise<(ArmedTimer | undefined)[]>;
   /** Why some partitions are not served now, one sentence each; empty when all are. */
   down(): string[];
   /** Resolves with the reason when no partition is served any more, and none will be. */
   readonly gaveUp: Promise<Error>;
   /**
-   * Raises the epochs of all partitions, durably, where one is lower than it must be: the store then holds an earlier state than agents have served.
-   * Resolves with by how much, 0 where all are high enough. Throws Unavailable where that is not possible now, and where this center was replaced
-   * by another one.
+   * Raises the epochs of all partitions, durably, where one is lower than it must be: the store
+   * then holds an earlier state than agents have served. Resolves with by how much, 0 where all are
+   * high enough. Throws Unavailable where that is not possible now, and where this center was
+   * replaced by another one.
    */
   raiseEpochs(least: readonly LeastEpoch[]): Promise<number>;
   /** The highest epoch of all partitions; 0 before they are served. */

@@ -23,7 +23,8 @@ export function work(scope: WorkerScope): void {
   const leave = () => {
     const messages = leaving;
     leaving = [];
-    // Before the writer closes: the file of the store is moved into one piece where nobody reads it. What was left behind may still read.
+    // Before the writer closes: the file of the store is moved into one piece where nobody reads
+    // it. What was left behind may still read.
     if (messages.some(message => message.type === 'stopped' && message.left.length === 0)) closeStore();
     scope.postMessage(sendBatch(messages));
   };

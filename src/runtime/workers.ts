@@ -68,7 +68,8 @@ export function inWorkers({
 
 /** What it throws is heard from the first moment on; otherwise the runtime would end the process over it. */
 function createWorker(script: string): { worker: Worker; onError(tell: (message: string) => void): void } {
-  // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others pass over it.
+  // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others
+  // pass over it.
   const worker = new Worker(script, { type: 'module', smol: true } as WorkerOptions);
   const said: string[] = [];
   let tell: (message: string) => void = message => void said.push(message);

@@ -1,6 +1,7 @@
 /**
- * Backups made by the center itself: one every so often, the oldest removed. Where the directory has
- * one that is younger, the next is made when that is old enough, also by a center that starts anew.
+ * Backups made by the center itself: one every so often, the oldest removed. Where the directory
+ * has one that is younger, the next is made when that is old enough, also by a center that starts
+ * anew.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,10 @@ export interface BackupStatus {
 }
 
 export interface Backups {
-  /** Makes one now and removes those beyond the number that is kept. Throws what keeps it from being made. */
+  /**
+   * Makes one now and removes those beyond the number that is kept. Throws what keeps it from being
+   * made.
+   */
   runOnce(signal?: AbortSignal): Promise<Backup>;
   /** Until the signal aborts. A failure is logged, counted and tried again. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;

@@ -1,11 +1,11 @@
 /**
- * Proves that schedules are armed: it looks at all enabled jobs, page by page, and repairs a finding
- * by waking the actor and recording missing verdicts.
+ * Proves that schedules are armed: it looks at all enabled jobs, page by page, and repairs a
+ * finding by waking the actor and recording missing verdicts.
  *
  *   page of jobs --suspects--> wait, look again --confirmed--> `job.unarmed`, ledger entries
  *
- * What is merely under way must never be a finding. So the second look asks timers before documents:
- * an older timer compared with a newer document is early at most.
+ * What is merely under way must never be a finding. So the second look asks timers before
+ * documents: an older timer compared with a newer document is early at most.
  */
 import { executionId, nextAtOf } from '../../actors/due.ts';
 import type { JobContext } from '../../actors/job.ts';
@@ -24,8 +24,8 @@ export const SCHEDULE_AUDIT = {
   /** Longest time of a whole pass, ms. */
   passMaxMs: 270_000,
   /**
-   * Rest after a page, as a multiple of the time that the page took; `passMaxMs` may shorten it. With
-   * the work in the partitions that is below 1 % of a core.
+   * Rest after a page, as a multiple of the time that the page took; `passMaxMs` may shorten it.
+   * With the work in the partitions that is below 1 % of a core.
    */
   restTimes: 150,
   /** From the first look to the second. Timers notice a jump of the clock within a second. */
@@ -46,7 +46,10 @@ export interface AuditStatus {
   /** Findings of the last whole pass, and of all passes since the start. */
   unarmed: number;
   unarmedTotal: number;
-  /** The latest pass with findings: its end, epoch ms, and the names of its jobs, at most `namesMax`. */
+  /**
+   * The latest pass with findings: its end, epoch ms, and the names of its jobs, at most
+   * `namesMax`.
+   */
   found: { at: number; count: number; jobs: string[] } | null;
   /** When the last whole pass ended, epoch ms; null before the first. */
   checkedAt: number | null;
@@ -57,8 +60,8 @@ export interface AuditStatus {
 
 export interface ScheduleAudit {
   /**
-   * One pass over all jobs. Resolves with what it found and repaired, early where the signal aborts.
-   * Throws StoreUnavailable.
+   * One pass over all jobs. Resolves with what it found and repaired, early where the signal
+   * aborts. Throws StoreUnavailable.
    */
   runOnce(signal?: AbortSignal): Promise<Finding[]>;
   /** Runs passes until the signal aborts; tries again while the store is away. */
@@ -199,7 +202,9 @@ async function recordMissing({ store, clock, limits }: Repairing, { config, wate
   await store.record(entries);
 }
 
-/** By what its execution shows now. A `waiting` entry is settled when a process begins or it ends. */
+/**
+ * By what its execution shows now. A `waiting` entry is settled when a process begins or it ends.
+ */
 function verdictOf(document: ActorDocument): Occurrence['verdict'] {
   try {
     const { startedAt, outcome } = viewOf<'execution'>(document).context;

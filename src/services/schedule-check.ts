@@ -46,8 +46,8 @@ interface Span {
 }
 
 /**
- * The findings in these documents and their timers, in no order. A job that cannot be judged now has
- * none. Throws StoreUnavailable.
+ * The findings in these documents and their timers, in no order. A job that cannot be judged now
+ * has none. Throws StoreUnavailable.
  */
 export async function lookAt(
   ledger: Pick<Ledger, 'occurrences' | 'keptAfter'>,
@@ -89,8 +89,8 @@ function liveContext(document: ActorDocument): JobContext | undefined {
 }
 
 /**
- * Every due time up to the watermark has its verdict, so the next one must be armed: in the document,
- * in memory and in the timers. A timer that is early does no harm.
+ * Every due time up to the watermark has its verdict, so the next one must be armed: in the
+ * document, in memory and in the timers. A timer that is early does no harm.
  */
 function unarmedIn(document: ActorDocument, { config, watermark }: JobContext, timers: TimersOf, lateBefore: number): Finding | undefined {
   const dueAt = nextAtOf(config, watermark);
@@ -134,7 +134,9 @@ async function withoutVerdict(
   return { job, found: 'noVerdict', dueAt, armedAt: null, reason: 'the due time passed without a verdict' };
 }
 
-/** The first due time of the span that no entry covers. Entries are in the order of their `from`. */
+/**
+ * The first due time of the span that no entry covers. Entries are in the order of their `from`.
+ */
 function firstUncovered({ config }: JobContext, { from, until }: Span, entries: Occurrence[]): number | undefined {
   let place = 0;
   for (let due = nextAtOf(config, from); due !== null && due <= until; due = nextAtOf(config, due)) {

@@ -138,7 +138,8 @@ export const PartitionEntity = defineEntity({
 });
 
 /**
- * Numbers about the store itself: `schemaVersion`; `probe`, which is written to see whether writing works; `revision`, the number of
+ * Numbers about the store itself: `schemaVersion`; `probe`, which is written to see whether writing
+ * works; `revision`, the number of
  * the last commit (SQLite); and what is left of the forgotten: `floorOf`
  * a partition, `keptAfterOf` a job.
  */

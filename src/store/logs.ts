@@ -15,8 +15,9 @@ import type { OutputChunk, OutputStore } from './store.ts';
 /** Kept per attempt unless said otherwise: bytes of output, and CHUNK_WEIGHT for each piece. */
 export const OUTPUT_CAP_BYTES = 1024 * 1024;
 /**
- * Pieces of all attempts that are remembered (number and size); beyond, the attempts heard of least recently are forgotten and read again when needed. An
- * attempt by itself weighs ATTEMPT_PIECES, as it takes that much memory: most have ended, and nobody says so.
+ * Pieces of all attempts that are remembered (number and size); beyond, the attempts heard of least
+ * recently are forgotten and read again when needed. An attempt by itself weighs ATTEMPT_PIECES, as
+ * it takes that much memory: most have ended, and nobody says so.
  */
 export const REMEMBERED_MAX = 50_000;
 const ATTEMPT_PIECES = 16;

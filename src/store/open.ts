@@ -23,7 +23,10 @@ export interface OpenStore {
   connect(): WorkerStore;
   /** Resolves with the reason when nothing can be written any more before the process starts anew. */
   died: Promise<Error>;
-  /** A sentence about what was committed and is not in the store any more; null when nothing is known to be missing. */
+  /**
+   * A sentence about what was committed and is not in the store any more; null when nothing is
+   * known to be missing.
+   */
   missing: string | null;
 }
 
@@ -104,7 +107,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** In a worker: its own way to the store, which whoever began the worker has opened already. `close` lets go of what it reads from. */
+/**
+ * In a worker: its own way to the store, which whoever began the worker has opened already. `close`
+ * lets go of what it reads from.
+ */
 export async function openActorStore(address: StoreAddress, around: Surroundings): Promise<{ store: ActorStore; close(): void }> {
   if (address.kind === 'sqlite') return useStoreLine(address.line);
   const { createMongoStore } = await import('./mongo.ts');

@@ -1,6 +1,7 @@
 /**
- * A stored row as the port gives it out. A disk, or somebody's hand, may put anything into a column:
- * what is not as a store writes it makes that one record damaged, and keeps nobody from the others.
+ * A stored row as the port gives it out. A disk, or somebody's hand, may put anything into a
+ * column: what is not as a store writes it makes that one record damaged, and keeps nobody from the
+ * others.
  *
  * A damaged record has plausible values in place of those that cannot be read, and `damage` says
  * which. Where it stands in an order by a number, it stands last.
@@ -138,7 +139,9 @@ const isRule = (value: unknown): boolean =>
   Array.isArray((value as Record<string, unknown>).schedules) &&
   typeof (value as Record<string, unknown>).timeZone === 'string';
 
-/** `text` as it is stored: a JSON string. The bytes of one that cannot be read count as left out. */
+/**
+ * `text` as it is stored: a JSON string. The bytes of one that cannot be read count as left out.
+ */
 export function readableChunk(raw: Raw<OutputChunk>): OutputChunk {
   const row = reader(raw);
   const chunk: OutputChunk = {

@@ -18,8 +18,9 @@ export interface PartitionRange {
 }
 
 /**
- * By how much the epochs rise when the store holds an earlier state than agents have served: more than a center can have claimed meanwhile. The
- * places of the feed rise by as much, so that no watcher takes a new fact for one that it has seen.
+ * By how much the epochs rise when the store holds an earlier state than agents have served: more
+ * than a center can have claimed meanwhile. The places of the feed rise by as much, so that no
+ * watcher takes a new fact for one that it has seen.
  */
 export const RAISE_BY = 1_000_000;
 
@@ -65,7 +66,10 @@ export interface ActorDocument {
   /** Earliest armed timer, epoch ms. */
   nextDue: number | null;
   index: IndexFields;
-  /** Only of a row that holds what no store writes: a sentence without a subject. Its document is not to be used. */
+  /**
+   * Only of a row that holds what no store writes: a sentence without a subject. Its document is
+   * not to be used.
+   */
   damage?: string;
 }
 
@@ -116,8 +120,9 @@ export interface ActorStore {
    */
   floor(partition: number): Promise<number>;
   /**
-   * These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The new epochs, from the first of them on.
-   * With `raiseBy` their owner raises them further: throws, having changed nothing, where somebody else has taken one of them.
+   * These partitions (default: all) get a new owner: each epoch +1, durable before it resolves. The
+   * new epochs, from the first of them on. With `raiseBy` their owner raises them further: throws,
+   * having changed nothing, where somebody else has taken one of them.
    */
   claim(owner: string, partitions?: PartitionRange, raiseBy?: number): Promise<number[]>;
   /** Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in (nextDue, address) order. Quarantined ones and tombstones never. */
@@ -162,7 +167,10 @@ export interface FactStore {
   facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
-  /** History of one actor, oldest first unless `order` says otherwise, strictly behind `after` in that order. */
+  /**
+   * History of one actor, oldest first unless `order` says otherwise, strictly behind `after` in
+   * that order.
+   */
   history(query: HistoryQuery): Promise<Fact[]>;
 }
 
@@ -201,8 +209,10 @@ export const settles = (before: Occurrence, entry: Occurrence): boolean =>
 
 export interface Ledger {
   /**
-   * Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing stands, but for a `waiting` entry: what became of it, written
-   * for the same execution, takes the place of its verdict, reason and `decidedAt`, once. In whichever order the two are written, the result is the same.
+   * Writes entries; `_id` is job and `from`, so writing one twice is nothing. The first writing
+   * stands, but for a `waiting` entry: what became of it, written for the same execution, takes the
+   * place of its verdict, reason and `decidedAt`, once. In whichever order the two are written, the
+   * result is the same.
    */
   record(entries: Occurrence[]): Promise<void>;
   /** Entries of one job that touch from..to (inclusive), by `from`, oldest first unless `order` says otherwise, behind `after` (a `from`) in that order. */

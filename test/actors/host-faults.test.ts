@@ -1,4 +1,7 @@
-/** A host that refuses runs for a reason of its own gets nothing new, is tried again, and no run pays for it. */
+/**
+ * A host that refuses runs for a reason of its own gets nothing new, is tried again, and no run
+ * pays for it.
+ */
 import { describe, expect, test } from 'bun:test';
 import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
 import type { PoolEvent } from '../../actors/pool.ts';

@@ -93,7 +93,10 @@ describe('whatever happens in whatever order', () => {
   });
   const choices = fc.array(fc.nat(64 * 24 * 8), { minLength: 20, maxLength: 250 });
 
-  /** One host connects more often than the other: the number of a session says nothing about those of another host. */
+  /**
+   * One host connects more often than the other: the number of a session says nothing about those
+   * of another host.
+   */
   const ONE_HOST_CONNECTS_MORE_OFTEN = {
     overlap: 'skip',
     overlapLimit: 3,

@@ -1,4 +1,7 @@
-/** Executions that do not begin: what becomes of them, of their due times, and of orders to start that nobody answers. */
+/**
+ * Executions that do not begin: what becomes of them, of their due times, and of orders to start
+ * that nobody answers.
+ */
 import { describe, expect, test } from 'bun:test';
 import type { ExecutionEvent } from '../../actors/execution.ts';
 import { ANSWER_MS } from '../../actors/execution-decisions.ts';

@@ -1,4 +1,7 @@
-/** What an agent refuses because of its host carries the class of the fault; what is the run's own does not. */
+/**
+ * What an agent refuses because of its host carries the class of the fault; what is the run's own
+ * does not.
+ */
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { runKey } from '../../src/agent/protocol.ts';

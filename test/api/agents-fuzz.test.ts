@@ -1,4 +1,7 @@
-/** Row 25 at the sockets: whatever an agent or a watcher sends, the center serves, and no other agent is affected. Every run is the same: the seed is fixed. */
+/**
+ * Row 25 at the sockets: whatever an agent or a watcher sends, the center serves, and no other
+ * agent is affected. Every run is the same: the seed is fixed.
+ */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { EndedReport, FromAgent, OutputFrame, type Run, StartedReport } from '../../src/agent/protocol.ts';

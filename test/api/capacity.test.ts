@@ -1,7 +1,10 @@
 import { expect, test } from 'bun:test';
 import { aDoor } from './support.ts';
 
-/** A pool of one host of 2 cpu and 1,000 MB and one of 4 cpu and 500 MB; of the second everything is taken. */
+/**
+ * A pool of one host of 2 cpu and 1,000 MB and one of 4 cpu and 500 MB; of the second everything is
+ * taken.
+ */
 async function aPool() {
   const door = await aDoor();
   await door.world.aHost('h1', { cpus: 2, memoryMB: 1_000 });

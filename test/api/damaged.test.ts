@@ -1,4 +1,7 @@
-/** Failure row 23 at the API: whatever is stored of one thing, that one is unreadable and every list serves the rest. */
+/**
+ * Failure row 23 at the API: whatever is stored of one thing, that one is unreadable and every list
+ * serves the rest.
+ */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { Kind } from '../../actors/index.ts';

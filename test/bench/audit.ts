@@ -1,4 +1,7 @@
-/** What the schedule audit costs: how long a whole pass takes, and how much more of a core the center computes meanwhile than one without jobs. */
+/**
+ * What the schedule audit costs: how long a whole pass takes, and how much more of a core the
+ * center computes meanwhile than one without jobs.
+ */
 import type { House } from '../support/house.ts';
 import { fillStore } from './bulk.ts';
 import { aBareHouse, cpuSecondsOf, dataOf, memoryOf } from './house.ts';

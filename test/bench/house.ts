@@ -19,7 +19,10 @@ export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Pro
   return Object.assign(house, { startedMs });
 }
 
-/** Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. `env`: further settings of center and agents. */
+/**
+ * Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. `env`: further
+ * settings of center and agents.
+ */
 export async function aBareHouse({
   cpus = 1,
   memoryMB = 1_000,

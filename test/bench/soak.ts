@@ -1,8 +1,10 @@
 /**
- * Memory over time: jobs of each second on a real agent for an hour (`--minutes` says otherwise), then a burst of triggers on agents of paper. Runs only when
- * it is named. Retention is set to small numbers, so that it has work and the data directory must level off, too.
+ * Memory over time: jobs of each second on a real agent for an hour (`--minutes` says otherwise),
+ * then a burst of triggers on agents of paper. Runs only when it is named. Retention is set to
+ * small numbers, so that it has work and the data directory must level off, too.
  *
- * A run that leaks shows as a slope: a line is fitted through the second half of the resident memory, for the first half fills caches.
+ * A run that leaks shows as a slope: a line is fitted through the second half of the resident
+ * memory, for the first half fills caches.
  */
 import { appendFileSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -115,7 +117,10 @@ async function watched(house: House, minutes: number): Promise<Sample[]> {
   return samples;
 }
 
-/** So many triggers of many jobs, evenly over time, answered by agents of paper; memory before, at most, when the last one is done, and after a minute. */
+/**
+ * So many triggers of many jobs, evenly over time, answered by agents of paper; memory before, at
+ * most, when the last one is done, and after a minute.
+ */
 async function triggered(house: House, count: number) {
   for (const name of BURST_POOLS) await house.call('POST', '/v1/pools', { name });
   const fleet = await aPaperFleet({ url: house.url, count: BURST_POOLS.length, pools: BURST_POOLS });
@@ -216,7 +221,10 @@ function megabytesIn(directory: string): number {
   return rounded(bytes / 2 ** 20, 1);
 }
 
-/** BENCH_SAMPLES: a file that gets each sample as it is taken, one JSON a line, for whoever does not want to wait for the end. */
+/**
+ * BENCH_SAMPLES: a file that gets each sample as it is taken, one JSON a line, for whoever does not
+ * want to wait for the end.
+ */
 function note(sample: object): void {
   const file = process.env.BENCH_SAMPLES;
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(sample)}\n`);

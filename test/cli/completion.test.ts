@@ -7,7 +7,10 @@ import { aPlace } from '../support/place.ts';
 import { aCenter } from './support/center.ts';
 import { aShell, troupe } from './support/shell.ts';
 
-/** What bash offers for the last word of a line. `words`: as bash itself breaks it, where that is not at blanks. */
+/**
+ * What bash offers for the last word of a line. `words`: as bash itself breaks it, where that is
+ * not at blanks.
+ */
 async function offered(line: string, words = line.split(' ')): Promise<string[]> {
   const file = join(aPlace('completion'), 'troupe.bash');
   await Bun.write(file, await completionFor('bash', VERBS));

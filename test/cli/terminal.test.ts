@@ -85,7 +85,10 @@ const ELSEWHERE = ['login', 'watch'];
 const namesOf = ([name, entry]: [string, Entry]): string[] =>
   isFamily(entry) ? Object.keys(entry.verbs).map(verb => `${name} ${verb}`) : [name];
 
-/** What no screen may show: parts of an escape, other control characters, a colour that goes on behind its line. */
+/**
+ * What no screen may show: parts of an escape, other control characters, a colour that goes on
+ * behind its line.
+ */
 function faultsOf(screen: string): string[] {
   const faults: string[] = [];
   for (const line of screen.split('\n')) {

@@ -1,4 +1,7 @@
-/** A host that refuses everything is no black hole: what it cannot start runs on another host, and it gets work again once it can. */
+/**
+ * A host that refuses everything is no black hole: what it cannot start runs on another host, and
+ * it gets work again once it can.
+ */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';

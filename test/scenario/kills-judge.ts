@@ -1,4 +1,7 @@
-/** What must be true after a story of kills: the center's word against what the processes wrote down themselves. */
+/**
+ * What must be true after a story of kills: the center's word against what the processes wrote down
+ * themselves.
+ */
 import type { Execution } from '../support/house.ts';
 
 interface Attempt {
@@ -9,7 +12,10 @@ interface Attempt {
 }
 
 export interface Story {
-  /** Executions that triggers were answered with. No job joins triggers, so each answer is an execution of its own. */
+  /**
+   * Executions that triggers were answered with. No job joins triggers, so each answer is an
+   * execution of its own.
+   */
   acknowledged: readonly string[];
   executions: readonly (Execution & { shards: (Attempt & { item: number; past: Attempt[] })[] })[];
   /** Lines `began|ended execution:item:attempt pid`. */
@@ -62,7 +68,8 @@ function shards(story: Story, execution: Story['executions'][number], began: Map
       const run = `${execution.id}:${shard.item}:${attempt}`;
       const claim = `${run} is ${outcome} with ${exitCode} (${reason})`;
       if (outcome === 'lost') {
-        // Its keeper or host died with it, so how it ended is unknown: no claim, but only where one died.
+        // Its keeper or host died with it, so how it ended is unknown: no claim, but only where one
+        // died.
         if (!story.hostsDied) problems.push(claim);
         continue;
       }
@@ -80,7 +87,9 @@ function shards(story: Story, execution: Story['executions'][number], began: Map
   return problems;
 }
 
-/** Each second from the registration on has one verdict, and the verdict is what the processes say. */
+/**
+ * Each second from the registration on has one verdict, and the verdict is what the processes say.
+ */
 function ledger({ ledger: entries, executions, from }: Story, began: Map<string, number>): string[] {
   const problems: string[] = [];
   const instants = entries.map(({ dueAt }) => Date.parse(dueAt)).toSorted((a, b) => a - b);

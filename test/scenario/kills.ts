@@ -1,7 +1,8 @@
 /**
- * `bun run kills [--kills 1000] [--seed 1]`: the long form of `kill.test.ts`. A center and three hosts work while one of them, one agent or one keeper is
- * killed with -9 again and again, at moments drawn from the seed. In the end the acknowledged triggers, the ledger, the output and what each process wrote down
- * itself must be the same story.
+ * `bun run kills [--kills 1000] [--seed 1]`: the long form of `kill.test.ts`. A center and three
+ * hosts work while one of them, one agent or one keeper is killed with -9 again and again, at
+ * moments drawn from the seed. In the end the acknowledged triggers, the ledger, the output and
+ * what each process wrote down itself must be the same story.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

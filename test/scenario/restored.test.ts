@@ -1,4 +1,7 @@
-/** A center that goes on with an earlier state of its data: agents go on with it, and no run is done twice or waited for in vain. */
+/**
+ * A center that goes on with an earlier state of its data: agents go on with it, and no run is done
+ * twice or waited for in vain.
+ */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
@@ -130,7 +133,8 @@ describe('a backup that is made while triggers run', () => {
     const all = async () => house.all<{ id: string; status: string; outcome: string | null }>('/v1/executions?job=load');
     await until('every execution is done', async () => (await all()).every(({ status }) => status === 'done'));
     const found = await all();
-    // All of before the backup, and none that was never acknowledged; an outcome that a run had is the one it has.
+    // All of before the backup, and none that was never acknowledged; an outcome that a run had is
+    // the one it has.
     expect(acknowledged.slice(0, before).filter(id => !found.some(one => one.id === id))).toEqual([]);
     expect(found.filter(({ id }) => !acknowledged.includes(id))).toEqual([]);
     expect(found.filter(({ outcome }) => outcome !== 'succeeded')).toEqual([]);

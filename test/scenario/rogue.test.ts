@@ -1,4 +1,7 @@
-/** Somebody else answers at the center's address: the agent runs nothing for it, remembers nothing of it, and goes on serving its center. */
+/**
+ * Somebody else answers at the center's address: the agent runs nothing for it, remembers nothing
+ * of it, and goes on serving its center.
+ */
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** A schedule that silently stopped, on a real center with several workers: found, mended, and said wherever an operator looks. */
+/**
+ * A schedule that silently stopped, on a real center with several workers: found, mended, and said
+ * wherever an operator looks.
+ */
 import { afterEach, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

@@ -91,7 +91,8 @@ describe('the schedule audit finds and repairs', () => {
 
   test('an index of due times that has lost a job, over a restart of the center', async () => {
     const { world } = await anAudited();
-    // The state is whole, so that an actor in memory would be armed; only nobody would ever wake it.
+    // The state is whole, so that an actor in memory would be armed; only nobody would ever wake
+    // it.
     await corrupt(world.store, 'job/minute', () => ({ nextDue: null }));
     const after = await restarted(world);
     const audit = auditOf(after);
@@ -108,7 +109,8 @@ describe('the schedule audit finds and repairs', () => {
   test('a timer that is gone from memory, in whichever worker', async () => {
     const lost = new Set<string>();
     const inner = createMemoryStore();
-    // What is looked up of due times lacks the job, as if its timer had been dropped from memory again each time.
+    // What is looked up of due times lacks the job, as if its timer had been dropped from memory
+    // again each time.
     const store: Store = { ...inner, due: async query => (await inner.due(query)).filter(({ address }) => !lost.has(address)) };
     const { world } = await anAudited({ store, sets: 3 });
     lost.add('job/minute');
@@ -126,7 +128,8 @@ describe('the schedule audit finds and repairs', () => {
     let isDropping = false;
     const clock = { ...time, after: (ms: number, fn: () => void) => time.after(ms, () => (isDropping ? undefined : fn())) };
     const { world } = await anAudited({ clock });
-    // Everything that waits for an instant is lost for a moment; no timer of the partitions fires any more by itself.
+    // Everything that waits for an instant is lost for a moment; no timer of the partitions fires
+    // any more by itself.
     isDropping = true;
     await time.advance(LIMITS.sweepMs + LIMITS.napMs);
     isDropping = false;
@@ -314,7 +317,10 @@ describe('the answer of the timers', () => {
   const fine = { timer: DUE, loaded: DUE, isBusy: false, until: DUE };
   const late = DUE + 1_000;
 
-  /** A pass over one job that is due at nine, with timers that answer so, and documents of these revs at the first and the second look. */
+  /**
+   * A pass over one job that is due at nine, with timers that answer so, and documents of these
+   * revs at the first and the second look.
+   */
   async function passWith(answer: (typeof fine & { loaded?: number | null; timer?: number | null }) | undefined, revs = [1, 1]) {
     const { world } = await anAudited();
     const document = await world.store.load('job/daily');

@@ -41,7 +41,10 @@ export interface CenterParts {
   network: Network;
   /** The store as this life of the center sees it. */
   storeFor(life: Life): Store;
-  /** The same without trouble and without crash points: the audit must judge what is there, and its reads must not move the faults of a seed. */
+  /**
+   * The same without trouble and without crash points: the audit must judge what is there, and its
+   * reads must not move the faults of a seed.
+   */
   truth: Store;
   /** Sets of partitions, each of which can die alone. Default 1. */
   workers?: number;
@@ -141,7 +144,10 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
     clock.after(FORGET_MS, () => void pass());
   }
 
-  /** Whatever goes wrong in a seed, every schedule is armed and every due time gets its verdict: there is never anything to find. */
+  /**
+   * Whatever goes wrong in a seed, every schedule is armed and every due time gets its verdict:
+   * there is never anything to find.
+   */
   function audit(life: Life, runtime: Runtime): void {
     const clock = time.clockOf(life);
     const service = createScheduleAudit({ store: truth, runtime, clock, log: (_, text) => world.note('audit', () => text) });

@@ -56,7 +56,10 @@ function checkJob(cluster: Cluster, job: string): void {
   }
 }
 
-/** What the entry says of processes is what the hosts saw of them. By now every execution has ended, so none waits. */
+/**
+ * What the entry says of processes is what the hosts saw of them. By now every execution has ended,
+ * so none waits.
+ */
 function checkVerdict({ world, truth, witness }: Cluster, job: string, entry: Occurrence): void {
   const { verdict, execution } = entry;
   if (!['waiting', 'ran', 'notStarted', 'unknown'].includes(verdict)) return;
@@ -73,7 +76,10 @@ function checkVerdict({ world, truth, witness }: Cluster, job: string, entry: Oc
     fail('lost no order to start');
 }
 
-/** An execution is given up for not having begun only where its job says so, not before its time, and never with success. */
+/**
+ * An execution is given up for not having begun only where its job says so, not before its time,
+ * and never with success.
+ */
 export function checkStartWithin(cluster: Cluster): void {
   for (const { id, config, createdAt, expired, outcome } of executionsOf(cluster)) {
     if (expired === undefined) continue;

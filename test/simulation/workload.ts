@@ -117,7 +117,8 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
     timeoutMs: needsEnd && dice.chance(0.6) ? dice.whole(1_000, 9_000) : 0,
     killGraceMs: dice.whole(200, 2_500),
   });
-  // Dice of its own, so that a new policy leaves the stories of known seeds as they are, as far as it can.
+  // Dice of its own, so that a new policy leaves the stories of known seeds as they are, as far as
+  // it can.
   const own = diceOf(`begin/${JSON.stringify(config)}`);
   const jitter = own.pick(['none', 'equal', 'full'] as const);
   return { ...config, retry: { ...config.retry, jitter }, startWithinMs: own.chance(0.2) ? own.whole(500, 8_000) : 0 };

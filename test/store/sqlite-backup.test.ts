@@ -1,4 +1,7 @@
-/** A backup is one state of the database, read again before it counts; a restore raises what agents may have seen. */
+/**
+ * A backup is one state of the database, read again before it counts; a restore raises what agents
+ * may have seen.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -24,7 +24,10 @@ function commitAll({ writes }: SqliteWrites, commits = COMMITS): void {
   for (let each = 0; each < commits; each++) writes.commit([aWrite({ address: `job/j${each}`, state: '{}', facts: [] })]);
 }
 
-/** What a kill -9 leaves: the files as they are while a store that made `COMMITS` commits is still open. */
+/**
+ * What a kill -9 leaves: the files as they are while a store that made `COMMITS` commits is still
+ * open.
+ */
 async function killed(): Promise<void> {
   const open = await openSqliteWrites({ directory });
   commitAll(open);

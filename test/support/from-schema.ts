@@ -1,4 +1,6 @@
-/** Values that fit a zod schema, and values that fit it but for one thing: what a fuzz test sends. */
+/**
+ * Values that fit a zod schema, and values that fit it but for one thing: what a fuzz test sends.
+ */
 import fc from 'fast-check';
 import type { z } from 'zod';
 
@@ -35,7 +37,10 @@ function boundsOf(schema: z.core.$ZodType) {
 
 const within = (value: number, least: number, most: number): number => Math.min(most, Math.max(least, value));
 
-/** Values that the schema takes. Throws for a kind of schema that it does not know, so that none is left out in silence. */
+/**
+ * Values that the schema takes. Throws for a kind of schema that it does not know, so that none is
+ * left out in silence.
+ */
 export function valid(schema: z.core.$ZodType): fc.Arbitrary<unknown> {
   const def = defOf(schema);
   switch (def.type) {

@@ -19,7 +19,10 @@ export interface OpenedStore {
   /** Closes the store and opens what it left behind. Without it the closed store itself is used on, as with the memory store. */
   reopen?(): Promise<Store>;
   cleanup(): Promise<void>;
-  /** Puts the value into a column of the row that `DAMAGED_TABLES` names, behind the store's back; gives back what undoes it. Absent: it has no rows. */
+  /**
+   * Puts the value into a column of the row that `DAMAGED_TABLES` names, behind the store's back;
+   * gives back what undoes it. Absent: it has no rows.
+   */
   damage?(table: string, column: string, value: unknown): Promise<() => Promise<void>>;
 }
 

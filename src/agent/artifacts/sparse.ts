@@ -1,7 +1,7 @@
 /**
- * Sparse files of GNU tar in pax archives: the archive has the data between the holes, and a map
- * of where it belongs. Versions 1.0 (map in front of the
- * data, what `tar --sparse --format=pax` writes) and 0.1 (map in the header) are unpacked.
+ * Sparse files of GNU tar in pax archives: the archive has the data between the holes, and a map of
+ * where it belongs. Versions 1.0 (map in front of the data, what `tar --sparse --format=pax`
+ * writes) and 0.1 (map in the header) are unpacked.
  */
 import { ArtifactError } from '../ports.ts';
 

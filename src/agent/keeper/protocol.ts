@@ -40,7 +40,10 @@ export interface KeptRun {
    * none.
    */
   leftRunning?: number;
-  /** With `startFailed`, where the host is at fault and not the run: its disk takes no record of it, or it gives no process. */
+  /**
+   * With `startFailed`, where the host is at fault and not the run: its disk takes no record of it,
+   * or it gives no process.
+   */
   fault?: 'disk' | 'spawn';
   /** Exact bytes written so far. */
   stdoutBytes: number;

@@ -84,11 +84,17 @@ export function createLines(line: (text: string) => void): (bytes: Uint8Array) =
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
-/** Instants, spans, sizes, counts and process numbers alike: nothing that either side says is larger. */
+/**
+ * Instants, spans, sizes, counts and process numbers alike: nothing that either side says is
+ * larger.
+ */
 const NUMBER_MAX = 2 ** 50;
 const isSpan = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= NUMBER_MAX;
 
-/** What the keeper sent; undefined for what is no JSON object, and where a number in it is one that no keeper means. */
+/**
+ * What the keeper sent; undefined for what is no JSON object, and where a number in it is one that
+ * no keeper means.
+ */
 export function parseFromKeeper(text: string): FromKeeperFrame | undefined {
   try {
     const frame: unknown = JSON.parse(text);

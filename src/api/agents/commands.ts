@@ -22,7 +22,10 @@ export interface Commands {
   settle(key: string): void;
   /** The open command of this key. */
   get(key: string): Command | undefined;
-  /** Commands that left longer than `ms` ago and are open, each once. `stalledMs`: time in which this process could not have received an answer. */
+  /**
+   * Commands that left longer than `ms` ago and are open, each once. `stalledMs`: time in which
+   * this process could not have received an answer.
+   */
   overdue(ms: number, stalledMs: number): Command[];
   abandon(reason: string): void;
 }

@@ -1,6 +1,7 @@
 /**
- * Names of hosts, each once in a pool: virtual machines of one image, and agents with a new data directory, come under a name that another host has. The next one is
- * called `web-2`. A name is free again when its host is retired.
+ * Names of hosts, each once in a pool: virtual machines of one image, and agents with a new data
+ * directory, come under a name that another host has. The next one is called `web-2`. A name is
+ * free again when its host is retired.
  */
 import type { Views } from '../../runtime/views.ts';
 
@@ -9,16 +10,25 @@ const NAME_LONGEST = 100;
 const PAGE = 200;
 
 export interface HostNames {
-  /** Calls `enroll` with the name, or with the name and a number behind it that no other host has. Throws what `enroll` and the store throw. */
+  /**
+   * Calls `enroll` with the name, or with the name and a number behind it that no other host has.
+   * Throws what `enroll` and the store throw.
+   */
   enroll(wanted: { pool: string; name: string; host: string }, enroll: (name: string) => Promise<void>): Promise<void>;
 }
 
 export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
   /** By pool, then by name: who has it. Read once; all hosts join through here. */
   const pools = new Map<string, Map<string, string>>();
-  /** Next number to try, by pool and name: of a thousand hosts of one name none looks at those before it. */
+  /**
+   * Next number to try, by pool and name: of a thousand hosts of one name none looks at those
+   * before it.
+   */
   const numbers = new Map<string, number>();
-  /** Hosts whose enrolment is under way, or failed with unknown outcome: they have their name, though they are not there. */
+  /**
+   * Hosts whose enrolment is under way, or failed with unknown outcome: they have their name,
+   * though they are not there.
+   */
   const enrolling = new Set<string>();
   let last: Promise<unknown> = Promise.resolve();
 

@@ -16,7 +16,9 @@ import { createHostNames } from './host-names.ts';
 /** Kind of the credential records: id is the public key, data `AgentKey`. */
 export const AGENT_KEY = 'agentKey';
 
-/** What is known of a key. `retired`: its host was retired and deleted; the key never serves again. */
+/**
+ * What is known of a key. `retired`: its host was retired and deleted; the key never serves again.
+ */
 export interface AgentKey extends Record<string, unknown> {
   host: string;
   name: string;

@@ -1,6 +1,7 @@
 /**
- * The key by which agents know the installation: Ed25519, made once, kept in the store and so in its backups, the same for every center of a database.
- * Its private half leaves this file for the store alone; no route gives it away.
+ * The key by which agents know the installation: Ed25519, made once, kept in the store and so in
+ * its backups, the same for every center of a database. Its private half leaves this file for the
+ * store alone; no route gives it away.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { fingerprintOf } from '../../agent/protocol.ts';
@@ -18,7 +19,10 @@ export interface InstallationKey {
   sign(text: string): string;
 }
 
-/** Makes the key at the first start. Throws what the store throws, and where the stored key is none: another one would shut out every agent. */
+/**
+ * Makes the key at the first start. Throws what the store throws, and where the stored key is none:
+ * another one would shut out every agent.
+ */
 export async function openInstallationKey(store: Pick<CredentialStore, 'credential' | 'putCredential'>): Promise<InstallationKey> {
   const stored = await store.credential(KIND, ID);
   if (stored) return asKey(stored.data);

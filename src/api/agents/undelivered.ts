@@ -1,6 +1,7 @@
 /**
- * Commands that a host does not carry out: too large for a frame, unreadable to its agent, or never acknowledged. Their shards would wait for ever, so the
- * execution gets the end instead. A start that the agent answered has not begun: failed. Of everything else nobody knows: lost.
+ * Commands that a host does not carry out: too large for a frame, unreadable to its agent, or never
+ * acknowledged. Their shards would wait for ever, so the execution gets the end instead. A start
+ * that the agent answered has not begun: failed. Of everything else nobody knows: lost.
  */
 import { CENTER_FRAME_MAX, type Command, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
@@ -10,7 +11,10 @@ import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import type { Undeliverable } from './links.ts';
 
 export interface Undelivered {
-  /** Sends the execution the end of the shard, again until it is committed; then the command is settled. */
+  /**
+   * Sends the execution the end of the shard, again until it is committed; then the command is
+   * settled.
+   */
   take(host: string, command: Command, why: Undeliverable): void;
   stop(): void;
 }
@@ -47,7 +51,8 @@ export function createUndelivered(parts: {
         key: command.key,
         run: runKey(command.run),
       });
-      // What an unwanted process is ended by stays owed, and so does an order to give back what may begin: no shard waits for them.
+      // What an unwanted process is ended by stays owed, and so does an order to give back what may
+      // begin: no shard waits for them.
       if (command.type === 'stop' && command.as !== 'cancelled') {
         if (why.because !== 'unanswered') settle(host, command.key);
         return;

@@ -44,7 +44,10 @@ export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: t
 /** The name alone is validated here; the rest is compared with the app first. */
 export const NamedBody = z.looseObject({ appName: appName() }, 'a JSON object');
 
-/** The fields of a PUT that differ from the answer of this dialect for `before`. Throws Problem `invalid`. */
+/**
+ * The fields of a PUT that differ from the answer of this dialect for `before`. Throws Problem
+ * `invalid`.
+ */
 export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {
   const response = appJson(before);
   const open = onlyChanged(raw, changedFields(response, { ...response, ...raw }));

@@ -1,4 +1,7 @@
-/** Jobs in the words of ElasticJob-Cloud: what a registration must say. `job-meaning.ts` has what it means, `job-json.ts` is the way back. */
+/**
+ * Jobs in the words of ElasticJob-Cloud: what a registration must say. `job-meaning.ts` has what it
+ * means, `job-json.ts` is the way back.
+ */
 import { z } from 'zod';
 import { isTimeZone } from '../../../actors/schedule.ts';
 import { came } from '../../../actors/schedule/error.ts';
@@ -23,8 +26,8 @@ const decimal = (min: number, max: number) => (value: string) =>
   /^\d+(\.\d+)?$/.test(value) && Number(value) >= min && Number(value) <= max;
 
 /**
- * Values may come as numbers or booleans and are texts from then on; null is as good as absent. Those that mean something here are judged, the
- * others may be passwords.
+ * Values may come as numbers or booleans and are texts from then on; null is as good as absent.
+ * Those that mean something here are judged, the others may be passwords.
  */
 const Props = secret(
   z

@@ -14,8 +14,9 @@ const severalOf = (hosts: View<'host'>[]): string =>
     .join(', ');
 
 /**
- * Throws Problem where no host has the name, and where several have it, in pools of their own for instance. One that serves comes before those that were retired,
- * and one that is `preferred` before both.
+ * Throws Problem where no host has the name, and where several have it, in pools of their own for
+ * instance. One that serves comes before those that were retired, and one that is `preferred`
+ * before both.
  */
 export async function findHost(views: Views, idOrName: string, preferred?: 'lost' | 'retired'): Promise<View<'host'>> {
   const byId = idOrName === '' || idOrName.length > 300 ? undefined : await views.get(`host/${idOrName}`);

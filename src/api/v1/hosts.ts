@@ -70,7 +70,10 @@ function refusingOf(ledger: LedgerHost | undefined): Told<typeof Host>['refusing
   return { fault, reason, since: iso(since), times: tries, triedAt: iso(until) };
 }
 
-/** A page of hosts by name; among those of one name, by id. The stores order by id, so all are read: a fleet is some thousands. */
+/**
+ * A page of hosts by name; among those of one name, by id. The stores order by id, so all are read:
+ * a fleet is some thousands.
+ */
 async function hostsByName(views: Views, query: { limit: number; cursor?: string; parent?: string; status?: string[] }) {
   const { limit, cursor, ...filter } = query;
   const behind = cursor === undefined ? undefined : readCursor(cursor);

@@ -35,7 +35,10 @@ export function pageOf<K extends Kind>({ items, next, unreadable }: Views<K>, sh
 
 const nameIn = (address: string): string => address.slice(address.indexOf('/') + 1);
 
-/** What can be shown, and the names of the rest: one value that no answer can hold must not cost the whole list. */
+/**
+ * What can be shown, and the names of the rest: one value that no answer can hold must not cost the
+ * whole list.
+ */
 export function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing: T) => R) {
   const items: R[] = [];
   const unreadable: { name: string; reason: string }[] = [];

@@ -63,7 +63,8 @@ function* expand(entry: Entry, today: Rule | undefined, from: number, to: number
     yield { ...at(isOldest ? entry.to : entry.from), told: { ...told, until: iso(entry.to), count: entry.count } };
     return;
   }
-  // Schedules are walked forwards: from the newest on a window at a time, each as long as so many of its due times take.
+  // Schedules are walked forwards: from the newest on a window at a time, each as long as so many
+  // of its due times take.
   const windowMs = Math.max(1, Math.ceil(((entry.to - entry.from) / entry.count) * PAGE));
   if (isOldest) for (const due of duesOf(rules, first, last)) yield at(due);
   else for (let end = last; end >= first; end -= windowMs) yield* inOrder([...duesOf(rules, Math.max(first, end - windowMs + 1), end)]);
@@ -75,7 +76,10 @@ function* duesOf(rules: CompiledSchedule[], from: number, to: number): Generator
 
 const PAGE = 100;
 
-/** Due times of a job with their verdicts, oldest first unless `order` says newest, behind `after` where the last page ended. */
+/**
+ * Due times of a job with their verdicts, oldest first unless `order` says newest, behind `after`
+ * where the last page ended.
+ */
 export async function* occurrencesOf(
   ledger: Pick<Ledger, 'occurrences'>,
   query: {

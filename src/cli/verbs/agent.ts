@@ -55,8 +55,8 @@ async function readToken(file: string): Promise<string> {
 }
 
 /**
- * The parent holds the other end of standard input. Its first line is the join token, which no other
- * process can read there. The end of the input is the end of the parent and aborts `signal`.
+ * The parent holds the other end of standard input. Its first line is the join token, which no
+ * other process can read there. The end of the input is the end of the parent and aborts `signal`.
  */
 function fromParent({ signal }: Shell): Promise<{ token: string; signal: AbortSignal }> {
   const alone = new AbortController();

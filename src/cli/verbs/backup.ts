@@ -1,4 +1,7 @@
-/** `troupe backup` and `troupe restore`: the embedded database as one file, and back. Both work on the data directory, not through a center. */
+/**
+ * `troupe backup` and `troupe restore`: the embedded database as one file, and back. Both work on
+ * the data directory, not through a center.
+ */
 import { resolve } from 'node:path';
 import { EXIT, Failure } from '../failure.ts';
 import { flag, text } from '../options.ts';

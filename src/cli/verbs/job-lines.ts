@@ -1,4 +1,7 @@
-/** A job as `jobs show` shows it: everything that was set, also what a newer center has and this program does not know. */
+/**
+ * A job as `jobs show` shows it: everything that was set, also what a newer center has and this
+ * program does not know.
+ */
 import { duration } from '../../durations.ts';
 import type { Printer } from '../printer.ts';
 import type { Job, Schedule } from '../surface.ts';

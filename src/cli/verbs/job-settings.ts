@@ -127,7 +127,9 @@ function schedulesIn(values: Asked['values']): object[] | undefined {
   return [];
 }
 
-/** The given entries, and null for those to remove, as a merge patch has it. Throws Failure `usage`. */
+/**
+ * The given entries, and null for those to remove, as a merge patch has it. Throws Failure `usage`.
+ */
 function removing(flagName: string, entries: Record<string, string> = {}, unset: string[] = []): Record<string, string | null> {
   const both = unset.find(name => Object.hasOwn(entries, name));
   if (both !== undefined) throw wrongUsage(`--${flagName} and --unset-${flagName} both name ${both}; one is enough`);

@@ -54,7 +54,9 @@ const show = verb({
   },
 });
 
-/** What was done; on standard error, for programs that read JSON too, what was probably not meant. */
+/**
+ * What was done; on standard error, for programs that read JSON too, what was probably not meant.
+ */
 async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: SavedJob, done: string): Promise<void> {
   const { nextDue, scheduleText } = job;
   await print.show(job, () => [

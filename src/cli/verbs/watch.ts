@@ -31,7 +31,8 @@ export const watch = verb({
   async run({ client, shell, print, values }) {
     const line = createLine(shell.columns, print.paint.dim, print);
     const { job, execution, kinds, after } = values;
-    // Whatever is not there has no facts: it would be waited for in silence. What was deleted has a history for a while.
+    // Whatever is not there has no facts: it would be waited for in silence. What was deleted has a
+    // history for a while.
     for (const [kind, name] of Object.entries({ job, execution }))
       if (name !== undefined) await client.get(`/v1/history/${kind}/${segment(name)}`, { limit: 1 });
     const host = values.host === undefined ? undefined : (await client.get<Host>(`/v1/hosts/${segment(values.host)}`)).id;

@@ -10,7 +10,10 @@ type Fact = Explanation['facts'][number];
 
 /** Lines of standard error that are shown of a failure. */
 const LINES_SHOWN = 10;
-/** Pieces of output of one attempt are fewer: `seq` of its first piece is one more than this for each attempt before it. */
+/**
+ * Pieces of output of one attempt are fewer: `seq` of its first piece is one more than this for
+ * each attempt before it.
+ */
 const ATTEMPT = 1_000_000_000;
 
 export const why = verb({
@@ -47,7 +50,10 @@ function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
   return fact.type === 'free' && fact.open === false && others.some(({ type, host }) => type === 'host' && host === fact.host);
 }
 
-/** The end of what the last attempt of the first bad shard wrote to standard error, and how to see all of it. Nothing where no process began. */
+/**
+ * The end of what the last attempt of the first bad shard wrote to standard error, and how to see
+ * all of it. Nothing where no process began.
+ */
 async function standardError({ client, print, shell }: Call, id: string): Promise<string[]> {
   try {
     const { shards } = await client.get<Execution>(executionPath(id));

@@ -29,7 +29,10 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
     return rows.map(readableOccurrence);
   };
 
-  /** One that is stored and does not wait is in the way of an upsert: a duplicate key says that there is nothing to do. */
+  /**
+   * One that is stored and does not wait is in the way of an upsert: a duplicate key says that
+   * there is nothing to do.
+   */
   const settle = async (rows: OccurrenceRow[]): Promise<void> => {
     const updates = rows.map(({ _id, verdict, reason, decidedAt, execution, ...rest }) => ({
       updateOne: {

@@ -1,4 +1,7 @@
-/** The thread that makes one backup: copying and reading a large database again would hold up the center. Ends with it. */
+/**
+ * The thread that makes one backup: copying and reading a large database again would hold up the
+ * center. Ends with it.
+ */
 import { type Backup, makeBackup } from './backup.ts';
 
 export type FromBackupThread = { made: Backup } | { failed: string };

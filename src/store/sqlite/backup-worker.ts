@@ -2,7 +2,10 @@
 import type { FromBackupThread } from './backup-thread.ts';
 import type { Backup, makeBackup } from './backup.ts';
 
-/** As `makeBackup`; where the signal aborts, the thread ends and leaves at most a file that ends in `.partial`. */
+/**
+ * As `makeBackup`; where the signal aborts, the thread ends and leaves at most a file that ends in
+ * `.partial`.
+ */
 export function makeBackupAside(order: Parameters<typeof makeBackup>[0], signal: AbortSignal): Promise<Backup> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./backup-thread.ts', import.meta.url).href, { type: 'module' });

@@ -35,7 +35,8 @@ export async function makeBackup({ directory, file, at }: { directory: string; f
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
   try {
-    // For its owner alone before anything is in it: it holds the hashes of passwords and the key of the installation.
+    // For its owner alone before anything is in it: it holds the hashes of passwords and the key of
+    // the installation.
     closeSync(openSync(partial, 'w', 0o600));
     const rows = await copy(database, partial);
     verify(partial, rows, at);
@@ -53,7 +54,8 @@ async function copy(database: string, to: string): Promise<Record<string, number
   const source = new DatabaseSync(database, { readOnly: true });
   try {
     source.exec(`pragma busy_timeout = ${BUSY_MS}`);
-    // The transaction holds one state: writers go on, and nothing that they commit begins the copy anew.
+    // The transaction holds one state: writers go on, and nothing that they commit begins the copy
+    // anew.
     source.exec('begin');
     const rows = countRows(source);
     await backup(source, to, { rate: PAGES_AT_ONCE });
@@ -64,7 +66,10 @@ async function copy(database: string, to: string): Promise<Record<string, number
   }
 }
 
-/** Reads the copy from the disk: its pages fit together, and no row is missing. Marks it, and makes it one file. */
+/**
+ * Reads the copy from the disk: its pages fit together, and no row is missing. Marks it, and makes
+ * it one file.
+ */
 function verify(file: string, rows: Record<string, number>, at: number): void {
   const db = new DatabaseSync(file);
   try {

@@ -86,7 +86,10 @@ const TOGETHER_MAX = 512;
 /** How long what nobody waits for may wait for another call to go along with, ms. */
 export const LINGER_MS = 100;
 
-/** What became of due times: owed until it is written, and a transaction of its own for each would double what a short run costs the disk. */
+/**
+ * What became of due times: owed until it is written, and a transaction of its own for each would
+ * double what a short run costs the disk.
+ */
 const mayLinger = ({ method, args }: Call): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
 
 export interface Writer {

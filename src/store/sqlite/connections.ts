@@ -27,20 +27,26 @@ const CHECKPOINT_PAGES = 32_000;
 /** To what the log is cut back after it has once grown beyond. */
 const LOG_BYTES_KEPT = 128 * 2 ** 20;
 
-/** Memory for cached pages, in KiB. Whatever it is a busy center fills it, and the system keeps the same pages once more: it need only hold those of a few commits. */
+/**
+ * Memory for cached pages, in KiB. Whatever it is a busy center fills it, and the system keeps the
+ * same pages once more: it need only hold those of a few commits.
+ */
 const CACHE_KIB = 8 * 2 ** 10;
 
 export interface WritingConnection extends Writing {
   /** Of the last commit: +1 with each. */
   readonly revision: number;
   probe(): void;
-  /** Moves the log into the database, so that one file is left where no other connection is open. */
+  /**
+   * Moves the log into the database, so that one file is left where no other connection is open.
+   */
   close(): void;
 }
 
 /**
  * The one connection that writes. `look` is asked before each transaction, and throws when nothing
- * that is written here would be kept; `committed` gets the revision of each commit once it is durable.
+ * that is written here would be kept; `committed` gets the revision of each commit once it is
+ * durable.
  */
 export function openWriting(
   file: string,
@@ -99,7 +105,8 @@ export function openWriting(
     probe: () => void transact(() => touch.run()),
     close() {
       try {
-        // By itself only the last connection of all does it, and a thread that was ended leaves its own open for a while.
+        // By itself only the last connection of all does it, and a thread that was ended leaves its
+        // own open for a while.
         writer.prepare('pragma wal_checkpoint(truncate)').get();
       } catch {
         // A full disk, or files that were taken away: the log stays, and the next start reads it.
@@ -141,7 +148,10 @@ export function rows<Row>(statement: StatementSync, ...values: (string | number 
 
 const isOutOfRange = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 
-/** One number beyond those of JavaScript, which no store of ours writes, must not keep the other rows away: it alone comes as a bigint. */
+/**
+ * One number beyond those of JavaScript, which no store of ours writes, must not keep the other
+ * rows away: it alone comes as a bigint.
+ */
 function rowsWithLargeNumbers<Row>(statement: StatementSync, values: (string | number | null)[]): Row[] {
   statement.setReadBigInts(true);
   try {

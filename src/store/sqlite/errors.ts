@@ -32,8 +32,9 @@ const UNCLEAR: ReadonlySet<number> = new Set([8, 10, 14]);
 const LASTING: ReadonlySet<number> = new Set([8, 14]);
 
 /**
- * What kept a store from being opened. A full or read-only disk, a failing one and a lock of another
- * program pass by themselves: StoreUnavailable. Rights that are missing do not, nor anything else.
+ * What kept a store from being opened. A full or read-only disk, a failing one and a lock of
+ * another program pass by themselves: StoreUnavailable. Rights that are missing do not, nor
+ * anything else.
  */
 export function asOpeningError(directory: string, error: unknown): unknown {
   const code = primaryCode(error);

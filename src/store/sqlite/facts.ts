@@ -33,7 +33,10 @@ export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact
   };
 }
 
-/** The places that facts of a lost state may have had are never given again. Only inside a transaction of the writer. */
+/**
+ * The places that facts of a lost state may have had are never given again. Only inside a
+ * transaction of the writer.
+ */
 export function raiseFeed(writer: DatabaseSync): void {
   writer.prepare(`update sqlite_sequence set seq = seq + ? where name = 'facts'`).run(RAISE_BY);
 }

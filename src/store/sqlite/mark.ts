@@ -19,7 +19,10 @@ export interface Loss {
 }
 
 export interface Mark {
-  /** What was missing at this start, or at an earlier one that no clean stop has followed; null when nothing was. */
+  /**
+   * What was missing at this start, or at an earlier one that no clean stop has followed; null when
+   * nothing was.
+   */
   readonly loss: Loss | null;
   /** This revision is durable. Never throws: a mark that cannot be written lags. */
   write(revision: number): void;
@@ -27,12 +30,16 @@ export interface Mark {
   close(): void;
 }
 
-/** A number per commit; a text of one length, so that none leaves the end of a longer one behind it. */
+/**
+ * A number per commit; a text of one length, so that none leaves the end of a longer one behind it.
+ */
 const TEXT_BYTES = 160;
 
 const markIn = (directory: string): string => join(directory, 'troupe.mark');
 
-/** `found`: the revision of the database. A mark that is not there, or cannot be read, says nothing. */
+/**
+ * `found`: the revision of the database. A mark that is not there, or cannot be read, says nothing.
+ */
 export function openMark(directory: string, found: number): Mark {
   const path = markIn(directory);
   const before = readMark(path);
@@ -66,7 +73,10 @@ export function openMark(directory: string, found: number): Mark {
   };
 }
 
-/** A database that replaces another one on purpose lacks nothing: called before a restore. Idempotent. */
+/**
+ * A database that replaces another one on purpose lacks nothing: called before a restore.
+ * Idempotent.
+ */
 export const removeMark = (directory: string): void => rmSync(markIn(directory), { force: true });
 
 interface Content {

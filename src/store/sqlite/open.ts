@@ -33,14 +33,20 @@ export interface SqliteWrites {
   look(): void;
   /** Commits that were made and are not in the database any more; null when none is known of. */
   readonly loss: Loss | null;
-  /** When the backup was made that this database was restored from, epoch ms, 0 where that is not known; null: not since the last clean stop. */
+  /**
+   * When the backup was made that this database was restored from, epoch ms, 0 where that is not
+   * known; null: not since the last clean stop.
+   */
   readonly restoredFrom: number | null;
   close(): void;
 }
 
 export const fileIn = (directory: string): string => join(directory, 'troupe.sqlite');
 
-/** Takes the directory for this thread alone and brings the schema up to date. Errors as with `createSqliteStore`, and StoreUnavailable where waiting helps. */
+/**
+ * Takes the directory for this thread alone and brings the schema up to date. Errors as with
+ * `createSqliteStore`, and StoreUnavailable where waiting helps.
+ */
 export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): Promise<SqliteWrites> {
   let unlock = () => {};
   let connection: WritingConnection | undefined;

@@ -19,7 +19,10 @@ const PAGE_BYTES = 2_048;
 /** Tables of ours: what else lies in a file makes it somebody else's. */
 export const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'mishaps'];
 
-/** A row of `meta`: when the backup was made that this database was restored from, epoch ms, 0 where it does not say. Removed by a clean stop. */
+/**
+ * A row of `meta`: when the backup was made that this database was restored from, epoch ms, 0 where
+ * it does not say. Removed by a clean stop.
+ */
 export const RESTORED_FROM = 'restoredFrom';
 
 const CORRUPT = 11;
@@ -36,7 +39,10 @@ export async function prepareSchema(file: string): Promise<void> {
   }
 }
 
-/** Throws a plain error where the file is no database of this version: damaged, somebody else's, older or newer. Changes nothing. */
+/**
+ * Throws a plain error where the file is no database of this version: damaged, somebody else's,
+ * older or newer. Changes nothing.
+ */
 export function assertReadable(file: string): void {
   const version = storedVersion(file);
   if (version === undefined) throw new Error(`"${file}" is empty`);

@@ -134,7 +134,10 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
   };
 }
 
-/** The store as another thread sees it, by a line that was given to it. `close` ends its reads; what it writes goes on. */
+/**
+ * The store as another thread sees it, by a line that was given to it. `close` ends its reads; what
+ * it writes goes on.
+ */
 export function useStoreLine({ directory, port }: StoreLine): { store: ActorStore; close(): void } {
   const caller = createCaller({ post: (calls: Call[]) => port.postMessage(sendCalls(calls)) });
   port.onmessage = (event: MessageEvent<CrossingAnswers>) => caller.take(receiveAnswers(event.data));

@@ -27,7 +27,10 @@ export interface JobFigures {
   leftOut: number;
 }
 
-/** A job is read again for so long after the last fact about it: its own turn comes after that of its execution. Monotonic ms. */
+/**
+ * A job is read again for so long after the last fact about it: its own turn comes after that of
+ * its execution. Monotonic ms.
+ */
 const SETTLE_MS = 10_000;
 /** All jobs are listed anew so often, in case a fact never came here, ms. */
 const LIST_MS = 600_000;
