@@ -127,8 +127,11 @@ export function createPartitions({
     trimmed: forget,
     // Later, so that whoever was just sent away stands in the lane by then.
     opened(address) {
-      clock.soon(() => outbox.open(address));
-      if (!areAllMine) posting.opened(address);
+      clock.soon(() => {
+        outbox.open(address);
+        // Not earlier: facts may leave before the answer of this turn does, and the sender must have that before it hears that the lane is open.
+        if (!areAllMine) posting.opened(address);
+      });
     },
   };
 
