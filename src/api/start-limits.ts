@@ -6,7 +6,9 @@
 import type { JobConfig } from '../../actors/config.ts';
 import { born } from '../../actors/execution-decisions.ts';
 import { runSpec } from '../../actors/run-spec.ts';
+import type { RunSpec } from '../../actors/vocabulary.ts';
 import { ARGUMENT_BYTES_MAX, START_BYTES_MAX } from '../agent/protocol.ts';
+import { CommandProblem, splitCommand } from '../command-words.ts';
 import { Problem } from './errors.ts';
 import { APP_COMMAND_MAX } from './fields.ts';
 
@@ -61,7 +63,7 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
   const refuse = (field: string, bytes: number, max: number, as: string): never => {
     throw new Problem('invalid', `${field} takes ${bytes} bytes ${as}, but must take at most ${max}.`, { field });
   };
-  const words = typeof spec.command === 'string' ? (spec.shell ? [spec.command] : []) : spec.command;
+  const words = wordsOf(spec);
   for (const word of words) {
     if (bytesOf(word) > ARGUMENT_BYTES_MAX) refuse(fields.command, bytesOf(word), ARGUMENT_BYTES_MAX, 'in one argument');
   }
@@ -85,6 +87,18 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
     throw new Problem('invalid', sentence, { field: fields.env ?? fields.parameter });
   }
   checkTogether(config, { bytes: bytesOf(JSON.stringify(spec)), hasContext: config.shardingContext }, shard.parameter, fields);
+}
+
+/** The arguments that an agent makes of the command; of one that cannot be split, which another rule refuses, the whole. */
+function wordsOf({ command, shell }: Pick<RunSpec, 'command' | 'shell'>): string[] {
+  if (typeof command !== 'string') return command;
+  if (shell) return [command];
+  try {
+    return splitCommand(command).words;
+  } catch (problem) {
+    if (problem instanceof CommandProblem) return [command];
+    throw problem;
+  }
 }
 
 /** All starts of an execution: what they share, and what each shard adds by its own parameter. */

@@ -45,6 +45,13 @@ describe('what is larger than an agent or the kernel takes is refused with the f
     ['/v1: a parameter of 43,700 x 中', '/v1/jobs', native({ parameter: letters(43_700, '中') }), 'parameter'],
     ['/v1: a parameter of 43,683 x 中', '/v1/jobs', native({ parameter: letters(43_683, '中') }), undefined],
     ['/v1: a word of a command', '/v1/jobs', native({ command: ['echo', letters(43_691, '中')] }), 'command'],
+    ['/v1: a word of a command in one text', '/v1/jobs', native({ command: `echo ${letters(43_691, '中')}` }), 'command'],
+    [
+      '/v1: a command in one text whose words are short',
+      '/v1/jobs',
+      native({ command: `echo ${letters(16_000, '中').repeat(2)} ${letters(16_000, '中').repeat(2)}` }),
+      undefined,
+    ],
     ['/v1: a command for a shell', '/v1/jobs', native({ command: letters(43_691, '中'), shell: true }), 'command'],
     ['/v1: a variable', '/v1/jobs', native({ env: { BIG: letters(43_690, '中') } }), 'env.BIG'],
     [
