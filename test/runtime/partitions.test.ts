@@ -5,6 +5,7 @@ import { createCommitter } from '../../src/runtime/committer.ts';
 import { Unreadable } from '../../src/runtime/errors.ts';
 import { createLife } from '../../src/runtime/life.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
+import { partitionOf } from '../../src/runtime/partition.ts';
 import { createPartitions } from '../../src/runtime/partitions.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
@@ -269,5 +270,36 @@ describe('an address that was given up', () => {
     const next = await restarted(world);
     await next.ask(job, { type: 'job.register', config: aJob() });
     expect(await next.store.load(job)).toMatchObject({ life: 'live', incarnation: 2, rev: (tombstone?.rev ?? 0) + 1 });
+  });
+});
+
+describe('a message that is sent away because an earlier one comes first', () => {
+  test('is on its way back before the lane is said to be open, also where the turn commits', async () => {
+    const clock = createManualClock();
+    const sent: FromPartitions[] = [];
+    const half = partitionOf(job) < 128 ? { from: 0, to: 127 } : { from: 128, to: 255 };
+    const set = createPartitions({
+      ...{ store: createMemoryStore(), clock, ids: countingIds(), owner: 'here', partitions: half },
+      send: message => void sent.push(message),
+    });
+    set.receive({ type: 'start' });
+    await clock.settle();
+    set.receive({
+      type: 'questions',
+      questions: [{ id: 1, to: job, kind: 'ask', event: { type: 'job.register', config: aJob() } as never }],
+    });
+    await clock.settle();
+    sent.length = 0;
+    const event = { type: 'app.refused', app: 'other', reason: 'it is gone' };
+    // Its sender has settled the earlier one meanwhile, and says so in the same breath.
+    set.receive({
+      type: 'messages',
+      messages: [{ id: 2, to: job, event, origin: { from: 'app/other', rev: 2, place: 0, behind: '1:0' } }],
+    });
+    set.receive({ type: 'questions', questions: [{ id: 3, to: job, kind: 'ask', event: { type: 'job.disable', kill: false } as never }] });
+    await clock.settle();
+    expect(sent.find(({ type }) => type === 'delivered')).toEqual({ type: 'delivered', items: [{ id: 2, delivery: 'away' }] });
+    const order = sent.map(({ type }) => type).filter(type => type === 'delivered' || type === 'opened');
+    expect(order).toEqual(['delivered', 'opened']);
   });
 });
