@@ -44,7 +44,7 @@ describe('secrets of this process', () => {
 
 describe('the agent of "troupe up"', () => {
   /** Passed as flags or over standard input. */
-  const OTHERWISE = ['TROUPE_CENTER', 'TROUPE_JOIN_TOKEN', 'TROUPE_POOL', 'TROUPE_AGENT_DATA'];
+  const OTHERWISE = ['TROUPE_CENTER', 'TROUPE_JOIN_TOKEN', 'TROUPE_CENTER_KEY', 'TROUPE_POOL', 'TROUPE_AGENT_DATA'];
 
   test('gets every setting of its own, and no other variable of the center', () => {
     const settings = [...AGENT_USAGE.matchAll(/TROUPE_\w+/g)].map(([name]) => name).filter(name => !OTHERWISE.includes(name));
