@@ -330,7 +330,7 @@ export function greeting(
   const lines = [`Troupe serves at ${urls.join(' and ')}`, `data is kept in ${dataDir}`];
   if (auth === 'off') lines.push('authentication is off: whoever reaches this machine may do everything');
   else if (password !== null) lines.push(`user root, password ${password} (shown only this once)`);
-  else if (rootPassword !== undefined) lines.push('user root, password as in TROUPE_ROOT_PASSWORD');
+  else if (rootPassword !== null) lines.push('user root, password as in TROUPE_ROOT_PASSWORD');
   else lines.push('user root, password as set before (TROUPE_ROOT_PASSWORD sets a new one)');
   return `${lines.join('\n')}\n`;
 }

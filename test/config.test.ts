@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { type Config, ConfigError, readConfig } from '../src/config.ts';
+import { greeting } from '../src/main.ts';
 
 const DAY_MS = 86_400_000;
 const machine = { cores: 4, timeZone: 'Europe/Berlin' };
@@ -250,5 +251,15 @@ describe('the configuration', () => {
   test('knows the variables of agents, of the command line and of running jobs', () => {
     const names = 'CENTER JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA URL API_TOKEN JOB EXECUTION SHARD WORK_DIR'.split(' ');
     expect(problems(Object.fromEntries(names.map(name => [`TROUPE_${name}`, 'x'])))).toEqual([]);
+  });
+});
+
+describe('the greeting of a center', () => {
+  test.each([
+    ['drawn by this start', {}, 'secret', 'password secret (shown only this once)'],
+    ['drawn by an earlier start', {}, null, 'password as set before (TROUPE_ROOT_PASSWORD sets a new one)'],
+    ['of the settings', { TROUPE_ROOT_PASSWORD: 'given' }, null, 'password as in TROUPE_ROOT_PASSWORD'],
+  ])('says where the password comes from: %s', (_where, env, password, words) => {
+    expect(greeting({ urls: ['http://h'], password }, read(env)).split('\n')[2]).toBe(`user root, ${words}`);
   });
 });
