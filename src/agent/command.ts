@@ -34,7 +34,17 @@ export async function resolveArgv(
   const found = (app && (await inApp(app.directory, [firstWritten, first], programs))) ?? (await programs.onPath(first, path));
   if (found !== undefined) return [found, ...rest, ...last];
   if (script !== undefined) return [script, ...words, ...last];
-  throw new CommandProblem(`the program "${first}" is ${app ? 'neither in the app nor' : 'not'} on the PATH of this host`);
+  throw new CommandProblem(await whyNotFound(first, app, programs));
+}
+
+async function whyNotFound(name: string, app: PreparedApp | undefined, programs: Programs): Promise<string> {
+  if (name.startsWith('/')) {
+    const isThere = await programs.exists(name);
+    return isThere ? `"${name}" may not be executed on this host` : `there is no program "${name}" on this host`;
+  }
+  if (app) return `the program "${name}" is neither in the app nor on the PATH of this host`;
+  if (name.includes('/')) return `the program "${name}" is a relative path, which is looked up in an app alone; write an absolute path`;
+  return `the program "${name}" is not on the PATH of this host`;
 }
 
 async function inApp(directory: string, names: (string | undefined)[], programs: Programs): Promise<string | undefined> {

@@ -94,6 +94,8 @@ export interface Programs {
   inApp(directory: string, name: string): Promise<string | undefined>;
   /** The absolute path of a program: an absolute `name` itself, a bare one searched along `path` (colon-separated); undefined when there is none. */
   onPath(name: string, path: string): Promise<string | undefined>;
+  /** Whether there is anything at an absolute path, be it a program or not. */
+  exists(path: string): Promise<boolean>;
   /** bash where the host has one, else sh; absolute. */
   shell(): Promise<string>;
 }

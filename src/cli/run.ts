@@ -101,15 +101,19 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     print: createPrinter(shell, { json, utc }),
     client: createClient({ account: () => accountFor({ env: shell.env, named: center }), signal: shell.signal }),
     values,
-    words: fill(name, verb.takes, words),
+    words: fill(name, verb, words),
     rest,
   });
 }
 
-function fill(name: string, takes: readonly string[], words: string[]): string[] {
+function fill(name: string, { takes, takesRest }: Verb, words: string[]): string[] {
   const usage = `troupe ${[name, ...takes].join(' ')}`;
   const missing = takes.find((word, place) => !word.startsWith('[') && !words[place]);
   if (missing) throw wrongUsage(`${missing} is missing: ${usage}`);
-  if (words.length > takes.length) throw wrongUsage(`"${words[takes.length]}" is one word too many: ${usage}`);
+  if (words.length > takes.length) {
+    // Most often a command without "--", or an expression whose parts the shell of the caller took apart.
+    const hint = takesRest ? ' [flags] [-- COMMAND …]; the command comes behind "--", and what holds a space or a "*" needs quotes' : '';
+    throw wrongUsage(`"${words[takes.length]}" is one word too many: ${usage}${hint}`);
+  }
   return takes.map((_, place) => words[place] ?? '');
 }

@@ -65,11 +65,20 @@ describe('a program', () => {
       await Promise.resolve();
     }));
 
+  test.each([
+    ['/no/such/file', 'there is no program "/no/such/file" on this host'],
+    ['/etc/passwd', '"/etc/passwd" may not be executed on this host'],
+    ['/etc', '"/etc" may not be executed on this host'],
+    ['./backup.sh', 'the program "./backup.sh" is a relative path, which is looked up in an app alone; write an absolute path'],
+  ])('named by the path %s that leads to none is refused with the reason', async (command, sentence) => {
+    await expect(resolveArgv({ ...spec, command }, undefined, PATH, programs)).rejects.toThrow(sentence);
+  });
+
   test('is looked up on the PATH next', async () => {
     const [found] = await resolveArgv({ ...spec, command: 'sh -c true' }, undefined, PATH, programs);
     expect(found).toEndWith('/bin/sh');
     expect(await resolveArgv({ ...spec, command: '/bin/sh' }, undefined, '', programs)).toEqual(['/bin/sh']);
-    expect(resolveArgv({ ...spec, command: 'no-such-program' }, undefined, PATH, programs)).rejects.toThrow('not on the PATH');
+    await expect(resolveArgv({ ...spec, command: 'no-such-program' }, undefined, PATH, programs)).rejects.toThrow('not on the PATH');
     expect(resolveArgv({ ...spec, command: '' }, undefined, PATH, programs)).rejects.toThrow('the command is empty');
   });
 

@@ -404,6 +404,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
         programs: {
           inApp: async (directory, name) => (name === 'start.sh' ? `${directory}/${name}` : undefined),
           onPath: async name => `/bin/${name}`,
+          exists: async () => false,
           shell: async () => '/bin/sh',
         },
         identity: {

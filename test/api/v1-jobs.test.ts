@@ -175,6 +175,8 @@ describe('a job in /v1', () => {
     ['a pipe', { command: 'echo a | wc -c' }, 'no shell reads "|" here'],
     ['operators without spaces', { command: 'cd /tmp&&ls>out; true' }, 'no shell reads "&&", ">", ";" here'],
     ['an operator as a word of a list', { command: ['echo', 'a', '>', 'b'] }, 'no shell reads ">" here'],
+    ['a list of one word with spaces', { command: ['echo a | wc -c'] }, 'the program is called "echo a | wc -c", with its spaces'],
+    ['spaces in an argument', { command: ['echo', 'a b'] }, undefined],
     ['a pipe for a shell', { command: 'echo a | wc -c', shell: true }, undefined],
     ['a quoted pipe', { command: `sh -c 'a | b; c' "x > y" \\;` }, undefined],
     ['a word of a list with a pipe in it', { command: ['sh', '-c', 'echo a | wc -c'] }, undefined],

@@ -27,6 +27,11 @@ describe('troupe', () => {
     ['jobs lst', 2, 'troupe: "troupe jobs lst" is no verb; did you mean "troupe jobs list"?'],
     ['jobs show', 2, 'troupe: JOB is missing: troupe jobs show JOB'],
     ['jobs show a b', 2, 'troupe: "b" is one word too many: troupe jobs show JOB'],
+    [
+      'jobs create a --crontab @daily echo b',
+      2,
+      'troupe: "echo" is one word too many: troupe jobs create [JOB] [flags] [-- COMMAND …]; the command comes behind "--", and what holds a space or a "*" needs quotes',
+    ],
     ['trigger a -- b', 2, 'troupe: troupe trigger takes no "--"'],
     ['jobs create', 2, 'troupe: JOB is missing: troupe jobs create JOB, or a "name" in the file'],
     ['jobs update a', 2, 'troupe: nothing to change was given; --help lists the settings'],
@@ -234,6 +239,19 @@ describe('a job', () => {
       partial: false,
       enabled: false,
     });
+  });
+
+  test('for a shell has one text behind --', async () => {
+    const { center, shell } = at({ ...created, 'PATCH /v1/jobs/hello': aSavedJob({ name: 'hello' }) });
+    expect((await troupe(['jobs', 'create', 'hello', '--shell', '--', 'echo $A | wc'], shell)).exit).toBe(0);
+    expect(center.asked[0]?.body).toEqual({ name: 'hello', command: 'echo $A | wc', shell: true });
+    const several = await troupe(['jobs', 'update', 'hello', '--shell', '--', 'echo', 'a b'], aShell({ env: shell.env }));
+    expect(several).toMatchObject({
+      exit: 2,
+      said: ['troupe: a shell takes one text, and 2 words came behind "--"; put quotes around the whole command'],
+    });
+    await troupe(['jobs', 'update', 'hello', '--no-shell', '--', 'echo', 'a b'], aShell({ env: shell.env }));
+    expect(center.asked[1]?.body).toEqual({ command: ['echo', 'a b'], shell: false });
   });
 
   test('is shown with its warnings on standard error, as text and as JSON, when it is created and when it is changed', async () => {

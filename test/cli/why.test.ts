@@ -83,6 +83,21 @@ describe('troupe why', () => {
     ]);
   });
 
+  test('of a disabled job shows the standard error of its last failure behind the line about that failure', async () => {
+    await type(['jobs', 'create', 'paused', '--', 'sh', '-c', 'echo no file >&2; exit 3']);
+    const id = (await type('trigger paused --follow')).said[0] ?? '';
+    await type('jobs disable paused');
+    let out = '';
+    await until('the job knows', async () => {
+      out = (await type('why paused')).out;
+      return out.includes('last execution');
+    });
+    const lines = out.trimEnd().split('\n');
+    expect(lines[0]).toBe('job paused is disabled');
+    expect(lines[1]).toStartWith(`  the last execution of job paused, ${id}, failed at`);
+    expect(lines.slice(2)).toEqual(['  the end of its standard error:', '    | no file', `  "troupe logs ${id}" shows the rest`]);
+  });
+
   test('of a failure that wrote nothing to standard error says so', async () => {
     await type(['jobs', 'create', 'quiet', '--', 'sh', '-c', 'exit 3']);
     const id = (await type('trigger quiet --follow')).said[0] ?? '';

@@ -148,7 +148,12 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
       keepers: doorFor(life),
       artifacts: artifacts(life),
       workDirs: { make: async run => `/work/${run}`, remove: async () => {} },
-      programs: { inApp: async () => undefined, onPath: async program => `/bin/${program}`, shell: async () => '/bin/sh' },
+      programs: {
+        inApp: async () => undefined,
+        onPath: async program => `/bin/${program}`,
+        exists: async () => false,
+        shell: async () => '/bin/sh',
+      },
       identity: {
         publicKey,
         sign: text => signatureOf(publicKey, text),

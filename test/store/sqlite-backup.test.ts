@@ -68,6 +68,9 @@ describe('a backup', () => {
     writeFileSync(file, 'mine');
     expect(await problemOf(() => makeBackup({ directory: data, file, at: 7 }))).toContain('is there already');
     expect(await problemOf(() => makeBackup({ directory: place, file: `${file}2`, at: 7 }))).toContain('holds no database');
+    const nowhere = join(place, 'nowhere');
+    const problem = await problemOf(() => makeBackup({ directory: data, file: join(nowhere, 'x'), at: 7 }));
+    expect(problem).toBe(`"${nowhere}" does not exist; make the folder of the backup first`);
   });
 
   test('of a damaged database fails and leaves nothing', async () => {

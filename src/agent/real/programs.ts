@@ -1,5 +1,5 @@
 /** Programs on this host. */
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { chmod, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import type { Programs } from '../ports.ts';
@@ -28,6 +28,9 @@ export const programs: Programs = {
       if (directory.startsWith('/') && isProgram(`${directory}/${name}`)) return join(directory, name);
     }
     return undefined;
+  },
+  async exists(path) {
+    return existsSync(path);
   },
   async shell() {
     for (const shell of SHELLS) if (isProgram(shell)) return shell;

@@ -105,6 +105,11 @@ async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> 
   if (config.shell) return [];
   const app = config.command === null && config.app !== null ? await center.views.get(`app/${config.app}`) : undefined;
   const command = config.command ?? app?.context.config.command ?? [];
+  const [first = ''] = typeof command === 'string' ? [] : command;
+  if (config.app === null && /\s/.test(first)) {
+    const message = `the program is called ${JSON.stringify(first)}, with its spaces: write its words apart, or give a shell one text (--shell).`;
+    return [{ field: 'command', message }];
+  }
   const words = typeof command === 'string' ? bareWords(command) : command.filter(word => OPERATOR.test(word));
   const operators = new Set(words.flatMap(word => operatorsIn(word)));
   if (operators.size === 0) return [];

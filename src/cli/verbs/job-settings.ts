@@ -8,7 +8,7 @@ import { given } from './common.ts';
 export const jobSettings = {
   file: text('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
   command: text('COMMAND', 'what runs, split without a shell; or write it behind "--"'),
-  shell: flag('give the command to a shell as it is', { negatable: true }),
+  shell: flag('give the command, one text in quotes, to a shell as it is', { negatable: true }),
   app: text('APP', 'an app that is fetched, and brings the command unless one is given'),
   pool: text('POOL', 'where it runs (default: the pool "default")'),
   kind: choice(['transient', 'resident'], 'runs when due, or is kept running (default: transient)'),
@@ -71,7 +71,7 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
   const file = values.file === undefined ? {} : await readBody(values.file, shell);
   const schedules = schedulesIn(values);
   const flags = given({
-    command: rest ?? values.command,
+    command: commandIn(values, rest, file.shell),
     shell: values.shell,
     app: values.app,
     pool: values.pool,
@@ -113,6 +113,15 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
     description: values.description,
   });
   return { ...file, ...flags };
+}
+
+/** A shell takes one text, so with one the words behind `--` must be one. Throws Failure `usage`. */
+function commandIn({ command, shell }: Asked['values'], rest: string[] | undefined, fromFile: unknown): string | string[] | undefined {
+  if (rest === undefined || !(shell ?? fromFile)) return rest ?? command;
+  const [only, ...others] = rest;
+  if (others.length > 0)
+    throw wrongUsage(`a shell takes one text, and ${rest.length} words came behind "--"; put quotes around the whole command`);
+  return only;
 }
 
 /** Undefined: nothing was said about it. Throws Failure `usage`. */

@@ -31,6 +31,7 @@ export async function makeBackup({ directory, file, at }: { directory: string; f
   const database = fileIn(directory);
   if (!existsSync(database)) throw new Error(`"${directory}" holds no database of Troupe; --data names the data directory of the center`);
   if (existsSync(file)) throw new Error(`"${file}" is there already; give the backup a name of its own`);
+  if (!existsSync(dirname(file))) throw new Error(`"${dirname(file)}" does not exist; make the folder of the backup first`);
   assertReadable(database);
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
