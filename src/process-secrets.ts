@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { openLibc } from './libc.ts';
 
 /** Variables that hold a secret or an address with a password, each with its flag. */
-export const SECRETS = {
+const SECRETS = {
   TROUPE_ROOT_PASSWORD: '--root-password',
   TROUPE_JOIN_TOKEN: '--token',
   TROUPE_STORE: '--store',

@@ -57,6 +57,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/console': [],
   'src/cli': [
     'src/visible.ts',
+    'src/libc.ts',
     'src/process-secrets.ts',
     'src/clock.ts',
     'src/durations.ts',

@@ -28,7 +28,7 @@ export function cronText(fields: CronFields): string {
  * The names of the days of the week that the numbers of a weekday field stand for: `Sunday to
  * Thursday`.
  */
-export const weekdaysText = (mask: number): string => {
+const weekdaysText = (mask: number): string => {
   const monday = bitsOf(mask)
     .map(day => (day + 6) % 7)
     .sort((a, b) => a - b);

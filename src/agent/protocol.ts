@@ -56,7 +56,7 @@ export const COUNT_MAX = 2 ** 50;
 /** Longest span, ms: a year. */
 export const SPAN_MAX = 366 * 86_400_000;
 /** Largest number of a process that any system gives. */
-export const PID_MAX = 2 ** 31 - 1;
+const PID_MAX = 2 ** 31 - 1;
 const instant = z.number().int().min(0).max(INSTANT_MAX);
 const count = (min = 0, max = COUNT_MAX) => z.number().int().min(min).max(max);
 const span = count(0, SPAN_MAX);

@@ -1,5 +1,6 @@
 /** The building stones of every body and query: a type, its limits, and the words for what is expected ("must be …"). */
 import { z } from 'zod';
+import { INSTANT_MAX } from '../agent/protocol.ts';
 import { Unreadable } from '../runtime/errors.ts';
 import { isInstant } from '../store/readable.ts';
 
@@ -76,9 +77,8 @@ export const appScript = () =>
     .refine(value => value.trim() !== '', 'a command that is not empty')
     .refine(isShort, shortRule);
 
-/** First and last instant of the years 0000 to 9999, epoch ms. */
+/** First instant of the year 0000, epoch ms. */
 const INSTANT_MIN = -62_167_219_200_000;
-export const INSTANT_MAX = 253_402_300_799_999;
 
 const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;

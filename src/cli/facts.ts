@@ -34,7 +34,7 @@ const MADE: Record<string, (dueAt: string) => string> = {
 const text = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
 const ended = ({ outcome }: Values): string => ENDED[text(outcome)] ?? `ended: ${text(outcome)}`;
 const because = ({ reason }: Values): string => (text(reason) === '' ? '' : `: ${text(reason)}`);
-type Moment = (value: unknown) => string;
+type ShownInstant = (value: unknown) => string;
 const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 const listOf = (value: unknown): Values[] => (Array.isArray(value) ? value : []);
 
@@ -48,13 +48,13 @@ function howItEnded({ reason, signal, exitCode }: Values): string {
   return how === '' ? '' : `: ${how}`;
 }
 
-function skipped({ from, to, count, verdict, reason }: Values, moment: Moment): string {
+function skipped({ from, to, count, verdict, reason }: Values, instant: ShownInstant): string {
   const fate = VERDICTS[text(verdict)] ?? text(verdict);
-  if (count === 1) return `has its due time ${moment(from)} ${fate}${because({ reason })}`;
-  return `has ${text(count)} due times from ${moment(from)} to ${moment(to)} ${fate}${because({ reason })}`;
+  if (count === 1) return `has its due time ${instant(from)} ${fate}${because({ reason })}`;
+  return `has ${text(count)} due times from ${instant(from)} to ${instant(to)} ${fate}${because({ reason })}`;
 }
 
-const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
+const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => string> = {
   'job.registered': () => 'is registered',
   'job.updated': ({ version }) => `is changed, and has version ${text(version)} now`,
   'job.enabled': () => 'is enabled',
@@ -64,13 +64,13 @@ const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
   'job.fired': ({ execution, trigger }) => `${trigger === 'misfire' ? 'makes good what it missed' : 'is due'}: ${text(execution)}`,
   'job.skipped': skipped,
   'job.finished': values => `had a run that ${ended(values)}: ${text(values.execution)}`,
-  'schedule.unarmed': ({ dueAt, armedAt, reason }, moment) =>
-    `was not armed for its due time ${moment(dueAt)}${text(armedAt) === '' ? '' : ` but for ${moment(armedAt)}`}, and is armed again${because({ reason })}`,
+  'schedule.unarmed': ({ dueAt, armedAt, reason }, instant) =>
+    `was not armed for its due time ${instant(dueAt)}${text(armedAt) === '' ? '' : ` but for ${instant(armedAt)}`}, and is armed again${because({ reason })}`,
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 
-  'execution.created': ({ trigger, dueAt, shards, hold }, moment) => {
-    const made = MADE[text(trigger)]?.(moment(dueAt)) ?? `is made (${text(trigger)})`;
+  'execution.created': ({ trigger, dueAt, shards, hold }, instant) => {
+    const made = MADE[text(trigger)]?.(instant(dueAt)) ?? `is made (${text(trigger)})`;
     const cut = typeof shards === 'number' && shards > 1 ? `, ${shards} shards` : '';
     return `${made}${cut}${text(hold) === '' ? '' : `; it ${text(hold)}`}`;
   },
@@ -114,8 +114,8 @@ const SENTENCES: Record<string, (values: Values, moment: Moment) => string> = {
     return `has room for ${some(runs.length, 'shard')} on ${some(hosts, 'host')}: ${text(execution)}`;
   },
   'pool.waiting': ({ execution, reason }) => `has no room for ${text(execution)}${because({ reason })}`,
-  'pool.hostRefusing': (values, moment) =>
-    `gives host ${text(values.name)} nothing new before ${moment(values.until)}, which refused a run${because(values)}`,
+  'pool.hostRefusing': (values, instant) =>
+    `gives host ${text(values.name)} nothing new before ${instant(values.until)}, because it refused a run${because(values)}`,
   'pool.hostRecovered': ({ name }) => `gives host ${text(name)} work again: it began a run`,
   'pool.deleted': () => 'is deleted',
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { duration as durationText, readDuration } from '../durations.ts';
 import { nearest } from '../nearest.ts';
 import { wrongUsage } from './failure.ts';
-import { MOMENTS, type Reading, readMoment } from './moments.ts';
+import { INSTANTS, type Reading, readInstant } from './instants.ts';
 
 export interface Option<T> {
   /** What stands for the value in the help; null: a flag without one. */
@@ -95,12 +95,12 @@ export const duration = (says: string, { min = 0, max = Number.MAX_SAFE_INTEGER 
  * `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, `2026-11-22T08:00:00Z` -> an instant as the
  * API reads it.
  */
-export const moment = (says: string, { spanIsPast = false } = {}): Option<string> =>
+export const instant = (says: string, { spanIsPast = false } = {}): Option<string> =>
   one('WHEN', says, (given, reading) => {
     // `--since 10m` is ten minutes ago; where a future instant would make sense, a span needs its
     // sign.
-    const at = readMoment(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
-    if (at === undefined) throw new WrongValue(MOMENTS);
+    const at = readInstant(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
+    if (at === undefined) throw new WrongValue(INSTANTS);
     return at;
   });
 

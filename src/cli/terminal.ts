@@ -8,6 +8,7 @@ import { constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import process from 'node:process';
 import { ReadStream } from 'node:tty';
+import { openLibc } from '../libc.ts';
 import { EXIT, Failure } from './failure.ts';
 
 const TERMINAL = '/dev/tty';
@@ -83,34 +84,18 @@ async function giveBack(fd: number, ahead: Buffer): Promise<void> {
   if (whole.length === 0) return;
   const simulate = await simulatedInput();
   if (simulate && whole.every(byte => simulate(fd, byte))) return;
-  process.stderr.write('troupe: what was typed before the prompt is dropped; this terminal does not take it back\n');
+  process.stderr.write(
+    'troupe: lines typed before the prompt are dropped, because this terminal does not take them back; type them again\n',
+  );
 }
 
-const TIOCSTI = 0x5412;
-
-interface DenoFfi {
-  dlopen(name: string, symbols: object): { symbols: { ioctl(fd: number, request: bigint, argument: Uint8Array): number } };
-}
+const TIOCSTI = 0x5412n;
 
 /**
- * Puts a byte into the input of a terminal, as if it was typed; undefined where this runtime or
- * system offers no such call.
+ * Puts a byte into the input of a terminal, as if it was typed. Undefined where libc cannot be
+ * called.
  */
 async function simulatedInput(): Promise<((fd: number, byte: number) => boolean) | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  const bun = process.versions.bun === undefined ? undefined : await import('bun:ffi');
-  const deno = (globalThis as { Deno?: DenoFfi }).Deno;
-  for (const name of ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`]) {
-    try {
-      if (bun) {
-        const { symbols } = bun.dlopen(name, { ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' } });
-        return (fd, byte) => symbols.ioctl(fd, TIOCSTI, bun.ptr(Uint8Array.of(byte))) === 0;
-      }
-      const opened = deno?.dlopen(name, { ioctl: { parameters: ['i32', 'u64', 'buffer'], result: 'i32' } });
-      if (opened) return (fd, byte) => opened.symbols.ioctl(fd, BigInt(TIOCSTI), Uint8Array.of(byte)) === 0;
-    } catch {
-      // The other libc, or no permission for it.
-    }
-  }
-  return undefined;
+  const libc = await openLibc({ ioctl: ['i32', 'u64', 'bytes'] });
+  return libc && ((fd, byte) => libc.ioctl(fd, TIOCSTI, Uint8Array.of(byte)) === 0);
 }

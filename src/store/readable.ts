@@ -13,7 +13,7 @@ import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict 
 export type Raw<T> = { [K in keyof T]?: unknown };
 
 /** Largest instant that a calendar has, epoch ms. */
-const INSTANT_MAX = 8_640_000_000_000_000;
+const CALENDAR_MAX = 8_640_000_000_000_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 const LIVES: readonly unknown[] = ['live', 'done', 'tombstone'];
 
@@ -56,7 +56,7 @@ function reader(raw: object) {
   };
 }
 
-export const isInstant = (value: unknown): value is number => Number.isInteger(value) && Math.abs(value as number) <= INSTANT_MAX;
+export const isInstant = (value: unknown): value is number => Number.isInteger(value) && Math.abs(value as number) <= CALENDAR_MAX;
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(each => typeof each === 'string');

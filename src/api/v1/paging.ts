@@ -39,7 +39,7 @@ const nameIn = (address: string): string => address.slice(address.indexOf('/') +
  * What can be shown, and the names of the rest: one value that no answer can hold must not cost the
  * whole list.
  */
-export function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing: T) => R) {
+function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing: T) => R) {
   const items: R[] = [];
   const unreadable: { name: string; reason: string }[] = [];
   for (const thing of things) {

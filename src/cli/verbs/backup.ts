@@ -12,14 +12,14 @@ const data = text('DIR', 'the data directory of the center (default: TROUPE_DATA
 
 function directoryOf(given: string | undefined, { env }: Shell): string {
   if (env.TROUPE_STORE?.startsWith('mongodb'))
-    throw new Failure(EXIT.failed, 'TROUPE_STORE names a MongoDB, which has tools of its own: mongodump and mongorestore');
+    throw new Failure(EXIT.failed, 'TROUPE_STORE names a MongoDB database; use mongodump and mongorestore for it');
   return resolve(given ?? (env.TROUPE_DATA || './data'));
 }
 
-const inAll = (rows: Record<string, number>): number => Object.values(rows).reduce((sum, count) => sum + count, 0);
+const sumOf = (rows: Record<string, number>): number => Object.values(rows).reduce((sum, count) => sum + count, 0);
 
-/** What is in the way of a backup is said in one sentence, as of any other verb. */
-async function told<T>(work: () => T | Promise<T>): Promise<T> {
+/** Throws Failure with the message of what `work` throws. */
+async function orFailure<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -35,8 +35,8 @@ export const backup = verb({
   async run({ words, values, shell, print }) {
     const directory = directoryOf(values.data, shell);
     const { makeBackup } = await import('../../store/sqlite/backup.ts');
-    const made = await told(() => makeBackup({ directory, file: resolve(words[0] ?? ''), at: shell.clock.now() }));
-    await print.show(made, () => [`${made.file} has ${inAll(made.rows)} rows in ${made.bytes} bytes, read again; keep it secret`]);
+    const made = await orFailure(() => makeBackup({ directory, file: resolve(words[0] ?? ''), at: shell.clock.now() }));
+    await print.show(made, () => [`${made.file} has ${sumOf(made.rows)} rows in ${made.bytes} bytes, read again; keep it secret`]);
     return EXIT.done;
   },
 });
@@ -49,12 +49,14 @@ export const restore = verb({
   async run({ words, values, shell, print }) {
     const directory = directoryOf(values.data, shell);
     const { restoreBackup } = await import('../../store/sqlite/restore.ts');
-    const restored = await told(() => restoreBackup({ file: resolve(words[0] ?? ''), directory, overwrite: values.overwrite === true }));
+    const restored = await orFailure(() =>
+      restoreBackup({ file: resolve(words[0] ?? ''), directory, overwrite: values.overwrite === true }),
+    );
     const { madeAt, rows, replaced } = restored;
-    const of = madeAt === null ? 'a file that does not say when it was made' : print.instant(new Date(madeAt).toISOString());
+    const made = madeAt === null ? 'made at an unknown time' : `made at ${print.instant(new Date(madeAt).toISOString())}`;
     await print.show({ ...restored, directory }, () => [
-      `${directory} has ${inAll(rows)} rows of ${of}; what was acknowledged after that is lost`,
-      ...(replaced === null ? [] : [`the database that was there is ${replaced}`]),
+      `${directory} holds the ${sumOf(rows)} rows of a backup ${made}; what was acknowledged after it is lost`,
+      ...(replaced === null ? [] : [`the replaced database is ${replaced}`]),
     ]);
     return EXIT.done;
   },

@@ -1,7 +1,7 @@
 /** What verbs over lists and things have in common. */
 import { type Client, LIST_DEFAULT } from '../client.ts';
 import { EXIT } from '../failure.ts';
-import { flag, moment, text, whole } from '../options.ts';
+import { flag, instant, text, whole } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import type { Shell } from '../shell.ts';
 import type { Page, Quarantine } from '../surface.ts';
@@ -15,8 +15,8 @@ export const listOptions = {
 
 /** Of lists in time: people look for what happened last. */
 export const timeOptions = {
-  from: moment('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
-  to: moment('earlier than'),
+  from: instant('not earlier, such as yesterday, -2h or "2026-11-22 08:00"'),
+  to: instant('earlier than'),
   'oldest-first': flag('begin with the oldest, instead of the newest'),
 };
 

@@ -1,7 +1,7 @@
 /** `troupe logs EXECUTION|JOB`: what its processes wrote. */
 import { EXIT, Failure, Interrupted } from '../failure.ts';
 import { copyOutput } from '../follow.ts';
-import { choice, flag, moment, whole } from '../options.ts';
+import { choice, flag, instant, whole } from '../options.ts';
 import type { Execution } from '../surface.ts';
 import { type Call, verb } from '../verb.ts';
 import { executionPath } from './executions.ts';
@@ -15,7 +15,7 @@ export const logs = verb({
     shard: whole('N', 'only this one, from 0 (default: all)'),
     stream: choice(['stdout', 'stderr', 'both'], 'which of the two (default: both)'),
     tail: whole('N', 'only the last lines of each shard (default: all)'),
-    since: moment('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
+    since: instant('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
     timestamps: flag('begin each line with its time', { short: 't' }),
   },
   examples: ['troupe logs hello --tail 20 -f', 'troupe logs hello --since 1h --stream stderr', 'troupe logs hello@20261122T080000.000Z'],

@@ -1,6 +1,6 @@
 /** `troupe next JOB`: when it will be due. */
 import { EXIT } from '../failure.ts';
-import { moment, whole } from '../options.ts';
+import { instant, whole } from '../options.ts';
 import type { Page } from '../surface.ts';
 import { verb } from '../verb.ts';
 import { jobPath } from './jobs.ts';
@@ -18,7 +18,7 @@ export const next = verb({
   takes: ['JOB'],
   options: {
     count: whole('N', 'how many due times (default: 10)', 1, 1_000),
-    from: moment('later than this (default: now)'),
+    from: instant('later than this (default: now)'),
   },
   async run({ client, print, words, values }) {
     const page = await client.get<Page<Due>>(`${jobPath(words[0])}/next`, values);

@@ -1,5 +1,6 @@
 /** What `/v1` tells of apps, hosts and pools, and of the facts of any actor. */
 import { z } from 'zod';
+import { HostFault } from '../../../agent/protocol.ts';
 import { count, moment } from '../../answers.ts';
 import { Quarantine } from './quarantine.ts';
 
@@ -52,7 +53,7 @@ export const Host = z
     unplaced: z.string().nullable().describe('why its pool gives it no place'),
     refusing: z
       .object({
-        fault: z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']),
+        fault: HostFault,
         reason: z.string(),
         since: moment(),
         times: count().describe('refusals in a row'),

@@ -12,14 +12,14 @@ export interface Reading {
 }
 
 /** Completes "must be …". */
-export const MOMENTS =
+export const INSTANTS =
   'now, today, yesterday, tomorrow, a span from now such as -2h, a date such as 2026-11-22, or an instant such as "2026-11-22 08:00"';
 
 const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,3})?))?)?\s*(Z|[+-]\d\d:?\d\d)?$/i;
 const DAYS: Record<string, number> = { yesterday: -1, today: 0, tomorrow: 1 };
 
 /** An instant in ISO 8601, UTC; undefined where the text is none. */
-export function readMoment(text: string, { now, utc }: Reading): string | undefined {
+export function readInstant(text: string, { now, utc }: Reading): string | undefined {
   const word = text.trim().toLowerCase();
   if (word === 'now') return isoOf(now);
   if (Object.hasOwn(DAYS, word)) return isoOf(midnight(now, utc, DAYS[word] ?? 0));

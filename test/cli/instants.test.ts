@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { readMoment } from '../../src/cli/moments.ts';
+import { readInstant } from '../../src/cli/instants.ts';
 import { createTimes } from '../../src/cli/words.ts';
 import { duration, readDuration } from '../../src/durations.ts';
 
 /** What a program prints in another zone: the zone of a process is fixed at its start. */
 async function inZone(zone: string, expression: string): Promise<unknown> {
   const imports = `
-    import { readMoment } from '${import.meta.dirname}/../../src/cli/moments.ts';
+    import { readInstant } from '${import.meta.dirname}/../../src/cli/instants.ts';
     import { createTimes } from '${import.meta.dirname}/../../src/cli/words.ts';
     const now = Date.parse('2026-11-22T08:30:00.000Z');
     console.log(JSON.stringify(${expression}));`;
@@ -17,7 +17,7 @@ async function inZone(zone: string, expression: string): Promise<unknown> {
 
 describe('an instant on the command line', () => {
   const now = Date.parse('2026-11-22T08:30:00.000Z');
-  const read = (text: string) => readMoment(text, { now, utc: true });
+  const read = (text: string) => readInstant(text, { now, utc: true });
 
   test.each([
     ['now', '2026-11-22T08:30:00.000Z'],
@@ -44,7 +44,7 @@ describe('an instant on the command line', () => {
   );
 
   test('is in the zone of the machine, with --utc in UTC, on the day of a clock change too', async () => {
-    const asked = `['today', 'yesterday', '2026-11-22 08:00', '2026-03-29', '2026-03-30'].map(text => readMoment(text, { now, utc: false }))`;
+    const asked = `['today', 'yesterday', '2026-11-22 08:00', '2026-03-29', '2026-03-30'].map(text => readInstant(text, { now, utc: false }))`;
     expect(await inZone('Europe/Berlin', asked)).toEqual([
       '2026-11-21T23:00:00.000Z',
       '2026-11-20T23:00:00.000Z',
@@ -52,7 +52,7 @@ describe('an instant on the command line', () => {
       '2026-03-28T23:00:00.000Z',
       '2026-03-29T22:00:00.000Z',
     ]);
-    expect(await inZone('America/Los_Angeles', `readMoment('today', { now, utc: true })`)).toBe('2026-11-22T00:00:00.000Z');
+    expect(await inZone('America/Los_Angeles', `readInstant('today', { now, utc: true })`)).toBe('2026-11-22T00:00:00.000Z');
   });
 });
 
@@ -63,7 +63,7 @@ describe('times', () => {
     expect(await inZone('Asia/Kathmandu', shown)).toEqual(['2026-11-22 13:45:00.000+05:45', '2026-07-02 05:44:59.999+05:45']);
     expect(await inZone('America/St_Johns', shown)).toEqual(['2026-11-22 04:30:00.000-03:30', '2026-07-01 21:29:59.999-02:30']);
     expect(await inZone('Europe/Berlin', `createTimes(true).instant('2026-11-22T08:00:00.000Z')`)).toBe('2026-11-22 08:00:00Z');
-    expect(await inZone('Europe/Berlin', `readMoment(createTimes(false).instant('2026-07-01T08:00:00.000Z'), { now, utc: false })`)).toBe(
+    expect(await inZone('Europe/Berlin', `readInstant(createTimes(false).instant('2026-07-01T08:00:00.000Z'), { now, utc: false })`)).toBe(
       '2026-07-01T08:00:00.000Z',
     );
   });
