@@ -82,7 +82,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'pool.waiting': [{ pool: 'default', execution: 'a@1', reason: 'too little cpu' }, 'pool default has no room for a@1: too little cpu'],
   'pool.hostRefusing': [
     { pool: 'default', host: 'x', name: 'box', fault: 'disk', reason: 'the disk is full', until: '2026-11-22T08:00:05.000Z' },
-    'pool default gives host box nothing new before 2026-11-22 08:00:05Z, which refused a run: the disk is full',
+    'pool default gives host box nothing new before 2026-11-22 08:00:05Z, because it refused a run: the disk is full',
   ],
   'pool.hostRecovered': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default gives host box work again: it began a run'],
   'pool.deleted': [{ pool: 'default' }, 'pool default is deleted'],
