@@ -3,7 +3,18 @@
  * may have seen.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -121,6 +132,41 @@ describe('a restore', () => {
     const second = await openSqliteWrites({ directory: data });
     expect(second.restoredFrom).toBeNull();
     second.close();
+  });
+
+  test('replays no log of another database into what it restored', async () => {
+    const store = await aStore(20);
+    await makeBackup({ directory: data, file, at: 7 });
+    await store.commit(writes(20, 50));
+    // The log of a center that was killed, whose database somebody has removed.
+    const other = join(place, 'other');
+    mkdirSync(other);
+    copyFileSync(join(data, 'troupe.sqlite-wal'), join(other, 'troupe.sqlite-wal'));
+    await store.close();
+    const { replaced } = restoreBackup({ file, directory: other, overwrite: false });
+    expect(replaced).toBe(join(other, 'troupe.sqlite.replaced'));
+    expect(existsSync(`${replaced}-wal`)).toBe(true);
+    expect(readdirSync(other).filter(name => name.startsWith('troupe.sqlite-'))).toEqual([]);
+    const db = new DatabaseSync(join(other, 'troupe.sqlite'));
+    expect(db.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
+    expect(db.prepare('select count(*) as count from actors').get()).toEqual({ count: 20 });
+    db.close();
+  });
+
+  test('that is cut short leaves the database that was there under its name', async () => {
+    await (await aStore(20)).close();
+    await makeBackup({ directory: data, file, at: 7 });
+    const later = await createSqliteStore({ directory: data });
+    await later.claim('center-2');
+    await later.commit(writes(20, 10));
+    await later.close();
+    rmSync(join(data, 'troupe.mark'), { force: true });
+    // A mark that cannot be removed stops it at its last steps.
+    mkdirSync(join(data, 'troupe.mark', 'in the way'), { recursive: true });
+    expect(() => restoreBackup({ file, directory: data, overwrite: true })).toThrow();
+    const db = new DatabaseSync(join(data, 'troupe.sqlite'));
+    expect(db.prepare('select count(*) as count from actors').get()).toEqual({ count: 30 });
+    db.close();
   });
 
   test('refuses a directory in use, an existing database and a file that is no backup, and changes nothing', async () => {

@@ -2,7 +2,7 @@
  * Puts a backup in the place of the database. Agents may have served a later state: the epochs are
  * raised above whatever they have seen before any center opens the file.
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { RAISE_BY } from '../store.ts';
 import { closeToOthers, countRows, MADE_AT, syncFile } from './backup.ts';
@@ -26,6 +26,7 @@ export interface Restored {
  */
 export function restoreBackup({ file, directory, overwrite }: { file: string; directory: string; overwrite: boolean }): Restored {
   if (!existsSync(file)) throw new Error(`there is no backup "${file}"`);
+  if (!statSync(file).isFile()) throw new Error(`"${file}" is no file, but must be a backup`);
   assertReadable(file);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
@@ -41,9 +42,12 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
     closeToOthers(next);
     const { madeAt, rows } = raise(next);
     syncFile(next);
-    const replaced = existsSync(database) ? moveAside(database) : null;
+    const replaced = keepAside(database);
     // What the mark says is of the other database.
     removeMark(directory);
+    // A log that stays would be replayed into the restored database.
+    for (const end of ['-wal', '-shm', '-journal']) rmSync(`${database}${end}`, { force: true });
+    syncFile(directory);
     renameSync(next, database);
     syncFile(directory);
     return { madeAt, rows, replaced };
@@ -76,19 +80,33 @@ function raise(file: string): Pick<Restored, 'madeAt' | 'rows'> {
   }
 }
 
-/** With its log, which belongs to it alone. */
-function moveAside(database: string): string {
+/**
+ * Gives what is there a second name, with its log, also a log that has lost its database. The first
+ * name stays until the new database takes it: a crash never leaves a directory without one, which
+ * the next start would take for a new one. Null: nothing was there.
+ */
+function keepAside(database: string): string | null {
+  const ends = ['', '-wal', '-journal'].filter(end => existsSync(`${database}${end}`));
+  if (ends.length === 0) return null;
   const aside = freeName(`${database}.replaced`);
-  renameSync(database, aside);
-  if (existsSync(`${database}-wal`)) renameSync(`${database}-wal`, `${aside}-wal`);
-  rmSync(`${database}-shm`, { force: true });
+  for (const end of ends) secondName(`${database}${end}`, `${aside}${end}`);
   return aside;
+}
+
+function secondName(file: string, name: string): void {
+  try {
+    linkSync(file, name);
+  } catch {
+    // File systems without hard links.
+    copyFileSync(file, name);
+    syncFile(name);
+  }
 }
 
 function freeName(wanted: string): string {
   for (let number = 1; ; number++) {
     const name = number === 1 ? wanted : `${wanted}-${number}`;
-    if (!existsSync(name)) return name;
+    if (['', '-wal', '-journal'].every(end => !existsSync(`${name}${end}`))) return name;
   }
 }
 
