@@ -11,11 +11,13 @@ export const UNITS = [
   ['s', 1_000],
   ['ms', 1],
 ] as const;
-const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
+const NUMBER = String.raw`\d+(?:\.\d+)?`;
+/** Each unit at most once, the largest first: `1h1h` and `5s1h` are slips. */
+const DURATION = new RegExp(`^(?=.)${UNITS.map(([name]) => `(?:${NUMBER}${name}(?!s))?`).join('')}$`);
 
 /**
  * `90s`, `5m`, `1h30m`, `500ms`, `0` -> milliseconds, whole. undefined: no duration, as a number
- * without a unit is none.
+ * without a unit is none, and one above 0 that would round to 0, which means no limit.
  */
 export function readDuration(text: string): number | undefined {
   if (text === '0') return 0;
@@ -23,7 +25,8 @@ export function readDuration(text: string): number | undefined {
   let ms = 0;
   for (const [, count, unit] of text.matchAll(/([\d.]+)(ms|[smhd])/g))
     ms += Number(count) * (UNITS.find(([name]) => name === unit)?.[1] ?? 0);
-  return Math.round(ms);
+  const whole = Math.round(ms);
+  return whole === 0 && ms > 0 ? undefined : whole;
 }
 
 /** Exact, and in a form that every flag takes: `90s`, `1h30m`, `500ms`. */

@@ -84,11 +84,13 @@ describe('a duration', () => {
     ['5m', 300_000],
     ['1h30m', 5_400_000],
     ['7d', 604_800_000],
+    ['0s', 0],
+    ['1m5ms', 60_005],
   ])('"%s" is %d ms', (text, ms) => {
     expect(readDuration(text)).toBe(ms);
   });
 
-  test.each(['', '5', '5 m', '-5m', 'm', '1.s', '5min', '1e3s', '5M'])('"%s" is none', text => {
+  test.each(['', '5', '5 m', '-5m', 'm', '1.s', '5min', '1e3s', '5M', '0.0001s', '1h1h', '5s1h', '1mss'])('"%s" is none', text => {
     expect(readDuration(text)).toBeUndefined();
   });
 
