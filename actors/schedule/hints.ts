@@ -18,7 +18,8 @@ const LOOKED_AT_MAX = 200;
  * expression comes near.
  */
 export function hintForCron(text: unknown): string | undefined {
-  if (typeof text !== 'string' || text.length > LOOKED_AT_MAX) return undefined;
+  // One that can be read names no day that exists: no other way to write it mends that.
+  if (typeof text !== 'string' || text.length > LOOKED_AT_MAX || isQuartz(text)) return undefined;
   const written = shortNames(text.trim());
   const parts = written.split(/\s+/);
   if (written.startsWith('@') || parts.length === 5) return fiveFields(written);

@@ -194,6 +194,11 @@ describe('a refused Quartz expression', () => {
     expect(refusal({ type: 'cron', cron: '99 * * * * ?' }).message).not.toContain('write');
   });
 
+  test('that names no day that exists is not told to be written as it is', () => {
+    const { message } = refusal({ type: 'cron', cron: '0 0 2 30 2 ?' });
+    expect(message).toEndWith('must be due at least once.');
+  });
+
   test('names expressions that are due when the crontab is', () => {
     const field = (low: number, high: number) =>
       fc.oneof(
