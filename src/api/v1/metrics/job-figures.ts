@@ -67,6 +67,10 @@ export function createJobFigures({
       const name = jobIn(address);
       if (name !== undefined) changed.set(name, clock.monotonic());
     }
+    // Nobody may ever read: then the next reading lists all of them.
+    if (changed.size <= CHANGED_MAX) return;
+    changed.clear();
+    listedAt = Number.NEGATIVE_INFINITY;
   });
 
   const pageBehind = (cursor: string | null) => views.list('job', { order: 'name', limit: PAGE, ...(cursor === null ? {} : { cursor }) });
@@ -129,7 +133,7 @@ export function createJobFigures({
     async read() {
       const now = clock.monotonic();
       if (max > 0) {
-        if (now - listedAt >= LIST_MS || changed.size > CHANGED_MAX) await list();
+        if (now - listedAt >= LIST_MS) await list();
         else for (const name of [...changed.keys()]) await readAgain(name);
         if (listedAt === Number.NEGATIVE_INFINITY) await list();
         await countOn();
