@@ -12,9 +12,10 @@ const PAGE = 200;
 export interface HostNames {
   /**
    * Calls `enroll` with the name, or with the name and a number behind it that no other host has.
+   * An agent whose enrolment failed gets the name of that attempt again: `key` is its key.
    * Throws what `enroll` and the store throw.
    */
-  enroll(wanted: { pool: string; name: string; host: string }, enroll: (name: string) => Promise<void>): Promise<void>;
+  enroll(wanted: { pool: string; name: string; host: string; key: string }, enroll: (name: string) => Promise<void>): Promise<void>;
 }
 
 export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
@@ -26,10 +27,10 @@ export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
    */
   const numbers = new Map<string, number>();
   /**
-   * Hosts whose enrolment is under way, or failed with unknown outcome: they have their name,
-   * though they are not there.
+   * Hosts whose enrolment is under way, or failed with unknown outcome, and the keys of their
+   * agents: they have their name, though they are not there.
    */
-  const enrolling = new Set<string>();
+  const enrolling = new Map<string, string>();
   let last: Promise<unknown> = Promise.resolve();
 
   async function read(pool: string): Promise<Map<string, string>> {
@@ -49,36 +50,37 @@ export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
   }
 
   /** A host that cannot be read keeps its name. */
-  const isFree = async (holder: string | undefined): Promise<boolean> => {
+  const isFree = async (holder: string | undefined, key: string): Promise<boolean> => {
     if (holder === undefined) return true;
-    if (enrolling.has(holder)) return false;
+    // One hello of a key follows the other, so an attempt of the same agent is over.
+    if (enrolling.has(holder)) return enrolling.get(holder) === key && enrolling.delete(holder);
     const view = await views.get(`host/${holder}`).catch(() => null);
     return view === undefined || view?.value === 'retired';
   };
 
-  async function find(pool: string, name: string, host: string): Promise<string> {
+  async function find({ pool, name, host, key }: Parameters<HostNames['enroll']>[0]): Promise<string> {
     const names = pools.get(pool) ?? (await read(pool));
     pools.set(pool, names);
-    const key = `${pool}/${name}`;
+    const numbered = `${pool}/${name}`;
     let nth = 1;
     let candidate = name;
-    while (!(await isFree(names.get(candidate)))) {
-      nth = nth === 1 ? (numbers.get(key) ?? 2) : nth + 1;
+    while (!(await isFree(names.get(candidate), key))) {
+      nth = nth === 1 ? (numbers.get(numbered) ?? 2) : nth + 1;
       const suffix = `-${nth}`;
       candidate = name.slice(0, NAME_LONGEST - suffix.length) + suffix;
     }
-    if (nth > 1) numbers.set(key, nth + 1);
+    if (nth > 1) numbers.set(numbered, nth + 1);
     names.set(candidate, host);
-    enrolling.add(host);
+    enrolling.set(host, key);
     return candidate;
   }
 
   return {
-    async enroll({ pool, name, host }, enroll) {
-      const found = last.then(() => find(pool, name, host));
+    async enroll(wanted, enroll) {
+      const found = last.then(() => find(wanted));
       last = found.catch(() => {});
       await enroll(await found);
-      enrolling.delete(host);
+      enrolling.delete(wanted.host);
     },
   };
 }

@@ -132,7 +132,7 @@ export function createIdentities(parts: IdentityParts): Identities {
     }
     if (token !== undefined) await spend(token, address);
     const host = ids.uuid();
-    await hostNames.enroll({ pool, name: hello.name, host }, async name => {
+    await hostNames.enroll({ pool, name: hello.name, host, key: hello.publicKey }, async name => {
       await store.putCredential({ kind: AGENT_KEY, id: hello.publicKey, data: { host, name, pool }, expiresAt: null, uses: null });
       await enroll(host, name, pool, hello.publicKey);
     });
