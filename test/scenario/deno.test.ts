@@ -1,5 +1,6 @@
 /** Center, agent and keeper on Deno: what they promise on Bun holds there, too (failure rows 1 and 3). */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { findDeno } from '../support/deno.ts';
@@ -52,6 +53,14 @@ describe.skipIf(deno === undefined)('on Deno', () => {
     for (const pid of [house.centerPid, house.agentPid('a1'), house.keeperPid('a1') ?? 0]) {
       expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/\bdeno$/);
     }
+  });
+
+  test('an agent does not take a copy for a clone, which it would make without a limit', () => {
+    const directory = JSON.stringify(file('apps'));
+    const code = `import { detectIsolation } from './src/agent/artifacts/isolation.ts';
+      const done = await detectIsolation(${directory}, 'clone').then(({ isolation }) => isolation, error => error.constructor.name);
+      console.log(done);`;
+    expect(execFileSync(deno ?? '', ['eval', '--quiet', code], { cwd: join(import.meta.dir, '../..') }).toString()).toBe('ConfigError\n');
   });
 
   test('row 1: what ends while the center is gone is known to the next one', async () => {

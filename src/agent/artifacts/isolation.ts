@@ -26,12 +26,22 @@ export async function detectIsolation(directory: string, wanted: Isolation | 'au
 const cannot = (value: string, why: string) =>
   new ConfigError([{ variable: 'TROUPE_APP_ISOLATION', value, expected: `must be what this host can: ${why}` }]);
 
+/** No file system shares blocks with this one. Deno copies it all the same: it ignores how a file is to be copied. */
+const NEVER_SHARED = '/proc/self/stat';
+
 function mayClone(directory: string): boolean {
   const [from, to] = [join(directory, 'probe.from'), join(directory, 'probe.to')];
+  const clones = (file: string): boolean => {
+    try {
+      copyFileSync(file, to, constants.COPYFILE_FICLONE_FORCE);
+      return true;
+    } catch {
+      return false;
+    }
+  };
   try {
     writeFileSync(from, 'blocks to share');
-    copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE);
-    return true;
+    return clones(from) && !clones(NEVER_SHARED);
   } catch {
     return false;
   } finally {
