@@ -140,6 +140,25 @@ export function numericWeekdays(cron: string): string | undefined {
   return `${means}; write "${ours}" to be sure${crons}.`;
 }
 
+const LONG_STEPS = [
+  { name: 'minute', count: 60, else: 'the field hour' },
+  { name: 'hour', count: 24, else: 'the fields of days' },
+];
+
+/**
+ * The warning for a valid crontab whose step leads past the end of its field: crontabs take it, and
+ * it means the first value alone. Undefined for all others.
+ */
+export function stepsTooLong(crontab: string): string | undefined {
+  const fields = crontab.trim().split(/\s+/);
+  for (const [place, { name, count, else: other }] of LONG_STEPS.entries()) {
+    const field = fields[place] ?? '';
+    if (Number(/^\*\/(\d+)$/.exec(field)?.[1] ?? 0) < count) continue;
+    return `a step counts within its field: ${name} ${JSON.stringify(field)} is ${name} 0 alone; ${count} ${name}s and more are written in ${other}.`;
+  }
+  return undefined;
+}
+
 /** The result, or undefined where the expression is none. */
 function attempt<T>(read: () => T): T | undefined {
   try {

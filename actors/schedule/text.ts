@@ -98,7 +98,7 @@ function partText(values: readonly number[], unit: string, of: string): string {
     return first === 0 ? every(step, unit) : `${every(step, unit)} from ${unit} ${first} on${of}`;
   }
   if (step !== undefined && step > 1 && values.length > 3) {
-    return `at every ${ordinal(step)} ${unit} from ${first} to ${values.at(-1)}${of}`;
+    return `every ${ordinal(step)} ${unit} from ${first} to ${values.at(-1)}${of}`;
   }
   return `at ${unit}${values.length === 1 ? '' : 's'} ${runsText(values, String)}${of}`;
 }

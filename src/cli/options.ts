@@ -196,11 +196,15 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
   return { values: values as Values<O>, words, rest };
 }
 
+/** Words of other programs for flags. */
+const SAME_FLAGS: Readonly<Record<string, string>> = { since: 'from', until: 'to', tz: 'time-zone', zone: 'time-zone' };
+
 function hintFor(name: string, options: Options, hints: Readonly<Record<string, string>>): string {
   if (Object.hasOwn(hints, name)) return hints[name] ?? '';
   const plain = name.replace(/-ms$/, '');
   if (plain !== name && options[plain]?.takes === DURATION) return `durations have a unit: --${plain} 90s`;
-  const meant = nearest(name, Object.keys(options));
+  const same = Object.hasOwn(SAME_FLAGS, name) ? SAME_FLAGS[name] : undefined;
+  const meant = same !== undefined && Object.hasOwn(options, same) ? same : nearest(name, Object.keys(options));
   return meant ? `did you mean --${meant}?` : '--help shows what there is';
 }
 

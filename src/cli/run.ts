@@ -74,13 +74,34 @@ const VERB_HINTS = {
   version: '"troupe --version" prints the version',
   status: '"troupe jobs", "troupe executions" and "troupe hosts" list what there is, "troupe why JOB" explains one',
   create: '"troupe jobs create JOB -- COMMAND" registers a job',
+  list: '"troupe jobs", "troupe executions" and "troupe hosts" list what there is',
+  ps: '"troupe executions --status running" lists what runs',
+  delete: '"troupe jobs delete JOB" deletes a job',
+  cancel: '"troupe executions cancel EXECUTION" ends a run',
+};
+
+/** Words of other programs for verbs of a family. */
+const SAME_VERBS: Readonly<Record<string, string>> = {
+  rm: 'delete',
+  remove: 'delete',
+  del: 'delete',
+  get: 'show',
+  describe: 'show',
+  info: 'show',
+  ls: 'list',
+  add: 'create',
+  new: 'create',
+  kill: 'cancel',
+  stop: 'cancel',
+  set: 'update',
 };
 
 function find<E>(verbs: Record<string, E>, name: string, behind: string, hints: Readonly<Record<string, string>> = {}): E {
   const found = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
   if (found !== undefined) return found;
   if (Object.hasOwn(hints, name)) throw wrongUsage(`"${behind} ${name}" is no verb; ${hints[name]}`);
-  const meant = nearest(name, Object.keys(verbs));
+  const same = Object.hasOwn(SAME_VERBS, name) ? SAME_VERBS[name] : undefined;
+  const meant = same !== undefined && Object.hasOwn(verbs, same) ? same : nearest(name, Object.keys(verbs));
   throw wrongUsage(`"${behind} ${name}" is no verb${meant ? `; did you mean "${behind} ${meant}"?` : `; "${behind} --help" lists them`}`);
 }
 

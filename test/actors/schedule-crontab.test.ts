@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
 import fc from 'fast-check';
 import { nextDues, parseSchedule, type Schedule, ScheduleError, scheduleText } from '../../actors/schedule.ts';
-import { numericWeekdays } from '../../actors/schedule/hints.ts';
+import { numericWeekdays, stepsTooLong } from '../../actors/schedule/hints.ts';
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 const SEED = 20261130;
@@ -219,6 +219,19 @@ describe('a refused Quartz expression', () => {
       }),
       { seed: SEED, numRuns: 500 },
     );
+  });
+});
+
+describe('a step that is longer than its field', () => {
+  test.each([
+    ['*/90 * * * *', 'a step counts within its field: minute "*/90" is minute 0 alone; 60 minutes and more are written in the field hour.'],
+    ['0 */36 * * *', 'a step counts within its field: hour "*/36" is hour 0 alone; 24 hours and more are written in the fields of days.'],
+  ])('of %s is read aloud', (crontab, message) => {
+    expect(stepsTooLong(crontab)).toBe(message);
+  });
+
+  test.each(['*/45 * * * *', '*/59 */23 * * *', '0-10/60 * * * *', '0 0 */90 * *', '@hourly'])('is none in %s', crontab => {
+    expect(stepsTooLong(crontab)).toBeUndefined();
   });
 });
 

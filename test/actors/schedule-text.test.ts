@@ -15,7 +15,7 @@ const CRON: [string, string][] = [
   ['0 0 * * * ?', 'every hour'],
   ['0 0 0/2 * * ?', 'at minute 0 of every 2nd hour, every day'],
   ['0 0/15 8-18 ? * MON-FRI', 'every 15 minutes from 08:00 to 18:59, Monday to Friday'],
-  ['0 0/7 * * * ?', 'at every 7th minute from 0 to 56 of every hour'],
+  ['0 0/7 * * * ?', 'every 7th minute from 0 to 56 of every hour'],
   ['0 5,35 22-2 ? * SAT', 'every 30 minutes from minute 5 on from 22:00 to 02:59, Saturday'],
   ['0 0 0 1 1 ? 2030', 'at 00:00, on day 1 of the month, in January, in 2030'],
   ['0 0 0 L * ?', 'at 00:00, on the last day of the month'],

@@ -197,6 +197,12 @@ describe('a job in /v1', () => {
     expect(body.warnings).toEqual([{ field: 'app', message: expect.stringContaining('"|" in the command of app my_app') }]);
   });
 
+  test('with a step that is longer than its field in a crontab is warned about it', async () => {
+    const door = await aDoor();
+    const { body } = await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'crontab', crontab: '*/90 * * * *' }] });
+    expect(body.warnings).toEqual([{ field: 'schedules[0].crontab', message: expect.stringContaining('"*/90" is minute 0 alone') }]);
+  });
+
   test('with a numeric day of the week in Quartz is warned about the days it names, in a crontab it is not', async () => {
     const door = await aDoor();
     const schedules = [

@@ -6,7 +6,7 @@
 import type { JobConfig } from '../../../actors/config.ts';
 import { type Shortage, shortageOf } from '../../../actors/capacity.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
-import { numericWeekdays } from '../../../actors/schedule/hints.ts';
+import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
 import { CommandProblem, splitCommand } from '../../command-words.ts';
 import type { Center } from '../center.ts';
 import { iso } from '../fields.ts';
@@ -28,7 +28,7 @@ export interface Judged {
 
 type Check = (judged: Judged) => Warning[] | Promise<Warning[]>;
 
-const CHECKS: readonly Check[] = [numbersForDays, schedulesOver, operatorsOfShell, neverFits];
+const CHECKS: readonly Check[] = [numbersForDays, longSteps, schedulesOver, operatorsOfShell, neverFits];
 
 /** In the order of the checks; empty where nothing is to be said. */
 export async function warningsOf(judged: Judged): Promise<Warning[]> {
@@ -81,6 +81,14 @@ function numbersForDays({ config }: Judged): Warning[] {
   return config.schedules.flatMap((schedule, place) => {
     const message = schedule.type === 'cron' ? numericWeekdays(schedule.cron) : undefined;
     return message === undefined ? [] : [{ field: `schedules[${place}].cron`, message }];
+  });
+}
+
+/** A crontab of every 90 minutes is one of every hour, in each dialect. */
+function longSteps({ config }: Judged): Warning[] {
+  return config.schedules.flatMap((schedule, place) => {
+    const message = schedule.type === 'crontab' ? stepsTooLong(schedule.crontab) : undefined;
+    return message === undefined ? [] : [{ field: `schedules[${place}].crontab`, message }];
   });
 }
 

@@ -48,6 +48,9 @@ export const jobSettings = {
 export const jobHints = {
   'disconnect-ms': 'durations have a unit: --disconnect-after 90s',
   retries: '--attempts says how often a shard is tried in all',
+  retry: '--attempts says how often a shard is tried in all',
+  every: '--crontab "*/5 * * * *" is every 5 minutes, as an example',
+  name: 'the name comes first: troupe jobs create JOB',
   schedule: '--cron or --crontab gives one',
 };
 
