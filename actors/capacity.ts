@@ -1,11 +1,10 @@
 /**
- * Whether the hosts of a pool could hold an execution with nothing else on them: if not, it waits
- * until other hosts join.
+ * Whether empty hosts of a pool could hold an execution. If not, it waits until other hosts join.
  */
 import { type Cost, costOf, fits, type LedgerHost, place, priceOn, type RoomRequest } from './placement.ts';
 
 export interface Shortage {
-  /** One shard fits no host, for want of this; or each fits, and not all of them at once. */
+  /** What no host has enough of for one shard; `together`: each shard fits, but not all at once. */
   of: 'cpu' | 'memory' | 'both' | 'together';
   /** What one shard takes on a host that runs nothing, the app's own share included. */
   price: Cost;
@@ -16,8 +15,8 @@ export interface Shortage {
 }
 
 /**
- * Null where it fits, and where the pool has no hosts to judge by. Hosts that take nothing new at
- * the moment count: they may again.
+ * Null where it fits, and where the pool has no hosts. Hosts that take nothing new now count: they
+ * may take runs later.
  */
 export function shortageOf(hosts: LedgerHost[], request: RoomRequest): Shortage | null {
   if (hosts.length === 0) return null;

@@ -290,7 +290,7 @@ export function answerOverdue(context: ExecutionContext, event: Event<'execution
   };
 }
 
-/** `90s`, `5m`, `1h`, `250ms`: the largest unit that tells the span exactly. */
+/** `90s`, `5m`, `1h`, `250ms`: in the largest unit that is exact. */
 function spanText(ms: number): string {
   const unit = (
     [

@@ -139,8 +139,8 @@ export function due(context: JobContext, event: Event<'job.due'>): Decided {
 }
 
 /**
- * What the audit found is mended by deciding all that is due and arming anew. Nothing happens where
- * the job has moved on since the audit looked.
+ * Repairs a finding of the schedule audit: decides all that is due and arms the next due time. Does
+ * nothing where the job has changed since the audit looked.
  */
 export function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
   if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};

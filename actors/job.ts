@@ -61,8 +61,8 @@ export type JobFact =
   | { type: 'job.skipped'; job: string; from: string; to: string; count: number; verdict: string; reason: string | null }
   | { type: 'job.finished'; job: string; execution: string; outcome: string }
   /**
-   * The schedule audit found a due time that nothing was armed for, or that had no verdict; it is
-   * mended with this fact.
+   * The schedule audit found a due time that nothing was armed for, or that had no verdict. This
+   * fact is recorded with the repair.
    */
   | { type: 'schedule.unarmed'; job: string; dueAt: string; armedAt: string | null; reason: string }
   | { type: 'job.deregistering'; job: string }
@@ -91,7 +91,7 @@ export interface JobContext {
   lastStartedAt?: number | null;
   /** When an execution last ended well; absent or null where none has. Epoch ms. */
   lastSucceededAt?: number | null;
-  /** The last finding of the schedule audit, mended since; absent: there was none. Epoch ms. */
+  /** The last finding of the schedule audit, repaired since; absent: there was none. Epoch ms. */
   unarmed?: { at: number; dueAt: number; reason: string };
   /** Idempotency keys of the latest triggers -> execution, oldest first. */
   keys: [string, string][];

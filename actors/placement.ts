@@ -60,7 +60,7 @@ export interface Refusing {
   trial: string | null;
 }
 
-/** What an execution tells its pool of a host that refused one of its runs. */
+/** A host that refused a run: sent by the execution to its pool. */
 export interface HostRefusal {
   host: string;
   fault: HostFault;
@@ -124,8 +124,8 @@ export function place(
     given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
     settled: settled[host.id] ?? 0,
   }));
-  // One shard of a first attempt tries a host that refused; whoever was refused or failed already
-  // goes there last.
+  // One shard of a first attempt tries a host that refused. Runs that were refused or failed before
+  // go there last.
   const isFirst = request.runs.every(run => run.attempt === 1);
   const onTrial = new Set(open.filter(({ host }) => isOnTrial(host)).map(({ host }) => host.id));
   const rank = ({ host, given }: { host: LedgerHost; given: number }) => (!onTrial.has(host.id) ? 0 : isFirst && given === 0 ? -1 : 1);

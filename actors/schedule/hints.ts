@@ -79,7 +79,7 @@ function withQuestionMark([second, minute, hour, date, month, weekday]: readonly
 }
 
 /**
- * A crontab (with "?" for "*") in the words of Quartz: one expression, or two where either of its
+ * A crontab (with "?" for "*") as Quartz expressions: one, or two where either of its
  * day fields counts.
  */
 function quartzFor(text: string, second: string): string[] | undefined {

@@ -10,7 +10,7 @@ import { type Around, closed, roomOf } from './room.ts';
 /** Open executions of a job that are explained one by one. */
 export const OPEN_SHOWN = 3;
 
-/** How long a finding of the schedule audit is told after it was mended. */
+/** How long a finding of the schedule audit is shown after its repair, ms. */
 const UNARMED_MS = 86_400_000;
 
 export interface JobSeen extends Around {

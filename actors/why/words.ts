@@ -125,7 +125,7 @@ function fate(verdict: Verdict, execution: string | null): string {
     case 'notStarted':
       return `taken by execution ${execution}, which started no process`;
     case 'unknown':
-      return `taken by execution ${execution}, of which nobody knows whether it started a process`;
+      return `taken by execution ${execution}; whether it started a process is unknown`;
     case 'coalesced':
       return `covered by execution ${execution}`;
     case 'skippedOverlap':

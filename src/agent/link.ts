@@ -52,7 +52,7 @@ export interface LinkParts {
   spans: AgentSpans;
   centers: string[];
   hello(challenge: Challenge): Hello;
-  /** Why this agent does not obey a center with that proof; undefined: it does. */
+  /** Why this agent rejects a center with that proof; undefined: it accepts it. */
   refusal(proof: { key: string; text: string; signature: string }): string | undefined;
   on: {
     /** The link is up. */
@@ -106,7 +106,7 @@ export function createLink(parts: LinkParts): Link {
       let forGood = false;
       let nonce = 0;
       let challenge: Challenge | undefined;
-      /** What the center has to sign before anything is said to it or taken from it. */
+      /** What the center must sign before the agent sends it anything or takes anything from it. */
       let unproven: string | undefined;
       let isProven = false;
       let heard = clock.monotonic();
@@ -170,7 +170,7 @@ export function createLink(parts: LinkParts): Link {
             beatEvery(frame.heartbeatMs);
             return parts.on.welcome(frame.apps ?? STRICT_RULES);
           case 'refused':
-            // Of whoever has not proved anything nothing is final.
+            // A refusal without a proof is not final: any server could send it.
             final = isProven && FINAL.has(frame.code);
             forGood = final && parts.on.refused(frame.code);
             return end(

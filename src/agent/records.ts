@@ -23,7 +23,7 @@ export interface RunRecord {
   endedAt: number | null;
   /** In the order they happened; gone once the center said `reported`. */
   unreported: Report[];
-  /** How it ended, once the center has confirmed that: told again to one that lost it. */
+  /** How it ended, once the center has confirmed that; reported again to a restored center. */
   verdict: RunVerdict | null;
   /** Output that the center has kept, through this `seq`. */
   outputKept: number;

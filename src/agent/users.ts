@@ -44,8 +44,8 @@ export function userOf(users: RunUsers, wanted: string | undefined): HostUser | 
 }
 
 /**
- * What tells a process who it is. Its shell is not that of a login, which for users of services
- * refuses to run anything.
+ * The variables of a user. SHELL is not the login shell, which refuses to run anything for users of
+ * services.
  */
 export const identityOf = ({ name, home }: HostUser): Record<string, string> => ({
   HOME: home,

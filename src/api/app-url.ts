@@ -17,7 +17,7 @@ export function checkAppUrl(url: string, { artifactHosts, fileUrls }: AppRulesCo
   };
   const misfit = URL.canParse(url) ? misfitOf(new URL(url), { fileUrls, hosts: artifactHosts }) : 'scheme';
   if (misfit === undefined) return;
-  // The credentials in it are nobody's business, not even in a log of refusals.
+  // A log of refusals must not hold credentials.
   const shown = String(hidden('url', url)).slice(0, 200);
   throw new Problem('invalid', `${field} is ${JSON.stringify(shown)}, but must be ${must[misfit]}.`, { field });
 }

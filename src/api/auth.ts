@@ -83,7 +83,7 @@ export function createAuth({
     await store.putCredential({ kind: 'user', id: ROOT.name, data: { hash: await passwords.hash(password) }, expiresAt: null, uses: null });
     for (const { id } of await store.credentials('session')) await store.removeCredential('session', id);
   };
-  /** `isDamaged`: there is a password, and nobody can say which. */
+  /** `isDamaged`: there is a password that cannot be read. */
   const stored = async (): Promise<{ hash: string | undefined; isDamaged: boolean }> => {
     const record = await store.credential('user', ROOT.name);
     const hash = record?.data.hash;
@@ -118,11 +118,9 @@ export function createAuth({
       }
       // It was kept though the store could not say so: still nobody has seen it.
       if (hash !== undefined) return { user: ROOT.name, password: drawn !== null && (await passwords.verify(drawn, hash)) ? drawn : null };
-      // A new password would let in whoever damaged the old one and reads the log.
+      // A new password in the log would let in a caller who damaged the old one on purpose.
       if (isDamaged) {
-        log.error(
-          'user root: the stored password is damaged, and nobody can log in by it; start once with TROUPE_ROOT_PASSWORD to set another one',
-        );
+        log.error('user root: the stored password is damaged and opens nothing; start once with TROUPE_ROOT_PASSWORD to set another one');
         return { user: ROOT.name, password: null };
       }
       drawn ??= ids.secret(18);

@@ -1,4 +1,4 @@
-/** What a center answers whose start waits for its store: that it lives, and what it waits for. */
+/** Answers requests while the start of a center waits for its store: 503 with what it waits for. */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { answerTo, Problem } from './errors.ts';
@@ -28,7 +28,7 @@ export function createStartupServer({ config, clock }: { config: Pick<Config, 'l
   return {
     waits(now) {
       problem = now;
-      // An address that cannot be had is the matter of the start itself, which says so.
+      // An address that is taken is reported by the start itself.
       opening ??= listen({ addresses: [...config.listen], fetch, upgrade: () => undefined, clock }).catch(() => undefined);
     },
     async close() {

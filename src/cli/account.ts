@@ -41,7 +41,7 @@ export interface Kept {
 
 /**
  * `named`: what `--center` says, a name or an address. Throws Failure `usage` for an address that
- * is none, and for a name that nobody gave.
+ * is none, and for an unknown name.
  */
 export async function centerFor({ env, named }: { env: Env; named: string | undefined }): Promise<CenterChoice> {
   const kept = await readKept(env);

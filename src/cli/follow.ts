@@ -16,7 +16,7 @@ const APPEARS_MS = 10_000;
 /** What was written last may arrive after the verdict. */
 const LAST_OUTPUT_MS = 5_000;
 const RETRY_MS = 1_000;
-/** How often an execution that does not begin is spoken of. */
+/** How often the reason of an execution that has not begun is repeated, ms. */
 const WAITS_MS = 10_000;
 export type Stream = 'stdout' | 'stderr' | 'both';
 interface With {

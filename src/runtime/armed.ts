@@ -1,6 +1,5 @@
 /**
- * Asks the sets of partitions what they hold of timers: one question per set and list of actors,
- * each with an end.
+ * Asks the sets of partitions for the timers of actors: one question per set, each with a timeout.
  */
 import type { Clock } from '../clock.ts';
 import type { ArmedTimer } from './boundary.ts';
@@ -10,7 +9,7 @@ import type { PartitionSet } from './partition-set.ts';
 const ANSWER_MS = 1_000;
 
 export interface ArmedQuestions {
-  /** In the order of the addresses; undefined where nobody answered. */
+  /** In the order of the addresses; undefined where no partition answered. */
   timersOf(addresses: readonly string[]): Promise<(ArmedTimer | undefined)[]>;
   answered(id: number, timers: ArmedTimer[]): void;
 }

@@ -235,7 +235,7 @@ export function createRuntime({
       return left.flat();
     },
     async raiseEpochs(least) {
-      // One after the other: whoever comes behind a raise finds it done.
+      // One after the other: a later call finds the raise done.
       const mine = raising.catch(() => 0).then(() => raiseOnce(least));
       raising = mine;
       return mine;

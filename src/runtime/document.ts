@@ -100,10 +100,7 @@ const isTimer = (value: unknown): boolean =>
   typeof value.event.type === 'string';
 const isQuarantine = (value: unknown): boolean => isObject(value) && typeof value.reason === 'string' && isInstant(value.at);
 
-/**
- * Of a text whose checksum fits this is so, whoever wrote it; what others wrote is told from it
- * here, before anything reads it.
- */
+/** A fitting checksum does not prove the shape: another program may have written the text. */
 function isState(value: unknown): value is State {
   if (!isObject(value)) return false;
   const { snapshot, timers, seen, dead, quarantine } = value;
@@ -134,8 +131,8 @@ function seal(address: string, text: string): string {
 }
 
 /**
- * What a sealed text holds. Throws Unreadable for any other text: without a checksum nobody knows
- * whether it is what was written.
+ * The value of a sealed text. Throws Unreadable for a text without a fitting checksum, because it
+ * may not be what was written.
  */
 function opened<T>(
   { address, damage }: Pick<ActorDocument, 'address' | 'damage'>,

@@ -24,7 +24,7 @@ export interface Backups {
    * made.
    */
   runOnce(signal?: AbortSignal): Promise<Backup>;
-  /** Until the signal aborts. A failure is logged, counted and tried again. */
+  /** Runs until the signal aborts. A failure is logged, counted and tried again. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   status(): BackupStatus;
 }
@@ -115,7 +115,9 @@ export function createBackups({
 export const backupWarnings = ({ problem, madeAt }: BackupStatus): string[] =>
   problem === null
     ? []
-    : [`a backup cannot be made: ${problem}; the last one is ${madeAt === null ? 'not there' : `of ${new Date(madeAt).toISOString()}`}`];
+    : [
+        `a backup cannot be made: ${problem}; ${madeAt === null ? 'there is none yet' : `the last one was made at ${new Date(madeAt).toISOString()}`}`,
+      ];
 
 const nameOf = (at: number): string => `troupe-${new Date(at).toISOString().replace(/[-:.]/g, '')}.sqlite`;
 const instantOf = (name: string): number => Date.parse(name.replace(NAME, '$1-$2-$3T$4:$5:$6.$7Z'));

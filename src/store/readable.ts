@@ -1,10 +1,9 @@
 /**
- * A stored row as the port gives it out. A disk, or somebody's hand, may put anything into a
- * column: what is not as a store writes it makes that one record damaged, and keeps nobody from the
- * others.
+ * A stored row as the port returns it. A failing disk or another program may put anything into a
+ * column. What no store writes makes that one record damaged; the others can still be read.
  *
  * A damaged record has plausible values in place of those that cannot be read, and `damage` says
- * which. Where it stands in an order by a number, it stands last.
+ * which. In an order by a number it comes last.
  */
 import { VERDICTS } from '../../actors/vocabulary.ts';
 import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict } from './store.ts';

@@ -176,7 +176,9 @@ describe('an app that is too large to be copied for each run', () => {
     chmodSync(join(first.directory, 'data.txt'), 0o644);
     appendFileSync(join(first.directory, 'data.txt'), 'two\n');
     const next = await shelf.prepare(host.url('/app.tgz'), { run: 'c' });
-    expect(next.note).toStartWith('the app on this host was changed by somebody and is fetched and unpacked anew; the app is shared');
+    expect(next.note).toStartWith(
+      'the app on this host was changed by another process; it is fetched and unpacked anew; the app is shared',
+    );
     expect([text(join(next.directory, 'data.txt')), text(join(first.directory, 'data.txt'))]).toEqual(['one\n', 'one\ntwo\n']);
   });
 

@@ -609,7 +609,7 @@ describe('a host', () => {
     const resumed = at({ ...drain, 'GET /v1/hosts/h1': aHost({ running: 1 }) }, { clock: impatient }).shell;
     expect(await troupe('hosts drain west-1 --wait', resumed)).toMatchObject({
       exit: 1,
-      said: [expect.anything(), 'troupe: west-1 is ready again: somebody resumed it'],
+      said: [expect.anything(), 'troupe: west-1 was resumed meanwhile and is ready again'],
     });
     const lost = at({ ...drain, 'GET /v1/hosts/h1': aHost({ status: 'lost', running: 0 }) }, { clock: impatient }).shell;
     expect(await troupe('hosts drain west-1 --wait', lost)).toMatchObject({ exit: 0, out: 'west-1 is lost, and nothing runs there\n' });

@@ -336,7 +336,7 @@ describe('the epochs of a runtime', () => {
       clock,
       runtime.raiseEpochs([[3, 9]]).catch((error: Error) => error.message),
     );
-    expect(String(problem)).toContain('in the hands of "another center"');
+    expect(String(problem)).toContain('owned by "another center"');
     expect(runtime.epoch()).toBe(1);
   });
 });

@@ -164,9 +164,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     const front = await open(database.url, { owner: 'center-1' });
     await front.probe();
     await store.claim('center-2', { from: 200, to: 255 });
-    await expect(front.probe()).rejects.toThrow(
-      'another center has taken over this database (partition 200 is in the hands of "center-2")',
-    );
+    await expect(front.probe()).rejects.toThrow('another center has taken over this database (partition 200 is owned by "center-2")');
     await front.close();
   });
 

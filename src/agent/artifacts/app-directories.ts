@@ -120,7 +120,7 @@ export function createAppDirectories(directory: string, method: IsolationMethod,
 
 const WRITE_BITS = 0o222;
 
-/** Takes the right to write from the tree and from what is said of it: its runs share it. */
+/** Removes the write bits of the tree and of `entries`: its runs share it. */
 export async function makeReadOnly(root: string, entries: Entry[]): Promise<void> {
   for (const entry of entries.toReversed()) {
     if (entry.kind === 'link') continue;

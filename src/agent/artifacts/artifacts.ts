@@ -104,7 +104,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     const { copy } = await obtain(shelf, artifact, scope);
     if (!(await shelf.isIntact(copy)))
       throw new ArtifactError('disk', 'the app changes on this host as soon as it is unpacked', { transient: true });
-    return { copy, note: 'the app on this host was changed by somebody and is fetched and unpacked anew' };
+    return { copy, note: 'the app on this host was changed by another process; it is fetched and unpacked anew' };
   };
 
   /** In the background and at most once a minute, whatever comes of it; the runs that use the copy say what it was. */

@@ -1,4 +1,4 @@
-/** Overlay mounts on this host: what an agent may, and what an earlier life of it has left. */
+/** Overlay mounts on this host: whether the agent may mount, and mounts of an earlier process. */
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openNative } from '../keeper/native.ts';
@@ -68,8 +68,8 @@ async function isWorking(mounts: Mounts, directory: string): Promise<boolean> {
 }
 
 /**
- * Whether that process sees what is mounted here: a unit of systemd may have begun in a space of
- * its own since.
+ * Whether that process sees what is mounted here: a unit of systemd may have started in a mount
+ * namespace of its own.
  */
 export function sharesMounts(pid: number | undefined): boolean {
   if (pid === undefined) return false;

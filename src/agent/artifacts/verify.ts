@@ -1,5 +1,5 @@
 /**
- * Whether an unpacked app still is what was unpacked. The first look of an agent's life reads all
+ * Whether an unpacked app still is what was unpacked. The first look of an agent process reads all
  * of it; later ones compare what the file system notes of each
  * entry (inode, size, mode, instant of the last change) and read only what differs.
  */

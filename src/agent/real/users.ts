@@ -29,7 +29,11 @@ export function openUsers({ runAs, allowed }: WantedUsers, data: string): RunUse
     if (name === own) return isRoot ? lookUp(name) : undefined;
     const user = isRoot ? lookUp(name) : undefined;
     if (!isRoot)
-      problems.push({ variable, value: name, expected: `needs an agent that runs as root; this one runs as ${own ?? 'nobody known'}` });
+      problems.push({
+        variable,
+        value: name,
+        expected: `needs an agent that runs as root; this one runs as ${own ?? 'a user without a name'}`,
+      });
     else if (!user) problems.push({ variable, value: name, expected: 'must be a user of this host; there is none of that name' });
     return user;
   };

@@ -14,7 +14,7 @@ export interface HubLimits {
   /** Commands a host has not acknowledged; a further one is Busy. */
   commandsMax: number;
   /**
-   * How long an agent that is heard may leave a command unacknowledged, ms; then its shard is lost.
+   * How long a connected agent may leave a command unacknowledged, ms; then its shard is lost.
    */
   commandAnswerMs: number;
   /** Reports told at the same time, all hosts together; further ones wait. */

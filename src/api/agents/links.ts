@@ -47,7 +47,7 @@ export interface Links {
   settle(host: string, key: string): void;
   /** A command that this host has not acknowledged. */
   command(host: string, key: string): Command | undefined;
-  /** Says of each command that its host, which is heard, has left unacknowledged for too long. */
+  /** Reports each command that a connected host has not acknowledged in time. */
   lookForUnanswered(stalledMs: number): void;
   session(host: string): Session | undefined;
   onReady(listener: (host: string) => void): void;
@@ -62,7 +62,7 @@ export function createLinks(parts: {
   heartbeatMs: number;
   graces: Graces;
   log: HubLog;
-  /** The host takes this command never, or says nothing of it. */
+  /** The host does not take this command, or does not acknowledge it. */
   undeliverable(host: string, command: Command, why: Undeliverable): void;
 }): Links {
   const { runtime, clock, limits, log } = parts;

@@ -1,7 +1,7 @@
 /**
  * Commands that a host does not carry out: too large for a frame, unreadable to its agent, or never
  * acknowledged. Their shards would wait for ever, so the execution gets the end instead. A start
- * that the agent answered has not begun: failed. Of everything else nobody knows: lost.
+ * that the agent answered has not begun: failed. Everything else is unknown: lost.
  */
 import { CENTER_FRAME_MAX, type Command, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
@@ -51,8 +51,7 @@ export function createUndelivered(parts: {
         key: command.key,
         run: runKey(command.run),
       });
-      // What an unwanted process is ended by stays owed, and so does an order to give back what may
-      // begin: no shard waits for them.
+      // No shard waits for other stops. Unanswered ones stay pending until they are acknowledged.
       if (command.type === 'stop' && command.as !== 'cancelled') {
         if (why.because !== 'unanswered') settle(host, command.key);
         return;

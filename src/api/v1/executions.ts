@@ -32,7 +32,7 @@ const ListQuery = z
 type Kept = Awaited<ReturnType<typeof keptBytes>>;
 
 /**
- * What the log does not have, whoever left it out: the host, the log itself, retention. Read from
+ * Bytes that the log lacks: left out by the host, by the log itself or by retention. Read from
  * the log, so that both give one figure.
  */
 const outputShape = (execution: string, { item, attempt, output }: Shard, kept: Kept) => {

@@ -36,7 +36,7 @@ export interface MetricParts {
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
 export const JOBS_MAX = 2_000;
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
-/** What a due time can be told to be instead of run. */
+/** Verdicts of due times that did not run. */
 const NOT_RUN = ['coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'];
 const HOST_STATES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'];
 

@@ -127,7 +127,7 @@ const drain = verb({
         await print.show(now, () => [`${now.name} is ${now.status === 'draining' ? 'drained' : `${now.status}, and nothing runs there`}`]);
         return EXIT.done;
       }
-      if (now.status === 'ready') throw new Failure(EXIT.failed, `${now.name} is ready again: somebody resumed it`);
+      if (now.status === 'ready') throw new Failure(EXIT.failed, `${now.name} was resumed meanwhile and is ready again`);
       if (!print.json && now.running !== running) shell.say(`${now.name} is ${now.status}: ${now.running} still running`);
       running = now.running;
       if (shell.clock.monotonic() >= until) {

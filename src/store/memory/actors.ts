@@ -64,7 +64,7 @@ export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): 
     async claim(owner, { from, to } = ALL_PARTITIONS, raiseBy) {
       const range = Array.from({ length: to - from + 1 }, (_, place) => from + place);
       const other = raiseBy === undefined ? undefined : range.find(partition => owners[partition] !== owner);
-      if (other !== undefined) throw new Error(`partition ${other} is in the hands of "${owners[other]}"`);
+      if (other !== undefined) throw new Error(`partition ${other} is owned by "${owners[other]}"`);
       for (const partition of range) {
         epochs[partition] = (epochs[partition] ?? 0) + (raiseBy ?? 1);
         owners[partition] = owner;

@@ -88,4 +88,4 @@ export function createClaims({ partitions }: Collections, clock: Clock, center?:
 }
 
 const takenOver = (partition: number, owner: string | null | undefined) =>
-  new StoreUnavailable(`another center has taken over this database (partition ${partition} is in the hands of "${owner}")`);
+  new StoreUnavailable(`another center has taken over this database (partition ${partition} is owned by "${owner}")`);

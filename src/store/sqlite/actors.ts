@@ -59,7 +59,7 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
       return transact(() => {
         const epochs = range.map(partition => raised.get(raiseBy, partition, owner)?.epoch);
         const other = range[epochs.indexOf(undefined)];
-        if (other !== undefined) throw new Error(`partition ${other} is in the hands of another owner`);
+        if (other !== undefined) throw new Error(`partition ${other} is owned by another center`);
         if (from === ALL_PARTITIONS.from) raiseFeed(writer);
         return epochs.map(Number);
       });

@@ -83,7 +83,7 @@ const withPlaces = (facts: Fact[], cursors: string[]) => facts.map((fact, place)
 /** Calls that become one transaction at most: a bound on what has to be done again one by one when one of them fails. */
 const TOGETHER_MAX = 512;
 
-/** How long what nobody waits for may wait for another call to go along with, ms. */
+/** How long a call that no caller waits for may wait to be written with another one, ms. */
 export const LINGER_MS = 100;
 
 /**

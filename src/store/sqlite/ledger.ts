@@ -46,7 +46,7 @@ export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 
   const stickingOutOldest = ordered(`${stickingOut} and +"from" > ?`, 'asc');
   const stickingOutNewest = ordered(`${stickingOut} and +"from" < ?`, 'desc');
   const sums = reader.prepare(
-    // A number that nobody counted to would make the sum overflow.
+    // A damaged count would make the sum overflow.
     `select verdict, sum(case when count between 1 and ${COUNT_MAX} then count else 0 end) as count from
        (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${stickingOut})
      group by verdict`,

@@ -69,7 +69,7 @@ function openLock(directory: string): DatabaseSync {
   }
 }
 
-/** With the code of the cause: a full disk is told from a missing right by it. */
+/** With the code of the cause, which distinguishes a full disk from a missing right. */
 function notWritable(directory: string, cause: unknown): Error {
   const message = `data directory "${directory}" cannot be locked: ${cause instanceof Error ? cause.message : cause}`;
   return Object.assign(new Error(message, { cause }), { errcode: primaryCode(cause) });

@@ -24,7 +24,7 @@ export function actorsContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.claim('center-1', { from: 0, to: 1 }, 1_000_000)).toEqual([1_000_001, 1_000_001]);
       await underTest.store.claim('center-2', { from: 1, to: 1 });
       const problem = await underTest.store.claim('center-1', { from: 0, to: 1 }, 1_000_000).catch((error: Error) => error);
-      expect(String(problem)).toContain('in the hands of');
+      expect(String(problem)).toContain('is owned by');
       await underTest.reopen();
       expect((await underTest.store.claim('center-1')).slice(0, 3)).toEqual([1_000_002, 1_000_003, 2]);
     });

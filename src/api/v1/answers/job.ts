@@ -63,7 +63,7 @@ export const Job = z
   })
   .meta({ id: 'Job' });
 
-/** The answer of create and update: the job, and what whoever wrote it may want to know. */
+/** The answer of create and update: the job, its schedules in words, next due times, warnings. */
 export const SavedJob = Job.extend({
   warnings: z
     .array(z.object({ field: z.string(), message: z.string() }))

@@ -150,13 +150,13 @@ export function createRegistry(read: () => Reading): Registry {
   return registry;
 }
 
-/** Of each job by name; where there is nothing to say yet, nothing is said. */
+/** One series per job name; none before there is a value. */
 function ofJobs(registers: Registry[], read: () => Reading): void {
   const figure = (name: string, help: string, of: (job: JobFigure) => number | null) =>
     new Gauge({
       name,
       help,
-      // Not `job`: that is Prometheus's own word for what it scrapes, and it would rename ours.
+      // Not `job`: Prometheus sets that label itself and would rename this one.
       labelNames: ['job_name'],
       registers,
       collect() {
