@@ -170,9 +170,9 @@ function checkScope(route: Route, user: User | undefined): void {
   if (user?.scope === undefined) return;
   const needed = neededFor(route);
   // A token that creates tokens would outlive its own expiry.
-  if (needed === 'login') throw new Problem('forbidden', 'a token makes and ends no tokens; log in for that');
+  if (needed === 'login') throw new Problem('forbidden', 'a token cannot create or delete tokens; log in for that');
   if (!opens(user.scope, needed)) {
-    throw new Problem('forbidden', `this token is made for "${user.scope}", and this takes one for "${needed}"`);
+    throw new Problem('forbidden', `the scope of this token is "${user.scope}", but must be "${needed}" for this request`);
   }
 }
 

@@ -197,7 +197,8 @@ export function createRuntime({
     if (epochs.length < PARTITIONS) throw new Unavailable('the partitions are being taken over');
     const behind = Math.max(0, ...least.map(([partition, epoch]) => epoch - (epochs[partition] ?? 0)));
     if (behind === 0) return 0;
-    if (behind > RAISE_MAX) throw new Unavailable(`an agent reports an epoch that is ${behind} above ours, which no restore explains`);
+    if (behind > RAISE_MAX)
+      throw new Unavailable(`an agent reports an epoch that is ${behind} above those of this center, which no restore explains`);
     if (clock.monotonic() - raisedAt < RAISES_APART_MS) throw new Unavailable('the epochs were raised a moment ago');
     const by = RAISE_BY * Math.ceil(behind / RAISE_BY);
     try {

@@ -199,7 +199,7 @@ describe('an app that is too large to be copied for each run', () => {
     expect([problem.code, problem.transient, problem.message]).toEqual([
       'disk',
       true,
-      'the apps of the runs on this host take more than 50 bytes',
+      'copies of apps for the runs on this host take more than 50 bytes together',
     ]);
     expect(runs()).toHaveLength(2);
     await shelf.artifacts.release('c', undefined);

@@ -81,7 +81,7 @@ describe('the table of routes', () => {
     const { token } = await door.auth.createApiToken({ name: 'p', scope: 'all', expiresInMs: 1_000_000 });
     for (const path of ['/v1/join-tokens', '/v1/tokens']) {
       const { status, body } = await door.post(path, { name: 'q' }, { ...json, authorization: `Bearer ${token}` });
-      expect([path, status, body.error.message]).toEqual([path, 403, 'a token makes and ends no tokens; log in for that']);
+      expect([path, status, body.error.message]).toEqual([path, 403, 'a token cannot create or delete tokens; log in for that']);
     }
     expect(await door.store.credentials('joinToken')).toEqual([]);
   });

@@ -190,7 +190,7 @@ describe('a restore', () => {
     writeFileSync(other, 'text');
     expect(await problemOf(() => restoreBackup({ file: other, directory: data, overwrite: true }))).toContain('damaged');
     expect(await problemOf(() => restoreBackup({ file: join(place, 'none'), directory: data, overwrite: true }))).toContain(
-      'there is no backup',
+      'does not exist, but must be a backup',
     );
     const again = await createSqliteStore({ directory: data });
     expect(await again.load('job/j2')).toBeDefined();

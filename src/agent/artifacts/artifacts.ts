@@ -103,7 +103,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     if (await shelf.isIntact(first.copy)) return first;
     const { copy } = await obtain(shelf, artifact, scope);
     if (!(await shelf.isIntact(copy)))
-      throw new ArtifactError('disk', 'the app changes on this host as soon as it is unpacked', { transient: true });
+      throw new ArtifactError('disk', 'another process of this host changes the app as soon as it is unpacked', { transient: true });
     return { copy, note: 'the app on this host was changed by another process; it is fetched and unpacked anew' };
   };
 
@@ -126,7 +126,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     const { bytes = 0, isShared = false } = shelf.copy(copy) ?? {};
     if (isShared) return shelf.pathOf(copy);
     if (method.isolation === 'copy' && shelf.usedBytes() > limits.copiesBytesMax) {
-      throw new ArtifactError('disk', `the apps of the runs on this host take more than ${limits.copiesBytesMax} bytes`, {
+      throw new ArtifactError('disk', `copies of apps for the runs on this host take more than ${limits.copiesBytesMax} bytes together`, {
         transient: true,
       });
     }

@@ -46,6 +46,8 @@ function privateKeyOf(x: unknown, d: unknown): KeyObject {
   try {
     return createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x: String(x), d: String(d) }, format: 'jwk' });
   } catch (cause) {
-    throw new Error('the key of this installation in the store is no Ed25519 key; restore a backup: agents obey nobody else', { cause });
+    throw new Error('the key of this installation in the store is no Ed25519 key; restore a backup, because agents accept no other key', {
+      cause,
+    });
   }
 }

@@ -44,7 +44,7 @@ export const backup = verb({
 export const restore = verb({
   says: 'puts a backup in the place of the database of a center that does not run',
   takes: ['FILE'],
-  options: { data, overwrite: flag('move a database that is there aside') },
+  options: { data, overwrite: flag('replace a database that is there; it stays as troupe.sqlite.replaced') },
   examples: ['troupe restore /backups/troupe.sqlite --data /var/lib/troupe'],
   async run({ words, values, shell, print }) {
     const directory = directoryOf(values.data, shell);

@@ -113,7 +113,7 @@ const drain = verb({
   examples: ['troupe hosts drain web-1 --wait --deadline 10m && reboot'],
   async run(call) {
     const { client, print, words, values, shell } = call;
-    if (values.deadline !== undefined && !values.wait) throw wrongUsage('--deadline goes with --wait');
+    if (values.deadline !== undefined && !values.wait) throw wrongUsage('--deadline needs --wait');
     const host = await client.post<Host | undefined>(`${hostPath(words[0])}/drain`);
     if (!values.wait || host === undefined) {
       await print.show(host ?? { id: words[0] }, () => [isNow(host, words[0], 'drain')]);

@@ -46,7 +46,7 @@ export async function makeBackup({ directory, file, at }: { directory: string; f
     syncFile(dirname(file));
     return { file, bytes: statSync(file).size, rows };
   } catch (error) {
-    for (const left of ['', '-wal', '-shm', '-journal']) rmSync(`${partial}${left}`, { force: true });
+    removeDatabase(partial);
     throw error;
   }
 }
@@ -75,8 +75,7 @@ function verify(file: string, rows: Record<string, number>, at: number): void {
   const db = new DatabaseSync(file);
   try {
     db.prepare('pragma journal_mode = delete').get();
-    const [first] = db.prepare('pragma integrity_check').all();
-    if (first?.integrity_check !== 'ok') throw new Error(`the backup is damaged: ${String(first?.integrity_check)}`);
+    assertIntact(db, 'the copy');
     const copied = countRows(db);
     for (const [table, count] of Object.entries(rows)) {
       if (copied[table] !== count) throw new Error(`the backup has ${copied[table]} rows of ${table}, the database had ${count}`);
@@ -85,6 +84,17 @@ function verify(file: string, rows: Record<string, number>, at: number): void {
   } finally {
     db.close();
   }
+}
+
+/** Throws, with `what` as the subject, where pages of the database do not fit together. */
+export function assertIntact(db: DatabaseSync, what: string): void {
+  const [first] = db.prepare('pragma integrity_check').all();
+  if (first?.integrity_check !== 'ok') throw new Error(`${what} is damaged: ${String(first?.integrity_check)}`);
+}
+
+/** With its log and its journal. Idempotent. */
+export function removeDatabase(file: string): void {
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${end}`, { force: true });
 }
 
 export function countRows(db: DatabaseSync): Record<string, number> {

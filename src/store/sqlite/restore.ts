@@ -5,7 +5,7 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { RAISE_BY } from '../store.ts';
-import { closeToOthers, countRows, MADE_AT, syncFile } from './backup.ts';
+import { assertIntact, closeToOthers, countRows, MADE_AT, removeDatabase, syncFile } from './backup.ts';
 import { raiseFeed } from './facts.ts';
 import { lockDirectory } from './lock.ts';
 import { removeMark } from './mark.ts';
@@ -25,7 +25,7 @@ export interface Restored {
  * version, when a center has the directory, and when there is a database that may not be replaced.
  */
 export function restoreBackup({ file, directory, overwrite }: { file: string; directory: string; overwrite: boolean }): Restored {
-  if (!existsSync(file)) throw new Error(`there is no backup "${file}"`);
+  if (!existsSync(file)) throw new Error(`"${file}" does not exist, but must be a backup`);
   if (!statSync(file).isFile()) throw new Error(`"${file}" is no file, but must be a backup`);
   assertReadable(file);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -35,15 +35,15 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
   try {
     if (existsSync(database) && !overwrite)
       throw new Error(`"${directory}" holds a database already; --overwrite moves it aside and puts the backup in its place`);
-    discard(next);
+    removeDatabase(next);
     copyFileSync(file, next);
     // A file that was copied from a running center by hand has what it lacks in a log beside it.
     if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${next}-wal`);
     closeToOthers(next);
-    const { madeAt, rows } = raise(next);
+    const { madeAt, rows } = raise(next, file);
     syncFile(next);
     const replaced = keepAside(database);
-    // What the mark says is of the other database.
+    // The mark counts the commits of the replaced database.
     removeMark(directory);
     // A log that stays would be replayed into the restored database.
     for (const end of ['-wal', '-shm', '-journal']) rmSync(`${database}${end}`, { force: true });
@@ -52,19 +52,21 @@ export function restoreBackup({ file, directory, overwrite }: { file: string; di
     syncFile(directory);
     return { madeAt, rows, replaced };
   } finally {
-    discard(next);
+    removeDatabase(next);
     unlock();
   }
 }
 
-/** In the copy, before it has its name: a crash leaves the old database or the raised one. */
-function raise(file: string): Pick<Restored, 'madeAt' | 'rows'> {
-  const db = new DatabaseSync(file);
+/**
+ * Raises the epochs in `next`, the copy of `file`, before it has its name: a crash leaves the old
+ * database or the raised one.
+ */
+function raise(next: string, file: string): Pick<Restored, 'madeAt' | 'rows'> {
+  const db = new DatabaseSync(next);
   try {
     db.prepare('pragma journal_mode = delete').get();
     db.exec('pragma synchronous = full');
-    const [first] = db.prepare('pragma integrity_check').all();
-    if (first?.integrity_check !== 'ok') throw new Error(`the backup is damaged: ${String(first?.integrity_check)}`);
+    assertIntact(db, `"${file}"`);
     const made = db.prepare('select value from meta where _id = ?').get(MADE_AT)?.value;
     const madeAt = made === undefined ? null : Number(made);
     const rows = countRows(db);
@@ -108,8 +110,4 @@ function freeName(wanted: string): string {
     const name = number === 1 ? wanted : `${wanted}-${number}`;
     if (['', '-wal', '-journal'].every(end => !existsSync(`${name}${end}`))) return name;
   }
-}
-
-function discard(file: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${end}`, { force: true });
 }

@@ -45,7 +45,7 @@ export async function prepareSchema(file: string): Promise<void> {
  */
 export function assertReadable(file: string): void {
   const version = storedVersion(file);
-  if (version === undefined) throw new Error(`"${file}" is empty`);
+  if (version === undefined) throw new Error(`"${file}" is empty, but must be a database of Troupe`);
   assertNotNewer(file, version);
   if (version < SCHEMA_VERSION)
     throw new Error(
