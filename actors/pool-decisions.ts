@@ -17,6 +17,7 @@ import {
   takesRuns,
 } from './placement.ts';
 import type { PoolContext, PoolEvent, PoolFact } from './pool.ts';
+import { cutTo } from './shard.ts';
 import { type Effect, type RunName, runKey, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<PoolContext, PoolFact>;
@@ -260,9 +261,16 @@ function withoutTrial(host: LedgerHost): LedgerHost {
 }
 
 /**
+ * Longest reason of a host that refuses, characters of JSON: each request that waits names it, and
+ * the ledger is one document.
+ */
+const REFUSAL_MAX = 300;
+
+/**
  * The host takes nothing new for a while. Refusals of what was placed before it closed count once.
  */
-function refused(context: PoolContext, { host: id, fault, reason }: HostRefusal, at: number): Decided {
+function refused(context: PoolContext, { host: id, fault, reason: whole }: HostRefusal, at: number): Decided {
+  const reason = cutTo(REFUSAL_MAX, whole);
   const host = context.hosts[id];
   if (!host) return served(context, at);
   const before = host.refusing;

@@ -70,10 +70,14 @@ const REASONS_MAX = 2 * 1024 * 1024;
 
 /** The reason, cut where an execution of so many shards could not remember one as long for each of its attempts. */
 export function fitting(reason: string | null, shards: number): string | null {
-  const max = Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1))));
-  const size = (text: string) => JSON.stringify(text).length - 2;
-  if (reason === null || size(reason) <= max) return reason;
-  let kept = reason.slice(0, max - 1);
+  return reason === null ? null : cutTo(Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1)))), reason);
+}
+
+/** The text, cut where it takes more than so many characters of JSON. */
+export function cutTo(max: number, text: string): string {
+  const size = (part: string) => JSON.stringify(part).length - 2;
+  if (size(text) <= max) return text;
+  let kept = text.slice(0, max - 1);
   // What JSON writes longer than it is.
   while (size(kept) > max - 1) kept = kept.slice(0, Math.floor(kept.length * 0.9));
   // Half of a pair would be no text.

@@ -89,7 +89,10 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
   checkTogether(config, { bytes: bytesOf(JSON.stringify(spec)), hasContext: config.shardingContext }, shard.parameter, fields);
 }
 
-/** The arguments that an agent makes of the command; of one that cannot be split, which another rule refuses, the whole. */
+/**
+ * The arguments that an agent makes of the command; of one that cannot be split, which another rule
+ * refuses, the whole.
+ */
 function wordsOf({ command, shell }: Pick<RunSpec, 'command' | 'shell'>): string[] {
   if (typeof command !== 'string') return command;
   if (shell) return [command];

@@ -5,9 +5,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
 import type { PoolEvent } from '../../actors/pool.ts';
-import { TRY_AGAIN_MS, TRY_AGAIN_MS_MAX } from '../../actors/pool-decisions.ts';
+import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool-decisions.ts';
 import { REFUSALS_MAX } from '../../actors/shard.ts';
 import type { HostFault } from '../../actors/vocabulary.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aBirth, aPlacement, aRequest, aRun, anEnd } from '../support/builders.ts';
 
@@ -166,5 +167,21 @@ describe('a pool', () => {
   test('drops the refusals of a host that was lost', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), { type: 'pool.hostLost', host: 'h1', reason: 'gone' });
     expect(pool.context.hosts.h1?.refusing).toBeUndefined();
+  });
+});
+
+describe('the reason of a host that refuses', () => {
+  test('is cut, so that a pool with as many requests as it can hold stays one document', () => {
+    const pool = anActor('pool/blue', { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } });
+    pool.tell({ type: 'pool.hostReady', host: 'h1', name: 'h1', cpus: 1, memoryMB: 1_000, open: true, runs: [], session: 1 } as PoolEvent);
+    pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'first' }) } as PoolEvent);
+    const refused = { host: 'h1', fault: 'disk', reason: `${'long '.repeat(399)}\u{1f4be}` } as const;
+    pool.tell({ type: 'pool.release', runs: [aRun('first')], refused } as PoolEvent);
+    // As many as are kept would take too long here: each of them is as large as the next.
+    const before = JSON.stringify(pool.context).length;
+    pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'second' }) } as PoolEvent);
+    const each = JSON.stringify(pool.context).length - before;
+    expect(each * (WAITING_MAX / (REQUEST_WEIGHT + 1))).toBeLessThan(LIMITS.stateBytes / 2);
+    expect(pool.context.hosts.h1?.refusing?.reason).toEndWith('long…');
   });
 });

@@ -26,7 +26,10 @@ export async function detectIsolation(directory: string, wanted: Isolation | 'au
 const cannot = (value: string, why: string) =>
   new ConfigError([{ variable: 'TROUPE_APP_ISOLATION', value, expected: `must be what this host can: ${why}` }]);
 
-/** No file system shares blocks with this one. Deno copies it all the same: it ignores how a file is to be copied. */
+/**
+ * No file system shares blocks with this one. Deno copies it all the same: it ignores how a file is
+ * to be copied.
+ */
 const NEVER_SHARED = '/proc/self/stat';
 
 function mayClone(directory: string): boolean {
