@@ -149,6 +149,9 @@ export const isOver = (value: unknown): boolean => value === 'deleted';
 export function refusal(context: PoolContext, _value: unknown, event: PoolEvent): string | undefined {
   if (event.type === 'pool.create') return 'is there already';
   if (event.type === 'pool.delete' && context.config.name === 'default') return 'is always there';
-  if (event.type === 'pool.delete') return `still has ${Object.keys(context.hosts).length} hosts; retire them first`;
+  if (event.type === 'pool.delete') {
+    const count = Object.keys(context.hosts).length;
+    return count === 1 ? 'still has 1 host; retire it first' : `still has ${count} hosts; retire them first`;
+  }
   return undefined;
 }

@@ -81,19 +81,24 @@ const VERB_HINTS = {
 };
 
 /** Words of other programs for verbs of a family. */
-const SAME_VERBS: Readonly<Record<string, string>> = {
-  rm: 'delete',
-  remove: 'delete',
-  del: 'delete',
-  get: 'show',
-  describe: 'show',
-  info: 'show',
-  ls: 'list',
-  add: 'create',
-  new: 'create',
-  kill: 'cancel',
-  stop: 'cancel',
-  set: 'update',
+const SAME_VERBS: Readonly<Record<string, readonly string[]>> = {
+  rm: ['delete', 'remove'],
+  remove: ['delete'],
+  del: ['delete', 'remove'],
+  delete: ['remove'],
+  get: ['show'],
+  describe: ['show'],
+  info: ['show'],
+  ls: ['list'],
+  add: ['create', 'publish'],
+  new: ['create', 'publish'],
+  create: ['publish', 'add'],
+  update: ['modify'],
+  modify: ['update'],
+  edit: ['modify', 'update'],
+  set: ['update', 'modify'],
+  kill: ['cancel'],
+  stop: ['cancel'],
 };
 
 function find<E>(verbs: Record<string, E>, name: string, behind: string, hints: Readonly<Record<string, string>> = {}): E {
@@ -101,7 +106,7 @@ function find<E>(verbs: Record<string, E>, name: string, behind: string, hints: 
   if (found !== undefined) return found;
   if (Object.hasOwn(hints, name)) throw wrongUsage(`"${behind} ${name}" is no verb; ${hints[name]}`);
   const same = Object.hasOwn(SAME_VERBS, name) ? SAME_VERBS[name] : undefined;
-  const meant = same !== undefined && Object.hasOwn(verbs, same) ? same : nearest(name, Object.keys(verbs));
+  const meant = same?.find(word => Object.hasOwn(verbs, word)) ?? nearest(name, Object.keys(verbs));
   throw wrongUsage(`"${behind} ${name}" is no verb${meant ? `; did you mean "${behind} ${meant}"?` : `; "${behind} --help" lists them`}`);
 }
 

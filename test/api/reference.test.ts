@@ -107,6 +107,13 @@ describe('the reference', () => {
     for (const path of Object.keys(body.paths)) expect(page.text).toContain(`<code>${path}</code>`);
   });
 
+  test('shows examples that go to the address which the browser came to', async () => {
+    const door = await aDoor();
+    const { text } = await door.get('/v1/reference');
+    expect(/<pre>(curl[\s\S]*?)<\/pre>/.exec(text)?.[1]).toEndWith(' http://localhost/v1/jobs');
+    expect(text).not.toContain('{{');
+  });
+
   test('shows a policy that lets the style of the page through, and nothing else', async () => {
     const door = await aDoor();
     const { text, headers } = await door.get('/v1/reference');

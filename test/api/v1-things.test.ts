@@ -347,7 +347,7 @@ describe('a pool in /v1', () => {
     expect((await door.del('/v1/pools/default')).status).toBe(409);
     await door.post('/v1/pools', { name: 'gpu' });
     await door.post('/v1/jobs', { name: 'a', command: 'b', pool: 'gpu' });
-    expect((await door.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 jobs, such as a');
+    expect((await door.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 job, such as a');
   });
 });
 

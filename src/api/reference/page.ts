@@ -40,6 +40,9 @@ interface Place {
 
 const isSocket = ({ operation }: Place): boolean => operation['x-frames'] !== undefined;
 
+/** Where the examples of the page go: put in for each request, since each may come to another address. */
+export const ORIGIN = '{{origin}}';
+
 export function pageOf(document: OpenApi): string {
   const places = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): Place => ({ method, path, operation })),
@@ -58,7 +61,7 @@ ${tags.map(({ name }) => `<h2>${text(name)}</h2><ul>${of(name).map(entry).join('
 <h1>Troupe <small>${text(info.version)}</small></h1>
 <p>${text(info.summary)} ${prose(info.description)}</p>
 <p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1). Unless an operation says that anybody may call it, it wants a token:</p>
-<pre>${loginAt('http://127.0.0.1:8899')}</pre>
+<pre>${loginAt(ORIGIN)}</pre>
 ${tags.map(({ name, description }) => `<h2>${text(name)}</h2><p>${prose(description)}</p>\n${of(name).map(section).join('\n')}`).join('\n')}
 <h2>Schemas</h2>
 ${schemas.map(([name, schema]) => `<details open id="schema-${text(name)}"><summary><code>${text(name)}</code></summary><pre>${typeText(schema)}</pre></details>`).join('\n')}

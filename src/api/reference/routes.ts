@@ -5,7 +5,8 @@ import { policyFor } from '../front-page.ts';
 import { type Route, route, type Surface } from '../routes.ts';
 import { SOCKETS } from '../socket-paths.ts';
 import { describeApi, type OpenApi } from './document.ts';
-import { pageOf, STYLE } from './page.ts';
+import { ORIGIN, pageOf, STYLE } from './page.ts';
+import { escaped } from './type-text.ts';
 
 /** `surfaces` is asked at the first request: the reference is a part of what it tells of. */
 export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
@@ -32,8 +33,10 @@ export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
       access: 'public',
       says: 'This reference as a page for people.',
       answers: { 'text/html': z.string() },
-      handle: () =>
-        new Response(all().page, { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY } }),
+      handle: ({ c }) => {
+        const page = all().page.replaceAll(ORIGIN, () => escaped(new URL(c.req.url).origin));
+        return new Response(page, { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY } });
+      },
     }),
   ];
 }

@@ -158,7 +158,10 @@ export function poolRoutes(center: Desk): Route[] {
           throw new Problem('conflict', `pool ${params.name} is always there: it takes the jobs that name none`);
         const jobs = await all(views, 'job', { order: 'name', pool: params.name });
         if (jobs.length > 0)
-          throw new Problem('conflict', `pool ${params.name} still has ${jobs.length} jobs, such as ${jobs[0]?.context.config.name}`);
+          throw new Problem(
+            'conflict',
+            `pool ${params.name} still has ${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}, such as ${jobs[0]?.context.config.name}`,
+          );
         await runtime.ask(address, { type: 'pool.delete' });
       },
     }),
