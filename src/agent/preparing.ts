@@ -88,18 +88,8 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     if (record.stop?.as === 'withdrawn' && entry.handed) return finish(key, { outcome: 'lost', at: now(), reason: 'its keeper died' });
     if (record.stop) return finish(key, { ...stoppedAs(record), at: now() });
     const reason = problem instanceof Error ? problem.message : String(problem);
-    const hostFault = await faultOf(problem);
+    const hostFault = await faultOf(problem, parts.diskTakes);
     await finish(key, { outcome: 'failed', at: now(), reason, ...(hostFault !== undefined && { hostFault }) });
-  };
-
-  /**
-   * An app that is larger than what the disk has left is not the disk's fault: that is full only if
-   * it takes nothing once the app is gone again.
-   */
-  const faultOf = async (problem: unknown): Promise<HostFault | undefined> => {
-    if (problem instanceof HostFaultError) return problem.fault;
-    if (!(problem instanceof ArtifactError) || problem.code !== 'disk') return undefined;
-    return (await parts.diskTakes()) ? undefined : 'disk';
   };
 
   return {
@@ -117,4 +107,14 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       })();
     },
   };
+}
+
+/**
+ * An app that is larger than what the disk has left is no host fault: the disk is full only where
+ * it takes nothing once the app is removed.
+ */
+async function faultOf(problem: unknown, diskTakes: () => Promise<boolean>): Promise<HostFault | undefined> {
+  if (problem instanceof HostFaultError) return problem.fault;
+  if (!(problem instanceof ArtifactError) || problem.code !== 'disk') return undefined;
+  return (await diskTakes()) ? undefined : 'disk';
 }

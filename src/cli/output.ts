@@ -51,9 +51,6 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
   const isSeen = (stream: Piece['stream']) => (stream === 'stderr' ? shell.isErrorTerminal : shell.isTerminal);
   /** One filter per stream. Files and pipes get unchanged bytes. */
   const onTerminal = { stdout: createColouredText(), stderr: createColouredText() };
-  const endColours = async (): Promise<void> => {
-    for (const stream of ['stdout', 'stderr'] as const) await writeTo(stream, onTerminal[stream].end());
-  };
 
   const show = async ({ piece, text, end }: Line): Promise<void> => {
     heading(piece);
@@ -111,7 +108,7 @@ export function createOutput({ shell, print }: { shell: Shell; print: Printer },
       for (const line of unfinished.values()) await take(line);
       unfinished.clear();
       await release();
-      await endColours();
+      for (const stream of ['stdout', 'stderr'] as const) await writeTo(stream, onTerminal[stream].end());
     },
   };
 }

@@ -129,7 +129,8 @@ export function createPartitions({
     opened(address) {
       clock.soon(() => {
         outbox.open(address);
-        // Not earlier: facts may leave before the answer of this turn does, and the sender must have that before it hears that the lane is open.
+        // Not earlier: facts may leave before the answer of this turn does, and the sender must
+        // have that before it hears that the lane is open.
         if (!areAllMine) posting.opened(address);
       });
     },

@@ -95,12 +95,7 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
     const timers = await runtime.timersOf(addresses);
     const documents = await Promise.all(addresses.map(address => store.load(address)));
     const looks = await lookAt(store, documents, timers, { now: clock.now(), limits });
-    const before = new Map(suspects.map(suspect => [suspect.finding.job, suspect]));
-    return looks.filter(({ rev, finding }) => {
-      const first = before.get(finding.job);
-      if (first?.finding.found !== finding.found) return false;
-      return finding.found === 'noVerdict' ? finding.dueAt === first.finding.dueAt : rev === first.rev;
-    });
+    return looks.filter(look => isSame(look, suspects));
   }
 
   async function page(after: string | undefined, signal: AbortSignal | undefined) {
@@ -160,6 +155,13 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
       }
     },
   };
+}
+
+/** Whether one of the suspects is the same finding, of a job that was not written in between. */
+function isSame({ rev, finding }: Look, suspects: Look[]): boolean {
+  const first = suspects.find(suspect => suspect.finding.job === finding.job);
+  if (first?.finding.found !== finding.found) return false;
+  return finding.found === 'noVerdict' ? finding.dueAt === first.finding.dueAt : rev === first.rev;
 }
 
 /** False where the job is deleted, shut or out of reach: the next pass looks at it again. */

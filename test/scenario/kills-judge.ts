@@ -74,7 +74,8 @@ function shards(story: Story, execution: Story['executions'][number], began: Map
         continue;
       }
       if (outcome === 'failed' && exitCode === null && reason?.startsWith('parked: the agent died ')) {
-        // Kills that twice met one run before its process: it is parked, which is true as long as nothing began.
+        // Kills that twice met one run before its process: it is parked, which is true as long as
+        // nothing began.
         if (began.has(run)) problems.push(`${claim}, but began`);
         continue;
       }

@@ -118,7 +118,9 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
   return { ...file, ...flags };
 }
 
-/** A shell takes one text, so with one the words behind `--` must be one. Throws Failure `usage`. */
+/**
+ * A shell takes one text, so with one the words behind `--` must be one. Throws Failure `usage`.
+ */
 function commandIn({ command, shell }: Asked['values'], rest: string[] | undefined, fromFile: unknown): string | string[] | undefined {
   if (rest === undefined || !(shell ?? fromFile)) return rest ?? command;
   const [only, ...others] = rest;

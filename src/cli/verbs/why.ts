@@ -33,7 +33,8 @@ export const why = verb({
     const wrong = failed && !print.json ? await standardError(call, String(failed.execution)) : [];
     await print.show(explanation, () => [
       ...print.prose(print.localised(sentence)),
-      // Behind the line about the failure, which is the first one unless the job has something else to say now.
+      // Behind the line about the failure, which is the first one unless the job has something else
+      // to say now.
       ...(failed && rest.includes(failed) ? [] : wrong),
       ...rest.flatMap(fact => [...print.prose(`  ${print.localised(fact.says)}`, '    '), ...(fact === failed ? wrong : [])]),
     ]);

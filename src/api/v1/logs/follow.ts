@@ -78,31 +78,7 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
     if (!shard.output) return true;
     const since = endedSince.get(item) ?? clock.monotonic();
     endedSince.set(item, since);
-    return (await missingOf(item, shard)).length === 0 || clock.monotonic() - since >= INCOMPLETE_MS;
-  };
-
-  /**
-   * Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up
-   * by the host, or removed by retention.
-   */
-  const missingOf = async (item: number, shard: Shard | undefined) => {
-    if (shard?.status !== 'done' || !shard.output) return [];
-    const accounted = await accountedBytes(store, { execution, item, attempt: shard.attempt });
-    const { stdoutBytes, stderrBytes } = shard.output;
-    return [
-      { stream: 'stdout' as const, bytes: stdoutBytes - accounted.stdout },
-      { stream: 'stderr' as const, bytes: stderrBytes - accounted.stderr },
-    ].filter(({ stream, bytes }) => bytes > 0 && (parts.stream === 'both' || parts.stream === stream));
-  };
-
-  /** The figure of the execution counts them as left out, so the log says it at its end. */
-  const readEnd = async function* (item: number, shard: Shard | undefined): AsyncGenerator<Line[]> {
-    const place = places.get(item);
-    const attempt = shard?.attempt ?? 1;
-    const seq = seqOf(attempt, place?.attempt === attempt ? Math.max(0, place.seq) : 0);
-    const at = shard?.finishedAt ?? 0;
-    const lines = (await missingOf(item, shard)).map(({ stream, bytes }) => ({ item, attempt, seq, at, stream, text: '', leftOut: bytes }));
-    if (lines.length > 0) yield lines;
+    return (await missingOf(parts, item, shard)).length === 0 || clock.monotonic() - since >= INCOMPLETE_MS;
   };
 
   try {
@@ -113,7 +89,7 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
       }
       if (!isFollowing) {
         const view = await views.get(`execution/${execution}`);
-        for (const item of open) yield* readEnd(item, view?.context.shards[item]);
+        for (const item of open) yield* endOf(parts, item, view?.context.shards[item]);
         return;
       }
       const woken = new Promise<void>(resolve => (wake = resolve));
@@ -124,7 +100,7 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
         open.delete(item);
         // Complete in the store: once more to the end of it.
         yield* read(item);
-        yield* readEnd(item, shard);
+        yield* endOf(parts, item, shard);
       }
       if (open.size === 0) return;
       if (fresh.size > 0) continue;
@@ -140,6 +116,31 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
   } finally {
     unsubscribe();
   }
+}
+
+/**
+ * Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up by
+ * the host, or removed by retention.
+ */
+async function missingOf({ store, execution, stream: wanted }: FollowParts, item: number, shard: Shard | undefined) {
+  if (shard?.status !== 'done' || !shard.output) return [];
+  const accounted = await accountedBytes(store, { execution, item, attempt: shard.attempt });
+  const { stdoutBytes, stderrBytes } = shard.output;
+  return [
+    { stream: 'stdout' as const, bytes: stdoutBytes - accounted.stdout },
+    { stream: 'stderr' as const, bytes: stderrBytes - accounted.stderr },
+  ].filter(({ stream, bytes }) => bytes > 0 && (wanted === 'both' || wanted === stream));
+}
+
+/** The execution counts these bytes as left out, so the log ends with their number. */
+async function* endOf(parts: FollowParts, item: number, shard: Shard | undefined): AsyncGenerator<Line[]> {
+  const place = parts.places.get(item);
+  const attempt = shard?.attempt ?? 1;
+  const seq = seqOf(attempt, place?.attempt === attempt ? Math.max(0, place.seq) : 0);
+  const at = shard?.finishedAt ?? 0;
+  const missing = await missingOf(parts, item, shard);
+  const lines = missing.map(({ stream, bytes }) => ({ item, attempt, seq, at, stream, text: '', leftOut: bytes }));
+  if (lines.length > 0) yield lines;
 }
 
 function lineOf(item: number, piece: Piece): Line {
