@@ -19,7 +19,17 @@ import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './li
 import { type CenterFrame, type Challenge, createLink, type Link } from './link.ts';
 import { createOutput, type Output } from './output.ts';
 import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
-import { type Capabilities, EPOCHS_RAISED, type Hello, helloText, PROTOCOL, runKey, writeEpochs } from './protocol.ts';
+import {
+  AGENT_FRAME_MAX,
+  type Capabilities,
+  EPOCHS_RAISED,
+  type Hello,
+  helloText,
+  PROTOCOL,
+  type Run,
+  runKey,
+  writeEpochs,
+} from './protocol.ts';
 import { mustEnd } from './records.ts';
 import { createReports, type Reports } from './reports.ts';
 import { createRuns, type Runs } from './runs.ts';
@@ -152,9 +162,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
       const greeting = hello(parts, journal, runs, { nonce: challenge.nonce, life, isUnknown });
       isBehind = mayHaveLost(challenge, journal, lastCenter);
       nextCenter = challenge.instanceId;
-      return isBehind
-        ? { ...greeting, runs: [...greeting.runs, ...runs.confirmed().map(run => ({ run, state: 'ended' as const }))] }
-        : greeting;
+      return isBehind ? withEnded(greeting, runs.confirmed()) : greeting;
     },
     on: {
       welcome(apps) {
@@ -271,6 +279,22 @@ function mayHaveLost({ epoch, instanceId }: Challenge, journal: Journal, lastCen
   const served = Math.max(-1, ...[...journal.epochs()].map(([, highest]) => highest));
   if (epoch === undefined || served < 0 || (instanceId !== undefined && instanceId === lastCenter)) return false;
   return epoch <= served || epoch - served >= EPOCHS_RAISED;
+}
+
+/**
+ * With the ended runs, the latest of them where not all fit into a frame: a larger hello would never
+ * be read. Of those that are left out the end is reported after the welcome.
+ */
+function withEnded(greeting: Hello, ended: Run[]): Hello {
+  let left = AGENT_FRAME_MAX - Buffer.byteLength(JSON.stringify(greeting));
+  const named: Hello['runs'] = [];
+  for (const run of ended.toReversed()) {
+    const one = { run, state: 'ended' as const };
+    left -= Buffer.byteLength(JSON.stringify(one)) + 1;
+    if (left < 0) break;
+    named.push(one);
+  }
+  return { ...greeting, runs: [...greeting.runs, ...named.reverse()] };
 }
 
 /** What a full disk does not take, bytes. */

@@ -1,6 +1,6 @@
 /** A center whose store holds an earlier state does not know what this agent has told it since. */
 import { describe, expect, test } from 'bun:test';
-import { EPOCH_MAX, readEpochs, runKey, writeEpochs } from '../../src/agent/protocol.ts';
+import { AGENT_FRAME_MAX, EPOCH_MAX, readEpochs, runKey, writeEpochs } from '../../src/agent/protocol.ts';
 import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());
@@ -57,6 +57,32 @@ describe('a center that lost the end of a run', () => {
     expect(world.sent('hello')[0]?.runs).toEqual(expected ? [{ run: aRun(), state: 'ended' }] : []);
     expect(world.ends()).toHaveLength(expected ? 2 : 1);
     expect(world.sent('hello')[0]?.epochs).toBe('7:3');
+    await world.quit();
+  });
+
+  test('hears of as many ended runs as one frame takes', async () => {
+    const world = aWorld();
+    await world.start();
+    const runs = Array.from({ length: 1_500 }, (_, item) => ({
+      execution: `${'x'.repeat(100)}@20261122T080000.000Z~abc123`,
+      item,
+      attempt: 1,
+    }));
+    for (const run of runs.slice(0, 900)) {
+      await world.send(aStart({ epoch: 3, run }));
+      world.keeper.end(runKey(run), { exitCode: 0 });
+    }
+    for (const run of runs.slice(900)) await world.send(aStart({ epoch: 3, run }));
+    await world.clock.settle();
+    world.center.epoch = 1_000_003;
+    world.center.cut();
+    await world.clock.advance(1_000);
+    const [hello] = world.sent('hello');
+    expect(Buffer.byteLength(JSON.stringify(hello))).toBeLessThanOrEqual(AGENT_FRAME_MAX);
+    const named = (hello?.runs ?? []).map(({ run, state }) => `${state} ${run.item}`);
+    expect(named.slice(0, 600).every(each => !each.startsWith('ended'))).toBe(true);
+    // Of those that ended the latest.
+    expect(named.at(-1)).toBe('ended 899');
     await world.quit();
   });
 
