@@ -63,63 +63,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     return opening;
   };
 
-  /** Fetched and unpacked for runs of this kind. */
-  const installation = (shelf: Shelf, artifact: Artifact, { execution, owner, rules, signal }: Omit<Scope, 'run'>) => {
-    const { shares } = appDirectories();
-    const scope = artifact.cache ? null : execution;
-    return (known?: Source) => install({ by: by(rules), shelf, artifact, known, owner, execution: scope, shares, signal });
-  };
-
-  const obtain = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
-    const { execution, owner, rules } = scope;
-    const anew = installation(shelf, artifact, scope);
-    if (!artifact.cache) {
-      const used = shelf.used(execution, artifact.url);
-      if (used !== undefined && (await shelf.has(used))) return { copy: used, note: undefined };
-      return { copy: await anew(), note: undefined };
-    }
-    const known = await knownCopy(shelf, artifact, { owner, shares: appDirectories().shares });
-    // A digest says what the app is: there is nothing to ask anybody.
-    if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
-    if (known && known.version >= artifact.version) {
-      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known, { owner, rules, execution });
-      return { copy: known.copy, note: known.failing === null ? undefined : older(known.failing) };
-    }
-    try {
-      return { copy: await anew(known), note: undefined };
-    } catch (problem) {
-      // The app host is away: an older copy is better than none.
-      if (!known || !(problem instanceof ArtifactError) || !problem.transient || problem.code === 'disk') throw problem;
-      return { copy: known.copy, note: older(problem.message) };
-    }
-  };
-
-  /** What an execution begins with is what was unpacked, whatever an earlier one did to it. */
-  const obtainIntact = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
-    const first = await obtain(shelf, artifact, scope);
-    // Verified for this execution already, and none of its runs sees what another one writes.
-    const isKnown = shelf.used(scope.execution, artifact.url) === first.copy;
-    if (isKnown && shelf.copy(first.copy)?.isShared === false) return first;
-    if (await shelf.isIntact(first.copy)) return first;
-    const { copy } = await obtain(shelf, artifact, scope);
-    if (!(await shelf.isIntact(copy)))
-      throw new ArtifactError('disk', 'another process of this host changes the app as soon as it is unpacked', { transient: true });
-    return { copy, note: 'the app on this host was changed by another process; it is fetched and unpacked anew' };
-  };
-
-  /** In the background and at most once a minute, whatever comes of it; the runs that use the copy say what it was. */
-  const validate = async (shelf: Shelf, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
-    known.validatedAt = clock.now();
-    const { signal } = new AbortController();
-    const work = async (flight: AbortSignal): Promise<Obtained> => {
-      const copy = await installation(shelf, artifact, { ...scope, signal: flight })(known);
-      return { copy, note: undefined };
-    };
-    await flights.join(`validate ${artifact.url}`, signal, work).catch(problem => {
-      known.failing = problem instanceof Error ? problem.message : String(problem);
-    });
-    await shelf.save();
-  };
+  const obtainIntact = createObtaining({ clock, limits, by, flights, shares: app => appDirectories().shares(app) });
 
   /** The run's own directory, or the one that it shares with others. */
   const directoryFor = async (shelf: Shelf, copy: string, { run, owner, signal }: Scope): Promise<string> => {
@@ -179,6 +123,76 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
       swept = result.catch(() => undefined);
       return result;
     },
+  };
+}
+
+interface Obtaining {
+  clock: Clock;
+  limits: ArtifactLimits;
+  by(rules: AppRules): Downloader;
+  flights: ReturnType<typeof createFlights<Obtained>>;
+  shares: AppDirectories['shares'];
+}
+
+/**
+ * Gives the host's copy of an app, fetched where need be. An execution begins with what was
+ * unpacked, whatever an earlier one did to it.
+ */
+function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
+  /** Fetched and unpacked for runs of this kind. */
+  const installation = (shelf: Shelf, artifact: Artifact, { execution, owner, rules, signal }: Omit<Scope, 'run'>) => {
+    const scope = artifact.cache ? null : execution;
+    return (known?: Source) => install({ by: by(rules), shelf, artifact, known, owner, execution: scope, shares, signal });
+  };
+
+  const obtain = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
+    const { execution, owner, rules } = scope;
+    const anew = installation(shelf, artifact, scope);
+    if (!artifact.cache) {
+      const used = shelf.used(execution, artifact.url);
+      if (used !== undefined && (await shelf.has(used))) return { copy: used, note: undefined };
+      return { copy: await anew(), note: undefined };
+    }
+    const known = await knownCopy(shelf, artifact, { owner, shares });
+    // A digest says what the app is: there is nothing to ask anybody.
+    if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
+    if (known && known.version >= artifact.version) {
+      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known, { owner, rules, execution });
+      return { copy: known.copy, note: known.failing === null ? undefined : older(known.failing) };
+    }
+    try {
+      return { copy: await anew(known), note: undefined };
+    } catch (problem) {
+      // The app host is away: an older copy is better than none.
+      if (!known || !(problem instanceof ArtifactError) || !problem.transient || problem.code === 'disk') throw problem;
+      return { copy: known.copy, note: older(problem.message) };
+    }
+  };
+
+  /** In the background and at most once a minute, whatever comes of it; the runs that use the copy say what it was. */
+  const validate = async (shelf: Shelf, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
+    known.validatedAt = clock.now();
+    const { signal } = new AbortController();
+    const work = async (flight: AbortSignal): Promise<Obtained> => {
+      const copy = await installation(shelf, artifact, { ...scope, signal: flight })(known);
+      return { copy, note: undefined };
+    };
+    await flights.join(`validate ${artifact.url}`, signal, work).catch(problem => {
+      known.failing = problem instanceof Error ? problem.message : String(problem);
+    });
+    await shelf.save();
+  };
+
+  return async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
+    const first = await obtain(shelf, artifact, scope);
+    // Verified for this execution already, and none of its runs sees what another one writes.
+    const isKnown = shelf.used(scope.execution, artifact.url) === first.copy;
+    if (isKnown && shelf.copy(first.copy)?.isShared === false) return first;
+    if (await shelf.isIntact(first.copy)) return first;
+    const { copy } = await obtain(shelf, artifact, scope);
+    if (!(await shelf.isIntact(copy)))
+      throw new ArtifactError('disk', 'another process of this host changes the app as soon as it is unpacked', { transient: true });
+    return { copy, note: 'the app on this host was changed by another process; it is fetched and unpacked anew' };
   };
 }
 
