@@ -115,7 +115,7 @@ async function bindOne(bind: Bind, at: { host: string; port: number }, parts: Li
 function whyNot(problem: unknown): string {
   const { code, name, message } = problem as { code?: string; name?: string; message?: string };
   if (code === 'EADDRINUSE' || name === 'AddrInUse')
-    return 'another program listens there already; stop it, or choose another address with --listen';
+    return 'another program listens there already; stop it, or choose another address with --listen or TROUPE_LISTEN';
   if (code === 'EADDRNOTAVAIL' || name === 'AddrNotAvailable') return 'this machine does not have that address';
   if (code === 'EACCES' || name === 'PermissionDenied') return 'this user may not listen there; ports below 1024 are often reserved';
   return message ?? String(problem);

@@ -110,7 +110,7 @@ describe('troupe up', () => {
     expect(await once(first, 'close')).toEqual([1, null]);
     port.close();
     expect(said).toContain(
-      `cannot listen on ${taken}: another program listens there already; stop it, or choose another address with --listen`,
+      `cannot listen on ${taken}: another program listens there already; stop it, or choose another address with --listen or TROUPE_LISTEN`,
     );
     const second = await aHouse(data);
     expect(second.password).toBeString();
