@@ -115,8 +115,11 @@ function holders(pool: string, ledger: LedgerHost[]): Reason[] {
 /** How many hosts are ready, and what the others are. */
 export function hostsOf(pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] {
   const notReady: Partial<Record<string, number>> = {};
-  for (const { value } of hosts) notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
-  const ready = Object.values(pool.context.hosts).filter(takesRuns).length;
+  // Those that are ready are counted by what the pool knows of them: some refuse runs.
+  for (const { value } of hosts) if (value !== 'ready') notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
+  const open = Object.values(pool.context.hosts).filter(host => host.open);
+  const ready = open.filter(takesRuns).length;
+  if (ready < open.length) notReady.refusing = open.length - ready;
   return [{ type: 'hosts', pool: pool.context.config.name, ready, notReady }];
 }
 

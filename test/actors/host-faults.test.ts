@@ -8,6 +8,8 @@ import type { PoolEvent } from '../../actors/pool.ts';
 import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool-decisions.ts';
 import { REFUSALS_MAX } from '../../actors/shard.ts';
 import type { HostFault } from '../../actors/vocabulary.ts';
+import type { Seen } from '../../actors/why/reason.ts';
+import { hostsOf } from '../../actors/why/room.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aBirth, aPlacement, aRequest, aRun, anEnd } from '../support/builders.ts';
@@ -103,6 +105,15 @@ describe('a pool', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
     const [told] = toldTo(pool.tell(reserve('e2')), 'execution/e2');
     expect(told).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
+  });
+
+  test('is counted as refusing where the hosts of the pool are told, and not as ready or absent', () => {
+    const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
+    const seen: Seen<'pool'> = { address: 'pool/default', context: pool.context, value: pool.state, timers: [], quarantine: null };
+    const host = { value: 'ready' } as unknown as Seen<'host'>;
+    const counted: ReturnType<typeof hostsOf> = [{ type: 'hosts', pool: 'blue', ready: 0, notReady: { refusing: 1 } }];
+    expect(hostsOf(seen, [])).toEqual(counted);
+    expect(hostsOf(seen, [host])).toEqual(counted);
   });
 
   test('tries the host again after a while with one execution, and waits twice as long after each further refusal', () => {
