@@ -67,16 +67,16 @@ export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
 
   --center URL       a center, ws(s):// or http(s)://; again for each further one  TROUPE_CENTER (commas), default ${DEFAULT_CENTER}
   --token TOKEN      join token, needed once                                       TROUPE_JOIN_TOKEN
-  --center-key KEY   fingerprint of the key of the center, where that it knows is lost   TROUPE_CENTER_KEY
+  --center-key KEY   fingerprint of a new center key, where the old one is lost    TROUPE_CENTER_KEY
   --name NAME        name of this host                                             TROUPE_NAME, default its hostname
   --pool POOL        pool it joins                                                 TROUPE_POOL, default "default"
   --cpus N           what it offers; fractions are fine                            TROUPE_CPUS, default all
   --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
   --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
   --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
-  --run-as USER      as whom jobs run that name nobody; the agent must be root     TROUPE_RUN_AS, default its own user
+  --run-as USER      user of jobs that name none; the agent must be root           TROUPE_RUN_AS, default its own user
   --run-as-allowed USER
-                     whom jobs may name; again for each further one                TROUPE_RUN_AS_ALLOWED (commas)
+                     a user that jobs may name; again for each further one         TROUPE_RUN_AS_ALLOWED (commas)
   --app-isolation HOW
                      what a run gets of an app: overlay, clone, copy or verified   TROUPE_APP_ISOLATION, default auto
 `;

@@ -14,8 +14,8 @@ const FROM: Record<CenterChoice['from'], string> = {
   default: 'the default',
 };
 const CLOSING = [
-  'troupe <verb> --help tells the rest. Every verb takes --json, --utc and --center, behind it or before it.',
-  'Times are in the zone of this machine, with their offset. Durations are such as 90s, 5m or 1h30m.',
+  'troupe <verb> --help tells the rest. Every verb takes --json, --utc and --center, before or after it.',
+  'Times are in the zone of this machine, with their offset. Durations are written as 90s, 5m or 1h30m.',
   'Exit codes: 0 done, 1 failed or not there, 2 wrong usage, 3 refused, 4 unreachable, 130 interrupted.',
 ];
 

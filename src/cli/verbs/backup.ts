@@ -28,7 +28,7 @@ async function orFailure<T>(work: () => T | Promise<T>): Promise<T> {
 }
 
 export const backup = verb({
-  says: 'copies the database of a center into one file, also while it runs, and reads the copy again',
+  says: 'copies the database of a center into one verified file, also while the center runs',
   takes: ['FILE'],
   options: { data },
   examples: ['troupe backup /backups/troupe.sqlite --data /var/lib/troupe'],
@@ -42,7 +42,7 @@ export const backup = verb({
 });
 
 export const restore = verb({
-  says: 'puts a backup in the place of the database of a center that does not run',
+  says: 'replaces the database of a stopped center with a backup',
   takes: ['FILE'],
   options: { data, overwrite: flag('replace a database that is there; it stays as troupe.sqlite.replaced') },
   examples: ['troupe restore /backups/troupe.sqlite --data /var/lib/troupe'],

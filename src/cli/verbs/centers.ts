@@ -76,4 +76,4 @@ function warnOfEnvironment({ print, shell }: Pick<Call, 'print' | 'shell'>): voi
   if (shell.env.TROUPE_URL && !print.json) shell.say(`TROUPE_URL is set and wins over the current center: ${shell.env.TROUPE_URL}`);
 }
 
-export const centers: Family = { says: 'the centers that you ask, by name', verbs: { list, add, use, remove } };
+export const centers: Family = { says: 'names of centers, and which one is the current one', verbs: { list, add, use, remove } };

@@ -11,7 +11,7 @@ const PATHS = { job: 'jobs', execution: 'executions', app: 'apps', host: 'hosts'
 const NAMES_MAX = 200;
 
 export const completion = verb({
-  says: 'prints what a shell reads to complete verbs, flags and names',
+  says: 'prints the script by which a shell completes verbs, flags and names',
   takes: [`[${SHELLS.join('|')}]`],
   options: { names: choice(NAMED, 'print the names of these instead; the scripts ask for them') },
   examples: [

@@ -8,7 +8,7 @@ import { executionPath } from './executions.ts';
 import { jobPath } from './jobs.ts';
 
 export const logs = verb({
-  says: 'shows what the processes of an execution wrote, of a job those of its last one; of several shards, each line says which',
+  says: 'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
   takes: ['EXECUTION|JOB'],
   options: {
     follow: flag('go on until it is done', { short: 'f' }),

@@ -12,8 +12,8 @@ export const up: Program = {
   Runs until SIGINT or SIGTERM ends both. What jobs have running goes on, and is taken up again by the next start.
   The agent keeps its things in <data>/agent and reads TROUPE_NAME, TROUPE_CPUS, TROUPE_MEMORY, TROUPE_LABELS and TROUPE_APP_ISOLATION.
 
-  --run-as USER          TROUPE_RUN_AS           of jobs that name nobody; needs root (the user of the agent)
-  --run-as-allowed USER  TROUPE_RUN_AS_ALLOWED   whom jobs may name; again for each further one (nobody)
+  --run-as USER          TROUPE_RUN_AS           user of jobs that name none; needs root (the user of the agent)
+  --run-as-allowed USER  TROUPE_RUN_AS_ALLOWED   a user that jobs may name; again for each further one (none)
 ${CENTER_FLAGS}`,
   async main(args, shell) {
     const { startHere } = await import('../start.ts');
