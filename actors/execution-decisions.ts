@@ -240,9 +240,10 @@ function close(
 /**
  * How long an order to start may stay without a start or an end, ms, the fetching of an app
  * included: an agent answers with one or the other, so this is for one that does not. Less with a
- * timeout, which would end the run by then. After the second span the run counts as lost.
+ * timeout; `least` leaves an agent the time that it gives a download, ten minutes, and the unpacking.
+ * After the second span the run counts as lost.
  */
-export const ANSWER_MS = { most: 3_600_000, least: 300_000, givenBack: 300_000 } as const;
+export const ANSWER_MS = { most: 3_600_000, least: 900_000, givenBack: 300_000 } as const;
 
 const answerMs = ({ config }: Pick<ExecutionContext, 'config'>): number =>
   config.timeoutMs > 0 ? Math.min(ANSWER_MS.most, Math.max(ANSWER_MS.least, config.timeoutMs)) : ANSWER_MS.most;

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'bun:test';
 import type { ExecutionEvent } from '../../actors/execution.ts';
 import { ANSWER_MS } from '../../actors/execution-decisions.ts';
 import type { Shard } from '../../actors/shard.ts';
+import { artifactLimits } from '../../src/agent/artifacts/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
 import { aBirth, anEnd as anEndOf, aPlacement } from '../support/builders.ts';
 
@@ -161,10 +162,11 @@ describe('an order to start that a host leaves without a start or an end', () =>
     expect(execution.timers).toEqual([]);
   });
 
-  test('is asked back with its timeout where that is shorter, but not before five minutes', () => {
+  test('is asked back with its timeout where that is shorter, but not while its app may be fetched', () => {
+    expect(ANSWER_MS.least).toBeGreaterThan(artifactLimits.downloadMs);
     for (const [timeoutMs, limit] of [
       [1_000, ANSWER_MS.least],
-      [600_000, 600_000],
+      [1_200_000, 1_200_000],
       [86_400_000, ANSWER_MS.most],
     ] as const) {
       const execution = anExecution({ timeoutMs });
