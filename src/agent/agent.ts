@@ -282,8 +282,8 @@ function mayHaveLost({ epoch, instanceId }: Challenge, journal: Journal, lastCen
 }
 
 /**
- * With the ended runs, the latest of them where not all fit into a frame: a larger hello would never
- * be read. Of those that are left out the end is reported after the welcome.
+ * With the ended runs, the latest of them where not all fit into a frame: a larger hello would
+ * never be read. Of those that are left out the end is reported after the welcome.
  */
 function withEnded(greeting: Hello, ended: Run[]): Hello {
   let left = AGENT_FRAME_MAX - Buffer.byteLength(JSON.stringify(greeting));

@@ -40,7 +40,10 @@ interface Place {
 
 const isSocket = ({ operation }: Place): boolean => operation['x-frames'] !== undefined;
 
-/** Where the examples of the page go: put in for each request, since each may come to another address. */
+/**
+ * Where the examples of the page go: put in for each request, since each may come to another
+ * address.
+ */
 export const ORIGIN = '{{origin}}';
 
 export function pageOf(document: OpenApi): string {
