@@ -167,6 +167,12 @@ describe('a list', () => {
     ]);
   });
 
+  test('of jobs shows the first of many schedules and how many there are', async () => {
+    const schedules = [...'0123456789'].map(hour => ({ type: 'cron' as const, cron: `0 0 ${hour} * * ?` }));
+    const { shell } = at({ 'GET /v1/jobs': { items: [aJob({ schedules })], next: null } });
+    expect((await troupe('jobs', shell)).out).toContain('  0 0 0 * * ?, 0 0 1 * * ?, 0 0 2 * * ? and 7 more  sh');
+  });
+
   test.each(['jobs', 'executions', 'pools', 'apps'])('of %s asks for nothing that it was not told to', async family => {
     const { center, shell } = at({ [`GET /v1/${family}`]: { items: [], next: null } });
     await troupe(`${family} --json --center ${center.url} --limit 7`, shell);

@@ -13,6 +13,13 @@ const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skipp
 
 export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
 
+/** Schedules in one cell of a list; `jobs show` has them all. */
+const SCHEDULES_SHOWN = 3;
+function schedulesOf({ schedules }: Pick<Job, 'schedules'>): string {
+  const shown = schedules.slice(0, SCHEDULES_SHOWN).map(scheduleText).join(', ');
+  return schedules.length > SCHEDULES_SHOWN ? `${shown} and ${schedules.length - SCHEDULES_SHOWN} more` : shown;
+}
+
 const list = verb({
   says: 'lists jobs by name',
   takes: [],
@@ -36,7 +43,7 @@ const list = verb({
       { head: 'NEXT', cell: job => call.print.instant(job.nextAt) },
       { head: 'SHARDS', cell: job => String(job.shards.total), right: true, spare: true },
       { head: 'POOL', cell: job => job.pool, spare: true },
-      { head: 'SCHEDULE', cell: job => job.schedules.map(scheduleText).join(', '), spare: true },
+      { head: 'SCHEDULE', cell: schedulesOf, spare: true },
       { head: 'RUNS', cell: whatOf, spare: true },
     ]);
     return EXIT.done;
