@@ -47,11 +47,11 @@ export function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): strin
 const isHidden = (schema: z.ZodType, path: readonly PropertyKey[]): boolean => [...schemasAlong(schema, path)].some(isSecret);
 
 /**
- * What came, fit to be repeated: of a secret only its type, and of lists and objects nothing of
- * what is in them, which may be one.
+ * What came, fit to be repeated: of a secret only its type, of a list its length, and nothing of
+ * what is in lists and objects, which may be one.
  */
 function shownOf(value: unknown, isSecretOne: boolean): string {
-  if (Array.isArray(value)) return 'a list';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isRecord(value)) return 'an object';
   if (!isSecretOne || value === null) return came(value);
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;

@@ -89,6 +89,7 @@ describe('a job in /v1', () => {
     [{ schedules: [{ type: 'cron', cron: '0 0 9 * * ?', timeZone: 'X' }] }, 'schedules[0].timeZone', 'IANA'],
     [{ schedules: [{ ...calendar }, { ...calendar, startdate: '2026-11-22' }] }, 'schedules[1].startdate', 'startdate'],
     [{ schedules: [{ ...calendar, turnmode: 9 }] }, 'schedules[0].turnmode', 'from 1 to 6'],
+    [{ schedules: Array(101).fill({ type: 'cron', cron: '0 0 9 * * ?' }) }, 'schedules', 'is a list of 101, but'],
     [{ schedules: [{ type: 'hourly' }] }, 'schedules[0].type', '"cron", "crontab" or "calendar"'],
     [
       { schedules: [{ type: 'cron', cron: '0 2 * * *' }] },
