@@ -12,7 +12,7 @@ import { createManualClock } from '../support/manual-clock.ts';
 import { aChunk } from '../support/store-builders.ts';
 import { aDoor } from './support.ts';
 
-type Status = Pick<Shard, 'status' | 'attempt' | 'output'>;
+type Status = Pick<Shard, 'status' | 'attempt' | 'output'> & Partial<Pick<Shard, 'finishedAt'>>;
 
 /** The route over a real keeper; the execution `nightly@1` is what the test says it is. */
 async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {
@@ -131,6 +131,17 @@ describe('the logs of an execution', () => {
       [1, 0, 25],
     ]);
     expect(linesOf(await (await get('?shard=0&stream=stderr')).text())).toEqual([]);
+  });
+
+  test('do not call left out what is still under way from a host', async () => {
+    const { clock, get, keep, end } = await aLogDoor();
+    await keep({ seq: 1, text: 'a'.repeat(10) });
+    end(0, 35, { finishedAt: clock.now() });
+    const leftOut = async () => linesOf(await (await get('?shard=0')).text()).map(line => line.leftOut);
+    await clock.advance(29_000);
+    expect(await leftOut()).toEqual([undefined]);
+    await clock.advance(1_000);
+    expect(await leftOut()).toEqual([undefined, 25]);
   });
 
   test('are not there for what is not there, and a wrong question is a 400', async () => {

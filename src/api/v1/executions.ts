@@ -11,7 +11,9 @@ import { oneOrNearest } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
 import { findHost } from './find-host.ts';
 import { attemptKey } from '../../store/logs/attempt.ts';
-import { keptBytes } from '../../store/logs/read.ts';
+import { accountedBytes, keptBytes } from '../../store/logs/read.ts';
+import type { OutputStore } from '../../store/store.ts';
+import { isArriving } from './logs/follow.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { releaseRoute } from './release.ts';
 import { quarantineOf } from './answers/quarantine.ts';
@@ -33,7 +35,7 @@ type Kept = Awaited<ReturnType<typeof keptBytes>>;
 
 /**
  * Bytes that the log lacks: left out by the host, by the log itself or by retention. Read from
- * the log, so that both give one figure.
+ * the log, so that both give one figure. Bytes under way count as kept.
  */
 const outputShape = (execution: string, { item, attempt, output }: Shard, kept: Kept) => {
   if (!output) return null;
@@ -41,6 +43,18 @@ const outputShape = (execution: string, { item, attempt, output }: Shard, kept: 
   const { stdout, stderr } = kept.get(attemptKey({ execution, item, attempt })) ?? { stdout: 0, stderr: 0 };
   return { stdoutBytes, stderrBytes, leftOutBytes: Math.max(0, stdoutBytes - stdout) + Math.max(0, stderrBytes - stderr) };
 };
+
+/** Adds the bytes of a shard that ended just now and are under way. */
+async function addArriving(store: Pick<OutputStore, 'output'>, execution: string, { item, attempt, output }: Shard, kept: Kept) {
+  const name = { execution, item, attempt };
+  const { stdout, stderr } = kept.get(attemptKey(name)) ?? { stdout: 0, stderr: 0 };
+  if (!output || (output.stdoutBytes <= stdout && output.stderrBytes <= stderr)) return;
+  const accounted = await accountedBytes(store, name);
+  kept.set(attemptKey(name), {
+    stdout: stdout + Math.max(0, output.stdoutBytes - accounted.stdout),
+    stderr: stderr + Math.max(0, output.stderrBytes - accounted.stderr),
+  });
+}
 
 const shardShape = (execution: string, kept: Kept) => (shard: Shard) => ({
   item: shard.item,
@@ -83,12 +97,15 @@ export function executionRoutes(center: Desk): Route[] {
   const { views, runtime, store } = center;
   const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));
   /** Only of what has ended, and wrote anything: of the others no figure is shown. */
-  const keptOf = (views: View<'execution'>[]) => {
+  const keptOf = async (views: View<'execution'>[]): Promise<Kept> => {
     const wrote = ({ output }: Shard) => output !== null && output.stdoutBytes + output.stderrBytes > 0;
-    return keptBytes(
-      store,
-      views.filter(({ context }) => context.shards.some(wrote)).map(({ context }) => context.id),
-    );
+    const wrotes = views.filter(({ context }) => context.shards.some(wrote)).map(({ context }) => context);
+    const ids = wrotes.map(({ id }) => id);
+    const kept = await keptBytes(store, ids);
+    for (const { id, shards } of wrotes) {
+      for (const shard of shards.filter(each => isArriving(each, center.clock.now()))) await addArriving(store, id, shard, kept);
+    }
+    return kept;
   };
   return [
     route({

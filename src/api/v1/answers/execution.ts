@@ -30,7 +30,7 @@ const Shard = z
         stdoutBytes: count(),
         stderrBytes: count(),
         leftOutBytes: count().describe(
-          'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here yet',
+          'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here 30 s after the end',
         ),
       })
       .nullable(),

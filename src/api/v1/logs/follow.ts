@@ -89,7 +89,10 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
       }
       if (!isFollowing) {
         const view = await views.get(`execution/${execution}`);
-        for (const item of open) yield* endOf(parts, item, view?.context.shards[item]);
+        for (const item of open) {
+          const shard = view?.context.shards[item];
+          if (!isArriving(shard, clock.now())) yield* endOf(parts, item, shard);
+        }
         return;
       }
       const woken = new Promise<void>(resolve => (wake = resolve));
@@ -117,6 +120,13 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
     unsubscribe();
   }
 }
+
+/**
+ * The news of an end overtakes the output: for INCOMPLETE_MS after it what is not here yet is under
+ * way, and not left out.
+ */
+export const isArriving = (shard: Pick<Shard, 'status' | 'finishedAt'> | undefined, now: number): boolean =>
+  shard?.status === 'done' && shard.finishedAt !== null && now - shard.finishedAt < INCOMPLETE_MS;
 
 /**
  * Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up by
