@@ -147,7 +147,7 @@ export function createOutput(parts: OutputParts): Output {
   };
 
   const sendChunk = (stream: Stream, chunk: SpooledChunk) => {
-    const { seq, at, text, bytes, leftOut } = chunk;
+    const { seq, at, text, bytes, start } = chunk;
     stream.sent = seq;
     // Text rather than what the process wrote: this is what occupies memory and the line.
     const size = text.length + PIECE_BYTES;
@@ -155,7 +155,7 @@ export function createOutput(parts: OutputParts): Output {
     stream.flightBytes += size;
     flightBytes += size;
     // Last: where both ends live in one process, the answer comes from within this call.
-    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, leftOut });
+    parts.send({ type: 'output', run: stream.run, seq, at: Math.round(at), stream: chunk.stream, text, bytes, start });
   };
 
   const readOnce = async (stream: Stream) => {

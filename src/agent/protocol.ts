@@ -189,8 +189,11 @@ export const OutputFrame = z.object({
   text: text(OUTPUT_TEXT_MAX),
   /** Bytes the process wrote for `text`. */
   bytes: count(),
-  /** Bytes of this stream left out just before this piece. */
-  leftOut: count(),
+  /**
+   * Bytes of this stream before this piece, sent or not. A place rather than a difference: the agent
+   * cannot know which pieces the center has stored when their acknowledgement was lost.
+   */
+  start: count(),
 });
 export type OutputFrame = z.infer<typeof OutputFrame>;
 

@@ -16,7 +16,8 @@ import { NoSuchActor, Refused } from '../runtime/errors.ts';
 import type { Fleet } from '../runtime/fleet.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
-import type { CredentialStore, OutputChunk } from '../store/store.ts';
+import type { TakenChunk } from '../store/logs.ts';
+import type { CredentialStore } from '../store/store.ts';
 import { createAdmission } from './agents/admission.ts';
 import { createIdentities, type IdentityParts, Unwelcome } from './agents/identity.ts';
 import { type HubLimits, type HubLog, hubLimits } from './agents/limits.ts';
@@ -36,7 +37,7 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   views: Pick<Views, 'get' | 'list'>;
   store: Pick<CredentialStore, 'credential' | 'putCredential'>;
   /** Where output goes; resolves once it is durable. */
-  output: { keep(chunks: OutputChunk[]): Promise<void> };
+  output: { keep(chunks: TakenChunk[]): Promise<void> };
   clock: Clock;
   ids: Ids;
   heartbeatMs: number;

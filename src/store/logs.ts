@@ -23,9 +23,12 @@ export const REMEMBERED_MAX = 50_000;
 const ATTEMPT_PIECES = 16;
 const piecesOf = (attempt: Attempt): number => attempt.tail.length + ATTEMPT_PIECES;
 
+/** A piece as its host sends it: `start` is the bytes of its stream before it. What is left out is the distance from what is here. */
+export type TakenChunk = Omit<OutputChunk, 'leftOut'> & { start: number };
+
 export interface OutputKeeper {
   /** Resolves once the pieces are durable, or known to be kept already, or counted as left out. Throws what the store throws; then nothing counts as taken. */
-  keep(chunks: OutputChunk[]): Promise<void>;
+  keep(chunks: TakenChunk[]): Promise<void>;
   /** Called with the shard after something new of that execution was kept. The answer unsubscribes. */
   onKept(execution: string, listener: (item: number) => void): () => void;
 }
@@ -53,7 +56,7 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
     }
   };
 
-  const keepNow = async (chunks: OutputChunk[]) => {
+  const keepNow = async (chunks: TakenChunk[]) => {
     const writes: OutputChunk[] = [];
     const nexts: Attempt[] = [];
     for (const group of byAttempt(chunks)) {
@@ -76,10 +79,11 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
   };
 
   /** The pieces not taken before, in order, each in its place. */
-  const take = (next: Attempt, group: OutputChunk[]): OutputChunk[] => {
+  const take = (next: Attempt, group: TakenChunk[]): OutputChunk[] => {
     const taken: OutputChunk[] = [];
-    for (const chunk of [...group].sort((a, b) => a.seq - b.seq)) {
-      if (chunk.seq <= next.last) continue;
+    for (const { start, ...piece } of [...group].sort((a, b) => a.seq - b.seq)) {
+      if (piece.seq <= next.last) continue;
+      const chunk = { ...piece, leftOut: Math.max(0, start - next.ends[piece.stream]) };
       add(next, chunk, half);
       taken.push(chunk);
     }
@@ -127,14 +131,17 @@ async function load(store: OutputStore, name: AttemptName, half: number): Promis
   const tally = await readTally(store, name);
   if (tally) {
     const { headEnd, through, stdout, stderr } = tally;
-    Object.assign(attempt, { isHeadOpen: false, headEnd, through, last: through, dropped: { stdout, stderr } });
+    Object.assign(attempt, { isHeadOpen: false, headEnd, through, last: through, dropped: { stdout, stderr }, ends: { stdout, stderr } });
   }
-  for await (const chunk of recordsOf(store, name)) if (chunk.seq > attempt.last) add(attempt, chunk, half);
+  for await (const chunk of recordsOf(store, name)) {
+    if (chunk.seq > attempt.last) add(attempt, chunk, half);
+    else if (chunk.seq > 0 && chunk.seq <= attempt.headEnd) attempt.ends[chunk.stream] += chunk.leftOut + chunk.bytes;
+  }
   return attempt;
 }
 
-function byAttempt(chunks: OutputChunk[]): [OutputChunk, ...OutputChunk[]][] {
-  const groups = new Map<string, [OutputChunk, ...OutputChunk[]]>();
+function byAttempt(chunks: TakenChunk[]): [TakenChunk, ...TakenChunk[]][] {
+  const groups = new Map<string, [TakenChunk, ...TakenChunk[]]>();
   for (const chunk of chunks) {
     const key = attemptKey(chunk);
     const group = groups.get(key);

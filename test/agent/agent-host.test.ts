@@ -12,6 +12,7 @@ import { centerText, FromAgent, helloText, runKey } from '../../src/agent/protoc
 import { systemClock } from '../../src/clock.ts';
 import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
 import { aPlace } from '../support/place.ts';
+import { withGaps } from './keeper-house.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
 const NONCE = 'a-nonce';
@@ -130,9 +131,9 @@ describe('the program on a host', () => {
     send(aStart({ run, spec: { command: `${flood(out, 'o')}; ${flood(err, 'e')} >&2; echo end; echo end >&2`, shell: true } }));
     const { output } = await ended(run);
     keeps = true;
-    const pieces = () => frames.filter((frame): frame is Output => frame.type === 'output' && runKey(frame.run) === runKey(run));
+    const pieces = () => withGaps(frames.filter((frame): frame is Output => frame.type === 'output' && runKey(frame.run) === runKey(run)));
     for (const { seq } of pieces()) send({ type: 'kept', run, through: seq });
-    const sum = (stream: string, of: (piece: Output) => number) =>
+    const sum = (stream: string, of: (piece: Output & { leftOut: number }) => number) =>
       pieces().reduce((all, piece) => all + (piece.stream === stream ? of(piece) : 0), 0);
     const accounted = (stream: string) => sum(stream, ({ bytes, leftOut }) => bytes + leftOut);
     await seen((frame): frame is Output => accounted('stdout') === out + 4 && accounted('stderr') === (output?.stderrBytes ?? 0));

@@ -205,7 +205,7 @@ export function aKeeper(clock: ManualClock) {
       const chunks = spool.get(run) ?? [];
       if (!kept) throw new Error(`the keeper does not know ${run}`);
       for (const text of texts) {
-        chunks.push({ seq: ++kept.lastSeq, at: clock.now(), stream: 'stdout', text, bytes: text.length, leftOut: 0 });
+        chunks.push({ seq: ++kept.lastSeq, at: clock.now(), stream: 'stdout', text, bytes: text.length, start: kept.stdoutBytes });
         kept.stdoutBytes += text.length;
       }
       spool.set(run, chunks);

@@ -122,8 +122,21 @@ export const textOf = (chunks: SpooledChunk[], stream: 'stdout' | 'stderr') =>
 /** Bytes told plus bytes said to be missing, per stream. */
 export function accounted(chunks: SpooledChunk[]): { stdout: number; stderr: number } {
   const sums = { stdout: 0, stderr: 0 };
-  for (const { stream, bytes, leftOut } of chunks) sums[stream] += bytes + leftOut;
+  for (const { stream, bytes, leftOut } of withGaps(chunks)) sums[stream] += bytes + leftOut;
   return sums;
+}
+
+/** Each piece with the bytes of its stream that are missing before it, for a reader of these pieces who had `ends` before. Throws where bytes come twice. */
+export function withGaps<T extends Pick<SpooledChunk, 'stream' | 'bytes' | 'start'>>(
+  chunks: T[],
+  ends = { stdout: 0, stderr: 0 },
+): (T & { leftOut: number })[] {
+  return chunks.map(chunk => {
+    const leftOut = chunk.start - ends[chunk.stream];
+    if (leftOut < 0) throw new Error(`${-leftOut} bytes of ${chunk.stream} come twice`);
+    ends[chunk.stream] = chunk.start + chunk.bytes;
+    return { ...chunk, leftOut };
+  });
 }
 
 /** Command lines of the living processes that hold this text: what is left of a run whose command bears a number nobody else uses. */

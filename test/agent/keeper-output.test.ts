@@ -8,7 +8,7 @@ import { createOutputLog } from '../../src/agent/keeper/output.ts';
 import { createFileSpool } from '../../src/agent/keeper/spool.ts';
 import { wholeCharacters } from '../../src/agent/keeper/utf8.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { accounted, textOf } from './keeper-house.ts';
+import { accounted, textOf, withGaps } from './keeper-house.ts';
 import { aPlace } from '../support/place.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -49,7 +49,7 @@ for (const [name, aSpool] of Object.entries(spools)) {
       const log = createOutputLog(aSpool().segments('1'), { headBytes: 10, tailBytes: 400 });
       for (let i = 0; i < 100; i++) log.add('stdout', i, bytes(`line ${String(i).padStart(4, '0')}\n`));
       log.finish(100);
-      const chunks = log.read(0, 100_000);
+      const chunks = withGaps(log.read(0, 100_000));
       expect(chunks[0]).toMatchObject({ seq: 1, text: 'line 0000\n', leftOut: 0 });
       expect(chunks[1]?.leftOut).toBeGreaterThan(0);
       expect(chunks.at(-1)?.text).toBe('line 0099\n');
@@ -64,7 +64,7 @@ for (const [name, aSpool] of Object.entries(spools)) {
       log.add('stdout', 1, bytes('head and more'));
       log.add('stderr', 1, bytes('nothing of this'));
       log.finish(2);
-      const chunks = log.read(0, 1_000);
+      const chunks = withGaps(log.read(0, 1_000));
       expect(chunks.map(({ text, leftOut }) => [text, leftOut])).toEqual([
         ['head', 0],
         ['', 9],
@@ -77,17 +77,18 @@ for (const [name, aSpool] of Object.entries(spools)) {
       const log = createOutputLog(aSpool().segments('1'), { headBytes: 0, tailBytes: 100 });
       let given = 0;
       let last = 0;
+      const ends = { stdout: 0, stderr: 0 };
       for (let i = 0; i < 200; i++) {
         log.add(i % 3 ? 'stdout' : 'stderr', i, bytes('0123456789'));
         if (i % 7 > 0) continue;
-        for (const chunk of log.read(last, 30)) {
+        for (const chunk of withGaps(log.read(last, 30), ends)) {
           given += chunk.bytes + chunk.leftOut;
           last = chunk.seq;
         }
       }
       log.finish(200);
       for (let more = log.read(last, 30); more.length > 0; more = log.read(last, 30)) {
-        for (const chunk of more) {
+        for (const chunk of withGaps(more, ends)) {
           given += chunk.bytes + chunk.leftOut;
           last = chunk.seq;
         }
@@ -104,55 +105,80 @@ for (const [name, aSpool] of Object.entries(spools)) {
       const next = createOutputLog(spool.segments('1'), { headBytes: 0, tailBytes: 0 }, { totals });
       expect(next.read(0, 100_000)).toEqual(log.read(0, 100_000));
       expect(next.lastSeq()).toBe(log.lastSeq());
+      // Also where its reader goes on from a piece that the earlier keeper gave it: what is stored is not left out.
+      const later = createOutputLog(spool.segments('1'), { headBytes: 0, tailBytes: 0 }, { totals });
+      expect(later.read(5, 100_000)).toEqual(log.read(5, 100_000));
+      for (const stream of ['stdout', 'stderr'] as const) expect(later.leftOut(stream)).toBe(log.leftOut(stream));
+      expect(later.leftOut('stdout')).toBeGreaterThan(0);
     });
   });
 }
+
+type Write = { stream: 'stdout' | 'stderr'; data: Uint8Array; read: number; back: number };
+const aWrite = (length: number, read: number, back: number): Write => ({ stream: 'stdout', data: new Uint8Array(length), read, back });
 
 test('every byte is told or counted, whatever the limits, the bytes and the moments of reading', () => {
   const write = fc.record({
     stream: fc.constantFrom('stdout' as const, 'stderr' as const),
     data: fc.uint8Array({ maxLength: 300 }),
     read: fc.nat(400),
-    // A reader whose line was cut goes on from a piece it had before.
+    // A reader whose line was cut goes on from a piece it had before, also from one that it has meanwhile gone back behind and read anew.
     back: fc.nat(20),
   });
   fc.assert(
     fc.property(fc.array(write, { maxLength: 60 }), fc.nat(300), fc.nat(300), fc.nat(4_000), (writes, headBytes, tailBytes, capacity) => {
       const spool = createMemorySpool({ capacityBytes: () => capacity });
       const log = createOutputLog(spool.segments('1'), { headBytes, tailBytes });
-      let told = { stdout: 0, stderr: 0 };
-      let missed = { stdout: 0, stderr: 0 };
-      const wrote = { stdout: 0, stderr: 0 };
-      const past = [{ last: 0, told, missed }];
+      const wrote = { stdout: [] as number[], stderr: [] as number[] };
+      const given = { stdout: new Map<number, number>(), stderr: new Map<number, number>() };
+      let ends = { stdout: 0, stderr: 0 };
+      const past = [{ last: 0, ends }];
       let last = 0;
       const read = (max: number): boolean => {
         const chunks = log.read(last, max);
-        for (const chunk of chunks) {
-          told = { ...told, [chunk.stream]: told[chunk.stream] + chunk.bytes + chunk.leftOut };
-          missed = { ...missed, [chunk.stream]: missed[chunk.stream] + chunk.leftOut };
-          expect(chunk.seq).toBeGreaterThan(last);
-          expect(chunk.leftOut).toBeGreaterThanOrEqual(0);
-          last = chunk.seq;
-          past.push({ last, told, missed });
+        for (const { seq, stream, start, bytes: size, text } of chunks) {
+          expect(seq).toBeGreaterThan(last);
+          expect(start).toBeGreaterThanOrEqual(ends[stream]);
+          const written = Uint8Array.from(wrote[stream].slice(start, start + size));
+          expect(text).toBe(new TextDecoder('utf-8', { ignoreBOM: true }).decode(written));
+          given[stream].set(start, size);
+          ends = { ...ends, [stream]: start + size };
+          last = seq;
+          past.push({ last, ends });
         }
         return chunks.length > 0;
       };
       for (const { stream, data, read: max, back } of writes) {
         log.add(stream, 0, data);
-        wrote[stream] += data.length;
+        wrote[stream].push(...data);
         const earlier = past.at(-1 - back);
-        if (back > 0 && back < 10 && earlier !== undefined) ({ last, told, missed } = earlier);
+        if (back > 0 && back < 10 && earlier !== undefined) ({ last, ends } = earlier);
         if (max > 200) read(max - 200);
       }
       log.finish(0);
       read(1);
       const leftOut = { stdout: log.leftOut('stdout'), stderr: log.leftOut('stderr') };
       while (read(200));
+      const written = { stdout: wrote.stdout.length, stderr: wrote.stderr.length };
+      expect(ends).toEqual(written);
+      const got = (stream: 'stdout' | 'stderr') => [...given[stream].values()].reduce((sum, size) => sum + size, 0);
       // Known with the end, before the rest was read.
-      expect(leftOut).toEqual(missed);
-      expect(told).toEqual(wrote);
-      expect({ stdout: log.written('stdout'), stderr: log.written('stderr') }).toEqual(wrote);
+      expect(leftOut).toEqual({ stdout: written.stdout - got('stdout'), stderr: written.stderr - got('stderr') });
+      expect({ stdout: log.written('stdout'), stderr: log.written('stderr') }).toEqual(written);
     }),
+    {
+      examples: [
+        // It reads 1 and 2, goes back to 0 when 1 is gone, reads on, and goes on from the 2 of the first time.
+        [[aWrite(1, 0, 0), aWrite(1, 202, 0), aWrite(1, 0, 0), aWrite(1, 203, 2), aWrite(0, 0, 3)], 0, 3, 99],
+        // It reads 1 to 3, goes back and reads 1 again, and 2 and 3 fall out: they were given.
+        [
+          [aWrite(1, 0, 0), aWrite(1, 0, 0), aWrite(1, 203, 0), aWrite(0, 201, 3), aWrite(1, 0, 0), aWrite(1, 0, 0), aWrite(1, 0, 0)],
+          0,
+          3,
+          4_000,
+        ],
+      ],
+    },
   );
 });
 

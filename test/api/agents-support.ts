@@ -6,7 +6,7 @@ import type { Capabilities, FromCenter, Hello, Run } from '../../src/agent/proto
 import type { Ids } from '../../src/ids.ts';
 import { NoSuchActor, Refused } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
-import type { OutputChunk } from '../../src/store/store.ts';
+import type { TakenChunk } from '../../src/store/logs.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 type CenterFrame = ReturnType<typeof FromCenter.parse>;
@@ -147,7 +147,7 @@ export function aHub(changes: Partial<HubParts> = {}) {
   const scripted = aRuntime();
   const store = createMemoryStore();
   const logs: { level: string; message: string; security?: true; [field: string]: unknown }[] = [];
-  const kept: OutputChunk[] = [];
+  const kept: TakenChunk[] = [];
   const tokens = new Map<string, { pool: string | null }>([['join-me', { pool: null }]]);
   const hub: AgentHub = createAgentHub({
     runtime: scripted.runtime,

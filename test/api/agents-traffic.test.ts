@@ -25,7 +25,7 @@ const output = (seq: number, changes: object = {}) => ({
   stream: 'stdout',
   text: `line ${seq}\n`,
   bytes: 7,
-  leftOut: 0,
+  start: 7 * (seq - 1),
   ...changes,
 });
 

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { createOutputKeeper } from '../../src/store/logs.ts';
+import { createMemorySpool } from '../../src/agent/keeper/memory-spool.ts';
+import { createOutputLog } from '../../src/agent/keeper/output.ts';
+import { createOutputKeeper, type OutputKeeper } from '../../src/store/logs.ts';
 import { attemptKey, CHUNK_WEIGHT } from '../../src/store/logs/attempt.ts';
 import { accountedBytes, keptBytes, type Piece, readPieces } from '../../src/store/logs/read.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { type OutputChunk, type OutputStore, StoreUnavailable } from '../../src/store/store.ts';
-import { aChunk } from '../support/store-builders.ts';
+import { aChunk, placing } from '../support/store-builders.ts';
 
 const NAME = { execution: 'e1', item: 0, attempt: 1 };
 const all = (store: OutputStore) => store.output({ execution: 'e1', limit: 100_000 });
@@ -15,6 +17,12 @@ const sums = (chunks: { stream: string; bytes: number; leftOut: number }[]) => {
   return bytes;
 };
 const ofLength = (seq: number, length: number, changes: Partial<OutputChunk> = {}) => aChunk({ seq, text: 'x'.repeat(length), ...changes });
+
+/** Takes pieces that say what is left out before them. */
+const aKeeper = (parts: Parameters<typeof createOutputKeeper>[0], place = placing()) => {
+  const { keep, onKept } = createOutputKeeper(parts);
+  return { onKept, keep: (chunks: OutputChunk[]) => keep(place(chunks)) };
+};
 
 async function pieces(store: OutputStore, after = { attempt: 0, seq: 0 }, limit = 3): Promise<Piece[]> {
   const found: Piece[] = [];
@@ -29,16 +37,39 @@ async function pieces(store: OutputStore, after = { attempt: 0, seq: 0 }, limit 
 describe('output below the cap', () => {
   test('is kept as it came, and a repeat changes nothing', async () => {
     const store = createMemoryStore();
-    const keeper = createOutputKeeper({ store });
+    const keeper = aKeeper({ store });
     const chunks = [aChunk({ seq: 1 }), aChunk({ seq: 2, stream: 'stderr', leftOut: 5 }), aChunk({ seq: 4 })];
     await keeper.keep(chunks.slice(0, 2));
     await keeper.keep(chunks);
-    await createOutputKeeper({ store }).keep(chunks);
+    await aKeeper({ store }).keep(chunks);
     expect(await all(store)).toEqual(chunks);
   });
 
+  test('is counted once where an acknowledgement was lost and the host has dropped what it covered', async () => {
+    const store = createMemoryStore();
+    const log = createOutputLog(createMemorySpool().segments('1'), { headBytes: 0, tailBytes: 3 });
+    const letters = (text: string) => {
+      for (const letter of text) log.add('stdout', 0, new TextEncoder().encode(letter));
+    };
+    const send = (keeper: OutputKeeper) => keeper.keep(log.read(0, 100).map(chunk => ({ ...NAME, ...chunk })));
+    letters('ab');
+    await send(createOutputKeeper({ store }));
+    letters('cdefg');
+    log.finish(0);
+    // The host never had the answer and goes on from 0; it has a and b no more.
+    await send(createOutputKeeper({ store }));
+    expect(await accountedBytes(store, NAME)).toEqual({ stdout: 7, stderr: 0 });
+    expect((await all(store)).map(({ text, leftOut }) => [text, leftOut])).toEqual([
+      ['a', 0],
+      ['b', 0],
+      ['e', 2],
+      ['f', 0],
+      ['g', 0],
+    ]);
+  });
+
   test('is said to those who follow the execution, repeats are not', async () => {
-    const keeper = createOutputKeeper({ store: createMemoryStore() });
+    const keeper = aKeeper({ store: createMemoryStore() });
     const news: number[] = [];
     const stop = keeper.onKept('e1', item => news.push(item));
     await keeper.keep([aChunk({ item: 3 }), aChunk({ execution: 'e2' })]);
@@ -55,7 +86,7 @@ describe('row 18: output beyond the cap', () => {
 
   test('loses its middle, and the sums of each stream stay exact', async () => {
     const store = createMemoryStore();
-    const keeper = createOutputKeeper({ store, capBytes });
+    const keeper = aKeeper({ store, capBytes });
     for (let seq = 1; seq <= 50; seq++) await keeper.keep([ofLength(seq, piece, { stream: seq % 3 === 0 ? 'stderr' : 'stdout' })]);
     const kept = await all(store);
     expect(sums(kept)).toEqual({ stdout: 34 * piece, stderr: 16 * piece });
@@ -68,7 +99,7 @@ describe('row 18: output beyond the cap', () => {
 
   test('shows a reader one sign per stream where the middle was', async () => {
     const store = createMemoryStore();
-    const keeper = createOutputKeeper({ store, capBytes });
+    const keeper = aKeeper({ store, capBytes });
     for (let seq = 1; seq <= 50; seq++) await keeper.keep([ofLength(seq, piece)]);
     const found = await pieces(store);
     const signs = found.filter(one => one.type === 'leftOut');
@@ -80,7 +111,7 @@ describe('row 18: output beyond the cap', () => {
 
   test('keeps the newest piece even if it alone is larger than the half', async () => {
     const store = createMemoryStore();
-    const keeper = createOutputKeeper({ store, capBytes: 100 });
+    const keeper = aKeeper({ store, capBytes: 100 });
     await keeper.keep([ofLength(1, 500), ofLength(2, 700), ofLength(3, 900)]);
     expect((await all(store)).filter(({ seq }) => seq > 0).map(({ seq }) => seq)).toEqual([3]);
     expect(await accountedBytes(store, NAME)).toEqual({ stdout: 2_100, stderr: 0 });
@@ -89,7 +120,7 @@ describe('row 18: output beyond the cap', () => {
   test('is not counted as kept where its removal was interrupted', async () => {
     const store = createMemoryStore();
     const interrupted: OutputStore = { ...store, dropOutput: () => Promise.reject(new StoreUnavailable('away')) };
-    const keeper = createOutputKeeper({ store: interrupted, capBytes });
+    const keeper = aKeeper({ store: interrupted, capBytes });
     for (let seq = 1; seq <= 50; seq++) await keeper.keep([ofLength(seq, piece, { stream: seq % 3 === 0 ? 'stderr' : 'stdout' })]);
     const shown = { stdout: 0, stderr: 0 };
     for (const one of await pieces(store)) if (one.type === 'text') shown[one.chunk.stream] += piece;
@@ -99,7 +130,7 @@ describe('row 18: output beyond the cap', () => {
 
   test('is remembered within a bound, and read again when needed', async () => {
     const store = createMemoryStore();
-    const keeper = createOutputKeeper({ store, capBytes, rememberedMax: 4 });
+    const keeper = aKeeper({ store, capBytes, rememberedMax: 4 });
     for (let seq = 1; seq <= 20; seq++) for (const item of [0, 1, 2]) await keeper.keep([ofLength(seq, piece, { item })]);
     for (const item of [0, 1, 2]) expect(await accountedBytes(store, { ...NAME, item })).toEqual({ stdout: 20 * piece, stderr: 0 });
   });
@@ -140,14 +171,15 @@ describe('a store that fails', () => {
           const [script, restarts] = [[...scripted], [...restarting]];
           const store = createMemoryStore();
           const fragile = failing(store, () => script.shift() ?? 'no');
-          let keeper = createOutputKeeper({ store: fragile, capBytes: 3_000 });
+          const place = placing();
+          let keeper = aKeeper({ store: fragile, capBytes: 3_000 }, place);
           let seq = 0;
           const chunks = shapes.map(({ length, stream, leftOut, skip }) => {
             seq += 1 + skip;
             return ofLength(seq, length, { stream, leftOut });
           });
           for (let from = 0; from < chunks.length; ) {
-            if (restarts.shift()) keeper = createOutputKeeper({ store: fragile, capBytes: 3_000 });
+            if (restarts.shift()) keeper = aKeeper({ store: fragile, capBytes: 3_000 }, place);
             try {
               // Each write brings some of what was acknowledged already, as after a reconnect.
               await keeper.keep(chunks.slice(Math.max(0, from - 2), from + batch));

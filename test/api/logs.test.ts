@@ -9,7 +9,7 @@ import { createOutputKeeper } from '../../src/store/logs.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { OutputChunk } from '../../src/store/store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aChunk } from '../support/store-builders.ts';
+import { aChunk, placing } from '../support/store-builders.ts';
 import { aDoor } from './support.ts';
 
 type Status = Pick<Shard, 'status' | 'attempt' | 'output'> & Partial<Pick<Shard, 'finishedAt'>>;
@@ -19,6 +19,7 @@ async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new Abo
   const clock = createManualClock();
   const store = createMemoryStore();
   const output = createOutputKeeper({ store, capBytes });
+  const place = placing();
   const states: Status[] = Array.from({ length: shards }, () => ({ status: 'running', attempt: 1, output: null }));
   const views = {
     async get(address: Address) {
@@ -30,7 +31,7 @@ async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new Abo
   const { app } = await aDoor({ extra: routes });
   const get = (query = '', headers: Record<string, string> = {}) => app.request(`/v1/executions/nightly@1/logs${query}`, { headers });
   const keep = (...chunks: Partial<OutputChunk>[]) =>
-    output.keep(chunks.map(chunk => aChunk({ execution: 'nightly@1', ...chunk, text: chunk.text ?? `line ${chunk.seq}\n` })));
+    output.keep(place(chunks.map(chunk => aChunk({ execution: 'nightly@1', ...chunk, text: chunk.text ?? `line ${chunk.seq}\n` }))));
   const end = (item: number, stdoutBytes: number | null, changes: Partial<Status> = {}) => {
     const written = stdoutBytes === null ? null : { stdoutBytes, stderrBytes: 0 };
     states[item] = { status: 'done', attempt: 1, output: written, ...changes };

@@ -187,7 +187,8 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
       runtime,
       views,
       store,
-      output: { keep: chunks => store.keepOutput(chunks) },
+      // Straight to the store: pieces come in order and nothing of them falls out here.
+      output: { keep: chunks => store.keepOutput(chunks.map(({ start: _, ...chunk }) => ({ ...chunk, leftOut: 0 }))) },
       clock,
       ids,
       heartbeatMs: HEARTBEAT_MS,

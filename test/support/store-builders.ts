@@ -1,4 +1,5 @@
 /** Valid things to store, each with whatever the test wants different. */
+import type { TakenChunk } from '../../src/store/logs.ts';
 import type { ActorDocument, Credential, Fact, IndexFields, Occurrence, OutputChunk, Write } from '../../src/store/store.ts';
 
 type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
@@ -43,6 +44,21 @@ export function aChunk(changes: Partial<OutputChunk> = {}): OutputChunk {
   const text = changes.text ?? 'hello\n';
   const bytes = Buffer.byteLength(text);
   return { execution: 'e1', item: 0, attempt: 1, seq: 1, at: 1_700_000_000_000, stream: 'stdout', text, bytes, leftOut: 0, ...changes };
+}
+
+/** Pieces as their host sends them, each with its place. Given a piece again, it answers the same. */
+export function placing(): (chunks: OutputChunk[]) => TakenChunk[] {
+  const ends = new Map<string, number>();
+  const starts = new Map<string, number>();
+  return chunks =>
+    chunks.map(({ leftOut, ...chunk }) => {
+      const stream = [chunk.execution, chunk.item, chunk.attempt, chunk.stream].join();
+      const known = starts.get(`${stream},${chunk.seq}`);
+      const start = known ?? (ends.get(stream) ?? 0) + leftOut;
+      if (known === undefined) ends.set(stream, start + chunk.bytes);
+      starts.set(`${stream},${chunk.seq}`, start);
+      return { ...chunk, start };
+    });
 }
 
 export function aCredential(changes: Partial<Credential> = {}): Credential {

@@ -16,8 +16,6 @@ export const PIECE_BYTES_MAX = 21_845;
 const HEADER_BYTES = 32;
 /** The tail goes in quarters: between `tailBytes` and a quarter (or a piece) more of it is kept. */
 const TAIL_PARTS = 4;
-/** Pieces handed out whose place is remembered exactly, so that a reader who comes back to any of them is told what it missed, neither more nor less. */
-const GIVEN_MAX = 1024;
 const READ_WINDOW = 128 * 1024;
 
 type PerStream = { stdout: number; stderr: number };
@@ -29,11 +27,12 @@ export interface OutputLog {
   add(stream: Stream, at: number, data: Uint8Array): void;
   /** The streams have ended: what still waits is stored, and bytes missing at the very end get an empty piece that tells their number. */
   finish(at: number): void;
+  /** Stored pieces behind `afterSeq`, at most `maxBytes` bytes of text, at least one piece. Each states its place in its stream: any reader finds from it what it lacks. */
   read(afterSeq: number, maxBytes: number): SpooledChunk[];
   lastSeq(): number;
   /** Bytes taken so far. */
   written(stream: Stream): number;
-  /** Bytes of these that a reader who goes on from where it is will never be given; it is told of them as `leftOut`. Final once the streams have ended, unless it goes back to pieces that are gone. */
+  /** Bytes of these that no reader was given and none will be. Final once the streams have ended. */
   leftOut(stream: Stream): number;
 }
 
@@ -77,10 +76,9 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
   let markers: { seq: number; at: number; stream: Stream; total: number }[] = [];
   /** Where each stream's last stored piece ends, and in which segment it is. */
   const stored = { stdout: { end: 0, segment: -1 }, stderr: { end: 0, segment: -1 } };
-  let given: { seq: number; ends: PerStream; told: PerStream }[] = [];
-  /** The last piece that was given, and the bytes given up to there. */
-  let reader = { seq: 0, told: { stdout: 0, stderr: 0 } };
-  /** Bytes stored behind the reader. */
+  /** The furthest piece that any reader was given, and the bytes given up to there, each once. */
+  const given = { seq: 0, stdout: 0, stderr: 0 };
+  /** Bytes stored behind that piece. */
   let unread: PerStream = { stdout: 0, stderr: 0 };
   let hint = { seq: 0, segment: 0, position: 0 };
 
@@ -120,7 +118,7 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     const oldest = table.findIndex(segment => segment.number > 0);
     const [gone] = oldest < 0 ? [] : table.splice(oldest, 1);
     if (gone === undefined) return false;
-    const lost = behind(gone, reader.seq);
+    const lost = behind(gone, given.seq);
     unread = { stdout: unread.stdout - lost.stdout, stderr: unread.stderr - lost.stderr };
     segments.drop(gone.number);
     return true;
@@ -196,33 +194,15 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     }
   }
 
-  /** Where a reader stands who has been given everything up to `afterSeq`. */
-  function standing(afterSeq: number): PerStream {
-    if (afterSeq === 0) return { stdout: 0, stderr: 0 };
-    const known = given.findLast(entry => entry.seq === afterSeq);
-    if (known !== undefined) return { ...known.ends };
-    const ends = { stdout: 0, stderr: 0 };
-    for (const segment of table) {
-      for (const piece of walk(segment, 0)) {
-        if (piece.seq > afterSeq) return ends;
-        ends[piece.stream] = piece.start + piece.data.length;
-      }
+  /** A reader behind pieces that this log gave nobody had them from an earlier keeper. */
+  function passOver(afterSeq: number): void {
+    if (afterSeq <= given.seq) return;
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const rest = table.reduce((sum, segment) => sum + behind(segment, afterSeq)[stream], 0);
+      given[stream] += unread[stream] - rest;
+      unread[stream] = rest;
     }
-    return ends;
-  }
-
-  /** The reader is not where it was: it lost what it had, or it is another one. */
-  function turnTo(afterSeq: number): void {
-    const told = { ...given.findLast(entry => entry.seq === afterSeq)?.told };
-    reader = { seq: afterSeq, told: { stdout: told.stdout ?? 0, stderr: told.stderr ?? 0 } };
-    unread = { stdout: 0, stderr: 0 };
-    for (const segment of table) {
-      const rest = behind(segment, afterSeq);
-      for (const stream of ['stdout', 'stderr'] as const) {
-        unread[stream] += rest[stream];
-        if (told[stream] === undefined) reader.told[stream] += segment.of[stream] - rest[stream];
-      }
-    }
+    given.seq = Math.min(afterSeq, seq);
   }
 
   /** Bytes missing at the end of a stream have no piece behind them that could tell, so an empty one is made up. Never stored: a successor makes up the same. */
@@ -274,8 +254,7 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
       mark(at);
     },
     read(afterSeq, maxBytes) {
-      const ends = standing(afterSeq);
-      if (afterSeq !== reader.seq) turnTo(afterSeq);
+      passOver(afterSeq);
       const chunks: SpooledChunk[] = [];
       let left = maxBytes;
       const give = (piece: { seq: number; at: number; stream: Stream; start: number; data: Uint8Array }): boolean => {
@@ -283,12 +262,12 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
         left -= encoder.encode(text).length;
         if (left < 0 && chunks.length > 0) return false;
         const { seq, at, stream, start } = piece;
-        chunks.push({ seq, at, stream, text, bytes: piece.data.length, leftOut: start - ends[stream] });
-        ends[stream] = start + piece.data.length;
-        reader.seq = seq;
-        reader.told[stream] += piece.data.length;
-        unread[stream] -= piece.data.length;
-        given.push({ seq, ends: { ...ends }, told: { ...reader.told } });
+        chunks.push({ seq, at, stream, text, bytes: piece.data.length, start });
+        if (seq > given.seq) {
+          given.seq = seq;
+          given[stream] += piece.data.length;
+          unread[stream] -= piece.data.length;
+        }
         return left > 0;
       };
       for (const segment of table) {
@@ -303,11 +282,10 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
       for (const marker of markers) {
         if (marker.seq > afterSeq && !give({ ...marker, start: marker.total, data: NOTHING })) break;
       }
-      if (given.length > GIVEN_MAX) given = given.slice(-GIVEN_MAX);
       return chunks;
     },
     lastSeq: () => seq,
     written: stream => placed[stream] + carry[stream].length,
-    leftOut: stream => placed[stream] - reader.told[stream] - unread[stream],
+    leftOut: stream => placed[stream] - given[stream] - unread[stream],
   };
 }

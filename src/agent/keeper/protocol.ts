@@ -62,8 +62,8 @@ export interface SpooledChunk {
   stream: 'stdout' | 'stderr';
   text: string;
   bytes: number;
-  /** Bytes of this stream that fell out of the spool just before this piece. */
-  leftOut: number;
+  /** Bytes of this stream before this piece, whether they are still in the spool or not. */
+  start: number;
 }
 
 export type KeeperNews =

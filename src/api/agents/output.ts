@@ -4,7 +4,7 @@
  */
 import { type OutputFrame, type Run, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
-import type { OutputChunk } from '../../store/store.ts';
+import type { TakenChunk } from '../../store/logs.ts';
 import { StoreUnavailable } from '../../store/store.ts';
 import { keepNewest } from '../newest.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
@@ -30,13 +30,13 @@ interface Waiting {
   from: Session;
   host: string;
   run: Run;
-  chunk: OutputChunk;
+  chunk: TakenChunk;
   size: number;
 }
 
 export function createOutputIntake(parts: {
   /** Resolves once the chunks are durable, or known not to be wanted. */
-  keep(chunks: OutputChunk[]): Promise<void>;
+  keep(chunks: TakenChunk[]): Promise<void>;
   /** Did this run go to that host? What others write of it is acknowledged and dropped. Throws what the store throws. */
   isRunOf(host: string, run: Run): Promise<boolean>;
   clock: Clock;
@@ -113,7 +113,7 @@ export function createOutputIntake(parts: {
       return;
     }
     try {
-      const wanted: OutputChunk[] = [];
+      const wanted: TakenChunk[] = [];
       for (const one of batch) if (await isRightful(one)) wanted.push(one.chunk);
       if (wanted.length > 0) await keep(wanted);
       failures = 0;
@@ -136,13 +136,13 @@ export function createOutputIntake(parts: {
 
   return {
     take(from, host, frame) {
-      const { run, seq, at, stream, text, bytes, leftOut } = frame;
+      const { run, seq, at, stream, text, bytes, start } = frame;
       // A string's two bytes per unit are what waits in memory.
       const size = text.length * 2 + 200;
       if ((bytesOf.get(from) ?? 0) + size > limits.outputWaitingBytes || bytesAll + size > limits.outputWaitingBytesAll) return false;
       count(from, size);
       const { execution, item, attempt } = run;
-      waiting.push({ from, host, run, chunk: { execution, item, attempt, seq, at, stream, text, bytes, leftOut }, size });
+      waiting.push({ from, host, run, chunk: { execution, item, attempt, seq, at, stream, text, bytes, start }, size });
       if (!isWriting) {
         isWriting = true;
         clock.soon(() => void write());

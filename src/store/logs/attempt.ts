@@ -10,6 +10,8 @@ export interface Attempt {
   attempt: number;
   /** Highest number taken, 0 before the first. */
   last: number;
+  /** Bytes of each stream up to there, kept or left out. */
+  ends: { stdout: number; stderr: number };
   isHeadOpen: boolean;
   headWeight: number;
   /** Number of the last piece of the head. */
@@ -33,6 +35,7 @@ export const freshAttempt = ({ execution, item, attempt }: AttemptName): Attempt
   item,
   attempt,
   last: 0,
+  ends: { stdout: 0, stderr: 0 },
   isHeadOpen: true,
   headWeight: 0,
   headEnd: 0,
@@ -43,12 +46,18 @@ export const freshAttempt = ({ execution, item, attempt }: AttemptName): Attempt
   swept: 0,
 });
 
-export const copyOf = (attempt: Attempt): Attempt => ({ ...attempt, tail: [...attempt.tail], dropped: { ...attempt.dropped } });
+export const copyOf = (attempt: Attempt): Attempt => ({
+  ...attempt,
+  tail: [...attempt.tail],
+  dropped: { ...attempt.dropped },
+  ends: { ...attempt.ends },
+});
 
 /** The piece in its place. Which place depends on nothing but the pieces before it, so that it is the same after a restart. */
 export function add(attempt: Attempt, chunk: OutputChunk, half: number): void {
   const weight = Math.max(chunk.bytes, chunk.text.length) + CHUNK_WEIGHT;
   attempt.last = chunk.seq;
+  attempt.ends[chunk.stream] += chunk.leftOut + chunk.bytes;
   if (attempt.isHeadOpen && attempt.headWeight + weight <= half) {
     attempt.headWeight += weight;
     attempt.headEnd = chunk.seq;
