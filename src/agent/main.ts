@@ -12,6 +12,7 @@ import { detectIsolation } from './artifacts/isolation.ts';
 import { sharesMounts } from './artifacts/mounts.ts';
 import { createKeeperDoor, type KeeperClient } from './keeper/client.ts';
 import { detectTreeKill } from './keeper/spawner.ts';
+import { CENTER_FRAME_MAX } from './protocol.ts';
 import { createDialer } from './real/dialer.ts';
 import { createDisk } from './real/disk.ts';
 import { openIdentity } from './real/identity.ts';
@@ -109,7 +110,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
       clock,
       ids: systemIds,
       disk,
-      dialer: createDialer(clock),
+      dialer: createDialer(clock, CENTER_FRAME_MAX),
       keepers: {
         async open() {
           keeper = await door.open();

@@ -5,7 +5,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { createLink } from '../../src/agent/link.ts';
-import { helloText, PROTOCOL, type Report, type Run, runKey } from '../../src/agent/protocol.ts';
+import { CENTER_FRAME_MAX, helloText, PROTOCOL, type Report, type Run, runKey } from '../../src/agent/protocol.ts';
 import { createDialer } from '../../src/agent/real/dialer.ts';
 import { systemClock } from '../../src/clock.ts';
 import { systemIds } from '../../src/ids.ts';
@@ -65,7 +65,7 @@ function anAgent(place: number) {
   const link = createLink({
     clock: systemClock,
     ids: systemIds,
-    dialer: createDialer(systemClock),
+    dialer: createDialer(systemClock, CENTER_FRAME_MAX),
     log: silent,
     spans: { ...agentSpans, redialBaseMs: Number(redialBaseMs) },
     centers: [`${url}/v1/agents`],

@@ -13,6 +13,8 @@ import { createFileSpool } from './spool.ts';
 import { keeperDirectory } from './wire.ts';
 
 const IDLE_MS = 60_000;
+/** Of the center the keeper reads a greeting at most, bytes. */
+const FRAME_MAX = 64 * 1024;
 
 /** Resolves with the exit code when the keeper is done: 0, or 3 when another one keeps this directory. Exit then: files and lock go with the process. */
 export async function keeperMain(args: string[]): Promise<number> {
@@ -35,7 +37,7 @@ export async function keeperMain(args: string[]): Promise<number> {
   });
   const server = await serveKeeper({
     core,
-    lastWords: createLastWords({ clock, dialer: createDialer(clock) }),
+    lastWords: createLastWords({ clock, dialer: createDialer(clock, FRAME_MAX) }),
     directory,
     clock,
     idleMs: Number(values['idle-ms'] ?? IDLE_MS),

@@ -2,12 +2,15 @@
 import { WebSocket } from 'ws';
 import type { Clock } from '../../clock.ts';
 import type { Dialer } from '../ports.ts';
-import { CENTER_FRAME_MAX } from '../protocol.ts';
 
 /** A half-open peer never answers a close: then the socket is dropped. */
 const CLOSE_MS = 2_000;
 
-export function createDialer(clock: Clock): Dialer {
+/**
+ * `frameMaxBytes`: a larger frame of the center ends the socket. Given by the caller, because the
+ * keeper does without the schemas of the protocol: they are a fifth of its memory.
+ */
+export function createDialer(clock: Clock, frameMaxBytes: number): Dialer {
   return {
     dial(url, on) {
       let over = false;
@@ -18,7 +21,7 @@ export function createDialer(clock: Clock): Dialer {
       };
       let socket: WebSocket;
       try {
-        socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: CENTER_FRAME_MAX });
+        socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: frameMaxBytes });
       } catch (problem) {
         clock.soon(() => closed(1006, String(problem)));
         return;
