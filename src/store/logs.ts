@@ -19,7 +19,7 @@ export const OUTPUT_CAP_BYTES = 1024 * 1024;
  * recently are forgotten and read again when needed. An attempt by itself weighs ATTEMPT_PIECES, as
  * it takes that much memory: most have ended, and nobody says so.
  */
-export const REMEMBERED_MAX = 50_000;
+export const REMEMBERED_MAX = 20_000;
 const ATTEMPT_PIECES = 16;
 const piecesOf = (attempt: Attempt): number => attempt.tail.length + ATTEMPT_PIECES;
 

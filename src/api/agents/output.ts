@@ -13,9 +13,9 @@ import type { Session } from './session.ts';
 /** Tries of a write that fails for another reason than an absent store; then its pieces are passed over, not acknowledged. */
 const TRIES_MAX = 3;
 /** Runs remembered per session; beyond, all are asked for again. */
-const RUNS_KNOWN = 2_000;
+const RUNS_KNOWN = 1_000;
 /** Runs remembered to have been sent to their hosts, of all hosts together; of the oldest beyond it the store is asked. */
-const RUNS_SENT = 5_000;
+const RUNS_SENT = 2_000;
 
 export interface OutputIntake {
   /** False: too much waits; the session has to go and come again. */

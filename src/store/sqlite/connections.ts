@@ -31,7 +31,7 @@ const LOG_BYTES_KEPT = 128 * 2 ** 20;
  * Memory for cached pages, in KiB. Whatever it is a busy center fills it, and the system keeps the
  * same pages once more: it need only hold those of a few commits.
  */
-const CACHE_KIB = 8 * 2 ** 10;
+const CACHE_KIB = 4 * 2 ** 10;
 
 export interface WritingConnection extends Writing {
   /** Of the last commit: +1 with each. */
