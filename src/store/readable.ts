@@ -14,6 +14,7 @@ export type Raw<T> = { [K in keyof T]?: unknown };
 /** Largest instant that a calendar has, epoch ms. */
 const CALENDAR_MAX = 8_640_000_000_000_000;
 const LAST = Number.MAX_SAFE_INTEGER;
+const FLAGS: readonly unknown[] = [true, false, 0, 1];
 const LIVES: readonly unknown[] = ['live', 'done', 'tombstone'];
 
 /** Due times of one entry: a due time of each second for thirty thousand years. */
@@ -22,37 +23,71 @@ export const COUNT_MAX = 1_000_000_000_000;
 /** Type of a fact whose row is damaged. */
 export const DAMAGED_FACT = 'fact.damaged';
 
-/** Takes the columns of one row, and remembers which of them cannot be read. */
-function reader(raw: object) {
-  const wrong: string[] = [];
-  const take = <T>(name: string, value: unknown, isRight: boolean, instead: T): T => {
+/**
+ * Takes the columns of one row, and remembers which of them cannot be read. A class, because lists
+ * read hundreds of rows a page, and closures would be made anew for each.
+ */
+class RowReader {
+  private readonly row: Record<string, unknown>;
+  private wrong: string[] | undefined;
+
+  constructor(raw: object) {
+    this.row = raw as Record<string, unknown>;
+  }
+
+  private take<T>(name: string, value: unknown, isRight: boolean, instead: T): T {
     if (isRight) return value as T;
-    wrong.push(name);
+    this.wrong ??= [];
+    this.wrong.push(name);
     return instead;
-  };
-  const row = raw as Record<string, unknown>;
-  return {
-    text: (name: string, instead = ''): string => take(name, row[name], typeof row[name] === 'string', instead),
-    textOrNull(name: string): string | null {
-      const value = row[name] ?? null;
-      return take(name, value, value === null || typeof value === 'string', null);
-    },
-    whole: (name: string, instead = 0, min = 0, max = LAST): number =>
-      take(name, row[name], Number.isSafeInteger(row[name]) && (row[name] as number) >= min && (row[name] as number) <= max, instead),
-    wholeOrNull(name: string): number | null {
-      const value = row[name] ?? null;
-      return take(name, value, value === null || Number.isSafeInteger(value), null);
-    },
-    instant: (name: string, instead = 0): number => take(name, row[name], isInstant(row[name]), instead),
-    one: <T>(name: string, values: readonly unknown[], instead: T): T => take(name, row[name], values.includes(row[name]), instead),
-    /** What a JSON text holds, or the value where the database holds JSON itself. */
-    json<T>(name: string, isRight: (value: unknown) => boolean, instead: T): T {
-      const value = parsed(row[name]);
-      return take(name, value, isRight(value), instead);
-    },
-    damage: (): { damage?: string } =>
-      wrong.length === 0 ? {} : { damage: `what is stored of it is damaged (${wrong.map(name => `"${name}"`).join(', ')})` },
-  };
+  }
+
+  text(name: string, instead = ''): string {
+    const value = this.row[name];
+    return this.take(name, value, typeof value === 'string', instead);
+  }
+
+  textOrNull(name: string): string | null {
+    const value = this.row[name] ?? null;
+    return this.take(name, value, value === null || typeof value === 'string', null);
+  }
+
+  whole(name: string, instead = 0, min = 0, max = LAST): number {
+    const value = this.row[name];
+    return this.take(name, value, Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max, instead);
+  }
+
+  wholeOrNull(name: string): number | null {
+    const value = this.row[name] ?? null;
+    return this.take(name, value, value === null || Number.isSafeInteger(value), null);
+  }
+
+  instant(name: string, instead = 0): number {
+    const value = this.row[name];
+    return this.take(name, value, isInstant(value), instead);
+  }
+
+  one<T>(name: string, values: readonly unknown[], instead: T): T {
+    const value = this.row[name];
+    return this.take(name, value, values.includes(value), instead);
+  }
+
+  /** What a JSON text holds, or the value where the database holds JSON itself. */
+  json<T>(name: string, isRight: (value: unknown) => boolean, instead: T): T {
+    const value = parsed(this.row[name]);
+    return this.take(name, value, isRight(value), instead);
+  }
+
+  /** Which columns cannot be read, as a sentence; undefined when all can. */
+  get damage(): string | undefined {
+    if (this.wrong === undefined) return undefined;
+    return `what is stored of it is damaged (${this.wrong.map(name => `"${name}"`).join(', ')})`;
+  }
+}
+
+/** The record, with `damage` where it has any. */
+function withDamage<T extends object>(record: T, { damage }: RowReader): T & { damage?: string } {
+  return damage === undefined ? record : { ...record, damage };
 }
 
 export const isInstant = (value: unknown): value is number => Number.isInteger(value) && Math.abs(value as number) <= CALENDAR_MAX;
@@ -72,7 +107,7 @@ function parsed(value: unknown): unknown {
 type ActorColumns = Omit<ActorDocument, 'index' | 'damage'> & ActorDocument['index'];
 
 export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
-  const row = reader(raw);
+  const row = new RowReader(raw);
   const address = row.text('address');
   const document: ActorDocument = {
     address,
@@ -82,7 +117,8 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
     incarnation: row.whole('incarnation'),
     version: row.whole('version'),
     life: row.one('life', LIVES, 'live'),
-    quarantined: row.one('quarantined', [true, false, 0, 1], false),
+    // Not every database gives back `true` for `true`.
+    quarantined: Boolean(row.one('quarantined', FLAGS, false)),
     writeId: row.text('writeId'),
     state: row.text('state'),
     owed: row.text('owed', '[]'),
@@ -96,13 +132,11 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
       at: row.instant('at'),
     },
   };
-  // Not every database gives back `true` for `true`.
-  document.quarantined = Boolean(document.quarantined);
-  return Object.assign(document, row.damage());
+  return withDamage(document, row);
 }
 
 export function readableFact(raw: Raw<Fact>): Fact {
-  const row = reader(raw);
+  const row = new RowReader(raw);
   const fact: Fact = {
     address: row.text('address'),
     rev: row.whole('rev', LAST),
@@ -111,13 +145,13 @@ export function readableFact(raw: Raw<Fact>): Fact {
     type: row.text('type'),
     data: row.json('data', isObject, {}),
   };
-  const { damage } = row.damage();
+  const { damage } = row;
   return damage === undefined ? fact : { ...fact, type: DAMAGED_FACT, data: { reason: damage } };
 }
 
 /** `rule` as it is stored: a JSON text, or null where the entry has none. */
 export function readableOccurrence(raw: Raw<Occurrence>): Occurrence {
-  const row = reader(raw);
+  const row = new RowReader(raw);
   const hasRule = (raw.rule ?? null) !== null;
   const entry: Occurrence = {
     job: row.text('job'),
@@ -130,7 +164,7 @@ export function readableOccurrence(raw: Raw<Occurrence>): Occurrence {
     decidedAt: row.instant('decidedAt'),
     ...(hasRule && { rule: row.json<NonNullable<Occurrence['rule']>>('rule', isRule, { schedules: [], timeZone: 'UTC' }) }),
   };
-  return Object.assign(entry, row.damage());
+  return withDamage(entry, row);
 }
 
 const isRule = (value: unknown): boolean =>
@@ -142,7 +176,7 @@ const isRule = (value: unknown): boolean =>
  * `text` as it is stored: a JSON string. The bytes of one that cannot be read count as left out.
  */
 export function readableChunk(raw: Raw<OutputChunk>): OutputChunk {
-  const row = reader(raw);
+  const row = new RowReader(raw);
   const chunk: OutputChunk = {
     execution: row.text('execution'),
     item: row.whole('item', LAST),
@@ -155,11 +189,11 @@ export function readableChunk(raw: Raw<OutputChunk>): OutputChunk {
     bytes: row.whole('bytes'),
     leftOut: row.whole('leftOut'),
   };
-  return row.damage().damage === undefined ? chunk : { ...chunk, text: '', bytes: 0, leftOut: chunk.leftOut + chunk.bytes };
+  return row.damage === undefined ? chunk : { ...chunk, text: '', bytes: 0, leftOut: chunk.leftOut + chunk.bytes };
 }
 
 export function readableCredential(raw: Raw<Credential>): Credential {
-  const row = reader(raw);
+  const row = new RowReader(raw);
   const record: Credential = {
     kind: row.text('kind'),
     id: row.text('id'),
@@ -168,7 +202,7 @@ export function readableCredential(raw: Raw<Credential>): Credential {
     uses: row.wholeOrNull('uses'),
   };
   // A damaged record opens nothing.
-  const { damage } = row.damage();
+  const { damage } = row;
   return damage === undefined ? record : { ...record, data: {}, expiresAt: 0, uses: 0, damage };
 }
 
