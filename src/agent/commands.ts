@@ -171,7 +171,7 @@ export function createCommands(parts: CommandParts): Commands {
       try {
         await judged(command);
       } catch (problem) {
-        // Whoever sent it waits for what becomes of it. A run that is known here answers for
+        // Its sender waits for the outcome. A run that is known here answers for
         // itself.
         log.error(`${runKey(command.run)}: a ${command.type} cannot be carried out`, { problem: String(problem) });
         if (journal.records.has(runKey(command.run))) return;

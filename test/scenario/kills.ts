@@ -84,7 +84,7 @@ async function strike(kind: (typeof KINDS)[number], name: string): Promise<void>
     await house.killCenter();
     return house.startCenter();
   }
-  // Whoever has no keeper yet has not come back from the last kill.
+  // A host without a keeper has not come back from the last kill.
   if (kind === 'agent' || house.keeperPid(name) === undefined) await house.killAgent(name);
   else if (kind === 'keeper') return house.killKeeper(name);
   else await house.killHost(name);
