@@ -26,13 +26,15 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
     shell,
     json,
   );
-  await shell.dropSecrets();
+  // Takes them from the environment at once, which the threads inherit; the rest runs beside them.
+  const dropped = shell.dropSecrets();
   const log = createLog(shell.clock, config.log, line => shell.say(line.trimEnd()));
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');
   let startup: StartupServer | undefined;
   const patiently = patienceFor({ config, clock: shell.clock, log, signal, waits: problem => startup?.waits(problem) });
   const threads = beginThreads({ config, clock: shell.clock, ids: systemIds, patiently });
+  await dropped;
   const { createStartupServer, greeting, startCenter } = await import('../main.ts');
   const server = createStartupServer({ config, clock: shell.clock });
   startup = server;

@@ -19,7 +19,7 @@ import { type Finding, type Look, lookAt } from './schedule-check.ts';
 export const SCHEDULE_AUDIT = {
   /** Jobs read at once: some milliseconds of work. */
   page: 100,
-  /** From the end of a pass to the next. */
+  /** From the start to the first pass, and from the end of a pass to the next. */
   passMs: 10_000,
   /** Longest time of a whole pass, ms. */
   passMaxMs: 270_000,
@@ -144,14 +144,16 @@ export function createScheduleAudit(parts: AuditParts): ScheduleAudit {
     status: () => status,
     async run(ending, ready) {
       ready();
-      while (!ending.aborted) {
+      for (;;) {
+        // First: a start arms every job, and has better things to do.
+        await pause(clock, limits.passMs, ending);
+        if (ending.aborted) return;
         try {
           await runOnce(ending);
         } catch (error) {
           if (!(error instanceof StoreUnavailable)) throw error;
           log('warn', 'schedule audit: the pass ends early because the store is away', { cause: error.message });
         }
-        await pause(clock, limits.passMs, ending);
       }
     },
   };
