@@ -1,5 +1,6 @@
 /**
- * An app: what is fetched and started, and the set of jobs that use it. Its jobs keep a copy of it and are told of each change.
+ * An app: what is fetched and started, and the set of jobs that use it. Its jobs keep a copy of it
+ * and are told of each change.
  *
  *   enabled <---> disabled
  *       \           /
@@ -9,13 +10,16 @@
  */
 import { setup } from 'xstate';
 import type { AppConfig, KnownApp } from './config.ts';
-import { carryOut, claimOf, declared, type Decision, switching } from './decide.ts';
+import { carryOut, claimOf, type Decision, declared, switching } from './decide.ts';
 import { type Effect, type Missing, type Stamped, tell } from './vocabulary.ts';
 
 export type AppEvent =
   /** Birth. `enabled` false: it begins disabled. */
   | { type: 'app.publish'; config: AppConfig; claim?: string; enabled?: boolean }
-  /** Takes the given fields; the others stay. With `enabled`: enables or disables it in the same turn. */
+  /**
+   * Takes the given fields; the others stay. With `enabled`: enables or disables it in the same
+   * turn.
+   */
   | { type: 'app.modify'; changes: Partial<Omit<AppConfig, 'name'>>; enabled?: boolean }
   | { type: 'app.enable' }
   /** Its jobs start nothing new; with `kill` their running executions are ended. */
@@ -39,13 +43,16 @@ export interface AppContext {
   version: number;
   /** Names of the jobs that use it, sorted. */
   jobs: string[];
-  /** Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its own. */
+  /**
+   * Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its
+   * own.
+   */
   claim?: string;
   createdAt: number;
   updatedAt: number;
 }
 
-export type AppInput = Stamped<Extract<AppEvent, { type: 'app.publish' }>>;
+type AppInput = Stamped<Extract<AppEvent, { type: 'app.publish' }>>;
 type Decided = Decision<AppContext, AppFact>;
 type Event<T extends AppEvent['type']> = Stamped<Extract<AppEvent, { type: T }>>;
 
@@ -140,7 +147,10 @@ const base = setup({
 
 const on = (decision: (context: AppContext, event: never) => Decided) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+/**
+ * Asked for what is so already: fine, and nothing changes. (Without an action XState would call it
+ * a refusal.)
+ */
 const same = { actions: on(() => ({})) };
 
 const enabled = base.createStateConfig({

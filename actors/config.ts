@@ -1,4 +1,7 @@
-/** What operators configure: jobs and apps, as the front door hands them over (checked, with every default filled in). */
+/**
+ * What operators configure: jobs and apps, as the front door hands them over (checked, with every
+ * default filled in).
+ */
 import type { Schedule } from './schedule.ts';
 
 export interface Resources {
@@ -8,7 +11,7 @@ export interface Resources {
 }
 
 export type Overlap = 'skip' | 'queue' | 'allow' | 'replace';
-export type MisfirePolicy = 'skip' | 'once' | 'all';
+type MisfirePolicy = 'skip' | 'once' | 'all';
 export type Jitter = 'none' | 'equal' | 'full';
 export type Placement = 'pack' | 'sticky' | 'spread';
 
@@ -49,7 +52,10 @@ export interface JobConfig {
   failover: boolean;
   /** How many times a shard may move to another host. */
   failoverLimit: number;
-  /** With `failover`: also a shard that failed is sent again so, once its retries are spent. Absent in jobs that an earlier version stored: false. */
+  /**
+   * With `failover`: also a shard that failed is sent again so, once its retries are spent. Absent
+   * in jobs that an earlier version stored: false.
+   */
   failoverOnFailure?: boolean;
   disconnect: 'continue' | 'stop';
   disconnectMs: number;

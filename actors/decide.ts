@@ -1,12 +1,16 @@
 /**
- * Between a plain deciding function and XState: a `Decision` (changed context, effects, facts, alarms) becomes actions of the machine. Nothing
- * is done here; the runtime reads the actions as data after the step.
+ * Between a plain deciding function and XState: a `Decision` (changed context, effects, facts,
+ * alarms) becomes actions of the machine. Nothing is done here; the runtime reads the actions as
+ * data after the step.
  */
 import type { Effect } from './vocabulary.ts';
 
 type Params<T extends Effect['type']> = Extract<Effect, { type: T }>['params'];
 
-/** The effects a machine may ask for. The bodies are empty on purpose: name and parameter type are the contract, the runtime carries them out. */
+/**
+ * The effects a machine may ask for. The bodies are empty on purpose: name and parameter type are
+ * the contract, the runtime carries them out.
+ */
 export const declared = {
   /** Give the event to another actor. */
   tell: (_: unknown, _params: Params<'tell'>) => {},
@@ -34,8 +38,11 @@ export const switching = {
 
 export const EFFECTS = Object.keys(declared) as Effect['type'][];
 
-/** An armed instant of the actor: `event` comes back at `dueAt`. Arming an id again replaces it; `dueAt: null` disarms. */
-export interface Alarm {
+/**
+ * An armed instant of the actor: `event` comes back at `dueAt`. Arming an id again replaces it;
+ * `dueAt: null` disarms.
+ */
+interface Alarm {
   id: string;
   dueAt: number | null;
   event: { type: string };
@@ -48,7 +55,9 @@ export interface Decision<Context, Fact> {
   alarms?: Alarm[];
 }
 
-/** The part of XState's `enqueue` that is used here; its own type is bound to one machine's set-up. */
+/**
+ * The part of XState's `enqueue` that is used here; its own type is bound to one machine's set-up.
+ */
 interface Enqueue {
   (action: Effect): void;
   assign(context: object): void;

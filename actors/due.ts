@@ -1,11 +1,12 @@
 /**
- * What becomes of the due times of a job between its watermark and now: each gets a verdict, exactly once.
+ * What becomes of the due times of a job between its watermark and now: each gets a verdict,
+ * exactly once.
  *
  *   watermark ----- missed (policy: misfire) ----- now - grace ----- on time (policy: overlap) ----- now
  */
 import type { JobConfig } from './config.ts';
-import { onDue, onMisfire, type FireVerdict, type OpenExecution } from './policy.ts';
-import { countDues, isSwitchedOn, nextDueOf, parseSchedule, type CompiledSchedule } from './schedule.ts';
+import { type FireVerdict, type OpenExecution, onDue, onMisfire } from './policy.ts';
+import { type CompiledSchedule, countDues, isSwitchedOn, nextDueOf, parseSchedule } from './schedule.ts';
 import type { OccurrenceEntry } from './vocabulary.ts';
 
 /** A due time that shall become an execution. */
@@ -44,7 +45,9 @@ const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'>
 
 type Shared = Pick<OccurrenceEntry, 'verdict' | 'reason' | 'decidedAt'> & { execution?: string };
 
-/** One entry for every due time in (watermark, now] under one verdict, or none when there was none. */
+/**
+ * One entry for every due time in (watermark, now] under one verdict, or none when there was none.
+ */
 export const stretch = (config: JobConfig, from: number, until: number, entry: Shared): OccurrenceEntry[] =>
   entryOf(config, countDues(schedulesOf(config), from, until), entry);
 
@@ -53,7 +56,10 @@ function entryOf(config: JobConfig, { count, first, last }: ReturnType<typeof co
   return [{ job: config.name, from: first, to: last, count, execution: null, ...ruleOf(config, count), ...entry }];
 }
 
-/** Due times of an active job in (watermark, now]: entries for what is not run, fires for what is. `open` as it stands now. */
+/**
+ * Due times of an active job in (watermark, now]: entries for what is not run, fires for what is.
+ * `open` as it stands now.
+ */
 export function accountFor(
   config: JobConfig,
   watermark: number,
@@ -90,7 +96,10 @@ export function accountFor(
   return { entries, fires };
 }
 
-/** Settles what passed before the grace by the misfire policy; returns the due times that are still to be run, oldest first. */
+/**
+ * Settles what passed before the grace by the misfire policy; returns the due times that are still
+ * to be run, oldest first.
+ */
 function missed(config: JobConfig, watermark: number, until: number, now: number, entries: OccurrenceEntry[]): number[] {
   const lateMs = graceOf(config);
   const reason = `passed more than ${lateMs} ms before it could be decided`;

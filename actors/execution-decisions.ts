@@ -1,9 +1,12 @@
-/** What an execution decides, event by event. Every report names its attempt; what is said of another attempt than the present one changes nothing. */
+/**
+ * What an execution decides, event by event. Every report names its attempt; what is said of
+ * another attempt than the present one changes nothing.
+ */
 import type { Decision } from './decide.ts';
 import type { ExecutionContext, ExecutionEvent, ExecutionFact, ExecutionInput } from './execution.ts';
 import type { HostRefusal } from './placement.ts';
 import { runSpec } from './run-spec.ts';
-import { ended, type Ending, fitting, freshShard, isLive, moved, outcomeOf, REFUSALS_MAX, refusedByHost, type Shard } from './shard.ts';
+import { type Ending, ended, fitting, freshShard, isLive, moved, outcomeOf, REFUSALS_MAX, refusedByHost, type Shard } from './shard.ts';
 import { type Effect, type HostFault, type RunName, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
@@ -240,8 +243,8 @@ function close(
 /**
  * How long an order to start may stay without a start or an end, ms, the fetching of an app
  * included: an agent answers with one or the other, so this is for one that does not. Less with a
- * timeout; `least` leaves an agent the time that it gives a download, ten minutes, and the unpacking.
- * After the second span the run counts as lost.
+ * timeout; `least` leaves an agent the time that it gives a download, ten minutes, and the
+ * unpacking. After the second span the run counts as lost.
  */
 export const ANSWER_MS = { most: 3_600_000, least: 900_000, givenBack: 300_000 } as const;
 
@@ -354,7 +357,8 @@ function earliestRetry(shards: Shard[]): number | null {
 }
 
 export function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>): Decided {
-  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that may have been set back.
+  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
+  // may have been set back.
   const due = Math.max(event.at, earliestRetry(context.shards) ?? event.at);
   const ready = context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null && shard.notBefore <= due);
   const shards = context.shards.map(shard => (ready.includes(shard) ? { ...shard, notBefore: null } : shard));
@@ -418,14 +422,16 @@ function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'s
     event,
     release,
   );
-  // A start that has not reached the host must not begin there when it comes back, and what runs there must end.
+  // A start that has not reached the host must not begin there when it comes back, and what runs
+  // there must end.
   const stops = gone.map(shard => stopOf(event.host, runOf(context, shard), 'superseded', event.reason));
   return { ...closed, effects: [...(closed.effects ?? []), ...stops] };
 }
 
 export function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
   const here = liveOn(context, event.host, event.runs);
-  // What was said to have started in this session or a later one began after the agent had said what it knows of.
+  // What was said to have started in this session or a later one began after the agent had said
+  // what it knows of.
   const gone = here.filter(shard => shard.startedAt !== null && (shard.session ?? 0) < event.session);
   const closed = close(
     context,
@@ -444,7 +450,10 @@ export function unaccounted(context: ExecutionContext, event: Event<'shard.unacc
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
 }
 
-/** Those that have not begun are asked back; the agent knows best which those are, and its answer decides. */
+/**
+ * Those that have not begun are asked back; the agent knows best which those are, and its answer
+ * decides.
+ */
 export function leave(context: ExecutionContext, event: Event<'shard.leave'>): Decided {
   const leaving = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.leaving === null);
   if (leaving.length === 0) return {};
@@ -495,7 +504,8 @@ const outcomeNews = ({
 export function finished(context: ExecutionContext, event: { at?: number }): Decided {
   const outcome = outcomeOf(context.shards, context.cancelled);
   const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
-  // All may have succeeded before the word of its end reached them: then that is no reason for anything.
+  // All may have succeeded before the word of its end reached them: then that is no reason for
+  // anything.
   const reason =
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {

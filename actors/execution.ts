@@ -1,5 +1,6 @@
 /**
- * An execution: one fire of one job, its shards, their attempts, and in the end its outcome. It keeps the configuration it began with.
+ * An execution: one fire of one job, its shards, their attempts, and in the end its outcome. It
+ * keeps the configuration it began with.
  *
  *   pending --> running --> done
  *      |           |         ^
@@ -120,7 +121,7 @@ export type ExecutionFact =
   | LeftRunningFact;
 
 /** Its host ended what an attempt left running when it ended by itself. */
-export interface LeftRunningFact {
+interface LeftRunningFact {
   type: 'shard.leftRunning';
   execution: string;
   job: string;
@@ -171,7 +172,10 @@ const base = setup({
 
 const on = (decision: decide.ExecutionDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+/**
+ * Asked for what is so already: fine, and nothing changes. (Without an action XState would call it
+ * a refusal.)
+ */
 const same = { actions: on(() => ({})) };
 
 const finished = { guard: 'isAllDone', target: 'done', actions: on(decide.finished) } as const;
@@ -205,7 +209,10 @@ const pending = base.createStateConfig({
 });
 const running = base.createStateConfig({ always: [finished, cancels], on: work });
 const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': same, 'execution.end': same } });
-/** What an old host still runs for it is ended, room that comes too late is given back, a job that asks for it again hears its outcome; nothing else changes any more. */
+/**
+ * What an old host still runs for it is ended, room that comes too late is given back, a job that
+ * asks for it again hears its outcome; nothing else changes any more.
+ */
 const done = base.createStateConfig({
   on: {
     'shard.started': { actions: on(decide.started) },
@@ -225,7 +232,8 @@ export const machine = base.createMachine({
 
 export const version = 2;
 export const upgrades: Record<number, (snapshot: unknown) => unknown> = {
-  // Sessions are counted; a name says nothing about before and after. Who runs under a new program began in an earlier one.
+  // Sessions are counted; a name says nothing about before and after. Who runs under a new program
+  // began in an earlier one.
   1: snapshot => {
     const { context, ...rest } = snapshot as { context: Pick<ExecutionContext, 'shards'> };
     const shards = context.shards.map(shard => ({ ...shard, session: shard.session === null ? null : 0, leaving: null }));

@@ -1,6 +1,7 @@
 /**
- * A host: a machine with an agent. Owns the session of its agent and says when the host counts as gone: a silent host after its grace, a host whose
- * socket closed without a word soon, unless somebody there says that only the agent is gone.
+ * A host: a machine with an agent. Owns the session of its agent and says when the host counts as
+ * gone: a silent host after its grace, a host whose socket closed without a word soon, unless
+ * somebody there says that only the agent is gone.
  *
  *   joining --> ready <---> draining
  *                 |  \        /  |
@@ -11,7 +12,7 @@
  *              deleted                       (no list shows it)
  */
 import { setup } from 'xstate';
-import { carryOut, declared, type Decision } from './decide.ts';
+import { carryOut, type Decision, declared } from './decide.ts';
 import { type Effect, type Missing, type RunName, type Stamped, tell } from './vocabulary.ts';
 
 export interface HostCapabilities {
@@ -33,24 +34,35 @@ export interface HostCapabilities {
 }
 
 /**
- * How a session ended. `closed`: the other end was torn down without a word, as when a host is switched off or its agent is killed. `away`: any other
- * way, where the agent may well be alive (it said so, it was sent away, or it fell silent).
+ * How a session ended. `closed`: the other end was torn down without a word, as when a host is
+ * switched off or its agent is killed. `away`: any other way, where the agent may well be alive (it
+ * said so, it was sent away, or it fell silent).
  */
 export type Parting = 'closed' | 'away';
 
-/** How long a host may be without a session before it is lost, ms: after any parting, and after its socket closed without a word. */
+/**
+ * How long a host may be without a session before it is lost, ms: after any parting, and after its
+ * socket closed without a word.
+ */
 export interface Graces {
   graceMs: number;
   closedGraceMs: number;
 }
 
-/** A grace whose end comes later than this tells of our own standstill or of a jump of the clock, ms: no silence of the host's. */
+/**
+ * A grace whose end comes later than this tells of our own standstill or of a jump of the clock,
+ * ms: no silence of the host's.
+ */
 export const LATE_MS = 2_000;
 
 export type HostEvent =
   /** Birth: an agent joined with this key. */
   | { type: 'host.enroll'; id: string; name: string; pool: string; publicKey: string; graceMs: number }
-  /** Its agent proved who it is; `runs` is what it answers for. The newest session wins. Answers `{session}`, the sessions of this host counted; a host that may not serve answers nothing. Graces: default as before. */
+  /**
+   * Its agent proved who it is; `runs` is what it answers for. The newest session wins. Answers
+   * `{session}`, the sessions of this host counted; a host that may not serve answers nothing.
+   * Graces: default as before.
+   */
   | ({
       type: 'host.connected';
       session: string;
@@ -65,7 +77,10 @@ export type HostEvent =
   | { type: 'host.attended'; session: string }
   /** Its pool gives it no place. */
   | { type: 'host.unplaced'; session: number; reason: string }
-  /** A center began to serve: whatever session there was is gone, and the grace begins anew, because the silence was ours. */
+  /**
+   * A center began to serve: whatever session there was is gone, and the grace begins anew, because
+   * the silence was ours.
+   */
   | { type: 'host.reprieve' }
   | { type: 'host.graceOver' }
   | { type: 'host.drain' }
@@ -116,7 +131,7 @@ export interface HostContext {
   lastSeenAt: number | null;
 }
 
-export type HostInput = Stamped<Extract<HostEvent, { type: 'host.enroll' }>>;
+type HostInput = Stamped<Extract<HostEvent, { type: 'host.enroll' }>>;
 type Decided = Decision<HostContext, HostFact>;
 type Event<T extends HostEvent['type']> = Stamped<Extract<HostEvent, { type: T }>>;
 
@@ -257,7 +272,10 @@ const base = setup({
 
 const on = (decision: (context: HostContext, event: never) => Decided) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/** Asked for what is so already: fine, and nothing changes. (Without an action XState would call it a refusal.) */
+/**
+ * Asked for what is so already: fine, and nothing changes. (Without an action XState would call it
+ * a refusal.)
+ */
 const same = { actions: on(() => ({})) };
 
 const retire = { target: 'retired', actions: on(retiredNow) } as const;

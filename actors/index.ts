@@ -7,7 +7,7 @@ import * as pool from './pool.ts';
 
 export const actors = { job, execution, app, host, pool } as const;
 
-export type { Address, Effect, Events, Kind, Missing, RunName, RunSpec, Stamp, Stamped } from './vocabulary.ts';
+export type { Address, Effect, Events, Kind, RunName, Stamp } from './vocabulary.ts';
 export { runKey } from './vocabulary.ts';
 
 export interface Contexts {
@@ -44,8 +44,10 @@ export const COMMANDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Timers that measure a span rather than wait for an instant of the calendar, by the event they bring. They move back with a wall clock that is set back,
- * or they would come as much too late. Set ahead it brings them early, which retries may be, and which hosts judge by themselves (`LATE_MS`).
+ * Timers that measure a span rather than wait for an instant of the calendar, by the event they
+ * bring. They move back with a wall clock that is set back, or they would come as much too late.
+ * Set ahead it brings them early, which retries may be, and which hosts judge by themselves
+ * (`LATE_MS`).
  */
 export const SPANS: ReadonlySet<string> = new Set([
   'host.graceOver',

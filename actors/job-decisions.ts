@@ -1,10 +1,13 @@
-/** What a job decides, event by event: context and event in, decision out. No clock, no dice: the event brings both. */
+/**
+ * What a job decides, event by event: context and event in, decision out. No clock, no dice: the
+ * event brings both.
+ */
 import type { JobConfig, KnownApp } from './config.ts';
 import { claimOf, type Decision } from './decide.ts';
-import { accountFor, compactInstant, executionId, nextAtOf, stretch, type Fire } from './due.ts';
-import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
+import { accountFor, compactInstant, executionId, type Fire, nextAtOf, stretch } from './due.ts';
 import type { ExecutionEvent } from './execution.ts';
-import { mayGo, onTrigger, type OpenExecution, waitsBehind } from './policy.ts';
+import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './job.ts';
+import { mayGo, type OpenExecution, onTrigger, waitsBehind } from './policy.ts';
 import { type Effect, type OccurrenceEntry, type Stamped, tell } from './vocabulary.ts';
 
 type Decided = Decision<JobContext, JobFact>;
@@ -12,7 +15,7 @@ type Event<T extends JobEvent['type']> = Stamped<Extract<JobEvent, { type: T }>>
 export type JobDecider = (context: JobContext, event: never) => Decided;
 
 /** Idempotency keys remembered per job. */
-export const KEYS_MAX = 200;
+const KEYS_MAX = 200;
 
 const isActive = (context: JobContext): boolean => context.app === null || context.app.enabled;
 const iso = (at: number): string => new Date(at).toISOString();
@@ -45,7 +48,9 @@ export const bornDisabled = (context: JobContext): Decided => ({
 
 const dueAlarm = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
 
-/** Everything due in (watermark, at] gets its verdict, and what shall run leaves as an execution. */
+/**
+ * Everything due in (watermark, at] gets its verdict, and what shall run leaves as an execution.
+ */
 function settle(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
   const name = context.config.name;
   const account = accountFor(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));
@@ -89,7 +94,10 @@ const holdOf = (config: JobConfig, held: OpenExecution['held'], before: OpenExec
   return held === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
 };
 
-/** What an open execution waits for as its job sees it now, in the words of its hold; null: nothing, it was let go. Undefined: it is not open. */
+/**
+ * What an open execution waits for as its job sees it now, in the words of its hold; null: nothing,
+ * it was let go. Undefined: it is not open.
+ */
 export function heldNow({ config, open }: JobContext, execution: string): string | null | undefined {
   const place = open.findIndex(({ id }) => id === execution);
   const found = open[place];
@@ -325,7 +333,10 @@ export const deregistered = (context: JobContext): Decided => ({
 
 const letGo = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.proceed', app: context.app });
 
-/** Executions that waited only for the app to answer. A disabled app starts nothing new: then whoever waits is ended. */
+/**
+ * Executions that waited only for the app to answer. A disabled app starts nothing new: then
+ * whoever waits is ended.
+ */
 function proceedWithApp(context: JobContext): { context: JobContext; effects: Effect[] } {
   if (!isActive(context)) return { context, effects: ended(context, false, `app ${context.config.app} is disabled`) };
   const waiting = context.open.filter(open => open.held === 'app');
@@ -345,7 +356,6 @@ export function appChanged(context: JobContext, event: Event<'app.changed'> | Ev
   const next = rearmed(gone.context);
   return { context: next, effects: [...settled.effects, ...gone.effects], facts: settled.facts, alarms: [dueAlarm(next.nextAt)] };
 }
-export const appAttached = appChanged;
 
 export function appHeard(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   return isOurApp(context, event.app) ? { context: { app: event.app } } : {};

@@ -1,6 +1,7 @@
 /**
- * A job: what should run, when, in how many shards, with which policies. Owns the watermark (every due time up to it has a verdict) and
- * the open executions; at most one execution per due time ever leaves it.
+ * A job: what should run, when, in how many shards, with which policies. Owns the watermark (every
+ * due time up to it has a verdict) and the open executions; at most one execution per due time ever
+ * leaves it.
  *
  *   admin:  enabled <---> disabled         work:  idle <---> running
  *              \             /
@@ -12,26 +13,37 @@ import { setup } from 'xstate';
 import type { JobConfig, KnownApp } from './config.ts';
 import { carryOut, declared, switching } from './decide.ts';
 import * as decide from './job-decisions.ts';
-import { onTrigger, type OpenExecution } from './policy.ts';
+import { type OpenExecution, onTrigger } from './policy.ts';
 import type { Missing, Stamped } from './vocabulary.ts';
 
 export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
 
 export type JobEvent =
-  /** Birth. The front door has checked the configuration and that the app is there. `enabled` false: it begins disabled. */
+  /**
+   * Birth. The front door has checked the configuration and that the app is there. `enabled` false:
+   * it begins disabled.
+   */
   | { type: 'job.register'; config: JobConfig; claim?: string; enabled?: boolean }
   /** With `enabled`: enables or disables it in the same turn. */
   | { type: 'job.update'; config: JobConfig; enabled?: boolean }
-  /** Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last 200 keys are remembered). */
+  /**
+   * Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last
+   * 200 keys are remembered).
+   */
   | { type: 'job.trigger'; key?: string }
-  /** Run an ended execution again, as a new one; answers `{execution, joined}`. Keys as for `job.trigger`. */
+  /**
+   * Run an ended execution again, as a new one; answers `{execution, joined}`. Keys as for
+   * `job.trigger`.
+   */
   | { type: 'job.retry'; execution: string; key?: string }
   | { type: 'job.enable' }
   /** No new executions; with `kill` open ones are ended too. */
   | { type: 'job.disable'; kill: boolean }
   /** With `app`: only if it still uses that app. */
   | { type: 'job.deregister'; app?: string }
-  /** End every open execution; the job itself goes on. With `app`: only if it still uses that app. */
+  /**
+   * End every open execution; the job itself goes on. With `app`: only if it still uses that app.
+   */
   | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }
   /**
@@ -72,7 +84,10 @@ export interface JobContext {
   config: JobConfig;
   /** +1 with each edit. */
   version: number;
-  /** Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its own. */
+  /**
+   * Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its
+   * own.
+   */
   claim?: string;
   createdAt: number;
   updatedAt: number;
@@ -140,7 +155,7 @@ const enabled = base.createStateConfig({
     'job.enable': { actions: on(decide.nothingNew) },
     'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregister) },
     'job.kill': { guard: 'isMeant', actions: on(decide.kill) },
-    'app.attached': { actions: on(decide.appAttached) },
+    'app.attached': { actions: on(decide.appChanged) },
     'app.changed': { actions: on(decide.appChanged) },
     'app.refused': { actions: on(decide.appRefused) },
     'actor.missing': { actions: on(decide.missing) },

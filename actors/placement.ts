@@ -1,6 +1,7 @@
 /**
- * Shards + ledger -> hosts, or the reason why not. The hosts are looked at in a fixed order, so the same ledger always gives the same answer. A shard
- * costs the job's resources; the first shard of an app on a host costs the app's own too.
+ * Shards + ledger -> hosts, or the reason why not. The hosts are looked at in a fixed order, so the
+ * same ledger always gives the same answer. A shard costs the job's resources; the first shard of
+ * an app on a host costs the app's own too.
  *
  *   pack    fills one host before it begins the next
  *   spread  gives each next shard to the host that has the fewest of this execution, of those to the one with most cpu free
@@ -9,7 +10,10 @@
 import type { Placement, Resources } from './config.ts';
 import { type HostFault, type RunName, runKey } from './vocabulary.ts';
 
-/** Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given back leave exactly nothing behind. */
+/**
+ * Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given
+ * back leave exactly nothing behind.
+ */
 export interface Cost {
   cpu: number;
   memory: number;
@@ -19,7 +23,7 @@ export const costOf = (resources: Resources): Cost => ({
   memory: Math.round(resources.memoryMB * 1000),
 });
 
-export interface Reservation {
+interface Reservation {
   run: RunName;
   cost: Cost;
   app: string | null;
@@ -91,7 +95,9 @@ export interface Placed {
 
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
-/** Names are their owners' choice, and one may be called like what every object has: `constructor`. */
+/**
+ * Names are their owners' choice, and one may be called like what every object has: `constructor`.
+ */
 export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined =>
   Object.hasOwn(record, name) ? record[name] : undefined;
 
@@ -220,7 +226,10 @@ export function reserve(host: LedgerHost, run: RunName, request: Pick<RoomReques
   return { ...host, used, apps, reservations: { ...host.reservations, [key]: { run, cost, app: request.app?.name ?? null } } };
 }
 
-/** Gives the run's room back; with the last run of an app goes what the app itself cost. Releasing twice is nothing. */
+/**
+ * Gives the run's room back; with the last run of an app goes what the app itself cost. Releasing
+ * twice is nothing.
+ */
 export function release(host: LedgerHost, key: string): LedgerHost {
   const held = host.reservations[key];
   if (!held) return host;

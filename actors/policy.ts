@@ -1,4 +1,7 @@
-/** Policies as plain functions: values in, values out. What to do when a due time meets an open execution, and how long to wait before another attempt. */
+/**
+ * Policies as plain functions: values in, values out. What to do when a due time meets an open
+ * execution, and how long to wait before another attempt.
+ */
 import type { JobConfig, Overlap } from './config.ts';
 
 /** What to do with one fire of a job. */
@@ -42,7 +45,10 @@ export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]
   return queueOrJoin(1, open);
 }
 
-/** A due time that was missed and is made good: never skipped any more; it waits where it may not start. */
+/**
+ * A due time that was missed and is made good: never skipped any more; it waits where it may not
+ * start.
+ */
 export function onMisfire(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
   return mayGo(overlap, limit, open) ? { do: 'start' } : { do: 'hold' };
 }
@@ -54,8 +60,9 @@ export function mayGo(overlap: Overlap, limit: number, open: OpenExecution[]): b
 }
 
 /**
- * What whoever is held behind these open executions waits for, as the end of "execution x ...": as true when some of them are over as it was before.
- * `before`: those that its job opened earlier, oldest first.
+ * What whoever is held behind these open executions waits for, as the end of "execution x ...": as
+ * true when some of them are over as it was before. `before`: those that its job opened earlier,
+ * oldest first.
  */
 export function waitsBehind(overlap: Overlap, limit: number, before: Pick<OpenExecution, 'id'>[]): string {
   const [first, ...more] = before.map(({ id }) => id);

@@ -1,4 +1,7 @@
-/** What a pool decides, event by event. Whatever frees or adds room ends with another look at the requests that wait. */
+/**
+ * What a pool decides, event by event. Whatever frees or adds room ends with another look at the
+ * requests that wait.
+ */
 import type { Decision } from './decide.ts';
 import type { ExecutionEvent } from './execution.ts';
 import {
@@ -11,9 +14,9 @@ import {
   type Placed,
   place,
   type Refusing,
+  type RoomRequest,
   release,
   reserve,
-  type RoomRequest,
   takesRuns,
 } from './placement.ts';
 import type { PoolContext, PoolEvent, PoolFact } from './pool.ts';
@@ -26,13 +29,16 @@ export type PoolDecider = (context: PoolContext, event: never) => Decided;
 
 /** Hosts of one pool; a further one is sent away. Larger fleets use several pools. */
 export const HOSTS_MAX = 1000;
-/** Runs of all requests that wait, each request counted as REQUEST_WEIGHT further ones; one beyond is sent back and asks again later. The ledger is one document. */
+/**
+ * Runs of all requests that wait, each request counted as REQUEST_WEIGHT further ones; one beyond
+ * is sent back and asks again later. The ledger is one document.
+ */
 export const WAITING_MAX = 100_000;
 export const REQUEST_WEIGHT = 20;
 /** Placements tried in vain in one turn; the next turn goes on behind them. */
 export const LOOKS_MAX = 200;
 /** Shards whose home is remembered; beyond, the jobs that were given theirs first lose it. */
-export const HOMES_MAX = 20_000;
+const HOMES_MAX = 20_000;
 
 export const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
 
@@ -86,7 +92,7 @@ function unsettled(homes: Homes, host: string): Homes {
 }
 
 /** Shards that run in one pool at a time: its ledger is one document. Further ones wait. */
-export const RESERVED_MAX = 20_000;
+const RESERVED_MAX = 20_000;
 
 /** Places what fits of the request and says so to its execution; `rest` is what still waits. */
 export function attempt(
@@ -148,8 +154,10 @@ function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | 
 }
 
 /**
- * Room may have appeared: the waiting requests, oldest first; a large one that does not fit does not hold up a small one that does. Where one did not
- * fit none of its size is tried again. Many sizes in vain are looked at in several turns, so that no head of the queue hides what stands behind it.
+ * Room may have appeared: the waiting requests, oldest first; a large one that does not fit does
+ * not hold up a small one that does. Where one did not fit none of its size is tried again. Many
+ * sizes in vain are looked at in several turns, so that no head of the queue hides what stands
+ * behind it.
  */
 export function served(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
   const looked = look(context, 0, effects, facts);
@@ -219,7 +227,10 @@ function look(
   return { context: { ...next, waiting }, stoppedAt };
 }
 
-/** Requests of one size cost the same on every host; those of sticky jobs go each to hosts of their own. */
+/**
+ * Requests of one size cost the same on every host; those of sticky jobs go each to hosts of their
+ * own.
+ */
 const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
   [
     resources.cpus,
@@ -380,7 +391,10 @@ export function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): D
   return event.open || !host ? served(next, event.at) : drained(next, host, event.at);
 }
 
-/** What runs there may finish; what has not begun yet goes elsewhere, and no shard of a sticky job calls it home any more. */
+/**
+ * What runs there may finish; what has not begun yet goes elsewhere, and no shard of a sticky job
+ * calls it home any more.
+ */
 function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.leave', host: host.id, runs, reason: `host ${host.name} drains` }));
@@ -416,7 +430,10 @@ export function forgotten(context: PoolContext, event: Event<'pool.forget'>): De
   return { context: { homes } };
 }
 
-/** An execution that is not there any more holds nothing, and what a host still runs for it must end: nobody else is left to say so. */
+/**
+ * An execution that is not there any more holds nothing, and what a host still runs for it must
+ * end: nobody else is left to say so.
+ */
 export function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
   if (!event.to.startsWith('execution/')) return {};
   const execution = event.to.slice('execution/'.length);
@@ -433,7 +450,10 @@ export function missing(context: PoolContext, event: Event<'actor.missing'>): De
   return { ...freed, effects: [...(freed.effects ?? []), ...stops] };
 }
 
-/** Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of this name then. */
+/**
+ * Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of
+ * this name then.
+ */
 export const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
   effects: context.waiting.map(({ request }) =>

@@ -1,6 +1,7 @@
 /**
- * A pool: named group of hosts, and the only writer of the ledger that says what of their cpu and memory is given to whom. Requests that find no
- * room wait here, in order, and are tried again whenever room appears.
+ * A pool: named group of hosts, and the only writer of the ledger that says what of their cpu and
+ * memory is given to whom. Requests that find no room wait here, in order, and are tried again
+ * whenever room appears.
  *
  *   open --> deleted      (only without hosts; requests that wait are sent back)
  */
@@ -10,7 +11,7 @@ import type { Homes, HostRefusal, LedgerHost, Placed, RoomRequest } from './plac
 import * as decide from './pool-decisions.ts';
 import type { Missing, RunName, Stamped } from './vocabulary.ts';
 
-export interface PoolConfig {
+interface PoolConfig {
   name: string;
   /** IANA zone of schedules of its jobs that name none; null: the center's. */
   timeZone: string | null;
@@ -24,7 +25,10 @@ export type PoolEvent =
   | { type: 'pool.create'; config: PoolConfig; claim?: string }
   | { type: 'pool.modify'; changes: Partial<Omit<PoolConfig, 'name'>> }
   | { type: 'pool.delete' }
-  /** An execution asks for room; the answer is news: `execution.placed` or `execution.waiting`. Asking twice for the same runs is nothing. */
+  /**
+   * An execution asks for room; the answer is news: `execution.placed` or `execution.waiting`.
+   * Asking twice for the same runs is nothing.
+   */
   | { type: 'pool.reserve'; request: RoomRequest }
   /** These runs are over. */
   | { type: 'pool.release'; runs: RunName[]; refused?: HostRefusal }
@@ -64,17 +68,23 @@ export interface PoolContext {
   hosts: Record<string, LedgerHost>;
   /** Requests without room, oldest first. */
   waiting: { request: RoomRequest; since: number; reason: string }[];
-  /** A look at them that is not over: the execution where it goes on, and whether room appeared behind its back. */
+  /**
+   * A look at them that is not over: the execution where it goes on, and whether room appeared
+   * behind its back.
+   */
   look: { from: string; again: boolean } | null;
   /** Where the shards of sticky jobs belong. */
   homes: Homes;
-  /** Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its own. */
+  /**
+   * Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its
+   * own.
+   */
   claim?: string;
   createdAt: number;
   updatedAt: number;
 }
 
-export type PoolInput = Stamped<Extract<PoolEvent, { type: 'pool.create' }>>;
+type PoolInput = Stamped<Extract<PoolEvent, { type: 'pool.create' }>>;
 
 const base = setup({
   types: { context: {} as PoolContext, events: {} as Stamped<PoolEvent>, emitted: {} as PoolFact, input: {} as PoolInput },

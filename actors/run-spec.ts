@@ -1,4 +1,7 @@
-/** What one attempt of one shard is started with: the command, the environment and the sharding context every process gets. */
+/**
+ * What one attempt of one shard is started with: the command, the environment and the sharding
+ * context every process gets.
+ */
 import type { ExecutionContext } from './execution.ts';
 import type { Shard } from './shard.ts';
 import type { RunSpec } from './vocabulary.ts';

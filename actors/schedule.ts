@@ -1,9 +1,11 @@
 /**
- * When jobs are due: schedules as people write them, checked once and compiled, and the instants they name.
+ * When jobs are due: schedules as people write them, checked once and compiled, and the instants
+ * they name.
  *
  *     Schedule --parseSchedule--> labels (cron.ts, calendar.ts) + zone (zone.ts) --due.ts--> instants, in epoch milliseconds
  *
- * Nothing here reads a clock; "after what" always comes in. What is remembered (zone tables, compiled schedules) only saves time: it changes no answer.
+ * Nothing here reads a clock; "after what" always comes in. What is remembered (zone tables,
+ * compiled schedules) only saves time: it changes no answer.
  */
 import { type CalendarSchedule, calendarRule } from './schedule/calendar.ts';
 import { cronRule, crontabRule } from './schedule/cron.ts';
@@ -24,7 +26,10 @@ export type Schedule =
   | { type: 'crontab'; crontab: string; timeZone?: string }
   | CalendarSchedule;
 
-/** A schedule that was checked. A few hundred bytes; schedules of one zone share its table. Made in memory, never stored. */
+/**
+ * A schedule that was checked. A few hundred bytes; schedules of one zone share its table. Made in
+ * memory, never stored.
+ */
 export type CompiledSchedule = {
   /** False for a calendar schedule with `enabled: 0`; unions leave it out. */
   readonly enabled: boolean;
@@ -33,8 +38,8 @@ export type CompiledSchedule = {
 };
 
 /**
- * Throws ScheduleError for a schedule that is malformed or can never be due. `defaultZone` is the zone of one that names none
- * (absent or empty).
+ * Throws ScheduleError for a schedule that is malformed or can never be due. `defaultZone` is the
+ * zone of one that names none (absent or empty).
  */
 export function parseSchedule(schedule: Schedule, defaultZone: string): CompiledSchedule {
   const name = schedule.timeZone ? schedule.timeZone : defaultZone;
@@ -71,7 +76,9 @@ export const endFieldOf = ({ type }: Schedule): 'cron' | 'crontab' | 'enddate' =
 const COMPILED_MAX = 20_000;
 const compiledByText = new Map<string, CompiledSchedule>();
 
-/** `parseSchedule`, but the same schedule and zone give the same object as long as it is remembered. */
+/**
+ * `parseSchedule`, but the same schedule and zone give the same object as long as it is remembered.
+ */
 export function compileCached(schedule: Schedule, defaultZone: string): CompiledSchedule {
   const text =
     schedule.type === 'cron' ? `${schedule.timeZone ?? ''}|${defaultZone}|${schedule.cron}` : `${defaultZone}${JSON.stringify(schedule)}`;
@@ -83,7 +90,10 @@ export function compileCached(schedule: Schedule, defaultZone: string): Compiled
   return compiled;
 }
 
-/** The first due instant strictly after `after`, both in epoch milliseconds; undefined when none is left. Asks nobody whether it is enabled. */
+/**
+ * The first due instant strictly after `after`, both in epoch milliseconds; undefined when none is
+ * left. Asks nobody whether it is enabled.
+ */
 export function nextDue(compiled: CompiledSchedule, after: number): number | undefined {
   const second = nextDueSecond(compiled.rule, compiled.zone, secondAfter(after));
   return second === Number.POSITIVE_INFINITY ? undefined : second * 1000;
@@ -114,8 +124,9 @@ export function nextDueOf(compiled: readonly CompiledSchedule[], after: number):
 }
 
 /**
- * How many instants in (after, until] are due by the enabled ones of several schedules, an instant named twice counting once, with the first and the last
- * of them. Counting stops at `max`; `last` is then the last one counted. One schedule alone is reckoned and not walked: a day of every
+ * How many instants in (after, until] are due by the enabled ones of several schedules, an instant
+ * named twice counting once, with the first and the last of them. Counting stops at `max`; `last`
+ * is then the last one counted. One schedule alone is reckoned and not walked: a day of every
  * second costs what a day of one due time does.
  */
 export function countDues(
@@ -136,7 +147,10 @@ export function countDues(
   return { count, first: first * 1000, last: nthDueSecond(only.rule, only.zone, first, to, count) * 1000 };
 }
 
-/** e.g. "2026-11-22T09:00:00.000+01:00": what the clock shows at an instant. Throws ScheduleError for an unknown zone. */
+/**
+ * e.g. "2026-11-22T09:00:00.000+01:00": what the clock shows at an instant. Throws ScheduleError
+ * for an unknown zone.
+ */
 export function localText(instant: number, timeZone: string): string {
   const zone = zoneOf(timeZone);
   if (zone === undefined)
@@ -169,14 +183,17 @@ function wordsOf(schedule: Schedule): string {
 /** Whether its due times count: only a calendar schedule can be switched off. */
 export const isSwitchedOn = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
 
-/** Is this an IANA zone name that this machine's zone data knows? Offsets such as "+01:00" are not. */
+/**
+ * Is this an IANA zone name that this machine's zone data knows? Offsets such as "+01:00" are not.
+ */
 export function isTimeZone(name: string): boolean {
   return zoneOf(name) !== undefined;
 }
 
 /**
- * A rule without an end has so many labels that some are shown; only one that ends can have all of them in gaps, and only that is
- * looked at: the zone need not be asked about years that nobody meant.
+ * A rule without an end has so many labels that some are shown; only one that ends can have all of
+ * them in gaps, and only that is looked at: the zone need not be asked about years that nobody
+ * meant.
  */
 function isEverShown({ rule, zone }: CompiledSchedule): boolean {
   if (rule.kind === 'fixed' || rule.next(MEANT_FOR_EVER) !== Number.POSITIVE_INFINITY) return true;

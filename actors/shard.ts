@@ -46,7 +46,10 @@ export interface Shard {
   isOverdue?: boolean;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
-  /** Attempts spent by failures of the process, and by loss of the host or whatever else fails over: two budgets. */
+  /**
+   * Attempts spent by failures of the process, and by loss of the host or whatever else fails over:
+   * two budgets.
+   */
   failures: number;
   losses: number;
   /** Not before this instant may the next attempt ask for room. */
@@ -64,11 +67,17 @@ export interface Shard {
 /** Earlier attempts remembered per shard. */
 export const PAST_MAX = 10;
 
-/** Longest reason of one attempt, and what all reasons of an execution may take together, characters of JSON: it is one document, whatever its shards have to say. */
+/**
+ * Longest reason of one attempt, and what all reasons of an execution may take together, characters
+ * of JSON: it is one document, whatever its shards have to say.
+ */
 const REASON_MAX = 2_000;
 const REASONS_MAX = 2 * 1024 * 1024;
 
-/** The reason, cut where an execution of so many shards could not remember one as long for each of its attempts. */
+/**
+ * The reason, cut where an execution of so many shards could not remember one as long for each of
+ * its attempts.
+ */
 export function fitting(reason: string | null, shards: number): string | null {
   return reason === null ? null : cutTo(Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1)))), reason);
 }
@@ -111,7 +120,9 @@ export const isLive = (shard: Shard): boolean => shard.status === 'starting' || 
 /** How one attempt ended. */
 export type Ending = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
 
-/** The shard after its attempt ended: done, or waiting for another attempt if the policies give one. */
+/**
+ * The shard after its attempt ended: done, or waiting for another attempt if the policies give one.
+ */
 export function ended(shard: Shard, ending: Ending, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
   const closed: Shard = { ...shard, ...ending, status: 'done', notBefore: null };
   if (!mayRetry) return closed;
@@ -132,7 +143,10 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
   };
 }
 
-/** Its host gave it back before it began: the next attempt asks for room at once, and no budget is spent. */
+/**
+ * Its host gave it back before it began: the next attempt asks for room at once, and no budget is
+ * spent.
+ */
 export const moved = (shard: Shard, ending: Ending): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,
@@ -164,7 +178,10 @@ function next(shard: Shard, ending: Ending): Shard {
 
 const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succeeded'];
 
-/** The outcome of an execution from those of its shards. One that was cancelled is `cancelled`, unless all its shards succeeded before. */
+/**
+ * The outcome of an execution from those of its shards. One that was cancelled is `cancelled`,
+ * unless all its shards succeeded before.
+ */
 export function outcomeOf(shards: Shard[], cancelled: boolean): ShardOutcome {
   const outcomes = shards.map(shard => shard.outcome ?? 'lost');
   if (cancelled && outcomes.some(outcome => outcome !== 'succeeded')) return 'cancelled';

@@ -1,4 +1,7 @@
-/** The words that every machine shares: addresses, the stamp on each event, the effects that may be asked for. Types and tiny functions only. */
+/**
+ * The words that every machine shares: addresses, the stamp on each event, the effects that may be
+ * asked for. Types and tiny functions only.
+ */
 import type { AppEvent } from './app.ts';
 import type { ExecutionEvent } from './execution.ts';
 import type { HostEvent } from './host.ts';
@@ -75,7 +78,10 @@ export interface OccurrenceEntry {
   execution: string | null;
   reason: string | null;
   decidedAt: number;
-  /** Of a longer stretch: the schedules it was counted under, so that it can be told due time by due time when they are long gone. */
+  /**
+   * Of a longer stretch: the schedules it was counted under, so that it can be told due time by due
+   * time when they are long gone.
+   */
   rule?: { schedules: Schedule[]; timeZone: string };
 }
 
@@ -100,9 +106,14 @@ export interface RunSpec {
   disconnectMs: number;
 }
 
-/** Everything a machine can want of the world. The names are the declared actions of the machines; the runtime grants exactly these. */
+/**
+ * Everything a machine can want of the world. The names are the declared actions of the machines;
+ * the runtime grants exactly these.
+ */
 export type Effect =
-  /** Give the event to another actor; at least once, in order per addressee, repeats dropped there. */
+  /**
+   * Give the event to another actor; at least once, in order per addressee, repeats dropped there.
+   */
   | { type: 'tell'; params: { [K in Kind]: { to: Address<K>; event: Events[K] } }[Kind] }
   /**
    * Write entries of the occurrence ledger; writing one twice is nothing, and what became of a
@@ -111,7 +122,10 @@ export type Effect =
   | { type: 'record'; params: { entries: OccurrenceEntry[] } }
   /** Have the agent of `host` start this run; at least once, in order per host. */
   | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }
-  /** Have the agent of `host` end this run, or never start it; `withdrawn`: only the latter, what has begun goes on. */
+  /**
+   * Have the agent of `host` end this run, or never start it; `withdrawn`: only the latter, what
+   * has begun goes on.
+   */
   | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded' | 'withdrawn'; reason: string } }
   /** Cut the session of a host that may not serve now, or any more. */
   | { type: 'expel'; params: { host: string; code: 'retired' | 'unplaced'; reason: string } }

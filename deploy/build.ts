@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /**
- * Makes `dist/troupe`, one file that is every part of Troupe: center, agent, keeper and command line.
+ * Makes `dist/troupe`, one file that is every part of Troupe: center, agent, keeper and command
+ * line.
  *
  *   bun deploy/build.ts                             for this machine: then it must serve, take in an agent, run a job, and the job outlive the agent
  *   bun deploy/build.ts --no-check                  without the proof
@@ -18,7 +19,8 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 const outfile = `${top}dist/troupe${values.target ? values.target.replace(/^bun/, '') : ''}`;
 $.cwd = top;
 
-// Threads begin in files of their own, which nobody imports. Without folders in their names each is found beside whoever begins it.
+// Threads begin in files of their own, which nobody imports. Without folders in their names each is
+// found beside whoever begins it.
 const threads = ['src/runtime/worker.ts', 'src/store/sqlite/thread.ts', 'src/store/sqlite/backup-thread.ts', 'src/api/password-thread.ts'];
 const names = ['--entry-naming', '[name].[ext]'];
 

@@ -1,18 +1,24 @@
-/** Tries a built program as an operator would: a center, an agent that joins by a token file, a job, an upgrade of the agent in the middle of a job. */
+/**
+ * Tries a built program as an operator would: a center, an agent that joins by a token file, a job,
+ * an upgrade of the agent in the middle of a job.
+ */
 import { strict as assert } from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { $ } from 'zx';
 
 /** How long anything here may take. */
 const PATIENCE_MS = 30_000;
 
-/** Rejects with what is not as it should be. Leaves nothing behind but a keeper that ends by itself after a minute. */
+/**
+ * Rejects with what is not as it should be. Leaves nothing behind but a keeper that ends by itself
+ * after a minute.
+ */
 export async function checkProgram(program: string): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'troupe-check-'));
   const started: ChildProcess[] = [];
@@ -37,7 +43,8 @@ export async function checkProgram(program: string): Promise<void> {
     const greeted = await troupe`${program} trigger greet --follow`;
     assert.deepEqual(greeted.stdout.trim().split('\n').sort(), ['[0] hello from 0 on checked', '[1] hello from 1 on checked']);
 
-    // The agent goes in the middle of a job, as in an upgrade; the next one brings the rest of the output and the exit code.
+    // The agent goes in the middle of a job, as in an upgrade; the next one brings the rest of the
+    // output and the exit code.
     await troupe`${program} jobs create patient -- sh -c ${'echo begun; sleep 3; echo ended; exit 7'}`;
     const following = troupe({ nothrow: true })`${program} trigger patient --follow`;
     await until(following.stdout, 'begun');
@@ -60,7 +67,10 @@ export async function checkProgram(program: string): Promise<void> {
   }
 }
 
-/** Listens and leaves the stream as it is: breaking off a loop over it would close it under the program's feet. */
+/**
+ * Listens and leaves the stream as it is: breaking off a loop over it would close it under the
+ * program's feet.
+ */
 const until = (stream: Readable, text: string): Promise<void> =>
   new Promise(resolve => {
     stream.on('data', piece => {

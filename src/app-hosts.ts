@@ -1,6 +1,7 @@
 /**
- * Where apps may come from. The front door judges what can be seen in the text, the agent every hop of a download and every address a name resolves to:
- * both by this. Link-local addresses are never an app host: cloud machines answer with their credentials there.
+ * Where apps may come from. The front door judges what can be seen in the text, the agent every hop
+ * of a download and every address a name resolves to: both by this. Link-local addresses are never
+ * an app host: cloud machines answer with their credentials there.
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
@@ -8,7 +9,10 @@ import ipaddr from 'ipaddr.js';
 export interface AppRules {
   /** May apps be files of the host that runs them (`file:`)? */
   fileUrls: boolean;
-  /** `example.com`, `example.com:8080` or `*.example.com` (which does not cover `example.com` itself), in lower case; null: any host. */
+  /**
+   * `example.com`, `example.com:8080` or `*.example.com` (which does not cover `example.com`
+   * itself), in lower case; null: any host.
+   */
   hosts: readonly string[] | null;
 }
 
@@ -57,7 +61,9 @@ function isHostRule(rule: string): boolean {
 }
 
 const METADATA_NAMES = ['metadata.google.internal', 'metadata.goog'];
-/** Where clouds put what is elsewhere link-local: Alibaba, Azure, Oracle; AWS and Google by IPv6. */
+/**
+ * Where clouds put what is elsewhere link-local: Alibaba, Azure, Oracle; AWS and Google by IPv6.
+ */
 const METADATA = ['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254'].map(text =>
   ipaddr.parse(text).toNormalizedString(),
 );

@@ -1,6 +1,6 @@
 /**
- * The one file of the product that reads time and arms timers. Everybody else takes a `Clock`, so tests and the simulation
- * move time by hand.
+ * The one file of the product that reads time and arms timers. Everybody else takes a `Clock`, so
+ * tests and the simulation move time by hand.
  */
 
 /** Disarms what was armed. Calling it twice, or after it fired, is fine. */
@@ -9,11 +9,20 @@ export type Disarm = () => void;
 export interface Clock {
   /** Wall clock, epoch milliseconds. May jump either way when somebody sets the machine's clock. */
   now(): number;
-  /** Milliseconds since some fixed moment; never goes back and ignores changes of the wall clock. For leases and waiting. */
+  /**
+   * Milliseconds since some fixed moment; never goes back and ignores changes of the wall clock.
+   * For leases and waiting.
+   */
   monotonic(): number;
-  /** Calls `fn` once, `ms` from now (0 and less: as soon as possible). Spans beyond 2^31-1 ms are kept exactly. */
+  /**
+   * Calls `fn` once, `ms` from now (0 and less: as soon as possible). Spans beyond 2^31-1 ms are
+   * kept exactly.
+   */
   after(ms: number, fn: () => void): Disarm;
-  /** Calls `fn` after what is already waiting for its turn: the way to gather a batch without waiting for a fixed time. */
+  /**
+   * Calls `fn` after what is already waiting for its turn: the way to gather a batch without
+   * waiting for a fixed time.
+   */
   soon(fn: () => void): void;
 }
 

@@ -1,4 +1,7 @@
-/** How each setting of the center is written: text in, value out, or an issue whose message says what is expected. */
+/**
+ * How each setting of the center is written: text in, value out, or an issue whose message says
+ * what is expected.
+ */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -52,8 +55,9 @@ export function readStore(text: string, context: Context): Config['store'] {
 }
 
 /**
- * A URL that may be shown: what stands between "user:" and the last "@" is `***`, so is a "port" that is no number (a password whose "@host" was
- * forgotten), and the value of a parameter that is named like a secret.
+ * A URL that may be shown: what stands between "user:" and the last "@" is `***`, so is a "port"
+ * that is no number (a password whose "@host" was forgotten), and the value of a parameter that is
+ * named like a secret.
  */
 export function withoutSecrets(url: string): string {
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is.exec(url) ?? [];

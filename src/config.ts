@@ -1,7 +1,7 @@
 /**
  * Environment and flags -> frozen Config. A flag wins over the variable of the same name
- * (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an
- * empty value counts as absent, and every problem is reported at once: variable, what came, what is expected.
+ * (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an empty value counts as absent, and every
+ * problem is reported at once: variable, what came, what is expected.
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
@@ -11,8 +11,8 @@ import {
   readHosts,
   readListeners,
   readLog,
-  readOnOff,
   readNetworks,
+  readOnOff,
   readOrigins,
   readSmtp,
   readStore,
@@ -45,7 +45,10 @@ export interface Config {
   heartbeatMs: number;
   /** A host that was not heard for this long is lost. */
   hostGraceMs: number;
-  /** So is one whose socket closed without a word this long ago, unless its keeper says that only the agent is gone. */
+  /**
+   * So is one whose socket closed without a word this long ago, unless its keeper says that only
+   * the agent is gone.
+   */
   closedGraceMs: number;
   allocRecoveryMs: number;
   /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
@@ -104,7 +107,9 @@ const optional =
   (value: string | undefined, context: z.RefinementCtx): T | undefined =>
     value === undefined ? undefined : read(value, context);
 
-/** A span in days, kept as ms. Below a quarter of an hour what is removed could still be under way. */
+/**
+ * A span in days, kept as ms. Below a quarter of an hour what is removed could still be under way.
+ */
 const days = (fallback: number) => z.string().default(String(fallback)).transform(readDays(0.01, 36_500));
 const COUNT_MAX = 1_000_000_000;
 
@@ -143,7 +148,8 @@ const variablesOf = (machine: Machine) =>
       .optional()
       .transform(optional(readWhole(0, 30 * 86_400_000))),
     TROUPE_BACKUP_KEEP: whole(24, 1, 10_000),
-    // A month answers "when did it last work?"; a million of them are some gigabytes, and no job pushes out the others' with more than its share.
+    // A month answers "when did it last work?"; a million of them are some gigabytes, and no job
+    // pushes out the others' with more than its share.
     TROUPE_KEEP_EXECUTIONS_DAYS: days(30),
     TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX),
     TROUPE_KEEP_EXECUTIONS_PER_JOB: whole(10_000, 10, COUNT_MAX),
@@ -162,13 +168,18 @@ const variablesOf = (machine: Machine) =>
 
 type Variables = z.output<ReturnType<typeof variablesOf>>;
 
-/** Variables of agents, of the command line and of running jobs: not ours, but nobody mistyped them. */
+/**
+ * Variables of agents, of the command line and of running jobs: not ours, but nobody mistyped them.
+ */
 const OTHERS = [
   'CENTER CENTER_KEY JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA RUN_AS RUN_AS_ALLOWED APP_ISOLATION URL API_TOKEN',
   'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',
 ].flatMap(words => words.split(' ').map(word => `TROUPE_${word}`));
 
-/** How a value that was wrong is shown where it may hold a password; every other one is shown as it came. */
+/**
+ * How a value that was wrong is shown where it may hold a password; every other one is shown as it
+ * came.
+ */
 const SHOWN: Record<string, (value: string) => string> = {
   TROUPE_ROOT_PASSWORD: () => '***',
   TROUPE_SMTP: withoutSecrets,

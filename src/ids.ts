@@ -1,8 +1,13 @@
-/** The one file of the product that draws random numbers. Everybody else takes an `Ids`, so a simulation can be replayed from a seed. */
+/**
+ * The one file of the product that draws random numbers. Everybody else takes an `Ids`, so a
+ * simulation can be replayed from a seed.
+ */
 import { randomBytes, randomUUID } from 'node:crypto';
 
 export interface Ids {
-  /** `length` characters of `0-9a-z`: short, readable, safe in a URL and a file name; not a secret. */
+  /**
+   * `length` characters of `0-9a-z`: short, readable, safe in a URL and a file name; not a secret.
+   */
   short(length: number): string;
   /** A version 4 UUID. */
   uuid(): string;
@@ -14,7 +19,10 @@ export interface Ids {
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 
-/** Drawn in one go: every turn of an actor takes a handful, and a call to the system for each would be a tenth of its time. */
+/**
+ * Drawn in one go: every turn of an actor takes a handful, and a call to the system for each would
+ * be a tenth of its time.
+ */
 const POOL_BYTES = 8192;
 let pool = Buffer.alloc(0);
 let used = 0;

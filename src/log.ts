@@ -1,4 +1,7 @@
-/** One sentence a line, for people or as JSON. The facts are for machines; this is for whoever reads along. */
+/**
+ * One sentence a line, for people or as JSON. The facts are for machines; this is for whoever reads
+ * along.
+ */
 import type { Clock } from './clock.ts';
 import { visible, visibleJson } from './visible.ts';
 

@@ -1,22 +1,24 @@
 /**
- * The center's composition root: the only file of it that builds things from configuration. Services start in this order and stop in reverse:
+ * The center's composition root: the only file of it that builds things from configuration.
+ * Services start in this order and stop in reverse:
  *
  *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention, schedule audit
  */
-import { createApp } from './api/app.ts';
-import { type AgentHub, createAgentHub } from './api/agents.ts';
+
 import { verifyEd25519 } from './api/agents/ed25519.ts';
 import { type InstallationKey, openInstallationKey } from './api/agents/installation-key.ts';
+import { type AgentHub, createAgentHub } from './api/agents.ts';
+import { createApp } from './api/app.ts';
 import { createAuth } from './api/auth.ts';
 import type { Center } from './api/center.ts';
 import { clientAddress } from './api/client-address.ts';
 import { createFeedDoor } from './api/feed.ts';
+import { type Listening, listen, type Peer } from './api/sockets.ts';
+import type { StartupServer } from './api/startup-server.ts';
+import { createUpgrades } from './api/upgrades.ts';
 import { logRoutes } from './api/v1/logs.ts';
 import { metricRoutes } from './api/v1/metrics.ts';
-import { type Listening, listen, type Peer } from './api/sockets.ts';
-import { createUpgrades } from './api/upgrades.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { StartupServer } from './api/startup-server.ts';
 import type { Config } from './config.ts';
 import { createFeed } from './feed/feed.ts';
 import { type Ids, systemIds } from './ids.ts';
@@ -27,9 +29,9 @@ import { endedAt, heldBy } from './runtime/forgettable.ts';
 import type { Patience } from './runtime/patience.ts';
 import { createSupervisor, type Service } from './runtime/supervisor.ts';
 import { createViews } from './runtime/views.ts';
+import { backupWarnings, createBackups } from './services/backup.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
 import { createOutputKeeper } from './store/logs.ts';
-import { backupWarnings, createBackups } from './services/backup.ts';
 import { createForgetting } from './store/retention.ts';
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
@@ -250,8 +252,8 @@ export async function startCenter({
       },
       stop: async () => {
         serving = false;
-        // First: to the hub a socket that the listener closes looks like a host that was switched off, and slow callers may hold the stop up for longer than
-        // such a host is waited for.
+        // First: to the hub a socket that the listener closes looks like a host that was switched
+        // off, and slow callers may hold the stop up for longer than such a host is waited for.
         agents.stop();
         feed.stop();
         stopping.abort();
@@ -288,7 +290,10 @@ function usage(): { residentBytes: number; cpuSeconds: number } {
   return { residentBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 };
 }
 
-/** A service that is started, serves until it is told to stop (or `failed` says that it cannot any more), and is then stopped. */
+/**
+ * A service that is started, serves until it is told to stop (or `failed` says that it cannot any
+ * more), and is then stopped.
+ */
 function held(
   name: string,
   graceMs: number,
@@ -322,7 +327,10 @@ async function ensurePool(runtime: Pick<ReturnType<typeof createRuntime>, 'ask'>
   }
 }
 
-/** What an operator wants to know at once. The password is shown by the start that drew it, and never again. */
+/**
+ * What an operator wants to know at once. The password is shown by the start that drew it, and
+ * never again.
+ */
 export function greeting(
   { urls, password }: Pick<RunningCenter, 'urls' | 'password'>,
   { auth, dataDir, rootPassword }: Pick<Config, 'auth' | 'dataDir' | 'rootPassword'>,

@@ -1,6 +1,9 @@
 /** "Did you mean": the known word that a mistyped one is closest to. */
 
-/** The nearest of `known`, or undefined when none is near enough to be meant: at most a third of the letters differ. */
+/**
+ * The nearest of `known`, or undefined when none is near enough to be meant: at most a third of the
+ * letters differ.
+ */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.floor(word.length / 3) + 1;
@@ -14,7 +17,10 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** Letters to put in, take out, or exchange, two neighbours that changed places counting once; anything from `enough` on is told as `enough`. */
+/**
+ * Letters to put in, take out, or exchange, two neighbours that changed places counting once;
+ * anything from `enough` on is told as `enough`.
+ */
 function editsBetween(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;
   let before: number[] = [];

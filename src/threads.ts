@@ -1,6 +1,6 @@
 /**
- * The threads of a center, begun before anything else: they load what they run while the main thread still loads what it serves with, which is half of a start.
- * Hence this file imports little.
+ * The threads of a center, begun before anything else: they load what they run while the main
+ * thread still loads what it serves with, which is half of a start. Hence this file imports little.
  */
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';

@@ -5,7 +5,10 @@ import { dirname, join, normalize } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Parts of the product, and what each may import besides itself. A path ending in `.ts` is one file, anything else a folder. */
+/**
+ * Parts of the product, and what each may import besides itself. A path ending in `.ts` is one
+ * file, anything else a folder.
+ */
 const MAY_IMPORT: Record<string, string[]> = {
   actors: [],
   'src/clock.ts': [],
@@ -80,7 +83,10 @@ const MAY_IMPORT: Record<string, string[]> = {
   'src/threads.ts': ['src/store', 'src/runtime', 'src/clock.ts', 'src/ids.ts', 'src/config.ts', 'src/log.ts'],
 };
 
-/** Single files that may do more than the part they lie in: they start other programs of the product. */
+/**
+ * Single files that may do more than the part they lie in: they start other programs of the
+ * product.
+ */
 const EXCEPTIONS: Record<string, string[]> = {
   'src/cli/start.ts': ['src/main.ts', 'src/threads.ts', 'src/config.ts', 'src/log.ts'],
   'src/cli/verbs/backup.ts': ['src/store'],

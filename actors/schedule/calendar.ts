@@ -35,7 +35,10 @@ type Span = { start: number; end: number };
 const UNITS = [1, 60, 3600];
 const LAST_DAY = dayNumber(YEAR_LAST, 12, 31);
 
-/** Throws ScheduleError naming the field, for a rule that is malformed and for one that names no time at all. */
+/**
+ * Throws ScheduleError naming the field, for a rule that is malformed and for one that names no
+ * time at all.
+ */
 export function calendarRule(schedule: CalendarSchedule): LabelRule {
   if (schedule.enabled !== undefined && schedule.enabled !== 0 && schedule.enabled !== 1) {
     throw wrong('enabled', schedule.enabled, '0 or 1');
@@ -61,7 +64,10 @@ export function calendarRule(schedule: CalendarSchedule): LabelRule {
   return rule;
 }
 
-/** Days that a rule names, from its own start on and without regard to its end: the first at or after `day`, or Infinity. */
+/**
+ * Days that a rule names, from its own start on and without regard to its end: the first at or
+ * after `day`, or Infinity.
+ */
 type NextDay = (day: number) => number;
 
 function daysOf(schedule: CalendarSchedule, span: Span): NextDay {
@@ -94,7 +100,10 @@ class WindowRule implements LabelRule {
   readonly kind = 'interval';
   private readonly span: Span;
   private readonly starttime: number;
-  /** The window's last second, counted from the start of its day; past DAY when it runs over midnight. */
+  /**
+   * The window's last second, counted from the start of its day; past DAY when it runs over
+   * midnight.
+   */
   private readonly endtime: number;
   private readonly step: number;
 
@@ -122,7 +131,10 @@ class WindowRule implements LabelRule {
     return this.countBefore(Math.min(until + 1, (LAST_DAY + 1) * DAY)) - this.countBefore(Math.min(from, (LAST_DAY + 1) * DAY));
   }
 
-  /** Steps longer than a day count on from the first day through the windows; the walk ends with the last year. */
+  /**
+   * Steps longer than a day count on from the first day through the windows; the walk ends with the
+   * last year.
+   */
   private nextLong(origin: number, first: number): number {
     for (let label = origin + first * this.step; label < (LAST_DAY + 1) * DAY; label += this.step) {
       const day = Math.floor((label - this.starttime) / DAY);

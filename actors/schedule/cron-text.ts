@@ -1,9 +1,10 @@
 /**
  * Reads a Quartz 2.3.2 cron expression: six or seven fields, seconds first, into sets of numbers.
  *
- * What Quartz refuses is refused here, with the field's name, what came and what is allowed. So is what Quartz reads and then drops
- * without a word: text behind a complete item ("5X", "JANUARY", "MON-FRI/2"), an empty item, a step of 0, an eighth field, and
- * companions of W, # and L in a list. A job that does not do what was written is worse than one that was never stored.
+ * What Quartz refuses is refused here, with the field's name, what came and what is allowed. So is
+ * what Quartz reads and then drops without a word: text behind a complete item ("5X", "JANUARY",
+ * "MON-FRI/2"), an empty item, a step of 0, an eighth field, and companions of W, # and L in a
+ * list. A job that does not do what was written is worse than one that was never stored.
  */
 import type { MonthDays } from './days.ts';
 import { came, ScheduleError } from './error.ts';

@@ -1,7 +1,9 @@
 /**
- * The labels a cron expression names, as bits: 24 for hours, twice 30 each for minutes and seconds, a day rule for the rest.
+ * The labels a cron expression names, as bits: 24 for hours, twice 30 each for minutes and seconds,
+ * a day rule for the rest.
  *
- * "The next one" is at most a look into each word, "how many" a count of bits, and a rule is a dozen numbers small.
+ * "The next one" is at most a look into each word, "how many" a count of bits, and a rule is a
+ * dozen numbers small.
  */
 import { type CronFields, readCron } from './cron-text.ts';
 import { readCrontab } from './crontab-text.ts';
@@ -12,7 +14,10 @@ import { hintForCron, hintForCrontab } from './hints.ts';
 
 const FIRST_DAY = dayNumber(1970, 1, 1);
 
-/** Throws ScheduleError with the field `cron`, for a text that is none and for one that names no time at all. */
+/**
+ * Throws ScheduleError with the field `cron`, for a text that is none and for one that names no
+ * time at all.
+ */
 export function cronRule(text: unknown): LabelRule {
   try {
     return ruleOf(readCron(text), 'cron', text);

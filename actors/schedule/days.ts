@@ -1,8 +1,9 @@
 /**
  * Days as numbers: day 0 is 1970-01-01, and a month is a word of bits, bit d-1 for its day d.
  *
- * Everything a cron or calendar rule says about days becomes such a word, so "the next day that counts" is a shift and a count of
- * zeros. Gregorian all the way, no zones, no Date objects: next due times are asked for by the hundred thousand.
+ * Everything a cron or calendar rule says about days becomes such a word, so "the next day that
+ * counts" is a shift and a count of zeros. Gregorian all the way, no zones, no Date objects: next
+ * due times are asked for by the hundred thousand.
  */
 
 export const DAY = 86_400;
@@ -26,7 +27,8 @@ export type MonthDays =
   | { how: 'either' | 'both'; dates: number; weekdays: number };
 
 export function dayNumber(year: number, month: number, date: number): number {
-  // The year is taken to begin in March, so that the leap day comes last and month lengths follow one line.
+  // The year is taken to begin in March, so that the leap day comes last and month lengths follow
+  // one line.
   const y = month > 2 ? year : year - 1;
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;
@@ -34,8 +36,11 @@ export function dayNumber(year: number, month: number, date: number): number {
   return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
 }
 
-/** Year, month and date of a day in one number (year * 512 + month * 32 + date), so that nothing is allocated. Years from 0 on. */
-export function packedDate(day: number): number {
+/**
+ * Year, month and date of a day in one number (year * 512 + month * 32 + date), so that nothing is
+ * allocated. Years from 0 on.
+ */
+function packedDate(day: number): number {
   const shifted = day + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
@@ -58,7 +63,7 @@ export function monthLength(year: number, month: number): number {
 }
 
 /** The days of one month that count, bit d-1 for day d. */
-export function monthMask(days: MonthDays, year: number, month: number): number {
+function monthMask(days: MonthDays, year: number, month: number): number {
   const length = monthLength(year, month);
   const all = length === 31 ? 0x7fff_ffff : (1 << length) - 1;
   switch (days.how) {
@@ -95,9 +100,10 @@ function weekdayMask(weekdays: number, year: number, month: number): number {
 }
 
 /**
- * Quartz's nearest weekday stays inside the month: Saturday the 1st moves to Monday the 3rd, Sunday the last moves back to Friday.
- * A date the month does not have is still looked at (the 31st of April is the 1st of May), and counts when moving it leads into the
- * month: Quartz 2.3.2 fires 31W on Friday 30 April when that 1 May is a Saturday.
+ * Quartz's nearest weekday stays inside the month: Saturday the 1st moves to Monday the 3rd, Sunday
+ * the last moves back to Friday. A date the month does not have is still looked at (the 31st of
+ * April is the 1st of May), and counts when moving it leads into the month: Quartz 2.3.2 fires 31W
+ * on Friday 30 April when that 1 May is a Saturday.
  */
 function nearestWorkday(date: number, year: number, month: number, length: number): number {
   const weekday = weekdayOf(dayNumber(year, month, 1) + date - 1);
@@ -119,10 +125,16 @@ export function bitCount(mask: number): number {
   return (((bits + (bits >>> 4)) & 0x0f0f_0f0f) * 0x0101_0101) >>> 24;
 }
 
-/** A rule about whole days: which years, which months, which of their days. `years` undefined is every year from 1 on. */
+/**
+ * A rule about whole days: which years, which months, which of their days. `years` undefined is
+ * every year from 1 on.
+ */
 export type DayRule = { years: readonly number[] | undefined; months: number; days: MonthDays };
 
-/** The first day at or after `day` that the rule names, or Infinity. Days before the year 1 are never named. */
+/**
+ * The first day at or after `day` that the rule names, or Infinity. Days before the year 1 are
+ * never named.
+ */
 export function nextDay(rule: DayRule, day: number): number {
   const packed = packedDate(day);
   let year = packed >> 9;

@@ -1,5 +1,6 @@
 /**
- * From labels to instants: which of the times a rule names on the clock are due, and when, where clocks change.
+ * From labels to instants: which of the times a rule names on the clock are due, and when, where
+ * clocks change.
  *
  *     gap (labels left out)   interval rule: not due            fixed rule: due once, at the first instant after the gap
  *     repeated labels         interval rule: due in both passes  fixed rule: due in the first pass only
@@ -28,14 +29,16 @@ export function nextDueSecond(rule: LabelRule, zone: Zone, from: number): number
   let second = Math.max(from, EARLIEST);
   if (!(second < LATEST)) return Number.POSITIVE_INFINITY;
   if (!zone.covers(second)) {
-    // Far from what the zone's table holds: look for the first label before the zone has to be asked about all the years up to it.
+    // Far from what the zone's table holds: look for the first label before the zone has to be
+    // asked about all the years up to it.
     const first = rule.next(Math.max(EARLIEST, second - SHIFT_MAX));
     if (first === Number.POSITIVE_INFINITY) return first;
     second = Math.max(second, first - SHIFT_MAX);
   }
   const fixed = rule.kind === 'fixed';
   let stretch = zone.stretchAt(second);
-  // The rule names no label from `checked` up to `label`, so it need not be asked again until a stretch begins outside of that.
+  // The rule names no label from `checked` up to `label`, so it need not be asked again until a
+  // stretch begins outside of that.
   let checked = 0;
   let label = Number.NEGATIVE_INFINITY;
   for (;;) {
@@ -92,7 +95,10 @@ export function countDueSeconds(rule: LabelRule, zone: Zone, from: number, until
   return total;
 }
 
-/** The due instant number `nth` (from 1) at or after the second `from`, found by halving; there must be one at or before `until`. */
+/**
+ * The due instant number `nth` (from 1) at or after the second `from`, found by halving; there must
+ * be one at or before `until`.
+ */
 export function nthDueSecond(rule: LabelRule, zone: Zone, from: number, until: number, nth: number): number {
   let low = Math.max(from, EARLIEST);
   let high = Math.min(until, LATEST);

@@ -1,4 +1,6 @@
-/** Why a schedule was refused: one sentence for people, and the field for the form they filled in. */
+/**
+ * Why a schedule was refused: one sentence for people, and the field for the form they filled in.
+ */
 export class ScheduleError extends Error {
   readonly field: string;
 

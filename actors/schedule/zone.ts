@@ -1,27 +1,36 @@
 /**
- * What clocks show: for one zone, a table of stretches of time with one offset each, found by asking Intl and bisecting.
+ * What clocks show: for one zone, a table of stretches of time with one offset each, found by
+ * asking Intl and bisecting.
  *
  *     start of stretch   offset    labels shown                 `high`: labels below it were shown in earlier stretches
  *     ... 00:59:59Z      +1h       ... 01:59:59                 at 01:00Z: high 02:00, the stretch begins with 03:00: a gap
  *     ... 01:00:00Z      +2h       03:00:00 ...                 at fall: high 03:00, the stretch begins with 02:00: repeated
  *
- * Instants and labels are whole seconds; a label is what the clock shows, counted as if it were UTC. Asking Intl costs microseconds, the
- * table nanoseconds, so Intl is asked only to lengthen the table. Offsets are never kept outside of it.
+ * Instants and labels are whole seconds; a label is what the clock shows, counted as if it were
+ * UTC. Asking Intl costs microseconds, the table nanoseconds, so Intl is asked only to lengthen the
+ * table. Offsets are never kept outside of it.
  */
 import { DAY, dayNumber, YEAR_LAST } from './days.ts';
 
 /**
- * Samples stand this far apart. Two clock changes closer together than two samples could hide each other; the closest pair in the zone data since
- * 1900 is four days (Freetown, September 1939), since 1970 seven.
+ * Samples stand this far apart. Two clock changes closer together than two samples could hide each
+ * other; the closest pair in the zone data since 1900 is four days (Freetown, September 1939),
+ * since 1970 seven.
  */
 const SAMPLE = 3 * DAY;
 const YEAR = 366 * DAY;
 /** Clocks never shift by more than this: Samoa and Kwajalein left out a day. */
 export const SHIFT_MAX = 2 * DAY;
-/** No table begins earlier or ends later: what came before is taken to go on, and no rule is due after. */
+/**
+ * No table begins earlier or ends later: what came before is taken to go on, and no rule is due
+ * after.
+ */
 const TABLE_FLOOR = dayNumber(1850, 1, 1) * DAY;
 const TABLE_END = dayNumber(YEAR_LAST + 2, 1, 1) * DAY;
-/** Names kept with their tables (Intl knows about 600); past that the oldest is forgotten and found again when asked for. */
+/**
+ * Names kept with their tables (Intl knows about 600); past that the oldest is forgotten and found
+ * again when asked for.
+ */
 const ZONES_MAX = 1_024;
 
 const zones = new Map<string, Zone>();
@@ -69,7 +78,10 @@ export class Zone {
     return second < this.known && second - SHIFT_MAX >= (this.starts[0] as number);
   }
 
-  /** The stretch that holds an instant. Lengthens the table when needed, which may renumber stretches. */
+  /**
+   * The stretch that holds an instant. Lengthens the table when needed, which may renumber
+   * stretches.
+   */
   stretchAt(second: number): number {
     if (!this.covers(second)) this.cover(second);
     const starts = this.starts;
@@ -99,7 +111,10 @@ export class Zone {
     return this.highs[stretch] as number;
   }
 
-  /** The first second that is no longer known to belong to the stretch: the next clock change, or the end of the table. */
+  /**
+   * The first second that is no longer known to belong to the stretch: the next clock change, or
+   * the end of the table.
+   */
   end(stretch: number): number {
     return stretch + 1 < this.starts.length ? (this.starts[stretch + 1] as number) : this.known;
   }
@@ -176,8 +191,8 @@ export class Zone {
 }
 
 /**
- * Asks Intl, label minus instant. The formatter is made for one lengthening and let go: kept for each zone of a large fleet they are
- * tens of megabytes.
+ * Asks Intl, label minus instant. The formatter is made for one lengthening and let go: kept for
+ * each zone of a large fleet they are tens of megabytes.
  */
 function offsetsOf(timeZone: string): (second: number) => number {
   const format = new Intl.DateTimeFormat('en-US', {

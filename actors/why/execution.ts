@@ -1,9 +1,12 @@
-/** Why an execution is where it is: its own state, its shards one group after the other, and whoever they wait for. */
+/**
+ * Why an execution is where it is: its own state, its shards one group after the other, and whoever
+ * they wait for.
+ */
 import { heldNow } from '../job-decisions.ts';
 import type { Shard } from '../shard.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX, type Why } from './reason.ts';
-import { inWords } from './words.ts';
 import { type Around, hostReason, rest, whyNoRoom } from './room.ts';
+import { inWords } from './words.ts';
 
 export interface ExecutionSeen extends Around {
   execution: Seen<'execution'>;
@@ -71,7 +74,10 @@ function whyWaiting(seen: ExecutionSeen): Why {
 /** Groups of shards and hosts that the sentence names; further ones are facts. */
 const NAMED_MAX = 2;
 
-/** The shards that are on hosts, one reason per host and status, and what there is to say of those hosts. */
+/**
+ * The shards that are on hosts, one reason per host and status, and what there is to say of those
+ * hosts.
+ */
 function whyLive({ execution, hosts }: ExecutionSeen): Why {
   const { id, shards } = execution.context;
   const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();

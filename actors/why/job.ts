@@ -1,4 +1,7 @@
-/** Why a job runs or does not: what forbids it, what it has open, when it is due, what became of its last due time, and what a trigger now would do. */
+/**
+ * Why a job runs or does not: what forbids it, what it has open, when it is due, what became of its
+ * last due time, and what a trigger now would do.
+ */
 import { nextAtOf, schedulesOf } from '../due.ts';
 import { refusal, statusOf } from '../job.ts';
 import type { OccurrenceEntry, Verdict } from '../vocabulary.ts';
@@ -124,7 +127,9 @@ function lastDue({ last }: JobSeen): Extract<Reason, { type: 'lastDue' }>[] {
   return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
 }
 
-/** One that did not succeed is worth a place in the sentence of a job that only waits for its time. */
+/**
+ * One that did not succeed is worth a place in the sentence of a job that only waits for its time.
+ */
 function lastExecution({ job: { context }, ended }: JobSeen): { lost: Reason[]; ran: Reason[] } {
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
   if (execution === null || outcome === null) return { lost: [], ran: [] };

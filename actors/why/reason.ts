@@ -1,6 +1,7 @@
 /**
- * Why something runs or does not: reasons as values, taken from what decides (guards, refusals, the pool's ledger, shards, timers). The words for them are in
- * `words.ts`, and only there. Instants are ISO texts, amounts are cores and MB.
+ * Why something runs or does not: reasons as values, taken from what decides (guards, refusals, the
+ * pool's ledger, shards, timers). The words for them are in `words.ts`, and only there. Instants
+ * are ISO texts, amounts are cores and MB.
  */
 import type { Resources } from '../config.ts';
 import type { Contexts, Kind } from '../index.ts';
@@ -106,7 +107,9 @@ export type Reason =
       leaving: string | null;
     }
   | { type: 'shardEnded'; execution: string; item: number; attempt: number; host: string | null; outcome: ShardOutcome; how: string | null }
-  /** A host that matters here and is not simply ready; `unplaced`: why its pool gives it no place. */
+  /**
+   * A host that matters here and is not simply ready; `unplaced`: why its pool gives it no place.
+   */
   | { type: 'host'; host: string; status: string; since: string | null; lostAt: string | null; unplaced: string | null }
   /** So many of the same kind are not told. */
   | { type: 'andMore'; what: 'hosts' | 'holders' | 'shards'; count: number };

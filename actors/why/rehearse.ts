@@ -1,5 +1,6 @@
 /**
- * What would happen next, found out by letting the machines' own decisions decide it: on what is committed, with nothing of it kept.
+ * What would happen next, found out by letting the machines' own decisions decide it: on what is
+ * committed, with nothing of it kept.
  *
  *   job: refusal, trigger --> execution: born, created --> pool: reserved --> hosts, or why not
  */
@@ -54,7 +55,10 @@ function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, a
   return waits ? { does: 'startsInPart', hosts, reason: waits.reason } : { does: 'starts', hosts };
 }
 
-/** What the ledger would hold of the next due time, were the job then as it is now; undefined where it would hold nothing. */
+/**
+ * What the ledger would hold of the next due time, were the job then as it is now; undefined where
+ * it would hold nothing.
+ */
 export function rehearseDue(job: Seen<'job'>, at: number): OccurrenceEntry | undefined {
   const { nextAt } = job.context;
   if (nextAt === null || job.quarantine) return undefined;

@@ -42,7 +42,8 @@ export function whyNoRoom(
   const soon: Reason = { type: 'roomSoon', execution: id, pool: name };
   const next = served(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
   if (!next) return { lead: [soon], more: [] };
-  // What the pool said when it looked last may have been said of other hosts than there are now, and a long look is not over with one turn.
+  // What the pool said when it looked last may have been said of other hosts than there are now,
+  // and a long look is not over with one turn.
   const now = attempt(pool.context, next.request);
   if (now.rest === null) return { lead: [soon], more: [] };
   const noRoom = {

@@ -1,4 +1,6 @@
-/** The words of every reason. Nothing is decided here, and nowhere else is a reason put into words. */
+/**
+ * The words of every reason. Nothing is decided here, and nowhere else is a reason put into words.
+ */
 import type { Verdict } from '../vocabulary.ts';
 import type { Reason, Why } from './reason.ts';
 

@@ -1,10 +1,12 @@
 /**
- * The program on a host, without the host: everything it touches is a port, so the same code runs on a machine and in a simulation.
+ * The program on a host, without the host: everything it touches is a port, so the same code runs
+ * on a machine and in a simulation.
  *
  *   link ---commands---> commands --durable--> runs ---order---> keeper
  *     ^ ----------------- reports, output <------ news --------------/
  *
- * The journal is read first, then link and keeper are opened side by side: neither waits for the other.
+ * The journal is read first, then link and keeper are opened side by side: neither waits for the
+ * other.
  */
 import { STRICT_RULES } from '../app-hosts.ts';
 import { type Clock, pause } from '../clock.ts';
@@ -36,7 +38,7 @@ import { createRuns, type Runs } from './runs.ts';
 import { createTrust } from './trust.ts';
 import type { RunUsers } from './users.ts';
 
-export interface AgentSettings {
+interface AgentSettings {
   /** Addresses of the centers, tried in turn; at least one. */
   centers: string[];
   /** Sent until a center has welcomed this agent once, and again to one that does not know it. */
@@ -48,7 +50,10 @@ export interface AgentSettings {
   capabilities: Capabilities;
   /** Changes when the machine starts anew. */
   bootId: string;
-  /** Names the data directory, on this boot: a copy of it has another name. Absent where it cannot be copied. */
+  /**
+   * Names the data directory, on this boot: a copy of it has another name. Absent where it cannot
+   * be copied.
+   */
   place?: string;
   /** The host's environment; runs get an allow-list of it. */
   hostEnv: Record<string, string | undefined>;
@@ -136,7 +141,8 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
    */
   let lastCenter: string | undefined;
   let nextCenter: string | undefined;
-  // Everybody here knows somebody who knows them: those that are made later are only called once all are.
+  // Everybody here knows somebody who knows them: those that are made later are only called once
+  // all are.
   const keeping = createKeeping({
     clock,
     door: parts.keepers,

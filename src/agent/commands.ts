@@ -1,7 +1,9 @@
 /**
- * What the center commands, judged by epoch and fence, durable before it is acknowledged, acknowledged as often as it is said.
+ * What the center commands, judged by epoch and fence, durable before it is acknowledged,
+ * acknowledged as often as it is said.
  *
- * A run that is known is never started again, whatever its start says: repeats, reorders and late centers all end there.
+ * A run that is known is never started again, whatever its start says: repeats, reorders and late
+ * centers all end there.
  */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -43,7 +45,10 @@ export interface CommandParts {
 export function createCommands(parts: CommandParts): Commands {
   const { clock, log, limits, journal, reports, runs, send } = parts;
   let acknowledged: string[] = [];
-  /** Refusals that only memory holds: run -> key of the start, which is acknowledged once the center has the report. */
+  /**
+   * Refusals that only memory holds: run -> key of the start, which is acknowledged once the center
+   * has the report.
+   */
   const unwritten = new Map<string, string>();
 
   const done = (key: string) => {
@@ -76,7 +81,8 @@ export function createCommands(parts: CommandParts): Commands {
       reports.add(report);
       done(command.key);
     } catch {
-      // Not even the reserve helped. The center hears the reason; the start stays owed until it has committed it.
+      // Not even the reserve helped. The center hears the reason; the start stays owed until it has
+      // committed it.
       unwritten.set(run, command.key);
       reports.add(report);
     }
@@ -132,7 +138,10 @@ export function createCommands(parts: CommandParts): Commands {
     runs.stop(run);
   };
 
-  /** A stop that overtook its start leaves a tombstone: the start, when it comes, finds the run ended. */
+  /**
+   * A stop that overtook its start leaves a tombstone: the start, when it comes, finds the run
+   * ended.
+   */
   const bury = async (command: StopCommand, epoch: Change[]): Promise<void> => {
     const run = runKey(command.run);
     const at = Math.round(clock.now());
@@ -189,8 +198,9 @@ export function createCommands(parts: CommandParts): Commands {
 }
 
 /**
- * Fences of two partitions say nothing of each other: epochs count the owners of one partition, revs the commits of one actor. A pool stops a run whose
- * execution is no longer kept; whether it is that pool's present owner who says so, the epoch of its own partition has shown already.
+ * Fences of two partitions say nothing of each other: epochs count the owners of one partition,
+ * revs the commits of one actor. A pool stops a run whose execution is no longer kept; whether it
+ * is that pool's present owner who says so, the epoch of its own partition has shown already.
  */
 const isLower = (fence: Fence, than: Fence): boolean =>
   fence.partition === than.partition && (fence.epoch < than.epoch || (fence.epoch === than.epoch && fence.rev < than.rev));

@@ -1,4 +1,7 @@
-/** Runs that must not outlive the link for long: `disconnect: stop` ends them once the center was out of reach for their `disconnectMs`. */
+/**
+ * Runs that must not outlive the link for long: `disconnect: stop` ends them once the center was
+ * out of reach for their `disconnectMs`.
+ */
 import type { Clock, Disarm } from '../clock.ts';
 import type { Journal } from './journal.ts';
 import { mustEnd } from './records.ts';

@@ -43,7 +43,10 @@ function verdictOf(kept: KeptRun, record: RunRecord): Pick<Ending, 'outcome' | '
   }
 }
 
-/** The end of a run that was told to stop. A run that was stopped because no center could be reached has failed: its retry policy decides what is next. */
+/**
+ * The end of a run that was told to stop. A run that was stopped because no center could be reached
+ * has failed: its retry policy decides what is next.
+ */
 export function stoppedAs(record: RunRecord): Pick<Ending, 'outcome' | 'reason'> {
   const { stop } = record;
   if (stop?.as === 'disconnected') return { outcome: 'failed', reason: stop.reason };

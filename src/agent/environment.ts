@@ -1,6 +1,11 @@
-/** What a process finds in its environment: little of the host's, what the job says, where it is. */
+/**
+ * What a process finds in its environment: little of the host's, what the job says, where it is.
+ */
 
-/** Names of the host's environment that a run inherits; `LC_…` beside them. Secrets of the agent's own environment never reach a run. */
+/**
+ * Names of the host's environment that a run inherits; `LC_…` beside them. Secrets of the agent's
+ * own environment never reach a run.
+ */
 const INHERITED = new Set(['PATH', 'HOME', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'USER', 'LOGNAME', 'SHELL', 'JAVA_HOME']);
 
 /** When the agent itself was started without a PATH. */
@@ -15,7 +20,10 @@ export function inheritedEnvironment(host: Record<string, string | undefined>): 
   return env;
 }
 
-/** The whole environment of a run. The job's own `env` wins over the host's; the two directories win over both. */
+/**
+ * The whole environment of a run. The job's own `env` wins over the host's; the two directories win
+ * over both.
+ */
 export function runEnvironment(from: {
   inherited: Record<string, string>;
   spec: Record<string, string>;

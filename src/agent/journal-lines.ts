@@ -41,10 +41,16 @@ export interface JournalState {
   nextId: number;
 }
 
-/** Takes what `readJournal` reads: a word that only `RunRecord` knew would keep the next agent from starting. */
+/**
+ * Takes what `readJournal` reads: a word that only `RunRecord` knew would keep the next agent from
+ * starting.
+ */
 export const writeLine = (line: z.input<typeof Line>): string => `${JSON.stringify(line)}\n`;
 
-/** A last line without its line break is what a crash left of an append that nobody was told about: it is ignored. */
+/**
+ * A last line without its line break is what a crash left of an append that nobody was told about:
+ * it is ignored.
+ */
 export function readJournal(text: string | undefined): JournalState {
   const state: JournalState = { records: new Map(), epochs: new Map(), joined: false, centerKey: undefined, nextId: 1 };
   const lines = (text ?? '').split('\n').slice(0, -1);
@@ -80,7 +86,9 @@ function applyLine(state: JournalState, line: z.infer<typeof Line>): void {
   else if ('nextId' in line) state.nextId = Math.max(state.nextId, line.nextId);
 }
 
-/** `partial()` allows a key with the value undefined; a line has none, and the types should know. */
+/**
+ * `partial()` allows a key with the value undefined; a line has none, and the types should know.
+ */
 function withoutAbsent(set: z.infer<ReturnType<typeof Record.partial>>): Partial<RunRecord> {
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
 }

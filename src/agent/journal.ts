@@ -1,8 +1,11 @@
 /**
- * What the agent must not forget: the runs it answers for, the reports no center has taken yet, the highest epochs and fences. One file of JSON lines;
- * each line changes one thing, so reading them from the top gives the present. Many changes share one fsync; now and then the file is written anew.
+ * What the agent must not forget: the runs it answers for, the reports no center has taken yet, the
+ * highest epochs and fences. One file of JSON lines; each line changes one thing, so reading them
+ * from the top gives the present. Many changes share one fsync; now and then the file is written
+ * anew.
  *
- * Memory changes at once, so a repeat that arrives during an fsync is known for one. What must be durable before it shows waits for the promise.
+ * Memory changes at once, so a repeat that arrives during an fsync is known for one. What must be
+ * durable before it shows waits for the promise.
  */
 import type { Log } from '../log.ts';
 import { readJournal, writeLine } from './journal-lines.ts';
@@ -25,8 +28,10 @@ export interface Journal {
   /** A number no report had before. */
   nextId(): number;
   /**
-   * Resolves once the changes are on the disk. Rejects when they cannot be written; memory then has them all the same, and the next write that goes
-   * well brings them along: without any change this asks whether all before is durable, and tries again if not. With `reserve` the space kept for this case is given up first.
+   * Resolves once the changes are on the disk. Rejects when they cannot be written; memory then has
+   * them all the same, and the next write that goes well brings them along: without any change this
+   * asks whether all before is durable, and tries again if not. With `reserve` the space kept for
+   * this case is given up first.
    */
   write(changes: Change[], options?: { reserve: boolean }): Promise<void>;
   /** Written soon, without waiting for the disk: for what may be learnt again. */
@@ -44,7 +49,10 @@ export const cannotWrite = (cause: unknown): string =>
 export const JOURNAL = 'journal.jsonl';
 export const RESERVE = 'journal.reserve';
 
-/** Reads the journal and writes it anew. Throws when a newer agent wrote it, or when it is broken anywhere but in its last line. */
+/**
+ * Reads the journal and writes it anew. Throws when a newer agent wrote it, or when it is broken
+ * anywhere but in its last line.
+ */
 export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: Log; now: number }): Promise<Journal> {
   const { disk, limits, log } = from;
   const state = readJournal(await disk.read(JOURNAL));
@@ -52,7 +60,8 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
   let queue: Batch[] = [];
   let flushing: Promise<void> | undefined;
   let appended = 0;
-  // True while memory is ahead of the file: the next write replaces the file instead of adding to it.
+  // True while memory is ahead of the file: the next write replaces the file instead of adding to
+  // it.
   let ahead = true;
   let reserved = false;
   for (const sentence of prune(records, limits, from.now)) log.warn(sentence);
@@ -84,13 +93,17 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     ahead = false;
   };
 
-  /** One line for all that a batch changes of a run: a short one begins, starts and ends within a few of them. */
+  /**
+   * One line for all that a batch changes of a run: a short one begins, starts and ends within a
+   * few of them.
+   */
   const linesOf = (changes: Change[]): string => {
     const runs = new Map<string, Partial<RunRecord>>();
     let text = '';
     for (const change of changes) {
       if (!('run' in change)) text += writeLine(change);
-      // Forgotten since: without its beginning, which the file may have lost, a line would mean nothing.
+      // Forgotten since: without its beginning, which the file may have lost, a line would mean
+      // nothing.
       else if (records.has(change.run)) runs.set(change.run, { ...runs.get(change.run), ...change.set });
     }
     for (const [run, set] of runs) text += writeLine({ run, set });
@@ -198,7 +211,10 @@ interface Batch {
 /** A change of a run that was forgotten meanwhile changes nothing. */
 const isWhole = (set: Partial<RunRecord>): set is NewRecord => set.run !== undefined && set.fence !== undefined;
 
-/** Oldest first: a map keeps the order in which the runs came. What is forgotten here leaves the file when it is next written anew. */
+/**
+ * Oldest first: a map keeps the order in which the runs came. What is forgotten here leaves the
+ * file when it is next written anew.
+ */
 function prune(records: Map<string, RunRecord>, limits: AgentLimits, now: number): string[] {
   const said: string[] = [];
   let over = 0;

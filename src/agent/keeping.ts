@@ -1,8 +1,11 @@
-/** Always a keeper at hand: opens one, listens to it, opens the next when it is gone, and repeats what was asked in between. */
+/**
+ * Always a keeper at hand: opens one, listens to it, opens the next when it is gone, and repeats
+ * what was asked in between.
+ */
 import { type Clock, pause } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { type Keeper, KeeperGone, type KeeperNews, type KeptRun } from './keeper/protocol.ts';
 import { HostFaultError } from './host-fault.ts';
+import { type Keeper, KeeperGone, type KeeperNews, type KeptRun } from './keeper/protocol.ts';
 import type { AgentSpans } from './limits.ts';
 import type { KeeperDoor } from './ports.ts';
 
@@ -23,7 +26,10 @@ export function createKeeping(parts: {
   log: Log;
   spans: AgentSpans;
   on: {
-    /** A keeper was opened and says what it has. Nothing else is asked of it before this has returned. */
+    /**
+     * A keeper was opened and says what it has. Nothing else is asked of it before this has
+     * returned.
+     */
     opened(kept: KeptRun[]): void;
     news(news: KeeperNews): void;
   };

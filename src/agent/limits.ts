@@ -1,23 +1,39 @@
 /** Everything in the agent that can grow, with its name and what happens at the limit. */
 export interface AgentLimits {
-  /** Runs that have not ended; a start beyond is refused with a reason. 1,000 of them fit into one hello. */
+  /**
+   * Runs that have not ended; a start beyond is refused with a reason. 1,000 of them fit into one
+   * hello.
+   */
   runsMax: number;
-  /** Runs whose app is fetched, unpacked and handed to the keeper at the same time; further ones wait their turn. */
+  /**
+   * Runs whose app is fetched, unpacked and handed to the keeper at the same time; further ones
+   * wait their turn.
+   */
   preparingMax: number;
   /** The same for runs without an app, which wait for no download. */
   startingMax: number;
-  /** Deaths of the agent while it prepared one run; the run is then parked, and no other host is asked to try. */
+  /**
+   * Deaths of the agent while it prepared one run; the run is then parked, and no other host is
+   * asked to try.
+   */
   preparationDeathsMax: number;
-  /** Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first. */
+  /**
+   * Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first.
+   */
   endedKeptMax: number;
   endedKeptMs: number;
   /** A report or output that no center took for this long after the end of its run is given up. */
   undeliveredMs: number;
-  /** Bytes of output of ended runs that no center has taken yet; beyond, that of the runs that ended first is given up. */
+  /**
+   * Bytes of output of ended runs that no center has taken yet; beyond, that of the runs that ended
+   * first is given up.
+   */
   undeliveredBytes: number;
   /** Bytes appended to the journal before it is written anew without what is over. */
   journalAppendMax: number;
-  /** Bytes kept free on purpose, given back when the disk is full so that ends can still be noted. */
+  /**
+   * Bytes kept free on purpose, given back when the disk is full so that ends can still be noted.
+   */
   reserveBytes: number;
   /** Bytes of output kept from the beginning and from the end of a run. */
   outputHeadBytes: number;
@@ -60,13 +76,19 @@ export interface AgentSpans {
   redialCapMs: number;
   /** From dialling to the center's welcome; then the next center is tried. */
   welcomeMs: number;
-  /** Between tries to open a keeper, to write a journal that could not be written, to look at a full socket again. */
+  /**
+   * Between tries to open a keeper, to write a journal that could not be written, to look at a full
+   * socket again.
+   */
   keeperRetryMs: number;
   journalRetryMs: number;
   bufferRetryMs: number;
   /** Between looks at what may be forgotten. */
   sweepMs: number;
-  /** From the first welcome to the beginning of what an earlier life of the agent was ordered to start and never did; 0 = none. */
+  /**
+   * From the first welcome to the beginning of what an earlier life of the agent was ordered to
+   * start and never did; 0 = none.
+   */
   resumeMs: number;
 }
 

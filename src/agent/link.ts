@@ -4,7 +4,8 @@
  *   dialling --open, challenge--> proving --proof--> greeting --welcome--> up --closed | silent for three heartbeats--> waiting --back-off--> dialling (the next center)
  *                                        \--refused------------------------------------------------> waiting
  *
- * A half-open socket never says that it is closed, so only frames count as life; what an abandoned socket says later is ignored.
+ * A half-open socket never says that it is closed, so only frames count as life; what an abandoned
+ * socket says later is ignored.
  */
 import { z } from 'zod';
 import { type AppRules, STRICT_RULES } from '../app-hosts.ts';
@@ -13,7 +14,7 @@ import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { AgentSpans } from './limits.ts';
 import type { Dialer, Link as Socket } from './ports.ts';
-import { AGENT_FRAME_MAX, centerText, FromCenter, type FromAgent, GOODBYE, type Hello, PROTOCOL, Rejected } from './protocol.ts';
+import { AGENT_FRAME_MAX, centerText, type FromAgent, FromCenter, GOODBYE, type Hello, PROTOCOL, Rejected } from './protocol.ts';
 
 /** Heartbeats without any frame after which a socket counts as dead. */
 const SILENT_HEARTBEATS = 3;
@@ -33,14 +34,23 @@ export interface Link {
    * a way that `on.refused` calls the last.
    */
   run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
-  /** False when the link is not up: the frame is dropped, and what must arrive is sent again after the next welcome. */
+  /**
+   * False when the link is not up: the frame is dropped, and what must arrive is sent again after
+   * the next welcome.
+   */
   send(frame: FromAgentFrame): boolean;
   isUp(): boolean;
   /** Bytes waiting in the socket, 0 when there is none. */
   buffered(): number;
-  /** What the keeper is to say, and where, should this agent die while the link is up; undefined while it is not. */
+  /**
+   * What the keeper is to say, and where, should this agent die while the link is up; undefined
+   * while it is not.
+   */
   word(): { center: string; word: string } | undefined;
-  /** Monotonic ms at which a center that had welcomed this agent was last heard; the start of the agent before the first time. */
+  /**
+   * Monotonic ms at which a center that had welcomed this agent was last heard; the start of the
+   * agent before the first time.
+   */
   heardAt(): number;
 }
 
@@ -74,7 +84,10 @@ export function createLink(parts: LinkParts): Link {
   let up: Socket | undefined;
   let gathers = false;
   let word: { center: string; word: string } | undefined;
-  /** Frames of one moment, for a center that takes them in one message: a busy host says thousands a second. */
+  /**
+   * Frames of one moment, for a center that takes them in one message: a busy host says thousands a
+   * second.
+   */
   let gathered: string[] = [];
   let gatheredBytes = 0;
   let heardAt = clock.monotonic();
@@ -240,7 +253,10 @@ export function createLink(parts: LinkParts): Link {
   };
 }
 
-/** Full jitter: anywhere between nothing and a span that doubles, so that a fleet does not come back in step. After a final refusal half a cap at least. */
+/**
+ * Full jitter: anywhere between nothing and a span that doubles, so that a fleet does not come back
+ * in step. After a final refusal half a cap at least.
+ */
 export function backOff(parting: Pick<Parting, 'final'>, failures: number, fraction: number, spans: AgentSpans): number {
   if (parting.final) return (spans.redialCapMs * (1 + fraction)) / 2;
   return fraction * Math.min(spans.redialCapMs, spans.redialBaseMs * 2 ** Math.min(failures, 30));
@@ -267,7 +283,10 @@ function decode(text: string): { frame: FromCenterFrame } | { problem: string; r
     : { problem };
 }
 
-/** Control characters grow six-fold in JSON; a piece of output made of them is sent with signs in their place rather than be refused for its size. */
+/**
+ * Control characters grow six-fold in JSON; a piece of output made of them is sent with signs in
+ * their place rather than be refused for its size.
+ */
 function encode(frame: FromAgentFrame): string {
   const text = JSON.stringify(frame);
   // At most three bytes of UTF-8 for each unit of a string.

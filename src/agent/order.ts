@@ -2,12 +2,12 @@
 import type { AppRules } from '../app-hosts.ts';
 import { resolveArgv } from './command.ts';
 import { runEnvironment } from './environment.ts';
-import type { KeepOrder } from './keeper/protocol.ts';
 import { HostFaultError } from './host-fault.ts';
+import type { KeepOrder } from './keeper/protocol.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Artifacts, Programs, WorkDirs } from './ports.ts';
-import { identityOf, type RunUsers, userOf } from './users.ts';
 import { type ProcessSpec, type Run, runKey } from './protocol.ts';
+import { identityOf, type RunUsers, userOf } from './users.ts';
 
 export interface OrderParts {
   artifacts: Artifacts;

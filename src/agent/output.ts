@@ -1,6 +1,7 @@
 /**
- * Output from the keeper's spool to the center, in order per run, with a window of unacknowledged bytes for each run and for all together. One pump,
- * one read at a time, the runs in turn: a run that floods does not starve the others, and nothing is read that could not leave.
+ * Output from the keeper's spool to the center, in order per run, with a window of unacknowledged
+ * bytes for each run and for all together. One pump, one read at a time, the runs in turn: a run
+ * that floods does not starve the others, and nothing is read that could not leave.
  */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -10,9 +11,15 @@ import type { AgentLimits, AgentSpans } from './limits.ts';
 import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from './protocol.ts';
 
 export interface Output {
-  /** There may be something to read behind `keptThrough`; `pieces` are all of it. Saying it twice is fine. */
+  /**
+   * There may be something to read behind `keptThrough`; `pieces` are all of it. Saying it twice is
+   * fine.
+   */
   news(run: Run, keptThrough: number, pieces?: SpooledChunk[]): void;
-  /** The run has ended. `delivered` follows once the center has kept everything, or it was given up. Saying it twice is fine. */
+  /**
+   * The run has ended. `delivered` follows once the center has kept everything, or it was given up.
+   * Saying it twice is fine.
+   */
   ended(run: Run, keptThrough: number, spooled: Spooled): void;
   /** The center has stored everything through this `seq`. */
   kept(run: Run, through: number): void;
@@ -27,7 +34,10 @@ export interface Output {
   sweep(): void;
 }
 
-/** What the keeper has of an ended run: the last piece there will be, its size, and the instant of the end. */
+/**
+ * What the keeper has of an ended run: the last piece there will be, its size, and the instant of
+ * the end.
+ */
 export interface Spooled {
   lastSeq: number;
   bytes: number;
@@ -36,7 +46,10 @@ export interface Spooled {
 
 /** Bytes of UTF-8 that one unit of a string becomes at most. */
 const UTF8_BYTES_MAX = 3;
-/** What a piece in flight occupies at the center besides its text, half of it as a string's units have two bytes; the center ends a session that lets more pile up than the window. */
+/**
+ * What a piece in flight occupies at the center besides its text, half of it as a string's units
+ * have two bytes; the center ends a session that lets more pile up than the window.
+ */
 export const PIECE_BYTES = 100;
 /** What an ended run occupies on this host besides its output, about. */
 const RUN_BYTES = 1_024;
@@ -248,7 +261,8 @@ export function createOutput(parts: OutputParts): Output {
       const key = runKey(run);
       const stream = streams.get(key);
       if (!stream || through <= stream.kept) return;
-      // Never beyond what was sent: a center that mistakes one run for another must not make output vanish.
+      // Never beyond what was sent: a center that mistakes one run for another must not make output
+      // vanish.
       stream.kept = Math.min(through, stream.sent);
       while (stream.flight[0] && stream.flight[0].seq <= stream.kept) land(stream, stream.flight.shift()?.bytes ?? 0);
       parts.on.kept(key, stream.kept);

@@ -1,4 +1,7 @@
-/** What the agent and the keeper ask of the outside, in their own words. Real ones for a host, fakes for the simulation; nothing else there touches the world. */
+/**
+ * What the agent and the keeper ask of the outside, in their own words. Real ones for a host, fakes
+ * for the simulation; nothing else there touches the world.
+ */
 import type { AppRules } from '../app-hosts.ts';
 import type { Keeper } from './keeper/protocol.ts';
 import type { Artifact } from './protocol.ts';
@@ -9,7 +12,9 @@ export interface Disk {
   read(path: string): Promise<string | undefined>;
   /** Appends and, with `sync`, resolves only once the bytes are on the disk. */
   append(path: string, text: string, options: { sync: boolean }): Promise<void>;
-  /** Replaces the file in one step: a crash leaves the old or the new one. Durable when it resolves. */
+  /**
+   * Replaces the file in one step: a crash leaves the old or the new one. Durable when it resolves.
+   */
   replace(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
 }
@@ -59,7 +64,10 @@ export interface PrepareScope {
 
 /** Fetches, checks, unpacks and caches apps. */
 export interface Artifacts {
-  /** Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a copy with `cache: false`; `rules` are the center's. */
+  /**
+   * Throws ArtifactError. `signal` gives up; nothing half-made stays visible. `execution` scopes a
+   * copy with `cache: false`; `rules` are the center's.
+   */
   prepare(artifact: Artifact, scope: PrepareScope): Promise<PreparedApp>;
   /**
    * The run is over: its directory goes. `execution`: this was its last run here, so what was
@@ -90,9 +98,15 @@ export interface WorkDirs {
 
 /** Finds the program that a command's first word means. */
 export interface Programs {
-  /** The absolute path of a file inside `directory`, its run bit set; undefined when there is none or the name leads outside. */
+  /**
+   * The absolute path of a file inside `directory`, its run bit set; undefined when there is none
+   * or the name leads outside.
+   */
   inApp(directory: string, name: string): Promise<string | undefined>;
-  /** The absolute path of a program: an absolute `name` itself, a bare one searched along `path` (colon-separated); undefined when there is none. */
+  /**
+   * The absolute path of a program: an absolute `name` itself, a bare one searched along `path`
+   * (colon-separated); undefined when there is none.
+   */
   onPath(name: string, path: string): Promise<string | undefined>;
   /** Whether there is anything at an absolute path, be it a program or not. */
   exists(path: string): Promise<boolean>;

@@ -1,4 +1,7 @@
-/** From a durable start to the keeper: counted, fetched, found, handed over; given up as soon as nobody wants it any more. */
+/**
+ * From a durable start to the keeper: counted, fetched, found, handed over; given up as soon as
+ * nobody wants it any more.
+ */
 import type { Clock } from '../clock.ts';
 import { type Ending, stoppedAs } from './endings.ts';
 import { createGate } from './gate.ts';
@@ -13,7 +16,10 @@ import type { HostFault } from './protocol.ts';
 /** A run that has not ended, as far as only memory knows. */
 export interface Live {
   abort: AbortController;
-  /** Found in the journal, nobody knows yet whether the keeper has it; waiting for a place at the gate; fetching; the keeper has it. */
+  /**
+   * Found in the journal, nobody knows yet whether the keeper has it; waiting for a place at the
+   * gate; fetching; the keeper has it.
+   */
   phase: 'resumed' | 'queued' | 'preparing' | 'kept';
   /** The keeper was asked for it, so it may have begun. */
   handed: boolean;
@@ -32,10 +38,14 @@ export interface PreparingParts extends OrderParts {
   diskTakes(): Promise<boolean>;
 }
 
-/** `begin` takes a run to the keeper or to its end, in the background. Once per life of the agent and run. */
+/**
+ * `begin` takes a run to the keeper or to its end, in the background. Once per life of the agent
+ * and run.
+ */
 export function createPreparing(parts: PreparingParts): { begin(key: string, entry: Live): void } {
   const { clock, journal, keeping, limits, finish } = parts;
-  // What was being prepared when an agent died goes one by one: should this one die as well, it is known of what.
+  // What was being prepared when an agent died goes one by one: should this one die as well, it is
+  // known of what.
   const gates = { fetching: createGate(limits.preparingMax), starting: createGate(limits.startingMax), suspect: createGate(1) };
   const now = () => Math.round(clock.now());
 
@@ -50,8 +60,9 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       return finish(key, { outcome: 'failed', at: now(), reason, parked: true });
     }
     entry.phase = 'preparing';
-    // Counted before, not after: what kills the agent here would never be counted otherwise. Without an app little is done that could, so a note will
-    // do: it is in the file a moment later, and a crash of the whole machine ends the run anyway.
+    // Counted before, not after: what kills the agent here would never be counted otherwise.
+    // Without an app little is done that could, so a note will do: it is in the file a moment
+    // later, and a crash of the whole machine ends the run anyway.
     const counted = [{ run: key, set: { preparations: preparations + 1 } }];
     if (spec.artifact) {
       await journal.write(counted).catch(cause => {

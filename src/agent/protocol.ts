@@ -1,5 +1,6 @@
 /**
- * What center and agent say to each other over one WebSocket that the agent opened. JSON text frames; the only file both sides share.
+ * What center and agent say to each other over one WebSocket that the agent opened. JSON text
+ * frames; the only file both sides share.
  *
  *   agent                        center
  *     | <---- challenge ---------- |   nonce to sign
@@ -54,7 +55,7 @@ export const INSTANT_MAX = 253_402_300_799_999;
  */
 export const COUNT_MAX = 2 ** 50;
 /** Longest span, ms: a year. */
-export const SPAN_MAX = 366 * 86_400_000;
+const SPAN_MAX = 366 * 86_400_000;
 /** Largest number of a process that any system gives. */
 const PID_MAX = 2 ** 31 - 1;
 const instant = z.number().int().min(0).max(INSTANT_MAX);
@@ -73,11 +74,17 @@ export const Run = z.object({ execution: text(300), item: count(0, 1_000_000), a
 export type Run = z.infer<typeof Run>;
 export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
 
-/** Who may command a run: the epoch of the partition's owner, then the rev of the execution that owed the command. Lower ones are refused. */
+/**
+ * Who may command a run: the epoch of the partition's owner, then the rev of the execution that
+ * owed the command. Lower ones are refused.
+ */
 export const Fence = z.object({ partition: count(0, 255), epoch: count(), rev: count() });
 export type Fence = z.infer<typeof Fence>;
 
-/** What to fetch before a start. Absent: the run has no app and works in an empty directory of its own. */
+/**
+ * What to fetch before a start. Absent: the run has no app and works in an empty directory of its
+ * own.
+ */
 export const Artifact = z.object({
   app: text(100),
   url: text(4096),
@@ -91,7 +98,10 @@ export type Artifact = z.infer<typeof Artifact>;
 
 /** What to run. */
 export const ProcessSpec = z.object({
-  /** argv; or one string that is split like a shell would, without a shell; with `shell` the string goes to a shell as it is. */
+  /**
+   * argv; or one string that is split like a shell would, without a shell; with `shell` the string
+   * goes to a shell as it is.
+   */
   command: z.union([text(65536), z.array(argument()).min(1).max(1000)]),
   shell: z.boolean(),
   /** Appended as the last argument (the sharding context of ElasticJob scripts). */
@@ -116,7 +126,10 @@ export const StopCommand = z.object({
   key: text(500),
   fence: Fence,
   run: Run,
-  /** What the run's end is called: `cancelled`, or `superseded` when its verdict stands already. `withdrawn`: it must not begin; if it has, it goes on. */
+  /**
+   * What the run's end is called: `cancelled`, or `superseded` when its verdict stands already.
+   * `withdrawn`: it must not begin; if it has, it goes on.
+   */
   as: z.enum(['cancelled', 'superseded', 'withdrawn']),
   reason: text(STOP_REASON_MAX),
 });
@@ -132,10 +145,12 @@ export type Command = z.infer<typeof Command>;
 export const HostFault = z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']);
 export type HostFault = z.infer<typeof HostFault>;
 
-export const RunOutcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
-export type RunOutcome = z.infer<typeof RunOutcome>;
+const RunOutcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 
-/** News of a run. `id` is the agent's own number for it, kept in its journal until the center says `reported`. */
+/**
+ * News of a run. `id` is the agent's own number for it, kept in its journal until the center says
+ * `reported`.
+ */
 export const StartedReport = z.object({
   type: z.literal('report'),
   id: count(),
@@ -190,8 +205,8 @@ export const OutputFrame = z.object({
   /** Bytes the process wrote for `text`. */
   bytes: count(),
   /**
-   * Bytes of this stream before this piece, sent or not. A place rather than a difference: the agent
-   * cannot know which pieces the center has stored when their acknowledgement was lost.
+   * Bytes of this stream before this piece, sent or not. A place rather than a difference: the
+   * agent cannot know which pieces the center has stored when their acknowledgement was lost.
    */
   start: count(),
 });
@@ -224,7 +239,7 @@ export type Capabilities = z.infer<typeof Capabilities>;
  * Highest epoch that is taken for one: far above what centers reach, and far below where numbers
  * lose their units.
  */
-export const EPOCH_MAX = COUNT_MAX;
+export const EPOCH_MAX = 2 ** 50;
 /**
  * An epoch that rose by so much was raised over an earlier state: less than such a raise, and more
  * than centers that start anew count up, one each.
@@ -265,9 +280,13 @@ export const Hello = z.object({
   joinToken: text(200).optional(),
   /** Changes when the machine starts anew: its runs of before are lost. */
   bootId: text(100),
-  /** Of this process, drawn when it began: two that are alive at once are two agents with one key. */
+  /**
+   * Of this process, drawn when it began: two that are alive at once are two agents with one key.
+   */
   life: text(100).optional(),
-  /** Names the data directory on this boot of the machine: the same key from another one is a copy. */
+  /**
+   * Names the data directory on this boot of the machine: the same key from another one is a copy.
+   */
   place: text(100).optional(),
   capabilities: Capabilities,
   /**
@@ -275,16 +294,22 @@ export const Hello = z.object({
    * none.
    */
   epochs: text(EPOCHS_TEXT_MAX).optional(),
-  /** Every run that this agent answers for: those that have not ended, and ended ones whose end the center has not confirmed (`ended`). */
+  /**
+   * Every run that this agent answers for: those that have not ended, and ended ones whose end the
+   * center has not confirmed (`ended`).
+   */
   runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),
 });
 export type Hello = z.infer<typeof Hello>;
 
 /** The center shall prove that it holds the key of its installation. Once, before the hello. */
-export const Prove = z.object({ type: z.literal('prove'), nonce: text(100) });
+const Prove = z.object({ type: z.literal('prove'), nonce: text(100) });
 
-/** First and only frame of a keeper that has lost its agent: its host and its runs are there all the same. */
-export const Attended = z.object({ type: z.literal('attended'), word: text(100) });
+/**
+ * First and only frame of a keeper that has lost its agent: its host and its runs are there all the
+ * same.
+ */
+const Attended = z.object({ type: z.literal('attended'), word: text(100) });
 
 /** The agent hangs up on purpose; what it runs goes on. */
 export const GOODBYE = 'the agent stops';
@@ -341,7 +366,10 @@ export const FromCenter = z.discriminatedUnion('type', [
     heartbeatMs: count(1, SPAN_MAX),
     gathers: z.boolean().optional(),
     word: text(100).optional(),
-    /** Where apps may come from, see `app-hosts.ts`. Absent: nothing is said, so files of the host are not allowed. */
+    /**
+     * Where apps may come from, see `app-hosts.ts`. Absent: nothing is said, so files of the host
+     * are not allowed.
+     */
     apps: z.object({ fileUrls: z.boolean(), hosts: z.array(text(300)).nullable() }).optional(),
   }),
   z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),

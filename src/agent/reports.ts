@@ -1,4 +1,7 @@
-/** News of runs on their way to the center: durable before they are sent, sent again after each welcome, in order, until the center says `reported`. */
+/**
+ * News of runs on their way to the center: durable before they are sent, sent again after each
+ * welcome, in order, until the center says `reported`.
+ */
 import type { Journal } from './journal.ts';
 import type { EndedReport, Report, RunVerdict } from './protocol.ts';
 import { runKey } from './protocol.ts';

@@ -5,8 +5,9 @@
  *                         \___________\_____________________________/
  *                           stopped, parked, could not be prepared
  *
- * What the keeper knows is the truth about processes, what the journal knows is what the center was promised; after any crash the two are laid side by
- * side and the rest follows. Each step may be repeated.
+ * What the keeper knows is the truth about processes, what the journal knows is what the center was
+ * promised; after any crash the two are laid side by side and the rest follows. Each step may be
+ * repeated.
  */
 import { type Clock, pause } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -31,11 +32,15 @@ const UNKNOWN_GRACE_MS = 10_000;
 const CONFIRMED_MAX = 1_000;
 
 export interface Runs {
-  /** After a restart: what ended is tidied, what belongs to an earlier life of the machine or to a directory that this one was copied from is lost, the rest waits for the keeper. */
+  /**
+   * After a restart: what ended is tidied, what belongs to an earlier life of the machine or to a
+   * directory that this one was copied from is lost, the rest waits for the keeper.
+   */
   resume(): void;
   /**
-   * A center has welcomed this agent. What was ordered by an earlier life of it and never began begins only after this, and a little later: its host
-   * may have been given up meanwhile, and then the order to leave it alone comes first.
+   * A center has welcomed this agent. What was ordered by an earlier life of it and never began
+   * begins only after this, and a little later: its host may have been given up meanwhile, and then
+   * the order to leave it alone comes first.
    */
   welcomed(): void;
   /** The start is durable. */
@@ -98,7 +103,10 @@ export function createRuns(parts: RunsParts): Runs {
     else liveOf.delete(record.run.execution);
   };
 
-  /** Does not return before the changes are on the disk, however long that takes; only the end of the agent ends it earlier, and then nothing was told. */
+  /**
+   * Does not return before the changes are on the disk, however long that takes; only the end of
+   * the agent ends it earlier, and then nothing was told.
+   */
   const durably = async (changes: Change[]): Promise<void> => {
     for (let left = changes; ; left = []) {
       try {
@@ -175,7 +183,8 @@ export function createRuns(parts: RunsParts): Runs {
     const key = kept.run;
     const record = journal.records.get(key);
     if (!record || record.settled) {
-      // Nobody answers for it: the journal was lost, or this is what a crash left behind a settled run.
+      // Nobody answers for it: the journal was lost, or this is what a crash left behind a settled
+      // run.
       return kept.state === 'ended' ? forget(key) : kept.state === 'running' ? stopKept(key, UNKNOWN_GRACE_MS) : undefined;
     }
     if (kept.state !== 'ended') {
@@ -207,7 +216,8 @@ export function createRuns(parts: RunsParts): Runs {
   /** Why this agent must not go on with what its journal says. */
   const notOurs = (record: RunRecord): string | undefined => {
     if (record.bootId !== parts.bootId) return record.kept ? 'the machine restarted while it ran' : 'the machine restarted before it began';
-    // What has a process is known by the keeper that holds it. What has none may be begun at any moment by whoever has the original.
+    // What has a process is known by the keeper that holds it. What has none may be begun at any
+    // moment by whoever has the original.
     const isCopied = record.place !== null && parts.place !== undefined && record.place !== parts.place;
     return isCopied && !record.kept ? "its agent's data directory was copied before it began, and another agent may run it" : undefined;
   };
@@ -280,7 +290,8 @@ export function createRuns(parts: RunsParts): Runs {
     },
     list: () =>
       [...journal.records.values()].flatMap((record): Hello['runs'] => {
-        // Also what has ended, as long as the center has not confirmed it: else it would take a run for lost whose end is on its way.
+        // Also what has ended, as long as the center has not confirmed it: else it would take a run
+        // for lost whose end is on its way.
         if (record.endedAt !== null) return record.unreported.length > 0 ? [{ run: record.run, state: 'ended' as const }] : [];
         if (!live.has(runKey(record.run))) return [];
         return [

@@ -1,4 +1,7 @@
-/** Flags and environment of `troupe agent` -> settings. A flag wins over its variable, an empty value counts as absent, all problems are reported at once. */
+/**
+ * Flags and environment of `troupe agent` -> settings. A flag wins over its variable, an empty
+ * value counts as absent, all problems are reported at once.
+ */
 import { asHostRules, HOST_RULES } from '../app-hosts.ts';
 import { ConfigError, type ConfigProblem } from '../config.ts';
 import type { LogLevel } from '../log.ts';

@@ -1,6 +1,7 @@
 /**
- * The agent hub, `/v1/agents`: agents dial in, prove who they are, take commands and bring news and output. No network in here: it is given sockets, a
- * clock, ids and a way to check signatures, so that the simulation runs this very code.
+ * The agent hub, `/v1/agents`: agents dial in, prove who they are, take commands and bring news and
+ * output. No network in here: it is given sockets, a clock, ids and a way to check signatures, so
+ * that the simulation runs this very code.
  *
  *   socket --challenge, hello--> line --> identity --> host.connected committed --> welcome --> ready
  */
@@ -8,7 +9,7 @@ import type { Parting } from '../../actors/host.ts';
 import type { Address, Events } from '../../actors/index.ts';
 import { PAST_MAX } from '../../actors/shard.ts';
 import type { HostFault } from '../../actors/vocabulary.ts';
-import { type Command, type Hello, readEpochs, type Run } from '../agent/protocol.ts';
+import { type Command, type Hello, type Run, readEpochs } from '../agent/protocol.ts';
 import type { AppRules } from '../app-hosts.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
@@ -29,7 +30,10 @@ import { createSession, decode, type Session, type WorkFrame } from './agents/se
 import { createUndelivered } from './agents/undelivered.ts';
 import type { Peer, SocketHandlers } from './sockets.ts';
 
-/** Hosts told of a center's beginning at the same time. Many of a pool then go into one commit of it, and its document holds every host. */
+/**
+ * Hosts told of a center's beginning at the same time. Many of a pool then go into one commit of
+ * it, and its document holds every host.
+ */
 const REPRIEVED_AT_ONCE = 200;
 
 export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken' | 'spendJoinToken' | 'auth'> {
@@ -43,7 +47,10 @@ export interface HubParts extends Pick<IdentityParts, 'verify' | 'readJoinToken'
   heartbeatMs: number;
   /** From the last word of a host to its loss. */
   hostGraceMs: number;
-  /** The same for a host whose socket closed without a word, unless its keeper says that only the agent is gone. */
+  /**
+   * The same for a host whose socket closed without a word, unless its keeper says that only the
+   * agent is gone.
+   */
   closedGraceMs: number;
   onLog: HubLog;
   /** The store holds an earlier state than an agent has served; a sentence for the operator. */
@@ -59,15 +66,22 @@ export interface AgentHub extends Fleet {
   /** Serves one socket of an agent. */
   accept(peer: Peer): SocketHandlers;
   /**
-   * Begins the grace of every host anew, because the silence was ours. Resolves when all are told; to be awaited before timers are armed and before
-   * the listeners open. Throws what the store throws.
+   * Begins the grace of every host anew, because the silence was ours. Resolves when all are told;
+   * to be awaited before timers are armed and before the listeners open. Throws what the store
+   * throws.
    */
   reprieve(): Promise<void>;
-  /** Epoch ms of the last frame of a host that has a session; undefined when it has none (its actor then knows when it left). */
+  /**
+   * Epoch ms of the last frame of a host that has a session; undefined when it has none (its actor
+   * then knows when it left).
+   */
   lastSeen(host: string): number | undefined;
   /** How many sockets are open, and how many hosts are up. */
   counts(): { sockets: number; hosts: number };
-  /** Closes every socket and takes no further one. The actors are not told: the next center's reprieve does it. Stopping twice is fine. */
+  /**
+   * Closes every socket and takes no further one. The actors are not told: the next center's
+   * reprieve does it. Stopping twice is fine.
+   */
   stop(): void;
 }
 
@@ -181,8 +195,9 @@ export function createAgentHub(parts: HubParts): AgentHub {
   };
 
   /**
-   * An agent that has served a newer center than this one (its data, or ours, comes from a copy) takes no command of ours, now or later: the shard
-   * must not wait for it. What could not be told stays owed and is refused again.
+   * An agent that has served a newer center than this one (its data, or ours, comes from a copy)
+   * takes no command of ours, now or later: the shard must not wait for it. What could not be told
+   * stays owed and is refused again.
    */
   const refused = async (host: string, { key, run, known }: Extract<WorkFrame, { type: 'rejected' }>) => {
     const reason = 'its agent has served a newer center and takes no command of this one';
@@ -196,7 +211,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
     }
   };
 
-  /** Tells the execution that this run is lost; one that is not there any more need not know. Throws what the runtime throws. */
+  /**
+   * Tells the execution that this run is lost; one that is not there any more need not know. Throws
+   * what the runtime throws.
+   */
   async function lost(host: string, { run }: Pick<Command, 'run'>, why: { reason: string; hostFault?: HostFault }): Promise<void> {
     const { execution, item, attempt } = run;
     const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
@@ -295,7 +313,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
     },
   };
 
-  /** A host that takes nothing cannot be served: its pool must not place anything there, and what ran there is lost to us. */
+  /**
+   * A host that takes nothing cannot be served: its pool must not place anything there, and what
+   * ran there is lost to us.
+   */
   async function giveUp(host: string, reason: string, pool: string | null): Promise<void> {
     log('error', `host/${host} ${reason}; its agent is not served until that is mended`, { pool });
     await told(`pool/${pool}`, { type: 'pool.hostLost', host, reason: `host ${host} ${reason}` });
@@ -308,7 +329,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
     if (refusal) await giveUp(host, refusal, pool);
   }
 
-  /** The reason where it is in quarantine. One actor that takes nothing must not keep a center from serving the others. */
+  /**
+   * The reason where it is in quarantine. One actor that takes nothing must not keep a center from
+   * serving the others.
+   */
   async function told<K extends 'host' | 'pool'>(to: Address<K>, event: Events[K]): Promise<string | undefined> {
     try {
       await runtime.tell(to, event);
@@ -320,7 +344,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
   }
 }
 
-/** Whether an attempt was placed on a host. Late output of an execution that is gone belongs to nobody. */
+/**
+ * Whether an attempt was placed on a host. Late output of an execution that is gone belongs to
+ * nobody.
+ */
 const runOf =
   (views: Pick<Views, 'get'>) =>
   async (host: string, { execution, item, attempt }: Run): Promise<boolean> => {

@@ -1,4 +1,7 @@
-/** What answers are made of: the counterpart of `fields.ts`, for the reference and for the tests that hold the door to it. */
+/**
+ * What answers are made of: the counterpart of `fields.ts`, for the reference and for the tests
+ * that hold the door to it.
+ */
 import { z } from 'zod';
 
 /** ISO 8601, UTC, milliseconds. */

@@ -1,6 +1,7 @@
 /**
- * Tokens for programs: made by whoever is logged in, for a purpose and a time, shown once, kept only as a hash, and ended by name. Unlike a login they live
- * as long as they were made for: a changed password ends logins, not these.
+ * Tokens for programs: made by whoever is logged in, for a purpose and a time, shown once, kept
+ * only as a hash, and ended by name. Unlike a login they live as long as they were made for: a
+ * changed password ends logins, not these.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -15,9 +16,12 @@ const DAY_MS = 86_400_000;
 export const API_TOKEN_MS_MAX = 3_660 * DAY_MS;
 export const API_TOKEN_MS = 365 * DAY_MS;
 /** Tokens for programs at once. */
-export const API_TOKENS_MAX = 1_000;
+const API_TOKENS_MAX = 1_000;
 
-/** `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but making and ending tokens. */
+/**
+ * `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but
+ * making and ending tokens.
+ */
 export const SCOPES = ['metrics', 'read', 'all'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -32,7 +36,10 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 export interface ApiToken {
   name: string;
   scope: Scope;
-  /** Epoch ms, all three; the last use as this center knows it, null when it has seen none since it began. */
+  /**
+   * Epoch ms, all three; the last use as this center knows it, null when it has seen none since it
+   * began.
+   */
   createdAt: number;
   expiresAt: number;
   lastUsedAt: number | null;
@@ -45,7 +52,9 @@ export interface ApiTokens {
   apiTokens(): Promise<ApiToken[]>;
   /** From now on it opens nothing. Throws Problem `notFound`. */
   removeApiToken(name: string): Promise<void>;
-  /** Whom a token stands for; undefined when it is none for programs, has expired, or was removed. */
+  /**
+   * Whom a token stands for; undefined when it is none for programs, has expired, or was removed.
+   */
   programOf(token: string): Promise<User | undefined>;
 }
 

@@ -1,4 +1,7 @@
-/** Which addresses an app may be fetched from, as far as the text shows it. The agent judges redirects, and again what a name resolves to. */
+/**
+ * Which addresses an app may be fetched from, as far as the text shows it. The agent judges
+ * redirects, and again what a name resolves to.
+ */
 import { type Misfit, misfitOf } from '../app-hosts.ts';
 import type { Config } from '../config.ts';
 import { Problem } from './errors.ts';

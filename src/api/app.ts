@@ -13,6 +13,7 @@ import { opens } from './api-tokens.ts';
 import { createArrivals } from './arrivals.ts';
 import { type Auth, tokenIn } from './auth.ts';
 import { nameIn, parseJson, readText } from './body.ts';
+import type { Center } from './center.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
 import { answerTo, Problem } from './errors.ts';
 import { frontPage, isLooking } from './front-page.ts';
@@ -20,7 +21,6 @@ import { createKeys, type Keys } from './idempotency.ts';
 import { createTurns } from './in-turn.ts';
 import { checkHost, isForeign } from './origin.ts';
 import { parse } from './parse.ts';
-import type { Center } from './center.ts';
 import { readQuery } from './query.ts';
 import { referenceRoutes } from './reference/routes.ts';
 import { ACCESS, type ApiContext, type Call, neededFor, type Route, type Surface, type Surroundings, type User } from './routes.ts';
@@ -29,7 +29,10 @@ import { v1Routes } from './v1/routes.ts';
 
 export type Api = Hono<{ Bindings: Surroundings }>;
 
-/** The doors to the product. `extra` are native routes that need more than a Center: those of feed and output. A further dialect is one more entry. */
+/**
+ * The doors to the product. `extra` are native routes that need more than a Center: those of feed
+ * and output. A further dialect is one more entry.
+ */
 export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
   const desk = { ...center, inTurn: createTurns(), arrived: createArrivals(center) };
   const surfaces: Surface[] = [
@@ -53,7 +56,10 @@ export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfac
 export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] =>
   surfacesOf(center, extra).flatMap(({ routes }) => routes);
 
-/** Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not say who may call it. */
+/**
+ * Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not say who
+ * may call it.
+ */
 export function createApp({ center, extra }: { center: Center; extra?: readonly Route[] }): Api {
   const { auth, config, log } = center;
   const keys = createKeys(center);
@@ -127,7 +133,8 @@ async function serve(
   c: ApiContext,
   { auth, keys, lenient }: { auth: Auth; keys: Keys; lenient: boolean },
 ): Promise<Response> {
-  // What anybody may call asks the store nothing about a token: health and readiness answer for themselves, also while the store is away.
+  // What anybody may call asks the store nothing about a token: health and readiness answer for
+  // themselves, also while the store is away.
   const user = route.access === 'user' ? await callerOf(c, auth) : undefined;
   if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
   checkScope(route, user);

@@ -1,6 +1,7 @@
 /**
- * Waiting for an actor to be there. A job answers as soon as its own turn is committed; the execution it promises is created by the next one, a moment
- * later. Whoever is told its name may ask for it at once, so the answer waits that moment.
+ * Waiting for an actor to be there. A job answers as soon as its own turn is committed; the
+ * execution it promises is created by the next one, a moment later. Whoever is told its name may
+ * ask for it at once, so the answer waits that moment.
  */
 import { type Clock, pause } from '../clock.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -15,7 +16,10 @@ const LOOK_MS = 100;
 /** Addresses whose first fact came lately: it may be told before anybody waits for it. */
 const LATELY_MAX = 1_000;
 
-/** Resolves once the actor is there, or after two seconds. One that `isNew` is about to say so itself, and the store is only asked when it does not. */
+/**
+ * Resolves once the actor is there, or after two seconds. One that `isNew` is about to say so
+ * itself, and the store is only asked when it does not.
+ */
 export type Arrived = (address: `${'execution'}/${string}`, about?: { isNew: boolean }) => Promise<void>;
 
 export function createArrivals({

@@ -1,6 +1,7 @@
 /**
- * Who calls: one user, `root`, by password; then opaque tokens that say nothing, are kept only as hashes, end after twelve hours and at
- * logout. Programs have tokens of their own (`api-tokens.ts`). With authentication off everybody is root.
+ * Who calls: one user, `root`, by password; then opaque tokens that say nothing, are kept only as
+ * hashes, end after twelve hours and at logout. Programs have tokens of their own
+ * (`api-tokens.ts`). With authentication off everybody is root.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -19,11 +20,11 @@ import { createThrottle } from './throttle.ts';
 /** Life of a login token. */
 export const TOKEN_MS = 12 * 3_600_000;
 /** Tokens valid at once; another login ends the one that would end first. */
-export const TOKENS_MAX = 1_000;
+const TOKENS_MAX = 1_000;
 /** A password given by the operator that is shorter is warned about. */
-export const PASSWORD_SHORT = 12;
+const PASSWORD_SHORT = 12;
 
-export interface Token {
+interface Token {
   token: string;
   /** Epoch ms. */
   expiresAt: number;
@@ -31,13 +32,16 @@ export interface Token {
 
 export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
   /**
-   * Makes sure that `root` has a password: the configured one, else the stored one, else a random one, which is returned to be shown once.
-   * To be called at each start, and again where it failed. A changed password ends all logins.
+   * Makes sure that `root` has a password: the configured one, else the stored one, else a random
+   * one, which is returned to be shown once. To be called at each start, and again where it failed.
+   * A changed password ends all logins.
    */
   prepare(): Promise<{ user: string; password: string | null }>;
   /** The password that `prepare` drew will not be shown: the next start draws another. */
   withdraw(): Promise<void>;
-  /** Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`. */
+  /**
+   * Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`.
+   */
   login(user: string, password: string, address: string): Promise<Token>;
   /** Ends the thread that hashes passwords. Idempotent. */
   close(): void;

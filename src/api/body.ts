@@ -1,15 +1,15 @@
 /**
- * Bytes of a request -> JSON that is safe to look at: bounded in size, depth and keys, without the keys that reach into prototypes. What it
- * means is left to the schema of the route.
+ * Bytes of a request -> JSON that is safe to look at: bounded in size, depth and keys, without the
+ * keys that reach into prototypes. What it means is left to the schema of the route.
  */
 import { Problem } from './errors.ts';
 
 /** Largest body, bytes. */
 export const BODY_MAX = 1024 * 1024;
 /** Deepest nesting of a JSON body. */
-export const DEPTH_MAX = 32;
+const DEPTH_MAX = 32;
 /** Keys and items of a JSON body, all in all. */
-export const KEYS_MAX = 20_000;
+const KEYS_MAX = 20_000;
 
 /** Keys by which an object would change what all objects are. */
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
@@ -120,7 +120,10 @@ function refuseKeys(value: unknown, path: string): void {
   }
 }
 
-/** A name as the ElasticJob dialect sends it: bare `my_job`, `"my_job"`, in whatever type; undefined when nothing came. */
+/**
+ * A name as the ElasticJob dialect sends it: bare `my_job`, `"my_job"`, in whatever type; undefined
+ * when nothing came.
+ */
 export function nameIn(text: string): unknown {
   const bare = text.trim();
   if (bare === '' || bare === 'null') return undefined;

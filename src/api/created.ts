@@ -5,8 +5,8 @@ import type { Center } from './center.ts';
 type Claimed = { claim?: string };
 
 /**
- * Asks for a birth. Where the thing is there already because this very request made it (its answer was lost), that is as good. Throws what
- * `ask` throws otherwise.
+ * Asks for a birth. Where the thing is there already because this very request made it (its answer
+ * was lost), that is as good. Throws what `ask` throws otherwise.
  */
 export async function createdBy<K extends 'job' | 'app' | 'pool'>(
   { views }: Pick<Center, 'views'>,

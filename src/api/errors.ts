@@ -1,5 +1,6 @@
 /**
- * What the front door answers when it does not do what was asked: the one file that knows HTTP's numbers for it.
+ * What the front door answers when it does not do what was asked: the one file that knows HTTP's
+ * numbers for it.
  *
  *   Problem           the door itself says no: invalid 400, unauthorized 401, forbidden 403, notFound 404, conflict 409, …
  *   Refused and Unreadable 409, NoSuchActor 404, Busy 429, Unavailable and StoreUnavailable 503, BadCursor 400
@@ -49,7 +50,10 @@ export interface Answer {
   fault: boolean;
 }
 
-/** Every error as an answer. `dialect` is the door it came through: ElasticJob's clients know one body for 401. */
+/**
+ * Every error as an answer. `dialect` is the door it came through: ElasticJob's clients know one
+ * body for 401.
+ */
 export function answerTo(error: unknown, dialect: 'elasticjob' | 'v1'): Answer {
   if (error instanceof Problem) {
     if (error.code === 'unauthorized' && dialect === 'elasticjob') {

@@ -1,4 +1,7 @@
-/** The live feed at `GET /v1/feed`: WebSocket, or server-sent events where `Accept: text/event-stream` asks for them. */
+/**
+ * The live feed at `GET /v1/feed`: WebSocket, or server-sent events where `Accept:
+ * text/event-stream` asks for them.
+ */
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { type Feed, FeedFull } from '../feed/feed.ts';

@@ -1,11 +1,14 @@
-/** The building stones of every body and query: a type, its limits, and the words for what is expected ("must be …"). */
+/**
+ * The building stones of every body and query: a type, its limits, and the words for what is
+ * expected ("must be …").
+ */
 import { z } from 'zod';
 import { INSTANT_MAX } from '../agent/protocol.ts';
 import { Unreadable } from '../runtime/errors.ts';
 import { isInstant } from '../store/readable.ts';
 
 /** Names of jobs, apps and pools. They stand in paths and in addresses. */
-export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const nameRule = 'a name: 1 to 100 letters, digits, ".", "_" or "-", beginning with a letter or digit';
 export const name = () => z.string(nameRule).regex(NAME, nameRule);
 
@@ -21,7 +24,7 @@ export const text = (max = TEXT_MAX, min = 0) => {
     .refine(value => !value.includes('\0'), `${rule}, without NUL`);
 };
 
-export const number = (min: number, max: number) => {
+const number = (min: number, max: number) => {
   const rule = `a number from ${min} to ${max}`;
   return z.number(rule).min(min, rule).max(max, rule);
 };
@@ -36,8 +39,8 @@ export const flag = () => z.boolean('true or false');
 export const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
 
 /** Largest share of cpu and of memory that anything may ask for: beyond every machine there is. */
-export const CPUS_MAX = 100_000;
-export const MEMORY_MAX = 1_000_000_000;
+const CPUS_MAX = 100_000;
+const MEMORY_MAX = 1_000_000_000;
 export const cpus = (min = 0.001) => number(min, CPUS_MAX);
 export const memoryMB = (min = 1) => number(min, MEMORY_MAX);
 
@@ -65,7 +68,10 @@ export const command = () => {
   );
 };
 
-/** Bytes of an app's command as JSON: each of a thousand shards is started with a copy of it, and what starts them is written as one. */
+/**
+ * Bytes of an app's command as JSON: each of a thousand shards is started with a copy of it, and
+ * what starts them is written as one.
+ */
 export const APP_COMMAND_MAX = 4_096;
 const isShort = (value: string | string[]): boolean => Buffer.byteLength(JSON.stringify(value)) <= APP_COMMAND_MAX;
 const shortRule = `a command of at most ${APP_COMMAND_MAX} bytes; what is longer belongs into the archive`;

@@ -1,6 +1,7 @@
 /**
- * What a browser finds at `/`: what this is, what may be read here, and how to begin. For programs there is nothing at that path. Plain HTML under the front
- * door's policy: no script, no picture, nothing fetched, and nothing of this installation, since anybody may see it.
+ * What a browser finds at `/`: what this is, what may be read here, and how to begin. For programs
+ * there is nothing at that path. Plain HTML under the front door's policy: no script, no picture,
+ * nothing fetched, and nothing of this installation, since anybody may see it.
  */
 import { createHash } from 'node:crypto';
 import about from '../../package.json' with { type: 'json' };
@@ -48,7 +49,10 @@ troupe --help</pre>
 export const policyFor = (style: string): string =>
   `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** Is it somebody who looks with a browser? Programs that take anything (curl, fetch) do not name HTML. */
+/**
+ * Is it somebody who looks with a browser? Programs that take anything (curl, fetch) do not name
+ * HTML.
+ */
 export const isLooking = ({ method, headers }: Request): boolean =>
   (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.get('accept') ?? '');
 

@@ -1,5 +1,6 @@
 /**
- * Idempotency-Key of a POST with a body: the same key gives the same answer for a day, and is refused for another body.
+ * Idempotency-Key of a POST with a body: the same key gives the same answer for a day, and is
+ * refused for another body.
  *
  *   first --> (key, body) kept --> done --> answer kept beside it          again, before the answer was kept: done anew, and found to be done
  *         \--> refused, nothing was done: key free again                   again, after: the kept answer
@@ -15,21 +16,22 @@ import { createTurns } from './in-turn.ts';
 /** How long a key is remembered. */
 export const KEY_MS = 86_400_000;
 /** A longer answer is not kept; then the thing is told as it is when the key comes again. */
-export const ANSWER_MAX = 64 * 1024;
+const ANSWER_MAX = 64 * 1024;
 /** Between looks for keys that are too old. */
 const SWEEP_MS = 3_600_000;
 
 const KIND = 'idempotencyKey';
 
-export interface Answered {
+interface Answered {
   status: number;
   text: string;
 }
 
 export interface Keys {
   /**
-   * Does `work` once per `scope` and key, and gives what it answered. `work` gets a text that names this very request: what it creates
-   * carries it, so that a repeat finds its own. Throws Problem `conflict` for a key that came with another body, and what `work` throws.
+   * Does `work` once per `scope` and key, and gives what it answered. `work` gets a text that names
+   * this very request: what it creates carries it, so that a repeat finds its own. Throws Problem
+   * `conflict` for a key that came with another body, and what `work` throws.
    */
   once(request: { scope: string; key: string; body: unknown }, work: (claim: string) => Promise<Answered>): Promise<Answered>;
 }
@@ -63,7 +65,8 @@ export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): 
         if (known && typeof known.text === 'string' && isStatus(known.status)) return { status: Number(known.status), text: known.text };
         if (!known) await begin(id, digest);
         const answered = await work(`${id}:${digest}`).catch(async (error: unknown) => {
-          // What is said no to was not done. Of anything else nobody knows: the key stays with its body.
+          // What is said no to was not done. Of anything else nobody knows: the key stays with its
+          // body.
           if (isNo(error)) await store.removeCredential(KIND, id);
           throw error;
         });

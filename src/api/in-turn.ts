@@ -1,6 +1,6 @@
 /**
- * Changes of one thing one after the other. A PATCH reads, merges and writes; two at once would each write what the other had not seen, and
- * the first to be answered would be gone.
+ * Changes of one thing one after the other. A PATCH reads, merges and writes; two at once would
+ * each write what the other had not seen, and the first to be answered would be gone.
  */
 
 /** Does `work` when all earlier work under the same key is over, however that ended. */

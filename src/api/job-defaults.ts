@@ -4,7 +4,10 @@ import type { Jitter, JobConfig } from '../../actors/config.ts';
 /** Due times that may wait under `queue`, executions that may be open under `allow`. */
 export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overlap === 'allow' ? 10 : 1);
 
-/** How long a run that shall stop without its center goes on without it, ms: `stop` alone must not mean never. */
+/**
+ * How long a run that shall stop without its center goes on without it, ms: `stop` alone must not
+ * mean never.
+ */
 export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (disconnect === 'stop' ? 60_000 : 0);
 
 /** Missed due times that `all` still runs. */

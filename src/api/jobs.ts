@@ -1,11 +1,14 @@
-/** What every door does with a job: look whether its app and pool are there, check its schedules, then ask the job itself. */
+/**
+ * What every door does with a job: look whether its app and pool are there, check its schedules,
+ * then ask the job itself.
+ */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../actors/config.ts';
-import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../actors/schedule.ts';
 import { came } from '../../actors/schedule/error.ts';
-import type { View } from '../runtime/document.ts';
+import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../actors/schedule.ts';
 import { CommandProblem, splitCommand } from '../command-words.ts';
+import type { View } from '../runtime/document.ts';
 import type { Center } from './center.ts';
 import { createdBy } from './created.ts';
 import { Problem } from './errors.ts';
@@ -14,7 +17,7 @@ import { oneOrNearest } from './nearest-name.ts';
 import { checkStart, type StartFields } from './start-limits.ts';
 
 /** Largest configuration of a job, bytes of its JSON: each of its executions carries a copy. */
-export const CONFIG_MAX = 256 * 1024;
+const CONFIG_MAX = 256 * 1024;
 
 /** How a door calls the fields that are judged here. */
 export interface FieldNames extends StartFields {
@@ -24,7 +27,10 @@ export interface FieldNames extends StartFields {
   schedule(place: number, issue: string): string;
 }
 
-/** Throws Problem for what cannot be, Refused for a name that is taken. Resolves when the job is registered. `enabled`: default true. */
+/**
+ * Throws Problem for what cannot be, Refused for a name that is taken. Resolves when the job is
+ * registered. `enabled`: default true.
+ */
 export async function registerJob(
   center: Center,
   config: JobConfig,

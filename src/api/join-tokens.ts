@@ -1,4 +1,7 @@
-/** Join tokens: what an agent shows once to become a host. Random, short-lived, for a number of uses, kept only as a hash. */
+/**
+ * Join tokens: what an agent shows once to become a host. Random, short-lived, for a number of
+ * uses, kept only as a hash.
+ */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
@@ -15,9 +18,14 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 export interface JoinTokens {
   /** `pool` null: the agent may name its pool itself. */
   createJoinToken(want: { pool: string | null; uses: number; expiresInMs: number }): Promise<{ token: string; expiresAt: number }>;
-  /** Whom it is for, without taking a use; undefined when it could not be spent at `now` (epoch ms). */
+  /**
+   * Whom it is for, without taking a use; undefined when it could not be spent at `now` (epoch ms).
+   */
   readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
-  /** Takes one use. Resolves with the pool that it is for (null: any), or undefined when it is unknown, used up, or too old at `now` (epoch ms). */
+  /**
+   * Takes one use. Resolves with the pool that it is for (null: any), or undefined when it is
+   * unknown, used up, or too old at `now` (epoch ms).
+   */
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
 }
 

@@ -11,7 +11,7 @@ export const WAITING_MAX = 32;
 const RETRY_MS = 3_000;
 
 /** One login. */
-export interface Entry {
+interface Entry {
   /** Lower ranks go first. Read again each time a login ends. */
   rank(): number;
   /** Called at its turn. Throws to skip the hash. */

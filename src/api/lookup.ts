@@ -1,7 +1,7 @@
 /** Reading one or all actors of a kind for an answer. */
 import type { Kind } from '../../actors/index.ts';
-import { NoSuchActor } from '../runtime/errors.ts';
 import type { View } from '../runtime/document.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
 import type { ListQuery } from '../store/store.ts';
 import type { Desk } from './center.ts';
@@ -24,8 +24,11 @@ export async function appeared({ arrived }: Pick<Desk, 'arrived'>, answer: unkno
 }
 
 const PAGE = 200;
-/** Most that is told at once where the dialect knows no pages. What is beyond is left out, and `/v1` has it page by page. */
-export const ALL_MAX = 20_000;
+/**
+ * Most that is told at once where the dialect knows no pages. What is beyond is left out, and `/v1`
+ * has it page by page.
+ */
+const ALL_MAX = 20_000;
 
 /** All that match, page by page, at most ALL_MAX. */
 export async function all<K extends Kind>(views: Views, kind: K, query: Omit<ListQuery, 'kind' | 'limit' | 'cursor'>): Promise<View<K>[]> {
@@ -43,6 +46,8 @@ export async function all<K extends Kind>(views: Views, kind: K, query: Omit<Lis
   return found.slice(0, ALL_MAX);
 }
 
-/** The fields that are there: where the types tell absent from undefined, a parsed query does not. */
+/**
+ * The fields that are there: where the types tell absent from undefined, a parsed query does not.
+ */
 export const given = <T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };

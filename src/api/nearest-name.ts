@@ -1,14 +1,17 @@
 /** One actor by its name; where there is none, the answer names the one that was probably meant. */
 import type { Kind } from '../../actors/index.ts';
 import { nearest } from '../nearest.ts';
-import { NoSuchActor } from '../runtime/errors.ts';
 import type { View } from '../runtime/document.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
 import { Problem } from './errors.ts';
 import { one } from './lookup.ts';
 
-/** Names looked through for the one that was meant: the first of their kind, or of an execution's job the latest. */
-export const NAMES_LOOKED = 200;
+/**
+ * Names looked through for the one that was meant: the first of their kind, or of an execution's
+ * job the latest.
+ */
+const NAMES_LOOKED = 200;
 
 /** Throws Problem `notFound`. */
 export async function oneOrNearest<K extends Kind>(views: Views, kind: K, name: string): Promise<View<K>> {

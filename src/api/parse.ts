@@ -1,11 +1,17 @@
-/** From what came to what is meant: zod's first complaint as one sentence with the field, what came and what is expected. */
+/**
+ * From what came to what is meant: zod's first complaint as one sentence with the field, what came
+ * and what is expected.
+ */
 import type { z } from 'zod';
 import { came } from '../../actors/schedule/error.ts';
 import { nearest } from '../nearest.ts';
 import { Problem } from './errors.ts';
 import { isSecret } from './secret-schemas.ts';
 
-/** Throws Problem `invalid`. Messages of the schema are read as "must be <message>". `root` is what the whole is called. */
+/**
+ * Throws Problem `invalid`. Messages of the schema are read as "must be <message>". `root` is what
+ * the whole is called.
+ */
 export function parse<S extends z.ZodType>(schema: S, input: unknown, root = 'body'): z.output<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
@@ -14,7 +20,7 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown, root = 'bo
 }
 
 /** `schedules[0].cron` */
-export const pathText = (path: readonly PropertyKey[]): string =>
+const pathText = (path: readonly PropertyKey[]): string =>
   path.reduce<string>(
     (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${String(step)}`),
     '',

@@ -1,6 +1,7 @@
 /**
- * The query of the native surface: every parameter at most once, and none that the route does not know. A mistyped filter that was passed over would
- * answer with everything, as if that had been asked for.
+ * The query of the native surface: every parameter at most once, and none that the route does not
+ * know. A mistyped filter that was passed over would answer with everything, as if that had been
+ * asked for.
  */
 import type { z } from 'zod';
 import { came } from '../../actors/schedule/error.ts';
@@ -13,7 +14,10 @@ const NAMED_MAX = 20;
 /** Longest part of a name that a refusal repeats. */
 const SHOWN_MAX = 60;
 
-/** `url` as it came; `route` is what a refusal calls it. Throws Problem `invalid` that names the parameter. */
+/**
+ * `url` as it came; `route` is what a refusal calls it. Throws Problem `invalid` that names the
+ * parameter.
+ */
 export function readQuery<S extends z.ZodType>(schema: S | undefined, url: string, route: string): z.output<S> | undefined {
   const known = schema ? fieldsOf(schema, []) : [];
   const query: Record<string, string> = {};

@@ -1,6 +1,7 @@
 /**
- * A route is a declaration: method, path, who may call it, what it takes, what it answers. The app is built from nothing else, so the table
- * of all routes can be walked: by the test that no route is without `access`, and by whoever writes the reference.
+ * A route is a declaration: method, path, who may call it, what it takes, what it answers. The app
+ * is built from nothing else, so the table of all routes can be walked: by the test that no route
+ * is without `access`, and by whoever writes the reference.
  */
 import type { Context } from 'hono';
 import type { z } from 'zod';
@@ -21,9 +22,12 @@ export interface Surroundings {
 }
 export type ApiContext = Context<{ Bindings: Surroundings }>;
 
-/** `public`: anybody. `user`: a valid token (or authentication off). `agent`: the handler asks for the agent's proof itself. */
+/**
+ * `public`: anybody. `user`: a valid token (or authentication off). `agent`: the handler asks for
+ * the agent's proof itself.
+ */
 export const ACCESS = ['public', 'user', 'agent'] as const;
-export type Access = (typeof ACCESS)[number];
+type Access = (typeof ACCESS)[number];
 
 type ParamsOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Record<Name, string> & ParamsOf<`/${Rest}`>
@@ -36,7 +40,10 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   params: Params;
   query: Query;
   body: Body;
-  /** Whom the token names, `root` where everybody is root; undefined on `public` and `agent` routes, which ask for no user. */
+  /**
+   * Whom the token names, `root` where everybody is root; undefined on `public` and `agent` routes,
+   * which ask for no user.
+   */
   user: User | undefined;
   /** IP address of the peer, "unknown" when the server does not say. */
   address: string;
@@ -67,11 +74,16 @@ export interface Route {
   takesKey?: true;
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;
-  /** What success says: JSON by this schema, no body (null), or texts by their type; of a stream the schema is that of one piece. */
+  /**
+   * What success says: JSON by this schema, no body (null), or texts by their type; of a stream the
+   * schema is that of one piece.
+   */
   answers: z.ZodType | null | Record<string, z.ZodType>;
   /** What success is called; 200 unless said. 204 sends no body. */
   status?: 200 | 201 | 202 | 204;
-  /** Resolves to what is sent as JSON, or to a whole Response. Rejects with what `errors.ts` knows. */
+  /**
+   * Resolves to what is sent as JSON, or to a whole Response. Rejects with what `errors.ts` knows.
+   */
   handle(call: Call<never, never, never>): unknown;
 }
 
@@ -89,7 +101,10 @@ export interface Surface {
   /** A sentence or two for the reference. */
   says: string;
   routes: Route[];
-  /** Whether it passes over what a query has beyond the known parameters, as the system it speaks for does; else that is refused. */
+  /**
+   * Whether it passes over what a query has beyond the known parameters, as the system it speaks
+   * for does; else that is refused.
+   */
   lenient?: true;
   /** What 401 says where clients know another body than ours. */
   unauthorized?: z.ZodType;

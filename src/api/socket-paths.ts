@@ -1,4 +1,7 @@
-/** The WebSockets of the front door: where they are, and what goes over them. Served by `upgrades.ts`, told by the reference. */
+/**
+ * The WebSockets of the front door: where they are, and what goes over them. Served by
+ * `upgrades.ts`, told by the reference.
+ */
 import { z } from 'zod';
 import { FromAgent, FromCenter } from '../agent/protocol.ts';
 import { FeedFrame, FeedQuery, TicketFrame } from './feed/frames.ts';

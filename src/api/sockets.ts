@@ -1,6 +1,7 @@
 /**
- * WebSockets as the rest of the front door sees them, and the listeners that carry them beside HTTP. Three ways to the same port: the
- * runtime's own sockets on Bun and on Deno, the `ws` package elsewhere.
+ * WebSockets as the rest of the front door sees them, and the listeners that carry them beside
+ * HTTP. Three ways to the same port: the runtime's own sockets on Bun and on Deno, the `ws` package
+ * elsewhere.
  */
 import type { Clock } from '../clock.ts';
 import { listenOnBun } from './sockets/bun.ts';
@@ -16,9 +17,14 @@ export interface Peer {
 
 /** One open socket. */
 export interface Socket {
-  /** `buffered`: queued behind others. `dropped`: the frame would exceed `bufferMaxBytes`, or the socket is closing; nothing was sent. */
+  /**
+   * `buffered`: queued behind others. `dropped`: the frame would exceed `bufferMaxBytes`, or the
+   * socket is closing; nothing was sent.
+   */
   send(text: string): 'sent' | 'buffered' | 'dropped';
-  /** Begins to close; `closed` follows, at the latest after CLOSE_GRACE_MS. Closing twice is fine. */
+  /**
+   * Begins to close; `closed` follows, at the latest after CLOSE_GRACE_MS. Closing twice is fine.
+   */
   close(code: number, reason: string): void;
   /** Bytes not yet handed to the network. */
   buffered(): number;
@@ -44,7 +50,10 @@ export interface ListenParts {
   addresses: { host: string; port: number }[];
   /** Answers what is not a socket. `peer` comes as the environment of Hono's `app.fetch`. */
   fetch(request: Request, peer: Peer): Response | Promise<Response>;
-  /** Asked for each WebSocket handshake: the handlers, a refusal, or undefined when the path serves no sockets (`fetch` then answers). */
+  /**
+   * Asked for each WebSocket handshake: the handlers, a refusal, or undefined when the path serves
+   * no sockets (`fetch` then answers).
+   */
   upgrade(request: Request, peer: Peer): SocketHandlers | Response | undefined | Promise<SocketHandlers | Response | undefined>;
   clock: Clock;
   /** Default: what the program runs on. */
@@ -54,12 +63,15 @@ export interface ListenParts {
 export interface Listening {
   /** Where it really listens, in the order asked for. */
   addresses: { host: string; port: number }[];
-  /** Takes nothing new, closes sockets with 1001, waits for open answers, and after `graceMs` cuts them. Stopping twice is fine. */
+  /**
+   * Takes nothing new, closes sockets with 1001, waits for open answers, and after `graceMs` cuts
+   * them. Stopping twice is fine.
+   */
   stop(graceMs: number): Promise<void>;
 }
 
 /** One bound address. */
-export interface Bound {
+interface Bound {
   port: number;
   /** Resolves when the last answer is given. */
   stop(): Promise<void>;
@@ -69,15 +81,17 @@ export interface Bound {
 export type Bind = (at: { host: string; port: number }, parts: ListenParts, lines: Lines) => Promise<Bound>;
 
 /**
- * An answer with this header stays open as long as it likes (proxies understand it too: pass on at once what comes); all others are cut after
- * ANSWER_IDLE_SECONDS without a byte.
+ * An answer with this header stays open as long as it likes (proxies understand it too: pass on at
+ * once what comes); all others are cut after ANSWER_IDLE_SECONDS without a byte.
  */
 export const STREAMED = { 'x-accel-buffering': 'no' } as const;
 export const isStreamed = (answer: Response): boolean => answer.headers.get('x-accel-buffering') === 'no';
 
 const WAYS = { bun: listenOnBun, deno: listenOnDeno, ws: listenWithWs } as const;
 
-/** Listens on all addresses or on none. Throws an Error that names the address it could not have. */
+/**
+ * Listens on all addresses or on none. Throws an Error that names the address it could not have.
+ */
 export async function listen(parts: ListenParts): Promise<Listening> {
   const lines = createLines(parts.clock);
   const bind: Bind = WAYS[parts.using ?? ownWay()];

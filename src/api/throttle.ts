@@ -14,7 +14,7 @@ import { Problem } from './errors.ts';
 /** Wrong tries without a wait. */
 export const FREE = { account: 5, address: 20 } as const;
 /** The first and the longest wait; it doubles with each further wrong try. */
-export const WAIT_FIRST_MS = 1_000;
+const WAIT_FIRST_MS = 1_000;
 export const WAIT_LAST_MS = 60_000;
 /** Wrong tries expire this long after the last one. */
 export const FORGET_MS = 15 * 60_000;
@@ -22,7 +22,7 @@ export const FORGET_MS = 15 * 60_000;
  * Limit of the records of accounts, and of those of addresses. At the limit the one with the fewest
  * wrong tries is removed, the oldest of these.
  */
-export const REMEMBERED_MAX = 10_000;
+const REMEMBERED_MAX = 10_000;
 /** Longer account names share a record by their first characters. */
 const NAME_MAX = 100;
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { nearest } from '../nearest.ts';
 import { EXIT, Failure, wrongUsage } from './failure.ts';
 
-export const DEFAULT_URL = 'http://127.0.0.1:8899';
+const DEFAULT_URL = 'http://127.0.0.1:8899';
 type Env = Record<string, string | undefined>;
 
 export interface Account {

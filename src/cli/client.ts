@@ -1,4 +1,7 @@
-/** The `/v1` surface as calls. Answers are taken by their declared type; every other outcome is a Failure with the exit code it means. */
+/**
+ * The `/v1` surface as calls. Answers are taken by their declared type; every other outcome is a
+ * Failure with the exit code it means.
+ */
 import type { Account } from './account.ts';
 import { EXIT, type Exit, Failure } from './failure.ts';
 import type { Page } from './surface.ts';
@@ -15,14 +18,20 @@ export interface Client {
   list<T>(path: string, query: Query & { limit?: number | undefined }): Promise<Page<T>>;
   /** Whether a stream would be given: rejects as every other call does, and takes nothing of it. */
   probe(path: string, query: Query, accept: string): Promise<void>;
-  /** Values of an NDJSON answer as they come. Ends with the answer; rejects with Failure `unreachable` when it breaks off. */
+  /**
+   * Values of an NDJSON answer as they come. Ends with the answer; rejects with Failure
+   * `unreachable` when it breaks off.
+   */
   stream<T>(path: string, query: Query, signal: AbortSignal): AsyncIterable<T>;
 }
 
 /** Most that one page brings. */
 const PAGE_MAX = 200;
 export const LIST_DEFAULT = 50;
-/** An answer that takes longer than this does not come. Streams are not held to it once they have begun. */
+/**
+ * An answer that takes longer than this does not come. Streams are not held to it once they have
+ * begun.
+ */
 const ANSWER_MS = 60_000;
 
 /** One segment of a path: names may hold what a path may not. */

@@ -1,4 +1,7 @@
-/** Facts as people read them: who, and what became of it. One entry per type of fact; a type of a newer center is told by its plain values. */
+/**
+ * Facts as people read them: who, and what became of it. One entry per type of fact; a type of a
+ * newer center is told by its plain values.
+ */
 import type { FeedFact } from './surface.ts';
 import { precisionOf, type Times } from './words.ts';
 
@@ -142,7 +145,10 @@ function subjectOf(address: string, { name }: Values): string {
   return kind === 'host' && typeof name === 'string' ? `host ${name}` : address.replace('/', ' ');
 }
 
-/** A type that this program does not know: its own word, and what of it is a plain value that the address does not say already. */
+/**
+ * A type that this program does not know: its own word, and what of it is a plain value that the
+ * address does not say already.
+ */
 function plainly(type: string, address: string, data: Values): string {
   const values = Object.entries(data).filter(
     ([name, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== '' && address !== `${name}/${text(value)}`,

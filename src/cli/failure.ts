@@ -1,8 +1,13 @@
-/** How a verb ends when it does not end well: an exit code that scripts rely on, and one sentence for people. */
+/**
+ * How a verb ends when it does not end well: an exit code that scripts rely on, and one sentence
+ * for people.
+ */
 
 export const EXIT = {
   done: 0,
-  /** It was tried and did not work: the job failed, the thing is not there, the center has a fault. */
+  /**
+   * It was tried and did not work: the job failed, the thing is not there, the center has a fault.
+   */
   failed: 1,
   /** What was asked for makes no sense: a flag, a value, a field. */
   usage: 2,

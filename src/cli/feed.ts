@@ -1,7 +1,9 @@
-/** The live feed as the command line follows it: from a cursor, over breaks, without gap or repeat. */
+/**
+ * The live feed as the command line follows it: from a cursor, over breaks, without gap or repeat.
+ */
 import WebSocket from 'ws';
 import { pause } from '../clock.ts';
-import { type Client, queryText, type Query } from './client.ts';
+import { type Client, type Query, queryText } from './client.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Shell } from './shell.ts';
 import type { FeedFact } from './surface.ts';
@@ -11,7 +13,9 @@ const TOO_SLOW = 4008;
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 10_000;
 const PING_MS = 20_000;
-/** Neither a fact nor an answer to a ping for this long: the connection is dead and nobody said so. */
+/**
+ * Neither a fact nor an answer to a ping for this long: the connection is dead and nobody said so.
+ */
 const SILENCE_MS_MAX = 60_000;
 /** Facts that came and are not shown yet; at the limit we hang up and ask for them again later. */
 const WAITING_MAX = 20_000;
@@ -23,7 +27,10 @@ export interface FeedNews {
   hint(sentence: string): void;
 }
 
-/** Runs until the shell is wanted back. Rejects when the center says no, or when the first attempt finds nobody. */
+/**
+ * Runs until the shell is wanted back. Rejects when the center says no, or when the first attempt
+ * finds nobody.
+ */
 export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: Query, news: FeedNews): Promise<void> {
   let after = query.after;
   let backoffMs = BACKOFF_MS_MIN;
@@ -50,7 +57,10 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
   }
 }
 
-/** A refused WebSocket says little. The same question for a stream of events tells who is there, whether we are known, and what is wrong with it. */
+/**
+ * A refused WebSocket says little. The same question for a stream of events tells who is there,
+ * whether we are known, and what is wrong with it.
+ */
 const probe = (client: Client, query: Query): Promise<void> => client.probe('/v1/feed', query, 'text/event-stream');
 
 async function isThere(client: Client, query: Query): Promise<boolean> {
@@ -64,7 +74,10 @@ async function isThere(client: Client, query: Query): Promise<boolean> {
   }
 }
 
-/** Resolves when the connection is over and every fact that came is shown; rejects with what showing a fact rejects with. */
+/**
+ * Resolves when the connection is over and every fact that came is shown; rejects with what showing
+ * a fact rejects with.
+ */
 async function listen(
   address: string,
   token: string | undefined,

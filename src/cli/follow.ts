@@ -1,4 +1,7 @@
-/** Following an execution to its end: its output as it comes, why it waits, and over breaks of the connection. */
+/**
+ * Following an execution to its end: its output as it comes, why it waits, and over breaks of the
+ * connection.
+ */
 import { pause } from '../clock.ts';
 import type { Client } from './client.ts';
 import { EXIT, Failure, Interrupted } from './failure.ts';
@@ -11,14 +14,16 @@ import { executionPath } from './verbs/executions.ts';
 /** Between two looks at how far it is. */
 const LOOK_MS = 500;
 const SOON_MS = 20;
-/** From the answer to a trigger to the execution itself: owed by then, but perhaps not there yet. */
+/**
+ * From the answer to a trigger to the execution itself: owed by then, but perhaps not there yet.
+ */
 const APPEARS_MS = 10_000;
 /** What was written last may arrive after the verdict. */
 const LAST_OUTPUT_MS = 5_000;
 const RETRY_MS = 1_000;
 /** How often the reason of an execution that has not begun is repeated, ms. */
 const WAITS_MS = 10_000;
-export type Stream = 'stdout' | 'stderr' | 'both';
+type Stream = 'stdout' | 'stderr' | 'both';
 interface With {
   client: Client;
   shell: Shell;
@@ -67,7 +72,10 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
   }
 }
 
-/** Resolves with the execution when it is done. Rejects with Failure when it is not there, or when somebody wants the shell back. */
+/**
+ * Resolves with the execution when it is done. Rejects with Failure when it is not there, or when
+ * somebody wants the shell back.
+ */
 export async function followExecution(parts: With, id: string): Promise<Execution> {
   const { shell, print } = parts;
   const until = shell.clock.monotonic() + APPEARS_MS;

@@ -2,8 +2,8 @@
 import type { CenterChoice } from './account.ts';
 import type { Options } from './options.ts';
 import { recordOf } from './table.ts';
-import { wrapped } from './width.ts';
 import { COMMON, type Entry, type Family, isProgram, type Verb } from './verb.ts';
+import { wrapped } from './width.ts';
 
 const indent = (lines: string[]): string[] => lines.map(line => `  ${line}`);
 

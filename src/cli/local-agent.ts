@@ -1,4 +1,7 @@
-/** One agent beside a center, as a child process that ends with it and is started again when it ends by itself. */
+/**
+ * One agent beside a center, as a child process that ends with it and is started again when it ends
+ * by itself.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
@@ -14,7 +17,10 @@ const WRONG_USAGE = 2;
 const REFUSED = 3;
 
 export interface LocalAgent {
-  /** Resolves when it is gone; it is ended with SIGTERM, and harder after a while. Its runs go on. Twice is fine. */
+  /**
+   * Resolves when it is gone; it is ended with SIGTERM, and harder after a while. Its runs go on.
+   * Twice is fine.
+   */
   stop(): Promise<void>;
   /** Resolves when it cannot run with these settings; it has said why. */
   cannotRun: Promise<void>;

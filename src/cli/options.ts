@@ -1,4 +1,7 @@
-/** The flags of a verb, declared once: how each is spelt, what it means, how its value is read. Help and parsing both come from here. */
+/**
+ * The flags of a verb, declared once: how each is spelt, what it means, how its value is read. Help
+ * and parsing both come from here.
+ */
 import { parseArgs } from 'node:util';
 import { duration as durationText, readDuration } from '../durations.ts';
 import { nearest } from '../nearest.ts';
@@ -32,7 +35,7 @@ export const withoutDefaults = <const O extends Options>(options: O): O =>
   ) as O;
 
 /** What a value must be; the message completes "must be …". */
-export class WrongValue extends Error {}
+class WrongValue extends Error {}
 
 const last = (texts: string[]): string => texts.at(-1) ?? '';
 const one = <T>(takes: string, says: string, read: (text: string, reading: Reading) => T): Option<T> => ({
@@ -114,7 +117,10 @@ export const choice = <const T extends readonly string[]>(values: T, says: strin
   values,
 });
 
-/** Some of `values`, or words that are `also` fine, with commas between them; goes on as it was written. */
+/**
+ * Some of `values`, or words that are `also` fine, with commas between them; goes on as it was
+ * written.
+ */
 export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
   ...one(takes, says, given => {
     const wrong = given
@@ -165,7 +171,8 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
     name,
     { type: option.takes === null ? 'boolean' : 'string', ...(option.short ? { short: option.short } : {}) } as const,
   ]);
-  // Not strict: the tokens tell more than its errors do, and our sentences name the flag that was meant.
+  // Not strict: the tokens tell more than its errors do, and our sentences name the flag that was
+  // meant.
   const { tokens } = parseArgs({ args, options: Object.fromEntries(spelling), strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, string[]>();
   const words: string[] = [];

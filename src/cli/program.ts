@@ -1,6 +1,7 @@
 /**
- * The verbs that are programs of their own and stay: each is loaded alone, without the verbs that ask and go. Beside them what every verb has in common: whatever
- * comes out becomes an exit code, and a failure one sentence.
+ * The verbs that are programs of their own and stay: each is loaded alone, without the verbs that
+ * ask and go. Beside them what every verb has in common: whatever comes out becomes an exit code,
+ * and a failure one sentence.
  */
 import { visibleJson } from '../visible.ts';
 import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';

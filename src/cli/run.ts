@@ -1,10 +1,12 @@
 /**
- * `troupe <verb>`: finds the verb, reads its flags, lets it run, and turns whatever comes out into an exit code.
+ * `troupe <verb>`: finds the verb, reads its flags, lets it run, and turns whatever comes out into
+ * an exit code.
  *
  *   words -> verb (or the nearest name) -> flags (or what is wrong with them) -> run -> exit code, at most one sentence on standard error
  */
-import about from '../../package.json' with { type: 'json' };
+
 import { parseArgs } from 'node:util';
+import about from '../../package.json' with { type: 'json' };
 import { nearest } from '../nearest.ts';
 import { accountFor, centerFor } from './account.ts';
 import { createClient } from './client.ts';
@@ -119,7 +121,8 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
     return EXIT.done;
   }
   const { values: given, words, rest } = parseOptions(args, { ...verb.options, ...COMMON }, { now: shell.clock.now(), hints: verb.hints });
-  // What every verb takes is no setting of this one: a list hands its own on as they are, and the center refuses what it does not know.
+  // What every verb takes is no setting of this one: a list hands its own on as they are, and the
+  // center refuses what it does not know.
   const { center, json, utc, help: _, ...values } = given as { center?: string; json?: boolean; utc?: boolean; help?: boolean };
   if (rest !== undefined && !verb.takesRest) throw wrongUsage(`troupe ${name} takes no "--"`);
   return verb.run({

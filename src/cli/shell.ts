@@ -8,7 +8,10 @@ import { readSecretFromTerminal } from './terminal.ts';
 
 export interface Shell {
   env: Record<string, string | undefined>;
-  /** What was asked for. Resolves when it has left; a reader that went away (`| head`) ends `signal`. */
+  /**
+   * What was asked for. Resolves when it has left; a reader that went away (`| head`) ends
+   * `signal`.
+   */
   write(text: string): Promise<void>;
   /** The same for standard error: what a process wrote there. */
   writeError(text: string): Promise<void>;
@@ -42,7 +45,10 @@ export interface Shell {
   clock: Clock;
 }
 
-/** Listens to signals from the first look at `signal` on: agent and keeper have their own ways to end. */
+/**
+ * Listens to signals from the first look at `signal` on: agent and keeper have their own ways to
+ * end.
+ */
 export function systemShell(): Shell {
   let signal: AbortSignal | undefined;
   // Both streams are one terminal, or one file, more often than not.

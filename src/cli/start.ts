@@ -1,5 +1,8 @@
-/** A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb knows what a center is made of. */
-import { ConfigError, type Config, readConfig } from '../config.ts';
+/**
+ * A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb
+ * knows what a center is made of.
+ */
+import { type Config, ConfigError, readConfig } from '../config.ts';
 import { systemIds } from '../ids.ts';
 import { createLog } from '../log.ts';
 import type { RunningCenter, StartupServer } from '../main.ts';
@@ -16,7 +19,10 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** Resolves once it serves, and has told where. Throws Failure `usage` with every problem of the configuration. */
+/**
+ * Resolves once it serves, and has told where. Throws Failure `usage` with every problem of the
+ * configuration.
+ */
 export async function startHere(args: string[], shell: Shell): Promise<Started> {
   // Looked at before anything starts: from here on a signal ends us in order.
   const { signal } = shell;

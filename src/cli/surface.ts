@@ -1,4 +1,7 @@
-/** The things of `/v1` as the command line reads them: fields it does not show are left out, and newer ones are no trouble. */
+/**
+ * The things of `/v1` as the command line reads them: fields it does not show are left out, and
+ * newer ones are no trouble.
+ */
 
 export interface Page<T> {
   items: T[];
@@ -10,12 +13,12 @@ export interface Page<T> {
 /** Nothing is done for what is in it; null: it is in none. */
 export type Quarantine = { reason: string; since: string } | null;
 
-export interface Resources {
+interface Resources {
   cpus: number;
   memoryMB: number;
 }
-export type Command = string | string[] | null;
-export type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
+type Command = string | string[] | null;
+type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
 
 export interface Schedule {
   type: 'cron' | 'crontab' | 'calendar';

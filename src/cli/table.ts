@@ -7,7 +7,9 @@ export interface Column<T> {
   cell(row: T): string;
   /** Numbers stand to the right. */
   right?: boolean;
-  /** Left out where the terminal is too narrow for all: another column, or another verb, tells it. */
+  /**
+   * Left out where the terminal is too narrow for all: another column, or another verb, tells it.
+   */
   spare?: boolean;
   /** Colours a cell once it is cut; it keeps its width. */
   paint?(shown: string, row: T): string;
@@ -21,7 +23,10 @@ const GAP = '  ';
 const LAST_MIN = 12;
 const LAST_LEAST = 4;
 
-/** Lines without line ends, and without blanks at the end. `columns`: width of the terminal, infinite for none (then nothing is cut). */
+/**
+ * Lines without line ends, and without blanks at the end. `columns`: width of the terminal,
+ * infinite for none (then nothing is cut).
+ */
 export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], columns = Number.POSITIVE_INFINITY): string[] {
   const all = columnsFor(rows, wanted, columns);
   const texts = rows.map(row => all.map(column => tame(column.cell(row))));
@@ -75,7 +80,10 @@ const HANG = '    ';
  */
 export type Pair = readonly [name: string, value: string | undefined, paint?: (shown: string) => string];
 
-/** `name  value` one below the other; pairs without a value are left out, and values longer than `columns` leaves go on below themselves. */
+/**
+ * `name value` one below the other; pairs without a value are left out, and values longer than
+ * `columns` leaves go on below themselves.
+ */
 export function recordOf(pairs: readonly Pair[], columns = Number.POSITIVE_INFINITY): string[] {
   const shown = pairs.filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(0, ...shown.map(([name]) => widthOf(name)));

@@ -1,4 +1,7 @@
-/** How many columns a text takes in a terminal: one for most characters, two for wide ones, none for marks that sit on others. */
+/**
+ * How many columns a text takes in a terminal: one for most characters, two for wide ones, none for
+ * marks that sit on others.
+ */
 
 import { visible } from '../visible.ts';
 
@@ -40,8 +43,8 @@ export function cutTo(text: string, columns: number): string {
 }
 
 /**
- * Lines of at most `columns`, broken between words; only a word that is longer than that sticks out. Lines behind the first begin with `hang`. Runs of
- * blanks at a break are dropped.
+ * Lines of at most `columns`, broken between words; only a word that is longer than that sticks
+ * out. Lines behind the first begin with `hang`. Runs of blanks at a break are dropped.
  */
 export function wrapped(text: string, columns: number, hang = ''): string[] {
   if (widthOf(text) <= columns) return [text];

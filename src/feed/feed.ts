@@ -1,21 +1,25 @@
 /**
- * WHO GETS TO KNOW. Facts come in as they are committed and go to everybody who watches, in the order of the feed, none missing and none twice. The
- * store is the truth: whenever what comes in does not follow what is known, the missing part is read from there.
+ * WHO GETS TO KNOW. Facts come in as they are committed and go to everybody who watches, in the
+ * order of the feed, none missing and none twice. The store is the truth: whenever what comes in
+ * does not follow what is known, the missing part is read from there.
  */
 import { type Clock, pause } from '../clock.ts';
 import { feedSequence } from '../store/cursor.ts';
-import { FEED_PAGE, type FactStore, type PlacedFact } from '../store/store.ts';
+import { type FactStore, FEED_PAGE, type PlacedFact } from '../store/store.ts';
 import type { FeedFilter } from './filter.ts';
-import { type Offered, type Watcher, watch, type Watching, type WatchLimits } from './watching.ts';
+import { type Offered, type Watcher, type Watching, type WatchLimits, watch } from './watching.ts';
 
 export interface FeedLimits extends WatchLimits {
   /** Watchers at once; a further one is FeedFull. */
   watchersMax: number;
-  /** Published facts that wait while missing ones are read; beyond, all of them are read from the store. */
+  /**
+   * Published facts that wait while missing ones are read; beyond, all of them are read from the
+   * store.
+   */
   incomingMax: number;
 }
 
-export const feedLimits: FeedLimits = {
+const feedLimits: FeedLimits = {
   watchersMax: 1_000,
   incomingMax: 10_000,
   backlogMax: 5_000,
@@ -40,7 +44,10 @@ export interface Feed {
   publish(facts: PlacedFact[]): void;
   /** Reads what others may have written to the store. For centers that share one. */
   look(): void;
-  /** Resolves once the first stored facts are at hand; they come after that. Throws BadCursor, StoreUnavailable, FeedFull. `stop` ends it without a word. */
+  /**
+   * Resolves once the first stored facts are at hand; they come after that. Throws BadCursor,
+   * StoreUnavailable, FeedFull. `stop` ends it without a word.
+   */
   follow(from: { after?: string | undefined; filter?: FeedFilter }, watcher: Watcher): Promise<{ stop(): void }>;
   watchers(): number;
   /** Cuts every watcher and takes no further one. Stopping twice is fine. */
@@ -96,7 +103,8 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
         const page = await store.facts({ after, limit: limits.page });
         offer(page.facts.map(offered).filter(({ place }) => place > from));
         if (readAll && page.facts.length > 0) mustRead = true;
-        // Nothing there: the place was never taken (its write was undone), so what waits follows after all.
+        // Nothing there: the place was never taken (its write was undone), so what waits follows
+        // after all.
         const [next] = incoming;
         if (page.facts.length === 0 && next && placeOf(next.cursor) > from + 1) offer([offered(next)]);
       } catch {
@@ -133,7 +141,8 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       const head = await store.headCursor();
       const from = after ?? head;
       const first = await store.facts({ after: from, limit: limits.page });
-      // With nobody live what is known may jump ahead; with somebody it must not, or what is on its way would count as a repeat.
+      // With nobody live what is known may jump ahead; with somebody it must not, or what is on its
+      // way would count as a repeat.
       if (known === undefined || (watchings.size === 0 && known.place < placeOf(head))) known = knownAt(head);
       const watching = watch({
         store,

@@ -2,7 +2,10 @@
 import type { Fact } from '../store/store.ts';
 
 export interface FeedFilter {
-  /** Kinds of actors (`job`) or types of facts (`job.triggered`); one of them must fit. Empty or absent: all. */
+  /**
+   * Kinds of actors (`job`) or types of facts (`job.triggered`); one of them must fit. Empty or
+   * absent: all.
+   */
   kinds?: readonly string[];
   /** Name of a job: its own facts, and those of its executions. */
   job?: string;

@@ -7,7 +7,10 @@ import { type Clock, pause } from '../clock.ts';
 import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/store.ts';
 import { type FeedFilter, isWanted } from './filter.ts';
 
-/** A frame of the feed: a fact, or the notice that facts before `from` are no longer kept: the cursor of the oldest that is, and its instant (ISO 8601). */
+/**
+ * A frame of the feed: a fact, or the notice that facts before `from` are no longer kept: the
+ * cursor of the oldest that is, and its instant (ISO 8601).
+ */
 export type FeedFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
 
 /** Whoever looks at the feed. */

@@ -1,9 +1,10 @@
 /**
- * When which actor's earliest timer is due. The truth is in the documents; here is only what is due within the horizon, looked up again now and then,
- * in a heap. Nothing sleeps longer than a nap, so a jump of the wall clock is noticed within it.
+ * When which actor's earliest timer is due. The truth is in the documents; here is only what is due
+ * within the horizon, looked up again now and then, in a heap. Nothing sleeps longer than a nap, so
+ * a jump of the wall clock is noticed within it.
  *
- * What is long overdue has waited for a center, often with a hundred thousand others: it is caught up on a few at a time, so that what is due now
- * finds its place between them.
+ * What is long overdue has waited for a center, often with a hundred thousand others: it is caught
+ * up on a few at a time, so that what is due now finds its place between them.
  */
 import type { Clock, Disarm } from '../clock.ts';
 import type { ActorStore } from '../store/store.ts';
@@ -44,8 +45,8 @@ export function createAlarms({
   /** Called with each: how late it was. */
   fired?(lateMs: number): void;
   /**
-   * The wall clock was set `byMs` ahead (or back, when negative). Nothing fires until it resolves, and it is asked again when it rejects; the same jump is
-   * then told anew.
+   * The wall clock was set `byMs` ahead (or back, when negative). Nothing fires until it resolves,
+   * and it is asked again when it rejects; the same jump is then told anew.
    */
   jumped(byMs: number): Promise<void>;
   failed(error: unknown): void;
@@ -66,7 +67,10 @@ export function createAlarms({
   let looking = false;
   /** The last look failed. */
   let isAway = false;
-  /** Both clocks as they were at the last pass: how far the one has moved without the other is how far it was set. */
+  /**
+   * Both clocks as they were at the last pass: how far the one has moved without the other is how
+   * far it was set.
+   */
   let seen = { now: clock.now(), monotonic: clock.monotonic() };
   let holding = false;
 
@@ -88,7 +92,10 @@ export function createAlarms({
     disarm = clock.after(Math.min(LIMITS.napMs, Math.max(0, earliest - clock.now())), pass);
   }
 
-  /** One look: everything due now fires, what is overdue in its turn; entries that were replaced meanwhile are passed over. */
+  /**
+   * One look: everything due now fires, what is overdue in its turn; entries that were replaced
+   * meanwhile are passed over.
+   */
   function pass(): void {
     const now = clock.now();
     const byMs = now - seen.now - (clock.monotonic() - seen.monotonic);

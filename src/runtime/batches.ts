@@ -1,4 +1,7 @@
-/** What crosses between the main thread and a worker: batches as JSON, far cheaper than a structured clone of the same. A worker's first message is no batch. */
+/**
+ * What crosses between the main thread and a worker: batches as JSON, far cheaper than a structured
+ * clone of the same. A worker's first message is no batch.
+ */
 import type { StoreAddress } from '../store/open.ts';
 import type { PartitionRange } from '../store/store.ts';
 import type { FromPartitions, ToPartitions } from './boundary.ts';

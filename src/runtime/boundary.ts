@@ -1,6 +1,6 @@
 /**
- * What crosses the boundary of a set of partitions: messages only, plain data, in batches. The partitions may live in this thread or in a worker;
- * nobody can tell from here.
+ * What crosses the boundary of a set of partitions: messages only, plain data, in batches. The
+ * partitions may live in this thread or in a worker; nobody can tell from here.
  */
 import type { Effect } from '../../actors/index.ts';
 import type { PlacedFact } from '../store/store.ts';

@@ -5,8 +5,9 @@
  *                        ^            |             |
  *                        +--- dropped: failure, stale rev, unknown outcome
  *
- * A turn decides some waiting messages one after the other and commits them together; nothing leaves before the commit. Whatever goes wrong but a
- * refusal, the memory is dropped and the actor wakes from the store.
+ * A turn decides some waiting messages one after the other and commits them together; nothing
+ * leaves before the commit. Whatever goes wrong but a refusal, the memory is dropped and the actor
+ * wakes from the store.
  */
 import type { Stamp } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
@@ -30,7 +31,10 @@ export interface CellSurroundings {
   log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
   /** The cell was loaded: these effects are owed from before. */
   woke(address: string, owed: readonly Owed[], nextDue: number | null): void;
-  /** `facts` is null when facts were committed whose places in the feed are not known (the store only said so when it was asked again). */
+  /**
+   * `facts` is null when facts were committed whose places in the feed are not known (the store
+   * only said so when it was asked again).
+   */
   committed(address: string, news: { facts: PlacedFact[] | null; owed: Owed[]; nextDue: number | null }): void;
   /** Keys of effects of this actor that were carried out and may be trimmed. */
   settledOf(address: string): ReadonlySet<string>;
@@ -70,8 +74,8 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   let retryMs = LIMITS.storeRetryMs as number;
   let touchedAt = clock.monotonic();
   /**
-   * Neither a commit was answered nor the question whether it stands: effects may be owed, and facts may be there, that nobody knows of. The store is
-   * asked until it says.
+   * Neither a commit was answered nor the question whether it stands: effects may be owed, and
+   * facts may be there, that nobody knows of. The store is asked until it says.
    */
   let inDoubt = false;
   let saidUnreadable = false;
@@ -107,7 +111,8 @@ export function createCell(address: string, around: CellSurroundings): Cell {
 
   async function wake(): Promise<void> {
     const document = await around.store.load(address);
-    // The id of an execution never lives twice; whoever else is not there may have been, and was forgotten since.
+    // The id of an execution never lives twice; whoever else is not there may have been, and was
+    // forgotten since.
     const floor = document || address.startsWith('execution/') ? 0 : await around.store.floor(partitionOf(address));
     life = createLife(address, document, floor);
     const nextDue = life.quarantine ? null : life.nextDue;
@@ -135,7 +140,10 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
   }
 
-  /** The first message of the batch failed by itself: once more from the store, then to the dead letters. True when it failed there too. */
+  /**
+   * The first message of the batch failed by itself: once more from the store, then to the dead
+   * letters. True when it failed there too.
+   */
   function fail(error: unknown): boolean {
     if (batchMax > 1 && mailbox.length > 1) {
       // Which of them it was is found out one at a time.
@@ -191,12 +199,16 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   function decide(now: Life, envelope: Envelope): Taken {
     if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
     now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
-    // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for it.
+    // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for
+    // it.
     if (!now.isThere && envelope.kind === 'tell') return { result: 'noSuchActor' };
     return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
   }
 
-  /** The facts with their places (null: not known) when the write stands. Null: somebody else was first, all of it must be decided again from the store. */
+  /**
+   * The facts with their places (null: not known) when the write stands. Null: somebody else was
+   * first, all of it must be decided again from the store.
+   */
   async function commit(write: Write): Promise<{ facts: PlacedFact[] | null } | null> {
     const placesUnknown = { facts: write.facts.length === 0 ? [] : null };
     try {

@@ -1,5 +1,6 @@
 /**
- * Group commit: the writes of many actors go to the store together, one call at a time; what arrives meanwhile goes with the next call.
+ * Group commit: the writes of many actors go to the store together, one call at a time; what
+ * arrives meanwhile goes with the next call.
  *
  *   cells --write--> waiting --(store idle)--> commit --> each cell learns its own result
  */
@@ -8,10 +9,12 @@ import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '
 import { addSpan, type Counted, nothingCounted } from './figures.ts';
 import { LIMITS } from './limits.ts';
 
-export type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
+type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
 
 export interface Committer {
-  /** Resolves with what became of this write. Rejects, with unknown outcome, when the store failed. */
+  /**
+   * Resolves with what became of this write. Rejects, with unknown outcome, when the store failed.
+   */
   write(write: Write): Promise<Committed>;
   /** Resolves when nothing is under way. */
   drained(): Promise<void>;
@@ -43,8 +46,9 @@ export function createCommitter({
   function begin(): void {
     if (busy) return;
     busy = true;
-    // Everything that is ready in this tick of the event loop goes along. While calls come thick and fast, a little waiting makes fewer, larger
-    // ones of them: each costs the disk the same however much it carries. A lone trigger and what follows from it never waits.
+    // Everything that is ready in this tick of the event loop goes along. While calls come thick
+    // and fast, a little waiting makes fewer, larger ones of them: each costs the disk the same
+    // however much it carries. A lone trigger and what follows from it never waits.
     if (isBusyTime()) clock.after(LIMITS.commitPaceMs, () => void flush());
     else clock.soon(() => void flush());
   }
@@ -58,7 +62,8 @@ export function createCommitter({
     }
     callsInWindow += 1;
     if (callsInWindow <= LIMITS.commitsUnpaced || now === windowFrom) return false;
-    // One asker after the other makes calls of one write each: waiting would gather nothing. Nor need large calls become larger.
+    // One asker after the other makes calls of one write each: waiting would gather nothing. Nor
+    // need large calls become larger.
     const mean = writesInWindow / callsInWindow;
     return mean > LIMITS.commitPaceFrom && mean < LIMITS.commitPaceTo;
   }
@@ -88,7 +93,8 @@ export function createCommitter({
       });
     } catch (error) {
       counted.storeErrors += 1;
-      // A store that is away is away for all. Anything else may be the fault of one document, and the others must not fail with it.
+      // A store that is away is away for all. Anything else may be the fault of one document, and
+      // the others must not fail with it.
       if (batch.length === 1 || error instanceof StoreUnavailable) for (const each of batch) each.reject(error);
       else for (const each of batch) await commit([each]);
     }

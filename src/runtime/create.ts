@@ -1,10 +1,13 @@
-/** Builds the runtime: the two doors on this side, sets of partitions on the other, messages between them. */
+/**
+ * Builds the runtime: the two doors on this side, sets of partitions on the other, messages between
+ * them.
+ */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/store.ts';
-import type { FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
 import { createArmedQuestions } from './armed.ts';
+import type { FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';

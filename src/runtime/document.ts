@@ -1,9 +1,10 @@
 /**
- * The stored form of an actor: what of its document the runtime alone reads and writes, as JSON texts. Each ends with its own checksum, because a
- * disk may give back a text that is still JSON and yet another one.
+ * The stored form of an actor: what of its document the runtime alone reads and writes, as JSON
+ * texts. Each ends with its own checksum, because a disk may give back a text that is still JSON
+ * and yet another one.
  */
 import { crc32 } from 'node:zlib';
-import { actors, type Address, type Contexts, type Effect, type Kind } from '../../actors/index.ts';
+import { type Address, actors, type Contexts, type Effect, type Kind } from '../../actors/index.ts';
 import { isInstant } from '../store/readable.ts';
 import type { ActorDocument } from '../store/store.ts';
 import { Unreadable } from './errors.ts';
@@ -44,7 +45,9 @@ export interface State {
   quarantine: Quarantine | null;
 }
 
-/** An actor as readers see it: committed, decoded, without internals that only the runtime needs. */
+/**
+ * An actor as readers see it: committed, decoded, without internals that only the runtime needs.
+ */
 export interface View<K extends Kind = Kind> {
   address: Address<K>;
   kind: K;
@@ -64,8 +67,8 @@ export const encodeOwed = (address: string, owed: readonly Owed[]): string =>
   owed.length === 0 ? NOTHING_OWED : seal(address, JSON.stringify(owed));
 
 /**
- * What the document holds, brought up to the version this program knows. Throws Unreadable for what a newer one wrote, for what is no JSON, and for
- * what is not what was written.
+ * What the document holds, brought up to the version this program knows. Throws Unreadable for what
+ * a newer one wrote, for what is no JSON, and for what is not what was written.
  */
 export function decodeState(document: ActorDocument): State {
   const { address, version } = document;

@@ -1,4 +1,7 @@
-/** Carries out, in this thread, what partitions cannot do themselves: entries of the ledger, commands to agents. */
+/**
+ * Carries out, in this thread, what partitions cannot do themselves: entries of the ledger,
+ * commands to agents.
+ */
 import { type Command, type Fence, STOP_REASON_MAX } from '../agent/protocol.ts';
 import type { Clock } from '../clock.ts';
 import type { Ledger, Occurrence } from '../store/store.ts';
@@ -8,7 +11,10 @@ import { LIMITS } from './limits.ts';
 import type { Delivery } from './outbox.ts';
 
 export interface Effects {
-  /** Resolves once it is done or its target is away. Never rejects: what can be tried again is tried again. */
+  /**
+   * Resolves once it is done or its target is away. Never rejects: what can be tried again is tried
+   * again.
+   */
   carry(order: CarryOrder): Promise<Delivery>;
   stop(): void;
 }
@@ -61,8 +67,9 @@ export function createEffects({
   }
 
   /**
-   * A host is here but takes no more just now: nobody would say when it does, so all that waits for it is tried again after a while. Once for all of it:
-   * were each to call for all, they would become more with every round.
+   * A host is here but takes no more just now: nobody would say when it does, so all that waits for
+   * it is tried again after a while. Once for all of it: were each to call for all, they would
+   * become more with every round.
    */
   function retry(host: string, error: unknown): void {
     if (retrying.has(host)) return;

@@ -1,14 +1,18 @@
 /** A message on its way into an actor, and what may become of it. */
 import type { Effect } from '../../actors/index.ts';
 
-/** Where a message of another actor comes from: the address, and `rev:place` of the effect. Repeats are dropped by it. */
+/**
+ * Where a message of another actor comes from: the address, and `rev:place` of the effect. Repeats
+ * are dropped by it.
+ */
 export interface Origin {
   from: string;
   rev: number;
   place: number;
   /**
-   * Mark of its sender's last message before it to the same actor that had not arrived when this one left. Absent: all had. Taken before that one it would
-   * make it a repeat, so it has to wait; the receiver may be somebody who never heard of that one.
+   * Mark of its sender's last message before it to the same actor that had not arrived when this
+   * one left. Absent: all had. Taken before that one it would make it a repeat, so it has to wait;
+   * the receiver may be somebody who never heard of that one.
    */
   behind?: string;
 }
@@ -23,8 +27,9 @@ export type Taken =
 
 export interface Envelope {
   /**
-   * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`: look which of your timers are due (`setBackMs` in the event: so much was the wall clock set back, see `SPANS`). `wake`: be in memory,
-   * nothing else. `release`: end the quarantine.
+   * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`:
+   * look which of your timers are due (`setBackMs` in the event: so much was the wall clock set
+   * back, see `SPANS`). `wake`: be in memory, nothing else. `release`: end the quarantine.
    */
   kind: 'ask' | 'tell' | 'timers' | 'wake' | 'release';
   event: { type: string };

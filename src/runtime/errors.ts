@@ -1,4 +1,6 @@
-/** The answers of the runtime that are not values. Whoever asks branches on the class or its `code`. */
+/**
+ * The answers of the runtime that are not values. Whoever asks branches on the class or its `code`.
+ */
 
 /** The command was understood and changes nothing: "job/nightly is disabled". */
 export class Refused extends Error {
@@ -27,7 +29,10 @@ export class Busy extends Error {
   readonly code = 'busy';
 }
 
-/** Nothing can be committed now, or this runtime is stopping. Whether an asked command was committed may be unknown. */
+/**
+ * Nothing can be committed now, or this runtime is stopping. Whether an asked command was committed
+ * may be unknown.
+ */
 export class Unavailable extends Error {
   readonly code = 'unavailable';
 }
@@ -38,7 +43,8 @@ export class TurnFailed extends Error {
 }
 
 /**
- * The document cannot be brought to life: a newer version wrote it, or it is damaged. It is left as it is, and its actor is as good as in quarantine.
+ * The document cannot be brought to life: a newer version wrote it, or it is damaged. It is left as
+ * it is, and its actor is as good as in quarantine.
  */
 export class Unreadable extends Error {
   readonly code = 'quarantined';

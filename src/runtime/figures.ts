@@ -1,9 +1,15 @@
-/** What a set of partitions counts while it works: plain numbers that can be added up over sets, and over the lives of one set. */
+/**
+ * What a set of partitions counts while it works: plain numbers that can be added up over sets, and
+ * over the lives of one set.
+ */
 
 /** Upper bounds of the buckets of a histogram, ms. */
 export const BUCKETS_MS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000] as const;
 
-/** How often a span was at most so long (`buckets`, one per bound and one beyond; not cumulative), and how long all of them were together. */
+/**
+ * How often a span was at most so long (`buckets`, one per bound and one beyond; not cumulative),
+ * and how long all of them were together.
+ */
 export interface Spans {
   buckets: number[];
   sumMs: number;
@@ -24,13 +30,16 @@ export interface Counted {
 }
 
 /** As it is now. */
-export interface Level {
+interface Level {
   /** Actors in memory, and messages that wait for them. */
   actors: number;
   mailbox: number;
   /** Effects that are owed and not known to be carried out. */
   outbox: number;
-  /** Actors with a timer that is due soon (within the horizon of `alarms.ts`); later ones are in the store alone. */
+  /**
+   * Actors with a timer that is due soon (within the horizon of `alarms.ts`); later ones are in the
+   * store alone.
+   */
   armed: number;
 }
 
@@ -39,7 +48,7 @@ export interface Figures {
   level: Level;
 }
 
-export const noSpans = (): Spans => ({ buckets: Array.from({ length: BUCKETS_MS.length + 1 }, () => 0), sumMs: 0 });
+const noSpans = (): Spans => ({ buckets: Array.from({ length: BUCKETS_MS.length + 1 }, () => 0), sumMs: 0 });
 export const nothingCounted = (): Counted => ({ turns: 0, commits: 0, writes: 0, storeErrors: 0, commitMs: noSpans(), lateMs: noSpans() });
 export const noFigures = (): Figures => ({ counted: nothingCounted(), level: { actors: 0, mailbox: 0, outbox: 0, armed: 0 } });
 

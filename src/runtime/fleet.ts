@@ -1,16 +1,28 @@
-/** The agents, as the runtime sees them: somebody who takes commands in order per host. Implemented by the front door's agent sockets, scripted in tests. */
+/**
+ * The agents, as the runtime sees them: somebody who takes commands in order per host. Implemented
+ * by the front door's agent sockets, scripted in tests.
+ */
 import type { Command } from '../agent/protocol.ts';
 
-/** There is no session with that host, or it ended before the agent had journaled the command. It stays owed and is sent again when the host is back. */
+/**
+ * There is no session with that host, or it ended before the agent had journaled the command. It
+ * stays owed and is sent again when the host is back.
+ */
 export class HostAway extends Error {
   readonly code = 'hostAway';
 }
 
 export interface Fleet {
-  /** Sends at once, in the order of the calls per host. Resolves once the agent has journaled (or finally rejected) the command. Rejects with HostAway. */
+  /**
+   * Sends at once, in the order of the calls per host. Resolves once the agent has journaled (or
+   * finally rejected) the command. Rejects with HostAway.
+   */
   send(host: string, command: Command): Promise<void>;
   /** Called each time a host has a new session, after its `host.connected` was committed. */
   onReady(listener: (host: string) => void): void;
-  /** Closes the session of a host: for good (`retired`), or until its agent tries again (`unplaced`). */
+  /**
+   * Closes the session of a host: for good (`retired`), or until its agent tries again
+   * (`unplaced`).
+   */
   expel(host: string, code: 'retired' | 'unplaced', reason: string): void;
 }

@@ -7,8 +7,8 @@ import { decodeOwed, decodeState } from './document.ts';
 export const endedAt = (document: ActorDocument): number | null => readable(() => contextOf<'execution'>(document).finishedAt);
 
 /**
- * Addresses of executions that the end of has not reached this job yet, or that it still has something to say to (to be born, in the worst case). Null when this
- * program cannot tell.
+ * Addresses of executions that the end of has not reached this job yet, or that it still has
+ * something to say to (to be born, in the worst case). Null when this program cannot tell.
  */
 export function heldBy(document: ActorDocument): ReadonlySet<string> | null {
   return readable(() => {
@@ -25,7 +25,8 @@ function readable<T>(read: () => T): T | null {
   try {
     return read();
   } catch {
-    // Unreadable, or an upgrade stumbles over what is damaged. Whoever wakes it says so; here it only means that nothing is removed.
+    // Unreadable, or an upgrade stumbles over what is damaged. Whoever wakes it says so; here it
+    // only means that nothing is removed.
     return null;
   }
 }

@@ -7,7 +7,10 @@ import { createPartitions } from './partitions.ts';
 
 export interface Home {
   post(message: ToPartitions): void;
-  /** Ends it at once, whatever it does; once resolved nothing it still wanted to write is written any more. */
+  /**
+   * Ends it at once, whatever it does; once resolved nothing it still wanted to write is written
+   * any more.
+   */
   end(): Promise<void>;
 }
 
@@ -19,7 +22,10 @@ export interface Homes {
   open(parts: { partitions: PartitionRange; receive(message: FromPartitions): void; died(reason: string): void }): Home;
 }
 
-/** All in this thread, which lives and dies as one. Several sets are for tests of what they say to each other. */
+/**
+ * All in this thread, which lives and dies as one. Several sets are for tests of what they say to
+ * each other.
+ */
 export function inThisThread({
   store,
   clock,

@@ -1,6 +1,10 @@
-/** Reads the actions of a step as data: effects to owe, facts, timers, an answer. What is not granted is refused before any commit. */
-import type { Effect } from '../../actors/index.ts';
+/**
+ * Reads the actions of a step as data: effects to owe, facts, timers, an answer. What is not
+ * granted is refused before any commit.
+ */
+
 import { EFFECTS } from '../../actors/decide.ts';
+import type { Effect } from '../../actors/index.ts';
 import type { Timer } from './document.ts';
 import type { Step } from './stepping.ts';
 
@@ -12,7 +16,10 @@ export interface Plan {
   quarantine: string | null;
 }
 
-/** The machine asked for something that a durable actor cannot have. A mistake in a machine file, found before it does harm. */
+/**
+ * The machine asked for something that a durable actor cannot have. A mistake in a machine file,
+ * found before it does harm.
+ */
 export class NotGranted extends Error {}
 
 const GRANTED: ReadonlySet<string> = new Set(EFFECTS);
@@ -46,7 +53,8 @@ export function interpret(step: Step, at: number): Plan {
         plan.quarantine = String(params.reason);
         break;
       default:
-        // A function given inline goes by its own name and has no parameters, whatever it is called.
+        // A function given inline goes by its own name and has no parameters, whatever it is
+        // called.
         if (!GRANTED.has(action.type) || action.params === undefined)
           throw new NotGranted(`"${action.type}" is not an effect that this runtime grants`);
         plan.effects.push({ type: action.type, params } as Effect);

@@ -1,5 +1,6 @@
 /**
- * One actor in memory: its document, decoded, and what the messages of the turn under way have made of it. Knows no store and no other actor.
+ * One actor in memory: its document, decoded, and what the messages of the turn under way have made
+ * of it. Knows no store and no other actor.
  *
  *   load -> take, take, … -> write -> (committed) adopted | (stale, unknown) thrown away and loaded again
  */
@@ -7,9 +8,9 @@ import type { AnyMachineSnapshot } from 'xstate';
 import { actors, COMMANDS, type Kind, SPANS, type Stamp } from '../../actors/index.ts';
 import type { ActorDocument, Fact, IndexFields, Write } from '../store/store.ts';
 import {
+  type DeadLetter,
   decodeOwed,
   decodeState,
-  type DeadLetter,
   encodeOwed,
   encodeState,
   type Owed,
@@ -17,7 +18,7 @@ import {
   type State,
   type Timer,
 } from './document.ts';
-import { effectKey, type Envelope, isNewer, markOf, type Origin, type Taken } from './envelope.ts';
+import { type Envelope, effectKey, isNewer, markOf, type Origin, type Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
 import { interpret, type Plan } from './interpret.ts';
 import { LIMITS } from './limits.ts';
@@ -60,13 +61,21 @@ export interface Life {
   readonly hasEnded: boolean;
   /** Has the message that this one must not overtake not been taken yet? */
   mustWait(origin: Origin): boolean;
-  /** It must wait: where it ends a quarantine it does that much already, for those that come first could never come otherwise. */
+  /**
+   * It must wait: where it ends a quarantine it does that much already, for those that come first
+   * could never come otherwise.
+   */
   makeWay(event: { type: string }, stamp: Stamp): void;
   /** Decides one message; changes nothing when it throws. */
   take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
-  /** Moves a message that failed too often to the dead letters and puts the actor into quarantine. */
+  /**
+   * Moves a message that failed too often to the dead letters and puts the actor into quarantine.
+   */
   bury(letter: DeadLetter): void;
-  /** The write of everything taken since the last one, or null when nothing changed. `settled` effects are trimmed with it. */
+  /**
+   * The write of everything taken since the last one, or null when nothing changed. `settled`
+   * effects are trimmed with it.
+   */
   write(writeId: string, settled: ReadonlySet<string>): Write | null;
   /** The write was committed: it is the present now. Returns the effects that are new. */
   adopt(write: Write): Owed[];
@@ -77,7 +86,8 @@ export interface Life {
 }
 
 /**
- * `floor`: without a document, the rev behind which a life begins; see `ActorStore.floor`. Throws Unreadable for a document that cannot be brought to life.
+ * `floor`: without a document, the rev behind which a life begins; see `ActorStore.floor`. Throws
+ * Unreadable for a document that cannot be brought to life.
  */
 export function createLife(address: string, document: ActorDocument | undefined, floor = 0): Life {
   const kind = kindOf(address);
@@ -167,7 +177,9 @@ export function createLife(address: string, document: ActorDocument | undefined,
     return step({ type: 'actor.released', since: at, reason, ...stamp } as { type: string } & Stamp);
   }
 
-  /** The wall clock was set back: what was armed by the clock of before has as long to go as it had. */
+  /**
+   * The wall clock was set back: what was armed by the clock of before has as long to go as it had.
+   */
   function moveBack(byMs: number, now: number): void {
     for (const timer of timers.values()) {
       // What lies nearer was armed by the clock of after.
@@ -237,7 +249,8 @@ export function createLife(address: string, document: ActorDocument | undefined,
       }
       if (origin && taken.result === 'done') {
         seen.delete(origin.from);
-        // A message that changed nothing needs no write for its mark: should it come again before the next commit, it changes nothing again.
+        // A message that changed nothing needs no write for its mark: should it come again before
+        // the next commit, it changes nothing again.
         seen.set(origin.from, markOf(origin));
       }
       return taken;

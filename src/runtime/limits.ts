@@ -1,12 +1,18 @@
 /** Everything in the runtime that can grow, with its limit and what happens there. */
 export const LIMITS = {
-  /** Messages waiting at one actor. A command beyond it is answered Busy; messages of other actors wait at their sender. */
+  /**
+   * Messages waiting at one actor. A command beyond it is answered Busy; messages of other actors
+   * wait at their sender.
+   */
   mailbox: 10_000,
   /** Messages of one actor decided before they are committed together. */
   turnMessages: 64,
   /** Documents of one group commit; further ones go with the next. */
   commitWrites: 256,
-  /** More group commits than this within the window, of a mean size between these, and the next ones are held back this long to gather more. */
+  /**
+   * More group commits than this within the window, of a mean size between these, and the next ones
+   * are held back this long to gather more.
+   */
   commitPaceFrom: 1.25,
   commitPaceTo: 32,
   commitsUnpaced: 24,
@@ -29,32 +35,53 @@ export const LIMITS = {
    */
   cellEndedMs: 500,
   sweepMs: 1_000,
-  /** Senders remembered per actor for dropping repeats; the marks go when the sender has settled, so this is only reached after many crashes. */
+  /**
+   * Senders remembered per actor for dropping repeats; the marks go when the sender has settled, so
+   * this is only reached after many crashes.
+   */
   seen: 20_000,
   /** A snapshot beyond this is not committed: the turn fails. Far below MongoDB's 16 MB. */
   stateBytes: 8 * 1024 * 1024,
   /** First and longest wait before the store is asked again. */
   storeRetryMs: 100,
   storeRetryMaxMs: 5_000,
-  /** How long what was carried out may wait for its actor's next commit before it is trimmed in the background. */
+  /**
+   * How long what was carried out may wait for its actor's next commit before it is trimmed in the
+   * background.
+   */
   settleAfterMs: 200,
-  /** How often the store is asked for actors that owe something nobody here knows of: what a former owner wrote at the last moment. */
+  /**
+   * How often the store is asked for actors that owe something nobody here knows of: what a former
+   * owner wrote at the last moment.
+   */
   owingLookMs: 60_000,
-  /** A worker is asked this often whether it is there, and replaced after this many questions without an answer. */
+  /**
+   * A worker is asked this often whether it is there, and replaced after this many questions
+   * without an answer.
+   */
   heartbeatMs: 1_000,
   heartbeatsMissed: 5,
-  /** Replacements of one worker within the window; one more and its partitions are given up until the center starts anew. */
+  /**
+   * Replacements of one worker within the window; one more and its partitions are given up until
+   * the center starts anew.
+   */
   replacements: 5,
   replacementWindowMs: 60_000,
   /** First wait before a worker is replaced; doubled with each replacement within the window. */
   replaceAfterMs: 100,
   /** Timers due within this span are kept in memory; later ones are looked up again. */
   horizonMs: 60_000,
-  /** Timers due longer ago than this are overdue: of those so many are under way at once, the others wait for them. */
+  /**
+   * Timers due longer ago than this are overdue: of those so many are under way at once, the others
+   * wait for them.
+   */
   overdueMs: 2_000,
   overdueAtOnce: 128,
   /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */
   napMs: 1_000,
-  /** The wall clock was set when it has moved so much more or less than time itself between two looks. Less is drift, and follows the clock. */
+  /**
+   * The wall clock was set when it has moved so much more or less than time itself between two
+   * looks. Less is drift, and follows the clock.
+   */
   clockJumpMs: 2_000,
 } as const;

@@ -1,4 +1,7 @@
-/** The figures of all sets as one. What a set had counted when it was last asked outlives it: its successor begins at nothing. */
+/**
+ * The figures of all sets as one. What a set had counted when it was last asked outlives it: its
+ * successor begins at nothing.
+ */
 import type { Clock } from '../clock.ts';
 import { countedTogether, type Figures, noFigures, together } from './figures.ts';
 import type { PartitionSet } from './partition-set.ts';

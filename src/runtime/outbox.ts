@@ -1,6 +1,7 @@
 /**
- * What actors are owed by the world. Every committed effect enters here once, is carried out at least once, in order per target, and is settled
- * when it is known to be done. What is settled is trimmed by the actor's next commit or, when the actor rests, in the background.
+ * What actors are owed by the world. Every committed effect enters here once, is carried out at
+ * least once, in order per target, and is settled when it is known to be done. What is settled is
+ * trimmed by the actor's next commit or, when the actor rests, in the background.
  *
  *   adopt --> lane of its target --> carried --> settled --> trimmed
  *                  |    ^
@@ -13,16 +14,25 @@ import { type Carried, markOf } from './envelope.ts';
 import { ENDS_QUARANTINE } from './life.ts';
 import { partitionOf } from './partition.ts';
 
-/** How carrying one effect out ended. `away`: nothing happened, try again when its lane opens. `missing`: the addressee is not there. */
+/**
+ * How carrying one effect out ended. `away`: nothing happened, try again when its lane opens.
+ * `missing`: the addressee is not there.
+ */
 export type Delivery = 'done' | 'away' | 'missing';
 
 export interface OutboxSurroundings {
   clock: Clock;
-  /** Carries one effect out. Called in lane order without waiting for the one before. `behind`: see `Origin`. Never rejects. */
+  /**
+   * Carries one effect out. Called in lane order without waiting for the one before. `behind`: see
+   * `Origin`. Never rejects.
+   */
   carry(effect: Carried, behind: string | undefined): Promise<Delivery>;
   /** The addressee of a message is not there; resolves once the sender knows. */
   tellMissing(effect: Carried): Promise<void>;
-  /** Asked when an effect came back as `away`: is the target still away? If not, its lane opens at once. */
+  /**
+   * Asked when an effect came back as `away`: is the target still away? If not, its lane opens at
+   * once.
+   */
   stillAway(lane: string): boolean;
   /** Something was settled, so there may be something to trim. */
   settled(address: string): void;
@@ -36,7 +46,10 @@ export interface Outbox {
   /** Lanes in which something waits for its target to come back. */
   closed(): string[];
   settledOf(address: string): ReadonlySet<string>;
-  /** These keys are gone from the document for good. Returns the marks that their receivers may forget. */
+  /**
+   * These keys are gone from the document for good. Returns the marks that their receivers may
+   * forget.
+   */
   trimmed(address: string, keys: string[]): Carried[];
   /** Nothing of this actor is known here: neither owed nor waiting to be trimmed. */
   isClear(address: string): boolean;
@@ -59,7 +72,7 @@ interface Lane {
 const NONE: ReadonlySet<string> = new Set();
 
 /** Whom an effect is for: everything of one lane arrives in the order in which it was committed. */
-export function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>): string {
+function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>): string {
   switch (effect.type) {
     case 'tell':
       return effect.params.to;
@@ -116,7 +129,10 @@ export function createOutbox(around: OutboxSurroundings): Outbox {
     }
   }
 
-  /** Into its place: by the order in which it was committed, so that an opened lane repeats the original order. */
+  /**
+   * Into its place: by the order in which it was committed, so that an opened lane repeats the
+   * original order.
+   */
   function putBack(name: string, effect: Sent): void {
     const lane = lanes.get(name) ?? { waiting: [], isOpen: false };
     lanes.set(name, lane);

@@ -1,6 +1,7 @@
 /**
- * One set of partitions and its life: begun, asked now and then whether it is there, replaced when it dies or hangs, given up, visibly, when that happens
- * too often. Its partitions get a new epoch with every beginning; the other sets go on.
+ * One set of partitions and its life: begun, asked now and then whether it is there, replaced when
+ * it dies or hangs, given up, visibly, when that happens too often. Its partitions get a new epoch
+ * with every beginning; the other sets go on.
  *
  *   starting --started--> serving --died, silent--> down --wait--> starting ...
  *                                                     +--too often--> given up
@@ -17,14 +18,20 @@ export interface PartitionSet {
   readonly down: string | undefined;
   /** It will not be begun again. */
   readonly isGivenUp: boolean;
-  /** Resolves once it serves for the first time; rejects with what was in the way. Then it may be asked again. */
+  /**
+   * Resolves once it serves for the first time; rejects with what was in the way. Then it may be
+   * asked again.
+   */
   start(): Promise<void>;
   arm(): void;
   /** Of its partitions, from the first on; empty before it has served. */
   readonly epochs: readonly number[];
   /** Raises them, durably. Rejects when it does not serve, or may not raise them. */
   raise(by: number): Promise<void>;
-  /** False, and nothing happened, when nobody is there to take it. What asks for a turn is taken only by an owner with its epoch. */
+  /**
+   * False, and nothing happened, when nobody is there to take it. What asks for a turn is taken
+   * only by an owner with its epoch.
+   */
   post(message: ToPartitions): boolean;
   /** Addresses that had work under way when the time was up. */
   stop(graceMs: number): Promise<string[]>;

@@ -1,4 +1,7 @@
-/** Which of the 256 fixed slices an actor lives in: by hash of its address; an execution goes with its job, so that they never talk across. */
+/**
+ * Which of the 256 fixed slices an actor lives in: by hash of its address; an execution goes with
+ * its job, so that they never talk across.
+ */
 import { PARTITIONS } from '../store/store.ts';
 
 export function partitionOf(address: string): number {

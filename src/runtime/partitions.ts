@@ -1,6 +1,6 @@
 /**
- * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to by messages only (see `boundary.ts`); actors of other
- * sets are reached the same way.
+ * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to
+ * by messages only (see `boundary.ts`); actors of other sets are reached the same way.
  */
 import { SPANS } from '../../actors/index.ts';
 import type { Clock } from '../clock.ts';
@@ -47,7 +47,10 @@ export function createPartitions({
   const lookedUp = new Map<string, Promise<boolean>>();
   /** How often each host became ready. */
   const arrivals = new Map<string, number>();
-  /** Lanes of hosts that became ready while a command for them was on its way back: nobody would say so again. */
+  /**
+   * Lanes of hosts that became ready while a command for them was on its way back: nobody would say
+   * so again.
+   */
   const missed = new Set<string>();
   let epochs: number[] = [];
   let orders = 0;
@@ -136,7 +139,10 @@ export function createPartitions({
     },
   };
 
-  /** The clock of this machine was set; where back, every span that is being measured moves along. Throws what the store throws, before anything moved. */
+  /**
+   * The clock of this machine was set; where back, every span that is being measured moves along.
+   * Throws what the store throws, before anything moved.
+   */
   async function jumped(byMs: number): Promise<void> {
     if (partitions.from === ALL_PARTITIONS.from) {
       const way = byMs > 0 ? 'jumped ahead' : 'was set back';
@@ -273,7 +279,9 @@ export function createPartitions({
     return 'away';
   }
 
-  /** Nobody will ever take commands for a host that was retired; whether it was, its document says. */
+  /**
+   * Nobody will ever take commands for a host that was retired; whether it was, its document says.
+   */
   function isRetired(host: string): Promise<boolean> {
     let looking = lookedUp.get(host);
     if (!looking) {
@@ -312,7 +320,10 @@ export function createPartitions({
     else if (!cellOf(to).post(envelope)) envelope.answer({ result: 'busy' });
   }
 
-  /** Everything that was owed when the last owner stopped is owed still: waking an actor takes its effects up again. */
+  /**
+   * Everything that was owed when the last owner stopped is owed still: waking an actor takes its
+   * effects up again.
+   */
   async function start(): Promise<void> {
     epochs = await store.claim(owner, partitions);
     await wakeDebtors();
@@ -336,7 +347,10 @@ export function createPartitions({
     }
   }
 
-  /** A write of an owner before, which reached the store only after this one had looked, is found by looking again. */
+  /**
+   * A write of an owner before, which reached the store only after this one had looked, is found by
+   * looking again.
+   */
   function lookForDebtors(): void {
     disarmLook = clock.after(LIMITS.owingLookMs, () => {
       void wakeDebtors()
@@ -359,7 +373,10 @@ export function createPartitions({
       if (!posted) resolve();
     });
 
-  /** Drops cells that rest and owe nothing: the ones that ended or were idle long, and as many more as the limit asks for. */
+  /**
+   * Drops cells that rest and owe nothing: the ones that ended or were idle long, and as many more
+   * as the limit asks for.
+   */
   function sweep(): void {
     const now = clock.monotonic();
     let over = cells.size - LIMITS.cells;

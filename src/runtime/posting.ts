@@ -1,4 +1,7 @@
-/** Gathers what leaves a set of partitions within one tick into one message of each kind, in an order that keeps the promise: facts, then answers, then orders. */
+/**
+ * Gathers what leaves a set of partitions within one tick into one message of each kind, in an
+ * order that keeps the promise: facts, then answers, then orders.
+ */
 import type { PlacedFact } from '../store/store.ts';
 import type { CarryOrder, FromPartitions, Mark, Message } from './boundary.ts';
 import type { Taken } from './envelope.ts';
@@ -40,7 +43,8 @@ export function createPosting({ send }: { send(message: FromPartitions): void })
     if (facts.length > 0) send({ type: 'facts', facts: facts.splice(0) });
     if (answers.length > 0) send({ type: 'answers', answers: answers.splice(0) });
     if (delivered.length > 0) send({ type: 'delivered', items: delivered.splice(0) });
-    // Behind what was sent away: whoever hears that it is open must know by then that it stood before a closed door.
+    // Behind what was sent away: whoever hears that it is open must know by then that it stood
+    // before a closed door.
     if (addresses.length > 0) send({ type: 'opened', addresses: addresses.splice(0) });
     if (orders.length > 0) send({ type: 'carry', orders: orders.splice(0) });
     if (messages.length > 0) send({ type: 'messages', messages: messages.splice(0) });

@@ -1,4 +1,7 @@
-/** Messages between actors of different sets, on their way through the thread that knows all sets: who sent which, so that the sender learns what became of it. */
+/**
+ * Messages between actors of different sets, on their way through the thread that knows all sets:
+ * who sent which, so that the sender learns what became of it.
+ */
 import type { Message, ToPartitions } from './boundary.ts';
 import type { Delivery } from './outbox.ts';
 import type { PartitionSet } from './partition-set.ts';

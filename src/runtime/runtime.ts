@@ -1,6 +1,7 @@
 /**
- * HOW ACTORS LIVE, seen from outside: two doors (`ask` for commands, `tell` for news), a way to end a quarantine, and a life cycle.
- * Everything behind it is reached by messages only, so that partitions of actors can live in other threads.
+ * HOW ACTORS LIVE, seen from outside: two doors (`ask` for commands, `tell` for news), a way to end
+ * a quarantine, and a life cycle. Everything behind it is reached by messages only, so that
+ * partitions of actors can live in other threads.
  */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import type { PlacedFact } from '../store/store.ts';
@@ -12,21 +13,32 @@ export type LeastEpoch = readonly [partition: number, epoch: number];
 
 export interface Runtime {
   /**
-   * Gives a command to an actor. Resolves, once its turn is committed, with what the actor answers (undefined when it answers nothing).
-   * Throws Refused, NoSuchActor, Busy (mailbox full), Unavailable (store), TurnFailed.
+   * Gives a command to an actor. Resolves, once its turn is committed, with what the actor answers
+   * (undefined when it answers nothing). Throws Refused, NoSuchActor, Busy (mailbox full),
+   * Unavailable (store), TurnFailed.
    */
   ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
-  /** Gives news to an actor. Resolves once it is committed (or was nothing new), with what the actor answers. Throws NoSuchActor, Busy, Unavailable, Refused (code `quarantined`: it may be told again later). */
+  /**
+   * Gives news to an actor. Resolves once it is committed (or was nothing new), with what the actor
+   * answers. Throws NoSuchActor, Busy, Unavailable, Refused (code `quarantined`: it may be told
+   * again later).
+   */
   tell<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   /** Ends an actor's quarantine. Throws NoSuchActor, Refused when it is in none. */
   release(address: Address): Promise<void>;
-  /** Facts as they are committed, in feed order. An empty list says that some were committed which only the store can show. */
+  /**
+   * Facts as they are committed, in feed order. An empty list says that some were committed which
+   * only the store can show.
+   */
   onFacts(listener: (facts: PlacedFact[]) => void): void;
   /** Takes over the partitions and sends what is still owed. Timers do not fire before `arm`. */
   start(): Promise<void>;
   /** Lets timers fire. */
   arm(): void;
-  /** What all partitions have counted, and how full they are. Those that do not answer within a second are told as they were last. */
+  /**
+   * What all partitions have counted, and how full they are. Those that do not answer within a
+   * second are told as they were last.
+   */
   measure(): Promise<Figures>;
   /**
    * What is armed for these actors, in their order; undefined where their partitions are not
@@ -46,6 +58,9 @@ export interface Runtime {
   raiseEpochs(least: readonly LeastEpoch[]): Promise<number>;
   /** The highest epoch of all partitions; 0 before they are served. */
   epoch(): number;
-  /** Takes nothing new, finishes the turns under way, resolves when nothing is left or after `graceMs`; names what was left. */
+  /**
+   * Takes nothing new, finishes the turns under way, resolves when nothing is left or after
+   * `graceMs`; names what was left.
+   */
   stop(graceMs: number): Promise<string[]>;
 }

@@ -1,12 +1,14 @@
 /**
- * The only file that knows XState's `ActorScope`. A step is `machine.transition(snapshot, event, scope)` with a scope of our own: two to three
- * times faster than the public `transition()`, which builds a throw-away actor (and runs the context factory) at every step. The returned actions
- * are data; `interpret.ts` reads them. Leans on the exported shape of `ActorScope`, so the version of xstate is pinned and `test/runtime/stepping.test.ts` holds it.
+ * The only file that knows XState's `ActorScope`. A step is `machine.transition(snapshot, event,
+ * scope)` with a scope of our own: two to three times faster than the public `transition()`, which
+ * builds a throw-away actor (and runs the context factory) at every step. The returned actions are
+ * data; `interpret.ts` reads them. Leans on the exported shape of `ActorScope`, so the version of
+ * xstate is pinned and `test/runtime/stepping.test.ts` holds it.
  */
 import { type AnyActorScope, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';
 
 /** An action as a step leaves it. */
-export interface PlannedAction {
+interface PlannedAction {
   type: string;
   params: unknown;
 }
@@ -14,7 +16,10 @@ export interface PlannedAction {
 export interface Step {
   snapshot: AnyMachineSnapshot;
   actions: PlannedAction[];
-  /** False when nothing came of it: no action, the same context, the same state. Then there is nothing to write. */
+  /**
+   * False when nothing came of it: no action, the same context, the same state. Then there is
+   * nothing to write.
+   */
   changed: boolean;
 }
 
@@ -26,7 +31,10 @@ export interface Stepper {
   /** Would this event do anything? Guards are asked. */
   can(snapshot: AnyMachineSnapshot, event: { type: string }): boolean;
   persist(snapshot: AnyMachineSnapshot): unknown;
-  /** `persisted` is consumed (XState revives it in place). Throws on a state value the machine does not have. */
+  /**
+   * `persisted` is consumed (XState revives it in place). Throws on a state value the machine does
+   * not have.
+   */
   restore(persisted: unknown): AnyMachineSnapshot;
 }
 
@@ -70,8 +78,9 @@ const sameState = (before: AnyMachineSnapshot, after: AnyMachineSnapshot): boole
   (before.context === after.context && before.status === after.status && JSON.stringify(before.value) === JSON.stringify(after.value));
 
 /**
- * Durable actors have no children, and without history states nothing in a snapshot needs XState's own persisting, which walks the whole context
- * in search of actor references. The shape is that of `getPersistedSnapshot`; the contract test compares the two.
+ * Durable actors have no children, and without history states nothing in a snapshot needs XState's
+ * own persisting, which walks the whole context in search of actor references. The shape is that of
+ * `getPersistedSnapshot`; the contract test compares the two.
  */
 const isPlain = (snapshot: AnyMachineSnapshot): boolean =>
   Object.keys(snapshot.children).length === 0 && Object.keys(snapshot.historyValue).length === 0;

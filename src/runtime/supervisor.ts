@@ -1,12 +1,16 @@
 /**
- * Long-running parts of a program share one shape and one life: started in order, each after the one before it is ready; stopped in reverse, each
- * within its grace; restarted when they fail, and given up, loudly, when they fail too often.
+ * Long-running parts of a program share one shape and one life: started in order, each after the
+ * one before it is ready; stopped in reverse, each within its grace; restarted when they fail, and
+ * given up, loudly, when they fail too often.
  */
 import { type Clock, pause } from '../clock.ts';
 
 export interface Service {
   name: string;
-  /** Runs until the signal aborts; calls `ready` once it serves. Ending or throwing before that is a failure. */
+  /**
+   * Runs until the signal aborts; calls `ready` once it serves. Ending or throwing before that is a
+   * failure.
+   */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   /** How long it may take to stop, ms. */
   graceMs: number;
@@ -21,14 +25,20 @@ export interface SupervisorLog {
 }
 
 /** Restarts allowed within the window before a service is given up. */
-export const RESTARTS_MAX = 5;
-export const RESTART_WINDOW_MS = 30_000;
+const RESTARTS_MAX = 5;
+const RESTART_WINDOW_MS = 30_000;
 const RESTART_DELAY_MS = 200;
 
 export interface Supervisor {
-  /** Resolves when every service is ready. Throws what the first one to fail threw, after those before it were stopped. */
+  /**
+   * Resolves when every service is ready. Throws what the first one to fail threw, after those
+   * before it were stopped.
+   */
   start(): Promise<void>;
-  /** Stops in reverse order; resolves with the names of those left behind. Stopping twice, or while starting, is fine. */
+  /**
+   * Stops in reverse order; resolves with the names of those left behind. Stopping twice, or while
+   * starting, is fine.
+   */
   stop(): Promise<string[]>;
   /** Resolves, with the reason, when a service has been given up and the program should end. */
   readonly gaveUp: Promise<Error>;

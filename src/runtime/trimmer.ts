@@ -1,8 +1,11 @@
-/** Trims, in batches and without touching `rev`, the settled effects of actors that rest; busy ones trim theirs with their next commit. */
+/**
+ * Trims, in batches and without touching `rev`, the settled effects of actors that rest; busy ones
+ * trim theirs with their next commit.
+ */
 import type { Clock, Disarm } from '../clock.ts';
 import type { ActorStore } from '../store/store.ts';
-import type { Life } from './life.ts';
 import { encodeOwed } from './document.ts';
+import type { Life } from './life.ts';
 import { LIMITS } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -26,7 +29,9 @@ export function createTrimmer({
   store: Pick<ActorStore, 'settle'>;
   clock: Clock;
   outbox: Outbox;
-  /** The life of an actor that rests; null while a turn is under way or when it is not in memory. */
+  /**
+   * The life of an actor that rests; null while a turn is under way or when it is not in memory.
+   */
   lifeOf(address: string): Life | null;
   trimmed(address: string, keys: string[]): void;
   failed(error: unknown): void;
@@ -43,7 +48,10 @@ export function createTrimmer({
     });
   }
 
-  /** One pass after the other: of two side by side the older view of what is owed could be written over the newer one. */
+  /**
+   * One pass after the other: of two side by side the older view of what is owed could be written
+   * over the newer one.
+   */
   let passing = Promise.resolve();
   function flush(): Promise<void> {
     passing = passing.then(pass);
@@ -64,7 +72,8 @@ export function createTrimmer({
       if (passes.length > 0) {
         await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodeOwed(address, kept) })));
         for (const { address, life, rev, keys, kept } of passes) {
-          // A turn that began meanwhile trims by itself; only what surely stands in the store is forgotten.
+          // A turn that began meanwhile trims by itself; only what surely stands in the store is
+          // forgotten.
           if (lifeOf(address) !== life || life.rev !== rev) continue;
           life.trim([...kept]);
           trimmed(address, keys);

@@ -14,7 +14,10 @@ export interface Views {
 export interface Page<K extends Kind> {
   items: View<K>[];
   next: string | null;
-  /** Those of this page whose documents are damaged or of a newer version. `parent`: a host's pool, a job's app, an execution's job. */
+  /**
+   * Those of this page whose documents are damaged or of a newer version. `parent`: a host's pool,
+   * a job's app, an execution's job.
+   */
   unreadable: { address: Address<K>; reason: string; parent: string | null }[];
 }
 

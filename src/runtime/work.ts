@@ -1,4 +1,7 @@
-/** A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in both directions. */
+/**
+ * A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in
+ * both directions.
+ */
 import { systemClock } from '../clock.ts';
 import { systemIds } from '../ids.ts';
 import { openActorStore } from '../store/open.ts';
@@ -11,7 +14,10 @@ export interface WorkerScope {
   postMessage(batch: FromWorker): void;
 }
 
-/** Serves in this scope, which must be a worker's. An error that nobody expects ends the worker; whoever began it replaces it. */
+/**
+ * Serves in this scope, which must be a worker's. An error that nobody expects ends the worker;
+ * whoever began it replaces it.
+ */
 export function work(scope: WorkerScope): void {
   let partitions: Promise<Partitions> | undefined;
   let leaving: FromPartitions[] = [];

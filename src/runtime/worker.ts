@@ -1,4 +1,4 @@
 /** The program of a worker thread. */
-import { work, type WorkerScope } from './work.ts';
+import { type WorkerScope, work } from './work.ts';
 
 work(self as unknown as WorkerScope);

@@ -4,7 +4,10 @@ import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './batch
 import type { FromPartitions, ToPartitions } from './boundary.ts';
 import type { Home, Homes } from './homes.ts';
 
-/** The first workers load their program at once, before there is a store; `giveUp` ends those that were never begun with. */
+/**
+ * The first workers load their program at once, before there is a store; `giveUp` ends those that
+ * were never begun with.
+ */
 export function inWorkers({
   count,
   owner,
@@ -66,7 +69,10 @@ export function inWorkers({
   };
 }
 
-/** What it throws is heard from the first moment on; otherwise the runtime would end the process over it. */
+/**
+ * What it throws is heard from the first moment on; otherwise the runtime would end the process
+ * over it.
+ */
 function createWorker(script: string): { worker: Worker; onError(tell: (message: string) => void): void } {
   // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others
   // pass over it.

@@ -1,6 +1,7 @@
 /**
- * Cursors are opaque to those who carry them: base64url of a version, what they stand in, and a place. A text that is not exactly
- * what we would have written is a BadCursor, so nobody can come to depend on making their own.
+ * Cursors are opaque to those who carry them: base64url of a version, what they stand in, and a
+ * place. A text that is not exactly what we would have written is a BadCursor, so nobody can come
+ * to depend on making their own.
  */
 import { BadCursor } from './store.ts';
 
@@ -9,13 +10,17 @@ const FEED = '1';
 
 /** The place of a fact in the feed; 0 is the empty beginning. */
 export function feedCursor(sequence: number): string {
-  // Of digits and a point base64 makes neither + nor /, so but for its padding it is base64url; every fact is placed and read by this, and a Buffer takes four times as long.
+  // Of digits and a point base64 makes neither + nor /, so but for its padding it is base64url;
+  // every fact is placed and read by this, and a Buffer takes four times as long.
   const text = btoa(`${FEED}.${sequence}`);
   const end = text.indexOf('=');
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** Throws BadCursor for anything but a text of `feedCursor`, and for a place behind `head`: that one belongs to another store, or to a later life of this one. */
+/**
+ * Throws BadCursor for anything but a text of `feedCursor`, and for a place behind `head`: that one
+ * belongs to another store, or to a later life of this one.
+ */
 export function feedSequence(cursor: string, head: number): number {
   const text = decoded(cursor);
   const sequence = text.startsWith(`${FEED}.`) ? Number(text.slice(FEED.length + 1)) : Number.NaN;

@@ -1,9 +1,11 @@
 /**
- * How what is remembered lies in a database: one set for SQLite and MongoDB, so only what both can do. `_id` is the primary key
- * because MongoDB has no other name for it. Texts that only the runtime reads stay texts; what lists filter by has its own column.
+ * How what is remembered lies in a database: one set for SQLite and MongoDB, so only what both can
+ * do. `_id` is the primary key because MongoDB has no other name for it. Texts that only the
+ * runtime reads stay texts; what lists filter by has its own column.
  *
- * Every secondary index is written with each turn that touches its columns: add one only for a question that is asked often.
- * The conditions of partial indexes are equalities and `$exists`, because MongoDB takes little else there.
+ * Every secondary index is written with each turn that touches its columns: add one only for a
+ * question that is asked often. The conditions of partial indexes are equalities and `$exists`,
+ * because MongoDB takes little else there.
  */
 import { defineEntity, p } from '@mikro-orm/core';
 
@@ -23,7 +25,10 @@ export const ActorEntity = defineEntity({
     state: p.text(),
     owed: p.text(),
     nextDue: p.bigint('number').nullable(),
-    /** Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the actor from taking it. */
+    /**
+     * Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the
+     * actor from taking it.
+     */
     armed: p.boolean(),
     /** Whether `owed` is anything but `[]`. */
     indebted: p.boolean(),
@@ -38,7 +43,8 @@ export const ActorEntity = defineEntity({
     { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
     { name: 'actors_owing', properties: ['_id'], where: { indebted: true } },
     { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
-    // Executions are listed newest first, jobs by name. Of the other kinds there are few: their filters are looked up row by row.
+    // Executions are listed newest first, jobs by name. Of the other kinds there are few: their
+    // filters are looked up row by row.
     { name: 'executions_parent', properties: ['parent', 'at', '_id'], where: { kind: 'execution' } },
     { name: 'executions_status', properties: ['status', 'at', '_id'], where: { kind: 'execution' } },
     { name: 'executions_outcome', properties: ['outcome', 'at', '_id'], where: { kind: 'execution', outcome: { $exists: true } } },
@@ -50,15 +56,16 @@ export const ActorEntity = defineEntity({
   ],
 });
 
-export const FactEntity = defineEntity({
+const FactEntity = defineEntity({
   name: 'Fact',
   tableName: 'facts',
   properties: {
     /** Its place in the feed. */
     _id: p.integer().primary().autoincrement(),
     /**
-     * Which stretch of the feed it was written in. It leads the index of histories, so that new facts go into the few pages of the
-     * newest era; by address alone each would dirty a page of its own. A history is read era by era.
+     * Which stretch of the feed it was written in. It leads the index of histories, so that new
+     * facts go into the few pages of the newest era; by address alone each would dirty a page of
+     * its own. A history is read era by era.
      */
     era: p.integer(),
     address: p.string(),
@@ -85,7 +92,10 @@ export const OccurrenceEntity = defineEntity({
     execution: p.string().nullable(),
     reason: p.string().nullable(),
     decidedAt: p.bigint('number'),
-    /** Whether it covers more than one instant. Stretches are few, so those that stick out of a span are found among them alone. */
+    /**
+     * Whether it covers more than one instant. Stretches are few, so those that stick out of a span
+     * are found among them alone.
+     */
     stretch: p.boolean(),
     /** JSON of `Occurrence.rule`. */
     rule: p.text().nullable(),
@@ -131,7 +141,7 @@ export const CredentialEntity = defineEntity({
   },
 });
 
-export const PartitionEntity = defineEntity({
+const PartitionEntity = defineEntity({
   name: 'Partition',
   tableName: 'partitions',
   properties: { _id: p.integer().primary(), owner: p.string(), epoch: p.integer() },

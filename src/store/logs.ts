@@ -1,35 +1,43 @@
 /**
- * Output of attempts within a cap: the first half of it is kept as it came, the second half is the newest, and what fell out between them is counted
- * to the byte.
+ * Output of attempts within a cap: the first half of it is kept as it came, the second half is the
+ * newest, and what fell out between them is counted to the byte.
  *
  *   1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest          per attempt, both streams under one numbering
  *
- * The count is written before anything is dropped (`logs/tally.ts`). A crash between the two leaves pieces that the count covers already; readers pass
- * over them and the next drop removes them.
+ * The count is written before anything is dropped (`logs/tally.ts`). A crash between the two leaves
+ * pieces that the count covers already; readers pass over them and the next drop removes them.
  */
-import { add, type Attempt, attemptKey, type AttemptName, copyOf, dropExcess, freshAttempt } from './logs/attempt.ts';
+import { type Attempt, type AttemptName, add, attemptKey, copyOf, dropExcess, freshAttempt } from './logs/attempt.ts';
 import { recordsOf } from './logs/read.ts';
 import { BEFORE_ALL, olderTallies, readTally, tallyRecords } from './logs/tally.ts';
 import type { OutputChunk, OutputStore } from './store.ts';
 
 /** Kept per attempt unless said otherwise: bytes of output, and CHUNK_WEIGHT for each piece. */
-export const OUTPUT_CAP_BYTES = 1024 * 1024;
+const OUTPUT_CAP_BYTES = 1024 * 1024;
 /**
  * Pieces of all attempts that are remembered (number and size); beyond, the attempts heard of least
  * recently are forgotten and read again when needed. An attempt by itself weighs ATTEMPT_PIECES, as
  * it takes that much memory: most have ended, and nobody says so.
  */
-export const REMEMBERED_MAX = 20_000;
+const REMEMBERED_MAX = 20_000;
 const ATTEMPT_PIECES = 16;
 const piecesOf = (attempt: Attempt): number => attempt.tail.length + ATTEMPT_PIECES;
 
-/** A piece as its host sends it: `start` is the bytes of its stream before it. What is left out is the distance from what is here. */
+/**
+ * A piece as its host sends it: `start` is the bytes of its stream before it. What is left out is
+ * the distance from what is here.
+ */
 export type TakenChunk = Omit<OutputChunk, 'leftOut'> & { start: number };
 
 export interface OutputKeeper {
-  /** Resolves once the pieces are durable, or known to be kept already, or counted as left out. Throws what the store throws; then nothing counts as taken. */
+  /**
+   * Resolves once the pieces are durable, or known to be kept already, or counted as left out.
+   * Throws what the store throws; then nothing counts as taken.
+   */
   keep(chunks: TakenChunk[]): Promise<void>;
-  /** Called with the shard after something new of that execution was kept. The answer unsubscribes. */
+  /**
+   * Called with the shard after something new of that execution was kept. The answer unsubscribes.
+   */
   onKept(execution: string, listener: (item: number) => void): () => void;
 }
 
@@ -60,7 +68,8 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
     const writes: OutputChunk[] = [];
     const nexts: Attempt[] = [];
     for (const group of byAttempt(chunks)) {
-      // A copy: if the write fails, what is remembered must still be what the store is known to have.
+      // A copy: if the write fails, what is remembered must still be what the store is known to
+      // have.
       const next = copyOf(attempts.get(attemptKey(group[0])) ?? (await load(store, group[0], half)));
       const taken = take(next, group);
       if (taken.length === 0) continue;
@@ -98,7 +107,8 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
       await store.dropOutput({ ...range, ...olderTallies(attempt.through) });
       attempt.swept = attempt.through;
     } catch {
-      // What was acknowledged is durable and what is left over is out of sight; the next sweep takes it too.
+      // What was acknowledged is durable and what is left over is out of sight; the next sweep
+      // takes it too.
     }
   };
 

@@ -1,6 +1,7 @@
 /**
- * A store for tests and the simulation: the same contract, deterministic, nothing but maps. It outlives whoever uses it: `close`
- * only says good-bye, and a new runtime given the same object finds everything that was committed, as after a restart.
+ * A store for tests and the simulation: the same contract, deterministic, nothing but maps. It
+ * outlives whoever uses it: `close` only says good-bye, and a new runtime given the same object
+ * finds everything that was committed, as after a restart.
  */
 
 import { createActors } from './memory/actors.ts';

@@ -1,13 +1,14 @@
 /**
- * The store on MongoDB. The ORM holds the connection, knows the collections and their indexes, and reads the views; the hot path writes through the
- * driver's own collections. It asks nothing of the server but atomic single documents and unique indexes: no transactions, no pipeline updates, no
+ * The store on MongoDB. The ORM holds the connection, knows the collections and their indexes, and
+ * reads the views; the hot path writes through the driver's own collections. It asks nothing of the
+ * server but atomic single documents and unique indexes: no transactions, no pipeline updates, no
  * change streams.
  */
 import type { Clock } from '../clock.ts';
 import { createActors } from './mongo/actors.ts';
 import { readMongoAddress } from './mongo/address.ts';
 import { createClaims } from './mongo/claims.ts';
-import { cannotBeOpened, type Collections, collectionsOf, openOrm, type Orm } from './mongo/connection.ts';
+import { type Collections, cannotBeOpened, collectionsOf, type Orm, openOrm } from './mongo/connection.ts';
 import { createCredentials } from './mongo/credentials.ts';
 import { createDoubt } from './mongo/doubt.ts';
 import { asked } from './mongo/errors.ts';
@@ -15,30 +16,43 @@ import { createFeed } from './mongo/feed.ts';
 import { createLedger } from './mongo/ledger.ts';
 import { createList } from './mongo/list.ts';
 import { createOutput } from './mongo/output.ts';
-import { createRetention } from './mongo/retention.ts';
 import { createReign, type Holder, type Reign } from './mongo/reign.ts';
+import { createRetention } from './mongo/retention.ts';
 import { prepareSchema } from './mongo/schema.ts';
 import { createTelling } from './mongo/telling.ts';
 import { type Store, StoreUnavailable } from './store.ts';
 import { createViews } from './views.ts';
 
 export interface MongoOptions {
-  /** `mongodb://` or `mongodb+srv://` with the database in its path. Timeouts it names hold instead of ours. */
+  /**
+   * `mongodb://` or `mongodb+srv://` with the database in its path. Timeouts it names hold instead
+   * of ours.
+   */
   url: string;
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
-  /** By what name this center claims, where it does so by other stores: `probe` then fails while others own anything. */
+  /**
+   * By what name this center claims, where it does so by other stores: `probe` then fails while
+   * others own anything.
+   */
   owner?: string;
-  /** Somebody else in this center has opened it already: its schema is not looked at again. Default false. */
+  /**
+   * Somebody else in this center has opened it already: its schema is not looked at again. Default
+   * false.
+   */
   isPrepared?: boolean;
-  /** Who opens it for a whole center: refused while another one lives there, and told when one has taken over. Default: nobody asks. */
+  /**
+   * Who opens it for a whole center: refused while another one lives there, and told when one has
+   * taken over. Default: nobody asks.
+   */
   reign?: { holder: Holder; isAlive(pid: number): boolean; lost(reason: Error): void };
 }
 
 /**
- * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot be reached, and a plain error, having changed
- * nothing, when the database is not ours or was written by a newer version.
+ * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot
+ * be reached, and a plain error, having changed nothing, when the database is not ours or was
+ * written by a newer version.
  */
 export async function createMongoStore({ url, clock, drawId, owner, isPrepared = false, reign: wanted }: MongoOptions): Promise<Store> {
   const { shown, timeoutMs } = readMongoAddress(url);

@@ -6,7 +6,9 @@ import type { Loss } from './sqlite/mark.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/threaded.ts';
 import type { ActorStore, Store } from './store.ts';
 
-/** What a worker is told to find its store. Plain data but for the port, which must be transferred. */
+/**
+ * What a worker is told to find its store. Plain data but for the port, which must be transferred.
+ */
 export type StoreAddress = { kind: 'sqlite'; line: StoreLine } | { kind: 'mongodb'; url: string };
 
 /** A way to the store for one worker. */
@@ -21,7 +23,9 @@ export interface WorkerStore {
 export interface OpenStore {
   store: Store;
   connect(): WorkerStore;
-  /** Resolves with the reason when nothing can be written any more before the process starts anew. */
+  /**
+   * Resolves with the reason when nothing can be written any more before the process starts anew.
+   */
   died: Promise<Error>;
   /**
    * A sentence about what was committed and is not in the store any more; null when nothing is
@@ -66,7 +70,10 @@ const missingText = (dataDir: string, { found, marked }: Loss): string =>
   `the database in "${dataDir}" lacks its last ${marked - found} commits (revision ${found}, ${marked} were committed): its log was lost or damaged, or an older ` +
   'copy was put back; the center serves what is there, until its next clean stop this message stays';
 
-/** The server takes writes from everybody, so each worker has connections of its own. The driver is only loaded where it is needed. */
+/**
+ * The server takes writes from everybody, so each worker has connections of its own. The driver is
+ * only loaded where it is needed.
+ */
 async function openMongo(url: string, around: Surroundings): Promise<OpenStore> {
   const { createMongoStore } = await import('./mongo.ts');
   let lost: (reason: Error) => void = () => {};
@@ -82,13 +89,17 @@ async function openMongo(url: string, around: Surroundings): Promise<OpenStore> 
     connect: () => ({
       address: { kind: 'mongodb', url },
       transfer: [],
-      // Its connections end with it. What is on its way to the server finds the fences of its successor in the way: see `mongo/doubt.ts`.
+      // Its connections end with it. What is on its way to the server finds the fences of its
+      // successor in the way: see `mongo/doubt.ts`.
       cut: async () => {},
     }),
   };
 }
 
-/** Of whoever has the same text the process numbers mean the same. Drawn anew with each boot and container; where that cannot be read nobody has it. */
+/**
+ * Of whoever has the same text the process numbers mean the same. Drawn anew with each boot and
+ * container; where that cannot be read nobody has it.
+ */
 function thisMachine(): string | undefined {
   try {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;

@@ -1,6 +1,7 @@
 /**
- * Text order by code point, as SQLite and MongoDB compare UTF-8. JavaScript's `<` compares UTF-16 units and puts an emoji before U+FFxx,
- * which would make the memory store page differently from the others.
+ * Text order by code point, as SQLite and MongoDB compare UTF-8. JavaScript's `<` compares UTF-16
+ * units and puts an emoji before U+FFxx, which would make the memory store page differently from
+ * the others.
  */
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;

@@ -1,4 +1,7 @@
-/** Ids of records that are named by what they are about, so that writing one twice is nothing; the last two are of numbers in `meta`. */
+/**
+ * Ids of records that are named by what they are about, so that writing one twice is nothing; the
+ * last two are of numbers in `meta`.
+ */
 
 /** JSON keeps the parts apart whatever characters they hold. */
 export const occurrenceId = (job: string, from: number): string => JSON.stringify([job, from]);

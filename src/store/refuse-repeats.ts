@@ -1,6 +1,9 @@
 import type { Write } from './store.ts';
 
-/** Two writes of one actor in one commit would have to be ordered; the runtime folds them into one instead. */
+/**
+ * Two writes of one actor in one commit would have to be ordered; the runtime folds them into one
+ * instead.
+ */
 export function refuseRepeats(writes: Write[]): void {
   const seen = new Set<string>();
   for (const { document } of writes) {

@@ -1,10 +1,12 @@
 /**
- * What leaves, and when: a pass now and then takes everything beyond its age or its number, in small steps that other work gets in between.
+ * What leaves, and when: a pass now and then takes everything beyond its age or its number, in
+ * small steps that other work gets in between.
  *
  *   wait ---> pass: executions (with their output) -> output -> occurrences -> facts -> tombstones ---> wait
  *
- * A step that took long was large or met a busy store: the next one is smaller, and the rest before it longer. A pass that is broken off leaves nothing half; the
- * next one goes on with what is there.
+ * A step that took long was large or met a busy store: the next one is smaller, and the rest before
+ * it longer. A pass that is broken off leaves nothing half; the next one goes on with what is
+ * there.
  */
 import { type Clock, pause } from '../clock.ts';
 import { type ActorDocument, type ActorStore, type CreationPlace, type Retention, StoreUnavailable } from './store.ts';
@@ -15,7 +17,10 @@ export interface Keep {
   executionsMs: number;
   executions: number;
   executionsPerJob: number;
-  /** From the last piece of an execution that has ended. It leaves with its execution at the latest, so it has no number of its own. */
+  /**
+   * From the last piece of an execution that has ended. It leaves with its execution at the latest,
+   * so it has no number of its own.
+   */
   outputMs: number;
   occurrencesMs: number;
   occurrencesPerJob: number;
@@ -26,7 +31,10 @@ export interface Keep {
 }
 
 export const RETENTION = {
-  /** From the start to the first pass, and from the end of one to the next. Numbers may be exceeded by what comes in that time. */
+  /**
+   * From the start to the first pass, and from the end of one to the next. Numbers may be exceeded
+   * by what comes in that time.
+   */
   firstPassMs: 60_000,
   passMs: 600_000,
   /** What a step may take, most of it waiting for its place among the turns and for the disk. */
@@ -40,24 +48,36 @@ export const RETENTION = {
   restTimes: 2,
   restMinMs: 5,
   restMaxMs: 2_000,
-  /** Between walks through the occurrences of each job to find what is beyond its number: a job gains at most one per second. */
+  /**
+   * Between walks through the occurrences of each job to find what is beyond its number: a job
+   * gains at most one per second.
+   */
   crowdMs: 6 * 3_600_000,
   /** Executions are counted on from where the last pass ended; after so long all of them anew. */
   recountMs: 24 * 3_600_000,
 } as const;
 
-/** What only the runtime can read of a document. Null: it cannot either (a newer version, damaged); then what hangs on it stays. */
+/**
+ * What only the runtime can read of a document. Null: it cannot either (a newer version, damaged);
+ * then what hangs on it stays.
+ */
 export interface DocumentReader {
   /** When this execution ended, epoch ms. */
   endedAt(execution: ActorDocument): number | null;
-  /** Addresses of executions that this job counts as open or has something to say to: without them it would wait for ever, or beget them anew. */
+  /**
+   * Addresses of executions that this job counts as open or has something to say to: without them
+   * it would wait for ever, or beget them anew.
+   */
   heldBy(job: ActorDocument): ReadonlySet<string> | null;
 }
 
 export type Forgotten = Record<'executions' | 'output' | 'occurrences' | 'facts' | 'tombstones', number>;
 
 export interface Forgetting {
-  /** One pass; resolves with how many records it removed. Broken off by the signal it resolves early. Throws what the store throws. One at a time. */
+  /**
+   * One pass; resolves with how many records it removed. Broken off by the signal it resolves
+   * early. Throws what the store throws. One at a time.
+   */
   runOnce(signal?: AbortSignal): Promise<Forgotten>;
   /** Passes until the signal; a store that is away is waited for. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;

@@ -1,9 +1,11 @@
 /**
- * The embedded store: one SQLite file in the data directory, one process on it. The ORM maps and migrates it; the hot path runs prepared statements on
- * connections of its own, one that writes and any number that read, and is synchronous inside: when a call returns its promise, the work is done.
+ * The embedded store: one SQLite file in the data directory, one process on it. The ORM maps and
+ * migrates it; the hot path runs prepared statements on connections of its own, one that writes and
+ * any number that read, and is synchronous inside: when a call returns its promise, the work is
+ * done.
  *
- * `createSqliteStore` does all of it in the calling thread, `createThreadedSqliteStore` gives the writing to a thread of its own, so that nobody else
- * waits for the disk.
+ * `createSqliteStore` does all of it in the calling thread, `createThreadedSqliteStore` gives the
+ * writing to a thread of its own, so that nobody else waits for the disk.
  */
 import { openSqliteReads, openSqliteWrites, type SqliteOptions } from './sqlite/open.ts';
 import type { Store } from './store.ts';
@@ -11,12 +13,13 @@ import { promised } from './sync.ts';
 
 export { DataDirectoryLocked } from './sqlite/lock.ts';
 export type { SqliteOptions } from './sqlite/open.ts';
-export { createThreadedSqliteStore, type ThreadedStore } from './sqlite/threaded.ts';
+export { createThreadedSqliteStore } from './sqlite/threaded.ts';
 
 /**
- * Opens the store, brings its schema up to date and holds its directory until `close` or the end of the process.
- * Throws DataDirectoryLocked when another process (or this one) holds it, and a plain error, having changed nothing, when the
- * file is damaged, is not ours, or was written by a newer version.
+ * Opens the store, brings its schema up to date and holds its directory until `close` or the end of
+ * the process. Throws DataDirectoryLocked when another process (or this one) holds it, and a plain
+ * error, having changed nothing, when the file is damaged, is not ours, or was written by a newer
+ * version.
  */
 export async function createSqliteStore(options: SqliteOptions): Promise<Store> {
   const writing = await openSqliteWrites(options);
@@ -29,7 +32,8 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
       if (!open) return;
       open = false;
       reading.close();
-      // The last connection to close moves the log into the database, so it must be the one that may write.
+      // The last connection to close moves the log into the database, so it must be the one that
+      // may write.
       writing.close();
     },
   };

@@ -1,9 +1,11 @@
 /**
- * WHAT IS REMEMBERED, in the words of those who ask for it. One document per actor, written by compare-and-set on its `rev`;
- * beside the documents: facts (history and feed), the occurrence ledger, output, credentials.
+ * WHAT IS REMEMBERED, in the words of those who ask for it. One document per actor, written by
+ * compare-and-set on its `rev`; beside the documents: facts (history and feed), the occurrence
+ * ledger, output, credentials.
  *
- * Three implementations keep this contract (memory, SQLite, MongoDB) and one suite (`test/support/store-contract.ts`) holds them to it.
- * Everything that crosses the port is plain data, so that a store may live in another thread.
+ * Three implementations keep this contract (memory, SQLite, MongoDB) and one suite
+ * (`test/support/store-contract.ts`) holds them to it. Everything that crosses the port is plain
+ * data, so that a store may live in another thread.
  */
 
 import { type OccurrenceEntry, SETTLED, type Verdict } from '../../actors/vocabulary.ts';
@@ -29,7 +31,10 @@ export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
 /** Facts given per `facts` call when nobody says how many. */
 export const FEED_PAGE = 500;
 
-/** What the lists filter and order by; derived from the snapshot by the machine's own `index` function. */
+/**
+ * What the lists filter and order by; derived from the snapshot by the machine's own `index`
+ * function.
+ */
 export interface IndexFields {
   /** execution: its job; job: its app; host: its pool. */
   parent: string | null;
@@ -40,7 +45,10 @@ export interface IndexFields {
   outcome: string | null;
   /** Host ids an execution was placed on. */
   hosts: string[];
-  /** Epoch ms the lists are ordered by: creation. No list shows a tombstone; there it is the end, from which its keeping counts. */
+  /**
+   * Epoch ms the lists are ordered by: creation. No list shows a tombstone; there it is the end,
+   * from which its keeping counts.
+   */
   at: number;
 }
 
@@ -95,28 +103,36 @@ export interface Write {
   /** The document as it shall be. */
   document: ActorDocument;
   facts: Fact[];
-  /** The stored `rev` that it follows, 0: nothing is stored. Default: `document.rev - 1`. Only a birth says so, where an earlier life was forgotten (see `floor`). */
+  /**
+   * The stored `rev` that it follows, 0: nothing is stored. Default: `document.rev - 1`. Only a
+   * birth says so, where an earlier life was forgotten (see `floor`).
+   */
   follows?: number;
 }
 
 export type CommitResult = { committed: true; facts: PlacedFact[] } | { committed: false };
 
-/** The store did not take it and said so, or cannot be reached. Whether a commit was applied is unknown until read again. */
+/**
+ * The store did not take it and said so, or cannot be reached. Whether a commit was applied is
+ * unknown until read again.
+ */
 export class StoreUnavailable extends Error {
   readonly code = 'storeUnavailable';
 }
 
 export interface ActorStore {
   /**
-   * Writes each document whose `rev` still fits; the others come back as `committed: false` and change nothing (of 100 with one stale, 99 commit).
-   * Results stand in the order of the writes. Resolves when everything said to be committed is durable. Throws StoreUnavailable with unknown outcome.
-   * One address at most once per call (throws otherwise, before anything is written).
+   * Writes each document whose `rev` still fits; the others come back as `committed: false` and
+   * change nothing (of 100 with one stale, 99 commit). Results stand in the order of the writes.
+   * Resolves when everything said to be committed is durable. Throws StoreUnavailable with unknown
+   * outcome. One address at most once per call (throws otherwise, before anything is written).
    */
   commit(writes: Write[]): Promise<CommitResult[]>;
   load(address: string): Promise<ActorDocument | undefined>;
   /**
-   * The highest rev of all tombstones of this partition that were forgotten, 0 when none was. Who is born there begins behind it, so that keys made of
-   * address and rev never repeat, whatever life of that name went before.
+   * The highest rev of all tombstones of this partition that were forgotten, 0 when none was. Who
+   * is born there begins behind it, so that keys made of address and rev never repeat, whatever
+   * life of that name went before.
    */
   floor(partition: number): Promise<number>;
   /**
@@ -125,20 +141,30 @@ export interface ActorStore {
    * having changed nothing, where somebody else has taken one of them.
    */
   claim(owner: string, partitions?: PartitionRange, raiseBy?: number): Promise<number[]>;
-  /** Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in (nextDue, address) order. Quarantined ones and tombstones never. */
+  /**
+   * Actors whose earliest timer is at or before `until`, earliest first, strictly behind `after` in
+   * (nextDue, address) order. Quarantined ones and tombstones never.
+   */
   due(query: {
     until: number;
     limit: number;
     after?: { nextDue: number; address: string };
   }): Promise<{ address: string; nextDue: number }[]>;
-  /** Addresses of actors that owe effects, whatever their life (also quarantined ones and tombstones), in address order, behind `after`. */
+  /**
+   * Addresses of actors that owe effects, whatever their life (also quarantined ones and
+   * tombstones), in address order, behind `after`.
+   */
   owing(query: { limit: number; after?: string }): Promise<string[]>;
   /**
-   * Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are passed over (their next commit trimmed them). At one rev
-   * `owed` only ever becomes shorter: what is longer, or written already, may be passed over, too.
+   * Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are
+   * passed over (their next commit trimmed them). At one rev `owed` only ever becomes shorter: what
+   * is longer, or written already, may be passed over, too.
    */
   settle(entries: { address: string; rev: number; owed: string }[]): Promise<void>;
-  /** Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never. `cursor` is opaque; one of another order throws BadCursor. */
+  /**
+   * Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never.
+   * `cursor` is opaque; one of another order throws BadCursor.
+   */
   list(query: ListQuery): Promise<{ items: ActorDocument[]; next: string | null }>;
 }
 
@@ -161,8 +187,9 @@ export interface ListQuery {
 
 export interface FactStore {
   /**
-   * The facts behind `after` (absent: from the oldest kept), in feed order, at most `limit` (default FEED_PAGE). `truncatedFrom` is there when
-   * facts behind `after` are no longer kept: the cursor of the oldest kept, which then comes first.
+   * The facts behind `after` (absent: from the oldest kept), in feed order, at most `limit`
+   * (default FEED_PAGE). `truncatedFrom` is there when facts behind `after` are no longer kept: the
+   * cursor of the oldest kept, which then comes first.
    */
   facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
@@ -174,7 +201,7 @@ export interface FactStore {
   history(query: HistoryQuery): Promise<Fact[]>;
 }
 
-export interface HistoryQuery {
+interface HistoryQuery {
   address: string;
   limit: number;
   after?: { rev: number; place: number };
@@ -184,7 +211,7 @@ export interface HistoryQuery {
   to?: number;
 }
 
-export interface FactQuery {
+interface FactQuery {
   /** Throws BadCursor when it is not one of ours, or lies ahead of the newest fact. */
   after?: string;
   limit?: number;
@@ -215,7 +242,10 @@ export interface Ledger {
    * result is the same.
    */
   record(entries: Occurrence[]): Promise<void>;
-  /** Entries of one job that touch from..to (inclusive), by `from`, oldest first unless `order` says otherwise, behind `after` (a `from`) in that order. */
+  /**
+   * Entries of one job that touch from..to (inclusive), by `from`, oldest first unless `order` says
+   * otherwise, behind `after` (a `from`) in that order.
+   */
   occurrences(query: {
     job: string;
     from?: number;
@@ -227,7 +257,10 @@ export interface Ledger {
   }): Promise<Occurrence[]>;
   /** Due times per verdict. Entries that stick out of from..to count whole. */
   summary(query: { job: string; from?: number; to?: number }): Promise<Partial<Record<Verdict, number>>>;
-  /** Due times of this job up to here (epoch ms, inclusive) may have been forgotten; null when none was. */
+  /**
+   * Due times of this job up to here (epoch ms, inclusive) may have been forgotten; null when none
+   * was.
+   */
   keptAfter(job: string): Promise<number | null>;
 }
 
@@ -242,7 +275,10 @@ export interface OutputChunk {
   at: number;
   stream: 'stdout' | 'stderr';
   text: string;
-  /** Bytes the process wrote for `text` (differs from its UTF-8 length where the output was not valid UTF-8). */
+  /**
+   * Bytes the process wrote for `text` (differs from its UTF-8 length where the output was not
+   * valid UTF-8).
+   */
   bytes: number;
   /** Bytes of this stream left out just before this chunk. */
   leftOut: number;
@@ -272,11 +308,17 @@ export interface OutputStore {
    * to chunks of one attempt, `from` and `to` inclusive.
    */
   outputSums(query: { executions: string[]; range?: { item: number; attempt: number; from: number; to: number } }): Promise<OutputSum[]>;
-  /** Forgets chunks of one attempt of one shard with `from <= seq <= to` (the middle of an output beyond its cap). */
+  /**
+   * Forgets chunks of one attempt of one shard with `from <= seq <= to` (the middle of an output
+   * beyond its cap).
+   */
   dropOutput(range: { execution: string; item: number; attempt: number; from: number; to: number }): Promise<void>;
 }
 
-/** Users, login tokens, join tokens, settings: small records by kind and id (a hash where the id is a secret). */
+/**
+ * Users, login tokens, join tokens, settings: small records by kind and id (a hash where the id is
+ * a secret).
+ */
 export interface CredentialStore {
   /** Writes the record, in place of one of the same kind and id. */
   putCredential(record: Credential): Promise<void>;
@@ -285,7 +327,10 @@ export interface CredentialStore {
   removeCredential(kind: string, id: string): Promise<void>;
   /** All records of a kind, by id. They are few by nature: no paging. */
   credentials(kind: string): Promise<Credential[]>;
-  /** Takes one use of a record atomically; false when it has none left, is expired (`expiresAt <= now`), or is unknown. */
+  /**
+   * Takes one use of a record atomically; false when it has none left, is expired (`expiresAt <=
+   * now`), or is unknown.
+   */
   spend(kind: string, id: string, now: number): Promise<boolean>;
   /** Removes what expired before `now` (`expiresAt < now`); says how many. */
   sweepCredentials(now: number): Promise<number>;
@@ -310,47 +355,75 @@ export interface CreationPlace {
   address: string;
 }
 
-/** A step of a tour by name: how much it removed, and behind which name the next one goes on; null when the tour is over. */
+/**
+ * A step of a tour by name: how much it removed, and behind which name the next one goes on; null
+ * when the tour is over.
+ */
 export interface Step {
   forgotten: number;
   next: string | null;
 }
 
 /**
- * What leaves after a while, in steps: each removes or looks at about `limit` records, durably, and a crash between two leaves nothing half. How long what is
- * kept is said in `retention.ts`; here stands what never leaves: who has not ended, owes something, or is in quarantine; the newest fact.
+ * What leaves after a while, in steps: each removes or looks at about `limit` records, durably, and
+ * a crash between two leaves nothing half. How long what is kept is said in `retention.ts`; here
+ * stands what never leaves: who has not ended, owes something, or is in quarantine; the newest
+ * fact.
  */
 export interface Retention {
-  /** Executions that may leave, in the order of their creation: behind `after`, up to and with `until`; of one job when it is named. */
+  /**
+   * Executions that may leave, in the order of their creation: behind `after`, up to and with
+   * `until`; of one job when it is named.
+   */
   endedExecutions(query: { until: CreationPlace; after?: CreationPlace; job?: string; limit: number }): Promise<ActorDocument[]>;
-  /** How many executions of any state were created behind `after`, counted up to `limit`, and the last one counted. */
+  /**
+   * How many executions of any state were created behind `after`, counted up to `limit`, and the
+   * last one counted.
+   */
   countExecutions(query: { after?: CreationPlace; limit: number }): Promise<{ count: number; last?: CreationPlace }>;
-  /** Among the next `limit` jobs with executions, by name behind `after`: those with more than `keep`, and the newest execution beyond. */
+  /**
+   * Among the next `limit` jobs with executions, by name behind `after`: those with more than
+   * `keep`, and the newest execution beyond.
+   */
   crowdedJobs(query: {
     keep: number;
     after?: string;
     limit: number;
   }): Promise<{ jobs: { job: string; until: CreationPlace }[]; next: string | null }>;
   /**
-   * Removes their output and then, where all of it is gone, the executions themselves: a crash leaves an execution without output, never output that
-   * nobody would look for. `gone` may lack some: `limit` was reached, or they may not leave.
+   * Removes their output and then, where all of it is gone, the executions themselves: a crash
+   * leaves an execution without output, never output that nobody would look for. `gone` may lack
+   * some: `limit` was reached, or they may not leave.
    */
   forgetExecutions(query: { addresses: string[]; limit: number }): Promise<{ gone: string[]; forgotten: number }>;
-  /** Removes output of executions that have ended, or are not there, and wrote nothing since `before`. The tour goes by execution id. */
+  /**
+   * Removes output of executions that have ended, or are not there, and wrote nothing since
+   * `before`. The tour goes by execution id.
+   */
   forgetOutput(query: { before: number; after?: string; limit: number }): Promise<Step>;
-  /** Removes the oldest facts: those from before `before`, and those beyond the newest `keep`. Says how many; 0: nothing is left to remove. */
+  /**
+   * Removes the oldest facts: those from before `before`, and those beyond the newest `keep`. Says
+   * how many; 0: nothing is left to remove.
+   */
   forgetFacts(query: { before: number; keep: number; limit: number }): Promise<number>;
   /**
-   * Removes the oldest entries of each job that end before `before` or are beyond its newest `keep` (absent: any number; it costs a walk through that many),
-   * and remembers up to where (`keptAfter`). The tour goes by job.
+   * Removes the oldest entries of each job that end before `before` or are beyond its newest `keep`
+   * (absent: any number; it costs a walk through that many), and remembers up to where
+   * (`keptAfter`). The tour goes by job.
    */
   forgetOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<Step>;
-  /** Removes the oldest tombstones: those that ended before `before`, and those beyond the newest `keep`. Says how many; 0: nothing is left to remove. */
+  /**
+   * Removes the oldest tombstones: those that ended before `before`, and those beyond the newest
+   * `keep`. Says how many; 0: nothing is left to remove.
+   */
   forgetTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
 }
 
 export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
-  /** Takes and gives back nothing; throws StoreUnavailable when it cannot commit now. For `/v1/ready`. */
+  /**
+   * Takes and gives back nothing; throws StoreUnavailable when it cannot commit now. For
+   * `/v1/ready`.
+   */
   probe(): Promise<void>;
   /** Calling it twice is fine. What was committed stays. */
   close(): Promise<void>;

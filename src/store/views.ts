@@ -1,4 +1,7 @@
-/** The read side, through the ORM: the same questions to SQLite and MongoDB. For what people look at, not for what the runtime lives on. */
+/**
+ * The read side, through the ORM: the same questions to SQLite and MongoDB. For what people look
+ * at, not for what the runtime lives on.
+ */
 import type { EntityManager, FilterQuery, InferEntity } from '@mikro-orm/core';
 import { CredentialEntity, OutputEntity } from './entities.ts';
 import { readableChunk, readableCredential } from './readable.ts';
@@ -32,7 +35,10 @@ export function createViews(manager: () => EntityManager): Views {
   };
 }
 
-/** The outer bound says nothing new, but lets the index begin in the right place; the alternatives alone would scan from the start. */
+/**
+ * The outer bound says nothing new, but lets the index begin in the right place; the alternatives
+ * alone would scan from the start.
+ */
 function behind({ item, attempt, seq }: Pick<OutputChunk, 'item' | 'attempt' | 'seq'>): FilterQuery<Output> {
   return { item: { $gte: item }, $or: [{ item: { $gt: item } }, { attempt: { $gt: attempt } }, { attempt, seq: { $gt: seq } }] };
 }

@@ -12,7 +12,7 @@ import type { Seen } from '../../actors/why/reason.ts';
 import { hostsOf } from '../../actors/why/room.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
-import { aBirth, aPlacement, aRequest, aRun, anEnd } from '../support/builders.ts';
+import { aBirth, anEnd, aPlacement, aRequest, aRun } from '../support/builders.ts';
 
 const FAULTS: HostFault[] = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'];
 

@@ -70,7 +70,8 @@ describe('seconds, minutes and hours', () => {
 
   test('a step longer than a day counts on from startdate, and is due inside the windows only', () => {
     const rule = aCalendar({ turnmode: 3, interval: 30, startdate: '01/01/2026', starttime: '00:00', endtime: '12:00' });
-    // 30-hour steps: 00:00, 06:00, 12:00, then 18:00 outside, then 00:00 again, five days after the first.
+    // 30-hour steps: 00:00, 06:00, 12:00, then 18:00 outside, then 00:00 again, five days after the
+    // first.
     expect(dues(rule, '2025-12-31 00:00', 5)).toEqual([
       '2026-01-01 00:00:00',
       '2026-01-02 06:00:00',

@@ -1,4 +1,7 @@
-/** Where clocks change: named facts first, then every minute of two years in many zones, against a second opinion. */
+/**
+ * Where clocks change: named facts first, then every minute of two years in many zones, against a
+ * second opinion.
+ */
 import { describe, expect, test } from 'bun:test';
 import { countDues, isTimeZone, localText, nextDue, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule.ts';
 import { labelsShown, opinionOf, tabled, walk } from './schedule-oracle.ts';
@@ -160,7 +163,10 @@ describe('row 11: where the clock repeats labels', () => {
   });
 });
 
-/** Zones with changes of 30, 60 and 120 minutes, at midnight and elsewhere, on both halves of the globe, and some without. */
+/**
+ * Zones with changes of 30, 60 and 120 minutes, at midnight and elsewhere, on both halves of the
+ * globe, and some without.
+ */
 const ZONES = [
   'Europe/Berlin',
   'Europe/Dublin',
@@ -179,7 +185,9 @@ const ZONES = [
   'UTC',
 ];
 
-/** Older changes that no zone makes today: a day left out, a day ending, a changed standard time. */
+/**
+ * Older changes that no zone makes today: a day left out, a day ending, a changed standard time.
+ */
 const OLDER: [string, string, string][] = [
   ['Pacific/Apia', '2011-12-20T00:00Z', '2012-01-10T00:00Z'],
   ['Pacific/Kwajalein', '1993-08-10T00:00Z', '1993-09-01T00:00Z'],

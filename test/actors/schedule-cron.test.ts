@@ -1,11 +1,17 @@
-/** Quartz's dialect: what Quartz 2.3.2 answered, what croner says of random patterns, and what is refused with which words. */
+/**
+ * Quartz's dialect: what Quartz 2.3.2 answered, what croner says of random patterns, and what is
+ * refused with which words.
+ */
 import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
 import { countDues, nextDue, nextDues, parseSchedule, ScheduleError } from '../../actors/schedule.ts';
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 
-/** Seen, not computed: the first four times after 2026-01-01 00:00:00 that Quartz 2.3.2 itself gave, in UTC. */
+/**
+ * Seen, not computed: the first four times after 2026-01-01 00:00:00 that Quartz 2.3.2 itself gave,
+ * in UTC.
+ */
 const SEEN_IN_QUARTZ: [string, ...string[]][] = [
   ['0 0 12 * * ?', '2026-01-01 12:00:00', '2026-01-02 12:00:00', '2026-01-03 12:00:00', '2026-01-04 12:00:00'],
   ['0 15 10 ? * *', '2026-01-01 10:15:00', '2026-01-02 10:15:00', '2026-01-03 10:15:00', '2026-01-04 10:15:00'],
@@ -199,7 +205,8 @@ describe('a wrong cron expression', () => {
   });
 
   test('is refused when the only hour it names is one that clocks skip', () => {
-    // 2/22 is the hour 2 with a step: an interval rule, so the skipped 02:30 of 29 March 2026 is not made up for.
+    // 2/22 is the hour 2 with a step: an interval rule, so the skipped 02:30 of 29 March 2026 is
+    // not made up for.
     const cron = '0 30 2/22 29 3 ? 2026';
     expect(refusal(() => parseSchedule({ type: 'cron', cron }, 'Europe/Berlin')).message).toContain('Europe/Berlin');
     expect(nextDue(parseSchedule({ type: 'cron', cron }, 'Asia/Tokyo'), 0)).toBe(Date.UTC(2026, 2, 28, 17, 30));

@@ -1,8 +1,10 @@
 /**
- * A second opinion about due times, slow and simple on purpose: it shares no line with actors/schedule.
+ * A second opinion about due times, slow and simple on purpose: it shares no line with
+ * actors/schedule.
  *
- * A rule is asked about every label of the clock, one by one; a zone's labels are read from Intl, instant by instant; then one walk
- * through the instants says what is due. Labels are milliseconds, counted as if they were UTC.
+ * A rule is asked about every label of the clock, one by one; a zone's labels are read from Intl,
+ * instant by instant; then one walk through the instants says what is due. Labels are milliseconds,
+ * counted as if they were UTC.
  */
 import type { Schedule } from '../../actors/schedule.ts';
 
@@ -28,8 +30,9 @@ export function opinionOf(schedule: Schedule): Opinion {
 }
 
 /**
- * The label shown at each instant from `from` to `until`, `step` apart, in steps (whole numbers that fit a word are walked through four
- * times as fast). Clocks of the zones and years asked about change on half hours.
+ * The label shown at each instant from `from` to `until`, `step` apart, in steps (whole numbers
+ * that fit a word are walked through four times as fast). Clocks of the zones and years asked about
+ * change on half hours.
  */
 export function labelsShown(zone: string, from: number, until: number, step: number): Int32Array {
   const format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' });
@@ -63,7 +66,10 @@ export function walk(labels: Int32Array, from: number, step: number, kind: Opini
   return dues;
 }
 
-/** A rule's answers for the labels from `from` to `until`: it is asked once per label, however many zones are walked through. */
+/**
+ * A rule's answers for the labels from `from` to `until`: it is asked once per label, however many
+ * zones are walked through.
+ */
 export type Table = { named: Uint8Array; base: number };
 
 export function tabled(names: Names, from: number, until: number, step: number): Table {

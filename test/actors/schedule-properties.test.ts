@@ -1,4 +1,7 @@
-/** What holds for every schedule, instant and zone: random ones, the failing case made small and printed with its seed. */
+/**
+ * What holds for every schedule, instant and zone: random ones, the failing case made small and
+ * printed with its seed.
+ */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import {

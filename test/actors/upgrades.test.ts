@@ -1,8 +1,11 @@
-/** Documents as earlier machines wrote them, kept for good: they come to life in the machines of today and go on. */
+/**
+ * Documents as earlier machines wrote them, kept for good: they come to life in the machines of
+ * today and go on.
+ */
 import { describe, expect, test } from 'bun:test';
-import type { ActorDocument } from '../../src/store/store.ts';
-import { createLife } from '../../src/runtime/life.ts';
 import type { State } from '../../src/runtime/document.ts';
+import { createLife } from '../../src/runtime/life.ts';
+import type { ActorDocument } from '../../src/store/store.ts';
 import { AT } from '../support/actor.ts';
 import first from './fixtures/version-1.json';
 

@@ -115,7 +115,10 @@ function aPoolWith(there: { cpus: number; open: boolean; taken: number }[]): Act
   return pool;
 }
 
-/** The trigger for real: through the job, the execution that it makes, the pool that this asks, and back. */
+/**
+ * The trigger for real: through the job, the execution that it makes, the pool that this asks, and
+ * back.
+ */
 function triggered(job: Actor<'job'>, pool: Actor<'pool'>) {
   const asked = job.ask({ type: 'job.trigger' });
   if (asked.refused !== null) return { does: 'refused' as const, reason: asked.refused };

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'bun:test';
 import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolveArgv } from '../../src/agent/command.ts';
-import { splitCommand } from '../../src/command-words.ts';
 import type { PreparedApp } from '../../src/agent/ports.ts';
 import { programs } from '../../src/agent/real/programs.ts';
 import { readAgentConfig } from '../../src/agent/settings.ts';
+import { splitCommand } from '../../src/command-words.ts';
 import { aPlace } from '../support/place.ts';
 
 describe('a command line', () => {

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { runKey } from '../../src/agent/protocol.ts';
-import { aRun, aStart, anArtifact, aWorld } from './agent-world.ts';
+import { anArtifact, aRun, aStart, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());
 const faults = (world: ReturnType<typeof aWorld>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);

@@ -1,4 +1,7 @@
-/** The agent's program as it is on a host: its own process, a real keeper, real files and sockets. Shows rows 3 and 4 of the failures with true processes. */
+/**
+ * The agent's program as it is on a host: its own process, a real keeper, real files and sockets.
+ * Shows rows 3 and 4 of the failures with true processes.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
@@ -10,8 +13,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
 import { centerText, FromAgent, helloText, runKey } from '../../src/agent/protocol.ts';
 import { systemClock } from '../../src/clock.ts';
-import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
 import { aPlace } from '../support/place.ts';
+import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
 import { withGaps } from './keeper-house.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));

@@ -1,14 +1,16 @@
-/** A host in memory: disk, keeper, center and apps that a test scripts. The agent in it is the real one. */
+/**
+ * A host in memory: disk, keeper, center and apps that a test scripts. The agent in it is the real
+ * one.
+ */
 import { createAgent } from '../../src/agent/agent.ts';
 import {
-  type KeepOrder,
   type Keeper,
   KeeperGone,
   type KeeperNews,
+  type KeepOrder,
   type KeptRun,
   type SpooledChunk,
 } from '../../src/agent/keeper/protocol.ts';
-import type { AppRules } from '../../src/app-hosts.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
 import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';
 import {
@@ -20,6 +22,7 @@ import {
   type StartCommand,
   type StopCommand,
 } from '../../src/agent/protocol.ts';
+import type { AppRules } from '../../src/app-hosts.ts';
 import type { Ids } from '../../src/ids.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
@@ -30,7 +33,10 @@ interface Life {
   alive: boolean;
 }
 
-/** What outlives an agent: files. `crashAt` counts calls that change something; the call before or after which the machine is gone. */
+/**
+ * What outlives an agent: files. `crashAt` counts calls that change something; the call before or
+ * after which the machine is gone.
+ */
 export function aDisk() {
   const files = new Map<string, string>();
   const disk = {
@@ -89,7 +95,7 @@ export function aDisk() {
 }
 
 /** A keeper that outlives agents. Processes end when the test says so. */
-export function aKeeper(clock: ManualClock) {
+function aKeeper(clock: ManualClock) {
   const runs = new Map<string, KeptRun>();
   const spool = new Map<string, SpooledChunk[]>();
   let session = { alive: true, listener: (_: KeeperNews) => {}, goneNow: () => {} };
@@ -230,7 +236,7 @@ export function aKeeper(clock: ManualClock) {
 }
 
 /** Both ends of every socket the agent opens. */
-export function aCenter() {
+function aCenter() {
   const center = {
     dials: [] as string[],
     /** Frames of the present socket, parsed as the center would. */
@@ -321,7 +327,7 @@ export function aCenter() {
   return center;
 }
 
-export const seededIds = (): Ids => {
+const seededIds = (): Ids => {
   let n = 0;
   return {
     short: length => String(++n).padStart(length, '0'),
@@ -330,8 +336,6 @@ export const seededIds = (): Ids => {
     fraction: () => 0.5,
   };
 };
-
-export type World = ReturnType<typeof aWorld>;
 
 export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: string[]; joinToken?: string; resumeMs?: number } = {}) {
   const clock = createManualClock();

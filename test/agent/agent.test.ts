@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { runKey } from '../../src/agent/protocol.ts';
-import { aRun, aStart, aStop, aWorld, anArtifact } from './agent-world.ts';
+import { anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());
 const app = { spec: { artifact: anArtifact } };
@@ -202,7 +202,8 @@ describe('a stop', () => {
     expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
     await world.send(aStart({ rev: 5 }));
     expect(world.sent('rejected')).toMatchObject([{ reason: 'lowerFence', key: aStart().key }]);
-    // The same start from a new owner of the partition has a higher fence, and is the same run all the same.
+    // The same start from a new owner of the partition has a higher fence, and is the same run all
+    // the same.
     await world.send(aStart({ epoch: 4, rev: 5 }));
     await world.kill();
     await world.start();
@@ -298,7 +299,8 @@ describe('repeats, reorders and late centers', () => {
     const world = aWorld();
     await world.start();
     await world.send(aStart({ epoch: 4, rev: 5 }));
-    // A pool finds a run whose execution is no longer kept: its partition was never taken over, and its revs count another actor.
+    // A pool finds a run whose execution is no longer kept: its partition was never taken over, and
+    // its revs count another actor.
     const stray = aStop({ epoch: 1, rev: 2, as: 'superseded' });
     await world.send({ ...stray, fence: { ...stray.fence, partition: 8 } });
     expect(world.sent('rejected')).toEqual([]);

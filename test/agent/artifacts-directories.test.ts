@@ -5,8 +5,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openMounts } from '../../src/agent/artifacts/mounts.ts';
 import type { IsolationMethod } from '../../src/agent/artifacts/app-directories.ts';
+import { openMounts } from '../../src/agent/artifacts/mounts.ts';
 import { aPlace } from '../support/place.ts';
 import { aTgz, aZip } from './archives.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';

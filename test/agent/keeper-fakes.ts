@@ -1,7 +1,7 @@
 /** Processes that only exist in a test: they say, fork and end what the test tells them to. */
 import type { OutputSource, ProcessEnd, Spawner, StartRequest } from '../../src/agent/keeper/ports.ts';
 
-export interface FakeProcess {
+interface FakeProcess {
   request: StartRequest;
   signals: string[];
   says(stream: 'stdout' | 'stderr', text: string): void;

@@ -1,4 +1,7 @@
-/** Builders for the keeper's tests: orders, a real keeper in a directory of its own, and ways to wait for facts instead of for time. */
+/**
+ * Builders for the keeper's tests: orders, a real keeper in a directory of its own, and ways to
+ * wait for facts instead of for time.
+ */
 import { setDefaultTimeout } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createKeeperDoor, type KeeperClient } from '../../src/agent/keeper/client.ts';
@@ -25,7 +28,9 @@ export const aShell = (run: string, script: string, difference: Partial<KeepOrde
 export interface House {
   directory: string;
   keeper: KeeperClient;
-  /** Resolves with the run's state once it fulfils the question; asks again at every piece of news. */
+  /**
+   * Resolves with the run's state once it fulfils the question; asks again at every piece of news.
+   */
   until(run: string, question: (kept: KeptRun) => boolean): Promise<KeptRun>;
   ended(run: string): Promise<KeptRun>;
   output(run: string): Promise<SpooledChunk[]>;
@@ -126,7 +131,10 @@ export function accounted(chunks: SpooledChunk[]): { stdout: number; stderr: num
   return sums;
 }
 
-/** Each piece with the bytes of its stream that are missing before it, for a reader of these pieces who had `ends` before. Throws where bytes come twice. */
+/**
+ * Each piece with the bytes of its stream that are missing before it, for a reader of these pieces
+ * who had `ends` before. Throws where bytes come twice.
+ */
 export function withGaps<T extends Pick<SpooledChunk, 'stream' | 'bytes' | 'start'>>(
   chunks: T[],
   ends = { stdout: 0, stderr: 0 },
@@ -139,7 +147,10 @@ export function withGaps<T extends Pick<SpooledChunk, 'stream' | 'bytes' | 'star
   });
 }
 
-/** Command lines of the living processes that hold this text: what is left of a run whose command bears a number nobody else uses. */
+/**
+ * Command lines of the living processes that hold this text: what is left of a run whose command
+ * bears a number nobody else uses.
+ */
 export function alive(text: string): string[] {
   return readdirSync('/proc').flatMap(pid => {
     if (!/^\d+$/.test(pid)) return [];

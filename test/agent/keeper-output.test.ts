@@ -1,4 +1,7 @@
-/** The spool's arithmetic: whatever falls out and whoever reads when, every byte is either told or counted. */
+/**
+ * The spool's arithmetic: whatever falls out and whoever reads when, every byte is either told or
+ * counted.
+ */
 import { describe, expect, test } from 'bun:test';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +11,8 @@ import { createOutputLog } from '../../src/agent/keeper/output.ts';
 import { createFileSpool } from '../../src/agent/keeper/spool.ts';
 import { wholeCharacters } from '../../src/agent/keeper/utf8.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { accounted, textOf, withGaps } from './keeper-house.ts';
 import { aPlace } from '../support/place.ts';
+import { accounted, textOf, withGaps } from './keeper-house.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const directory = aPlace('spool');
@@ -105,7 +108,8 @@ for (const [name, aSpool] of Object.entries(spools)) {
       const next = createOutputLog(spool.segments('1'), { headBytes: 0, tailBytes: 0 }, { totals });
       expect(next.read(0, 100_000)).toEqual(log.read(0, 100_000));
       expect(next.lastSeq()).toBe(log.lastSeq());
-      // Also where its reader goes on from a piece that the earlier keeper gave it: what is stored is not left out.
+      // Also where its reader goes on from a piece that the earlier keeper gave it: what is stored
+      // is not left out.
       const later = createOutputLog(spool.segments('1'), { headBytes: 0, tailBytes: 0 }, { totals });
       expect(later.read(5, 100_000)).toEqual(log.read(5, 100_000));
       for (const stream of ['stdout', 'stderr'] as const) expect(later.leftOut(stream)).toBe(log.leftOut(stream));
@@ -122,7 +126,8 @@ test('every byte is told or counted, whatever the limits, the bytes and the mome
     stream: fc.constantFrom('stdout' as const, 'stderr' as const),
     data: fc.uint8Array({ maxLength: 300 }),
     read: fc.nat(400),
-    // A reader whose line was cut goes on from a piece it had before, also from one that it has meanwhile gone back behind and read anew.
+    // A reader whose line was cut goes on from a piece it had before, also from one that it has
+    // meanwhile gone back behind and read anew.
     back: fc.nat(20),
   });
   fc.assert(
@@ -168,7 +173,8 @@ test('every byte is told or counted, whatever the limits, the bytes and the mome
     }),
     {
       examples: [
-        // It reads 1 and 2, goes back to 0 when 1 is gone, reads on, and goes on from the 2 of the first time.
+        // It reads 1 and 2, goes back to 0 when 1 is gone, reads on, and goes on from the 2 of the
+        // first time.
         [[aWrite(1, 0, 0), aWrite(1, 202, 0), aWrite(1, 0, 0), aWrite(1, 203, 2), aWrite(0, 0, 3)], 0, 3, 99],
         // It reads 1 to 3, goes back and reads 1 again, and 2 and 3 fall out: they were given.
         [

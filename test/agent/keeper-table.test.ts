@@ -1,4 +1,7 @@
-/** Which processes are found, by a process table that a test wrote: numbers and states that a real host has only now and then. */
+/**
+ * Which processes are found, by a process table that a test wrote: numbers and states that a real
+ * host has only now and then.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

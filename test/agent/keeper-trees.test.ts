@@ -1,4 +1,7 @@
-/** Rows 3, 19 and 20 of the failure matrix: nothing of a run remains, whatever it did to get away, and whoever died meanwhile. */
+/**
+ * Rows 3, 19 and 20 of the failure matrix: nothing of a run remains, whatever it did to get away,
+ * and whoever died meanwhile.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createSpawner } from '../../src/agent/keeper/spawner.ts';
 import { readProcess } from '../../src/agent/keeper/tree.ts';
@@ -99,7 +102,8 @@ describe('a run that ends by itself', () => {
 describe('row 22: a fork bomb', () => {
   test('is ended as a whole', async () => {
     const sleep = aSleep();
-    // Bounded, for the sake of the machine that runs this: 100 processes that each fork as long as they live.
+    // Bounded, for the sake of the machine that runs this: 100 processes that each fork as long as
+    // they live.
     const script = `i=0; while [ $i -lt 100 ]; do (while :; do ${sleep} & sleep 0.2; kill $!; done) & i=$((i+1)); done; echo up; wait`;
     await house.keeper.start(aShell('bomb', script));
     await house.says('bomb', 'up');

@@ -5,9 +5,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
 import { systemClock } from '../../src/clock.ts';
-import { aHouse, alive, anOrder, aShell, aSleep, accounted, type House, textOf, zombiesOf } from './keeper-house.ts';
 import { until } from '../support/house.ts';
 import { aPlace } from '../support/place.ts';
+import { accounted, aHouse, alive, anOrder, aShell, aSleep, type House, textOf, zombiesOf } from './keeper-house.ts';
 
 let house: House;
 beforeAll(async () => {
@@ -336,7 +336,10 @@ describe('a keeper that nobody can find any more', () => {
   );
 });
 
-/** A removal entry by entry would meet the files that the keeper makes meanwhile, and fail on a directory that is not empty. */
+/**
+ * A removal entry by entry would meet the files that the keeper makes meanwhile, and fail on a
+ * directory that is not empty.
+ */
 function removeAtOnce(directory: string): void {
   const aside = `${directory}.gone`;
   renameSync(directory, aside);

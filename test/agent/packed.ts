@@ -1,6 +1,7 @@
 /**
- * Files as bzip2 and xz themselves pack them, in base64. `good`, `evil` and `bomb` are tar archives: a script with a note, a path that climbs out, 4 MiB of
- * zeros; `numbers` and `runs` are what `NUMBERS` and `RUNS` are.
+ * Files as bzip2 and xz themselves pack them, in base64. `good`, `evil` and `bomb` are tar
+ * archives: a script with a note, a path that climbs out, 4 MiB of zeros; `numbers` and `runs` are
+ * what `NUMBERS` and `RUNS` are.
  */
 const decoded = (text: string): Buffer => Buffer.from(text, 'base64');
 

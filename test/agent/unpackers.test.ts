@@ -1,4 +1,7 @@
-/** bzip2 and xz as streams: what their own programs packed comes out whole, what is broken is said to be. */
+/**
+ * bzip2 and xz as streams: what their own programs packed comes out whole, what is broken is said
+ * to be.
+ */
 import { describe, expect, test } from 'bun:test';
 import { bunzip2 } from '../../src/agent/artifacts/bunzip2.ts';
 import { unxz } from '../../src/agent/artifacts/unxz.ts';

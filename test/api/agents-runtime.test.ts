@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { createAgentHub } from '../../src/api/agents.ts';
 import type { Address, Events, Kind } from '../../actors/index.ts';
+import { createAgentHub } from '../../src/api/agents.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { verifyEd25519 } from '../../src/api/agents/ed25519.ts';
-import { listen, type Listening } from '../../src/api/sockets.ts';
+import { type Listening, listen } from '../../src/api/sockets.ts';
 import { createUpgrades } from '../../src/api/upgrades.ts';
 import { systemClock } from '../../src/clock.ts';
 import { systemIds } from '../../src/ids.ts';

@@ -1,16 +1,20 @@
-/** The hub on a manual clock, with sockets of paper, a scripted runtime and agents that sign with their own name. */
-import type { View } from '../../src/runtime/document.ts';
-import { createAgentHub, type AgentHub, type HubParts } from '../../src/api/agents.ts';
-import type { Socket, SocketHandlers } from '../../src/api/sockets.ts';
+/**
+ * The hub on a manual clock, with sockets of paper, a scripted runtime and agents that sign with
+ * their own name.
+ */
+
 import type { Capabilities, FromCenter, Hello, Run } from '../../src/agent/protocol.ts';
+import { type AgentHub, createAgentHub, type HubParts } from '../../src/api/agents.ts';
+import type { Socket, SocketHandlers } from '../../src/api/sockets.ts';
 import type { Ids } from '../../src/ids.ts';
+import type { View } from '../../src/runtime/document.ts';
 import { NoSuchActor, Refused } from '../../src/runtime/errors.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
 import type { TakenChunk } from '../../src/store/logs.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 type CenterFrame = ReturnType<typeof FromCenter.parse>;
-export interface Told {
+interface Told {
   to: string;
   event: { type: string; [field: string]: unknown };
 }
@@ -22,8 +26,11 @@ export function countingIds(): Ids {
   return { short: next, uuid: next, secret: next, fraction: () => 0.5 };
 }
 
-/** Hosts by the two events that make them; everything told is written down. `door` may fail or delay what passes. */
-export function aRuntime() {
+/**
+ * Hosts by the two events that make them; everything told is written down. `door` may fail or delay
+ * what passes.
+ */
+function aRuntime() {
   const told: Told[] = [];
   const hosts = new Map<string, { id: string; name: string; status: string }>();
   const door = { pass: async (_: Told): Promise<void> => {} };
@@ -63,7 +70,8 @@ export function aRuntime() {
         if (host) return { value: host.status, context: { id: host.id } } as unknown as View;
         if (address === 'pool/default') return { value: 'open', context: { config: { servers: pool.servers } } } as unknown as View;
         if (!address.startsWith('execution/')) return undefined;
-        // Whatever runs, runs on the first host, unless an execution says in its name that it is elsewhere.
+        // Whatever runs, runs on the first host, unless an execution says in its name that it is
+        // elsewhere.
         const at = address.startsWith('execution/elsewhere') ? 'another host' : [...hosts.values()][0]?.id;
         return {
           value: 'running',

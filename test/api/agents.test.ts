@@ -205,7 +205,10 @@ describe('row 29: two agents with one key', () => {
     run: aRun(),
     spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 0, disconnect: 'continue', disconnectMs: 0 },
   });
-  /** Two processes with one key, the first of which was given a start and has not said that it has it. */
+  /**
+   * Two processes with one key, the first of which was given a start and has not said that it has
+   * it.
+   */
   const two = async (answersPing: boolean, place = 'here') => {
     const house = aHub();
     const older = await house.join({ life: 'one', place: 'here' });

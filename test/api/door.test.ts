@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'bun:test';
-import { createApp } from '../../src/api/app.ts';
+import { allRoutes, createApp } from '../../src/api/app.ts';
 import { BODY_MAX } from '../../src/api/body.ts';
 import { PROBE_KEPT_MS } from '../../src/api/probe.ts';
 import { type Route, route } from '../../src/api/routes.ts';
 import { Busy, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
-import { allRoutes } from '../../src/api/app.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { aDoor, json, seedApp, seedJob } from './support.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
 import { createFeedDoor } from '../../src/api/feed.ts';
-import { listen, type Listening, type Socket, type SocketHandlers } from '../../src/api/sockets.ts';
+import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/api/sockets.ts';
 import { createUpgrades } from '../../src/api/upgrades.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createFeed } from '../../src/feed/feed.ts';

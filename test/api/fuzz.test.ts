@@ -1,4 +1,7 @@
-/** Row 25: whatever comes in, nothing breaks, and what is refused leaves no trace. Every run is the same: the seeds are fixed. */
+/**
+ * Row 25: whatever comes in, nothing breaks, and what is refused leaves no trace. Every run is the
+ * same: the seeds are fixed.
+ */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { allRoutes } from '../../src/api/app.ts';
@@ -43,7 +46,10 @@ async function held(
   return status;
 }
 
-/** What a field may hold that nobody expects: every type, the edges of numbers, texts that other systems choke on. */
+/**
+ * What a field may hold that nobody expects: every type, the edges of numbers, texts that other
+ * systems choke on.
+ */
 const anything = fc.oneof(
   fc.constantFrom<unknown>(
     null,

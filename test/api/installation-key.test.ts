@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
+import { fingerprintOf, tokenFingerprint } from '../../src/agent/protocol.ts';
 import { verifyEd25519 } from '../../src/api/agents/ed25519.ts';
 import { openInstallationKey } from '../../src/api/agents/installation-key.ts';
 import { createJoinTokens } from '../../src/api/join-tokens.ts';
-import { fingerprintOf, tokenFingerprint } from '../../src/agent/protocol.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { countingIds } from './agents-support.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { Address } from '../../actors/index.ts';
-import { logRoutes } from '../../src/api/v1/logs.ts';
-import type { Route } from '../../src/api/routes.ts';
 import type { Shard } from '../../actors/shard.ts';
+import type { Route } from '../../src/api/routes.ts';
+import { logRoutes } from '../../src/api/v1/logs.ts';
 import type { View } from '../../src/runtime/document.ts';
 import type { Views } from '../../src/runtime/views.ts';
 import { createOutputKeeper } from '../../src/store/logs.ts';
@@ -102,7 +102,8 @@ describe('the logs of an execution', () => {
     expect(all.map(({ seq }) => seq)).toEqual([1, 1, 2, 1_000_000_000, 1_000_000_001, 1_000_000_002]);
     for (const [index, { seq, leftOut }] of all.entries()) {
       const rest = linesOf(await (await get(`?shard=0&after=${seq}`)).text());
-      // A sign and the piece before it share a number: who resumes there is told of the sign again, never of a text.
+      // A sign and the piece before it share a number: who resumes there is told of the sign again,
+      // never of a text.
       const texts = all.slice(index + 1).filter(line => line.leftOut === undefined);
       expect(rest.filter(line => line.leftOut === undefined)).toEqual(texts);
       if (leftOut === undefined && all[index + 1]?.leftOut === undefined) expect(rest).toEqual(all.slice(index + 1));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createApp } from '../../src/api/app.ts';
-import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';
+import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { addSpan, BUCKETS_MS, noFigures } from '../../src/runtime/figures.ts';
 import { createMeasuring, MEASURE_MS } from '../../src/runtime/measuring.ts';

@@ -1,4 +1,7 @@
-/** Answers held to the reference: every success of the front door must be what the OpenAPI document says of it. */
+/**
+ * Answers held to the reference: every success of the front door must be what the OpenAPI document
+ * says of it.
+ */
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import { describeApi, type OpenApi, type Operation } from '../../src/api/reference/document.ts';
 import type { Surface } from '../../src/api/routes.ts';

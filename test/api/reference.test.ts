@@ -1,4 +1,7 @@
-/** The reference tells of every route that is served, and of nothing else. That answers are what it tells every other test of the door shows, by `aDoor`. */
+/**
+ * The reference tells of every route that is served, and of nothing else. That answers are what it
+ * tells every other test of the door shows, by `aDoor`.
+ */
 import { describe, expect, test } from 'bun:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { createApp, surfacesOf } from '../../src/api/app.ts';

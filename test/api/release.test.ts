@@ -5,7 +5,10 @@ import { aDoor, type Door } from './support.ts';
 
 const REASON = '"some.news" failed 3 times: it threw';
 
-/** One of each kind, an execution that waits for its pool, and the next center finds all of them in quarantine. */
+/**
+ * One of each kind, an execution that waits for its pool, and the next center finds all of them in
+ * quarantine.
+ */
 async function shut(...kinds: string[]): Promise<{ door: Door; execution: string }> {
   const first = await aDoor();
   await first.world.aHost('h1');

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
-import { listen, type Listening, type Socket, type SocketHandlers } from '../../src/api/sockets.ts';
+import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/api/sockets.ts';
 import { systemClock } from '../../src/clock.ts';
 
 /** Handlers that remember; `until` resolves with the first thing seen that fits. */

@@ -71,7 +71,10 @@ export async function aDoor({
 
   const { judge } = judgeOf(center, extra);
 
-  /** Sends a body as JSON unless it is a text, which goes as it is. Throws for an answer that is not what the reference tells. */
+  /**
+   * Sends a body as JSON unless it is a text, which goes as it is. Throws for an answer that is not
+   * what the reference tells.
+   */
   async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = json) {
     const init = body === undefined ? { method } : { method, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
     const response = await app.request(path, { headers, ...init }, { address: '10.0.0.9' });

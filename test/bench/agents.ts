@@ -1,6 +1,7 @@
 /**
- * Thousands of agents of paper on one center, in pools of a thousand: memory, what it costs to keep them warm, and how long it takes until all of them are
- * ready again when all come back at once: after every socket was cut, and after the center itself was killed.
+ * Thousands of agents of paper on one center, in pools of a thousand: memory, what it costs to keep
+ * them warm, and how long it takes until all of them are ready again when all come back at once:
+ * after every socket was cut, and after the center itself was killed.
  */
 import { type House, until } from '../support/house.ts';
 import { aPaperFleet, type PaperFleet } from './fleet.ts';

@@ -1,9 +1,11 @@
 /**
- * Scheduled jobs in numbers: memory, and the time from kill -9 until every due time is met again; then the same with 100,000 due times missed while the center
- * was down, and one job that is due each second beside them.
+ * Scheduled jobs in numbers: memory, and the time from kill -9 until every due time is met again;
+ * then the same with 100,000 due times missed while the center was down, and one job that is due
+ * each second beside them.
  *
- * The jobs are put into the store as a center would have left them (see `seed.ts`); from then on everything goes through the front door. A center counts as
- * armed when the last due time that it met late is behind it: what is seen in its facts, not what it says of itself.
+ * The jobs are put into the store as a center would have left them (see `seed.ts`); from then on
+ * everything goes through the front door. A center counts as armed when the last due time that it
+ * met late is behind it: what is seen in its facts, not what it says of itself.
  */
 import { feedCursor } from '../../src/store/cursor.ts';
 import { type House, until } from '../support/house.ts';
@@ -67,7 +69,10 @@ async function armed(count: number, spread: 'hourly' | 'daily', goalMs: number, 
   }
 }
 
-/** Each of the jobs had one due time in the hour that the center was down; beside them one job that is due each second, with an agent of paper. */
+/**
+ * Each of the jobs had one due time in the hour that the center was down; beside them one job that
+ * is due each second, with an agent of paper.
+ */
 async function missed(count: number): Promise<BenchResult> {
   const house = await aBareHouse();
   try {
@@ -95,7 +100,8 @@ async function missed(count: number): Promise<BenchResult> {
     fleet.dial();
     await until('every missed due time is decided', () => decided >= count, 300_000);
     await fleet.allUp();
-    // Three more seconds: what was due before the end may arrive after it, and some of peace to compare with.
+    // Three more seconds: what was due before the end may arrive after it, and some of peace to
+    // compare with.
     await Bun.sleep(3_500);
     watching.close();
     const during = seconds.filter(({ due }) => due <= lastDecided).map(({ late }) => late);

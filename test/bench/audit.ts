@@ -2,8 +2,9 @@
  * What the schedule audit costs: how long a whole pass takes, and how much more of a core the
  * center computes meanwhile than one without jobs.
  */
-import type { House } from '../support/house.ts';
+
 import { SCHEDULE_AUDIT } from '../../src/services/schedule-audit.ts';
+import type { House } from '../support/house.ts';
 import { fillStore } from './bulk.ts';
 import { aBareHouse, cpuSecondsOf, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, rounded, type Size } from './report.ts';

@@ -1,4 +1,7 @@
-/** Every bench by its name, in the order they run: the ones that need a quiet machine most come first. */
+/**
+ * Every bench by its name, in the order they run: the ones that need a quiet machine most come
+ * first.
+ */
 import type { BenchResult, Size } from './report.ts';
 
 export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<BenchResult | BenchResult[]> }>> = {

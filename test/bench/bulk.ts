@@ -1,15 +1,16 @@
 /**
- * A store of a million documents in a minute: rows as the store itself writes them, but in one go, without log and `fsync`, and with each index and what
- * triggers keep made afterwards from all rows at once, as the schema says. It is the same database; only are its indexes packed more tightly than years would
- * leave them.
+ * A store of a million documents in a minute: rows as the store itself writes them, but in one go,
+ * without log and `fsync`, and with each index and what triggers keep made afterwards from all rows
+ * at once, as the schema says. It is the same database; only are its indexes packed more tightly
+ * than years would leave them.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { actorWrites } from '../../src/store/sqlite/actors.ts';
 import { openWriting } from '../../src/store/sqlite/connections.ts';
 import { factWrites } from '../../src/store/sqlite/facts.ts';
 import { fileIn } from '../../src/store/sqlite/open.ts';
 import { PLACED_BEFORE } from '../../src/store/sqlite/placements.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
 import type { Write } from '../../src/store/store.ts';
 
 const BATCH = 2_000;

@@ -1,8 +1,9 @@
 /**
  * Next due times per second: mixed patterns in mixed zones, ours and croner's in the same run.
  *
- * One computation is one `nextDue` from an instant spread over two years, so that clock changes, month ends and far-off dates are met
- * as a running center meets them, and no answer can be reused. Parsing is measured beside it.
+ * One computation is one `nextDue` from an instant spread over two years, so that clock changes,
+ * month ends and far-off dates are met as a running center meets them, and no answer can be reused.
+ * Parsing is measured beside it.
  */
 import { Cron } from 'croner';
 import { type CompiledSchedule, nextDue, parseSchedule } from '../../actors/schedule.ts';

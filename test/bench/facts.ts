@@ -1,4 +1,6 @@
-/** A watcher of the center's feed for benches: each fact with the instant at which it arrived here. */
+/**
+ * A watcher of the center's feed for benches: each fact with the instant at which it arrived here.
+ */
 export interface Seen {
   cursor: string;
   type: string;
@@ -16,7 +18,10 @@ export interface Watching {
   close(): void;
 }
 
-/** Resolves once the feed is open. `kinds` as in the query of `/v1/feed`. A feed that closes by itself ends the bench. */
+/**
+ * Resolves once the feed is open. `kinds` as in the query of `/v1/feed`. A feed that closes by
+ * itself ends the bench.
+ */
 export function watchFacts(
   url: string,
   { kinds, after }: { kinds: string; after?: string | undefined },
@@ -50,7 +55,10 @@ export function watchFacts(
   });
 }
 
-/** Resolves `of(execution)` once its job has heard of its end. Asking for it again and again would be measured along. */
+/**
+ * Resolves `of(execution)` once its job has heard of its end. Asking for it again and again would
+ * be measured along.
+ */
 export async function watchFinished(url: string): Promise<{ of(execution: string): Promise<void>; close(): void }> {
   const awaited = new Map<string, () => void>();
   const early = new Set<string>();

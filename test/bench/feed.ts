@@ -1,7 +1,8 @@
 /**
- * A thousand watchers of the feed: deliveries per second of the center's processor time while facts come as fast as they can be made (every turn behind them
- * durable), and from the decision to the watcher at a pace that leaves the center air. The decision comes before the commit, so the second figure is
- * rather too large.
+ * A thousand watchers of the feed: deliveries per second of the center's processor time while facts
+ * come as fast as they can be made (every turn behind them durable), and from the decision to the
+ * watcher at a pace that leaves the center air. The decision comes before the commit, so the second
+ * figure is rather too large.
  */
 import { join } from 'node:path';
 import { type House, until } from '../support/house.ts';
@@ -64,7 +65,9 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   }
 }
 
-/** So many facts, by turning jobs off and on; `pace` per second, 0 = as fast as sixteen callers can. */
+/**
+ * So many facts, by turning jobs off and on; `pace` per second, 0 = as fast as sixteen callers can.
+ */
 async function tell(house: House, facts: number, pace: number): Promise<void> {
   const began = performance.now();
   let next = 0;

@@ -1,4 +1,7 @@
-/** Cold start of the center to its first answer; memory of center, agent and keeper once they have been idle for a while. */
+/**
+ * Cold start of the center to its first answer; memory of center, agent and keeper once they have
+ * been idle for a while.
+ */
 import { aBenchHouse, memoryOf } from './house.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Many schedules due in the same second, on a center that is idle before: from the due time to the start of the process, as the keeper wrote it down when it
- * had it. A few of the jobs also say the time themselves, so that the keeper's word can be checked.
+ * Many schedules due in the same second, on a center that is idle before: from the due time to the
+ * start of the process, as the keeper wrote it down when it had it. A few of the jobs also say the
+ * time themselves, so that the keeper's word can be checked.
  */
 import { existsSync } from 'node:fs';
 import type { House } from '../support/house.ts';
@@ -9,7 +10,10 @@ import { aBenchHouse } from './house.ts';
 import { atMost, type BenchResult, median, quantile, rounded, type Size } from './report.ts';
 
 const EVERY_S = 15;
-/** One job in so many says the time as its first instruction, by a shell that can do so without another program. */
+/**
+ * One job in so many says the time as its first instruction, by a shell that can do so without
+ * another program.
+ */
 const WITNESS = 50;
 const BASH = '/bin/bash';
 
@@ -47,7 +51,10 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   }
 }
 
-/** All of them due every EVERY_S seconds; the first time is for warming up. Each figure is the median of the rounds. */
+/**
+ * All of them due every EVERY_S seconds; the first time is for warming up. Each figure is the
+ * median of the rounds.
+ */
 async function herd(house: House, prefix: string, jobs: number, rounds: number) {
   const cron = `0/${EVERY_S} * * * * ?`;
   for (let job = 0; job < jobs; job++) {

@@ -1,4 +1,7 @@
-/** A real center and one agent for the benches that go through the front door, and what a bench asks of processes. */
+/**
+ * A real center and one agent for the benches that go through the front door, and what a bench asks
+ * of processes.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,7 +11,10 @@ import { aMongoServer } from '../support/mongo.ts';
 /** Set by `--profile`: where the center writes a profile of its processor time when it stops. */
 const profileTo = process.env.BENCH_PROFILE;
 
-/** `cpus` and `memoryMB` are what the agent offers: enough that only processes limit the rate. `startedMs` is the center's cold start to its first answer. */
+/**
+ * `cpus` and `memoryMB` are what the agent offers: enough that only processes limit the rate.
+ * `startedMs` is the center's cold start to its first answer.
+ */
 export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Promise<House & { startedMs: number }> {
   const house = await aBareHouse({ cpus, memoryMB });
   const began = performance.now();
@@ -46,7 +52,10 @@ export async function aBareHouse({
   });
 }
 
-/** On a MongoDB server that is begun for it; null, and a word about it, where none can be had. What server that is stands in the figures. */
+/**
+ * On a MongoDB server that is begun for it; null, and a word about it, where none can be had. What
+ * server that is stands in the figures.
+ */
 export async function onMongo<T>(work: (server: { kind: string; url: string }) => Promise<T>): Promise<T | null> {
   const server = await aMongoServer().catch((problem: unknown) => {
     console.log(`  no MongoDB is to be had here (${problem instanceof Error ? problem.message : problem}): going on without it`);

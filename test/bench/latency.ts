@@ -1,9 +1,15 @@
-/** Idle house: from the trigger by REST, over a connection kept alive, to the process's own first instruction. */
+/**
+ * Idle house: from the trigger by REST, over a connection kept alive, to the process's own first
+ * instruction.
+ */
 import { until } from '../support/house.ts';
 import { aBenchHouse } from './house.ts';
 import { atMost, type BenchResult, quantile, type Size } from './report.ts';
 
-/** The first thing the shell does is to write the time; the clock is the machine's, the same for both sides. */
+/**
+ * The first thing the shell does is to write the time; the clock is the machine's, the same for
+ * both sides.
+ */
 const COMMAND = ['sh', '-c', 'date +%s%N'];
 
 export async function bench({ quick }: Size): Promise<BenchResult> {

@@ -1,6 +1,7 @@
 /**
- * Pages of lists, filtered and not, with 10,000 jobs and a million executions stored: what people look at. One question after the other, as many of each kind,
- * in a mixed order; every kind of question has to keep to the goal by itself.
+ * Pages of lists, filtered and not, with 10,000 jobs and a million executions stored: what people
+ * look at. One question after the other, as many of each kind, in a mixed order; every kind of
+ * question has to keep to the goal by itself.
  */
 import type { House } from '../support/house.ts';
 import { fillStore } from './bulk.ts';
@@ -103,9 +104,10 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
 }
 
 /**
- * Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still run. A tenth of all are of one job, which has never failed, and
- * half of the hosts have not seen a failure. The host `quiet` has had a single run, long ago. Gives back some of those whose history is kept: one in ten, since
- * facts are what leaves first.
+ * Evenly over the span; one in 50 failed, one in 5,000 lost or cancelled, the newest fifty still
+ * run. A tenth of all are of one job, which has never failed, and half of the hosts have not seen a
+ * failure. The host `quiet` has had a single run, long ago. Gives back some of those whose history
+ * is kept: one in ten, since facts are what leaves first.
  */
 async function seed(house: House, jobs: number, executions: number, from: number, until: number): Promise<string[]> {
   const job = scheduledJobs({});

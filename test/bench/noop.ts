@@ -1,7 +1,9 @@
 /**
- * Executions per second without processes: triggered by REST, placed, started, reported and recorded as always, every turn durable, by an agent of paper that
- * answers at once. Each job is triggered again as soon as its last execution is finished. Beside it, in the same run and where PostgreSQL is installed,
- * graphile-worker with as many callers: one row a job, no agent; then a few of ours on MongoDB.
+ * Executions per second without processes: triggered by REST, placed, started, reported and
+ * recorded as always, every turn durable, by an agent of paper that answers at once. Each job is
+ * triggered again as soon as its last execution is finished. Beside it, in the same run and where
+ * PostgreSQL is installed, graphile-worker with as many callers: one row a job, no agent; then a
+ * few of ours on MongoDB.
  */
 import type { House } from '../support/house.ts';
 import { watchFinished } from './facts.ts';

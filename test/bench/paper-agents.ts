@@ -1,6 +1,7 @@
 /**
- * Agents of paper, many in one process: they prove who they are as real ones do, keep the link warm, and say of each start at once that it was journaled, has
- * begun and has ended well. Nothing is run and nothing is written. Commanded by the process that started this one, see `fleet.ts`.
+ * Agents of paper, many in one process: they prove who they are as real ones do, keep the link
+ * warm, and say of each start at once that it was journaled, has begun and has ended well. Nothing
+ * is run and nothing is written. Commanded by the process that started this one, see `fleet.ts`.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type FromAgent, type FromCenter, type Hello, helloText, PROTOCOL, type Report, runKey } from '../../src/agent/protocol.ts';
@@ -117,7 +118,8 @@ function anAgent(key: Key) {
   };
 
   const dial = () => {
-    // One that has dialled again by itself already has no need of a second socket: its center would take that for another agent with its key.
+    // One that has dialled again by itself already has no need of a second socket: its center would
+    // take that for another agent with its key.
     if (socket && socket.readyState <= WebSocket.OPEN) return;
     const dialled = new WebSocket(`${url}/v1/agents`);
     socket = dialled;

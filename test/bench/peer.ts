@@ -1,4 +1,7 @@
-/** graphile-worker on a PostgreSQL of its own, with durability as it comes (`fsync`, `synchronous_commit`): a temporary cluster that is removed afterwards. */
+/**
+ * graphile-worker on a PostgreSQL of its own, with durability as it comes (`fsync`,
+ * `synchronous_commit`): a temporary cluster that is removed afterwards.
+ */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -9,7 +12,10 @@ import { until } from '../support/house.ts';
 
 export interface Peer {
   name: string;
-  /** Jobs per second: each caller adds one, waits until it was worked off, adds the next (`closed`); and from a queue that was filled before (`drained`). */
+  /**
+   * Jobs per second: each caller adds one, waits until it was worked off, adds the next (`closed`);
+   * and from a queue that was filled before (`drained`).
+   */
   round(jobs: number): Promise<{ closed: number; drained: number }>;
   stop(): Promise<void>;
 }

@@ -1,4 +1,7 @@
-/** Where processor time went, from the profiles that `bun --cpu-prof` writes: by function alone, and with all that it called. */
+/**
+ * Where processor time went, from the profiles that `bun --cpu-prof` writes: by function alone, and
+ * with all that it called.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

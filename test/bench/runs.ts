@@ -1,6 +1,7 @@
 /**
- * Real process runs per second through the whole house: triggered by REST, placed, journaled, run by the keeper, output kept, outcome recorded, every
- * turn durable. Beside it, in the same run, bare `Bun.spawn` of the same command with its output read.
+ * Real process runs per second through the whole house: triggered by REST, placed, journaled, run
+ * by the keeper, output kept, outcome recorded, every turn durable. Beside it, in the same run,
+ * bare `Bun.spawn` of the same command with its output read.
  */
 import type { House } from '../support/house.ts';
 import { watchFinished } from './facts.ts';
@@ -49,7 +50,10 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   }
 }
 
-/** Each job is triggered again as soon as its execution is done: JOBS x SHARDS processes are under way at any time. */
+/**
+ * Each job is triggered again as soon as its execution is done: JOBS x SHARDS processes are under
+ * way at any time.
+ */
 async function round(house: House, finished: Finished, runs: number): Promise<number> {
   const began = performance.now();
   let left = runs / SHARDS;
@@ -64,7 +68,10 @@ async function round(house: House, finished: Finished, runs: number): Promise<nu
   return (runs * 1000) / (performance.now() - began);
 }
 
-/** Runs without a good end in the ledger, and runs whose kept output is not exactly the line they wrote. */
+/**
+ * Runs without a good end in the ledger, and runs whose kept output is not exactly the line they
+ * wrote.
+ */
 async function unaccounted(house: House, executions: number): Promise<number> {
   const good = await house.all<{ id: string }>('/v1/executions?outcome=succeeded');
   let lost = (executions - good.length) * SHARDS;

@@ -1,8 +1,10 @@
 /**
- * Fills a store with what a center would have written, without the years it would take. Documents and facts are made by the runtime's own `createLife` from
- * the machines' own decisions, event by event (`played`). A million of them are copies of one that was played, with other names and instants put in; each
- * CHECKth is played as well, and the two must be the same to the letter. Shorter than in life is only the way: an actor is written once, at the end of
- * what is played (so its `rev` is 1), and what it owed counts as carried out.
+ * Fills a store with what a center would have written, without the years it would take. Documents
+ * and facts are made by the runtime's own `createLife` from the machines' own decisions, event by
+ * event (`played`). A million of them are copies of one that was played, with other names and
+ * instants put in; each CHECKth is played as well, and the two must be the same to the letter.
+ * Shorter than in life is only the way: an actor is written once, at the end of what is played (so
+ * its `rev` is 1), and what it owed counts as carried out.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../actors/config.ts';
@@ -35,13 +37,17 @@ export function played(address: string, steps: Step[]): Write {
   return { document: { ...write.document, owed: '[]' }, facts: write.facts };
 }
 
-/** Copies of `model`: each text of `marks` gives way to the one in its place. Marks must be texts that occur nowhere else in it. */
+/**
+ * Copies of `model`: each text of `marks` gives way to the one in its place. Marks must be texts
+ * that occur nowhere else in it.
+ */
 function copier(
   { document: { state: stateText, ...document }, ...write }: Write,
   marks: string[],
 ): (texts: string[], again: () => Write) => Write {
   const whole = replacer(JSON.stringify({ ...write, document }), marks);
-  // By itself: inside the other text it would be escaped once more, which takes half of the time. Its checksum is that of what it was copied from.
+  // By itself: inside the other text it would be escaped once more, which takes half of the time.
+  // Its checksum is that of what it was copied from.
   const { sum: _, ...model } = JSON.parse(stateText) as State & { sum: string };
   const state = replacer(JSON.stringify(model), marks);
   let copies = 0;

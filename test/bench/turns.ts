@@ -1,6 +1,8 @@
 /**
- * Durable actor turns per second on the embedded store (`synchronous=FULL`), through the runtime's own door: one command, one commit, one fact each.
- * Measured as a center has it, actors in workers and the writing in a thread of its own; beside it all of it in one thread, and the same on MongoDB.
+ * Durable actor turns per second on the embedded store (`synchronous=FULL`), through the runtime's
+ * own door: one command, one commit, one fact each. Measured as a center has it, actors in workers
+ * and the writing in a thread of its own; beside it all of it in one thread, and the same on
+ * MongoDB.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -25,7 +27,10 @@ interface Load {
   inFlight: number;
 }
 const LOAD = { actors: 1_000, inFlight: 256 };
-/** A stand-in does a thousand updates a second, and gives no connection in time when more are wanted of it. */
+/**
+ * A stand-in does a thousand updates a second, and gives no connection in time when more are wanted
+ * of it.
+ */
 const LOAD_ON_SERVER = { actors: 200, inFlight: 32 };
 const OWNER = 'bench';
 

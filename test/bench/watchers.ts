@@ -1,6 +1,7 @@
 /**
- * Many watchers of the feed in one process, on bare TCP: what a watcher does with its frames shall not be what is measured. Each frame is counted; every
- * SAMPLEth is opened for the instant it carries. Commanded by the process that started this one, see `feed.ts`.
+ * Many watchers of the feed in one process, on bare TCP: what a watcher does with its frames shall
+ * not be what is measured. Each frame is counted; every SAMPLEth is opened for the instant it
+ * carries. Commanded by the process that started this one, see `feed.ts`.
  */
 import type { Socket } from 'bun';
 

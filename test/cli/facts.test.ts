@@ -1,4 +1,7 @@
-/** Every type of fact that an actor tells is a sentence on the command line: one without a sample here does not compile. */
+/**
+ * Every type of fact that an actor tells is a sentence on the command line: one without a sample
+ * here does not compile.
+ */
 import { describe, expect, test } from 'bun:test';
 import type { AppFact } from '../../actors/app.ts';
 import type { ExecutionFact } from '../../actors/execution.ts';

@@ -22,8 +22,11 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => house.close());
 
-/** One line for each verb, in an order that gives the later ones something to show. `F` stands for an execution that failed, `D` for the data of the
- * center, `B` and `R` for a file and a directory that are not there yet. */
+/**
+ * One line for each verb, in an order that gives the later ones something to show. `F` stands for
+ * an execution that failed, `D` for the data of the center, `B` and `R` for a file and a directory
+ * that are not there yet.
+ */
 const LINES: Record<string, { line: string; exit?: number }> = {
   'centers list': { line: 'centers list' },
   'centers add': { line: 'centers add here http://127.0.0.1:1' },

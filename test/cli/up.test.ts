@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ownCommand } from '../../src/cli/local-agent.ts';
-import { aShell, type TestShell, troupe } from './support/shell.ts';
 import { until } from '../support/house.ts';
 import { aPlace } from '../support/place.ts';
+import { aShell, type TestShell, troupe } from './support/shell.ts';
 
 const houses: ChildProcess[] = [];
 afterEach(async () => {

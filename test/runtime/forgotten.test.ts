@@ -1,8 +1,11 @@
-/** What retention has removed is not there: nothing comes to life again by it, nothing waits for it, and a name that is used anew begins behind its past. */
+/**
+ * What retention has removed is not there: nothing comes to life again by it, nothing waits for it,
+ * and a name that is used anew begins behind its past.
+ */
 import { describe, expect, test } from 'bun:test';
 import type { Effect } from '../../actors/index.ts';
-import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
 import { encodeOwed } from '../../src/runtime/document.ts';
+import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
 import type { ActorDocument } from '../../src/store/store.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { aDocument } from '../support/store-builders.ts';

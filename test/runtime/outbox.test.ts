@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import { runKey } from '../../actors/index.ts';
-import { LIMITS } from '../../src/runtime/limits.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
-import { createFaultyStore, type StoreCall } from '../support/faulty-store.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
+import { createFaultyStore, type StoreCall } from '../support/faulty-store.ts';
 import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
 
 const job = 'job/nightly' as const;

@@ -39,7 +39,10 @@ async function leaks(wrap: (store: Store) => Store): Promise<string[]> {
   return found;
 }
 
-/** Times that an actor took a message of another a second time, over restarts that send everything again. */
+/**
+ * Times that an actor took a message of another a second time, over restarts that send everything
+ * again.
+ */
 async function repeats(wrap: (store: Store) => Store): Promise<number> {
   const store = createMemoryStore();
   const settle = store.settle;
@@ -49,7 +52,8 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
   await world.ask(job, { type: 'job.trigger' });
   const rev = async () => (await world.store.load('pool/default'))?.rev ?? 0;
   const before = await rev();
-  // Each round commits twice by itself, so that a repeat finds the pool changed since the first time.
+  // Each round commits twice by itself, so that a repeat finds the pool changed since the first
+  // time.
   const rounds = 2;
   for (let round = 0; round < rounds; round++) {
     const { execution } = (await world.context(job)).context.open.map(open => ({ execution: open.id }))[0] ?? { execution: '' };
@@ -62,7 +66,10 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
   return (await rev()) - before - 2 * rounds;
 }
 
-/** Due times of ten seconds, over a restart that writes its entries again, that have no entry or more than one. */
+/**
+ * Due times of ten seconds, over a restart that writes its entries again, that have no entry or
+ * more than one.
+ */
 async function unaccounted(wrap: (store: Store) => Store): Promise<number[]> {
   const base = createMemoryStore();
   base.settle = async () => {};

@@ -1,4 +1,7 @@
-/** Several sets of partitions: what they say to each other, and what becomes of it when one of them dies. */
+/**
+ * Several sets of partitions: what they say to each other, and what becomes of it when one of them
+ * dies.
+ */
 import { describe, expect, test } from 'bun:test';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { FeedFrame } from '../../src/feed/watching.ts';
@@ -6,8 +9,8 @@ import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts
 import { createRuntime } from '../../src/runtime/create.ts';
 import type { Homes } from '../../src/runtime/homes.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
-import { createPartitionSet } from '../../src/runtime/partition-set.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
+import { createPartitionSet } from '../../src/runtime/partition-set.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';

@@ -1,4 +1,7 @@
-/** Apps on a real house: packed in every way, looked at again where they come from, and files of the hosts while the center allows them. */
+/**
+ * Apps on a real house: packed in every way, looked at again where they come from, and files of the
+ * hosts while the center allows them.
+ */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,7 +23,9 @@ beforeAll(async () => {
 });
 afterAll(() => house.close());
 
-/** What the app host has, and each question it was asked: the condition, and the answer's status. */
+/**
+ * What the app host has, and each question it was asked: the condition, and the answer's status.
+ */
 function anAppHost(files: Record<string, Buffer>) {
   const asked: [path: string, condition: string | null, status: number][] = [];
   const server = Bun.serve({

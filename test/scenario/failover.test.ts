@@ -1,4 +1,7 @@
-/** Failure rows 3, 4 and 5, for real: what becomes of shards whose host is switched off, whose agent is killed, whose agent stands still. */
+/**
+ * Failure rows 3, 4 and 5, for real: what becomes of shards whose host is switched off, whose agent
+ * is killed, whose agent stands still.
+ */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -19,7 +22,10 @@ const LATE_MS = 2_000;
 
 let house: House;
 
-/** A job of one shard per host; each leaves a line with its host and pid when it begins, and stays until it is let go. */
+/**
+ * A job of one shard per host; each leaves a line with its host and pid when it begins, and stays
+ * until it is let go.
+ */
 async function spreadOver(hosts: number, name: string, failover: boolean) {
   const began = join(house.directory, `${name}.began`);
   const gate = join(house.directory, `${name}.go`);
@@ -152,7 +158,8 @@ describe('of four hosts', () => {
 describe('a center that is stopped in order', () => {
   let stopped: House;
   beforeAll(async () => {
-    // No grace at all for closed sockets: whoever counts the center's own closing as a host's end shows it at once.
+    // No grace at all for closed sockets: whoever counts the center's own closing as a host's end
+    // shows it at once.
     stopped = await aRealHouse({ env: { TROUPE_CLOSED_GRACE_MS: '0' } });
     await stopped.startCenter();
     stopped.startAgent('a1');

@@ -1,4 +1,7 @@
-/** Failure row 12, through the front door: the center's disk is full, then it is not. And one whose files are taken away. */
+/**
+ * Failure row 12, through the front door: the center's disk is full, then it is not. And one whose
+ * files are taken away.
+ */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
@@ -52,7 +55,8 @@ describe('a center whose disk is full', () => {
     const trigger = () => fetch(`${house.url}/v1/jobs/mark/trigger`, { method: 'POST' });
     let accepted = 0;
     let refused: Response | undefined;
-    // What the log of the database has room for already may still go through, and what is moved out of it makes room again.
+    // What the log of the database has room for already may still go through, and what is moved out
+    // of it makes room again.
     await until('the store refuses', async () => {
       const answer = await trigger();
       if (answer.status === 202) accepted += 1;

@@ -1,6 +1,6 @@
 /**
- * Failure row 5: a link between agent and center of which one half, the other, or both are dead, and no socket says so. Real processes, a proxy that
- * swallows what passes.
+ * Failure row 5: a link between agent and center of which one half, the other, or both are dead,
+ * and no socket says so. Real processes, a proxy that swallows what passes.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -57,7 +57,8 @@ describe('row 5: a link that is half open', () => {
     await house.ready('a1');
     const at = join(house.directory, direction);
     mkdirSync(at);
-    // One counts aloud until it is let go; the other says a word, and more than anybody keeps once it may.
+    // One counts aloud until it is let go; the other says a word, and more than anybody keeps once
+    // it may.
     const count = 'n=0; while [ ! -e "$0/go" ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo $n > "$0/counted"';
     const flood = `echo begins; while [ ! -e "$0/flood" ]; do sleep 0.02; done; yes flooded | head -c ${FLOOD_BYTES}; echo; echo ends; echo > "$0/flooded"; exit 3`;
     const script = `echo $TROUPE_SHARD >> "$0/began"; if [ $TROUPE_SHARD = 0 ]; then ${count}; else ${flood}; fi`;

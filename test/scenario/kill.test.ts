@@ -9,7 +9,10 @@ setDefaultTimeout(120_000);
 let house: House;
 afterEach(() => house.close());
 
-/** Each shard leaves a line when it begins, then waits until it is let go, and ends with a code of its own. */
+/**
+ * Each shard leaves a line when it begins, then waits until it is let go, and ends with a code of
+ * its own.
+ */
 const aGate = (directory: string) => ({
   command: [
     'sh',

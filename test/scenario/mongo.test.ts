@@ -1,11 +1,14 @@
-/** The center on MongoDB, or what stands in for it: killed, and with a server that goes, hangs, dawdles, and keeps its answers to itself. */
+/**
+ * The center on MongoDB, or what stands in for it: killed, and with a server that goes, hangs,
+ * dawdles, and keeps its answers to itself.
+ */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aChaosProxy, type ChaosProxy } from '../support/chaos-proxy.ts';
 import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
-import { aReplicaSet, type Fate, type ReplicaSet } from '../support/replica-set.ts';
 import { aMongoServer, type MongoDatabase, type MongoServer, mongoServer } from '../support/mongo.ts';
+import { aReplicaSet, type Fate, type ReplicaSet } from '../support/replica-set.ts';
 
 setDefaultTimeout(120_000);
 
@@ -31,7 +34,10 @@ afterEach(async () => {
   [database, proxy, own, set] = [undefined, undefined, undefined, undefined];
 });
 
-/** A house on a database behind a proxy, with one agent that is ready, and a job whose every run leaves a line. */
+/**
+ * A house on a database behind a proxy, with one agent that is ready, and a job whose every run
+ * leaves a line.
+ */
 async function aHouseOnMongo(server: MongoServer, env: Record<string, string> = {}) {
   database = server.database();
   proxy = await aChaosProxy({ target: { host: server.host, port: server.port } });
@@ -75,7 +81,10 @@ async function triggerUntilRefused(): Promise<string[]> {
   return named;
 }
 
-/** Everything serves again by itself; every answered execution is there and ran, each that is there ran once. */
+/**
+ * Everything serves again by itself; every answered execution is there and ran, each that is there
+ * ran once.
+ */
 async function expectNothingLostOrDoubled(named: string[], marks: () => string[]) {
   await until('it serves again', async () => (await ready()).ok);
   let last = '';

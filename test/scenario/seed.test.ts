@@ -1,4 +1,7 @@
-/** The ElasticJob-Cloud document's own example, line by line, on a real house with an app served over HTTP. */
+/**
+ * The ElasticJob-Cloud document's own example, line by line, on a real house with an app served
+ * over HTTP.
+ */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

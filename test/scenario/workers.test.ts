@@ -1,4 +1,7 @@
-/** A worker of the center dies, throws or hangs: another one takes its partitions over, and the rest goes on (failures, row 2). */
+/**
+ * A worker of the center dies, throws or hangs: another one takes its partitions over, and the rest
+ * goes on (failures, row 2).
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,7 +66,8 @@ describe.each(['exit', 'throw', 'loop'] as const)('row 2: a worker that is broke
     expect((await rename(broken, `before ${how}`)).status).toBe(200);
     const heard = said.length;
     breakWorker({ partition: partitionOf(`job/${broken}`), how });
-    // Whether the first ones still find the old worker or none, they are answered once there is a new one; the others never wait for it.
+    // Whether the first ones still find the old worker or none, they are answered once there is a
+    // new one; the others never wait for it.
     let served = 0;
     await until('the center says that partitions are down', async () => {
       for (const job of others) {

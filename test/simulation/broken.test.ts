@@ -1,4 +1,7 @@
-/** Whoever checks everything must see what is missing: each part that is taken away is noticed, and the same seed holds when nothing is. */
+/**
+ * Whoever checks everything must see what is missing: each part that is taken away is noticed, and
+ * the same seed holds when nothing is.
+ */
 import { describe, expect, test } from 'bun:test';
 import { BROKEN } from './broken.ts';
 import { runSeed, type SeedResult } from './seed.ts';

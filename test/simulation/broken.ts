@@ -1,5 +1,6 @@
 /**
- * The product broken on purpose, from outside: each of these takes away one thing that it relies on. A simulation that does not notice has a hole.
+ * The product broken on purpose, from outside: each of these takes away one thing that it relies
+ * on. A simulation that does not notice has a hole.
  */
 import { COUNT_MAX } from '../../src/agent/protocol.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
@@ -19,12 +20,17 @@ export interface Break {
   ignores?: string[];
   /** The invariants that may show it. */
   shows: string[];
-  /** Faults to draw from: those under which the missing part would have been needed; absent: all. */
+  /**
+   * Faults to draw from: those under which the missing part would have been needed; absent: all.
+   */
   kinds?: Fault['kind'][];
 }
 
 export const BROKEN: Record<Broken, Break> = {
-  /** The store says of an execution that it is committed before it is: what follows leaves too early. */
+  /**
+   * The store says of an execution that it is committed before it is: what follows leaves too
+   * early.
+   */
   'commit gate': {
     shows: ['I1', 'I2'],
     kinds: ['centerCrash'],
@@ -50,7 +56,10 @@ export const BROKEN: Record<Broken, Break> = {
           : text,
     },
   },
-  /** Actors do not know which messages they have taken already. That effects stay owed and come again after each crash is what a receiver must bear. */
+  /**
+   * Actors do not know which messages they have taken already. That effects stay owed and come
+   * again after each crash is what a receiver must bear.
+   */
   dedupe: {
     shows: ['repeat', 'verdict', 'overlap', 'I5', 'I7', 'pool'],
     kinds: ['centerCrash'],

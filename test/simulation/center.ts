@@ -1,11 +1,14 @@
-/** The center: production runtime and agent hub on the simulated store and network, put together the way the program does it. Dies and comes back. */
+/**
+ * The center: production runtime and agent hub on the simulated store and network, put together the
+ * way the program does it. Dies and comes back.
+ */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import { type AgentHub, createAgentHub } from '../../src/api/agents.ts';
 import type { ToPartitions } from '../../src/runtime/boundary.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
+import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
 import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
 import { createForgetting, type Keep } from '../../src/store/retention.ts';
@@ -29,7 +32,10 @@ export interface SimulatedCenter {
   kill(backMs: number): void;
   /** The worker that serves this partition dies; the center replaces it. */
   killWorker(partition: number): void;
-  /** Asks as a client would, over a connection that breaks when the center dies. Throws Gone, and what the runtime throws. */
+  /**
+   * Asks as a client would, over a connection that breaks when the center dies. Throws Gone, and
+   * what the runtime throws.
+   */
   ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   readonly isServing: boolean;
   /** Simulated instants at which centers died or could not begin. */
@@ -96,7 +102,10 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
     };
   }
 
-  /** A worker that is busy hears what it was told meanwhile in one breath. Not at first, while the operator sets everything up. */
+  /**
+   * A worker that is busy hears what it was told meanwhile in one breath. Not at first, while the
+   * operator sets everything up.
+   */
   function nowAndThenLater(worker: Life, hear: (message: ToPartitions) => void): (message: ToPartitions) => void {
     const dice = world.dice(`lag ${worker.name}`);
     const unheard: ToPartitions[] = [];

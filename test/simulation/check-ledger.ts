@@ -1,10 +1,11 @@
 /**
- * The occurrence ledger against a walk through every second: each due time of each schedule of a live job, from its registration to its last watermark, has
- * exactly one verdict, and what it says of the processes of its execution is what happened.
+ * The occurrence ledger against a walk through every second: each due time of each schedule of a
+ * live job, from its registration to its last watermark, has exactly one verdict, and what it says
+ * of the processes of its execution is what happened.
  */
 import { drainMicrotasks } from 'bun:jsc';
-import type { ExecutionContext } from '../../actors/execution.ts';
 import type { JobConfig } from '../../actors/config.ts';
+import type { ExecutionContext } from '../../actors/execution.ts';
 import type { Occurrence } from '../../src/store/store.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
@@ -93,7 +94,10 @@ export function checkStartWithin(cluster: Cluster): void {
   }
 }
 
-/** The job's lives, cut where its schedules changed. The facts say when, the truth remembers what each commit configured. */
+/**
+ * The job's lives, cut where its schedules changed. The facts say when, the truth remembers what
+ * each commit configured.
+ */
 function stretchesOf(truth: Cluster['truth'], job: string): Stretch[] {
   const stretches: Stretch[] = [];
   const configs = truth.configsOf(`job/${job}`);
@@ -108,7 +112,8 @@ function stretchesOf(truth: Cluster['truth'], job: string): Stretch[] {
       open = { from: at, seconds: secondsIn(configs.get(rev)) };
     } else if (type === 'job.deregistering') close(at);
   }
-  // Live at the end: everything up to the watermark has its verdict, and the job is disabled by then, so nothing moves it.
+  // Live at the end: everything up to the watermark has its verdict, and the job is disabled by
+  // then, so nothing moves it.
   close(Number(stateOf(truth, `job/${job}`)?.context.watermark ?? 0));
   return stretches;
 }
@@ -131,7 +136,10 @@ function entriesOf(truth: Cluster['truth'], job: string): Occurrence[] {
   return entries;
 }
 
-/** What lies behind it must be there; what lies before may have been forgotten. Of a life whose tombstone is forgotten nothing needs to be. */
+/**
+ * What lies behind it must be there; what lies before may have been forgotten. Of a life whose
+ * tombstone is forgotten nothing needs to be.
+ */
 function keptAfterOf(truth: Cluster['truth'], job: string): number {
   const address = `job/${job}`;
   let place = Number.NEGATIVE_INFINITY;

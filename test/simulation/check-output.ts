@@ -1,4 +1,7 @@
-/** What was recorded of a run's output is what its process wrote, byte for byte; of a run that was lost with its keeper it may be less. */
+/**
+ * What was recorded of a run's output is what its process wrote, byte for byte; of a run that was
+ * lost with its keeper it may be less.
+ */
 import { drainMicrotasks } from 'bun:jsc';
 import type { OutputChunk } from '../../src/store/store.ts';
 import { executionsOf } from './checks.ts';

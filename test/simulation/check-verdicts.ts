@@ -1,4 +1,7 @@
-/** Every verdict against the process it is about: what the record says is what happened, and `lost` is said only where something was. */
+/**
+ * Every verdict against the process it is about: what the record says is what happened, and `lost`
+ * is said only where something was.
+ */
 import type { ExecutionContext } from '../../actors/execution.ts';
 import type { Shard, ShardAttempt } from '../../actors/shard.ts';
 import { executionsOf } from './checks.ts';

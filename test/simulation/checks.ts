@@ -70,7 +70,10 @@ function checkPool({ world, truth }: Cluster): void {
   if (context && context.waiting.length > 0) world.fail('pool', `${context.waiting.length} requests still wait`);
 }
 
-/** I9, and that a run is given room once: its reservation is asked for at least once, and repeats are dropped. */
+/**
+ * I9, and that a run is given room once: its reservation is asked for at least once, and repeats
+ * are dropped.
+ */
 function checkFeed({ world, truth }: Cluster): void {
   for (const address of truth.addresses) {
     let last = { rev: 0, place: -1 };

@@ -1,19 +1,25 @@
-/** The whole of a simulated cluster: three hosts and a center on one store and one network, with a witness at the ports. */
+/**
+ * The whole of a simulated cluster: three hosts and a center on one store and one network, with a
+ * witness at the ports.
+ */
+
+import type { Keep } from '../../src/store/retention.ts';
+import type { Store } from '../../src/store/store.ts';
 import { type CenterParts, createSimulatedCenter, type SimulatedCenter } from './center.ts';
 import { type CrashPoint, createCrashPoint, type Victims } from './faults.ts';
 import { createSimulatedHost, type SimulatedHost } from './host.ts';
+import type { Watcher } from './network.ts';
 import { createNetwork, type Network } from './network.ts';
 import type { Behaviour } from './script.ts';
 import { createTruth, noTrouble, type StoreTrouble, storeFor, type Truth } from './truth.ts';
-import type { World } from './world.ts';
 import { createWitness, type Witness } from './witness.ts';
-import type { Keep } from '../../src/store/retention.ts';
-import type { Store } from '../../src/store/store.ts';
-import type { Watcher } from './network.ts';
+import type { World } from './world.ts';
 
 export const HOSTS = ['h1', 'h2', 'h3'] as const;
 
-/** Put between the product and its ports, to show that what the product does against it is needed. */
+/**
+ * Put between the product and its ports, to show that what the product does against it is needed.
+ */
 export interface Breakage {
   store?(store: Store, world: World): Store;
   rewrite?: NonNullable<Watcher['rewrite']>;
@@ -48,7 +54,8 @@ export function createCluster(parts: {
   const centerPoint = createCrashPoint();
   const network = createNetwork(world, {
     sends(host, direction, text) {
-      // An agent's sends are no crash points of their own: between two of its calls to disk and keeper nothing of it lasts.
+      // An agent's sends are no crash points of their own: between two of its calls to disk and
+      // keeper nothing of it lasts.
       const call = direction === 'toAgent' ? centerPoint.before('send') : -1;
       if (call !== 0) witness.sends(host, direction, text);
       return call;
@@ -89,7 +96,9 @@ export function createCluster(parts: {
   };
 }
 
-/** Nothing is under way any more: no execution is open, nothing is owed, nothing runs, nobody waits. */
+/**
+ * Nothing is under way any more: no execution is open, nothing is owed, nothing runs, nobody waits.
+ */
 export function isQuiet({ truth, hosts, center }: Cluster): boolean {
   if (!center.isServing) return false;
   for (const { host } of hosts.values()) if (!host.isIdle) return false;

@@ -1,4 +1,7 @@
-/** Every call to every port once: the program dies before it and after it, comes back, and all invariants hold. */
+/**
+ * Every call to every port once: the program dies before it and after it, comes back, and all
+ * invariants hold.
+ */
 import { describe, expect, test } from 'bun:test';
 import { type Point, runStory } from './story.ts';
 

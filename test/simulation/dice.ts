@@ -1,4 +1,7 @@
-/** Random numbers from a seed: each part of a simulation throws its own dice, so that leaving one fault out changes as little as possible elsewhere. */
+/**
+ * Random numbers from a seed: each part of a simulation throws its own dice, so that leaving one
+ * fault out changes as little as possible elsewhere.
+ */
 import type { Ids } from '../../src/ids.ts';
 
 export interface Dice {

@@ -1,6 +1,7 @@
 /**
- * The disk of one host. What was appended without `sync` is with the kernel: a program that dies does not lose it, a machine that loses its power may.
- * A call under way when its program dies is done, not done, or, for an append, done in part.
+ * The disk of one host. What was appended without `sync` is with the kernel: a program that dies
+ * does not lose it, a machine that loses its power may. A call under way when its program dies is
+ * done, not done, or, for an append, done in part.
  */
 import type { Disk } from '../../src/agent/ports.ts';
 import type { Dice } from './dice.ts';

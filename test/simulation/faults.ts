@@ -1,9 +1,12 @@
-/** What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure can be tried again with fewer of them. */
+/**
+ * What goes wrong in a seed: up to ten faults, each with its instant. Plain data, so that a failure
+ * can be tried again with fewer of them.
+ */
 import type { Dice } from './dice.ts';
-import type { Direction, Network } from './network.ts';
 import type { SimulatedHost } from './host.ts';
-import type { StoreTrouble } from './truth.ts';
+import type { Direction, Network } from './network.ts';
 import type { SimulatedTime } from './time.ts';
+import type { StoreTrouble } from './truth.ts';
 
 type Moment = 'before' | 'after';
 
@@ -26,7 +29,9 @@ export type Fault = { atMs: number } & (
 );
 
 export const FAULTS_MAX = 10;
-/** In a part of the seeds the center has several workers, and loses some: besides all other faults. */
+/**
+ * In a part of the seeds the center has several workers, and loses some: besides all other faults.
+ */
 const WORKER_CRASHES_MAX = 3;
 /** Sets of partitions of a center with workers. */
 export const WORKERS = 3;

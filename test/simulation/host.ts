@@ -1,11 +1,14 @@
-/** One machine: the production agent and the production keeper core on simulated ports, and what can happen to them. */
+/**
+ * One machine: the production agent and the production keeper core on simulated ports, and what can
+ * happen to them.
+ */
 import { createAgent } from '../../src/agent/agent.ts';
 import { createKeeperCore, type KeeperCore } from '../../src/agent/keeper/core.ts';
 import { createLastWords, type LastWords } from '../../src/agent/keeper/last-words.ts';
 import { createMemorySpool } from '../../src/agent/keeper/memory-spool.ts';
 import { type Keeper, KeeperGone } from '../../src/agent/keeper/protocol.ts';
-import type { Log } from '../../src/log.ts';
 import { ArtifactError, type Artifacts } from '../../src/agent/ports.ts';
+import type { Log } from '../../src/log.ts';
 import { hashOf, idsOf } from './dice.ts';
 import { createSimulatedDisk } from './disk.ts';
 import type { CrashPoint } from './faults.ts';
@@ -76,7 +79,10 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
     return keeper;
   }
 
-  /** The agent's end of the line to the keeper: each question takes a moment, and fails when the keeper is gone. */
+  /**
+   * The agent's end of the line to the keeper: each question takes a moment, and fails when the
+   * keeper is gone.
+   */
   function doorFor(mine: Life): { open(): Promise<Keeper> } {
     const moment = () => new Promise<void>(resolve => time.after(dice.between(0.05, 0.4), resolve));
     const lineTo = ({ life, core, lastWords }: LivingKeeper): Keeper => {
@@ -180,7 +186,10 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
     });
   }
 
-  /** Whoever called for an end may be in the middle of a call of its own: the next agent comes later in any case. */
+  /**
+   * Whoever called for an end may be in the middle of a call of its own: the next agent comes later
+   * in any case.
+   */
   const again = (backMs: number) =>
     time.after(Math.max(1, backMs), () => {
       if (!agent?.isAlive) startAgent();

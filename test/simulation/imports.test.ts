@@ -1,4 +1,7 @@
-/** Only ports are fake: what decides anything is the product's own code, and the fakes know it by its types alone. */
+/**
+ * Only ports are fake: what decides anything is the product's own code, and the fakes know it by
+ * its types alone.
+ */
 import { describe, expect, test } from 'bun:test';
 import { Glob } from 'bun';
 

@@ -1,7 +1,8 @@
 /**
- * Sockets between agents and the center, in memory: frames take time, arrive in order, and a socket ends once for each side. Faults are done to it from
- * outside. What may be reordered or repeated are single commands, acknowledgements and reports; the handshake and the pieces of an output rely on the
- * order that a socket gives, and so do both programs.
+ * Sockets between agents and the center, in memory: frames take time, arrive in order, and a socket
+ * ends once for each side. Faults are done to it from outside. What may be reordered or repeated
+ * are single commands, acknowledgements and reports; the handshake and the pieces of an output rely
+ * on the order that a socket gives, and so do both programs.
  */
 import type { Dialer, Link } from '../../src/agent/ports.ts';
 import type { Peer, Socket, SocketHandlers } from '../../src/api/sockets.ts';
@@ -10,7 +11,10 @@ import type { World } from './world.ts';
 
 export type Direction = 'toAgent' | 'toCenter';
 
-/** Sees every frame as it leaves, and every one that arrives. `rewrite` is for programs that are broken on purpose. */
+/**
+ * Sees every frame as it leaves, and every one that arrives. `rewrite` is for programs that are
+ * broken on purpose.
+ */
 export interface Watcher {
   /** A frame is about to leave: the number of this call, or 0 when its sender died before it. */
   sends(host: string, direction: Direction, text: string): number;
@@ -26,13 +30,18 @@ export interface Network {
   listen(center: Life, accept: (peer: Peer) => SocketHandlers): void;
   /** Both sides learn that the socket is gone; frames under way are lost. */
   cut(host: string): void;
-  /** No side learns anything; for `ms` nobody gets through, and the socket of now never works again. */
+  /**
+   * No side learns anything; for `ms` nobody gets through, and the socket of now never works again.
+   */
   silence(host: string, ms: number): void;
   /** The next frame that way is lost, and the socket breaks on it. */
   dropNext(host: string, direction: Direction): void;
   /** The next `count` frames that way arrive twice. */
   repeatNext(host: string, direction: Direction, count: number): void;
-  /** The next frame that may be late arrives `ms` later than those behind it, if its socket still lives. */
+  /**
+   * The next frame that may be late arrives `ms` later than those behind it, if its socket still
+   * lives.
+   */
   holdNext(host: string, direction: Direction, ms: number): void;
   /** Frames that arrived earlier, also over earlier sockets, arrive again in any order. */
   replay(host: string, direction: Direction, count: number): void;
@@ -181,7 +190,8 @@ export function createNetwork(world: World, watcher: Watcher): Network {
       },
       buffered: () => 0,
     };
-    // The kernel of a machine tells the other side when a program dies there; of a machine without power nobody does.
+    // The kernel of a machine tells the other side when a program dies there; of a machine without
+    // power nobody does.
     const dies = () => {
       if (!pipe.isSilent) time.after(dice.between(0.1, 1.5), () => breakPipe(pipe));
     };

@@ -1,4 +1,7 @@
-/** Whoever asks: a client over a connection that may break. Remembers what was acknowledged, and holds the center to it at once (I1). */
+/**
+ * Whoever asks: a client over a connection that may break. Remembers what was acknowledged, and
+ * holds the center to it at once (I1).
+ */
 import type { JobConfig } from '../../actors/config.ts';
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
@@ -12,7 +15,10 @@ import type { World } from './world.ts';
 export interface Operator {
   /** Plans everything the workload says. */
   begin(): void;
-  /** Ends the story: hosts and apps are taken back into service, every job is disabled. Repeats until it is acknowledged. */
+  /**
+   * Ends the story: hosts and apps are taken back into service, every job is disabled. Repeats
+   * until it is acknowledged.
+   */
   wind(kill: boolean): void;
   /** Everything that was wanted for certain has been acknowledged. */
   readonly isDone: boolean;

@@ -1,4 +1,7 @@
-/** The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They outlive the keeper that started them. */
+/**
+ * The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They
+ * outlive the keeper that started them.
+ */
 import type { OutputSource, ProcessEnd, Signalled, Spawner, StartedProcess, Stream, Tree } from '../../src/agent/keeper/ports.ts';
 import type { Dice } from './dice.ts';
 import type { Behaviour, Script } from './script.ts';
@@ -143,7 +146,8 @@ export function createHostProcesses(parts: {
           const run = `${env.TROUPE_EXECUTION}:${env.TROUPE_SHARD}:${env.TROUPE_ATTEMPT}`;
           const script = scriptOf(world.seed, parts.behaviourOf(job), run);
           if (script.cannotStart) return answer<{ failed: string }>(1, () => ({ failed: 'there is no such program' }));
-          // It begins with the call: a keeper that dies before the answer leaves a process that only its mark can find.
+          // It begins with the call: a keeper that dies before the answer leaves a process that
+          // only its mark can find.
           const started = start(run, job, mark, boot, script);
           return answer<{ started: StartedProcess }>(2, () => ({ started }));
         },

@@ -1,4 +1,7 @@
-/** Mistakes that the simulation found, each with the seed that showed it and the fewest faults it took. */
+/**
+ * Mistakes that the simulation found, each with the seed that showed it and the fewest faults it
+ * took.
+ */
 import { describe, expect, test } from 'bun:test';
 import type { Fault } from './faults.ts';
 import { runSeed } from './seed.ts';
@@ -6,13 +9,15 @@ import { SMALL } from './workload.ts';
 
 const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
   {
-    // The hello named only what had not ended: the center took a run for lost whose end was on its way.
+    // The hello named only what had not ended: the center took a run for lost whose end was on its
+    // way.
     name: 'a run that ended while its center was away keeps its verdict',
     seed: 1,
     faults: [{ atMs: 33_524, kind: 'centerCrash', call: 25, when: 'after', backMs: 2_000 }],
   },
   {
-    // The center looks up whether the host was retired before a command counts as sent away; the host was back sooner, and nobody opened its lane again.
+    // The center looks up whether the host was retired before a command counts as sent away; the
+    // host was back sooner, and nobody opened its lane again.
     name: 'commands reach a host that is back before they were known to be away',
     seed: 27,
     faults: [
@@ -21,7 +26,8 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
     ],
   },
   {
-    // Two background trims side by side: the slower one wrote its older view of what is owed over the newer one.
+    // Two background trims side by side: the slower one wrote its older view of what is owed over
+    // the newer one.
     name: 'what was settled stays settled on a slow store',
     seed: 84,
     faults: [
@@ -33,7 +39,8 @@ const REGRESSIONS: { name: string; seed: number; faults: Fault[] }[] = [
     ],
   },
   {
-    // The list of runs in a hello was judged after a run of that very session had begun, and its report did not say in which session it was told.
+    // The list of runs in a hello was judged after a run of that very session had begun, and its
+    // report did not say in which session it was told.
     name: 'a run that began after the hello is not lost by it',
     seed: 83,
     faults: [

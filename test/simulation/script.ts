@@ -1,4 +1,7 @@
-/** What the processes of a job do: drawn from the seed and the name of the run, so that a run behaves the same whatever happens around it. */
+/**
+ * What the processes of a job do: drawn from the seed and the name of the run, so that a run
+ * behaves the same whatever happens around it.
+ */
 import { diceOf } from './dice.ts';
 
 export type Behaviour =

@@ -1,10 +1,14 @@
-/** One seed: a story of two minutes with its faults, a while to settle without any, and then everything that must be true. */
+/**
+ * One seed: a story of two minutes with its faults, a while to settle without any, and then
+ * everything that must be true.
+ */
+
+import type { Keep } from '../../src/store/retention.ts';
 import { checkEverything } from './checks.ts';
 import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
-import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
 import { hashOf } from './dice.ts';
+import { drawFaults, type Fault, strike, WORKERS } from './faults.ts';
 import { createOperator } from './operator.ts';
-import type { Keep } from '../../src/store/retention.ts';
 import { drawWorkload, FULL, type Size } from './workload.ts';
 import { createWorld } from './world.ts';
 
@@ -17,7 +21,10 @@ export interface SeedOptions {
   /** Default: FULL. */
   size?: Size;
   breakage?: Breakage;
-  /** Lets old history leave while the story goes on. Default: all is kept, and seeds tell what they always told. */
+  /**
+   * Lets old history leave while the story goes on. Default: all is kept, and seeds tell what they
+   * always told.
+   */
   keep?: Keep;
   /** Invariants that are not looked at. */
   ignores?: readonly string[];
@@ -90,7 +97,8 @@ export function runSeed({
   }
   // What agents still bring (the last of their output) and what nobody waits for.
   time.runUntil(time.elapsed + 3_000, failed);
-  // An agent may come back at this very moment: what that owes is trimmed a little later, and must be.
+  // An agent may come back at this very moment: what that owes is trimmed a little later, and must
+  // be.
   for (let look = 0; look < DRAIN_LOOKS && isIndebted(cluster) && !failed(); look++) time.runUntil(time.elapsed + 500, failed);
   if (!failed()) checkEverything(cluster, faults);
   return {

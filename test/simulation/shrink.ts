@@ -1,4 +1,7 @@
-/** The fewest faults with which a seed still fails: each is left out in turn, and stays out when the same invariant breaks without it. */
+/**
+ * The fewest faults with which a seed still fails: each is left out in turn, and stays out when the
+ * same invariant breaks without it.
+ */
 import type { Fault } from './faults.ts';
 import { runSeed, type SeedOptions, type SeedResult } from './seed.ts';
 

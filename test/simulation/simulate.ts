@@ -1,6 +1,7 @@
 /**
- * bun run simulate --seeds N [--from S] [--threads N]     many seeds; one line for each that fails, with the command that repeats it
- * bun run simulate --seed N [--trace]                     one seed; with --trace everything that happens in it
+ * bun run simulate --seeds N [--from S] [--threads N] many seeds; one line for each that fails,
+ * with the command that repeats it bun run simulate --seed N [--trace] one seed; with --trace
+ * everything that happens in it
  */
 import { parseArgs } from 'node:util';
 import { runSeed, type SeedResult } from './seed.ts';

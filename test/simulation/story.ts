@@ -1,6 +1,7 @@
 /**
- * The small story of the crash walk: an app, a job with two shards that fires once by its schedule and once by a trigger, a job without an end that is
- * cancelled, and both jobs go. One crash, if any, at the nth call of the center or of one agent to its ports.
+ * The small story of the crash walk: an app, a job with two shards that fires once by its schedule
+ * and once by a trigger, a job without an end that is cancelled, and both jobs go. One crash, if
+ * any, at the nth call of the center or of one agent to its ports.
  */
 import { aJob } from '../support/builders.ts';
 import { checkEverything } from './checks.ts';

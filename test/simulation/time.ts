@@ -1,11 +1,15 @@
 /**
- * Simulated time. Nothing passes by itself: the next timer fires at its instant, then everything that follows without waiting happens (promises, what
- * was said `soon`), then the next. All of it in one call, synchronously, so a seed cannot be disturbed by the event loop of the process.
+ * Simulated time. Nothing passes by itself: the next timer fires at its instant, then everything
+ * that follows without waiting happens (promises, what was said `soon`), then the next. All of it
+ * in one call, synchronously, so a seed cannot be disturbed by the event loop of the process.
  */
 import { drainMicrotasks } from 'bun:jsc';
 import type { Clock, Disarm } from '../../src/clock.ts';
 
-/** A process of the simulated world. Once it has ended, its timers do not fire and its ports do nothing. */
+/**
+ * A process of the simulated world. Once it has ended, its timers do not fire and its ports do
+ * nothing.
+ */
 export interface Life {
   readonly name: string;
   readonly isAlive: boolean;
@@ -49,7 +53,10 @@ export interface SimulatedTime {
   after(ms: number, fn: () => void): Disarm;
   /** The clock of one process. */
   clockOf(life: Life): Clock;
-  /** Lets time pass until this instant (ms since the beginning), or until `enough` says so after a step. */
+  /**
+   * Lets time pass until this instant (ms since the beginning), or until `enough` says so after a
+   * step.
+   */
   runUntil(elapsed: number, enough?: () => boolean): void;
 }
 
@@ -59,9 +66,15 @@ interface Armed {
   fn: (() => void) | null;
 }
 
-/** Instants are whole ticks, so that sums and differences of them are exact: "the rest of the span" must not round to a span that never ends. */
+/**
+ * Instants are whole ticks, so that sums and differences of them are exact: "the rest of the span"
+ * must not round to a span that never ends.
+ */
 const TICKS = 1024;
-/** What follows from itself without end is a mistake of the product, and should not stop the simulation from saying so. */
+/**
+ * What follows from itself without end is a mistake of the product, and should not stop the
+ * simulation from saying so.
+ */
 const AT_ONCE_MAX = 100_000;
 
 /** `start` is epoch ms. */

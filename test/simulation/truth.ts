@@ -1,6 +1,7 @@
 /**
- * What is really committed: the memory store, which outlives every center, and a record of each commit as it happened. A center sees it through a port that
- * takes time, refuses, forgets to answer, and dies with its center.
+ * What is really committed: the memory store, which outlives every center, and a record of each
+ * commit as it happened. A center sees it through a port that takes time, refuses, forgets to
+ * answer, and dies with its center.
  */
 import type { JobConfig } from '../../actors/config.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
@@ -115,7 +116,10 @@ export interface StoreTrouble {
   refusesUntil: number;
   slowUntil: number;
   slowMs: number;
-  /** How the next commits end: with an error, and applied, not applied, or applied for some of their writes. */
+  /**
+   * How the next commits end: with an error, and applied, not applied, or applied for some of their
+   * writes.
+   */
   unknown: ('applied' | 'lost' | 'partly')[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Watches the ports while it happens: nothing leaves without its commit (I2), commands of an earlier owner are not carried out, no process starts that may
- * not (I5, I7).
+ * Watches the ports while it happens: nothing leaves without its commit (I2), commands of an
+ * earlier owner are not carried out, no process starts that may not (I5, I7).
  */
 import type { ExecutionContext } from '../../actors/execution.ts';
 import type { JobContext } from '../../actors/job.ts';
@@ -29,12 +29,20 @@ export const isLive = (process: Process): boolean => process.end === null || pro
 export function createWitness(world: World, truth: Truth): Witness {
   const processes: Process[] = [];
   const byRun = new Map<string, Process>();
-  /** Highest epoch that reached a host with a command, by key; and the highest it acknowledged, by partition. */
+  /**
+   * Highest epoch that reached a host with a command, by key; and the highest it acknowledged, by
+   * partition.
+   */
   const offered = new Map<string, { partition: number; epoch: number; command: Command }>();
   const acknowledged = new Map<string, number>();
-  /** Runs whose end an agent has told: what it told is final, whatever was under way to its keeper. */
+  /**
+   * Runs whose end an agent has told: what it told is final, whatever was under way to its keeper.
+   */
   const ended = new Set<string>();
-  /** Jobs that allowed several executions at once when one of theirs began: by a change they let go of those that waited. */
+  /**
+   * Jobs that allowed several executions at once when one of theirs began: by a change they let go
+   * of those that waited.
+   */
   const allowing = new Set<string>();
 
   function leaves(host: string, { key, type }: Command): void {
@@ -111,7 +119,8 @@ export function createWitness(world: World, truth: Truth): Witness {
       const isWanted = value !== 'done' && shard.attempt === attempt && ['starting', 'running', 'ending'].includes(shard.status);
       if (!isWanted && !isLost(run))
         world.fail('I7', `${run} starts on ${host} while its execution is ${String(value)}, its shard ${shard.status}`);
-      // Its host was cut off when the rest of the world went on without it: the policy that allows that is `failover`, the price is this process.
+      // Its host was cut off when the rest of the world went on without it: the policy that allows
+      // that is `failover`, the price is this process.
       if (isLost(run)) return;
       const job = stateOf(truth, `job/${process.job}`)?.context as JobContext | undefined;
       if (job?.config.overlap === 'allow') allowing.add(process.job);

@@ -6,7 +6,10 @@ import type { Behaviour } from './script.ts';
 
 export interface Cron {
   text: string;
-  /** Seconds of each minute that it names: what the ledger is checked against, without asking the product's own reading of it. */
+  /**
+   * Seconds of each minute that it names: what the ledger is checked against, without asking the
+   * product's own reading of it.
+   */
   seconds: readonly number[];
 }
 

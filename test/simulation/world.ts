@@ -1,8 +1,13 @@
-/** What all parts of one simulated world share: its time, its dice, the record of what happened, and the violations that were seen. */
+/**
+ * What all parts of one simulated world share: its time, its dice, the record of what happened, and
+ * the violations that were seen.
+ */
 import { type Dice, diceOf } from './dice.ts';
 import { createSimulatedTime, type SimulatedTime } from './time.ts';
 
-/** 2026-11-22T08:00:00Z, a full minute on purpose: the ledger's check counts seconds of the minute. */
+/**
+ * 2026-11-22T08:00:00Z, a full minute on purpose: the ledger's check counts seconds of the minute.
+ */
 export const START = Date.UTC(2026, 10, 22, 8);
 
 export interface World {

@@ -1,4 +1,7 @@
-/** The store before a replica set that changes its primary, does not reach its majority, and refuses for reasons of its own. */
+/**
+ * The store before a replica set that changes its primary, does not reach its majority, and refuses
+ * for reasons of its own.
+ */
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '../../src/clock.ts';
 import { createMongoStore, type MongoOptions } from '../../src/store/mongo.ts';
@@ -9,7 +12,10 @@ import { aFact, aWrite } from '../support/store-builders.ts';
 
 const server = await mongoServer();
 
-/** A store before a set of its own: a change of the primary is half a second of waiting, so the tests wait together. */
+/**
+ * A store before a set of its own: a change of the primary is half a second of waiting, so the
+ * tests wait together.
+ */
 async function aStore() {
   const database = (server as MongoServer).database();
   const set = await aReplicaSet(server as MongoServer);
@@ -17,7 +23,10 @@ async function aStore() {
     createMongoStore({ url: `${set.urlFor(database.name)}${options}`, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
   const store = await open();
 
-  /** What the center does: after an unknown outcome, and after being told that another was faster, it looks. */
+  /**
+   * What the center does: after an unknown outcome, and after being told that another was faster,
+   * it looks.
+   */
   async function committed(rev: number): Promise<boolean> {
     const writeId = `w${rev}`;
     const outcome = await store.commit([aWrite({ rev, writeId, facts: [aFact({ rev })] })]).catch((error: unknown) => error);

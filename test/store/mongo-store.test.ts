@@ -1,4 +1,7 @@
-/** What only the store on MongoDB has to see to: facts after their commit, writes that land late, other centers, other databases. */
+/**
+ * What only the store on MongoDB has to see to: facts after their commit, writes that land late,
+ * other centers, other databases.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -38,7 +41,10 @@ async function behindItsBack(work: (collections: ReturnType<typeof collectionsOf
   await orm.close();
 }
 
-/** A store whose first write that has this word in it does not arrive, until it does on a line of its own. */
+/**
+ * A store whose first write that has this word in it does not arrive, until it does on a line of
+ * its own.
+ */
 async function withALateWrite(word: string) {
   const { host, port } = server as NonNullable<typeof server>;
   const proxy = await aChaosProxy({ target: { host, port } });

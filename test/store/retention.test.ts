@@ -1,4 +1,7 @@
-/** When what leaves, in passes over a real store; what the runtime says of documents is scripted here. */
+/**
+ * When what leaves, in passes over a real store; what the runtime says of documents is scripted
+ * here.
+ */
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import { createForgetting, type Forgotten, type Keep, RETENTION } from '../../src/store/retention.ts';
@@ -63,7 +66,9 @@ describe('a pass', () => {
     return result as Forgotten;
   }
 
-  /** One ended execution of a job per age, each with a piece of output; named by its age in days. */
+  /**
+   * One ended execution of a job per age, each with a piece of output; named by its age in days.
+   */
   async function executions(job: string, ...ages: number[]): Promise<void> {
     await store.commit([aWrite({ address: `job/${job}` })]);
     for (const age of ages) {

@@ -19,11 +19,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createBackups } from '../../src/services/backup.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { makeBackup } from '../../src/store/sqlite/backup.ts';
 import { DataDirectoryLocked } from '../../src/store/sqlite/lock.ts';
 import { openSqliteWrites } from '../../src/store/sqlite/open.ts';
 import { restoreBackup } from '../../src/store/sqlite/restore.ts';
+import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aWrite } from '../support/store-builders.ts';
 

@@ -2,10 +2,13 @@
 import { describe, expect, test } from 'bun:test';
 import { type Answer, type Call, createCaller, createWriter } from '../../src/store/sqlite/calls.ts';
 import { StoreUnavailable, type StoreWrites } from '../../src/store/store.ts';
-import { anOccurrence } from '../support/store-builders.ts';
 import type { Sync } from '../../src/store/sync.ts';
+import { anOccurrence } from '../support/store-builders.ts';
 
-/** A writer whose transactions are counted, and as many callers as one likes; everything crosses when `run` is called. */
+/**
+ * A writer whose transactions are counted, and as many callers as one likes; everything crosses
+ * when `run` is called.
+ */
 function aWriter(writes: Partial<Sync<StoreWrites>>) {
   const transactions: string[] = [];
   const planned: (() => void)[] = [];

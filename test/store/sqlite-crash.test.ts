@@ -1,4 +1,7 @@
-/** What becomes of the embedded store when its process is killed, or another one wants its directory. Real processes, real SIGKILL. */
+/**
+ * What becomes of the embedded store when its process is killed, or another one wants its
+ * directory. Real processes, real SIGKILL.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -267,7 +267,8 @@ describe('a history', () => {
   test('stays in order where a batch was undone in the middle of it', async () => {
     const store = await createSqliteStore({ directory });
     const facts = (rev: number, count: number) => Array.from({ length: count }, (_, place) => aFact({ rev, place }));
-    // Up to the last place but two of the first stretch of the feed; the batch that is undone reaches into the second.
+    // Up to the last place but two of the first stretch of the feed; the batch that is undone
+    // reaches into the second.
     await store.commit([aWrite({ facts: facts(1, 4_093) })]);
     const broken = { ...aFact({ rev: 2, place: 9 }), type: undefined as unknown as string };
     await expect(store.commit([aWrite({ rev: 2, facts: [...facts(2, 5), broken] })])).rejects.toThrow();

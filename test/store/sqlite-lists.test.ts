@@ -1,4 +1,7 @@
-/** Lists on SQLite: whatever filters come together, an index leads to the page; and what a database of an earlier version needs for that. */
+/**
+ * Lists on SQLite: whatever filters come together, an index leads to the page; and what a database
+ * of an earlier version needs for that.
+ */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -6,8 +6,8 @@ import { openStore } from '../../src/store/open.ts';
 import { openMark, removeMark } from '../../src/store/sqlite/mark.ts';
 import { openSqliteWrites, type SqliteWrites } from '../../src/store/sqlite/open.ts';
 import { createThreadedSqliteStore } from '../../src/store/sqlite.ts';
-import { aPlace } from '../support/place.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { aPlace } from '../support/place.ts';
 import { aWrite } from '../support/store-builders.ts';
 
 let directory: string;

@@ -1,4 +1,6 @@
-/** One actor by itself: the machine as the runtime steps it, without a store, a clock or neighbours. */
+/**
+ * One actor by itself: the machine as the runtime steps it, without a store, a clock or neighbours.
+ */
 import type { Address, Contexts, Effect, Events, Kind } from '../../actors/index.ts';
 import type { OccurrenceEntry } from '../../actors/vocabulary.ts';
 import type { State } from '../../src/runtime/document.ts';
@@ -94,7 +96,10 @@ export function inWords(effect: Effect): string {
   }
 }
 
-/** `state; effects; facts`, or `refused: reason`, or `-` where nothing came of it (news that means nothing there, anything to an actor that is over). */
+/**
+ * `state; effects; facts`, or `refused: reason`, or `-` where nothing came of it (news that means
+ * nothing there, anything to an actor that is over).
+ */
 export function summary(before: number, actor: { state: string; rev: number }, outcome: Outcome): string {
   if (outcome.refused === 'is not there' || (outcome.refused === null && actor.rev === before)) return '-';
   if (outcome.refused !== null) return `refused: ${outcome.refused}`;

@@ -1,5 +1,5 @@
 /** The program of a worker, with a way to break it. */
-import { work, type WorkerScope } from '../../src/runtime/work.ts';
+import { type WorkerScope, work } from '../../src/runtime/work.ts';
 import type { PartitionRange } from '../../src/store/store.ts';
 import { type Breaking, CHANNEL } from './breaking.ts';
 

@@ -1,4 +1,7 @@
-/** How tests break a worker of a running center: by a word on a channel that `breakable-worker.ts` listens to. */
+/**
+ * How tests break a worker of a running center: by a word on a channel that `breakable-worker.ts`
+ * listens to.
+ */
 export const CHANNEL = 'troupe-test-break';
 
 export interface Breaking {

@@ -1,12 +1,16 @@
 /**
- * Parts that break one promise each, on purpose: a check that stays green with one of these checks nothing. All of them stand at a port, so that tests
- * of the runtime and the simulation can both use them.
+ * Parts that break one promise each, on purpose: a check that stays green with one of these checks
+ * nothing. All of them stand at a port, so that tests of the runtime and the simulation can both
+ * use them.
  */
 import type { Dialer, Disk } from '../../src/agent/ports.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import type { ActorDocument, Occurrence, Store } from '../../src/store/store.ts';
 
-/** Says "committed" at once and writes when the next call comes: effects leave before their commit, and a crash takes the commit with it. */
+/**
+ * Says "committed" at once and writes when the next call comes: effects leave before their commit,
+ * and a crash takes the commit with it.
+ */
 export function answersBeforeCommit(store: Store): Store {
   let open: Parameters<Store['commit']>[0] = [];
   const flush = async () => {
@@ -42,7 +46,10 @@ export function ignoresRev(store: Store): Store {
   });
 }
 
-/** Keeps actors without the marks by which they drop repeats, and never learns that an effect was carried out. */
+/**
+ * Keeps actors without the marks by which they drop repeats, and never learns that an effect was
+ * carried out.
+ */
 export function forgetsMarks(store: Store): Store {
   const unmarked = (document: ActorDocument): ActorDocument => ({
     ...document,
@@ -71,12 +78,18 @@ export function dropsEntries(store: Store, nth = 3): Store {
   return over(store, { record: entries => store.record(entries.filter(() => ++count % nth !== 0)) });
 }
 
-/** The disk of an agent that finds its journal empty each time it starts: whatever it did before, it does again. */
+/**
+ * The disk of an agent that finds its journal empty each time it starts: whatever it did before, it
+ * does again.
+ */
 export function forgetsJournal(disk: Disk): Disk {
   return { ...disk, read: async path => (path === 'journal.jsonl' ? undefined : disk.read(path)) };
 }
 
-/** The way to an agent on which each command gets a fence higher than any before: no agent can refuse what is late. */
+/**
+ * The way to an agent on which each command gets a fence higher than any before: no agent can
+ * refuse what is late.
+ */
 export function liftsFences(dialer: Dialer): Dialer {
   let height = 1_000_000;
   const lifted = (text: string): string => {

@@ -1,31 +1,38 @@
 /**
- * A network that misbehaves on order: a TCP proxy on loopback that holds bytes back, delays them, lets them vanish, or cuts the line.
+ * A network that misbehaves on order: a TCP proxy on loopback that holds bytes back, delays them,
+ * lets them vanish, or cuts the line.
  *
  *   client --up--> proxy --up--> target
  *          <-down--       <-down--
  *
- * What is ordered holds for the lines that are open and for those to come, until it is ordered otherwise.
+ * What is ordered holds for the lines that are open and for those to come, until it is ordered
+ * otherwise.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-export type Direction = 'up' | 'down';
+type Direction = 'up' | 'down';
 
 /** What becomes of bytes. */
-export type Treatment =
+type Treatment =
   | { do: 'pass' }
-  /** Nothing is read any more: it queues up at the sender, and comes through once they pass again. */
+  /**
+   * Nothing is read any more: it queues up at the sender, and comes through once they pass again.
+   */
   | { do: 'hold' }
   /** Everything comes, in order, this much later. */
   | { do: 'delay'; ms: number }
   /** They vanish, and nobody is told: half of an open line. */
   | { do: 'swallow' }
-  /** So many bytes of a line pass from now on; then the line is reset, closed, or goes silent in this direction. */
+  /**
+   * So many bytes of a line pass from now on; then the line is reset, closed, or goes silent in
+   * this direction.
+   */
   | { do: 'cut'; afterBytes: number; how: 'reset' | 'close' | 'swallow' }
   /** Asked for each piece as it came from the socket. */
   | { do: 'judge'; judge: (bytes: Buffer, line: Line) => 'pass' | 'swallow' | 'reset' };
 
 /** One connection through the proxy. */
-export interface Line {
+interface Line {
   /** Counts up from 1 with each connection. */
   readonly nth: number;
   /** RST to both ends. */
@@ -41,16 +48,25 @@ export interface ChaosProxy {
   /** Bytes that vanished so far, both directions together. */
   readonly swallowed: number;
   treat(direction: Direction | 'both', treatment: Treatment): void;
-  /** `refuse` answers newcomers with RST, `hang` takes them and says nothing, ever. Lines that are open stay. */
+  /**
+   * `refuse` answers newcomers with RST, `hang` takes them and says nothing, ever. Lines that are
+   * open stay.
+   */
   welcome(how: 'serve' | 'refuse' | 'hang'): void;
   /** RST on every open line. */
   reset(): void;
-  /** Everything passes, newcomers are served. What was swallowed stays lost, and who hung at the door is reset so that it comes again. */
+  /**
+   * Everything passes, newcomers are served. What was swallowed stays lost, and who hung at the
+   * door is reset so that it comes again.
+   */
   heal(): void;
   close(): Promise<void>;
 }
 
-/** `port` 0: any free one. `target` is asked with each new line, so that a server may come back elsewhere. */
+/**
+ * `port` 0: any free one. `target` is asked with each new line, so that a server may come back
+ * elsewhere.
+ */
 export async function aChaosProxy({
   target,
   port = 0,
@@ -160,7 +176,9 @@ function aStream(from: Socket, to: Socket, line: Line, vanish: (bytes: number) =
       to.once('drain', () => void (treatment.do === 'hold' || from.resume()));
     }
   };
-  /** What comes behind something delayed waits in its line, even when it need not wait by itself. */
+  /**
+   * What comes behind something delayed waits in its line, even when it need not wait by itself.
+   */
   const pass = (piece: Buffer | null, ms = 0) => {
     if (ms === 0 && late.length === 0) return deliver(piece);
     late.push(piece);

@@ -1,10 +1,15 @@
-/** Where Deno is: of the packages, else on the PATH. CI must have it; elsewhere its absence is said. */
+/**
+ * Where Deno is: of the packages, else on the PATH. CI must have it; elsewhere its absence is said.
+ */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const PACKAGES = resolve(import.meta.dir, '../../node_modules');
 
-/** Path of the program, or undefined. The package of this very platform holds it, whether or not an install script has run. */
+/**
+ * Path of the program, or undefined. The package of this very platform holds it, whether or not an
+ * install script has run.
+ */
 export function findDeno(): string | undefined {
   const platform = `${process.platform}-${process.arch}${process.platform === 'linux' ? '-glibc' : ''}`;
   const ours = join(PACKAGES, '@deno', platform, 'deno');

@@ -1,6 +1,7 @@
 /**
- * All machines of a small fleet together, without a runtime: messages wait in lanes (in order per sender and addressee) until somebody picks them, hosts
- * run processes in memory. Whoever picks decides the order of the world, so that any interplay can be walked through.
+ * All machines of a small fleet together, without a runtime: messages wait in lanes (in order per
+ * sender and addressee) until somebody picks them, hosts run processes in memory. Whoever picks
+ * decides the order of the world, so that any interplay can be walked through.
  */
 import type { HostCapabilities } from '../../actors/host.ts';
 import type { Address, Effect, Events, Kind, RunName } from '../../actors/index.ts';
@@ -11,7 +12,10 @@ import { anEnd } from './builders.ts';
 type Actor = { tell(event: unknown): { effects: Effect[] }; pass(ms: number): { effects: Effect[] } };
 type Command = Extract<Effect, { type: 'start' | 'stop' }>;
 
-/** A host with its agent: what it knows is what it was told, and its processes end when somebody says so. */
+/**
+ * A host with its agent: what it knows is what it was told, and its processes end when somebody
+ * says so.
+ */
 export interface ScriptedHost {
   name: string;
   /** Sessions of this host so far: each host counts its own, as its actor does. */
@@ -106,7 +110,10 @@ export function anEnsemble(hostNames: string[]) {
       post('hub', `host/${host.name}`, { type: 'host.disconnected', session: `s${host.session}`, reason: 'cut' } as Events['host']);
       host.session = null;
     },
-    /** The next command arrives at its agent: what is known is not started again, what is stopped before it began never begins. */
+    /**
+     * The next command arrives at its agent: what is known is not started again, what is stopped
+     * before it began never begins.
+     */
     command(host: ScriptedHost): void {
       const command = host.session === null ? undefined : host.inbox.shift();
       if (!command) return;

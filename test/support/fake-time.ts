@@ -1,4 +1,7 @@
-/** A wall clock that can be set under a running program: libfaketime, put before its libc. Waiting stays true, as on a real machine. */
+/**
+ * A wall clock that can be set under a running program: libfaketime, put before its libc. Waiting
+ * stays true, as on a real machine.
+ */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,7 +12,10 @@ export interface FakeTime {
   set(seconds: number): void;
 }
 
-/** Undefined where the machine has no libfaketime (Debian's package of that name). `file` holds the offset. */
+/**
+ * Undefined where the machine has no libfaketime (Debian's package of that name). `file` holds the
+ * offset.
+ */
 export function findFakeTime(): ((file: string) => FakeTime) | undefined {
   const folders = ['/usr/lib', '/usr/local/lib', ...readdirSync('/usr/lib').map(name => join('/usr/lib', name))];
   const library = folders.map(folder => join(folder, 'faketime/libfaketime.so.1')).find(path => existsSync(path));

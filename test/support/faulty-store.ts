@@ -1,4 +1,7 @@
-/** A store in front of a store, with faults by plan: a call fails before or after it was applied, never answers, or answers late. */
+/**
+ * A store in front of a store, with faults by plan: a call fails before or after it was applied,
+ * never answers, or answers late.
+ */
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 
 export type Fault =

@@ -1,4 +1,7 @@
-/** A real house: center and agents as processes of their own, on real sockets and a real store, to be killed and started again. */
+/**
+ * A real house: center and agents as processes of their own, on real sockets and a real store, to
+ * be killed and started again.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -39,7 +42,10 @@ export interface House {
   killAgent(name: string): Promise<void>;
   /** kill -9 of the agent's keeper. */
   killKeeper(name: string): void;
-  /** kill -9 of everything a host runs at once: agent, keeper and processes, as if it were switched off. Resolves once it is gone. */
+  /**
+   * kill -9 of everything a host runs at once: agent, keeper and processes, as if it were switched
+   * off. Resolves once it is gone.
+   */
   killHost(name: string): Promise<void>;
   /** The agent stands still and its socket stays open; or goes on. */
   freezeAgent(name: string, how: 'SIGSTOP' | 'SIGCONT'): void;
@@ -200,7 +206,10 @@ export async function aRealHouse({
 /** Without what is for the tests alone: a center complains of variables that it does not know. */
 const ownEnvironment = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TROUPE_TEST_')));
 
-/** TROUPE_TEST_STORE=mongodb puts every house that names no store on a MongoDB server: each scenario there is, on the other store. */
+/**
+ * TROUPE_TEST_STORE=mongodb puts every house that names no store on a MongoDB server: each scenario
+ * there is, on the other store.
+ */
 async function databaseForAll(): Promise<{ url: string; drop(): Promise<void> } | undefined> {
   if (process.env.TROUPE_TEST_STORE !== 'mongodb') return undefined;
   const { mongoServer } = await import('./mongo.ts');

@@ -1,11 +1,17 @@
-/** Lives of one program on one store: each can be ended as by kill -9, after which nothing of it happens any more. */
+/**
+ * Lives of one program on one store: each can be ended as by kill -9, after which nothing of it
+ * happens any more.
+ */
 import type { Clock } from '../../src/clock.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 
 export interface Life {
   clock: Clock;
   store: Store;
-  /** The end: what is under way in the store may still happen there, but nobody hears of it, and no timer fires. */
+  /**
+   * The end: what is under way in the store may still happen there, but nobody hears of it, and no
+   * timer fires.
+   */
   kill(): void;
 }
 

@@ -1,8 +1,14 @@
-/** Time moved by hand. Wall clock and monotonic clock move together unless a test jumps the wall clock. */
+/**
+ * Time moved by hand. Wall clock and monotonic clock move together unless a test jumps the wall
+ * clock.
+ */
 import type { Clock } from '../../src/clock.ts';
 
 export interface ManualClock extends Clock {
-  /** Moves time on, firing each timer at its own instant and letting everything that follows from it happen before the next. */
+  /**
+   * Moves time on, firing each timer at its own instant and letting everything that follows from it
+   * happen before the next.
+   */
   advance(ms: number): Promise<void>;
   /** Lets everything happen that waits for no timer: promises and what was said `soon`. */
   settle(): Promise<void>;

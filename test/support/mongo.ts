@@ -1,9 +1,12 @@
 /**
- * A server of the MongoDB protocol for tests, in this order: `MONGO_URL`; a `mongod` on the PATH; with TROUPE_TEST_MONGO=download what
- * `mongodb-memory-server-core` fetches; else the PyPI package `nx-27017`, a small server that keeps its data in SQLite files, in a virtual environment of
- * its own (made once, kept in the user's cache folder). Where none can be had the tests that need one are skipped, loudly; under CI that is an error.
+ * A server of the MongoDB protocol for tests, in this order: `MONGO_URL`; a `mongod` on the PATH;
+ * with TROUPE_TEST_MONGO=download what `mongodb-memory-server-core` fetches; else the PyPI package
+ * `nx-27017`, a small server that keeps its data in SQLite files, in a virtual environment of its
+ * own (made once, kept in the user's cache folder). Where none can be had the tests that need one
+ * are skipped, loudly; under CI that is an error.
  *
- * The stand-in has one node: what a majority is, what a rollback loses and how a replica set changes its primary cannot be seen with it.
+ * The stand-in has one node: what a majority is, what a rollback loses and how a replica set
+ * changes its primary cannot be seen with it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -115,7 +118,9 @@ async function downloaded(): Promise<string> {
   return MongoBinary.getPath();
 }
 
-/** Made once and kept. Two who make it at once make two; the second finds the first in its place. */
+/**
+ * Made once and kept. Two who make it at once make two; the second finds the first in its place.
+ */
 async function environment(): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'troupe-test');
   const kept = join(cache, `${STAND_IN.name}-${STAND_IN.version}`);
@@ -147,8 +152,9 @@ function call(command: string, ...args: string[]): void {
 }
 
 /**
- * The server ends with us, however we end, and its directory goes with it: a watcher reads a pipe that closes when we are gone. It is no child of ours,
- * since a test runner kills those when a test takes too long.
+ * The server ends with us, however we end, and its directory goes with it: a watcher reads a pipe
+ * that closes when we are gone. It is no child of ours, since a test runner kills those when a test
+ * takes too long.
  */
 async function run(directory: string, command: string[]): Promise<{ guard: ChildProcess; pid: number }> {
   const script = `

@@ -9,7 +9,10 @@ import { aLife } from './life.ts';
 export interface MortalHomes extends Homes {
   /** Kills whoever serves this partition now. */
   kill(partition: number): void;
-  /** Whoever serves this partition now hears nothing until the call of what is given back: then all of it at once, in order. */
+  /**
+   * Whoever serves this partition now hears nothing until the call of what is given back: then all
+   * of it at once, in order.
+   */
   deafen(partition: number): () => void;
   /** How often somebody began to serve this partition. */
   beginnings(partition: number): number;

@@ -1,4 +1,7 @@
-/** Directories for tests, all in one that goes when the test program ends. `KEEP_PLACES=1 bun test …` leaves it there to be looked at. */
+/**
+ * Directories for tests, all in one that goes when the test program ends. `KEEP_PLACES=1 bun test
+ * …` leaves it there to be looked at.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Loaded before every test file: a promise nobody handled is a failed run, not a line in the log, and no directory is left behind. */
+/**
+ * Loaded before every test file: a promise nobody handled is a failed run, not a line in the log,
+ * and no directory is left behind.
+ */
 import { afterAll } from 'bun:test';
 import { clearPlaces } from './place.ts';
 

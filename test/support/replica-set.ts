@@ -1,21 +1,27 @@
 /**
- * A replica set as a driver sees one: two members in front of one server, of which one is primary at a time. What the server behind it cannot show by
- * itself is played here by its words on the wire: who is primary, a change of it in the middle of a write, a majority that is not reached, writes that
- * are applied though nobody hears of it, and sessions, by which the same write sent again is answered and not applied twice.
+ * A replica set as a driver sees one: two members in front of one server, of which one is primary
+ * at a time. What the server behind it cannot show by itself is played here by its words on the
+ * wire: who is primary, a change of it in the middle of a write, a majority that is not reached,
+ * writes that are applied though nobody hears of it, and sessions, by which the same write sent
+ * again is answered and not applied twice.
  *
  *   driver --> member (primary)   --> server
  *          --> member (secondary)     "not primary"
  *
- * It plays no rollback of what was acknowledged, and no secondary that lags: nothing here can tell what a majority really keeps.
- * Words of the protocol: https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
+ * It plays no rollback of what was acknowledged, and no secondary that lags: nothing here can tell
+ * what a majority really keeps. Words of the protocol:
+ * https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
  */
-import { createServer, connect, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 // The driver that the ORM brings.
 import { BSON } from 'mongodb';
 
 type Fields = Record<string, unknown>;
 
-/** A command on its way: `{update: 'actors', …}`. Documents that came beside the body stand in it as they would inside. */
+/**
+ * A command on its way: `{update: 'actors', …}`. Documents that came beside the body stand in it as
+ * they would inside.
+ */
 export interface Command {
   /** `update`, `find`, … */
   readonly name: string;
@@ -28,9 +34,15 @@ export type Fate =
   | { do: 'serve' }
   /** Not applied. */
   | { do: 'refuse'; code: number; codeName: string; retryable?: boolean }
-  /** Applied, and then answered with an error all the same: the primary stepped down before it could say so. */
+  /**
+   * Applied, and then answered with an error all the same: the primary stepped down before it could
+   * say so.
+   */
   | { do: 'apply and refuse'; code: number; codeName: string; retryable?: boolean }
-  /** Answered as if applied, but a majority was not seen to have it: `isApplied` says whether it is there. */
+  /**
+   * Answered as if applied, but a majority was not seen to have it: `isApplied` says whether it is
+   * there.
+   */
   | { do: 'doubt'; code: number; codeName: string; isApplied: boolean; retryable?: boolean }
   /** The line is reset, before or after it was applied. */
   | { do: 'cut'; isApplied: boolean }
@@ -42,9 +54,15 @@ export interface ReplicaSet {
   urlFor(database: string): string;
   /** Asked for every command but those of the connection itself. Default: each is served. */
   judge(judge: (command: Command) => Fate): void;
-  /** The primary lays down its office; nobody holds it for that long, then the other member. What is under way is cut short, some of it after it was applied. */
+  /**
+   * The primary lays down its office; nobody holds it for that long, then the other member. What is
+   * under way is cut short, some of it after it was applied.
+   */
   stepDown(goneMs: number): void;
-  /** Commands that were applied though their answer said otherwise or never came; and those that were sent again and answered from memory. */
+  /**
+   * Commands that were applied though their answer said otherwise or never came; and those that
+   * were sent again and answered from memory.
+   */
   readonly seen: { hidden: number; repeated: number; refused: number };
   close(): Promise<void>;
 }

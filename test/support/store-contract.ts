@@ -16,7 +16,10 @@ import { retentionContract } from './store-contract/retention.ts';
 
 export interface OpenedStore {
   store: Store;
-  /** Closes the store and opens what it left behind. Without it the closed store itself is used on, as with the memory store. */
+  /**
+   * Closes the store and opens what it left behind. Without it the closed store itself is used on,
+   * as with the memory store.
+   */
   reopen?(): Promise<Store>;
   cleanup(): Promise<void>;
   /**
@@ -26,7 +29,9 @@ export interface OpenedStore {
   damage?(table: string, column: string, value: unknown): Promise<() => Promise<void>>;
 }
 
-/** What the parts of the contract see: the store of the running test, also after it was reopened. */
+/**
+ * What the parts of the contract see: the store of the running test, also after it was reopened.
+ */
 export interface StoreUnderTest {
   readonly store: Store;
   reopen(): Promise<void>;

@@ -1,6 +1,7 @@
 /**
- * A center reduced to its store, for tests that kill one: `bun store-writer.ts <directory> [hold]`. Says `open`, then commits rev after rev
- * of the same few actors and says each rev once it is committed; with `hold` it only keeps the directory, and refers to nothing of the store.
+ * A center reduced to its store, for tests that kill one: `bun store-writer.ts <directory> [hold]`.
+ * Says `open`, then commits rev after rev of the same few actors and says each rev once it is
+ * committed; with `hold` it only keeps the directory, and refers to nothing of the store.
  */
 import { writeSync } from 'node:fs';
 import { createSqliteStore } from '../../src/store/sqlite.ts';

@@ -1,6 +1,7 @@
 /**
- * Many agents in one process that come back as real ones do: the link is the agent's own (back-off, heartbeats, refusals), over real sockets. They run
- * nothing: a start is remembered and goes on until all are told to end. Commanded by the process that started this one.
+ * Many agents in one process that come back as real ones do: the link is the agent's own (back-off,
+ * heartbeats, refusals), over real sockets. They run nothing: a start is remembered and goes on
+ * until all are told to end. Commanded by the process that started this one.
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { agentSpans } from '../../src/agent/limits.ts';
@@ -11,7 +12,10 @@ import { systemClock } from '../../src/clock.ts';
 import { systemIds } from '../../src/ids.ts';
 
 export type StormOrder = 'count' | 'end';
-/** `starts`: different runs that were ordered; `doubled`: runs that reached two agents, or the same one anew; `repeats`: commands that came again. */
+/**
+ * `starts`: different runs that were ordered; `doubled`: runs that reached two agents, or the same
+ * one anew; `repeats`: commands that came again.
+ */
 export interface StormWord {
   up: number;
   starts: number;

@@ -1,4 +1,7 @@
-/** A machine as a table: every state against every event. What the table does not name must change nothing: a command is refused, news is ignored. */
+/**
+ * A machine as a table: every state against every event. What the table does not name must change
+ * nothing: a command is refused, news is ignored.
+ */
 import { expect, test } from 'bun:test';
 import { type Address, actors, COMMANDS, type Events, type Kind } from '../../actors/index.ts';
 import { anActor, summary } from './actor.ts';
@@ -14,7 +17,7 @@ export interface Table<K extends Kind> {
 }
 
 /** All cells in which something happens or is refused. */
-export function cellsOf<K extends Kind>({ address, birth, reach, events }: Table<K>): Record<string, string> {
+function cellsOf<K extends Kind>({ address, birth, reach, events }: Table<K>): Record<string, string> {
   const cells: Record<string, string> = {};
   for (const [state, way] of Object.entries(reach)) {
     for (const [name, event] of Object.entries(events)) {

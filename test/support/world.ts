@@ -1,6 +1,7 @@
 /** The production runtime on a memory store, a clock moved by hand and a scripted fleet. */
-import type { Address, Kind } from '../../actors/index.ts';
+
 import type { HostCapabilities } from '../../actors/host.ts';
+import type { Address, Kind } from '../../actors/index.ts';
 import type { Command, StartCommand } from '../../src/agent/protocol.ts';
 import type { Ids } from '../../src/ids.ts';
 import { createRuntime, type RuntimeLog } from '../../src/runtime/create.ts';
@@ -83,7 +84,10 @@ export interface WorldParts {
 
 export type World = Awaited<ReturnType<typeof aWorld>>;
 
-/** As after kill -9: nothing of the first world happens any more, and another program serves its store and its agents. */
+/**
+ * As after kill -9: nothing of the first world happens any more, and another program serves its
+ * store and its agents.
+ */
 export function restarted(world: World, parts: WorldParts = {}): Promise<World> {
   world.kill();
   return aWorld({ ...world.outlives, pool: false, ...parts });
@@ -120,7 +124,10 @@ export async function aWorld({
     runtime,
     /** As when the worker that serves this actor dies. */
     killSetOf: (address: Address) => homes.kill(partitionOf(address)),
-    /** As when that worker is busy with something: it hears nothing until the call of what is given back. */
+    /**
+     * As when that worker is busy with something: it hears nothing until the call of what is given
+     * back.
+     */
     deafenSetOf: (address: Address) => homes.deafen(partitionOf(address)),
     views,
     kill: life.kill,
@@ -180,7 +187,10 @@ export async function aWorld({
   return world;
 }
 
-/** The clock's `soon` only runs while it settles; and under many commits in no time the committer paces itself by a few milliseconds. */
+/**
+ * The clock's `soon` only runs while it settles; and under many commits in no time the committer
+ * paces itself by a few milliseconds.
+ */
 async function settling<T>(clock: Pick<ManualClock, 'settle' | 'advance'>, work: Promise<T>): Promise<T> {
   let pending = true;
   const outcome = work.then(

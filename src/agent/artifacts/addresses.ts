@@ -9,7 +9,10 @@ export interface HostRules {
   own: string[] | undefined;
 }
 
-/** Throws ArtifactError unless an app may come from `url`. Of a file: only as what was asked for, never by a redirect. */
+/**
+ * Throws ArtifactError unless an app may come from `url`. Of a file: only as what was asked for,
+ * never by a redirect.
+ */
 export function checkUrl(url: URL, rules: HostRules, hop: number): void {
   const no = (code: ArtifactError['code'], message: string) => new ArtifactError(code, message, { transient: false });
   const misfit =

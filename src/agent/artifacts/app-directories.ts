@@ -30,7 +30,7 @@ export interface IsolationMethod {
   mayMount?(): boolean;
 }
 
-export interface App {
+interface App {
   path: string;
   bytes: number;
   entries: Entry[];

@@ -8,13 +8,13 @@ import { ArtifactError, type Artifacts } from '../ports.ts';
 import type { Artifact } from '../protocol.ts';
 import { removeTree } from '../remove-tree.ts';
 import { checkUrl } from './addresses.ts';
+import { type AppDirectories, createAppDirectories, type Isolation, type IsolationMethod, makeReadOnly } from './app-directories.ts';
 import { addressOf, type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
 import { createFlights } from './flights.ts';
 import { type Format, HEAD_BYTES, recognise } from './format.ts';
 import { type Fetch, fetchChecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { unpacked } from './packing.ts';
-import { createAppDirectories, type Isolation, type IsolationMethod, makeReadOnly, type AppDirectories } from './app-directories.ts';
 import { type Copy, openShelf, type Shelf, type Source } from './shelf.ts';
 import { broken, unpackTar } from './tar.ts';
 import { createTree, type Owner, type Unpacked } from './tree.ts';
@@ -169,7 +169,10 @@ function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
     }
   };
 
-  /** In the background and at most once a minute, whatever comes of it; the runs that use the copy say what it was. */
+  /**
+   * In the background and at most once a minute, whatever comes of it; the runs that use the copy
+   * say what it was.
+   */
   const validate = async (shelf: Shelf, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
     known.validatedAt = clock.now();
     const { signal } = new AbortController();

@@ -1,6 +1,7 @@
 /**
- * bzip2, piece by piece. No kept package decodes it with bounded memory: they collect the output of a block, of which a bomb makes 46 MB from 50 bytes.
- * Here a block is 900,000 words and its output leaves in pieces. The format: https://github.com/dsnet/compress/blob/master/doc/bzip2-format.pdf
+ * bzip2, piece by piece. No kept package decodes it with bounded memory: they collect the output of
+ * a block, of which a bomb makes 46 MB from 50 bytes. Here a block is 900,000 words and its output
+ * leaves in pieces. The format: https://github.com/dsnet/compress/blob/master/doc/bzip2-format.pdf
  *
  *   "BZh" level | block, block, ... | end mark, checksum of all | perhaps another such stream
  *   block: mark, checksum, origin | symbols in use | Huffman trees | symbols -> move to front, runs -> Burrows-Wheeler -> runs -> bytes
@@ -24,7 +25,10 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** Throws Error, in words that complete "the archive is broken:". Giving up early is fine: nothing is held. */
+/**
+ * Throws Error, in words that complete "the archive is broken:". Giving up early is fine: nothing
+ * is held.
+ */
 export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const bits = createBits(source);
   let words = new Uint32Array(0);
@@ -42,7 +46,8 @@ export async function* bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerato
         break;
       }
       if (mark !== BLOCK_MARK) throw new Error('a bzip2 block does not begin like one');
-      // A block is read without waiting in between, so all its bytes must be here: at most its trees, and a code of the longest kind for each word.
+      // A block is read without waiting in between, so all its bytes must be here: at most its
+      // trees, and a code of the longest kind for each word.
       await bits.fill(HEADER_BYTES_MAX + (level * BLOCK_UNIT * CODE_BITS_MAX) / 8);
       const origin = readBlock(bits, words, level * BLOCK_UNIT);
       const sum = yield* output(words, origin);
@@ -60,7 +65,10 @@ interface Origin {
   count: number;
 }
 
-/** Leaves the inverse of the Burrows-Wheeler transform in `words`: a byte, and above it the place of the next. */
+/**
+ * Leaves the inverse of the Burrows-Wheeler transform in `words`: a byte, and above it the place of
+ * the next.
+ */
 function readBlock(bits: Bits, words: Uint32Array, most: number): Origin {
   if (bits.now(1) === 1) throw new Error('a bzip2 block is of a form given up long ago');
   const start = bits.now(24);
@@ -124,7 +132,10 @@ function readBlock(bits: Bits, words: Uint32Array, most: number): Origin {
   return { at: (words[start] ?? 0) >>> 8, count };
 }
 
-/** Follows the chain and spells out the runs: four alike are followed by how many more. Returns the checksum. */
+/**
+ * Follows the chain and spells out the runs: four alike are followed by how many more. Returns the
+ * checksum.
+ */
 function* output(words: Uint32Array, { at, count }: Origin): Generator<Uint8Array, number> {
   let place = at;
   let before = -1;
@@ -185,7 +196,10 @@ function readSelectors(bits: Bits, trees: number): Uint8Array {
   return selectors;
 }
 
-/** A canonical code: by length the last code of it, what to take off it, and the symbols in the order of their codes. */
+/**
+ * A canonical code: by length the last code of it, what to take off it, and the symbols in the
+ * order of their codes.
+ */
 interface Tree {
   limit: Int32Array;
   offset: Int32Array;

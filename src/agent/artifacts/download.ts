@@ -1,4 +1,7 @@
-/** One file from an app host to the disk: redirects, conditions, limits, digest; whole or not at all. */
+/**
+ * One file from an app host to the disk: redirects, conditions, limits, digest; whole or not at
+ * all.
+ */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import type { Clock } from '../../clock.ts';
@@ -30,7 +33,10 @@ export interface Downloader {
   rules: HostRules;
 }
 
-/** Writes to `file`, which must not exist; it does not exist either when this throws. Throws ArtifactError, or the signal's reason. */
+/**
+ * Writes to `file`, which must not exist; it does not exist either when this throws. Throws
+ * ArtifactError, or the signal's reason.
+ */
 export async function download(by: Downloader, wanted: Wanted, file: string, signal: AbortSignal): Promise<Downloaded> {
   const timer = limitTime(by, signal);
   try {
@@ -59,7 +65,8 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
 
 async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
   let url = addressOf(wanted.url);
-  // Whether a copy is still it, only the app host knows: caches on the way have to ask it. How often that is done is the app's own setting.
+  // Whether a copy is still it, only the app host knows: caches on the way have to ask it. How
+  // often that is done is the app's own setting.
   const headers: Record<string, string> = { 'cache-control': 'no-cache' };
   if (wanted.etag !== undefined) headers['if-none-match'] = wanted.etag;
   if (wanted.lastModified !== undefined) headers['if-modified-since'] = wanted.lastModified;
@@ -163,7 +170,10 @@ export function addressOf(url: string, base?: URL): URL {
   }
 }
 
-/** Neither credentials nor a query, which may be a signature, belong into a reason that everybody reads. */
+/**
+ * Neither credentials nor a query, which may be a signature, belong into a reason that everybody
+ * reads.
+ */
 export function shown(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;

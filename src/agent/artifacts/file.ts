@@ -1,4 +1,7 @@
-/** A file of this host, answered like an app host would: a `file:` address is one more place to download from. */
+/**
+ * A file of this host, answered like an app host would: a `file:` address is one more place to
+ * download from.
+ */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

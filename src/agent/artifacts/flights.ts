@@ -1,6 +1,9 @@
 /** Work that several wait for is done once; it is given up when the last of them has given up. */
 export interface Flights<T> {
-  /** Joins the work of this key, or begins it. Rejects with the signal's reason when `signal` aborts; the others go on waiting. */
+  /**
+   * Joins the work of this key, or begins it. Rejects with the signal's reason when `signal`
+   * aborts; the others go on waiting.
+   */
   join(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 

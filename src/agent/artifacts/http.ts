@@ -1,4 +1,7 @@
-/** One request over http or https to a checked address. The address that was checked is the one that is connected to: a name cannot change its mind in between. */
+/**
+ * One request over http or https to a checked address. The address that was checked is the one that
+ * is connected to: a name cannot change its mind in between.
+ */
 import { lookup as resolve } from 'node:dns';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
@@ -16,7 +19,10 @@ export interface Answer {
   cancel(): void;
 }
 
-/** One hop: redirects are answers. Rejects with what the network said, or with ArtifactError for a forbidden address. */
+/**
+ * One hop: redirects are answers. Rejects with what the network said, or with ArtifactError for a
+ * forbidden address.
+ */
 export type Fetch = (url: URL, options: { headers: Record<string, string>; signal: AbortSignal }) => Promise<Answer>;
 
 type Found = { address: string; family: number };

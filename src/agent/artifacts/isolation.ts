@@ -2,8 +2,8 @@
 import { constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../config.ts';
-import { openMounts } from './mounts.ts';
 import type { Isolation, IsolationMethod } from './app-directories.ts';
+import { openMounts } from './mounts.ts';
 
 /**
  * `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for

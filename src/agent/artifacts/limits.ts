@@ -7,15 +7,24 @@ export interface ArtifactLimits {
   /** Without a byte. */
   idleMs: number;
   redirects: number;
-  /** Entries, unpacked bytes and their ratio to the packed ones (once beyond `ratioFromBytes`) of one archive; refused beyond. */
+  /**
+   * Entries, unpacked bytes and their ratio to the packed ones (once beyond `ratioFromBytes`) of
+   * one archive; refused beyond.
+   */
   entries: number;
   unpackedBytes: number;
   ratio: number;
   ratioFromBytes: number;
-  /** Bytes of an archive that are not content: headers between two entries of a tar, and of all together (a zip's list likewise); refused beyond. */
+  /**
+   * Bytes of an archive that are not content: headers between two entries of a tar, and of all
+   * together (a zip's list likewise); refused beyond.
+   */
   headerBytes: number;
   headersBytes: number;
-  /** Bytes of all copies on this host and age of an unused one; the least recently used go first, never one that a run uses. */
+  /**
+   * Bytes of all copies on this host and age of an unused one; the least recently used go first,
+   * never one that a run uses.
+   */
   cacheBytes: number;
   cacheMs: number;
   /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openNative } from '../keeper/native.ts';
 import { removeTree } from '../remove-tree.ts';
 
-export interface Overlay {
+interface Overlay {
   /** Directories; none of them may be in use by another mount. */
   lower: string;
   upper: string;

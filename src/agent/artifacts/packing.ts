@@ -6,7 +6,10 @@ import { unxz } from './unxz.ts';
 
 export type Packing = 'none' | 'gz' | 'bz2' | 'xz';
 
-/** Throws what the disk says, or an Error in words of the unpacker. Giving up early closes everything. */
+/**
+ * Throws what the disk says, or an Error in words of the unpacker. Giving up early closes
+ * everything.
+ */
 export function unpacked(file: string, packing: Packing): AsyncIterable<Uint8Array> {
   switch (packing) {
     case 'none':

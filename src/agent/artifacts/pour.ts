@@ -6,7 +6,10 @@ interface Sink {
   off(event: 'drain' | 'close', fn: () => void): unknown;
 }
 
-/** Writes everything, waiting for the reader. Stops early, without an error, when the reader gave up; does not end the sink. */
+/**
+ * Writes everything, waiting for the reader. Stops early, without an error, when the reader gave
+ * up; does not end the sink.
+ */
 export async function pour(source: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {
   for await (const piece of source) {
     if (sink.destroyed) return;

@@ -1,5 +1,6 @@
 /**
- * The copies on this host and who uses them: `index.json` beside them. What it says is a saving, not a truth: when it is lost, apps are fetched again.
+ * The copies on this host and who uses them: `index.json` beside them. What it says is a saving,
+ * not a truth: when it is lost, apps are fetched again.
  *
  *   copies/<digest>…   one directory per content, moved here whole, written by nobody
  *   entries/<digest>…  what is in it: a copy that is not so any more serves no run
@@ -10,8 +11,8 @@ import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } fr
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
-import type { ArtifactLimits } from './limits.ts';
 import { removeTree } from '../remove-tree.ts';
+import type { ArtifactLimits } from './limits.ts';
 import { type Entry, syncDirectory } from './tree.ts';
 import { type Stamps, verify } from './verify.ts';
 
@@ -93,7 +94,10 @@ export interface Shelf {
   drop(execution: string): Promise<void>;
   /** Forgets copies whose directory is gone; true when it is there and not changed. */
   has(name: string): Promise<boolean>;
-  /** Writes the index; whoever asks while one write goes on shares the next. A disk that does not take it costs a download later. */
+  /**
+   * Writes the index; whoever asks while one write goes on shares the next. A disk that does not
+   * take it costs a download later.
+   */
   save(): Promise<void>;
   /** Removes what is too old or too much; true when there was any. */
   trim(): Promise<boolean>;
@@ -114,7 +118,8 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   let numbers = 0;
   let saving = Promise.resolve();
   let nextSave: Promise<void> | undefined;
-  // A copy that the index does not know was moved in just before a crash: it would never be counted nor removed.
+  // A copy that the index does not know was moved in just before a crash: it would never be counted
+  // nor removed.
   for (const name of await readdir(copies)) if (!index.copies[name]) await removeTree(join(copies, name));
   for (const name of await readdir(entries)) if (!index.copies[name]) await rm(join(entries, name), { force: true });
   const trees = new Map<string, { expected: Entry[]; stamps: Stamps | undefined }>();

@@ -21,7 +21,8 @@ export async function unpackTar(file: string, packing: Packing, tree: Tree, limi
   const gap = createGap(limits);
   const fed = feed(gap.watch(unpacked(file, packing)), sink).catch(problem => {
     failure = problem;
-    // With the problem: a reader that asks for the next entry only after a destruction without one waits for ever.
+    // With the problem: a reader that asks for the next entry only after a destruction without one
+    // waits for ever.
     sink.destroy(problem instanceof Error ? problem : new Error(String(problem)));
   });
   try {
@@ -69,8 +70,9 @@ function takeFile(file: { name: string; mode: number; sparse: SparseFile | undef
 }
 
 /**
- * What is between the entries: headers, and the long ones among them are collected in memory until they are whole. Measured by what went in and which
- * entries came out, so nothing here has to understand a header, let alone differently from its reader. Content is the tree's to count.
+ * What is between the entries: headers, and the long ones among them are collected in memory until
+ * they are whole. Measured by what went in and which entries came out, so nothing here has to
+ * understand a header, let alone differently from its reader. Content is the tree's to count.
  */
 function createGap(limits: ArtifactLimits) {
   let poured = 0;

@@ -1,10 +1,11 @@
 /**
- * A directory filled from an archive nobody trusts. Only this file creates anything, and it knows everything it created: parents are directories it
- * made itself, links come last and only after they were followed on paper, so nothing is ever written through one.
+ * A directory filled from an archive nobody trusts. Only this file creates anything, and it knows
+ * everything it created: parents are directories it made itself, links come last and only after
+ * they were followed on paper, so nothing is ever written through one.
  */
 import { createHash } from 'node:crypto';
-import { chmod, chown, lchown, link, mkdir, open, symlink } from 'node:fs/promises';
 import { constants } from 'node:fs';
+import { chmod, chown, lchown, link, mkdir, open, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArtifactError } from '../ports.ts';
 import type { ArtifactLimits } from './limits.ts';
@@ -213,7 +214,10 @@ function entriesOf(nodes: Map<string, Node>): Entry[] {
   });
 }
 
-/** The path inside the tree, '' for its root. Backslashes separate like slashes: archives made elsewhere have them. */
+/**
+ * The path inside the tree, '' for its root. Backslashes separate like slashes: archives made
+ * elsewhere have them.
+ */
 function clean(name: string): string {
   if (name.includes('\0')) throw unsafe('the archive has a name with a NUL');
   const slashed = name.replaceAll('\\', '/');

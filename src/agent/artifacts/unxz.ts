@@ -1,13 +1,18 @@
 /**
- * xz, piece by piece. The package keeps one decoder's memory for everybody, and takes it back only when its stream has ended: so archives take turns here,
- * and one that is given up is brought to its end by a source that fails, never by `cancel`, which would free memory that is still written to.
+ * xz, piece by piece. The package keeps one decoder's memory for everybody, and takes it back only
+ * when its stream has ended: so archives take turns here, and one that is given up is brought to
+ * its end by a source that fails, never by `cancel`, which would free memory that is still written
+ * to.
  */
 import * as published from 'xz-decompress';
 
 // Deno sees no names in a package of this form, only the whole of it.
 const { XzReadableStream } = 'XzReadableStream' in published ? published : (published as { default: typeof published }).default;
 
-/** Of what is handed in at once. A bomb that is given up still unpacks this much: some 30 MB in its decoder, of which nobody keeps anything. */
+/**
+ * Of what is handed in at once. A bomb that is given up still unpacks this much: some 30 MB in its
+ * decoder, of which nobody keeps anything.
+ */
 const INPUT_BYTES = 4 * 1024;
 
 let turn: Promise<void> = Promise.resolve();

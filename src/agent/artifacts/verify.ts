@@ -4,7 +4,7 @@
  * entry (inode, size, mode, instant of the last change) and read only what differs.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, type BigIntStats, lstatSync } from 'node:fs';
+import { type BigIntStats, createReadStream, lstatSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';

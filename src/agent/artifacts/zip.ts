@@ -1,6 +1,7 @@
 /**
- * Zip archives into a guarded tree, by their central directory: only there are modes and links. yauzl reads; what stands here is what it leaves to its
- * caller: names that differ between the two places they are written, entries that share bytes, checksums that do not hold.
+ * Zip archives into a guarded tree, by their central directory: only there are modes and links.
+ * yauzl reads; what stands here is what it leaves to its caller: names that differ between the two
+ * places they are written, entries that share bytes, checksums that do not hold.
  */
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';

@@ -1,4 +1,7 @@
-/** The agent's side of the socket, and the door: it finds the living keeper of a data directory or starts one, a program of its own that outlives the agent. */
+/**
+ * The agent's side of the socket, and the door: it finds the living keeper of a data directory or
+ * starts one, a program of its own that outlives the agent.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, statSync, truncateSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -12,7 +15,10 @@ import { type Ask, createLines, type FromKeeperFrame, KEEPER_PROTOCOL, keeperDir
 const OPEN_MS_MAX = 15_000;
 const KNOCK_MS = 10;
 const LOG_BYTES_MAX = 1024 * 1024;
-/** All a keeper needs of its environment; what else the agent has in its own (tokens) is none of its business. */
+/**
+ * All a keeper needs of its environment; what else the agent has in its own (tokens) is none of its
+ * business.
+ */
 const ENVIRONMENT = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TROUPE_RUN_MARK', 'DENO_DIR'];
 
 export interface KeeperClient extends Keeper {
@@ -25,7 +31,10 @@ export interface DoorOptions {
   /** The agent's data directory; made if need be. */
   directory: string;
   clock: Clock;
-  /** The command that runs `keeperMain`, `--data <directory>` is added; default: this program, from source or compiled. */
+  /**
+   * The command that runs `keeperMain`, `--data <directory>` is added; default: this program, from
+   * source or compiled.
+   */
   launch?: string[];
   /** See `keeperMain`; default there. */
   idleMs?: number;
@@ -49,7 +58,8 @@ export function createKeeperDoor({ directory: data, clock, launch = defaultLaunc
         if (keeper !== undefined) return keeper;
         if (clock.monotonic() > until)
           throw new Error(`no keeper answers in ${directory} and none could be started; see ${join(directory, 'log')}`);
-        // One that lost the race for the directory has ended again; the winner may be about to listen, or about to end.
+        // One that lost the race for the directory has ended again; the winner may be about to
+        // listen, or about to end.
         if (child === undefined || child.exitCode !== null || child.signalCode !== null) child = launchKeeper(command, directory);
         await pause(clock, KNOCK_MS);
       }
@@ -60,7 +70,8 @@ export function createKeeperDoor({ directory: data, clock, launch = defaultLaunc
 /** `<program> [script] keeper`, in each of the ways this program can be running. */
 function defaultLaunch(): string[] {
   const here = import.meta.url;
-  // A single-file program holds its sources in a file system of its own and is told what to be by its first argument.
+  // A single-file program holds its sources in a file system of its own and is told what to be by
+  // its first argument.
   if (here.includes('/$bunfs/') || here.includes('/~BUN/') || here.includes('/deno-compile-')) return [process.execPath, 'keeper'];
   const script = fileURLToPath(new URL('./main.ts', here));
   const flags = process.versions.bun === undefined ? ['run', '--quiet', '-A'] : ['--smol'];
@@ -116,7 +127,10 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
     });
   }
 
-  /** Answers have the type their question promises: both ends are this program, and the greeting saw to the version. */
+  /**
+   * Answers have the type their question promises: both ends are this program, and the greeting saw
+   * to the version.
+   */
   function ask<T>(question: Ask): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (socket.destroyed) return reject(new KeeperGone('the keeper is gone'));

@@ -1,6 +1,7 @@
 /**
- * The keeper's decisions, over ports alone: the same code keeps real processes on a host and imagined ones in the simulation.
- * A run it knows is never started again, not even by a successor: it is known from its first record until it is forgotten.
+ * The keeper's decisions, over ports alone: the same code keeps real processes on a host and
+ * imagined ones in the simulation. A run it knows is never started again, not even by a successor:
+ * it is known from its first record until it is forgotten.
  */
 import type { Clock } from '../../clock.ts';
 import { formerLife } from './former.ts';
@@ -8,16 +9,22 @@ import { beginLife, type Life, type LifePorts } from './life.ts';
 import type { Spawner, Spool } from './ports.ts';
 import type { Keeper, KeeperNews } from './protocol.ts';
 
-/** Dead processes that were left to the keeper are cleared away this often while something runs; at each end it happens anyway. */
+/**
+ * Dead processes that were left to the keeper are cleared away this often while something runs; at
+ * each end it happens anyway.
+ */
 const TIDY_MS = 5_000;
 /** Most text one `read` gives, bytes. */
-export const READ_BYTES_MAX = 1024 * 1024;
+const READ_BYTES_MAX = 1024 * 1024;
 
 /** Lines to agents, and what is entrusted over them, are its server's. */
 export interface KeeperCore extends Omit<Keeper, 'entrust'> {
   /** Whether a process of any run may be alive. */
   busy(): boolean;
-  /** Ends all runs, each with its own grace, and resolves when none is left; new orders are refused. They count as ended by their keeper's death. */
+  /**
+   * Ends all runs, each with its own grace, and resolves when none is left; new orders are refused.
+   * They count as ended by their keeper's death.
+   */
   shutdown(reason: string): Promise<void>;
 }
 

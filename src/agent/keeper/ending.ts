@@ -1,5 +1,6 @@
 /**
- * Ending a process tree: TERM to all of it, a grace, then KILL until a look at the process table finds nothing.
+ * Ending a process tree: TERM to all of it, a grace, then KILL until a look at the process table
+ * finds nothing.
  *
  *   TERM ──> looking, ever less often ──> nothing left: done
  *                 │ grace over
@@ -14,7 +15,10 @@ const LOOK_MS_MAX = 250;
 export interface Ending {
   /** Resolves once the TERM was sent; `late`: its first process had ended by itself by then. */
   readonly asked: Promise<{ late: boolean }>;
-  /** Resolves when nothing of the tree is alive. A process that even KILL does not end (stuck in the kernel) keeps it waiting, and the run's key taken. */
+  /**
+   * Resolves when nothing of the tree is alive. A process that even KILL does not end (stuck in the
+   * kernel) keeps it waiting, and the run's key taken.
+   */
   readonly done: Promise<void>;
   /** The KILL comes `graceMs` from now at the latest. */
   hasten(graceMs: number): void;

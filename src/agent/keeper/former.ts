@@ -1,4 +1,7 @@
-/** Runs of a keeper that is gone, known from its records: those that had ended stay as they were, those that had not are ended and say why. */
+/**
+ * Runs of a keeper that is gone, known from its records: those that had ended stay as they were,
+ * those that had not are ended and say why.
+ */
 import { endTree } from './ending.ts';
 import type { Life, LifePorts } from './life.ts';
 import { createOutputLog, type OutputLog } from './output.ts';
@@ -33,7 +36,8 @@ export function formerLife(ports: LifePorts, written: RunRecord): Life {
       lastSeq: lastSeq(),
     };
     record = { ...record, kept: { ...record.kept, ...counters, state: 'ending' } };
-    // Another boot of the machine: its processes are gone, and their pids belong to others. A copied directory: they are those of the keeper that has the original.
+    // Another boot of the machine: its processes are gone, and their pids belong to others. A
+    // copied directory: they are those of the keeper that has the original.
     if (boot === spawner.boot && !isCopy) await endTree(ports, tree, killGraceMs).done;
     const end = {
       state: 'ended',

@@ -1,4 +1,7 @@
-/** Gathers small writes: the first piece goes on at once, what follows within the next moment goes on together. Keeps a chatty run from costing a piece per line. */
+/**
+ * Gathers small writes: the first piece goes on at once, what follows within the next moment goes
+ * on together. Keeps a chatty run from costing a piece per line.
+ */
 import type { Clock, Disarm } from '../../clock.ts';
 import { PIECE_BYTES_MAX } from './output.ts';
 import type { Stream } from './ports.ts';

@@ -1,4 +1,7 @@
-/** The keeper's journal: what it knows of each run, and the output of those that wrote little. Appended line by line, rewritten when most of it is past. */
+/**
+ * The keeper's journal: what it knows of each run, and the output of those that wrote little.
+ * Appended line by line, rewritten when most of it is past.
+ */
 import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -54,7 +57,10 @@ export function createJournal(directory: string, clock: Clock): Journal {
     }
   }
 
-  /** What still counts alone, swapped in as a whole; its descriptor, or undefined without room for it: then the old file goes on. */
+  /**
+   * What still counts alone, swapped in as a whole; its descriptor, or undefined without room for
+   * it: then the old file goes on.
+   */
   function rewrite(): number | undefined {
     const live: Line[] = [...records.values()].map(record => ({ record }));
     for (const [mark, bytes] of smalls) live.push({ small: base64(bytes), mark });
@@ -121,7 +127,10 @@ export function createJournal(directory: string, clock: Clock): Journal {
     else fs.fdatasync(file, () => {});
   }
 
-  /** Lines that must not be lost: they may use the reserve, and wait for room when even that is gone. */
+  /**
+   * Lines that must not be lost: they may use the reserve, and wait for room when even that is
+   * gone.
+   */
   function write(run: string, line: Line): boolean {
     apply(line);
     owed.set(run, line);

@@ -1,6 +1,7 @@
 /**
- * What the keeper says to the center when the line to its agent breaks: the host is here, and so are its runs. Without it a center that sees the agent's
- * socket close cannot tell an agent that was killed from a host that was.
+ * What the keeper says to the center when the line to its agent breaks: the host is here, and so
+ * are its runs. Without it a center that sees the agent's socket close cannot tell an agent that
+ * was killed from a host that was.
  */
 import type { Clock } from '../../clock.ts';
 import type { Dialer, Link } from '../ports.ts';
@@ -33,7 +34,8 @@ export function createLastWords({ clock, dialer }: { clock: Clock; dialer: Diale
         if (text.startsWith('{"type":"challenge"')) socket?.send(JSON.stringify({ type: 'attended', word: mine.word.word }));
       },
       closed(code) {
-        // 1000: heard; 1008: a center that does not know the word, and asks no host back before its own grace.
+        // 1000: heard; 1008: a center that does not know the word, and asks no host back before its
+        // own grace.
         if (code === 1000 || code === 1008) return;
         clock.after(AGAIN_MS, () => say(mine, tries + 1));
       },

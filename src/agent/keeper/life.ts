@@ -7,8 +7,10 @@
  *      └──time is up──────────────────────────────> ending (timeout) ──gone> ended (timeout)
  *   found in a dead keeper's records ─────────────> ending ──gone──────────> ended (keeperDied)
  *
- * The verdict is how the first process ended: a stop that comes when it has ended already, heard of or not, changes nothing of it. `ended` also promises that nothing of the tree is alive, so that a next attempt never runs beside a
- * remainder of this one: what a finished run leaves behind gets a short grace, not the run's own, and what holds its pipes delays it by a short drain.
+ * The verdict is how the first process ended: a stop that comes when it has ended already, heard of
+ * or not, changes nothing of it. `ended` also promises that nothing of the tree is alive, so that a
+ * next attempt never runs beside a remainder of this one: what a finished run leaves behind gets a
+ * short grace, not the run's own, and what holds its pipes delays it by a short drain.
  */
 import type { Clock, Disarm } from '../../clock.ts';
 import { type Ending, endTree } from './ending.ts';
@@ -17,16 +19,22 @@ import { createOutputLog, type OutputLog } from './output.ts';
 import type { OutputSource, RunRecord, Spawner, Spool, StartedProcess, Stream, Tree } from './ports.ts';
 import type { EndCause, KeeperNews, KeepOrder, KeptRun } from './protocol.ts';
 
-/** From TERM to KILL for what outlives a run that ended by itself; the run's own grace when that is shorter. */
-export const LEFTOVER_GRACE_MS = 1_000;
+/**
+ * From TERM to KILL for what outlives a run that ended by itself; the run's own grace when that is
+ * shorter.
+ */
+const LEFTOVER_GRACE_MS = 1_000;
 /** Pipes held open by a stranger: reading ends when nothing came for this long ... */
-export const DRAIN_QUIET_MS = 100;
+const DRAIN_QUIET_MS = 100;
 /** ... and after this long even if it keeps writing. */
-export const DRAIN_MS_MAX = 2_000;
+const DRAIN_MS_MAX = 2_000;
 
 /** Output that is told together with the news of it, bytes. */
 const ALONG_BYTES_MAX = 4_096;
-/** A run that lives this long gets pid and start time into its record; until then its mark alone identifies it. Spares the many short ones the cost. */
+/**
+ * A run that lives this long gets pid and start time into its record; until then its mark alone
+ * identifies it. Spares the many short ones the cost.
+ */
 const IDENTIFY_MS = 50;
 
 export interface LifePorts {
@@ -48,7 +56,7 @@ export interface Life {
   readonly over: Promise<void>;
 }
 
-export function freshRecord(
+function freshRecord(
   order: KeepOrder,
   tree: Tree,
   { boot, place, now }: { boot: string; place: string | undefined; now: number },
@@ -89,7 +97,8 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
   const gather = createGather(clock, (stream, at, data) => {
     log.add(stream, at, data);
     if (announced) return;
-    // Little said for the first time comes along: most runs say no more, and the question would cost as much as all the rest of it.
+    // Little said for the first time comes along: most runs say no more, and the question would
+    // cost as much as all the rest of it.
     const pieces = log.lastSeq() === 1 && data.length <= ALONG_BYTES_MAX ? log.read(0, ALONG_BYTES_MAX) : undefined;
     announced = pieces === undefined;
     news({ type: 'output', run: order.run, ...(pieces === undefined ? {} : { pieces }) });
@@ -163,7 +172,8 @@ export function beginLife(ports: LifePorts, order: KeepOrder): { life: Life; sta
   }
 
   async function start(): Promise<{ over: Promise<void> }> {
-    // The intent first: a keeper that dies before the next record leaves a process that its successor finds by this mark.
+    // The intent first: a keeper that dies before the next record leaves a process that its
+    // successor finds by this mark.
     if (!spool.record(record)) {
       finish({
         cause: 'startFailed',

@@ -1,4 +1,7 @@
-/** The keeper's program: `keeper --data DIR [--idle-ms N]`. One per data directory; it ends by itself once it has nothing to keep and nobody asks. */
+/**
+ * The keeper's program: `keeper --data DIR [--idle-ms N]`. One per data directory; it ends by
+ * itself once it has nothing to keep and nobody asks.
+ */
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,7 +19,10 @@ const IDLE_MS = 60_000;
 /** Of the center the keeper reads a greeting at most, bytes. */
 const FRAME_MAX = 64 * 1024;
 
-/** Resolves with the exit code when the keeper is done: 0, or 3 when another one keeps this directory. Exit then: files and lock go with the process. */
+/**
+ * Resolves with the exit code when the keeper is done: 0, or 3 when another one keeps this
+ * directory. Exit then: files and lock go with the process.
+ */
 export async function keeperMain(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, allowPositionals: true, options: { data: { type: 'string' }, 'idle-ms': { type: 'string' } } });
   if (values.data === undefined) throw new Error('the keeper needs --data <directory>: the data directory of its agent');
@@ -48,7 +54,10 @@ export async function keeperMain(args: string[]): Promise<number> {
   return 0;
 }
 
-/** Held until the process ends, however it ends. Without a foreign function interface the runtime's own lock serves, which Deno has. */
+/**
+ * Held until the process ends, however it ends. Without a foreign function interface the runtime's
+ * own lock serves, which Deno has.
+ */
 function takeLock(native: Native | undefined, directory: string): boolean {
   const path = join(directory, 'lock');
   if (native !== undefined) return native.lock(openSync(path, 'a', 0o600));
@@ -59,7 +68,8 @@ function takeLock(native: Native | undefined, directory: string): boolean {
   const deno = (globalThis as { Deno?: { openSync(path: string, options: object): LockFile } }).Deno;
   if (deno === undefined) throw new Error('the keeper needs Bun or Deno on Linux: without flock two keepers could serve one directory');
   const file = deno.openSync(path, { write: true, create: true });
-  // Waiting is no harm: the door that started this one goes on knocking, and whoever comes second starts when the first is gone.
+  // Waiting is no harm: the door that started this one goes on knocking, and whoever comes second
+  // starts when the first is gone.
   if (file.tryLockSync === undefined) file.lockSync(true);
   return file.tryLockSync?.(true) ?? true;
 }

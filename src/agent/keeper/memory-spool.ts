@@ -1,7 +1,13 @@
-/** A spool in memory for tests and the simulation: hand the same one to a second core and it is the disk that outlived the first. */
+/**
+ * A spool in memory for tests and the simulation: hand the same one to a second core and it is the
+ * disk that outlived the first.
+ */
 import type { RunRecord, Spool } from './ports.ts';
 
-/** `capacityBytes`: room for output, all runs together; default no limit. Records always fit unless `recordsFit` says no. */
+/**
+ * `capacityBytes`: room for output, all runs together; default no limit. Records always fit unless
+ * `recordsFit` says no.
+ */
 export function createMemorySpool(options: { capacityBytes?: () => number; recordsFit?: () => boolean } = {}): Spool {
   const records = new Map<string, RunRecord>();
   const runs = new Map<string, Map<number, Uint8Array>>();

@@ -1,6 +1,7 @@
 /**
- * The few calls into libc that neither Bun nor Deno offers: adopting orphans, reaping them one by one, a lock that dies with its owner, pipes.
- * Absent (undefined) where there is no foreign function interface or no Linux; everything that uses it says what it does without.
+ * The few calls into libc that neither Bun nor Deno offers: adopting orphans, reaping them one by
+ * one, a lock that dies with its owner, pipes. Absent (undefined) where there is no foreign
+ * function interface or no Linux; everything that uses it says what it does without.
  */
 
 import { openLibc } from '../../libc.ts';
@@ -12,15 +13,23 @@ export interface Native {
   giveUpNewPrivileges(): void;
   /** Takes the end of one dead child; false while it lives or when it is not ours. */
   reap(pid: number): boolean;
-  /** Takes the whole-file lock without waiting; it is held until the file or the process is closed. */
+  /**
+   * Takes the whole-file lock without waiting; it is held until the file or the process is closed.
+   */
   lock(fd: number): boolean;
-  /** A pipe that other children do not inherit: [to read, to write]. Throws when there are no more file descriptors. */
+  /**
+   * A pipe that other children do not inherit: [to read, to write]. Throws when there are no more
+   * file descriptors.
+   */
   pipe(): [number, number];
   /** Mounts a file system of this type; false: the kernel does not take it. */
   mount(request: { type: string; at: string; flags: number; options: string }): boolean;
   /** False: nothing is mounted there, or not by us. */
   unmount(at: string, flags: number): boolean;
-  /** What every child started from now on carries in `max file locks` of /proc/<pid>/limits; undefined: what this process was born with. False: it cannot. */
+  /**
+   * What every child started from now on carries in `max file locks` of /proc/<pid>/limits;
+   * undefined: what this process was born with. False: it cannot.
+   */
   brand(mark: bigint | undefined): boolean;
 }
 
@@ -29,7 +38,10 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const WNOHANG = 1;
 const LOCK_EX_NB = 2 | 4;
 const O_CLOEXEC = 0o2000000;
-/** Counted by Linux 2.4 and by nothing since, yet inherited through fork, exec, setsid and an emptied environment: a place for a brand that a child loses only on purpose. */
+/**
+ * Counted by Linux 2.4 and by nothing since, yet inherited through fork, exec, setsid and an
+ * emptied environment: a place for a brand that a child loses only on purpose.
+ */
 const RLIMIT_LOCKS = 10;
 
 export async function openNative(): Promise<Native | undefined> {

@@ -1,17 +1,22 @@
 /**
- * The output of one run: pieces of both streams under one numbering, the first `headBytes` and the last `tailBytes` of it kept, every byte between them counted.
+ * The output of one run: pieces of both streams under one numbering, the first `headBytes` and the
+ * last `tailBytes` of it kept, every byte between them counted.
  *
  *   segment 0 (head)      fell out       segments n..n+4 (tail)
  *   |1 2 3 4 5 6 7 8|  . . . . . . . .  |41 42|43 44|45 46|47 48|49
  *
- * Each piece is stored with the place of its first byte in its stream, so what is missing before it is a subtraction and cannot be miscounted,
- * whatever was dropped and why. Memory holds a row per segment, never a row per piece.
+ * Each piece is stored with the place of its first byte in its stream, so what is missing before it
+ * is a subtraction and cannot be miscounted, whatever was dropped and why. Memory holds a row per
+ * segment, never a row per piece.
  */
 import type { Segments, Stream } from './ports.ts';
 import type { SpooledChunk } from './protocol.ts';
 import { wholeCharacters } from './utf8.ts';
 
-/** Bytes of one piece. Bytes that are no UTF-8 become three each, so its text stays below 64 KiB; as JSON, where a control character takes six, below 128 KiB. */
+/**
+ * Bytes of one piece. Bytes that are no UTF-8 become three each, so its text stays below 64 KiB; as
+ * JSON, where a control character takes six, below 128 KiB.
+ */
 export const PIECE_BYTES_MAX = 21_845;
 const HEADER_BYTES = 32;
 /** The tail goes in quarters: between `tailBytes` and a quarter (or a piece) more of it is kept. */
@@ -25,14 +30,22 @@ type Segment = { number: number; size: number; bytes: number; of: PerStream; fir
 export interface OutputLog {
   /** Takes bytes as the process wrote them; an unfinished character waits for its rest. */
   add(stream: Stream, at: number, data: Uint8Array): void;
-  /** The streams have ended: what still waits is stored, and bytes missing at the very end get an empty piece that tells their number. */
+  /**
+   * The streams have ended: what still waits is stored, and bytes missing at the very end get an
+   * empty piece that tells their number.
+   */
   finish(at: number): void;
-  /** Stored pieces behind `afterSeq`, at most `maxBytes` bytes of text, at least one piece. Each states its place in its stream: any reader finds from it what it lacks. */
+  /**
+   * Stored pieces behind `afterSeq`, at most `maxBytes` bytes of text, at least one piece. Each
+   * states its place in its stream: any reader finds from it what it lacks.
+   */
   read(afterSeq: number, maxBytes: number): SpooledChunk[];
   lastSeq(): number;
   /** Bytes taken so far. */
   written(stream: Stream): number;
-  /** Bytes of these that no reader was given and none will be. Final once the streams have ended. */
+  /**
+   * Bytes of these that no reader was given and none will be. Final once the streams have ended.
+   */
   leftOut(stream: Stream): number;
 }
 
@@ -64,7 +77,10 @@ function count(segment: Segment, seq: number, stream: Stream, bytes: number): vo
   segment.of[stream] += bytes;
 }
 
-/** `former`: the totals of a run that an earlier keeper spooled and that has ended; without them they are taken from what is stored. */
+/**
+ * `former`: the totals of a run that an earlier keeper spooled and that has ended; without them
+ * they are taken from what is stored.
+ */
 export function createOutputLog(segments: Segments, limits: OutputLimits, former?: { totals: PerStream | undefined }): OutputLog {
   const tailPart = Math.max(1, Math.ceil(limits.tailBytes / TAIL_PARTS));
   const table: Segment[] = [];
@@ -82,7 +98,10 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
   let unread: PerStream = { stdout: 0, stderr: 0 };
   let hint = { seq: 0, segment: 0, position: 0 };
 
-  /** The stored pieces from a position on; a record that its keeper could not finish ends its segment. */
+  /**
+   * The stored pieces from a position on; a record that its keeper could not finish ends its
+   * segment.
+   */
   function* walk(segment: Segment, from: number): Generator<Piece> {
     let position = from;
     let base = from;
@@ -163,7 +182,8 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
         break;
       }
       if (segment.size === 0) table.splice(table.indexOf(segment), 1);
-      // A full disk costs output, oldest of the tail first, and never the job. With nothing left to drop this piece is the one that is left out.
+      // A full disk costs output, oldest of the tail first, and never the job. With nothing left to
+      // drop this piece is the one that is left out.
       if (!dropOldestOfTail()) return;
     }
     let kept = tail().reduce((sum, segment) => sum + segment.bytes, 0);
@@ -205,7 +225,10 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
     given.seq = Math.min(afterSeq, seq);
   }
 
-  /** Bytes missing at the end of a stream have no piece behind them that could tell, so an empty one is made up. Never stored: a successor makes up the same. */
+  /**
+   * Bytes missing at the end of a stream have no piece behind them that could tell, so an empty one
+   * is made up. Never stored: a successor makes up the same.
+   */
   function mark(at: number): void {
     for (const stream of ['stdout', 'stderr'] as const) {
       const { end, segment } = stored[stream];

@@ -1,7 +1,9 @@
 /**
- * What agent and keeper say to each other. The keeper is a program of its own on the same host: it starts the processes, owns their pipes, spools
- * bounded output to disk, knows exit codes and kills trees, and goes on while the agent is away. The agent reaches it over a Unix socket in the data
- * directory (newline-delimited JSON frames); in the simulation both sides are objects in one process.
+ * What agent and keeper say to each other. The keeper is a program of its own on the same host: it
+ * starts the processes, owns their pipes, spools bounded output to disk, knows exit codes and kills
+ * trees, and goes on while the agent is away. The agent reaches it over a Unix socket in the data
+ * directory (newline-delimited JSON frames); in the simulation both sides are objects in one
+ * process.
  */
 
 /** What the keeper is asked to run. `run` is the run's key (`execution:item:attempt`). */
@@ -13,10 +15,15 @@ export interface KeepOrder {
   env: Record<string, string>;
   /** Who it runs as; absent: as the keeper. */
   user?: { uid: number; gid: number; groups: number[] };
-  /** Wall-clock limit of the process, 0 = none; the keeper holds it, so it works while the agent is away. */
+  /**
+   * Wall-clock limit of the process, 0 = none; the keeper holds it, so it works while the agent is
+   * away.
+   */
   timeoutMs: number;
   killGraceMs: number;
-  /** Bytes of output kept from the beginning and from the end of each run (both streams together). */
+  /**
+   * Bytes of output kept from the beginning and from the end of each run (both streams together).
+   */
   headBytes: number;
   tailBytes: number;
 }
@@ -68,7 +75,10 @@ export interface SpooledChunk {
 
 export type KeeperNews =
   | { type: 'changed'; run: KeptRun }
-  /** New output can be read. Sent at most once until `read` has been called for the run; with `pieces` they are all there is, and what comes next is news again. */
+  /**
+   * New output can be read. Sent at most once until `read` has been called for the run; with
+   * `pieces` they are all there is, and what comes next is news again.
+   */
   | { type: 'output'; run: string; pieces?: SpooledChunk[] };
 
 /** What the keeper says to the center, on a socket of its own, when it has lost its agent. */
@@ -78,14 +88,26 @@ export interface LastWord {
   word: string;
 }
 
-/** The keeper as its agent sees it. Every promise rejects with KeeperGone when the keeper died or the socket broke. */
+/**
+ * The keeper as its agent sees it. Every promise rejects with KeeperGone when the keeper died or
+ * the socket broke.
+ */
 export interface Keeper {
-  /** Starts a process. A run it knows already is not started again: the answer is its present state. Resolves once the process runs, has ended, or could not start. */
+  /**
+   * Starts a process. A run it knows already is not started again: the answer is its present state.
+   * Resolves once the process runs, has ended, or could not start.
+   */
   start(order: KeepOrder): Promise<KeptRun>;
-  /** TERM, grace, KILL of the whole tree. Unknown or ended runs: nothing happens. Resolves once the TERM was sent. */
+  /**
+   * TERM, grace, KILL of the whole tree. Unknown or ended runs: nothing happens. Resolves once the
+   * TERM was sent.
+   */
   stop(run: string, graceMs: number): Promise<void>;
   list(): Promise<KeptRun[]>;
-  /** Spooled pieces behind `afterSeq`, at most `maxBytes` of text (at least one piece when there is any). */
+  /**
+   * Spooled pieces behind `afterSeq`, at most `maxBytes` of text (at least one piece when there is
+   * any).
+   */
   read(run: string, afterSeq: number, maxBytes: number): Promise<SpooledChunk[]>;
   /** Removes an ended run and its spool. Forgetting twice is fine. */
   forget(run: string): Promise<void>;

@@ -1,4 +1,7 @@
-/** The keeper's side of the socket: every connection is an agent of the same user; each is answered, all hear the news. */
+/**
+ * The keeper's side of the socket: every connection is an agent of the same user; each is answered,
+ * all hear the news.
+ */
 import { chmodSync, existsSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
@@ -10,13 +13,19 @@ import { type Ask, carryOut, createLines, type FromKeeperFrame, KEEPER_PROTOCOL,
 const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface KeeperServer {
-  /** Resolves when nobody was connected and nothing ran for `idleMs`; with the reason, when no agent can find this keeper and its runs any more. */
+  /**
+   * Resolves when nobody was connected and nothing ran for `idleMs`; with the reason, when no agent
+   * can find this keeper and its runs any more.
+   */
   readonly idle: Promise<string | undefined>;
   /** Closes the socket and every connection. Twice is fine. */
   close(): Promise<void>;
 }
 
-/** Resolves once agents can connect. The caller holds the lock of the directory: a socket file found there is a dead keeper's. */
+/**
+ * Resolves once agents can connect. The caller holds the lock of the directory: a socket file found
+ * there is a dead keeper's.
+ */
 export async function serveKeeper(options: {
   core: KeeperCore;
   lastWords: LastWords;
@@ -107,7 +116,8 @@ export async function serveKeeper(options: {
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   chmodSync(path, 0o600);
 
-  // The directory itself, wherever it is moved to: removed, it has no name left. And the way in: who removes a directory while it is written to may leave it.
+  // The directory itself, wherever it is moved to: removed, it has no name left. And the way in:
+  // who removes a directory while it is written to may leave it.
   const place = openSync(directory, 'r');
   const door = existsSync('/proc/self/fd') ? `/proc/self/fd/${place}/socket` : path;
   const inode = () => statSync(door, { throwIfNoEntry: false })?.ino;

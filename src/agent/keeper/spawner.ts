@@ -1,4 +1,7 @@
-/** Real processes: each the leader of a session of its own, nothing on its standard input, two pipes, exactly the given environment plus the run's mark. */
+/**
+ * Real processes: each the leader of a session of its own, nothing on its standard input, two
+ * pipes, exactly the given environment plus the run's mark.
+ */
 import { spawn as spawnByNode } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, closeSync, constants, fchownSync, openSync, readSync, statSync } from 'node:fs';
@@ -21,7 +24,10 @@ interface RawProcess {
   exit: Promise<ProcessEnd>;
 }
 
-/** Makes this process the one that orphans of its runs come to; call it once. `native` undefined: trees are found by mark variable and process group alone. */
+/**
+ * Makes this process the one that orphans of its runs come to; call it once. `native` undefined:
+ * trees are found by mark variable and process group alone.
+ */
 export function createSpawner(native: Native | undefined): Spawner & { readonly treeKill: TreeKill } {
   const adopts = hasProc() && native?.adoptOrphans() === true;
   const generation = BigInt(`0x${randomBytes(5).toString('hex')}`);
@@ -46,7 +52,8 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
       const [program = ''] = request.argv;
       const lineEnds = program.startsWith(`${request.cwd}/`) ? lineEndsOf(headOf(program)) : undefined;
       if (lineEnds !== undefined) return { failed: `"${program}" could not be started: ${lineEnds}` };
-      // At once: a child that is not known as such would be reaped as an orphan, and its exit code with it.
+      // At once: a child that is not known as such would be reaped as an orphan, and its exit code
+      // with it.
       const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: null });
       const marked = { ...request, env: { ...request.env, [MARK_VARIABLE]: request.mark } };
       const startIt = async (argv: string[]): Promise<RawProcess> => {
@@ -97,8 +104,9 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
 }
 
 /**
- * How trees are ended on this host, for its record. Never `cgroup` so far: moving a process into a group takes place after its start, so the group
- * could miss what it forks at once and would not spare the look at /proc, and the move costs several times the start itself.
+ * How trees are ended on this host, for its record. Never `cgroup` so far: moving a process into a
+ * group takes place after its start, so the group could miss what it forks at once and would not
+ * spare the look at /proc, and the move costs several times the start itself.
  */
 export async function detectTreeKill(): Promise<TreeKill> {
   return hasProc() && (await openNative()) !== undefined ? 'subreaper' : 'group';
@@ -124,7 +132,8 @@ function sendExactly(seen: Entry, signal: NodeJS.Signals): void {
 function startByBun({ argv, cwd, env, user }: StartRequest, native: Native, claim: (pid: number) => void): RawProcess {
   const fds: number[] = [];
   try {
-    // Pipes of our own: those of Bun.spawn are sockets, which a script cannot open as /dev/stdout, and are read into memory without end when nobody pulls.
+    // Pipes of our own: those of Bun.spawn are sockets, which a script cannot open as /dev/stdout,
+    // and are read into memory without end when nobody pulls.
     fds.push(...native.pipe());
     fds.push(...native.pipe());
     const [out = -1, outEnd = -1, err = -1, errEnd = -1] = fds;

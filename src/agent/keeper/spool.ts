@@ -5,17 +5,21 @@
  *   reserve          room that is given up when the disk is full, so that ends can still be written down
  *   output/<mark>/n  segments of the output of runs that write more
  *
- * Writes go to the page cache, which outlives any death of the keeper; the journal follows to the disk within a second. A power cut within it
- * ends the processes as well, and what the agent must not forget is synced in the agent's own journal.
+ * Writes go to the page cache, which outlives any death of the keeper; the journal follows to the
+ * disk within a second. A power cut within it ends the processes as well, and what the agent must
+ * not forget is synced in the agent's own journal.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
-import { createJournal, type Journal } from './journal.ts';
 import { placeOf } from '../real/machine.ts';
+import { createJournal, type Journal } from './journal.ts';
 import type { Segments, Spool } from './ports.ts';
 
-/** A run's output moves to a directory of its own beyond this: making and removing one costs as much as starting the process. */
+/**
+ * A run's output moves to a directory of its own beyond this: making and removing one costs as much
+ * as starting the process.
+ */
 const SMALL_BYTES_MAX = 2_048;
 const NOTHING = new Uint8Array(0);
 
@@ -24,7 +28,10 @@ export function createFileSpool({ directory, clock }: { directory: string; clock
   const output = join(directory, 'output');
   fs.mkdirSync(output, { recursive: true, mode: 0o700 });
   const journal = createJournal(directory, clock);
-  /** Marks of the runs that have a directory: most never get one, and looking for it would cost each of them. */
+  /**
+   * Marks of the runs that have a directory: most never get one, and looking for it would cost each
+   * of them.
+   */
   const large = new Set(fs.readdirSync(output));
   return {
     place: placeOf(directory),
@@ -50,7 +57,10 @@ function createSegments(directory: string, of: { journal: Journal; mark: string;
     file = undefined;
   }
 
-  /** Once, and not its parents: a data directory that was removed must stay away, or half of it would come back under whoever removes it. */
+  /**
+   * Once, and not its parents: a data directory that was removed must stay away, or half of it
+   * would come back under whoever removes it.
+   */
   function makeDirectory(): void {
     if (large.has(mark)) return;
     fs.mkdirSync(directory, { mode: 0o700 });
@@ -82,7 +92,8 @@ function createSegments(directory: string, of: { journal: Journal; mark: string;
         return journal.addSmall(mark, header, data);
       if (segment !== 0 || moved) return write(segment, [header, data]);
       moved = write(segment, [before, header, data]);
-      // Dropped after the copy exists: a keeper that dies between the two leaves both, and a reader takes the longer one.
+      // Dropped after the copy exists: a keeper that dies between the two leaves both, and a reader
+      // takes the longer one.
       if (moved) journal.dropSmall(mark);
       return moved;
     },

@@ -4,8 +4,9 @@
  *   2. it carries the run's mark: the brand in its limits or `TROUPE_RUN_MARK` in its environment, or
  *   3. it carries no mark and is in the session or process group of the first one, or
  *   4. it descends from one that belongs.
- * With orphans adopted by the keeper, everything it ever started stays below it, and only what is below it is looked at. An orphan without any mark
- * is counted to the run that asks as soon as no other run alive can have started it.
+ * With orphans adopted by the keeper, everything it ever started stays below it, and only what is
+ * below it is looked at. An orphan without any mark is counted to the run that asks as soon as no
+ * other run alive can have started it.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Native } from './native.ts';
@@ -14,8 +15,10 @@ import type { Tree } from './ports.ts';
 export const MARK_VARIABLE = 'TROUPE_RUN_MARK';
 
 /**
- * Looks that must find nothing where there is no proof, and where there is one, how often the table may contradict it before the proof is taken at its
- * word. Never more: whoever asks comes again after a pause, and a look that repeats itself here would keep the whole keeper from everything else.
+ * Looks that must find nothing where there is no proof, and where there is one, how often the table
+ * may contradict it before the proof is taken at its word. Never more: whoever asks comes again
+ * after a pause, and a look that repeats itself here would keep the whole keeper from everything
+ * else.
  */
 const LOOKS_MAX = 3;
 /** Trees of which it is remembered that they were told of. */
@@ -46,7 +49,10 @@ export interface TreePorts {
 }
 
 export interface Trees {
-  /** The living processes of a tree, and what cannot be told from one. Resolves after a few looks, whatever the host says: to be asked again after a pause. */
+  /**
+   * The living processes of a tree, and what cannot be told from one. Resolves after a few looks,
+   * whatever the host says: to be asked again after a pause.
+   */
   find(tree: Tree): Promise<Entry[]>;
   /** Reaps dead orphans. */
   tidy(): void;
@@ -92,7 +98,9 @@ function variableOf(pid: number, proc: string): string | undefined {
 
 export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notice = () => {} }: TreePorts): Trees {
   const self = process.pid;
-  /** What a child carries when nobody branded it: the keeper may itself be part of somebody's run. */
+  /**
+   * What a child carries when nobody branded it: the keeper may itself be part of somebody's run.
+   */
   const unbranded = brandOf(self, proc);
   /** Not every kernel is built to. */
   const listsChildren = readOr(`${proc}/self/task/${self}/children`, undefined) !== undefined;
@@ -116,7 +124,10 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
     return [...(brand === '' || brand === unbranded ? [] : [brand]), ...(variable === undefined ? [] : [variable])];
   }
 
-  /** Living orphans that this process adopted; the dead among them are reaped. undefined: the kernel has no list of children. */
+  /**
+   * Living orphans that this process adopted; the dead among them are reaped. undefined: the kernel
+   * has no list of children.
+   */
   function adopted(): number[] | undefined {
     const list = readOr(`${proc}/self/task/${self}/children`, undefined);
     // Never reap a direct child: its exit status belongs to whoever waits for it.
@@ -127,10 +138,12 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
   }
 
   /**
-   * One look at the table is no proof that a tree is gone: what was forked after its number was passed is missing, and its parent may have died before
-   * being looked at. But with no first process left, a tree of ours can only live on in orphans, and the kernel hands us those before their parent counts
-   * as dead: when none of our own children belongs to it, it is gone. Here are those that do, and those of which nobody can say it: a first process
-   * whose end has not been told, a child that has ended and cannot be reaped.
+   * One look at the table is no proof that a tree is gone: what was forked after its number was
+   * passed is missing, and its parent may have died before being looked at. But with no first
+   * process left, a tree of ours can only live on in orphans, and the kernel hands us those before
+   * their parent counts as dead: when none of our own children belongs to it, it is gone. Here are
+   * those that do, and those of which nobody can say it: a first process whose end has not been
+   * told, a child that has ended and cannot be reaped.
    */
   function remaining(tree: Tree): Entry[] {
     const children = leads(tree) ? undefined : adopted();
@@ -146,7 +159,10 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
     return below([self], entries, pid => direct.has(pid) && direct.get(pid)?.mark !== tree.mark);
   }
 
-  /** Its first process was started here and its end not told: its number alone may have become another run's since. */
+  /**
+   * Its first process was started here and its end not told: its number alone may have become
+   * another run's since.
+   */
   const leads = (tree: Tree): boolean => tree.pid !== null && direct.get(tree.pid)?.mark === tree.mark;
 
   function belongs(entry: Entry, tree: Tree): boolean {
@@ -202,7 +218,9 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
   };
 }
 
-/** A process that is there for all we know. No start time fits it, so nothing is ever sent to it. */
+/**
+ * A process that is there for all we know. No start time fits it, so nothing is ever sent to it.
+ */
 const unreadable = (pid: number): Entry => ({ pid, parent: 0, group: 0, session: 0, ticks: -1, dead: true });
 
 function readTable(proc: string): Map<number, Entry> {
@@ -215,7 +233,10 @@ function readTable(proc: string): Map<number, Entry> {
   return entries;
 }
 
-/** The roots and all that descends from them, without those that `leaveOut` names and what is below these. */
+/**
+ * The roots and all that descends from them, without those that `leaveOut` names and what is below
+ * these.
+ */
 function below(roots: Iterable<number>, entries: Map<number, Entry>, leaveOut: (pid: number) => boolean): Set<number> {
   const children = new Map<number, number[]>();
   for (const { pid, parent } of entries.values()) {

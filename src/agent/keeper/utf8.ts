@@ -8,8 +8,9 @@ function lengthFrom(lead: number): number {
 }
 
 /**
- * The largest number of leading bytes, at most `max`, that ends between two characters. 0: the first one is not complete yet, or longer than `max`.
- * Bytes that are no UTF-8 are cut anywhere. With `last` nothing follows, so an unfinished character at the end is taken as it is.
+ * The largest number of leading bytes, at most `max`, that ends between two characters. 0: the
+ * first one is not complete yet, or longer than `max`. Bytes that are no UTF-8 are cut anywhere.
+ * With `last` nothing follows, so an unfinished character at the end is taken as it is.
  */
 export function wholeCharacters(bytes: Uint8Array, max: number, last: boolean): number {
   const end = Math.min(bytes.length, max);

@@ -1,5 +1,6 @@
 /**
- * The socket between agent and keeper: newline-delimited JSON, the keeper's own words (`protocol.ts`) as they are.
+ * The socket between agent and keeper: newline-delimited JSON, the keeper's own words
+ * (`protocol.ts`) as they are.
  *
  *   agent                                   keeper
  *     | -- {"agent": 1} -----------------> |   which protocol it speaks
@@ -13,8 +14,11 @@ import { join } from 'node:path';
 import type { Keeper, KeeperNews, KeepOrder, LastWord } from './protocol.ts';
 
 export const KEEPER_PROTOCOL = 1;
-/** Longest line either side takes, bytes; a longer one ends the connection. Above the largest order an agent can be sent, and the largest answer to `read` as JSON. */
-export const LINE_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * Longest line either side takes, bytes; a longer one ends the connection. Above the largest order
+ * an agent can be sent, and the largest answer to `read` as JSON.
+ */
+const LINE_BYTES_MAX = 16 * 1024 * 1024;
 
 export type Ask =
   | { ask: 'start'; order: KeepOrder }
@@ -36,8 +40,9 @@ export type FromKeeperFrame =
 export const keeperDirectory = (data: string): string => join(data, 'keeper');
 
 /**
- * Calls `use` with a path to the keeper's socket that fits into a socket address (108 bytes): a deep data directory is reached through an open
- * file descriptor of it. Keep that open for as long as the path is used; `release` closes it.
+ * Calls `use` with a path to the keeper's socket that fits into a socket address (108 bytes): a
+ * deep data directory is reached through an open file descriptor of it. Keep that open for as long
+ * as the path is used; `release` closes it.
  */
 export function socketPath(directory: string): { path: string; release: () => void } {
   const path = join(directory, 'socket');
@@ -109,7 +114,10 @@ function hasSaneNumbers(value: unknown): boolean {
   return typeof value !== 'object' || value === null || Object.values(value).every(hasSaneNumbers);
 }
 
-/** The order when it is one. Only the agent of the same user can send it, so this guards against another version, not against malice. */
+/**
+ * The order when it is one. Only the agent of the same user can send it, so this guards against
+ * another version, not against malice.
+ */
 function isOrder(value: unknown): value is KeepOrder {
   if (typeof value !== 'object' || value === null) return false;
   const { run, argv, cwd, env, user, timeoutMs, killGraceMs, headBytes, tailBytes } = value as Record<string, unknown>;
@@ -136,7 +144,10 @@ function isUser(value: unknown): boolean {
 const isWord = (value: unknown): value is LastWord =>
   typeof value === 'object' && value !== null && isText((value as LastWord).center) && isText((value as LastWord).word);
 
-/** What the agent sent, or a sentence saying why it is nothing the keeper knows. Throws SyntaxError on what is no JSON. */
+/**
+ * What the agent sent, or a sentence saying why it is nothing the keeper knows. Throws SyntaxError
+ * on what is no JSON.
+ */
 export function parseFromAgent(text: string): FromAgentFrame | { id: number; problem: string } | undefined {
   const frame = JSON.parse(text) as Record<string, unknown> | null;
   if (typeof frame?.agent === 'number') return { agent: frame.agent };

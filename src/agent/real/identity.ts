@@ -1,10 +1,13 @@
-/** The host's Ed25519 key: made at the first start, kept in the data directory, readable by its owner alone. */
+/**
+ * The host's Ed25519 key: made at the first start, kept in the data directory, readable by its
+ * owner alone.
+ */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk, Identity } from '../ports.ts';
 
-export const KEY_FILE = 'identity.pem';
+const KEY_FILE = 'identity.pem';
 
 /** Throws when the file is there and holds no Ed25519 key: a new key would be another host. */
 export async function openIdentity(disk: Disk, directory: string): Promise<Identity> {

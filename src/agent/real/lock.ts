@@ -1,4 +1,7 @@
-/** One agent per data directory. The lock is SQLite's on an empty database: the system lets go of it however the process ends, and no file can go stale. */
+/**
+ * One agent per data directory. The lock is SQLite's on an empty database: the system lets go of it
+ * however the process ends, and no file can go stale.
+ */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { keepPrivate, makePrivate } from '../../private-file.ts';

@@ -6,12 +6,17 @@ import type { HostDefaults } from '../settings.ts';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-/** Changes when the machine starts anew; `unknown` where it cannot be told, and then never changes. */
+/**
+ * Changes when the machine starts anew; `unknown` where it cannot be told, and then never changes.
+ */
 export async function readBootId(file: string = BOOT_ID): Promise<string> {
   return (await readFile(file, 'utf8').catch(() => 'unknown')).trim().slice(0, 100) || 'unknown';
 }
 
-/** Names a directory, until the machine starts anew: it keeps the name when it is renamed, and a copy of it has another. */
+/**
+ * Names a directory, until the machine starts anew: it keeps the name when it is renamed, and a
+ * copy of it has another.
+ */
 export function placeOf(directory: string): string {
   const { dev, ino } = statSync(directory, { bigint: true });
   return `${dev}:${ino}`;

@@ -24,7 +24,8 @@ export const programs: Programs = {
     if (isAbsolute(name)) return isProgram(name) ? name : undefined;
     if (name.includes('/')) return undefined;
     for (const directory of path.split(':')) {
-      // A relative or empty part means the working directory, which is the app's: nothing of it is found by accident.
+      // A relative or empty part means the working directory, which is the app's: nothing of it is
+      // found by accident.
       if (directory.startsWith('/') && isProgram(`${directory}/${name}`)) return join(directory, name);
     }
     return undefined;
@@ -38,7 +39,10 @@ export const programs: Programs = {
   },
 };
 
-/** Asked for each directory of the PATH for each run: a question to the system's own cache, not worth another thread nor an exception for each no. */
+/**
+ * Asked for each directory of the PATH for each run: a question to the system's own cache, not
+ * worth another thread nor an exception for each no.
+ */
 function isProgram(path: string): boolean {
   try {
     if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;

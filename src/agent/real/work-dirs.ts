@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { chown, mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeTree } from '../remove-tree.ts';
 import type { WorkDirs } from '../ports.ts';
+import { removeTree } from '../remove-tree.ts';
 
 /** `directory` is absolute: it becomes a working directory; made here. */
 export function createWorkDirs(directory: string): WorkDirs {
@@ -13,7 +13,8 @@ export function createWorkDirs(directory: string): WorkDirs {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Who runs as another user passes through, and sees no names.
   chmodSync(directory, 0o711);
-  // One call each where nothing is in the way, which is nearly always. Never in this thread: it would wait for the fsync of the journal beside it.
+  // One call each where nothing is in the way, which is nearly always. Never in this thread: it
+  // would wait for the fsync of the journal beside it.
   return {
     async make(run, owner) {
       const path = pathOf(run);

@@ -1,11 +1,15 @@
 /**
- * How many handshakes are looked into at once. After a center's restart every agent comes back within seconds: those beyond the number wait in line,
- * in the order they came, and those beyond the line are sent away to come later.
+ * How many handshakes are looked into at once. After a center's restart every agent comes back
+ * within seconds: those beyond the number wait in line, in the order they came, and those beyond
+ * the line are sent away to come later.
  */
 import type { HubLimits } from './limits.ts';
 
 export interface Admission {
-  /** Runs `handshake` when its turn comes, unless `isWanted` says no by then. False: the line is full. */
+  /**
+   * Runs `handshake` when its turn comes, unless `isWanted` says no by then. False: the line is
+   * full.
+   */
   admit(bytes: number, handshake: () => Promise<void>, isWanted: () => boolean): boolean;
 }
 
@@ -16,7 +20,9 @@ export function createAdmission(limits: HubLimits): Admission {
   let active = 0;
 
   const waiting = () => line.length - next;
-  /** The array is cut now and then rather than shifted each time: a line may be ten thousand long. */
+  /**
+   * The array is cut now and then rather than shifted each time: a line may be ten thousand long.
+   */
   const shift = () => {
     const first = line[next];
     if (first) next++;

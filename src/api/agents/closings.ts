@@ -1,10 +1,14 @@
-/** Sockets that closed without a word, lately: one is a host's end, many at once are the network's fault or ours. */
+/**
+ * Sockets that closed without a word, lately: one is a host's end, many at once are the network's
+ * fault or ours.
+ */
 import type { Clock } from '../../clock.ts';
 
 export interface Closings {
   /**
-   * Notes one; `left` hosts still have their socket. Where those it happened to within the span are two or more, and more than are left, the answer is all of
-   * them that no call has named since they closed: a thousand closings name a thousand hosts, not half a million.
+   * Notes one; `left` hosts still have their socket. Where those it happened to within the span are
+   * two or more, and more than are left, the answer is all of them that no call has named since
+   * they closed: a thousand closings name a thousand hosts, not half a million.
    */
   add(host: string, left: number): string[];
   /** It has a socket again. */

@@ -1,4 +1,7 @@
-/** The commands one host has not acknowledged. They go out at once and in order; the end of the session gives them back to whoever owes them. */
+/**
+ * The commands one host has not acknowledged. They go out at once and in order; the end of the
+ * session gives them back to whoever owes them.
+ */
 import type { Command } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
 import { Busy } from '../../runtime/errors.ts';
@@ -15,7 +18,10 @@ interface Open {
 }
 
 export interface Commands {
-  /** Resolves once `settle` names its key. One that is open already is not sent again. Rejects with Busy beyond the limit, HostAway by `abandon`. */
+  /**
+   * Resolves once `settle` names its key. One that is open already is not sent again. Rejects with
+   * Busy beyond the limit, HostAway by `abandon`.
+   */
   send(command: Command): Promise<void>;
   /** From now on commands leave through `transmit`, those of before first. */
   connect(transmit: (command: Command) => void): void;

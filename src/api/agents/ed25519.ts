@@ -1,4 +1,7 @@
-/** Checks the signature of a hello. A file of its own because it is the only place of the hub that needs cryptography; the simulation brings its own. */
+/**
+ * Checks the signature of a hello. A file of its own because it is the only place of the hub that
+ * needs cryptography; the simulation brings its own.
+ */
 import { createPublicKey, verify } from 'node:crypto';
 
 /** False also for keys and signatures that are none. */

@@ -1,6 +1,7 @@
 /**
- * Who an agent is: its key. A known key is a host; an unknown one becomes a new host when a join token, or a center that trusts its own machine, lets
- * it in. The record of the key is written before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
+ * Who an agent is: its key. A known key is a host; an unknown one becomes a new host when a join
+ * token, or a center that trusts its own machine, lets it in. The record of the key is written
+ * before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
  */
 import { z } from 'zod';
 import { type Hello, helloText, PROTOCOL } from '../../agent/protocol.ts';
@@ -58,11 +59,17 @@ export interface IdentityParts {
   clock: Clock;
   ids: Ids;
   hostGraceMs: number;
-  /** Whether `signature` (base64url) over the UTF-8 bytes of `text` was made with the private half of `publicKey` (raw 32 bytes, base64url). */
+  /**
+   * Whether `signature` (base64url) over the UTF-8 bytes of `text` was made with the private half
+   * of `publicKey` (raw 32 bytes, base64url).
+   */
   verify(publicKey: string, text: string, signature: string): boolean | Promise<boolean>;
   /** Whom a join token is for; undefined when it cannot be spent at `now` (epoch ms). */
   readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
-  /** Takes one use of a join token; undefined when it has none left, is expired at `now` (epoch ms) or unknown. */
+  /**
+   * Takes one use of a join token; undefined when it has none left, is expired at `now` (epoch ms)
+   * or unknown.
+   */
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   auth: 'on' | 'off';
 }
@@ -70,7 +77,9 @@ export interface IdentityParts {
 export interface Identities {
   /** Checks what can be checked without the store. Throws Unwelcome. */
   prove(hello: Hello, nonce: string): Promise<void>;
-  /** The host's id, enrolled if need be. Throws Unwelcome, and what the store and the runtime throw. */
+  /**
+   * The host's id, enrolled if need be. Throws Unwelcome, and what the store and the runtime throw.
+   */
   hostOf(hello: Hello, address: string): Promise<string>;
 }
 
@@ -79,7 +88,10 @@ export function createIdentities(parts: IdentityParts): Identities {
 
   const hostNames = createHostNames(views);
   const asked = new Map<string, Promise<View<'pool'> | undefined>>();
-  /** Those who ask at one moment share the look that comes after it: the document holds a thousand hosts, and a thousand may join at once. */
+  /**
+   * Those who ask at one moment share the look that comes after it: the document holds a thousand
+   * hosts, and a thousand may join at once.
+   */
   const poolOf = (pool: string): Promise<View<'pool'> | undefined> => {
     const known = asked.get(pool);
     if (known) return known;

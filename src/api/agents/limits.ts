@@ -21,7 +21,10 @@ export interface HubLimits {
   reportsAtOnce: number;
   /** Reports of one session that wait; beyond, its socket is closed and the agent comes again. */
   reportsWaitingMax: number;
-  /** Bytes of output not stored yet, of one session and of all; beyond, the session that brought more is closed and comes again. More than an agent's window (4 Mi letters, two bytes each). */
+  /**
+   * Bytes of output not stored yet, of one session and of all; beyond, the session that brought
+   * more is closed and comes again. More than an agent's window (4 Mi letters, two bytes each).
+   */
   outputWaitingBytes: number;
   outputWaitingBytesAll: number;
   /** Output per write to the store. */
@@ -29,7 +32,10 @@ export interface HubLimits {
   outputBatchBytes: number;
   /** Outgoing bytes per socket; an agent that lets more pile up is closed and comes again. */
   bufferMaxBytes: number;
-  /** What could not be committed is tried again after a span that doubles from the base to the cap, ms. */
+  /**
+   * What could not be committed is tried again after a span that doubles from the base to the cap,
+   * ms.
+   */
   retryBaseMs: number;
   retryCapMs: number;
 }

@@ -1,6 +1,7 @@
 /**
- * Which session speaks for which host: one at most, the newest. The host actor is told of each beginning and each end, in that order, and a host counts
- * as ready only after its `host.connected` is committed.
+ * Which session speaks for which host: one at most, the newest. The host actor is told of each
+ * beginning and each end, in that order, and a host counts as ready only after its `host.connected`
+ * is committed.
  */
 import type { Graces, Parting } from '../../../actors/host.ts';
 import type { Command, Hello } from '../../agent/protocol.ts';
@@ -10,11 +11,13 @@ import { HostAway } from '../../runtime/fleet.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { createClosings } from './closings.ts';
 import { type Commands, createCommands } from './commands.ts';
-import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import { Unwelcome } from './identity.ts';
+import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import type { Session } from './session.ts';
 
-/** How much later than its grace a host is lost for certain, ms: timers are looked at once a second. */
+/**
+ * How much later than its grace a host is lost for certain, ms: timers are looked at once a second.
+ */
 const LOST_BY_MS = 5_000;
 
 interface Link {
@@ -25,7 +28,10 @@ interface Link {
   life: string | undefined;
   /** The directory that process keeps its key in, as far as it says. */
   place: string | undefined;
-  /** The directory of the agent that served last, until its host is lost with all that it may have taken. */
+  /**
+   * The directory of the agent that served last, until its host is lost with all that it may have
+   * taken.
+   */
   left: { place: string | undefined } | undefined;
   /** The session the actor may take for the present one. */
   told: Session | undefined;
@@ -37,7 +43,10 @@ interface Link {
 export type Undeliverable = { because: 'tooLarge' | 'unanswered' } | { because: 'unreadable' | 'failed'; message: string };
 
 export interface Links {
-  /** Gives the host to this session; resolves once it is up, or was closed on the way. Throws Unwelcome when a living agent has it. */
+  /**
+   * Gives the host to this session; resolves once it is up, or was closed on the way. Throws
+   * Unwelcome when a living agent has it.
+   */
   connect(host: string, session: Session, hello: Hello): Promise<void>;
   /** This session is over. One that was replaced is nothing new. */
   leave(host: string, session: Session, reason: string, parting: Parting): void;
@@ -51,7 +60,10 @@ export interface Links {
   lookForUnanswered(stalledMs: number): void;
   session(host: string): Session | undefined;
   onReady(listener: (host: string) => void): void;
-  /** Sessions end from now on without a word to the actors: the next center's reprieve says it for all. */
+  /**
+   * Sessions end from now on without a word to the actors: the next center's reprieve says it for
+   * all.
+   */
   stop(): void;
 }
 
@@ -95,10 +107,14 @@ export function createLinks(parts: {
     if (!link.session && !link.left && link.told === undefined && links.get(link.host) === link) links.delete(link.host);
   };
 
-  /** Says that a session ended, again and again until it is committed or a newer session makes it old news. */
+  /**
+   * Says that a session ended, again and again until it is committed or a newer session makes it
+   * old news.
+   */
   const tellGone = async (link: Link, session: Session, how: { reason: string; parting: Parting }, failures = 0): Promise<void> => {
     if (isStopped || link.told !== session) return;
-    // A socket that closes behind a silence tells of the network, and the silence is part of the grace.
+    // A socket that closes behind a silence tells of the network, and the silence is part of the
+    // grace.
     const silentMs = Math.max(0, Math.round(clock.monotonic() - session.heard));
     const isSilent = silentMs > 2 * parts.heartbeatMs;
     const gone =
@@ -130,9 +146,10 @@ export function createLinks(parts: {
   };
 
   /**
-   * The older session ends before the newer one begins. Of two processes that are alive at once and share a key the older one goes on: what it was told,
-   * and may begin at any moment, stands in the journal that the newer one has a copy of. Where the older one does not answer it may wake: a copy is refused
-   * all the same. Throws Unwelcome.
+   * The older session ends before the newer one begins. Of two processes that are alive at once and
+   * share a key the older one goes on: what it was told, and may begin at any moment, stands in the
+   * journal that the newer one has a copy of. Where the older one does not answer it may wake: a
+   * copy is refused all the same. Throws Unwelcome.
    */
   const fence = async (link: Link, session: Session, hello: Hello): Promise<void> => {
     const older = link.session;
@@ -164,8 +181,10 @@ export function createLinks(parts: {
   };
 
   /**
-   * The agent of the last session may have taken what it was sent, and its keeper may run it, whatever became of its process. The same directory knows; a
-   * copy of it does not, would be taken to have got nothing, and be given it again. So it waits until the host is lost. Throws Unwelcome.
+   * The agent of the last session may have taken what it was sent, and its keeper may run it,
+   * whatever became of its process. The same directory knows; a copy of it does not, would be taken
+   * to have got nothing, and be given it again. So it waits until the host is lost. Throws
+   * Unwelcome.
    */
   const refuseCopy = (link: Link, hello: Hello) => {
     if (!isOtherPlace(link.left?.place, placeOf(hello))) return;
@@ -259,7 +278,8 @@ export function createLinks(parts: {
 
     send(host, command) {
       const link = links.get(host);
-      // While `host.connected` is being committed commands are taken already: effects of that very commit may come before the welcome.
+      // While `host.connected` is being committed commands are taken already: effects of that very
+      // commit may come before the welcome.
       if (!link?.session) return Promise.reject(new HostAway(`host/${host} has no session`));
       return link.commands.send(command);
     },

@@ -1,6 +1,7 @@
 /**
- * Output on its way to the store: pieces of many runs gathered into few writes, one write at a time. `kept` goes back only after the write, so a slow
- * store slows the agents down through their windows and loses nothing that was acknowledged.
+ * Output on its way to the store: pieces of many runs gathered into few writes, one write at a
+ * time. `kept` goes back only after the write, so a slow store slows the agents down through their
+ * windows and loses nothing that was acknowledged.
  */
 import { type OutputFrame, type Run, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
@@ -10,17 +11,26 @@ import { keepNewest } from '../newest.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import type { Session } from './session.ts';
 
-/** Tries of a write that fails for another reason than an absent store; then its pieces are passed over, not acknowledged. */
+/**
+ * Tries of a write that fails for another reason than an absent store; then its pieces are passed
+ * over, not acknowledged.
+ */
 const TRIES_MAX = 3;
 /** Runs remembered per session; beyond, all are asked for again. */
 const RUNS_KNOWN = 1_000;
-/** Runs remembered to have been sent to their hosts, of all hosts together; of the oldest beyond it the store is asked. */
+/**
+ * Runs remembered to have been sent to their hosts, of all hosts together; of the oldest beyond it
+ * the store is asked.
+ */
 const RUNS_SENT = 2_000;
 
 export interface OutputIntake {
   /** False: too much waits; the session has to go and come again. */
   take(from: Session, host: string, frame: OutputFrame): boolean;
-  /** This run goes to that host, as its execution has committed: nobody need be asked whose it is when its output comes. */
+  /**
+   * This run goes to that host, as its execution has committed: nobody need be asked whose it is
+   * when its output comes.
+   */
   sent(host: string, run: Run): void;
   /** The session is over: what of it waits will be brought again by the next. */
   drop(from: Session): void;
@@ -37,7 +47,10 @@ interface Waiting {
 export function createOutputIntake(parts: {
   /** Resolves once the chunks are durable, or known not to be wanted. */
   keep(chunks: TakenChunk[]): Promise<void>;
-  /** Did this run go to that host? What others write of it is acknowledged and dropped. Throws what the store throws. */
+  /**
+   * Did this run go to that host? What others write of it is acknowledged and dropped. Throws what
+   * the store throws.
+   */
   isRunOf(host: string, run: Run): Promise<boolean>;
   clock: Clock;
   limits: HubLimits;

@@ -1,12 +1,13 @@
 /**
- * Heartbeats. Each beat pings every session and closes those that were silent for three; a beat that comes late says that this process slept, and
- * time in which we could not hear does not count as silence.
+ * Heartbeats. Each beat pings every session and closes those that were silent for three; a beat
+ * that comes late says that this process slept, and time in which we could not hear does not count
+ * as silence.
  */
 import type { Clock, Disarm } from '../../clock.ts';
 import type { Session } from './session.ts';
 
 /** Heartbeats without a frame after which an agent counts as gone. */
-export const SILENT_HEARTBEATS = 3;
+const SILENT_HEARTBEATS = 3;
 
 export function beat(parts: {
   clock: Clock;

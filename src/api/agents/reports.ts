@@ -1,7 +1,8 @@
 /**
- * News of runs, from the agents to the executions. Those of one run are told in order, and those that wait together in one breath, so that one commit of
- * the execution takes them; different runs side by side. Only what is committed is acknowledged; what could not be is tried again as long as its session
- * lives, and after that the agent brings it again.
+ * News of runs, from the agents to the executions. Those of one run are told in order, and those
+ * that wait together in one breath, so that one commit of the execution takes them; different runs
+ * side by side. Only what is committed is acknowledged; what could not be is tried again as long as
+ * its session lives, and after that the agent brings it again.
  */
 import { type Report, runKey } from '../../agent/protocol.ts';
 import type { Clock } from '../../clock.ts';
@@ -37,7 +38,10 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
     return waiting;
   };
 
-  /** An agent says in one message that a short run began and ended: both are here before the first of them is told. */
+  /**
+   * An agent says in one message that a short run began and ended: both are here before the first
+   * of them is told.
+   */
   const plan = () => {
     if (isPlanned) return;
     isPlanned = true;

@@ -1,21 +1,23 @@
 /**
- * One socket of an agent, from the challenge to its end. It knows frames and their order; what they mean is decided by the hub.
+ * One socket of an agent, from the challenge to its end. It knows frames and their order; what they
+ * mean is decided by the hub.
  *
  *   greeting --hello--> waiting --welcome--> up
  *       \                  \                  \----> closed (by the agent, by silence, by a newer session, by a frame that makes no sense)
  */
+
+import type { Parting } from '../../../actors/host.ts';
 import {
   AGENT_FRAME_MAX,
-  centerText,
   CENTER_FRAME_MAX,
-  fitsIn,
+  centerText,
   FromAgent,
   type FromCenter,
+  fitsIn,
   GOODBYE,
   type Hello,
   PROTOCOL,
 } from '../../agent/protocol.ts';
-import type { Parting } from '../../../actors/host.ts';
 import type { AppRules } from '../../app-hosts.ts';
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
@@ -23,7 +25,7 @@ import type { Peer, Socket, SocketHandlers } from '../sockets.ts';
 import type { HubLimits } from './limits.ts';
 
 export type AgentFrame = ReturnType<typeof FromAgent.parse>;
-export type CenterFrame = ReturnType<typeof FromCenter.parse>;
+type CenterFrame = ReturnType<typeof FromCenter.parse>;
 /** What comes after the welcome and concerns more than the socket itself. */
 export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'attended' | 'prove' }>;
 
@@ -40,7 +42,10 @@ export interface Session {
   readonly word: string;
   /** The sessions of its host, counted, once it is up. */
   number: number;
-  /** Monotonic ms of the last frame, or of the welcome when that was later. The pulse moves it when this process slept. */
+  /**
+   * Monotonic ms of the last frame, or of the welcome when that was later. The pulse moves it when
+   * this process slept.
+   */
   heard: number;
   isOpen(): boolean;
   isUp(): boolean;
@@ -198,7 +203,8 @@ export function createSession(parts: {
       session.heard = clock.monotonic();
       heard();
       if (state === 'up') {
-        // An agent says in one message what it has to say at one moment; JSON has no line break of its own.
+        // An agent says in one message what it has to say at one moment; JSON has no line break of
+        // its own.
         for (const line of text.split('\n')) if (session.isUp()) work(line);
         return;
       }

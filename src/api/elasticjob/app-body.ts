@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
+import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
 import { checkCommand } from '../jobs.ts';
 import { changedFields, onlyChanged } from '../laid-over.ts';
 import { parse } from '../parse.ts';
 import { secret } from '../secret-schemas.ts';
-import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
 

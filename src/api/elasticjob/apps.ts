@@ -6,8 +6,8 @@ import { createdBy } from '../created.ts';
 import { queryFlag } from '../fields.ts';
 import { all, one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
-import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
 import { App } from './answers.ts';
+import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
 
 /** `?kill=true`: what runs is ended, too. */
 export const KillQuery = z.object({ kill: queryFlag().optional() });

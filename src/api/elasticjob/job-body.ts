@@ -3,8 +3,8 @@
  * means, `job-json.ts` is the way back.
  */
 import { z } from 'zod';
-import { isTimeZone } from '../../../actors/schedule.ts';
 import { came } from '../../../actors/schedule/error.ts';
+import { isTimeZone } from '../../../actors/schedule.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../fields.ts';
 import { secret } from '../secret-schemas.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
@@ -19,7 +19,7 @@ const handler = <const T extends readonly [string, ...string[]]>(names: T) => {
 };
 
 /** Most catch-up runs that `misfire.limit` may name. */
-export const MISFIRE_LIMIT_MAX = 1_000;
+const MISFIRE_LIMIT_MAX = 1_000;
 const PROPS_MAX = 200;
 
 const decimal = (min: number, max: number) => (value: string) =>
@@ -94,7 +94,10 @@ export const JobBody = JobFields.superRefine((body, context) => {
 });
 export type JobBody = z.output<typeof JobBody>;
 
-/** What of a registration has no place of its own in a JobConfig, or was written in a way that it shall be read back. */
+/**
+ * What of a registration has no place of its own in a JobConfig, or was written in a way that it
+ * shall be read back.
+ */
 export interface Words {
   cron: string | null;
   shardingItemParameters: string | null;

@@ -1,10 +1,11 @@
 /**
- * A job as ElasticJob-Cloud tells it, field by field in its order. What was registered here is told in the words it came in, as long as they
- * still mean what the job does; what another door made or changed is put into the dialect's words.
+ * A job as ElasticJob-Cloud tells it, field by field in its order. What was registered here is told
+ * in the words it came in, as long as they still mean what the job does; what another door made or
+ * changed is put into the dialect's words.
  */
 import type { JobConfig } from '../../../actors/config.ts';
-import type { Words } from './job-body.ts';
 import { quoted } from './app-body.ts';
+import type { Words } from './job-body.ts';
 import { readItems, writeItems } from './sharding.ts';
 
 const noWords: Words = {
@@ -65,7 +66,10 @@ function itemsText(items: Record<string, string>, written: string | null): strin
 
 function propsOf(config: JobConfig, written: Record<string, string>, zone: string | undefined): Record<string, string> {
   const props = { ...written };
-  /** The property as it was written, if it says so still; else as it would be written now, or not at all. */
+  /**
+   * The property as it was written, if it says so still; else as it would be written now, or not at
+   * all.
+   */
   const tell = (key: string, says: (value: string | undefined) => boolean, now: string | undefined) => {
     if (says(props[key])) return;
     if (now === undefined) delete props[key];

@@ -10,11 +10,11 @@ import { jobDefaults } from '../job-defaults.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
 import { all } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
+import { Job } from './answers.ts';
 import { KillQuery } from './apps.ts';
 import { JobBody, NamedBody } from './job-body.ts';
-import { registered, updated } from './job-meaning.ts';
 import { jobJson } from './job-json.ts';
-import { Job } from './answers.ts';
+import { registered, updated } from './job-meaning.ts';
 
 const fields: FieldNames = {
   app: 'appName',

@@ -1,4 +1,7 @@
-/** The ElasticJob-Cloud dialect: `/api`. Success bodies and field names as its clients know them; errors as ours. */
+/**
+ * The ElasticJob-Cloud dialect: `/api`. Success bodies and field names as its clients know them;
+ * errors as ours.
+ */
 import { z } from 'zod';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';

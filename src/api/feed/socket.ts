@@ -10,17 +10,17 @@ import type { FeedFilter } from '../../feed/filter.ts';
 import type { Watcher } from '../../feed/watching.ts';
 import { BadCursor } from '../../store/store.ts';
 import type { Socket, SocketHandlers } from '../sockets.ts';
-import { textOf, TicketFrame } from './frames.ts';
+import { TicketFrame, textOf } from './frames.ts';
 
 /** Largest frame taken from a watcher. */
-export const WATCHER_FRAME_MAX = 64 * 1024;
+const WATCHER_FRAME_MAX = 64 * 1024;
 /** Outgoing bytes that may wait, and those up to which it counts as having room. */
 const BUFFER_MAX_BYTES = 1024 * 1024;
 const ROOM_BYTES = 256 * 1024;
 /** From opening to the ticket. */
-export const TICKET_WAIT_MS = 10_000;
+const TICKET_WAIT_MS = 10_000;
 /** Between looks whether the login is still good. */
-export const RECHECK_MS = 30_000;
+const RECHECK_MS = 30_000;
 
 export function watchBySocket(parts: {
   feed: Pick<Feed, 'follow'>;

@@ -1,4 +1,7 @@
-/** The feed as server-sent events: ids are cursors, so a client that reconnects resumes where it was. */
+/**
+ * The feed as server-sent events: ids are cursors, so a client that reconnects resumes where it
+ * was.
+ */
 import type { Clock } from '../../clock.ts';
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
@@ -9,7 +12,7 @@ import { textOf } from './frames.ts';
 const ROOM_BYTES = 256 * 1024;
 const BUFFER_MAX_BYTES = 1024 * 1024;
 /** Between signs of life, so that nobody on the way takes a quiet feed for a dead one. */
-export const SSE_ALIVE_MS = 15_000;
+const SSE_ALIVE_MS = 15_000;
 /** When a cut client may come again. */
 const RETRY_MS = 2_000;
 

@@ -1,14 +1,15 @@
 /**
- * Tickets for browsers, which cannot send a header with a WebSocket: bought with the token by POST, good for one socket, shown as its first frame. They
- * live in memory: who finds his ticket gone after a restart buys another.
+ * Tickets for browsers, which cannot send a header with a WebSocket: bought with the token by POST,
+ * good for one socket, shown as its first frame. They live in memory: who finds his ticket gone
+ * after a restart buys another.
  */
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 
 /** From buying to showing. */
-export const TICKET_MS = 30_000;
+const TICKET_MS = 30_000;
 /** Tickets not shown yet; one more, and the oldest is void. */
-export const TICKETS_MAX = 10_000;
+const TICKETS_MAX = 10_000;
 
 export interface Tickets {
   /** `token`: what it was bought with; the socket lives as long as that is good. */

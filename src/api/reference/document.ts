@@ -1,4 +1,7 @@
-/** The routes of all surfaces as one OpenAPI 3.1 document. What a route does not declare is not told, and nothing is told that is not a route. */
+/**
+ * The routes of all surfaces as one OpenAPI 3.1 document. What a route does not declare is not
+ * told, and nothing is told that is not a route.
+ */
 import type { z } from 'zod';
 import { ErrorAnswer } from '../answers.ts';
 import type { Route, Surface } from '../routes.ts';
@@ -160,7 +163,10 @@ function responsesOf(route: Route, surface: Surface, schemas: Schemas): Operatio
 
 const SAYS = { 200: 'Done.', 201: 'Created.', 202: 'Under way.', 204: 'Done; nothing to say.' } as const;
 
-/** OpenAPI knows no WebSockets: the handshake is told as the GET that it is, beside what else is served at that path. */
+/**
+ * OpenAPI knows no WebSockets: the handshake is told as the GET that it is, beside what else is
+ * served at that path.
+ */
 function socketOf(path: string, socket: SocketPath, tag: string, beside: Operation | undefined, schemas: Schemas): Operation {
   const upgraded = { 101: { description: 'With `Upgrade: websocket`: frames from here on, see `x-frames`.' } };
   const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter, 'output') };

@@ -1,4 +1,7 @@
-/** The reference as one page of plain HTML: no script, no picture, nothing fetched. Each operation unfolds; a browser's own search finds the rest. */
+/**
+ * The reference as one page of plain HTML: no script, no picture, nothing fetched. Each operation
+ * unfolds; a browser's own search finds the rest.
+ */
 import { loginAt } from '../front-page.ts';
 import type { OpenApi, Operation, Parameter } from './document.ts';
 import type { Json } from './schemas.ts';

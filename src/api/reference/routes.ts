@@ -1,4 +1,7 @@
-/** The reference of the front door, made from its own routes: for programs as OpenAPI, for people as a page. It says nothing of this installation, so anybody may read it. */
+/**
+ * The reference of the front door, made from its own routes: for programs as OpenAPI, for people as
+ * a page. It says nothing of this installation, so anybody may read it.
+ */
 import { z } from 'zod';
 import about from '../../../package.json' with { type: 'json' };
 import { policyFor } from '../front-page.ts';

@@ -1,4 +1,7 @@
-/** Zod's schemas as OpenAPI 3.1 has them: JSON Schema 2020-12, with everything that has a name told once, among the components. */
+/**
+ * Zod's schemas as OpenAPI 3.1 has them: JSON Schema 2020-12, with everything that has a name told
+ * once, among the components.
+ */
 import { z } from 'zod';
 
 export type Json = Record<string, unknown>;
@@ -25,8 +28,9 @@ export function createSchemas(): Schemas {
 }
 
 /**
- * Where a schema says by `told` how it is told (a number that a query spells as text), that stands. And the default of what is read into another
- * type, which zod leaves out: the caller sees it as it is told.
+ * Where a schema says by `told` how it is told (a number that a query spells as text), that stands.
+ * And the default of what is read into another type, which zod leaves out: the caller sees it as it
+ * is told.
  */
 function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
   const { def } = zodSchema._zod;

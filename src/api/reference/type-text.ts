@@ -1,4 +1,7 @@
-/** A schema as a short text, much as TypeScript would write it, with links to what has a name. All of it is escaped. */
+/**
+ * A schema as a short text, much as TypeScript would write it, with links to what has a name. All
+ * of it is escaped.
+ */
 import type { Json } from './schemas.ts';
 
 export const escaped = (text: string): string =>

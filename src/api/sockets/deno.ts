@@ -1,6 +1,7 @@
 /**
- * Sockets of Deno itself. Its close takes only 1000 and 3000 to 4999, as in a browser: other codes are sent 2000 higher (1008 as 3008). It pings by
- * itself, and it takes a frame whole before the lines can find it too large.
+ * Sockets of Deno itself. Its close takes only 1000 and 3000 to 4999, as in a browser: other codes
+ * are sent 2000 higher (1008 as 3008). It pings by itself, and it takes a frame whole before the
+ * lines can find it too large.
  */
 import type { Bind, Peer } from '../sockets.ts';
 import { type Line, PING_MS } from './lines.ts';

@@ -1,12 +1,13 @@
 /**
- * What all sockets have in common, whoever carries them: bounds on frames and buffers, one `closed` and only one, an end even when the peer
- * does not answer the closing, and pings that find peers which went away without a word.
+ * What all sockets have in common, whoever carries them: bounds on frames and buffers, one `closed`
+ * and only one, an end even when the peer does not answer the closing, and pings that find peers
+ * which went away without a word.
  */
 import type { Clock } from '../../clock.ts';
 import type { Socket, SocketHandlers } from '../sockets.ts';
 
 /** From `close` until a peer that does not answer is cut off. */
-export const CLOSE_GRACE_MS = 5_000;
+const CLOSE_GRACE_MS = 5_000;
 /** Between pings; who has said nothing from one to the next is gone. */
 export const PING_MS = 30_000;
 /** An HTTP answer that is not streamed is cut after so long without a byte. */
@@ -19,10 +20,12 @@ export const FRAME_MAX_BYTES = 256 * 1024;
 const REASON_MAX_BYTES = 123;
 
 /** A socket as the carrier gives it. */
-export interface RawSocket {
+interface RawSocket {
   send(text: string): void;
   buffered(): number;
-  /** Does the work at once; what it sends leaves in one write. Undefined where the carrier cannot. */
+  /**
+   * Does the work at once; what it sends leaves in one write. Undefined where the carrier cannot.
+   */
   together?(work: () => void): void;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -138,7 +141,10 @@ export function createLines(clock: Clock): Lines {
   };
 }
 
-/** Whether `text` has more than `max` bytes of UTF-8: counted only where its length leaves that open. */
+/**
+ * Whether `text` has more than `max` bytes of UTF-8: counted only where its length leaves that
+ * open.
+ */
 function exceeds(text: string, max: number): boolean {
   if (text.length * 3 <= max) return false;
   return text.length > max || Buffer.byteLength(text) > max;

@@ -1,8 +1,11 @@
-/** Sockets by the `ws` package on a server of `node:http`, for runtimes that bring none of their own. */
+/**
+ * Sockets by the `ws` package on a server of `node:http`, for runtimes that bring none of their
+ * own.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
+import { Readable } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { Bind, Peer } from '../sockets.ts';
 import { FRAME_MAX_BYTES } from './lines.ts';

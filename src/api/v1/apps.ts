@@ -2,22 +2,22 @@
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
 import type { View } from '../../runtime/document.ts';
-import { checkAppUrl } from '../app-url.ts';
 import { listOf } from '../answers.ts';
+import { checkAppUrl } from '../app-url.ts';
 import type { Desk } from '../center.ts';
 import { createdBy } from '../created.ts';
 import { appCommand, choices, cpus, flag, iso, memoryMB, name, queryFlag, text, whole } from '../fields.ts';
-import { given } from '../lookup.ts';
 import { checkCommand } from '../jobs.ts';
+import { given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
 import { secret } from '../secret-schemas.ts';
+import { quarantineOf } from './answers/quarantine.ts';
+import { App } from './answers/things.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { LEAVE_OUT, PatchBody, patched, type ReadOnly, taking } from './patch.ts';
 import { releaseRoute } from './release.ts';
-import { quarantineOf } from './answers/quarantine.ts';
-import { App } from './answers/things.ts';
 
 const digest = '64 hex digits';
 
@@ -57,7 +57,7 @@ const READ_ONLY = {
 
 const AppBody = taking(AppFields, READ_ONLY);
 
-export const appShape = ({ context, value, rev, quarantine }: View<'app'>) => ({
+const appShape = ({ context, value, rev, quarantine }: View<'app'>) => ({
   ...context.config,
   enabled: value === 'enabled',
   status: String(value),

@@ -11,7 +11,10 @@ export interface DueTime {
   local: string;
 }
 
-/** The next `count` due times strictly after `after` (epoch ms). One instant that several schedules name is one due time, in the zone of the first. */
+/**
+ * The next `count` due times strictly after `after` (epoch ms). One instant that several schedules
+ * name is one due time, in the zone of the first.
+ */
 export function dueTimes(schedules: readonly Schedule[], timeZone: string, after: number, count: number): DueTime[] {
   const rules = schedules.filter(isSwitchedOn).map(schedule => compileCached(schedule, timeZone));
   const times: DueTime[] = [];

@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import type { Shard } from '../../../actors/shard.ts';
 import type { View } from '../../runtime/document.ts';
+import { attemptKey } from '../../store/logs/attempt.ts';
+import { accountedBytes, keptBytes } from '../../store/logs/read.ts';
+import type { OutputStore } from '../../store/store.ts';
 import { listOf, type Told } from '../answers.ts';
 import type { Desk } from '../center.ts';
 import { Problem } from '../errors.ts';
@@ -9,15 +12,12 @@ import { choices, inOrder, instant, iso, name, text } from '../fields.ts';
 import { appeared, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
+import { Execution, Started } from './answers/execution.ts';
+import { quarantineOf } from './answers/quarantine.ts';
 import { findHost } from './find-host.ts';
-import { attemptKey } from '../../store/logs/attempt.ts';
-import { accountedBytes, keptBytes } from '../../store/logs/read.ts';
-import type { OutputStore } from '../../store/store.ts';
 import { isArriving } from './logs/follow.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { releaseRoute } from './release.ts';
-import { quarantineOf } from './answers/quarantine.ts';
-import { Execution, Started } from './answers/execution.ts';
 
 const ListQuery = z
   .object({

@@ -1,6 +1,6 @@
 /** Every fact of one actor, in order. */
 import { z } from 'zod';
-import { actors, type Address, type Kind } from '../../../actors/index.ts';
+import { type Address, actors, type Kind } from '../../../actors/index.ts';
 import { nearest } from '../../nearest.ts';
 import { listOf } from '../answers.ts';
 import type { Center } from '../center.ts';
@@ -9,9 +9,9 @@ import { inOrder, instant, iso } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
+import { Fact } from './answers/things.ts';
 import { findHost } from './find-host.ts';
 import { cursorOf, order, paging, placeOf } from './paging.ts';
-import { Fact } from './answers/things.ts';
 
 const Query = z
   .object({ limit: paging.limit, cursor: paging.cursor, after: paging.cursor, order, from: instant().optional(), to: instant().optional() })
@@ -41,7 +41,8 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
         store.history({ address, limit: limit + 1, order, ...given(range), ...(behind === undefined ? {} : { after: { rev, place } }) });
       const address = `${kind}/${name.slice(0, 300)}` as const;
       let facts = await read(address);
-      // Facts are kept longer than what they are about: only where there is neither, there is nothing by this name.
+      // Facts are kept longer than what they are about: only where there is neither, there is
+      // nothing by this name.
       if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
         if (kind !== 'host') throw await notFound(views, kind, name);
         facts = await read((await findHost(views, name)).address);

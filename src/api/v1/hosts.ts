@@ -1,4 +1,7 @@
-/** `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that gives room away. */
+/**
+ * `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that
+ * gives room away.
+ */
 import { z } from 'zod';
 import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
 import type { View } from '../../runtime/document.ts';
@@ -6,17 +9,17 @@ import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as ViewPage, Views } from '../../runtime/views.ts';
 import { compareText } from '../../store/order.ts';
 import { AGENT_KEY, type AgentKey } from '../agents/identity.ts';
-import { Problem } from '../errors.ts';
 import { listOf, type Told } from '../answers.ts';
 import type { Center } from '../center.ts';
+import { Problem } from '../errors.ts';
 import { choices, iso, name } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
+import { quarantineOf } from './answers/quarantine.ts';
+import { Host } from './answers/things.ts';
 import { findHost } from './find-host.ts';
 import { LIMIT_MAX, type Page, pageOf, paging } from './paging.ts';
 import { releaseRoute } from './release.ts';
-import { quarantineOf } from './answers/quarantine.ts';
-import { Host } from './answers/things.ts';
 
 const ListQuery = z.object({
   ...paging,

@@ -1,16 +1,19 @@
-/** A job in the words of `/v1`: the shape that is told, and the schema that it is taken by. Both name every field of a JobConfig but `dialect`. */
+/**
+ * A job in the words of `/v1`: the shape that is told, and the schema that it is taken by. Both
+ * name every field of a JobConfig but `dialect`.
+ */
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
 import { MISFIRE_GRACE_MAX_MS } from '../../../actors/due.ts';
 import { statusOf } from '../../../actors/job.ts';
-import type { Schedule } from '../../../actors/schedule.ts';
 import { came } from '../../../actors/schedule/error.ts';
+import type { Schedule } from '../../../actors/schedule.ts';
 import type { View } from '../../runtime/document.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
-import { secret } from '../secret-schemas.ts';
 import { disconnectMsOf, jobDefaults, overlapLimitOf } from '../job-defaults.ts';
-import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
+import { secret } from '../secret-schemas.ts';
 import { quarantineOf } from './answers/quarantine.ts';
+import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
 
 /** Schedules of one job. */
 const SCHEDULES_MAX = 100;

@@ -11,13 +11,13 @@ import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from
 import { appeared, given } from '../lookup.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
+import { Started } from './answers/execution.ts';
+import { Job, SavedJob } from './answers/job.ts';
 import { KillQuery } from './apps.ts';
 import { configOf, JobBody, jobShape, READ_ONLY } from './job-body.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { PatchBody, patched } from './patch.ts';
 import { releaseRoute } from './release.ts';
-import { Started } from './answers/execution.ts';
-import { Job, SavedJob } from './answers/job.ts';
 import { adviceOf } from './warnings.ts';
 
 const fields: FieldNames = {
@@ -63,7 +63,10 @@ export function jobRoutes(center: Desk): Route[] {
     await runtime.ask(address, event);
     return shapeOf(jobName);
   };
-  /** Names of jobs that were there once. Should one be gone by now, its actor says so, and the look-up who may have been meant. */
+  /**
+   * Names of jobs that were there once. Should one be gone by now, its actor says so, and the
+   * look-up who may have been meant.
+   */
   const found = new Set<string>();
   const trigger = async (jobName: string, key: string | undefined): Promise<unknown> => {
     if (!found.has(jobName)) {
@@ -197,7 +200,10 @@ const NATURAL = [
   ['disconnect', 'disconnectMs'],
 ] as const;
 
-/** A patch that changes such a policy and does not name the number wants the one that is usual there. */
+/**
+ * A patch that changes such a policy and does not name the number wants the one that is usual
+ * there.
+ */
 function withNaturalNumbers(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>, whole: Record<string, unknown>) {
   const dropped = NATURAL.filter(
     ([policy, number]) => patch[policy] !== undefined && patch[policy] !== before[policy] && patch[number] === undefined,

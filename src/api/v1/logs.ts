@@ -1,4 +1,7 @@
-/** `GET /v1/executions/{id}/logs`: what the processes of an execution wrote, as lines of JSON or as bare text, also while they write. */
+/**
+ * `GET /v1/executions/{id}/logs`: what the processes of an execution wrote, as lines of JSON or as
+ * bare text, also while they write.
+ */
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { Views } from '../../runtime/views.ts';
@@ -8,12 +11,12 @@ import { Problem } from '../errors.ts';
 import { one } from '../lookup.ts';
 import { type Route, route } from '../routes.ts';
 import { STREAMED } from '../sockets.ts';
-import { followOutput, type Line } from './logs/follow.ts';
-import { readAfter } from './logs/after.ts';
 import { OutputLine } from './answers/execution.ts';
+import { readAfter } from './logs/after.ts';
+import { followOutput, type Line } from './logs/follow.ts';
 
 /** Streams that follow at once; a further one is 429. */
-export const FOLLOWERS_MAX = 500;
+const FOLLOWERS_MAX = 500;
 
 export interface LogParts {
   views: Views;

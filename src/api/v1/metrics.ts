@@ -1,6 +1,7 @@
 /**
- * `GET /v1/metrics`, as Prometheus reads it: what the partitions count, the facts as they are committed (the same that feed and history carry), and what
- * lists know of hosts and jobs. A figure is of this center since it began.
+ * `GET /v1/metrics`, as Prometheus reads it: what the partitions count, the facts as they are
+ * committed (the same that feed and history carry), and what lists know of hosts and jobs. A figure
+ * is of this center since it began.
  */
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
@@ -34,7 +35,7 @@ export interface MetricParts {
 }
 
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
-export const JOBS_MAX = 2_000;
+const JOBS_MAX = 2_000;
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
 /** Verdicts of due times that did not run. */
 const NOT_RUN = ['coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'];
@@ -88,7 +89,8 @@ export function metricRoutes({
     counting ??= count().finally(() => {
       counting = undefined;
     });
-    // A store that is away is a figure itself: the others are told all the same, these as they were.
+    // A store that is away is a figure itself: the others are told all the same, these as they
+    // were.
     await counting.catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error;
     });

@@ -6,11 +6,11 @@ import { listOf, moment } from '../answers.ts';
 import type { Center } from '../center.ts';
 import { choice, inOrder, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
+import { notFound } from '../nearest-name.ts';
 import { type Route, route } from '../routes.ts';
+import { Occurrence, Summary } from './answers/job.ts';
 import { cursorOf, order, paging, placeOf, unreadableOf } from './paging.ts';
 import { countVerdicts, type Entry, occurrencesOf, type Place } from './stretches.ts';
-import { Occurrence, Summary } from './answers/job.ts';
-import { notFound } from '../nearest-name.ts';
 
 const Query = z
   .object({

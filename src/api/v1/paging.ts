@@ -4,10 +4,10 @@ import type { Kind } from '../../../actors/index.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as Views } from '../../runtime/views.ts';
-import { choice, digits } from '../fields.ts';
 import { Problem } from '../errors.ts';
+import { choice, digits } from '../fields.ts';
 
-export const LIMIT_DEFAULT = 50;
+const LIMIT_DEFAULT = 50;
 export const LIMIT_MAX = 200;
 
 /** Fields of every list's query. */
@@ -22,7 +22,10 @@ export const order = choice(['oldest', 'newest']).default('oldest');
 export interface Page<T> {
   items: T[];
   next: string | null;
-  /** Only where there are any: things of this page that are stored, and that this center cannot read. */
+  /**
+   * Only where there are any: things of this page that are stored, and that this center cannot
+   * read.
+   */
   unreadable?: { name: string; reason: string }[];
 }
 
@@ -56,7 +59,10 @@ function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing
 /** Only there where there are any. */
 export const unreadableOf = (unreadable: { name: string; reason: string }[]) => (unreadable.length > 0 ? { unreadable } : {});
 
-/** A place in a list that has no cursor of its own: a few whole numbers, opaque to whoever carries them. */
+/**
+ * A place in a list that has no cursor of its own: a few whole numbers, opaque to whoever carries
+ * them.
+ */
 export const cursorOf = (...place: number[]): string => Buffer.from(JSON.stringify(place)).toString('base64url');
 
 /** Throws Problem for anything but a text of `cursorOf` with so many numbers. */

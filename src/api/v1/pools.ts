@@ -12,12 +12,12 @@ import { all, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
+import { quarantineOf } from './answers/quarantine.ts';
+import { Allocation, Pool } from './answers/things.ts';
 import { amounts } from './hosts.ts';
 import { type Page, pageOf, paging } from './paging.ts';
 import { LEAVE_OUT, PatchBody, patched, type ReadOnly, taking } from './patch.ts';
 import { releaseRoute } from './release.ts';
-import { quarantineOf } from './answers/quarantine.ts';
-import { Allocation, Pool } from './answers/things.ts';
 
 const SERVERS_MAX = 10_000;
 const READ_ONLY = {

@@ -5,7 +5,10 @@ import type { View } from '../../runtime/document.ts';
 import type { Center } from '../center.ts';
 import { type Route, route } from '../routes.ts';
 
-/** `find` throws what says that there is none of that name; `shape` is what the answer shows of it afterwards. */
+/**
+ * `find` throws what says that there is none of that name; `shape` is what the answer shows of it
+ * afterwards.
+ */
 export function releaseRoute<K extends Kind>({
   center,
   path,

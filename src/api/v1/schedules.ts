@@ -6,9 +6,9 @@ import { digits, instant, whole } from '../fields.ts';
 import { checkSchedule, jobOf } from '../jobs.ts';
 import { parse } from '../parse.ts';
 import { type Route, route } from '../routes.ts';
+import { DueTime } from './answers/job.ts';
 import { COUNT_DEFAULT, COUNT_MAX, dueTimes } from './due-times.ts';
 import { ScheduleBody } from './job-body.ts';
-import { DueTime } from './answers/job.ts';
 
 const NextQuery = z.object({ count: digits(1, COUNT_MAX).default(COUNT_DEFAULT), from: instant().optional() });
 

@@ -1,8 +1,8 @@
 /** Login, logout, join tokens; and whether the center lives and serves. */
 import { z } from 'zod';
 import { StoreUnavailable } from '../../store/store.ts';
-import { tokenIn } from '../auth.ts';
 import { moment } from '../answers.ts';
+import { tokenIn } from '../auth.ts';
 import type { Center } from '../center.ts';
 import { Problem } from '../errors.ts';
 import { iso, name, whole } from '../fields.ts';

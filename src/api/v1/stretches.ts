@@ -1,7 +1,8 @@
 /**
- * The ledger keeps a stretch of due times under one verdict as one entry. Here it becomes its due times again: by the schedules that it was
- * written under where the entry keeps them, else by those of today, if they give exactly that stretch. Where they do not, the stretch is told
- * as what it is: from, to, count. Nothing is made up.
+ * The ledger keeps a stretch of due times under one verdict as one entry. Here it becomes its due
+ * times again: by the schedules that it was written under where the entry keeps them, else by those
+ * of today, if they give exactly that stretch. Where they do not, the stretch is told as what it
+ * is: from, to, count. Nothing is made up.
  */
 import type { JobConfig } from '../../../actors/config.ts';
 import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule.ts';
@@ -12,10 +13,13 @@ import { iso } from '../fields.ts';
 type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
 export type Entry = Occurrence;
 
-/** Several schedules together are walked due time by due time to see whether they fit; a longer stretch is told as such. */
+/**
+ * Several schedules together are walked due time by due time to see whether they fit; a longer
+ * stretch is told as such.
+ */
 const WALK_MAX = 20_000;
 
-export interface Told {
+interface Told {
   dueAt: string;
   /** Only of a stretch that is told as a whole: its last due time, and how many there are. */
   until?: string;
@@ -33,7 +37,10 @@ export interface Place {
   dueAt: number;
 }
 
-/** The compiled schedules that name the due times of this entry, or undefined when nobody knows them any more. */
+/**
+ * The compiled schedules that name the due times of this entry, or undefined when nobody knows them
+ * any more.
+ */
 function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | undefined {
   const rule = entry.rule ?? today;
   if (!rule) return undefined;
@@ -123,7 +130,10 @@ export async function* occurrencesOf(
   }
 }
 
-/** Due times per verdict within from..to; of a stretch that sticks out only what lies within counts, as far as its due times are known. */
+/**
+ * Due times per verdict within from..to; of a stretch that sticks out only what lies within counts,
+ * as far as its due times are known.
+ */
 export async function countVerdicts(
   ledger: Pick<Ledger, 'occurrences' | 'summary'>,
   query: { job: string; from?: number; to?: number },

@@ -3,10 +3,11 @@
  * what is allowed and probably not meant, the schedules in words, and the next due times. A further
  * warning is one more entry of CHECKS.
  */
-import type { JobConfig } from '../../../actors/config.ts';
+
 import { type Shortage, shortageOf } from '../../../actors/capacity.ts';
-import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
+import type { JobConfig } from '../../../actors/config.ts';
 import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
+import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
 import { CommandProblem, splitCommand } from '../../command-words.ts';
 import type { Center } from '../center.ts';
 import { iso } from '../fields.ts';
@@ -31,7 +32,7 @@ type Check = (judged: Judged) => Warning[] | Promise<Warning[]>;
 const CHECKS: readonly Check[] = [numbersForDays, longSteps, schedulesOver, operatorsOfShell, neverFits];
 
 /** In the order of the checks; empty where nothing is to be said. */
-export async function warningsOf(judged: Judged): Promise<Warning[]> {
+async function warningsOf(judged: Judged): Promise<Warning[]> {
   return (await Promise.all(CHECKS.map(check => check(judged)))).flat();
 }
 

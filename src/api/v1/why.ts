@@ -1,7 +1,10 @@
-/** Why something runs or does not. What is committed is collected here; what follows from it, `actors/why` says by the functions that decide. */
+/**
+ * Why something runs or does not. What is committed is collected here; what follows from it,
+ * `actors/why` says by the functions that decide.
+ */
 import { z } from 'zod';
 import type { Address, Kind } from '../../../actors/index.ts';
-import { whyExecution, hostsUsed } from '../../../actors/why/execution.ts';
+import { hostsUsed, whyExecution } from '../../../actors/why/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/why/job.ts';
 import type { Reason, Why as Reasons } from '../../../actors/why/reason.ts';
 import { factsOf, sentenceOf } from '../../../actors/why/words.ts';
@@ -25,7 +28,10 @@ const Why = z.object({ sentence: z.string(), at: moment(), facts: z.array(z.loos
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;
 
-  /** Reads for one explanation. What cannot be read becomes a reason, and keeps nobody from the others. */
+  /**
+   * Reads for one explanation. What cannot be read becomes a reason, and keeps nobody from the
+   * others.
+   */
   function createLook() {
     const unreadable: Shut[] = [];
     const get = async <K extends Kind>(address: Address<K>): Promise<View<K> | undefined> => {
@@ -38,7 +44,9 @@ export function whyRoutes(center: Center): Route[] {
       }
     };
     const all = async <K extends Kind>(addresses: Address<K>[]) => (await Promise.all(addresses.map(get))).filter(isThere);
-    /** The pool, those of its hosts that are not ready, and the hosts that the executions are on. */
+    /**
+     * The pool, those of its hosts that are not ready, and the hosts that the executions are on.
+     */
     const around = async (pool: string, executions: View<'execution'>[]) => {
       const status = ['joining', 'draining', 'suspect', 'lost'];
       const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_LOOKED, order: 'name' })).items;
@@ -65,7 +73,8 @@ export function whyRoutes(center: Center): Route[] {
         const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
         const app = config.app === null ? undefined : await get(`app/${config.app}`);
         const { lastExecution } = job.context;
-        // A look of its own: one that cannot be read explains nothing, and keeps the job from nothing.
+        // A look of its own: one that cannot be read explains nothing, and keeps the job from
+        // nothing.
         const ended = lastExecution === null ? undefined : await createLook().get(`execution/${lastExecution}`);
         const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
         const at = clock.now();

@@ -27,15 +27,19 @@ export const inOrder = <T extends { 'oldest-first'?: boolean | undefined }>({ 'o
 });
 
 /**
- * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job that never ran. Asks only where a list is empty.
- * Throws what the center says of a thing that is not there.
+ * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job
+ * that never ran. Asks only where a list is empty. Throws what the center says of a thing that is
+ * not there.
  */
 export async function isThere(client: Pick<Client, 'get'>, page: Page<unknown>, paths: readonly (string | undefined)[]): Promise<void> {
   if (page.items.length > 0 || page.next !== null) return;
   for (const path of paths) if (path !== undefined) await client.get(path);
 }
 
-/** A page as a table; where more is left, standard error says how to go on, and what could not be read. */
+/**
+ * A page as a table; where more is left, standard error says how to go on, and what could not be
+ * read.
+ */
 export async function showList<T>(
   { print, shell }: { print: Printer; shell: Shell },
   page: Page<T>,

@@ -50,7 +50,7 @@ const list = verb({
   },
 });
 
-export const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): string[] => [
+const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): string[] => [
   ...print.record([
     ['execution', one.id],
     ['job', one.job],

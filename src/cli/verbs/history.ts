@@ -9,7 +9,10 @@ import { inOrder, listOptions, showList, timeOptions } from './common.ts';
 import { NARROW } from './watch.ts';
 
 const LIMIT_DEFAULT = 1_000;
-/** A name alone is looked for among these, in this order; ids of executions are the only ones with "@". */
+/**
+ * A name alone is looked for among these, in this order; ids of executions are the only ones with
+ * "@".
+ */
 const KINDS = ['job', 'host', 'app', 'pool'];
 
 export const history = verb({

@@ -16,7 +16,10 @@ const labelsOf = ({ labels }: Host): string =>
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
 
-/** Whoever may still come back. Retired hosts are history: there are ever more of them, and nothing is to be done about one. */
+/**
+ * Whoever may still come back. Retired hosts are history: there are ever more of them, and nothing
+ * is to be done about one.
+ */
 const SERVING = ['joining', 'ready', 'draining', 'suspect', 'lost'] as const;
 
 const list = verb({

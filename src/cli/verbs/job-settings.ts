@@ -68,7 +68,10 @@ interface Asked {
   shell: Shell;
 }
 
-/** What was asked for, by file, flags and the words behind `--`. An empty body: nothing was. Throws Failure `usage`. */
+/**
+ * What was asked for, by file, flags and the words behind `--`. An empty body: nothing was. Throws
+ * Failure `usage`.
+ */
 export async function jobBody({ values, rest, shell }: Asked): Promise<Record<string, unknown>> {
   if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
   const file = values.file === undefined ? {} : await readBody(values.file, shell);

@@ -1,4 +1,6 @@
-/** `troupe ready`: for health checks, and for scripts that start a center and go on once it serves. */
+/**
+ * `troupe ready`: for health checks, and for scripts that start a center and go on once it serves.
+ */
 import { pause } from '../../clock.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { duration } from '../options.ts';

@@ -49,10 +49,11 @@ export const watch = verb({
 });
 
 /**
- * One line per fact: when, what type of fact, who, what. A narrow terminal shows neither date nor type, and the subject gives way before what became of
- * it: how something ended is never cut off by a long name.
+ * One line per fact: when, what type of fact, who, what. A narrow terminal shows neither date nor
+ * type, and the subject gives way before what became of it: how something ended is never cut off by
+ * a long name.
  */
-export function createLine(columns: number, dim: (shown: string) => string, times: Times): (fact: FeedFact) => string {
+function createLine(columns: number, dim: (shown: string) => string, times: Times): (fact: FeedFact) => string {
   return fact => {
     const { at, type, data } = fact;
     if (type === 'feed.truncated')

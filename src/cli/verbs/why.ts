@@ -42,7 +42,10 @@ export const why = verb({
   },
 });
 
-/** What makes up the sentence, or follows from another fact, need not be read twice. Programs get all of it. */
+/**
+ * What makes up the sentence, or follows from another fact, need not be read twice. Programs get
+ * all of it.
+ */
 function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
   const others = all.filter(other => other !== fact);
   if (sentence.includes(fact.says)) return true;

@@ -1,7 +1,12 @@
-/** What is remembered of one attempt's output: where its head ends, what its tail holds, what fell out between them. Numbers and sizes, no texts. */
+/**
+ * What is remembered of one attempt's output: where its head ends, what its tail holds, what fell
+ * out between them. Numbers and sizes, no texts.
+ */
 import type { OutputChunk } from '../store.ts';
 
-/** What a piece costs beside its text: a flood of single bytes must not become a million records. */
+/**
+ * What a piece costs beside its text: a flood of single bytes must not become a million records.
+ */
 export const CHUNK_WEIGHT = 64;
 
 export interface Attempt {
@@ -16,7 +21,10 @@ export interface Attempt {
   headWeight: number;
   /** Number of the last piece of the head. */
   headEnd: number;
-  /** The newest pieces, oldest first. `bytes` counts what the process wrote for it and what was left out just before it. */
+  /**
+   * The newest pieces, oldest first. `bytes` counts what the process wrote for it and what was left
+   * out just before it.
+   */
   tail: { seq: number; stream: 'stdout' | 'stderr'; bytes: number; weight: number }[];
   tailWeight: number;
   /** Everything behind the head up to this number is left out; 0 = nothing. */
@@ -53,7 +61,10 @@ export const copyOf = (attempt: Attempt): Attempt => ({
   ends: { ...attempt.ends },
 });
 
-/** The piece in its place. Which place depends on nothing but the pieces before it, so that it is the same after a restart. */
+/**
+ * The piece in its place. Which place depends on nothing but the pieces before it, so that it is
+ * the same after a restart.
+ */
 export function add(attempt: Attempt, chunk: OutputChunk, half: number): void {
   const weight = Math.max(chunk.bytes, chunk.text.length) + CHUNK_WEIGHT;
   attempt.last = chunk.seq;
@@ -68,7 +79,10 @@ export function add(attempt: Attempt, chunk: OutputChunk, half: number): void {
   attempt.tailWeight += weight;
 }
 
-/** Counts the oldest of the tail as left out: down to three quarters of the half, so that not each further piece drops one. The newest always stays. */
+/**
+ * Counts the oldest of the tail as left out: down to three quarters of the half, so that not each
+ * further piece drops one. The newest always stays.
+ */
 export function dropExcess(attempt: Attempt, half: number): void {
   if (attempt.tailWeight <= half) return;
   let gone = 0;

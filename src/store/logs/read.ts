@@ -1,12 +1,15 @@
 /** Reading kept output: pieces in order, with a sign where something is left out. */
 import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
-import { attemptKey, type AttemptName } from './attempt.ts';
+import { type AttemptName, attemptKey } from './attempt.ts';
 import { BEFORE_ALL, readTally, type Tally, tallyOf } from './tally.ts';
 
 /** Records per question to the store. */
-export const OUTPUT_PAGE = 500;
+const OUTPUT_PAGE = 500;
 
-/** A place in the output of one shard: behind everything, if nothing was read yet, is `{ attempt: 0, seq: 0 }`. */
+/**
+ * A place in the output of one shard: behind everything, if nothing was read yet, is `{ attempt: 0,
+ * seq: 0 }`.
+ */
 export interface Place {
   attempt: number;
   seq: number;
@@ -14,10 +17,16 @@ export interface Place {
 
 export type Piece =
   | { type: 'text'; chunk: OutputChunk }
-  /** `bytes` of this stream are not kept: pieces `from`..`to`, or what fell out on the host just before piece `to`. */
+  /**
+   * `bytes` of this stream are not kept: pieces `from`..`to`, or what fell out on the host just
+   * before piece `to`.
+   */
   | { type: 'leftOut'; attempt: number; from: number; to: number; at: number; stream: 'stdout' | 'stderr'; bytes: number };
 
-/** One page of a shard's output behind `after`. `next` is where the following page begins; undefined when nothing was there. */
+/**
+ * One page of a shard's output behind `after`. `next` is where the following page begins; undefined
+ * when nothing was there.
+ */
 export async function readPieces(
   store: Pick<OutputStore, 'output'>,
   { execution, item, after, limit = OUTPUT_PAGE }: { execution: string; item: number; after: Place; limit?: number },
@@ -42,7 +51,8 @@ export async function readPieces(
         tallyFor = chunk.attempt;
       }
       if (tally && chunk.seq > tally.headEnd && chunk.seq <= tally.through) {
-        // The count covers it, its removal was interrupted. A page must not end here: the next one could not know what was passed over.
+        // The count covers it, its removal was interrupted. A page must not end here: the next one
+        // could not know what was passed over.
         place = { attempt: chunk.attempt, seq: before };
         more = records.length === limit;
         continue;

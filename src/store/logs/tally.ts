@@ -1,7 +1,9 @@
 /**
- * How many bytes of a stream were dropped, as records among the pieces. Pieces are numbered from 1, so the numbers below 0 are ours: what is left out
- * through piece t stands at -2t (stdout) and -2t-1 (stderr), the number of bytes as `leftOut`, the end of the head as the text. The furthest tally comes
- * first when an attempt is read from its beginning, and the sums over its records stay what the process wrote.
+ * How many bytes of a stream were dropped, as records among the pieces. Pieces are numbered from 1,
+ * so the numbers below 0 are ours: what is left out through piece t stands at -2t (stdout) and
+ * -2t-1 (stderr), the number of bytes as `leftOut`, the end of the head as the text. The furthest
+ * tally comes first when an attempt is read from its beginning, and the sums over its records stay
+ * what the process wrote.
  */
 import type { OutputChunk, OutputStore } from '../store.ts';
 import type { Attempt, AttemptName } from './attempt.ts';
@@ -29,7 +31,10 @@ export function tallyRecords({ execution, item, attempt, through, headEnd, dropp
 /** The numbers of all tallies before the one at `through`. */
 export const olderTallies = (through: number) => ({ from: -2 * through + 1, to: -1 });
 
-/** What these records of one attempt say; the furthest counts. Undefined when none of them is a tally. */
+/**
+ * What these records of one attempt say; the furthest counts. Undefined when none of them is a
+ * tally.
+ */
 export function tallyOf(records: Iterable<OutputChunk>): Tally | undefined {
   let tally: Tally | undefined;
   for (const { seq, stream, leftOut, text, at } of records) {

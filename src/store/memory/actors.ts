@@ -1,4 +1,7 @@
-/** Actors in memory: compare-and-set on a map, with the timers and debts indexed beside it. Everything handed over is a copy. */
+/**
+ * Actors in memory: compare-and-set on a map, with the timers and debts indexed beside it.
+ * Everything handed over is a copy.
+ */
 
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
@@ -15,7 +18,10 @@ export interface KeptActors {
 
 export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore & { kept: KeptActors } {
   const documents = new Map<string, ActorDocument>();
-  /** Armed timers and debts on their own, so that a million finished executions do not slow `due` and `owing`. */
+  /**
+   * Armed timers and debts on their own, so that a million finished executions do not slow `due`
+   * and `owing`.
+   */
   const armed = new Map<string, number>();
   const indebted = new Set<string>();
   const floors = new Map<number, number>();

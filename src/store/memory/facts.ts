@@ -1,4 +1,7 @@
-/** Facts in memory: one array in feed order; a fact's place is its index, counted from the first there ever was. Their data is kept as JSON, as every other store does. */
+/**
+ * Facts in memory: one array in feed order; a fact's place is its index, counted from the first
+ * there ever was. Their data is kept as JSON, as every other store does.
+ */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { readableFact } from '../readable.ts';

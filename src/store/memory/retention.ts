@@ -1,4 +1,7 @@
-/** What leaves a store in memory: everything is looked at each time, since there is never much of it. */
+/**
+ * What leaves a store in memory: everything is looked at each time, since there is never much of
+ * it.
+ */
 import { compareText } from '../order.ts';
 import type { ActorDocument, CreationPlace, Retention } from '../store.ts';
 import type { KeptActors } from './actors.ts';
@@ -13,7 +16,10 @@ export function createRetention(parts: { actors: KeptActors; facts: KeptFacts; l
   const mayLeave = (document: ActorDocument | undefined) =>
     document?.kind === 'execution' && document.life === 'done' && document.owed === '[]' && !document.quarantined;
 
-  /** The next `limit` names behind `after` go through `work`, until it says how much it removed and that the rest of the name must wait. */
+  /**
+   * The next `limit` names behind `after` go through `work`, until it says how much it removed and
+   * that the rest of the name must wait.
+   */
   const tour = (names: Iterable<string>, after: string, limit: number, work: (name: string, room: number) => number) => {
     let forgotten = 0;
     let behind = after;

@@ -1,6 +1,7 @@
 /**
- * The hot path: actors by compare-and-set, many in one unordered bulk write. Each names the `rev` it follows and may insert: where the `rev` moved on,
- * the insert finds the document in its way, and the server says which one of the batch that was. All others stand.
+ * The hot path: actors by compare-and-set, many in one unordered bulk write. Each names the `rev`
+ * it follows and may insert: where the `rev` moved on, the insert finds the document in its way,
+ * and the server says which one of the batch that was. All others stand.
  */
 import { refuseRepeats } from '../refuse-repeats.ts';
 import { type ActorStore, ALL_PARTITIONS, type Write } from '../store.ts';
@@ -19,7 +20,10 @@ interface Parts {
 }
 
 export function createActors({ collections: { actors }, claims, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
-  /** Places of the writes that came too late. Whatever else goes wrong leaves the outcome of each in doubt. */
+  /**
+   * Places of the writes that came too late. Whatever else goes wrong leaves the outcome of each in
+   * doubt.
+   */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
     try {
@@ -44,7 +48,8 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
           ...(telling.isTold(address)
             ? withFacts($set, told)
             : { $set, ...(told.length > 0 ? { $push: { facts: told[0] as string } } : {}) }),
-          // Only what follows nothing may be born; any other insert collides with the document that is `orphan` already.
+          // Only what follows nothing may be born; any other insert collides with the document that
+          // is `orphan` already.
           ...(follows === 0 ? {} : { $setOnInsert: { orphan: true as const } }),
         },
         upsert: true,

@@ -1,4 +1,7 @@
-/** The address of a database, `mongodb://user:password@one,two,three/database?options`: with its several hosts it is no URL that `URL` would take. */
+/**
+ * The address of a database, `mongodb://user:password@one,two,three/database?options`: with its
+ * several hosts it is no URL that `URL` would take.
+ */
 
 export interface MongoAddress {
   database: string;
@@ -13,7 +16,9 @@ export interface MongoAddress {
 /** Of the server itself. */
 const RESERVED = new Set(['admin', 'config', 'local']);
 const TIMEOUT_MS = 8_000;
-/** After a change of hands all that a former owner wrote must have arrived within the double of it. */
+/**
+ * After a change of hands all that a former owner wrote must have arrived within the double of it.
+ */
 const TIMEOUT_MS_MAX = 60_000;
 
 /** Throws when it names no database; the driver judges the rest. */

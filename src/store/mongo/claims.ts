@@ -1,7 +1,9 @@
 /**
- * Who steps the actors of a partition. A claim is a compare-and-set of the one document that says so, so that of two who claim at once one has the
- * higher epochs. Whoever finds a partition of his in other hands, be it those of another worker of the same center, commits nothing any more; until he
- * looks, at most a second later, `rev` is what keeps the documents whole: of two writers of one actor one wins, and the other loads it again.
+ * Who steps the actors of a partition. A claim is a compare-and-set of the one document that says
+ * so, so that of two who claim at once one has the higher epochs. Whoever finds a partition of his
+ * in other hands, be it those of another worker of the same center, commits nothing any more; until
+ * he looks, at most a second later, `rev` is what keeps the documents whole: of two writers of one
+ * actor one wins, and the other loads it again.
  */
 import type { Clock } from '../../clock.ts';
 import { type ActorStore, ALL_PARTITIONS, PARTITIONS, StoreUnavailable } from '../store.ts';
@@ -13,8 +15,9 @@ const LOOK_EVERY_MS = 1_000;
 
 export interface Claims extends Pick<ActorStore, 'claim'> {
   /**
-   * Throws StoreUnavailable when somebody else owns what was claimed here, or, where nothing was and it `must` look, anything that is not the center's
-   * own. Looks when the last look is a second old, or when it must.
+   * Throws StoreUnavailable when somebody else owns what was claimed here, or, where nothing was
+   * and it `must` look, anything that is not the center's own. Looks when the last look is a second
+   * old, or when it must.
    */
   check(must?: boolean): Promise<void>;
 }

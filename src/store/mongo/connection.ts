@@ -1,6 +1,7 @@
 /**
- * The connection: every write waits for a majority and its journal, every read sees only what a majority has, and nothing waits for ever.
- * Collections are the driver's own, by way of the ORM that holds the connection.
+ * The connection: every write waits for a majority and its journal, every read sees only what a
+ * majority has, and nothing waits for ever. Collections are the driver's own, by way of the ORM
+ * that holds the connection.
  */
 import { MikroORM } from '@mikro-orm/mongodb';
 import { entities } from '../entities.ts';
@@ -8,8 +9,10 @@ import { readMongoAddress } from './address.ts';
 import type { ActorRow, CredentialRow, FactRow, MetaRow, OccurrenceRow, OutputRow, PartitionsRow } from './rows.ts';
 
 /**
- * Bounds in milliseconds, unless the address names others. A server that does not answer within them is away; what it was asked to write is in doubt.
- * `timeoutMS`, of the address or its default, bounds a whole operation with all its waiting and repeating, by a clock of our own: a socket alone does not always tell that nobody is there.
+ * Bounds in milliseconds, unless the address names others. A server that does not answer within
+ * them is away; what it was asked to write is in doubt. `timeoutMS`, of the address or its default,
+ * bounds a whole operation with all its waiting and repeating, by a clock of our own: a socket
+ * alone does not always tell that nobody is there.
  */
 const BOUNDS = {
   serverSelectionTimeoutMS: 3_000,
@@ -37,7 +40,8 @@ export async function openOrm(url: string) {
         timeoutMS: timeoutMs,
         ...(named.has('maxpoolsize') ? {} : { maxPoolSize: CONNECTIONS_MAX }),
         ...(named.has('appname') ? {} : { appName: 'troupe' }),
-        // One by one: so they win over what the address says, whereas `writeConcern: {…}` lets a `journal=false` there in.
+        // One by one: so they win over what the address says, whereas `writeConcern: {…}` lets a
+        // `journal=false` there in.
         w: 'majority',
         journal: true,
         ...(named.has('j') ? { j: true } : {}),
@@ -50,7 +54,9 @@ export async function openOrm(url: string) {
   }
 }
 
-/** What the driver says about an option, or about the way an address is written, does not say where. */
+/**
+ * What the driver says about an option, or about the way an address is written, does not say where.
+ */
 export const cannotBeOpened = (shown: string, cause: unknown): Error =>
   new Error(`${shown} cannot be opened: ${cause instanceof Error ? cause.message : cause}`, { cause });
 
@@ -68,5 +74,8 @@ export function collectionsOf(orm: Orm) {
   };
 }
 
-/** Reads what the server itself has, a majority or not: only to find out what stands in the way of a write. */
+/**
+ * Reads what the server itself has, a majority or not: only to find out what stands in the way of a
+ * write.
+ */
 export const HERE = { readConcern: { level: 'local' } } as const;

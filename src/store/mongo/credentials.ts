@@ -1,4 +1,7 @@
-/** Credentials. A use is taken by compare-and-set, so that of two who spend the last one, one finds it gone. */
+/**
+ * Credentials. A use is taken by compare-and-set, so that of two who spend the last one, one finds
+ * it gone.
+ */
 import { credentialId } from '../record-ids.ts';
 import type { CredentialStore } from '../store.ts';
 import type { Collections } from './connection.ts';

@@ -1,25 +1,33 @@
 /**
- * After an unknown outcome a read is not enough: a write that is still on its way may land behind it. So the read of an actor in doubt first writes a
- * new fence into its document, and each commit names the fence that was last read there:
+ * After an unknown outcome a read is not enough: a write that is still on its way may land behind
+ * it. So the read of an actor in doubt first writes a new fence into its document, and each commit
+ * names the fence that was last read there:
  *
  *   commit   {_id, rev: n, fence: null}  -- no answer -->  in doubt
  *   load     fence := f, then read       -- what is read is durable, and the commit above cannot land any more
  *   commit   {_id, rev: n, fence: f}     --> fence := null
  *
- * Of an actor that is not there yet the fence is all there is (rev 0), so that a late birth finds it in the way.
+ * Of an actor that is not there yet the fence is all there is (rev 0), so that a late birth finds
+ * it in the way.
  */
 import type { Clock } from '../../clock.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import type { ActorRow } from './rows.ts';
 
-/** A write of a former owner may be on its way this long after a claim, and at least twice as long as a driver waits for an answer. */
+/**
+ * A write of a former owner may be on its way this long after a claim, and at least twice as long
+ * as a driver waits for an answer.
+ */
 const FORMER_OWNER_MS = 15_000;
 
 export interface Doubt {
   /** These may have been written, or may yet be. */
   raise(addresses: string[]): void;
-  /** The partitions changed hands: whatever is read within the next seconds may have been written by their former owner, or may yet be. */
+  /**
+   * The partitions changed hands: whatever is read within the next seconds may have been written by
+   * their former owner, or may yet be.
+   */
   raiseAll(): void;
   /** The document as it stands, after which nothing older can take its place. */
   read(address: string): Promise<ActorRow | null>;

@@ -1,12 +1,16 @@
 /**
- * What a failure of MongoDB means. Whatever keeps the server from answering, and whatever it says about itself, is StoreUnavailable: what became of
- * the write is not known until somebody reads. Only what it says about one document is an error of that document.
+ * What a failure of MongoDB means. Whatever keeps the server from answering, and whatever it says
+ * about itself, is StoreUnavailable: what became of the write is not known until somebody reads.
+ * Only what it says about one document is an error of that document.
  */
 import { StoreUnavailable } from '../store.ts';
 
 export const DUPLICATE_KEY = 11000;
 
-/** Server codes that blame what was sent: bad value, cannot be parsed, path conflict, wrong type, fails validation, too large. */
+/**
+ * Server codes that blame what was sent: bad value, cannot be parsed, path conflict, wrong type,
+ * fails validation, too large.
+ */
 const BLAMES_THE_DOCUMENT = new Set([2, 9, 14, 16, 28, 40, 52, 56, 57, 66, 121, 10334, 17280, 17419, 17420]);
 
 /** About what the driver was given, or mistakes in programs; nothing was sent. */
@@ -15,7 +19,8 @@ const BLAMES_THE_CALLER = /^(Mongo(InvalidArgument|API|Parse|MissingDependency)|
 /** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
 export function asStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
-  // All else is the absence of a server in one of many words: the driver's, its timers', a socket's own.
+  // All else is the absence of a server in one of many words: the driver's, its timers', a socket's
+  // own.
   if (BLAMES_THE_CALLER.test(error.name) || BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
   return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
 }
@@ -36,8 +41,8 @@ export interface RefusedWrites {
 }
 
 /**
- * The single writes that were refused, all others of the call being durable; undefined when the error says nothing of the kind, or when the server
- * could not promise durability besides.
+ * The single writes that were refused, all others of the call being durable; undefined when the
+ * error says nothing of the kind, or when the server could not promise durability besides.
  */
 export function refusedWrites(error: unknown): RefusedWrites | undefined {
   if (!(error instanceof Error) || error.name !== 'MongoBulkWriteError') return undefined;

@@ -1,11 +1,13 @@
 /**
- * Facts get their place in the feed after their commit: `_id`, its number in the feed, counts up by one, each insert follows the one before, and a place that somebody else took
- * is a duplicate key. So there is never a hole, nobody sees n + 1 before n, and any number of writers may place facts at once. A fact that was placed
- * before is a duplicate too (of actor, rev and place) and keeps the place it has.
+ * Facts get their place in the feed after their commit: `_id`, its number in the feed, counts up by
+ * one, each insert follows the one before, and a place that somebody else took is a duplicate key.
+ * So there is never a hole, nobody sees n + 1 before n, and any number of writers may place facts
+ * at once. A fact that was placed before is a duplicate too (of actor, rev and place) and keeps the
+ * place it has.
  */
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../store.ts';
 import { readableFact } from '../readable.ts';
+import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../store.ts';
 import { type Collections, HERE } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import type { FactRow } from './rows.ts';
@@ -17,7 +19,10 @@ const INSERTS_MAX = 1_000;
 const COLLISIONS_MAX = 1_000;
 
 export interface Feed extends FactStore {
-  /** Gives each fact its place, in this order, or finds the one it has. Doing it twice is fine. Throws StoreUnavailable: then some may be placed. */
+  /**
+   * Gives each fact its place, in this order, or finds the one it has. Doing it twice is fine.
+   * Throws StoreUnavailable: then some may be placed.
+   */
   place(facts: Fact[]): Promise<PlacedFact[]>;
 }
 
@@ -90,7 +95,8 @@ export function createFeed({ facts }: Collections): Feed {
       );
       const page = rows.map(asPlaced);
       if (behind === undefined || after === undefined) return { facts: page };
-      // A page behind it shows that it lies in the feed; there are no holes, so one that begins later shows what is gone.
+      // A page behind it shows that it lies in the feed; there are no holes, so one that begins
+      // later shows what is gone.
       if (rows.length === 0) feedSequence(after, await asked(() => newest()));
       const first = sequenceOf(rows[0]?._id);
       return first > behind + 1 ? { facts: page, truncatedFrom: feedCursor(first) } : { facts: page };
@@ -125,7 +131,10 @@ export function createFeed({ facts }: Collections): Feed {
   };
 }
 
-/** Sixteen digits: as texts they stand in the order of the numbers, whatever the server makes of numbers as keys. */
+/**
+ * Sixteen digits: as texts they stand in the order of the numbers, whatever the server makes of
+ * numbers as keys.
+ */
 const idOf = (sequence: number): string => String(sequence).padStart(16, '0');
 const sequenceOf = (id: string | undefined): number => (id === undefined ? 0 : Number(id));
 

@@ -1,11 +1,15 @@
 import { asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 
-/** Has `insert` put in what is not there yet, by `_id`; of equal ones the first. What is there stays as it is. */
+/**
+ * Has `insert` put in what is not there yet, by `_id`; of equal ones the first. What is there stays
+ * as it is.
+ */
 export async function insertNew<Row extends { _id: string }>(
   insert: (rows: Row[], options: { ordered: false }) => Promise<unknown>,
   rows: Row[],
 ): Promise<void> {
-  // Said here and not left to the server: which of two equal ones an unordered insert takes is its own affair.
+  // Said here and not left to the server: which of two equal ones an unordered insert takes is its
+  // own affair.
   const first = [...new Map(rows.toReversed().map(row => [row._id, row])).values()].toReversed();
   if (first.length === 0) return;
   try {

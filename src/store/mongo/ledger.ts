@@ -11,8 +11,9 @@ const EVER = Number.MAX_SAFE_INTEGER;
 
 export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAfter'> {
   /**
-   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a job; stretches
-   * alone are few and have an index of their own.
+   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
+   * once would read the whole ledger of a job; stretches alone are few and have an index of their
+   * own.
    */
   const inside = (job: string, from: number, to: number) => ({ job, from: { $gte: from, $lte: to } });
   const stickingOut = (job: string, from: number) => ({ stretch: true, job, to: { $gte: from }, from: { $lt: from } });

@@ -1,4 +1,7 @@
-/** Lists of actors, each from one index in its own order; a list of statuses is merged from that index by the server. */
+/**
+ * Lists of actors, each from one index in its own order; a list of statuses is merged from that
+ * index by the server.
+ */
 import { type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import type { ActorStore, ListQuery } from '../store.ts';
 import type { Collections } from './connection.ts';
@@ -43,7 +46,10 @@ function wanted(query: ListQuery) {
   };
 }
 
-/** Addresses begin with their kind, so the primary key has each kind in one piece; behind a filter the index of that filter has them in order. */
+/**
+ * Addresses begin with their kind, so the primary key has each kind in one piece; behind a filter
+ * the index of that filter has them in order.
+ */
 const keyOf = ({ parent, pool, status, outcome }: ListQuery) => ((parent ?? pool ?? status ?? outcome) === undefined ? '_id' : 'address');
 
 function byName(query: ListQuery, behind: ListPlace | undefined) {

@@ -1,6 +1,7 @@
 /** Output goes in as numbered chunks and may arrive twice. */
-import { outputId } from '../record-ids.ts';
+
 import { sumOutput } from '../output-sums.ts';
+import { outputId } from '../record-ids.ts';
 import type { OutputChunk, OutputStore } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';

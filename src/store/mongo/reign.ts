@@ -1,9 +1,12 @@
 /**
- * One center at a time. The one that serves renews a document each second, and who wants to start watches it first: while it moves somebody lives there,
- * and the newcomer is refused. It is taken from who does not move it any more, and who finds it taken ends.
+ * One center at a time. The one that serves renews a document each second, and who wants to start
+ * watches it first: while it moves somebody lives there, and the newcomer is refused. It is taken
+ * from who does not move it any more, and who finds it taken ends.
  *
- * This is for the operator, who hears at once that a second center was started, or that his was replaced. What keeps the actors whole even of two who
- * both believe that they serve is in `claims.ts` and in the `rev` of every document. Judged by the watcher's own monotonic clock: no clocks are compared.
+ * This is for the operator, who hears at once that a second center was started, or that his was
+ * replaced. What keeps the actors whole even of two who both believe that they serve is in
+ * `claims.ts` and in the `rev` of every document. Judged by the watcher's own monotonic clock: no
+ * clocks are compared.
  */
 import { type Clock, pause } from '../../clock.ts';
 import { StoreUnavailable } from '../store.ts';
@@ -11,8 +14,10 @@ import type { Collections } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY } from './errors.ts';
 
 const BEAT_MS = 1_000;
-/** Longer than a living center goes without a beat, even one whose server was away until just now. */
-export const WATCH_MS = 5_000;
+/**
+ * Longer than a living center goes without a beat, even one whose server was away until just now.
+ */
+const WATCH_MS = 5_000;
 const LOOK_MS = 250;
 
 /** A process of some machine. */

@@ -1,6 +1,7 @@
 /**
- * What leaves, found by index and removed in small steps. There is no transaction over several documents, so what must outlive the removed is written
- * first: floors and marks before, output before its execution. A crash in between leaves a mark too many or an execution without output.
+ * What leaves, found by index and removed in small steps. There is no transaction over several
+ * documents, so what must outlive the removed is written first: floors and marks before, output
+ * before its execution. A crash in between leaves a mark too many or an execution without output.
  *
  * An actor whose facts may not be in the feed yet stays until they are.
  */
@@ -210,7 +211,10 @@ export function createRetention(collections: Collections): Retention & Pick<Acto
   };
 }
 
-/** Name after name goes through `work`, until `limit` names and records are done. A name whose turn used up the room comes again. */
+/**
+ * Name after name goes through `work`, until `limit` names and records are done. A name whose turn
+ * used up the room comes again.
+ */
 async function tour(
   next: (behind: string) => Promise<string | undefined>,
   after: string,

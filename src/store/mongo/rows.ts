@@ -1,5 +1,6 @@
 /**
- * What lies in the collections. Beside what the entities say, an actor's document carries what makes one document enough:
+ * What lies in the collections. Beside what the entities say, an actor's document carries what
+ * makes one document enough:
  *
  *   facts       those of commits whose facts may not have their place in the feed yet, one JSON text per commit
  *   fence       named by the next commit as it was last read: see `doubt.ts`
@@ -27,7 +28,10 @@ export interface ActorRow extends Omit<ActorDocument, 'address' | 'index'> {
   /** Whether `facts` holds any. */
   untold: boolean;
   facts?: string[];
-  /** Only of the one document that keeps others from being born at a later rev than their first: see `schema.ts`. */
+  /**
+   * Only of the one document that keeps others from being born at a later rev than their first: see
+   * `schema.ts`.
+   */
   orphan?: true;
 }
 
@@ -53,7 +57,10 @@ export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null &&
 
 export const asDocument = (row: ActorRow): ActorDocument => readableActor({ ...row, address: row._id });
 
-/** What a commit sets, but for `rev` and facts; null where there is nothing, so that a field never keeps an older value. */
+/**
+ * What a commit sets, but for `rev` and facts; null where there is nothing, so that a field never
+ * keeps an older value.
+ */
 export function fieldsOf(document: ActorDocument) {
   const { address, index, rev, ...fields } = document;
   return {

@@ -1,9 +1,11 @@
 /**
- * Brings the database to the schema this version knows. What is newer or somebody else's is refused before anything is written.
- * Indexes are those of the entities; making one that is there is nothing.
+ * Brings the database to the schema this version knows. What is newer or somebody else's is refused
+ * before anything is written. Indexes are those of the entities; making one that is there is
+ * nothing.
  */
-import { StoreUnavailable } from '../store.ts';
+
 import { ActorEntity, entities } from '../entities.ts';
+import { StoreUnavailable } from '../store.ts';
 import type { Collections, Orm } from './connection.ts';
 import { asStoreError } from './errors.ts';
 
@@ -35,7 +37,8 @@ export async function prepareSchema({
   await opening(shown, async () => {
     await Promise.all(entities.map(({ meta }) => createIndexes(orm, meta)));
     await collections.actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
-    // Fences for births of before this start (`doubt.ts`) fence off nobody any more: whoever claims next makes new ones.
+    // Fences for births of before this start (`doubt.ts`) fence off nobody any more: whoever claims
+    // next makes new ones.
     await collections.actors.deleteMany({ kind: { $exists: false }, rev: 0 });
     // Last: a start that is cut short before is finished by the next one.
     if (version < SCHEMA_VERSION) {
@@ -91,7 +94,10 @@ async function storedVersion(orm: Orm, { meta }: Collections, shown: string): Pr
 /** Of a user who is unknown here, or may not do what is asked. Waiting changes nothing. */
 const NOT_ALLOWED = new Set([13, 18, 33, 334, 8000]);
 
-/** Says which database it is about. Throws StoreUnavailable when it may work later, otherwise a plain error. */
+/**
+ * Says which database it is about. Throws StoreUnavailable when it may work later, otherwise a
+ * plain error.
+ */
 async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -106,7 +112,10 @@ async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The driver's own words for a set without primary, and for a server that is of no set, are that time is up. */
+/**
+ * The driver's own words for a set without primary, and for a server that is of no set, are that
+ * time is up.
+ */
 function whereItLooked(error: unknown): string {
   const { setName, servers } = (error as { reason?: { setName?: string | null; servers?: Map<string, { type: string }> } }).reason ?? {};
   if (setName && servers?.size === 0) return `; nobody there is of the replica set ${setName}`;

@@ -1,13 +1,14 @@
 /**
- * What was committed inside a document is told to the feed, then trimmed from the document. A crash in between leaves it in the document, where the
- * next one who loads that actor, or claims the partitions, finds it and tells it: a fact that was told already keeps its place.
+ * What was committed inside a document is told to the feed, then trimmed from the document. A crash
+ * in between leaves it in the document, where the next one who loads that actor, or claims the
+ * partitions, finds it and tells it: a fact that was told already keeps its place.
  *
  *   committed or found --> waiting, in order --> placed in the feed --> left over in the document --> trimmed
  */
 import type { Clock } from '../../clock.ts';
+import { readableFact } from '../readable.ts';
 import { type Fact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../store.ts';
 import type { Collections } from './connection.ts';
-import { readableFact } from '../readable.ts';
 import { asked } from './errors.ts';
 import type { Feed } from './feed.ts';
 import type { ActorRow } from './rows.ts';
@@ -19,7 +20,7 @@ const TRIMMED_AT_ONCE = 250;
 const RETRY_MS = 500;
 const RECOVERED_AT_ONCE = 250;
 
-export interface Told {
+interface Told {
   address: string;
   rev: number;
   facts: Fact[];
@@ -28,15 +29,27 @@ export interface Told {
 export interface Telling {
   /** Are all facts of this actor's document in the feed? Then its next commit may drop them. */
   isTold(address: string): boolean;
-  /** Throws StoreUnavailable while earlier facts cannot be placed: nothing further should be committed then, or ever more of them would wait. */
+  /**
+   * Throws StoreUnavailable while earlier facts cannot be placed: nothing further should be
+   * committed then, or ever more of them would wait.
+   */
   ready(): Promise<void>;
-  /** Places what was just committed, in this order, behind everything that waits. Throws StoreUnavailable: then it waits, and is placed later. */
+  /**
+   * Places what was just committed, in this order, behind everything that waits. Throws
+   * StoreUnavailable: then it waits, and is placed later.
+   */
   tell(committed: Told[]): Promise<PlacedFact[][]>;
   /** Resolves once what stands in this document is in the feed. */
   found(row: DocumentFacts): Promise<void>;
-  /** Tells and trims whatever stands in the documents of these partitions, of whoever had them before. */
+  /**
+   * Tells and trims whatever stands in the documents of these partitions, of whoever had them
+   * before.
+   */
   recover(partitions: PartitionRange): Promise<void>;
-  /** No further pass by itself; what can be told and trimmed at once is, and the rest is found by the next one. */
+  /**
+   * No further pass by itself; what can be told and trimmed at once is, and the rest is found by
+   * the next one.
+   */
   stop(): Promise<void>;
 }
 
@@ -127,7 +140,8 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
     if (stopped || leftOver.size === 0) return;
     disarmTrim ??= clock.after(TRIM_AFTER_MS, () => {
       disarmTrim = null;
-      // What stays in the documents is trimmed later, or told again after a restart, which changes nothing.
+      // What stays in the documents is trimmed later, or told again after a restart, which changes
+      // nothing.
       void trim().then(armTrim, armTrim);
     });
   }

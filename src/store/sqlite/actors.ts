@@ -18,11 +18,13 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
   );
   const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
     state = ?, owed = ?, next_due = ?, armed = ?, indebted = ?`;
-  // Most turns change nothing that lists filter by. Not naming those columns spares their indexes, which SQLite would rewrite even for equal values.
+  // Most turns change nothing that lists filter by. Not naming those columns spares their indexes,
+  // which SQLite would rewrite even for equal values.
   const plainTurn = writer.prepare(
     `${TURN} where status = ? and outcome is ? and hosts = ? and kind = ? and parent is ? and pool is ? and at = ? and _id = ? and rev = ?`,
   );
-  // What goes on, or ends, stays where it belongs and since when, and so do the indexes over that alone.
+  // What goes on, or ends, stays where it belongs and since when, and so do the indexes over that
+  // alone.
   const advancingTurn = writer.prepare(
     `${TURN}, status = ?, outcome = ?, hosts = ? where kind = ? and parent is ? and pool is ? and at = ? and _id = ? and rev = ?`,
   );
@@ -76,7 +78,8 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
 
 export function actorReads({ reader, read }: Reading): Pick<ActorStore, 'load' | 'due' | 'owing'> {
   const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
-  // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index only when it can see that it may.
+  // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index
+  // only when it can see that it may.
   const due = reader.prepare(
     `select _id as address, next_due as nextDue from actors
      where armed = true and next_due <= ? and (next_due, _id) > (?, ?) order by next_due, _id limit ?`,

@@ -1,6 +1,7 @@
 /** Makes a backup in a thread of its own. */
-import type { FromBackupThread } from './backup-thread.ts';
+
 import type { Backup, makeBackup } from './backup.ts';
+import type { FromBackupThread } from './backup-thread.ts';
 
 /**
  * As `makeBackup`; where the signal aborts, the thread ends and leaves at most a file that ends in

@@ -1,6 +1,7 @@
 /**
- * Writes of a store by messages: who calls may live in another thread than who writes. What is called within one tick crosses together, and whatever waits
- * at the writer, from whichever caller, becomes durable together: each transaction costs the disk the same however much it carries.
+ * Writes of a store by messages: who calls may live in another thread than who writes. What is
+ * called within one tick crosses together, and whatever waits at the writer, from whichever caller,
+ * becomes durable together: each transaction costs the disk the same however much it carries.
  */
 import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../store.ts';
 import type { SqliteWrites } from './open.ts';
@@ -80,7 +81,10 @@ export function createCaller(line: Line<Call>): Caller {
 
 const withPlaces = (facts: Fact[], cursors: string[]) => facts.map((fact, place) => ({ ...fact, cursor: cursors[place] as string }));
 
-/** Calls that become one transaction at most: a bound on what has to be done again one by one when one of them fails. */
+/**
+ * Calls that become one transaction at most: a bound on what has to be done again one by one when
+ * one of them fails.
+ */
 const TOGETHER_MAX = 512;
 
 /** How long a call that no caller waits for may wait to be written with another one, ms. */
@@ -93,7 +97,10 @@ export const LINGER_MS = 100;
 const mayLinger = ({ method, args }: Call): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
 
 export interface Writer {
-  /** Takes calls of one caller; they are done, with those of everybody else, once the thread has taken what is waiting for it. */
+  /**
+   * Takes calls of one caller; they are done, with those of everybody else, once the thread has
+   * taken what is waiting for it.
+   */
   take(calls: Call[], line: Line<Answer>): void;
   /** Does all that is waiting, now. */
   flush(): void;
@@ -122,7 +129,8 @@ export function createWriter(
       const values = transact(() => batch.map(({ call }) => run(call)));
       for (const [place, { call, line }] of batch.entries()) answer(line, { id: call.id, value: values[place] });
     } catch (error) {
-      // A store that is away is away for all. Anything else is the fault of one call, and the others must not fail with it.
+      // A store that is away is away for all. Anything else is the fault of one call, and the
+      // others must not fail with it.
       if (error instanceof StoreUnavailable) for (const { call, line } of batch) answer(line, failed(call, error));
       else for (const { call, line } of batch) answer(line, alone(call));
     }

@@ -11,16 +11,23 @@ export interface Reading {
 
 export interface Writing {
   writer: DatabaseSync;
-  /** Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it throws. Inside another one it is part of that. */
+  /**
+   * Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it
+   * throws. Inside another one it is part of that.
+   */
   transact<T>(work: () => T): T;
 }
 
-/** How long to wait for a lock of a stranger (a backup, somebody's shell) before giving up. The whole thread waits: keep it short. */
+/**
+ * How long to wait for a lock of a stranger (a backup, somebody's shell) before giving up. The
+ * whole thread waits: keep it short.
+ */
 const BUSY_TIMEOUT_MS = 2_000;
 
 /**
- * Pages in the log before they are moved into the database: about 64 MiB. A busy center dirties hundreds of pages a commit, many of them
- * again and again; moving them more often costs it a third of its speed, moving them less often makes the one commit that waits for it wait longer.
+ * Pages in the log before they are moved into the database: about 64 MiB. A busy center dirties
+ * hundreds of pages a commit, many of them again and again; moving them more often costs it a third
+ * of its speed, moving them less often makes the one commit that waits for it wait longer.
  */
 const CHECKPOINT_PAGES = 32_000;
 
@@ -116,7 +123,10 @@ export function openWriting(
   };
 }
 
-/** A connection that reads what was committed without waiting for the writer. Any number of them, in any thread. */
+/**
+ * A connection that reads what was committed without waiting for the writer. Any number of them, in
+ * any thread.
+ */
 export function openReading(file: string): Reading & { close(): void } {
   const reader = new DatabaseSync(file, { readOnly: true });
   reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -136,7 +146,10 @@ export function openReading(file: string): Reading & { close(): void } {
 /** SQLite knows no booleans. */
 export const flag = (value: boolean): number => (value ? 1 : 0);
 
-/** The rows of a statement whose columns the caller has just named in SQL, which TypeScript cannot read. */
+/**
+ * The rows of a statement whose columns the caller has just named in SQL, which TypeScript cannot
+ * read.
+ */
 export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {
   try {
     return statement.all(...values) as Row[];
@@ -174,7 +187,8 @@ function rollBack(db: DatabaseSync): void {
   try {
     db.exec('rollback');
   } catch {
-    // A full disk or an I/O error has rolled back already, or `begin` never came through: there is nothing left to undo.
+    // A full disk or an I/O error has rolled back already, or `begin` never came through: there is
+    // nothing left to undo.
   }
 }
 

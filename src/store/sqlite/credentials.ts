@@ -1,4 +1,7 @@
-/** Credentials are written in single statements, so that of two who spend the last use one finds it gone. One is looked up with every request. */
+/**
+ * Credentials are written in single statements, so that of two who spend the last use one finds it
+ * gone. One is looked up with every request.
+ */
 import { type Raw, readableCredential } from '../readable.ts';
 import { credentialId } from '../record-ids.ts';
 import type { Credential, CredentialStore } from '../store.ts';

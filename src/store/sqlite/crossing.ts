@@ -1,6 +1,7 @@
 /**
- * Calls and answers as they cross between two threads, as texts: a structured clone of nested objects costs several times as much as JSON. What is JSON
- * already, and most of a write of actors is, crosses as it stands, for it would only be escaped once more.
+ * Calls and answers as they cross between two threads, as texts: a structured clone of nested
+ * objects costs several times as much as JSON. What is JSON already, and most of a write of actors
+ * is, crosses as it stands, for it would only be escaped once more.
  */
 import type { Write } from '../store.ts';
 import type { Answer, Call } from './calls.ts';

@@ -6,7 +6,10 @@ import { StoreUnavailable } from '../store.ts';
 /** Primary result code: no room, on the disk or within the size that was allowed. */
 export const FULL = 13;
 
-/** Primary result codes (the low byte of an extended one) after which trying again later makes sense, in the words of an operator. */
+/**
+ * Primary result codes (the low byte of an extended one) after which trying again later makes
+ * sense, in the words of an operator.
+ */
 const PASSING: Record<number, string> = {
   5: 'is held by another program',
   6: 'is held by another program',

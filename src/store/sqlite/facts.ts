@@ -1,4 +1,7 @@
-/** Facts get their place in the feed as they are written: `_id` counts up, and a transaction that is undone leaves no hole in it. */
+/**
+ * Facts get their place in the feed as they are written: `_id` counts up, and a transaction that is
+ * undone leaves no hole in it.
+ */
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Raw, readableFact } from '../readable.ts';
@@ -8,8 +11,8 @@ import { type Reading, rows, type Writing } from './connections.ts';
 type StoredFact = Raw<Fact>;
 
 /**
- * Facts per era. Few keep the pages a commit dirties few; many keep the look-ups of a history few: ten million facts are 2,442 eras,
- * some milliseconds.
+ * Facts per era. Few keep the pages a commit dirties few; many keep the look-ups of a history few:
+ * ten million facts are 2,442 eras, some milliseconds.
  */
 const ERA_FACTS = 4_096;
 /** Beyond every rev and every instant. */
@@ -41,7 +44,10 @@ export function raiseFeed(writer: DatabaseSync): void {
   writer.prepare(`update sqlite_sequence set seq = seq + ? where name = 'facts'`).run(RAISE_BY);
 }
 
-/** Not max(_id): the newest fact may have left with retention, and its cursor must still not lie ahead of the feed. */
+/**
+ * Not max(_id): the newest fact may have left with retention, and its cursor must still not lie
+ * ahead of the feed.
+ */
 function headOf(connection: DatabaseSync): () => number {
   const newest = connection.prepare(`select seq as sequence from sqlite_sequence where name = 'facts'`);
   return () => rows<{ sequence: number }>(newest)[0]?.sequence ?? 0;

@@ -1,6 +1,7 @@
 /**
- * A new database, without the ORM: loading that takes longer than all the rest of a first start. What stands here is what the ORM makes of the entities, to the
- * letter, and a test holds the two together.
+ * A new database, without the ORM: loading that takes longer than all the rest of a first start.
+ * What stands here is what the ORM makes of the entities, to the letter, and a test holds the two
+ * together.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { PLACEMENTS } from './placements.ts';

@@ -34,8 +34,10 @@ export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, '
 
 export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 'keptAfter'> {
   /**
-   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at once would read the whole ledger of a
-   * job; stretches alone are few and have an index of their own (`stretch = true` word for word as there; the plus sign keeps the planner from the other one).
+   * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
+   * once would read the whole ledger of a job; stretches alone are few and have an index of their
+   * own (`stretch = true` word for word as there; the plus sign keeps the planner from the other
+   * one).
    */
   const inside = 'job = ? and "from" between ? and ?';
   const stickingOut = 'stretch = true and job = ? and "to" >= ? and +"from" < ?';

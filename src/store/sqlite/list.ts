@@ -1,6 +1,7 @@
 /**
- * Lists of actors. Of all the filters of a question one leads: its index gives the page in the list's own order, and the others are looked up
- * row by row. `indexed by` makes sure of it: where the index does not fit the question, SQLite refuses to answer.
+ * Lists of actors. Of all the filters of a question one leads: its index gives the page in the
+ * list's own order, and the others are looked up row by row. `indexed by` makes sure of it: where
+ * the index does not fit the question, SQLite refuses to answer.
  */
 import type { StatementSync } from 'node:sqlite';
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
@@ -73,7 +74,10 @@ const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, strin
   job: { order: 'name', by: { parent: 'jobs_parent', pool: 'jobs_pool', status: 'jobs_status', outcome: 'jobs_outcome' } },
 };
 
-/** The filter that leaves the fewest rows, as far as that can be known without counting: most executions are done, and have succeeded. */
+/**
+ * The filter that leaves the fewest rows, as far as that can be known without counting: most
+ * executions are done, and have succeeded.
+ */
 function wayOf(query: ListQuery, order: ListOrder, isCrowded: boolean): Way | undefined {
   const indexes = INDEXES[query.kind];
   const filter = leadOf(query, isCrowded);
@@ -103,8 +107,9 @@ function leadOf(query: ListQuery, isCrowded: boolean): Lead | undefined {
 }
 
 /**
- * The statements that answer a query together, each with its rows in order and one more than asked for, which tells whether there is a next
- * page. Of a lead with several values each gets its own: one for all would have to sort everything first. `isCrowded`: the parent has very many.
+ * The statements that answer a query together, each with its rows in order and one more than asked
+ * for, which tells whether there is a next page. Of a lead with several values each gets its own:
+ * one for all would have to sort everything first. `isCrowded`: the parent has very many.
  */
 export function questionsOf(query: ListQuery, isCrowded = false): Question[] {
   const order = query.order ?? 'newest';
@@ -122,8 +127,9 @@ function question(query: ListQuery, order: ListOrder, behind: ListPlace | undefi
     conditions.push(condition);
     values.push(...bound);
   };
-  // The kinds that have a lead are ours and known; a bound one would hide from SQLite that a partial index may be used.
-  // By name without a lead the primary key gives the order (addresses begin with their kind), and the plus sign keeps other indexes away.
+  // The kinds that have a lead are ours and known; a bound one would hide from SQLite that a
+  // partial index may be used. By name without a lead the primary key gives the order (addresses
+  // begin with their kind), and the plus sign keeps other indexes away.
   if (way) where(`kind = '${query.kind}'`);
   else where(order === 'name' ? '+kind = ?' : 'kind = ?', query.kind);
   where(`life <> 'tombstone'`);

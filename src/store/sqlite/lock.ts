@@ -1,9 +1,11 @@
 /**
- * One process per data directory. The lock is an open exclusive transaction on a database of its own, because the operating system
- * drops it with the process, however that ends; a file with a pid in it would outlive a kill -9. The pid is written beside it,
- * only to be named to whoever comes second.
+ * One process per data directory. The lock is an open exclusive transaction on a database of its
+ * own, because the operating system drops it with the process, however that ends; a file with a pid
+ * in it would outlive a kill -9. The pid is written beside it, only to be named to whoever comes
+ * second.
  *
- * Hazard: POSIX drops a process's locks on a file when the process closes any descriptor of it. Nothing else may open `lock.sqlite`.
+ * Hazard: POSIX drops a process's locks on a file when the process closes any descriptor of it.
+ * Nothing else may open `lock.sqlite`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +17,10 @@ const BUSY = 5;
 
 export const LOCK_FILE = 'lock.sqlite';
 
-/** The garbage collector closes a database that nobody refers to any more, and would let go of the directory of a process that still has it. */
+/**
+ * The garbage collector closes a database that nobody refers to any more, and would let go of the
+ * directory of a process that still has it.
+ */
 const held = new Set<DatabaseSync>();
 
 /** Another process, or another store in this one, holds the data directory. */
@@ -38,9 +43,11 @@ export function lockDirectory(directory: string): () => void {
   const pidFile = join(directory, 'lock.pid');
   const db = openLock(directory);
   try {
-    // Nothing is ever written, and a journal would be removed by its path, where another center's may stand by then.
+    // Nothing is ever written, and a journal would be removed by its path, where another center's
+    // may stand by then.
     db.exec('pragma busy_timeout = 0; pragma journal_mode = memory');
-    // Prepared, because Deno's `exec` throws errors without the code that tells "in use" from the rest.
+    // Prepared, because Deno's `exec` throws errors without the code that tells "in use" from the
+    // rest.
     db.prepare('begin exclusive').run();
   } catch (error) {
     db.close();
@@ -51,7 +58,8 @@ export function lockDirectory(directory: string): () => void {
     makePrivate(pidFile);
     writeFileSync(pidFile, `${process.pid}\n`);
   } catch {
-    // A full disk must not keep a center from starting: the lock is held, only its holder goes unnamed.
+    // A full disk must not keep a center from starting: the lock is held, only its holder goes
+    // unnamed.
   }
   held.add(db);
   return () => {

@@ -92,7 +92,9 @@ function openFile(path: string): number {
   }
 }
 
-/** Twice the same, so that damage shows. A checksum would load `node:zlib` into the writing thread. */
+/**
+ * Twice the same, so that damage shows. A checksum would load `node:zlib` into the writing thread.
+ */
 function textOf(content: Content): string {
   const text = JSON.stringify(content);
   return `${text} ${text}`.padEnd(TEXT_BYTES - 1).concat('\n');

@@ -1,10 +1,16 @@
-/** The ORM brings the tables to what the entities say; what it does not know is added, and rows of an older version get what is new. */
+/**
+ * The ORM brings the tables to what the entities say; what it does not know is added, and rows of
+ * an older version get what is new.
+ */
 import { MikroORM, NodeSqliteDialect, SqliteDriver } from '@mikro-orm/sql';
 import { entities } from '../entities.ts';
 import { PLACEMENTS } from './placements.ts';
 import { UPGRADES } from './upgrades.ts';
 
-/** Safe to run again after a crash in the middle: the version is written last. `safe` never drops a column or table. */
+/**
+ * Safe to run again after a crash in the middle: the version is written last. `safe` never drops a
+ * column or table.
+ */
 export async function migrate(file: string, { pageBytes, from, to }: { pageBytes: number; from: number; to: number }): Promise<void> {
   const orm = await MikroORM.init({
     driver: SqliteDriver,

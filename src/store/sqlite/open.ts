@@ -1,4 +1,7 @@
-/** Opening the database, for whoever writes and for whoever reads: they may be threads of one process. */
+/**
+ * Opening the database, for whoever writes and for whoever reads: they may be threads of one
+ * process.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { keepPrivate, makePrivate } from '../../private-file.ts';
@@ -19,9 +22,15 @@ import { retentionReads, retentionWrites } from './retention.ts';
 import { prepareSchema, RESTORED_FROM } from './schema.ts';
 
 export interface SqliteOptions {
-  /** Where the database lives; made (readable by its owner only) when it is not there. On a local disk: file locks over a network do not hold. */
+  /**
+   * Where the database lives; made (readable by its owner only) when it is not there. On a local
+   * disk: file locks over a network do not hold.
+   */
   directory: string;
-  /** Largest size of the database in bytes; at the limit every write fails as on a full disk. Default: what the disk has. */
+  /**
+   * Largest size of the database in bytes; at the limit every write fails as on a full disk.
+   * Default: what the disk has.
+   */
   bytesMax?: number;
 }
 
@@ -29,7 +38,9 @@ export interface SqliteWrites {
   writes: Sync<StoreWrites>;
   /** Several writes as one transaction, to be durable together or not at all. */
   transact<T>(work: () => T): T;
-  /** Throws StoreMoved when its files are not where they were opened. Each write does it by itself. */
+  /**
+   * Throws StoreMoved when its files are not where they were opened. Each write does it by itself.
+   */
   look(): void;
   /** Commits that were made and are not in the database any more; null when none is known of. */
   readonly loss: Loss | null;
@@ -64,7 +75,8 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     connection = opened;
     const { writer, transact, probe } = opened;
     const writing = { writer, transact };
-    // Only an open connection has a log; a lock that another one replaced would let a second center in.
+    // Only an open connection has a log; a lock that another one replaced would let a second center
+    // in.
     look = watchPlace(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
     const writes = {
       ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),

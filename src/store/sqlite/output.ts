@@ -1,4 +1,7 @@
-/** Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a run, so reading is prepared too. */
+/**
+ * Output goes in as numbered chunks and may arrive twice. It is read for every first piece of a
+ * run, so reading is prepared too.
+ */
 import type { StatementSync } from 'node:sqlite';
 import { type Raw, readableChunk } from '../readable.ts';
 import { outputId } from '../record-ids.ts';

@@ -1,18 +1,25 @@
 /**
- * Whether the files of the store are still the ones at their paths. The operating system lets anybody remove or replace them under us: what is written
- * then goes into files that nobody will ever open again, and SQLite says nothing of it.
+ * Whether the files of the store are still the ones at their paths. The operating system lets
+ * anybody remove or replace them under us: what is written then goes into files that nobody will
+ * ever open again, and SQLite says nothing of it.
  */
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { StoreUnavailable } from '../store.ts';
 
-/** The files of the store do not stand where they were opened: nothing more is written before the process starts anew. */
-export class StoreMoved extends StoreUnavailable {}
+/**
+ * The files of the store do not stand where they were opened: nothing more is written before the
+ * process starts anew.
+ */
+class StoreMoved extends StoreUnavailable {}
 
 /** How long a store that writes nothing may not notice it, ms. */
 export const LOOK_EVERY_MS = 500;
 
-/** Takes the files as they are now; gives back the look, which throws StoreMoved once one of them is gone or another. Looking opens nothing. */
+/**
+ * Takes the files as they are now; gives back the look, which throws StoreMoved once one of them is
+ * gone or another. Looking opens nothing.
+ */
 export function watchPlace(directory: string, files: string[]): () => void {
   const opened = files.map(file => ({ file, is: identity(file) }));
   return () => {

@@ -1,11 +1,14 @@
 /**
- * What lists of executions ask for beyond the columns of an actor: SQLite has no index over the items of a list, and some questions that match little need two
- * filters in one index. Triggers keep the tables, whoever writes or removes an actor; a turn that places nothing and an end that is a success do not touch them.
+ * What lists of executions ask for beyond the columns of an actor: SQLite has no index over the
+ * items of a list, and some questions that match little need two filters in one index. Triggers
+ * keep the tables, whoever writes or removes an actor; a turn that places nothing and an end that
+ * is a success do not touch them.
  *
  *   placements   which execution was placed on which host
  *   mishaps      the same of those that ended in anything but success: how a host has fared, where most has gone well
  *
- * `since` is when the execution was created: hosts are asked for their newest. With its job in it, whoever asks for both walks these short rows alone.
+ * `since` is when the execution was created: hosts are asked for their newest. With its job in it,
+ * whoever asks for both walks these short rows alone.
  */
 
 const WENT_WRONG = `<> 'succeeded'`;
@@ -26,7 +29,8 @@ export const PLACEMENTS = [
   `create trigger if not exists mishaps_born after insert on actors when new.hosts <> '[]' and new.outcome ${WENT_WRONG} begin ${failed}; end`,
   `create trigger if not exists mishaps_moved after update of outcome, hosts, at on actors when old.outcome ${WENT_WRONG} or new.outcome ${WENT_WRONG} begin ${mended}; ${failed}; end`,
   `create trigger if not exists mishaps_gone after delete on actors when old.outcome ${WENT_WRONG} and old.hosts <> '[]' begin ${mended}; end`,
-  // The same for jobs. The condition stands word for word in the questions: SQLite uses a partial index only when it can see that it may.
+  // The same for jobs. The condition stands word for word in the questions: SQLite uses a partial
+  // index only when it can see that it may.
   `create index if not exists executions_mishap on actors (parent, outcome, at, _id) where kind = 'execution' and outcome ${WENT_WRONG}`,
 ];
 

@@ -1,7 +1,9 @@
 /**
- * Keeps the log from taking the last of the disk. It holds the same pages many times over until they are moved into the database, which may need room
- * of its own for them: once the log has all there is, neither can grow, and no start of the center would change that. So it is moved early where the
- * room that is left comes near its size, and once more when the disk says that it is full.
+ * Keeps the log from taking the last of the disk. It holds the same pages many times over until
+ * they are moved into the database, which may need room of its own for them: once the log has all
+ * there is, neither can grow, and no start of the center would change that. So it is moved early
+ * where the room that is left comes near its size, and once more when the disk says that it is
+ * full.
  */
 import { statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -11,7 +13,10 @@ import type { DatabaseSync } from 'node:sqlite';
 const STEP_BYTES = 2 ** 20;
 /** Room that must be left for each byte of the log. */
 const ROOM_SHARE = 2;
-/** Failures for want of room between two attempts to move the log: each may write as much as the log holds. */
+/**
+ * Failures for want of room between two attempts to move the log: each may write as much as the log
+ * holds.
+ */
 const FAILURES_BETWEEN = 32;
 /** How long the whole thread may wait for readers, ms. */
 const WAIT_MS = 50;
@@ -27,20 +32,25 @@ export function createRelief({ file, writer, busyMs }: { file: string; writer: D
   let lookedAt = 0;
   let failures = 0;
 
-  /** What was moved stays moved when it fails half-way; what readers still need is moved the next time. */
+  /**
+   * What was moved stays moved when it fails half-way; what readers still need is moved the next
+   * time.
+   */
   function move(): void {
     try {
       writer.exec(`pragma busy_timeout = ${WAIT_MS}`);
       writer.prepare('pragma wal_checkpoint(truncate)').get();
     } catch {
-      // There is no room for it either: the transaction that failed, or the next one, says so to whoever waits for it.
+      // There is no room for it either: the transaction that failed, or the next one, says so to
+      // whoever waits for it.
     } finally {
       writer.exec(`pragma busy_timeout = ${busyMs}`);
     }
     lookedAt = bytesOf(`${file}-wal`);
   }
 
-  // A center that was killed on a full disk leaves its log behind, and what is in it may fit where it cannot stay.
+  // A center that was killed on a full disk leaves its log behind, and what is in it may fit where
+  // it cannot stay.
   if (bytesOf(`${file}-wal`) > STEP_BYTES) move();
 
   return {
@@ -57,7 +67,10 @@ export function createRelief({ file, writer, busyMs }: { file: string; writer: D
   };
 }
 
-/** Bytes. A file system that does not say has enough: what was written must not fail for the question. */
+/**
+ * Bytes. A file system that does not say has enough: what was written must not fail for the
+ * question.
+ */
 function roomAt(directory: string): number {
   try {
     const { bavail, bsize } = statfsSync(directory);
@@ -67,7 +80,10 @@ function roomAt(directory: string): number {
   }
 }
 
-/** 0 when it is not there, or may not be looked at: what was written must not fail for the question here either. */
+/**
+ * 0 when it is not there, or may not be looked at: what was written must not fail for the question
+ * here either.
+ */
 function bytesOf(path: string): number {
   try {
     return statSync(path).size;

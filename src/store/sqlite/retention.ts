@@ -1,12 +1,14 @@
 /**
- * What leaves, found by index and removed in short transactions. Nothing is counted that an index does not give: facts are numbered, and beyond the newest n
- * is what lies behind the n-th step of an index. Freed pages stay in the file and are written again by what comes next, so the file does not shrink but stops
- * growing: an incremental vacuum would move pages about while turns wait, and would have to be chosen when the file is made.
+ * What leaves, found by index and removed in short transactions. Nothing is counted that an index
+ * does not give: facts are numbered, and beyond the newest n is what lies behind the n-th step of
+ * an index. Freed pages stay in the file and are written again by what comes next, so the file does
+ * not shrink but stops growing: an incremental vacuum would move pages about while turns wait, and
+ * would have to be chosen when the file is made.
  */
 import { floorOf, keptAfterOf } from '../record-ids.ts';
 import type { ActorStore, CreationPlace, Ledger, Retention } from '../store.ts';
-import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
 import type { Sync } from '../sync.ts';
+import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 
 type Read = 'endedExecutions' | 'countExecutions' | 'crowdedJobs';

@@ -1,6 +1,6 @@
 /**
- * Brings the file to the schema this version knows. What is newer, damaged or somebody else's is refused before anything is written:
- * the look happens on a connection that can only read.
+ * Brings the file to the schema this version knows. What is newer, damaged or somebody else's is
+ * refused before anything is written: the look happens on a connection that can only read.
  */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,8 +11,8 @@ import { createSchema } from './fresh.ts';
 const SCHEMA_VERSION = 5;
 
 /**
- * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk: halves of SQLite's usual 4,096
- * carry a third more turns per second.
+ * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk:
+ * halves of SQLite's usual 4,096 carry a third more turns per second.
  */
 const PAGE_BYTES = 2_048;
 
@@ -28,7 +28,10 @@ export const RESTORED_FROM = 'restoredFrom';
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
-/** Brings `file` to this version. The ORM is loaded only where there is something to change: it would be the larger part of a start. */
+/**
+ * Brings `file` to this version. The ORM is loaded only where there is something to change: it
+ * would be the larger part of a start.
+ */
 export async function prepareSchema(file: string): Promise<void> {
   const version = storedVersion(file);
   if (version === undefined) return createSchema(file, { pageBytes: PAGE_BYTES, version: SCHEMA_VERSION });
@@ -60,7 +63,9 @@ function assertNotNewer(file: string, version: number): void {
   );
 }
 
-/** Undefined when there is nothing yet, 0 when a first start of an earlier version was cut short. */
+/**
+ * Undefined when there is nothing yet, 0 when a first start of an earlier version was cut short.
+ */
 function storedVersion(file: string): number | undefined {
   if (!existsSync(file) || statSync(file).size === 0) return undefined;
   try {
@@ -102,7 +107,8 @@ function readVersion(db: DatabaseSync, file: string): number | undefined {
     return row.value;
   }
   if (tables.length === 0) return undefined;
-  // Tables of ours without a version: the first start was cut short. Tables of others: not our file.
+  // Tables of ours without a version: the first start was cut short. Tables of others: not our
+  // file.
   const stranger = tables.find(table => !known.has(table));
   if (stranger !== undefined) throw new Error(`"${file}" is no database of Troupe: it has a table "${stranger}" and no schema version`);
   return 0;

@@ -1,4 +1,7 @@
-/** The store thread: the one that writes. Its callers are the thread that made it and whoever was connected to it. */
+/**
+ * The store thread: the one that writes. Its callers are the thread that made it and whoever was
+ * connected to it.
+ */
 import { systemClock } from '../../clock.ts';
 import { type Answer, createWriter, LINGER_MS, type Writer } from './calls.ts';
 import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './crossing.ts';

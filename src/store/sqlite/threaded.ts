@@ -1,4 +1,7 @@
-/** The embedded store with its writing in a thread of its own. Everybody reads for himself; the writing thread has callers in several threads. */
+/**
+ * The embedded store with its writing in a thread of its own. Everybody reads for himself; the
+ * writing thread has callers in several threads.
+ */
 import { type ActorStore, type Store, StoreUnavailable } from '../store.ts';
 import { type Call, createCaller } from './calls.ts';
 import { type CrossingAnswers, receiveAnswers, sendCalls } from './crossing.ts';
@@ -6,16 +9,25 @@ import type { Loss } from './mark.ts';
 import { openSqliteReads, type SqliteOptions } from './open.ts';
 import type { FromStoreThread, ToStoreThread } from './thread.ts';
 
-/** What another thread needs to use the store: give it away by `postMessage`, with the port in the list of what is transferred. */
+/**
+ * What another thread needs to use the store: give it away by `postMessage`, with the port in the
+ * list of what is transferred.
+ */
 export interface StoreLine {
   directory: string;
   port: MessagePort;
 }
 
 export interface ThreadedStore extends Store {
-  /** A line for another thread, and how to cut it: once that resolved nothing that came over it is written any more. */
+  /**
+   * A line for another thread, and how to cut it: once that resolved nothing that came over it is
+   * written any more.
+   */
   connect(): { line: StoreLine; cut(): Promise<void> };
-  /** Resolves with the reason when nothing can be written any more: the writing thread has died, or the files were taken away. */
+  /**
+   * Resolves with the reason when nothing can be written any more: the writing thread has died, or
+   * the files were taken away.
+   */
   readonly died: Promise<Error>;
   /** Commits that were made and are not in the database any more. */
   readonly loss: Loss | null;

@@ -1,4 +1,7 @@
-/** What the rows of an older version need beside new columns and indexes. Each step may run again after a crash in the middle. */
+/**
+ * What the rows of an older version need beside new columns and indexes. Each step may run again
+ * after a crash in the middle.
+ */
 import { PLACED_BEFORE, PLACEMENTS } from './placements.ts';
 
 /** By the version they lead to, oldest first. */

@@ -1,7 +1,9 @@
-/** A center that only knows its lines: what each request is answered is written down by the test. */
+/**
+ * A center that only knows its lines: what each request is answered is written down by the test.
+ */
 import type { ServerWebSocket } from 'bun';
 
-export interface Asked {
+interface Asked {
   method: string;
   path: string;
   query: Record<string, string>;

@@ -1,8 +1,11 @@
-/** A terminal that nobody sits at: it remembers what was written, and answers what it was told to. */
-import { systemClock } from '../../../src/clock.ts';
+/**
+ * A terminal that nobody sits at: it remembers what was written, and answers what it was told to.
+ */
+
 import { run } from '../../../src/cli/run.ts';
 import type { Shell } from '../../../src/cli/shell.ts';
 import { VERBS } from '../../../src/cli/verbs/index.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { aPlace } from '../../support/place.ts';
 
 export interface TestShell extends Shell {

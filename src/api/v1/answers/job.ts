@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { VERDICTS } from '../../../../actors/vocabulary.ts';
 import { count, moment } from '../../answers.ts';
 import { Calendar, Cron, Crontab } from '../job-body.ts';
-import { Quarantine } from './quarantine.ts';
 import { Outcome } from './execution.ts';
+import { Quarantine } from './quarantine.ts';
 
 export const Job = z
   .object({

@@ -1,4 +1,7 @@
-/** What `/v1` tells of the quarantine of any actor: nothing is done for it, everything of it is readable, a release or a new configuration ends it. */
+/**
+ * What `/v1` tells of the quarantine of any actor: nothing is done for it, everything of it is
+ * readable, a release or a new configuration ends it.
+ */
 import { z } from 'zod';
 import type { View } from '../../../runtime/document.ts';
 import { moment } from '../../answers.ts';

@@ -1,6 +1,8 @@
 /**
- * Places in output as callers write them. A line's `seq` counts up within its shard over all attempts, so one number says how far a shard was read:
- * attempt 1 begins at 1, attempt 2 at 1000000001. Without a shard the place is a list, `0:17,3:1000000004`; shards it does not name begin at their start.
+ * Places in output as callers write them. A line's `seq` counts up within its shard over all
+ * attempts, so one number says how far a shard was read: attempt 1 begins at 1, attempt 2 at
+ * 1000000001. Without a shard the place is a list, `0:17,3:1000000004`; shards it does not name
+ * begin at their start.
  */
 import type { Place } from '../../../store/logs/read.ts';
 import { Problem } from '../../errors.ts';

@@ -1,23 +1,27 @@
 /**
- * The output of some shards, what is there and, if wanted, what still comes. A shard is finished when its last attempt has ended and every byte it
- * wrote is accounted for: the news of the end usually overtakes the output.
+ * The output of some shards, what is there and, if wanted, what still comes. A shard is finished
+ * when its last attempt has ended and every byte it wrote is accounted for: the news of the end
+ * usually overtakes the output.
  */
 import type { Shard } from '../../../../actors/shard.ts';
 import { type Clock, pause } from '../../../clock.ts';
 import type { Views } from '../../../runtime/views.ts';
-import type { OutputKeeper } from '../../../store/logs.ts';
 import { accountedBytes, type Piece, type Place, readPieces } from '../../../store/logs/read.ts';
+import type { OutputKeeper } from '../../../store/logs.ts';
 import type { OutputStore } from '../../../store/store.ts';
 import { seqOf } from './after.ts';
 
 /** Between looks at the execution, and at output that another center may have kept. */
-export const LOOK_MS = 1_000;
+const LOOK_MS = 1_000;
 /** How long output of an ended shard is waited for while none comes: its host may be away. */
-export const INCOMPLETE_MS = 30_000;
+const INCOMPLETE_MS = 30_000;
 /** Shards looked at without news per look. */
 const LOOKED_AT = 50;
 
-/** Callers rely on the names. `leftOut`: bytes of this stream that are not kept, between the line before and the one behind. */
+/**
+ * Callers rely on the names. `leftOut`: bytes of this stream that are not kept, between the line
+ * before and the one behind.
+ */
 export interface Line {
   item: number;
   attempt: number;
@@ -45,7 +49,10 @@ export interface FollowParts {
 /** Lines in batches, never an empty one. Ends when everything was told, or by the signal. */
 export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> {
   const { views, store, clock, execution, places, signal, isFollowing } = parts;
-  /** Shards whose end was not seen yet; those with something to read; ended ones whose output is incomplete, and since when. */
+  /**
+   * Shards whose end was not seen yet; those with something to read; ended ones whose output is
+   * incomplete, and since when.
+   */
   const open = new Set(parts.items);
   const fresh = new Set(parts.items);
   const endedSince = new Map<number, number>();

@@ -2,11 +2,12 @@
  * Figures of single jobs. The jobs are listed once; afterwards only those are read again that a
  * committed fact is about, so a scrape costs what happened since the last one.
  */
+
+import type { Clock } from '../../../clock.ts';
 import type { View } from '../../../runtime/document.ts';
+import { Unreadable } from '../../../runtime/errors.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Views } from '../../../runtime/views.ts';
-import type { Clock } from '../../../clock.ts';
-import { Unreadable } from '../../../runtime/errors.ts';
 
 export interface JobFigure {
   /** Seconds since 1970; null where there was none. `ran`: when the last execution ended. */

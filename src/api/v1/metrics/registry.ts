@@ -1,7 +1,10 @@
-/** The figures in prom-client's words. A file of its own, because that package takes its time to load and a center need not wait for it. */
+/**
+ * The figures in prom-client's words. A file of its own, because that package takes its time to
+ * load and a center need not wait for it.
+ */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
-import type { JobFigure, JobFigures } from './job-figures.ts';
 import { BUCKETS_MS, type Figures, type Spans } from '../../../runtime/figures.ts';
+import type { JobFigure, JobFigures } from './job-figures.ts';
 
 /** Everything that is told, as it is now. */
 export interface Reading {
@@ -47,7 +50,10 @@ export function createRegistry(read: () => Reading): Registry {
         this.inc(of());
       },
     });
-  /** The same for spans, which a Histogram would want one by one. Told in seconds, as is the custom there. */
+  /**
+   * The same for spans, which a Histogram would want one by one. Told in seconds, as is the custom
+   * there.
+   */
   const spans = (name: string, help: string, of: () => Spans) => registry.registerMetric(histogram(name, help, of));
 
   total('troupe_turns_total', 'Turns of actors that were committed.', () => read().figures.counted.turns);
