@@ -2,7 +2,8 @@
  * What becomes of the due times of a job between its watermark and now: each gets a verdict,
  * exactly once.
  *
- *   watermark ----- missed (policy: misfire) ----- now - grace ----- on time (policy: overlap) ----- now
+ *   watermark ------------------------ now - grace ----------------------- now
+ *               missed: `misfire`                     on time: `overlap`
  */
 import type { JobConfig } from './config.ts';
 import { type FireVerdict, type OpenExecution, onDue, onMisfire } from './policy.ts';

@@ -4,8 +4,10 @@
  * an app on a host costs the app's own too.
  *
  *   pack    fills one host before it begins the next
- *   spread  gives each next shard to the host that has the fewest of this execution, of those to the one with most cpu free
- *   sticky  a shard goes where it was before; the first time to the host that fewest shards of sticky jobs call their own
+ *   spread  gives each next shard to the host that has the fewest of this execution; of those,
+ *           to the one with most cpu free
+ *   sticky  gives a shard to its host of before; the first time to the host that is the own host
+ *           of the fewest shards of sticky jobs
  */
 import type { Placement, Resources } from './config.ts';
 import { type HostFault, type RunName, runKey } from './vocabulary.ts';

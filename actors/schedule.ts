@@ -2,7 +2,8 @@
  * When jobs are due: schedules as people write them, checked once and compiled, and the instants
  * they name.
  *
- *     Schedule --parseSchedule--> labels (cron.ts, calendar.ts) + zone (zone.ts) --due.ts--> instants, in epoch milliseconds
+ *     Schedule --parseSchedule--> labels (cron.ts, calendar.ts) + zone (zone.ts)
+ *     labels + zone --due.ts----> instants, in epoch milliseconds
  *
  * Nothing here reads a clock; "after what" always comes in. What is remembered (zone tables,
  * compiled schedules) only saves time: it changes no answer.

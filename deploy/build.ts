@@ -3,9 +3,11 @@
  * Makes `dist/troupe`, one file that is every part of Troupe: center, agent, keeper and command
  * line.
  *
- *   bun deploy/build.ts                             for this machine: then it must serve, take in an agent, run a job, and the job outlive the agent
- *   bun deploy/build.ts --no-check                  without the proof
- *   bun deploy/build.ts --target bun-linux-arm64    for another machine, where this one cannot check it
+ *   bun deploy/build.ts                           for this machine, with a check: the program
+ *                                                 serves, accepts an agent and runs a job, and
+ *                                                 the job outlives the agent
+ *   bun deploy/build.ts --no-check                without the check
+ *   bun deploy/build.ts --target bun-linux-arm64  for another machine, without the check
  */
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

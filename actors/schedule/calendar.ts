@@ -1,7 +1,7 @@
 /**
  * The labels a calendar schedule names: Cloudtask's six turn modes.
  *
- *     1 seconds, 2 minutes, 3 hours    a grid inside a window of each day, which may run over midnight
+ *     1 seconds, 2 minutes, 3 hours    a grid in a window of each day, perhaps over midnight
  *     4 days, 5 weeks, 6 months        one time of day, on days that are counted or named
  */
 import { DAY, type DayRule, dayNumber, type MonthDays, monthLength, nextBit, nextDay, weekdayOf, YEAR_LAST } from './days.ts';

@@ -2,8 +2,9 @@
  * From labels to instants: which of the times a rule names on the clock are due, and when, where
  * clocks change.
  *
- *     gap (labels left out)   interval rule: not due            fixed rule: due once, at the first instant after the gap
- *     repeated labels         interval rule: due in both passes  fixed rule: due in the first pass only
+ *                             interval rule        fixed rule
+ *     gap (labels left out)   not due              due once, at the first instant after the gap
+ *     repeated labels         due in both passes   due in the first pass only
  *
  * Nothing here knows cron or calendars: a rule names labels, a zone says when they are shown.
  */

@@ -2,9 +2,13 @@
  * What clocks show: for one zone, a table of stretches of time with one offset each, found by
  * asking Intl and bisecting.
  *
- *     start of stretch   offset    labels shown                 `high`: labels below it were shown in earlier stretches
- *     ... 00:59:59Z      +1h       ... 01:59:59                 at 01:00Z: high 02:00, the stretch begins with 03:00: a gap
- *     ... 01:00:00Z      +2h       03:00:00 ...                 at fall: high 03:00, the stretch begins with 02:00: repeated
+ *     stretch           offset   labels shown
+ *     ... 00:59:59Z     +1h      ... 01:59:59
+ *     01:00:00Z ...     +2h      03:00:00 ...
+ *
+ *     `high`: labels below it were shown in earlier stretches
+ *     in spring         high 02:00, the stretch begins with 03:00: a gap
+ *     in autumn         high 03:00, the stretch begins with 02:00: repeated
  *
  * Instants and labels are whole seconds; a label is what the clock shows, counted as if it were
  * UTC. Asking Intl costs microseconds, the table nanoseconds, so Intl is asked only to lengthen the

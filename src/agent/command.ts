@@ -7,8 +7,8 @@ import type { ProcessSpec } from './protocol.ts';
  * The argv of a run. With `shell` a string goes to the host's shell as it is, and `lastArgument` is
  * its `$1`. Otherwise the first word is looked up
  *   1. in the app's directory (backslashes are separators there), whatever the PATH has;
- *   2. for a bare script app: when the command is empty, begins with `-`, or its first word is found neither there nor on the PATH, the whole command
- *      is arguments of the script;
+ *   2. of a bare script app the whole command is arguments of the script, when it is empty, begins
+ *      with `-`, or its first word is found neither in that directory nor on the PATH;
  *   3. on the PATH of the run.
  * Throws CommandProblem.
  */

@@ -1,8 +1,11 @@
 /**
  * The line to the center: dial, answer the challenge, keep it warm, dial again.
  *
- *   dialling --open, challenge--> proving --proof--> greeting --welcome--> up --closed | silent for three heartbeats--> waiting --back-off--> dialling (the next center)
- *                                        \--refused------------------------------------------------> waiting
+ *   dialling --open, challenge--> proving --proof--> greeting --welcome--> up
+ *                                    |                  |                  |
+ *                                    | refused          | refused          | closed, or silent for
+ *                                    v                  v                  v three heartbeats
+ *                                 waiting --back-off--> dialling (the next center)
  *
  * A half-open socket never says that it is closed, so only frames count as life; what an abandoned
  * socket says later is ignored.

@@ -4,18 +4,20 @@
  *
  *   agent                        center
  *     | <---- challenge ---------- |   nonce to sign
- *     | ----- prove -------------> |   nonce of the agent, which the center signs with the key of its installation
- *     | <---- proof -------------- |   an agent says and obeys nothing before; a keeper, which obeys nobody, need not ask
- *     | ----- hello -------------> |   join token once, the key and its signature ever after; what runs here
- *     | <---- welcome / refused -- |   with a word that the keeper says, on a socket of its own, when it loses its agent
+ *     | ----- prove -------------> |   nonce; the center signs it with its installation key
+ *     | <---- proof -------------- |   an agent waits for it; a keeper does not ask for it
+ *     | ----- hello -------------> |   join token once, then key and signature; runs here
+ *     | <---- welcome / refused -- |   with the token of the frame that a keeper sends on its own
+ *     |                            |   socket when it loses its agent
  *     | <---- start, stop -------- |   at least once, in order; `done` by the agent once journaled
  *     | ----- done --------------> |
  *     | ----- report ------------> |   at least once; `reported` by the center once committed
  *     | <---- reported ----------- |
- *     | ----- output ------------> |   in order per run, a window of unacknowledged bytes; `kept` by the center once stored
- *     | <---- kept --------------- |
- *     |                            |   A center that welcomes with `gathers` takes several frames in one message, a line each.
+ *     | ----- output ------------> |   in order per run, a window of unacknowledged bytes
+ *     | <---- kept --------------- |   by the center once stored
  *     | <---> ping, pong --------- |   both ways; silence for three heartbeats closes the socket
+ *
+ * A center that welcomes with `gathers` takes several frames in one message, a line each.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';

@@ -3,7 +3,7 @@
  * output. No network in here: it is given sockets, a clock, ids and a way to check signatures, so
  * that the simulation runs this very code.
  *
- *   socket --challenge, hello--> line --> identity --> host.connected committed --> welcome --> ready
+ *   socket --challenge, hello--> line --> identity --> `host.connected` --> welcome --> ready
  */
 import type { Parting } from '../../actors/host.ts';
 import type { Address, Events } from '../../actors/index.ts';

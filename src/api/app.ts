@@ -1,7 +1,8 @@
 /**
  * THE FRONT DOOR: Hono, built from declared routes.
  *
- *   request -> headers, CORS -> foreign origin? 403 -> who calls? 401 (before any 404) -> body and query parsed once -> handler -> JSON
+ *   request -> headers, CORS -> foreign origin? 403 -> authentication: 401 (before any 404)
+ *           -> body and query parsed once -> handler -> JSON
  *
  * Nothing here knows what the routes do; every error ends in `errors.ts`.
  */

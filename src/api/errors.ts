@@ -2,9 +2,14 @@
  * What the front door answers when it does not do what was asked: the one file that knows HTTP's
  * numbers for it.
  *
- *   Problem           the door itself says no: invalid 400, unauthorized 401, forbidden 403, notFound 404, conflict 409, …
- *   Refused and Unreadable 409, NoSuchActor 404, Busy 429, Unavailable and StoreUnavailable 503, BadCursor 400
- *   anything else     an opaque 500; the cause goes to the log
+ *   Problem                        invalid 400, unauthorized 401, forbidden 403, notFound 404,
+ *                                  conflict 409, …
+ *   BadCursor                      400
+ *   NoSuchActor                    404
+ *   Refused, Unreadable            409
+ *   Busy                           429
+ *   Unavailable, StoreUnavailable  503
+ *   anything else                  an opaque 500; the cause goes to the log
  */
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
 import { BadCursor, StoreUnavailable } from '../store/store.ts';

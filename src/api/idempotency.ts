@@ -2,8 +2,11 @@
  * Idempotency-Key of a POST with a body: the same key gives the same answer for a day, and is
  * refused for another body.
  *
- *   first --> (key, body) kept --> done --> answer kept beside it          again, before the answer was kept: done anew, and found to be done
- *         \--> refused, nothing was done: key free again                   again, after: the kept answer
+ *   first --> (key, body) kept --> done --> answer kept beside it
+ *         \--> refused, nothing was done: key free again
+ *
+ *   again, before the answer is kept   executed anew; the command finds its work done
+ *   again, afterwards                  the kept answer
  *
  * A trigger without a body needs none of this: its job remembers its keys.
  */

@@ -2,7 +2,8 @@
  * `troupe <verb>`: finds the verb, reads its flags, lets it run, and turns whatever comes out into
  * an exit code.
  *
- *   words -> verb (or the nearest name) -> flags (or what is wrong with them) -> run -> exit code, at most one sentence on standard error
+ *   arguments -> verb (or the nearest name) -> flags (or what is wrong with them) -> run
+ *             -> exit code, at most one sentence on standard error
  */
 
 import { parseArgs } from 'node:util';

@@ -1,7 +1,11 @@
 /**
  * One watcher: from its cursor through the stored facts, then along with the live ones.
  *
- *   catching up (reads the store at its own pace) ---> live (given each fact) ---> over (stopped, or cut for being slow)
+ *   catching up ---> live ---> over
+ *
+ *   catching up  reads the store at its own pace
+ *   live         receives each fact
+ *   over         stopped, or cut for being slow
  */
 import { type Clock, pause } from '../clock.ts';
 import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/store.ts';

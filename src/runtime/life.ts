@@ -2,7 +2,8 @@
  * One actor in memory: its document, decoded, and what the messages of the turn under way have made
  * of it. Knows no store and no other actor.
  *
- *   load -> take, take, … -> write -> (committed) adopted | (stale, unknown) thrown away and loaded again
+ *   load -> take, take, … -> write -> committed: adopted
+ *                                  \> stale, unknown: dropped, and loaded again
  */
 import type { AnyMachineSnapshot } from 'xstate';
 import { actors, COMMANDS, type Kind, SPANS, type Stamp } from '../../actors/index.ts';

@@ -2,7 +2,9 @@
  * Output of attempts within a cap: the first half of it is kept as it came, the second half is the
  * newest, and what fell out between them is counted to the byte.
  *
- *   1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest          per attempt, both streams under one numbering
+ *   1 2 3 ... h | left out: n bytes of stdout, m of stderr | t ... newest
+ *
+ *   per attempt, both streams under one numbering
  *
  * The count is written before anything is dropped (`logs/tally.ts`). A crash between the two leaves
  * pieces that the count covers already; readers pass over them and the next drop removes them.

@@ -1,9 +1,7 @@
+/** A check of every store: one commit writes an actor at most once. */
 import type { Write } from './store.ts';
 
-/**
- * Two writes of one actor in one commit would have to be ordered; the runtime folds them into one
- * instead.
- */
+/** Throws for two writes of one actor, which would need an order. The runtime merges them. */
 export function refuseRepeats(writes: Write[]): void {
   const seen = new Set<string>();
   for (const { document } of writes) {

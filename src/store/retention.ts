@@ -2,7 +2,8 @@
  * What leaves, and when: a pass now and then takes everything beyond its age or its number, in
  * small steps that other work gets in between.
  *
- *   wait ---> pass: executions (with their output) -> output -> occurrences -> facts -> tombstones ---> wait
+ *   wait ---> pass ---> wait
+ *   pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
  *
  * A step that took long was large or met a busy store: the next one is smaller, and the rest before
  * it longer. A pass that is broken off leaves nothing half; the next one goes on with what is

@@ -96,7 +96,7 @@ function faultsOf(screen: string): string[] {
   const faults: string[] = [];
   for (const line of screen.split('\n')) {
     const plain = withoutColours(line).replaceAll('\r', '');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is about.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the subject.
     if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(plain) || /\[\d{1,2}m/.test(plain)) faults.push(JSON.stringify(line));
     if (line.lastIndexOf('\u001b[0m') < line.lastIndexOf('\u001b[3') || line.lastIndexOf('\u001b[0m') < line.lastIndexOf('\u001b[9'))
       faults.push(`left open: ${JSON.stringify(line)}`);

@@ -1,7 +1,9 @@
 /**
- * bun run simulate --seeds N [--from S] [--threads N] many seeds; one line for each that fails,
- * with the command that repeats it bun run simulate --seed N [--trace] one seed; with --trace
- * everything that happens in it
+ * `bun run simulate`: runs seeds of the simulation.
+ *
+ *   --seeds N [--from S] [--threads N]  many seeds; for each that fails a line with the command
+ *                                       that repeats it
+ *   --seed N [--trace]                  one seed; with `--trace` every step of it
  */
 import { parseArgs } from 'node:util';
 import { runSeed, type SeedResult } from './seed.ts';

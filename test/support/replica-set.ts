@@ -1,15 +1,13 @@
 /**
- * A replica set as a driver sees one: two members in front of one server, of which one is primary
- * at a time. What the server behind it cannot show by itself is played here by its words on the
- * wire: who is primary, a change of it in the middle of a write, a majority that is not reached,
- * writes that are applied though nobody hears of it, and sessions, by which the same write sent
- * again is answered and not applied twice.
+ * A replica set as a driver sees one: two members in front of one server, one of them primary. They
+ * answer on the wire what a single server cannot: who is primary, a change of it during a write, a
+ * majority that is not reached, an applied write without an answer, and sessions, in which a
+ * repeated write is answered and not applied again.
  *
  *   driver --> member (primary)   --> server
  *          --> member (secondary)     "not primary"
  *
- * It plays no rollback of what was acknowledged, and no secondary that lags: nothing here can tell
- * what a majority really keeps. Words of the protocol:
+ * It has no rollback of acknowledged writes and no secondary that lags. The protocol:
  * https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';

@@ -4,7 +4,8 @@
  * leaves in pieces. The format: https://github.com/dsnet/compress/blob/master/doc/bzip2-format.pdf
  *
  *   "BZh" level | block, block, ... | end mark, checksum of all | perhaps another such stream
- *   block: mark, checksum, origin | symbols in use | Huffman trees | symbols -> move to front, runs -> Burrows-Wheeler -> runs -> bytes
+ *   block: mark, checksum, origin | symbols in use | Huffman trees | symbols
+ *   symbols -> move to front, runs -> Burrows-Wheeler -> runs -> bytes
  */
 import { createBits } from './bits.ts';
 

@@ -1,8 +1,9 @@
 /**
  * The spool on disk, in the keeper's directory:
  *
- *   journal          a line per change of a run (the last one counts) and the output of runs that write little
- *   reserve          room that is given up when the disk is full, so that ends can still be written down
+ *   journal          a line per change of a run (the last one counts), and the output of runs
+ *                    that write little
+ *   reserve          room that is released when the disk is full, so that outcomes still fit
  *   output/<mark>/n  segments of the output of runs that write more
  *
  * Writes go to the page cache, which outlives any death of the keeper; the journal follows to the

@@ -1,7 +1,7 @@
 /**
  * Which processes of this host belong to a run, by looking at /proc. A process belongs when
  *   1. it is the run's first process (pid and start time), or
- *   2. it carries the run's mark: the brand in its limits or `TROUPE_RUN_MARK` in its environment, or
+ *   2. it carries the run's mark (brand in its limits, or `TROUPE_RUN_MARK` in its environment), or
  *   3. it carries no mark and is in the session or process group of the first one, or
  *   4. it descends from one that belongs.
  * With orphans adopted by the keeper, everything it ever started stays below it, and only what is

@@ -3,7 +3,8 @@
  * mean is decided by the hub.
  *
  *   greeting --hello--> waiting --welcome--> up
- *       \                  \                  \----> closed (by the agent, by silence, by a newer session, by a frame that makes no sense)
+ *       \                  \                  \----> closed: by the agent, by silence, by a newer
+ *                                                    session, or by an invalid frame
  */
 
 import type { Parting } from '../../../actors/host.ts';

@@ -1,8 +1,10 @@
 /**
  * One watcher's WebSocket.
  *
- *   opened with a token in a header ------------------> watching ---> closed: 4008 and the last cursor (slow), 4001 (login ended), 1001 (stop)
- *   opened by a browser --first frame: a ticket-----> /
+ *   opened with a token in a header -----------------> watching ---> closed
+ *   opened by a browser --first frame: a ticket----> /
+ *
+ *   closed with 4008 and the last cursor (slow), 4001 (login ended), 1001 (stop)
  */
 import type { Clock } from '../../clock.ts';
 import type { Feed } from '../../feed/feed.ts';

@@ -3,9 +3,9 @@
  * it. So the read of an actor in doubt first writes a new fence into its document, and each commit
  * names the fence that was last read there:
  *
- *   commit   {_id, rev: n, fence: null}  -- no answer -->  in doubt
- *   load     fence := f, then read       -- what is read is durable, and the commit above cannot land any more
- *   commit   {_id, rev: n, fence: f}     --> fence := null
+ *   commit   {_id, rev: n, fence: null}   no answer: in doubt
+ *   load     fence := f, then read        what is read is durable; the commit above cannot land
+ *   commit   {_id, rev: n, fence: f}      fence := null
  *
  * Of an actor that is not there yet the fence is all there is (rev 0), so that a late birth finds
  * it in the way.

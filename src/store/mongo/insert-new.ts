@@ -1,9 +1,7 @@
+/** Inserts the rows of a MongoDB collection that are not there yet. */
 import { asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 
-/**
- * Has `insert` put in what is not there yet, by `_id`; of equal ones the first. What is there stays
- * as it is.
- */
+/** Inserts by `_id`; of equal rows the first. Stored rows stay as they are. Idempotent. */
 export async function insertNew<Row extends { _id: string }>(
   insert: (rows: Row[], options: { ordered: false }) => Promise<unknown>,
   rows: Row[],

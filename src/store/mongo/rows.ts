@@ -2,10 +2,10 @@
  * What lies in the collections. Beside what the entities say, an actor's document carries what
  * makes one document enough:
  *
- *   facts       those of commits whose facts may not have their place in the feed yet, one JSON text per commit
+ *   facts       of commits whose facts may not be in the feed yet, one JSON text per commit
  *   fence       named by the next commit as it was last read: see `doubt.ts`
- *   owedLength  of `owed`: at one rev it only shrinks, so a trim that lands behind a later one is known by it
- *   address     `_id` once more, for compound indexes (not every server of the protocol takes `_id` there)
+ *   owedLength  of `owed`: at one rev it only shrinks, which shows a trim that lands too late
+ *   address     `_id` again, for compound indexes: some servers of the protocol refuse `_id` there
  */
 import type { InferEntity } from '@mikro-orm/core';
 import type { CredentialEntity, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';

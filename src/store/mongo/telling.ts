@@ -3,7 +3,7 @@
  * in between leaves it in the document, where the next one who loads that actor, or claims the
  * partitions, finds it and tells it: a fact that was told already keeps its place.
  *
- *   committed or found --> waiting, in order --> placed in the feed --> left over in the document --> trimmed
+ *   committed or found --> waiting, in order --> in the feed --> left in the document --> trimmed
  */
 import type { Clock } from '../../clock.ts';
 import { readableFact } from '../readable.ts';

@@ -5,7 +5,7 @@
  * is a success do not touch them.
  *
  *   placements   which execution was placed on which host
- *   mishaps      the same of those that ended in anything but success: how a host has fared, where most has gone well
+ *   mishaps      the same of executions that did not succeed, for the failures of a host
  *
  * `since` is when the execution was created: hosts are asked for their newest. With its job in it,
  * whoever asks for both walks these short rows alone.
