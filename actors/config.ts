@@ -12,7 +12,7 @@ export interface Resources {
 
 export type Overlap = 'skip' | 'queue' | 'allow' | 'replace';
 type MisfirePolicy = 'skip' | 'once' | 'all';
-export type Jitter = 'none' | 'equal' | 'full';
+type Jitter = 'none' | 'equal' | 'full';
 export type Placement = 'pack' | 'sticky' | 'spread';
 
 export interface JobConfig {
@@ -27,11 +27,8 @@ export interface JobConfig {
   command: string | string[] | null;
   shell: boolean;
   env: Record<string, string>;
-  /**
-   * The user of its hosts that its processes run as; null, or absent in jobs that an earlier
-   * version stored: whom each host says.
-   */
-  runAs?: string | null;
+  /** The user of its hosts that its processes run as; null: whom each host says. */
+  runAs: string | null;
   parameter: string;
   shards: { total: number; parameters: Record<string, string> };
   schedules: Schedule[];
@@ -47,24 +44,17 @@ export interface JobConfig {
   misfire: { policy: MisfirePolicy; limit: number };
   /** A due time later than this counts as missed, ms. */
   misfireGraceMs: number;
-  /** `jitter`: absent in jobs that an earlier version stored: `equal`. */
-  retry: { attempts: number; backoffMs: number; maxBackoffMs: number; jitter?: Jitter };
+  retry: { attempts: number; backoffMs: number; maxBackoffMs: number; jitter: Jitter };
   failover: boolean;
   /** How many times a shard may move to another host. */
   failoverLimit: number;
-  /**
-   * With `failover`: also a shard that failed is sent again so, once its retries are spent. Absent
-   * in jobs that an earlier version stored: false.
-   */
-  failoverOnFailure?: boolean;
+  /** With `failover`: also a shard that failed is sent again so, once its retries are spent. */
+  failoverOnFailure: boolean;
   disconnect: 'continue' | 'stop';
   disconnectMs: number;
   timeoutMs: number;
-  /**
-   * An execution that has started no process after this has failed, ms; 0: no limit. Absent in jobs
-   * that an earlier version stored: 0.
-   */
-  startWithinMs?: number;
+  /** An execution that has started no process after this has failed, ms; 0: no limit. */
+  startWithinMs: number;
   killGraceMs: number;
   /** Append the sharding context as the last argument (ElasticJob scripts). */
   shardingContext: boolean;

@@ -48,7 +48,7 @@ export const created = (context: ExecutionContext): Decided => ({
   alarms: startWithin(context) > 0 ? [startAlarm(context.createdAt + startWithin(context))] : [],
 });
 
-const startWithin = ({ config }: Pick<ExecutionContext, 'config'>): number => config.startWithinMs ?? 0;
+const startWithin = ({ config }: Pick<ExecutionContext, 'config'>): number => config.startWithinMs;
 const startAlarm = (dueAt: number | null) => ({ id: 'startWithin', dueAt, event: { type: 'execution.startOverdue' } });
 /** Nothing is armed for an execution without such a limit. */
 const startDisarmed = (context: ExecutionContext) => (startWithin(context) > 0 ? [startAlarm(null)] : []);

@@ -230,16 +230,8 @@ export const machine = base.createMachine({
   states: { pending, running, cancelling, done },
 });
 
-export const version = 2;
-export const upgrades: Record<number, (snapshot: unknown) => unknown> = {
-  // Sessions are counted; a name says nothing about before and after. Who runs under a new program
-  // began in an earlier one.
-  1: snapshot => {
-    const { context, ...rest } = snapshot as { context: Pick<ExecutionContext, 'shards'> };
-    const shards = context.shards.map(shard => ({ ...shard, session: shard.session === null ? null : 0, leaving: null }));
-    return { ...rest, context: { ...context, shards } };
-  },
-};
+export const version = 1;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'execution.create';
 export const index = (context: ExecutionContext, value: unknown) => ({
   parent: context.job,

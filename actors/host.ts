@@ -381,15 +381,8 @@ export const machine = base.createMachine({
   states: { joining, ready, draining, suspect, lost, retired, deleted: { type: 'final' } },
 });
 
-export const version = 2;
-export const upgrades: Record<number, (snapshot: unknown) => unknown> = {
-  // Sessions are counted, and a closed socket has a grace of its own.
-  1: snapshot => {
-    const { context, ...rest } = snapshot as { context: Pick<HostContext, 'graceMs'> };
-    const fresh = { closedGraceMs: context.graceMs, sessions: 0, parted: null, attended: null, graceUntil: null, unplaced: null };
-    return { ...rest, context: { ...context, ...fresh } };
-  },
-};
+export const version = 1;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'host.enroll';
 export const index = (context: HostContext, value: unknown) => ({
   parent: context.pool,

@@ -92,6 +92,6 @@ const SURE = { none: 1, equal: 0.5, full: 0 } as const;
  */
 export function backoff(retry: JobConfig['retry'], tries: number, chance: number): number {
   const bound = Math.min(retry.maxBackoffMs, retry.backoffMs * 2 ** Math.min(30, Math.max(0, tries - 1)));
-  const sure = SURE[retry.jitter ?? 'equal'];
+  const sure = SURE[retry.jitter];
   return Math.round(bound * (sure + (1 - sure) * chance));
 }

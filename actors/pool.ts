@@ -133,18 +133,8 @@ export const machine = base.createMachine({
   states: { open, deleted: { type: 'final' } },
 });
 
-export const version = 2;
-export const upgrades: Record<number, (snapshot: unknown) => unknown> = {
-  // Sticky jobs have homes, requests name their job, a long look is taken in turns.
-  1: snapshot => {
-    const { context, ...rest } = snapshot as { context: Pick<PoolContext, 'waiting'> };
-    const waiting = context.waiting.map(each => ({
-      ...each,
-      request: { ...each.request, job: each.request.execution.slice(0, each.request.execution.lastIndexOf('@')) },
-    }));
-    return { ...rest, context: { ...context, waiting, look: null, homes: {} } };
-  },
-};
+export const version = 1;
+export const upgrades: Record<number, (snapshot: unknown) => unknown> = {};
 export const birth = 'pool.create';
 export const index = (context: PoolContext, value: unknown) => ({
   parent: null,

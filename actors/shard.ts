@@ -130,7 +130,7 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
   const failed = ending.outcome === 'failed' || ending.outcome === 'timedOut';
   const failures = shard.failures + (failed ? 1 : 0);
   const isRetried = failed && failures < config.retry.attempts;
-  const failsOver = config.failover && (lost || (failed && !isRetried && config.failoverOnFailure === true));
+  const failsOver = config.failover && (lost || (failed && !isRetried && config.failoverOnFailure));
   const losses = shard.losses + (lost || failsOver ? 1 : 0);
   const again = isRetried || (failsOver && losses <= config.failoverLimit);
   if (!again) return { ...closed, failures, losses };

@@ -1,5 +1,5 @@
 /** What a job is when nobody says otherwise; every door to the product starts from here. */
-import type { Jitter, JobConfig } from '../../actors/config.ts';
+import type { JobConfig } from '../../actors/config.ts';
 
 /** Due times that may wait under `queue`, executions that may be open under `allow`. */
 export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overlap === 'allow' ? 10 : 1);
@@ -13,7 +13,7 @@ export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (
 /** Missed due times that `all` still runs. */
 export const MISFIRE_LIMIT = 10;
 
-export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> & { retry: { jitter: Jitter }; startWithinMs: number } = {
+export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> = {
   kind: 'transient',
   app: null,
   command: null,

@@ -89,7 +89,10 @@ describe('whatever happens in whatever order', () => {
     failover: fc.boolean(),
     shards: fc.constantFrom({ total: 1, parameters: {} }, { total: 3, parameters: {} }),
     resources: fc.constantFrom({ cpus: 0.1, memoryMB: 1 }, { cpus: 0.3, memoryMB: 1 }),
-    retry: fc.constantFrom({ attempts: 1, backoffMs: 1_000, maxBackoffMs: 9_000 }, { attempts: 3, backoffMs: 1_000, maxBackoffMs: 9_000 }),
+    retry: fc.constantFrom(
+      { attempts: 1, backoffMs: 1_000, maxBackoffMs: 9_000, jitter: 'equal' },
+      { attempts: 3, backoffMs: 1_000, maxBackoffMs: 9_000, jitter: 'equal' },
+    ),
   });
   const choices = fc.array(fc.nat(64 * 24 * 8), { minLength: 20, maxLength: 250 });
 
@@ -104,7 +107,7 @@ describe('whatever happens in whatever order', () => {
     failover: true,
     shards: { total: 1, parameters: {} },
     resources: { cpus: 0.1, memoryMB: 1 },
-    retry: { attempts: 3, backoffMs: 1_000, maxBackoffMs: 9_000 },
+    retry: { attempts: 3, backoffMs: 1_000, maxBackoffMs: 9_000, jitter: 'equal' },
   } as const;
   const ORDER = [
     624, 6517, 1149, 1904, 3323, 3582, 2470, 8213, 11049, 10616, 2676, 8696, 8687, 5141, 11723, 11928, 4432, 2410, 770, 50, 8712, 2856, 481,

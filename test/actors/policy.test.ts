@@ -55,7 +55,7 @@ describe('whoever is held', () => {
 });
 
 describe('the wait before another attempt', () => {
-  const retry = { attempts: 9, backoffMs: 1_000, maxBackoffMs: 300_000 };
+  const retry = { attempts: 9, backoffMs: 1_000, maxBackoffMs: 300_000, jitter: 'equal' as const };
 
   test('doubles up to its bound', () => {
     expect([1, 2, 3, 4, 9, 10, 99].map(tries => backoff(retry, tries, 1))).toEqual([1_000, 2_000, 4_000, 8_000, 256_000, 300_000, 300_000]);

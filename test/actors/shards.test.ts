@@ -22,7 +22,7 @@ const lost = (attempt = 1, host = 'h1'): ExecutionEvent => ({
   runs: [{ execution: 'nightly@x', item: 0, attempt }],
   reason: 'gone',
 });
-const retry = (attempts: number) => ({ attempts, backoffMs: 1_000, maxBackoffMs: 8_000 });
+const retry = (attempts: number) => ({ attempts, backoffMs: 1_000, maxBackoffMs: 8_000, jitter: 'equal' as const });
 const words = (outcome: { effects: Parameters<typeof inWords>[0][] }) => outcome.effects.map(inWords);
 const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as Shard;
 

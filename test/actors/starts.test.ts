@@ -57,7 +57,7 @@ describe('the verdict on the due time of an execution', () => {
   });
 
   test('is "notStarted" with the reason where a start failed, also after a retry', () => {
-    const execution = anExecution({ retry: { attempts: 2, backoffMs: 1_000, maxBackoffMs: 1_000 } });
+    const execution = anExecution({ retry: { attempts: 2, backoffMs: 1_000, maxBackoffMs: 1_000, jitter: 'equal' } });
     execution.tell(placed(0));
     expect(verdicts(execution.tell(anEnd({ outcome: 'failed', ...neverBegan, reason: 'no such program' })))).toEqual([]);
     execution.pass(1_000);
@@ -108,7 +108,7 @@ describe('startWithinMs', () => {
     const held = anExecution({ startWithinMs: 90_000 }, { trigger: 'schedule', dueAt: DUE, hold: 'waits until a is done' });
     expect(words(held.pass(90_000))).toEqual(['record notStarted', 'tell job/nightly execution.finished']);
     expect(held.context.reason).toBe('not started within 90s: waits until a is done');
-    const backingOff = within(2_000, { retry: { attempts: 9, backoffMs: 60_000, maxBackoffMs: 60_000 } });
+    const backingOff = within(2_000, { retry: { attempts: 9, backoffMs: 60_000, maxBackoffMs: 60_000, jitter: 'equal' } });
     backingOff.tell(placed(0));
     backingOff.tell(anEnd({ outcome: 'failed', ...neverBegan, reason: 'no such program' }));
     backingOff.pass(2_000);
@@ -117,7 +117,7 @@ describe('startWithinMs', () => {
   });
 
   test('leaves alone what has begun, however long it runs and waits afterwards', () => {
-    const execution = within(1_000, { retry: { attempts: 2, backoffMs: 60_000, maxBackoffMs: 60_000 } });
+    const execution = within(1_000, { retry: { attempts: 2, backoffMs: 60_000, maxBackoffMs: 60_000, jitter: 'equal' } });
     execution.tell(placed(0));
     execution.tell(started());
     expect(execution.pass(10_000).effects).toEqual([]);
@@ -127,7 +127,7 @@ describe('startWithinMs', () => {
   });
 
   test('asks a host back what it was ordered to start: given back it has failed, without another attempt', () => {
-    const execution = within(1_000, { retry: { attempts: 5, backoffMs: 1, maxBackoffMs: 1 } });
+    const execution = within(1_000, { retry: { attempts: 5, backoffMs: 1, maxBackoffMs: 1, jitter: 'equal' } });
     execution.tell(placed(0));
     expect(words(execution.pass(1_000))).toEqual(['stop h1 0:1 withdrawn']);
     const over = execution.tell(anEnd({ outcome: 'cancelled', ...neverBegan, reason: 'given back before it began' }));
@@ -177,7 +177,10 @@ describe('an order to start that a host leaves without a start or an end', () =>
   });
 
   test('given back it has failed and its retries go on; begun it goes on', () => {
-    const execution = anExecution({ retry: { attempts: 2, backoffMs: 10, maxBackoffMs: 10 }, shards: { total: 2, parameters: {} } });
+    const execution = anExecution({
+      retry: { attempts: 2, backoffMs: 10, maxBackoffMs: 10, jitter: 'equal' },
+      shards: { total: 2, parameters: {} },
+    });
     execution.tell(placed(0, 1));
     execution.pass(ANSWER_MS.most);
     execution.tell(anEnd({ item: 0, outcome: 'cancelled', ...neverBegan, reason: 'given back' }));

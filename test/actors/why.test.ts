@@ -213,7 +213,7 @@ describe('what an explanation says would happen', () => {
   test('to a further attempt whose request is under way is not that it has room, because another shard has', () => {
     const pool = aPool();
     pool.tell(aHostReady('h1', 4));
-    const config = aJob({ shards: { total: 2, parameters: {} }, retry: { attempts: 3, backoffMs: 0, maxBackoffMs: 0 } });
+    const config = aJob({ shards: { total: 2, parameters: {} }, retry: { attempts: 3, backoffMs: 0, maxBackoffMs: 0, jitter: 'equal' } });
     const execution = anActor('execution/nightly@x', aBirth({ config }));
     const say = () => {
       const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };

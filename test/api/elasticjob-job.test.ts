@@ -225,7 +225,12 @@ describe('a job through ElasticJob-Cloud', () => {
     await door.post('/api/job/register', seedJob({ jobParameter: 'p', props: { 'timeout.seconds': '9' }, jobErrorHandlerType: 'THROW' }));
     const before = await configOf(door);
     expect(before.failoverOnFailure).toBe(true);
-    const native = { ...before, retry: { attempts: 4, backoffMs: 5, maxBackoffMs: 6 }, env: { A: 'b' }, killGraceMs: 1 };
+    const native = {
+      ...before,
+      retry: { attempts: 4, backoffMs: 5, maxBackoffMs: 6, jitter: 'equal' as const },
+      env: { A: 'b' },
+      killGraceMs: 1,
+    };
     await door.world.ask('job/my_job', { type: 'job.update', config: native });
     const { failover: _f, misfire: _m, ...rest } = seedJob({ cron: '0 0 1 * * ?', shardingTotalCount: 2 });
     expect((await door.put('/api/job/update', rest)).text).toBe('true');

@@ -42,7 +42,7 @@ describe('the budgets of a shard', () => {
   test('are spent once each, also where the center starts again between two attempts', async () => {
     let world: World = await aWorld();
     await world.aHost();
-    const retry = { attempts: 3, backoffMs: 1_000, maxBackoffMs: 1_000 };
+    const retry = { attempts: 3, backoffMs: 1_000, maxBackoffMs: 1_000, jitter: 'equal' as const };
     await world.ask('job/nightly', { type: 'job.register', config: aJob({ retry, failover: true, failoverLimit: 1 }) });
     const { execution } = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };
     const budgets: unknown[] = [];

@@ -112,7 +112,7 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
     overlapLimit: overlap === 'allow' ? dice.whole(2, 3) : dice.whole(1, 2),
     misfire: { policy: dice.pick(['skip', 'once', 'all'] as const), limit: dice.whole(1, 4) },
     misfireGraceMs: dice.pick([60_000, 2_000, 5_000]),
-    retry: { attempts: dice.pick([1, 1, 2, 3]), backoffMs: dice.whole(100, 1_500), maxBackoffMs: 5_000 },
+    retry: { attempts: dice.pick([1, 1, 2, 3]), backoffMs: dice.whole(100, 1_500), maxBackoffMs: 5_000, jitter: 'equal' },
     failover: dice.chance(0.5),
     failoverLimit: dice.whole(1, 3),
     disconnect: stops ? 'stop' : 'continue',
@@ -122,7 +122,8 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
   });
   // Dice of its own, so that a new policy leaves the stories of known seeds as they are, as far as
   // it can.
-  const own = diceOf(`begin/${JSON.stringify(config)}`);
+  const known = { ...config, retry: { ...config.retry, jitter: undefined }, ...{ runAs: undefined, failoverOnFailure: undefined } };
+  const own = diceOf(`begin/${JSON.stringify({ ...known, startWithinMs: undefined })}`);
   const jitter = own.pick(['none', 'equal', 'full'] as const);
   return { ...config, retry: { ...config.retry, jitter }, startWithinMs: own.chance(0.2) ? own.whole(500, 8_000) : 0 };
 }

@@ -54,8 +54,8 @@ export function jobJson(config: JobConfig) {
 }
 
 function errorHandlerOf({ failoverOnFailure: throws }: JobConfig, written: string | null): string | null {
-  if (throws === true) return 'THROW';
-  return throws === false && written === 'THROW' ? null : written;
+  if (throws) return 'THROW';
+  return written === 'THROW' ? null : written;
 }
 
 function itemsText(items: Record<string, string>, written: string | null): string | null {

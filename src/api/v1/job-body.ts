@@ -180,12 +180,11 @@ export function configOf(body: JobBody, identity: Pick<JobConfig, 'id' | 'pool' 
 }
 
 export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
-  const { dialect: _, ...config } = { failoverOnFailure: false, startWithinMs: 0, runAs: null, ...context.config };
+  const { dialect: _, ...config } = context.config;
   const status = statusOf(context, value);
   const isStill = quarantine !== null || status === 'disabled' || status === 'deleting';
   return {
     ...config,
-    retry: { jitter: retry.jitter, ...config.retry },
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
     nextAt: isStill ? null : iso(context.nextAt),
