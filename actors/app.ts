@@ -43,10 +43,7 @@ export interface AppContext {
   version: number;
   /** Names of the jobs that use it, sorted. */
   jobs: string[];
-  /**
-   * Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its
-   * own.
-   */
+  /** Request that created it, where that had an Idempotency-Key: its repeat finds it. */
   claim?: string;
   createdAt: number;
   updatedAt: number;

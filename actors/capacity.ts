@@ -1,6 +1,4 @@
-/**
- * Whether empty hosts of a pool could hold an execution. If not, it waits until other hosts join.
- */
+/** Whether empty hosts of a pool could hold an execution; if not, it waits for other hosts. */
 import { type Cost, costOf, fits, type LedgerHost, place, priceOn, type RoomRequest } from './placement.ts';
 
 export interface Shortage {

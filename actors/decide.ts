@@ -55,9 +55,7 @@ export interface Decision<Context, Fact> {
   alarms?: Alarm[];
 }
 
-/**
- * The part of XState's `enqueue` that is used here; its own type is bound to one machine's set-up.
- */
+/** The part of XState's `enqueue` that is used here; its own type is bound to one machine. */
 interface Enqueue {
   (action: Effect): void;
   assign(context: object): void;

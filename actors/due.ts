@@ -46,9 +46,7 @@ const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'>
 
 type Shared = Pick<OccurrenceEntry, 'verdict' | 'reason' | 'decidedAt'> & { execution?: string };
 
-/**
- * One entry for every due time in (watermark, now] under one verdict, or none when there was none.
- */
+/** One entry for all due times in (watermark, now] under one verdict; none when there are none. */
 export const stretch = (config: JobConfig, from: number, until: number, entry: Shared): OccurrenceEntry[] =>
   entryOf(config, countDues(schedulesOf(config), from, until), entry);
 

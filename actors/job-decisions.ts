@@ -48,9 +48,7 @@ export const bornDisabled = (context: JobContext): Decided => ({
 
 const dueAlarm = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
 
-/**
- * Everything due in (watermark, at] gets its verdict, and what shall run leaves as an execution.
- */
+/** Gives each due time in (watermark, at] its verdict; those to run become executions. */
 function settle(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
   const name = context.config.name;
   const account = accountFor(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));

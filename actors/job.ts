@@ -41,9 +41,7 @@ export type JobEvent =
   | { type: 'job.disable'; kill: boolean }
   /** With `app`: only if it still uses that app. */
   | { type: 'job.deregister'; app?: string }
-  /**
-   * End every open execution; the job itself goes on. With `app`: only if it still uses that app.
-   */
+  /** Ends every open execution; the job goes on. With `app`: only if it still uses that app. */
   | { type: 'job.kill'; reason: string; app?: string }
   | { type: 'job.due' }
   /**
@@ -84,10 +82,7 @@ export interface JobContext {
   config: JobConfig;
   /** +1 with each edit. */
   version: number;
-  /**
-   * Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its
-   * own.
-   */
+  /** Request that created it, where that had an Idempotency-Key: its repeat finds it. */
   claim?: string;
   createdAt: number;
   updatedAt: number;
@@ -100,9 +95,7 @@ export interface JobContext {
   lastExecution: string | null;
   lastOutcome: string | null;
   lastFinishedAt: number | null;
-  /**
-   * Of the last execution, when its first process began; absent or null where none did. Epoch ms.
-   */
+  /** Begin of the last execution's first process, epoch ms; absent or null: none began. */
   lastStartedAt?: number | null;
   /** When an execution last ended well; absent or null where none has. Epoch ms. */
   lastSucceededAt?: number | null;

@@ -97,9 +97,7 @@ export interface Placed {
 
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
-/**
- * Names are their owners' choice, and one may be called like what every object has: `constructor`.
- */
+/** Owners choose names, and one may equal a property of every object: `constructor`. */
 export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined =>
   Object.hasOwn(record, name) ? record[name] : undefined;
 

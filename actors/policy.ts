@@ -45,10 +45,7 @@ export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]
   return queueOrJoin(1, open);
 }
 
-/**
- * A due time that was missed and is made good: never skipped any more; it waits where it may not
- * start.
- */
+/** A missed due time that is made good: never skipped again; waits where it may not start. */
 export function onMisfire(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
   return mayGo(overlap, limit, open) ? { do: 'start' } : { do: 'hold' };
 }

@@ -227,10 +227,7 @@ function look(
   return { context: { ...next, waiting }, stoppedAt };
 }
 
-/**
- * Requests of one size cost the same on every host; those of sticky jobs go each to hosts of their
- * own.
- */
+/** Requests of one size cost the same everywhere; each sticky job prefers its own hosts. */
 const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
   [
     resources.cpus,
@@ -261,9 +258,7 @@ export function released(context: PoolContext, event: Event<'pool.release'>): De
 export const TRY_AGAIN_MS = 5_000;
 export const TRY_AGAIN_MS_MAX = 300_000;
 
-/**
- * The execution that tried a host has left it and nothing of it began there: another one may try.
- */
+/** The execution that tried a host left it and nothing began there: another one may try. */
 function withoutTrial(host: LedgerHost): LedgerHost {
   const { refusing } = host;
   if (!refusing?.trial) return host;
@@ -277,9 +272,7 @@ function withoutTrial(host: LedgerHost): LedgerHost {
  */
 const REFUSAL_MAX = 300;
 
-/**
- * The host takes nothing new for a while. Refusals of what was placed before it closed count once.
- */
+/** The host takes nothing new for a while. Refusals of placements before it count once. */
 function refused(context: PoolContext, { host: id, fault, reason: whole }: HostRefusal, at: number): Decided {
   const reason = cutTo(REFUSAL_MAX, whole);
   const host = context.hosts[id];

@@ -75,10 +75,7 @@ export interface PoolContext {
   look: { from: string; again: boolean } | null;
   /** Where the shards of sticky jobs belong. */
   homes: Homes;
-  /**
-   * Names the request that created it, where that had an Idempotency-Key: a repeat of it finds its
-   * own.
-   */
+  /** Request that created it, where that had an Idempotency-Key: its repeat finds it. */
   claim?: string;
   createdAt: number;
   updatedAt: number;

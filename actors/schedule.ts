@@ -77,9 +77,7 @@ export const endFieldOf = ({ type }: Schedule): 'cron' | 'crontab' | 'enddate' =
 const COMPILED_MAX = 20_000;
 const compiledByText = new Map<string, CompiledSchedule>();
 
-/**
- * `parseSchedule`, but the same schedule and zone give the same object as long as it is remembered.
- */
+/** `parseSchedule` with a cache: the same schedule and zone give the same object. */
 export function compileCached(schedule: Schedule, defaultZone: string): CompiledSchedule {
   const text =
     schedule.type === 'cron' ? `${schedule.timeZone ?? ''}|${defaultZone}|${schedule.cron}` : `${defaultZone}${JSON.stringify(schedule)}`;
@@ -184,9 +182,7 @@ function wordsOf(schedule: Schedule): string {
 /** Whether its due times count: only a calendar schedule can be switched off. */
 export const isSwitchedOn = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
 
-/**
- * Is this an IANA zone name that this machine's zone data knows? Offsets such as "+01:00" are not.
- */
+/** Is this an IANA zone name of this machine's zone data? Offsets such as "+01:00" are not. */
 export function isTimeZone(name: string): boolean {
   return zoneOf(name) !== undefined;
 }

@@ -120,9 +120,7 @@ export const isLive = (shard: Shard): boolean => shard.status === 'starting' || 
 /** How one attempt ended. */
 export type Ending = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
 
-/**
- * The shard after its attempt ended: done, or waiting for another attempt if the policies give one.
- */
+/** The shard after its attempt: done, or waiting for another one if the policies give one. */
 export function ended(shard: Shard, ending: Ending, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
   const closed: Shard = { ...shard, ...ending, status: 'done', notBefore: null };
   if (!mayRetry) return closed;

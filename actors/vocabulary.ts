@@ -111,9 +111,7 @@ export interface RunSpec {
  * the runtime grants exactly these.
  */
 export type Effect =
-  /**
-   * Give the event to another actor; at least once, in order per addressee, repeats dropped there.
-   */
+  /** Sends the event to another actor at least once, in order; the addressee drops repeats. */
   | { type: 'tell'; params: { [K in Kind]: { to: Address<K>; event: Events[K] } }[Kind] }
   /**
    * Write entries of the occurrence ledger; writing one twice is nothing, and what became of a

@@ -61,9 +61,7 @@ function isHostRule(rule: string): boolean {
 }
 
 const METADATA_NAMES = ['metadata.google.internal', 'metadata.goog'];
-/**
- * Where clouds put what is elsewhere link-local: Alibaba, Azure, Oracle; AWS and Google by IPv6.
- */
+/** Link-local services of clouds at other addresses: Alibaba, Azure, Oracle; AWS, Google (IPv6). */
 const METADATA = ['100.100.100.200', '168.63.129.16', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254'].map(text =>
   ipaddr.parse(text).toNormalizedString(),
 );

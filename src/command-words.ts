@@ -1,7 +1,4 @@
-/**
- * A command in one text -> its words. The API refuses by the same rule what an agent could never
- * split.
- */
+/** A command text -> its words. The API refuses by this rule what an agent cannot split. */
 
 /** The command cannot be run; the message is the run's reason. */
 export class CommandProblem extends Error {

@@ -107,9 +107,7 @@ const optional =
   (value: string | undefined, context: z.RefinementCtx): T | undefined =>
     value === undefined ? undefined : read(value, context);
 
-/**
- * A span in days, kept as ms. Below a quarter of an hour what is removed could still be under way.
- */
+/** A span in days, kept as ms. Least: a quarter of an hour, as younger things may be in use. */
 const days = (fallback: number) => z.string().default(String(fallback)).transform(readDays(0.01, 36_500));
 const COUNT_MAX = 1_000_000_000;
 
@@ -168,9 +166,7 @@ const variablesOf = (machine: Machine) =>
 
 type Variables = z.output<ReturnType<typeof variablesOf>>;
 
-/**
- * Variables of agents, of the command line and of running jobs: not ours, but nobody mistyped them.
- */
+/** Variables of agents, command line and running jobs: not the center's, but no typos. */
 const OTHERS = [
   'CENTER CENTER_KEY JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA RUN_AS RUN_AS_ALLOWED APP_ISOLATION URL API_TOKEN',
   'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',

@@ -1,9 +1,6 @@
 /** Calls libc functions that neither Bun nor Deno offers, on both runtimes. */
 
-/**
- * Argument types. `u64` includes pointers kept as numbers; `bytes` is a pointer to a JavaScript
- * buffer.
- */
+/** Argument types. `u64`: also pointers kept as numbers; `bytes`: a pointer to a JS buffer. */
 type Width = 'i32' | 'u64' | 'bytes';
 export type Call = (...args: (number | bigint | BigUint64Array | Int32Array | Uint8Array | null)[]) => number;
 /** The arguments of each function. All return a C int. */
@@ -11,9 +8,7 @@ type Signatures<Name extends string> = Record<Name, readonly Width[]>;
 
 const NAMES = ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`];
 
-/**
- * Resolves with undefined without Linux, a foreign function interface, or the permission to use it.
- */
+/** Resolves with undefined without Linux, FFI, or the permission to use it. */
 export async function openLibc<Name extends string>(signatures: Signatures<Name>): Promise<Record<Name, Call> | undefined> {
   if (process.platform !== 'linux') return undefined;
   return (await byBun(signatures)) ?? byDeno(signatures);

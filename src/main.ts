@@ -74,9 +74,7 @@ export async function startCenter({
   patiently?: Patience;
   /** Where they have begun already. */
   threads?: Threads;
-  /**
-   * What answers at the addresses while the start waits; closed before the center listens there.
-   */
+  /** Answers at the addresses while the start waits; closed before the center listens there. */
   startup?: Pick<StartupServer, 'close'>;
 }): Promise<RunningCenter> {
   const { owner, homes } = threads;

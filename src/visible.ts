@@ -31,9 +31,7 @@ export function visible(text: string): string {
 /** `visible` for each line of a text whose line feeds are trusted. */
 export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
 
-/**
- * Escapes the same characters in a JSON text. Its parsed value does not change; line feeds stay.
- */
+/** Escapes the same characters in JSON text; its parsed value and line feeds stay. */
 export const visibleJson = (json: string): string =>
   json.replace(HIDDEN, one => (one === '\n' ? one : [...Array(one.length).keys()].map(place => unit(one, place)).join('')));
 

@@ -100,10 +100,7 @@ class WindowRule implements LabelRule {
   readonly kind = 'interval';
   private readonly span: Span;
   private readonly starttime: number;
-  /**
-   * The window's last second, counted from the start of its day; past DAY when it runs over
-   * midnight.
-   */
+  /** The window's last second, from the start of its day; past DAY when it crosses midnight. */
   private readonly endtime: number;
   private readonly step: number;
 

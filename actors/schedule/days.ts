@@ -27,8 +27,7 @@ export type MonthDays =
   | { how: 'either' | 'both'; dates: number; weekdays: number };
 
 export function dayNumber(year: number, month: number, date: number): number {
-  // The year is taken to begin in March, so that the leap day comes last and month lengths follow
-  // one line.
+  // The year begins in March here: the leap day is last, month lengths follow one formula.
   const y = month > 2 ? year : year - 1;
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;

@@ -1,6 +1,4 @@
-/**
- * Why a schedule was refused: one sentence for people, and the field for the form they filled in.
- */
+/** Why a schedule is refused: one sentence for people, and the field of the form. */
 export class ScheduleError extends Error {
   readonly field: string;
 

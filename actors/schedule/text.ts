@@ -1,7 +1,4 @@
-/**
- * A schedule in words, made from the parsed fields: `0 0 9 ? * 1-5` is "at 09:00, Sunday to
- * Thursday".
- */
+/** A schedule in words: `0 0 9 ? * 1-5` is "at 09:00, Sunday to Thursday". */
 import type { CalendarSchedule } from './calendar.ts';
 import type { CronFields } from './cron-text.ts';
 import type { MonthDays } from './days.ts';
@@ -164,9 +161,7 @@ function runsText(values: readonly number[], nameOf: (value: number) => string):
   );
 }
 
-/**
- * Neighbours as ranges; with `size` a range goes on over the end of the field: 22, 23, 0 is one.
- */
+/** Neighbours as ranges; with `size` a range may pass the end of the field: 22, 23, 0. */
 function runsOf(values: readonly number[], size?: number): [number, number][] {
   const runs: [number, number][] = [];
   for (const value of values) {

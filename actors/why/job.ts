@@ -127,9 +127,7 @@ function lastDue({ last }: JobSeen): Extract<Reason, { type: 'lastDue' }>[] {
   return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
 }
 
-/**
- * One that did not succeed is worth a place in the sentence of a job that only waits for its time.
- */
+/** A job that only waits for its time also names the execution that did not succeed. */
 function lastExecution({ job: { context }, ended }: JobSeen): { lost: Reason[]; ran: Reason[] } {
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
   if (execution === null || outcome === null) return { lost: [], ran: [] };

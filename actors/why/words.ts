@@ -1,6 +1,4 @@
-/**
- * The words of every reason. Nothing is decided here, and nowhere else is a reason put into words.
- */
+/** The text of every reason: no decisions here, and no text of a reason elsewhere. */
 import type { Verdict } from '../vocabulary.ts';
 import type { Reason, Why } from './reason.ts';
 

@@ -136,9 +136,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   let isUnknown = false;
   /** The center may hold an earlier state than the one that confirmed reports of this agent. */
   let isBehind = false;
-  /**
-   * Processes of the center that accepted this agent last, and of the one it dials, by instanceId.
-   */
+  /** Center processes by instanceId: the one that accepted this agent last, the one it dials. */
   let lastCenter: string | undefined;
   let nextCenter: string | undefined;
   // Everybody here knows somebody who knows them: those that are made later are only called once

@@ -138,10 +138,7 @@ export function createCommands(parts: CommandParts): Commands {
     runs.stop(run);
   };
 
-  /**
-   * A stop that overtook its start leaves a tombstone: the start, when it comes, finds the run
-   * ended.
-   */
+  /** A stop before its start leaves a tombstone: the later start finds the run ended. */
   const bury = async (command: StopCommand, epoch: Change[]): Promise<void> => {
     const run = runKey(command.run);
     const at = Math.round(clock.now());

@@ -1,6 +1,4 @@
-/**
- * What a process finds in its environment: little of the host's, what the job says, where it is.
- */
+/** The environment of a process: little of the host's, what the job says, where it is. */
 
 /**
  * Names of the host's environment that a run inherits; `LC_…` beside them. Secrets of the agent's

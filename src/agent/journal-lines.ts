@@ -86,9 +86,7 @@ function applyLine(state: JournalState, line: z.infer<typeof Line>): void {
   else if ('nextId' in line) state.nextId = Math.max(state.nextId, line.nextId);
 }
 
-/**
- * `partial()` allows a key with the value undefined; a line has none, and the types should know.
- */
+/** `partial()` allows a key with the value undefined; a line has none, so the type has none. */
 function withoutAbsent(set: z.infer<ReturnType<typeof Record.partial>>): Partial<RunRecord> {
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
 }

@@ -60,8 +60,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
   let queue: Batch[] = [];
   let flushing: Promise<void> | undefined;
   let appended = 0;
-  // True while memory is ahead of the file: the next write replaces the file instead of adding to
-  // it.
+  // True while memory is ahead of the file: the next write then replaces the file.
   let ahead = true;
   let reserved = false;
   for (const sentence of prune(records, limits, from.now)) log.warn(sentence);

@@ -17,9 +17,7 @@ export interface AgentLimits {
    * asked to try.
    */
   preparationDeathsMax: number;
-  /**
-   * Ended runs and tombstones remembered so that repeats are known; the oldest are forgotten first.
-   */
+  /** Ended runs and tombstones remembered to know repeats; the oldest are forgotten first. */
   endedKeptMax: number;
   endedKeptMs: number;
   /** A report or output that no center took for this long after the end of its run is given up. */
@@ -31,9 +29,7 @@ export interface AgentLimits {
   undeliveredBytes: number;
   /** Bytes appended to the journal before it is written anew without what is over. */
   journalAppendMax: number;
-  /**
-   * Bytes kept free on purpose, given back when the disk is full so that ends can still be noted.
-   */
+  /** Bytes in reserve, released when the disk is full so that ends can still be noted. */
   reserveBytes: number;
   /** Bytes of output kept from the beginning and from the end of a run. */
   outputHeadBytes: number;

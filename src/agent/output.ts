@@ -261,8 +261,7 @@ export function createOutput(parts: OutputParts): Output {
       const key = runKey(run);
       const stream = streams.get(key);
       if (!stream || through <= stream.kept) return;
-      // Never beyond what was sent: a center that mistakes one run for another must not make output
-      // vanish.
+      // At most what was sent: a center that confuses two runs must not discard output.
       stream.kept = Math.min(through, stream.sent);
       while (stream.flight[0] && stream.flight[0].seq <= stream.kept) land(stream, stream.flight.shift()?.bytes ?? 0);
       parts.on.kept(key, stream.kept);

@@ -12,9 +12,7 @@ export interface Disk {
   read(path: string): Promise<string | undefined>;
   /** Appends and, with `sync`, resolves only once the bytes are on the disk. */
   append(path: string, text: string, options: { sync: boolean }): Promise<void>;
-  /**
-   * Replaces the file in one step: a crash leaves the old or the new one. Durable when it resolves.
-   */
+  /** Replaces the file atomically: a crash leaves the old or the new one. Durable once resolved. */
   replace(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
 }

@@ -70,8 +70,7 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       });
     } else journal.note(counted);
     const { signal } = entry.abort;
-    // How its app is made depends on where its keeper lives: what is mounted here must be seen
-    // there.
+    // Its app depends on where its keeper lives: mounts here must be visible there.
     if (spec.artifact) await keeping.ask(async () => undefined);
     signal.throwIfAborted();
     const { order, note } = await makeOrder(parts, record.run, spec, signal);
@@ -79,8 +78,7 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     parts.heard(
       await keeping.ask(
         keeper => {
-          // It may have been stopped while there was no keeper: what was cancelled never starts
-          // later.
+          // A stop may have come while no keeper ran: a cancelled run never starts later.
           signal.throwIfAborted();
           entry.handed = true;
           return keeper.start(order);

@@ -83,10 +83,7 @@ export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.
 export const Fence = z.object({ partition: count(0, 255), epoch: count(), rev: count() });
 export type Fence = z.infer<typeof Fence>;
 
-/**
- * What to fetch before a start. Absent: the run has no app and works in an empty directory of its
- * own.
- */
+/** What to fetch before a start. Absent: no app, an empty working directory. */
 export const Artifact = z.object({
   app: text(100),
   url: text(4096),
@@ -282,19 +279,12 @@ export const Hello = z.object({
   joinToken: text(200).optional(),
   /** Changes when the machine starts anew: its runs of before are lost. */
   bootId: text(100),
-  /**
-   * Of this process, drawn when it began: two that are alive at once are two agents with one key.
-   */
+  /** Of this process, drawn at its start: two alive at once are two agents with one key. */
   life: text(100).optional(),
-  /**
-   * Names the data directory on this boot of the machine: the same key from another one is a copy.
-   */
+  /** Names the data directory on this boot: the same key from another one is a copy. */
   place: text(100).optional(),
   capabilities: Capabilities,
-  /**
-   * The highest epoch that this agent has served of each partition, see `writeEpochs`. Absent:
-   * none.
-   */
+  /** The highest epoch served of each partition, see `writeEpochs`. Absent: none. */
   epochs: text(EPOCHS_TEXT_MAX).optional(),
   /**
    * Every run that this agent answers for: those that have not ended, and ended ones whose end the

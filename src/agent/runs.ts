@@ -25,10 +25,7 @@ import type { Reports } from './reports.ts';
 
 /** Grace for a process whose own is not known any more. */
 const UNKNOWN_GRACE_MS = 10_000;
-/**
- * Of the runs whose end was confirmed, as many as fit into a hello beside those that have not
- * ended.
- */
+/** Confirmed runs: as many as fit into a hello beside those that have not ended. */
 const CONFIRMED_MAX = 1_000;
 
 export interface Runs {
@@ -183,8 +180,7 @@ export function createRuns(parts: RunsParts): Runs {
     const key = kept.run;
     const record = journal.records.get(key);
     if (!record || record.settled) {
-      // Nobody answers for it: the journal was lost, or this is what a crash left behind a settled
-      // run.
+      // Without an owner: the journal was lost, or a crash left it behind a settled run.
       return kept.state === 'ended' ? forget(key) : kept.state === 'running' ? stopKept(key, UNKNOWN_GRACE_MS) : undefined;
     }
     if (kept.state !== 'ended') {

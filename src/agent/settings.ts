@@ -13,9 +13,7 @@ export interface AgentConfig {
   /** WebSocket addresses, path included. */
   centers: string[];
   joinToken: string | undefined;
-  /**
-   * Fingerprint of the key of the installation to obey; undefined: the one that this agent knows.
-   */
+  /** Fingerprint of the installation's key to obey; undefined: the known one. */
   centerKey: string | undefined;
   name: string;
   pool: string;

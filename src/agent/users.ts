@@ -27,10 +27,7 @@ export class UserProblem extends Error {
   readonly code = 'user';
 }
 
-/**
- * undefined: as the agent itself. Throws UserProblem for a user that this host does not run jobs
- * as.
- */
+/** undefined: as the agent itself. Throws UserProblem for a user that is not allowed here. */
 export function userOf(users: RunUsers, wanted: string | undefined): HostUser | undefined {
   const { byDefault, allowed, own } = users;
   if (wanted === undefined || wanted === byDefault?.name) return byDefault;

@@ -344,10 +344,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
   }
 }
 
-/**
- * Whether an attempt was placed on a host. Late output of an execution that is gone belongs to
- * nobody.
- */
+/** Whether an attempt was placed on a host. Late output of a deleted execution has no owner. */
 const runOf =
   (views: Pick<Views, 'get'>) =>
   async (host: string, { execution, item, attempt }: Run): Promise<boolean> => {

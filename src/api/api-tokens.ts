@@ -52,9 +52,7 @@ export interface ApiTokens {
   apiTokens(): Promise<ApiToken[]>;
   /** From now on it opens nothing. Throws Problem `notFound`. */
   removeApiToken(name: string): Promise<void>;
-  /**
-   * Whom a token stands for; undefined when it is none for programs, has expired, or was removed.
-   */
+  /** The bearer of a token; undefined when it is none for programs, expired or removed. */
   programOf(token: string): Promise<User | undefined>;
 }
 

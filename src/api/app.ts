@@ -170,10 +170,7 @@ async function serve(
   return c.body(JSON.stringify(value), status, JSON_TYPE);
 }
 
-/**
- * Throws Problem `forbidden` unless the scope of the token opens this route. A login opens all
- * routes.
- */
+/** Throws Problem `forbidden` unless the token's scope allows the route; a login allows all. */
 function checkScope(route: Route, user: User | undefined): void {
   if (user?.scope === undefined) return;
   const needed = neededFor(route);

@@ -39,9 +39,7 @@ export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
   prepare(): Promise<{ user: string; password: string | null }>;
   /** The password that `prepare` drew will not be shown: the next start draws another. */
   withdraw(): Promise<void>;
-  /**
-   * Throws Problem `unauthorized` (the same for a wrong user and a wrong password) and `tooMany`.
-   */
+  /** Throws Problem `unauthorized` (same for wrong user and wrong password) and `tooMany`. */
   login(user: string, password: string, address: string): Promise<Token>;
   /** Ends the thread that hashes passwords. Idempotent. */
   close(): void;

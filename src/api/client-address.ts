@@ -1,6 +1,4 @@
-/**
- * The address of the caller behind a proxy. Without it all callers have the address of the proxy.
- */
+/** The address of the caller behind a proxy, instead of the address of the proxy. */
 import ipaddr from 'ipaddr.js';
 
 /**

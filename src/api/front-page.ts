@@ -49,10 +49,7 @@ troupe --help</pre>
 export const policyFor = (style: string): string =>
   `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/**
- * Is it somebody who looks with a browser? Programs that take anything (curl, fetch) do not name
- * HTML.
- */
+/** Is the caller a browser? Programs that take anything (curl, fetch) do not name HTML. */
 export const isLooking = ({ method, headers }: Request): boolean =>
   (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.get('accept') ?? '');
 

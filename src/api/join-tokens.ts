@@ -18,9 +18,7 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 export interface JoinTokens {
   /** `pool` null: the agent may name its pool itself. */
   createJoinToken(want: { pool: string | null; uses: number; expiresInMs: number }): Promise<{ token: string; expiresAt: number }>;
-  /**
-   * Whom it is for, without taking a use; undefined when it could not be spent at `now` (epoch ms).
-   */
+  /** Its pool (null: any), without taking a use; undefined: not valid at `now` (epoch ms). */
   readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   /**
    * Takes one use. Resolves with the pool that it is for (null: any), or undefined when it is

@@ -1,7 +1,4 @@
-/**
- * The thread that hashes passwords. Argon2id takes 0.1 s of a core, which would stop the main
- * thread.
- */
+/** Hashes passwords in a thread: argon2id takes 0.1 s of a core and would stop the main one. */
 import { platform, setPriority } from 'node:os';
 import { argon2id, argon2Verify } from 'hash-wasm';
 

@@ -81,18 +81,14 @@ export interface Route {
   answers: z.ZodType | null | Record<string, z.ZodType>;
   /** What success is called; 200 unless said. 204 sends no body. */
   status?: 200 | 201 | 202 | 204;
-  /**
-   * Resolves to what is sent as JSON, or to a whole Response. Rejects with what `errors.ts` knows.
-   */
+  /** Resolves to a JSON value or a whole Response. Rejects with errors that `errors.ts` knows. */
   handle(call: Call<never, never, never>): unknown;
 }
 
 /** `login`: closed to tokens of programs, whatever their scope. */
 export type Needed = Scope | 'login';
 
-/**
- * The scope that a route needs: the declared one, else `read` for GET and `all` for other methods.
- */
+/** The scope of a route: the declared one, else `read` for GET, `all` for other methods. */
 export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): Needed => scope ?? (method === 'GET' ? 'read' : 'all');
 
 /** Routes of one kind: a door to the same actors, in its own words. */

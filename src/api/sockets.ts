@@ -22,9 +22,7 @@ export interface Socket {
    * socket is closing; nothing was sent.
    */
   send(text: string): 'sent' | 'buffered' | 'dropped';
-  /**
-   * Begins to close; `closed` follows, at the latest after CLOSE_GRACE_MS. Closing twice is fine.
-   */
+  /** Begins to close; `closed` follows within CLOSE_GRACE_MS. Idempotent. */
   close(code: number, reason: string): void;
   /** Bytes not yet handed to the network. */
   buffered(): number;
@@ -89,9 +87,7 @@ export const isStreamed = (answer: Response): boolean => answer.headers.get('x-a
 
 const WAYS = { bun: listenOnBun, deno: listenOnDeno, ws: listenWithWs } as const;
 
-/**
- * Listens on all addresses or on none. Throws an Error that names the address it could not have.
- */
+/** Listens on all addresses or none. Throws an Error that names the address it did not get. */
 export async function listen(parts: ListenParts): Promise<Listening> {
   const lines = createLines(parts.clock);
   const bind: Bind = WAYS[parts.using ?? ownWay()];

@@ -28,10 +28,7 @@ export interface Client {
 /** Most that one page brings. */
 const PAGE_MAX = 200;
 export const LIST_DEFAULT = 50;
-/**
- * An answer that takes longer than this does not come. Streams are not held to it once they have
- * begun.
- */
+/** Time limit of an answer, ms; a stream only until it begins. */
 const ANSWER_MS = 60_000;
 
 /** One segment of a path: names may hold what a path may not. */

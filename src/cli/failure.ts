@@ -5,9 +5,7 @@
 
 export const EXIT = {
   done: 0,
-  /**
-   * It was tried and did not work: the job failed, the thing is not there, the center has a fault.
-   */
+  /** Tried without success: the job failed, the thing is not there, the center has a fault. */
   failed: 1,
   /** What was asked for makes no sense: a flag, a value, a field. */
   usage: 2,
@@ -15,10 +13,7 @@ export const EXIT = {
   refused: 3,
   /** Nobody answers. */
   unreachable: 4,
-  /**
-   * Ended by SIGINT or SIGTERM before it was done: 128 and the number of the signal, as shells
-   * count.
-   */
+  /** Ended by SIGINT or SIGTERM: 128 and the number of the signal, as in shells. */
   interrupted: 130,
   terminated: 143,
 } as const;

@@ -1,6 +1,4 @@
-/**
- * The live feed as the command line follows it: from a cursor, over breaks, without gap or repeat.
- */
+/** The live feed of the command line: from a cursor, over breaks, without gap or repeat. */
 import WebSocket from 'ws';
 import { pause } from '../clock.ts';
 import { type Client, type Query, queryText } from './client.ts';
@@ -13,9 +11,7 @@ const TOO_SLOW = 4008;
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 10_000;
 const PING_MS = 20_000;
-/**
- * Neither a fact nor an answer to a ping for this long: the connection is dead and nobody said so.
- */
+/** After this long without a fact or an answer to a ping the connection counts as dead. */
 const SILENCE_MS_MAX = 60_000;
 /** Facts that came and are not shown yet; at the limit we hang up and ask for them again later. */
 const WAITING_MAX = 20_000;

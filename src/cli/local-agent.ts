@@ -100,10 +100,7 @@ export function startLocalAgent(parts: {
   };
 }
 
-/**
- * Variables of `troupe up` for its agent: settings, what jobs inherit, what runtime and downloads
- * need.
- */
+/** Variables of `troupe up` for its agent: settings, and what jobs, runtime, downloads need. */
 const AGENT_VARIABLES = [
   ...[
     'TROUPE_NAME',

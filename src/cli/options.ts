@@ -101,8 +101,7 @@ export const duration = (says: string, { min = 0, max = LONGEST_MS }: { min?: nu
  */
 export const instant = (says: string, { spanIsPast = false } = {}): Option<string> =>
   one('WHEN', says, (given, reading) => {
-    // `--since 10m` is ten minutes ago; where a future instant would make sense, a span needs its
-    // sign.
+    // `--since 10m` is ten minutes ago; where the future makes sense, a span needs its sign.
     const at = readInstant(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
     if (at === undefined) throw new WrongValue(INSTANTS);
     return at;

@@ -141,8 +141,7 @@ function fill(name: string, { takes, takesRest }: Verb, words: string[]): string
   const missing = takes.find((word, place) => !word.startsWith('[') && !words[place]);
   if (missing) throw wrongUsage(`${missing} is missing: ${usage}`);
   if (words.length > takes.length) {
-    // Most often a command without "--", or an expression whose parts the shell of the caller took
-    // apart.
+    // Most often a command without "--", or an expression that the caller's shell split.
     const hint = takesRest ? ' [flags] [-- COMMAND …]; the command comes behind "--", and what holds a space or a "*" needs quotes' : '';
     throw wrongUsage(`"${words[takes.length]}" is one word too many: ${usage}${hint}`);
   }

@@ -7,9 +7,7 @@ export interface Column<T> {
   cell(row: T): string;
   /** Numbers stand to the right. */
   right?: boolean;
-  /**
-   * Left out where the terminal is too narrow for all: another column, or another verb, tells it.
-   */
+  /** Omitted where the terminal is too narrow: another column or verb has the value. */
   spare?: boolean;
   /** Colours a cell once it is cut; it keeps its width. */
   paint?(shown: string, row: T): string;

@@ -91,10 +91,7 @@ async function giveBack(fd: number, ahead: Buffer): Promise<void> {
 
 const TIOCSTI = 0x5412n;
 
-/**
- * Puts a byte into the input of a terminal, as if it was typed. Undefined where libc cannot be
- * called.
- */
+/** Puts a byte into a terminal's input, as if typed. Undefined where libc cannot be called. */
 async function simulatedInput(): Promise<((fd: number, byte: number) => boolean) | undefined> {
   const libc = await openLibc({ ioctl: ['i32', 'u64', 'bytes'] });
   return libc && ((fd, byte) => libc.ioctl(fd, TIOCSTI, Uint8Array.of(byte)) === 0);

@@ -12,10 +12,7 @@ import { type Offered, type Watcher, type Watching, type WatchLimits, watch } fr
 export interface FeedLimits extends WatchLimits {
   /** Watchers at once; a further one is FeedFull. */
   watchersMax: number;
-  /**
-   * Published facts that wait while missing ones are read; beyond, all of them are read from the
-   * store.
-   */
+  /** Published facts that wait for missing ones; beyond, all come from the store. */
   incomingMax: number;
 }
 

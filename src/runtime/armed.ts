@@ -1,6 +1,4 @@
-/**
- * Asks the sets of partitions for the timers of actors: one question per set, each with a timeout.
- */
+/** Asks the sets of partitions for timers of actors: one question each, with a timeout. */
 import type { Clock } from '../clock.ts';
 import type { ArmedTimer } from './boundary.ts';
 import type { PartitionSet } from './partition-set.ts';

@@ -44,10 +44,7 @@ export interface ArmedTimer {
    * get its verdict any moment.
    */
   isBusy: boolean;
-  /**
-   * Timers of all actors up to this instant are in memory, epoch ms; the store alone has later
-   * ones.
-   */
+  /** Timers of all actors up to here are in memory, epoch ms; later ones are in the store. */
   until: number;
 }
 

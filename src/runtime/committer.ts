@@ -12,9 +12,7 @@ import { LIMITS } from './limits.ts';
 type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
 
 export interface Committer {
-  /**
-   * Resolves with what became of this write. Rejects, with unknown outcome, when the store failed.
-   */
+  /** Resolves with the outcome of this write. Rejects, outcome unknown, when the store failed. */
   write(write: Write): Promise<Committed>;
   /** Resolves when nothing is under way. */
   drained(): Promise<void>;

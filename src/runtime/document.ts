@@ -45,9 +45,7 @@ export interface State {
   quarantine: Quarantine | null;
 }
 
-/**
- * An actor as readers see it: committed, decoded, without internals that only the runtime needs.
- */
+/** An actor as readers see it: committed, decoded, without the runtime's internals. */
 export interface View<K extends Kind = Kind> {
   address: Address<K>;
   kind: K;

@@ -1,6 +1,4 @@
-/**
- * The answers of the runtime that are not values. Whoever asks branches on the class or its `code`.
- */
+/** Errors of the runtime. Callers branch on the class or its `code`. */
 
 /** The command was understood and changes nothing: "job/nightly is disabled". */
 export class Refused extends Error {

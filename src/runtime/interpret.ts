@@ -53,8 +53,7 @@ export function interpret(step: Step, at: number): Plan {
         plan.quarantine = String(params.reason);
         break;
       default:
-        // A function given inline goes by its own name and has no parameters, whatever it is
-        // called.
+        // XState gives an inline function its own name and no parameters.
         if (!GRANTED.has(action.type) || action.params === undefined)
           throw new NotGranted(`"${action.type}" is not an effect that this runtime grants`);
         plan.effects.push({ type: action.type, params } as Effect);

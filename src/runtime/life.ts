@@ -178,9 +178,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
     return step({ type: 'actor.released', since: at, reason, ...stamp } as { type: string } & Stamp);
   }
 
-  /**
-   * The wall clock was set back: what was armed by the clock of before has as long to go as it had.
-   */
+  /** The wall clock was set back: armed timers keep their remaining time. */
   function moveBack(byMs: number, now: number): void {
     for (const timer of timers.values()) {
       // What lies nearer was armed by the clock of after.

@@ -29,10 +29,7 @@ export interface OutboxSurroundings {
   carry(effect: Carried, behind: string | undefined): Promise<Delivery>;
   /** The addressee of a message is not there; resolves once the sender knows. */
   tellMissing(effect: Carried): Promise<void>;
-  /**
-   * Asked when an effect came back as `away`: is the target still away? If not, its lane opens at
-   * once.
-   */
+  /** Is the target of an effect that came back `away` still away? If not, open its lane. */
   stillAway(lane: string): boolean;
   /** Something was settled, so there may be something to trim. */
   settled(address: string): void;
@@ -46,10 +43,7 @@ export interface Outbox {
   /** Lanes in which something waits for its target to come back. */
   closed(): string[];
   settledOf(address: string): ReadonlySet<string>;
-  /**
-   * These keys are gone from the document for good. Returns the marks that their receivers may
-   * forget.
-   */
+  /** These keys left the document. Returns the marks that their receivers may delete. */
   trimmed(address: string, keys: string[]): Carried[];
   /** Nothing of this actor is known here: neither owed nor waiting to be trimmed. */
   isClear(address: string): boolean;

@@ -279,9 +279,7 @@ export function createPartitions({
     return 'away';
   }
 
-  /**
-   * Nobody will ever take commands for a host that was retired; whether it was, its document says.
-   */
+  /** No agent takes commands of a retired host; its document says whether it was retired. */
   function isRetired(host: string): Promise<boolean> {
     let looking = lookedUp.get(host);
     if (!looking) {

@@ -46,10 +46,7 @@ export interface AuditStatus {
   /** Findings of the last whole pass, and of all passes since the start. */
   unarmed: number;
   unarmedTotal: number;
-  /**
-   * The latest pass with findings: its end, epoch ms, and the names of its jobs, at most
-   * `namesMax`.
-   */
+  /** The latest pass with findings: its end, epoch ms, and its job names, at most `namesMax`. */
   found: { at: number; count: number; jobs: string[] } | null;
   /** When the last whole pass ended, epoch ms; null before the first. */
   checkedAt: number | null;
@@ -206,9 +203,7 @@ async function recordMissing({ store, clock, limits }: Repairing, { config, wate
   await store.record(entries);
 }
 
-/**
- * By what its execution shows now. A `waiting` entry is settled when a process begins or it ends.
- */
+/** By its execution's state. A `waiting` entry settles when a process begins or it ends. */
 function verdictOf(document: ActorDocument): Occurrence['verdict'] {
   try {
     const { startedAt, outcome } = viewOf<'execution'>(document).context;

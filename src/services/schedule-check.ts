@@ -134,9 +134,7 @@ async function withoutVerdict(
   return { job, found: 'noVerdict', dueAt, armedAt: null, reason: 'the due time passed without a verdict' };
 }
 
-/**
- * The first due time of the span that no entry covers. Entries are in the order of their `from`.
- */
+/** The first due time of the span without an entry. Entries are in the order of their `from`. */
 function firstUncovered({ config }: JobContext, { from, until }: Span, entries: Occurrence[]): number | undefined {
   let place = 0;
   for (let due = nextAtOf(config, from); due !== null && due <= until; due = nextAtOf(config, due)) {

@@ -70,8 +70,7 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
     const writes: OutputChunk[] = [];
     const nexts: Attempt[] = [];
     for (const group of byAttempt(chunks)) {
-      // A copy: if the write fails, what is remembered must still be what the store is known to
-      // have.
+      // A copy: if the write fails, memory still matches the store.
       const next = copyOf(attempts.get(attemptKey(group[0])) ?? (await load(store, group[0], half)));
       const taken = take(next, group);
       if (taken.length === 0) continue;

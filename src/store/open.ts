@@ -6,9 +6,7 @@ import type { Loss } from './sqlite/mark.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/threaded.ts';
 import type { ActorStore, Store } from './store.ts';
 
-/**
- * What a worker is told to find its store. Plain data but for the port, which must be transferred.
- */
+/** How a worker finds its store. Plain data but for the port, which must be transferred. */
 export type StoreAddress = { kind: 'sqlite'; line: StoreLine } | { kind: 'mongodb'; url: string };
 
 /** A way to the store for one worker. */
@@ -23,9 +21,7 @@ export interface WorkerStore {
 export interface OpenStore {
   store: Store;
   connect(): WorkerStore;
-  /**
-   * Resolves with the reason when nothing can be written any more before the process starts anew.
-   */
+  /** Resolves with the reason when no write can succeed before a restart of the process. */
   died: Promise<Error>;
   /**
    * A sentence about what was committed and is not in the store any more; null when nothing is

@@ -172,9 +172,7 @@ const isRule = (value: unknown): boolean =>
   Array.isArray((value as Record<string, unknown>).schedules) &&
   typeof (value as Record<string, unknown>).timeZone === 'string';
 
-/**
- * `text` as it is stored: a JSON string. The bytes of one that cannot be read count as left out.
- */
+/** `text` as stored: a JSON string. Bytes of an unreadable one count as left out. */
 export function readableChunk(raw: Raw<OutputChunk>): OutputChunk {
   const row = new RowReader(raw);
   const chunk: OutputChunk = {

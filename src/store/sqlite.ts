@@ -32,8 +32,7 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
       if (!open) return;
       open = false;
       reading.close();
-      // The last connection to close moves the log into the database, so it must be the one that
-      // may write.
+      // The last connection to close moves the log into the database, so it must be the writer.
       writing.close();
     },
   };

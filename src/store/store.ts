@@ -31,10 +31,7 @@ export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
 /** Facts given per `facts` call when nobody says how many. */
 export const FEED_PAGE = 500;
 
-/**
- * What the lists filter and order by; derived from the snapshot by the machine's own `index`
- * function.
- */
+/** Values that lists filter and order by; the machine's `index` derives them. */
 export interface IndexFields {
   /** execution: its job; job: its app; host: its pool. */
   parent: string | null;
@@ -257,10 +254,7 @@ export interface Ledger {
   }): Promise<Occurrence[]>;
   /** Due times per verdict. Entries that stick out of from..to count whole. */
   summary(query: { job: string; from?: number; to?: number }): Promise<Partial<Record<Verdict, number>>>;
-  /**
-   * Due times of this job up to here (epoch ms, inclusive) may have been forgotten; null when none
-   * was.
-   */
+  /** Due times of the job up to here (epoch ms, inclusive) may be deleted; null: none was. */
   keptAfter(job: string): Promise<number | null>;
 }
 
@@ -420,10 +414,7 @@ export interface Retention {
 }
 
 export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
-  /**
-   * Takes and gives back nothing; throws StoreUnavailable when it cannot commit now. For
-   * `/v1/ready`.
-   */
+  /** Resolves when it can commit; else throws StoreUnavailable. For `/v1/ready`. */
   probe(): Promise<void>;
   /** Calling it twice is fine. What was committed stays. */
   close(): Promise<void>;

@@ -17,9 +17,7 @@ import type { ArtifactLimits } from './limits.ts';
 import type { Mounts } from './mounts.ts';
 import type { Entry, Owner } from './tree.ts';
 
-/**
- * How apps are kept apart on a host, for its record. `verified`: every app is shared by its runs.
- */
+/** How a host keeps apps apart, for its record. `verified`: runs share an app. */
 export type Isolation = 'overlay' | 'clone' | 'copy' | 'verified';
 
 export interface IsolationMethod {

@@ -282,10 +282,7 @@ async function install({ by, shelf, artifact, known, owner, execution, shares, s
   }
 }
 
-/**
- * The same bytes under another name, unpacked another way or for somebody else are another
- * directory.
- */
+/** Another name, way of unpacking or owner of the same bytes is another directory. */
 function copyName(
   digest: string,
   format: Format,

@@ -170,10 +170,7 @@ export function addressOf(url: string, base?: URL): URL {
   }
 }
 
-/**
- * Neither credentials nor a query, which may be a signature, belong into a reason that everybody
- * reads.
- */
+/** An address for reasons that everybody reads: no credentials, no query (may be a signature). */
 export function shown(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;

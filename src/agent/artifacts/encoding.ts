@@ -9,10 +9,7 @@ import { ArtifactError } from '../ports.ts';
 /** Hosts say `gzip` of these because they are packed, not because they packed them. */
 const PACKED = /\.(?:t?gz|tar\.gz)$/i;
 
-/**
- * The bytes of the file of this name. Throws ArtifactError where they cannot be had from what was
- * sent.
- */
+/** The bytes of the file of this name. Throws ArtifactError where they cannot be decoded. */
 export async function* plainBytes(sent: AsyncIterable<Uint8Array>, encoding: string | undefined, name: string): AsyncGenerator<Uint8Array> {
   for (const one of (encoding ?? '').toLowerCase().split(',').reverse()) sent = undo(sent, one.trim(), name);
   yield* sent;

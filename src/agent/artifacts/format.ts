@@ -7,10 +7,7 @@ export type Format =
   /** One file; `gz`: packed, its name is the one without that suffix. */
   | { kind: 'file' | 'gz'; name: string };
 
-/**
- * How many first bytes are looked at: enough of a gzip file to see the first header of a tar
- * inside.
- */
+/** First bytes to look at: enough of a gzip file to see the first header of a tar inside. */
 export const HEAD_BYTES = 16 * 1024;
 const TAR_HEADER_BYTES = 512;
 

@@ -27,9 +27,7 @@ const MNT_DETACH = 2;
 /** The kernel takes one page of options. */
 const OPTIONS_MAX = 4_095;
 
-/**
- * undefined: overlays cannot be mounted in this directory by this process. Leaves nothing behind.
- */
+/** undefined: this process cannot mount overlays in this directory. Leaves nothing behind. */
 export async function openMounts(directory: string): Promise<Mounts | undefined> {
   const native = await openNative();
   if (native === undefined) return undefined;

@@ -6,10 +6,7 @@ import { unxz } from './unxz.ts';
 
 export type Packing = 'none' | 'gz' | 'bz2' | 'xz';
 
-/**
- * Throws what the disk says, or an Error in words of the unpacker. Giving up early closes
- * everything.
- */
+/** Throws errors of the disk, or an Error of the unpacker. An early end closes everything. */
 export function unpacked(file: string, packing: Packing): AsyncIterable<Uint8Array> {
   switch (packing) {
     case 'none':

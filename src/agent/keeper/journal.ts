@@ -127,10 +127,7 @@ export function createJournal(directory: string, clock: Clock): Journal {
     else fs.fdatasync(file, () => {});
   }
 
-  /**
-   * Lines that must not be lost: they may use the reserve, and wait for room when even that is
-   * gone.
-   */
+  /** Lines that must not be lost: they may use the reserve, and wait for room without one. */
   function write(run: string, line: Line): boolean {
     apply(line);
     owed.set(run, line);

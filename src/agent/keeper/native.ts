@@ -13,9 +13,7 @@ export interface Native {
   giveUpNewPrivileges(): void;
   /** Takes the end of one dead child; false while it lives or when it is not ours. */
   reap(pid: number): boolean;
-  /**
-   * Takes the whole-file lock without waiting; it is held until the file or the process is closed.
-   */
+  /** Takes the whole-file lock without waiting; held until the file or the process closes. */
   lock(fd: number): boolean;
   /**
    * A pipe that other children do not inherit: [to read, to write]. Throws when there are no more

@@ -43,9 +43,7 @@ export interface OutputLog {
   lastSeq(): number;
   /** Bytes taken so far. */
   written(stream: Stream): number;
-  /**
-   * Bytes of these that no reader was given and none will be. Final once the streams have ended.
-   */
+  /** Bytes that no reader was or will be given. Final once the streams have ended. */
   leftOut(stream: Stream): number;
 }
 
@@ -98,10 +96,7 @@ export function createOutputLog(segments: Segments, limits: OutputLimits, former
   let unread: PerStream = { stdout: 0, stderr: 0 };
   let hint = { seq: 0, segment: 0, position: 0 };
 
-  /**
-   * The stored pieces from a position on; a record that its keeper could not finish ends its
-   * segment.
-   */
+  /** The stored pieces from a position on; an incomplete record ends its segment. */
   function* walk(segment: Segment, from: number): Generator<Piece> {
     let position = from;
     let base = from;

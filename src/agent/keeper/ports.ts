@@ -103,9 +103,7 @@ export interface RunRecord {
 
 /** Bytes of one run, in numbered segments that only grow and go as a whole. */
 export interface Segments {
-  /**
-   * Appends both parts or nothing; they are the caller's again afterwards. False: there is no room.
-   */
+  /** Appends both parts, which the caller may reuse, or nothing. False: there is no room. */
   append(segment: number, header: Uint8Array, data: Uint8Array): boolean;
   /** Shorter at the segment's end. */
   read(segment: number, position: number, length: number): Uint8Array;

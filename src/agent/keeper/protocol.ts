@@ -21,9 +21,7 @@ export interface KeepOrder {
    */
   timeoutMs: number;
   killGraceMs: number;
-  /**
-   * Bytes of output kept from the beginning and from the end of each run (both streams together).
-   */
+  /** Bytes of output kept from the beginning and the end of a run (both streams together). */
   headBytes: number;
   tailBytes: number;
 }

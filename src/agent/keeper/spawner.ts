@@ -52,8 +52,7 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
       const [program = ''] = request.argv;
       const lineEnds = program.startsWith(`${request.cwd}/`) ? lineEndsOf(headOf(program)) : undefined;
       if (lineEnds !== undefined) return { failed: `"${program}" could not be started: ${lineEnds}` };
-      // At once: a child that is not known as such would be reaped as an orphan, and its exit code
-      // with it.
+      // At once: an unknown child is reaped as an orphan, and its exit code is lost.
       const claim = (pid: number) => void direct.set(pid, { mark: request.mark, ticks: null });
       const marked = { ...request, env: { ...request.env, [MARK_VARIABLE]: request.mark } };
       const startIt = async (argv: string[]): Promise<RawProcess> => {
@@ -69,8 +68,7 @@ export function createSpawner(native: Native | undefined): Spawner & { readonly 
       try {
         raw = await startIt(request.argv).catch(error => {
           if (Object(error).code !== 'ENOEXEC' || !isPlainScript(program)) throw error;
-          // As every shell does, and execvp: a text that does not say what runs it is for the
-          // shell.
+          // As shells and execvp do: the shell runs a text that does not name its interpreter.
           return startIt([SHELL, ...request.argv]);
         });
       } catch (error) {

@@ -218,9 +218,7 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
   };
 }
 
-/**
- * A process that is there for all we know. No start time fits it, so nothing is ever sent to it.
- */
+/** A process that may be alive. No start time fits it, so it never gets a signal. */
 const unreadable = (pid: number): Entry => ({ pid, parent: 0, group: 0, session: 0, ticks: -1, dead: true });
 
 function readTable(proc: string): Map<number, Entry> {

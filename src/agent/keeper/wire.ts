@@ -89,10 +89,7 @@ export function createLines(line: (text: string) => void): (bytes: Uint8Array) =
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
-/**
- * Instants, spans, sizes, counts and process numbers alike: nothing that either side says is
- * larger.
- */
+/** Instants, spans, sizes, counts and process numbers: no valid number is larger. */
 const NUMBER_MAX = 2 ** 50;
 const isSpan = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= NUMBER_MAX;
 

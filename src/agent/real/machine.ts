@@ -6,9 +6,7 @@ import type { HostDefaults } from '../settings.ts';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-/**
- * Changes when the machine starts anew; `unknown` where it cannot be told, and then never changes.
- */
+/** Changes at each boot; `unknown` where it cannot be read, and then constant. */
 export async function readBootId(file: string = BOOT_ID): Promise<string> {
   return (await readFile(file, 'utf8').catch(() => 'unknown')).trim().slice(0, 100) || 'unknown';
 }

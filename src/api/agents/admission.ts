@@ -6,10 +6,7 @@
 import type { HubLimits } from './limits.ts';
 
 export interface Admission {
-  /**
-   * Runs `handshake` when its turn comes, unless `isWanted` says no by then. False: the line is
-   * full.
-   */
+  /** Runs `handshake` in its turn, unless `isWanted` is false by then. False: the line is full. */
   admit(bytes: number, handshake: () => Promise<void>, isWanted: () => boolean): boolean;
 }
 
@@ -20,9 +17,7 @@ export function createAdmission(limits: HubLimits): Admission {
   let active = 0;
 
   const waiting = () => line.length - next;
-  /**
-   * The array is cut now and then rather than shifted each time: a line may be ten thousand long.
-   */
+  /** Cut now and then, not shifted each time: a line may be ten thousand long. */
   const shift = () => {
     const first = line[next];
     if (first) next++;

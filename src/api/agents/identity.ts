@@ -17,9 +17,7 @@ import { createHostNames } from './host-names.ts';
 /** Kind of the credential records: id is the public key, data `AgentKey`. */
 export const AGENT_KEY = 'agentKey';
 
-/**
- * What is known of a key. `retired`: its host was retired and deleted; the key never serves again.
- */
+/** State of a key. `retired`: its host was retired and deleted; the key never serves again. */
 export interface AgentKey extends Record<string, unknown> {
   host: string;
   name: string;
@@ -77,9 +75,7 @@ export interface IdentityParts {
 export interface Identities {
   /** Checks what can be checked without the store. Throws Unwelcome. */
   prove(hello: Hello, nonce: string): Promise<void>;
-  /**
-   * The host's id, enrolled if need be. Throws Unwelcome, and what the store and the runtime throw.
-   */
+  /** The host's id, enrolled if need be. Throws Unwelcome and errors of store and runtime. */
   hostOf(hello: Hello, address: string): Promise<string>;
 }
 

@@ -32,10 +32,7 @@ export interface HubLimits {
   outputBatchBytes: number;
   /** Outgoing bytes per socket; an agent that lets more pile up is closed and comes again. */
   bufferMaxBytes: number;
-  /**
-   * What could not be committed is tried again after a span that doubles from the base to the cap,
-   * ms.
-   */
+  /** Delay before the next try of a failed commit: doubles from the base to the cap, ms. */
   retryBaseMs: number;
   retryCapMs: number;
 }

@@ -15,9 +15,7 @@ import { Unwelcome } from './identity.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import type { Session } from './session.ts';
 
-/**
- * How much later than its grace a host is lost for certain, ms: timers are looked at once a second.
- */
+/** A host counts as lost at most this long after its grace, ms: timers fire once a second. */
 const LOST_BY_MS = 5_000;
 
 interface Link {
@@ -113,8 +111,7 @@ export function createLinks(parts: {
    */
   const tellGone = async (link: Link, session: Session, how: { reason: string; parting: Parting }, failures = 0): Promise<void> => {
     if (isStopped || link.told !== session) return;
-    // A socket that closes behind a silence tells of the network, and the silence is part of the
-    // grace.
+    // A close after a silence points to the network, and the grace includes the silence.
     const silentMs = Math.max(0, Math.round(clock.monotonic() - session.heard));
     const isSilent = silentMs > 2 * parts.heartbeatMs;
     const gone =

@@ -204,8 +204,7 @@ export function createSession(parts: {
       session.heard = clock.monotonic();
       heard();
       if (state === 'up') {
-        // An agent says in one message what it has to say at one moment; JSON has no line break of
-        // its own.
+        // An agent sends the frames of one moment in one message; JSON has no raw line break.
         for (const line of text.split('\n')) if (session.isUp()) work(line);
         return;
       }

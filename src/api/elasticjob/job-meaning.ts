@@ -20,9 +20,7 @@ function misfireOf(isOn: boolean, limit: number): Pick<JobConfig, 'overlap' | 'o
   return { overlap: 'queue', overlapLimit: limit, misfire: { policy: limit > 1 ? 'all' : 'once', limit } };
 }
 
-/**
- * What each field of this dialect means. Schedules beside the one that `cron` is are left alone.
- */
+/** What each field of this dialect means. Schedules other than `cron` do not change. */
 const TERMS: readonly Term<JobBody, JobConfig>[] = [
   { fields: ['jobExecutionType'], means: body => ({ kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient' }) },
   { fields: ['appName'], means: body => ({ app: body.appName }) },

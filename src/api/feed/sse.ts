@@ -1,7 +1,4 @@
-/**
- * The feed as server-sent events: ids are cursors, so a client that reconnects resumes where it
- * was.
- */
+/** The feed as server-sent events: ids are cursors, so a client resumes after a reconnect. */
 import type { Clock } from '../../clock.ts';
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';

@@ -23,9 +23,7 @@ const REASON_MAX_BYTES = 123;
 interface RawSocket {
   send(text: string): void;
   buffered(): number;
-  /**
-   * Does the work at once; what it sends leaves in one write. Undefined where the carrier cannot.
-   */
+  /** Does the work at once and sends its frames in one write. Undefined: not supported here. */
   together?(work: () => void): void;
   close(code: number, reason: string): void;
   terminate(): void;

@@ -1,7 +1,4 @@
-/**
- * Sockets by the `ws` package on a server of `node:http`, for runtimes that bring none of their
- * own.
- */
+/** Sockets by `ws` on a server of `node:http`, for runtimes without sockets of their own. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';

@@ -200,10 +200,7 @@ const NATURAL = [
   ['disconnect', 'disconnectMs'],
 ] as const;
 
-/**
- * A patch that changes such a policy and does not name the number wants the one that is usual
- * there.
- */
+/** A patch that changes such a policy without its number gets the usual number. */
 function withNaturalNumbers(before: ReturnType<typeof jobShape>, patch: Record<string, unknown>, whole: Record<string, unknown>) {
   const dropped = NATURAL.filter(
     ([policy, number]) => patch[policy] !== undefined && patch[policy] !== before[policy] && patch[number] === undefined,

@@ -89,8 +89,7 @@ export function metricRoutes({
     counting ??= count().finally(() => {
       counting = undefined;
     });
-    // A store that is away is a figure itself: the others are told all the same, these as they
-    // were.
+    // An absent store is a figure itself; the others are served all the same, these as they were.
     await counting.catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error;
     });

@@ -22,10 +22,7 @@ export const order = choice(['oldest', 'newest']).default('oldest');
 export interface Page<T> {
   items: T[];
   next: string | null;
-  /**
-   * Only where there are any: things of this page that are stored, and that this center cannot
-   * read.
-   */
+  /** Only where there are any: stored things of this page that this center cannot read. */
   unreadable?: { name: string; reason: string }[];
 }
 
@@ -59,10 +56,7 @@ function shapesOf<T, R>(things: T[], nameOf: (thing: T) => string, shape: (thing
 /** Only there where there are any. */
 export const unreadableOf = (unreadable: { name: string; reason: string }[]) => (unreadable.length > 0 ? { unreadable } : {});
 
-/**
- * A place in a list that has no cursor of its own: a few whole numbers, opaque to whoever carries
- * them.
- */
+/** A cursor of a list that has none of its own: a few whole numbers, opaque to clients. */
 export const cursorOf = (...place: number[]): string => Buffer.from(JSON.stringify(place)).toString('base64url');
 
 /** Throws Problem for anything but a text of `cursorOf` with so many numbers. */

@@ -59,10 +59,7 @@ const sentenceOf = (field: string, value: unknown, readOnly: ReadOnly): string =
   return `${field}${shown} cannot be written; ${readOnly[field]?.instead ?? LEAVE_OUT}.`;
 };
 
-/**
- * Whether a body has every read-only field: it is a response that was read, and not written by
- * hand.
- */
+/** Whether a body has every read-only field: then it is a response sent back. */
 const isReading = (body: Json, readOnly: ReadOnly): boolean =>
   Object.entries(readOnly).every(([field, { beside }]) => beside || field in body);
 

@@ -1,6 +1,4 @@
-/**
- * `/v1/tokens`: what programs call with that cannot log in every twelve hours, such as Prometheus.
- */
+/** `/v1/tokens`: for programs that cannot log in every twelve hours, such as Prometheus. */
 import { z } from 'zod';
 import { moment } from '../answers.ts';
 import { API_TOKEN_MS, API_TOKEN_MS_MAX, type ApiToken as Known, SCOPES } from '../api-tokens.ts';

@@ -44,9 +44,7 @@ export function whyRoutes(center: Center): Route[] {
       }
     };
     const all = async <K extends Kind>(addresses: Address<K>[]) => (await Promise.all(addresses.map(get))).filter(isThere);
-    /**
-     * The pool, those of its hosts that are not ready, and the hosts that the executions are on.
-     */
+    /** The pool, its hosts that are not ready, and the hosts that the executions are on. */
     const around = async (pool: string, executions: View<'execution'>[]) => {
       const status = ['joining', 'draining', 'suspect', 'lost'];
       const notReady = (await views.list('host', { parent: pool, status, limit: HOSTS_LOOKED, order: 'name' })).items;
@@ -73,8 +71,7 @@ export function whyRoutes(center: Center): Route[] {
         const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
         const app = config.app === null ? undefined : await get(`app/${config.app}`);
         const { lastExecution } = job.context;
-        // A look of its own: one that cannot be read explains nothing, and keeps the job from
-        // nothing.
+        // A read of its own: if it fails, it explains nothing and the job is not affected.
         const ended = lastExecution === null ? undefined : await createLook().get(`execution/${lastExecution}`);
         const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
         const at = clock.now();

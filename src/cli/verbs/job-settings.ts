@@ -121,9 +121,7 @@ export async function jobBody({ values, rest, shell }: Asked): Promise<Record<st
   return { ...file, ...flags };
 }
 
-/**
- * A shell takes one text, so with one the words behind `--` must be one. Throws Failure `usage`.
- */
+/** A shell takes one text: with `shell` one word behind `--`. Throws Failure `usage`. */
 function commandIn({ command, shell }: Asked['values'], rest: string[] | undefined, fromFile: unknown): string | string[] | undefined {
   if (rest === undefined || !(shell ?? fromFile)) return rest ?? command;
   const [only, ...others] = rest;
@@ -144,9 +142,7 @@ function schedulesIn(values: Asked['values']): object[] | undefined {
   return [];
 }
 
-/**
- * The given entries, and null for those to remove, as a merge patch has it. Throws Failure `usage`.
- */
+/** The given entries, null for those to remove: a merge patch. Throws Failure `usage`. */
 function removing(flagName: string, entries: Record<string, string> = {}, unset: string[] = []): Record<string, string | null> {
   const both = unset.find(name => Object.hasOwn(entries, name));
   if (both !== undefined) throw wrongUsage(`--${flagName} and --unset-${flagName} both name ${both}; one is enough`);

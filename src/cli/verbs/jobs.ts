@@ -61,9 +61,7 @@ const show = verb({
   },
 });
 
-/**
- * What was done; on standard error, for programs that read JSON too, what was probably not meant.
- */
+/** Says what was done; on standard error, for JSON readers too, what was probably not meant. */
 async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: SavedJob, done: string): Promise<void> {
   const { nextDue, scheduleText } = job;
   await print.show(job, () => [

@@ -1,6 +1,4 @@
-/**
- * `troupe ready`: for health checks, and for scripts that start a center and go on once it serves.
- */
+/** `troupe ready`: for health checks, and for scripts that wait until a center serves. */
 import { pause } from '../../clock.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { duration } from '../options.ts';

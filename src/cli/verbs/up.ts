@@ -65,9 +65,7 @@ function takeUsers(args: readonly string[]): { rest: string[]; users: string[] }
   return taken;
 }
 
-/**
- * An address that this machine reaches: a center that listens everywhere listens on loopback, too.
- */
+/** An address that this machine reaches: a center on all addresses listens on loopback too. */
 function fromHere(urls: readonly string[]): string {
   const all = urls.map(url => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'));
   return all.find(url => /\/\/(127\.|localhost:|\[::1\])/.test(url)) ?? all[0] ?? '';

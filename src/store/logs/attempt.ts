@@ -4,9 +4,7 @@
  */
 import type { OutputChunk } from '../store.ts';
 
-/**
- * What a piece costs beside its text: a flood of single bytes must not become a million records.
- */
+/** Cost of a piece beside its text: single bytes must not become a million records. */
 export const CHUNK_WEIGHT = 64;
 
 export interface Attempt {

@@ -120,8 +120,7 @@ export async function keptBytes(
   };
   for (const sum of await store.outputSums({ executions })) {
     add(sum, 1);
-    // A tally is there: pieces that it covers are out of the log, even where their removal was
-    // interrupted.
+    // With a tally the pieces it covers are gone, even after an interrupted removal.
     if (sum.first >= 0 || sum.stream !== 'stdout') continue;
     const tally = await readTally(store, sum);
     if (!tally) continue;

@@ -1,7 +1,4 @@
-/**
- * What leaves a store in memory: everything is looked at each time, since there is never much of
- * it.
- */
+/** Retention of the store in memory: each pass looks at everything, as it is never much. */
 import { compareText } from '../order.ts';
 import type { ActorDocument, CreationPlace, Retention } from '../store.ts';
 import type { KeptActors } from './actors.ts';

@@ -16,9 +16,7 @@ export interface MongoAddress {
 /** Of the server itself. */
 const RESERVED = new Set(['admin', 'config', 'local']);
 const TIMEOUT_MS = 8_000;
-/**
- * After a change of hands all that a former owner wrote must have arrived within the double of it.
- */
+/** After a change of owner all writes of a former owner must arrive within the double of it. */
 const TIMEOUT_MS_MAX = 60_000;
 
 /** Throws when it names no database; the driver judges the rest. */

@@ -16,8 +16,7 @@ export function createOutput({ output }: Collections): Omit<OutputStore, 'output
     async outputSums({ executions, range }) {
       const within = range ? { item: range.item, attempt: range.attempt, seq: { $gte: range.from, $lte: range.to } } : {};
       const projection = { _id: 0, execution: 1, item: 1, attempt: 1, stream: 1, seq: 1, bytes: 1 } as const;
-      // Covered by the index. `$group` by several fields is not to be had of every server of the
-      // protocol.
+      // Covered by the index. Not every server of the protocol has `$group` by several fields.
       return sumOutput(await asked(() => output.find({ execution: { $in: executions }, ...within }, { projection }).toArray()));
     },
     async dropOutput({ execution, item, attempt, from, to }) {

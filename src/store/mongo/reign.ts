@@ -14,9 +14,7 @@ import type { Collections } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY } from './errors.ts';
 
 const BEAT_MS = 1_000;
-/**
- * Longer than a living center goes without a beat, even one whose server was away until just now.
- */
+/** Longer than a living center goes without a beat, even after its server was away. */
 const WATCH_MS = 5_000;
 const LOOK_MS = 250;
 

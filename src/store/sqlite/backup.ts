@@ -55,8 +55,7 @@ async function copy(database: string, to: string): Promise<Record<string, number
   const source = new DatabaseSync(database, { readOnly: true });
   try {
     source.exec(`pragma busy_timeout = ${BUSY_MS}`);
-    // The transaction holds one state: writers go on, and nothing that they commit begins the copy
-    // anew.
+    // The transaction holds one state: writers go on and never restart the copy.
     source.exec('begin');
     const rows = countRows(source);
     await backup(source, to, { rate: PAGES_AT_ONCE });

@@ -44,9 +44,7 @@ export interface WritingConnection extends Writing {
   /** Of the last commit: +1 with each. */
   readonly revision: number;
   probe(): void;
-  /**
-   * Moves the log into the database, so that one file is left where no other connection is open.
-   */
+  /** Moves the log into the database: one file is left where no other connection is open. */
   close(): void;
 }
 
@@ -146,10 +144,7 @@ export function openReading(file: string): Reading & { close(): void } {
 /** SQLite knows no booleans. */
 export const flag = (value: boolean): number => (value ? 1 : 0);
 
-/**
- * The rows of a statement whose columns the caller has just named in SQL, which TypeScript cannot
- * read.
- */
+/** The rows of a statement. TypeScript cannot read the columns that its SQL names. */
 export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {
   try {
     return statement.all(...values) as Row[];

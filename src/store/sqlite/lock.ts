@@ -46,8 +46,7 @@ export function lockDirectory(directory: string): () => void {
     // Nothing is ever written, and a journal would be removed by its path, where another center's
     // may stand by then.
     db.exec('pragma busy_timeout = 0; pragma journal_mode = memory');
-    // Prepared, because Deno's `exec` throws errors without the code that tells "in use" from the
-    // rest.
+    // Prepared: Deno's `exec` throws errors without the code that tells "in use" from the rest.
     db.prepare('begin exclusive').run();
   } catch (error) {
     db.close();
@@ -58,8 +57,7 @@ export function lockDirectory(directory: string): () => void {
     makePrivate(pidFile);
     writeFileSync(pidFile, `${process.pid}\n`);
   } catch {
-    // A full disk must not keep a center from starting: the lock is held, only its holder goes
-    // unnamed.
+    // A full disk must not prevent a start: the lock is held without its holder's name.
   }
   held.add(db);
   return () => {

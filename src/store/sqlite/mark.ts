@@ -29,16 +29,12 @@ export interface Mark {
   close(): void;
 }
 
-/**
- * A number per commit; a text of one length, so that none leaves the end of a longer one behind it.
- */
+/** A number per commit, of fixed length, so that no end of a longer text remains. */
 const TEXT_BYTES = 256;
 
 const markIn = (directory: string): string => join(directory, 'troupe.mark');
 
-/**
- * `found`: the revision of the database. A mark that is not there, or cannot be read, says nothing.
- */
+/** `found`: the revision of the database. A mark that is absent or unreadable says nothing. */
 export function openMark(directory: string, found: number): Mark {
   const path = markIn(directory);
   const before = readMark(path);
@@ -92,9 +88,7 @@ function openFile(path: string): number {
   }
 }
 
-/**
- * Twice the same, so that damage shows. A checksum would load `node:zlib` into the writing thread.
- */
+/** Twice, so that damage shows. A checksum would load `node:zlib` in the writing thread. */
 function textOf(content: Content): string {
   const text = JSON.stringify(content);
   return `${text} ${text}`.padEnd(TEXT_BYTES - 1).concat('\n');

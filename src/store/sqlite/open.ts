@@ -1,7 +1,4 @@
-/**
- * Opening the database, for whoever writes and for whoever reads: they may be threads of one
- * process.
- */
+/** Opens the database for writers and readers, which may be threads of one process. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { keepPrivate, makePrivate } from '../../private-file.ts';
@@ -38,9 +35,7 @@ export interface SqliteWrites {
   writes: Sync<StoreWrites>;
   /** Several writes as one transaction, to be durable together or not at all. */
   transact<T>(work: () => T): T;
-  /**
-   * Throws StoreMoved when its files are not where they were opened. Each write does it by itself.
-   */
+  /** Throws StoreMoved when its files are not where they were opened. Each write checks it. */
   look(): void;
   /** Commits that were made and are not in the database any more; null when none is known of. */
   readonly loss: Loss | null;
@@ -75,8 +70,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     connection = opened;
     const { writer, transact, probe } = opened;
     const writing = { writer, transact };
-    // Only an open connection has a log; a lock that another one replaced would let a second center
-    // in.
+    // Only an open connection has a log; a replaced lock would let a second center in.
     look = watchPlace(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
     const writes = {
       ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),

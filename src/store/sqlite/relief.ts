@@ -32,10 +32,7 @@ export function createRelief({ file, writer, busyMs }: { file: string; writer: D
   let lookedAt = 0;
   let failures = 0;
 
-  /**
-   * What was moved stays moved when it fails half-way; what readers still need is moved the next
-   * time.
-   */
+  /** Moved parts stay moved after a failure; parts that readers need follow the next time. */
   function move(): void {
     try {
       writer.exec(`pragma busy_timeout = ${WAIT_MS}`);
@@ -67,10 +64,7 @@ export function createRelief({ file, writer, busyMs }: { file: string; writer: D
   };
 }
 
-/**
- * Bytes. A file system that does not say has enough: what was written must not fail for the
- * question.
- */
+/** Bytes. Infinite where the file system gives no answer: no write may fail for that. */
 function roomAt(directory: string): number {
   try {
     const { bavail, bsize } = statfsSync(directory);

@@ -63,9 +63,7 @@ function assertNotNewer(file: string, version: number): void {
   );
 }
 
-/**
- * Undefined when there is nothing yet, 0 when a first start of an earlier version was cut short.
- */
+/** Undefined: no schema yet. 0: a first start of an earlier version was cut short. */
 function storedVersion(file: string): number | undefined {
   if (!existsSync(file) || statSync(file).size === 0) return undefined;
   try {
@@ -107,8 +105,7 @@ function readVersion(db: DatabaseSync, file: string): number | undefined {
     return row.value;
   }
   if (tables.length === 0) return undefined;
-  // Tables of ours without a version: the first start was cut short. Tables of others: not our
-  // file.
+  // Our tables without a version: a first start cut short. Other tables: not our file.
   const stranger = tables.find(table => !known.has(table));
   if (stranger !== undefined) throw new Error(`"${file}" is no database of Troupe: it has a table "${stranger}" and no schema version`);
   return 0;
