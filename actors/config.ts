@@ -2,7 +2,7 @@
  * What operators configure: jobs and apps, as the front door hands them over (checked, with every
  * default filled in).
  */
-import type { Schedule } from './schedule.ts';
+import type { Schedule } from './schedule/index.ts';
 
 export interface Resources {
   /** Parts of a core; 0.001 is the smallest step. */

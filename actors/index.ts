@@ -1,9 +1,9 @@
 /** Every kind of actor with its machine; all other types of the runtime are derived from here. */
-import * as app from './app.ts';
-import * as execution from './execution.ts';
-import * as host from './host.ts';
-import * as job from './job.ts';
-import * as pool from './pool.ts';
+import * as app from './app/machine.ts';
+import * as execution from './execution/machine.ts';
+import * as host from './host/machine.ts';
+import * as job from './job/machine.ts';
+import * as pool from './pool/machine.ts';
 
 export const actors = { job, execution, app, host, pool } as const;
 

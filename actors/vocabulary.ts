@@ -2,12 +2,12 @@
  * The words that every machine shares: addresses, the stamp on each event, the effects that may be
  * asked for. Types and tiny functions only.
  */
-import type { AppEvent } from './app.ts';
-import type { ExecutionEvent } from './execution.ts';
-import type { HostEvent } from './host.ts';
-import type { JobEvent } from './job.ts';
-import type { PoolEvent } from './pool.ts';
-import type { Schedule } from './schedule.ts';
+import type { AppEvent } from './app/machine.ts';
+import type { ExecutionEvent } from './execution/machine.ts';
+import type { HostEvent } from './host/machine.ts';
+import type { JobEvent } from './job/machine.ts';
+import type { PoolEvent } from './pool/machine.ts';
+import type { Schedule } from './schedule/index.ts';
 
 export interface Events {
   job: JobEvent;

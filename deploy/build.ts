@@ -23,7 +23,12 @@ $.cwd = top;
 
 // Threads begin in files of their own, which nobody imports. Without folders in their names each is
 // found beside whoever begins it.
-const threads = ['src/runtime/worker.ts', 'src/store/sqlite/thread.ts', 'src/store/sqlite/backup-thread.ts', 'src/api/password-thread.ts'];
+const threads = [
+  'src/runtime/workers/worker.ts',
+  'src/store/sqlite/writer-worker/worker.ts',
+  'src/store/sqlite/backup-thread.ts',
+  'src/security/password-worker.ts',
+];
 const names = ['--entry-naming', '[name].[ext]'];
 
 // The running Bun is the one of the lock file, and becomes part of the program.

@@ -5,38 +5,38 @@
  *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention, schedule audit
  */
 
-import { verifyEd25519 } from './api/agents/ed25519.ts';
-import { type InstallationKey, openInstallationKey } from './api/agents/installation-key.ts';
-import { type AgentHub, createAgentHub } from './api/agents.ts';
 import { createApp } from './api/app.ts';
-import { createAuth } from './api/auth.ts';
-import type { Center } from './api/center.ts';
-import { clientAddress } from './api/client-address.ts';
-import { createFeedDoor } from './api/feed.ts';
-import { type Listening, listen, type Peer } from './api/sockets.ts';
-import type { StartupServer } from './api/startup-server.ts';
-import { createUpgrades } from './api/upgrades.ts';
+import { createFeedDoor } from './api/feed/index.ts';
 import { logRoutes } from './api/v1/logs.ts';
 import { metricRoutes } from './api/v1/metrics.ts';
-import { type Clock, systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/center.ts';
 import { createFeed } from './feed/feed.ts';
-import { type Ids, systemIds } from './ids.ts';
-import type { Log } from './log.ts';
+import { type AgentHub, createAgentHub } from './gateway/index.ts';
+import { clientAddress } from './http/client-address.ts';
+import type { Center } from './http/route-context.ts';
+import type { StartupServer } from './http/startup-server.ts';
+import { createUpgrades } from './http/upgrades.ts';
+import { type Listening, listen, type Peer } from './http/websocket/index.ts';
+import { type Clock, systemClock } from './lib/clock.ts';
+import { type Ids, systemIds } from './lib/ids.ts';
+import type { Log } from './lib/log.ts';
+import { createSupervisor, type Service } from './lib/service.ts';
 import { createRuntime } from './runtime/create.ts';
 import { Refused, Unavailable } from './runtime/errors.ts';
-import { endedAt, heldBy } from './runtime/forgettable.ts';
-import type { Patience } from './runtime/patience.ts';
-import { createSupervisor, type Service } from './runtime/supervisor.ts';
+import { endedAt, heldBy } from './runtime/retention-guards.ts';
+import type { Patience } from './runtime/startup-retry.ts';
 import { createViews } from './runtime/views.ts';
+import { createAuth } from './security/authentication.ts';
+import { verifyEd25519 } from './security/ed25519.ts';
+import { type InstallationKey, openInstallationKey } from './security/installation-key.ts';
 import { backupWarnings, createBackups } from './services/backup.ts';
+import { createOutputKeeper } from './services/output/index.ts';
+import { createForgetting } from './services/retention.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
-import { createOutputKeeper } from './store/logs.ts';
-import { createForgetting } from './store/retention.ts';
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
 
-export { createStartupServer, type StartupServer } from './api/startup-server.ts';
+export { createStartupServer, type StartupServer } from './http/startup-server.ts';
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */

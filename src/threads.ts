@@ -2,13 +2,14 @@
  * The threads of a center, begun before anything else: they load what they run while the main
  * thread still loads what it serves with, which is half of a start. Hence this file imports little.
  */
-import type { Clock } from './clock.ts';
-import type { Config } from './config.ts';
-import type { Ids } from './ids.ts';
-import type { Log } from './log.ts';
-import type { Homes } from './runtime/homes.ts';
-import { createPatience, PATIENCE_MS, type Patience } from './runtime/patience.ts';
-import { inWorkers } from './runtime/workers.ts';
+
+import type { Config } from './config/center.ts';
+import type { Clock } from './lib/clock.ts';
+import type { Ids } from './lib/ids.ts';
+import type { Log } from './lib/log.ts';
+import { createPatience, PATIENCE_MS, type Patience } from './runtime/startup-retry.ts';
+import { inWorkers } from './runtime/workers/threads.ts';
+import type { Homes } from './runtime/workers/worker-host.ts';
 import { type OpenStore, openStore } from './store/open.ts';
 
 export interface Threads {

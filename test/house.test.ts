@@ -33,7 +33,7 @@ describe('the README', () => {
   });
 
   test('knows every setting of the center', () => {
-    const settings = [...read('src/config.ts').matchAll(/^ {4}(TROUPE_[A-Z_]+):/gm)].map(([, name]) => name ?? '');
+    const settings = [...read('src/config/center.ts').matchAll(/^ {4}(TROUPE_[A-Z_]+):/gm)].map(([, name]) => name ?? '');
     expect(settings.length).toBeGreaterThan(10);
     const told = quoted(section('Settings of the center'));
     expect(settings.filter(name => !told.includes(name))).toEqual([]);

@@ -5,7 +5,7 @@
  *     4 days, 5 weeks, 6 months        one time of day, on days that are counted or named
  */
 import { DAY, type DayRule, dayNumber, type MonthDays, monthLength, nextBit, nextDay, weekdayOf, YEAR_LAST } from './days.ts';
-import type { LabelRule } from './due.ts';
+import type { LabelRule } from './due-instants.ts';
 import { came, ScheduleError } from './error.ts';
 
 export type CalendarSchedule = {

@@ -8,7 +8,7 @@
 import { type CronFields, readCron } from './cron-text.ts';
 import { readCrontab } from './crontab-text.ts';
 import { bitCount, countDays, DAY, type DayRule, dayNumber, nextBit, nextDay } from './days.ts';
-import type { LabelRule } from './due.ts';
+import type { LabelRule } from './due-instants.ts';
 import { came, ScheduleError } from './error.ts';
 import { hintForCron, hintForCrontab } from './hints.ts';
 

@@ -8,19 +8,11 @@
  * The journal is read first, then link and keeper are opened side by side: neither waits for the
  * other.
  */
-import { STRICT_RULES } from '../app-hosts.ts';
-import { type Clock, pause } from '../clock.ts';
-import type { Ids } from '../ids.ts';
-import type { Log } from '../log.ts';
-import { createCommands } from './commands.ts';
-import { createDisconnectWatch, type DisconnectWatch } from './disconnect.ts';
-import { inheritedEnvironment } from './environment.ts';
-import { type Journal, openJournal } from './journal.ts';
-import { createKeeping, type Keeping } from './keeping.ts';
-import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
-import { type CenterFrame, type Challenge, createLink, type Link } from './link.ts';
-import { createOutput, type Output } from './output.ts';
-import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
+
+import { type Clock, pause } from '../lib/clock.ts';
+import { STRICT_RULES } from '../lib/host-policy.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
 import {
   AGENT_FRAME_MAX,
   type Capabilities,
@@ -31,11 +23,20 @@ import {
   type Run,
   runKey,
   writeEpochs,
-} from './protocol.ts';
-import { mustEnd } from './records.ts';
-import { createReports, type Reports } from './reports.ts';
-import { createRuns, type Runs } from './runs.ts';
-import { createTrust } from './trust.ts';
+} from '../protocol/agent.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { createKeeping, type Keeping } from './keeper-client.ts';
+import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
+import { createCommands } from './link/commands.ts';
+import { type CenterFrame, type Challenge, createLink, type Link } from './link/index.ts';
+import { createTrust } from './link/trust.ts';
+import { createOutput, type Output } from './output.ts';
+import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
+import { createDisconnectWatch, type DisconnectWatch } from './runs/disconnect.ts';
+import { inheritedEnvironment } from './runs/environment.ts';
+import { createRuns, type Runs } from './runs/index.ts';
+import { mustEnd } from './runs/records.ts';
+import { createReports, type Reports } from './runs/reports.ts';
 import type { RunUsers } from './users.ts';
 
 interface AgentSettings {

@@ -1,5 +1,5 @@
 /** What keeps this host from starting any run, as an error that carries its class to the center. */
-import type { HostFault } from './protocol.ts';
+import type { HostFault } from '../protocol/agent.ts';
 
 /** The host is at fault, not the run, and nothing of the run has begun. */
 export class HostFaultError extends Error {

@@ -1,7 +1,7 @@
 /** The journal as text: one JSON value a line, the first says the version. */
 import { z } from 'zod';
-import { Fence, ProcessSpec, Report, Run, RunVerdict } from './protocol.ts';
-import { blankRecord, type RunRecord } from './records.ts';
+import { Fence, ProcessSpec, Report, Run, RunVerdict } from '../protocol/agent.ts';
+import { blankRecord, type RunRecord } from './runs/records.ts';
 
 const JOURNAL_VERSION = 1;
 

@@ -7,11 +7,11 @@
  * Memory changes at once, so a repeat that arrives during an fsync is known for one. What must be
  * durable before it shows waits for the promise.
  */
-import type { Log } from '../log.ts';
+import type { Log } from '../lib/log.ts';
 import { readJournal, writeLine } from './journal-lines.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Disk } from './ports.ts';
-import { blankRecord, type Change, type NewRecord, type RunRecord } from './records.ts';
+import { blankRecord, type Change, type NewRecord, type RunRecord } from './runs/records.ts';
 
 export interface Journal {
   readonly records: ReadonlyMap<string, RunRecord>;

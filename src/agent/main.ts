@@ -1,27 +1,27 @@
 /** The agent's composition root: settings, real ports, signals. */
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { systemClock } from '../clock.ts';
-import { ConfigError } from '../config.ts';
-import { systemIds } from '../ids.ts';
-import { createLog, type Log } from '../log.ts';
-import { visibleLines } from '../visible.ts';
+import { AGENT_USAGE, type AgentConfig, readAgentConfig } from '../config/agent.ts';
+import { ConfigError } from '../config/center.ts';
+import { detectTreeKill } from '../keeper/spawner.ts';
+import { systemClock } from '../lib/clock.ts';
+import { systemIds } from '../lib/ids.ts';
+import { createLog, type Log } from '../lib/log.ts';
+import { visibleLines } from '../lib/visible.ts';
+import { CENTER_FRAME_MAX } from '../protocol/agent.ts';
 import { createAgent } from './agent.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
 import { detectIsolation } from './artifacts/isolation.ts';
 import { sharesMounts } from './artifacts/mounts.ts';
-import { createKeeperDoor, type KeeperClient } from './keeper/client.ts';
-import { detectTreeKill } from './keeper/spawner.ts';
-import { CENTER_FRAME_MAX } from './protocol.ts';
-import { createDialer } from './real/dialer.ts';
-import { createDisk } from './real/disk.ts';
-import { openIdentity } from './real/identity.ts';
-import { lockDirectory } from './real/lock.ts';
-import { hostDefaults, placeOf, readBootId, system } from './real/machine.ts';
-import { programs } from './real/programs.ts';
-import { openUsers } from './real/users.ts';
-import { createWorkDirs } from './real/work-dirs.ts';
-import { AGENT_USAGE, type AgentConfig, readAgentConfig } from './settings.ts';
+import { createDialer } from './host/dialer.ts';
+import { createDisk } from './host/disk.ts';
+import { openIdentity } from './host/identity.ts';
+import { lockDirectory } from './host/lock.ts';
+import { hostDefaults, placeOf, readBootId, system } from './host/machine.ts';
+import { programs } from './host/programs.ts';
+import { openUsers } from './host/users.ts';
+import { createWorkDirs } from './host/work-dirs.ts';
+import { createKeeperDoor, type KeeperClient } from './keeper-socket.ts';
 
 /** Raised with what the center may depend on. */
 const AGENT_VERSION = '0.1.0';

@@ -3,12 +3,12 @@
  * bytes for each run and for all together. One pump, one read at a time, the runs in turn: a run
  * that floods does not starve the others, and nothing is read that could not leave.
  */
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
-import type { SpooledChunk } from './keeper/protocol.ts';
-import type { Keeping } from './keeping.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from '../protocol/agent.ts';
+import type { SpooledChunk } from '../protocol/keeper.ts';
+import type { Keeping } from './keeper-client.ts';
 import type { AgentLimits, AgentSpans } from './limits.ts';
-import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from './protocol.ts';
 
 export interface Output {
   /**

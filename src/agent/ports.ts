@@ -2,9 +2,9 @@
  * What the agent and the keeper ask of the outside, in their own words. Real ones for a host, fakes
  * for the simulation; nothing else there touches the world.
  */
-import type { AppRules } from '../app-hosts.ts';
-import type { Keeper } from './keeper/protocol.ts';
-import type { Artifact } from './protocol.ts';
+import type { AppRules } from '../lib/host-policy.ts';
+import type { Artifact } from '../protocol/agent.ts';
+import type { Keeper } from '../protocol/keeper.ts';
 
 /** Small durable files (journal, identity). Paths are relative to the data directory. */
 export interface Disk {

@@ -1,10 +1,10 @@
 /** Reading one or all actors of a kind for an answer. */
 import type { Kind } from '../../actors/index.ts';
+import type { Desk } from '../http/route-context.ts';
 import type { View } from '../runtime/document.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
-import type { ListQuery } from '../store/store.ts';
-import type { Desk } from './center.ts';
+import type { ListQuery } from '../store/port.ts';
 
 /** Longest thing that may be an actor's name; no store is asked about a longer one. */
 const NAME_LONGEST = 300;

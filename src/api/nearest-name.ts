@@ -1,10 +1,10 @@
 /** One actor by its name; where there is none, the answer names the one that was probably meant. */
 import type { Kind } from '../../actors/index.ts';
-import { nearest } from '../nearest.ts';
+import { Problem } from '../http/errors.ts';
+import { nearest } from '../lib/suggest.ts';
 import type { View } from '../runtime/document.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
-import { Problem } from './errors.ts';
 import { one } from './lookup.ts';
 
 /**

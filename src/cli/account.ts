@@ -5,7 +5,7 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../lib/suggest.ts';
 import { EXIT, Failure, wrongUsage } from './failure.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8899';

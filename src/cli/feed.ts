@@ -1,6 +1,6 @@
 /** The live feed of the command line: from a cursor, over breaks, without gap or repeat. */
 import WebSocket from 'ws';
-import { pause } from '../clock.ts';
+import { pause } from '../lib/clock.ts';
 import { type Client, type Query, queryText } from './client.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Shell } from './shell.ts';

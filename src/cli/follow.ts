@@ -2,7 +2,7 @@
  * Following an execution to its end: its output as it comes, why it waits, and over breaks of the
  * connection.
  */
-import { pause } from '../clock.ts';
+import { pause } from '../lib/clock.ts';
 import type { Client } from './client.ts';
 import { EXIT, Failure, Interrupted } from './failure.ts';
 import { createOutput, type OutputFormat, type Piece } from './output.ts';

@@ -2,7 +2,7 @@
  * Instants as people write them on a command line: a few words, spans from now, dates and times in
  * the zone of the reader.
  */
-import { readDuration } from '../durations.ts';
+import { readDuration } from '../lib/durations.ts';
 
 export interface Reading {
   /** Epoch ms. */

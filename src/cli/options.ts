@@ -3,8 +3,8 @@
  * and parsing both come from here.
  */
 import { parseArgs } from 'node:util';
-import { duration as durationText, readDuration } from '../durations.ts';
-import { nearest } from '../nearest.ts';
+import { duration as durationText, readDuration } from '../lib/durations.ts';
+import { nearest } from '../lib/suggest.ts';
 import { wrongUsage } from './failure.ts';
 import { INSTANTS, type Reading, readInstant } from './instants.ts';
 

@@ -3,7 +3,7 @@
  * never mixed. Without a time or a shard in front of them bytes are copied as they come; else line
  * by line.
  */
-import { coloured, createColouredText } from '../visible.ts';
+import { coloured, createColouredText } from '../lib/visible.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
 import type { LogLine } from './surface.ts';

@@ -2,7 +2,7 @@
  * What a verb shows: JSON for programs, tables and sentences for people. A verb says both and does
  * not ask which is wanted.
  */
-import { coloured, visibleJson } from '../visible.ts';
+import { coloured, visibleJson } from '../lib/visible.ts';
 import type { Shell } from './shell.ts';
 import { type Column, type Pair, recordOf, tableOf } from './table.ts';
 import { tame, wrapped } from './width.ts';

@@ -3,7 +3,7 @@
  * ask and go. Beside them what every verb has in common: whatever comes out becomes an exit code,
  * and a failure one sentence.
  */
-import { visibleJson } from '../visible.ts';
+import { visibleJson } from '../lib/visible.ts';
 import { EXIT, exitOf, Failure, Interrupted } from './failure.ts';
 import type { Shell } from './shell.ts';
 import type { Program } from './verb.ts';

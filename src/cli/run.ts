@@ -8,7 +8,7 @@
 
 import { parseArgs } from 'node:util';
 import about from '../../package.json' with { type: 'json' };
-import { nearest } from '../nearest.ts';
+import { nearest } from '../lib/suggest.ts';
 import { accountFor, centerFor } from './account.ts';
 import { createClient } from './client.ts';
 import { EXIT, wrongUsage } from './failure.ts';

@@ -1,8 +1,8 @@
 /** The terminal that a verb speaks to, as a port: tests give one of their own. */
 import process from 'node:process';
-import { type Clock, systemClock } from '../clock.ts';
-import { dropSecrets } from '../process-secrets.ts';
-import { visibleLines } from '../visible.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { dropSecrets } from '../lib/process-secrets.ts';
+import { visibleLines } from '../lib/visible.ts';
 import { exitOf } from './failure.ts';
 import { readSecretFromTerminal } from './terminal.ts';
 

@@ -2,9 +2,9 @@
  * A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb
  * knows what a center is made of.
  */
-import { type Config, ConfigError, readConfig } from '../config.ts';
-import { systemIds } from '../ids.ts';
-import { createLog } from '../log.ts';
+import { type Config, ConfigError, readConfig } from '../config/center.ts';
+import { systemIds } from '../lib/ids.ts';
+import { createLog } from '../lib/log.ts';
 import type { RunningCenter, StartupServer } from '../main.ts';
 import { EXIT, type Exit, wrongUsage } from './failure.ts';
 import type { Shell } from './shell.ts';

@@ -8,7 +8,7 @@ import { constants, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import process from 'node:process';
 import { ReadStream } from 'node:tty';
-import { openLibc } from '../libc.ts';
+import { openLibc } from '../lib/libc.ts';
 import { EXIT, Failure } from './failure.ts';
 
 const TERMINAL = '/dev/tty';

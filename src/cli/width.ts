@@ -3,7 +3,7 @@
  * marks that sit on others.
  */
 
-import { visible } from '../visible.ts';
+import { visible } from '../lib/visible.ts';
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const PLAIN = /^[\x20-\x7e]*$/;

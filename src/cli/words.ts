@@ -1,5 +1,5 @@
 /** Instants, spans and states as people read them. */
-import { UNITS } from '../durations.ts';
+import { UNITS } from '../lib/durations.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 

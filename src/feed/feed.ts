@@ -3,9 +3,9 @@
  * order of the feed, none missing and none twice. The store is the truth: whenever what comes in
  * does not follow what is known, the missing part is read from there.
  */
-import { type Clock, pause } from '../clock.ts';
+import { type Clock, pause } from '../lib/clock.ts';
 import { feedSequence } from '../store/cursor.ts';
-import { type FactStore, FEED_PAGE, type PlacedFact } from '../store/store.ts';
+import { type FactStore, FEED_PAGE, type PlacedFact } from '../store/port.ts';
 import type { FeedFilter } from './filter.ts';
 import { type Offered, type Watcher, type Watching, type WatchLimits, watch } from './watching.ts';
 

@@ -1,5 +1,5 @@
 /** Which facts a watcher wants. All that is given must fit. */
-import type { Fact } from '../store/store.ts';
+import type { Fact } from '../store/port.ts';
 
 export interface FeedFilter {
   /**

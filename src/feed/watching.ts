@@ -7,8 +7,8 @@
  *   live         receives each fact
  *   over         stopped, or cut for being slow
  */
-import { type Clock, pause } from '../clock.ts';
-import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/store.ts';
+import { type Clock, pause } from '../lib/clock.ts';
+import { type FactStore, type PlacedFact, StoreUnavailable } from '../store/port.ts';
 import { type FeedFilter, isWanted } from './filter.ts';
 
 /**

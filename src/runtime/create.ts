@@ -3,21 +3,21 @@
  * them.
  */
 import type { Address, Events, Kind } from '../../actors/index.ts';
-import type { Clock } from '../clock.ts';
-import type { Ids } from '../ids.ts';
-import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/store.ts';
-import { createArmedQuestions } from './armed.ts';
-import type { FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/port.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
 import type { Fleet } from './fleet.ts';
-import { type Homes, inThisThread } from './homes.ts';
-import { createMeasuring } from './measuring.ts';
+import { createMeasuring } from './metrics-aggregator.ts';
 import { partitionOf } from './partition.ts';
-import { createPartitionSet, type PartitionSet } from './partition-set.ts';
-import { createRelay } from './relay.ts';
 import type { LeastEpoch, Runtime } from './runtime.ts';
+import type { FromPartitions, Message, Question, ToPartitions } from './workers/messages.ts';
+import { createRelay } from './workers/router.ts';
+import { createArmedQuestions } from './workers/timer-queries.ts';
+import { type Homes, inThisThread } from './workers/worker-host.ts';
+import { createPartitionSet, type PartitionSet } from './workers/worker-supervisor.ts';
 
 export interface RuntimeLog {
   level: 'info' | 'warn' | 'error';

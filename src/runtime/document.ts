@@ -5,8 +5,8 @@
  */
 import { crc32 } from 'node:zlib';
 import { type Address, actors, type Contexts, type Effect, type Kind } from '../../actors/index.ts';
+import type { ActorDocument } from '../store/port.ts';
 import { isInstant } from '../store/readable.ts';
-import type { ActorDocument } from '../store/store.ts';
 import { Unreadable } from './errors.ts';
 
 export interface Timer {

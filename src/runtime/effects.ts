@@ -2,13 +2,14 @@
  * Carries out, in this thread, what partitions cannot do themselves: entries of the ledger,
  * commands to agents.
  */
-import { type Command, type Fence, STOP_REASON_MAX } from '../agent/protocol.ts';
-import type { Clock } from '../clock.ts';
-import type { Ledger, Occurrence } from '../store/store.ts';
-import type { CarryOrder } from './boundary.ts';
+
+import type { Clock } from '../lib/clock.ts';
+import { type Command, type Fence, STOP_REASON_MAX } from '../protocol/agent.ts';
+import type { Ledger, Occurrence } from '../store/port.ts';
 import { type Fleet, HostAway } from './fleet.ts';
 import { LIMITS } from './limits.ts';
 import type { Delivery } from './outbox.ts';
+import type { CarryOrder } from './workers/messages.ts';
 
 export interface Effects {
   /**

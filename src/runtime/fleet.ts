@@ -2,7 +2,7 @@
  * The agents, as the runtime sees them: somebody who takes commands in order per host. Implemented
  * by the front door's agent sockets, scripted in tests.
  */
-import type { Command } from '../agent/protocol.ts';
+import type { Command } from '../protocol/agent.ts';
 
 /**
  * There is no session with that host, or it ended before the agent had journaled the command. It

@@ -8,10 +8,10 @@
  *                  +----+  the target is away: the lane waits until it opens
  */
 import { runKey } from '../../actors/index.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../lib/clock.ts';
+import { ENDS_QUARANTINE } from './actor-state.ts';
 import type { Owed } from './document.ts';
 import { type Carried, markOf } from './envelope.ts';
-import { ENDS_QUARANTINE } from './life.ts';
 import { partitionOf } from './partition.ts';
 
 /**

@@ -2,7 +2,7 @@
  * Which of the 256 fixed slices an actor lives in: by hash of its address; an execution goes with
  * its job, so that they never talk across.
  */
-import { PARTITIONS } from '../store/store.ts';
+import { PARTITIONS } from '../store/port.ts';
 
 export function partitionOf(address: string): number {
   const slash = address.indexOf('/');

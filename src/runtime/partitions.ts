@@ -3,20 +3,20 @@
  * by messages only (see `boundary.ts`); actors of other sets are reached the same way.
  */
 import { SPANS } from '../../actors/index.ts';
-import type { Clock } from '../clock.ts';
-import type { Ids } from '../ids.ts';
-import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/store.ts';
-import { type Alarms, createAlarms } from './alarms.ts';
-import type { ArmedTimer, CarryOrder, FromPartitions, Message, Question, ToPartitions } from './boundary.ts';
-import { type Cell, type CellSurroundings, createCell } from './cell.ts';
-import { createCommitter } from './committer.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/port.ts';
+import { type Cell, type CellSurroundings, createCell } from './actor.ts';
+import { createCommitter } from './commit-queue.ts';
 import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
-import { addSpan, type Figures, nothingCounted } from './figures.ts';
 import { LIMITS } from './limits.ts';
+import { addSpan, type Figures, nothingCounted } from './metrics.ts';
 import { createOutbox, type Delivery, isAddress, type Outbox } from './outbox.ts';
 import { partitionOf } from './partition.ts';
-import { createPosting } from './posting.ts';
+import { type Alarms, createAlarms } from './timers.ts';
 import { createTrimmer } from './trimmer.ts';
+import type { ArmedTimer, CarryOrder, FromPartitions, Message, Question, ToPartitions } from './workers/messages.ts';
+import { createPosting } from './workers/outbound-batch.ts';
 
 export interface Partitions {
   receive(message: ToPartitions): void;

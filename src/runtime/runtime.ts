@@ -4,9 +4,9 @@
  * partitions of actors can live in other threads.
  */
 import type { Address, Events, Kind } from '../../actors/index.ts';
-import type { PlacedFact } from '../store/store.ts';
-import type { ArmedTimer } from './boundary.ts';
-import type { Figures } from './figures.ts';
+import type { PlacedFact } from '../store/port.ts';
+import type { Figures } from './metrics.ts';
+import type { ArmedTimer } from './workers/messages.ts';
 
 /** A partition, and the lowest epoch of it that an agent may be commanded with. */
 export type LeastEpoch = readonly [partition: number, epoch: number];

@@ -2,10 +2,10 @@
  * Trims, in batches and without touching `rev`, the settled effects of actors that rest; busy ones
  * trim theirs with their next commit.
  */
-import type { Clock, Disarm } from '../clock.ts';
-import type { ActorStore } from '../store/store.ts';
+import type { Clock, Disarm } from '../lib/clock.ts';
+import type { ActorStore } from '../store/port.ts';
+import type { Life } from './actor-state.ts';
 import { encodeOwed } from './document.ts';
-import type { Life } from './life.ts';
 import { LIMITS } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 

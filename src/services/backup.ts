@@ -5,8 +5,8 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import { pause } from '../clock.ts';
+import type { Clock } from '../lib/clock.ts';
+import { pause } from '../lib/clock.ts';
 import type { Backup } from '../store/sqlite/backup.ts';
 
 export interface BackupStatus {

@@ -7,13 +7,13 @@
  * What is merely under way must never be a finding. So the second look asks timers before
  * documents: an older timer compared with a newer document is early at most.
  */
-import { executionId, nextAtOf } from '../../actors/due.ts';
-import type { JobContext } from '../../actors/job.ts';
-import { type Clock, pause } from '../clock.ts';
+import { executionId, nextAtOf } from '../../actors/job/due-times.ts';
+import type { JobContext } from '../../actors/job/machine.ts';
+import { type Clock, pause } from '../lib/clock.ts';
 import { viewOf } from '../runtime/document.ts';
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { type ActorDocument, type ActorStore, type Ledger, type Occurrence, StoreUnavailable } from '../store/store.ts';
+import { type ActorDocument, type ActorStore, type Ledger, type Occurrence, StoreUnavailable } from '../store/port.ts';
 import { type Finding, type Look, lookAt } from './schedule-check.ts';
 
 export const SCHEDULE_AUDIT = {

@@ -4,12 +4,12 @@
  * that with the job's document, with the actor in memory and with the timers of its partitions, and
  * reads the ledger for due times that passed without a verdict.
  */
-import { nextAtOf } from '../../actors/due.ts';
-import type { JobContext } from '../../actors/job.ts';
+import { nextAtOf } from '../../actors/job/due-times.ts';
+import type { JobContext } from '../../actors/job/machine.ts';
 import { viewOf } from '../runtime/document.ts';
 import { Unreadable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { ActorDocument, Ledger, Occurrence } from '../store/store.ts';
+import type { ActorDocument, Ledger, Occurrence } from '../store/port.ts';
 
 export interface Finding {
   job: string;

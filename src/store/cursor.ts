@@ -3,7 +3,7 @@
  * place. A text that is not exactly what we would have written is a BadCursor, so nobody can come
  * to depend on making their own.
  */
-import { BadCursor } from './store.ts';
+import { BadCursor } from './port.ts';
 
 /** Version of the text inside; another one means another way to place facts. */
 const FEED = '1';

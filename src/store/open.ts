@@ -1,10 +1,10 @@
 /** The store of a center, by its configuration, and how the threads of its workers come to it. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { ActorStore, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
-import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/threaded.ts';
-import type { ActorStore, Store } from './store.ts';
+import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/writer-worker/client.ts';
 
 /** How a worker finds its store. Plain data but for the port, which must be transferred. */
 export type StoreAddress = { kind: 'sqlite'; line: StoreLine } | { kind: 'mongodb'; url: string };
@@ -71,7 +71,7 @@ const missingText = (dataDir: string, { found, marked }: Loss): string =>
  * only loaded where it is needed.
  */
 async function openMongo(url: string, around: Surroundings): Promise<OpenStore> {
-  const { createMongoStore } = await import('./mongo.ts');
+  const { createMongoStore } = await import('./mongo/index.ts');
   let lost: (reason: Error) => void = () => {};
   // A server that is away comes back; a center that was replaced does not.
   const died = new Promise<Error>(resolve => {
@@ -120,6 +120,6 @@ function isAlive(pid: number): boolean {
  */
 export async function openActorStore(address: StoreAddress, around: Surroundings): Promise<{ store: ActorStore; close(): void }> {
   if (address.kind === 'sqlite') return useStoreLine(address.line);
-  const { createMongoStore } = await import('./mongo.ts');
+  const { createMongoStore } = await import('./mongo/index.ts');
   return { store: await createMongoStore({ url: address.url, isPrepared: true, ...around }), close() {} };
 }

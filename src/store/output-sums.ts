@@ -1,5 +1,5 @@
 /** Sums of a log where the database does not make them. */
-import type { OutputChunk, OutputSum } from './store.ts';
+import type { OutputChunk, OutputSum } from './port.ts';
 
 /** One sum per stream of each attempt, in the order in which they come first. */
 export function sumOutput(chunks: Iterable<Pick<OutputChunk, 'execution' | 'item' | 'attempt' | 'stream' | 'seq' | 'bytes'>>): OutputSum[] {

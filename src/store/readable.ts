@@ -6,7 +6,7 @@
  * which. In an order by a number it comes last.
  */
 import { VERDICTS } from '../../actors/vocabulary.ts';
-import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict } from './store.ts';
+import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict } from './port.ts';
 
 /** A row with its columns by the names of the port, whatever is in them. */
 export type Raw<T> = { [K in keyof T]?: unknown };

@@ -1,5 +1,5 @@
 /** A check of every store: one commit writes an actor at most once. */
-import type { Write } from './store.ts';
+import type { Write } from './port.ts';
 
 /** Throws for two writes of one actor, which would need an order. The runtime merges them. */
 export function refuseRepeats(writes: Write[]): void {

@@ -4,9 +4,9 @@
  */
 import type { EntityManager, FilterQuery, InferEntity } from '@mikro-orm/core';
 import { CredentialEntity, OutputEntity } from './entities.ts';
+import type { CredentialStore, OutputChunk, OutputStore } from './port.ts';
 import { readableChunk, readableCredential } from './readable.ts';
 import { credentialId } from './record-ids.ts';
-import type { CredentialStore, OutputChunk, OutputStore } from './store.ts';
 
 type Output = InferEntity<typeof OutputEntity>;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { AppEvent } from '../../actors/app.ts';
+import type { AppEvent } from '../../actors/app/machine.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { anApp } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';
-import { type Account, accountFor, executionId, MISFIRE_GRACE_MAX_MS, stretch } from '../../actors/due.ts';
-import type { OpenExecution } from '../../actors/policy.ts';
+import { type Account, accountFor, executionId, MISFIRE_GRACE_MAX_MS, stretch } from '../../actors/job/due-times.ts';
+import type { OpenExecution } from '../../actors/job/overlap.ts';
 import { AT } from '../support/actor.ts';
 import { aJob } from '../support/builders.ts';
 

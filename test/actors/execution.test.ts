@@ -1,5 +1,5 @@
 import { describe } from 'bun:test';
-import type { ExecutionEvent } from '../../actors/execution.ts';
+import type { ExecutionEvent } from '../../actors/execution/machine.ts';
 import { AT } from '../support/actor.ts';
 import { aBirth, anEnd, aPlacement } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

@@ -3,13 +3,13 @@
  * pays for it.
  */
 import { describe, expect, test } from 'bun:test';
-import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
-import type { PoolEvent } from '../../actors/pool.ts';
-import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool-decisions.ts';
-import { REFUSALS_MAX } from '../../actors/shard.ts';
+import type { EndedNews, ExecutionEvent } from '../../actors/execution/machine.ts';
+import { REFUSALS_MAX } from '../../actors/execution/shard.ts';
+import type { Seen } from '../../actors/explain/reason.ts';
+import { hostsOf } from '../../actors/explain/room.ts';
+import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool/decide.ts';
+import type { PoolEvent } from '../../actors/pool/machine.ts';
 import type { HostFault } from '../../actors/vocabulary.ts';
-import type { Seen } from '../../actors/why/reason.ts';
-import { hostsOf } from '../../actors/why/room.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aBirth, anEnd, aPlacement, aRequest, aRun } from '../support/builders.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { type HostEvent, LATE_MS } from '../../actors/host.ts';
+import { type HostEvent, LATE_MS } from '../../actors/host/machine.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { holds, type Table } from '../support/table.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';
-import type { ExecutionContext } from '../../actors/execution.ts';
+import type { ExecutionContext } from '../../actors/execution/machine.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { anEnsemble, type Ensemble } from '../support/ensemble.ts';
 

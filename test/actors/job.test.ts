@@ -1,5 +1,5 @@
 import { describe } from 'bun:test';
-import type { JobEvent } from '../../actors/job.ts';
+import type { JobEvent } from '../../actors/job/machine.ts';
 import { AT } from '../support/actor.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type LedgerHost, place, release, reserve } from '../../actors/placement.ts';
+import { type LedgerHost, place, release, reserve } from '../../actors/pool/placement.ts';
 import { runKey } from '../../actors/vocabulary.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Overlap } from '../../actors/config.ts';
-import { backoff, type OpenExecution, onDue, onTrigger, waitsBehind } from '../../actors/policy.ts';
+import { backoff, type OpenExecution, onDue, onTrigger, waitsBehind } from '../../actors/job/overlap.ts';
 
 const running: OpenExecution = { id: 'r', held: null };
 const waiting: OpenExecution = { id: 'w', held: 'turn' };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import type { PoolEvent } from '../../actors/pool.ts';
-import { HOSTS_MAX, LOOKS_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool-decisions.ts';
+import { HOSTS_MAX, LOOKS_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool/decide.ts';
+import type { PoolEvent } from '../../actors/pool/machine.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 

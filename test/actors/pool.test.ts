@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { PoolEvent } from '../../actors/pool.ts';
+import type { PoolEvent } from '../../actors/pool/machine.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

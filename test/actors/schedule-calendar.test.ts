@@ -1,6 +1,6 @@
 /** Cloudtask's calendar schedules: the six turn modes, windows, and what is refused. */
 import { describe, expect, test } from 'bun:test';
-import { countDues, nextDue, nextDueOf, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule.ts';
+import { countDues, nextDue, nextDueOf, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule/index.ts';
 
 type Calendar = Extract<Schedule, { type: 'calendar' }>;
 

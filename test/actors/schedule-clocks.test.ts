@@ -3,7 +3,16 @@
  * second opinion.
  */
 import { describe, expect, test } from 'bun:test';
-import { countDues, isTimeZone, localText, nextDue, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule.ts';
+import {
+  countDues,
+  isTimeZone,
+  localText,
+  nextDue,
+  nextDues,
+  parseSchedule,
+  type Schedule,
+  ScheduleError,
+} from '../../actors/schedule/index.ts';
 import { labelsShown, opinionOf, tabled, walk } from './schedule-oracle.ts';
 
 const MINUTE = 60_000;

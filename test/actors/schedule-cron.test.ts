@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
-import { countDues, nextDue, nextDues, parseSchedule, ScheduleError } from '../../actors/schedule.ts';
+import { countDues, nextDue, nextDues, parseSchedule, ScheduleError } from '../../actors/schedule/index.ts';
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
 import fc from 'fast-check';
 import { numericWeekdays, stepsTooLong } from '../../actors/schedule/hints.ts';
-import { nextDues, parseSchedule, type Schedule, ScheduleError, scheduleText } from '../../actors/schedule.ts';
+import { nextDues, parseSchedule, type Schedule, ScheduleError, scheduleText } from '../../actors/schedule/index.ts';
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 const SEED = 20261130;

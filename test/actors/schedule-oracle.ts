@@ -6,7 +6,7 @@
  * instant by instant; then one walk through the instants says what is due. Labels are milliseconds,
  * counted as if they were UTC.
  */
-import type { Schedule } from '../../actors/schedule.ts';
+import type { Schedule } from '../../actors/schedule/index.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;

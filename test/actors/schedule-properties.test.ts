@@ -15,7 +15,7 @@ import {
   parseSchedule,
   type Schedule,
   ScheduleError,
-} from '../../actors/schedule.ts';
+} from '../../actors/schedule/index.ts';
 import { opinionOf } from './schedule-oracle.ts';
 
 const DAY = 86_400_000;

@@ -1,6 +1,6 @@
 /** A schedule in words says what the schedule does, not what was written. */
 import { describe, expect, test } from 'bun:test';
-import { type Schedule, scheduleText } from '../../actors/schedule.ts';
+import { type Schedule, scheduleText } from '../../actors/schedule/index.ts';
 
 const CRON: [string, string][] = [
   ['0 0 2 * * ?', 'at 02:00, every day'],

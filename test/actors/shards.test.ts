@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import type { ExecutionEvent } from '../../actors/execution.ts';
-import { ASK_AGAIN_MS } from '../../actors/execution-decisions.ts';
-import { fitting, outcomeOf, PAST_MAX, type Shard, type ShardOutcome } from '../../actors/shard.ts';
+import { ASK_AGAIN_MS } from '../../actors/execution/decide.ts';
+import type { ExecutionEvent } from '../../actors/execution/machine.ts';
+import { fitting, outcomeOf, PAST_MAX, type Shard, type ShardOutcome } from '../../actors/execution/shard.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
 import { aBirth, anApp, anEnd, aPlacement } from '../support/builders.ts';

@@ -3,9 +3,9 @@
  * that nobody answers.
  */
 import { describe, expect, test } from 'bun:test';
-import type { ExecutionEvent } from '../../actors/execution.ts';
-import { ANSWER_MS } from '../../actors/execution-decisions.ts';
-import type { Shard } from '../../actors/shard.ts';
+import { ANSWER_MS } from '../../actors/execution/decide.ts';
+import type { ExecutionEvent } from '../../actors/execution/machine.ts';
+import type { Shard } from '../../actors/execution/shard.ts';
 import { artifactLimits } from '../../src/agent/artifacts/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
 import { aBirth, anEnd as anEndOf, aPlacement } from '../support/builders.ts';

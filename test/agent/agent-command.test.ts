@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { resolveArgv } from '../../src/agent/command.ts';
+import { programs } from '../../src/agent/host/programs.ts';
 import type { PreparedApp } from '../../src/agent/ports.ts';
-import { programs } from '../../src/agent/real/programs.ts';
-import { readAgentConfig } from '../../src/agent/settings.ts';
-import { splitCommand } from '../../src/command-words.ts';
+import { resolveArgv } from '../../src/agent/runs/command.ts';
+import { readAgentConfig } from '../../src/config/agent.ts';
+import { splitCommand } from '../../src/lib/command-words.ts';
 import { aPlace } from '../support/place.ts';
 
 describe('a command line', () => {

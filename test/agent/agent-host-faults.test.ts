@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
-import { runKey } from '../../src/agent/protocol.ts';
+import { runKey } from '../../src/protocol/agent.ts';
 import { anArtifact, aRun, aStart, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());

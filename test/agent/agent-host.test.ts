@@ -10,12 +10,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { createKeeperDoor } from '../../src/agent/keeper/client.ts';
-import { centerText, FromAgent, helloText, runKey } from '../../src/agent/protocol.ts';
-import { systemClock } from '../../src/clock.ts';
+import { createKeeperDoor } from '../../src/agent/keeper-socket.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { centerText, FromAgent, helloText, runKey } from '../../src/protocol/agent.ts';
+import { withGaps } from '../keeper/keeper-system.ts';
 import { aPlace } from '../support/place.ts';
 import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
-import { withGaps } from './keeper-house.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
 const NONCE = 'a-nonce';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
-import { runKey } from '../../src/agent/protocol.ts';
+import { runKey } from '../../src/protocol/agent.ts';
 import { aDisk, anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { agentSpans } from '../../src/agent/limits.ts';
-import { backOff } from '../../src/agent/link.ts';
-import { ARGUMENT_BYTES_MAX, OUTPUT_TEXT_MAX, runKey, STOP_REASON_MAX } from '../../src/agent/protocol.ts';
+import { backOff } from '../../src/agent/link/index.ts';
+import { ARGUMENT_BYTES_MAX, OUTPUT_TEXT_MAX, runKey, STOP_REASON_MAX } from '../../src/protocol/agent.ts';
 import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());

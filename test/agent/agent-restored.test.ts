@@ -1,6 +1,6 @@
 /** A center whose store holds an earlier state does not know what this agent has told it since. */
 import { describe, expect, test } from 'bun:test';
-import { AGENT_FRAME_MAX, EPOCH_MAX, readEpochs, runKey, writeEpochs } from '../../src/agent/protocol.ts';
+import { AGENT_FRAME_MAX, EPOCH_MAX, readEpochs, runKey, writeEpochs } from '../../src/protocol/agent.ts';
 import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
 const KEY = runKey(aRun());

@@ -1,6 +1,6 @@
 /** An agent obeys the installation whose key it knows, and nobody else. */
 import { describe, expect, test } from 'bun:test';
-import { fingerprintOf, tokenFingerprint } from '../../src/agent/protocol.ts';
+import { fingerprintOf, tokenFingerprint } from '../../src/protocol/agent.ts';
 import { aRun, aStart, aWorld } from './agent-world.ts';
 
 const OWN = fingerprintOf('center');

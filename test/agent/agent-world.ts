@@ -3,16 +3,10 @@
  * one.
  */
 import { createAgent } from '../../src/agent/agent.ts';
-import {
-  type Keeper,
-  KeeperGone,
-  type KeeperNews,
-  type KeepOrder,
-  type KeptRun,
-  type SpooledChunk,
-} from '../../src/agent/keeper/protocol.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
 import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';
+import type { AppRules } from '../../src/lib/host-policy.ts';
+import type { Ids } from '../../src/lib/ids.ts';
 import {
   centerText,
   type EndedReport,
@@ -21,9 +15,8 @@ import {
   runKey,
   type StartCommand,
   type StopCommand,
-} from '../../src/agent/protocol.ts';
-import type { AppRules } from '../../src/app-hosts.ts';
-import type { Ids } from '../../src/ids.ts';
+} from '../../src/protocol/agent.ts';
+import { type Keeper, KeeperGone, type KeeperNews, type KeepOrder, type KeptRun, type SpooledChunk } from '../../src/protocol/keeper.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
 export type AgentFrame = ReturnType<typeof FromAgent.parse>;

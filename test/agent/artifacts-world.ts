@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type ArtifactsParts, createArtifacts } from '../../src/agent/artifacts/artifacts.ts';
 import type { PrepareScope } from '../../src/agent/ports.ts';
-import type { Artifact } from '../../src/agent/protocol.ts';
-import { STRICT_RULES } from '../../src/app-hosts.ts';
+import { STRICT_RULES } from '../../src/lib/host-policy.ts';
+import type { Artifact } from '../../src/protocol/agent.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aPlace } from '../support/place.ts';
 

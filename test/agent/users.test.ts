@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { openUsers } from '../../src/agent/real/users.ts';
+import { openUsers } from '../../src/agent/host/users.ts';
 import { type HostUser, type RunUsers, UserProblem, userOf } from '../../src/agent/users.ts';
 import { aPlace } from '../support/place.ts';
 

@@ -6,9 +6,9 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { Kind } from '../../actors/index.ts';
 import { decodeState, encodeState, type State } from '../../src/runtime/document.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import type { ActorDocument, Store } from '../../src/store/store.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import type { ActorDocument, Store } from '../../src/store/port.ts';
+import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { aPlace } from '../support/place.ts';
 import { aDoor, type Door } from './support.ts';
 

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
-import { createFeedDoor } from '../../src/api/feed.ts';
-import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/api/sockets.ts';
-import { createUpgrades } from '../../src/api/upgrades.ts';
-import { systemClock } from '../../src/clock.ts';
+import { createFeedDoor } from '../../src/api/feed/index.ts';
 import { createFeed } from '../../src/feed/feed.ts';
+import { createUpgrades } from '../../src/http/upgrades.ts';
+import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/http/websocket/index.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { aDoor } from './support.ts';
 
 /** A door whose runtime publishes into a feed. */

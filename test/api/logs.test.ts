@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test';
+import type { Shard } from '../../actors/execution/shard.ts';
 import type { Address } from '../../actors/index.ts';
-import type { Shard } from '../../actors/shard.ts';
-import type { Route } from '../../src/api/routes.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
+import type { Route } from '../../src/http/route.ts';
 import type { View } from '../../src/runtime/document.ts';
 import type { Views } from '../../src/runtime/views.ts';
-import { createOutputKeeper } from '../../src/store/logs.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import type { OutputChunk } from '../../src/store/store.ts';
+import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import type { OutputChunk } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aChunk, placing } from '../support/store-builders.ts';
 import { aDoor } from './support.ts';

@@ -3,11 +3,11 @@ import { createApp } from '../../src/api/app.ts';
 import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';
 import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
-import { addSpan, BUCKETS_MS, noFigures } from '../../src/runtime/figures.ts';
-import { createMeasuring, MEASURE_MS } from '../../src/runtime/measuring.ts';
-import type { PartitionSet } from '../../src/runtime/partition-set.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { addSpan, BUCKETS_MS, noFigures } from '../../src/runtime/metrics.ts';
+import { createMeasuring, MEASURE_MS } from '../../src/runtime/metrics-aggregator.ts';
+import type { PartitionSet } from '../../src/runtime/workers/worker-supervisor.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aDoor } from './support.ts';
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { born } from '../../actors/execution-decisions.ts';
-import { runSpec } from '../../actors/run-spec.ts';
-import { ARGUMENT_BYTES_MAX, FromCenter } from '../../src/agent/protocol.ts';
+import { born } from '../../actors/execution/decide.ts';
+import { runSpec } from '../../actors/execution/run-spec.ts';
+import { ARGUMENT_BYTES_MAX, FromCenter } from '../../src/protocol/agent.ts';
 import { aDoor } from './support.ts';
 
 const letters = (count: number, letter = 'a') => letter.repeat(count);

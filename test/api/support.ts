@@ -1,15 +1,15 @@
 /** The front door on the real runtime, a memory store and a clock moved by hand. */
 import { createHash } from 'node:crypto';
 import { createApp, surfacesOf } from '../../src/api/app.ts';
-import { createAuth } from '../../src/api/auth.ts';
-import type { Center } from '../../src/api/center.ts';
-import type { Passwords } from '../../src/api/passwords.ts';
-import type { Route } from '../../src/api/routes.ts';
-import { readConfig } from '../../src/config.ts';
-import type { Store } from '../../src/store/store.ts';
+import { readConfig } from '../../src/config/center.ts';
+import type { Route } from '../../src/http/route.ts';
+import type { Center } from '../../src/http/route-context.ts';
+import { createAuth } from '../../src/security/authentication.ts';
+import type { Passwords } from '../../src/security/passwords.ts';
+import type { Store } from '../../src/store/port.ts';
+import { createJudge, type Judge } from '../http/openapi-support.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 import { aWorld } from '../support/world.ts';
-import { createJudge, type Judge } from './reference-support.ts';
 
 export interface Line {
   level: 'info' | 'warn' | 'error';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { withoutQuotes } from '../../src/api/body.ts';
+import { withoutQuotes } from '../../src/http/body.ts';
 import { aDoor } from './support.ts';
 
 const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { Occurrence } from '../../src/store/store.ts';
+import type { Occurrence } from '../../src/store/port.ts';
 import { aDoor, type Door } from './support.ts';
 
 const EVERY_SECOND = { type: 'cron', cron: '* * * * * ?' };

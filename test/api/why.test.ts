@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { SHOWN_MAX } from '../../actors/why/reason.ts';
+import { SHOWN_MAX } from '../../actors/explain/reason.ts';
 import { aDoor, type Door } from './support.ts';
 
 const EVERY_TEN_SECONDS = [{ type: 'cron', cron: '0/10 * * * * ?' }];

@@ -5,13 +5,13 @@
  * than years would leave them.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import type { Write } from '../../src/store/port.ts';
 import { actorWrites } from '../../src/store/sqlite/actors.ts';
 import { openWriting } from '../../src/store/sqlite/connections.ts';
 import { factWrites } from '../../src/store/sqlite/facts.ts';
+import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { fileIn } from '../../src/store/sqlite/open.ts';
 import { PLACED_BEFORE } from '../../src/store/sqlite/placements.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import type { Write } from '../../src/store/store.ts';
 
 const BATCH = 2_000;
 /** The index of the primary key stays, and is written in no order: it should fit. */

@@ -6,7 +6,7 @@
  * Parsing is measured beside it.
  */
 import { Cron } from 'croner';
-import { type CompiledSchedule, nextDue, parseSchedule } from '../../actors/schedule.ts';
+import { type CompiledSchedule, nextDue, parseSchedule } from '../../actors/schedule/index.ts';
 import { atLeast, type BenchResult, type Size } from './report.ts';
 
 const PATTERNS = [

@@ -4,7 +4,7 @@
  * is run and nothing is written. Commanded by the process that started this one, see `fleet.ts`.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { type FromAgent, type FromCenter, type Hello, helloText, PROTOCOL, type Report, runKey } from '../../src/agent/protocol.ts';
+import { type FromAgent, type FromCenter, type Hello, helloText, PROTOCOL, type Report, runKey } from '../../src/protocol/agent.ts';
 
 export type Order = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
 export type Word =

@@ -8,13 +8,13 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../actors/config.ts';
-import { nextAtOf } from '../../actors/due.ts';
-import type { EndedNews, ExecutionEvent } from '../../actors/execution.ts';
-import { systemIds } from '../../src/ids.ts';
+import type { EndedNews, ExecutionEvent } from '../../actors/execution/machine.ts';
+import { nextAtOf } from '../../actors/job/due-times.ts';
+import { systemIds } from '../../src/lib/ids.ts';
+import { createLife } from '../../src/runtime/actor-state.ts';
 import { encodeState, type State } from '../../src/runtime/document.ts';
-import { createLife } from '../../src/runtime/life.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
-import type { Write } from '../../src/store/store.ts';
+import type { Write } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
 
 const CHECK = 1_009;

@@ -3,11 +3,11 @@
  * here does not compile.
  */
 import { describe, expect, test } from 'bun:test';
-import type { AppFact } from '../../actors/app.ts';
-import type { ExecutionFact } from '../../actors/execution.ts';
-import type { HostFact } from '../../actors/host.ts';
-import type { JobFact } from '../../actors/job.ts';
-import type { PoolFact } from '../../actors/pool.ts';
+import type { AppFact } from '../../actors/app/machine.ts';
+import type { ExecutionFact } from '../../actors/execution/machine.ts';
+import type { HostFact } from '../../actors/host/machine.ts';
+import type { JobFact } from '../../actors/job/machine.ts';
+import type { PoolFact } from '../../actors/pool/machine.ts';
 import { told } from '../../src/cli/facts.ts';
 import { createTimes } from '../../src/cli/words.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import type { Clock } from '../../src/clock.ts';
-import { systemClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { aFact, aHost, aJob, anExecution, aShard } from './support/builders.ts';
 import { aCenter, error, type ScriptedCenter } from './support/center.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';

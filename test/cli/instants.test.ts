@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { readInstant } from '../../src/cli/instants.ts';
 import { createTimes } from '../../src/cli/words.ts';
-import { duration, readDuration } from '../../src/durations.ts';
+import { duration, readDuration } from '../../src/lib/durations.ts';
 
 /** What a program prints in another zone: the zone of a process is fixed at its start. */
 async function inZone(zone: string, expression: string): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { aHost, aJob, anExecution, aSavedJob, aShard } from './support/builders.ts';
 import { aCenter, error, type ScriptedCenter } from './support/center.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';

@@ -4,7 +4,7 @@ import { createFeed, FeedFull, type FeedLimits } from '../../src/feed/feed.ts';
 import type { FeedFilter } from '../../src/feed/filter.ts';
 import type { FeedFrame, Watcher } from '../../src/feed/watching.ts';
 import { createFacts } from '../../src/store/memory/facts.ts';
-import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '../../src/store/store.ts';
+import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
 

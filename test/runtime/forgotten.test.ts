@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { Effect } from '../../actors/index.ts';
 import { encodeOwed } from '../../src/runtime/document.ts';
-import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
-import type { ActorDocument } from '../../src/store/store.ts';
+import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
+import type { ActorDocument } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { aDocument } from '../support/store-builders.ts';
 import { aWorld, restarted, type World } from '../support/world.ts';

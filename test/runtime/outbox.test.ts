@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { runKey } from '../../actors/index.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore, type StoreCall } from '../support/faulty-store.ts';
 import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';

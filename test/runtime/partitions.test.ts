@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import { actors } from '../../actors/index.ts';
-import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts';
-import { createCommitter } from '../../src/runtime/committer.ts';
+import { createLife } from '../../src/runtime/actor-state.ts';
+import { createCommitter } from '../../src/runtime/commit-queue.ts';
 import { Unreadable } from '../../src/runtime/errors.ts';
-import { createLife } from '../../src/runtime/life.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import { createPartitions } from '../../src/runtime/partitions.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
+import type { FromPartitions, ToPartitions } from '../../src/runtime/workers/messages.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';

@@ -5,13 +5,13 @@
 import { describe, expect, test } from 'bun:test';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { FeedFrame } from '../../src/feed/watching.ts';
-import type { FromPartitions, ToPartitions } from '../../src/runtime/boundary.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
-import type { Homes } from '../../src/runtime/homes.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
-import { createPartitionSet } from '../../src/runtime/partition-set.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
+import type { FromPartitions, ToPartitions } from '../../src/runtime/workers/messages.ts';
+import type { Homes } from '../../src/runtime/workers/worker-host.ts';
+import { createPartitionSet } from '../../src/runtime/workers/worker-supervisor.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';

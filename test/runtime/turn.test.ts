@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore, type Fault } from '../support/faulty-store.ts';
 import { aWorld, type World } from '../support/world.ts';

@@ -6,8 +6,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import type { ActorDocument } from '../../src/store/store.ts';
+import type { ActorDocument } from '../../src/store/port.ts';
+import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { aRealHouse, type House, until } from '../support/house.ts';
 
 setDefaultTimeout(60_000);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config/center.ts';
 import { type RunningCenter, startCenter } from '../../src/main.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import { breakWorker } from '../support/breaking.ts';

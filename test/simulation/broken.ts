@@ -2,9 +2,9 @@
  * The product broken on purpose, from outside: each of these takes away one thing that it relies
  * on. A simulation that does not notice has a hole.
  */
-import { COUNT_MAX } from '../../src/agent/protocol.ts';
+import { COUNT_MAX } from '../../src/protocol/agent.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
-import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { type Occurrence, type Store, StoreUnavailable } from '../../src/store/port.ts';
 import type { Breakage } from './cluster.ts';
 import type { Fault } from './faults.ts';
 

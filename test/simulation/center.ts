@@ -3,16 +3,16 @@
  * way the program does it. Dies and comes back.
  */
 import type { Address, Events, Kind } from '../../actors/index.ts';
-import { type AgentHub, createAgentHub } from '../../src/api/agents.ts';
-import type { ToPartitions } from '../../src/runtime/boundary.ts';
+import { type AgentHub, createAgentHub } from '../../src/gateway/index.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
-import { endedAt, heldBy } from '../../src/runtime/forgettable.ts';
-import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
+import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
+import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
+import { type Homes, inThisThread } from '../../src/runtime/workers/worker-host.ts';
+import { createForgetting, type Keep } from '../../src/services/retention.ts';
 import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
-import { createForgetting, type Keep } from '../../src/store/retention.ts';
-import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { idsOf } from './dice.ts';
 import { signatureOf } from './host.ts';
 import type { Network } from './network.ts';

@@ -5,8 +5,8 @@
  */
 import { drainMicrotasks } from 'bun:jsc';
 import type { JobConfig } from '../../actors/config.ts';
-import type { ExecutionContext } from '../../actors/execution.ts';
-import type { Occurrence } from '../../src/store/store.ts';
+import type { ExecutionContext } from '../../actors/execution/machine.ts';
+import type { Occurrence } from '../../src/store/port.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 import { stateOf } from './truth.ts';

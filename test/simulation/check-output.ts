@@ -3,7 +3,7 @@
  * lost with its keeper it may be less.
  */
 import { drainMicrotasks } from 'bun:jsc';
-import type { OutputChunk } from '../../src/store/store.ts';
+import type { OutputChunk } from '../../src/store/port.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 

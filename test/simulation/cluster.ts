@@ -3,8 +3,8 @@
  * witness at the ports.
  */
 
-import type { Keep } from '../../src/store/retention.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { Keep } from '../../src/services/retention.ts';
+import type { Store } from '../../src/store/port.ts';
 import { type CenterParts, createSimulatedCenter, type SimulatedCenter } from './center.ts';
 import { type CrashPoint, createCrashPoint, type Victims } from './faults.ts';
 import { createSimulatedHost, type SimulatedHost } from './host.ts';

@@ -2,7 +2,7 @@
  * Random numbers from a seed: each part of a simulation throws its own dice, so that leaving one
  * fault out changes as little as possible elsewhere.
  */
-import type { Ids } from '../../src/ids.ts';
+import type { Ids } from '../../src/lib/ids.ts';
 
 export interface Dice {
   /** 0 <= x < 1. */

@@ -3,12 +3,12 @@
  * happen to them.
  */
 import { createAgent } from '../../src/agent/agent.ts';
-import { createKeeperCore, type KeeperCore } from '../../src/agent/keeper/core.ts';
-import { createLastWords, type LastWords } from '../../src/agent/keeper/last-words.ts';
-import { createMemorySpool } from '../../src/agent/keeper/memory-spool.ts';
-import { type Keeper, KeeperGone } from '../../src/agent/keeper/protocol.ts';
 import { ArtifactError, type Artifacts } from '../../src/agent/ports.ts';
-import type { Log } from '../../src/log.ts';
+import { createLastWords, type LastWords } from '../../src/keeper/alive-notice.ts';
+import { createKeeperCore, type KeeperCore } from '../../src/keeper/core.ts';
+import { createMemorySpool } from '../../src/keeper/memory-spool.ts';
+import type { Log } from '../../src/lib/log.ts';
+import { type Keeper, KeeperGone } from '../../src/protocol/keeper.ts';
 import { hashOf, idsOf } from './dice.ts';
 import { createSimulatedDisk } from './disk.ts';
 import type { CrashPoint } from './faults.ts';

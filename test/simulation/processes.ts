@@ -2,7 +2,7 @@
  * The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They
  * outlive the keeper that started them.
  */
-import type { OutputSource, ProcessEnd, Signalled, Spawner, StartedProcess, Stream, Tree } from '../../src/agent/keeper/ports.ts';
+import type { OutputSource, ProcessEnd, Signalled, Spawner, StartedProcess, Stream, Tree } from '../../src/keeper/ports.ts';
 import type { Dice } from './dice.ts';
 import type { Behaviour, Script } from './script.ts';
 import { scriptOf } from './script.ts';

@@ -3,7 +3,7 @@
  * everything that must be true.
  */
 
-import type { Keep } from '../../src/store/retention.ts';
+import type { Keep } from '../../src/services/retention.ts';
 import { checkEverything } from './checks.ts';
 import { type Breakage, createCluster, HOSTS, isQuiet } from './cluster.ts';
 import { hashOf } from './dice.ts';

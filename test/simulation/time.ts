@@ -4,7 +4,7 @@
  * in one call, synchronously, so a seed cannot be disturbed by the event loop of the process.
  */
 import { drainMicrotasks } from 'bun:jsc';
-import type { Clock, Disarm } from '../../src/clock.ts';
+import type { Clock, Disarm } from '../../src/lib/clock.ts';
 
 /**
  * A process of the simulated world. Once it has ended, its timers do not fire and its ports do

@@ -4,8 +4,8 @@
  * answer, and dies with its center.
  */
 import type { JobConfig } from '../../actors/config.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import { type ActorDocument, type Fact, type Store, StoreUnavailable, type Write } from '../../src/store/store.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import { type ActorDocument, type Fact, type Store, StoreUnavailable, type Write } from '../../src/store/port.ts';
 import type { CrashPoint } from './faults.ts';
 import { type Life, never } from './time.ts';
 import type { World } from './world.ts';

@@ -1,4 +1,4 @@
-import { createMemoryStore } from '../../src/store/memory.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { storeContract } from '../support/store-contract.ts';
 
 storeContract('memory', async () => ({ store: createMemoryStore(), cleanup: async () => {} }));

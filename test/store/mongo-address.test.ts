@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { readMongoAddress } from '../../src/store/mongo/address.ts';
-import { createMongoStore } from '../../src/store/mongo.ts';
+import { createMongoStore } from '../../src/store/mongo/index.ts';
 
 describe('the address of a MongoDB database', () => {
   test('is shown without user, password and options', () => {

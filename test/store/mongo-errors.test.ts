@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { asStoreError, refusedWrites } from '../../src/store/mongo/errors.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/port.ts';
 
 const anError = (name: string, more: object = {}) => Object.assign(new Error('words of the driver'), { name, ...more });
 

@@ -3,9 +3,9 @@
  * for reasons of its own.
  */
 import { describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/clock.ts';
-import { createMongoStore, type MongoOptions } from '../../src/store/mongo.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createMongoStore, type MongoOptions } from '../../src/store/mongo/index.ts';
+import { StoreUnavailable } from '../../src/store/port.ts';
 import { type MongoServer, mongoServer } from '../support/mongo.ts';
 import { aReplicaSet, type Command, type Fate } from '../support/replica-set.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';

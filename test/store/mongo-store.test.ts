@@ -5,10 +5,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
-import { createMongoStore } from '../../src/store/mongo.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { createMongoStore } from '../../src/store/mongo/index.ts';
+import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { aChaosProxy } from '../support/chaos-proxy.ts';
 import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';

@@ -1,8 +1,8 @@
 /** The contract of every store, on MongoDB or what stands in for it. */
 import { describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
 import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
-import { createMongoStore } from '../../src/store/mongo.ts';
+import { createMongoStore } from '../../src/store/mongo/index.ts';
 import { mongoServer } from '../support/mongo.ts';
 import { DAMAGED_TABLES } from '../support/store-contract/damaged.ts';
 import { storeContract } from '../support/store-contract.ts';

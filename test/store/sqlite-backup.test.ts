@@ -20,10 +20,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createBackups } from '../../src/services/backup.ts';
 import { makeBackup } from '../../src/store/sqlite/backup.ts';
+import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { DataDirectoryLocked } from '../../src/store/sqlite/lock.ts';
 import { openSqliteWrites } from '../../src/store/sqlite/open.ts';
 import { restoreBackup } from '../../src/store/sqlite/restore.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aWrite } from '../support/store-builders.ts';
 

@@ -1,7 +1,7 @@
 /** Writes that come as messages from several threads. */
 import { describe, expect, test } from 'bun:test';
-import { type Answer, type Call, createCaller, createWriter } from '../../src/store/sqlite/calls.ts';
-import { StoreUnavailable, type StoreWrites } from '../../src/store/store.ts';
+import { StoreUnavailable, type StoreWrites } from '../../src/store/port.ts';
+import { type Answer, type Call, createCaller, createWriter } from '../../src/store/sqlite/writer-worker/calls.ts';
 import type { Sync } from '../../src/store/sync.ts';
 import { anOccurrence } from '../support/store-builders.ts';
 

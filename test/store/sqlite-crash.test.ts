@@ -9,8 +9,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createSqliteStore, DataDirectoryLocked } from '../../src/store/sqlite.ts';
-import type { PlacedFact } from '../../src/store/store.ts';
+import type { PlacedFact } from '../../src/store/port.ts';
+import { createSqliteStore, DataDirectoryLocked } from '../../src/store/sqlite/index.ts';
 import { WRITTEN } from '../support/store-writer.ts';
 
 const WRITER = join(import.meta.dir, '../support/store-writer.ts');

@@ -6,9 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { type Store, StoreUnavailable } from '../../src/store/port.ts';
+import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
 import { migrate } from '../../src/store/sqlite/migrate.ts';
-import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
 
 let directory: string;

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { listCursor } from '../../src/store/cursor.ts';
+import type { ListQuery } from '../../src/store/port.ts';
+import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { questionsOf } from '../../src/store/sqlite/list.ts';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
-import type { ListQuery } from '../../src/store/store.ts';
 import { aWrite } from '../support/store-builders.ts';
 
 let directory: string;

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite.ts';
+import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
 import { DAMAGED_TABLES } from '../support/store-contract/damaged.ts';
 import { storeContract } from '../support/store-contract.ts';
 

@@ -3,8 +3,8 @@
  */
 import type { Address, Contexts, Effect, Events, Kind } from '../../actors/index.ts';
 import type { OccurrenceEntry } from '../../actors/vocabulary.ts';
+import { createLife } from '../../src/runtime/actor-state.ts';
 import type { State } from '../../src/runtime/document.ts';
-import { createLife } from '../../src/runtime/life.ts';
 
 export const AT = Date.UTC(2026, 10, 22, 8, 0, 0);
 

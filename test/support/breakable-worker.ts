@@ -1,6 +1,6 @@
 /** The program of a worker, with a way to break it. */
-import { type WorkerScope, work } from '../../src/runtime/work.ts';
-import type { PartitionRange } from '../../src/store/store.ts';
+import { type WorkerScope, work } from '../../src/runtime/workers/partition-worker.ts';
+import type { PartitionRange } from '../../src/store/port.ts';
 import { type Breaking, CHANNEL } from './breaking.ts';
 
 const scope = self as unknown as WorkerScope;

@@ -5,7 +5,7 @@
  */
 import type { Dialer, Disk } from '../../src/agent/ports.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
-import type { ActorDocument, Occurrence, Store } from '../../src/store/store.ts';
+import type { ActorDocument, Occurrence, Store } from '../../src/store/port.ts';
 
 /**
  * Says "committed" at once and writes when the next call comes: effects leave before their commit,

@@ -1,8 +1,8 @@
 /** Valid things with one difference. */
 import type { AppConfig, JobConfig } from '../../actors/config.ts';
-import type { EndedNews, ExecutionEvent, Placement } from '../../actors/execution.ts';
-import type { RoomRequest } from '../../actors/placement.ts';
-import type { ShardOutcome } from '../../actors/shard.ts';
+import type { EndedNews, ExecutionEvent, Placement } from '../../actors/execution/machine.ts';
+import type { ShardOutcome } from '../../actors/execution/shard.ts';
+import type { RoomRequest } from '../../actors/pool/placement.ts';
 import type { RunName } from '../../actors/vocabulary.ts';
 
 export const aJob = (difference: Partial<JobConfig> = {}): JobConfig => ({

@@ -3,7 +3,7 @@
  * sender and addressee) until somebody picks them, hosts run processes in memory. Whoever picks
  * decides the order of the world, so that any interplay can be walked through.
  */
-import type { HostCapabilities } from '../../actors/host.ts';
+import type { HostCapabilities } from '../../actors/host/machine.ts';
 import type { Address, Effect, Events, Kind, RunName } from '../../actors/index.ts';
 import { runKey } from '../../actors/index.ts';
 import { AT, anActor } from './actor.ts';

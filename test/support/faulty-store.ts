@@ -2,7 +2,7 @@
  * A store in front of a store, with faults by plan: a call fails before or after it was applied,
  * never answers, or answers late.
  */
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 
 export type Fault =
   /** Nothing was applied, and the caller hears that the store is not there. */

@@ -2,8 +2,8 @@
  * Lives of one program on one store: each can be ended as by kill -9, after which nothing of it
  * happens any more.
  */
-import type { Clock } from '../../src/clock.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 
 export interface Life {
   clock: Clock;

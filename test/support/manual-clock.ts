@@ -2,7 +2,7 @@
  * Time moved by hand. Wall clock and monotonic clock move together unless a test jumps the wall
  * clock.
  */
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 
 export interface ManualClock extends Clock {
   /**

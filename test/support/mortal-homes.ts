@@ -1,9 +1,9 @@
 /** Several sets of partitions in this thread, each of which can be killed alone, as a worker is. */
-import type { Clock } from '../../src/clock.ts';
-import type { Ids } from '../../src/ids.ts';
-import type { ToPartitions } from '../../src/runtime/boundary.ts';
-import { type Homes, inThisThread } from '../../src/runtime/homes.ts';
-import type { PartitionRange, Store } from '../../src/store/store.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import type { Ids } from '../../src/lib/ids.ts';
+import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
+import { type Homes, inThisThread } from '../../src/runtime/workers/worker-host.ts';
+import type { PartitionRange, Store } from '../../src/store/port.ts';
 import { aLife } from './life.ts';
 
 export interface MortalHomes extends Homes {

@@ -3,7 +3,7 @@
  * `storeContract('memory', async () => ({ store: createMemoryStore(), cleanup: async () => {} }))`.
  */
 import { afterEach, beforeEach, describe } from 'bun:test';
-import type { Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/port.ts';
 import { actorsContract } from './store-contract/actors.ts';
 import { commitContract } from './store-contract/commit.ts';
 import { credentialsContract } from './store-contract/credentials.ts';

@@ -4,7 +4,7 @@
  * committed; with `hold` it only keeps the directory, and refers to nothing of the store.
  */
 import { writeSync } from 'node:fs';
-import { createSqliteStore } from '../../src/store/sqlite.ts';
+import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { aFact, aWrite } from './store-builders.ts';
 
 export const WRITTEN = Array.from({ length: 20 }, (_, i) => `job/j${i}`);

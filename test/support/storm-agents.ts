@@ -4,12 +4,12 @@
  * until all are told to end. Commanded by the process that started this one.
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { createDialer } from '../../src/agent/host/dialer.ts';
 import { agentSpans } from '../../src/agent/limits.ts';
-import { createLink } from '../../src/agent/link.ts';
-import { CENTER_FRAME_MAX, helloText, PROTOCOL, type Report, type Run, runKey } from '../../src/agent/protocol.ts';
-import { createDialer } from '../../src/agent/real/dialer.ts';
-import { systemClock } from '../../src/clock.ts';
-import { systemIds } from '../../src/ids.ts';
+import { createLink } from '../../src/agent/link/index.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { systemIds } from '../../src/lib/ids.ts';
+import { CENTER_FRAME_MAX, helloText, PROTOCOL, type Report, type Run, runKey } from '../../src/protocol/agent.ts';
 
 export type StormOrder = 'count' | 'end';
 /**

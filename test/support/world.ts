@@ -1,15 +1,15 @@
 /** The production runtime on a memory store, a clock moved by hand and a scripted fleet. */
 
-import type { HostCapabilities } from '../../actors/host.ts';
+import type { HostCapabilities } from '../../actors/host/machine.ts';
 import type { Address, Kind } from '../../actors/index.ts';
-import type { Command, StartCommand } from '../../src/agent/protocol.ts';
-import type { Ids } from '../../src/ids.ts';
+import type { Ids } from '../../src/lib/ids.ts';
+import type { Command, StartCommand } from '../../src/protocol/agent.ts';
 import { createRuntime, type RuntimeLog } from '../../src/runtime/create.ts';
 import { type Fleet, HostAway } from '../../src/runtime/fleet.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import { createViews } from '../../src/runtime/views.ts';
-import { createMemoryStore } from '../../src/store/memory.ts';
-import type { PlacedFact, Store } from '../../src/store/store.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import type { PlacedFact, Store } from '../../src/store/port.ts';
 import { aLife } from './life.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { mortalHomes } from './mortal-homes.ts';

@@ -1,5 +1,5 @@
 /** The rules of `app-hosts.ts` in the words of a failed preparation. */
-import { type AppRules, hostOf, misfitOf } from '../../app-hosts.ts';
+import { type AppRules, hostOf, misfitOf } from '../../lib/host-policy.ts';
 import { ArtifactError } from '../ports.ts';
 
 /** What the center says, and what this host adds for itself. Both must agree. */

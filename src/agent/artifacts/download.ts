@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { ArtifactError } from '../ports.ts';
 import { checkUrl, type HostRules } from './addresses.ts';
 import { plainBytes } from './encoding.ts';

@@ -6,7 +6,7 @@ import { lookup as resolve } from 'node:dns';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { hostOf, isForbidden } from '../../app-hosts.ts';
+import { hostOf, isForbidden } from '../../lib/host-policy.ts';
 import { forbidden } from './addresses.ts';
 
 export interface Answer {

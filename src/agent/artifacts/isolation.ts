@@ -1,7 +1,7 @@
 /** How this host keeps apps of runs apart: the best it can, or what its settings say. */
 import { constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError } from '../../config.ts';
+import { ConfigError } from '../../config/center.ts';
 import type { Isolation, IsolationMethod } from './app-directories.ts';
 import { openMounts } from './mounts.ts';
 

@@ -1,7 +1,7 @@
 /** Overlay mounts on this host: whether the agent may mount, and mounts of an earlier process. */
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openNative } from '../keeper/native.ts';
+import { openNative } from '../../keeper/native.ts';
 import { removeTree } from '../remove-tree.ts';
 
 interface Overlay {

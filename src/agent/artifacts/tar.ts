@@ -4,7 +4,7 @@ import { ArtifactError } from '../ports.ts';
 import { isDiskProblem } from './download.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type Packing, unpacked } from './packing.ts';
-import { pour } from './pour.ts';
+import { pour } from './pipe.ts';
 import { type SparseFile, sparseFile } from './sparse.ts';
 import { type Tree, unsafe } from './tree.ts';
 

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, createReadStream, lstatSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Entry } from './tree.ts';
 
 /** What the file system noted of each entry when it was as unpacked, by path. */

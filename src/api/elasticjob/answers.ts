@@ -1,6 +1,6 @@
 /** What the ElasticJob-Cloud dialect tells, with its field names. */
 import { z } from 'zod';
-import { count } from '../answers.ts';
+import { count } from '../../protocol/rest/responses.ts';
 
 export const App = z
   .object({

@@ -1,12 +1,12 @@
 /** Apps in the words of ElasticJob-Cloud, and back. */
 import { z } from 'zod';
 import type { AppConfig } from '../../../actors/config.ts';
-import { type AppRulesConfig, checkAppUrl } from '../app-url.ts';
-import { appScript, cpus, flag, memoryMB, name, text, whole } from '../fields.ts';
-import { checkCommand } from '../jobs.ts';
-import { changedFields, onlyChanged } from '../laid-over.ts';
-import { parse } from '../parse.ts';
-import { secret } from '../secret-schemas.ts';
+import { parse } from '../../http/parse.ts';
+import { appScript, cpus, flag, memoryMB, name, text, whole } from '../../protocol/rest/fields.ts';
+import { secret } from '../../protocol/rest/secrets.ts';
+import { type AppRulesConfig, checkAppUrl } from '../commands/app-url.ts';
+import { checkCommand } from '../commands/jobs.ts';
+import { changedFields, onlyChanged } from '../commands/partial-update.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
 

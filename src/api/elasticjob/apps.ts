@@ -1,11 +1,11 @@
 /** `/api/app`: publish, modify, look, enable, disable, delete. */
 import { z } from 'zod';
-import { done } from '../answers.ts';
-import type { Desk } from '../center.ts';
-import { createdBy } from '../created.ts';
-import { queryFlag } from '../fields.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Desk } from '../../http/route-context.ts';
+import { queryFlag } from '../../protocol/rest/fields.ts';
+import { done } from '../../protocol/rest/responses.ts';
+import { createdBy } from '../commands/create-once.ts';
 import { all, one } from '../lookup.ts';
-import { type Route, route } from '../routes.ts';
 import { App } from './answers.ts';
 import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
 

@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 import { came } from '../../../actors/schedule/error.ts';
-import { isTimeZone } from '../../../actors/schedule.ts';
-import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../fields.ts';
-import { secret } from '../secret-schemas.ts';
+import { isTimeZone } from '../../../actors/schedule/index.ts';
+import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
+import { secret } from '../../protocol/rest/secrets.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
 
 /** The seed's table calls the handler types boolean, default false; the names are what they are. */

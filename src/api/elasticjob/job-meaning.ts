@@ -3,11 +3,11 @@
  * changes.
  */
 import type { JobConfig } from '../../../actors/config.ts';
-import type { Schedule } from '../../../actors/schedule.ts';
-import { Problem } from '../errors.ts';
-import { MISFIRE_LIMIT, overlapLimitOf } from '../job-defaults.ts';
-import { allFields, changedFields, laidOver, onlyChanged, type Term } from '../laid-over.ts';
-import { parse } from '../parse.ts';
+import type { Schedule } from '../../../actors/schedule/index.ts';
+import { Problem } from '../../http/errors.ts';
+import { parse } from '../../http/parse.ts';
+import { MISFIRE_LIMIT, overlapLimitOf } from '../commands/job-defaults.ts';
+import { allFields, changedFields, laidOver, onlyChanged, type Term } from '../commands/partial-update.ts';
 import { type JobBody, JobFields, REQUIRED, wordsOf } from './job-body.ts';
 import { firstBeyond, readItems } from './sharding.ts';
 

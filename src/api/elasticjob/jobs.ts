@@ -1,15 +1,15 @@
 /** `/api/job`: register, update, deregister, trigger, enable, disable, look. */
 
 import { z } from 'zod';
-import { statusOf } from '../../../actors/job.ts';
-import { done } from '../answers.ts';
-import type { Center, Desk } from '../center.ts';
-import { Problem } from '../errors.ts';
-import { name } from '../fields.ts';
-import { jobDefaults } from '../job-defaults.ts';
-import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
+import { statusOf } from '../../../actors/job/machine.ts';
+import { Problem } from '../../http/errors.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center, Desk } from '../../http/route-context.ts';
+import { name } from '../../protocol/rest/fields.ts';
+import { done } from '../../protocol/rest/responses.ts';
+import { jobDefaults } from '../commands/job-defaults.ts';
+import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { all } from '../lookup.ts';
-import { type Route, route } from '../routes.ts';
 import { Job } from './answers.ts';
 import { KillQuery } from './apps.ts';
 import { JobBody, NamedBody } from './job-body.ts';

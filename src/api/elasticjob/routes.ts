@@ -3,9 +3,9 @@
  * errors as ours.
  */
 import { z } from 'zod';
-import type { Desk } from '../center.ts';
-import { Problem } from '../errors.ts';
-import { type Route, route } from '../routes.ts';
+import { Problem } from '../../http/errors.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Desk } from '../../http/route-context.ts';
 import { appRoutes } from './apps.ts';
 import { jobRoutes } from './jobs.ts';
 import { taskRoutes } from './tasks.ts';

@@ -1,6 +1,6 @@
 /** `0=Beijing,1=Shanghai`: what each shard is given, as ElasticJob writes it. */
 
-import { TEXT_MAX, text } from '../fields.ts';
+import { TEXT_MAX, text } from '../../protocol/rest/fields.ts';
 
 /** Spaces around items and values do not count; a later item of the same number stands. */
 export function readItems(written: string): { items: Record<string, string> } | { wrong: string } {

@@ -1,11 +1,11 @@
 /** `/api/job/tasks`: what waits, what runs, and what waits because its host was lost. */
 import { z } from 'zod';
-import type { ExecutionContext } from '../../../actors/execution.ts';
-import { taskId } from '../../../actors/run-spec.ts';
-import { isLive, type Shard } from '../../../actors/shard.ts';
-import type { Center } from '../center.ts';
+import type { ExecutionContext } from '../../../actors/execution/machine.ts';
+import { taskId } from '../../../actors/execution/run-spec.ts';
+import { isLive, type Shard } from '../../../actors/execution/shard.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
 import { all } from '../lookup.ts';
-import { type Route, route } from '../routes.ts';
 import { FailoverTask, ReadyTask, RunningTask } from './answers.ts';
 
 const metaInfo = (execution: ExecutionContext, shard: Shard) => ({ jobName: execution.job, shardingItems: [shard.item] });

@@ -4,9 +4,9 @@ import { actors } from '../../../actors/index.ts';
 import { came } from '../../../actors/schedule/error.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { FeedFrame as Frame } from '../../feed/watching.ts';
-import { nearest } from '../../nearest.ts';
-import type { PlacedFact } from '../../store/store.ts';
-import { Fact } from '../v1/answers/things.ts';
+import { nearest } from '../../lib/suggest.ts';
+import { Fact } from '../../protocol/rest/things.ts';
+import type { PlacedFact } from '../../store/port.ts';
 
 const text = z.string('a text').min(1, 'at least one character').max(300, 'at most 300 characters').optional();
 

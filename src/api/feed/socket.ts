@@ -6,12 +6,13 @@
  *
  *   closed with 4008 and the last cursor (slow), 4001 (login ended), 1001 (stop)
  */
-import type { Clock } from '../../clock.ts';
+
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { Watcher } from '../../feed/watching.ts';
-import { BadCursor } from '../../store/store.ts';
-import type { Socket, SocketHandlers } from '../sockets.ts';
+import type { Socket, SocketHandlers } from '../../http/websocket/index.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { BadCursor } from '../../store/port.ts';
 import { TicketFrame, textOf } from './frames.ts';
 
 /** Largest frame taken from a watcher. */

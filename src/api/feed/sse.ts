@@ -1,8 +1,9 @@
 /** The feed as server-sent events: ids are cursors, so a client resumes after a reconnect. */
-import type { Clock } from '../../clock.ts';
+
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
-import { STREAMED } from '../sockets.ts';
+import { STREAMED } from '../../http/websocket/index.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { textOf } from './frames.ts';
 
 /** Waiting bytes up to which a stream counts as having room, and beyond which it is cut. */

@@ -3,8 +3,8 @@
  * good for one socket, shown as its first frame. They live in memory: who finds his ticket gone
  * after a restart buys another.
  */
-import type { Clock } from '../../clock.ts';
-import type { Ids } from '../../ids.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Ids } from '../../lib/ids.ts';
 
 /** From buying to showing. */
 const TICKET_MS = 30_000;

@@ -1,6 +1,6 @@
 /** Coming due times, as instants and as the clocks of their zones show them. */
-import { type CompiledSchedule, compileCached, isSwitchedOn, localText, nextDue, type Schedule } from '../../../actors/schedule.ts';
-import { iso } from '../fields.ts';
+import { type CompiledSchedule, compileCached, isSwitchedOn, localText, nextDue, type Schedule } from '../../../actors/schedule/index.ts';
+import { iso } from '../../protocol/rest/fields.ts';
 
 /** Most due times told at once. */
 export const COUNT_MAX = 1_000;

@@ -1,8 +1,9 @@
 /** A host by its id, or by its name where only one has it. */
-import { nearest } from '../../nearest.ts';
+
+import { Problem } from '../../http/errors.ts';
+import { nearest } from '../../lib/suggest.ts';
 import type { View } from '../../runtime/document.ts';
 import type { Views } from '../../runtime/views.ts';
-import { Problem } from '../errors.ts';
 import { all } from '../lookup.ts';
 
 /** Hosts that a refusal names. */

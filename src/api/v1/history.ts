@@ -1,15 +1,15 @@
 /** Every fact of one actor, in order. */
 import { z } from 'zod';
 import { type Address, actors, type Kind } from '../../../actors/index.ts';
-import { nearest } from '../../nearest.ts';
-import { listOf } from '../answers.ts';
-import type { Center } from '../center.ts';
-import { Problem } from '../errors.ts';
-import { inOrder, instant, iso } from '../fields.ts';
+import { Problem } from '../../http/errors.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { nearest } from '../../lib/suggest.ts';
+import { inOrder, instant, iso } from '../../protocol/rest/fields.ts';
+import { listOf } from '../../protocol/rest/responses.ts';
+import { Fact } from '../../protocol/rest/things.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
-import { type Route, route } from '../routes.ts';
-import { Fact } from './answers/things.ts';
 import { findHost } from './find-host.ts';
 import { cursorOf, order, paging, placeOf } from './paging.ts';
 

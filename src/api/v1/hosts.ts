@@ -3,20 +3,20 @@
  * gives room away.
  */
 import { z } from 'zod';
-import { freeOf, type LedgerHost } from '../../../actors/placement.ts';
+import { freeOf, type LedgerHost } from '../../../actors/pool/placement.ts';
+import { AGENT_KEY, type AgentKey } from '../../gateway/identity.ts';
+import { Problem } from '../../http/errors.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { choices, iso, name } from '../../protocol/rest/fields.ts';
+import { quarantineOf } from '../../protocol/rest/quarantine.ts';
+import { listOf, type Told } from '../../protocol/rest/responses.ts';
+import { Host } from '../../protocol/rest/things.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as ViewPage, Views } from '../../runtime/views.ts';
 import { compareText } from '../../store/order.ts';
-import { AGENT_KEY, type AgentKey } from '../agents/identity.ts';
-import { listOf, type Told } from '../answers.ts';
-import type { Center } from '../center.ts';
-import { Problem } from '../errors.ts';
-import { choices, iso, name } from '../fields.ts';
 import { given } from '../lookup.ts';
-import { type Route, route } from '../routes.ts';
-import { quarantineOf } from './answers/quarantine.ts';
-import { Host } from './answers/things.ts';
 import { findHost } from './find-host.ts';
 import { LIMIT_MAX, type Page, pageOf, paging } from './paging.ts';
 import { releaseRoute } from './release.ts';

@@ -4,15 +4,15 @@
  */
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
-import { MISFIRE_GRACE_MAX_MS } from '../../../actors/due.ts';
-import { statusOf } from '../../../actors/job.ts';
+import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
+import { statusOf } from '../../../actors/job/machine.ts';
 import { came } from '../../../actors/schedule/error.ts';
-import type { Schedule } from '../../../actors/schedule.ts';
+import type { Schedule } from '../../../actors/schedule/index.ts';
+import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../../protocol/rest/fields.ts';
+import { quarantineOf } from '../../protocol/rest/quarantine.ts';
+import { secret } from '../../protocol/rest/secrets.ts';
 import type { View } from '../../runtime/document.ts';
-import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../fields.ts';
-import { disconnectMsOf, jobDefaults, overlapLimitOf } from '../job-defaults.ts';
-import { secret } from '../secret-schemas.ts';
-import { quarantineOf } from './answers/quarantine.ts';
+import { disconnectMsOf, jobDefaults, overlapLimitOf } from '../commands/job-defaults.ts';
 import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
 
 /** Schedules of one job. */

@@ -1,18 +1,18 @@
 /** `/v1/jobs`: the thing itself and what may be done with it. */
 import { z } from 'zod';
 import type { JobConfig } from '../../../actors/config.ts';
-import { isTimeZone } from '../../../actors/schedule.ts';
+import { isTimeZone } from '../../../actors/schedule/index.ts';
+import { Problem } from '../../http/errors.ts';
+import { parse } from '../../http/parse.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Desk } from '../../http/route-context.ts';
+import { Started } from '../../protocol/rest/execution.ts';
+import { choices, name } from '../../protocol/rest/fields.ts';
+import { Job, SavedJob } from '../../protocol/rest/job.ts';
+import { listOf } from '../../protocol/rest/responses.ts';
 import { NoSuchActor } from '../../runtime/errors.ts';
-import { listOf } from '../answers.ts';
-import type { Desk } from '../center.ts';
-import { Problem } from '../errors.ts';
-import { choices, name } from '../fields.ts';
-import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../jobs.ts';
+import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { appeared, given } from '../lookup.ts';
-import { parse } from '../parse.ts';
-import { type Route, route } from '../routes.ts';
-import { Started } from './answers/execution.ts';
-import { Job, SavedJob } from './answers/job.ts';
 import { KillQuery } from './apps.ts';
 import { configOf, JobBody, jobShape, READ_ONLY } from './job-body.ts';
 import { type Page, pageOf, paging } from './paging.ts';

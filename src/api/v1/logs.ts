@@ -3,15 +3,15 @@
  * bare text, also while they write.
  */
 import { z } from 'zod';
-import type { Clock } from '../../clock.ts';
+import { Problem } from '../../http/errors.ts';
+import { type Route, route } from '../../http/route.ts';
+import { STREAMED } from '../../http/websocket/index.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { OutputLine } from '../../protocol/rest/execution.ts';
 import type { Views } from '../../runtime/views.ts';
-import type { OutputKeeper } from '../../store/logs.ts';
-import type { OutputStore } from '../../store/store.ts';
-import { Problem } from '../errors.ts';
+import type { OutputKeeper } from '../../services/output/index.ts';
+import type { OutputStore } from '../../store/port.ts';
 import { one } from '../lookup.ts';
-import { type Route, route } from '../routes.ts';
-import { STREAMED } from '../sockets.ts';
-import { OutputLine } from './answers/execution.ts';
 import { readAfter } from './logs/after.ts';
 import { followOutput, type Line } from './logs/follow.ts';
 

@@ -5,14 +5,14 @@
  */
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
-import type { Clock } from '../../clock.ts';
 import type { Feed } from '../../feed/feed.ts';
-import { type Figures, noFigures } from '../../runtime/figures.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { type Figures, noFigures } from '../../runtime/metrics.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
-import { StoreUnavailable } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/port.ts';
 import { all } from '../lookup.ts';
-import { type Route, route } from '../routes.ts';
 import { createJobFigures, type JobFigures } from './metrics/job-figures.ts';
 import type { Reading } from './metrics/registry.ts';
 

@@ -1,14 +1,14 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { z } from 'zod';
 import { VERDICTS } from '../../../actors/vocabulary.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { choice, inOrder, instant, iso, queryFlag } from '../../protocol/rest/fields.ts';
+import { Occurrence, Summary } from '../../protocol/rest/job.ts';
+import { listOf, moment } from '../../protocol/rest/responses.ts';
 import { isInstant } from '../../store/readable.ts';
-import { listOf, moment } from '../answers.ts';
-import type { Center } from '../center.ts';
-import { choice, inOrder, instant, iso, queryFlag } from '../fields.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
-import { type Route, route } from '../routes.ts';
-import { Occurrence, Summary } from './answers/job.ts';
 import { cursorOf, order, paging, placeOf, unreadableOf } from './paging.ts';
 import { countVerdicts, type Entry, occurrencesOf, type Place } from './stretches.ts';
 

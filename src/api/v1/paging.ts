@@ -1,11 +1,11 @@
 /** Lists of `/v1`: `limit`, `cursor`, and the answer `{items, next}`. */
 import { z } from 'zod';
 import type { Kind } from '../../../actors/index.ts';
+import { Problem } from '../../http/errors.ts';
+import { choice, digits } from '../../protocol/rest/fields.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as Views } from '../../runtime/views.ts';
-import { Problem } from '../errors.ts';
-import { choice, digits } from '../fields.ts';
 
 const LIMIT_DEFAULT = 50;
 export const LIMIT_MAX = 200;

@@ -5,8 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { Problem } from '../errors.ts';
-import { hidden } from '../secrets.ts';
+import { Problem } from '../../http/errors.ts';
+import { hidden } from '../../security/secrets.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);

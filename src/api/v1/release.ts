@@ -1,9 +1,9 @@
 /** `POST …/release`: the end of a quarantine, the same for every kind of actor. */
 import type { z } from 'zod';
 import type { Address, Kind } from '../../../actors/index.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
 import type { View } from '../../runtime/document.ts';
-import type { Center } from '../center.ts';
-import { type Route, route } from '../routes.ts';
 
 /**
  * `find` throws what says that there is none of that name; `shape` is what the answer shows of it

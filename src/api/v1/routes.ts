@@ -1,6 +1,7 @@
 /** The native surface: `/v1`. */
-import type { Desk } from '../center.ts';
-import type { Route } from '../routes.ts';
+
+import type { Route } from '../../http/route.ts';
+import type { Desk } from '../../http/route-context.ts';
 import { appRoutes } from './apps.ts';
 import { executionRoutes } from './executions.ts';
 import { historyRoutes } from './history.ts';

@@ -1,12 +1,12 @@
 /** When a job is due next, and when a schedule would be that nobody has saved yet. */
 import { z } from 'zod';
-import { listOf } from '../answers.ts';
-import type { Center } from '../center.ts';
-import { digits, instant, whole } from '../fields.ts';
-import { checkSchedule, jobOf } from '../jobs.ts';
-import { parse } from '../parse.ts';
-import { type Route, route } from '../routes.ts';
-import { DueTime } from './answers/job.ts';
+import { parse } from '../../http/parse.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { digits, instant, whole } from '../../protocol/rest/fields.ts';
+import { DueTime } from '../../protocol/rest/job.ts';
+import { listOf } from '../../protocol/rest/responses.ts';
+import { checkSchedule, jobOf } from '../commands/jobs.ts';
 import { COUNT_DEFAULT, COUNT_MAX, dueTimes } from './due-times.ts';
 import { ScheduleBody } from './job-body.ts';
 

@@ -1,15 +1,15 @@
 /** Login, logout, join tokens; and whether the center lives and serves. */
 import { z } from 'zod';
-import { StoreUnavailable } from '../../store/store.ts';
-import { moment } from '../answers.ts';
-import { tokenIn } from '../auth.ts';
-import type { Center } from '../center.ts';
-import { Problem } from '../errors.ts';
-import { iso, name, whole } from '../fields.ts';
-import { JOIN_TOKEN_MS_MAX, JOIN_TOKEN_USES_MAX } from '../join-tokens.ts';
-import { createProbe } from '../probe.ts';
-import { type Route, route } from '../routes.ts';
-import { secret } from '../secret-schemas.ts';
+import { Problem } from '../../http/errors.ts';
+import { createProbe } from '../../http/probe.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { iso, name, whole } from '../../protocol/rest/fields.ts';
+import { moment } from '../../protocol/rest/responses.ts';
+import { secret } from '../../protocol/rest/secrets.ts';
+import { tokenIn } from '../../security/authentication.ts';
+import { JOIN_TOKEN_MS_MAX, JOIN_TOKEN_USES_MAX } from '../../security/join-tokens.ts';
+import { StoreUnavailable } from '../../store/port.ts';
 
 const LoginBody = z.strictObject({ username: z.string('a text'), password: secret(z.string('a text')) }, 'a JSON object');
 

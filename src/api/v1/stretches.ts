@@ -5,10 +5,10 @@
  * is: from, to, count. Nothing is made up.
  */
 import type { JobConfig } from '../../../actors/config.ts';
-import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule.ts';
+import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule/index.ts';
 import { VERDICTS } from '../../../actors/vocabulary.ts';
-import type { Ledger, Occurrence, Verdict } from '../../store/store.ts';
-import { iso } from '../fields.ts';
+import { iso } from '../../protocol/rest/fields.ts';
+import type { Ledger, Occurrence, Verdict } from '../../store/port.ts';
 
 type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
 export type Entry = Occurrence;

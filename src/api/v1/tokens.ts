@@ -1,10 +1,10 @@
 /** `/v1/tokens`: for programs that cannot log in every twelve hours, such as Prometheus. */
 import { z } from 'zod';
-import { moment } from '../answers.ts';
-import { API_TOKEN_MS, API_TOKEN_MS_MAX, type ApiToken as Known, SCOPES } from '../api-tokens.ts';
-import type { Center } from '../center.ts';
-import { iso, name, whole } from '../fields.ts';
-import { type Route, route } from '../routes.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { iso, name, whole } from '../../protocol/rest/fields.ts';
+import { moment } from '../../protocol/rest/responses.ts';
+import { API_TOKEN_MS, API_TOKEN_MS_MAX, type ApiToken as Known, SCOPES } from '../../security/api-tokens.ts';
 
 const TokenBody = z.strictObject(
   { name: name(), scope: z.enum(SCOPES, SCOPES.join(', ')).default('read'), expiresInMs: whole(1, API_TOKEN_MS_MAX).default(API_TOKEN_MS) },

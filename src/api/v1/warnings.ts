@@ -4,13 +4,13 @@
  * warning is one more entry of CHECKS.
  */
 
-import { type Shortage, shortageOf } from '../../../actors/capacity.ts';
 import type { JobConfig } from '../../../actors/config.ts';
+import { type Shortage, shortageOf } from '../../../actors/pool/capacity.ts';
 import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
-import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule.ts';
-import { CommandProblem, splitCommand } from '../../command-words.ts';
-import type { Center } from '../center.ts';
-import { iso } from '../fields.ts';
+import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule/index.ts';
+import type { Center } from '../../http/route-context.ts';
+import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
+import { iso } from '../../protocol/rest/fields.ts';
 import { dueTimes } from './due-times.ts';
 
 export interface Warning {

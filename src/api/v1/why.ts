@@ -1,20 +1,20 @@
 /**
  * Why something runs or does not. What is committed is collected here; what follows from it,
- * `actors/why` says by the functions that decide.
+ * `actors/explain` says by the functions that decide.
  */
 import { z } from 'zod';
+import { hostsUsed, whyExecution } from '../../../actors/explain/execution.ts';
+import { OPEN_SHOWN, whyJob } from '../../../actors/explain/job.ts';
+import { factsOf, sentenceOf } from '../../../actors/explain/messages.ts';
+import type { Reason, Why as Reasons } from '../../../actors/explain/reason.ts';
 import type { Address, Kind } from '../../../actors/index.ts';
-import { hostsUsed, whyExecution } from '../../../actors/why/execution.ts';
-import { OPEN_SHOWN, whyJob } from '../../../actors/why/job.ts';
-import type { Reason, Why as Reasons } from '../../../actors/why/reason.ts';
-import { factsOf, sentenceOf } from '../../../actors/why/words.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { Center } from '../../http/route-context.ts';
+import { iso } from '../../protocol/rest/fields.ts';
+import { moment } from '../../protocol/rest/responses.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
-import { moment } from '../answers.ts';
-import type { Center } from '../center.ts';
-import { iso } from '../fields.ts';
 import { oneOrNearest } from '../nearest-name.ts';
-import { type Route, route } from '../routes.ts';
 
 /** Hosts of a pool that are not ready, as many as are looked up. */
 const HOSTS_LOOKED = 100;

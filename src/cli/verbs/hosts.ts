@@ -1,6 +1,6 @@
 /** `troupe hosts`: the machines with an agent. */
-import { pause } from '../../clock.ts';
-import { duration as durationText } from '../../durations.ts';
+import { pause } from '../../lib/clock.ts';
+import { duration as durationText } from '../../lib/durations.ts';
 import { segment } from '../client.ts';
 import { EXIT, Failure, Interrupted, wrongUsage } from '../failure.ts';
 import { choice, duration, flag, text } from '../options.ts';

@@ -2,7 +2,7 @@
  * A job as `jobs show` shows it: everything that was set, also what a newer center has and this
  * program does not know.
  */
-import { duration } from '../../durations.ts';
+import { duration } from '../../lib/durations.ts';
 import type { Printer } from '../printer.ts';
 import type { Job, Schedule } from '../surface.ts';
 import type { Pair } from '../table.ts';

@@ -6,7 +6,7 @@ export const keeper: Program = {
   help: 'troupe keeper --data DIR\n\n  Started by an agent; there is no need to start one by hand.',
   hidden: true,
   async main(args) {
-    const { keeperMain } = await import('../../agent/keeper/main.ts');
+    const { keeperMain } = await import('../../keeper/main.ts');
     return keeperMain(args);
   },
 };

@@ -1,5 +1,5 @@
 /** `troupe ready`: for health checks, and for scripts that wait until a center serves. */
-import { pause } from '../../clock.ts';
+import { pause } from '../../lib/clock.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { duration } from '../options.ts';
 import { verb } from '../verb.ts';

@@ -1,5 +1,5 @@
 /** `troupe trigger JOB`: run it now. */
-import { systemIds } from '../../ids.ts';
+import { systemIds } from '../../lib/ids.ts';
 import { EXIT, Interrupted } from '../failure.ts';
 import { followExecution } from '../follow.ts';
 import { flag, text } from '../options.ts';

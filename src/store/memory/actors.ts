@@ -5,9 +5,9 @@
 
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
+import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../port.ts';
 import { readableActor } from '../readable.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../store.ts';
 
 export interface KeptActors {
   documents: ReadonlyMap<string, ActorDocument>;

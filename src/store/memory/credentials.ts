@@ -1,7 +1,7 @@
 /** Credentials in memory, by kind and id. Their data is kept as JSON, as every other store does. */
 import { compareText } from '../order.ts';
+import type { Credential, CredentialStore } from '../port.ts';
 import { readableCredential } from '../readable.ts';
-import type { Credential, CredentialStore } from '../store.ts';
 
 type StoredCredential = Omit<Credential, 'data'> & { data: string };
 

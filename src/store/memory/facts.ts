@@ -4,8 +4,8 @@
  */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
+import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../port.ts';
 import { readableFact } from '../readable.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../store.ts';
 
 type StoredFact = Omit<Fact, 'data'> & { data: string };
 

@@ -1,6 +1,7 @@
 /** The occurrence ledger in memory: entries of a job by their `from`. */
+
+import { type Ledger, type Occurrence, settles } from '../port.ts';
 import { readableOccurrence, sumOf } from '../readable.ts';
-import { type Ledger, type Occurrence, settles } from '../store.ts';
 
 export interface KeptLedger {
   jobs: Map<string, Map<number, Occurrence>>;

@@ -1,7 +1,7 @@
 /** Output in memory: the chunks of an execution, sorted when asked for. */
 import { sumOutput } from '../output-sums.ts';
+import type { OutputChunk, OutputStore } from '../port.ts';
 import { readableChunk } from '../readable.ts';
-import type { OutputChunk, OutputStore } from '../store.ts';
 
 type Place = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
 

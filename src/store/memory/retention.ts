@@ -1,6 +1,6 @@
 /** Retention of the store in memory: each pass looks at everything, as it is never much. */
 import { compareText } from '../order.ts';
-import type { ActorDocument, CreationPlace, Retention } from '../store.ts';
+import type { ActorDocument, CreationPlace, Retention } from '../port.ts';
 import type { KeptActors } from './actors.ts';
 import type { KeptFacts } from './facts.ts';
 import type { KeptLedger } from './ledger.ts';

@@ -3,14 +3,15 @@
  * it follows and may insert: where the `rev` moved on, the insert finds the document in its way,
  * and the server says which one of the batch that was. All others stand.
  */
+
+import { type ActorStore, ALL_PARTITIONS, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { type ActorStore, ALL_PARTITIONS, type Write } from '../store.ts';
-import type { Claims } from './claims.ts';
 import type { Collections } from './connection.ts';
-import type { Doubt } from './doubt.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
+import type { Telling } from './fact-publisher.ts';
+import type { Claims } from './partition-ownership.ts';
 import { asDocument, fieldsOf, isBorn } from './rows.ts';
-import type { Telling } from './telling.ts';
+import type { Doubt } from './write-fencing.ts';
 
 interface Parts {
   collections: Collections;

@@ -2,8 +2,9 @@
  * Credentials. A use is taken by compare-and-set, so that of two who spend the last one, one finds
  * it gone.
  */
+
+import type { CredentialStore } from '../port.ts';
 import { credentialId } from '../record-ids.ts';
-import type { CredentialStore } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 

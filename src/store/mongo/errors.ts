@@ -3,7 +3,7 @@
  * about itself, is StoreUnavailable: what became of the write is not known until somebody reads.
  * Only what it says about one document is an error of that document.
  */
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable } from '../port.ts';
 
 export const DUPLICATE_KEY = 11000;
 

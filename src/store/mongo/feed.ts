@@ -6,8 +6,8 @@
  * place it has.
  */
 import { feedCursor, feedSequence } from '../cursor.ts';
+import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../store.ts';
 import { type Collections, HERE } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import type { FactRow } from './rows.ts';

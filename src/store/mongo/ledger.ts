@@ -1,7 +1,8 @@
 /** The occurrence ledger: one document per due time, or per stretch of them. */
+
+import { isSettled, type Ledger, type Occurrence, type Verdict } from '../port.ts';
 import { COUNT_MAX, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
-import { isSettled, type Ledger, type Occurrence, type Verdict } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import { insertNew } from './insert-new.ts';

@@ -3,7 +3,7 @@
  * index by the server.
  */
 import { type ListPlace, listCursor, listPlace } from '../cursor.ts';
-import type { ActorStore, ListQuery } from '../store.ts';
+import type { ActorStore, ListQuery } from '../port.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import { type ActorRow, asDocument } from './rows.ts';

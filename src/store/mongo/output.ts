@@ -1,8 +1,8 @@
 /** Output goes in as numbered chunks and may arrive twice. */
 
 import { sumOutput } from '../output-sums.ts';
+import type { OutputChunk, OutputStore } from '../port.ts';
 import { outputId } from '../record-ids.ts';
-import type { OutputChunk, OutputStore } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import { insertNew } from './insert-new.ts';

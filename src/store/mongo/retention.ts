@@ -6,8 +6,8 @@
  * An actor whose facts may not be in the feed yet stays until they are.
  */
 import { compareText } from '../order.ts';
+import type { ActorStore, CreationPlace, Ledger, Retention, Step } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
-import type { ActorStore, CreationPlace, Ledger, Retention, Step } from '../store.ts';
 import type { Collections } from './connection.ts';
 import { asked } from './errors.ts';
 import { type ActorRow, asDocument } from './rows.ts';

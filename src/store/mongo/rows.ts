@@ -9,8 +9,8 @@
  */
 import type { InferEntity } from '@mikro-orm/core';
 import type { CredentialEntity, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
+import type { ActorDocument, Fact } from '../port.ts';
 import { readableActor } from '../readable.ts';
-import type { ActorDocument, Fact } from '../store.ts';
 
 export interface ActorRow extends Omit<ActorDocument, 'address' | 'index'> {
   _id: string;

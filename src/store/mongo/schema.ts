@@ -5,7 +5,7 @@
  */
 
 import { ActorEntity, entities } from '../entities.ts';
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable } from '../port.ts';
 import type { Collections, Orm } from './connection.ts';
 import { asStoreError } from './errors.ts';
 

@@ -1,8 +1,8 @@
 /** An actor as a row, both ways. */
 
 import type { ListPlace } from '../cursor.ts';
+import type { ActorDocument } from '../port.ts';
 import { type Raw, readableActor } from '../readable.ts';
-import type { ActorDocument } from '../store.ts';
 import { flag } from './connections.ts';
 
 export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,

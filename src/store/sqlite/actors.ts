@@ -1,6 +1,7 @@
 /** The hot path: actors by compare-and-set, many in one transaction. */
+
+import { type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact, type Write } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, asDocument, bindings, type StoredActor } from './actor-rows.ts';
 import { flag, type Reading, rows, type Writing } from './connections.ts';

@@ -1,7 +1,7 @@
 /** The raw connections of the hot path: one that writes, and any number that read. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { asStoreError, FULL, primaryCode } from './errors.ts';
-import { createRelief } from './relief.ts';
+import { createRelief } from './wal-checkpoint.ts';
 
 export interface Reading {
   reader: DatabaseSync;

@@ -2,9 +2,10 @@
  * Credentials are written in single statements, so that of two who spend the last use one finds it
  * gone. One is looked up with every request.
  */
+
+import type { Credential, CredentialStore } from '../port.ts';
 import { type Raw, readableCredential } from '../readable.ts';
 import { credentialId } from '../record-ids.ts';
-import type { Credential, CredentialStore } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 

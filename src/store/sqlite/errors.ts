@@ -1,7 +1,7 @@
 /** Which failures of SQLite mean "not now", and which mean something is wrong. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable } from '../port.ts';
 
 /** Primary result code: no room, on the disk or within the size that was allowed. */
 export const FULL = 13;

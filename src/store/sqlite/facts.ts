@@ -4,8 +4,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
+import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, RAISE_BY } from '../port.ts';
 import { type Raw, readableFact } from '../readable.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, RAISE_BY } from '../store.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 
 type StoredFact = Raw<Fact>;

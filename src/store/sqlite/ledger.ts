@@ -1,8 +1,8 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
 import { SETTLED } from '../../../actors/vocabulary.ts';
+import type { Ledger, Occurrence } from '../port.ts';
 import { COUNT_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
-import type { Ledger, Occurrence } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { flag, type Reading, rows, type Writing } from './connections.ts';
 

@@ -6,7 +6,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
-import type { ActorStore, ListQuery } from '../store.ts';
+import type { ActorStore, ListQuery } from '../port.ts';
 import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
 import { type Reading, rows } from './connections.ts';
 

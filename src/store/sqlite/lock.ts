@@ -10,7 +10,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { makePrivate } from '../../private-file.ts';
+import { makePrivate } from '../../lib/private-file.ts';
 import { primaryCode } from './errors.ts';
 
 const BUSY = 5;

@@ -1,20 +1,20 @@
 /** Opens the database for writers and readers, which may be threads of one process. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { keepPrivate, makePrivate } from '../../private-file.ts';
-import type { StoreReads, StoreWrites } from '../store.ts';
+import { keepPrivate, makePrivate } from '../../lib/private-file.ts';
+import type { StoreReads, StoreWrites } from '../port.ts';
 import type { Sync } from '../sync.ts';
 import { actorReads, actorWrites } from './actors.ts';
 import { openReading, openWriting, type WritingConnection } from './connections.ts';
 import { credentialReads, credentialWrites } from './credentials.ts';
 import { asOpeningError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
+import { watchPlace } from './file-guard.ts';
 import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
 import { LOCK_FILE, lockDirectory } from './lock.ts';
 import { type Loss, openMark } from './mark.ts';
 import { outputReads, outputWrites } from './output.ts';
-import { watchPlace } from './place.ts';
 import { retentionReads, retentionWrites } from './retention.ts';
 import { prepareSchema, RESTORED_FROM } from './schema.ts';
 

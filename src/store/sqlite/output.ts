@@ -3,9 +3,9 @@
  * run, so reading is prepared too.
  */
 import type { StatementSync } from 'node:sqlite';
+import type { OutputChunk, OutputStore, OutputSum } from '../port.ts';
 import { type Raw, readableChunk } from '../readable.ts';
 import { outputId } from '../record-ids.ts';
-import type { OutputChunk, OutputStore, OutputSum } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { type Reading, rows, type Writing } from './connections.ts';
 

@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { RAISE_BY } from '../store.ts';
+import { RAISE_BY } from '../port.ts';
 import { assertIntact, closeToOthers, countRows, MADE_AT, removeDatabase, syncFile } from './backup.ts';
 import { raiseFeed } from './facts.ts';
 import { lockDirectory } from './lock.ts';

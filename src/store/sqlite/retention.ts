@@ -5,8 +5,9 @@
  * not shrink but stops growing: an incremental vacuum would move pages about while turns wait, and
  * would have to be chosen when the file is made.
  */
+
+import type { ActorStore, CreationPlace, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
-import type { ActorStore, CreationPlace, Ledger, Retention } from '../store.ts';
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
 import { type Reading, rows, type Writing } from './connections.ts';

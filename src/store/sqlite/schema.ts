@@ -5,7 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { primaryCode } from './errors.ts';
-import { createSchema } from './fresh.ts';
+import { createSchema } from './initial-schema.ts';
 
 /** +1 with every change of the entities. */
 const SCHEMA_VERSION = 5;

@@ -5,7 +5,7 @@
 import { run } from '../../../src/cli/run.ts';
 import type { Shell } from '../../../src/cli/shell.ts';
 import { VERBS } from '../../../src/cli/verbs/index.ts';
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { aPlace } from '../../support/place.ts';
 
 export interface TestShell extends Shell {

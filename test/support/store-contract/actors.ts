@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { PARTITIONS } from '../../../src/store/store.ts';
+import { PARTITIONS } from '../../../src/store/port.ts';
 import { aDocument, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 

@@ -1,8 +1,8 @@
 /** What a store gives out where somebody, or the disk, has put into a row what no store writes. */
 import { describe, expect, test } from 'bun:test';
+import type { Store } from '../../../src/store/port.ts';
 import { DAMAGED_FACT } from '../../../src/store/readable.ts';
 import { credentialId, occurrenceId, outputId } from '../../../src/store/record-ids.ts';
-import type { Store } from '../../../src/store/store.ts';
 import { aChunk, aCredential, aFact, anOccurrence, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { BadCursor, FEED_PAGE, type PlacedFact } from '../../../src/store/store.ts';
+import { BadCursor, FEED_PAGE, type PlacedFact } from '../../../src/store/port.ts';
 import { aFact, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 

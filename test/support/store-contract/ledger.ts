@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { Ledger } from '../../../src/store/store.ts';
+import type { Ledger } from '../../../src/store/port.ts';
 import { anOccurrence } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 

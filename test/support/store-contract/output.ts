@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { OutputStore } from '../../../src/store/store.ts';
+import type { OutputStore } from '../../../src/store/port.ts';
 import { aChunk } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
 

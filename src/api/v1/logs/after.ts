@@ -4,8 +4,9 @@
  * 1000000001. Without a shard the place is a list, `0:17,3:1000000004`; shards it does not name
  * begin at their start.
  */
-import type { Place } from '../../../store/logs/read.ts';
-import { Problem } from '../../errors.ts';
+
+import { Problem } from '../../../http/errors.ts';
+import type { Place } from '../../../services/output/read.ts';
 
 /** Pieces of one attempt are fewer. */
 const ATTEMPT = 1_000_000_000;

@@ -3,12 +3,12 @@
  * when its last attempt has ended and every byte it wrote is accounted for: the news of the end
  * usually overtakes the output.
  */
-import type { Shard } from '../../../../actors/shard.ts';
-import { type Clock, pause } from '../../../clock.ts';
+import type { Shard } from '../../../../actors/execution/shard.ts';
+import { type Clock, pause } from '../../../lib/clock.ts';
 import type { Views } from '../../../runtime/views.ts';
-import { accountedBytes, type Piece, type Place, readPieces } from '../../../store/logs/read.ts';
-import type { OutputKeeper } from '../../../store/logs.ts';
-import type { OutputStore } from '../../../store/store.ts';
+import type { OutputKeeper } from '../../../services/output/index.ts';
+import { accountedBytes, type Piece, type Place, readPieces } from '../../../services/output/read.ts';
+import type { OutputStore } from '../../../store/port.ts';
 import { seqOf } from './after.ts';
 
 /** Between looks at the execution, and at output that another center may have kept. */

@@ -3,7 +3,7 @@
  * committed fact is about, so a scrape costs what happened since the last one.
  */
 
-import type { Clock } from '../../../clock.ts';
+import type { Clock } from '../../../lib/clock.ts';
 import type { View } from '../../../runtime/document.ts';
 import { Unreadable } from '../../../runtime/errors.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';

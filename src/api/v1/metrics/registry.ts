@@ -3,7 +3,7 @@
  * load and a center need not wait for it.
  */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
-import { BUCKETS_MS, type Figures, type Spans } from '../../../runtime/figures.ts';
+import { BUCKETS_MS, type Figures, type Spans } from '../../../runtime/metrics.ts';
 import type { JobFigure, JobFigures } from './job-figures.ts';
 
 /** Everything that is told, as it is now. */

@@ -1,0 +1,60 @@
+/**
+ * What one attempt of one shard is started with: the command, the environment and the sharding
+ * context every process gets.
+ */
+
+import type { RunSpec } from '../vocabulary.ts';
+import type { ExecutionContext } from './machine.ts';
+import type { Shard } from './shard.ts';
+
+/** How the ElasticJob dialect names a run: job, item, kind, host, then what makes it unique. */
+export function taskId(context: Pick<ExecutionContext, 'id' | 'job'>, shard: Pick<Shard, 'item' | 'attempt' | 'host' | 'losses'>): string {
+  const kind = shard.losses > 0 ? 'FAILOVER' : 'READY';
+  return [context.job, shard.item, kind, shard.host ?? 'unassigned', `${context.id}:${shard.attempt}`].join('@-@');
+}
+
+export function runSpec(context: ExecutionContext, shard: Shard): RunSpec {
+  const { config, app } = context;
+  const sharding = {
+    taskId: taskId(context, shard),
+    jobName: context.job,
+    shardingTotalCount: config.shards.total,
+    jobParameter: config.parameter,
+    shardingItem: shard.item,
+    shardingParameter: shard.parameter,
+  };
+  return {
+    command: config.command ?? app?.config.command ?? [],
+    shell: config.shell,
+    ...(config.shardingContext ? { lastArgument: JSON.stringify(sharding) } : {}),
+    env: {
+      ...config.env,
+      TROUPE_JOB: context.job,
+      TROUPE_EXECUTION: context.id,
+      TROUPE_DUE_AT: context.dueAt === null ? '' : new Date(context.dueAt).toISOString(),
+      TROUPE_ATTEMPT: String(shard.attempt),
+      TROUPE_SHARD: String(shard.item),
+      TROUPE_SHARD_TOTAL: String(config.shards.total),
+      TROUPE_SHARD_PARAMETER: shard.parameter,
+      TROUPE_JOB_PARAMETER: config.parameter,
+      TROUPE_HOST: shard.hostName ?? '',
+      TROUPE_POOL: config.pool,
+    },
+    ...(app
+      ? {
+          artifact: {
+            app: app.config.name,
+            url: app.config.url,
+            ...(app.config.sha256 === null ? {} : { sha256: app.config.sha256 }),
+            cache: app.config.cache,
+            version: app.version,
+          },
+        }
+      : {}),
+    ...(config.runAs ? { runAs: config.runAs } : {}),
+    timeoutMs: config.timeoutMs,
+    killGraceMs: config.killGraceMs,
+    disconnect: config.disconnect,
+    disconnectMs: config.disconnectMs,
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * What would happen next, found out by letting the machines' own decisions decide it: on what is
+ * committed, with nothing of it kept.
+ *
+ *   job: refusal, trigger --> execution: born, created --> pool: reserved --> hosts, or why not
+ */
+
+import { born, created } from '../execution/decide.ts';
+import type { ExecutionInput } from '../execution/machine.ts';
+import { due, trigger } from '../job/decide.ts';
+import { refusal } from '../job/machine.ts';
+import { reserved } from '../pool/decide.ts';
+import type { RoomRequest } from '../pool/placement.ts';
+import type { Effect, Events, Kind, OccurrenceEntry, Stamp } from '../vocabulary.ts';
+import type { Rehearsal, Seen } from './reason.ts';
+
+/** Dice decide nothing that is looked at here: a name of an execution that never is. */
+const stampOf = (at: number): Stamp => ({ at, chance: 0, salt: 'whynot' });
+
+const toldOf = <K extends Kind, T extends Events[K]['type']>(effects: Effect[] | undefined, kind: K, type: T) =>
+  (effects ?? []).flatMap(effect =>
+    effect.type === 'tell' && effect.params.to.startsWith(`${kind}/`) && effect.params.event.type === type
+      ? [effect.params.event as Extract<Events[K], { type: T }>]
+      : [],
+  );
+
+export interface Rehearsed {
+  would: Rehearsal;
+  /** What its pool would be asked for, where it comes to that. */
+  request?: RoomRequest;
+}
+
+/** A trigger at this instant, all the way to the hosts. */
+export function rehearseTrigger(job: Seen<'job'>, pool: Seen<'pool'> | undefined, at: number): Rehearsed {
+  if (job.quarantine) return { would: { does: 'refused', reason: `is in quarantine: ${job.quarantine.reason}` } };
+  const refused = refusal(job.context, job.value, { type: 'job.trigger' });
+  if (refused !== undefined) return { would: { does: 'refused', reason: refused } };
+  const { effects } = trigger(job.context, { type: 'job.trigger', ...stampOf(at) });
+  const [birth] = toldOf(effects, 'execution', 'execution.create');
+  const [answer] = (effects ?? []).flatMap(effect => (effect.type === 'answer' ? [effect.params.value as { execution: string }] : []));
+  if (!birth) return { would: { does: 'joins', execution: answer?.execution ?? '' } };
+  if (birth.hold !== null) return { would: { does: 'waits', reason: birth.hold } };
+  const [asked] = toldOf(created(born({ ...birth, ...stampOf(at) } satisfies ExecutionInput)).effects, 'pool', 'pool.reserve');
+  if (!asked) throw new Error('an execution that nothing holds back asks for no room');
+  return { would: rehearseRequest(asked.request, pool, at), request: asked.request };
+}
+
+/** A request for room at this instant. */
+function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, at: number): Rehearsal {
+  if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which cannot be asked' };
+  if (pool.quarantine) return { does: 'waits', reason: `waits for its pool, which is in quarantine: ${pool.quarantine.reason}` };
+  const { effects } = reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
+  const hosts = [...new Set(toldOf(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];
+  const [waits] = [...toldOf(effects, 'execution', 'execution.waiting'), ...toldOf(effects, 'execution', 'execution.noRoom')];
+  if (hosts.length === 0) return { does: 'waits', reason: waits?.reason ?? '' };
+  return waits ? { does: 'startsInPart', hosts, reason: waits.reason } : { does: 'starts', hosts };
+}
+
+/**
+ * What the ledger would hold of the next due time, were the job then as it is now; undefined where
+ * it would hold nothing.
+ */
+export function rehearseDue(job: Seen<'job'>, at: number): OccurrenceEntry | undefined {
+  const { nextAt } = job.context;
+  if (nextAt === null || job.quarantine) return undefined;
+  const { effects } = due(job.context, { type: 'job.due', ...stampOf(Math.max(nextAt, at)) });
+  const entries = (effects ?? []).flatMap(effect => (effect.type === 'record' ? effect.params.entries : []));
+  return entries.find(entry => entry.from <= nextAt && nextAt <= entry.to);
+}

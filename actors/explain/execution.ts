@@ -1,0 +1,140 @@
+/**
+ * Why an execution is where it is: its own state, its shards one group after the other, and whoever
+ * they wait for.
+ */
+
+import type { Shard } from '../execution/shard.ts';
+import { heldNow } from '../job/decide.ts';
+import { inWords } from './messages.ts';
+import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX, type Why } from './reason.ts';
+import { type Around, hostReason, rest, whyNoRoom } from './room.ts';
+
+export interface ExecutionSeen extends Around {
+  execution: Seen<'execution'>;
+  job: Seen<'job'> | undefined;
+}
+
+/** Hosts that the shards of an execution are on: what of them is worth looking up. */
+export const hostsUsed = (execution: Seen<'execution'>): string[] => [
+  ...new Set(execution.context.shards.flatMap(shard => (shard.status !== 'done' && shard.host !== null ? [shard.host] : []))),
+];
+
+export function whyExecution(seen: ExecutionSeen): Why {
+  const { execution, job } = seen;
+  const { context, value } = execution;
+  const { id, shards } = context;
+  const live = whyLive(seen);
+  const bad = endings(id, shards);
+  if (execution.quarantine) return { lead: quarantined(execution), more: [...live.lead, ...live.more, ...bad] };
+  if (value === 'done') {
+    const { outcome, finishedAt, reason } = context;
+    return {
+      lead: [{ type: 'done', execution: id, outcome, finishedAt: isoOr(finishedAt), reason }, ...bad.slice(0, 1)],
+      more: bad.slice(1),
+    };
+  }
+  if (value === 'cancelling') {
+    const left = shards.filter(shard => shard.status !== 'done').length;
+    return { lead: [{ type: 'cancelling', execution: id, reason: context.reason, left }, ...live.lead], more: [...live.more, ...bad] };
+  }
+  if (context.hold !== null) {
+    const behind = job?.context.open.find(open => open.held === null)?.id ?? null;
+    // Who stood before it when it was made may be over by now: its job knows.
+    const now = job && heldNow(job.context, id);
+    const reason = now === null ? 'was let go by its job; the news of it is on its way' : (now ?? context.hold);
+    const held: Reason = { type: 'held', execution: id, since: iso(context.createdAt), reason, behind };
+    const shut = seen.unreadable.filter(({ who }) => who === `job/${context.job}`);
+    return { lead: [held, ...(job ? quarantined(job) : shut)], more: [] };
+  }
+  const waiting = whyWaiting(seen);
+  return { lead: [...waiting.lead, ...live.lead], more: [...waiting.more, ...live.more, ...bad] };
+}
+
+/** The shards that wait: for the instant of their next attempt, or for the pool. */
+function whyWaiting(seen: ExecutionSeen): Why {
+  const { context, timers } = seen.execution;
+  const waiting = context.shards.filter(shard => shard.status === 'waiting');
+  const later = waiting.filter(shard => shard.notBefore !== null).sort((a, b) => (a.notBefore ?? 0) - (b.notBefore ?? 0));
+  const backOffs = later.slice(0, SHOWN_MAX).map(
+    ({ item, attempt, notBefore, reason }): Reason => ({
+      type: 'backOff',
+      execution: context.id,
+      item,
+      attempt,
+      until: iso(notBefore ?? 0),
+      reason,
+    }),
+  );
+  const asking = waiting.length - later.length;
+  const askAgainAt = timers.find(({ id }) => id === 'askAgain')?.dueAt ?? null;
+  const room = asking > 0 ? whyNoRoom(context, seen, askAgainAt) : { lead: [], more: [] };
+  const [first = [], others = []] = [backOffs.slice(0, 1), backOffs.slice(1)];
+  return { lead: [...room.lead, ...first], more: [...room.more, ...others, ...rest('shards', later.length - SHOWN_MAX)] };
+}
+
+/** Groups of shards and hosts that the sentence names; further ones are facts. */
+const NAMED_MAX = 2;
+
+/**
+ * The shards that are on hosts, one reason per host and status, and what there is to say of those
+ * hosts.
+ */
+function whyLive({ execution, hosts }: ExecutionSeen): Why {
+  const { id, shards } = execution.context;
+  const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();
+  for (const { status, item, host, hostName, startedAt, leaving } of shards) {
+    if (status === 'waiting' || status === 'done') continue;
+    const key = JSON.stringify([status, host, leaving]);
+    const known = groups.get(key);
+    if (known) known.items.push(item);
+    else {
+      const on = { host: hostName ?? host ?? '', since: isoOr(startedAt), leaving };
+      groups.set(key, { type: 'shards', execution: id, status, items: [item], ...on });
+    }
+  }
+  const used = new Set(hostsUsed(execution));
+  const live = [...groups.values()];
+  const away = hosts.filter(host => used.has(host.context.id)).flatMap(hostReason);
+  return {
+    lead: [...live.slice(0, NAMED_MAX), ...away.slice(0, NAMED_MAX)],
+    more: [...live.slice(NAMED_MAX, SHOWN_MAX), ...away.slice(NAMED_MAX, SHOWN_MAX), ...rest('shards', live.length - SHOWN_MAX)],
+  };
+}
+
+/**
+ * Why an execution that is done did not succeed, or what there is to say of its success: its own
+ * reason, or that of the last attempt of its first bad shard.
+ */
+export function whyNot({ context }: Seen<'execution'>): string | null {
+  const [first] = endings(context.id, context.shards);
+  return context.reason ?? (first ? inWords(first) : null);
+}
+
+/**
+ * What ended and did not succeed: the last attempt of each shard first, because it is why the
+ * execution ended so, then the attempts before it, the latest first; behind them what succeeded
+ * with a remark.
+ */
+function endings(execution: string, shards: Shard[]): Reason[] {
+  const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));
+  const before = shards.flatMap(shard => shard.past.map(past => ({ ...past, item: shard.item })));
+  const all = [...last, ...before.toSorted((a, b) => b.attempt - a.attempt || a.item - b.item)];
+  // One that succeeded is worth a word where it has one: what it left running, which copy of its
+  // app it ran.
+  const remarked = all.filter(({ outcome, reason }) => outcome === 'succeeded' && reason !== null);
+  const bad = [...all.filter(({ outcome }) => outcome !== 'succeeded'), ...remarked];
+  return [
+    ...bad.slice(0, SHOWN_MAX).map(
+      ({ item, attempt, host, hostName, outcome, exitCode, signal, reason }): Reason => ({
+        type: 'shardEnded',
+        execution,
+        item,
+        attempt,
+        host: hostName ?? host,
+        outcome,
+        how: reason ?? (signal ? `ended by ${signal}` : exitCode === null ? null : `exit code ${exitCode}`),
+      }),
+    ),
+    ...rest('shards', bad.length - SHOWN_MAX),
+  ];
+}

@@ -1,0 +1,138 @@
+/**
+ * Why a job runs or does not: what forbids it, what it has open, when it is due, what became of its
+ * last due time, and what a trigger now would do.
+ */
+import { nextAtOf, schedulesOf } from '../job/due-times.ts';
+import { refusal, statusOf } from '../job/machine.ts';
+import type { OccurrenceEntry, Verdict } from '../vocabulary.ts';
+import { rehearseDue, rehearseTrigger } from './dry-run.ts';
+import { whyExecution, whyNot } from './execution.ts';
+import { iso, isoOr, quarantined, type Reason, type Rehearsal, type Seen, type Why } from './reason.ts';
+import { type Around, closed, roomOf } from './room.ts';
+
+/** Open executions of a job that are explained one by one. */
+export const OPEN_SHOWN = 3;
+
+/** How long a finding of the schedule audit is shown after its repair, ms. */
+const UNARMED_MS = 86_400_000;
+
+export interface JobSeen extends Around {
+  job: Seen<'job'>;
+  app: Seen<'app'> | undefined;
+  /** The oldest of its open executions, at most OPEN_SHOWN. */
+  open: Seen<'execution'>[];
+  /** Its last execution that is done, while that is kept. */
+  ended: Seen<'execution'> | undefined;
+  /** The latest entry of its ledger of due times. */
+  last: OccurrenceEntry | undefined;
+}
+
+/** `at`: now, epoch ms. */
+export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } {
+  const { job, pool, hosts } = seen;
+  const { would: trigger, request } = rehearseTrigger(job, pool, at);
+  const rehearsal: Reason = { type: 'rehearsal', job: job.context.config.name, ...trigger };
+  const forbids = whyForbidden(seen);
+  const open = whyOpen(seen);
+  const last = lastDue(seen);
+  const { lost: bad, ran: good } = lastExecution(seen);
+  const ended = [...bad, ...good];
+
+  if (forbids.length > 0)
+    return { lead: forbids, more: [...seen.unreadable, ...open.lead, ...unarmedLately(job, at), ...last, ...ended, ...open.more], trigger };
+  if (open.lead.length > 0) {
+    const next = split(nextDue(job, at));
+    return {
+      lead: [...open.lead, ...unarmedLately(job, at), ...next.lost],
+      more: [...next.ran, rehearsal, ...last, ...ended, ...open.more],
+      trigger,
+    };
+  }
+  const { lost, ran } = split(last);
+  const waits = trigger.does === 'waits' || trigger.does === 'startsInPart';
+  const room = waits && pool ? { lead: closed(pool, hosts), more: request ? roomOf(pool, hosts, request) : [] } : { lead: [], more: [] };
+  return {
+    lead: [
+      ...whenDue(job, at),
+      ...unarmedLately(job, at),
+      ...lost,
+      ...bad,
+      ...(waits ? [rehearsal] : []),
+      ...room.lead,
+      ...seen.unreadable,
+    ],
+    more: [...(waits ? [] : [rehearsal]), ...ran, ...good, ...room.more],
+    trigger,
+  };
+}
+
+/** Due times that came to nothing are worth a place in the sentence. */
+function split(dues: Extract<Reason, { type: 'lastDue' | 'nextDue' }>[]) {
+  const came = ({ verdict }: { verdict: Verdict }) => verdict === 'ran' || verdict === 'waiting' || verdict === 'coalesced';
+  return { ran: dues.filter(came), lost: dues.filter(due => !came(due)) };
+}
+
+/** What keeps it from starting anything at all. */
+function whyForbidden({ job, app }: JobSeen): Reason[] {
+  const { context, value } = job;
+  const { name } = context.config;
+  if (job.quarantine) return quarantined(job);
+  if (statusOf(context, value) === 'deleting') return [{ type: 'deregistering', job: name, open: context.open.length }];
+  const refused = refusal(context, value, { type: 'job.trigger' });
+  // A limit of open executions is no ban: they are told one by one.
+  if (refused !== undefined && (context.open.length === 0 || statusOf(context, value) === 'disabled' || context.app?.enabled === false)) {
+    return [{ type: 'refused', job: name, reason: refused }];
+  }
+  if (context.config.app !== null && context.app === null) {
+    return [{ type: 'appSilent', job: name, app: context.config.app, there: app !== undefined }];
+  }
+  return [];
+}
+
+function whyOpen({ job, open, ...around }: JobSeen): Why {
+  const whys = open.map(execution => whyExecution({ ...around, execution, job }));
+  const left = job.context.open.length - open.length;
+  const more: Reason[] = left > 0 ? [{ type: 'moreOpen', job: job.context.config.name, count: left }] : [];
+  // A pool that cannot be read is among the reasons of whoever waits for it.
+  const shut = around.unreadable.filter(({ who }) => who.startsWith('execution/'));
+  return { lead: [...shut, ...whys.flatMap(why => why.lead)], more: [...more, ...whys.flatMap(why => why.more)] };
+}
+
+function whenDue({ context }: Seen<'job'>, at: number): Reason[] {
+  const { name, schedules } = context.config;
+  if (schedulesOf(context.config).length === 0) return [{ type: 'noSchedule', job: name, switchedOff: schedules.length > 0 }];
+  const dueAt = context.nextAt ?? nextAtOf(context.config, context.watermark);
+  if (dueAt === null) return [{ type: 'noDueLeft', job: name }];
+  return [
+    dueAt <= at ? { type: 'overdue', job: name, dueAt: iso(dueAt) } : { type: 'due', job: name, dueAt: iso(dueAt), inMs: dueAt - at },
+  ];
+}
+
+function unarmedLately({ context: { config, unarmed } }: Seen<'job'>, at: number): Reason[] {
+  if (!unarmed || at - unarmed.at > UNARMED_MS) return [];
+  return [{ type: 'unarmed', job: config.name, at: iso(unarmed.at), dueAt: iso(unarmed.dueAt), reason: unarmed.reason }];
+}
+
+function nextDue(job: Seen<'job'>, at: number): Extract<Reason, { type: 'nextDue' }>[] {
+  const entry = rehearseDue(job, at);
+  const dueAt = job.context.nextAt;
+  if (!entry || dueAt === null) return [];
+  const { verdict, execution, reason } = entry;
+  return [{ type: 'nextDue', job: job.context.config.name, dueAt: iso(dueAt), verdict, execution, reason }];
+}
+
+function lastDue({ last }: JobSeen): Extract<Reason, { type: 'lastDue' }>[] {
+  if (!last) return [];
+  const { job, count, verdict, execution, reason } = last;
+  return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
+}
+
+/** A job that only waits for its time also names the execution that did not succeed. */
+function lastExecution({ job: { context }, ended }: JobSeen): { lost: Reason[]; ran: Reason[] } {
+  const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
+  if (execution === null || outcome === null) return { lost: [], ran: [] };
+  const isGood = outcome === 'succeeded';
+  const reason = ended && ended.context.id === execution ? whyNot(ended) : null;
+  const told: Reason = { type: 'lastExecution', job: context.config.name, execution, outcome, finishedAt: isoOr(lastFinishedAt), reason };
+  return isGood ? { lost: [], ran: [told] } : { lost: [told], ran: [] };
+}

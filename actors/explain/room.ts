@@ -1,0 +1,140 @@
+/** Why shards have no room: the pool's own next look at who waits, and its ledger host by host. */
+import type { Resources } from '../config.ts';
+import { attempt, served } from '../pool/decide.ts';
+import { type Cost, costOf, fits, freeOf, type LedgerHost, place, priceOn, type RoomRequest, takesRuns } from '../pool/placement.ts';
+import { runKey } from '../vocabulary.ts';
+import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX } from './reason.ts';
+
+const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
+
+export interface Around {
+  pool: Seen<'pool'> | undefined;
+  /** Hosts of the pool that are not ready, as many as were looked up. */
+  hosts: Seen<'host'>[];
+  /** Whoever was looked up and cannot be read. */
+  unreadable: Extract<Reason, { type: 'unreadable' }>[];
+}
+
+/** Of an execution whose shards wait for the pool. `askAgainAt`: when it asks again by itself. */
+export function whyNoRoom(
+  execution: Pick<Seen<'execution'>['context'], 'id' | 'config' | 'reason' | 'shards'>,
+  { pool, hosts, unreadable }: Around,
+  askAgainAt: number | null,
+): { lead: Reason[]; more: Reason[] } {
+  const { id, reason, shards } = execution;
+  const name = execution.config.pool;
+  const again: Reason[] =
+    askAgainAt === null ? [] : [{ type: 'asksAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(askAgainAt) }];
+  const shut = unreadable.filter(({ who }) => who === `pool/${name}`);
+  if (shut.length > 0) return { lead: shut, more: again };
+  if (!pool || pool.value === 'deleted') return { lead: [{ type: 'poolGone', pool: name }, ...again], more: [] };
+  if (pool.quarantine) return { lead: quarantined(pool), more: again };
+  const place = pool.context.waiting.findIndex(each => each.request.execution === id);
+  const entry = pool.context.waiting[place];
+  if (!entry) {
+    if (again.length > 0) return { lead: again, more: hostsOf(pool, hosts) };
+    // Its other shards may well have room, and an earlier attempt had.
+    const asking = shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null);
+    const keys = asking.map(({ item, attempt }) => runKey({ execution: id, item, attempt }));
+    const hasRoom = Object.values(pool.context.hosts).some(host => keys.some(key => Object.hasOwn(host.reservations, key)));
+    return { lead: [{ type: 'underWay', execution: id, pool: name, what: hasRoom ? 'placement' : 'request' }], more: [] };
+  }
+  const soon: Reason = { type: 'roomSoon', execution: id, pool: name };
+  const next = served(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
+  if (!next) return { lead: [soon], more: [] };
+  // What the pool said when it looked last may have been said of other hosts than there are now,
+  // and a long look is not over with one turn.
+  const now = attempt(pool.context, next.request);
+  if (now.rest === null) return { lead: [soon], more: [] };
+  const noRoom = {
+    type: 'noRoom',
+    execution: id,
+    pool: name,
+    shards: pool.context.waiting.reduce((sum, { request }) => sum + (request.execution === id ? request.runs.length : 0), 0),
+    since: iso(entry.since),
+    ahead: place,
+  } as const;
+  return {
+    lead: [{ ...noRoom, reason: now.reason }, ...closed(pool, hosts)],
+    more: roomOf(pool, hosts, next.request),
+  };
+}
+
+/** The ledger as one request sees it. */
+export function roomOf(pool: Seen<'pool'>, hosts: Seen<'host'>[], request: RoomRequest): Reason[] {
+  const name = pool.context.config.name;
+  const ledger = Object.values(pool.context.hosts);
+  const empty = ledger.map((host): LedgerHost => ({ ...host, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } }));
+  const fitsNever = ledger.some(takesRuns) && place(empty, request).missing > 0;
+  const shown = [...ledger].sort((a, b) => Number(takesRuns(b)) - Number(takesRuns(a))).slice(0, SHOWN_MAX);
+  return [
+    ...(fitsNever ? [{ type: 'tooBig', pool: name } as const] : []),
+    ...shown.map(host => freeReason(name, host, request)),
+    ...rest('hosts', ledger.length - shown.length),
+    ...holders(name, ledger),
+    ...hosts.slice(0, SHOWN_MAX).flatMap(hostReason),
+  ];
+}
+
+function freeReason(pool: string, host: LedgerHost, request: RoomRequest): Reason {
+  const free = freeOf(host);
+  const price = priceOn(host, request);
+  const lacks: ('cpu' | 'memory')[] = [];
+  if (!fits(free, { ...price, memory: Number.NEGATIVE_INFINITY })) lacks.push('cpu');
+  if (!fits(free, { ...price, cpu: Number.NEGATIVE_INFINITY })) lacks.push('memory');
+  return {
+    type: 'free',
+    pool,
+    host: host.name,
+    open: takesRuns(host),
+    ...(host.refusing && { refusing: host.refusing.reason }),
+    free: amounts(free),
+    total: amounts(host.total),
+    price: amounts(price),
+    lacks,
+  };
+}
+
+function holders(pool: string, ledger: LedgerHost[]): Reason[] {
+  const takes = new Map<string, { shards: number; cost: Cost }>();
+  for (const { run, cost } of ledger.flatMap(host => Object.values(host.reservations))) {
+    const known = takes.get(run.execution) ?? { shards: 0, cost: costOf({ cpus: 0, memoryMB: 0 }) };
+    takes.set(run.execution, {
+      shards: known.shards + 1,
+      cost: { cpu: known.cost.cpu + cost.cpu, memory: known.cost.memory + cost.memory },
+    });
+  }
+  const most = [...takes].sort(([, a], [, b]) => b.cost.cpu - a.cost.cpu || b.cost.memory - a.cost.memory);
+  return [
+    ...most
+      .slice(0, SHOWN_MAX)
+      .map(([execution, { shards, cost }]) => ({ type: 'holder', pool, execution, shards, takes: amounts(cost) }) as const),
+    ...rest('holders', most.length - SHOWN_MAX),
+  ];
+}
+
+/** How many hosts are ready, and what the others are. */
+export function hostsOf(pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] {
+  const notReady: Partial<Record<string, number>> = {};
+  // Those that are ready are counted by what the pool knows of them: some refuse runs.
+  for (const { value } of hosts) if (value !== 'ready') notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
+  const open = Object.values(pool.context.hosts).filter(host => host.open);
+  const ready = open.filter(takesRuns).length;
+  if (ready < open.length) notReady.refusing = open.length - ready;
+  return [{ type: 'hosts', pool: pool.context.config.name, ready, notReady }];
+}
+
+/** Only where no host is open: then what they are is the reason. */
+export const closed = (pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] =>
+  Object.values(pool.context.hosts).some(takesRuns) ? [] : hostsOf(pool, hosts);
+
+/** Nothing of a host that is ready. */
+export function hostReason({ context, value, timers }: Seen<'host'>): Reason[] {
+  if (value === 'ready' && context.unplaced === null) return [];
+  const lostAt = timers.find(({ id }) => id === 'grace')?.dueAt ?? null;
+  const since = context.session === null ? isoOr(context.lastSeenAt) : null;
+  return [{ type: 'host', host: context.name, status: String(value), since, lostAt: isoOr(lostAt), unplaced: context.unplaced }];
+}
+
+export const rest = (what: 'hosts' | 'holders' | 'shards', count: number): Reason[] =>
+  count > 0 ? [{ type: 'andMore', what, count }] : [];

@@ -1,0 +1,450 @@
+/**
+ * What a job decides, event by event: context and event in, decision out. No clock, no dice: the
+ * event brings both.
+ */
+import type { JobConfig, KnownApp } from '../config.ts';
+import { claimOf, type Decision } from '../decision.ts';
+import type { ExecutionEvent } from '../execution/machine.ts';
+import { type Effect, type OccurrenceEntry, type Stamped, tell } from '../vocabulary.ts';
+import { accountFor, compactInstant, executionId, type Fire, nextAtOf, stretch } from './due-times.ts';
+import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './machine.ts';
+import { mayGo, type OpenExecution, onTrigger, waitsBehind } from './overlap.ts';
+
+type Decided = Decision<JobContext, JobFact>;
+type Event<T extends JobEvent['type']> = Stamped<Extract<JobEvent, { type: T }>>;
+export type JobDecider = (context: JobContext, event: never) => Decided;
+
+/** Idempotency keys remembered per job. */
+const KEYS_MAX = 200;
+
+const isActive = (context: JobContext): boolean => context.app === null || context.app.enabled;
+const iso = (at: number): string => new Date(at).toISOString();
+
+export const born = (input: JobInput): JobContext => ({
+  config: input.config,
+  version: 1,
+  ...claimOf(input),
+  createdAt: input.at,
+  updatedAt: input.at,
+  app: null,
+  watermark: input.at,
+  nextAt: input.enabled === false ? null : nextAtOf(input.config, input.at),
+  open: [],
+  lastExecution: null,
+  lastOutcome: null,
+  lastFinishedAt: null,
+  keys: [],
+});
+
+export const registered = (context: JobContext): Decided => ({
+  effects: context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [],
+  facts: [{ type: 'job.registered', job: context.config.name, version: 1 }],
+  alarms: [dueAlarm(context.nextAt)],
+});
+
+export const bornDisabled = (context: JobContext): Decided => ({
+  facts: [{ type: 'job.disabled', job: context.config.name, kill: false }],
+});
+
+const dueAlarm = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
+
+/** Gives each due time in (watermark, at] its verdict; those to run become executions. */
+function settle(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
+  const name = context.config.name;
+  const account = accountFor(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));
+  let next: JobContext = { ...context, watermark: Math.max(context.watermark, at) };
+  const effects: Effect[] = [];
+  const facts: JobFact[] = [];
+  for (const fire of account.fires) {
+    const begun = begin(next, fire, at);
+    next = begun.context;
+    effects.push(...begun.effects);
+    facts.push({ type: 'job.fired', job: name, execution: executionId(name, fire.dueAt), dueAt: iso(fire.dueAt), trigger: fire.trigger });
+  }
+  return recorded(next, account.entries, effects, facts);
+}
+
+/** Everything due in (watermark, at] gets the same verdict. */
+function pass(context: JobContext, at: number, verdict: 'disabled' | 'refused', reason: string): ReturnType<typeof settle> {
+  const entries = stretch(context.config, context.watermark, at, { verdict, reason, decidedAt: at });
+  return recorded({ ...context, watermark: Math.max(context.watermark, at) }, entries, [], []);
+}
+
+function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effect[], facts: JobFact[]): ReturnType<typeof settle> {
+  if (entries.length > 0) effects.push({ type: 'record', params: { entries } });
+  for (const entry of entries) {
+    if (entry.verdict === 'waiting') continue;
+    facts.push({
+      type: 'job.skipped',
+      job: context.config.name,
+      from: iso(entry.from),
+      to: iso(entry.to),
+      count: entry.count,
+      verdict: entry.verdict,
+      reason: entry.reason,
+    });
+  }
+  return { context, effects, facts };
+}
+
+const holdOf = (config: JobConfig, held: OpenExecution['held'], before: OpenExecution[]): string | null => {
+  if (held === 'app') return `waits for app ${config.app} to answer`;
+  return held === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
+};
+
+/**
+ * What an open execution waits for as its job sees it now, in the words of its hold; null: nothing,
+ * it was let go. Undefined: it is not open.
+ */
+export function heldNow({ config, open }: JobContext, execution: string): string | null | undefined {
+  const place = open.findIndex(({ id }) => id === execution);
+  const found = open[place];
+  return found && holdOf(config, found.held, open.slice(0, place));
+}
+
+/** Creates the execution; whether it may go at once or waits, the verdict says. */
+function begin(
+  context: JobContext,
+  fire: { dueAt: number | null; trigger: JobTrigger; verdict: Fire['verdict']; id?: string; retryOf?: string },
+  at: number,
+) {
+  const { config } = context;
+  const id = fire.id ?? executionId(config.name, fire.dueAt ?? at);
+  const waitsForApp = config.app !== null && context.app === null;
+  const held = fire.verdict.do !== 'start' ? ('turn' as const) : waitsForApp ? ('app' as const) : null;
+  const effects: Effect[] = [
+    tell(`execution/${id}`, {
+      type: 'execution.create',
+      id,
+      trigger: fire.trigger,
+      dueAt: fire.dueAt,
+      config,
+      app: context.app,
+      retryOf: fire.retryOf ?? null,
+      hold: holdOf(config, held, context.open),
+    }),
+  ];
+  if (fire.verdict.do === 'replace') {
+    for (const open of context.open) effects.push(cancelled(open.id, `replaced by ${id}`));
+  }
+  return { context: { ...context, open: [...context.open, { id, held, trigger: fire.trigger, since: at }] }, effects };
+}
+
+const cancelled = (id: string, reason: string): Effect => tell(`execution/${id}`, { type: 'execution.end', reason });
+
+const rearmed = (context: JobContext): JobContext => ({
+  ...context,
+  nextAt: isActive(context) ? nextAtOf(context.config, context.watermark) : null,
+});
+
+export function due(context: JobContext, event: Event<'job.due'>): Decided {
+  if (!isActive(context)) return {};
+  const settled = settle(context, event.at);
+  const next = rearmed(settled.context);
+  return { ...settled, context: next, alarms: [dueAlarm(next.nextAt)] };
+}
+
+/**
+ * Repairs a finding of the schedule audit: decides all that is due and arms the next due time. Does
+ * nothing where the job has changed since the audit looked.
+ */
+export function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
+  if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};
+  const settled = settle(context, event.at);
+  const next = rearmed(settled.context);
+  const { dueAt, armedAt, reason } = event;
+  const fact: JobFact = {
+    type: 'schedule.unarmed',
+    job: context.config.name,
+    dueAt: iso(dueAt),
+    armedAt: armedAt === null ? null : iso(armedAt),
+    reason,
+  };
+  return {
+    ...settled,
+    context: { ...next, unarmed: { at: event.at, dueAt, reason } },
+    facts: [fact, ...settled.facts],
+    alarms: [dueAlarm(next.nextAt)],
+  };
+}
+
+export function trigger(context: JobContext, event: Event<'job.trigger'>): Decided {
+  return run(context, event, { trigger: 'api', key: event.key });
+}
+
+export function retry(context: JobContext, event: Event<'job.retry'>): Decided {
+  return run(context, event, { trigger: 'retry', retryOf: event.execution, key: event.key });
+}
+
+function run(
+  context: JobContext,
+  event: { at: number; salt: string },
+  want: { trigger: JobTrigger; key?: string | undefined; retryOf?: string },
+): Decided {
+  const known = want.key === undefined ? undefined : context.keys.find(([key]) => key === want.key)?.[1];
+  if (known) return { effects: [{ type: 'answer', params: { value: { execution: known, joined: true } } }] };
+  const { name, overlap, overlapLimit } = context.config;
+  const verdict = onTrigger(overlap, overlapLimit, context.open);
+  const id = verdict.do === 'join' ? verdict.execution : `${name}@${compactInstant(event.at)}~${event.salt}`;
+  const joined = verdict.do === 'join';
+  const begun = joined ? { context, effects: [] } : begin(context, { dueAt: null, id, verdict, ...want }, event.at);
+  const keys = want.key === undefined ? context.keys : [...context.keys, [want.key, id] as [string, string]].slice(-KEYS_MAX);
+  return {
+    context: { ...begun.context, keys },
+    effects: [...begun.effects, { type: 'answer', params: { value: { execution: id, joined } } }],
+    facts: [{ type: 'job.triggered', job: name, execution: id, joined }],
+  };
+}
+
+function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 'effects' | 'facts'> & { context: JobContext } {
+  const effects: Effect[] = [];
+  const before = context.config.app;
+  const after = event.config.app;
+  if (before !== after) {
+    if (before) effects.push(tell(`app/${before}`, { type: 'app.detach', job: context.config.name }));
+    if (after) effects.push(tell(`app/${after}`, { type: 'app.attach', job: context.config.name }));
+  }
+  effects.push(...forgets(context.config, event.config));
+  const version = context.version + 1;
+  return {
+    context: {
+      ...context,
+      config: event.config,
+      version,
+      updatedAt: event.at,
+      watermark: Math.max(context.watermark, event.at),
+      app: before === after ? context.app : null,
+    },
+    effects,
+    facts: [{ type: 'job.updated', job: context.config.name, version }],
+  };
+}
+
+/** The pool keeps a home for the shards of a sticky job: no longer than it is one there. */
+function forgets(before: JobConfig, after?: JobConfig): Effect[] {
+  const stays = after?.placement === 'sticky' && after.pool === before.pool;
+  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.forget', job: before.name })] : [];
+}
+
+export const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, nextGo);
+
+/** `letOn`: who waited may go, where more are allowed at once than before. */
+function updated(context: JobContext, event: Event<'job.update'>, letOn: typeof nextGo | null): Decided & { context: JobContext } {
+  const before = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
+  const after = edited(before.context, event);
+  const gone = letOn && isActive(after.context) ? letOn(after.context) : { context: after.context, effects: [] };
+  const next = rearmed(gone.context);
+  return {
+    context: next,
+    effects: [...before.effects, ...(after.effects ?? []), ...gone.effects],
+    facts: [...before.facts, ...(after.facts ?? [])],
+    alarms: [dueAlarm(next.nextAt)],
+  };
+}
+
+export function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
+  const before = pass(context, event.at, 'disabled', 'the job was disabled');
+  const after = edited(before.context, event);
+  return {
+    context: { ...after.context, nextAt: null },
+    effects: [...before.effects, ...(after.effects ?? [])],
+    facts: [...before.facts, ...(after.facts ?? [])],
+  };
+}
+
+export function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
+  const { context: after, effects = [], facts = [] } = updated(context, event, null);
+  return {
+    context: { ...after, nextAt: null },
+    effects: [...effects, ...ended(after, false, 'the job was disabled')],
+    facts: [...facts, { type: 'job.disabled', job: context.config.name, kill: false }],
+    alarms: [dueAlarm(null)],
+  };
+}
+
+export function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
+  const after = updateDisabled(context, event);
+  const next = rearmed({ ...context, ...after.context });
+  return {
+    ...after,
+    context: next,
+    facts: [...(after.facts ?? []), { type: 'job.enabled', job: context.config.name }],
+    alarms: [dueAlarm(next.nextAt)],
+  };
+}
+
+export function disable(context: JobContext, event: Event<'job.disable'>): Decided {
+  const settled = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
+  return {
+    context: { ...settled.context, nextAt: null },
+    effects: [...settled.effects, ...ended(settled.context, event.kill, 'the job was disabled')],
+    facts: [...settled.facts, { type: 'job.disabled', job: context.config.name, kill: event.kill }],
+    alarms: [dueAlarm(null)],
+  };
+}
+
+/** Those that have not been let go yet never will be; with `all` the running ones are ended too. */
+const ended = (context: JobContext, all: boolean, reason: string): Effect[] =>
+  context.open.filter(open => all || open.held !== null).map(open => cancelled(open.id, reason));
+
+export const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: ended(context, true, event.reason) });
+
+export const disableAgain = (context: JobContext, event: Event<'job.disable'>): Decided => ({
+  effects: ended(context, event.kill, 'the job was disabled'),
+});
+
+export function enable(context: JobContext, event: Event<'job.enable'>): Decided {
+  const passed = pass(context, event.at, 'disabled', 'the job was disabled');
+  const next = rearmed(passed.context);
+  return {
+    ...passed,
+    context: next,
+    facts: [...passed.facts, { type: 'job.enabled', job: context.config.name }],
+    alarms: [dueAlarm(next.nextAt)],
+  };
+}
+
+export function deregister(context: JobContext, event: Event<'job.deregister'>): Decided {
+  return leaving(context, isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled'));
+}
+
+export function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>): Decided {
+  return leaving(context, pass(context, event.at, 'disabled', 'the job was disabled'));
+}
+
+function leaving(context: JobContext, settled: ReturnType<typeof settle>): Decided {
+  return {
+    context: { ...settled.context, nextAt: null },
+    effects: [...settled.effects, ...ended(settled.context, true, 'the job was deregistered')],
+    facts: [...settled.facts, { type: 'job.deregistering', job: context.config.name }],
+    alarms: [dueAlarm(null)],
+  };
+}
+
+export const deregistered = (context: JobContext): Decided => ({
+  effects: [
+    ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : []),
+    ...forgets(context.config),
+  ],
+  facts: [{ type: 'job.deregistered', job: context.config.name }],
+});
+
+const letGo = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.proceed', app: context.app });
+
+/**
+ * Executions that waited only for the app to answer. A disabled app starts nothing new: then
+ * whoever waits is ended.
+ */
+function proceedWithApp(context: JobContext): { context: JobContext; effects: Effect[] } {
+  if (!isActive(context)) return { context, effects: ended(context, false, `app ${context.config.app} is disabled`) };
+  const waiting = context.open.filter(open => open.held === 'app');
+  return {
+    context: { ...context, open: context.open.map(open => (open.held === 'app' ? { ...open, held: null } : open)) },
+    effects: waiting.map(open => letGo(context, open.id)),
+  };
+}
+
+const isOurApp = (context: JobContext, app: KnownApp): boolean =>
+  app.config.name === context.config.app && (context.app === null || app.version >= context.app.version);
+
+export function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
+  if (!isOurApp(context, event.app)) return {};
+  const settled = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
+  const gone = proceedWithApp({ ...settled.context, app: event.app });
+  const next = rearmed(gone.context);
+  return { context: next, effects: [...settled.effects, ...gone.effects], facts: settled.facts, alarms: [dueAlarm(next.nextAt)] };
+}
+
+export function appHeard(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
+  return isOurApp(context, event.app) ? { context: { app: event.app } } : {};
+}
+
+export function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
+  if (event.app !== context.config.app) return {};
+  return {
+    context: { app: null },
+    effects: [...ended(context, false, event.reason), { type: 'quarantine', params: { reason: event.reason } }],
+  };
+}
+
+export function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
+  const gone = goneExecution(context, event);
+  if (gone) return withVerdict(executionFinished(context, gone), context, event);
+  const { app } = context.config;
+  if (app === null || event.about !== 'app.attach' || event.to !== `app/${app}`) return {};
+  return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
+}
+
+export function released(context: JobContext, event: Event<'actor.released'>): Decided {
+  const passed = pass(context, event.at, 'refused', event.reason);
+  const next = rearmed(passed.context);
+  return { ...passed, context: next, effects: [...passed.effects, ...attachAgain(next)], alarms: [dueAlarm(next.nextAt)] };
+}
+
+export function releasedDisabled(context: JobContext, event: Event<'actor.released'>): Decided {
+  const passed = pass(context, event.at, 'refused', event.reason);
+  return { ...passed, effects: [...passed.effects, ...attachAgain(passed.context)] };
+}
+
+const attachAgain = (context: JobContext): Effect[] =>
+  context.config.app && context.app === null ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [];
+
+/** An execution that is not there is over, and nobody will say so any more. */
+function goneExecution(context: JobContext, event: Event<'actor.missing'>): Event<'execution.finished'> | undefined {
+  const gone = context.open.find(open => `execution/${open.id}` === event.to);
+  return gone && { ...event, type: 'execution.finished', execution: gone.id, outcome: 'lost', finishedAt: event.at };
+}
+
+export function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
+  const gone = goneExecution(context, event);
+  return gone ? withVerdict(executionEnded(context, gone), context, event) : {};
+}
+
+/** An execution that could never be created settles no due time itself. */
+function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.missing'>): Decided {
+  const told = event.told as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
+  if (event.about !== 'execution.create' || typeof told?.dueAt !== 'number' || told.id === undefined) return decided;
+  const entry = { job: context.config.name, from: told.dueAt, to: told.dueAt, count: 1, execution: told.id } as const;
+  const entries = [{ ...entry, verdict: 'notStarted', reason: 'its execution could not be created', decidedAt: event.at } as const];
+  return { ...decided, effects: [...(decided.effects ?? []), { type: 'record', params: { entries } }] };
+}
+
+/** An execution is over; whoever waited for its turn goes next. */
+export function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {
+  const closed = executionEnded(context, event);
+  if (!closed.context) return closed;
+  const next = nextGo({ ...context, ...closed.context });
+  return { ...closed, context: { ...closed.context, open: next.context.open }, effects: next.effects };
+}
+
+/** Those that waited for their turn and may go now. */
+function nextGo(context: JobContext): { context: JobContext; effects: Effect[] } {
+  const { overlap, overlapLimit } = context.config;
+  const waitsForApp = context.config.app !== null && context.app === null;
+  let { open } = context;
+  const effects: Effect[] = [];
+  for (const each of context.open) {
+    if (each.held !== 'turn' || !mayGo(overlap, overlapLimit, open)) continue;
+    open = open.map(one => (one.id === each.id ? { ...one, held: waitsForApp ? ('app' as const) : null } : one));
+    if (!waitsForApp) effects.push(letGo(context, each.id));
+  }
+  return { context: { ...context, open }, effects };
+}
+
+export function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {
+  if (!context.open.some(open => open.id === event.execution)) return {};
+  return {
+    context: {
+      open: context.open.filter(open => open.id !== event.execution),
+      lastExecution: event.execution,
+      lastOutcome: event.outcome,
+      lastFinishedAt: event.finishedAt,
+      lastStartedAt: event.startedAt ?? null,
+      ...(event.outcome === 'succeeded' && { lastSucceededAt: event.finishedAt }),
+    },
+    facts: [{ type: 'job.finished', job: context.config.name, execution: event.execution, outcome: event.outcome }],
+  };
+}
+
+/** Asked for what is so already: fine, and nothing changes. */
+export const nothingNew = (): Decided => ({});

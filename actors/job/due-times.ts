@@ -1,0 +1,156 @@
+/**
+ * What becomes of the due times of a job between its watermark and now: each gets a verdict,
+ * exactly once.
+ *
+ *   watermark ------------------------ now - grace ----------------------- now
+ *               missed: `misfire`                     on time: `overlap`
+ */
+import type { JobConfig } from '../config.ts';
+import { type CompiledSchedule, countDues, isSwitchedOn, nextDueOf, parseSchedule } from '../schedule/index.ts';
+import type { OccurrenceEntry } from '../vocabulary.ts';
+import { type FireVerdict, type OpenExecution, onDue, onMisfire } from './overlap.ts';
+
+/** A due time that shall become an execution. */
+export interface Fire {
+  dueAt: number;
+  trigger: 'schedule' | 'misfire';
+  verdict: FireVerdict;
+}
+
+export interface Account {
+  entries: OccurrenceEntry[];
+  fires: Fire[];
+}
+
+/** The longest grace that counts: every due time in it gets an entry of its own, in one turn. */
+export const MISFIRE_GRACE_MAX_MS = 3_600_000;
+const graceOf = (config: JobConfig): number => Math.min(config.misfireGraceMs, MISFIRE_GRACE_MAX_MS);
+
+const compiledOf = new WeakMap<JobConfig, CompiledSchedule[]>();
+
+/** The job's enabled schedules, compiled once per configuration in memory. */
+export function schedulesOf(config: JobConfig): CompiledSchedule[] {
+  let compiled = compiledOf.get(config);
+  if (!compiled) {
+    compiled = config.schedules.filter(isSwitchedOn).map(schedule => parseSchedule(schedule, config.timeZone));
+    compiledOf.set(config, compiled);
+  }
+  return compiled;
+}
+
+export const nextAtOf = (config: JobConfig, after: number): number | null => nextDueOf(schedulesOf(config), after) ?? null;
+
+/** One or two due times speak for themselves; more need the schedules they were counted under. */
+const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'> =>
+  count > 2 ? { rule: { schedules: config.schedules, timeZone: config.timeZone } } : {};
+
+type Shared = Pick<OccurrenceEntry, 'verdict' | 'reason' | 'decidedAt'> & { execution?: string };
+
+/** One entry for all due times in (watermark, now] under one verdict; none when there are none. */
+export const stretch = (config: JobConfig, from: number, until: number, entry: Shared): OccurrenceEntry[] =>
+  entryOf(config, countDues(schedulesOf(config), from, until), entry);
+
+function entryOf(config: JobConfig, { count, first, last }: ReturnType<typeof countDues>, entry: Shared): OccurrenceEntry[] {
+  if (count === 0 || first === undefined || last === undefined) return [];
+  return [{ job: config.name, from: first, to: last, count, execution: null, ...ruleOf(config, count), ...entry }];
+}
+
+/**
+ * Due times of an active job in (watermark, now]: entries for what is not run, fires for what is.
+ * `open` as it stands now.
+ */
+export function accountFor(
+  config: JobConfig,
+  watermark: number,
+  now: number,
+  open: OpenExecution[],
+  idOf: (dueAt: number) => string,
+): Account {
+  const onTimeFrom = Math.max(watermark, now - graceOf(config) - 1);
+  const entries: OccurrenceEntry[] = [];
+  const fires: Fire[] = [];
+  const standing = [...open];
+  const fire = (dueAt: number, trigger: Fire['trigger'], verdict: FireVerdict) => {
+    const id = idOf(dueAt);
+    const entry = { job: config.name, from: dueAt, to: dueAt, count: 1, decidedAt: now };
+    if (verdict.do === 'start' || verdict.do === 'hold' || verdict.do === 'replace') {
+      fires.push({ dueAt, trigger, verdict });
+      standing.push({ id, held: verdict.do === 'start' ? null : 'turn' });
+      entries.push({ ...entry, verdict: 'waiting', execution: id, reason: null });
+    } else if (verdict.do === 'join') {
+      entries.push({ ...entry, verdict: 'coalesced', execution: verdict.execution, reason: `one waits already: ${verdict.execution}` });
+    } else {
+      entries.push({ ...entry, verdict: verdict.do === 'skip' ? 'skippedOverlap' : 'refused', execution: null, reason: verdict.reason });
+    }
+  };
+
+  for (const due of missed(config, watermark, onTimeFrom, now, entries)) {
+    fire(due, 'misfire', onMisfire(config.overlap, config.overlapLimit, standing));
+  }
+  let dueAt = nextDueOf(schedulesOf(config), onTimeFrom);
+  while (dueAt !== undefined && dueAt <= now) {
+    fire(dueAt, 'schedule', onDue(config.overlap, config.overlapLimit, standing));
+    dueAt = nextDueOf(schedulesOf(config), dueAt);
+  }
+  return { entries, fires };
+}
+
+/**
+ * Settles what passed before the grace by the misfire policy; returns the due times that are still
+ * to be run, oldest first.
+ */
+function missed(config: JobConfig, watermark: number, until: number, now: number, entries: OccurrenceEntry[]): number[] {
+  const lateMs = graceOf(config);
+  const reason = `passed more than ${lateMs} ms before it could be decided`;
+  const found = countDues(schedulesOf(config), watermark, until);
+  if (found.count === 0 || found.first === undefined || found.last === undefined) return [];
+  if (config.misfire.policy === 'skip') {
+    entries.push(...entryOf(config, found, { verdict: 'missedDown', reason, decidedAt: now }));
+    return [];
+  }
+  const keep = lastDues(
+    config,
+    watermark,
+    found.last,
+    found.count,
+    config.misfire.policy === 'once' ? 1 : Math.max(1, config.misfire.limit),
+  );
+  const firstKept = keep[0] ?? found.last;
+  entries.push(
+    ...stretch(config, watermark, firstKept - 1, {
+      verdict: 'coalesced',
+      reason,
+      decidedAt: now,
+      execution: executionId(config.name, firstKept),
+    }),
+  );
+  return keep;
+}
+
+/** The last `limit` of `count` due times in (from, last]. */
+function lastDues(config: JobConfig, from: number, last: number, count: number, limit: number): number[] {
+  if (limit === 1) return [last];
+  const compiled = schedulesOf(config);
+  // Halve the stretch from the left until what is left is short enough to be walked.
+  let low = from;
+  let left = count;
+  while (left > limit * 4 && left > 16) {
+    const middle = Math.floor((low + last) / 2);
+    const right = countDues(compiled, middle, last).count;
+    if (right < limit || middle === low) break;
+    low = middle;
+    left = right;
+  }
+  const walked: number[] = [];
+  for (let due = nextDueOf(compiled, low); due !== undefined && due <= last; due = nextDueOf(compiled, due)) {
+    walked.push(due);
+    if (walked.length > limit) walked.shift();
+  }
+  return walked;
+}
+
+/** `20261122T080000.000Z` */
+export const compactInstant = (at: number): string => new Date(at).toISOString().replace(/[-:]/g, '');
+
+/** The id of a scheduled execution says what it is, so one due time can never make two. */
+export const executionId = (job: string, dueAt: number): string => `${job}@${compactInstant(dueAt)}`;

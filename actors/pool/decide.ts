@@ -1,0 +1,456 @@
+/**
+ * What a pool decides, event by event. Whatever frees or adds room ends with another look at the
+ * requests that wait.
+ */
+import type { Decision } from '../decision.ts';
+import type { ExecutionEvent } from '../execution/machine.ts';
+import { cutTo } from '../execution/shard.ts';
+import { type Effect, type RunName, runKey, type Stamped, tell } from '../vocabulary.ts';
+import type { PoolContext, PoolEvent, PoolFact } from './machine.ts';
+import {
+  freeOf,
+  type Homes,
+  type HostRefusal,
+  isOnTrial,
+  type LedgerHost,
+  ownOf,
+  type Placed,
+  place,
+  type Refusing,
+  type RoomRequest,
+  release,
+  reserve,
+  takesRuns,
+} from './placement.ts';
+
+type Decided = Decision<PoolContext, PoolFact>;
+type Event<T extends PoolEvent['type']> = Stamped<Extract<PoolEvent, { type: T }>>;
+export type PoolDecider = (context: PoolContext, event: never) => Decided;
+
+/** Hosts of one pool; a further one is sent away. Larger fleets use several pools. */
+export const HOSTS_MAX = 1000;
+/**
+ * Runs of all requests that wait, each request counted as REQUEST_WEIGHT further ones; one beyond
+ * is sent back and asks again later. The ledger is one document.
+ */
+export const WAITING_MAX = 100_000;
+export const REQUEST_WEIGHT = 20;
+/** Placements tried in vain in one turn; the next turn goes on behind them. */
+export const LOOKS_MAX = 200;
+/** Shards whose home is remembered; beyond, the jobs that were given theirs first lose it. */
+const HOMES_MAX = 20_000;
+
+export const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
+
+export const modified = (context: PoolContext, event: Event<'pool.modify'>): Decided => ({
+  context: { config: { ...context.config, ...event.changes }, updatedAt: event.at },
+  facts: [{ type: 'pool.modified', pool: context.config.name }],
+});
+
+/** The placement as the execution hears it. */
+function placedNews(context: PoolContext, execution: string, placed: Placed[], reason: string | null): Effect {
+  const placements = placed.map(each => {
+    const host = context.hosts[each.host];
+    return { ...each, hostName: host?.name ?? each.host, ...(host?.refusing && { trial: true as const }) };
+  });
+  return tell(`execution/${execution}`, { type: 'execution.placed', placements, reason });
+}
+
+function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): PoolContext {
+  const hosts = { ...context.hosts };
+  for (const { item, attempt, host } of placed) {
+    const there = hosts[host];
+    if (!there) continue;
+    const tried = there.refusing && isOnTrial(there) ? { refusing: { ...there.refusing, trial: request.execution } } : {};
+    hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt }, request), ...tried };
+  }
+  return { ...context, hosts, ...(request.placement === 'sticky' ? { homes: settled(context.homes, request.job, placed) } : {}) };
+}
+
+/** These shards are at home where they were placed. */
+function settled(homes: Homes, job: string, placed: Placed[]): Homes {
+  const own = ownOf(homes, job) ?? {};
+  if (placed.every(({ item, host }) => own[item] === host)) return homes;
+  const next: Homes = { ...homes, [job]: { ...own, ...Object.fromEntries(placed.map(({ item, host }) => [item, host])) } };
+  let count = Object.values(next).reduce((sum, items) => sum + Object.keys(items).length, 0);
+  for (const each of Object.keys(next)) {
+    if (count <= HOMES_MAX || each === job) break;
+    count -= Object.keys(next[each] ?? {}).length;
+    delete next[each];
+  }
+  return next;
+}
+
+/** Nobody is at home on this host any more: what comes next is placed anew. */
+function unsettled(homes: Homes, host: string): Homes {
+  if (!Object.values(homes).some(items => Object.values(items).includes(host))) return homes;
+  const left = Object.entries(homes).map(([job, items]) => [
+    job,
+    Object.fromEntries(Object.entries(items).filter(([, home]) => home !== host)),
+  ]);
+  return Object.fromEntries(left.filter(([, items]) => Object.keys(items as object).length > 0));
+}
+
+/** Shards that run in one pool at a time: its ledger is one document. Further ones wait. */
+const RESERVED_MAX = 20_000;
+
+/** Places what fits of the request and says so to its execution; `rest` is what still waits. */
+export function attempt(
+  context: PoolContext,
+  request: RoomRequest,
+): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: RoomRequest | null; reason: string } {
+  const found = place(Object.values(context.hosts), request, context.homes);
+  const held = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
+  if (held + found.placed.length > RESERVED_MAX) {
+    const reason = `pool ${context.config.name} holds ${held} running shards, the limit is ${RESERVED_MAX}`;
+    return { context, effects: [], facts: [], rest: request, reason };
+  }
+  if (found.missing > 0 && !(request.partial && found.placed.length > 0)) {
+    return { context, effects: [], facts: [], rest: request, reason: found.reason ?? '' };
+  }
+  const next = taken(context, request, found.placed);
+  const done = new Set(found.placed.map(each => each.item));
+  const runs = request.runs.filter(run => !done.has(run.item));
+  return {
+    context: next,
+    effects: [placedNews(next, request.execution, found.placed, found.reason)],
+    facts: [{ type: 'pool.placed', pool: context.config.name, execution: request.execution, placed: found.placed }],
+    rest: runs.length > 0 ? { ...request, runs } : null,
+    reason: found.reason ?? '',
+  };
+}
+
+export function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
+  const request = unknownPart(context, event.request);
+  if (!request) return {};
+  const tried = attempt(context, request);
+  if (!tried.rest) return tried;
+  if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_MAX) {
+    const reason = `${tried.reason}; as many shards wait in pool ${context.config.name} as it can hold`;
+    return { ...tried, effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason })] };
+  }
+  return {
+    context: { ...tried.context, waiting: [...tried.context.waiting, { request: tried.rest, since: event.at, reason: tried.reason }] },
+    effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.waiting', reason: tried.reason })],
+    facts: [...tried.facts, { type: 'pool.waiting', pool: context.config.name, execution: request.execution, reason: tried.reason }],
+  };
+}
+
+const weightOf = (request: RoomRequest): number => REQUEST_WEIGHT + request.runs.length;
+
+/** The runs of the request that neither hold room nor wait for it. */
+function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | null {
+  const waiting = new Set(
+    context.waiting
+      .filter(each => each.request.execution === request.execution)
+      .flatMap(each => each.request.runs.map(run => runKey({ execution: request.execution, ...run }))),
+  );
+  const hosts = Object.values(context.hosts);
+  const runs = request.runs.filter(run => {
+    const key = runKey({ execution: request.execution, ...run });
+    return !waiting.has(key) && !hosts.some(host => host.reservations[key]);
+  });
+  return runs.length > 0 ? { ...request, runs } : null;
+}
+
+/**
+ * Room may have appeared: the waiting requests, oldest first; a large one that does not fit does
+ * not hold up a small one that does. Where one did not fit none of its size is tried again. Many
+ * sizes in vain are looked at in several turns, so that no head of the queue hides what stands
+ * behind it.
+ */
+export function served(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
+  const looked = look(context, 0, effects, facts);
+  // A look that is under way goes on; what it has passed already it looks at once more.
+  if (context.look) return { context: { ...looked.context, look: { ...context.look, again: true } }, effects, facts };
+  return goingOn(looked.context, looked.stoppedAt, false, at, effects, facts);
+}
+
+export function lookedOn(context: PoolContext, event: Event<'pool.look'>): Decided {
+  const effects: Effect[] = [];
+  const facts: PoolFact[] = [];
+  const from = Math.max(
+    0,
+    context.waiting.findIndex(each => each.request.execution === context.look?.from),
+  );
+  const looked = look(context, from, effects, facts);
+  const isOver = looked.stoppedAt === null && context.look?.again === true;
+  const next = isOver ? (looked.context.waiting[0]?.request.execution ?? null) : looked.stoppedAt;
+  return goingOn(looked.context, next, !isOver && context.look?.again === true, event.at, effects, facts);
+}
+
+function goingOn(context: PoolContext, from: string | null, again: boolean, at: number, effects: Effect[], facts: PoolFact[]): Decided {
+  if (from === null) return { context: { ...context, look: null }, effects, facts };
+  const alarms = [{ id: 'look', dueAt: at, event: { type: 'pool.look' } }];
+  return { context: { ...context, look: { from, again } }, effects, facts, alarms };
+}
+
+/** One turn's look at those behind `from`; `stoppedAt` is the execution that comes next. */
+function look(
+  context: PoolContext,
+  from: number,
+  effects: Effect[],
+  facts: PoolFact[],
+): { context: PoolContext; stoppedAt: string | null } {
+  if (context.waiting.length <= from || !hasAnyRoom(context)) return { context, stoppedAt: null };
+  let next = context;
+  let inVain = 0;
+  let stoppedAt: string | null = null;
+  /** Size -> fewest shards of it that did not fit. */
+  const tooLarge = new Map<string, number>();
+  const waiting = context.waiting.slice(0, from);
+  for (const entry of context.waiting.slice(from)) {
+    const { request } = entry;
+    const size = sizeOf(request);
+    const wanted = request.partial ? 1 : request.runs.length;
+    if (stoppedAt !== null || (tooLarge.get(size) ?? Number.POSITIVE_INFINITY) <= wanted) {
+      waiting.push(entry);
+      continue;
+    }
+    if (inVain >= LOOKS_MAX) {
+      stoppedAt = request.execution;
+      waiting.push(entry);
+      continue;
+    }
+    const tried = attempt(next, request);
+    next = tried.context;
+    effects.push(...tried.effects);
+    facts.push(...tried.facts);
+    if (!tried.rest) continue;
+    inVain += 1;
+    tooLarge.set(size, wanted);
+    waiting.push(tried.reason === entry.reason && tried.rest === request ? entry : { ...entry, request: tried.rest, reason: tried.reason });
+    if (tried.reason !== entry.reason) {
+      effects.push(tell(`execution/${request.execution}`, { type: 'execution.waiting', reason: tried.reason }));
+    }
+  }
+  return { context: { ...next, waiting }, stoppedAt };
+}
+
+/** Requests of one size cost the same everywhere; each sticky job prefers its own hosts. */
+const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
+  [
+    resources.cpus,
+    resources.memoryMB,
+    app ? `${app.name} ${app.resources.cpus} ${app.resources.memoryMB}` : '',
+    placement === 'sticky' ? job : '',
+  ].join('|');
+
+const hasAnyRoom = (context: PoolContext): boolean =>
+  Object.values(context.hosts).some(host => {
+    const free = freeOf(host);
+    return takesRuns(host) && free.cpu >= 0 && free.memory >= 0;
+  });
+
+export function released(context: PoolContext, event: Event<'pool.release'>): Decided {
+  const keys = event.runs.map(runKey);
+  const hosts = { ...context.hosts };
+  for (const [id, host] of Object.entries(hosts)) {
+    let next = host;
+    for (const key of keys) next = release(next, key);
+    hosts[id] = withoutTrial(next);
+  }
+  const next = { ...context, hosts };
+  return event.refused ? refused(next, event.refused, event.at) : served(next, event.at);
+}
+
+/** From a refusal to the next try: doubles from the first to the last, ms. */
+export const TRY_AGAIN_MS = 5_000;
+export const TRY_AGAIN_MS_MAX = 300_000;
+
+/** The execution that tried a host left it and nothing began there: another one may try. */
+function withoutTrial(host: LedgerHost): LedgerHost {
+  const { refusing } = host;
+  if (!refusing?.trial) return host;
+  const isThere = Object.values(host.reservations).some(({ run }) => run.execution === refusing.trial);
+  return isThere ? host : { ...host, refusing: { ...refusing, trial: null } };
+}
+
+/**
+ * Longest reason of a host that refuses, characters of JSON: each request that waits names it, and
+ * the ledger is one document.
+ */
+const REFUSAL_MAX = 300;
+
+/** The host takes nothing new for a while. Refusals of placements before it count once. */
+function refused(context: PoolContext, { host: id, fault, reason: whole }: HostRefusal, at: number): Decided {
+  const reason = cutTo(REFUSAL_MAX, whole);
+  const host = context.hosts[id];
+  if (!host) return served(context, at);
+  const before = host.refusing;
+  if (before && before.until !== null) return served(context, at);
+  const tries = (before?.tries ?? 0) + 1;
+  const until = at + Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** Math.min(30, tries - 1));
+  const refusing: Refusing = { fault, reason, since: before?.since ?? at, tries, until, trial: null };
+  const next = { ...withHost(context, id, { refusing }), homes: unsettled(context.homes, id) };
+  const fact: PoolFact = {
+    ...{ type: 'pool.hostRefusing', pool: context.config.name, host: id, name: host.name },
+    ...{ fault, reason, until: new Date(until).toISOString() },
+  };
+  return withTrials(served(next, at, [], [fact]), next);
+}
+
+/** Armed for the first host that waits to be tried. */
+function withTrials(decided: Decided, { hosts }: Pick<PoolContext, 'hosts'>): Decided {
+  const dueAt = firstTrial(hosts);
+  return { ...decided, alarms: [...(decided.alarms ?? []), { id: 'trial', dueAt, event: { type: 'pool.trialDue' } }] };
+}
+
+function firstTrial(hosts: PoolContext['hosts']): number | null {
+  const instants = Object.values(hosts).flatMap(({ refusing }) => (refusing?.until == null ? [] : [refusing.until]));
+  return instants.length > 0 ? Math.min(...instants) : null;
+}
+
+export function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided {
+  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
+  // may have been set back.
+  const due = Math.max(event.at, firstTrial(context.hosts) ?? event.at);
+  const hosts = Object.fromEntries(
+    Object.entries(context.hosts).map(([id, host]) => {
+      const { refusing } = host;
+      return [
+        id,
+        refusing && refusing.until !== null && refusing.until <= due ? { ...host, refusing: { ...refusing, until: null } } : host,
+      ];
+    }),
+  );
+  const next = { ...context, hosts };
+  return withTrials(served(next, event.at), next);
+}
+
+export function hostRecovered(context: PoolContext, event: Event<'pool.hostRecovered'>): Decided {
+  const host = context.hosts[event.host];
+  if (!host?.refusing) return {};
+  const fact: PoolFact = { type: 'pool.hostRecovered', pool: context.config.name, host: host.id, name: host.name };
+  return served({ ...context, hosts: { ...context.hosts, [host.id]: recovered(host) } }, event.at, [], [fact]);
+}
+
+const recovered = ({ refusing: _, ...host }: LedgerHost): LedgerHost => host;
+
+export function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
+  return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
+}
+
+export function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decided {
+  const known = context.hosts[event.host];
+  if (!known && Object.keys(context.hosts).length >= HOSTS_MAX) {
+    const reason = `pool ${context.config.name} has ${HOSTS_MAX} hosts, more it does not take`;
+    return { effects: [tell(`host/${event.host}`, { type: 'host.unplaced', session: event.session, reason })] };
+  }
+  const total = { cpu: Math.round(event.cpus * 1000), memory: Math.round(event.memoryMB * 1000) };
+  // A new session may be the end of what was wrong: it is tried at once.
+  const host: LedgerHost = known
+    ? {
+        ...known,
+        ...{ name: event.name, total, open: event.open },
+        ...(known.refusing && { refusing: { ...known.refusing, until: null, trial: null } }),
+      }
+    : { id: event.host, name: event.name, total, open: event.open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
+  const effects = reconciled(host, event.runs, event.session);
+  return event.open ? served(next, event.at, effects) : drained(next, host, event.at, effects);
+}
+
+/** What the agent runs and the ledger do not agree on: the executions concerned decide. */
+function reconciled(host: LedgerHost, runs: RunName[], session: number): Effect[] {
+  const there = new Set(runs.map(runKey));
+  const effects: Effect[] = [];
+  for (const [execution, strays] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
+    effects.push(tell(`execution/${execution}`, { type: 'shard.stray', host: host.id, runs: strays }));
+  }
+  const unaccounted = Object.values(host.reservations)
+    .map(each => each.run)
+    .filter(run => !there.has(runKey(run)));
+  for (const [execution, absent] of byExecution(unaccounted)) {
+    effects.push(tell(`execution/${execution}`, { type: 'shard.unaccounted', host: host.id, runs: absent, session }));
+  }
+  return effects;
+}
+
+function byExecution(runs: RunName[]): Map<string, RunName[]> {
+  const grouped = new Map<string, RunName[]>();
+  for (const run of runs) grouped.set(run.execution, [...(grouped.get(run.execution) ?? []), run]);
+  return grouped;
+}
+
+function withHost(context: PoolContext, id: string, change: Partial<LedgerHost>): PoolContext {
+  const host = context.hosts[id];
+  return host ? { ...context, hosts: { ...context.hosts, [id]: { ...host, ...change } } } : context;
+}
+
+export function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided {
+  const next = withHost(context, event.host, { open: event.open });
+  const host = next.hosts[event.host];
+  return event.open || !host ? served(next, event.at) : drained(next, host, event.at);
+}
+
+/**
+ * What runs there may finish; what has not begun yet goes elsewhere, and no shard of a sticky job
+ * calls it home any more.
+ */
+function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
+  for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
+    effects.push(tell(`execution/${execution}`, { type: 'shard.leave', host: host.id, runs, reason: `host ${host.name} drains` }));
+  }
+  return served({ ...context, homes: unsettled(context.homes, host.id) }, at, effects);
+}
+
+export const hostAway = (context: PoolContext, event: Event<'pool.hostAway'>): Decided => ({
+  context: withHost(context, event.host, { open: false }),
+});
+
+export function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided {
+  const host = context.hosts[event.host];
+  if (!host) return {};
+  const effects: Effect[] = [];
+  for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
+    effects.push(tell(`execution/${execution}`, { type: 'shard.lost', host: host.id, runs, reason: event.reason }));
+  }
+  const emptied: LedgerHost = { ...recovered(host), open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
+  const hosts = { ...context.hosts, [event.host]: emptied };
+  return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at, effects);
+}
+
+export function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): Decided {
+  const { [event.host]: _, ...hosts } = context.hosts;
+  return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at);
+}
+
+/** A job that is gone, or sticks to its hosts no more, has no home here. */
+export function forgotten(context: PoolContext, event: Event<'pool.forget'>): Decided {
+  if (!ownOf(context.homes, event.job)) return {};
+  const { [event.job]: _, ...homes } = context.homes;
+  return { context: { homes } };
+}
+
+/**
+ * An execution that is not there any more holds nothing, and what a host still runs for it must
+ * end: nobody else is left to say so.
+ */
+export function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
+  if (!event.to.startsWith('execution/')) return {};
+  const execution = event.to.slice('execution/'.length);
+  const runs = Object.values(context.hosts)
+    .flatMap(host => Object.values(host.reservations))
+    .map(each => each.run)
+    .filter(run => run.execution === execution);
+  const waiting = context.waiting.filter(each => each.request.execution !== execution);
+  const freed = released({ ...context, waiting }, { ...event, type: 'pool.release', runs });
+  if (event.told?.type !== 'shard.stray') return freed;
+  const { host, runs: strays } = event.told as Extract<ExecutionEvent, { type: 'shard.stray' }>;
+  const reason = 'its execution ended so long ago that it is no longer kept';
+  const stops = strays.map((run): Effect => ({ type: 'stop', params: { host, run, as: 'superseded', reason } }));
+  return { ...freed, effects: [...(freed.effects ?? []), ...stops] };
+}
+
+/**
+ * Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of
+ * this name then.
+ */
+export const deleted = (context: PoolContext): Decided => ({
+  context: { waiting: [] },
+  effects: context.waiting.map(({ request }) =>
+    tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason: `pool ${context.config.name} was deleted` }),
+  ),
+  facts: [{ type: 'pool.deleted', pool: context.config.name }],
+});

@@ -1,0 +1,249 @@
+/**
+ * Shards + ledger -> hosts, or the reason why not. The hosts are looked at in a fixed order, so the
+ * same ledger always gives the same answer. A shard costs the job's resources; the first shard of
+ * an app on a host costs the app's own too.
+ *
+ *   pack    fills one host before it begins the next
+ *   spread  gives each next shard to the host that has the fewest of this execution; of those,
+ *           to the one with most cpu free
+ *   sticky  gives a shard to its host of before; the first time to the host that is the own host
+ *           of the fewest shards of sticky jobs
+ */
+import type { Placement, Resources } from '../config.ts';
+import { type HostFault, type RunName, runKey } from '../vocabulary.ts';
+
+/**
+ * Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given
+ * back leave exactly nothing behind.
+ */
+export interface Cost {
+  cpu: number;
+  memory: number;
+}
+export const costOf = (resources: Resources): Cost => ({
+  cpu: Math.round(resources.cpus * 1000),
+  memory: Math.round(resources.memoryMB * 1000),
+});
+
+interface Reservation {
+  run: RunName;
+  cost: Cost;
+  app: string | null;
+}
+
+/** One host in its pool's ledger. */
+export interface LedgerHost {
+  id: string;
+  name: string;
+  total: Cost;
+  /** false: draining, suspect or lost: what runs there stays, nothing comes. */
+  open: boolean;
+  /** By run key. */
+  reservations: Record<string, Reservation>;
+  /** What each app itself costs here and how many runs of it there are. */
+  apps: Record<string, { cost: Cost; runs: number }>;
+  /** Sum of all of the above. */
+  used: Cost;
+  /** It refused a run for a reason of its own and takes nothing new. Absent: it does not. */
+  refusing?: Refusing;
+}
+
+/**
+ *   closed --until--> on trial --one execution is placed--> tried --a process began--> (gone)
+ *     ^                                                       |
+ *     +-------------------- refused again: waits longer ------+
+ */
+export interface Refusing {
+  fault: HostFault;
+  reason: string;
+  /** Epoch ms of the first refusal in a row. */
+  since: number;
+  /** Refusals in a row; those of runs that were placed together count once. */
+  tries: number;
+  /** Epoch ms at which it is tried again; null: with the next execution. */
+  until: number | null;
+  /** The execution that tries it. */
+  trial: string | null;
+}
+
+/** A host that refused a run: sent by the execution to its pool. */
+export interface HostRefusal {
+  host: string;
+  fault: HostFault;
+  reason: string;
+}
+
+/** Whether it is tried with the next execution. */
+export const isOnTrial = ({ refusing }: Pick<LedgerHost, 'refusing'>): boolean =>
+  refusing !== undefined && refusing.until === null && refusing.trial === null;
+/** Whether new runs may be placed there. */
+export const takesRuns = (host: Pick<LedgerHost, 'open' | 'refusing'>): boolean => host.open && (!host.refusing || isOnTrial(host));
+
+export interface RoomRequest {
+  execution: string;
+  job: string;
+  runs: { item: number; attempt: number }[];
+  resources: Resources;
+  app: { name: string; resources: Resources } | null;
+  partial: boolean;
+  placement: Placement;
+}
+
+export interface Placed {
+  item: number;
+  attempt: number;
+  host: string;
+}
+
+export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
+
+/** Owners choose names, and one may equal a property of every object: `constructor`. */
+export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(record, name) ? record[name] : undefined;
+
+/** What one more run of this app would cost on this host. */
+export function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): Cost {
+  const shard = costOf(request.resources);
+  if (!request.app || ownOf(host.apps, request.app.name)) return shard;
+  const app = costOf(request.app.resources);
+  return { cpu: shard.cpu + app.cpu, memory: shard.memory + app.memory };
+}
+
+export const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
+
+/** Where the shards of sticky jobs belong: job -> item -> host. */
+export type Homes = Record<string, Record<number, string>>;
+
+/** Decides only; nothing is reserved yet. `missing` shards found no room. */
+export function place(
+  hosts: LedgerHost[],
+  request: RoomRequest,
+  homes: Homes = {},
+): { placed: Placed[]; missing: number; reason: string | null } {
+  const isSticky = request.placement === 'sticky';
+  const own = (isSticky && ownOf(homes, request.job)) || {};
+  const settled = isSticky ? residents(homes) : {};
+  const open = hosts.filter(takesRuns).map(host => ({
+    host,
+    free: freeOf(host),
+    apps: { ...host.apps },
+    given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
+    settled: settled[host.id] ?? 0,
+  }));
+  // One shard of a first attempt tries a host that refused. Runs that were refused or failed before
+  // go there last.
+  const isFirst = request.runs.every(run => run.attempt === 1);
+  const onTrial = new Set(open.filter(({ host }) => isOnTrial(host)).map(({ host }) => host.id));
+  const rank = ({ host, given }: { host: LedgerHost; given: number }) => (!onTrial.has(host.id) ? 0 : isFirst && given === 0 ? -1 : 1);
+  const placed: Placed[] = [];
+  let kept: { item: number; home: string } | undefined;
+  for (const run of request.runs) {
+    const home = own[run.item];
+    const order =
+      home !== undefined
+        ? open.filter(candidate => candidate.host.id === home)
+        : isSticky
+          ? [...open].sort((a, b) => rank(a) - rank(b) || a.settled + a.given - (b.settled + b.given) || b.free.cpu - a.free.cpu)
+          : request.placement === 'spread'
+            ? [...open].sort((a, b) => rank(a) - rank(b) || a.given - b.given || b.free.cpu - a.free.cpu)
+            : onTrial.size > 0
+              ? [...open].sort((a, b) => rank(a) - rank(b))
+              : open;
+    const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
+    if (!found) {
+      if (home === undefined) break; // shards without a home cost the same everywhere: where one does not fit, no other does
+      kept ??= { item: run.item, home };
+      continue;
+    }
+    const price = priceOn(found, request);
+    found.free = { cpu: found.free.cpu - price.cpu, memory: found.free.memory - price.memory };
+    if (home === undefined) found.given += 1;
+    if (request.app) found.apps[request.app.name] = { cost: costOf(request.app.resources), runs: 1 };
+    placed.push({ ...run, host: found.host.id });
+  }
+  const missing = request.runs.length - placed.length;
+  return { placed, missing, reason: missing === 0 ? null : kept ? reasonAtHome(hosts, request, kept) : reasonFor(hosts, request) };
+}
+
+/** What an earlier request of it was given there: the rest of a part, a further attempt. */
+const shardsOf = (host: LedgerHost, execution: string): number =>
+  Object.values(host.reservations).filter(({ run }) => run.execution === execution).length;
+
+/** How many shards of sticky jobs each host is home to. */
+function residents(homes: Homes): Record<string, number> {
+  const count: Record<string, number> = {};
+  for (const items of Object.values(homes)) for (const host of Object.values(items)) count[host] = (count[host] ?? 0) + 1;
+  return count;
+}
+
+const amount = (thousandths: number): string => String(thousandths / 1000);
+
+function reasonFor(hosts: LedgerHost[], request: RoomRequest): string {
+  const { resources, app, runs } = request;
+  const each = `${runs.length} x ${resources.cpus} cpu and ${resources.memoryMB} MB`;
+  const once = app ? `, and once per host ${app.resources.cpus} cpu and ${app.resources.memoryMB} MB for app ${app.name}` : '';
+  const open = hosts.filter(takesRuns);
+  const refusing = hosts.filter(host => host.open && !takesRuns(host));
+  const [first, ...others] = refusing;
+  const more = others.length > 0 ? `, and so do ${others.length} more` : '';
+  const refused = first ? `; host ${first.name} refuses runs: ${first.refusing?.reason}${more}` : '';
+  if (open.length === 0) return `needs ${each}${once}; the pool has no host that is ready${refused}`;
+  const free = open
+    .map(freeOf)
+    .reduce((sum, next) => ({ cpu: sum.cpu + next.cpu, memory: sum.memory + next.memory }), { cpu: 0, memory: 0 });
+  const whose = open.length === 1 ? 'on its one host' : `on ${open.length} hosts`;
+  return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}${refused}`;
+}
+
+function reasonAtHome(hosts: LedgerHost[], { resources }: RoomRequest, { item, home }: { item: number; home: string }): string {
+  const host = hosts.find(each => each.id === home);
+  const why =
+    host?.open && host.refusing
+      ? `refuses runs: ${host.refusing.reason}`
+      : host?.open
+        ? `has ${amount(freeOf(host).cpu)} cpu and ${amount(freeOf(host).memory)} MB free`
+        : 'is away';
+  return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? home}, where its sticky job keeps it, and that ${why}`;
+}
+
+/** Takes the run into the host's ledger. Reserving twice is nothing. */
+export function reserve(host: LedgerHost, run: RunName, request: Pick<RoomRequest, 'resources' | 'app'>): LedgerHost {
+  const key = runKey(run);
+  if (host.reservations[key]) return host;
+  const cost = costOf(request.resources);
+  const used = { cpu: host.used.cpu + cost.cpu, memory: host.used.memory + cost.memory };
+  const apps = { ...host.apps };
+  if (request.app) {
+    const here = ownOf(apps, request.app.name);
+    if (here) apps[request.app.name] = { ...here, runs: here.runs + 1 };
+    else {
+      const own = costOf(request.app.resources);
+      apps[request.app.name] = { cost: own, runs: 1 };
+      used.cpu += own.cpu;
+      used.memory += own.memory;
+    }
+  }
+  return { ...host, used, apps, reservations: { ...host.reservations, [key]: { run, cost, app: request.app?.name ?? null } } };
+}
+
+/**
+ * Gives the run's room back; with the last run of an app goes what the app itself cost. Releasing
+ * twice is nothing.
+ */
+export function release(host: LedgerHost, key: string): LedgerHost {
+  const held = host.reservations[key];
+  if (!held) return host;
+  const { [key]: _, ...reservations } = host.reservations;
+  const used = { cpu: host.used.cpu - held.cost.cpu, memory: host.used.memory - held.cost.memory };
+  const apps = { ...host.apps };
+  const here = held.app === null ? undefined : ownOf(apps, held.app);
+  if (held.app !== null && here) {
+    if (here.runs > 1) apps[held.app] = { ...here, runs: here.runs - 1 };
+    else {
+      delete apps[held.app];
+      used.cpu -= here.cost.cpu;
+      used.memory -= here.cost.memory;
+    }
+  }
+  return { ...host, used, apps, reservations };
+}

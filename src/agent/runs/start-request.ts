@@ -1,0 +1,66 @@
+/** From a durable start to the order for the keeper: fetch, find the program, make room. */
+import type { AppRules } from '../../lib/host-policy.ts';
+import { type ProcessSpec, type Run, runKey } from '../../protocol/agent.ts';
+import type { KeepOrder } from '../../protocol/keeper.ts';
+import { HostFaultError } from '../host-fault.ts';
+import type { AgentLimits } from '../limits.ts';
+import type { Artifacts, Programs, WorkDirs } from '../ports.ts';
+import { identityOf, type RunUsers, userOf } from '../users.ts';
+import { resolveArgv } from './command.ts';
+import { runEnvironment } from './environment.ts';
+
+export interface OrderParts {
+  artifacts: Artifacts;
+  workDirs: WorkDirs;
+  programs: Programs;
+  inherited: Record<string, string>;
+  limits: AgentLimits;
+  users: RunUsers;
+  /** What the center that was heard last says about apps. */
+  appRules(): AppRules;
+}
+
+/** Throws ArtifactError, CommandProblem, UserProblem, or what the disk says. */
+export async function makeOrder(
+  parts: OrderParts,
+  run: Run,
+  spec: ProcessSpec,
+  signal: AbortSignal,
+): Promise<{ order: KeepOrder; note: string | null }> {
+  const { artifacts, workDirs, programs, inherited, limits } = parts;
+  const key = runKey(run);
+  const user = userOf(parts.users, spec.runAs);
+  const owner = user && { uid: user.uid, gid: user.gid };
+  const app =
+    spec.artifact &&
+    (await artifacts.prepare(spec.artifact, { run: key, execution: run.execution, owner, rules: parts.appRules(), signal }));
+  signal.throwIfAborted();
+  const workDirectory = await workDirs.make(key, owner).catch((cause: unknown) => {
+    // Its name and place are ours: nothing of the run can be the reason.
+    throw new HostFaultError('disk', `this host cannot make a work directory: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  });
+  const env = runEnvironment({
+    inherited: user ? { ...inherited, ...identityOf(user) } : inherited,
+    spec: spec.env,
+    appDirectory: app?.directory,
+    workDirectory,
+  });
+  const argv = await resolveArgv(spec, app, env.PATH ?? '', programs);
+  signal.throwIfAborted();
+  return {
+    note: app?.note ?? null,
+    order: {
+      run: key,
+      argv,
+      cwd: app?.directory ?? workDirectory,
+      env,
+      ...(user && { user: { uid: user.uid, gid: user.gid, groups: user.groups } }),
+      timeoutMs: spec.timeoutMs,
+      killGraceMs: spec.killGraceMs,
+      headBytes: limits.outputHeadBytes,
+      tailBytes: limits.outputTailBytes,
+    },
+  };
+}

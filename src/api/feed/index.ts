@@ -1,0 +1,115 @@
+/**
+ * The live feed at `GET /v1/feed`: WebSocket, or server-sent events where `Accept:
+ * text/event-stream` asks for them.
+ */
+import { z } from 'zod';
+import { type Feed, FeedFull } from '../../feed/feed.ts';
+import { answerTo, Problem } from '../../http/errors.ts';
+import { isOurs } from '../../http/origin.ts';
+import { readQuery } from '../../http/query.ts';
+import { type Route, route } from '../../http/route.ts';
+import type { SocketHandlers } from '../../http/websocket/index.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Ids } from '../../lib/ids.ts';
+import { moment } from '../../protocol/rest/responses.ts';
+import { opens } from '../../security/api-tokens.ts';
+import { type Auth, tokenIn } from '../../security/authentication.ts';
+import { FeedFrame, FeedQuery, filterOf } from './frames.ts';
+import { watchBySocket } from './socket.ts';
+import { streamFeed } from './sse.ts';
+import { createTickets } from './tickets.ts';
+
+export interface FeedDoorParts {
+  feed: Pick<Feed, 'follow'>;
+  auth: Pick<Auth, 'who'>;
+  config: { auth: 'on' | 'off'; cors: readonly string[] };
+  clock: Clock;
+  ids: Ids;
+}
+
+export interface FeedDoor {
+  /** For `createApp`. */
+  routes: Route[];
+  /** For the handshake of a WebSocket at `/v1/feed`. */
+  upgrade(request: Request): Promise<SocketHandlers | Response>;
+}
+
+export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts): FeedDoor {
+  const tickets = createTickets({ clock, ids });
+  const isGood = async (token: string | undefined) => {
+    const user = await auth.who(token);
+    return user !== undefined && (user.scope === undefined || opens(user.scope, 'read'));
+  };
+
+  const stream = route({
+    method: 'GET',
+    path: '/v1/feed',
+    access: 'user',
+    says: 'Facts as they happen, as server-sent events; as a WebSocket with the same query.',
+    answers: { 'text/event-stream': FeedFrame },
+    query: FeedQuery,
+    async handle({ query, c }) {
+      if (!c.req.header('accept')?.includes('text/event-stream')) {
+        throw new Problem('invalid', 'the feed is a WebSocket, or a stream of events for "Accept: text/event-stream"', { field: 'Accept' });
+      }
+      const token = tokenIn(c.req.raw);
+      const after = c.req.header('last-event-id') || query.after;
+      return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayGoOn: () => isGood(token) }));
+    },
+  });
+  const sellTicket = route({
+    method: 'POST',
+    path: '/v1/feed/tickets',
+    access: 'user',
+    scope: 'read',
+    says: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
+    answers: z.object({ ticket: z.string(), expiresAt: moment() }),
+    body: z.strictObject({}).optional(),
+    status: 201,
+    handle({ c }) {
+      const { ticket, expiresAt } = tickets.sell(tokenIn(c.req.raw));
+      return { ticket, expiresAt: new Date(expiresAt).toISOString() };
+    },
+  });
+
+  const admit = async (request: Request): Promise<SocketHandlers> => {
+    const origin = request.headers.get('origin');
+    if (origin !== null && !config.cors.includes(origin) && !isOurs(origin, request, config.auth)) {
+      throw new Problem('forbidden', 'this origin may not watch here; TROUPE_CORS names those that may');
+    }
+    const query = readQuery(FeedQuery, request.url, 'GET /v1/feed') ?? {};
+    const token = tokenIn(request);
+    const mayComeIn = await isGood(token);
+    if (token !== undefined && !mayComeIn) throw new Problem('unauthorized', 'the token is not valid, or not any more');
+    return watchBySocket({
+      feed,
+      clock,
+      after: query.after,
+      filter: filterOf(query),
+      proof: mayComeIn ? { token } : 'ticket',
+      takeTicket: tickets.take,
+      isGood,
+    });
+  };
+
+  return {
+    routes: [stream, sellTicket],
+    async upgrade(request) {
+      try {
+        return await admit(request);
+      } catch (problem) {
+        const { status, body, headers } = answerTo(problem, 'v1');
+        return Response.json(body, { status, headers });
+      }
+    },
+  };
+}
+
+async function orBusy(answer: Promise<Response>): Promise<Response> {
+  try {
+    return await answer;
+  } catch (problem) {
+    if (problem instanceof FeedFull) throw new Problem('tooMany', 'the feed has as many watchers as it can serve', { retryAfterMs: 5_000 });
+    throw problem;
+  }
+}

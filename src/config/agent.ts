@@ -1,0 +1,233 @@
+/**
+ * Flags and environment of `troupe agent` -> settings. A flag wins over its variable, an empty
+ * value counts as absent, all problems are reported at once.
+ */
+
+import type { Isolation } from '../agent/artifacts/app-directories.ts';
+import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
+import type { LogLevel } from '../lib/log.ts';
+import { nearest } from '../lib/suggest.ts';
+import { isFingerprint, LABELS_MAX, RUN_AS_MAX } from '../protocol/agent.ts';
+import { ConfigError, type ConfigProblem } from './center.ts';
+
+export interface AgentConfig {
+  /** WebSocket addresses, path included. */
+  centers: string[];
+  joinToken: string | undefined;
+  /** Fingerprint of the installation's key to obey; undefined: the known one. */
+  centerKey: string | undefined;
+  name: string;
+  pool: string;
+  cpus: number;
+  memoryMB: number;
+  labels: Record<string, string>;
+  dataDir: string;
+  /**
+   * Users of this host: whom jobs run as that name nobody (undefined: the agent's own), and whom
+   * they may name.
+   */
+  runAs: string | undefined;
+  runAsAllowed: string[];
+  /** How apps of runs are kept apart. */
+  appIsolation: Isolation | 'auto';
+  /** undefined: any but link-local ones. */
+  artifactHosts: string[] | undefined;
+  log: { level: LogLevel; format: 'json' | 'pretty' };
+}
+
+/** What stands in when nobody says. */
+export interface HostDefaults {
+  hostname: string;
+  cpus: number;
+  memoryMB: number;
+}
+
+const ISOLATIONS = ['auto', 'overlay', 'clone', 'copy', 'verified'] as const;
+
+/** What the agents' door of a center is called. */
+const DOOR = '/v1/agents';
+const DEFAULT_CENTER = 'ws://127.0.0.1:8899';
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+const FLAGS = {
+  '--center': 'TROUPE_CENTER',
+  '--token': 'TROUPE_JOIN_TOKEN',
+  '--center-key': 'TROUPE_CENTER_KEY',
+  '--name': 'TROUPE_NAME',
+  '--pool': 'TROUPE_POOL',
+  '--cpus': 'TROUPE_CPUS',
+  '--memory': 'TROUPE_MEMORY',
+  '--label': 'TROUPE_LABELS',
+  '--data': 'TROUPE_AGENT_DATA',
+  '--run-as': 'TROUPE_RUN_AS',
+  '--run-as-allowed': 'TROUPE_RUN_AS_ALLOWED',
+  '--app-isolation': 'TROUPE_APP_ISOLATION',
+} as const;
+type Variable = (typeof FLAGS)[keyof typeof FLAGS] | 'TROUPE_ARTIFACT_HOSTS';
+
+export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
+
+  --center URL       a center, ws(s):// or http(s)://; again for each further one  TROUPE_CENTER (commas), default ${DEFAULT_CENTER}
+  --token TOKEN      join token, needed once                                       TROUPE_JOIN_TOKEN
+  --center-key KEY   fingerprint of a new center key, where the old one is lost    TROUPE_CENTER_KEY
+  --name NAME        name of this host                                             TROUPE_NAME, default its hostname
+  --pool POOL        pool it joins                                                 TROUPE_POOL, default "default"
+  --cpus N           what it offers; fractions are fine                            TROUPE_CPUS, default all
+  --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
+  --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
+  --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
+  --run-as USER      user of jobs that name none; the agent must be root           TROUPE_RUN_AS, default its own user
+  --run-as-allowed USER
+                     a user that jobs may name; again for each further one         TROUPE_RUN_AS_ALLOWED (commas)
+  --app-isolation HOW
+                     what a run gets of an app: overlay, clone, copy or verified   TROUPE_APP_ISOLATION, default auto
+`;
+
+/** Throws ConfigError with every problem. */
+export function readAgentConfig(from: {
+  args: readonly string[];
+  env: Record<string, string | undefined>;
+  host: HostDefaults;
+}): AgentConfig {
+  const { env, host } = from;
+  const { flags, problems } = readFlags(from.args);
+
+  const given = (variable: Variable): { text: string; values: string[]; named: string } | undefined => {
+    const flag = flags.get(variable)?.filter(value => value !== '');
+    if (flag && flag.length > 0) return { text: flag.at(-1) ?? '', values: flag, named: flagOf(variable) };
+    const text = env[variable];
+    return text ? { text, values: words(text), named: variable } : undefined;
+  };
+  const read = <T>(variable: Variable, fallback: T, parse: (text: string, values: string[]) => T | undefined, expected: string): T => {
+    const found = given(variable);
+    if (!found) return fallback;
+    const value = parse(found.text, found.values);
+    if (value === undefined) {
+      const secret = variable === 'TROUPE_JOIN_TOKEN';
+      problems.push({ variable: found.named, value: secret ? '***' : found.values.join(','), expected });
+    }
+    return value ?? fallback;
+  };
+
+  const logText = words(env.TROUPE_LOG?.replaceAll(' ', ',') ?? '');
+  const config: AgentConfig = {
+    centers: read(
+      'TROUPE_CENTER',
+      [doorOf(DEFAULT_CENTER) ?? ''],
+      (_, values) => all(values.map(doorOf)),
+      'must be addresses such as ws://center:8899',
+    ),
+    joinToken: read(
+      'TROUPE_JOIN_TOKEN',
+      undefined,
+      text => (/^\S{1,200}$/.test(text) ? text : undefined),
+      'must be a join token: up to 200 characters, no spaces',
+    ),
+    centerKey: read(
+      'TROUPE_CENTER_KEY',
+      undefined,
+      text => (isFingerprint(text) ? text : undefined),
+      'must be the fingerprint that the center logs at its start: 43 letters, digits, "-" and "_"',
+    ),
+    name: read('TROUPE_NAME', nameFrom(host.hostname), asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),
+    pool: read('TROUPE_POOL', 'default', asName, 'must be a name: letters, digits, ".", "_" and "-", at most 100'),
+    cpus: read('TROUPE_CPUS', host.cpus, text => asNumber(text, 0.001), 'must be a number of cpus, at least 0.001'),
+    memoryMB: read('TROUPE_MEMORY', host.memoryMB, text => asNumber(text, 1), 'must be a number of megabytes, at least 1'),
+    labels: read(
+      'TROUPE_LABELS',
+      {},
+      (_, values) => asLabels(values),
+      `must be key=value, the key up to 100 and the value up to 200 characters, and at most ${LABELS_MAX} of them`,
+    ),
+    dataDir: read('TROUPE_AGENT_DATA', './data/agent', text => text, ''),
+    runAs: read('TROUPE_RUN_AS', undefined, asUser, USER_RULE),
+    runAsAllowed: read(
+      'TROUPE_RUN_AS_ALLOWED',
+      [],
+      (_, values) => (values.length <= RUN_AS_MAX ? all(values.map(asUser)) : undefined),
+      `${USER_RULE}, at most ${RUN_AS_MAX} of them`,
+    ),
+    appIsolation: read(
+      'TROUPE_APP_ISOLATION',
+      'auto',
+      text => ISOLATIONS.find(isolation => isolation === text),
+      `must be one of ${ISOLATIONS.join(', ')}`,
+    ),
+    artifactHosts: read('TROUPE_ARTIFACT_HOSTS', undefined, (_, values) => asHostRules(values), HOST_RULES),
+    log: {
+      level: (['debug', 'info', 'warn', 'error'] as const).find(level => logText.includes(level)) ?? 'info',
+      format: logText.includes('json') ? 'json' : 'pretty',
+    },
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** `--flag value` and `--flag=value`; a flag that comes again adds a value. */
+function readFlags(args: readonly string[]): { flags: Map<Variable, string[]>; problems: ConfigProblem[] } {
+  const flags = new Map<Variable, string[]>();
+  const problems: ConfigProblem[] = [];
+  for (let place = 0; place < args.length; place++) {
+    const word = args[place] ?? '';
+    const cut = word.startsWith('--') ? word.indexOf('=') : -1;
+    const flag = cut < 0 ? word : word.slice(0, cut);
+    const next = args[place + 1];
+    const value = cut < 0 ? next : word.slice(cut + 1);
+    const takesNext = cut < 0 && next !== undefined && !next.startsWith('--');
+    if (!isFlag(flag)) {
+      const meant = nearest(flag, Object.keys(FLAGS));
+      problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
+    } else if (value === undefined || (cut < 0 && !takesNext)) {
+      problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
+    } else flags.set(FLAGS[flag], [...(flags.get(FLAGS[flag]) ?? []), value]);
+    if (takesNext && word.startsWith('--')) place++;
+  }
+  return { flags, problems };
+}
+
+const isFlag = (flag: string): flag is keyof typeof FLAGS => Object.hasOwn(FLAGS, flag);
+
+const flagOf = (variable: Variable): string => Object.entries(FLAGS).find(([, name]) => name === variable)?.[0] ?? variable;
+
+const words = (text: string): string[] =>
+  text
+    .split(',')
+    .map(word => word.trim())
+    .filter(word => word !== '');
+
+function doorOf(center: string): string | undefined {
+  if (!URL.canParse(center)) return undefined;
+  const url = new URL(center);
+  if (!/^(ws|http)s?:$/.test(url.protocol) || url.hostname === '') return undefined;
+  const path = url.pathname.replace(/\/+$/, '');
+  return `${url.protocol.replace('http', 'ws')}//${url.host}${path.endsWith(DOOR) ? path : path + DOOR}`;
+}
+
+const all = <T>(values: (T | undefined)[]): T[] | undefined => {
+  const there = values.filter(value => value !== undefined);
+  return there.length === values.length && there.length > 0 ? there : undefined;
+};
+
+const USER_RULE = 'must be a user of this host: letters, digits, "_", "." and "-"';
+const asUser = (text: string): string | undefined => (/^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/.test(text) ? text : undefined);
+
+const asName = (text: string): string | undefined => (NAME.test(text) ? text : undefined);
+
+/** A hostname may have what a name may not. */
+const nameFrom = (hostname: string): string => asName(hostname.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 100)) ?? 'host';
+
+function asNumber(text: string, least: number): number | undefined {
+  const number = Number(text);
+  return Number.isFinite(number) && number >= least ? number : undefined;
+}
+
+function asLabels(values: string[]): Record<string, string> | undefined {
+  const labels: Record<string, string> = {};
+  for (const pair of values) {
+    const cut = pair.indexOf('=');
+    const [key, value] = [pair.slice(0, cut).trim(), pair.slice(cut + 1).trim()];
+    if (cut < 1 || key.length > 100 || value.length > 200) return undefined;
+    labels[key] = value;
+  }
+  return Object.keys(labels).length > LABELS_MAX ? undefined : labels;
+}

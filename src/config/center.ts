@@ -1,0 +1,325 @@
+/**
+ * Environment and flags -> frozen Config. A flag wins over the variable of the same name
+ * (`--heartbeat 5s` over `TROUPE_HEARTBEAT_MS=5000`), an empty value counts as absent, and every
+ * problem is reported at once: variable, what came, what is expected.
+ */
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { readDuration } from '../lib/durations.ts';
+import { nearest } from '../lib/suggest.ts';
+import {
+  isLoopback,
+  readDays,
+  readHosts,
+  readListeners,
+  readLog,
+  readNetworks,
+  readOnOff,
+  readOrigins,
+  readSmtp,
+  readStore,
+  readWhole,
+  readZone,
+  withoutSecrets,
+} from './values.ts';
+
+export interface Listener {
+  /** Without brackets. */
+  host: string;
+  /** 0: any free port. */
+  port: number;
+}
+export interface Config {
+  listen: readonly Listener[];
+  dataDir: string;
+  store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string };
+  /** null: drawn at first start. */
+  rootPassword: string | null;
+  auth: 'on' | 'off';
+  workers: number;
+  /** Where jobs go that name no pool. */
+  pool: string;
+  /** IANA zone of schedules that name none, where their pool names none either. */
+  timeZone: string;
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'pretty' };
+  heartbeatMs: number;
+  /** A host that was not heard for this long is lost. */
+  hostGraceMs: number;
+  /**
+   * So is one whose socket closed without a word this long ago, unless its keeper says that only
+   * the agent is gone.
+   */
+  closedGraceMs: number;
+  allocRecoveryMs: number;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  proxies: readonly string[];
+  /** Origins that browsers may call from besides our own. */
+  cors: readonly string[];
+  smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
+  smtpFrom: string | null;
+  /** Jobs with figures of their own in `/v1/metrics`. */
+  metricsJobs: number;
+  /** May apps be fetched by file: URLs? */
+  fileUrls: boolean;
+  /** Hosts that apps may be fetched from; null: any but link-local ones. */
+  artifactHosts: readonly string[] | null;
+  /** Backups that the center makes by itself; null: none. */
+  backup: { directory: string; everyMs: number; keep: number } | null;
+  /** How long what is kept, ms, and how many of it. */
+  keep: {
+    executionsMs: number;
+    executions: number;
+    executionsPerJob: number;
+    outputMs: number;
+    occurrencesMs: number;
+    occurrencesPerJob: number;
+    factsMs: number;
+    facts: number;
+    tombstonesMs: number;
+    tombstones: number;
+  };
+}
+
+export interface ConfigProblem {
+  /** TROUPE_LISTEN, or --listen when it came as a flag. */
+  variable: string;
+  /** As it came; secrets are not repeated. */
+  value: string | undefined;
+  expected: string;
+}
+
+export class ConfigError extends Error {
+  readonly problems: ConfigProblem[];
+  constructor(problems: ConfigProblem[]) {
+    const lines = problems.map(
+      ({ variable, value, expected }) => `  ${variable}${value === undefined ? '' : ` is "${value}"`}: ${expected}`,
+    );
+    super(`the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const whole = (fallback: number, min: number, max: number) => z.string().default(String(fallback)).transform(readWhole(min, max));
+
+/** For what may be left out, and then means something of its own. */
+const optional =
+  <T>(read: (value: string, context: z.RefinementCtx) => T) =>
+  (value: string | undefined, context: z.RefinementCtx): T | undefined =>
+    value === undefined ? undefined : read(value, context);
+
+/** A span in days, kept as ms. Least: a quarter of an hour, as younger things may be in use. */
+const days = (fallback: number) => z.string().default(String(fallback)).transform(readDays(0.01, 36_500));
+const COUNT_MAX = 1_000_000_000;
+
+/** What the center reads. The message of an issue is what was expected. */
+const variablesOf = (machine: Machine) =>
+  z.object({
+    TROUPE_LISTEN: z.string().default('127.0.0.1:8899,127.0.0.1:8985').transform(readListeners),
+    TROUPE_DATA: z.string().default('./data'),
+    TROUPE_STORE: z.string().default('sqlite').transform(readStore),
+    TROUPE_ROOT_PASSWORD: z.string().max(1024, 'must be at most 1024 characters').optional(),
+    TROUPE_AUTH: z.string().default('on').transform(readOnOff),
+    TROUPE_WORKERS: whole(Math.max(1, machine.cores - 1), 1, 256),
+    TROUPE_POOL: z
+      .string()
+      .default('default')
+      .refine(name => /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name), 'must be a name: letters, digits, ".", "_" and "-"'),
+    TROUPE_TIME_ZONE: z.string().default(machine.timeZone).transform(readZone),
+    TROUPE_LOG: z.string().default('info').transform(readLog),
+    TROUPE_HEARTBEAT_MS: whole(5_000, 100, 3_600_000),
+    TROUPE_HOST_GRACE_MS: whole(60_000, 0, 7 * 86_400_000),
+    TROUPE_CLOSED_GRACE_MS: whole(3_000, 0, 7 * 86_400_000),
+    TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000),
+    TROUPE_PROXIES: z.string().default('').transform(readNetworks),
+    TROUPE_CORS: z.string().default('').transform(readOrigins),
+    TROUPE_SMTP: z.string().optional().transform(readSmtp),
+    TROUPE_SMTP_FROM: z
+      .string()
+      .refine(address => /^[^\s@<>]+@[^\s@<>]+$/.test(address), 'must be a mail address')
+      .optional(),
+    TROUPE_METRICS_JOBS: whole(2_000, 0, 100_000),
+    TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
+    TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readHosts),
+    TROUPE_BACKUP_DIR: z.string().optional(),
+    TROUPE_BACKUP_EVERY_MS: z
+      .string()
+      .optional()
+      .transform(optional(readWhole(0, 30 * 86_400_000))),
+    TROUPE_BACKUP_KEEP: whole(24, 1, 10_000),
+    // A month answers "when did it last work?"; a million of them are some gigabytes, and no job
+    // pushes out the others' with more than its share.
+    TROUPE_KEEP_EXECUTIONS_DAYS: days(30),
+    TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX),
+    TROUPE_KEEP_EXECUTIONS_PER_JOB: whole(10_000, 10, COUNT_MAX),
+    // By far the largest, and read in the days after a failure or not at all.
+    TROUPE_KEEP_OUTPUT_DAYS: days(7),
+    // A quarter of small rows for audits; a job of every second fills its number in a good day.
+    TROUPE_KEEP_OCCURRENCES_DAYS: days(90),
+    TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX),
+    // A watcher that was away over a holiday still finds its place.
+    TROUPE_KEEP_FACTS_DAYS: days(14),
+    TROUPE_KEEP_FACTS: whole(10_000_000, 1_000, COUNT_MAX),
+    // Only messages that were under way when the thing went can still mean one.
+    TROUPE_KEEP_TOMBSTONES_DAYS: days(90),
+    TROUPE_KEEP_TOMBSTONES: whole(10_000, 0, COUNT_MAX),
+  });
+
+type Variables = z.output<ReturnType<typeof variablesOf>>;
+
+/** Variables of agents, command line and running jobs: not the center's, but no typos. */
+const OTHERS = [
+  'CENTER CENTER_KEY JOIN_TOKEN NAME CPUS MEMORY LABELS AGENT_DATA RUN_AS RUN_AS_ALLOWED APP_ISOLATION URL API_TOKEN',
+  'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',
+].flatMap(words => words.split(' ').map(word => `TROUPE_${word}`));
+
+/**
+ * How a value that was wrong is shown where it may hold a password; every other one is shown as it
+ * came.
+ */
+const SHOWN: Record<string, (value: string) => string> = {
+  TROUPE_ROOT_PASSWORD: () => '***',
+  TROUPE_SMTP: withoutSecrets,
+  TROUPE_STORE: withoutSecrets,
+};
+
+export interface Machine {
+  cores: number;
+  timeZone: string;
+}
+
+const thisMachine = (): Machine => ({
+  cores: availableParallelism(),
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
+});
+
+/** `argv` is what stands behind the verb. Throws ConfigError with every problem. */
+export function readConfig({
+  env,
+  argv = [],
+  machine = thisMachine(),
+}: {
+  env: Record<string, string | undefined>;
+  argv?: readonly string[];
+  machine?: Machine;
+}): Config {
+  const schema = variablesOf(machine);
+  const known = Object.keys(schema.shape);
+  const { flags, problems } = readFlags(argv, known);
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith('TROUPE_') || known.includes(variable) || OTHERS.includes(variable)) continue;
+    const meant = nearest(variable, [...known, ...OTHERS]);
+    problems.push({ variable, value: undefined, expected: `there is no such variable${meant ? `; did you mean ${meant}?` : ''}` });
+  }
+  const given = Object.fromEntries(known.map(name => [name, (flags[name] ?? env[name]) || undefined]));
+  const say = (name: string, expected: string) => {
+    const value = given[name];
+    problems.push({
+      variable: name in flags ? flagOf(name) : name,
+      value: value === undefined ? undefined : (SHOWN[name]?.(value) ?? value),
+      expected,
+    });
+  };
+  const read = schema.safeParse(given);
+  for (const issue of read.error?.issues ?? []) say(String(issue.path[0]), issue.message);
+
+  // Read on their own, so that this rule speaks up beside whatever else is wrong.
+  const auth = schema.shape.TROUPE_AUTH.safeParse(given.TROUPE_AUTH);
+  const listen = schema.shape.TROUPE_LISTEN.safeParse(given.TROUPE_LISTEN);
+  const open = listen.data?.find(listener => !isLoopback(listener.host));
+  if (auth.data === 'off' && open)
+    say('TROUPE_AUTH', `may be off only while every listener is loopback, and ${open.host}:${open.port} is not`);
+
+  if (read.data) {
+    const { TROUPE_BACKUP_DIR: directory, TROUPE_BACKUP_EVERY_MS: everyMs, TROUPE_STORE: store } = read.data;
+    if (directory !== undefined && everyMs === undefined)
+      say('TROUPE_BACKUP_EVERY_MS', 'must be set with TROUPE_BACKUP_DIR: milliseconds between two backups, 0 for none');
+    if (directory === undefined && everyMs) say('TROUPE_BACKUP_DIR', 'must be set with TROUPE_BACKUP_EVERY_MS: where backups are put');
+    if (everyMs && store.kind === 'mongodb')
+      say('TROUPE_BACKUP_EVERY_MS', 'must be 0 with a MongoDB, which has tools of its own for backups: mongodump');
+  }
+
+  if (!read.success || problems.length > 0) throw new ConfigError(problems);
+  return frozen(configOf(read.data));
+}
+
+const configOf = (read: Variables): Config => ({
+  listen: read.TROUPE_LISTEN,
+  dataDir: read.TROUPE_DATA,
+  store: read.TROUPE_STORE,
+  rootPassword: read.TROUPE_ROOT_PASSWORD ?? null,
+  auth: read.TROUPE_AUTH,
+  workers: read.TROUPE_WORKERS,
+  pool: read.TROUPE_POOL,
+  timeZone: read.TROUPE_TIME_ZONE,
+  log: read.TROUPE_LOG,
+  heartbeatMs: read.TROUPE_HEARTBEAT_MS,
+  hostGraceMs: read.TROUPE_HOST_GRACE_MS,
+  closedGraceMs: read.TROUPE_CLOSED_GRACE_MS,
+  allocRecoveryMs: read.TROUPE_ALLOC_RECOVERY_MS,
+  proxies: read.TROUPE_PROXIES,
+  cors: read.TROUPE_CORS,
+  smtp: read.TROUPE_SMTP,
+  smtpFrom: read.TROUPE_SMTP_FROM ?? null,
+  metricsJobs: read.TROUPE_METRICS_JOBS,
+  fileUrls: read.TROUPE_FILE_URLS === 'on',
+  artifactHosts: read.TROUPE_ARTIFACT_HOSTS,
+  backup:
+    read.TROUPE_BACKUP_DIR !== undefined && read.TROUPE_BACKUP_EVERY_MS
+      ? { directory: read.TROUPE_BACKUP_DIR, everyMs: read.TROUPE_BACKUP_EVERY_MS, keep: read.TROUPE_BACKUP_KEEP }
+      : null,
+  keep: {
+    executionsMs: read.TROUPE_KEEP_EXECUTIONS_DAYS,
+    executions: read.TROUPE_KEEP_EXECUTIONS,
+    executionsPerJob: read.TROUPE_KEEP_EXECUTIONS_PER_JOB,
+    outputMs: read.TROUPE_KEEP_OUTPUT_DAYS,
+    occurrencesMs: read.TROUPE_KEEP_OCCURRENCES_DAYS,
+    occurrencesPerJob: read.TROUPE_KEEP_OCCURRENCES_PER_JOB,
+    factsMs: read.TROUPE_KEEP_FACTS_DAYS,
+    facts: read.TROUPE_KEEP_FACTS,
+    tombstonesMs: read.TROUPE_KEEP_TOMBSTONES_DAYS,
+    tombstones: read.TROUPE_KEEP_TOMBSTONES,
+  },
+});
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
+const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.length).replace(/_MS$/, '').toLowerCase().replaceAll('_', '-')}`;
+
+/** Flags of durations have no unit in their name: it stands in the value. */
+const isDuration = (variable: string): boolean => variable.endsWith('_MS');
+
+/** `--name value` and `--name=value`, by the name of their variable. */
+function readFlags(argv: readonly string[], known: string[]): { flags: Record<string, string>; problems: ConfigProblem[] } {
+  const byFlag = new Map(known.map(name => [flagOf(name), name]));
+  const flags: Record<string, string> = {};
+  const problems: ConfigProblem[] = [];
+  for (let place = 0; place < argv.length; place += 1) {
+    const word = argv[place] ?? '';
+    const cut = word.indexOf('=');
+    const flag = cut < 0 ? word : word.slice(0, cut);
+    const name = byFlag.get(flag);
+    if (name === undefined) {
+      const plain = flag.replace(/-ms$/, '');
+      const meant = plain !== flag && byFlag.has(plain) ? `${plain} 90s` : nearest(flag, byFlag.keys());
+      problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
+      // What follows an unknown flag is most likely its value.
+      if (word.startsWith('--') && cut < 0 && !argv[place + 1]?.startsWith('--')) place += 1;
+      continue;
+    }
+    const value = cut < 0 ? argv[place + 1] : word.slice(cut + 1);
+    if (cut < 0) place += 1;
+    if (value === undefined || (cut < 0 && value.startsWith('--'))) {
+      problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
+      if (value !== undefined) place -= 1;
+    } else if (!isDuration(name) || value === '') flags[name] = value;
+    else {
+      const ms = readDuration(value);
+      if (ms === undefined) problems.push({ variable: flag, value, expected: 'must be a duration such as 90s, 5m or 1h30m' });
+      else flags[name] = String(ms);
+    }
+  }
+  return { flags, problems };
+}

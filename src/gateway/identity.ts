@@ -1,0 +1,190 @@
+/**
+ * Who an agent is: its key. A known key is a host; an unknown one becomes a new host when a join
+ * token, or a center that trusts its own machine, lets it in. The record of the key is written
+ * before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
+ */
+import { z } from 'zod';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import { type Hello, helloText, PROTOCOL } from '../protocol/agent.ts';
+import type { View } from '../runtime/document.ts';
+import { Refused } from '../runtime/errors.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Views } from '../runtime/views.ts';
+import type { CredentialStore } from '../store/port.ts';
+import { createHostNames } from './host-names.ts';
+
+/** Kind of the credential records: id is the public key, data `AgentKey`. */
+export const AGENT_KEY = 'agentKey';
+
+/** State of a key. `retired`: its host was retired and deleted; the key never serves again. */
+export interface AgentKey extends Record<string, unknown> {
+  host: string;
+  name: string;
+  pool: string;
+  retired?: true;
+}
+
+/** What every record of a key has. */
+const Enrolment = z.object({ host: z.string().min(1), name: z.string(), pool: z.string() });
+
+const HOST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+/** An Ed25519 public key, bytes. */
+const KEY_BYTES = 32;
+
+/** This agent may not come in. `code` goes over the wire; agents know some of them as final. */
+export class Unwelcome extends Error {
+  readonly code:
+    | 'protocol'
+    | 'invalid'
+    | 'signature'
+    | 'unknownKey'
+    | 'joinTokenInvalid'
+    | 'noPool'
+    | 'notInPool'
+    | 'retired'
+    | 'identityInUse';
+  constructor(code: Unwelcome['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface IdentityParts {
+  runtime: Pick<Runtime, 'ask'>;
+  views: Pick<Views, 'get' | 'list'>;
+  store: Pick<CredentialStore, 'credential' | 'putCredential'>;
+  clock: Clock;
+  ids: Ids;
+  hostGraceMs: number;
+  /**
+   * Whether `signature` (base64url) over the UTF-8 bytes of `text` was made with the private half
+   * of `publicKey` (raw 32 bytes, base64url).
+   */
+  verify(publicKey: string, text: string, signature: string): boolean | Promise<boolean>;
+  /** Whom a join token is for; undefined when it cannot be spent at `now` (epoch ms). */
+  readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
+  /**
+   * Takes one use of a join token; undefined when it has none left, is expired at `now` (epoch ms)
+   * or unknown.
+   */
+  spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
+  auth: 'on' | 'off';
+}
+
+export interface Identities {
+  /** Checks what can be checked without the store. Throws Unwelcome. */
+  prove(hello: Hello, nonce: string): Promise<void>;
+  /** The host's id, enrolled if need be. Throws Unwelcome and errors of store and runtime. */
+  hostOf(hello: Hello, address: string): Promise<string>;
+}
+
+export function createIdentities(parts: IdentityParts): Identities {
+  const { runtime, views, store, clock, ids } = parts;
+
+  const hostNames = createHostNames(views);
+  const asked = new Map<string, Promise<View<'pool'> | undefined>>();
+  /**
+   * Those who ask at one moment share the look that comes after it: the document holds a thousand
+   * hosts, and a thousand may join at once.
+   */
+  const poolOf = (pool: string): Promise<View<'pool'> | undefined> => {
+    const known = asked.get(pool);
+    if (known) return known;
+    const look = new Promise<void>(resolve => clock.soon(resolve)).then(() => {
+      asked.delete(pool);
+      return views.get(`pool/${pool}`);
+    });
+    asked.set(pool, look);
+    return look;
+  };
+
+  const mayJoinFreely = (address: string) => parts.auth === 'off' && isLoopback(address);
+
+  /** What lets it in, and where to; nothing is spent yet. */
+  const wayIn = async (hello: Hello, address: string): Promise<{ pool: string; token: string | undefined }> => {
+    const { joinToken } = hello;
+    const read = joinToken === undefined ? undefined : await parts.readJoinToken(joinToken, clock.now());
+    if (read) return { pool: read.pool ?? hello.pool, token: joinToken };
+    // A token from an earlier life of the data directory must not keep the local agent out.
+    if (mayJoinFreely(address)) return { pool: hello.pool, token: undefined };
+    if (joinToken === undefined) throw new Unwelcome('unknownKey', 'this center does not know the key of this agent; give it a join token');
+    throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+  };
+
+  /** Only for an agent that nothing else keeps out: a token spent on a mistake would be gone. */
+  const spend = async (token: string, address: string) => {
+    if ((await parts.spendJoinToken(token, clock.now())) || mayJoinFreely(address)) return;
+    throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+  };
+
+  const enroll = async (host: string, name: string, pool: string, publicKey: string) => {
+    try {
+      await runtime.ask(`host/${host}`, { type: 'host.enroll', id: host, name, pool, publicKey, graceMs: parts.hostGraceMs });
+    } catch (problem) {
+      // Enrolled by an earlier hello whose answer was lost.
+      if (!(problem instanceof Refused)) throw problem;
+    }
+  };
+
+  const join = async (hello: Hello, address: string): Promise<string> => {
+    const { pool, token } = await wayIn(hello, address);
+    const view = await poolOf(pool);
+    if (!view) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
+    const { servers } = view.context.config;
+    if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {
+      throw new Unwelcome(
+        'notInPool',
+        `pool ${pool} takes only the servers it names, and neither ${hello.name} nor ${address} is one of them`,
+      );
+    }
+    if (token !== undefined) await spend(token, address);
+    const host = ids.uuid();
+    await hostNames.enroll({ pool, name: hello.name, host, key: hello.publicKey }, async name => {
+      await store.putCredential({ kind: AGENT_KEY, id: hello.publicKey, data: { host, name, pool }, expiresAt: null, uses: null });
+      await enroll(host, name, pool, hello.publicKey);
+    });
+    return host;
+  };
+
+  return {
+    async prove(hello, nonce) {
+      if (hello.protocol !== PROTOCOL) {
+        throw new Unwelcome(
+          'protocol',
+          `this center speaks protocol ${PROTOCOL}, the agent ${hello.protocol}; install the same release on both`,
+        );
+      }
+      if (!HOST_NAME.test(hello.name)) {
+        throw new Unwelcome(
+          'invalid',
+          `"${hello.name}" is no host name: letters, digits, ".", "_" and "-", at most 100, the first a letter or digit`,
+        );
+      }
+      const key = Buffer.from(hello.publicKey, 'base64url');
+      // Only one way to write a key, or one agent could be several hosts.
+      if (key.length !== KEY_BYTES || key.toString('base64url') !== hello.publicKey) {
+        throw new Unwelcome('invalid', `the public key is not ${KEY_BYTES} bytes in base64url`);
+      }
+      if (!(await parts.verify(hello.publicKey, helloText(nonce), hello.signature))) {
+        throw new Unwelcome('signature', 'the signature does not fit the key and the challenge of this session');
+      }
+    },
+
+    async hostOf(hello, address) {
+      const record = await store.credential(AGENT_KEY, hello.publicKey);
+      const known = Enrolment.safeParse(record?.data);
+      // A damaged record is as good as none: who has a join token enrols anew.
+      if (!known.success) return join(hello, address);
+      const { host, name, pool } = known.data;
+      const view = await views.get(`host/${host}`);
+      // Read anew where the host is not there: the record says so before a retired host is deleted.
+      const isRetired = view ? view.value === 'retired' : (await store.credential(AGENT_KEY, hello.publicKey))?.data.retired === true;
+      if (isRetired) throw new Unwelcome('retired', `host ${name} was retired; its key never serves again`);
+      if (!view) await enroll(host, name, pool, hello.publicKey);
+      return host;
+    },
+  };
+}
+
+const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);

@@ -1,0 +1,91 @@
+/**
+ * Commands that a host does not carry out: too large for a frame, unreadable to its agent, or never
+ * acknowledged. Their shards would wait for ever, so the execution gets the end instead. A start
+ * that the agent answered has not begun: failed. Everything else is unknown: lost.
+ */
+
+import type { Clock } from '../lib/clock.ts';
+import { CENTER_FRAME_MAX, type Command, runKey } from '../protocol/agent.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Undeliverable } from './host-sessions.ts';
+import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
+
+export interface Undelivered {
+  /**
+   * Sends the execution the end of the shard, again until it is committed; then the command is
+   * settled.
+   */
+  take(host: string, command: Command, why: Undeliverable): void;
+  stop(): void;
+}
+
+export function createUndelivered(parts: {
+  runtime: Pick<Runtime, 'tell'>;
+  clock: Clock;
+  limits: HubLimits;
+  log: HubLog;
+  settle(host: string, key: string): void;
+}): Undelivered {
+  const { runtime, clock, limits, log, settle } = parts;
+  const underWay = new Set<string>();
+  let isStopped = false;
+
+  const send = async (host: string, command: Command, why: Undeliverable, failures = 0): Promise<void> => {
+    if (isStopped) return;
+    try {
+      await runtime.tell(`execution/${command.run.execution}`, newsOf(host, command, why, limits, clock.now()));
+    } catch (problem) {
+      // An execution that is not kept any more has no shard that waits.
+      if (!(problem instanceof NoSuchActor)) {
+        clock.after(retryDelay(limits, failures), () => void send(host, command, why, failures + 1));
+        return;
+      }
+    }
+    underWay.delete(command.key);
+    settle(host, command.key);
+  };
+
+  return {
+    take(host, command, why) {
+      log('error', `host/${host} does not carry out a ${command.type}: ${sentenceOf(command, why, limits)}`, {
+        key: command.key,
+        run: runKey(command.run),
+      });
+      // No shard waits for other stops. Unanswered ones stay pending until they are acknowledged.
+      if (command.type === 'stop' && command.as !== 'cancelled') {
+        if (why.because !== 'unanswered') settle(host, command.key);
+        return;
+      }
+      if (underWay.has(command.key)) return;
+      underWay.add(command.key);
+      void send(host, command, why);
+    },
+    stop() {
+      isStopped = true;
+    },
+  };
+}
+
+function sentenceOf({ type, key }: Command, why: Undeliverable, limits: HubLimits): string {
+  const order = `the order to ${type === 'start' ? 'start' : 'end'} it`;
+  switch (why.because) {
+    case 'tooLarge':
+      return `${order} is larger than a frame of ${CENTER_FRAME_MAX} bytes; give it less command, environment or parameter`;
+    case 'unreadable':
+      return `its agent cannot read ${order} (${why.message}); update the agent`;
+    case 'failed':
+      return `its agent cannot carry out ${order}: ${why.message}`;
+    case 'unanswered':
+      return `its agent did not acknowledge ${order} within ${limits.commandAnswerMs / 1_000} s (${key})`;
+  }
+}
+
+function newsOf(host: string, command: Command, why: Undeliverable, limits: HubLimits, at: number) {
+  const { execution, item, attempt } = command.run;
+  const reason = sentenceOf(command, why, limits);
+  if (why.because === 'unanswered') return { type: 'shard.unanswered' as const, host, runs: [{ execution, item, attempt }], reason };
+  const outcome = command.type === 'start' ? ('failed' as const) : ('lost' as const);
+  const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
+  return { type: 'shard.ended', item, attempt, host, outcome, finishedAt: at, reason, ...nothing } as const;
+}

@@ -1,0 +1,99 @@
+/**
+ * What the front door answers when it does not do what was asked: the one file that knows HTTP's
+ * numbers for it.
+ *
+ *   Problem                        invalid 400, unauthorized 401, forbidden 403, notFound 404,
+ *                                  conflict 409, …
+ *   BadCursor                      400
+ *   NoSuchActor                    404
+ *   Refused, Unreadable            409
+ *   Busy                           429
+ *   Unavailable, StoreUnavailable  503
+ *   anything else                  an opaque 500; the cause goes to the log
+ */
+import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
+import { BadCursor, StoreUnavailable } from '../store/port.ts';
+
+const STATUS = {
+  invalid: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  notFound: 404,
+  conflict: 409,
+  tooLarge: 413,
+  unsupportedType: 415,
+  misdirected: 421,
+  tooMany: 429,
+  unavailable: 503,
+} as const;
+export type ProblemCode = keyof typeof STATUS;
+
+/** The front door says no. The message is one plain sentence for the caller. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  /** The field of the body or the query that it is about. */
+  readonly field: string | undefined;
+  /** When asking again makes sense. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ProblemCode, message: string, about: { field?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, { cause: about.cause });
+    this.code = code;
+    this.field = about.field;
+    this.retryAfterMs = about.retryAfterMs;
+  }
+}
+
+/** When a full mailbox or a store that is away is worth another try. */
+const RETRY_SOON_MS = 1_000;
+
+export interface Answer {
+  status: number;
+  body: { error: { code: string; message: string; field?: string } } | { message: string };
+  headers: Record<string, string>;
+  /** A fault of ours: to be logged with its cause. */
+  fault: boolean;
+}
+
+/**
+ * Every error as an answer. `dialect` is the door it came through: ElasticJob's clients know one
+ * body for 401.
+ */
+export function answerTo(error: unknown, dialect: 'elasticjob' | 'v1'): Answer {
+  if (error instanceof Problem) {
+    if (error.code === 'unauthorized' && dialect === 'elasticjob') {
+      return { status: STATUS.unauthorized, body: { message: 'Unauthorized.' }, headers: {}, fault: false };
+    }
+    return said(STATUS[error.code], error.code, error.message, error);
+  }
+  if (error instanceof Refused || error instanceof Unreadable) return said(STATUS.conflict, error.code, named(error.message));
+  if (error instanceof NoSuchActor) return said(STATUS.notFound, 'notFound', named(error.message));
+  if (error instanceof BadCursor) return said(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
+  if (error instanceof Busy) {
+    return said(STATUS.tooMany, 'busy', 'too much is asked of this one thing at once; ask again soon', { retryAfterMs: RETRY_SOON_MS });
+  }
+  if (error instanceof Unavailable || error instanceof StoreUnavailable) {
+    const sentence = 'nothing can be stored right now, so nothing can be decided; ask again soon';
+    return said(STATUS.unavailable, 'unavailable', sentence, { retryAfterMs: RETRY_SOON_MS });
+  }
+  return { ...said(500, 'internal', 'something went wrong here, and it is in the log of the center'), fault: true };
+}
+
+/** Addresses read as words: "job nightly is disabled" for "job/nightly is disabled". */
+const named = (message: string): string => message.replace(/^(there is no )?(job|app|pool|host|execution)\//, '$1$2 ');
+
+function said(
+  status: number,
+  code: string,
+  message: string,
+  about: { field?: string | undefined; retryAfterMs?: number | undefined } = {},
+): Answer {
+  const headers: Record<string, string> = {};
+  if (about.retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(about.retryAfterMs / 1000)));
+  return {
+    status,
+    body: { error: { code, message, ...(about.field === undefined ? {} : { field: about.field }) } },
+    headers,
+    fault: false,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * What a browser finds at `/`: what this is, what may be read here, and how to begin. For programs
+ * there is nothing at that path. Plain HTML under the front door's policy: no script, no picture,
+ * nothing fetched, and nothing of this installation, since anybody may see it.
+ */
+import { createHash } from 'node:crypto';
+import about from '../../package.json' with { type: 'json' };
+import { escaped } from './openapi/type-text.ts';
+
+const STYLE = `
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --link: #2563eb }
+@media (prefers-color-scheme: dark) { :root { --link: #7aa7ff } }
+body { margin: 0 auto; padding: 2.5rem 1.2rem 4rem; max-width: 46rem; font: 16px/1.55 system-ui, sans-serif }
+h1 { margin: 0 } h1 small { font-weight: 400; font-size: 1rem; opacity: .7 }
+h2 { margin: 2rem 0 .4rem; font-size: 1.1rem }
+a { color: var(--link) } li { margin: .3rem 0 }
+code, pre { font: 14px/1.6 ui-monospace, Menlo, Consolas, monospace }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere }
+`;
+
+/** How to ask with a token, for pages: `origin` is text of HTML. */
+export const loginAt = (origin: string): string =>
+  `curl -d '{"username":"root","password":"…"}' -H 'Content-Type: application/json' ${origin}/v1/login
+curl -H 'Authorization: Bearer …' ${origin}/v1/jobs`;
+
+const pageOf = (origin: string): string => `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Troupe</title><style>${STYLE}</style></head>
+<body>
+<h1>Troupe <small>${about.version}</small></h1>
+<p>A center of Troupe, which runs jobs on a fleet of hosts, listens here. It has no console in the browser yet: the command line and the REST surface do everything.</p>
+<ul>
+<li><a href="/v1/reference">Reference</a>: every route with what it takes and answers; <a href="/v1/openapi.json">openapi.json</a> for programs</li>
+<li><a href="/v1/ready">Ready?</a> whether it serves, and if not, why</li>
+</ul>
+<h2>From the command line</h2>
+<pre>troupe login
+troupe hosts
+troupe jobs
+troupe watch
+troupe --help</pre>
+<p>In a checkout <code>troupe</code> is <code>./node_modules/.bin/bun src/cli/main.ts</code>. The password of <code>root</code> was shown at the first start.</p>
+<h2>With a token</h2>
+<pre>${loginAt(origin)}</pre>
+<p>A login ends after twelve hours. For programs <code>troupe tokens create NAME</code> makes tokens that live as long as they are made for.</p>
+</body></html>
+`;
+
+/** One style, and nothing else: not even what the page itself might try. */
+export const policyFor = (style: string): string =>
+  `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+/** Is the caller a browser? Programs that take anything (curl, fetch) do not name HTML. */
+export const isLooking = ({ method, headers }: Request): boolean =>
+  (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.get('accept') ?? '');
+
+/** Its examples go to the address that the browser came to. */
+export const frontPage = ({ url }: Request): Response =>
+  new Response(pageOf(escaped(new URL(url).origin)), {
+    headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policyFor(STYLE), Vary: 'Accept' },
+  });

@@ -1,0 +1,89 @@
+/**
+ * Idempotency-Key of a POST with a body: the same key gives the same answer for a day, and is
+ * refused for another body.
+ *
+ *   first --> (key, body) kept --> done --> answer kept beside it
+ *         \--> refused, nothing was done: key free again
+ *
+ *   again, before the answer is kept   executed anew; the command finds its work done
+ *   again, afterwards                  the kept answer
+ *
+ * A trigger without a body needs none of this: its job remembers its keys.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../lib/clock.ts';
+import { createTurns } from '../lib/keyed-mutex.ts';
+import type { CredentialStore } from '../store/port.ts';
+import { Problem } from './errors.ts';
+
+/** How long a key is remembered. */
+export const KEY_MS = 86_400_000;
+/** A longer answer is not kept; then the thing is told as it is when the key comes again. */
+const ANSWER_MAX = 64 * 1024;
+/** Between looks for keys that are too old. */
+const SWEEP_MS = 3_600_000;
+
+const KIND = 'idempotencyKey';
+
+interface Answered {
+  status: number;
+  text: string;
+}
+
+export interface Keys {
+  /**
+   * Does `work` once per `scope` and key, and gives what it answered. `work` gets a text that names
+   * this very request: what it creates carries it, so that a repeat finds its own. Throws Problem
+   * `conflict` for a key that came with another body, and what `work` throws.
+   */
+  once(request: { scope: string; key: string; body: unknown }, work: (claim: string) => Promise<Answered>): Promise<Answered>;
+}
+
+export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): Keys {
+  const inTurn = createTurns();
+  let sweptAt = clock.now();
+
+  const begin = async (id: string, digest: string) => {
+    const now = clock.now();
+    if (now - sweptAt >= SWEEP_MS) {
+      sweptAt = now;
+      await store.sweepCredentials(now);
+    }
+    await keep(id, { digest });
+  };
+  const keep = (id: string, data: Record<string, unknown>) =>
+    store.putCredential({ kind: KIND, id, data, expiresAt: clock.now() + KEY_MS, uses: null });
+
+  return {
+    once({ scope, key, body }, work) {
+      const id = hashOf(JSON.stringify([scope, key]));
+      const digest = hashOf(JSON.stringify(body));
+      return inTurn(id, async () => {
+        const found = await store.credential(KIND, id);
+        const known = found && (found.expiresAt ?? 0) > clock.now() ? found.data : undefined;
+        if (known && known.digest !== digest) {
+          const sentence = `Idempotency-Key ${JSON.stringify(key)} came with another body before; another request needs another key`;
+          throw new Problem('conflict', sentence, { field: 'Idempotency-Key' });
+        }
+        if (known && typeof known.text === 'string' && isStatus(known.status)) return { status: Number(known.status), text: known.text };
+        if (!known) await begin(id, digest);
+        const answered = await work(`${id}:${digest}`).catch(async (error: unknown) => {
+          // What is said no to was not done. Of anything else nobody knows: the key stays with its
+          // body.
+          if (isNo(error)) await store.removeCredential(KIND, id);
+          throw error;
+        });
+        if (answered.text.length <= ANSWER_MAX) await keep(id, { digest, ...answered });
+        return answered;
+      });
+    },
+  };
+}
+
+export type Keeping = Pick<CredentialStore, 'credential' | 'putCredential' | 'removeCredential' | 'sweepCredentials'>;
+
+const isStatus = (status: unknown): boolean => Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+const NO = new Set(['invalid', 'conflict', 'notFound', 'refused', 'quarantined', 'noSuchActor']);
+const isNo = (error: unknown): boolean => error instanceof Error && 'code' in error && NO.has(String(error.code));

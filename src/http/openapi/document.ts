@@ -1,0 +1,190 @@
+/**
+ * The routes of all surfaces as one OpenAPI 3.1 document. What a route does not declare is not
+ * told, and nothing is told that is not a route.
+ */
+import type { z } from 'zod';
+import { ErrorAnswer } from '../../protocol/rest/responses.ts';
+import type { Route, Surface } from '../route.ts';
+import type { SocketPath } from '../socket-paths.ts';
+import { createSchemas, type Json, type Schemas } from './schemas.ts';
+
+export interface Operation extends Json {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  description?: string;
+  security: Record<string, string[]>[];
+  parameters: Parameter[];
+  requestBody?: { required: boolean; content: Record<string, { schema: Json }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: Json }> }>;
+  /** A WebSocket: what each side sends. */
+  'x-frames'?: { toCenter: Json; fromCenter: Json };
+}
+export interface Parameter extends Json {
+  name: string;
+  in: 'path' | 'query' | 'header';
+  required: boolean;
+  schema: Json;
+}
+export interface OpenApi {
+  openapi: '3.1.0';
+  info: Json;
+  servers: Json[];
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Json>; securitySchemes: Record<string, Json> };
+}
+
+export function describeApi(surfaces: readonly Surface[], sockets: Record<string, SocketPath>, version: string): OpenApi {
+  const schemas = createSchemas();
+  const paths: OpenApi['paths'] = {};
+  const put = (path: string, method: string, operation: Operation) => {
+    const told = path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[told] = { ...paths[told], [method.toLowerCase()]: operation };
+  };
+  for (const surface of surfaces) for (const route of surface.routes) put(route.path, route.method, operationOf(route, surface, schemas));
+  for (const [path, socket] of Object.entries(sockets)) {
+    const stream = paths[path]?.get;
+    put(path, 'GET', socketOf(path, socket, surfaces[0]?.name ?? '', stream, schemas));
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Troupe',
+      version,
+      summary: 'A job scheduler for fleets of hosts.',
+      description:
+        'Instants are ISO 8601, UTC, with milliseconds; durations end in `Ms`. Lists answer `{items, next}`: `next` is the `cursor` of the page behind, null on the last one. Errors are one sentence with a code, and the field that they are about.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: surfaces.map(({ name, says }) => ({ name, description: says })),
+    paths,
+    components: {
+      schemas: schemas.components(),
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'The token of POST /v1/login or POST /api/login.' },
+        accessToken: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'accessToken',
+          description: 'The same token, as clients of ElasticJob send it.',
+        },
+      },
+    },
+  };
+}
+
+const nameOf = (method: string, path: string): string => `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+/g, '_')}`;
+
+const MAY: Record<Route['access'], Record<string, string[]>[]> = {
+  public: [],
+  user: [{ bearer: [] }, { accessToken: [] }],
+  agent: [],
+};
+
+function operationOf(route: Route, surface: Surface, schemas: Schemas): Operation {
+  const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '');
+  return {
+    operationId: nameOf(route.method, route.path),
+    tags: [surface.name],
+    summary: route.says,
+    security: MAY[route.access],
+    parameters: [
+      ...names.map((name): Parameter => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+      ...(route.query ? queryOf(route.query, schemas) : []),
+      ...(route.takesKey ? [KEY] : []),
+    ],
+    ...bodyOf(route, schemas),
+    responses: responsesOf(route, surface, schemas),
+  };
+}
+
+const KEY: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key gives the same answer: a request whose answer was lost may be sent again.',
+  schema: { type: 'string', minLength: 1, maxLength: 200 },
+};
+
+function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
+  const { properties = {}, required = [] } = schemas.of(query, 'input') as { properties?: Record<string, Json>; required?: string[] };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema,
+    // One or several, with commas between them.
+    ...(schema.type === 'array' ? { style: 'form', explode: false } : {}),
+  }));
+}
+
+function bodyOf(route: Route, schemas: Schemas): Pick<Operation, 'requestBody'> {
+  if (!route.body) return {};
+  const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.bodyTold ?? route.body, 'input');
+  const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json', ...(route.patches ? [MERGE_PATCH] : [])];
+  const required = !(route.bodyTold ?? route.body).safeParse(undefined).success;
+  return { requestBody: { required, content: Object.fromEntries(types.map(type => [type, { schema }])) } };
+}
+
+const MERGE_PATCH = 'application/merge-patch+json';
+
+/** Every field may be left out, and null puts one back to its default (RFC 7396). */
+function patchOf(whole: Json): Json {
+  const fields = Object.entries((whole.properties ?? {}) as Record<string, Json>);
+  const properties = Object.fromEntries(
+    fields.map(([name, { default: _, ...schema }]) => [name, isNullable(schema) ? schema : { anyOf: [schema, { type: 'null' }] }]),
+  );
+  return { type: 'object', properties, additionalProperties: false };
+}
+
+const isNullable = ({ anyOf }: Json): boolean => Array.isArray(anyOf) && anyOf.some(({ type }: Json) => type === 'null');
+
+function responsesOf(route: Route, surface: Surface, schemas: Schemas): Operation['responses'] {
+  const { answers, status = 200 } = route;
+  const json = (schema: z.ZodType) => ({ 'application/json': { schema: schemas.of(schema, 'output') } });
+  const content =
+    answers === null
+      ? {}
+      : 'safeParse' in answers
+        ? { content: json(answers as z.ZodType) }
+        : { content: Object.fromEntries(Object.entries(answers).map(([type, each]) => [type, { schema: schemas.of(each, 'output') }])) };
+  return {
+    [status]: { description: SAYS[status], ...content },
+    // A login says it too, in the words of its dialect.
+    ...(route.access === 'user' || surface.unauthorized
+      ? { 401: { description: 'No token, or none that is valid.', content: json(surface.unauthorized ?? ErrorAnswer) } }
+      : {}),
+    default: { description: 'It was not done; the answer says why.', content: json(ErrorAnswer) },
+  };
+}
+
+const SAYS = { 200: 'Done.', 201: 'Created.', 202: 'Under way.', 204: 'Done; nothing to say.' } as const;
+
+/**
+ * OpenAPI knows no WebSockets: the handshake is told as the GET that it is, beside what else is
+ * served at that path.
+ */
+function socketOf(path: string, socket: SocketPath, tag: string, beside: Operation | undefined, schemas: Schemas): Operation {
+  const upgraded = { 101: { description: 'With `Upgrade: websocket`: frames from here on, see `x-frames`.' } };
+  const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter, 'output') };
+  const failed = {
+    default: {
+      description: 'No socket; the answer says why.',
+      content: { 'application/json': { schema: schemas.of(ErrorAnswer, 'output') } },
+    },
+  };
+  return {
+    operationId: nameOf('GET', path),
+    tags: [tag],
+    summary: socket.says,
+    security: [],
+    parameters: socket.query ? queryOf(socket.query, schemas) : [],
+    ...beside,
+    description: socket.more,
+    responses: { ...upgraded, ...(beside?.responses ?? failed) },
+    'x-frames': frames,
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * The reference of the front door, made from its own routes: for programs as OpenAPI, for people as
+ * a page. It says nothing of this installation, so anybody may read it.
+ */
+import { z } from 'zod';
+import about from '../../../package.json' with { type: 'json' };
+import { policyFor } from '../front-page.ts';
+import { type Route, route, type Surface } from '../route.ts';
+import { SOCKETS } from '../socket-paths.ts';
+import { describeApi, type OpenApi } from './document.ts';
+import { ORIGIN, pageOf, STYLE } from './page.ts';
+import { escaped } from './type-text.ts';
+
+/** `surfaces` is asked at the first request: the reference is a part of what it tells of. */
+export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
+  let made: { document: OpenApi; page: string } | undefined;
+  const all = () => {
+    if (!made) {
+      const document = describeApi(surfaces(), SOCKETS, about.version);
+      made = { document, page: pageOf(document) };
+    }
+    return made;
+  };
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/openapi.json',
+      access: 'public',
+      says: 'This reference for programs: OpenAPI 3.1.',
+      answers: z.looseObject({ openapi: z.literal('3.1.0') }),
+      handle: () => all().document,
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/reference',
+      access: 'public',
+      says: 'This reference as a page for people.',
+      answers: { 'text/html': z.string() },
+      handle: ({ c }) => {
+        const page = all().page.replaceAll(ORIGIN, () => escaped(new URL(c.req.url).origin));
+        return new Response(page, { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY } });
+      },
+    }),
+  ];
+}
+
+/** The page has its style in it and nothing else: no script, no picture, nothing from elsewhere. */
+const POLICY = policyFor(STYLE);

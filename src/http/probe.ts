@@ -1,0 +1,26 @@
+/**
+ * Whether the store can commit, for `/v1/ready`. Each probe commits to the disk, and anybody may
+ * call.
+ */
+import type { Clock } from '../lib/clock.ts';
+
+/** How long a result is reused, ms. */
+export const PROBE_KEPT_MS = 1_000;
+
+/**
+ * Runs at most one probe at a time and reuses its result, success or failure, for PROBE_KEPT_MS.
+ * Resolves when the store can commit; rejects with what the store throws.
+ */
+export function createProbe({ store, clock }: { store: { probe(): Promise<void> }; clock: Clock }): () => Promise<void> {
+  let last: { result: Promise<void>; until: number } | undefined;
+  return () => {
+    if (last && clock.monotonic() < last.until) return last.result;
+    const begun = { result: store.probe(), until: Number.POSITIVE_INFINITY };
+    const settled = () => {
+      begun.until = clock.monotonic() + PROBE_KEPT_MS;
+    };
+    begun.result.then(settled, settled);
+    last = begun;
+    return begun.result;
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * The WebSockets of the front door: where they are, and what goes over them. Served by
+ * `upgrades.ts`, told by the reference.
+ */
+import { z } from 'zod';
+import { FeedFrame, FeedQuery, TicketFrame } from '../api/feed/frames.ts';
+import { FromAgent, FromCenter } from '../protocol/agent.ts';
+
+export interface SocketPath {
+  /** One sentence. */
+  says: string;
+  more: string;
+  query?: z.ZodType;
+  /** Frames are JSON texts, one value each. */
+  toCenter: z.ZodType;
+  fromCenter: z.ZodType;
+}
+
+export const SOCKETS = {
+  '/v1/feed': {
+    says: 'Facts as they happen, over a WebSocket or as server-sent events.',
+    more: 'Programs send their token as a header; a browser sends a ticket as its first frame (POST /v1/feed/tickets). A watcher that cannot keep up is closed with code 4008 and its last cursor as the reason; 4001: its login has ended; 1008: what it sent or asked for is wrong.',
+    query: FeedQuery,
+    toCenter: TicketFrame.meta({ id: 'TicketFrame' }),
+    fromCenter: FeedFrame,
+  },
+  '/v1/agents': {
+    says: 'The line of an agent, a WebSocket.',
+    more: 'It signs the nonce of the challenge in its hello, then takes commands and brings news and output. Only `troupe agent` speaks this; the protocol has a number and changes with the product.',
+    toCenter: z.union([FromAgent]).meta({ id: 'AgentFrame' }),
+    fromCenter: z.union([FromCenter]).meta({ id: 'CenterFrame' }),
+  },
+} as const satisfies Record<string, SocketPath>;

@@ -1,0 +1,68 @@
+/** Sockets of Bun itself, beside `fetch` on the same server. */
+import { type Bind, isStreamed, type SocketHandlers } from './index.ts';
+import { ANSWER_IDLE_SECONDS, BODY_MAX_BYTES, FRAME_MAX_BYTES, type Line } from './lines.ts';
+
+interface Attached {
+  handlers: SocketHandlers;
+  line: Line | undefined;
+}
+
+export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
+  const server = Bun.serve<Attached>({
+    hostname: host,
+    port,
+    development: false,
+    // Outside development Bun shares ports by default: a second center would silently take half of
+    // the callers.
+    reusePort: false,
+    idleTimeout: ANSWER_IDLE_SECONDS,
+    maxRequestBodySize: BODY_MAX_BYTES,
+    async fetch(request, server) {
+      const peer = { address: server.requestIP(request)?.address ?? '' };
+      if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') {
+        const answer = await upgrade(request, peer);
+        if (answer instanceof Response) return answer;
+        if (answer) {
+          if (server.upgrade(request, { data: { handlers: answer, line: undefined } })) return undefined;
+          return new Response('this is not a WebSocket handshake\n', { status: 400 });
+        }
+      }
+      const response = await fetch(request, peer);
+      if (isStreamed(response)) server.timeout(request, 0);
+      return response;
+    },
+    websocket: {
+      maxPayloadLength: FRAME_MAX_BYTES,
+      // The bounds are kept by the lines, per socket; this one is for nobody.
+      backpressureLimit: 0,
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: false,
+      open(socket) {
+        socket.data.line = lines.open(
+          {
+            send: text => void socket.send(text, false),
+            buffered: () => socket.getBufferedAmount(),
+            together: work => void socket.cork(work),
+            close: (code, reason) => socket.close(code, reason),
+            terminate: () => socket.terminate(),
+            ping: () => void socket.ping(),
+          },
+          socket.data.handlers,
+        );
+      },
+      message(socket, message) {
+        if (typeof message === 'string') socket.data.line?.text(message);
+        else socket.data.line?.binary();
+      },
+      ping: socket => socket.data.line?.alive(),
+      pong: socket => socket.data.line?.alive(),
+      close: (socket, code, reason) => socket.data.line?.ended(code, reason),
+    },
+  });
+  return {
+    port: server.port ?? port,
+    stop: () => server.stop(),
+    cut: () => void server.stop(true),
+  };
+};

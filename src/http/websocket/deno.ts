@@ -1,0 +1,64 @@
+/**
+ * Sockets of Deno itself. Its close takes only 1000 and 3000 to 4999, as in a browser: other codes
+ * are sent 2000 higher (1008 as 3008). It pings by itself, and it takes a frame whole before the
+ * lines can find it too large.
+ */
+import type { Bind, Peer } from './index.ts';
+import { type Line, PING_MS } from './lines.ts';
+
+/** The part of Deno that is used here; its own types are not loaded beside Bun's. */
+interface DenoServing {
+  serve(
+    options: { hostname: string; port: number; onListen(): void },
+    take: (request: Request, info: { remoteAddr: { hostname?: string } }) => Promise<Response>,
+  ): { addr: { port: number }; shutdown(): Promise<void>; finished: Promise<void> };
+  upgradeWebSocket(request: Request, options: { idleTimeout: number }): { socket: WebSocket; response: Response };
+}
+
+export const listenOnDeno: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
+  const { Deno } = globalThis as unknown as { Deno: DenoServing };
+  const open = new Set<WebSocket>();
+  const server = Deno.serve({ hostname: host, port, onListen() {} }, async (request, info) => {
+    const peer: Peer = { address: info.remoteAddr.hostname ?? '' };
+    if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') {
+      const answer = await upgrade(request, peer);
+      if (answer instanceof Response) return answer;
+      if (answer) {
+        const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: PING_MS / 1_000 });
+        let line: Line | undefined;
+        socket.onopen = () => {
+          open.add(socket);
+          line = lines.open(
+            {
+              send: text => socket.send(text),
+              buffered: () => socket.bufferedAmount,
+              close: (code, reason) => socket.close(code === 1000 || code >= 3000 ? code : code + 2000, reason),
+              terminate: () => socket.close(),
+            },
+            answer,
+          );
+        };
+        socket.onmessage = event => {
+          if (typeof event.data === 'string') line?.text(event.data);
+          else line?.binary();
+        };
+        // `close` follows each error; an error without a listener would end the program.
+        socket.onerror = () => {};
+        socket.onclose = event => {
+          open.delete(socket);
+          line?.ended(event.code, event.reason);
+        };
+        return response;
+      }
+    }
+    return fetch(request, peer);
+  });
+  return {
+    port: server.addr.port,
+    stop: () => server.shutdown(),
+    cut: () => {
+      for (const socket of open) socket.close();
+      void server.shutdown();
+    },
+  };
+};

@@ -1,0 +1,157 @@
+/**
+ * What all sockets have in common, whoever carries them: bounds on frames and buffers, one `closed`
+ * and only one, an end even when the peer does not answer the closing, and pings that find peers
+ * which went away without a word.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import type { Socket, SocketHandlers } from './index.ts';
+
+/** From `close` until a peer that does not answer is cut off. */
+const CLOSE_GRACE_MS = 5_000;
+/** Between pings; who has said nothing from one to the next is gone. */
+export const PING_MS = 30_000;
+/** An HTTP answer that is not streamed is cut after so long without a byte. */
+export const ANSWER_IDLE_SECONDS = 120;
+/** Largest request body the listeners let through; routes set lower bounds of their own. */
+export const BODY_MAX_BYTES = 128 * 1024 * 1024;
+/** Largest frame any handlers may ask for. */
+export const FRAME_MAX_BYTES = 256 * 1024;
+/** The reason of a close frame, bytes of UTF-8 (RFC 6455). */
+const REASON_MAX_BYTES = 123;
+
+/** A socket as the carrier gives it. */
+interface RawSocket {
+  send(text: string): void;
+  buffered(): number;
+  /** Does the work at once and sends its frames in one write. Undefined: not supported here. */
+  together?(work: () => void): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+  /** Asks for a sign of life; undefined where the carrier does so by itself. */
+  ping?(): void;
+}
+
+/** The carrier's side of one socket. */
+export interface Line {
+  text(frame: string): void;
+  binary(): void;
+  /** A sign of life. */
+  alive(): void;
+  ended(code: number, reason: string): void;
+}
+
+export interface Lines {
+  open(raw: RawSocket, handlers: SocketHandlers): Line;
+  /** Closes all with 1001; nothing new is opened. */
+  stop(): void;
+}
+
+interface Kept {
+  isAlive: boolean;
+  raw: RawSocket;
+  close(code: number, reason: string): void;
+}
+
+export function createLines(clock: Clock): Lines {
+  const lines = new Set<Kept>();
+  let stopped = false;
+
+  let disarm = () => {};
+  const sweepLater = () => {
+    const due = clock.monotonic() + PING_MS;
+    disarm = clock.after(PING_MS, () => {
+      // Late by half a span: this process slept, so what the peers said may still wait to be read.
+      const late = clock.monotonic() - due > PING_MS / 2;
+      for (const line of [...lines]) {
+        if (!line.raw.ping) continue;
+        if (!line.isAlive && !late) line.raw.terminate();
+        line.isAlive = false;
+        line.raw.ping();
+      }
+      sweepLater();
+    });
+  };
+  sweepLater();
+
+  return {
+    open(raw, handlers) {
+      let state: 'open' | 'closing' | 'closed' = 'open';
+      let disarmCut = () => {};
+
+      const ended = (code: number, reason: string) => {
+        if (state === 'closed') return;
+        state = 'closed';
+        disarmCut();
+        lines.delete(kept);
+        handlers.closed(code, reason);
+      };
+      const close = (code: number, reason: string) => {
+        if (state !== 'open') return;
+        state = 'closing';
+        const brief = cutText(reason, REASON_MAX_BYTES);
+        disarmCut = clock.after(CLOSE_GRACE_MS, () => {
+          raw.terminate();
+          ended(code, brief);
+        });
+        raw.close(code, brief);
+      };
+      const kept: Kept = { isAlive: true, raw, close };
+      lines.add(kept);
+
+      const socket: Socket = {
+        send(text) {
+          if (state !== 'open') return 'dropped';
+          const waiting = raw.buffered();
+          if (waiting > 0 && waiting + text.length > handlers.bufferMaxBytes) return 'dropped';
+          raw.send(text);
+          return raw.buffered() > 0 ? 'buffered' : 'sent';
+        },
+        close,
+        together: work => (raw.together && state === 'open' ? raw.together(work) : work()),
+        buffered: () => (state === 'closed' ? 0 : raw.buffered()),
+      };
+      handlers.open(socket);
+      if (stopped) close(1001, 'the center stops');
+
+      return {
+        text(frame) {
+          kept.isAlive = true;
+          if (state !== 'open') return;
+          if (exceeds(frame, handlers.frameMaxBytes)) return close(1009, `a frame may have ${handlers.frameMaxBytes} bytes`);
+          handlers.frame(frame);
+        },
+        binary() {
+          kept.isAlive = true;
+          close(1003, 'text frames only');
+        },
+        alive() {
+          kept.isAlive = true;
+        },
+        ended,
+      };
+    },
+    stop() {
+      if (stopped) return;
+      stopped = true;
+      disarm();
+      for (const line of [...lines]) line.close(1001, 'the center stops');
+    },
+  };
+}
+
+/**
+ * Whether `text` has more than `max` bytes of UTF-8: counted only where its length leaves that
+ * open.
+ */
+function exceeds(text: string, max: number): boolean {
+  if (text.length * 3 <= max) return false;
+  return text.length > max || Buffer.byteLength(text) > max;
+}
+
+function cutText(text: string, maxBytes: number): string {
+  if (!exceeds(text, maxBytes)) return text;
+  // A character cut in two at the end becomes a sign of three bytes.
+  return Buffer.from(text)
+    .subarray(0, maxBytes - 3)
+    .toString();
+}

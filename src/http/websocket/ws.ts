@@ -1,0 +1,105 @@
+/** Sockets by `ws` on a server of `node:http`, for runtimes without sockets of their own. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Readable } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { Bind, Peer } from './index.ts';
+import { FRAME_MAX_BYTES } from './lines.ts';
+
+export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_MAX_BYTES, perMessageDeflate: false, clientTracking: false });
+  const server = createServer((incoming, outgoing) => {
+    const request = requestOf(incoming);
+    Promise.resolve(fetch(request, peerOf(incoming)))
+      .then(response => answer(response, outgoing))
+      // The answer broke off in the middle: the only honest sign left is to cut it.
+      .catch(() => outgoing.destroy());
+  });
+
+  const shake = async (incoming: IncomingMessage, duplex: Duplex, head: Buffer) => {
+    const peer = peerOf(incoming);
+    const request = requestOf(incoming);
+    const decided = (await upgrade(request, peer)) ?? (await fetch(request, peer));
+    if (duplex.destroyed) return;
+    if (decided instanceof Response) return refuse(decided, duplex);
+    sockets.handleUpgrade(incoming, duplex, head, socket => {
+      const line = lines.open(
+        {
+          send: text => socket.send(text),
+          buffered: () => socket.bufferedAmount,
+          close: (code, reason) => socket.close(code, reason),
+          terminate: () => socket.terminate(),
+          ping: () => socket.ping(),
+        },
+        decided,
+      );
+      socket.on('message', (data, isBinary) => (isBinary ? line.binary() : line.text(String(data))));
+      socket.on('ping', () => line.alive());
+      socket.on('pong', () => line.alive());
+      // `close` follows, with the code that tells (1009 for a frame too large).
+      socket.on('error', () => {});
+      socket.on('close', (code, reason) => line.ended(code, String(reason)));
+    });
+  };
+  server.on('upgrade', (incoming, duplex, head) => {
+    duplex.on('error', () => duplex.destroy());
+    shake(incoming, duplex, head).catch(() => duplex.destroy());
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise(resolve => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+    cut: () => server.closeAllConnections(),
+  };
+};
+
+const peerOf = (incoming: IncomingMessage): Peer => ({ address: incoming.socket.remoteAddress ?? '' });
+
+function requestOf(incoming: IncomingMessage): Request {
+  const headers = new Headers();
+  for (let place = 0; place + 1 < incoming.rawHeaders.length; place += 2) {
+    headers.append(incoming.rawHeaders[place] ?? '', incoming.rawHeaders[place + 1] ?? '');
+  }
+  const method = incoming.method ?? 'GET';
+  const url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? 'localhost'}`);
+  if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers });
+  const body = Readable.toWeb(incoming) as unknown as ReadableStream;
+  // A body that streams has to say so; the types of `fetch` do not know the word yet.
+  return new Request(url, { method, headers, body, duplex: 'half' } as RequestInit);
+}
+
+async function answer(response: Response, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  if (!response.body) return void outgoing.end();
+  const reader = response.body.getReader();
+  outgoing.on('close', () => void reader.cancel().catch(() => {}));
+  outgoing.flushHeaders();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    if (!outgoing.write(piece.value)) await new Promise<void>(resolve => outgoing.once('drain', resolve).once('close', resolve));
+  }
+  outgoing.end();
+}
+
+async function refuse(response: Response, duplex: Duplex): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const headers = [...response.headers].filter(([name]) => name !== 'content-length' && name !== 'connection');
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  duplex.end(
+    Buffer.concat([
+      Buffer.from(`HTTP/1.1 ${response.status} Refused\r\n${lines}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`),
+      body,
+    ]),
+  );
+}

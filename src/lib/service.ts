@@ -1,0 +1,143 @@
+/**
+ * Long-running parts of a program share one shape and one life: started in order, each after the
+ * one before it is ready; stopped in reverse, each within its grace; restarted when they fail, and
+ * given up, loudly, when they fail too often.
+ */
+import { type Clock, pause } from './clock.ts';
+
+export interface Service {
+  name: string;
+  /**
+   * Runs until the signal aborts; calls `ready` once it serves. Ending or throwing before that is a
+   * failure.
+   */
+  run(signal: AbortSignal, ready: () => void): Promise<void>;
+  /** How long it may take to stop, ms. */
+  graceMs: number;
+  /** May it be started again after a failure? Default: no, its failure ends the program. */
+  restart?: boolean;
+}
+
+export interface SupervisorLog {
+  level: 'info' | 'warn' | 'error';
+  text: string;
+  cause?: unknown;
+}
+
+/** Restarts allowed within the window before a service is given up. */
+const RESTARTS_MAX = 5;
+const RESTART_WINDOW_MS = 30_000;
+const RESTART_DELAY_MS = 200;
+
+export interface Supervisor {
+  /**
+   * Resolves when every service is ready. Throws what the first one to fail threw, after those
+   * before it were stopped.
+   */
+  start(): Promise<void>;
+  /**
+   * Stops in reverse order; resolves with the names of those left behind. Stopping twice, or while
+   * starting, is fine.
+   */
+  stop(): Promise<string[]>;
+  /** Resolves, with the reason, when a service has been given up and the program should end. */
+  readonly gaveUp: Promise<Error>;
+}
+
+interface Running {
+  service: Service;
+  abort: AbortController;
+  ended: Promise<void>;
+}
+
+export function createSupervisor({
+  services,
+  clock,
+  log,
+}: {
+  services: Service[];
+  clock: Clock;
+  log(line: SupervisorLog): void;
+}): Supervisor {
+  const running: Running[] = [];
+  let stopping: Promise<string[]> | null = null;
+  let giveUp: (error: Error) => void = () => {};
+  const gaveUp = new Promise<Error>(resolve => {
+    giveUp = resolve;
+  });
+
+  function launch(service: Service): Promise<void> {
+    const abort = new AbortController();
+    return new Promise((resolve, reject) => {
+      const ended = keepGoing(service, abort.signal, resolve, reject);
+      running.push({ service, abort, ended });
+    });
+  }
+
+  /** Runs the service again after each failure, as long as that is allowed. Never rejects. */
+  async function keepGoing(service: Service, signal: AbortSignal, ready: () => void, failedFirst: (error: Error) => void): Promise<void> {
+    const failures: number[] = [];
+    let wasReady = false;
+    while (!signal.aborted) {
+      let error: Error;
+      try {
+        await service.run(signal, () => {
+          wasReady = true;
+          ready();
+        });
+        error = new Error(`${service.name} ended by itself`);
+      } catch (cause) {
+        error = cause instanceof Error ? cause : new Error(String(cause));
+      }
+      if (signal.aborted) return;
+      if (!wasReady) return failedFirst(error);
+      failures.push(clock.monotonic());
+      const recent = failures.filter(at => at > clock.monotonic() - RESTART_WINDOW_MS);
+      if (!service.restart || recent.length > RESTARTS_MAX) {
+        log({ level: 'error', text: `${service.name} is given up`, cause: error });
+        giveUp(new Error(`${service.name} was given up: ${error.message}`, { cause: error }));
+        return;
+      }
+      log({ level: 'warn', text: `${service.name} failed and is started again`, cause: error });
+      await pause(clock, RESTART_DELAY_MS * 2 ** (recent.length - 1), signal);
+    }
+  }
+
+  async function halt(): Promise<string[]> {
+    const left: string[] = [];
+    for (const { service, abort, ended } of [...running].reverse()) {
+      abort.abort();
+      let timeUp = false;
+      const grace = new AbortController();
+      await Promise.race([
+        ended,
+        pause(clock, service.graceMs, grace.signal).then(() => {
+          timeUp = !grace.signal.aborted;
+        }),
+      ]);
+      grace.abort();
+      if (timeUp) left.push(service.name);
+    }
+    if (left.length > 0) log({ level: 'warn', text: `stopped; left behind: ${left.join(', ')}` });
+    return left;
+  }
+
+  return {
+    async start() {
+      for (const service of services) {
+        if (stopping) throw new Error('stopped while starting');
+        try {
+          await launch(service);
+        } catch (error) {
+          await this.stop();
+          throw error;
+        }
+      }
+    },
+    stop() {
+      stopping ??= halt();
+      return stopping;
+    },
+    gaveUp,
+  };
+}

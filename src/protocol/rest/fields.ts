@@ -1,0 +1,160 @@
+/**
+ * The building stones of every body and query: a type, its limits, and the words for what is
+ * expected ("must be …").
+ */
+import { z } from 'zod';
+import { Unreadable } from '../../runtime/errors.ts';
+import { isInstant } from '../../store/readable.ts';
+import { INSTANT_MAX } from '../agent.ts';
+
+/** Names of jobs, apps and pools. They stand in paths and in addresses. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const nameRule = 'a name: 1 to 100 letters, digits, ".", "_" or "-", beginning with a letter or digit';
+export const name = () => z.string(nameRule).regex(NAME, nameRule);
+
+/** Longest free text: a command, a parameter. */
+export const TEXT_MAX = 65_536;
+/** A NUL ends a text for the operating system, so none may hide what comes behind it. */
+export const text = (max = TEXT_MAX, min = 0) => {
+  const rule = min > 0 ? `a text of ${min} to ${max} characters` : `a text of at most ${max} characters`;
+  return z
+    .string(rule)
+    .min(min, rule)
+    .max(max, rule)
+    .refine(value => !value.includes('\0'), `${rule}, without NUL`);
+};
+
+const number = (min: number, max: number) => {
+  const rule = `a number from ${min} to ${max}`;
+  return z.number(rule).min(min, rule).max(max, rule);
+};
+
+export const whole = (min: number, max: number) => {
+  const rule = `a whole number from ${min} to ${max}`;
+  return z.number(rule).int(rule).min(min, rule).max(max, rule);
+};
+
+export const flag = () => z.boolean('true or false');
+
+export const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
+
+/** Largest share of cpu and of memory that anything may ask for: beyond every machine there is. */
+const CPUS_MAX = 100_000;
+const MEMORY_MAX = 1_000_000_000;
+export const cpus = (min = 0.001) => number(min, CPUS_MAX);
+export const memoryMB = (min = 1) => number(min, MEMORY_MAX);
+
+/** Longest span that a policy may name: a year. */
+export const SPAN_MAX = 366 * 86_400_000;
+export const span = () => whole(0, SPAN_MAX);
+
+/** argv, or one text that is split without a shell. */
+export const command = () => {
+  const rule = 'a command: a text that is not empty, or a list of 1 to 1000 texts whose first is not empty';
+  const word = z
+    .string(rule)
+    .max(TEXT_MAX, rule)
+    .refine(value => !value.includes('\0'), rule);
+  return z.union(
+    [
+      word.refine(value => value.trim() !== '', rule),
+      z
+        .array(word)
+        .min(1, rule)
+        .max(1000, rule)
+        .refine(words => words[0] !== '', rule),
+    ],
+    rule,
+  );
+};
+
+/**
+ * Bytes of an app's command as JSON: each of a thousand shards is started with a copy of it, and
+ * what starts them is written as one.
+ */
+export const APP_COMMAND_MAX = 4_096;
+const isShort = (value: string | string[]): boolean => Buffer.byteLength(JSON.stringify(value)) <= APP_COMMAND_MAX;
+const shortRule = `a command of at most ${APP_COMMAND_MAX} bytes; what is longer belongs into the archive`;
+/** `command`, and short enough for an app. */
+export const appCommand = () => command().refine(isShort, shortRule);
+/** The same of the dialect: one text. */
+export const appScript = () =>
+  text(undefined, 1)
+    .refine(value => value.trim() !== '', 'a command that is not empty')
+    .refine(isShort, shortRule);
+
+/** First instant of the year 0000, epoch ms. */
+const INSTANT_MIN = -62_167_219_200_000;
+
+const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
+const INSTANT = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** Whether the calendar has the day: 30 February would be read as 2 March. */
+const isDay = (written: string): boolean => {
+  const [, year, month, day] = INSTANT.exec(written) ?? [];
+  return new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
+};
+
+/** ISO 8601 with a zone (a date alone is midnight UTC) -> epoch ms. */
+export const instant = () =>
+  z
+    .string(instantRule)
+    .transform((value, context) => {
+      // A plus sign in a query that was not encoded arrives as a space.
+      const written = value.replace(' ', '+');
+      const at = isDay(written) ? Date.parse(written) : Number.NaN;
+      // A zone may carry it beyond the years of four digits.
+      if (at >= INSTANT_MIN && at <= INSTANT_MAX) return at;
+      context.issues.push({ code: 'custom', input: value, message: instantRule });
+      return z.NEVER;
+    })
+    .meta({ told: { type: 'string', format: 'date-time', description: 'an instant with its zone; a date alone is midnight UTC' } });
+
+/** Refuses a stretch of time that ends before it begins: nothing would ever lie in it. */
+export const inOrder = <T extends { from?: number | undefined; to?: number | undefined }>(query: T, context: z.core.$RefinementCtx<T>) => {
+  const { from, to } = query;
+  if (from === undefined || to === undefined || from <= to) return;
+  const message = `from is ${iso(from)}, but must not be later than to, ${iso(to)}.`;
+  context.issues.push({ code: 'custom', input: query, path: ['from'], message });
+};
+
+/** A whole number as a query spells it. */
+export const digits = (min: number, max: number) => {
+  const rule = `a whole number from ${min} to ${max}`;
+  return z
+    .string(rule)
+    .regex(/^\d{1,15}$/, rule)
+    .transform(Number)
+    .refine(value => value >= min && value <= max, rule)
+    .meta({ told: { type: 'integer', minimum: min, maximum: max } });
+};
+
+/** `true` or `false` as a query spells it; the bare word (`?kill`) is true. */
+export const queryFlag = () =>
+  z
+    .enum(['true', 'false', ''], 'true or false')
+    .transform(value => value !== 'false')
+    .meta({ told: { type: 'boolean' } });
+
+/** One or several of the values, separated by commas. */
+export const choices = <const T extends readonly [string, ...string[]]>(values: T) => {
+  const rule = `one or more of ${values.join(', ')}, separated by commas`;
+  return z
+    .string(rule)
+    .transform((value, context) => {
+      const chosen = value.split(',').map(word => word.trim());
+      if (chosen.every(word => values.includes(word))) return chosen as T[number][];
+      context.issues.push({ code: 'custom', input: value, message: rule });
+      return z.NEVER;
+    })
+    .meta({ told: { type: 'array', items: { type: 'string', enum: [...values] } } });
+};
+
+/**
+ * Throws Unreadable for what no calendar has: it came from the store, and only the one thing that
+ * holds it cannot be shown.
+ */
+export const iso = <T extends number | null>(at: T): T extends null ? null : string => {
+  if (at !== null && !isInstant(at)) throw new Unreadable('what was asked for', `cannot be shown: it holds ${at} as an instant`);
+  return (at === null ? null : new Date(at).toISOString()) as T extends null ? null : string;
+};

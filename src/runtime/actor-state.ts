@@ -1,0 +1,367 @@
+/**
+ * One actor in memory: its document, decoded, and what the messages of the turn under way have made
+ * of it. Knows no store and no other actor.
+ *
+ *   load -> take, take, … -> write -> committed: adopted
+ *                                  \> stale, unknown: dropped, and loaded again
+ */
+import type { AnyMachineSnapshot } from 'xstate';
+import { actors, COMMANDS, type Kind, SPANS, type Stamp } from '../../actors/index.ts';
+import type { ActorDocument, Fact, IndexFields, Write } from '../store/port.ts';
+import { interpret, type Plan } from './actions.ts';
+import {
+  type DeadLetter,
+  decodeOwed,
+  decodeState,
+  encodeOwed,
+  encodeState,
+  type Owed,
+  type Quarantine,
+  type State,
+  type Timer,
+} from './document.ts';
+import { type Envelope, effectKey, isNewer, markOf, type Origin, type Taken } from './envelope.ts';
+import { Unreadable } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import { partitionOf } from './partition.ts';
+import { createStepper, type Stepper } from './stepper.ts';
+
+/** What the runtime uses of a machine file, whatever its kind. */
+interface KindOf {
+  stepper: Stepper;
+  version: number;
+  birth: string;
+  index(context: never, value: unknown, quarantined: boolean): IndexFields;
+  isOver(value: unknown): boolean;
+  refusal(context: never, value: unknown, event: never): string | undefined;
+}
+
+const kinds = new Map<string, KindOf>();
+/** One stepper per kind, made when first needed. */
+function kindOf(address: string): KindOf | undefined {
+  const name = address.slice(0, address.indexOf('/'));
+  let kind = kinds.get(name);
+  if (!kind && Object.hasOwn(actors, name)) {
+    const file = actors[name as Kind];
+    kind = { ...(file as unknown as KindOf), stepper: createStepper(file.machine) };
+    kinds.set(name, kind);
+  }
+  return kind;
+}
+
+export interface Life {
+  readonly address: string;
+  readonly rev: number;
+  /** Effects of committed turns that are not trimmed yet. */
+  readonly owed: readonly Owed[];
+  readonly quarantine: Quarantine | null;
+  readonly nextDue: number | null;
+  /** Live or quarantined, as opposed to not there, ended, or a tombstone. */
+  readonly isThere: boolean;
+  /** It is done, or a tombstone. */
+  readonly hasEnded: boolean;
+  /** Has the message that this one must not overtake not been taken yet? */
+  mustWait(origin: Origin): boolean;
+  /**
+   * It must wait: where it ends a quarantine it does that much already, for those that come first
+   * could never come otherwise.
+   */
+  makeWay(event: { type: string }, stamp: Stamp): void;
+  /** Decides one message; changes nothing when it throws. */
+  take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
+  /**
+   * Moves a message that failed too often to the dead letters and puts the actor into quarantine.
+   */
+  bury(letter: DeadLetter): void;
+  /**
+   * The write of everything taken since the last one, or null when nothing changed. `settled`
+   * effects are trimmed with it.
+   */
+  write(writeId: string, settled: ReadonlySet<string>): Write | null;
+  /** The write was committed: it is the present now. Returns the effects that are new. */
+  adopt(write: Write): Owed[];
+  /** After a background trim. */
+  trim(owed: Owed[]): void;
+  /** The sender has settled this message, so it can never come again. */
+  forget(from: string, mark: string): void;
+}
+
+/**
+ * `floor`: without a document, the rev behind which a life begins; see `ActorStore.floor`. Throws
+ * Unreadable for a document that cannot be brought to life.
+ */
+export function createLife(address: string, document: ActorDocument | undefined, floor = 0): Life {
+  const kind = kindOf(address);
+  if (!kind) throw new Unreadable(address, 'is of no known kind');
+  const { stepper } = kind;
+  const partition = partitionOf(address);
+  let rev = document?.rev ?? floor;
+  let isStored = document !== undefined;
+  let incarnation = document?.incarnation ?? 0;
+  let life: ActorDocument['life'] | 'none' = document?.life ?? 'none';
+  const state = document ? decodeState(document) : NOTHING;
+  let snapshot: AnyMachineSnapshot | null = null;
+  if (document && life !== 'tombstone') snapshot = revive(address, kind, state.snapshot);
+  const timers = new Map(state.timers.map(timer => [timer.id, timer]));
+  const seen = new Map(Object.entries(state.seen));
+  let dead = state.dead;
+  let quarantine = state.quarantine;
+  let owed: Owed[] = document ? decodeOwed(document) : [];
+  // Since the last write:
+  let dirty = false;
+  let fresh: Owed[] = [];
+  /** What the write under way owes. */
+  let written: Owed[] = owed;
+  let facts: Fact[] = [];
+  let changedAt = 0;
+
+  const isLiving = () => snapshot !== null && (life === 'live' || life === 'done');
+
+  function absorb(plan: Plan, next: AnyMachineSnapshot, at: number): void {
+    snapshot = next;
+    changedAt = at;
+    for (const change of plan.timers) {
+      if ('set' in change) timers.set(change.set.id, change.set);
+      else timers.delete(change.cancel);
+    }
+    for (const effect of plan.effects) fresh.push({ key: effectKey(address, rev + 1, fresh.length), rev: rev + 1, effect });
+    for (const fact of plan.facts) facts.push({ address, rev: rev + 1, place: facts.length, at, type: fact.type, data: fact.data });
+    if (plan.quarantine !== null) shut(plan.quarantine, at);
+    dirty = true;
+  }
+
+  function shut(reason: string, at: number): void {
+    if (quarantine) return;
+    quarantine = { reason, at };
+    facts.push({ address, rev: rev + 1, place: facts.length, at, type: 'actor.quarantined', data: { reason } });
+  }
+
+  function step(event: { type: string } & Stamp): Taken {
+    const before = snapshot as AnyMachineSnapshot;
+    const result = stepper.step(before, event);
+    if (result.changed) {
+      const plan = interpret(result, event.at);
+      absorb(plan, result.snapshot, event.at);
+      return { result: 'done', value: plan.answer?.value };
+    }
+    return { result: 'done', value: undefined };
+  }
+
+  function begin(event: { type: string } & Stamp): Taken {
+    const result = stepper.begin(event);
+    const plan = interpret(result, event.at);
+    incarnation += 1;
+    life = 'live';
+    // The marks stay: a message that was taken in an earlier life is not taken again in this one.
+    timers.clear();
+    dead = [];
+    quarantine = null;
+    absorb(plan, result.snapshot, event.at);
+    return { result: 'done', value: plan.answer?.value };
+  }
+
+  function command(event: { type: string } & Stamp): Taken {
+    const now = snapshot as AnyMachineSnapshot;
+    if (!stepper.can(now, event)) {
+      const why = kind?.refusal(now.context as never, now.value, event as never);
+      return { result: 'refused', code: 'refused', reason: why ?? `does not take "${event.type}" while ${stateText(now.value)}` };
+    }
+    return step(event);
+  }
+
+  function releaseNow(stamp: Stamp): Taken {
+    if (!quarantine) return { result: 'refused', code: 'refused', reason: 'is not in quarantine' };
+    const { reason, at } = quarantine;
+    quarantine = null;
+    dirty = true;
+    facts.push({ address, rev: rev + 1, place: facts.length, at: stamp.at, type: 'actor.released', data: { reason } });
+    return step({ type: 'actor.released', since: at, reason, ...stamp } as { type: string } & Stamp);
+  }
+
+  /** The wall clock was set back: armed timers keep their remaining time. */
+  function moveBack(byMs: number, now: number): void {
+    for (const timer of timers.values()) {
+      // What lies nearer was armed by the clock of after.
+      if (!SPANS.has(timer.event.type) || timer.dueAt < now + byMs - LIMITS.napMs) continue;
+      timers.set(timer.id, { ...timer, dueAt: timer.dueAt - byMs });
+      dirty = true;
+    }
+  }
+
+  function fireTimers(stamp: Stamp): Taken {
+    const due = [...timers.values()].filter(timer => timer.dueAt <= stamp.at).sort((a, b) => a.dueAt - b.dueAt);
+    for (const timer of due) {
+      // An earlier one of these may have disarmed or re-armed it.
+      if (timers.get(timer.id) !== timer) continue;
+      timers.delete(timer.id);
+      dirty = true;
+      if (snapshot?.status === 'active') step({ ...timer.event, ...stamp });
+    }
+    return { result: 'done', value: undefined };
+  }
+
+  return {
+    address,
+    get rev() {
+      return rev;
+    },
+    get owed() {
+      return owed;
+    },
+    get quarantine() {
+      return quarantine;
+    },
+    get nextDue() {
+      return nextDueOf(timers);
+    },
+    get isThere() {
+      return isLiving();
+    },
+    get hasEnded() {
+      return life === 'done' || life === 'tombstone';
+    },
+
+    mustWait: ({ from, behind }) => behind !== undefined && isNewer(behind, seen.get(from)),
+
+    makeWay(event, stamp) {
+      const ends = quarantine && isLiving() && ENDS_QUARANTINE.has(event.type);
+      if (ends && stepper.can(snapshot as AnyMachineSnapshot, { ...event, ...stamp })) releaseNow(stamp);
+    },
+
+    take({ kind: how, event, origin }, stamp) {
+      if (how === 'wake') return { result: 'done', value: undefined };
+      if (origin && !isNewer(markOf(origin), seen.get(origin.from))) return { result: 'done', value: undefined };
+      if (how === 'timers') {
+        if ('setBackMs' in event) moveBack(Number(event.setBackMs), stamp.at);
+        return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);
+      }
+      const stamped = { ...event, ...stamp };
+      let taken: Taken;
+      if (event.type === kind.birth && (!isLiving() || kind.isOver(snapshot?.value))) taken = begin(stamped);
+      else if (!isLiving() || kind.isOver(snapshot?.value)) return { result: 'noSuchActor' };
+      else if (how === 'release') taken = releaseNow(stamp);
+      else if (quarantine && !ENDS_QUARANTINE.has(event.type)) {
+        return { result: 'refused', code: 'quarantined', reason: `is in quarantine: ${quarantine.reason}` };
+      } else {
+        if (quarantine && stepper.can(snapshot as AnyMachineSnapshot, stamped)) releaseNow(stamp);
+        taken = how === 'ask' && COMMANDS.has(event.type) ? command(stamped) : step(stamped);
+      }
+      if (origin && taken.result === 'done') {
+        seen.delete(origin.from);
+        // A message that changed nothing needs no write for its mark: should it come again before
+        // the next commit, it changes nothing again.
+        seen.set(origin.from, markOf(origin));
+      }
+      return taken;
+    },
+
+    bury(letter) {
+      // Of an actor that could not even be born nothing is kept.
+      if (!snapshot) return;
+      dead = [...dead, letter].slice(-LIMITS.deadLetters);
+      shut(`"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, letter.at);
+      dirty = true;
+    },
+
+    write(writeId, settled) {
+      if (!dirty || !snapshot) return null;
+      written = [...owed.filter(each => !settled.has(each.key)), ...fresh];
+      const over = kind.isOver(snapshot.value);
+      while (seen.size > LIMITS.seen) seen.delete(seen.keys().next().value as string);
+      const stored: State = {
+        snapshot: stepper.persist(snapshot),
+        timers: over ? [] : [...timers.values()],
+        seen: Object.fromEntries(seen),
+        dead,
+        quarantine,
+      };
+      const text = encodeState(address, stored);
+      if (text.length > LIMITS.stateBytes)
+        throw new Error(`the state of ${address} would be ${text.length} bytes, the limit is ${LIMITS.stateBytes}`);
+      const nextLife = over ? 'tombstone' : snapshot.status === 'done' || snapshot.value === 'done' ? 'done' : 'live';
+      return {
+        document: {
+          address,
+          kind: address.slice(0, address.indexOf('/')),
+          partition,
+          rev: rev + 1,
+          incarnation,
+          version: kind.version,
+          life: nextLife,
+          quarantined: quarantine !== null,
+          writeId,
+          state: text,
+          owed: encodeOwed(address, written),
+          nextDue: over ? null : nextDueOf(timers),
+          index: {
+            ...kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
+            ...(over ? { at: changedAt } : {}),
+          },
+        },
+        facts,
+        ...(isStored ? {} : { follows: 0 }),
+      };
+    },
+
+    adopt(write) {
+      rev = write.document.rev;
+      isStored = true;
+      life = write.document.life;
+      owed = written;
+      const news = fresh;
+      fresh = [];
+      facts = [];
+      dirty = false;
+      if (life === 'tombstone') timers.clear();
+      return news;
+    },
+
+    trim(remaining) {
+      owed = remaining;
+    },
+
+    forget(from, mark) {
+      if (seen.get(from) === mark) seen.delete(from);
+    },
+  };
+}
+
+/** Commands that bring a new configuration or an end: they end a quarantine. */
+export const ENDS_QUARANTINE: ReadonlySet<string> = new Set([
+  'job.update',
+  'job.deregister',
+  'app.modify',
+  'app.delete',
+  'pool.modify',
+  'pool.delete',
+  'host.retire',
+]);
+
+const nextDueOf = (timers: Map<string, Timer>): number | null => {
+  let earliest: number | null = null;
+  for (const timer of timers.values()) if (earliest === null || timer.dueAt < earliest) earliest = timer.dueAt;
+  return earliest;
+};
+
+const stateText = (value: unknown): string =>
+  typeof value === 'string'
+    ? value
+    : typeof value === 'object' && value !== null
+      ? Object.values(value).map(stateText).join(' and ')
+      : String(value);
+
+const NOTHING: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
+
+function revive(address: string, kind: KindOf, persisted: unknown): AnyMachineSnapshot {
+  try {
+    const snapshot = kind.stepper.restore(persisted);
+    // A node that no longer exists is only seen when something asks for it.
+    JSON.stringify(snapshot.value);
+    return snapshot;
+  } catch (error) {
+    throw new Unreadable(
+      address,
+      `is in a state that its machine does not have: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}

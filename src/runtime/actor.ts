@@ -1,0 +1,287 @@
+/**
+ * A cell keeps one actor going: a bounded mailbox, one turn at a time.
+ *
+ *   idle --message--> loading --> deciding --> committing --> publishing, answering, owing --> idle
+ *                        ^            |             |
+ *                        +--- dropped: failure, stale rev, unknown outcome
+ *
+ * A turn decides some waiting messages one after the other and commits them together; nothing
+ * leaves before the commit. Whatever goes wrong but a refusal, the memory is dropped and the actor
+ * wakes from the store.
+ */
+import type { Stamp } from '../../actors/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { ActorStore, PlacedFact, Write } from '../store/port.ts';
+import { StoreUnavailable } from '../store/port.ts';
+import { createLife, type Life } from './actor-state.ts';
+import type { Committer } from './commit-queue.ts';
+import type { Owed } from './document.ts';
+import type { Envelope, Taken } from './envelope.ts';
+import { Unreadable } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import { partitionOf } from './partition.ts';
+
+/** What a cell tells its surroundings. All of it happens after a commit or without one. */
+export interface CellSurroundings {
+  clock: Clock;
+  ids: Ids;
+  store: Pick<ActorStore, 'load' | 'floor'>;
+  committer: Committer;
+  log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
+  /** The cell was loaded: these effects are owed from before. */
+  woke(address: string, owed: readonly Owed[], nextDue: number | null): void;
+  /**
+   * `facts` is null when facts were committed whose places in the feed are not known (the store
+   * only said so when it was asked again).
+   */
+  committed(address: string, news: { facts: PlacedFact[] | null; owed: Owed[]; nextDue: number | null }): void;
+  /** Keys of effects of this actor that were carried out and may be trimmed. */
+  settledOf(address: string): ReadonlySet<string>;
+  /** These keys are not in the document any more. */
+  trimmed(address: string, keys: string[]): void;
+  /** The mailbox has room again, or the quarantine ended: senders may try again. */
+  opened(address: string): void;
+}
+
+export interface Cell {
+  readonly address: string;
+  /** False when the mailbox is full: the envelope was not taken. */
+  post(envelope: Envelope): boolean;
+  readonly isIdle: boolean;
+  readonly isFull: boolean;
+  /** The life in memory, if it is loaded and no turn is under way. */
+  readonly resting: Life | null;
+  /** Monotonic ms of the last message. */
+  readonly touchedAt: number;
+  /** Messages in its mailbox. */
+  readonly waiting: number;
+  /** See `Life.forget`; nothing to do while the actor is not in memory. */
+  forget(from: string, mark: string): void;
+  stop(): void;
+}
+
+export function createCell(address: string, around: CellSurroundings): Cell {
+  const { clock, ids } = around;
+  let mailbox: Envelope[] = [];
+  let life: Life | null = null;
+  let running = false;
+  /** Messages at the head of the mailbox that the turn under way has taken. */
+  let underWay = 0;
+  let stopped = false;
+  let full = false;
+  let batchMax: number = LIMITS.turnMessages;
+  let retryMs = LIMITS.storeRetryMs as number;
+  let touchedAt = clock.monotonic();
+  /**
+   * Neither a commit was answered nor the question whether it stands: effects may be owed, and
+   * facts may be there, that nobody knows of. The store is asked until it says.
+   */
+  let inDoubt = false;
+  let saidUnreadable = false;
+
+  const stamp = (): Stamp => ({ at: clock.now(), chance: ids.fraction(), salt: ids.short(6) });
+
+  async function run(): Promise<void> {
+    while ((mailbox.length > 0 || inDoubt) && !stopped) {
+      try {
+        if (!life) await wake();
+        if (mailbox.length > 0) await turn();
+        retryMs = LIMITS.storeRetryMs;
+      } catch (error) {
+        life = null;
+        underWay = 0;
+        if (error instanceof Unreadable) {
+          inDoubt = false;
+          // Once: its timer comes up again and again.
+          if (!saidUnreadable) around.log({ level: 'error', address, text: `${error.reason}; it is left as it is, and takes nothing` });
+          saidUnreadable = true;
+          turnAway({ result: 'refused', code: 'quarantined', reason: error.reason });
+        } else if (error instanceof StoreUnavailable) await waitForStore(error);
+        // Where not even the burial of a message can be written, only waiting is left.
+        else if (mailbox.length === 0 || fail(error)) await waitForStore(error instanceof Error ? error : new Error(String(error)));
+      }
+      if (full && mailbox.length < LIMITS.mailbox / 2) {
+        full = false;
+        around.opened(address);
+      }
+    }
+    running = false;
+  }
+
+  async function wake(): Promise<void> {
+    const document = await around.store.load(address);
+    // The id of an execution never lives twice; whoever else is not there may have been, and was
+    // forgotten since.
+    const floor = document || address.startsWith('execution/') ? 0 : await around.store.floor(partitionOf(address));
+    life = createLife(address, document, floor);
+    const nextDue = life.quarantine ? null : life.nextDue;
+    around.woke(address, life.owed, nextDue);
+    if (inDoubt) around.committed(address, { facts: null, owed: [], nextDue });
+    inDoubt = false;
+  }
+
+  /** Nobody can be served: commands are answered, what others owe us stays with them. */
+  function turnAway(taken: Taken): void {
+    for (const envelope of mailbox.splice(0)) envelope.answer(taken);
+  }
+
+  /** Commands are answered, the rest waits until the store takes it again. */
+  async function waitForStore(error: Error): Promise<void> {
+    const waiting: Envelope[] = [];
+    for (const envelope of mailbox) {
+      if (envelope.kind === 'ask' || envelope.kind === 'release') envelope.answer({ result: 'unavailable', reason: error.message });
+      else waiting.push(envelope);
+    }
+    mailbox = waiting;
+    if (waiting.length === 0 && !inDoubt) return;
+    around.log({ level: 'warn', address, text: `waits ${retryMs} ms for the store`, cause: error });
+    await new Promise<void>(resolve => clock.after(retryMs, resolve));
+    retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
+  }
+
+  /**
+   * The first message of the batch failed by itself: once more from the store, then to the dead
+   * letters. True when it failed there too.
+   */
+  function fail(error: unknown): boolean {
+    if (batchMax > 1 && mailbox.length > 1) {
+      // Which of them it was is found out one at a time.
+      batchMax = 1;
+      return false;
+    }
+    const envelope = mailbox[0];
+    if (!envelope) return false;
+    envelope.failures += 1;
+    envelope.error = error instanceof Error ? error.message : String(error);
+    around.log({
+      level: 'error',
+      address,
+      text: `"${envelope.event.type}" failed (${envelope.failures} of ${LIMITS.failures})`,
+      cause: error,
+    });
+    return envelope.failures > LIMITS.failures;
+  }
+
+  async function turn(): Promise<void> {
+    const now = life as Life;
+    const batch = mailbox.slice(0, batchMax);
+    underWay = batch.length;
+    const wasQuarantined = now.quarantine !== null;
+    const outcomes: [Envelope, Taken][] = [];
+    let waits = false;
+    for (const envelope of batch) {
+      const early = envelope.origin !== null && now.mustWait(envelope.origin);
+      if (early) {
+        waits = true;
+        now.makeWay(envelope.event, stamp());
+      }
+      outcomes.push([
+        envelope,
+        early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope),
+      ]);
+    }
+    const settled = around.settledOf(address);
+    const write = now.write(ids.short(16), settled);
+    const committed = write && (await commit(write));
+    underWay = 0;
+    if (write && !committed) return;
+    mailbox.splice(0, batch.length);
+    batchMax = LIMITS.turnMessages;
+    // Due timers that were not due after all (the wall clock went back) are armed again.
+    if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
+    // In one breath, so that facts, answers and orders leave in this order.
+    if (write && committed) conclude(now, write, settled, committed.facts);
+    for (const [envelope, taken] of outcomes) envelope.answer(taken);
+    if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
+  }
+
+  function decide(now: Life, envelope: Envelope): Taken {
+    if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
+    now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
+    // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for
+    // it.
+    if (!now.isThere && envelope.kind === 'tell') return { result: 'noSuchActor' };
+    return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
+  }
+
+  /**
+   * The facts with their places (null: not known) when the write stands. Null: somebody else was
+   * first, all of it must be decided again from the store.
+   */
+  async function commit(write: Write): Promise<{ facts: PlacedFact[] | null } | null> {
+    const placesUnknown = { facts: write.facts.length === 0 ? [] : null };
+    try {
+      const result = await around.committer.write(write);
+      if (result.committed) return result;
+      // A driver that repeats a write by itself finds its own first one in the way.
+      if (await isThere(write)) return placesUnknown;
+    } catch (error) {
+      // The outcome is unknown: only the store can tell, and if not now then later.
+      inDoubt = true;
+      const stands = await isThere(write);
+      inDoubt = false;
+      if (stands) return placesUnknown;
+      throw error;
+    }
+    around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
+    life = null;
+    return null;
+  }
+
+  /** The write is the present now: what it trimmed is gone, what it owes may leave. */
+  function conclude(now: Life, write: Write, settled: ReadonlySet<string>, facts: PlacedFact[] | null): void {
+    const owed = now.adopt(write);
+    const kept = new Set(now.owed.map(each => each.key));
+    const trimmed = [...settled].filter(key => !kept.has(key));
+    if (trimmed.length > 0) around.trimmed(address, trimmed);
+    around.committed(address, { facts, owed, nextDue: now.quarantine ? null : now.nextDue });
+  }
+
+  /** Is this very write in the store? */
+  async function isThere(write: Write): Promise<boolean> {
+    return (await around.store.load(address))?.writeId === write.document.writeId;
+  }
+
+  return {
+    address,
+    get isIdle() {
+      return !running && mailbox.length === 0;
+    },
+    get isFull() {
+      return mailbox.length >= LIMITS.mailbox;
+    },
+    get resting() {
+      return running ? null : life;
+    },
+    get touchedAt() {
+      return touchedAt;
+    },
+    get waiting() {
+      return mailbox.length;
+    },
+    post(envelope) {
+      touchedAt = clock.monotonic();
+      if (stopped) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
+      else if (mailbox.length >= LIMITS.mailbox) {
+        full = true;
+        return false;
+      } else {
+        mailbox.push(envelope);
+        if (!running) {
+          running = true;
+          // What is posted in the same breath goes into the same turn.
+          queueMicrotask(() => void run());
+        }
+      }
+      return true;
+    },
+    forget(from, mark) {
+      life?.forget(from, mark);
+    },
+    stop() {
+      stopped = true;
+      for (const envelope of mailbox.splice(underWay)) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
+    },
+  };
+}

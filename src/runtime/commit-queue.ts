@@ -1,0 +1,109 @@
+/**
+ * Group commit: the writes of many actors go to the store together, one call at a time; what
+ * arrives meanwhile goes with the next call.
+ *
+ *   cells --write--> waiting --(store idle)--> commit --> each cell learns its own result
+ */
+import type { Clock } from '../lib/clock.ts';
+import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '../store/port.ts';
+import { LIMITS } from './limits.ts';
+import { addSpan, type Counted, nothingCounted } from './metrics.ts';
+
+type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
+
+export interface Committer {
+  /** Resolves with the outcome of this write. Rejects, outcome unknown, when the store failed. */
+  write(write: Write): Promise<Committed>;
+  /** Resolves when nothing is under way. */
+  drained(): Promise<void>;
+}
+
+interface Waiting {
+  write: Write;
+  resolve(result: Committed): void;
+  reject(error: unknown): void;
+}
+
+export function createCommitter({
+  store,
+  clock,
+  counted = nothingCounted(),
+}: {
+  store: Pick<ActorStore, 'commit'>;
+  clock: Clock;
+  /** Counts along here. */
+  counted?: Counted;
+}): Committer {
+  let waiting: Waiting[] = [];
+  let busy = false;
+  const idle: (() => void)[] = [];
+  let windowFrom = 0;
+  let callsInWindow = 0;
+  let writesInWindow = 0;
+
+  function begin(): void {
+    if (busy) return;
+    busy = true;
+    // Everything that is ready in this tick of the event loop goes along. While calls come thick
+    // and fast, a little waiting makes fewer, larger ones of them: each costs the disk the same
+    // however much it carries. A lone trigger and what follows from it never waits.
+    if (isBusyTime()) clock.after(LIMITS.commitPaceMs, () => void flush());
+    else clock.soon(() => void flush());
+  }
+
+  function isBusyTime(): boolean {
+    const now = clock.monotonic();
+    if (now - windowFrom > LIMITS.commitWindowMs) {
+      windowFrom = now;
+      callsInWindow = 0;
+      writesInWindow = 0;
+    }
+    callsInWindow += 1;
+    if (callsInWindow <= LIMITS.commitsUnpaced || now === windowFrom) return false;
+    // One asker after the other makes calls of one write each: waiting would gather nothing. Nor
+    // need large calls become larger.
+    const mean = writesInWindow / callsInWindow;
+    return mean > LIMITS.commitPaceFrom && mean < LIMITS.commitPaceTo;
+  }
+
+  async function flush(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, LIMITS.commitWrites);
+      waiting = waiting.slice(batch.length);
+      writesInWindow += batch.length;
+      await commit(batch);
+    }
+    busy = false;
+    for (const resolve of idle.splice(0)) resolve();
+  }
+
+  async function commit(batch: Waiting[]): Promise<void> {
+    const from = clock.monotonic();
+    try {
+      const results = await store.commit(batch.map(each => each.write));
+      counted.commits += 1;
+      counted.writes += results.filter(({ committed }) => committed).length;
+      addSpan(counted.commitMs, clock.monotonic() - from);
+      batch.forEach((each, place) => {
+        const result = results[place];
+        if (result) each.resolve(result);
+        else each.reject(new Error('the store gave no result for a write'));
+      });
+    } catch (error) {
+      counted.storeErrors += 1;
+      // A store that is away is away for all. Anything else may be the fault of one document, and
+      // the others must not fail with it.
+      if (batch.length === 1 || error instanceof StoreUnavailable) for (const each of batch) each.reject(error);
+      else for (const each of batch) await commit([each]);
+    }
+  }
+
+  return {
+    write: write =>
+      new Promise((resolve, reject) => {
+        waiting.push({ write, resolve, reject });
+        begin();
+      }),
+    drained: () => (busy ? new Promise(resolve => idle.push(resolve)) : Promise.resolve()),
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * The figures of all sets as one. What a set had counted when it was last asked outlives it: its
+ * successor begins at nothing.
+ */
+import type { Clock } from '../lib/clock.ts';
+import { countedTogether, type Figures, noFigures, together } from './metrics.ts';
+import type { PartitionSet } from './workers/worker-supervisor.ts';
+
+/** How long a set may take to tell its figures; the last it told stand in for it. */
+export const MEASURE_MS = 1_000;
+
+export interface Measuring {
+  measure(): Promise<Figures>;
+  measured(set: PartitionSet, id: number, figures: Figures): void;
+  lost(set: PartitionSet): void;
+}
+
+export function createMeasuring({ sets, clock }: { sets: readonly PartitionSet[]; clock: Clock }): Measuring {
+  const last = new Map<PartitionSet, Figures>();
+  const before = new Map<PartitionSet, Figures>();
+  const asked = new Map<number, () => void>();
+  let lastId = 0;
+
+  const ask = (set: PartitionSet): Promise<void> =>
+    new Promise(resolve => {
+      lastId += 1;
+      const id = lastId;
+      const done = () => {
+        disarm();
+        asked.delete(id);
+        resolve();
+      };
+      const disarm = clock.after(MEASURE_MS, done);
+      asked.set(id, done);
+      if (!set.post({ type: 'measure', id })) done();
+    });
+
+  return {
+    async measure() {
+      await Promise.all(sets.map(ask));
+      return sets.flatMap(set => [before.get(set) ?? noFigures(), last.get(set) ?? noFigures()]).reduce(together, noFigures());
+    },
+    measured(set, id, figures) {
+      last.set(set, figures);
+      asked.get(id)?.();
+    },
+    lost(set) {
+      const { counted, level } = before.get(set) ?? noFigures();
+      before.set(set, { counted: countedTogether(counted, last.get(set)?.counted ?? noFigures().counted), level });
+      last.delete(set);
+    },
+  };
+}

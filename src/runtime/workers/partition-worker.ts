@@ -1,0 +1,51 @@
+/**
+ * A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in
+ * both directions.
+ */
+import { systemClock } from '../../lib/clock.ts';
+import { systemIds } from '../../lib/ids.ts';
+import { openActorStore } from '../../store/open.ts';
+import { createPartitions, type Partitions } from '../partitions.ts';
+import { type BeginWork, type FromWorker, receiveBatch, sendBatch, type ToWorker } from './codec.ts';
+import type { FromPartitions, ToPartitions } from './messages.ts';
+
+export interface WorkerScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(batch: FromWorker): void;
+}
+
+/**
+ * Serves in this scope, which must be a worker's. An error that nobody expects ends the worker;
+ * whoever began it replaces it.
+ */
+export function work(scope: WorkerScope): void {
+  let partitions: Promise<Partitions> | undefined;
+  let leaving: FromPartitions[] = [];
+  let closeStore = () => {};
+
+  const send = (message: FromPartitions) => {
+    if (leaving.push(message) === 1) queueMicrotask(leave);
+  };
+  const leave = () => {
+    const messages = leaving;
+    leaving = [];
+    // Before the writer closes: the file of the store is moved into one piece where nobody reads
+    // it. What was left behind may still read.
+    if (messages.some(message => message.type === 'stopped' && message.left.length === 0)) closeStore();
+    scope.postMessage(sendBatch(messages));
+  };
+
+  async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
+    const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid });
+    closeStore = opened.close;
+    return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send });
+  }
+
+  scope.onmessage = ({ data }) => {
+    if (typeof data !== 'string') partitions = begin(data);
+    else
+      void partitions?.then(set => {
+        for (const message of receiveBatch<ToPartitions>(data)) set.receive(message);
+      });
+  };
+}

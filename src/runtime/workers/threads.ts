@@ -1,0 +1,100 @@
+/** Sets of partitions in Web Workers, the threads that Bun and Deno share. */
+import type { WorkerStore } from '../../store/open.ts';
+import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './codec.ts';
+import type { FromPartitions, ToPartitions } from './messages.ts';
+import type { Home, Homes } from './worker-host.ts';
+
+/**
+ * The first workers load their program at once, before there is a store; `giveUp` ends those that
+ * were never begun with.
+ */
+export function inWorkers({
+  count,
+  owner,
+  connect,
+  script = new URL('./worker.ts', import.meta.url).href,
+}: {
+  count: number;
+  owner: string;
+  connect(): WorkerStore;
+  /** The worker's program. Tests give one that can be broken. */
+  script?: string;
+}): { homes: Homes; giveUp(): void } {
+  const early = Array.from({ length: count }, () => createWorker(script));
+  const homes: Homes = {
+    count,
+    mayDie: true,
+    open({ partitions, receive, died }) {
+      const store = connect();
+      const { worker, onError } = early.shift() ?? createWorker(script);
+      const post = (message: ToWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
+      let leaving: ToPartitions[] = [];
+      let isEnded = false;
+
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        for (const message of receiveBatch<FromPartitions>(data)) receive(message);
+      };
+      onError(message => {
+        if (!isEnded) died(`it threw: ${firstLine(message)}`);
+      });
+      // Bun says so when a worker ends by itself. Where nobody does, it is found by its silence.
+      worker.addEventListener('close', () => {
+        if (!isEnded) died('it ended by itself');
+      });
+      post({ type: 'begin', store: store.address, partitions, owner }, store.transfer);
+
+      const home: Home = {
+        post(message) {
+          if (leaving.push(message) > 1) return;
+          queueMicrotask(() => {
+            const messages = leaving;
+            leaving = [];
+            if (!isEnded) post(sendBatch(messages));
+          });
+        },
+        async end() {
+          isEnded = true;
+          worker.terminate();
+          await store.cut();
+        },
+      };
+      return home;
+    },
+  };
+  return {
+    homes,
+    giveUp() {
+      for (const { worker } of early.splice(0)) worker.terminate();
+    },
+  };
+}
+
+/**
+ * What it throws is heard from the first moment on; otherwise the runtime would end the process
+ * over it.
+ */
+function createWorker(script: string): { worker: Worker; onError(tell: (message: string) => void): void } {
+  // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others
+  // pass over it.
+  const worker = new Worker(script, { type: 'module', smol: true } as WorkerOptions);
+  const said: string[] = [];
+  let tell: (message: string) => void = message => void said.push(message);
+  worker.onerror = event => {
+    event.preventDefault();
+    tell(event.message);
+  };
+  return {
+    worker,
+    onError(listener) {
+      tell = listener;
+      // Not before whoever asks has got what it asked for.
+      if (said.length > 0) queueMicrotask(() => said.forEach(listener));
+    },
+  };
+}
+
+/** Bun gives a message with the source around the place of the error. */
+function firstLine(message: string): string {
+  const lines = message.split('\n').map(line => line.trim());
+  return lines.find(line => /^(error|\w*Error|Uncaught)\b/.test(line)) ?? lines.find(line => line !== '') ?? 'no reason given';
+}

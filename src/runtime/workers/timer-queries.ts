@@ -1,0 +1,47 @@
+/** Asks the sets of partitions for timers of actors: one question each, with a timeout. */
+import type { Clock } from '../../lib/clock.ts';
+import type { ArmedTimer } from './messages.ts';
+import type { PartitionSet } from './worker-supervisor.ts';
+
+/** How long a set may take to answer. */
+const ANSWER_MS = 1_000;
+
+export interface ArmedQuestions {
+  /** In the order of the addresses; undefined where no partition answered. */
+  timersOf(addresses: readonly string[]): Promise<(ArmedTimer | undefined)[]>;
+  answered(id: number, timers: ArmedTimer[]): void;
+}
+
+export function createArmedQuestions({ setOf, clock }: { setOf(address: string): PartitionSet; clock: Clock }): ArmedQuestions {
+  const asked = new Map<number, (timers: ArmedTimer[]) => void>();
+  let lastId = 0;
+
+  const ask = (set: PartitionSet, addresses: string[]): Promise<ArmedTimer[]> =>
+    new Promise(resolve => {
+      lastId += 1;
+      const id = lastId;
+      const done = (timers: ArmedTimer[]) => {
+        disarm();
+        asked.delete(id);
+        resolve(timers);
+      };
+      const disarm = clock.after(ANSWER_MS, () => done([]));
+      asked.set(id, done);
+      if (!set.post({ type: 'timersOf', id, addresses })) done([]);
+    });
+
+  return {
+    async timersOf(addresses) {
+      const found = new Map<string, ArmedTimer | undefined>();
+      const groups = [...Map.groupBy(addresses, setOf)];
+      await Promise.all(
+        groups.map(async ([set, mine]) => {
+          const timers = await ask(set, mine);
+          for (const [place, address] of mine.entries()) found.set(address, timers[place]);
+        }),
+      );
+      return addresses.map(address => found.get(address));
+    },
+    answered: (id, timers) => asked.get(id)?.(timers),
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * Tokens for programs: made by whoever is logged in, for a purpose and a time, shown once, kept
+ * only as a hash, and ended by name. Unlike a login they live as long as they were made for: a
+ * changed password ends logins, not these.
+ */
+import { createHash } from 'node:crypto';
+import { Problem } from '../http/errors.ts';
+import type { User } from '../http/route.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import type { Credential, CredentialStore } from '../store/port.ts';
+import { isInstant } from '../store/readable.ts';
+
+const DAY_MS = 86_400_000;
+/** Longest life of a token for programs, and the one of those that ask for none. */
+export const API_TOKEN_MS_MAX = 3_660 * DAY_MS;
+export const API_TOKEN_MS = 365 * DAY_MS;
+/** Tokens for programs at once. */
+const API_TOKENS_MAX = 1_000;
+
+/**
+ * `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but
+ * making and ending tokens.
+ */
+export const SCOPES = ['metrics', 'read', 'all'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Does a token of this scope open what needs that one? */
+export const opens = (scope: Scope, needed: Scope): boolean =>
+  scope === 'all' || scope === needed || (scope === 'read' && needed === 'metrics');
+
+const KIND = 'apiToken';
+const PREFIX = 'troupe_api_';
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+export interface ApiToken {
+  name: string;
+  scope: Scope;
+  /**
+   * Epoch ms, all three; the last use as this center knows it, null when it has seen none since it
+   * began.
+   */
+  createdAt: number;
+  expiresAt: number;
+  lastUsedAt: number | null;
+}
+
+export interface ApiTokens {
+  /** Throws Problem `conflict` for a name that is taken, and where there are too many. */
+  createApiToken(want: { name: string; scope: Scope; expiresInMs: number }): Promise<ApiToken & { token: string }>;
+  /** Those that have not expired, by name. */
+  apiTokens(): Promise<ApiToken[]>;
+  /** From now on it opens nothing. Throws Problem `notFound`. */
+  removeApiToken(name: string): Promise<void>;
+  /** The bearer of a token; undefined when it is none for programs, expired or removed. */
+  programOf(token: string): Promise<User | undefined>;
+}
+
+export const isForPrograms = (token: string): boolean => token.startsWith(PREFIX);
+
+export function createApiTokens({ store, clock, ids }: { store: CredentialStore; clock: Clock; ids: Ids }): ApiTokens {
+  // In memory: a write with each use would race with the removal of the token, and bring it back.
+  const used = new Map<string, number>();
+  const told = ({ id, data, expiresAt }: Credential): ApiToken => ({
+    name: String(data.name),
+    scope: SCOPES.find(each => each === data.scope) ?? 'metrics',
+    createdAt: Number(data.createdAt),
+    expiresAt: expiresAt ?? 0,
+    lastUsedAt: used.get(id) ?? null,
+  });
+  /** Of a damaged record nothing is known, and it opens nothing. */
+  const isLiving = ({ data, expiresAt }: Credential) =>
+    isInstant(expiresAt) && expiresAt > clock.now() && typeof data.name === 'string' && isInstant(data.createdAt);
+  const living = async () => (await store.credentials(KIND)).filter(isLiving);
+
+  return {
+    async createApiToken({ name, scope, expiresInMs }) {
+      const now = clock.now();
+      await store.sweepCredentials(now);
+      const known = await living();
+      if (known.some(({ data }) => data.name === name))
+        throw new Problem('conflict', `there is a token ${name} already`, { field: 'name' });
+      if (known.length >= API_TOKENS_MAX)
+        throw new Problem('conflict', `there are ${known.length} tokens, and may be no more; end some first`);
+      const token = `${PREFIX}${ids.secret(32)}`;
+      const record = { kind: KIND, id: hashOf(token), data: { name, scope, createdAt: now }, expiresAt: now + expiresInMs, uses: null };
+      await store.putCredential(record);
+      return { ...told(record), token };
+    },
+
+    async apiTokens() {
+      return (await living()).map(told).sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+
+    async removeApiToken(name) {
+      const found = (await store.credentials(KIND)).filter(({ data }) => data.name === name);
+      if (found.length === 0) throw new Problem('notFound', `there is no token ${name}`);
+      for (const { id } of found) {
+        await store.removeCredential(KIND, id);
+        used.delete(id);
+      }
+    },
+
+    async programOf(token) {
+      const id = hashOf(token);
+      const record = await store.credential(KIND, id);
+      if (!record || !isLiving(record)) return undefined;
+      used.set(id, clock.now());
+      const { name, scope } = told(record);
+      return { name: `token ${name}`, scope };
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * The key by which agents know the installation: Ed25519, made once, kept in the store and so in
+ * its backups, the same for every center of a database. Its private half leaves this file for the
+ * store alone; no route gives it away.
+ */
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { fingerprintOf } from '../protocol/agent.ts';
+import type { CredentialStore } from '../store/port.ts';
+
+const KIND = 'installationKey';
+const ID = 'ed25519';
+
+export interface InstallationKey {
+  /** Raw 32 bytes, base64url. */
+  readonly publicKey: string;
+  /** What join tokens carry and agents remember. */
+  readonly fingerprint: string;
+  /** Signature over the UTF-8 bytes of `text`, base64url. */
+  sign(text: string): string;
+}
+
+/**
+ * Makes the key at the first start. Throws what the store throws, and where the stored key is none:
+ * another one would shut out every agent.
+ */
+export async function openInstallationKey(store: Pick<CredentialStore, 'credential' | 'putCredential'>): Promise<InstallationKey> {
+  const stored = await store.credential(KIND, ID);
+  if (stored) return asKey(stored.data);
+  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  await store.putCredential({ kind: KIND, id: ID, data: { x, d }, expiresAt: null, uses: null });
+  // Of two centers that start for the first time at once both use the key that stays.
+  return asKey((await store.credential(KIND, ID))?.data ?? {});
+}
+
+function asKey({ x, d }: Record<string, unknown>): InstallationKey {
+  const key = privateKeyOf(x, d);
+  const publicKey = String(x);
+  return {
+    publicKey,
+    fingerprint: fingerprintOf(publicKey),
+    sign: text => sign(null, Buffer.from(text), key).toString('base64url'),
+  };
+}
+
+function privateKeyOf(x: unknown, d: unknown): KeyObject {
+  try {
+    return createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', x: String(x), d: String(d) }, format: 'jwk' });
+  } catch (cause) {
+    throw new Error('the key of this installation in the store is no Ed25519 key; restore a backup, because agents accept no other key', {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Hashes and verifies passwords (argon2id) in a worker thread that ends after five seconds without
+ * work.
+ */
+import { randomBytes } from 'node:crypto';
+import { Problem } from '../http/errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { FromPasswordThread, ToPasswordThread } from './password-worker.ts';
+
+/** A longer password is wrong. */
+export const PASSWORD_MAX = 1024;
+/** Idle time until the thread ends, ms. It holds 25 MB, and starts anew in some 30 ms. */
+export const THREAD_IDLE_MS = 5_000;
+/** Longest time of a hash, ms; then the thread is ended. */
+const HASH_MS_MAX = 30_000;
+
+export interface Passwords {
+  /** Resolves with the encoded hash. Throws Problem `unavailable` when the thread ends first. */
+  hash(password: string): Promise<string>;
+  /** Throws as `hash` does. */
+  verify(password: string, hash: string): Promise<boolean>;
+  /** Whether it is a text that `hash` gave out. */
+  isHash(text: string): boolean;
+  /** A hash that fits no password and costs as much to verify as any other. */
+  readonly nobodys: string;
+  /**
+   * Ends the thread; pending calls reject with `unavailable`. Idempotent. A later call starts a new
+   * thread.
+   */
+  close(): void;
+}
+
+type Question = ToPasswordThread extends infer Each ? (Each extends unknown ? Omit<Each, 'id'> : never) : never;
+interface Pending {
+  resolve(value: string | boolean): void;
+  reject(error: Error): void;
+  disarm(): void;
+}
+
+/** What `hash` gives out: the parts of argon2id, each within what a hash can cost. */
+const ENCODED = /^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
+
+/** `script`: the program of the thread; tests replace it. */
+export function createPasswords({
+  clock,
+  script = new URL('./password-worker.ts', import.meta.url).href,
+}: {
+  clock: Clock;
+  script?: string;
+}): Passwords {
+  let thread: Worker | undefined;
+  let lastId = 0;
+  let disarmIdle = () => {};
+  const pending = new Map<number, Pending>();
+
+  const end = (why: string) => {
+    disarmIdle();
+    thread?.terminate();
+    thread = undefined;
+    for (const { reject, disarm } of pending.values()) {
+      disarm();
+      reject(new Problem('unavailable', `the password cannot be checked now: ${why}; try again`, { retryAfterMs: 1_000 }));
+    }
+    pending.clear();
+  };
+
+  const start = (): Worker => {
+    const started = new Worker(script, { type: 'module' });
+    const died = (why: string) => {
+      if (thread === started) end(why);
+    };
+    started.onmessage = ({ data }: MessageEvent<FromPasswordThread>) => {
+      const asked = pending.get(data.id);
+      pending.delete(data.id);
+      asked?.disarm();
+      if ('error' in data) asked?.reject(new Error(`a password cannot be hashed: ${data.error}`));
+      else asked?.resolve(data.value);
+      if (pending.size === 0) disarmIdle = clock.after(THREAD_IDLE_MS, () => end('its thread is ending'));
+    };
+    started.onerror = event => {
+      // Without this the runtime ends the process.
+      event.preventDefault();
+      died(`its thread threw: ${event.message.split('\n', 1)[0]}`);
+    };
+    // Only Bun reports the end of a worker. Elsewhere HASH_MS_MAX detects it.
+    started.addEventListener('close', () => died('its thread ended'));
+    return started;
+  };
+
+  const ask = <T extends string | boolean>(question: Question): Promise<T> =>
+    new Promise((resolve, reject) => {
+      disarmIdle();
+      thread ??= start();
+      const id = ++lastId;
+      const disarm = clock.after(HASH_MS_MAX, () => end(`its thread did not answer within ${HASH_MS_MAX / 1_000} s`));
+      pending.set(id, { resolve: value => resolve(value as T), reject, disarm });
+      thread.postMessage({ id, ...question });
+    });
+
+  return {
+    nobodys: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    isHash: text => ENCODED.test(text),
+    hash: password => ask({ type: 'hash', password, salt: randomBytes(16) }),
+    // The library throws for an empty password.
+    verify: async (password, hash) => password !== '' && ask<boolean>({ type: 'verify', password, hash }),
+    close: () => end('the center is stopping'),
+  };
+}

@@ -1,0 +1,54 @@
+/**
+ * How many bytes of a stream were dropped, as records among the pieces. Pieces are numbered from 1,
+ * so the numbers below 0 are ours: what is left out through piece t stands at -2t (stdout) and
+ * -2t-1 (stderr), the number of bytes as `leftOut`, the end of the head as the text. The furthest
+ * tally comes first when an attempt is read from its beginning, and the sums over its records stay
+ * what the process wrote.
+ */
+import type { OutputChunk, OutputStore } from '../../store/port.ts';
+import type { Attempt, AttemptName } from './attempt.ts';
+
+/** Before everything of an attempt. */
+export const BEFORE_ALL = Number.MIN_SAFE_INTEGER;
+
+export interface Tally {
+  headEnd: number;
+  /** Pieces headEnd+1 .. through are left out. */
+  through: number;
+  stdout: number;
+  stderr: number;
+  at: number;
+}
+
+export function tallyRecords({ execution, item, attempt, through, headEnd, dropped }: Attempt, at: number): OutputChunk[] {
+  const base = { execution, item, attempt, at, text: String(headEnd), bytes: 0 };
+  return [
+    { ...base, seq: -2 * through, stream: 'stdout', leftOut: dropped.stdout },
+    { ...base, seq: -2 * through - 1, stream: 'stderr', leftOut: dropped.stderr },
+  ];
+}
+
+/** The numbers of all tallies before the one at `through`. */
+export const olderTallies = (through: number) => ({ from: -2 * through + 1, to: -1 });
+
+/**
+ * What these records of one attempt say; the furthest counts. Undefined when none of them is a
+ * tally.
+ */
+export function tallyOf(records: Iterable<OutputChunk>): Tally | undefined {
+  let tally: Tally | undefined;
+  for (const { seq, stream, leftOut, text, at } of records) {
+    if (seq >= 0) continue;
+    const through = Math.floor(-seq / 2);
+    if (tally && through < tally.through) continue;
+    if (!tally || through > tally.through) tally = { headEnd: Number(text), through, stdout: 0, stderr: 0, at };
+    tally[stream] = leftOut;
+  }
+  return tally;
+}
+
+/** The tally of an attempt; undefined when nothing was dropped. */
+export async function readTally(store: Pick<OutputStore, 'output'>, { execution, item, attempt }: AttemptName): Promise<Tally | undefined> {
+  const first = await store.output({ execution, item, after: { item, attempt, seq: BEFORE_ALL }, limit: 2 });
+  return tallyOf(first.filter(record => record.attempt === attempt));
+}

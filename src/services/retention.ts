@@ -1,0 +1,258 @@
+/**
+ * What leaves, and when: a pass now and then takes everything beyond its age or its number, in
+ * small steps that other work gets in between.
+ *
+ *   wait ---> pass ---> wait
+ *   pass: executions (with their output) -> output -> occurrences -> facts -> tombstones
+ *
+ * A step that took long was large or met a busy store: the next one is smaller, and the rest before
+ * it longer. A pass that is broken off leaves nothing half; the next one goes on with what is
+ * there.
+ */
+import { type Clock, pause } from '../lib/clock.ts';
+import { type ActorDocument, type ActorStore, type CreationPlace, type Retention, StoreUnavailable } from '../store/port.ts';
+
+/** Ages in ms; numbers of records. */
+export interface Keep {
+  /** From its end. */
+  executionsMs: number;
+  executions: number;
+  executionsPerJob: number;
+  /**
+   * From the last piece of an execution that has ended. It leaves with its execution at the latest,
+   * so it has no number of its own.
+   */
+  outputMs: number;
+  occurrencesMs: number;
+  occurrencesPerJob: number;
+  factsMs: number;
+  facts: number;
+  tombstonesMs: number;
+  tombstones: number;
+}
+
+export const RETENTION = {
+  /**
+   * From the start to the first pass, and from the end of one to the next. Numbers may be exceeded
+   * by what comes in that time.
+   */
+  firstPassMs: 60_000,
+  passMs: 600_000,
+  /** What a step may take, most of it waiting for its place among the turns and for the disk. */
+  stepMs: 25,
+  /** Records per step. */
+  recordsMin: 20,
+  recordsMax: 1_000,
+  /** Executions looked at together: their documents and those of their jobs are read in one go. */
+  executionsPage: 50,
+  /** Rest after a step: so many times what it took, within these bounds. */
+  restTimes: 2,
+  restMinMs: 5,
+  restMaxMs: 2_000,
+  /**
+   * Between walks through the occurrences of each job to find what is beyond its number: a job
+   * gains at most one per second.
+   */
+  crowdMs: 6 * 3_600_000,
+  /** Executions are counted on from where the last pass ended; after so long all of them anew. */
+  recountMs: 24 * 3_600_000,
+} as const;
+
+/**
+ * What only the runtime can read of a document. Null: it cannot either (a newer version, damaged);
+ * then what hangs on it stays.
+ */
+export interface DocumentReader {
+  /** When this execution ended, epoch ms. */
+  endedAt(execution: ActorDocument): number | null;
+  /**
+   * Addresses of executions that this job counts as open or has something to say to: without them
+   * it would wait for ever, or beget them anew.
+   */
+  heldBy(job: ActorDocument): ReadonlySet<string> | null;
+}
+
+export type Forgotten = Record<'executions' | 'output' | 'occurrences' | 'facts' | 'tombstones', number>;
+
+export interface Forgetting {
+  /**
+   * One pass; resolves with how many records it removed. Broken off by the signal it resolves
+   * early. Throws what the store throws. One at a time.
+   */
+  runOnce(signal?: AbortSignal): Promise<Forgotten>;
+  /** Passes until the signal; a store that is away is waited for. */
+  run(signal: AbortSignal, ready: () => void): Promise<void>;
+}
+
+/** The signal broke the pass off. */
+class Ended extends Error {}
+
+const EVER: CreationPlace = { at: Number.MAX_SAFE_INTEGER, address: '' };
+
+export function createForgetting(parts: {
+  store: Retention & Pick<ActorStore, 'load'>;
+  clock: Clock;
+  keep: Keep;
+  reader: DocumentReader;
+  log(level: 'info' | 'warn', text: string, fields: Record<string, unknown>): void;
+}): Forgetting {
+  const { store, clock, keep, reader, log } = parts;
+  /** By kind of step: they cost differently. */
+  const sizes = new Map<string, number>();
+  /** Executions up to `last`, less those that left. */
+  let counted: { count: number; last?: CreationPlace; since: number } | undefined;
+  let crowdLookedAt: number | undefined;
+  let signal: AbortSignal | undefined;
+  let forgotten: Forgotten;
+
+  async function step<T>(name: string, work: (limit: number) => Promise<T>): Promise<T> {
+    if (signal?.aborted) throw new Ended();
+    const limit = sizes.get(name) ?? 50;
+    const began = clock.monotonic();
+    const result = await work(limit);
+    const tookMs = clock.monotonic() - began;
+    if (tookMs > RETENTION.stepMs) sizes.set(name, Math.max(RETENTION.recordsMin, Math.floor(limit / 2)));
+    else if (tookMs < RETENTION.stepMs / 2) sizes.set(name, Math.min(RETENTION.recordsMax, Math.ceil(limit * 1.5)));
+    await pause(clock, Math.min(RETENTION.restMaxMs, Math.max(RETENTION.restMinMs, tookMs * RETENTION.restTimes)), signal);
+    return result;
+  }
+
+  async function countExecutions(): Promise<{ count: number }> {
+    const now = clock.monotonic();
+    if (!counted || now - counted.since > RETENTION.recountMs) counted = { count: 0, since: now };
+    const mine = counted;
+    for (;;) {
+      const { count, last, limit } = await step('count', async limit => ({
+        ...(await store.countExecutions({ limit, ...(mine.last && { after: mine.last }) })),
+        limit,
+      }));
+      mine.count += count;
+      if (last) mine.last = last;
+      if (count < limit) return mine;
+    }
+  }
+
+  /** Those of the page that nobody needs and that ended before `before`. */
+  async function leaving(page: ActorDocument[], before: number): Promise<string[]> {
+    const held = new Map<string, ReadonlySet<string> | null>();
+    for (const job of new Set(page.flatMap(({ index }) => index.parent ?? []))) {
+      const document = await store.load(`job/${job}`);
+      held.set(job, document ? reader.heldBy(document) : new Set());
+    }
+    return page.flatMap(document => {
+      const { address, index } = document;
+      const holds = index.parent === null ? new Set<string>() : held.get(index.parent);
+      const endedAt = reader.endedAt(document);
+      return !holds || holds.has(address) || endedAt === null || endedAt >= before ? [] : [address];
+    });
+  }
+
+  /** Executions up to `until` that ended before `before`, oldest first, at most `most`. */
+  async function forgetExecutions(query: { until: CreationPlace; job?: string }, { before = EVER.at, most = EVER.at } = {}): Promise<void> {
+    let after: CreationPlace | undefined;
+    for (let left = most; left > 0; ) {
+      const page = await step('ended', limit =>
+        store.endedExecutions({ ...query, limit: Math.min(limit, left, RETENTION.executionsPage), ...(after && { after }) }),
+      );
+      const last = page.at(-1);
+      if (!last) return;
+      after = { at: last.index.at, address: last.address };
+      const placeOf = new Map(page.map(({ address, index }) => [address, index.at]));
+      let addresses = await leaving(page, before);
+      while (addresses.length > 0) {
+        const mine = addresses;
+        const { gone, forgotten: records } = await step('executions', limit => store.forgetExecutions({ addresses: mine, limit }));
+        if (records === 0) break;
+        left -= gone.length;
+        forgotten.executions += gone.length;
+        forgotten.output += records - gone.length;
+        for (const address of gone) uncount({ at: placeOf.get(address) ?? 0, address });
+        const away = new Set(gone);
+        addresses = addresses.filter(address => !away.has(address));
+      }
+    }
+  }
+
+  function uncount({ at, address }: CreationPlace): void {
+    const last = counted?.last;
+    if (counted && last && (at < last.at || (at === last.at && address <= last.address))) counted.count -= 1;
+  }
+
+  async function executions(now: number): Promise<void> {
+    const total = await countExecutions();
+    const before = now - keep.executionsMs;
+    // Who ended before it was created before it.
+    await forgetExecutions({ until: { at: before, address: '' } }, { before });
+    for (let next: string | null = ''; next !== null; ) {
+      const after: string = next;
+      const crowd = await step('crowds', limit => store.crowdedJobs({ keep: keep.executionsPerJob, after, limit }));
+      for (const one of crowd.jobs) await forgetExecutions(one);
+      next = crowd.next;
+    }
+    await forgetExecutions({ until: EVER }, { most: total.count - keep.executions });
+  }
+
+  async function tour(
+    kind: 'output' | 'occurrences',
+    name: string,
+    work: (after: string, limit: number) => ReturnType<Retention['forgetOutput']>,
+  ) {
+    for (let next: string | null = ''; next !== null; ) {
+      const after: string = next;
+      const done = await step(name, limit => work(after, limit));
+      forgotten[kind] += done.forgotten;
+      next = done.next;
+    }
+  }
+
+  async function drain(kind: 'facts' | 'tombstones', work: (limit: number) => Promise<number>): Promise<void> {
+    for (let count = 1; count > 0; ) {
+      count = await step(kind, work);
+      forgotten[kind] += count;
+    }
+  }
+
+  async function pass(): Promise<void> {
+    const now = clock.now();
+    await executions(now);
+    await tour('output', 'output', (after, limit) => store.forgetOutput({ before: now - keep.outputMs, after, limit }));
+    const occurrences = { before: now - keep.occurrencesMs };
+    await tour('occurrences', 'occurrences', (after, limit) => store.forgetOccurrences({ ...occurrences, after, limit }));
+    if (crowdLookedAt === undefined || clock.monotonic() - crowdLookedAt >= RETENTION.crowdMs) {
+      crowdLookedAt = clock.monotonic();
+      const crowded = { ...occurrences, keep: keep.occurrencesPerJob };
+      await tour('occurrences', 'crowded occurrences', (after, limit) => store.forgetOccurrences({ ...crowded, after, limit }));
+    }
+    await drain('facts', limit => store.forgetFacts({ before: now - keep.factsMs, keep: keep.facts, limit }));
+    await drain('tombstones', limit => store.forgetTombstones({ before: now - keep.tombstonesMs, keep: keep.tombstones, limit }));
+  }
+
+  async function runOnce(until?: AbortSignal): Promise<Forgotten> {
+    signal = until;
+    forgotten = { executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 };
+    try {
+      await pass();
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error;
+    }
+    return forgotten;
+  }
+
+  return {
+    runOnce,
+    async run(ending, ready) {
+      ready();
+      await pause(clock, RETENTION.firstPassMs, ending);
+      while (!ending.aborted) {
+        try {
+          const gone = await runOnce(ending);
+          if (Object.values(gone).some(count => count > 0)) log('info', 'what was kept long enough has left', gone);
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) throw error;
+          log('warn', 'the store was away while old history was removed; it goes on later', { cause: error.message });
+        }
+        await pause(clock, RETENTION.passMs, ending);
+      }
+    },
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * What was committed inside a document is told to the feed, then trimmed from the document. A crash
+ * in between leaves it in the document, where the next one who loads that actor, or claims the
+ * partitions, finds it and tells it: a fact that was told already keeps its place.
+ *
+ *   committed or found --> waiting, in order --> in the feed --> left in the document --> trimmed
+ */
+import type { Clock } from '../../lib/clock.ts';
+import { type Fact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../port.ts';
+import { readableFact } from '../readable.ts';
+import type { Collections } from './connection.ts';
+import { asked } from './errors.ts';
+import type { Feed } from './feed.ts';
+import type { ActorRow } from './rows.ts';
+
+/** An actor's next commit trims by itself; one that rests is trimmed this much later. */
+const TRIM_AFTER_MS = 1_000;
+const TRIMMED_AT_ONCE = 250;
+/** How soon what could not be placed is tried again when nobody asks for it. */
+const RETRY_MS = 500;
+const RECOVERED_AT_ONCE = 250;
+
+interface Told {
+  address: string;
+  rev: number;
+  facts: Fact[];
+}
+
+export interface Telling {
+  /** Are all facts of this actor's document in the feed? Then its next commit may drop them. */
+  isTold(address: string): boolean;
+  /**
+   * Throws StoreUnavailable while earlier facts cannot be placed: nothing further should be
+   * committed then, or ever more of them would wait.
+   */
+  ready(): Promise<void>;
+  /**
+   * Places what was just committed, in this order, behind everything that waits. Throws
+   * StoreUnavailable: then it waits, and is placed later.
+   */
+  tell(committed: Told[]): Promise<PlacedFact[][]>;
+  /** Resolves once what stands in this document is in the feed. */
+  found(row: DocumentFacts): Promise<void>;
+  /**
+   * Tells and trims whatever stands in the documents of these partitions, of whoever had them
+   * before.
+   */
+  recover(partitions: PartitionRange): Promise<void>;
+  /**
+   * No further pass by itself; what can be told and trimmed at once is, and the rest is found by
+   * the next one.
+   */
+  stop(): Promise<void>;
+}
+
+type DocumentFacts = Pick<ActorRow, '_id' | 'rev' | 'facts'>;
+
+interface Waiting extends Told {
+  placed(facts: PlacedFact[]): void;
+  failed(error: unknown): void;
+}
+
+export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>, clock: Clock): Telling {
+  let waiting: Waiting[] = [];
+  /** Per actor, how many of its commits wait. */
+  const untold = new Map<string, number>();
+  /** Of those, the newest rev of their documents. */
+  const newest = new Map<string, number>();
+  /** Told, and still in the document of this rev. */
+  const leftOver = new Map<string, number>();
+  let passing = false;
+  /** The last pass failed: what waits has nobody who waits for it. */
+  let stuck = false;
+  let disarmRetry = () => {};
+  let disarmTrim: (() => void) | null = null;
+  let stopped = false;
+
+  const enqueue = (told: Told): Promise<PlacedFact[]> =>
+    new Promise((placed, failed) => {
+      if (told.facts.length > 0) untold.set(told.address, (untold.get(told.address) ?? 0) + 1);
+      waiting.push({ ...told, placed, failed });
+      begin();
+    });
+  /** Resolves when everything that waits now is placed. */
+  const everything = (): Promise<unknown> => enqueue({ address: '', rev: 0, facts: [] });
+
+  function begin(): void {
+    if (passing) return;
+    passing = true;
+    // Not at once: what is committed together is placed together.
+    queueMicrotask(() => void passes());
+  }
+
+  /** One pass at a time: their order is the order of the feed. */
+  async function passes(): Promise<void> {
+    disarmRetry();
+    do await pass();
+    while (waiting.length > 0 && !stuck);
+    passing = false;
+    if (stuck && !stopped) disarmRetry = clock.after(RETRY_MS, begin);
+  }
+
+  async function pass(): Promise<void> {
+    const batch = [...waiting];
+    try {
+      const placed = await feed.place(batch.flatMap(({ facts }) => facts));
+      waiting = waiting.slice(batch.length);
+      stuck = false;
+      let at = 0;
+      for (const each of batch) {
+        settle(each);
+        each.placed(placed.slice(at, at + each.facts.length));
+        at += each.facts.length;
+      }
+      armTrim();
+    } catch (error) {
+      stuck = true;
+      // They wait on, but whoever asked hears of it now; what came meanwhile has not been tried.
+      const late = waiting.slice(batch.length);
+      waiting = [
+        ...batch.filter(({ facts }) => facts.length > 0).map(asForgotten),
+        ...late.filter(({ facts }) => facts.length > 0).map(asForgotten),
+      ];
+      for (const each of [...batch, ...late]) each.failed(error);
+    }
+  }
+
+  function settle({ address, rev, facts }: Told): void {
+    if (facts.length === 0) return;
+    const left = (untold.get(address) ?? 1) - 1;
+    if (left > 0) untold.set(address, left);
+    else {
+      untold.delete(address);
+      leftOver.set(address, Math.max(rev, newest.get(address) ?? 0));
+      newest.delete(address);
+    }
+  }
+
+  function armTrim(): void {
+    if (stopped || leftOver.size === 0) return;
+    disarmTrim ??= clock.after(TRIM_AFTER_MS, () => {
+      disarmTrim = null;
+      // What stays in the documents is trimmed later, or told again after a restart, which changes
+      // nothing.
+      void trim().then(armTrim, armTrim);
+    });
+  }
+
+  async function trim(): Promise<void> {
+    const some = [...leftOver].slice(0, TRIMMED_AT_ONCE);
+    if (some.length === 0) return;
+    const update = { $set: { untold: false }, $unset: { facts: '' as const } };
+    await asked(() =>
+      actors.bulkWrite(
+        some.map(([_id, rev]) => ({ updateOne: { filter: { _id, rev }, update } })),
+        { ordered: false },
+      ),
+    );
+    for (const [address, rev] of some) if (leftOver.get(address) === rev) leftOver.delete(address);
+  }
+
+  async function found({ _id: address, rev, facts = [] }: DocumentFacts): Promise<void> {
+    if (facts.length === 0 || leftOver.get(address) === rev) return;
+    const waits = untold.has(address) && waiting.some(each => each.address === address && each.rev === rev);
+    // Beside what waits there may lie what a commit without an answer has left.
+    await (waits ? everything() : enqueue({ address, rev, facts: factsIn(facts) }));
+  }
+
+  return {
+    isTold: address => !untold.has(address),
+    async ready() {
+      if (stuck) await everything();
+    },
+    tell(committed) {
+      for (const { address, rev } of committed) {
+        leftOver.delete(address);
+        if (untold.has(address)) newest.set(address, rev);
+      }
+      return Promise.all(committed.map(each => (each.facts.length === 0 ? [] : enqueue(each))));
+    },
+    found,
+    async recover({ from, to }) {
+      for (;;) {
+        const rows = await asked(() =>
+          actors
+            .find({ untold: true, partition: { $gte: from, $lte: to } }, { projection: { rev: 1, facts: 1 } })
+            .limit(RECOVERED_AT_ONCE)
+            .toArray(),
+        );
+        if (rows.length === 0) return;
+        const byTime = rows.map(row => ({ row, at: factsIn(row.facts ?? [])[0]?.at ?? 0 })).sort((a, b) => a.at - b.at);
+        await Promise.all(byTime.map(({ row }) => found(row)));
+        // Also where the mark stands without facts.
+        for (const { _id, rev } of rows) leftOver.set(_id, rev);
+        while (leftOver.size > 0) await trim();
+      }
+    },
+    async stop() {
+      stopped = true;
+      disarmRetry();
+      disarmTrim?.();
+      try {
+        await everything();
+        while (leftOver.size > 0) await trim();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      }
+    },
+  };
+}
+
+/** What cannot be read of them is lost: it must not keep a center from its partitions. */
+const factsIn = (texts: unknown): Fact[] => (Array.isArray(texts) ? texts.flatMap(factsOf) : []);
+
+function factsOf(text: unknown): Fact[] {
+  try {
+    const facts: unknown = JSON.parse(String(text));
+    return Array.isArray(facts) ? facts.map(readableFact) : [];
+  } catch {
+    return [];
+  }
+}
+
+const asForgotten = (told: Waiting): Waiting => ({ ...told, placed: () => {}, failed: () => {} });

@@ -1,0 +1,122 @@
+/**
+ * The store on MongoDB. The ORM holds the connection, knows the collections and their indexes, and
+ * reads the views; the hot path writes through the driver's own collections. It asks nothing of the
+ * server but atomic single documents and unique indexes: no transactions, no pipeline updates, no
+ * change streams.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import { type Store, StoreUnavailable } from '../port.ts';
+import { createViews } from '../views.ts';
+import { createActors } from './actors.ts';
+import { readMongoAddress } from './address.ts';
+import { createReign, type Holder, type Reign } from './center-lease.ts';
+import { type Collections, cannotBeOpened, collectionsOf, type Orm, openOrm } from './connection.ts';
+import { createCredentials } from './credentials.ts';
+import { asked } from './errors.ts';
+import { createTelling } from './fact-publisher.ts';
+import { createFeed } from './feed.ts';
+import { createLedger } from './ledger.ts';
+import { createList } from './list.ts';
+import { createOutput } from './output.ts';
+import { createClaims } from './partition-ownership.ts';
+import { createRetention } from './retention.ts';
+import { prepareSchema } from './schema.ts';
+import { createDoubt } from './write-fencing.ts';
+
+export interface MongoOptions {
+  /**
+   * `mongodb://` or `mongodb+srv://` with the database in its path. Timeouts it names hold instead
+   * of ours.
+   */
+  url: string;
+  clock: Clock;
+  /** Draws a text that nobody else draws. */
+  drawId(): string;
+  /**
+   * By what name this center claims, where it does so by other stores: `probe` then fails while
+   * others own anything.
+   */
+  owner?: string;
+  /**
+   * Somebody else in this center has opened it already: its schema is not looked at again. Default
+   * false.
+   */
+  isPrepared?: boolean;
+  /**
+   * Who opens it for a whole center: refused while another one lives there, and told when one has
+   * taken over. Default: nobody asks.
+   */
+  reign?: { holder: Holder; isAlive(pid: number): boolean; lost(reason: Error): void };
+}
+
+/**
+ * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot
+ * be reached, and a plain error, having changed nothing, when the database is not ours or was
+ * written by a newer version.
+ */
+export async function createMongoStore({ url, clock, drawId, owner, isPrepared = false, reign: wanted }: MongoOptions): Promise<Store> {
+  const { shown, timeoutMs } = readMongoAddress(url);
+  const orm = await openOrm(url);
+  let reign: Reign | undefined;
+  try {
+    const collections = collectionsIn(orm, shown);
+    if (wanted) reign = createReign({ meta: collections.meta, clock, owner: drawId(), shown, ...wanted });
+    if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => reign?.begin() });
+    const { place, ...facts } = createFeed(collections);
+    const telling = createTelling(collections, { place }, clock);
+    const claims = createClaims(collections, clock, owner);
+    const views = createViews(() => orm.em.fork());
+    const store = {
+      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, { drawId, clock, timeoutMs }) }),
+      ...createList(collections),
+      ...facts,
+      ...createLedger(collections),
+      ...createOutput(collections),
+      ...createCredentials(collections),
+      ...createRetention(collections),
+      output: query => asked(() => views.output(query)),
+      credential: (kind, id) => asked(() => views.credential(kind, id)),
+      credentials: kind => asked(() => views.credentials(kind)),
+      async probe() {
+        await claims.check(true);
+        await asked(() => collections.meta.updateOne({ _id: 'probe' }, { $inc: { value: 1 } }, { upsert: true }));
+      },
+    } satisfies Omit<Store, 'close'>;
+
+    let closing: Promise<void> | undefined;
+    const close = () => {
+      closing ??= telling
+        .stop()
+        .then(() => reign?.end())
+        .then(() => orm.close());
+      return closing;
+    };
+    return { ...guarded(store, () => closing !== undefined), close };
+  } catch (error) {
+    await reign?.end();
+    await orm.close();
+    throw error;
+  }
+}
+
+function collectionsIn(orm: Orm, shown: string): Collections {
+  try {
+    return collectionsOf(orm);
+  } catch (error) {
+    throw cannotBeOpened(shown, error);
+  }
+}
+
+/** The driver would connect again for whoever asks once it is closed. */
+function guarded<T extends object>(store: T, isClosed: () => boolean): T {
+  const calls = Object.entries(store as Record<string, (...args: unknown[]) => Promise<unknown>>);
+  return Object.fromEntries(
+    calls.map(([name, call]) => [
+      name,
+      async (...args: unknown[]) => {
+        if (isClosed()) throw new StoreUnavailable('the store is closed');
+        return call(...args);
+      },
+    ]),
+  ) as T;
+}

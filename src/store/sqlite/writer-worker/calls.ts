@@ -1,0 +1,177 @@
+/**
+ * Writes of a store by messages: who calls may live in another thread than who writes. What is
+ * called within one tick crosses together, and whatever waits at the writer, from whichever caller,
+ * becomes durable together: each transaction costs the disk the same however much it carries.
+ */
+import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
+import type { SqliteWrites } from '../open.ts';
+
+export interface Call {
+  id: number;
+  method: keyof StoreWrites;
+  args: unknown[];
+}
+
+export type Answer = { id: number } & ({ value?: unknown } | { error: { message: string; unavailable: boolean } });
+
+/** One end of a line between two threads. */
+export interface Line<Out> {
+  post(messages: Out[]): void;
+}
+
+export interface Caller {
+  writes: StoreWrites;
+  /** What came back over the line. */
+  take(answers: Answer[]): void;
+  /** Nobody will answer any more: whether what is under way was done is unknown. */
+  cut(reason: string): void;
+}
+
+export function createCaller(line: Line<Call>): Caller {
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  let calls: Call[] = [];
+  let lastId = 0;
+  let cutBecause: string | undefined;
+
+  function call(method: Call['method'], args: unknown[]): Promise<unknown> {
+    if (cutBecause !== undefined) return Promise.reject(new StoreUnavailable(cutBecause));
+    lastId += 1;
+    const id = lastId;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      if (calls.push({ id, method, args }) === 1) queueMicrotask(cross);
+    });
+  }
+
+  function cross(): void {
+    const crossing = calls;
+    calls = [];
+    line.post(crossing);
+  }
+
+  const plain = Object.fromEntries(
+    STORE_WRITES.map(method => [method, (...args: unknown[]) => call(method, args)]),
+  ) as unknown as StoreWrites;
+  return {
+    writes: {
+      ...plain,
+      // Facts come back as their places alone; the rest of them is here already.
+      async commit(writes) {
+        const places = (await call('commit', [writes])) as (string[] | null)[];
+        return places.map((cursors, place) =>
+          cursors ? { committed: true, facts: withPlaces((writes[place] as Write).facts, cursors) } : { committed: false },
+        );
+      },
+    },
+    take(answers) {
+      for (const answer of answers) {
+        const caller = waiting.get(answer.id);
+        waiting.delete(answer.id);
+        if (!('error' in answer)) caller?.resolve(answer.value);
+        else caller?.reject(answer.error.unavailable ? new StoreUnavailable(answer.error.message) : new Error(answer.error.message));
+      }
+    },
+    cut(reason) {
+      cutBecause = reason;
+      for (const { reject } of waiting.values()) reject(new StoreUnavailable(reason));
+      waiting.clear();
+    },
+  };
+}
+
+const withPlaces = (facts: Fact[], cursors: string[]) => facts.map((fact, place) => ({ ...fact, cursor: cursors[place] as string }));
+
+/**
+ * Calls that become one transaction at most: a bound on what has to be done again one by one when
+ * one of them fails.
+ */
+const TOGETHER_MAX = 512;
+
+/** How long a call that no caller waits for may wait to be written with another one, ms. */
+export const LINGER_MS = 100;
+
+/**
+ * What became of due times: owed until it is written, and a transaction of its own for each would
+ * double what a short run costs the disk.
+ */
+const mayLinger = ({ method, args }: Call): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
+
+export interface Writer {
+  /**
+   * Takes calls of one caller; they are done, with those of everybody else, once the thread has
+   * taken what is waiting for it.
+   */
+  take(calls: Call[], line: Line<Answer>): void;
+  /** Does all that is waiting, now. */
+  flush(): void;
+}
+
+/** `later`: in LINGER_MS. */
+export function createWriter(
+  { writes, transact }: Pick<SqliteWrites, 'writes' | 'transact'>,
+  { soon, later }: { soon: (work: () => void) => void; later: (work: () => void) => void },
+): Writer {
+  const queue: { call: Call; line: Line<Answer> }[] = [];
+  /** Something in the queue does not linger, so it will be drained soon. */
+  let isPlanned = false;
+
+  function drain(): void {
+    isPlanned = false;
+    if (queue.length === 0) return;
+    const batch = queue.splice(0, TOGETHER_MAX);
+    const answers = new Map<Line<Answer>, Answer[]>();
+    const answer = (line: Line<Answer>, one: Answer) => {
+      const mine = answers.get(line);
+      if (mine) mine.push(one);
+      else answers.set(line, [one]);
+    };
+    try {
+      const values = transact(() => batch.map(({ call }) => run(call)));
+      for (const [place, { call, line }] of batch.entries()) answer(line, { id: call.id, value: values[place] });
+    } catch (error) {
+      // A store that is away is away for all. Anything else is the fault of one call, and the
+      // others must not fail with it.
+      if (error instanceof StoreUnavailable) for (const { call, line } of batch) answer(line, failed(call, error));
+      else for (const { call, line } of batch) answer(line, alone(call));
+    }
+    for (const [line, mine] of answers) line.post(mine);
+    if (queue.length > 0) plan();
+  }
+
+  function plan(): void {
+    if (isPlanned) return;
+    isPlanned = true;
+    soon(drain);
+  }
+
+  function run({ method, args }: Call): unknown {
+    if (method !== 'commit') return (writes[method] as (...args: unknown[]) => unknown)(...args);
+    const results = writes.commit(args[0] as Write[]);
+    return results.map(result => (result.committed ? result.facts.map(fact => fact.cursor) : null));
+  }
+
+  function alone(call: Call): Answer {
+    try {
+      return { id: call.id, value: run(call) };
+    } catch (error) {
+      return failed(call, error);
+    }
+  }
+
+  return {
+    take(calls, line) {
+      const lingers = calls.every(mayLinger);
+      if (!lingers) plan();
+      else if (queue.length === 0) later(drain);
+      for (const call of calls) queue.push({ call, line });
+    },
+    flush() {
+      while (queue.length > 0) drain();
+    },
+  };
+}
+
+function failed({ id }: Call, error: unknown): Answer {
+  const message = error instanceof Error ? error.message : String(error);
+  return { id, error: { message, unavailable: error instanceof StoreUnavailable } };
+}

@@ -1,0 +1,158 @@
+/**
+ * The embedded store with its writing in a thread of its own. Everybody reads for himself; the
+ * writing thread has callers in several threads.
+ */
+import { type ActorStore, type Store, StoreUnavailable } from '../../port.ts';
+import type { Loss } from '../mark.ts';
+import { openSqliteReads, type SqliteOptions } from '../open.ts';
+import { type Call, createCaller } from './calls.ts';
+import { type CrossingAnswers, receiveAnswers, sendCalls } from './codec.ts';
+import type { FromStoreThread, ToStoreThread } from './worker.ts';
+
+/**
+ * What another thread needs to use the store: give it away by `postMessage`, with the port in the
+ * list of what is transferred.
+ */
+export interface StoreLine {
+  directory: string;
+  port: MessagePort;
+}
+
+export interface ThreadedStore extends Store {
+  /**
+   * A line for another thread, and how to cut it: once that resolved nothing that came over it is
+   * written any more.
+   */
+  connect(): { line: StoreLine; cut(): Promise<void> };
+  /**
+   * Resolves with the reason when nothing can be written any more: the writing thread has died, or
+   * the files were taken away.
+   */
+  readonly died: Promise<Error>;
+  /** Commits that were made and are not in the database any more. */
+  readonly loss: Loss | null;
+  readonly restoredFrom: number | null;
+}
+
+/** Errors as with `createSqliteStore`. */
+export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url).href, { type: 'module', smol: true } as WorkerOptions);
+  const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
+  const caller = createCaller({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
+  const cuts = new Map<number, () => void>();
+  let callers = 0;
+  let isClosing = false;
+  let settle: { resolve(): void; reject(error: Error): void } | undefined;
+  let die: (reason: Error) => void = () => {};
+  const died = new Promise<Error>(resolve => {
+    die = resolve;
+  });
+
+  const said = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+  let loss: Loss | null = null;
+  let restoredFrom: number | null = null;
+  const gone = (why: string) => {
+    if (isClosing) return settle?.resolve();
+    giveUp(`the thread that writes the store ended: ${why}`);
+  };
+  const giveUp = (why: string) => {
+    const reason = new StoreUnavailable(why);
+    caller.cut(reason.message);
+    for (const cut of cuts.values()) cut();
+    settle?.reject(reason);
+    die(reason);
+  };
+
+  worker.onmessage = ({ data }: MessageEvent<FromStoreThread>) => {
+    switch (data.type) {
+      case 'answers':
+        caller.take(receiveAnswers(data.answers));
+        break;
+      case 'disconnected':
+        cuts.get(data.caller)?.();
+        cuts.delete(data.caller);
+        break;
+      case 'moved':
+        // The thread lives, and answers each of its callers that nothing is written.
+        giveUp(data.message);
+        break;
+      case 'failed':
+        settle?.reject(
+          data.details.code === 'storeUnavailable'
+            ? new StoreUnavailable(data.message)
+            : Object.assign(new Error(data.message), data.details),
+        );
+        break;
+      case 'opened':
+        loss = data.loss;
+        restoredFrom = data.restoredFrom;
+        settle?.resolve();
+        break;
+      default:
+        settle?.resolve();
+    }
+  };
+  worker.onerror = event => {
+    // Told here; otherwise the runtime would end the process over it.
+    event.preventDefault();
+    gone(event.message);
+  };
+  // Bun says so when a worker ends by itself; Deno has no such word.
+  worker.addEventListener('close', () => gone('it ended by itself'));
+
+  post({ type: 'open', options });
+  try {
+    await said();
+  } catch (error) {
+    isClosing = true;
+    worker.terminate();
+    throw error;
+  }
+  const reading = openSqliteReads(options.directory);
+
+  return {
+    ...reading.reads,
+    ...caller.writes,
+    died,
+    loss,
+    restoredFrom,
+    connect() {
+      const { port1, port2 } = new MessageChannel();
+      callers += 1;
+      const mine = callers;
+      post({ type: 'connect', caller: mine, port: port1 }, [port1]);
+      return {
+        line: { directory: options.directory, port: port2 },
+        cut: () =>
+          new Promise(resolve => {
+            cuts.set(mine, resolve);
+            post({ type: 'disconnect', caller: mine });
+          }),
+      };
+    },
+    async close() {
+      if (isClosing) return;
+      isClosing = true;
+      reading.close();
+      const closed = said();
+      post({ type: 'close' });
+      await closed;
+      caller.cut('the store is closed');
+      worker.terminate();
+    },
+  };
+}
+
+/**
+ * The store as another thread sees it, by a line that was given to it. `close` ends its reads; what
+ * it writes goes on.
+ */
+export function useStoreLine({ directory, port }: StoreLine): { store: ActorStore; close(): void } {
+  const caller = createCaller({ post: (calls: Call[]) => port.postMessage(sendCalls(calls)) });
+  port.onmessage = (event: MessageEvent<CrossingAnswers>) => caller.take(receiveAnswers(event.data));
+  const { reads, close } = openSqliteReads(directory);
+  return { store: { ...reads, ...caller.writes }, close };
+}

@@ -1,0 +1,44 @@
+/**
+ * Calls and answers as they cross between two threads, as texts: a structured clone of nested
+ * objects costs several times as much as JSON. What is JSON already, and most of a write of actors
+ * is, crosses as it stands, for it would only be escaped once more.
+ */
+import type { Write } from '../../port.ts';
+import type { Answer, Call } from './calls.ts';
+
+/** Per call: its number, its method, and its arguments as JSON, or the texts of its writes. */
+export type CrossingCalls = (number | string | string[])[];
+export type CrossingAnswers = string;
+
+export function sendCalls(calls: Call[]): CrossingCalls {
+  return calls.flatMap(({ id, method, args }) => [id, method, method === 'commit' ? textsOf(args[0] as Write[]) : JSON.stringify(args)]);
+}
+
+export function receiveCalls(crossing: CrossingCalls): Call[] {
+  const calls: Call[] = [];
+  for (let place = 0; place < crossing.length; place += 3) {
+    const body = crossing[place + 2];
+    const args = typeof body === 'string' ? (JSON.parse(body) as unknown[]) : [writesOf(body as string[])];
+    calls.push({ id: crossing[place] as number, method: crossing[place + 1] as Call['method'], args });
+  }
+  return calls;
+}
+
+export const sendAnswers = (answers: Answer[]): CrossingAnswers => JSON.stringify(answers);
+export const receiveAnswers = (crossing: CrossingAnswers): Answer[] => JSON.parse(crossing) as Answer[];
+
+/** Three texts per write: what is JSON already, and the rest of it. */
+function textsOf(writes: Write[]): string[] {
+  return writes.flatMap(({ document: { state, owed, ...document }, ...write }) => [state, owed, JSON.stringify({ ...write, document })]);
+}
+
+function writesOf(texts: string[]): Write[] {
+  const writes: Write[] = [];
+  for (let place = 0; place < texts.length; place += 3) {
+    const write = JSON.parse(texts[place + 2] as string) as Write;
+    write.document.state = texts[place] as string;
+    write.document.owed = texts[place + 1] as string;
+    writes.push(write);
+  }
+  return writes;
+}

@@ -1,0 +1,100 @@
+/**
+ * The store thread: the one that writes. Its callers are the thread that made it and whoever was
+ * connected to it.
+ */
+import { systemClock } from '../../../lib/clock.ts';
+import { LOOK_EVERY_MS } from '../file-guard.ts';
+import type { Loss } from '../mark.ts';
+import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from '../open.ts';
+import { type Answer, createWriter, LINGER_MS, type Writer } from './calls.ts';
+import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './codec.ts';
+
+export type ToStoreThread =
+  | { type: 'open'; options: SqliteOptions }
+  | { type: 'calls'; calls: CrossingCalls }
+  | { type: 'connect'; caller: number; port: MessagePort }
+  /** From here on nothing of this caller is written any more. */
+  | { type: 'disconnect'; caller: number }
+  | { type: 'close' };
+
+export type FromStoreThread =
+  | { type: 'opened'; loss: Loss | null; restoredFrom: number | null }
+  | { type: 'failed'; message: string; details: Record<string, unknown> }
+  | { type: 'answers'; answers: CrossingAnswers }
+  | { type: 'disconnected'; caller: number }
+  /** Nothing can be written any more: the files are not where they were opened. */
+  | { type: 'moved'; message: string }
+  | { type: 'closed' };
+
+interface Scope {
+  onmessage: ((event: MessageEvent<ToStoreThread>) => void) | null;
+  postMessage(message: FromStoreThread): void;
+}
+
+/** Serves as the store thread of this scope, which must be a worker's. */
+function serve(scope: Scope): void {
+  const callers = new Map<number, MessagePort>();
+  let open: SqliteWrites | undefined;
+  let writer: Writer | undefined;
+  let disarm = () => {};
+
+  /** Looks by itself, too: a center without anything to write would serve on. */
+  function watch(opened: SqliteWrites): void {
+    try {
+      opened.look();
+      disarm = systemClock.after(LOOK_EVERY_MS, () => watch(opened));
+    } catch (error) {
+      scope.postMessage({ type: 'moved', message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async function take(message: ToStoreThread): Promise<void> {
+    switch (message.type) {
+      case 'open':
+        open = await openSqliteWrites(message.options);
+        writer = createWriter(open, { soon: systemClock.soon, later: work => void systemClock.after(LINGER_MS, work) });
+        scope.postMessage({ type: 'opened', loss: open.loss, restoredFrom: open.restoredFrom });
+        watch(open);
+        break;
+      case 'calls':
+        writer?.take(receiveCalls(message.calls), {
+          post: answers => scope.postMessage({ type: 'answers', answers: sendAnswers(answers) }),
+        });
+        break;
+      case 'connect': {
+        const { port, caller } = message;
+        callers.set(caller, port);
+        const line = { post: (answers: Answer[]) => port.postMessage(sendAnswers(answers)) };
+        port.onmessage = (event: MessageEvent<CrossingCalls>) => {
+          if (callers.has(caller)) writer?.take(receiveCalls(event.data), line);
+        };
+        break;
+      }
+      case 'disconnect':
+        callers.get(message.caller)?.close();
+        callers.delete(message.caller);
+        writer?.flush();
+        scope.postMessage({ type: 'disconnected', caller: message.caller });
+        break;
+      case 'close':
+        disarm();
+        for (const port of callers.values()) port.close();
+        writer?.flush();
+        open?.close();
+        scope.postMessage({ type: 'closed' });
+        break;
+    }
+  }
+
+  scope.onmessage = event =>
+    void take(event.data).catch((error: unknown) => {
+      const { message, ...details } = error instanceof Error ? { ...error, message: error.message } : { message: String(error) };
+      scope.postMessage({ type: 'failed', message, details: plain(details) });
+    });
+}
+
+/** What of an error's properties can cross. */
+const plain = (details: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(details).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)));
+
+serve(self as unknown as Scope);

@@ -1,0 +1,550 @@
+import { describe, expect, test } from 'bun:test';
+import { type Command, GOODBYE } from '../../src/protocol/agent.ts';
+import { Unavailable } from '../../src/runtime/errors.ts';
+import { HostAway } from '../../src/runtime/fleet.ts';
+import { aHello, aHub, aKey, aRun, aSocket, capabilities } from './support.ts';
+
+const aStop = (key: string): Command => ({
+  type: 'stop',
+  key,
+  fence: { partition: 0, epoch: 1, rev: 1 },
+  run: aRun(),
+  as: 'cancelled',
+  reason: 'because',
+});
+const types = (told: { event: { type: string } }[]) => told.map(({ event }) => event.type);
+
+describe('an agent that says hello', () => {
+  test('tells agents with the welcome where apps may come from', async () => {
+    const { join } = aHub({ apps: { fileUrls: true, hosts: ['app-host'] } });
+    expect((await join()).of('welcome')).toMatchObject([{ apps: { fileUrls: true, hosts: ['app-host'] } }]);
+  });
+
+  test('has a hundred labels at most', async () => {
+    const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, place) => [`l${place}`, 'x']));
+    const { join } = aHub();
+    const refused = await join({ capabilities: { ...capabilities, labels: labels(101) } });
+    expect(refused.of('refused')[0]).toMatchObject({ code: 'malformed', message: expect.stringContaining('at most 100 labels') });
+    expect((await join({ capabilities: { ...capabilities, labels: labels(100) } })).of('welcome')).toHaveLength(1);
+  });
+
+  test('comes into a pool that names its servers only as one of them', async () => {
+    const { join, pool, hub } = aHub();
+    pool.servers = ['box-2'];
+    expect((await join()).of('refused')[0]?.code).toBe('notInPool');
+    pool.servers = ['box-1'];
+    expect((await join()).of('welcome')).toHaveLength(1);
+    hub.stop();
+  });
+
+  test('is enrolled, told of, and only then welcome', async () => {
+    const { join, told, door, clock, dial } = aHub();
+    let release = () => {};
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.connected') await new Promise<void>(resolve => (release = resolve));
+    };
+    const socket = dial();
+    socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', { runs: [{ run: aRun(), state: 'running' }] }));
+    await clock.settle();
+    expect(types(told)).toEqual(['host.enroll']);
+    expect(socket.of('welcome')).toEqual([]);
+    release();
+    await clock.settle();
+    const host = String(told[0]?.event.id);
+    expect(told[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
+    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000, gathers: true, word: expect.any(String) }]);
+    door.pass = async () => {};
+    // The same key is the same host.
+    await join();
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(told[2]?.to).toBe(`host/${host}`);
+  });
+
+  test('has a name of its own in its pool: the next one of a name has a number behind it, until the first is retired', async () => {
+    const { join, told, hosts } = aHub();
+    const names = () => told.filter(({ event }) => event.type === 'host.enroll').map(({ event }) => event.name);
+    await Promise.all([1, 2, 3].map(key => join({ publicKey: aKey(key) })));
+    expect(names()).toEqual(['box-1', 'box-1-2', 'box-1-3']);
+    await join({ publicKey: aKey(4), name: 'box-1-4' });
+    await join({ publicKey: aKey(5) });
+    expect(names().slice(3)).toEqual(['box-1-4', 'box-1-5']);
+    const [first] = hosts.values();
+    if (first) first.status = 'retired';
+    await join({ publicKey: aKey(6) });
+    expect(names().at(-1)).toBe('box-1');
+    const long = 'n'.repeat(100);
+    for (const key of [7, 8]) await join({ publicKey: aKey(key), name: long });
+    expect(names().slice(-2)).toEqual([long, `${'n'.repeat(98)}-2`]);
+  });
+
+  test('whose host was retired and deleted is refused for good', async () => {
+    const { join, hosts, store } = aHub();
+    await join();
+    const [record] = await store.credentials('agentKey');
+    if (!record) throw new Error('no key was kept');
+    await store.putCredential({ ...record, data: { ...record.data, retired: true } });
+    hosts.clear();
+    expect((await join()).of('refused')[0]?.code).toBe('retired');
+    expect(hosts.size).toBe(0);
+  });
+
+  test('needs a join token where authentication is on or the agent is elsewhere, and each is good for what it says', async () => {
+    for (const [auth, address] of [
+      ['on', '127.0.0.1'],
+      ['off', '10.0.0.7'],
+    ] as const) {
+      const { join, told } = aHub({ auth });
+      expect((await join({}, address)).of('refused')[0]?.code).toBe('unknownKey');
+      expect((await join({ joinToken: 'wrong' }, address)).of('refused')[0]?.code).toBe('joinTokenInvalid');
+      expect(told).toEqual([]);
+      expect((await join({ joinToken: 'join-me' }, address)).of('welcome')).toHaveLength(1);
+      expect((await join({ joinToken: 'join-me', publicKey: aKey(2) }, address)).of('refused')[0]?.code).toBe('joinTokenInvalid');
+      expect((await join({}, address)).of('welcome')).toHaveLength(1);
+    }
+  });
+
+  test('goes to the pool of its token rather than the one it names', async () => {
+    const { join, told, tokens } = aHub({ auth: 'on' });
+    tokens.set('for-default', { pool: 'default' });
+    await join({ pool: 'elsewhere', joinToken: 'for-default' });
+    expect(told[0]?.event).toMatchObject({ type: 'host.enroll', pool: 'default', name: 'box-1', graceMs: 60_000 });
+  });
+
+  test('is refused with a reason and without a trace when something is wrong with it', async () => {
+    const { join, told, dial, clock, logs } = aHub();
+    const codes: (string | undefined)[] = [];
+    const old = dial().of('challenge')[0]?.nonce ?? '';
+    for (const changes of [
+      { protocol: 99 },
+      { name: '../etc' },
+      { publicKey: 'short' },
+      { publicKey: `${aKey(1).slice(0, -1)}F` },
+      { signature: 'forged' },
+      { signature: aHello(old).signature },
+      { pool: 'nowhere' },
+    ]) {
+      const socket = await join(changes);
+      codes.push(socket.of('refused')[0]?.code);
+      expect(socket.state.closed).toBe(1008);
+    }
+    expect(codes).toEqual(['protocol', 'invalid', 'invalid', 'invalid', 'signature', 'signature', 'noPool']);
+    const early = dial();
+    early.say({ type: 'done', keys: [] });
+    await clock.settle();
+    expect(early.of('refused')[0]?.code).toBe('unexpected');
+    expect(told).toEqual([]);
+    expect(logs.filter(line => line.security)).toHaveLength(2);
+  });
+
+  test('makes one host of one new key, even when two hellos of it come at once', async () => {
+    const { told, dial, clock } = aHub();
+    const [first, second] = [dial(), dial()];
+    for (const socket of [first, second]) socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
+    await clock.settle();
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(first.of('refused')[0]?.code).toBe('identityInUse');
+    expect(second.of('welcome')).toHaveLength(1);
+  });
+
+  test('finishes an enrolment that broke off', async () => {
+    const { join, told, door } = aHub();
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.enroll') throw new Unavailable('the store is away');
+    };
+    expect((await join()).of('refused')[0]?.code).toBe('unavailable');
+    door.pass = async () => {};
+    expect((await join()).of('welcome')).toHaveLength(1);
+    expect(types(told)).toEqual(['host.enroll', 'host.connected']);
+  });
+
+  test('never serves again once its host is retired', async () => {
+    const { join, hosts, told } = aHub();
+    await join();
+    for (const host of hosts.values()) host.status = 'retired';
+    told.length = 0;
+    expect((await join()).of('refused')[0]?.code).toBe('retired');
+    expect(told).toEqual([]);
+  });
+
+  test('is sent away when it says nothing in time', async () => {
+    const { dial, clock } = aHub();
+    const socket = dial();
+    await clock.advance(9_999);
+    expect(socket.state.closed).toBeUndefined();
+    await clock.advance(1);
+    expect(socket.of('refused')[0]?.code).toBe('noHello');
+    expect(socket.state.closed).toBe(1008);
+  });
+});
+
+describe('row 29: two agents with one key', () => {
+  test('that say nothing of their lives leave the newest in service; the older is closed and both are on record', async () => {
+    const { join, logs, told, hub, clock } = aHub();
+    const older = await join();
+    const host = String(told[0]?.event.id);
+    const given = hub.send(host, aStop('k1')).catch((problem: unknown) => problem);
+    const newer = await join({}, '127.0.0.2');
+    expect(await given).toBeInstanceOf(HostAway);
+    expect(older.of('refused')[0]?.code).toBe('identityInUse');
+    expect(older.state.closed).toBe(4003);
+    expect(logs.filter(line => line.security).map(line => line.session)).toEqual([told[1]?.event.session, told[2]?.event.session]);
+    // The end of the older socket is old news.
+    older.handlers.closed(4003, '');
+    older.say({ type: 'report', id: 1, run: aRun(), state: 'started', at: 1, pid: 1 });
+    await clock.settle();
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(newer.state.closed).toBeUndefined();
+    void hub.send(host, aStop('k2'));
+    expect(newer.of('stop')).toHaveLength(1);
+  });
+
+  const aStart = (key: string): Command => ({
+    type: 'start',
+    key,
+    fence: { partition: 0, epoch: 1, rev: 1 },
+    run: aRun(),
+    spec: { command: ['true'], shell: false, env: {}, timeoutMs: 0, killGraceMs: 0, disconnect: 'continue', disconnectMs: 0 },
+  });
+  /**
+   * Two processes with one key, the first of which was given a start and has not said that it has
+   * it.
+   */
+  const two = async (answersPing: boolean, place = 'here') => {
+    const house = aHub();
+    const older = await house.join({ life: 'one', place: 'here' });
+    const given = house.hub.send(String(house.told[0]?.event.id), aStart('k1')).then(
+      () => 'settled',
+      () => 'owed',
+    );
+    const joining = house.join({ life: 'two', place });
+    await house.clock.settle();
+    if (answersPing) older.say({ type: 'pong', nonce: 'there?' });
+    await house.clock.advance(1_000);
+    const newer = await joining;
+    return { ...house, older, newer, given };
+  };
+
+  test('that are both alive get no run twice: the first serves on, the second is refused and begins nothing', async () => {
+    const { older, newer, given, told, logs, hub } = await two(true, 'a copy');
+    expect(newer.of('refused')[0]?.code).toBe('identityInUse');
+    expect(newer.of('welcome')).toEqual([]);
+    expect([newer.state.closed, older.state.closed]).toEqual([1008, undefined]);
+    expect(types(told)).toEqual(['host.enroll', 'host.connected']);
+    expect(logs.filter(line => line.security)).toHaveLength(2);
+    older.say({ type: 'done', keys: ['k1'] });
+    expect(await given).toBe('settled');
+    void hub.send(String(told[0]?.event.id), aStop('k2'));
+    expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
+  });
+
+  test('one of which is a copy and the other stands still or has died are not told from two: the copy waits until the host is lost', async () => {
+    const { older, newer, hub, told, join, clock } = await two(false, 'a copy');
+    expect(newer.of('refused')[0]?.code).toBe('identityInUse');
+    older.handlers.closed(1006, '');
+    await clock.settle();
+    expect((await join({ life: 'three', place: 'a copy' })).of('refused')[0]?.code).toBe('identityInUse');
+    await clock.advance(66_000);
+    const late = await join({ life: 'four', place: 'a copy' });
+    expect(late.of('welcome')).toHaveLength(1);
+    expect(hub.send(String(told[0]?.event.id), aStop('k2'))).toBeInstanceOf(Promise);
+    expect(late.of('stop')).toHaveLength(1);
+  });
+
+  test('one of which has died in the same directory give it back at once', async () => {
+    const { older, join, clock } = await two(false, 'a copy');
+    older.handlers.closed(1006, '');
+    await clock.settle();
+    expect((await join({ life: 'three', place: 'here' })).of('welcome')).toHaveLength(1);
+  });
+
+  test('are one that was started anew in its directory when the first says nothing any more: its start is owed still', async () => {
+    const { newer, given, told } = await two(false);
+    expect(await given).toBe('owed');
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(newer.of('welcome')).toHaveLength(1);
+  });
+
+  test('are one and the same when it dials again before we know that its socket is gone', async () => {
+    const { join, logs, told } = aHub();
+    const older = await join({ life: 'one' });
+    await join({ life: 'one' });
+    expect(older.state.closed).toBe(4003);
+    expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
+    expect(logs.filter(line => line.security)).toEqual([]);
+  });
+});
+
+describe('a session that ends', () => {
+  const gone = (told: { event: { type: string; [field: string]: unknown } }[]) =>
+    told.flatMap(({ event }) => (event.type === 'host.disconnected' ? [[event.parting, event.silentMs]] : []));
+  const ends: [string, number, string, string][] = [
+    ['torn down', 1006, '', 'closed'],
+    ['with a goodbye', 1000, GOODBYE, 'away'],
+    ['because the agent heard nothing', 4000, 'silent', 'away'],
+  ];
+  test.each(ends)('%s is told as such', async (_, code, reason, parting) => {
+    const { join, told, clock } = aHub();
+    const socket = await join();
+    socket.handlers.closed(code, reason);
+    await clock.settle();
+    expect(gone(told)).toEqual([[parting, 0]]);
+  });
+
+  test('behind a silence is the network, and the silence is told', async () => {
+    const { join, told, clock } = aHub();
+    const socket = await join();
+    await clock.advance(12_000);
+    socket.handlers.closed(1006, '');
+    await clock.settle();
+    expect(gone(told)).toEqual([['away', 12_000]]);
+  });
+
+  test('together with more than half of all is the network or us: every one of them gets its full grace', async () => {
+    const { join, told, clock } = aHub();
+    const sockets = [];
+    for (const number of [1, 2, 3]) sockets.push(await join({ publicKey: aKey(number), name: `box-${number}` }));
+    const reprieved = () => told.filter(({ event }) => event.type === 'host.reprieve').map(({ to }) => to);
+    sockets[0]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toEqual([]);
+    sockets[1]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(2);
+    sockets[2]?.handlers.closed(1006, '');
+    await clock.settle();
+    // Each once: a thousand hosts that go together must not be told half a million times.
+    expect(new Set(reprieved()).size).toBe(3);
+    expect(reprieved()).toHaveLength(3);
+  });
+
+  test('again after the host was back is an absence of its own', async () => {
+    const { join, told, clock } = aHub();
+    const comes = (number: number) => join({ publicKey: aKey(number), name: `box-${number}` });
+    const reprieved = () => told.filter(({ event }) => event.type === 'host.reprieve');
+    const sockets = [await comes(1), await comes(2)];
+    for (const socket of sockets) socket.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(2);
+    const again = [await comes(1), await comes(2)];
+    again[0]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(2);
+    again[1]?.handlers.closed(1006, '');
+    await clock.settle();
+    expect(reprieved()).toHaveLength(4);
+  });
+
+  test('is followed by the word of its keeper, that nobody else knows', async () => {
+    const { join, told, clock, hub } = aHub();
+    const socket = await join();
+    const word = socket.of('welcome')[0]?.word;
+    socket.handlers.closed(1006, '');
+    const say = async (said: unknown) => {
+      const keeper = aSocket(hub.accept({ address: '127.0.0.1' }));
+      keeper.say({ type: 'attended', word: said });
+      await clock.settle();
+      return keeper.state.closed;
+    };
+    expect(await say('guessed')).toBe(1008);
+    expect(types(told)).not.toContain('host.attended');
+    expect(await say(word)).toBe(1000);
+    expect(told.at(-1)).toMatchObject({ event: { type: 'host.attended', session: told[1]?.event.session } });
+    await clock.advance(60_000);
+    expect(await say(word)).toBe(1008);
+  });
+});
+
+describe('a host that was retired between its hello and its welcome', () => {
+  test('is sent away', async () => {
+    const { join, door, hosts } = aHub();
+    door.pass = async ({ event }) => {
+      if (event.type === 'host.connected') for (const host of hosts.values()) host.status = 'retired';
+    };
+    const socket = await join();
+    expect([socket.of('welcome'), socket.of('refused')[0]?.code, socket.state.closed]).toEqual([[], 'retired', 4003]);
+  });
+});
+
+describe('a join token', () => {
+  test('is not spent on an agent that cannot come in for another reason', async () => {
+    const { join, pool, tokens } = aHub({ auth: 'on' });
+    pool.servers = ['box-2'];
+    expect((await join({ joinToken: 'join-me' })).of('refused')[0]?.code).toBe('notInPool');
+    expect((await join({ joinToken: 'join-me', pool: 'nowhere' })).of('refused')[0]?.code).toBe('noPool');
+    expect(tokens.has('join-me')).toBe(true);
+    pool.servers = [];
+    expect((await join({ joinToken: 'join-me' })).of('welcome')).toHaveLength(1);
+    expect(tokens.has('join-me')).toBe(false);
+  });
+});
+
+describe('a command', () => {
+  test('goes out in order and is done when the agent says so', async () => {
+    const { join, hub, told, clock } = aHub();
+    const socket = await join();
+    const host = String(told[0]?.event.id);
+    const done: string[] = [];
+    for (const key of ['a', 'b', 'c']) void hub.send(host, aStop(key)).then(() => done.push(key));
+    void hub.send(host, aStop('b')).then(() => done.push('b again'));
+    expect(socket.of('stop').map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    socket.say({ type: 'done', keys: ['b', 'unknown'] });
+    socket.say({ type: 'rejected', key: 'a', run: aRun(), reason: 'lowerFence' });
+    await clock.settle();
+    expect(done).toEqual(['b', 'b again', 'a']);
+  });
+
+  test('comes back as HostAway when the session ends first', async () => {
+    const { join, hub, told, clock } = aHub();
+    await expect(hub.send('nobody', aStop('a'))).rejects.toBeInstanceOf(HostAway);
+    const socket = await join();
+    const waiting = hub.send(String(told[0]?.event.id), aStop('a'));
+    socket.handlers.closed(1006, '');
+    await expect(waiting).rejects.toBeInstanceOf(HostAway);
+    await clock.settle();
+    expect(told.at(-1)?.event).toMatchObject({ type: 'host.disconnected', session: told[1]?.event.session });
+  });
+
+  test('is Busy beyond the limit of unacknowledged ones', async () => {
+    const { join, hub, told } = aHub({ limits: { commandsMax: 2 } });
+    await join();
+    const host = String(told[0]?.event.id);
+    void hub.send(host, aStop('a'));
+    void hub.send(host, aStop('b'));
+    await expect(hub.send(host, aStop('c'))).rejects.toMatchObject({ code: 'busy' });
+  });
+
+  test('that is owed by the very commit of `host.connected` waits for the welcome', async () => {
+    const { hub, door, dial, clock, told } = aHub();
+    const ready: string[] = [];
+    hub.onReady(host => ready.push(host));
+    door.pass = async ({ to, event }) => {
+      if (event.type === 'host.connected') void hub.send(to.slice('host/'.length), aStop('early'));
+    };
+    const socket = dial();
+    socket.say(aHello(socket.of('challenge')[0]?.nonce ?? ''));
+    await clock.settle();
+    expect(socket.frames.map(({ type }) => type)).toEqual(['challenge', 'welcome', 'stop']);
+    expect(ready).toEqual([String(told[0]?.event.id)]);
+  });
+
+  test('ends the session of an agent that does not read', async () => {
+    const { join, hub, told } = aHub();
+    const socket = await join();
+    socket.state.accepts = 'dropped';
+    await expect(hub.send(String(told[0]?.event.id), aStop('a'))).rejects.toBeInstanceOf(HostAway);
+    expect(socket.state.closed).toBe(1013);
+  });
+});
+
+describe('row 5: heartbeats', () => {
+  test('close a socket that was silent for three, and keep one that answers', async () => {
+    const { join, clock, told, hub } = aHub();
+    const silent = await join();
+    const lively = await join({ publicKey: aKey(2), name: 'box-2' });
+    for (let beats = 0; beats < 3; beats++) {
+      await clock.advance(5_000);
+      lively.say({ type: 'pong', nonce: lively.of('ping').at(-1)?.nonce ?? '' });
+    }
+    expect(silent.state.closed).toBe(4000);
+    expect(lively.state.closed).toBeUndefined();
+    expect(types(told).filter(type => type === 'host.disconnected')).toHaveLength(1);
+    expect(hub.lastSeen(String(told[0]?.event.id))).toBeUndefined();
+    expect(hub.lastSeen(String(told[2]?.event.id))).toBe(clock.now());
+    lively.say({ type: 'ping', nonce: 'n' });
+    expect(lively.of('pong')).toEqual([{ type: 'pong', nonce: 'n' }]);
+  });
+
+  test('do not count time in which an agent waited for its welcome', async () => {
+    const { join, clock, door } = aHub();
+    let finish = () => {};
+    door.pass = ({ event }) => (event.type === 'host.connected' ? new Promise<void>(resolve => (finish = resolve)) : Promise.resolve());
+    const socket = await join();
+    await clock.advance(14_000);
+    finish();
+    await clock.settle();
+    expect(socket.of('welcome')).toHaveLength(1);
+    await clock.advance(5_000);
+    expect(socket.state.closed).toBeUndefined();
+    await clock.advance(15_000);
+    expect(socket.state.closed).toBe(4000);
+  });
+
+  test('row 31: do not count time in which the center itself stood still', async () => {
+    const base = aHub();
+    let slept = 0;
+    const clock = { ...base.clock, monotonic: () => base.clock.monotonic() + slept };
+    const { join, logs } = aHub({ clock });
+    const socket = await join();
+    await base.clock.settle();
+    await base.clock.advance(5_000);
+    slept = 30_000;
+    await base.clock.advance(5_000);
+    expect(socket.state.closed).toBeUndefined();
+    expect(logs.some(line => line.message.includes('stood still for 30000 ms'))).toBe(true);
+    await base.clock.advance(5_000);
+    expect(socket.state.closed).toBe(4000);
+  });
+});
+
+describe('the beginning and the end of a center', () => {
+  test('give every host that may have been cut off a new grace', async () => {
+    const { hub, hosts, told } = aHub();
+    for (const [id, status] of Object.entries({ a: 'ready', b: 'draining', c: 'suspect', d: 'lost', e: 'retired', f: 'joining' })) {
+      hosts.set(`host/${id}`, { id, name: id, status });
+    }
+    await hub.reprieve();
+    expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.reprieve' } })));
+  });
+
+  test('leave the telling to the next center', async () => {
+    const { hub, join, told, dial } = aHub();
+    const socket = await join();
+    const before = told.length;
+    hub.stop();
+    hub.stop();
+    expect(socket.state.closed).toBe(1001);
+    expect(told).toHaveLength(before);
+    expect(dial().state.closed).toBe(1013);
+  });
+});
+
+describe('an agent that has served higher epochs than this center', () => {
+  test('is connected once they are raised, and the operator reads why', async () => {
+    const told: string[] = [];
+    const { join, epochs, told: events } = aHub({ onEarlierState: text => void told.push(text) });
+    epochs.raiseEpochs = async known => {
+      // Nothing may be sent to its host before.
+      expect(events.some(({ event }) => event.type === 'host.connected')).toBe(false);
+      expect(known).toEqual([[3, 10]]);
+      return known.some(([, epoch]) => epoch > 5) ? 1_000_000 : 0;
+    };
+    expect((await join({ epochs: '3:9' })).of('welcome')).toHaveLength(1);
+    expect(told).toMatchObject([expect.stringContaining('raised by 1000000')]);
+  });
+
+  test('is refused for now where this center may not raise them', async () => {
+    const { join, epochs, told } = aHub();
+    epochs.raiseEpochs = async () => Promise.reject(new Error('another center has taken over'));
+    const socket = await join({ epochs: '3:9' });
+    expect([socket.of('welcome'), socket.of('refused')[0]?.code]).toEqual([[], 'unavailable']);
+    expect(told.some(({ event }) => event.type === 'host.connected')).toBe(false);
+  });
+
+  test('is refused where its epochs are malformed', async () => {
+    const { join } = aHub();
+    expect((await join({ epochs: '3:1e99' })).of('refused')[0]?.code).toBe('invalid');
+  });
+});
+
+describe('a proof of the installation', () => {
+  test('is given once per session, over the nonces of both', async () => {
+    const { dial } = aHub();
+    const socket = dial();
+    socket.say({ type: 'prove', nonce: 'mine' });
+    const [challenge] = socket.of('challenge');
+    const [proof] = socket.of('proof');
+    expect(Buffer.from(proof?.signature ?? '', 'base64url').toString()).toContain(`troupe-center:mine:${challenge?.nonce}`.slice(0, 30));
+    socket.say({ type: 'prove', nonce: 'again' });
+    expect([socket.of('proof').length, socket.of('refused')[0]?.code]).toEqual([1, 'unexpected']);
+  });
+});

@@ -1,0 +1,265 @@
+/**
+ * Row 25: whatever comes in, nothing breaks, and what is refused leaves no trace. Every run is the
+ * same: the seeds are fixed.
+ */
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { allRoutes } from '../../src/api/app.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import { aDoor, type Door, seedApp, seedJob } from '../api/support.ts';
+
+const SEED = 20261122;
+
+/** A door whose store counts the documents it was given. */
+async function aCountingDoor() {
+  const store = createMemoryStore();
+  const { commit } = store;
+  let written = 0;
+  store.commit = writes => {
+    written += writes.length;
+    return commit(writes);
+  };
+  const door = await aDoor({ store });
+  await door.post('/api/app', seedApp());
+  await door.post('/api/job/register', seedJob({ cron: '' }));
+  await door.settled();
+  return { door, written: () => written };
+}
+
+/** Sends one request and holds it to the rule; resolves with the status. */
+async function held(
+  { door, written }: { door: Door; written: () => number },
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<number> {
+  const before = written();
+  const { status, body: answer, text } = await door.call(method, path, body);
+  await door.settled();
+  expect(door.log.lines.filter(line => line.level === 'error')).toEqual([]);
+  expect(status).toBeLessThan(500);
+  if (status >= 400) {
+    expect(answer.error).toMatchObject({ code: expect.any(String), message: expect.any(String) });
+    expect(written()).toBe(before);
+    expect(text.length).toBeLessThan(20_000);
+  }
+  return status;
+}
+
+/**
+ * What a field may hold that nobody expects: every type, the edges of numbers, texts that other
+ * systems choke on.
+ */
+const anything = fc.oneof(
+  fc.constantFrom<unknown>(
+    null,
+    true,
+    false,
+    0,
+    -1,
+    1.5,
+    1e308,
+    -0,
+    2 ** 31,
+    2 ** 53,
+    '',
+    ' ',
+    '0',
+    'NaN',
+    '\0',
+    '..',
+    '../x',
+    'toString',
+    '\ud800',
+    '%00',
+  ),
+  fc.constantFrom<unknown>([], {}, [[]], [null], { a: 1 }, { length: 1e9 }, { toJSON: 1 }, { valueOf: 'x' }, ['x'.repeat(200)]),
+  fc.jsonValue({ maxDepth: 3 }),
+  fc.string({ maxLength: 50, unit: 'binary' }),
+);
+
+const v1Job = {
+  name: 'v1',
+  pool: 'default',
+  kind: 'transient',
+  app: 'my_app',
+  command: 'x',
+  shell: false,
+  env: { A: 'b' },
+  parameter: 'p',
+  runAs: 'www-data',
+  shards: { total: 2, parameters: { '0': 'A' } },
+  schedules: [
+    { type: 'cron', cron: '0 0 1 1 1 ?', timeZone: 'UTC' },
+    { type: 'crontab', crontab: '0 0 13 * fri', timeZone: 'UTC' },
+  ],
+  timeZone: 'UTC',
+  resources: { cpus: 1, memoryMB: 1 },
+  placement: 'pack',
+  partial: true,
+  overlap: 'allow',
+  overlapLimit: 2,
+  misfire: { policy: 'all', limit: 3 },
+  misfireGraceMs: 5,
+  retry: { attempts: 1, backoffMs: 1, maxBackoffMs: 1 },
+  failover: true,
+  failoverLimit: 1,
+  disconnect: 'stop',
+  disconnectMs: 1,
+  timeoutMs: 1,
+  killGraceMs: 1,
+  shardingContext: true,
+  description: 'd',
+  enabled: true,
+};
+const fullJob = seedJob({
+  jobName: 'fuzzed',
+  shardingItemParameters: '0=A',
+  jobParameter: 'p',
+  monitorExecution: true,
+  maxTimeDiffSeconds: 1,
+  reconcileIntervalMinutes: 1,
+  jobShardingStrategyType: 's',
+  jobExecutorServiceHandlerType: 'CPU',
+  jobErrorHandlerType: 'LOG',
+  description: 'd',
+  props: { timeZone: 'UTC', 'misfire.limit': '2', 'timeout.seconds': '1', placement: 'partial', 'script.command.line': 'x' },
+  disabled: false,
+  overwrite: false,
+});
+const calendar = {
+  type: 'calendar',
+  turnmode: 6,
+  interval: 1,
+  startdate: '1/1/2026',
+  starttime: '1:00',
+  selectat: '1,2',
+  monthlyof: { day: 1, week: '' },
+};
+
+const bodies: [string, string, Record<string, unknown>][] = [
+  ['POST', '/api/app', seedApp({ appName: 'fuzzed', sha256: 'a'.repeat(64) })],
+  ['PUT', '/api/app', seedApp()],
+  ['POST', '/api/job/register', fullJob],
+  ['PUT', '/api/job/update', seedJob()],
+  ['POST', '/v1/jobs', v1Job],
+  ['PATCH', '/v1/jobs/my_job', { ...v1Job, name: 'my_job' }],
+  [
+    'POST',
+    '/v1/apps',
+    {
+      name: 'v1',
+      url: 'http://h/x',
+      sha256: null,
+      command: ['x'],
+      resources: { cpus: 1, memoryMB: 1 },
+      cache: true,
+      traceEvery: 0,
+      description: '',
+      enabled: true,
+    },
+  ],
+  ['PATCH', '/v1/apps/my_app', { url: 'http://h/y', resources: { cpus: 2 }, enabled: true }],
+  ['POST', '/v1/pools', { name: 'p', timeZone: 'UTC', servers: ['h'], description: '' }],
+  ['PATCH', '/v1/pools/default', { timeZone: 'UTC', servers: ['h'], description: '' }],
+  ['POST', '/v1/schedules/preview', { schedule: calendar, count: 3, from: '2026-01-01T00:00:00Z' }],
+  ['POST', '/v1/join-tokens', { pool: 'default', uses: 1, expiresInMs: 1 }],
+  ['POST', '/v1/login', { username: 'root', password: 'x' }],
+];
+
+/** Paths to every value inside: `['shards', 'total']`. */
+function pathsIn(value: unknown, path: string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [...(path.length > 0 ? [path] : []), ...Object.entries(value).flatMap(([key, inner]) => pathsIn(inner, [...path, key]))];
+}
+function withValue(body: unknown, path: readonly string[], value: unknown): unknown {
+  const [first, ...rest] = path;
+  if (first === undefined) return value;
+  const copy = structuredClone(body) as Record<string, unknown>;
+  copy[first] = withValue(copy[first], rest, value);
+  return copy;
+}
+
+describe('row 25: a wrong value in any one field', () => {
+  test.each(bodies)('of %s %s breaks nothing and leaves no trace where it is refused', async (method, path, body) => {
+    const counting = await aCountingDoor();
+    let refused = 0;
+    for (const field of pathsIn(body)) {
+      for (const value of fc.sample(anything, { seed: SEED + field.join().length, numRuns: 20 })) {
+        if ((await held(counting, method, path, withValue(body, field, value))) >= 400) refused += 1;
+      }
+    }
+    if (path !== '/v1/login') expect(refused).toBeGreaterThan(0);
+  });
+});
+
+describe('row 25: any JSON', () => {
+  test('sent to any route breaks nothing and leaves no trace where it is refused', async () => {
+    const counting = await aCountingDoor();
+    const routes = allRoutes(counting.door.center).map(({ method, path }) => ({ method, path }));
+    const name = fc.oneof(
+      fc.constantFrom('my_job', 'my_app', 'default', 'a', '%2e%2e', '%ff', '%00', 'toString', '__proto__', '~', '@'),
+      fc.webSegment(),
+    );
+    const request = fc.record({ route: fc.constantFrom(...routes), body: anything, name, query: fc.webQueryParameters() });
+    await fc.assert(
+      fc.asyncProperty(request, async ({ route, body, name: segment, query }) => {
+        const path = route.path.replaceAll(/:\w+/g, () => segment || 'x');
+        await held(counting, route.method, `${path}?${query}`, route.method === 'GET' ? undefined : body);
+      }),
+      { seed: SEED, numRuns: 1_500 },
+    );
+  });
+
+  test('of names as raw bodies breaks nothing', async () => {
+    const counting = await aCountingDoor();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({ maxLength: 60, unit: 'binary' }),
+        fc.constantFrom('POST trigger', 'DELETE deregister'),
+        async (body, what) => {
+          const [method = '', path = ''] = what.split(' ');
+          expect([400, 404]).toContain(await held(counting, method, `/api/job/${path}`, body));
+        },
+      ),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+});
+
+describe('row 25: any query', () => {
+  test('of any list breaks nothing', async () => {
+    const { door } = await aCountingDoor();
+    const key = fc.constantFrom(
+      'limit',
+      'cursor',
+      'status',
+      'outcome',
+      'host',
+      'from',
+      'to',
+      'verdict',
+      'summary',
+      'after',
+      'count',
+      'job',
+      'app',
+      'pool',
+      'kill',
+    );
+    const lists = ['jobs', 'apps', 'hosts', 'pools', 'executions', 'jobs/my_job/occurrences', 'jobs/my_job/next', 'history/job/my_job'];
+    const value = fc.oneof(
+      fc.constantFrom('', '0', '1', '200', '-1', '1e3', 'true', 'W10', 'WzFd', '2026-11-22T08:00:00Z', 'NaN'),
+      fc.string({ maxLength: 20 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...lists), fc.array(fc.tuple(key, value), { maxLength: 4 }), async (list, pairs) => {
+        const { status, body } = await door.get(`/v1/${list}?${new URLSearchParams(pairs)}`);
+        expect(status).toBeLessThan(500);
+        expect(status < 400 ? body : body.error).toBeDefined();
+      }),
+      { seed: SEED, numRuns: 1_500 },
+    );
+    expect(door.log.lines.filter(line => line.level === 'error')).toEqual([]);
+  });
+});

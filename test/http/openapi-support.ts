@@ -1,0 +1,72 @@
+/**
+ * Answers held to the reference: every success of the front door must be what the OpenAPI document
+ * says of it.
+ */
+import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
+import { describeApi, type OpenApi, type Operation } from '../../src/http/openapi/document.ts';
+import type { Surface } from '../../src/http/route.ts';
+import { SOCKETS } from '../../src/http/socket-paths.ts';
+
+export interface Judge {
+  document: OpenApi;
+  /** Undefined when the answer is as told; else what is wrong with it. */
+  judge(method: string, path: string, answer: { status: number; type: string; body: unknown }): string | undefined;
+}
+
+export function createJudge(surfaces: readonly Surface[]): Judge {
+  const document = describeApi(surfaces, SOCKETS, '0.0.0');
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema({ $id: 'troupe', components: document.components });
+  const known = new Map<string, ValidateFunction>();
+  const fits = (key: string, schema: object, value: unknown): string | undefined => {
+    const inDocument = JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"troupe#/components'));
+    const validate = known.get(key) ?? ajv.compile(inDocument);
+    known.set(key, validate);
+    if (validate(value)) return undefined;
+    const named = (validate.errors ?? []).map(({ params }) => params.additionalProperty ?? '').filter(name => name !== '');
+    return [ajv.errorsText(validate.errors), ...named].join(' ');
+  };
+  const paths = Object.entries(document.paths)
+    .map(([path, methods]) => ({ path, methods, pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
+    // A written-out path comes before one with a name in its place.
+    .sort((a, b) => (a.path.match(/\{/g)?.length ?? 0) - (b.path.match(/\{/g)?.length ?? 0));
+
+  return {
+    document,
+    judge(method, url, { status, type, body }) {
+      if (method === 'OPTIONS') return undefined;
+      // As the router reads it: decoded, and a slash at the end changes nothing.
+      const path = decoded(new URL(url, 'http://center').pathname).replace(/(?<=.)\/$/, '');
+      const operation = paths.flatMap(({ pattern, methods }) => (pattern.test(path) ? [methods[method.toLowerCase()]] : [])).find(Boolean);
+      if (!operation) return status === 404 || status === 401 ? undefined : `${method} ${path} is not in the reference`;
+      return wrongOf(operation, status, type, body, fits);
+    },
+  };
+}
+
+function wrongOf(
+  operation: Operation,
+  status: number,
+  type: string,
+  body: unknown,
+  fits: (key: string, schema: object, value: unknown) => string | undefined,
+): string | undefined {
+  const told = operation.responses[status] ?? (status >= 400 ? operation.responses.default : undefined);
+  const where = `${operation.operationId} ${status}`;
+  if (!told) return `${where} is not told of`;
+  if (!told.content) return body === undefined ? undefined : `${where} is told to have no body`;
+  const content = told.content[type];
+  if (!content) return `${where} is told to be ${Object.keys(told.content)}, but is ${type}`;
+  if (type !== 'application/json') return undefined;
+  const wrong = fits(where, content.schema, body);
+  return wrong && `${where}: ${wrong}`;
+}
+
+/** What is wrongly encoded stays as it is. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}

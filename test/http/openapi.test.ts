@@ -1,0 +1,177 @@
+/**
+ * The reference tells of every route that is served, and of nothing else. That answers are what it
+ * tells every other test of the door shows, by `aDoor`.
+ */
+import { describe, expect, test } from 'bun:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { createApp, surfacesOf } from '../../src/api/app.ts';
+import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { logRoutes } from '../../src/api/v1/logs.ts';
+import { metricRoutes } from '../../src/api/v1/metrics.ts';
+import { createFeed } from '../../src/feed/feed.ts';
+import { describeApi } from '../../src/http/openapi/document.ts';
+import { SOCKETS } from '../../src/http/socket-paths.ts';
+import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { aDoor, seedApp, seedJob } from '../api/support.ts';
+import { createJudge } from './openapi-support.ts';
+
+/** The whole front door, as the center puts it together. */
+async function aWholeDoor(env: Record<string, string> = {}) {
+  const { center, store, clock, ids, views, runtime } = await aDoor({ env });
+  const facts = createFeed({ store, clock });
+  const feed = createFeedDoor({ ...center, feed: facts, clock, ids });
+  const metrics = metricRoutes({ runtime, views, feed: facts, clock, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
+  const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputKeeper({ store }), clock }), ...metrics];
+  const surfaces = surfacesOf(center, extra);
+  return { app: createApp({ center, extra }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
+}
+
+describe('the reference', () => {
+  test('tells of every route of the router and every socket, and of nothing else', async () => {
+    const { app, document } = await aWholeDoor();
+    const served = app.routes
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
+    const sockets = Object.keys(SOCKETS).map(path => `GET ${path}`);
+    const told = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+    );
+    expect(served.length).toBeGreaterThan(60);
+    expect(told.sort()).toEqual([...new Set([...served, ...sockets])].sort());
+  });
+
+  test('is OpenAPI 3.1', async () => {
+    const { document } = await aWholeDoor();
+    const validator = new Validator();
+    const { valid, errors } = await validator.validate({ ...structuredClone(document) });
+    expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
+    expect(validator.version).toBe('3.1');
+    // Its rules about references inside the document.
+    expect(() => validator.resolveRefs()).not.toThrow();
+  });
+
+  test('refers to nothing that is not there, and names every operation once', async () => {
+    const { document } = await aWholeDoor();
+    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref ?? '');
+    const there = Object.keys(document.components.schemas).map(name => `#/components/schemas/${name}`);
+    expect([...new Set(refs)].filter(ref => !there.includes(ref))).toEqual([]);
+    const names = Object.values(document.paths).flatMap(methods => Object.values(methods).map(({ operationId }) => operationId));
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('says who may call what', async () => {
+    const { document, surfaces } = await aWholeDoor();
+    for (const { path, method, access } of surfaces.flatMap(({ routes }) => routes)) {
+      const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
+      expect([path, operation?.security.length]).toEqual([path, access === 'user' ? 2 : 0]);
+    }
+  });
+
+  test('tells queries as they are written, and bodies as they are taken', async () => {
+    const { paths } = (await aWholeDoor()).document;
+    const query = paths['/v1/jobs/{name}/next']?.get?.parameters;
+    expect(query).toContainEqual({
+      name: 'count',
+      in: 'query',
+      required: false,
+      schema: { type: 'integer', minimum: 1, maximum: 1000, default: 10 },
+    });
+    expect(paths['/v1/executions']?.get?.parameters).toContainEqual({
+      name: 'status',
+      in: 'query',
+      required: false,
+      schema: { type: 'array', items: { type: 'string', enum: ['pending', 'running', 'cancelling', 'done'] } },
+      style: 'form',
+      explode: false,
+    });
+    expect(paths['/v1/jobs/{name}/trigger']?.post?.parameters.map(({ name }) => name)).toEqual(['name', 'Idempotency-Key']);
+    const body = (path: string, method: string) => paths[path]?.[method]?.requestBody;
+    expect(body('/v1/jobs', 'post')).toMatchObject({ required: true, content: { 'application/json': { schema: { required: ['name'] } } } });
+    expect(body('/v1/join-tokens', 'post')?.required).toBe(false);
+    expect(body('/v1/jobs/{name}', 'patch')?.content['application/json']?.schema).not.toHaveProperty('required');
+    expect(Object.keys(body('/api/job/trigger', 'post')?.content ?? {})).toEqual(['text/plain', 'application/json']);
+    expect(paths['/v1/feed']?.get?.['x-frames']).toEqual({
+      toCenter: { $ref: '#/components/schemas/TicketFrame' },
+      fromCenter: { $ref: '#/components/schemas/FeedFrame' },
+    });
+  });
+
+  test('is served to anybody, for programs and as a page that fetches nothing', async () => {
+    const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
+    const { body, headers } = await door.get('/v1/openapi.json');
+    expect([body.openapi, headers.get('content-type')]).toEqual(['3.1.0', 'application/json; charset=utf-8']);
+    const page = await door.get('/v1/reference');
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; /);
+    expect(page.text).not.toMatch(/<script|<img|<link|\ssrc=|\sstyle=|@import|url\(|\son\w+=/i);
+    const links = [...page.text.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id ?? '');
+    expect(links.length).toBeGreaterThan(60);
+    expect([...new Set(links)].filter(id => !page.text.includes(`id="${id}"`))).toEqual([]);
+    for (const path of Object.keys(body.paths)) expect(page.text).toContain(`<code>${path}</code>`);
+  });
+
+  test('shows examples that go to the address which the browser came to', async () => {
+    const door = await aDoor();
+    const { text } = await door.get('/v1/reference');
+    expect(/<pre>(curl[\s\S]*?)<\/pre>/.exec(text)?.[1]).toEndWith(' http://localhost/v1/jobs');
+    expect(text).not.toContain('{{');
+  });
+
+  test('shows a policy that lets the style of the page through, and nothing else', async () => {
+    const door = await aDoor();
+    const { text, headers } = await door.get('/v1/reference');
+    const style = /<style>([\s\S]*?)<\/style>/.exec(text)?.[1] ?? '';
+    const digest = new Bun.CryptoHasher('sha256').update(style).digest('base64');
+    expect(headers.get('content-security-policy')).toContain(`'sha256-${digest}'`);
+  });
+});
+
+describe('the judge of answers', () => {
+  test('finds what is missing, what is too much, and what nobody told of', async () => {
+    const door = await aDoor();
+    const { judge } = createJudge(surfacesOf(door.center));
+    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { body } = await door.get('/v1/jobs/a');
+    const of = (changed: object, status = 200, type = 'application/json') =>
+      judge('GET', '/v1/jobs/a', { status, type, body: { ...body, ...changed } });
+    expect(of({})).toBeUndefined();
+    expect(of({ status: 'fine' })).toContain('must be equal to one of the allowed values');
+    expect(of({ secret: 1 })).toContain('must NOT have additional properties');
+    expect(of({ rev: undefined })).toContain("must have required property 'rev'");
+    expect(of({}, 201)).toContain('201 is not told of');
+    expect(of({}, 200, 'text/plain')).toContain('is told to be application/json');
+    expect(judge('GET', '/v1/nowhere', { status: 200, type: 'application/json', body: {} })).toContain('is not in the reference');
+  });
+
+  test('has seen the answers of both dialects about things that run', async () => {
+    const door = await aDoor();
+    await door.aHost();
+    await door.post('/api/app', seedApp());
+    await door.post('/api/job/register', seedJob());
+    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0 0 8 * * ?' }] });
+    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    const paths = [
+      '/v1/jobs',
+      '/v1/jobs/a/next',
+      '/v1/jobs/a/why',
+      '/v1/jobs/a/occurrences',
+      '/v1/jobs/a/occurrences?summary=true',
+      '/v1/executions',
+      `/v1/executions/${execution}`,
+      `/v1/executions/${execution}/why`,
+      '/v1/apps',
+      '/v1/hosts',
+      '/v1/pools',
+      '/v1/pools/default/allocation',
+      '/v1/history/job/a',
+      '/v1/health',
+      '/api/app/list',
+      '/api/job/jobs',
+      '/api/job/jobs/my_job',
+      '/api/job/tasks/ready',
+      '/api/job/tasks/running',
+      '/api/job/tasks/failover',
+    ];
+    for (const path of paths) expect([path, (await door.get(path)).status]).toEqual([path, 200]);
+  });
+});

@@ -1,0 +1,112 @@
+/** Processes that only exist in a test: they say, fork and end what the test tells them to. */
+import type { OutputSource, ProcessEnd, Spawner, StartRequest } from '../../src/keeper/ports.ts';
+
+interface FakeProcess {
+  request: StartRequest;
+  signals: string[];
+  says(stream: 'stdout' | 'stderr', text: string): void;
+  /** Ends the first process; its pipes close unless something holds them. */
+  ends(code: number | null, signal?: string | null): void;
+  /** The same, and nobody hears of it before the result is called. */
+  endsUnheard(code: number | null): () => void;
+  /** Living members beside the first process. */
+  children: number;
+  /** Called at each signal to the tree; default: KILL ends everything, TERM the first process. */
+  onSignal: (name: 'TERM' | 'KILL') => void;
+  /** Something outside of the tree keeps the pipes open. */
+  pipesHeld: boolean;
+}
+
+function aPipe(): OutputSource & { push(data: Uint8Array | null): void } {
+  const waiting: (Uint8Array | null)[] = [];
+  let taker: ((data: Uint8Array | null) => void) | undefined;
+  let over = false;
+  const push = (data: Uint8Array | null) => {
+    if (taker === undefined) waiting.push(data);
+    else taker(data);
+    taker = undefined;
+  };
+  return {
+    push,
+    read: () =>
+      new Promise(resolve => {
+        const next = waiting.shift();
+        if (over) resolve(null);
+        else if (next !== undefined) resolve(next);
+        else taker = resolve;
+        over ||= next === null;
+      }),
+    cancel: () => push(null),
+  };
+}
+
+export interface FakeHost extends Spawner {
+  boot: string;
+  processes: FakeProcess[];
+  /** The next start fails with this sentence. */
+  refuses: string | undefined;
+  of(run: number): FakeProcess;
+}
+
+export function aFakeHost(): FakeHost {
+  let marks = 0;
+  const byMark = new Map<string, FakeProcess & { alive: boolean }>();
+  const count = (mark: string) => {
+    const process = byMark.get(mark);
+    return process === undefined ? 0 : Number(process.alive) + process.children;
+  };
+  const host: FakeHost = {
+    boot: 'boot',
+    processes: [],
+    refuses: undefined,
+    of(run) {
+      const process = host.processes[run];
+      if (process === undefined) throw new Error(`only ${host.processes.length} processes were started`);
+      return process;
+    },
+    mark: () => `mark${++marks}`,
+    async start(request) {
+      if (host.refuses !== undefined) return { failed: host.refuses };
+      const pipes = { stdout: aPipe(), stderr: aPipe() };
+      let finish = (_: ProcessEnd) => {};
+      const exit = new Promise<ProcessEnd>(resolve => {
+        finish = resolve;
+      });
+      const process = {
+        request,
+        signals: [] as string[],
+        alive: true,
+        children: 0,
+        pipesHeld: false,
+        says: (stream: 'stdout' | 'stderr', text: string) => pipes[stream].push(new TextEncoder().encode(text)),
+        ends(code: number | null, signal: string | null = null) {
+          process.alive = false;
+          if (!process.pipesHeld) for (const pipe of [pipes.stdout, pipes.stderr]) pipe.push(null);
+          finish({ code, signal });
+        },
+        endsUnheard(code: number | null) {
+          process.alive = false;
+          return () => process.ends(code);
+        },
+        onSignal(name: 'TERM' | 'KILL') {
+          if (name === 'KILL') process.children = 0;
+          if (process.alive) process.ends(null, `SIG${name}`);
+        },
+      };
+      host.processes.push(process);
+      byMark.set(request.mark, process);
+      return { started: { tree: { mark: request.mark, pid: host.processes.length, ticks: null }, ...pipes, exit } };
+    },
+    members: async ({ mark }) => count(mark),
+    async signal({ mark }, name) {
+      const alive = count(mark);
+      const process = byMark.get(mark);
+      const firstHadEnded = process !== undefined && !process.alive;
+      if (alive > 0) process?.signals.push(name);
+      if (alive > 0) process?.onSignal(name);
+      return { alive, firstHadEnded };
+    },
+    tidy: () => {},
+  };
+  return host;
+}

@@ -1,0 +1,180 @@
+/**
+ * Builders for the keeper's tests: orders, a real keeper in a directory of its own, and ways to
+ * wait for facts instead of for time.
+ */
+import { setDefaultTimeout } from 'bun:test';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createKeeperDoor, type KeeperClient } from '../../src/agent/keeper-socket.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { KeeperNews, KeepOrder, KeptRun, SpooledChunk } from '../../src/protocol/keeper.ts';
+import { aPlace } from '../support/place.ts';
+
+setDefaultTimeout(70_000);
+
+export const anOrder = (run: string, argv: string[], difference: Partial<KeepOrder> = {}): KeepOrder => ({
+  run,
+  argv,
+  cwd: '/',
+  env: { PATH: '/usr/bin:/bin' },
+  timeoutMs: 0,
+  killGraceMs: 2_000,
+  headBytes: 64 * 1024,
+  tailBytes: 64 * 1024,
+  ...difference,
+});
+
+export const aShell = (run: string, script: string, difference: Partial<KeepOrder> = {}) => anOrder(run, ['sh', '-c', script], difference);
+
+export interface House {
+  directory: string;
+  keeper: KeeperClient;
+  /**
+   * Resolves with the run's state once it fulfils the question; asks again at every piece of news.
+   */
+  until(run: string, question: (kept: KeptRun) => boolean): Promise<KeptRun>;
+  ended(run: string): Promise<KeptRun>;
+  output(run: string): Promise<SpooledChunk[]>;
+  /** Resolves once the run has written this. */
+  says(run: string, words: string): Promise<string>;
+  /** Hangs up, and comes in by the door again. */
+  reopen(): Promise<void>;
+  /** The keeper dies without a word. */
+  killKeeper(): Promise<void>;
+  leave(): Promise<void>;
+}
+
+export async function aHouse(directory = aPlace('keeper'), launch?: string[]): Promise<House> {
+  const door = createKeeperDoor({ directory, clock: systemClock, ...(launch && { launch }) });
+  let listeners = new Set<() => void>();
+  let keeper = await enter();
+
+  async function enter(): Promise<KeeperClient> {
+    const opened = await door.open();
+    opened.onNews((_: KeeperNews) => {
+      for (const listener of listeners) listener();
+    });
+    return opened;
+  }
+
+  async function when<T>(look: () => Promise<T | undefined>): Promise<T> {
+    let heard = true;
+    let wake = () => {};
+    const listener = () => {
+      heard = true;
+      wake();
+    };
+    listeners.add(listener);
+    for (;;) {
+      heard = false;
+      const found = await look();
+      if (found !== undefined) {
+        listeners.delete(listener);
+        return found;
+      }
+      if (!heard)
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+    }
+  }
+
+  const output = async (run: string): Promise<SpooledChunk[]> => {
+    const chunks: SpooledChunk[] = [];
+    for (;;) {
+      const more = await keeper.read(run, chunks.at(-1)?.seq ?? 0, 64 * 1024);
+      if (more.length === 0) return chunks;
+      chunks.push(...more);
+    }
+  };
+  const until: House['until'] = (run, question) => when(async () => (await keeper.list()).find(kept => kept.run === run && question(kept)));
+  return {
+    directory,
+    get keeper() {
+      return keeper;
+    },
+    until,
+    ended: run => until(run, kept => kept.state === 'ended'),
+    output,
+    says: (run, words) =>
+      when(async () => {
+        const text = textOf(await output(run), 'stdout');
+        return text.includes(words) ? text : undefined;
+      }),
+    async reopen() {
+      keeper.close();
+      await keeper.gone;
+      keeper = await enter();
+    },
+    async killKeeper() {
+      process.kill(keeper.pid, 'SIGKILL');
+      await keeper.gone;
+    },
+    async leave() {
+      listeners = new Set();
+      if (existsSync(`/proc/${keeper.pid}`)) process.kill(keeper.pid, 'SIGTERM');
+      await keeper.gone;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export const textOf = (chunks: SpooledChunk[], stream: 'stdout' | 'stderr') =>
+  chunks
+    .filter(chunk => chunk.stream === stream)
+    .map(({ text }) => text)
+    .join('');
+
+/** Bytes told plus bytes said to be missing, per stream. */
+export function accounted(chunks: SpooledChunk[]): { stdout: number; stderr: number } {
+  const sums = { stdout: 0, stderr: 0 };
+  for (const { stream, bytes, leftOut } of withGaps(chunks)) sums[stream] += bytes + leftOut;
+  return sums;
+}
+
+/**
+ * Each piece with the bytes of its stream that are missing before it, for a reader of these pieces
+ * who had `ends` before. Throws where bytes come twice.
+ */
+export function withGaps<T extends Pick<SpooledChunk, 'stream' | 'bytes' | 'start'>>(
+  chunks: T[],
+  ends = { stdout: 0, stderr: 0 },
+): (T & { leftOut: number })[] {
+  return chunks.map(chunk => {
+    const leftOut = chunk.start - ends[chunk.stream];
+    if (leftOut < 0) throw new Error(`${-leftOut} bytes of ${chunk.stream} come twice`);
+    ends[chunk.stream] = chunk.start + chunk.bytes;
+    return { ...chunk, leftOut };
+  });
+}
+
+/**
+ * Command lines of the living processes that hold this text: what is left of a run whose command
+ * bears a number nobody else uses.
+ */
+export function alive(text: string): string[] {
+  return readdirSync('/proc').flatMap(pid => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      return command.includes(text) ? [`${pid} ${command}`] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Children of a process that have ended and that nobody reaped. */
+export function zombiesOf(pid: number): string[] {
+  return readdirSync('/proc').filter(name => {
+    try {
+      const [state, parent] = readFileSync(`/proc/${name}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+      return state === 'Z' && parent === String(pid);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** A number of seconds to sleep that no other process on the machine sleeps. */
+let nextSleep = 0;
+export const aSleep = () => `sleep ${process.pid}${String(1000 + nextSleep++)}`;

@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'bun:test';
+import { type CellSurroundings, createCell } from '../../src/runtime/actor.ts';
+import { createLife } from '../../src/runtime/actor-state.ts';
+import { createCommitter } from '../../src/runtime/commit-queue.ts';
+import type { Envelope, Taken } from '../../src/runtime/envelope.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import type { Store } from '../../src/store/port.ts';
+import { aJob } from '../support/builders.ts';
+import { createFaultyStore } from '../support/faulty-store.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { countingIds } from '../support/world.ts';
+
+const job = 'job/nightly';
+const register = { type: 'job.register', config: aJob() };
+
+function aCell(store: Store = createMemoryStore()) {
+  const clock = createManualClock();
+  const opened: string[] = [];
+  const around: CellSurroundings = {
+    clock,
+    ids: countingIds(),
+    store,
+    committer: createCommitter({ store, clock }),
+    log: () => {},
+    woke: () => {},
+    committed: () => {},
+    settledOf: () => new Set<string>(),
+    trimmed: () => {},
+    opened: address => opened.push(address),
+  };
+  const cell = createCell(job, around);
+  const heard: string[] = [];
+  const answerAs = (name: string) => (taken: Taken) => void heard.push(`${name} ${taken.result}`);
+  return {
+    cell,
+    clock,
+    heard,
+    opened,
+    settle: () => clock.settle(),
+    ask: (name: string, event: { type: string }, kind: Envelope['kind'] = 'ask') =>
+      cell.post({ kind, event, origin: null, failures: 0, answer: answerAs(name) }),
+    /** News of another actor, its `rev`-th; sent while its `behind`-th had not arrived. */
+    tell: (name: string, rev: number, event: { type: string }, behind?: number) => {
+      const origin = { from: 'app/a', rev, place: 0, ...(behind === undefined ? {} : { behind: `${behind}:0` }) };
+      return cell.post({ kind: 'tell', event, origin, failures: 0, answer: answerAs(name) });
+    },
+  };
+}
+const kill = { type: 'job.kill', reason: 'x' };
+const disable = { type: 'job.disable', kill: false };
+
+describe('row 7: a message that was sent away', () => {
+  test('is not overtaken by a later one of its sender, when the actor opens between the two', async () => {
+    const { cell, heard, opened, settle, ask, tell } = aCell();
+    ask('register', register);
+    await settle();
+    ask('poison', { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'no' }] }) } as { type: string });
+    await settle();
+    heard.length = 0;
+    tell('first', 5, kill);
+    ask('release', { type: 'actor.release' }, 'release');
+    tell('second', 6, kill, 5);
+    await settle();
+    expect(heard).toEqual(['first refused', 'release done', 'second unavailable']);
+    expect(opened).toContain(job);
+    tell('first again', 5, kill);
+    tell('second again', 6, kill, 5);
+    tell('second once more', 6, kill, 5);
+    await settle();
+    expect(heard.slice(3)).toEqual(['first again done', 'second again done', 'second once more done']);
+    expect(cell.isIdle).toBe(true);
+  });
+
+  test('is not overtaken in a turn that has to be decided twice', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const { clock, heard, settle, ask, tell } = aCell(store);
+    ask('register', register);
+    await settle();
+    ask('poison', { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'no' }] }) } as { type: string });
+    await settle();
+    tell('first', 5, disable);
+    ask('release', { type: 'actor.release' }, 'release');
+    await settle();
+    heard.length = 0;
+    let commits = 0;
+    store.plan(call => (call.method === 'commit' ? (['late', 'before'] as const)[commits++] : undefined));
+    ask('under way', { type: 'job.update', config: aJob({ description: 'x' }) } as { type: string });
+    await settle();
+    tell('second', 6, { type: 'job.enable' }, 5);
+    tell('first', 5, disable);
+    await settle();
+    store.answerNow();
+    await clock.advance(1_000);
+    tell('second', 6, { type: 'job.enable' }, 5);
+    await settle();
+    expect(heard).toEqual(['under way done', 'second unavailable', 'first done', 'second done']);
+    const state = JSON.parse((await store.load(job))?.state ?? '{}') as { seen: unknown; snapshot: unknown };
+    expect(state).toMatchObject({ seen: { 'app/a': '6:0' }, snapshot: { value: { admin: 'enabled' } } });
+  });
+
+  test('is not overtaken where the mailbox was full for it and has room for the next', async () => {
+    const store = createFaultyStore(createMemoryStore());
+    const { heard, opened, settle, ask, tell } = aCell(store);
+    ask('register', register);
+    await settle();
+    store.plan(call => (call.method === 'commit' ? 'late' : undefined));
+    ask('under way', disable);
+    await settle();
+    for (let count = 1; count < LIMITS.mailbox; count++) ask('', { type: 'job.enable' });
+    expect(tell('first', 5, kill)).toBe(false);
+    store.heal();
+    store.answerNow();
+    await settle();
+    expect(opened).toEqual([job]);
+    heard.length = 0;
+    tell('second', 6, kill, 5);
+    await settle();
+    tell('first', 5, kill);
+    tell('second', 6, kill, 5);
+    await settle();
+    expect(heard).toEqual(['second unavailable', 'first done', 'second done']);
+  });
+});
+
+describe('a message that somebody else was to take', () => {
+  test('is waited for by the next one of its sender, and by no message of others', async () => {
+    const { heard, settle, ask, tell } = aCell();
+    ask('register', register);
+    await settle();
+    heard.length = 0;
+    // The one before went to whoever served this actor until now.
+    tell('second', 6, kill, 5);
+    ask('disable', disable);
+    await settle();
+    tell('first', 5, kill);
+    tell('second', 6, kill, 5);
+    await settle();
+    expect(heard).toEqual(['second unavailable', 'disable done', 'first done', 'second done']);
+  });
+});
+
+describe('row 6: a message that was taken', () => {
+  const stamp = { at: 1_700_000_000_000, chance: 0, salt: 'abc123' };
+  const take = (life: ReturnType<typeof createLife>, event: { type: string }, rev?: number) =>
+    life.take({ kind: 'tell', event, origin: rev === undefined ? null : { from: 'app/a', rev, place: 0 } }, stamp);
+  const write = (life: ReturnType<typeof createLife>) => {
+    const written = life.write('w', new Set());
+    if (!written) throw new Error('nothing to write');
+    life.adopt(written);
+    return written.document;
+  };
+
+  test('is not taken again in the next life of its address', () => {
+    const first = createLife(job, undefined);
+    take(first, register);
+    take(first, { type: 'job.deregister' }, 7);
+    const tombstone = write(first);
+    expect(tombstone.life).toBe('tombstone');
+    const next = createLife(job, tombstone);
+    take(next, register);
+    take(next, { type: 'job.deregister' }, 7);
+    expect(write(next).life).toBe('live');
+    expect(take(next, { type: 'job.deregister' }, 8).result).toBe('done');
+    expect(write(next).life).toBe('tombstone');
+  });
+
+  test('of one sender says nothing of the messages of another', () => {
+    const life = createLife(job, undefined);
+    take(life, register);
+    take(life, disable, 9);
+    life.take({ kind: 'tell', event: { type: 'job.enable' }, origin: { from: 'app/b', rev: 1, place: 0 } }, stamp);
+    expect(JSON.parse(write(life).state)).toMatchObject({
+      seen: { 'app/a': '9:0', 'app/b': '1:0' },
+      snapshot: { value: { admin: 'enabled' } },
+    });
+  });
+});

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'bun:test';
+import { Unavailable } from '../../src/runtime/errors.ts';
+import { createPatience, PATIENCE_MS } from '../../src/runtime/startup-retry.ts';
+import { StoreUnavailable } from '../../src/store/port.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+
+const clock = createManualClock();
+const aPatience = (signal?: AbortSignal) => {
+  const problems: string[] = [];
+  return { problems, patiently: createPatience({ clock, signal, waits: problem => problems.push(problem) }) };
+};
+const away = () => Promise.reject(new StoreUnavailable('nobody there'));
+
+describe('a start', () => {
+  test.each([
+    ['a store', new StoreUnavailable('no primary')],
+    ['a turn', new Unavailable('no primary')],
+  ])('does again what was refused by %s without a database', async (_, error) => {
+    const { patiently, problems } = aPatience();
+    let times = 0;
+    const done = patiently(async () => {
+      if (++times < 3) throw error;
+      return 'done';
+    });
+    await clock.advance(1_000);
+    expect(await done).toBe('done');
+    expect(problems).toEqual(['no primary', 'no primary']);
+  });
+
+  test('gives up when the store stays away, with what was in the way', async () => {
+    const { patiently, problems } = aPatience();
+    const ended = patiently(away).catch((error: unknown) => error);
+    await clock.advance(PATIENCE_MS);
+    expect(await ended).toEqual(new StoreUnavailable('nobody there'));
+    expect(problems.length).toBeGreaterThan(5);
+  });
+
+  test('waits without an end for a store where no limit is set, and for nothing else', async () => {
+    const problems: string[] = [];
+    const patiently = createPatience({ clock, limitMs: null, waits: problem => problems.push(problem) });
+    let isFull = true;
+    const done = patiently(async () => (isFull ? away() : 'done'));
+    await clock.advance(100 * PATIENCE_MS);
+    expect(problems.length).toBeGreaterThan(900);
+    isFull = false;
+    await clock.advance(3_000);
+    expect(await done).toBe('done');
+    await expect(patiently(() => Promise.reject(new Unavailable('a worker ended')))).rejects.toThrow('a worker ended');
+  });
+
+  test('waits no longer once it is called off', async () => {
+    const ending = new AbortController();
+    const { patiently } = aPatience(ending.signal);
+    const ended = patiently(away).catch((error: unknown) => error);
+    await clock.advance(100);
+    ending.abort();
+    expect(await ended).toBeInstanceOf(StoreUnavailable);
+  });
+
+  test('does nothing twice that failed for another reason', async () => {
+    const { patiently } = aPatience();
+    let times = 0;
+    const work = async () => {
+      times += 1;
+      throw new Error('newer schema');
+    };
+    await expect(patiently(work)).rejects.toThrow('newer schema');
+    expect(times).toBe(1);
+  });
+});

@@ -1,0 +1,270 @@
+import { describe, expect, test } from 'bun:test';
+import type { Clock } from '../../src/lib/clock.ts';
+import { LIMITS } from '../../src/runtime/limits.ts';
+import { type Alarms, createAlarms } from '../../src/runtime/timers.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import { aJob } from '../support/builders.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aWrite } from '../support/store-builders.ts';
+import { aWorld, restarted, START } from '../support/world.ts';
+
+/** A wall clock that can be set, over a monotonic one that cannot. */
+function aWallClock() {
+  const clock = createManualClock(START);
+  let offset = 0;
+  const wall: Clock = { now: () => clock.now() + offset, monotonic: clock.monotonic, after: clock.after, soon: clock.soon };
+  return {
+    clock: wall,
+    /** The same for a world, which moves time by itself. */
+    manual: { ...clock, now: wall.now },
+    advance: clock.advance,
+    settle: clock.settle,
+    set: (ms: number) => {
+      offset += ms;
+    },
+  };
+}
+
+function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: ReturnType<typeof createMemoryStore> } = {}) {
+  const { clock = aWallClock(), store = createMemoryStore() } = parts;
+  const fired: string[] = [];
+  const failed: unknown[] = [];
+  const told = { jumps: [] as number[], answer: Promise.resolve() };
+  const alarms: Alarms = createAlarms({
+    store,
+    clock: clock.clock,
+    fire: async address => void fired.push(address),
+    jumped: async byMs => {
+      told.jumps.push(byMs);
+      await told.answer;
+    },
+    failed: error => failed.push(error),
+  });
+  return { alarms, clock, store, fired, failed, told };
+}
+
+describe('alarms', () => {
+  test('fire in the order of their instants, each at its own', async () => {
+    const { alarms, clock, fired } = someAlarms();
+    alarms.start();
+    for (const [address, ms] of [
+      ['c', 3_000],
+      ['a', 1_000],
+      ['b', 2_000],
+    ] as const)
+      alarms.set(address, START + ms);
+    await clock.advance(999);
+    expect(fired).toEqual([]);
+    await clock.advance(1);
+    expect(fired).toEqual(['a']);
+    await clock.advance(2_000);
+    expect(fired).toEqual(['a', 'b', 'c']);
+  });
+
+  test('follow the last word that was said', async () => {
+    const { alarms, clock, fired } = someAlarms();
+    alarms.start();
+    alarms.set('a', START + 1_000);
+    alarms.set('a', START + 5_000);
+    alarms.set('b', START + 1_000);
+    alarms.set('b', null);
+    await clock.advance(4_000);
+    expect(fired).toEqual([]);
+    await clock.advance(1_000);
+    expect(fired).toEqual(['a']);
+  });
+
+  test('all fire where ten thousand are due at one instant', async () => {
+    const { alarms, clock, fired } = someAlarms();
+    alarms.start();
+    for (let count = 0; count < 10_000; count++) alarms.set(`a${count}`, START + 1_000);
+    await clock.advance(1_000);
+    expect(new Set(fired).size).toBe(10_000);
+    expect(alarms.size).toBe(0);
+  });
+
+  test('beyond the horizon are looked up when they come near, however far they are', async () => {
+    const { alarms, clock, store, fired } = someAlarms();
+    const far = 40 * 86_400_000;
+    await store.commit([aWrite({ address: 'job/far', nextDue: START + far })]);
+    alarms.start();
+    alarms.set('job/far', START + far);
+    expect(alarms.size).toBe(0);
+    clock.set(far - 45_000);
+    await clock.advance(44_000);
+    expect(fired).toEqual([]);
+    await clock.advance(2_000);
+    expect(fired).toEqual(['job/far']);
+  });
+
+  test('that passed while the wall clock jumped on fire within a nap', async () => {
+    const { alarms, clock, store, fired } = someAlarms();
+    for (let count = 0; count < 1_500; count++) {
+      await store.commit([aWrite({ address: `job/n${count}`, nextDue: START + 3_600_000 + count })]);
+    }
+    alarms.start();
+    await clock.settle();
+    clock.set(7_200_000);
+    await clock.advance(2_000);
+    expect(new Set(fired).size).toBe(1_500);
+  });
+
+  test('wait for the wall clock where it was set back, and for nothing else', async () => {
+    const { alarms, clock, fired } = someAlarms();
+    alarms.start();
+    alarms.set('a', START + 10_000);
+    clock.set(-3_600_000);
+    await clock.advance(20_000);
+    expect(fired).toEqual([]);
+    alarms.set('b', clock.clock.now() + 1_000);
+    await clock.advance(1_000);
+    expect(fired).toEqual(['b']);
+    clock.set(3_600_000);
+    await clock.advance(1_000);
+    expect(fired).toEqual(['b', 'a']);
+  });
+
+  test('rows 9, 10: say how far the wall clock was set, and fire nothing until that is heard', async () => {
+    const { alarms, clock, fired, told } = someAlarms();
+    let heard = () => {};
+    told.answer = new Promise(resolve => {
+      heard = resolve;
+    });
+    alarms.start();
+    alarms.set('a', START + 10_000);
+    await clock.advance(5_000);
+    expect(told.jumps).toEqual([]);
+    clock.set(3_600_000);
+    await clock.advance(3_000);
+    expect({ jumps: told.jumps, fired }).toEqual({ jumps: [3_600_000], fired: [] });
+    heard();
+    await clock.advance(1);
+    expect(fired).toEqual(['a']);
+    clock.set(-7_200_000);
+    await clock.advance(3_000);
+    expect(told.jumps).toEqual([3_600_000, -7_200_000]);
+  });
+
+  test('are looked up again where the store did not answer', async () => {
+    const { alarms, clock, store, fired, failed } = someAlarms();
+    await store.commit([aWrite({ address: 'job/a', nextDue: START + 3_000 })]);
+    const { due } = store;
+    store.due = () => Promise.reject(new Error('away'));
+    alarms.start();
+    await clock.advance(1_500);
+    expect(failed.length).toBeGreaterThan(0);
+    store.due = due;
+    await clock.advance(2_000);
+    expect(fired).toEqual(['job/a']);
+  });
+
+  test('long overdue are caught up on a few at a time, and what is due now does not wait for them', async () => {
+    const { clock, store } = { clock: aWallClock(), store: createMemoryStore() };
+    const fired: string[] = [];
+    const dealt: (() => void)[] = [];
+    const fire = (address: string) => {
+      fired.push(address);
+      return new Promise<void>(resolve => dealt.push(resolve));
+    };
+    const alarms = createAlarms({ store, clock: clock.clock, fire, jumped: async () => {}, failed: () => {} });
+    for (let count = 0; count < 200; count++) alarms.set(`late${count}`, START - 3_600_000 + count);
+    alarms.set('now', START + 1_000);
+    alarms.start();
+    await clock.settle();
+    expect(fired).toEqual(Array.from({ length: LIMITS.overdueAtOnce }, (_, count) => `late${count}`));
+    await clock.advance(1_000);
+    expect(fired.slice(LIMITS.overdueAtOnce)).toEqual(['now']);
+    for (; dealt.length > 0; await clock.settle()) dealt.shift()?.();
+    expect(new Set(fired).size).toBe(201);
+    expect(alarms.size).toBe(0);
+  });
+
+  test('rest once they are stopped', async () => {
+    const { alarms, clock, fired } = someAlarms();
+    alarms.start();
+    alarms.set('a', START + 1_000);
+    alarms.stop();
+    await clock.advance(5_000);
+    expect(fired).toEqual([]);
+  });
+});
+
+describe('a timer of an actor', () => {
+  test('has ten seconds left after a restart when twenty of its thirty are spent', async () => {
+    const world = await aWorld();
+    await world.aHost('h1', { graceMs: 30_000 });
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    await world.clock.advance(20_000);
+    const next = await restarted(world);
+    await next.clock.advance(9_999);
+    expect((await next.context('host/h1')).value).toBe('suspect');
+    await next.clock.advance(1);
+    expect((await next.context('host/h1')).value).toBe('lost');
+  });
+
+  test('row 10: that measures a span keeps its length when the clock is set back', async () => {
+    const wall = aWallClock();
+    const world = await aWorld({ clock: wall.manual });
+    await world.aHost('h1', { graceMs: 30_000 });
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    await world.clock.advance(10_000);
+    wall.set(-3_600_000);
+    await world.clock.advance(18_000);
+    expect((await world.context('host/h1')).value).toBe('suspect');
+    // One that is cut off only now measures by the new clock.
+    await world.aHost('h2', { graceMs: 30_000 });
+    await world.tell('host/h2', { type: 'host.disconnected', session: 'h2-1', reason: 'cut' });
+    await world.clock.advance(4_000);
+    expect([(await world.context('host/h1')).value, (await world.context('host/h2')).value]).toEqual(['lost', 'suspect']);
+    await world.clock.advance(27_000);
+    expect((await world.context('host/h2')).value).toBe('lost');
+  });
+
+  test('row 9: loses no host when the clock is set ahead: its grace begins anew', async () => {
+    const wall = aWallClock();
+    const world = await aWorld({ clock: wall.manual });
+    await world.aHost('h1', { graceMs: 30_000 });
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    await world.clock.advance(10_000);
+    wall.set(3_600_000);
+    await world.clock.advance(29_000);
+    expect((await world.context('host/h1')).value).toBe('suspect');
+    await world.clock.advance(3_000);
+    expect((await world.context('host/h1')).value).toBe('lost');
+  });
+
+  test('does not fire before the timers are armed, even of an actor that owes something', async () => {
+    const world = await aWorld();
+    await world.aHost('h1', { graceMs: 30_000 });
+    // What it tells its pool never arrives, so that the next center has to wake it.
+    await world.ask('pool/default', { type: 'pool.modify', changes: {} });
+    const { commit } = world.outlives.store;
+    world.outlives.store.commit = writes => (writes.some(write => write.document.kind === 'pool') ? new Promise(() => {}) : commit(writes));
+    await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
+    expect(await world.store.owing({ limit: 10 })).toEqual(['host/h1']);
+    world.outlives.store.commit = commit;
+    world.kill();
+    await world.clock.advance(3_600_000);
+    const next = await restarted(world, { arm: false });
+    await next.tell('host/h1', { type: 'host.reprieve' });
+    next.runtime.arm();
+    await next.clock.advance(29_999);
+    expect((await next.context('host/h1')).value).toBe('suspect');
+    await next.clock.advance(1);
+    expect((await next.context('host/h1')).value).toBe('lost');
+  });
+
+  test('that was due while nobody served fires once somebody does', async () => {
+    const world = await aWorld();
+    await world.ask('job/nightly', {
+      type: 'job.register',
+      config: aJob({ schedules: [{ type: 'cron', cron: '0 0 9 * * ?' }], misfire: { policy: 'once', limit: 1 } }),
+    });
+    world.kill();
+    await world.clock.advance(2 * 3_600_000);
+    const next = await restarted(world);
+    await next.clock.advance(1_000);
+    const entries = await next.store.occurrences({ job: 'nightly', limit: 10 });
+    expect(entries.map(entry => [entry.verdict, entry.execution])).toEqual([['waiting', 'nightly@20261122T090000.000Z']]);
+  });
+});

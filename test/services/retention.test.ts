@@ -1,0 +1,223 @@
+/**
+ * When what leaves, in passes over a real store; what the runtime says of documents is scripted
+ * here.
+ */
+import { beforeEach, describe, expect, test } from 'bun:test';
+import { createForgetting, type Forgotten, type Keep, RETENTION } from '../../src/services/retention.ts';
+import { createMemoryStore } from '../../src/store/memory/index.ts';
+import { type Store, StoreUnavailable } from '../../src/store/port.ts';
+import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
+import { aChunk, aFact, anOccurrence, aWrite } from '../support/store-builders.ts';
+
+const DAY = 86_400_000;
+const EVERYTHING: Keep = {
+  executionsMs: 1_000 * DAY,
+  executions: 1_000,
+  executionsPerJob: 1_000,
+  outputMs: 1_000 * DAY,
+  occurrencesMs: 1_000 * DAY,
+  occurrencesPerJob: 1_000,
+  factsMs: 1_000 * DAY,
+  facts: 1_000,
+  tombstonesMs: 1_000 * DAY,
+  tombstones: 1_000,
+};
+
+describe('a pass', () => {
+  let clock: ManualClock;
+  let store: Store;
+  let held: string[];
+  let endedAt: Map<string, number | null>;
+  let logged: string[];
+  beforeEach(() => {
+    clock = createManualClock();
+    store = createMemoryStore();
+    held = [];
+    endedAt = new Map();
+    logged = [];
+  });
+  const ago = (days: number) => clock.now() - days * DAY;
+
+  const aForgetting = (keep: Partial<Keep>) =>
+    createForgetting({
+      store,
+      clock,
+      keep: { ...EVERYTHING, ...keep },
+      reader: {
+        endedAt: ({ address, index }) => (endedAt.has(address) ? (endedAt.get(address) ?? null) : index.at),
+        heldBy: () => new Set(held),
+      },
+      log: (level, text) => logged.push(`${level} ${text}`),
+    });
+
+  async function pass(keep: Partial<Keep>, forgetting = aForgetting(keep)): Promise<Forgotten> {
+    let result: Forgotten | undefined;
+    let failure: unknown;
+    forgetting.runOnce().then(
+      gone => {
+        result = gone;
+      },
+      error => {
+        failure = error;
+      },
+    );
+    for (let turn = 0; !result && !failure && turn < 10_000; turn++) await clock.advance(5);
+    if (failure) throw failure;
+    return result as Forgotten;
+  }
+
+  /**
+   * One ended execution of a job per age, each with a piece of output; named by its age in days.
+   */
+  async function executions(job: string, ...ages: number[]): Promise<void> {
+    await store.commit([aWrite({ address: `job/${job}` })]);
+    for (const age of ages) {
+      const address = `execution/${job}@${age}`;
+      await store.commit([aWrite({ address, life: 'done', index: { parent: job, status: 'done', at: ago(age) } })]);
+      await store.keepOutput([aChunk({ execution: `${job}@${age}`, at: ago(age) })]);
+    }
+  }
+  const left = async () =>
+    (await store.list({ kind: 'execution', limit: 100 })).items.map(({ address }) => address.slice('execution/'.length));
+  const hasOutput = async (execution: string) => (await store.output({ execution, limit: 1 })).length > 0;
+
+  test('over what is young and few removes nothing', async () => {
+    await executions('a', 1, 2, 3);
+    await store.record([anOccurrence({ from: ago(5) })]);
+    expect(await pass({})).toEqual({ executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 });
+  });
+
+  test('removes executions that ended long ago, with their output', async () => {
+    await executions('a', 40, 31, 29, 1);
+    expect(await pass({ executionsMs: 30 * DAY })).toMatchObject({ executions: 2, output: 2 });
+    expect(await left()).toEqual(['a@1', 'a@29']);
+    expect([await hasOutput('a@31'), await hasOutput('a@29')]).toEqual([false, true]);
+  });
+
+  test('counts the age of an execution from its end, not from its beginning', async () => {
+    await executions('a', 40, 35);
+    endedAt.set('execution/a@40', ago(2));
+    await pass({ executionsMs: 30 * DAY });
+    expect(await left()).toEqual(['a@40']);
+  });
+
+  test('keeps what its job counts as open, and what nobody can read', async () => {
+    await executions('a', 40, 39, 38);
+    held = ['execution/a@39'];
+    endedAt.set('execution/a@38', null);
+    expect((await pass({ executionsMs: 30 * DAY })).executions).toBe(1);
+    expect(await left()).toEqual(['a@38', 'a@39']);
+    expect((await pass({ executions: 0, executionsPerJob: 0 })).executions).toBe(0);
+  });
+
+  test('keeps the newest of each job', async () => {
+    await executions('a', 5, 4, 3, 2, 1);
+    await executions('b', 9, 8);
+    await pass({ executionsPerJob: 2 });
+    expect(await left()).toEqual(['a@1', 'a@2', 'b@8', 'b@9']);
+  });
+
+  test('keeps the newest of all, pass after pass, counting only what is new', async () => {
+    const forgetting = aForgetting({ executions: 3 });
+    await executions('a', 9, 8, 7, 6, 5);
+    await pass({}, forgetting);
+    expect(await left()).toEqual(['a@5', 'a@6', 'a@7']);
+    await executions('b', 2, 1);
+    expect((await pass({}, forgetting)).executions).toBe(2);
+    expect(await left()).toEqual(['b@1', 'b@2', 'a@5']);
+    expect((await pass({}, forgetting)).executions).toBe(0);
+  });
+
+  test('passes over old ones that may not leave and still removes as many as are too many', async () => {
+    await executions('a', 9, 8, 7, 6);
+    held = ['execution/a@9'];
+    await pass({ executions: 2 });
+    expect(await left()).toEqual(['a@6', 'a@9']);
+  });
+
+  test('removes old output and leaves its execution', async () => {
+    await executions('a', 8, 6);
+    expect(await pass({ outputMs: 7 * DAY })).toMatchObject({ executions: 0, output: 1 });
+    expect(await left()).toEqual(['a@6', 'a@8']);
+    expect([await hasOutput('a@8'), await hasOutput('a@6')]).toEqual([false, true]);
+  });
+
+  test('removes due times, facts and tombstones by age and by number', async () => {
+    await store.record([100, 95, 20, 10].map(age => anOccurrence({ from: ago(age) })));
+    const oldest = ago(4);
+    await store.record([4, 3, 2].map(age => anOccurrence({ job: 'busy', from: ago(age) })));
+    await store.commit([aWrite({ facts: [30, 20, 3, 2, 1].map((age, place) => aFact({ place, at: ago(age) })) })]);
+    for (const age of [95, 5, 4]) {
+      await store.commit([aWrite({ address: `job/t${age}`, life: 'tombstone', index: { status: 'deleted', at: ago(age) } })]);
+    }
+    const gone = await pass({
+      occurrencesMs: 90 * DAY,
+      occurrencesPerJob: 2,
+      factsMs: 14 * DAY,
+      facts: 2,
+      tombstonesMs: 90 * DAY,
+      tombstones: 1,
+    });
+    expect(gone).toEqual({ executions: 0, output: 0, occurrences: 3, facts: 3, tombstones: 2 });
+    expect(await store.keptAfter('busy')).toBe(oldest);
+  });
+
+  test('goes in steps with rests between them, and a slow store is left alone for longer', async () => {
+    const instants: number[] = [];
+    const slow = new Proxy(store, {
+      get(target, name) {
+        const real: unknown = Reflect.get(target, name);
+        if (name !== 'forgetFacts') return real;
+        return async (query: Parameters<Store['forgetFacts']>[0]) => {
+          instants.push(clock.monotonic());
+          await new Promise<void>(resolve => clock.after(100, resolve));
+          return target.forgetFacts(query);
+        };
+      },
+    });
+    await store.commit([aWrite({ facts: Array.from({ length: 200 }, (_, place) => aFact({ place, at: ago(30) })) })]);
+    store = slow;
+    await pass({ factsMs: 14 * DAY });
+    const sizes = instants.slice(1).map((at, place) => at - (instants[place] ?? 0));
+    expect(sizes.length).toBeGreaterThan(3);
+    for (const ms of sizes) expect(ms).toBeGreaterThanOrEqual(100 + 100 * RETENTION.restTimes);
+  });
+
+  test('broken off stops after its step, and the next one finishes', async () => {
+    await executions('a', ...Array.from({ length: 200 }, (_, i) => 300 - i));
+    const ending = new AbortController();
+    const forgetting = aForgetting({ executionsMs: 30 * DAY });
+    const broken = forgetting.runOnce(ending.signal);
+    await clock.advance(15);
+    ending.abort();
+    await clock.settle();
+    const first = await broken;
+    expect(first.executions).toBeLessThan(200);
+    const second = await pass({}, forgetting);
+    expect(first.executions + second.executions).toBe(200);
+  });
+
+  test('says so when the store is away, and the next one comes in its time', async () => {
+    await executions('a', 40);
+    let away = true;
+    const real = store;
+    store = new Proxy(store, {
+      get: (target, name) =>
+        name === 'countExecutions' && away
+          ? async () => {
+              throw new StoreUnavailable('gone fishing');
+            }
+          : (Reflect.get(target, name) as unknown),
+    });
+    const ending = new AbortController();
+    const running = aForgetting({ executionsMs: 30 * DAY }).run(ending.signal, () => {});
+    await clock.advance(RETENTION.firstPassMs);
+    expect(logged).toEqual(['warn the store was away while old history was removed; it goes on later']);
+    away = false;
+    await clock.advance(RETENTION.passMs + 1_000);
+    expect(logged).toHaveLength(2);
+    expect((await real.list({ kind: 'execution', limit: 1 })).items).toEqual([]);
+    ending.abort();
+    await running;
+  });
+});

@@ -1,0 +1,65 @@
+/** Who serves from a database, and how a second center hears of it. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createMongoStore } from '../../src/store/mongo/index.ts';
+import type { Store } from '../../src/store/port.ts';
+import { until } from '../support/house.ts';
+import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
+
+const server = await mongoServer();
+
+let database: MongoDatabase;
+let stores: Store[];
+beforeEach(() => {
+  if (server) database = server.database();
+  stores = [];
+});
+afterEach(async () => {
+  await Promise.all(stores.map(store => store.close()));
+  if (server) await database.drop();
+});
+
+/** A center of process 1 on some machine. What was taken from it is in `lost`. */
+async function aCenter(host: string, { isAlive = true, pid = 1 } = {}) {
+  const lost: string[] = [];
+  const store = await createMongoStore({
+    url: database.url,
+    clock: systemClock,
+    drawId: () => crypto.randomUUID(),
+    reign: { holder: { host, pid, machine: host }, isAlive: () => isAlive, lost: ({ message }) => lost.push(message) },
+  });
+  stores.push(store);
+  return { store, lost };
+}
+
+describe.skipIf(!server)('row 8: a center on a database', () => {
+  test('keeps a second one out while it lives, and lets it in at once when it has stopped', async () => {
+    const first = await aCenter('one');
+    await expect(aCenter('two')).rejects.toThrow(/is served by another center \(process 1 on one\); stop that one first/);
+    await first.store.close();
+    const from = performance.now();
+    await aCenter('two');
+    expect(performance.now() - from).toBeLessThan(1_000);
+    expect(first.lost).toEqual([]);
+  });
+
+  test('that is taken for dead hears who has its database now', async () => {
+    const first = await aCenter('one');
+    // As if it stood still: its machine says that there is no such process.
+    await aCenter('one', { pid: 2, isAlive: false });
+    await until('it has heard', () => first.lost.length > 0);
+    expect(first.lost).toEqual([expect.stringContaining('another center (process 2 on one) has taken over mongodb://')]);
+  });
+
+  test('hears that its database was emptied', async () => {
+    const first = await aCenter('one');
+    await database.drop();
+    await until('it has heard', () => first.lost.length > 0);
+    expect(first.lost).toEqual([expect.stringContaining('was emptied while this center served from it')]);
+  });
+
+  test('is one of those that start at once', async () => {
+    const starts = await Promise.allSettled([aCenter('one'), aCenter('two'), aCenter('three')]);
+    expect(starts.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
+  });
+});

@@ -1,0 +1,30 @@
+/** Facts between their commit and their place in the feed, without a server. */
+import { expect, test } from 'bun:test';
+import type { Collections } from '../../src/store/mongo/connection.ts';
+import { createTelling } from '../../src/store/mongo/fact-publisher.ts';
+import type { Fact } from '../../src/store/port.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+import { aFact } from '../support/store-builders.ts';
+
+test('what a document holds is told also where an earlier commit of its actor still waits for its place', async () => {
+  const told: number[] = [];
+  let open = () => {};
+  const gate = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  const place = async (facts: Fact[]) => {
+    await gate;
+    told.push(...facts.map(({ rev }) => rev));
+    return facts.map(fact => ({ ...fact, cursor: String(fact.rev) }));
+  };
+  const collections = { actors: { bulkWrite: async () => {} } } as unknown as Collections;
+  const telling = createTelling(collections, { place }, createManualClock());
+  const own = telling.tell([{ address: 'job/nightly', rev: 6, facts: [aFact({ rev: 6 })] }]);
+  // The next one was written behind it, and its outcome is not known: it is read again.
+  const texts = [6, 7].map(rev => JSON.stringify([aFact({ rev })]));
+  const found = telling.found({ _id: 'job/nightly', rev: 7, facts: texts });
+  open();
+  await Promise.all([own, found]);
+  expect(new Set(told)).toEqual(new Set([6, 7]));
+  expect(telling.isTold('job/nightly')).toBe(true);
+});
