@@ -16,10 +16,7 @@ import { type Effect, type Missing, type Stamped, tell } from '../vocabulary.ts'
 export type AppEvent =
   /** Birth. `enabled` false: it begins disabled. */
   | { type: 'app.publish'; config: AppConfig; claim?: string; enabled?: boolean }
-  /**
-   * Takes the given fields; the others stay. With `enabled`: enables or disables it in the same
-   * turn.
-   */
+  /** Takes the given fields; the others stay. `enabled` takes effect in the same turn. */
   | { type: 'app.modify'; changes: Partial<Omit<AppConfig, 'name'>>; enabled?: boolean }
   | { type: 'app.enable' }
   /** Its jobs start nothing new; with `kill` their running executions are ended. */
@@ -144,10 +141,7 @@ const base = setup({
 
 const on = (decision: (context: AppContext, event: never) => Decided) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/**
- * Asked for what is so already: fine, and nothing changes. (Without an action XState would call it
- * a refusal.)
- */
+/** Already so: nothing changes. (Without an action XState would call it a refusal.) */
 const same = { actions: on(() => ({})) };
 
 const enabled = base.createStateConfig({

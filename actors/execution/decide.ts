@@ -450,10 +450,7 @@ export function unaccounted(context: ExecutionContext, event: Event<'shard.unacc
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
 }
 
-/**
- * Those that have not begun are asked back; the agent knows best which those are, and its answer
- * decides.
- */
+/** Asks for those that have not begun; the agent knows which, and its answer decides. */
 export function leave(context: ExecutionContext, event: Event<'shard.leave'>): Decided {
   const leaving = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.leaving === null);
   if (leaving.length === 0) return {};

@@ -172,10 +172,7 @@ const base = setup({
 
 const on = (decision: decide.ExecutionDecider) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/**
- * Asked for what is so already: fine, and nothing changes. (Without an action XState would call it
- * a refusal.)
- */
+/** Already so: nothing changes. (Without an action XState would call it a refusal.) */
 const same = { actions: on(() => ({})) };
 
 const finished = { guard: 'isAllDone', target: 'done', actions: on(decide.finished) } as const;

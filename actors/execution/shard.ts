@@ -46,10 +46,7 @@ export interface Shard {
   isOverdue?: boolean;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
   attempt: number;
-  /**
-   * Attempts spent by failures of the process, and by loss of the host or whatever else fails over:
-   * two budgets.
-   */
+  /** Attempts spent by failures of the process, and by all other losses: two budgets. */
   failures: number;
   losses: number;
   /** Not before this instant may the next attempt ask for room. */
@@ -141,10 +138,7 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
   };
 }
 
-/**
- * Its host gave it back before it began: the next attempt asks for room at once, and no budget is
- * spent.
- */
+/** Its host returned it unstarted: the next attempt asks for room at once, budgets stay. */
 export const moved = (shard: Shard, ending: Ending): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,
@@ -155,10 +149,7 @@ export const moved = (shard: Shard, ending: Ending): Shard => ({
 /** Attempts in a row that hosts may refuse before it counts as a failure of the shard. */
 export const REFUSALS_MAX = 20;
 
-/**
- * Its host refused it for a reason of its own: the next attempt asks for room at once, and no
- * budget is spent.
- */
+/** Its host refused it for its own reason: another attempt at once, no budget is spent. */
 export const refusedByHost = (shard: Shard, ending: Ending): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,

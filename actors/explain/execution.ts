@@ -75,10 +75,7 @@ function whyWaiting(seen: ExecutionSeen): Why {
 /** Groups of shards and hosts that the sentence names; further ones are facts. */
 const NAMED_MAX = 2;
 
-/**
- * The shards that are on hosts, one reason per host and status, and what there is to say of those
- * hosts.
- */
+/** The shards on hosts, one reason per host and status, and the reasons of those hosts. */
 function whyLive({ execution, hosts }: ExecutionSeen): Why {
   const { id, shards } = execution.context;
   const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();

@@ -272,10 +272,7 @@ const base = setup({
 
 const on = (decision: (context: HostContext, event: never) => Decided) =>
   base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/**
- * Asked for what is so already: fine, and nothing changes. (Without an action XState would call it
- * a refusal.)
- */
+/** Already so: nothing changes. (Without an action XState would call it a refusal.) */
 const same = { actions: on(() => ({})) };
 
 const retire = { target: 'retired', actions: on(retiredNow) } as const;

@@ -35,10 +35,7 @@ type Span = { start: number; end: number };
 const UNITS = [1, 60, 3600];
 const LAST_DAY = dayNumber(YEAR_LAST, 12, 31);
 
-/**
- * Throws ScheduleError naming the field, for a rule that is malformed and for one that names no
- * time at all.
- */
+/** Throws ScheduleError with the field, for a malformed rule or one that names no time. */
 export function calendarRule(schedule: CalendarSchedule): LabelRule {
   if (schedule.enabled !== undefined && schedule.enabled !== 0 && schedule.enabled !== 1) {
     throw wrong('enabled', schedule.enabled, '0 or 1');

@@ -14,10 +14,7 @@ import { hintForCron, hintForCrontab } from './hints.ts';
 
 const FIRST_DAY = dayNumber(1970, 1, 1);
 
-/**
- * Throws ScheduleError with the field `cron`, for a text that is none and for one that names no
- * time at all.
- */
+/** Throws ScheduleError of field `cron`, for a malformed text or one that names no time. */
 export function cronRule(text: unknown): LabelRule {
   try {
     return ruleOf(readCron(text), 'cron', text);

@@ -130,10 +130,7 @@ export function bitCount(mask: number): number {
  */
 export type DayRule = { years: readonly number[] | undefined; months: number; days: MonthDays };
 
-/**
- * The first day at or after `day` that the rule names, or Infinity. Days before the year 1 are
- * never named.
- */
+/** The first day at or after `day` that the rule names, or Infinity. No day before year 1. */
 export function nextDay(rule: DayRule, day: number): number {
   const packed = packedDate(day);
   let year = packed >> 9;

@@ -13,10 +13,7 @@ const NAMES = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 /** Longest text that is looked at: what is longer is no slip. */
 const LOOKED_AT_MAX = 200;
 
-/**
- * What to do instead of a refused Quartz expression: `write "0 0 2 * * ?"`. Undefined: no
- * expression comes near.
- */
+/** Advice for a refused Quartz expression: `write "0 0 2 * * ?"`. Undefined: none fits. */
 export function hintForCron(text: unknown): string | undefined {
   // One that can be read names no day that exists: no other way to write it mends that.
   if (typeof text !== 'string' || text.length > LOOKED_AT_MAX || isQuartz(text)) return undefined;
@@ -78,10 +75,7 @@ function withQuestionMark([second, minute, hour, date, month, weekday]: readonly
   return found === undefined ? undefined : [found];
 }
 
-/**
- * A crontab (with "?" for "*") as Quartz expressions: one, or two where either of its
- * day fields counts.
- */
+/** A crontab ("?" for "*") as Quartz expressions: two where either of its day fields counts. */
 function quartzFor(text: string, second: string): string[] | undefined {
   const crontab = NICKNAMES[text.toUpperCase()] ?? text.replaceAll('?', '*');
   const fields = attempt(() => readCrontab(crontab));

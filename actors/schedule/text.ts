@@ -21,10 +21,7 @@ export function cronText(fields: CronFields): string {
   return isDaily && hours.length === 24 ? times : [times, ...dayWords.filter(words => words !== 'every day' || isDaily)].join(', ');
 }
 
-/**
- * The names of the days of the week that the numbers of a weekday field stand for: `Sunday to
- * Thursday`.
- */
+/** Names of the weekdays that the numbers of a field stand for: `Sunday to Thursday`. */
 const weekdaysText = (mask: number): string => {
   const monday = bitsOf(mask)
     .map(day => (day + 6) % 7)

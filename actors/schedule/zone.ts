@@ -25,10 +25,7 @@ const SAMPLE = 3 * DAY;
 const YEAR = 366 * DAY;
 /** Clocks never shift by more than this: Samoa and Kwajalein left out a day. */
 export const SHIFT_MAX = 2 * DAY;
-/**
- * No table begins earlier or ends later: what came before is taken to go on, and no rule is due
- * after.
- */
+/** Limits of every table: earlier times count as its first stretch, no rule is due later. */
 const TABLE_FLOOR = dayNumber(1850, 1, 1) * DAY;
 const TABLE_END = dayNumber(YEAR_LAST + 2, 1, 1) * DAY;
 /**
@@ -82,10 +79,7 @@ export class Zone {
     return second < this.known && second - SHIFT_MAX >= (this.starts[0] as number);
   }
 
-  /**
-   * The stretch that holds an instant. Lengthens the table when needed, which may renumber
-   * stretches.
-   */
+  /** The stretch of an instant. Lengthens the table if needed, which may renumber stretches. */
   stretchAt(second: number): number {
     if (!this.covers(second)) this.cover(second);
     const starts = this.starts;

@@ -51,10 +51,7 @@ interface AgentSettings {
   capabilities: Capabilities;
   /** Changes when the machine starts anew. */
   bootId: string;
-  /**
-   * Names the data directory, on this boot: a copy of it has another name. Absent where it cannot
-   * be copied.
-   */
+  /** Names the data directory on this boot; a copy has another. Absent: cannot be copied. */
   place?: string;
   /** The host's environment; runs get an allow-list of it. */
   hostEnv: Record<string, string | undefined>;

@@ -41,10 +41,7 @@ export interface JournalState {
   nextId: number;
 }
 
-/**
- * Takes what `readJournal` reads: a word that only `RunRecord` knew would keep the next agent from
- * starting.
- */
+/** Takes what `readJournal` reads: any other word would stop the next agent's start. */
 export const writeLine = (line: z.input<typeof Line>): string => `${JSON.stringify(line)}\n`;
 
 /**

@@ -16,10 +16,7 @@ import { blankRecord, type Change, type NewRecord, type RunRecord } from './runs
 export interface Journal {
   readonly records: ReadonlyMap<string, RunRecord>;
   readonly joined: boolean;
-  /**
-   * Fingerprint of the key of the installation that this agent obeys; undefined before the first
-   * welcome.
-   */
+  /** Fingerprint of the installation's key to obey; undefined before the first welcome. */
   readonly centerKey: string | undefined;
   /** Highest epoch seen of a partition, -1 when none was. */
   epoch(partition: number): number;
@@ -101,8 +98,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     let text = '';
     for (const change of changes) {
       if (!('run' in change)) text += writeLine(change);
-      // Forgotten since: without its beginning, which the file may have lost, a line would mean
-      // nothing.
+      // Deleted since: a line without its beginning, which the file may lack, means nothing.
       else if (records.has(change.run)) runs.set(change.run, { ...runs.get(change.run), ...change.set });
     }
     for (const [run, set] of runs) text += writeLine({ run, set });

@@ -26,10 +26,7 @@ export function createKeeping(parts: {
   log: Log;
   spans: AgentSpans;
   on: {
-    /**
-     * A keeper was opened and says what it has. Nothing else is asked of it before this has
-     * returned.
-     */
+    /** A keeper was opened and says what it has. No other question before this returns. */
     opened(kept: KeptRun[]): void;
     news(news: KeeperNews): void;
   };

@@ -23,10 +23,7 @@ import type { KeeperDoor } from './ports.ts';
 const OPEN_MS_MAX = 15_000;
 const KNOCK_MS = 10;
 const LOG_BYTES_MAX = 1024 * 1024;
-/**
- * All a keeper needs of its environment; what else the agent has in its own (tokens) is none of its
- * business.
- */
+/** All a keeper needs of its environment; it gets nothing else, such as tokens. */
 const ENVIRONMENT = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TROUPE_RUN_MARK', 'DENO_DIR'];
 
 export interface KeeperClient extends Keeper {

@@ -1,9 +1,6 @@
 /** Everything in the agent that can grow, with its name and what happens at the limit. */
 export interface AgentLimits {
-  /**
-   * Runs that have not ended; a start beyond is refused with a reason. 1,000 of them fit into one
-   * hello.
-   */
+  /** Runs that have not ended; a further start is refused. 1,000 of them fit into one hello. */
   runsMax: number;
   /**
    * Runs whose app is fetched, unpacked and handed to the keeper at the same time; further ones
@@ -12,10 +9,7 @@ export interface AgentLimits {
   preparingMax: number;
   /** The same for runs without an app, which wait for no download. */
   startingMax: number;
-  /**
-   * Deaths of the agent while it prepared one run; the run is then parked, and no other host is
-   * asked to try.
-   */
+  /** Deaths of the agent while it prepared one run; then the run is parked, not moved. */
   preparationDeathsMax: number;
   /** Ended runs and tombstones remembered to know repeats; the oldest are forgotten first. */
   endedKeptMax: number;

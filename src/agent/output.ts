@@ -11,10 +11,7 @@ import type { Keeping } from './keeper-client.ts';
 import type { AgentLimits, AgentSpans } from './limits.ts';
 
 export interface Output {
-  /**
-   * There may be something to read behind `keptThrough`; `pieces` are all of it. Saying it twice is
-   * fine.
-   */
+  /** More may be readable behind `keptThrough`; `pieces` are all of it. Idempotent. */
   news(run: Run, keptThrough: number, pieces?: SpooledChunk[]): void;
   /**
    * The run has ended. `delivered` follows once the center has kept everything, or it was given up.
@@ -34,10 +31,7 @@ export interface Output {
   sweep(): void;
 }
 
-/**
- * What the keeper has of an ended run: the last piece there will be, its size, and the instant of
- * the end.
- */
+/** The keeper's output of an ended run: its last piece, its size, the instant of the end. */
 export interface Spooled {
   lastSeq: number;
   bytes: number;

@@ -36,10 +36,7 @@ export interface KeeperDoor {
 }
 
 export interface PreparedApp {
-  /**
-   * The unpacked app: working directory of the run. The run's own, unless the note says that it is
-   * shared.
-   */
+  /** The unpacked app, working directory of the run; its own unless the note says shared. */
   directory: string;
   /** The file name of a bare script; undefined for an unpacked archive. */
   script: string | undefined;

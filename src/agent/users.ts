@@ -1,7 +1,4 @@
-/**
- * As which users this host runs jobs: its own, the one of its settings, and those that a job may
- * name.
- */
+/** Users as which this host runs jobs: its own, one of its settings, those a job may name. */
 
 /** A user of this host, as its processes need it. */
 export interface HostUser {
@@ -40,10 +37,7 @@ export function userOf(users: RunUsers, wanted: string | undefined): HostUser | 
   );
 }
 
-/**
- * The variables of a user. SHELL is not the login shell, which refuses to run anything for users of
- * services.
- */
+/** The variables of a user. SHELL is not the login shell, which runs nothing for services. */
 export const identityOf = ({ name, home }: HostUser): Record<string, string> => ({
   HOME: home,
   USER: name,

@@ -46,8 +46,6 @@ export async function all<K extends Kind>(views: Views, kind: K, query: Omit<Lis
   return found.slice(0, ALL_MAX);
 }
 
-/**
- * The fields that are there: where the types tell absent from undefined, a parsed query does not.
- */
+/** The present fields: types tell absent from undefined, a parsed query does not. */
 export const given = <T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };

@@ -74,10 +74,7 @@ export async function forgetLogin(env: Env, url: string): Promise<void> {
 
 const CENTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
-/**
- * Gives an address a name, in place of what the name stood for. The first one becomes the current
- * center.
- */
+/** Names an address, replacing an equal name. The first one becomes the current center. */
 export async function addCenter(env: Env, name: string, address: string): Promise<CenterChoice> {
   if (!CENTER_NAME.test(name)) throw wrongUsage(`NAME is "${name}", but must be letters, digits, ".", "_" and "-", at most 100`);
   const kept = await readKept(env);

@@ -1,7 +1,4 @@
-/**
- * How a verb ends when it does not end well: an exit code that scripts rely on, and one sentence
- * for people.
- */
+/** How a verb fails: an exit code that scripts rely on, and one sentence for people. */
 
 export const EXIT = {
   done: 0,

@@ -23,10 +23,7 @@ export interface FeedNews {
   hint(sentence: string): void;
 }
 
-/**
- * Runs until the shell is wanted back. Rejects when the center says no, or when the first attempt
- * finds nobody.
- */
+/** Runs until interrupted. Rejects when the center refuses or the first attempt fails. */
 export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: Query, news: FeedNews): Promise<void> {
   let after = query.after;
   let backoffMs = BACKOFF_MS_MIN;

@@ -14,9 +14,7 @@ import { executionPath } from './verbs/executions.ts';
 /** Between two looks at how far it is. */
 const LOOK_MS = 500;
 const SOON_MS = 20;
-/**
- * From the answer to a trigger to the execution itself: owed by then, but perhaps not there yet.
- */
+/** Longest wait for a trigger's execution, ms: pending when answered, perhaps not created. */
 const APPEARS_MS = 10_000;
 /** What was written last may arrive after the verdict. */
 const LAST_OUTPUT_MS = 5_000;
@@ -50,8 +48,7 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
   const output = createOutput(parts, { namesShards: shard === undefined && execution.shards.length > 1, timestamps, tail, attempts });
   /** How far each shard was read. */
   const places = new Map<number, number>();
-  // The last lines of what there is are known once all of it was read; what comes later is written
-  // as it comes.
+  // The last stored lines are known once all are read; later ones are written as they come.
   let isFollowing = follow && tail === undefined;
   for (;;) {
     const after = shard === undefined ? [...places].map(([item, seq]) => `${item}:${seq}`).join(',') : String(places.get(shard) ?? '');

@@ -1,7 +1,4 @@
-/**
- * One agent beside a center, as a child process that ends with it and is started again when it ends
- * by itself.
- */
+/** An agent beside a center: a child process, restarted when it ends by itself. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../lib/clock.ts';

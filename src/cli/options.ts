@@ -95,10 +95,7 @@ export const duration = (says: string, { min = 0, max = LONGEST_MS }: { min?: nu
     return ms;
   });
 
-/**
- * `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, `2026-11-22T08:00:00Z` -> an instant as the
- * API reads it.
- */
+/** `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, ISO -> an instant for the API. */
 export const instant = (says: string, { spanIsPast = false } = {}): Option<string> =>
   one('WHEN', says, (given, reading) => {
     // `--since 10m` is ten minutes ago; where the future makes sense, a span needs its sign.
@@ -116,10 +113,7 @@ export const choice = <const T extends readonly string[]>(values: T, says: strin
   values,
 });
 
-/**
- * Some of `values`, or words that are `also` fine, with commas between them; goes on as it was
- * written.
- */
+/** Some of `values` or words of `also`, with commas between; passed on as written. */
 export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
   ...one(takes, says, given => {
     const wrong = given
@@ -161,17 +155,13 @@ export interface Parsing {
   hints?: Readonly<Record<string, string>> | undefined;
 }
 
-/**
- * Throws Failure `usage`. With a flag `utc` among the options, it decides the zone in which
- * instants are read.
- */
+/** Throws Failure `usage`. A flag `utc` decides the zone in which instants are read. */
 export function parseOptions<O extends Options>(args: string[], options: O, { now, hints = {} }: Parsing): Parsed<O> {
   const spelling = Object.entries(options).map(([name, option]) => [
     name,
     { type: option.takes === null ? 'boolean' : 'string', ...(option.short ? { short: option.short } : {}) } as const,
   ]);
-  // Not strict: the tokens tell more than its errors do, and our sentences name the flag that was
-  // meant.
+  // Not strict: the tokens tell more than its errors, and our messages suggest a flag.
   const { tokens } = parseArgs({ args, options: Object.fromEntries(spelling), strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, string[]>();
   const words: string[] = [];

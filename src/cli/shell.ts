@@ -8,10 +8,7 @@ import { readSecretFromTerminal } from './terminal.ts';
 
 export interface Shell {
   env: Record<string, string | undefined>;
-  /**
-   * What was asked for. Resolves when it has left; a reader that went away (`| head`) ends
-   * `signal`.
-   */
+  /** Writes a result. Resolves when it has left; a closed reader (`| head`) ends `signal`. */
   write(text: string): Promise<void>;
   /** The same for standard error: what a process wrote there. */
   writeError(text: string): Promise<void>;

@@ -19,10 +19,7 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/**
- * Resolves once it serves, and has told where. Throws Failure `usage` with every problem of the
- * configuration.
- */
+/** Resolves once it serves and printed where. Throws Failure `usage` with every problem. */
 export async function startHere(args: string[], shell: Shell): Promise<Started> {
   // Looked at before anything starts: from here on a signal ends us in order.
   const { signal } = shell;

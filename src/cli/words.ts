@@ -6,10 +6,7 @@ const two = (value: number): string => String(value).padStart(2, '0');
 export type Precision = 's' | 'ms';
 const ISO = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g;
 
-/**
- * Instants by one rule: in the zone of the reader, or in UTC where that is asked for, and always
- * with the offset.
- */
+/** Instants in the reader's zone, or in UTC on request, always with the offset. */
 export interface Times {
   utc: boolean;
   /**

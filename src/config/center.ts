@@ -172,10 +172,7 @@ const OTHERS = [
   'JOB EXECUTION DUE_AT ATTEMPT SHARD SHARD_TOTAL SHARD_PARAMETER JOB_PARAMETER HOST APP_DIR WORK_DIR',
 ].flatMap(words => words.split(' ').map(word => `TROUPE_${word}`));
 
-/**
- * How a value that was wrong is shown where it may hold a password; every other one is shown as it
- * came.
- */
+/** A wrong value as messages show it: masked where it may hold a password. */
 const SHOWN: Record<string, (value: string) => string> = {
   TROUPE_ROOT_PASSWORD: () => '***',
   TROUPE_SMTP: withoutSecrets,

@@ -1,7 +1,4 @@
-/**
- * How each setting of the center is written: text in, value out, or an issue whose message says
- * what is expected.
- */
+/** How each setting of the center is written: text -> value, or an issue that says why not. */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';

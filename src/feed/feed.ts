@@ -100,8 +100,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
         const page = await store.facts({ after, limit: limits.page });
         offer(page.facts.map(offered).filter(({ place }) => place > from));
         if (readAll && page.facts.length > 0) mustRead = true;
-        // Nothing there: the place was never taken (its write was undone), so what waits follows
-        // after all.
+        // Nothing there: the place was never taken (its write was undone); waiting facts follow.
         const [next] = incoming;
         if (page.facts.length === 0 && next && placeOf(next.cursor) > from + 1) offer([offered(next)]);
       } catch {

@@ -2,10 +2,7 @@
 import type { Fact } from '../store/port.ts';
 
 export interface FeedFilter {
-  /**
-   * Kinds of actors (`job`) or types of facts (`job.triggered`); one of them must fit. Empty or
-   * absent: all.
-   */
+  /** Kinds of actors (`job`) or types of facts (`job.triggered`), any of them. Absent: all. */
   kinds?: readonly string[];
   /** Name of a job: its own facts, and those of its executions. */
   job?: string;

@@ -21,10 +21,7 @@ export interface HostNames {
 export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
   /** By pool, then by name: who has it. Read once; all hosts join through here. */
   const pools = new Map<string, Map<string, string>>();
-  /**
-   * Next number to try, by pool and name: of a thousand hosts of one name none looks at those
-   * before it.
-   */
+  /** Next number to try, by pool and name: of a thousand equal names none tries all before it. */
   const numbers = new Map<string, number>();
   /**
    * Hosts whose enrolment is under way, or failed with unknown outcome, and the keys of their

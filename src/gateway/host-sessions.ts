@@ -26,10 +26,7 @@ interface Link {
   life: string | undefined;
   /** The directory that process keeps its key in, as far as it says. */
   place: string | undefined;
-  /**
-   * The directory of the agent that served last, until its host is lost with all that it may have
-   * taken.
-   */
+  /** Directory of the agent that served last, until its host and all its runs are lost. */
   left: { place: string | undefined } | undefined;
   /** The session the actor may take for the present one. */
   told: Session | undefined;

@@ -64,10 +64,7 @@ export interface IdentityParts {
   verify(publicKey: string, text: string, signature: string): boolean | Promise<boolean>;
   /** Whom a join token is for; undefined when it cannot be spent at `now` (epoch ms). */
   readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
-  /**
-   * Takes one use of a join token; undefined when it has none left, is expired at `now` (epoch ms)
-   * or unknown.
-   */
+  /** Takes one use of a join token; undefined: none left, expired at `now` or unknown. */
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   auth: 'on' | 'off';
 }

@@ -12,10 +12,7 @@ import type { Undeliverable } from './host-sessions.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 
 export interface Undelivered {
-  /**
-   * Sends the execution the end of the shard, again until it is committed; then the command is
-   * settled.
-   */
+  /** Sends the shard's end to the execution until it is committed; then settles the command. */
   take(host: string, command: Command, why: Undeliverable): void;
   stop(): void;
 }

@@ -14,10 +14,7 @@ const KEYS_MAX = 20_000;
 /** Keys by which an object would change what all objects are. */
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
-/**
- * Media types of a body: of a patch also its own (RFC 7396); where a name may come as it is, plain
- * text.
- */
+/** Media types of a body; of a patch RFC 7396's too, and plain text for a bare name. */
 const TYPES = {
   json: ['application/json'],
   patch: ['application/json', 'application/merge-patch+json'],
@@ -91,10 +88,7 @@ function refuseHuge(text: string): void {
   }
 }
 
-/**
- * The message of a JSON parser without the piece of the body that some of them quote: a secret may
- * be in it.
- */
+/** The message of a JSON parser without its quotation of the body, perhaps a secret. */
 export const withoutQuotes = (message: string): string => message.replace(/["'`][\s\S]*["'`](\.\.\.)?/, '…').trim();
 
 const QUOTE = 0x22;

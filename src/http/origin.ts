@@ -8,10 +8,7 @@ import { Problem } from './errors.ts';
 
 const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/**
- * Is this a change asked for by a page of a foreign origin? Programs send no Origin and are never
- * meant.
- */
+/** Does a page of a foreign origin ask for a change? Programs send no Origin: false. */
 export function isForeign(request: Request, config: { cors: readonly string[]; auth: 'on' | 'off' }): boolean {
   if (HARMLESS.has(request.method)) return false;
   const origin = request.headers.get('origin');
@@ -54,8 +51,7 @@ function isLoopbackHost(host: string): boolean {
 export function isOurs(origin: string, request: Request, auth: 'on' | 'off'): boolean {
   if (!URL.canParse(origin)) return false;
   const { host, hostname } = new URL(origin);
-  // Without passwords the name in Host proves nothing: a foreign page may have had its name point
-  // to this machine.
+  // Without passwords Host proves nothing: a foreign page may resolve to this machine.
   if (auth === 'off' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) return false;
   return host === (request.headers.get('host') ?? new URL(request.url).host);
 }

@@ -1,7 +1,4 @@
-/**
- * Whether the store can commit, for `/v1/ready`. Each probe commits to the disk, and anybody may
- * call.
- */
+/** Whether the store can commit, for `/v1/ready`. A probe commits to disk; anybody may call. */
 import type { Clock } from '../lib/clock.ts';
 
 /** How long a result is reused, ms. */

@@ -14,10 +14,7 @@ const NAMED_MAX = 20;
 /** Longest part of a name that a refusal repeats. */
 const SHOWN_MAX = 60;
 
-/**
- * `url` as it came; `route` is what a refusal calls it. Throws Problem `invalid` that names the
- * parameter.
- */
+/** `url` as received; `route` for messages. Throws Problem `invalid` naming the parameter. */
 export function readQuery<S extends z.ZodType>(schema: S | undefined, url: string, route: string): z.output<S> | undefined {
   const known = schema ? fieldsOf(schema, []) : [];
   const query: Record<string, string> = {};

@@ -26,10 +26,7 @@ export interface Center {
   config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'artifactHosts' | 'fileUrls'>;
   /** Why the center does not serve yet, or no more; undefined when it does. For `/v1/ready`. */
   unready?: () => string | undefined;
-  /**
-   * What an operator should know although the center serves, a sentence each. For `detail` of
-   * `/v1/ready`.
-   */
+  /** Warnings to an operator of a serving center, a sentence each: `detail` of `/v1/ready`. */
   warnings?: () => string[];
 }
 

@@ -42,10 +42,7 @@ export interface StartedProcess {
   tree: Tree;
   stdout: OutputSource;
   stderr: OutputSource;
-  /**
-   * Resolves when the first process of the tree has ended, whatever became of its children. Never
-   * rejects.
-   */
+  /** Resolves when the first process of the tree has ended. Never rejects. */
   exit: Promise<ProcessEnd>;
 }
 
@@ -126,10 +123,7 @@ export interface Spool {
   readonly place?: string;
   /** The latest record of every run that was not forgotten. */
   records(): RunRecord[];
-  /**
-   * False: there is no room; the record is then remembered here and written with the next one that
-   * fits.
-   */
+  /** False: no room; the record stays in memory and is written with the next one that fits. */
   record(record: RunRecord): boolean;
   segments(mark: string): Segments;
   /** Removes record and segments. */

@@ -231,10 +231,7 @@ function readTable(proc: string): Map<number, Entry> {
   return entries;
 }
 
-/**
- * The roots and all that descends from them, without those that `leaveOut` names and what is below
- * these.
- */
+/** The roots and their descendants, without those of `leaveOut` and their descendants. */
 function below(roots: Iterable<number>, entries: Map<number, Entry>, leaveOut: (pid: number) => boolean): Set<number> {
   const children = new Map<number, number[]>();
   for (const { pid, parent } of entries.values()) {

@@ -19,10 +19,7 @@ import type { OutputSource, RunRecord, Spawner, Spool, StartedProcess, Stream, T
 import { type Ending, endTree } from './terminate.ts';
 import { createGather } from './write-buffer.ts';
 
-/**
- * From TERM to KILL for what outlives a run that ended by itself; the run's own grace when that is
- * shorter.
- */
+/** From TERM to KILL of processes that outlive their run; its own grace if shorter. */
 const LEFTOVER_GRACE_MS = 1_000;
 /** Pipes held open by a stranger: reading ends when nothing came for this long ... */
 const DRAIN_QUIET_MS = 100;

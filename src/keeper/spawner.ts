@@ -246,9 +246,7 @@ function isPlainScript(program: string): boolean {
   return head !== '' && !line.includes('\0') && !head.startsWith('#!') && !head.startsWith(BYTE_ORDER_MARK);
 }
 
-/**
- * What an editor of another system did to a script, so that the kernel does not find what runs it.
- */
+/** Marks or line ends of another system, with which the kernel finds no interpreter. */
 function flawOf(program: string): string | undefined {
   const head = headOf(program);
   if (head.startsWith(`${BYTE_ORDER_MARK}#!`)) return 'its script has a byte order mark before #!; save it as UTF-8 without one';

@@ -29,10 +29,7 @@ export function createFileSpool({ directory, clock }: { directory: string; clock
   const output = join(directory, 'output');
   fs.mkdirSync(output, { recursive: true, mode: 0o700 });
   const journal = createJournal(directory, clock);
-  /**
-   * Marks of the runs that have a directory: most never get one, and looking for it would cost each
-   * of them.
-   */
+  /** Marks of the runs that have a directory: most have none, and a lookup each is costly. */
   const large = new Set(fs.readdirSync(output));
   return {
     place: placeOf(directory),

@@ -14,10 +14,7 @@ export interface Clock {
    * For leases and waiting.
    */
   monotonic(): number;
-  /**
-   * Calls `fn` once, `ms` from now (0 and less: as soon as possible). Spans beyond 2^31-1 ms are
-   * kept exactly.
-   */
+  /** Calls `fn` once, `ms` from now (<= 0: as soon as possible). Exact beyond 2^31-1 ms. */
   after(ms: number, fn: () => void): Disarm;
   /**
    * Calls `fn` after what is already waiting for its turn: the way to gather a batch without

@@ -5,9 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
 export interface Ids {
-  /**
-   * `length` characters of `0-9a-z`: short, readable, safe in a URL and a file name; not a secret.
-   */
+  /** `length` characters of `0-9a-z`, safe in a URL and a file name; not a secret. */
   short(length: number): string;
   /** A version 4 UUID. */
   uuid(): string;

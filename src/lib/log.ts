@@ -1,7 +1,4 @@
-/**
- * One sentence a line, for people or as JSON. The facts are for machines; this is for whoever reads
- * along.
- */
+/** Log lines, one sentence each, for people or as JSON. Programs read facts instead. */
 import type { Clock } from './clock.ts';
 import { visible, visibleJson } from './visible.ts';
 

@@ -64,10 +64,7 @@ export const secretsIn = (environ: Uint8Array): Stretch[] =>
     return name === undefined ? [] : [secretOf(text, at, name.length + 1)];
   });
 
-/**
- * Values of the flags of `SECRETS` in the bytes of /proc/<pid>/cmdline: the next word, or the text
- * after `=`.
- */
+/** Values of `SECRETS` flags in /proc/<pid>/cmdline: the next word, or the text after `=`. */
 export function secretFlagsIn(cmdline: Uint8Array): Stretch[] {
   const words = wordsOf(cmdline);
   return words.flatMap(({ text, at }, place) => {

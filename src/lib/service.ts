@@ -7,10 +7,7 @@ import { type Clock, pause } from './clock.ts';
 
 export interface Service {
   name: string;
-  /**
-   * Runs until the signal aborts; calls `ready` once it serves. Ending or throwing before that is a
-   * failure.
-   */
+  /** Runs until the signal aborts; calls `ready` once it serves. An end before is a failure. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
   /** How long it may take to stop, ms. */
   graceMs: number;

@@ -146,10 +146,7 @@ export type HostFault = z.infer<typeof HostFault>;
 
 const RunOutcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 
-/**
- * News of a run. `id` is the agent's own number for it, kept in its journal until the center says
- * `reported`.
- */
+/** A report of a run. `id`: the agent's number, in its journal until `reported` comes. */
 export const StartedReport = z.object({
   type: z.literal('report'),
   id: count(),

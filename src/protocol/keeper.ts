@@ -15,10 +15,7 @@ export interface KeepOrder {
   env: Record<string, string>;
   /** Who it runs as; absent: as the keeper. */
   user?: { uid: number; gid: number; groups: number[] };
-  /**
-   * Wall-clock limit of the process, 0 = none; the keeper holds it, so it works while the agent is
-   * away.
-   */
+  /** Wall-clock limit of the process, ms, 0: none. The keeper holds it, with or without agent. */
   timeoutMs: number;
   killGraceMs: number;
   /** Bytes of output kept from the beginning and the end of a run (both streams together). */
@@ -40,10 +37,7 @@ export interface KeptRun {
   signal: string | null;
   /** One plain sentence, for `startFailed` and `keeperDied`. */
   reason: string | null;
-  /**
-   * Processes that were alive when the first one had ended by itself, and were ended then. Absent:
-   * none.
-   */
+  /** Processes alive when the first one ended by itself, and ended then. Absent: none. */
   leftRunning?: number;
   /**
    * With `startFailed`, where the host is at fault and not the run: its disk takes no record of it,
@@ -96,16 +90,10 @@ export interface Keeper {
    * Resolves once the process runs, has ended, or could not start.
    */
   start(order: KeepOrder): Promise<KeptRun>;
-  /**
-   * TERM, grace, KILL of the whole tree. Unknown or ended runs: nothing happens. Resolves once the
-   * TERM was sent.
-   */
+  /** TERM, grace, KILL of the tree; resolves once TERM is sent. Ended or unknown: no effect. */
   stop(run: string, graceMs: number): Promise<void>;
   list(): Promise<KeptRun[]>;
-  /**
-   * Spooled pieces behind `afterSeq`, at most `maxBytes` of text (at least one piece when there is
-   * any).
-   */
+  /** Spooled pieces behind `afterSeq`, at most `maxBytes` of text, but at least one if any. */
   read(run: string, afterSeq: number, maxBytes: number): Promise<SpooledChunk[]>;
   /** Removes an ended run and its spool. Forgetting twice is fine. */
   forget(run: string): Promise<void>;

@@ -69,9 +69,7 @@ export interface Life {
   makeWay(event: { type: string }, stamp: Stamp): void;
   /** Decides one message; changes nothing when it throws. */
   take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
-  /**
-   * Moves a message that failed too often to the dead letters and puts the actor into quarantine.
-   */
+  /** Moves a message that failed too often to the dead letters, the actor into quarantine. */
   bury(letter: DeadLetter): void;
   /**
    * The write of everything taken since the last one, or null when nothing changed. `settled`

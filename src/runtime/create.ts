@@ -1,7 +1,4 @@
-/**
- * Builds the runtime: the two doors on this side, sets of partitions on the other, messages between
- * them.
- */
+/** Builds the runtime: two entrances here, sets of partitions there, messages in between. */
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';

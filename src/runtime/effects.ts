@@ -12,10 +12,7 @@ import type { Delivery } from './outbox.ts';
 import type { CarryOrder } from './workers/messages.ts';
 
 export interface Effects {
-  /**
-   * Resolves once it is done or its target is away. Never rejects: what can be tried again is tried
-   * again.
-   */
+  /** Resolves once it is done or its target is away. Never rejects: it retries. */
   carry(order: CarryOrder): Promise<Delivery>;
   stop(): void;
 }

@@ -16,10 +16,7 @@ interface PlannedAction {
 export interface Step {
   snapshot: AnyMachineSnapshot;
   actions: PlannedAction[];
-  /**
-   * False when nothing came of it: no action, the same context, the same state. Then there is
-   * nothing to write.
-   */
+  /** False without action, change of context or state: then there is nothing to write. */
   changed: boolean;
 }
 
@@ -31,10 +28,7 @@ export interface Stepper {
   /** Would this event do anything? Guards are asked. */
   can(snapshot: AnyMachineSnapshot, event: { type: string }): boolean;
   persist(snapshot: AnyMachineSnapshot): unknown;
-  /**
-   * `persisted` is consumed (XState revives it in place). Throws on a state value the machine does
-   * not have.
-   */
+  /** Consumes `persisted` (XState revives it in place). Throws on an unknown state value. */
   restore(persisted: unknown): AnyMachineSnapshot;
 }
 

@@ -72,8 +72,7 @@ export function createTrimmer({
       if (passes.length > 0) {
         await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodeOwed(address, kept) })));
         for (const { address, life, rev, keys, kept } of passes) {
-          // A turn that began meanwhile trims by itself; only what surely stands in the store is
-          // forgotten.
+          // A turn that began meanwhile trims by itself; only what the store surely has is deleted.
           if (lifeOf(address) !== life || life.rev !== rev) continue;
           life.trim([...kept]);
           trimmed(address, keys);

@@ -36,10 +36,7 @@ const hashOf = (token: string): string => createHash('sha256').update(token).dig
 export interface ApiToken {
   name: string;
   scope: Scope;
-  /**
-   * Epoch ms, all three; the last use as this center knows it, null when it has seen none since it
-   * began.
-   */
+  /** Epoch ms, all three; the last use since this center began, null when there was none. */
   createdAt: number;
   expiresAt: number;
   lastUsedAt: number | null;

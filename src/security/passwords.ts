@@ -1,7 +1,4 @@
-/**
- * Hashes and verifies passwords (argon2id) in a worker thread that ends after five seconds without
- * work.
- */
+/** Hashes and verifies passwords (argon2id) in a worker thread that ends after 5 s idle. */
 import { randomBytes } from 'node:crypto';
 import { Problem } from '../http/errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -23,10 +20,7 @@ export interface Passwords {
   isHash(text: string): boolean;
   /** A hash that fits no password and costs as much to verify as any other. */
   readonly nobodys: string;
-  /**
-   * Ends the thread; pending calls reject with `unavailable`. Idempotent. A later call starts a new
-   * thread.
-   */
+  /** Ends the thread; pending calls reject with `unavailable`. Idempotent. A call restarts it. */
   close(): void;
 }
 

@@ -19,10 +19,7 @@ export interface BackupStatus {
 }
 
 export interface Backups {
-  /**
-   * Makes one now and removes those beyond the number that is kept. Throws what keeps it from being
-   * made.
-   */
+  /** Makes one now and removes those beyond the number kept. Throws why it cannot be made. */
   runOnce(signal?: AbortSignal): Promise<Backup>;
   /** Runs until the signal aborts. A failure is logged, counted and tried again. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;

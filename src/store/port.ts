@@ -191,10 +191,7 @@ export interface FactStore {
   facts(query: FactQuery): Promise<{ facts: PlacedFact[]; truncatedFrom?: string }>;
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
-  /**
-   * History of one actor, oldest first unless `order` says otherwise, strictly behind `after` in
-   * that order.
-   */
+  /** History of an actor, oldest first unless `order` says otherwise, strictly behind `after`. */
   history(query: HistoryQuery): Promise<Fact[]>;
 }
 
@@ -269,10 +266,7 @@ export interface OutputChunk {
   at: number;
   stream: 'stdout' | 'stderr';
   text: string;
-  /**
-   * Bytes the process wrote for `text` (differs from its UTF-8 length where the output was not
-   * valid UTF-8).
-   */
+  /** Bytes the process wrote for `text`; differs from its length where it was no valid UTF-8. */
   bytes: number;
   /** Bytes of this stream left out just before this chunk. */
   leftOut: number;

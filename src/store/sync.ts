@@ -1,7 +1,4 @@
-/**
- * A part of a store whose work is done when it returns, and the same as everybody sees it: with
- * promises.
- */
+/** A synchronous part of a store, and the same part with promises. */
 export type Sync<T> = { [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : T[K] };
 
 /** What `work` throws comes as a rejection. */

@@ -1,7 +1,4 @@
-/**
- * A host that refuses runs for a reason of its own gets nothing new, is tried again, and no run
- * pays for it.
- */
+/** A refusing host gets nothing new, is tried again, and costs no run an attempt. */
 import { describe, expect, test } from 'bun:test';
 import type { EndedNews, ExecutionEvent } from '../../actors/execution/machine.ts';
 import { REFUSALS_MAX } from '../../actors/execution/shard.ts';

@@ -1,7 +1,4 @@
-/**
- * Where clocks change: named facts first, then every minute of two years in many zones, against a
- * second opinion.
- */
+/** Where clocks change: named facts, then two years of minutes against another library. */
 import { describe, expect, test } from 'bun:test';
 import {
   countDues,

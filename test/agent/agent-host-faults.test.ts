@@ -1,7 +1,4 @@
-/**
- * What an agent refuses because of its host carries the class of the fault; what is the run's own
- * does not.
- */
+/** Refusals because of the host carry its fault class; those of a run do not. */
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { runKey } from '../../src/protocol/agent.ts';

@@ -1,7 +1,4 @@
-/**
- * A host in memory: disk, keeper, center and apps that a test scripts. The agent in it is the real
- * one.
- */
+/** A host in memory with the real agent; disk, keeper, center and apps are scripted. */
 import { createAgent } from '../../src/agent/agent.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
 import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';

@@ -1,7 +1,4 @@
-/**
- * bzip2 and xz as streams: what their own programs packed comes out whole, what is broken is said
- * to be.
- */
+/** bzip2 and xz as streams: archives of their programs unpack whole, broken ones fail. */
 import { describe, expect, test } from 'bun:test';
 import { bunzip2 } from '../../src/agent/artifacts/bunzip2.ts';
 import { unxz } from '../../src/agent/artifacts/unxz.ts';

@@ -9,10 +9,7 @@ import { aDoor, type Door, seedApp, seedJob } from './support.ts';
 
 const SEED = 20261130;
 
-/**
- * A surface through which a thing is read and written back whole. A further dialect is one more
- * line.
- */
+/** A surface that reads and writes a thing whole. A further dialect is one more line. */
 interface Way {
   surface: string;
   get(name: string): string;

@@ -1,7 +1,4 @@
-/**
- * Every bench by its name, in the order they run: the ones that need a quiet machine most come
- * first.
- */
+/** Every bench by name, in order: those that most need a quiet machine come first. */
 import type { BenchResult, Size } from './report.ts';
 
 export const BENCHES: Record<string, () => Promise<{ bench(size: Size): Promise<BenchResult | BenchResult[]> }>> = {

@@ -1,6 +1,4 @@
-/**
- * A watcher of the center's feed for benches: each fact with the instant at which it arrived here.
- */
+/** A watcher of the center's feed for benches: each fact with its instant of arrival. */
 export interface Seen {
   cursor: string;
   type: string;

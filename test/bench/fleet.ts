@@ -18,10 +18,7 @@ export interface PaperFleet {
   close(): Promise<void>;
 }
 
-/**
- * Resolves once the process is there and has made its keys. Agents are spread over the pools in
- * turn.
- */
+/** Resolves once the process has made its keys. Pools get agents in turn. */
 export async function aPaperFleet({
   url,
   count,

@@ -1,7 +1,4 @@
-/**
- * A real center and one agent for the benches that go through the front door, and what a bench asks
- * of processes.
- */
+/** A real center with one agent, and questions to processes, for benches over HTTP. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

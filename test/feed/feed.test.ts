@@ -8,10 +8,7 @@ import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '..
 import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
 
-/**
- * A feed over a store in memory; `happens` commits facts and hands them back as they would be
- * published.
- */
+/** A feed over a store in memory; `happens` commits facts and returns them as published. */
 function aFeed(limits: Partial<FeedLimits> = {}, shape: (store: FactStore) => FactStore = store => store) {
   const clock = createManualClock();
   const { place, ...store } = createFacts();

@@ -1,7 +1,4 @@
-/**
- * The hub on a manual clock, with sockets of paper, a scripted runtime and agents that sign with
- * their own name.
- */
+/** The hub on a manual clock, with fake sockets, a scripted runtime and signing agents. */
 
 import { type AgentHub, createAgentHub, type HubParts } from '../../src/gateway/index.ts';
 import type { Socket, SocketHandlers } from '../../src/http/websocket/index.ts';

@@ -1,7 +1,4 @@
-/**
- * Answers held to the reference: every success of the front door must be what the OpenAPI document
- * says of it.
- */
+/** Checks every success response against the OpenAPI document. */
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import { describeApi, type OpenApi, type Operation } from '../../src/http/openapi/document.ts';
 import type { Surface } from '../../src/http/route.ts';

@@ -28,9 +28,7 @@ export const aShell = (run: string, script: string, difference: Partial<KeepOrde
 export interface House {
   directory: string;
   keeper: KeeperClient;
-  /**
-   * Resolves with the run's state once it fulfils the question; asks again at every piece of news.
-   */
+  /** Resolves with the run's state once it fulfils the question; asks at each event. */
   until(run: string, question: (kept: KeptRun) => boolean): Promise<KeptRun>;
   ended(run: string): Promise<KeptRun>;
   output(run: string): Promise<SpooledChunk[]>;

@@ -1,7 +1,4 @@
-/**
- * The spool's arithmetic: whatever falls out and whoever reads when, every byte is either told or
- * counted.
- */
+/** The spool's arithmetic: every byte is either delivered or counted as left out. */
 import { describe, expect, test } from 'bun:test';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,4 @@
-/**
- * Several sets of partitions: what they say to each other, and what becomes of it when one of them
- * dies.
- */
+/** Several sets of partitions: their messages, and the outcome when one of them dies. */
 import { describe, expect, test } from 'bun:test';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { FeedFrame } from '../../src/feed/watching.ts';

@@ -23,9 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => house.close());
 
-/**
- * What the app host has, and each question it was asked: the condition, and the answer's status.
- */
+/** The app host's files, and each request to it: its condition and the answer's status. */
 function anAppHost(files: Record<string, Buffer>) {
   const asked: [path: string, condition: string | null, status: number][] = [];
   const server = Bun.serve({

@@ -11,9 +11,7 @@ import { aRealHouse, type House, isAlive, type Shard, until } from '../support/h
 setDefaultTimeout(90_000);
 
 const HEARTBEAT_MS = 400;
-/**
- * Longer than a host that is off is waited for and an agent takes to start, also on a busy machine.
- */
+/** Longer than the wait for a host that is off plus an agent's start, on a busy machine. */
 const GRACE_MS = 10_000;
 /** What is promised of a host whose socket closes. Its own grace is the default. */
 const CLOSED_MS = 5_000;

@@ -1,7 +1,4 @@
-/**
- * What must be true after a story of kills: the center's word against what the processes wrote down
- * themselves.
- */
+/** Invariants after kills: the center's records against what the processes wrote. */
 import type { Execution } from '../support/house.ts';
 
 interface Attempt {

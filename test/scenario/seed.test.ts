@@ -1,7 +1,4 @@
-/**
- * The ElasticJob-Cloud document's own example, line by line, on a real house with an app served
- * over HTTP.
- */
+/** The example of ElasticJob-Cloud's manual, on a real cluster with an app over HTTP. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

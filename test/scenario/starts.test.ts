@@ -1,7 +1,4 @@
-/**
- * Starts on a real host: what is taken can be started, and a due time whose execution cannot begin
- * says so.
- */
+/** Starts on a real host: accepted jobs can start, and a failed start is recorded. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { aRealHouse, type House, until } from '../support/house.ts';
 

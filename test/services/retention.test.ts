@@ -1,7 +1,4 @@
-/**
- * When what leaves, in passes over a real store; what the runtime says of documents is scripted
- * here.
- */
+/** Retention in passes over a real store; the runtime's answers are scripted. */
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { createForgetting, type Forgotten, type Keep, RETENTION } from '../../src/services/retention.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
@@ -66,9 +63,7 @@ describe('a pass', () => {
     return result as Forgotten;
   }
 
-  /**
-   * One ended execution of a job per age, each with a piece of output; named by its age in days.
-   */
+  /** One ended execution per age, each with a piece of output; named by its age in days. */
   async function executions(job: string, ...ages: number[]): Promise<void> {
     await store.commit([aWrite({ address: `job/${job}` })]);
     for (const age of ages) {

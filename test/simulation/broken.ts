@@ -20,9 +20,7 @@ export interface Break {
   ignores?: string[];
   /** The invariants that may show it. */
   shows: string[];
-  /**
-   * Faults to draw from: those under which the missing part would have been needed; absent: all.
-   */
+  /** Faults to draw from, under which the missing part would be needed; absent: all. */
   kinds?: Fault['kind'][];
 }
 

@@ -17,9 +17,7 @@ import type { World } from './world.ts';
 
 export const HOSTS = ['h1', 'h2', 'h3'] as const;
 
-/**
- * Put between the product and its ports, to show that what the product does against it is needed.
- */
+/** Wraps ports, to show that the product's defence against it is needed. */
 export interface Breakage {
   store?(store: Store, world: World): Store;
   rewrite?: NonNullable<Watcher['rewrite']>;

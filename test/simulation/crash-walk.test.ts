@@ -1,7 +1,4 @@
-/**
- * Every call to every port once: the program dies before it and after it, comes back, and all
- * invariants hold.
- */
+/** A crash before and after every call of every port; after a restart invariants hold. */
 import { describe, expect, test } from 'bun:test';
 import { type Point, runStory } from './story.ts';
 

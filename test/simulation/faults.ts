@@ -29,9 +29,7 @@ export type Fault = { atMs: number } & (
 );
 
 export const FAULTS_MAX = 10;
-/**
- * In a part of the seeds the center has several workers, and loses some: besides all other faults.
- */
+/** Some seeds have several workers and lose some of them, besides all other faults. */
 const WORKER_CRASHES_MAX = 3;
 /** Sets of partitions of a center with workers. */
 export const WORKERS = 3;

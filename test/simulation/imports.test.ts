@@ -1,7 +1,4 @@
-/**
- * Only ports are fake: what decides anything is the product's own code, and the fakes know it by
- * its types alone.
- */
+/** Only ports are fake: all decisions are the product's own code. */
 import { describe, expect, test } from 'bun:test';
 import { Glob } from 'bun';
 

@@ -1,7 +1,4 @@
-/**
- * Mistakes that the simulation found, each with the seed that showed it and the fewest faults it
- * took.
- */
+/** Faults found by the simulation, each with its seed and the fewest faults injected. */
 import { describe, expect, test } from 'bun:test';
 import type { Fault } from './faults.ts';
 import { runSeed } from './seed.ts';

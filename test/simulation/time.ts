@@ -6,10 +6,7 @@
 import { drainMicrotasks } from 'bun:jsc';
 import type { Clock, Disarm } from '../../src/lib/clock.ts';
 
-/**
- * A process of the simulated world. Once it has ended, its timers do not fire and its ports do
- * nothing.
- */
+/** A simulated process. Once it has ended, its timers and ports do nothing. */
 export interface Life {
   readonly name: string;
   readonly isAlive: boolean;
@@ -53,10 +50,7 @@ export interface SimulatedTime {
   after(ms: number, fn: () => void): Disarm;
   /** The clock of one process. */
   clockOf(life: Life): Clock;
-  /**
-   * Lets time pass until this instant (ms since the beginning), or until `enough` says so after a
-   * step.
-   */
+  /** Lets time pass until this instant (ms since the start), or until `enough` is true. */
   runUntil(elapsed: number, enough?: () => boolean): void;
 }
 

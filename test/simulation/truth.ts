@@ -167,10 +167,7 @@ export function storeFor(parts: { world: World; store: Store; life: Life; troubl
   ) as unknown as Store;
 }
 
-/**
- * Value and context of a committed actor, whatever its life. Read-only: every caller gets the same
- * object.
- */
+/** Value and context of a committed actor. Read-only: every caller gets the same object. */
 export function stateOf(truth: Pick<Truth, 'read'>, address: string): Readonly<Snapshot> | undefined {
   const document = truth.read(address);
   if (!document) return undefined;

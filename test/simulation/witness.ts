@@ -35,9 +35,7 @@ export function createWitness(world: World, truth: Truth): Witness {
    */
   const offered = new Map<string, { partition: number; epoch: number; command: Command }>();
   const acknowledged = new Map<string, number>();
-  /**
-   * Runs whose end an agent has told: what it told is final, whatever was under way to its keeper.
-   */
+  /** Runs whose end an agent reported: final, whatever was under way to its keeper. */
   const ended = new Set<string>();
   /**
    * Jobs that allowed several executions at once when one of theirs began: by a change they let go

@@ -120,8 +120,7 @@ function configOf(dice: Dice, name: string, behaviour: Behaviour, place: number,
     timeoutMs: needsEnd && dice.chance(0.6) ? dice.whole(1_000, 9_000) : 0,
     killGraceMs: dice.whole(200, 2_500),
   });
-  // Dice of its own, so that a new policy leaves the stories of known seeds as they are, as far as
-  // it can.
+  // A random source of its own: a new policy changes known seeds as little as possible.
   const known = { ...config, retry: { ...config.retry, jitter: undefined }, ...{ runAs: undefined, failoverOnFailure: undefined } };
   const own = diceOf(`begin/${JSON.stringify({ ...known, startWithinMs: undefined })}`);
   const jitter = own.pick(['none', 'equal', 'full'] as const);

@@ -5,9 +5,7 @@
 import { type Dice, diceOf } from './dice.ts';
 import { createSimulatedTime, type SimulatedTime } from './time.ts';
 
-/**
- * 2026-11-22T08:00:00Z, a full minute on purpose: the ledger's check counts seconds of the minute.
- */
+/** 2026-11-22T08:00:00Z, a full minute: the ledger's check counts seconds of it. */
 export const START = Date.UTC(2026, 10, 22, 8);
 
 export interface World {

@@ -1,7 +1,4 @@
-/**
- * A backup is one state of the database, read again before it counts; a restore raises what agents
- * may have seen.
- */
+/** A backup is one checked state of the database; a restore raises numbers agents saw. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import {
   appendFileSync,

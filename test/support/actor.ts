@@ -1,6 +1,4 @@
-/**
- * One actor by itself: the machine as the runtime steps it, without a store, a clock or neighbours.
- */
+/** One actor as the runtime steps it, without a store, a clock or neighbours. */
 import type { Address, Contexts, Effect, Events, Kind } from '../../actors/index.ts';
 import type { OccurrenceEntry } from '../../actors/vocabulary.ts';
 import { createLife } from '../../src/runtime/actor-state.ts';

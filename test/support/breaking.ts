@@ -1,7 +1,4 @@
-/**
- * How tests break a worker of a running center: by a word on a channel that `breakable-worker.ts`
- * listens to.
- */
+/** Breaks a worker of a running center by a message to `breakable-worker.ts`. */
 export const CHANNEL = 'troupe-test-break';
 
 export interface Breaking {

@@ -15,9 +15,7 @@ type Direction = 'up' | 'down';
 /** What becomes of bytes. */
 type Treatment =
   | { do: 'pass' }
-  /**
-   * Nothing is read any more: it queues up at the sender, and comes through once they pass again.
-   */
+  /** Stops reading: bytes queue at the sender and pass once reading resumes. */
   | { do: 'hold' }
   /** Everything comes, in order, this much later. */
   | { do: 'delay'; ms: number }

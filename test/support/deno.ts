@@ -1,6 +1,4 @@
-/**
- * Where Deno is: of the packages, else on the PATH. CI must have it; elsewhere its absence is said.
- */
+/** Path of Deno: from the packages, else PATH. CI fails without it, others skip. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 

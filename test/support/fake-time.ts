@@ -12,10 +12,7 @@ export interface FakeTime {
   set(seconds: number): void;
 }
 
-/**
- * Undefined where the machine has no libfaketime (Debian's package of that name). `file` holds the
- * offset.
- */
+/** Undefined without libfaketime (Debian's package). `file` holds the offset. */
 export function findFakeTime(): ((file: string) => FakeTime) | undefined {
   const folders = ['/usr/lib', '/usr/local/lib', ...readdirSync('/usr/lib').map(name => join('/usr/lib', name))];
   const library = folders.map(folder => join(folder, 'faketime/libfaketime.so.1')).find(path => existsSync(path));

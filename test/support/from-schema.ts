@@ -1,6 +1,4 @@
-/**
- * Values that fit a zod schema, and values that fit it but for one thing: what a fuzz test sends.
- */
+/** Values that fit a zod schema, or fit it but for one thing: input of fuzz tests. */
 import fc from 'fast-check';
 import type { z } from 'zod';
 

@@ -1,7 +1,4 @@
-/**
- * Lives of one program on one store: each can be ended as by kill -9, after which nothing of it
- * happens any more.
- */
+/** Instances of one program on one store, each ended as by kill -9. */
 import type { Clock } from '../../src/lib/clock.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 

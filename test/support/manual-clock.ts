@@ -1,7 +1,4 @@
-/**
- * Time moved by hand. Wall clock and monotonic clock move together unless a test jumps the wall
- * clock.
- */
+/** A manual clock. Wall clock and monotonic clock move together unless a test jumps one. */
 import type { Clock } from '../../src/lib/clock.ts';
 
 export interface ManualClock extends Clock {

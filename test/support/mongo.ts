@@ -118,9 +118,7 @@ async function downloaded(): Promise<string> {
   return MongoBinary.getPath();
 }
 
-/**
- * Made once and kept. Two who make it at once make two; the second finds the first in its place.
- */
+/** Made once and kept. Of two made at once, the second finds the first in its place. */
 async function environment(): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'troupe-test');
   const kept = join(cache, `${STAND_IN.name}-${STAND_IN.version}`);

@@ -46,9 +46,7 @@ export function aChunk(changes: Partial<OutputChunk> = {}): OutputChunk {
   return { execution: 'e1', item: 0, attempt: 1, seq: 1, at: 1_700_000_000_000, stream: 'stdout', text, bytes, leftOut: 0, ...changes };
 }
 
-/**
- * Pieces as their host sends them, each with its place. Given a piece again, it answers the same.
- */
+/** Pieces as their host sends them, each with its place. Repeats get the same place. */
 export function placing(): (chunks: OutputChunk[]) => TakenChunk[] {
   const ends = new Map<string, number>();
   const starts = new Map<string, number>();

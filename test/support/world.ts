@@ -124,10 +124,7 @@ export async function aWorld({
     runtime,
     /** As when the worker that serves this actor dies. */
     killSetOf: (address: Address) => homes.kill(partitionOf(address)),
-    /**
-     * As when that worker is busy with something: it hears nothing until the call of what is given
-     * back.
-     */
+    /** Simulates a busy worker: it gets no message until the returned function is called. */
     deafenSetOf: (address: Address) => homes.deafen(partitionOf(address)),
     views,
     kill: life.kill,

@@ -2,10 +2,7 @@
 
 const CUT_SHORT = 'it is cut short';
 
-/**
- * Reads ahead only as far as it is told to. Everything that takes bits throws Error when there are
- * no more.
- */
+/** Reads ahead only as far as asked. Throws Error when there are no more bits. */
 export function createBits(source: AsyncIterable<Uint8Array>) {
   const pieces = source[Symbol.asyncIterator]();
   let bytes: Uint8Array = new Uint8Array(0);

@@ -1,7 +1,4 @@
-/**
- * One file from an app host to the disk: redirects, conditions, limits, digest; whole or not at
- * all.
- */
+/** Downloads one file of an app host, whole or not at all: redirects, limits, digest. */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import type { Clock } from '../../lib/clock.ts';

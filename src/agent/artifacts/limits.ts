@@ -33,10 +33,7 @@ export interface ArtifactLimits {
    */
   copyBytesMax: number;
   copyEntriesMax: number;
-  /**
-   * Bytes of the copies that runs have now, all together; a further one fails, and its retry policy
-   * decides.
-   */
+  /** Bytes of all copies of runs; a further one fails, and its retry policy decides. */
   copiesBytesMax: number;
   /**
    * An app of at most so many entries and bytes is copied also where the agent may mount: that

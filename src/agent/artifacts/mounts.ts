@@ -31,8 +31,7 @@ const OPTIONS_MAX = 4_095;
 export async function openMounts(directory: string): Promise<Mounts | undefined> {
   const native = await openNative();
   if (native === undefined) return undefined;
-  // `volatile`: nothing of a run's overlay is worth a sync at its end. Kernels before 5.10 do not
-  // know it.
+  // `volatile`: a run's overlay needs no sync at its end. Kernels before 5.10 lack it.
   for (const option of [',volatile', '']) {
     const mounts: Mounts = {
       mount({ lower, upper, work, at }) {

@@ -1,7 +1,4 @@
-/**
- * Users of this machine, by the name service of its system, and whether the agent may run processes
- * as them.
- */
+/** Users of this machine by its name service, and whether the agent may act as them. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -18,10 +18,7 @@ export function inheritedEnvironment(host: Record<string, string | undefined>): 
   return env;
 }
 
-/**
- * The whole environment of a run. The job's own `env` wins over the host's; the two directories win
- * over both.
- */
+/** The environment of a run. The job's `env` beats the host's; the two directories beat both. */
 export function runEnvironment(from: {
   inherited: Record<string, string>;
   spec: Record<string, string>;

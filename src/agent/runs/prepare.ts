@@ -38,10 +38,7 @@ export interface PreparingParts extends OrderParts {
   diskTakes(): Promise<boolean>;
 }
 
-/**
- * `begin` takes a run to the keeper or to its end, in the background. Once per life of the agent
- * and run.
- */
+/** `begin` takes a run to the keeper or its end, in the background. Once per agent and run. */
 export function createPreparing(parts: PreparingParts): { begin(key: string, entry: Live): void } {
   const { clock, journal, keeping, limits, finish } = parts;
   // What was being prepared when an agent died goes one by one: should this one die as well, it is

@@ -12,10 +12,7 @@ import { hidden } from '../../security/secrets.ts';
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/**
- * What some fields of a surface mean. Applied, in the order of the table, where one of the fields
- * differs.
- */
+/** The meaning of some fields. Applied in the order of the table where a field differs. */
 export interface Term<Body, Thing> {
   /** `cron`; of an object within the body one of its keys: `props.timeZone`. */
   fields: readonly string[];

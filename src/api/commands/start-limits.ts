@@ -36,10 +36,7 @@ const TEXT_EXTRA = 9;
  */
 const LONGEST = { id: '@20261122T080000.000Z~000000~backfill', host: 'h'.repeat(100), attempt: 9_999_999 } as const;
 
-/**
- * Throws Problem with the field when a start of this job would be more than an agent or the kernel
- * takes.
- */
+/** Throws Problem with the field when a start would exceed limits of an agent or the kernel. */
 export function checkStart(config: JobConfig, fields: StartFields): void {
   const shard = largestShard(config);
   const execution = born({

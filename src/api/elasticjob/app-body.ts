@@ -44,10 +44,7 @@ export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: t
 /** The name alone is validated here; the rest is compared with the app first. */
 export const NamedBody = z.looseObject({ appName: appName() }, 'a JSON object');
 
-/**
- * The fields of a PUT that differ from the answer of this dialect for `before`. Throws Problem
- * `invalid`.
- */
+/** Fields of a PUT that differ from this dialect's answer for `before`. Throws Problem. */
 export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {
   const response = appJson(before);
   const open = onlyChanged(raw, changedFields(response, { ...response, ...raw }));

@@ -66,10 +66,7 @@ function itemsText(items: Record<string, string>, written: string | null): strin
 
 function propsOf(config: JobConfig, written: Record<string, string>, zone: string | undefined): Record<string, string> {
   const props = { ...written };
-  /**
-   * The property as it was written, if it says so still; else as it would be written now, or not at
-   * all.
-   */
+  /** The property as written, if still true; else as written now, or absent. */
   const tell = (key: string, says: (value: string | undefined) => boolean, now: string | undefined) => {
     if (says(props[key])) return;
     if (now === undefined) delete props[key];

@@ -1,7 +1,4 @@
-/**
- * What a registration of ElasticJob-Cloud means as a JobConfig, field by field, and what an update
- * changes.
- */
+/** A registration of ElasticJob-Cloud as a JobConfig, field by field, and its updates. */
 import type { JobConfig } from '../../../actors/config.ts';
 import type { Schedule } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';

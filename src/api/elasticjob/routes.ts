@@ -1,7 +1,4 @@
-/**
- * The ElasticJob-Cloud dialect: `/api`. Success bodies and field names as its clients know them;
- * errors as ours.
- */
+/** The ElasticJob-Cloud dialect, `/api`: bodies as its clients know them, errors as ours. */
 import { z } from 'zod';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';

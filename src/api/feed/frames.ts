@@ -41,10 +41,7 @@ export const FeedQuery = z.strictObject({
 /** What a browser says first. */
 export const TicketFrame = z.object({ type: z.literal('ticket'), ticket: z.string().max(200) });
 
-/**
- * What a watcher is sent. The second kind comes first, where facts behind `after` are no longer
- * kept.
- */
+/** Frames to a watcher. The second kind comes first, where facts behind `after` are deleted. */
 export const FeedFrame = z
   .union([
     Fact,

@@ -18,10 +18,7 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 export type ReadOnly = Readonly<Record<string, ReadOnlyField>>;
 interface ReadOnlyField {
   instead: string;
-  /**
-   * It changes without an edit, so that an older reading may hold another value. A list: only among
-   * these.
-   */
+  /** It changes without an edit, so an older reading may differ. A list: only among these. */
   moves?: true | readonly unknown[];
   /** In some responses only: it is ignored, and a whole response is recognised without it. */
   beside?: true;
@@ -46,8 +43,7 @@ export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
     const hasMoved = isOlder && (moves === true || (moves.includes(patch[field]) && moves.includes(before[field])));
     if (!hasMoved) throw new Problem('invalid', sentenceOf(field, patch[field], readOnly), { field });
   }
-  // A response for a token that may only read hides secrets; sent back by another token, it leaves
-  // them alone.
+  // A response for a read-only token hides secrets; sent back, it leaves them alone.
   const isHidden = (field: string, value: unknown) =>
     isWhole && !isDeepStrictEqual(value, before[field]) && isDeepStrictEqual(value, hidden(field, before[field]));
   const written = Object.entries(patch).filter(([field, value]) => !Object.hasOwn(readOnly, field) && !isHidden(field, value));

@@ -50,10 +50,7 @@ export async function adviceOf(judged: Judged) {
   };
 }
 
-/**
- * An execution that no host of its pool can hold waits until a larger host joins, which may be
- * never.
- */
+/** An execution that no host of its pool can hold waits until a larger host joins. */
 async function neverFits({ config, center }: Judged): Promise<Warning[]> {
   const [pool, app] = await Promise.all([
     center.views.get(`pool/${config.pool}`),
@@ -128,10 +125,7 @@ async function operatorsOfShell({ config, center }: Judged): Promise<Warning[]> 
   return [{ field: app ? 'app' : 'command', message }];
 }
 
-/**
- * Empty for a command that cannot be split: the job is stored already, so no warning may fail the
- * request.
- */
+/** Empty for an unsplittable command: the job is stored, so no warning may fail the request. */
 function bareWords(command: string): string[] {
   try {
     return splitCommand(command).bare;
@@ -143,9 +137,6 @@ function bareWords(command: string): string[] {
 
 const OPERATOR = /^(\|\|?|&&|;|\d?>{1,2}|<{1,3})$/;
 
-/**
- * Operators of a shell in a word that was written without quotes. A semicolon in an address is a
- * part of it.
- */
+/** Shell operators in an unquoted word. A semicolon in an address is part of it. */
 const operatorsIn = (bare: string): string[] =>
   (bare.match(/\|\|?|&&|;|\d?>{1,2}|<{1,3}/g) ?? []).filter(operator => operator !== ';' || !bare.includes('://'));

@@ -28,10 +28,7 @@ const Why = z.object({ sentence: z.string(), at: moment(), facts: z.array(z.loos
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;
 
-  /**
-   * Reads for one explanation. What cannot be read becomes a reason, and keeps nobody from the
-   * others.
-   */
+  /** Reads for one explanation. An unreadable actor becomes a reason and hides no other. */
   function createLook() {
     const unreadable: Shut[] = [];
     const get = async <K extends Kind>(address: Address<K>): Promise<View<K> | undefined> => {

@@ -36,10 +36,7 @@ export async function isThere(client: Pick<Client, 'get'>, page: Page<unknown>, 
   for (const path of paths) if (path !== undefined) await client.get(path);
 }
 
-/**
- * A page as a table; where more is left, standard error says how to go on, and what could not be
- * read.
- */
+/** A page as a table; standard error names the next page and what could not be read. */
 export async function showList<T>(
   { print, shell }: { print: Printer; shell: Shell },
   page: Page<T>,

@@ -9,10 +9,7 @@ import { inOrder, listOptions, showList, timeOptions } from './common.ts';
 import { NARROW } from './watch.ts';
 
 const LIMIT_DEFAULT = 1_000;
-/**
- * A name alone is looked for among these, in this order; ids of executions are the only ones with
- * "@".
- */
+/** Kinds to search for a bare name, in this order; only ids of executions have an "@". */
 const KINDS = ['job', 'host', 'app', 'pool'];
 
 export const history = verb({

@@ -42,10 +42,7 @@ export const why = verb({
   },
 });
 
-/**
- * What makes up the sentence, or follows from another fact, need not be read twice. Programs get
- * all of it.
- */
+/** Facts in the sentence, or implied by others, are not repeated. Programs get all. */
 function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
   const others = all.filter(other => other !== fact);
   if (sentence.includes(fact.says)) return true;

@@ -43,10 +43,7 @@ interface Place {
 
 const isSocket = ({ operation }: Place): boolean => operation['x-frames'] !== undefined;
 
-/**
- * Where the examples of the page go: put in for each request, since each may come to another
- * address.
- */
+/** Place of the examples, inserted for each request: addresses may differ. */
 export const ORIGIN = '{{origin}}';
 
 export function pageOf(document: OpenApi): string {

@@ -12,8 +12,7 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, line
     hostname: host,
     port,
     development: false,
-    // Outside development Bun shares ports by default: a second center would silently take half of
-    // the callers.
+    // Bun shares ports by default: a second center would silently take half of the callers.
     reusePort: false,
     idleTimeout: ANSWER_IDLE_SECONDS,
     maxRequestBodySize: BODY_MAX_BYTES,

@@ -139,10 +139,7 @@ export function createLines(clock: Clock): Lines {
   };
 }
 
-/**
- * Whether `text` has more than `max` bytes of UTF-8: counted only where its length leaves that
- * open.
- */
+/** Whether `text` exceeds `max` bytes of UTF-8; counts only where its length leaves it open. */
 function exceeds(text: string, max: number): boolean {
   if (text.length * 3 <= max) return false;
   return text.length > max || Buffer.byteLength(text) > max;

@@ -34,10 +34,7 @@ export interface Mark {
 export interface ArmedTimer {
   /** The instant it will be woken at, epoch ms; null: nothing is armed. */
   timer: number | null;
-  /**
-   * Its own earliest timer, epoch ms; absent while it is not in memory, or a turn of it is under
-   * way.
-   */
+  /** Its earliest timer, epoch ms; absent while it is not in memory or in a turn. */
   loaded?: number | null;
   /**
    * A turn of it is under way, or the timers are catching up on what is overdue: what is due may

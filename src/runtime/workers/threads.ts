@@ -69,10 +69,7 @@ export function inWorkers({
   };
 }
 
-/**
- * What it throws is heard from the first moment on; otherwise the runtime would end the process
- * over it.
- */
+/** Listen at once: an error without a listener would end the process. */
 function createWorker(script: string): { worker: Worker; onError(tell: (message: string) => void): void } {
   // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others
   // pass over it.

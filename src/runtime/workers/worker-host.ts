@@ -7,10 +7,7 @@ import type { FromPartitions, ToPartitions } from './messages.ts';
 
 export interface Home {
   post(message: ToPartitions): void;
-  /**
-   * Ends it at once, whatever it does; once resolved nothing it still wanted to write is written
-   * any more.
-   */
+  /** Ends it at once. Resolves when none of its writes can happen any more. */
   end(): Promise<void>;
 }
 

@@ -38,9 +38,7 @@ export interface OutputKeeper {
    * Throws what the store throws; then nothing counts as taken.
    */
   keep(chunks: TakenChunk[]): Promise<void>;
-  /**
-   * Called with the shard after something new of that execution was kept. The answer unsubscribes.
-   */
+  /** Called with the shard after new output of the execution is kept. Returns unsubscribe. */
   onKept(execution: string, listener: (item: number) => void): () => void;
 }
 
@@ -109,8 +107,7 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
       await store.dropOutput({ ...range, ...olderTallies(attempt.through) });
       attempt.swept = attempt.through;
     } catch {
-      // What was acknowledged is durable and what is left over is out of sight; the next sweep
-      // takes it too.
+      // Acknowledged output is durable and the rest out of sight; the next sweep takes it too.
     }
   };
 

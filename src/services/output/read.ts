@@ -6,10 +6,7 @@ import { BEFORE_ALL, readTally, type Tally, tallyOf } from './tally.ts';
 /** Records per question to the store. */
 const OUTPUT_PAGE = 500;
 
-/**
- * A place in the output of one shard: behind everything, if nothing was read yet, is `{ attempt: 0,
- * seq: 0 }`.
- */
+/** A place in the output of one shard; `{ attempt: 0, seq: 0 }` before anything was read. */
 export interface Place {
   attempt: number;
   seq: number;

@@ -31,10 +31,7 @@ export function tallyRecords({ execution, item, attempt, through, headEnd, dropp
 /** The numbers of all tallies before the one at `through`. */
 export const olderTallies = (through: number) => ({ from: -2 * through + 1, to: -1 });
 
-/**
- * What these records of one attempt say; the furthest counts. Undefined when none of them is a
- * tally.
- */
+/** The tally among records of one attempt; the furthest counts. Undefined: none is one. */
 export function tallyOf(records: Iterable<OutputChunk>): Tally | undefined {
   let tally: Tally | undefined;
   for (const { seq, stream, leftOut, text, at } of records) {

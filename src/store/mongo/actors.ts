@@ -21,10 +21,7 @@ interface Parts {
 }
 
 export function createActors({ collections: { actors }, claims, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
-  /**
-   * Places of the writes that came too late. Whatever else goes wrong leaves the outcome of each in
-   * doubt.
-   */
+  /** Indexes of the writes that came too late. Any other error leaves each outcome in doubt. */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
     try {

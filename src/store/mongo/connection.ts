@@ -54,9 +54,7 @@ export async function openOrm(url: string) {
   }
 }
 
-/**
- * What the driver says about an option, or about the way an address is written, does not say where.
- */
+/** The driver's message about an option or the form of an address does not name the place. */
 export const cannotBeOpened = (shown: string, cause: unknown): Error =>
   new Error(`${shown} cannot be opened: ${cause instanceof Error ? cause.message : cause}`, { cause });
 
@@ -74,8 +72,5 @@ export function collectionsOf(orm: Orm) {
   };
 }
 
-/**
- * Reads what the server itself has, a majority or not: only to find out what stands in the way of a
- * write.
- */
+/** Reads the server's own state, majority or not: only to explain a failed write. */
 export const HERE = { readConcern: { level: 'local' } } as const;

@@ -1,7 +1,4 @@
-/**
- * Credentials. A use is taken by compare-and-set, so that of two who spend the last one, one finds
- * it gone.
- */
+/** Credentials. Compare-and-set takes a use: of two who spend the last one, one fails. */
 
 import type { CredentialStore } from '../port.ts';
 import { credentialId } from '../record-ids.ts';

@@ -19,8 +19,7 @@ const BLAMES_THE_CALLER = /^(Mongo(InvalidArgument|API|Parse|MissingDependency)|
 /** As it is when it is about a document or a mistake of ours, otherwise as StoreUnavailable. */
 export function asStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !(error instanceof Error)) return error;
-  // All else is the absence of a server in one of many words: the driver's, its timers', a socket's
-  // own.
+  // All else means an absent server, in words of the driver, its timers or a socket.
   if (BLAMES_THE_CALLER.test(error.name) || BLAMES_THE_DOCUMENT.has(codeOf(error))) return error;
   return new StoreUnavailable(`the database does not take it now: ${error.message}`, { cause: error });
 }

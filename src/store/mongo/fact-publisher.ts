@@ -140,8 +140,7 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
     if (stopped || leftOver.size === 0) return;
     disarmTrim ??= clock.after(TRIM_AFTER_MS, () => {
       disarmTrim = null;
-      // What stays in the documents is trimmed later, or told again after a restart, which changes
-      // nothing.
+      // A rest in the documents is trimmed later, or sent again after a restart: idempotent.
       void trim().then(armTrim, armTrim);
     });
   }

@@ -24,10 +24,7 @@ import { prepareSchema } from './schema.ts';
 import { createDoubt } from './write-fencing.ts';
 
 export interface MongoOptions {
-  /**
-   * `mongodb://` or `mongodb+srv://` with the database in its path. Timeouts it names hold instead
-   * of ours.
-   */
+  /** `mongodb://` or `mongodb+srv://` with the database as path. Its timeouts override ours. */
   url: string;
   clock: Clock;
   /** Draws a text that nobody else draws. */
@@ -37,10 +34,7 @@ export interface MongoOptions {
    * others own anything.
    */
   owner?: string;
-  /**
-   * Somebody else in this center has opened it already: its schema is not looked at again. Default
-   * false.
-   */
+  /** Already opened in this center: the schema is not looked at again. Default false. */
   isPrepared?: boolean;
   /**
    * Who opens it for a whole center: refused while another one lives there, and told when one has

@@ -6,8 +6,7 @@ export async function insertNew<Row extends { _id: string }>(
   insert: (rows: Row[], options: { ordered: false }) => Promise<unknown>,
   rows: Row[],
 ): Promise<void> {
-  // Said here and not left to the server: which of two equal ones an unordered insert takes is its
-  // own affair.
+  // Chosen here: which of two equal rows an unordered insert takes is undefined.
   const first = [...new Map(rows.toReversed().map(row => [row._id, row])).values()].toReversed();
   if (first.length === 0) return;
   try {

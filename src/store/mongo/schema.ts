@@ -94,10 +94,7 @@ async function storedVersion(orm: Orm, { meta }: Collections, shown: string): Pr
 /** Of a user who is unknown here, or may not do what is asked. Waiting changes nothing. */
 const NOT_ALLOWED = new Set([13, 18, 33, 334, 8000]);
 
-/**
- * Says which database it is about. Throws StoreUnavailable when it may work later, otherwise a
- * plain error.
- */
+/** Names the database in its errors: StoreUnavailable when it may work later, else an Error. */
 async function opening<T>(shown: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -8,18 +8,12 @@ import { flag } from './connections.ts';
 export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
   next_due as nextDue, parent, pool, status, outcome, hosts, at`;
 
-/**
- * What ACTOR_COLUMNS selects: a document with its index fields spread out, `hosts` as JSON, and no
- * booleans.
- */
+/** A row of ACTOR_COLUMNS: document and index fields, `hosts` as JSON, no booleans. */
 export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPlace;
 
 export const asDocument: (row: StoredActor) => ActorDocument = readableActor;
 
-/**
- * In the order in which all writing statements name them; the last is the rev the document must
- * follow.
- */
+/** In the order of all writing statements; the last is the rev that the document follows. */
 export function bindings(document: ActorDocument): (string | number | null)[] {
   const { index, nextDue } = document;
   const armed = nextDue !== null && !document.quarantined && document.life !== 'tombstone';

@@ -3,10 +3,7 @@
 import type { Backup, makeBackup } from './backup.ts';
 import type { FromBackupThread } from './backup-thread.ts';
 
-/**
- * As `makeBackup`; where the signal aborts, the thread ends and leaves at most a file that ends in
- * `.partial`.
- */
+/** As `makeBackup`; an abort ends the thread and leaves at most a `.partial` file. */
 export function makeBackupAside(order: Parameters<typeof makeBackup>[0], signal: AbortSignal): Promise<Backup> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./backup-thread.ts', import.meta.url).href, { type: 'module' });

@@ -66,10 +66,7 @@ async function copy(database: string, to: string): Promise<Record<string, number
   }
 }
 
-/**
- * Reads the copy from the disk: its pages fit together, and no row is missing. Marks it, and makes
- * it one file.
- */
+/** Checks the copy on disk: pages fit, no row is missing. Marks it, makes it one file. */
 function verify(file: string, rows: Record<string, number>, at: number): void {
   const db = new DatabaseSync(file);
   try {

@@ -121,10 +121,7 @@ export function openWriting(
   };
 }
 
-/**
- * A connection that reads what was committed without waiting for the writer. Any number of them, in
- * any thread.
- */
+/** Reads committed rows without waiting for the writer. Any number, in any thread. */
 export function openReading(file: string): Reading & { close(): void } {
   const reader = new DatabaseSync(file, { readOnly: true });
   reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);

@@ -68,10 +68,7 @@ export function openMark(directory: string, found: number): Mark {
   };
 }
 
-/**
- * A database that replaces another one on purpose lacks nothing: called before a restore.
- * Idempotent.
- */
+/** A database put in place on purpose lacks nothing: call before a restore. Idempotent. */
 export const removeMark = (directory: string): void => rmSync(markIn(directory), { force: true });
 
 interface Content {

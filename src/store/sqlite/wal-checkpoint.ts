@@ -13,10 +13,7 @@ import type { DatabaseSync } from 'node:sqlite';
 const STEP_BYTES = 2 ** 20;
 /** Room that must be left for each byte of the log. */
 const ROOM_SHARE = 2;
-/**
- * Failures for want of room between two attempts to move the log: each may write as much as the log
- * holds.
- */
+/** Failures for want of room between two moves of the log; a move may write its size. */
 const FAILURES_BETWEEN = 32;
 /** How long the whole thread may wait for readers, ms. */
 const WAIT_MS = 50;

@@ -1,6 +1,4 @@
-/**
- * A center that only knows its lines: what each request is answered is written down by the test.
- */
+/** A center without logic: the test writes the answer to each request. */
 import type { ServerWebSocket } from 'bun';
 
 interface Asked {

@@ -1,6 +1,4 @@
-/**
- * A terminal that nobody sits at: it remembers what was written, and answers what it was told to.
- */
+/** A scripted terminal: it keeps what was written and gives the test's answers. */
 
 import { run } from '../../../src/cli/run.ts';
 import type { Shell } from '../../../src/cli/shell.ts';

@@ -1,7 +1,4 @@
-/**
- * The store thread: the one that writes. Its callers are the thread that made it and whoever was
- * connected to it.
- */
+/** The store thread, which writes for its creator and all connected threads. */
 import { systemClock } from '../../../lib/clock.ts';
 import { LOOK_EVERY_MS } from '../file-guard.ts';
 import type { Loss } from '../mark.ts';
