@@ -1,3 +1,4 @@
+/** Each row of the failures has a test, or a reason why not. */
 import { expect, test } from 'bun:test';
 import { FAILURES, testsByRow } from './rows.ts';
 

@@ -1,3 +1,4 @@
+/** The app machine: publish, change, enable, disable, delete. */
 import { describe, expect, test } from 'bun:test';
 import type { AppEvent } from '../../actors/app/machine.ts';
 import { anActor, toldTo } from '../support/actor.ts';

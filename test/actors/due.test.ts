@@ -1,3 +1,4 @@
+/** Verdicts of due times since the watermark, and the ledger over any movement of the clock. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';

@@ -1,3 +1,4 @@
+/** The execution machine, from its first shard to its outcome. */
 import { describe } from 'bun:test';
 import type { ExecutionEvent } from '../../actors/execution/machine.ts';
 import { AT } from '../support/actor.ts';

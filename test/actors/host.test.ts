@@ -1,3 +1,4 @@
+/** The host machine: sessions, grace, drain, retirement. */
 import { describe, expect, test } from 'bun:test';
 import { type HostEvent, LATE_MS } from '../../actors/host/machine.ts';
 import { anActor, toldTo } from '../support/actor.ts';

@@ -1,3 +1,4 @@
+/** Invariants of all machines together, under any order of events and faults. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';

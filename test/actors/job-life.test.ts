@@ -1,3 +1,4 @@
+/** The job machine over time: due times, triggers, changes of its app, deregistration. */
 import { describe, expect, test } from 'bun:test';
 import type { JobConfig } from '../../actors/config.ts';
 import { AT, anActor, inWords, recorded, toldTo } from '../support/actor.ts';

@@ -1,3 +1,4 @@
+/** The job machine: every state and event. */
 import { describe } from 'bun:test';
 import type { JobEvent } from '../../actors/job/machine.ts';
 import { AT } from '../support/actor.ts';

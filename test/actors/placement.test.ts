@@ -1,3 +1,4 @@
+/** Placement: pack, spread, sticky, and properties of every placement. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { type LedgerHost, place, release, reserve } from '../../actors/pool/placement.ts';

@@ -1,3 +1,4 @@
+/** The overlap policy and the delay before a retry. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Overlap } from '../../actors/config.ts';

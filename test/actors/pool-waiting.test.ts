@@ -1,3 +1,4 @@
+/** A pool with more requests than room: order, limits, sticky shards. */
 import { describe, expect, test } from 'bun:test';
 import { HOSTS_MAX, LOOKS_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool/decide.ts';
 import type { PoolEvent } from '../../actors/pool/machine.ts';

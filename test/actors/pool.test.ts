@@ -1,3 +1,4 @@
+/** The pool machine: every state and event. */
 import { describe, expect, test } from 'bun:test';
 import type { PoolEvent } from '../../actors/pool/machine.ts';
 import { anActor, toldTo } from '../support/actor.ts';

@@ -1,3 +1,4 @@
+/** Shards of an execution: limits of their number, budgets, reasons. */
 import { describe, expect, test } from 'bun:test';
 import { ASK_AGAIN_MS } from '../../actors/execution/decide.ts';
 import type { ExecutionEvent } from '../../actors/execution/machine.ts';

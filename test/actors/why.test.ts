@@ -1,3 +1,4 @@
+/** Explanations predict what the machines then do. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { JobConfig } from '../../actors/config.ts';

@@ -1,3 +1,4 @@
+/** Command lines, programs on the PATH, and the settings of an agent. */
 import { describe, expect, test } from 'bun:test';
 import { chmod, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

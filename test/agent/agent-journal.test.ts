@@ -1,3 +1,4 @@
+/** The agent's journal over crashes, slow disks and full disks. */
 import { describe, expect, test } from 'bun:test';
 import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
 import { agentLimits } from '../../src/agent/limits.ts';

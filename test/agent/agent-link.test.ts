@@ -1,3 +1,4 @@
+/** The agent's connection: greeting, several centers, unacknowledged reports and output. */
 import { describe, expect, test } from 'bun:test';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { backOff } from '../../src/agent/link/index.ts';

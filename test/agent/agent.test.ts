@@ -1,3 +1,4 @@
+/** Runs of an agent: start, stop, repeats, late centers. */
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { runKey } from '../../src/protocol/agent.ts';

@@ -1,3 +1,4 @@
+/** Downloads from an app host over TLS. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';

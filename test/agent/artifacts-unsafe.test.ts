@@ -1,3 +1,4 @@
+/** Archives that could harm a host: links, bombs, paths outside. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

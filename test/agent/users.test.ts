@@ -1,3 +1,4 @@
+/** Users as which a host runs jobs. */
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** Warnings about jobs that no host of their pool can hold. */
 import { expect, test } from 'bun:test';
 import { aDoor } from './support.ts';
 

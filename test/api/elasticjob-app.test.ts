@@ -1,3 +1,4 @@
+/** Apps through the ElasticJob-Cloud dialect. */
 import { describe, expect, test } from 'bun:test';
 import { aDoor, seedApp, seedJob } from './support.ts';
 

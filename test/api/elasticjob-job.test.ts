@@ -1,3 +1,4 @@
+/** Jobs and triggers through the ElasticJob-Cloud dialect. */
 import { describe, expect, test } from 'bun:test';
 import { aDoor, type Door, json, seedApp, seedJob } from './support.ts';
 

@@ -1,3 +1,4 @@
+/** The feed over HTTP: WebSocket, browsers, server-sent events. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
 import { createFeedDoor } from '../../src/api/feed/index.ts';

@@ -1,3 +1,4 @@
+/** Logs of an execution over HTTP, whole and followed. */
 import { describe, expect, test } from 'bun:test';
 import type { Shard } from '../../actors/execution/shard.ts';
 import type { Address } from '../../actors/index.ts';

@@ -1,3 +1,4 @@
+/** `/v1/metrics`: its format, counts, spans, several workers. */
 import { describe, expect, test } from 'bun:test';
 import { createApp } from '../../src/api/app.ts';
 import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';

@@ -1,3 +1,4 @@
+/** A read behind a write waits until the actor is visible. */
 import { describe, expect, test } from 'bun:test';
 import { createArrivals } from '../../src/api/commands/read-after-write.ts';
 import type { Views } from '../../src/runtime/views.ts';

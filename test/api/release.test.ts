@@ -1,3 +1,4 @@
+/** Release from quarantine over HTTP. */
 import { beforeAll, describe, expect, test } from 'bun:test';
 import type { Address } from '../../actors/index.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';

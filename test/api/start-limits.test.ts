@@ -1,3 +1,4 @@
+/** Jobs too large for an agent or the kernel are refused with the field. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+/** Jobs and triggers in `/v1`. */
 import { describe, expect, test } from 'bun:test';
 import { withoutQuotes } from '../../src/http/body.ts';
 import { aDoor } from './support.ts';

@@ -1,3 +1,4 @@
+/** Apps, hosts, pools and executions in `/v1`. */
 import { describe, expect, test } from 'bun:test';
 import { aDoor } from './support.ts';
 

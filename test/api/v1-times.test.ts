@@ -1,3 +1,4 @@
+/** Coming due times and the occurrence ledger in `/v1`. */
 import { describe, expect, test } from 'bun:test';
 import type { Occurrence } from '../../src/store/port.ts';
 import { aDoor, type Door } from './support.ts';

@@ -1,3 +1,4 @@
+/** `/v1/why` and history: reasons of jobs and executions that do not run. */
 import { describe, expect, test } from 'bun:test';
 import { SHOWN_MAX } from '../../actors/explain/reason.ts';
 import { aDoor, type Door } from './support.ts';

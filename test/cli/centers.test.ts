@@ -1,3 +1,4 @@
+/** `troupe centers`: named centers and the current one. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { aCenter, type ScriptedCenter } from './support/center.ts';
 import { aShell, troupe } from './support/shell.ts';

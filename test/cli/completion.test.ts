@@ -1,3 +1,4 @@
+/** Completion of the command line in each shell. */
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { completionFor, SHELLS } from '../../src/cli/completion.ts';

@@ -1,3 +1,4 @@
+/** Verbs that follow: trigger, logs, watch. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Clock } from '../../src/lib/clock.ts';
 import { systemClock } from '../../src/lib/clock.ts';

@@ -1,3 +1,4 @@
+/** Instants and durations on the command line. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { readInstant } from '../../src/cli/instants.ts';

@@ -1,3 +1,4 @@
+/** Flags and arguments of a verb. */
 import { describe, expect, test } from 'bun:test';
 import { Failure } from '../../src/cli/failure.ts';
 import { choice, flag, number, pairs, parseOptions, text, texts, whole } from '../../src/cli/options.ts';

@@ -1,3 +1,4 @@
+/** Tables, records and the width of text on a terminal. */
 import { describe, expect, test } from 'bun:test';
 import { createPrinter } from '../../src/cli/printer.ts';
 import { recordOf, tableOf } from '../../src/cli/table.ts';

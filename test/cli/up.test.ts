@@ -1,3 +1,4 @@
+/** `troupe up`: a center with one agent, from registration to output. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

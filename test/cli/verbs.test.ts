@@ -1,3 +1,4 @@
+/** Verbs against a scripted center: exit codes, help, lists, jobs. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** The configuration of a center from its environment. */
 import { describe, expect, test } from 'bun:test';
 import { type Config, ConfigError, readConfig } from '../../src/config/center.ts';
 import { greeting } from '../../src/main.ts';

@@ -1,3 +1,4 @@
+/** Watchers of the feed, and facts that arrive late or out of order. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createFeed, FeedFull, type FeedLimits } from '../../src/feed/feed.ts';

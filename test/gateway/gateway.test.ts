@@ -1,3 +1,4 @@
+/** The gateway: handshake, sessions, copies of a key, retired hosts. */
 import { describe, expect, test } from 'bun:test';
 import { type Command, GOODBYE } from '../../src/protocol/agent.ts';
 import { Unavailable } from '../../src/runtime/errors.ts';

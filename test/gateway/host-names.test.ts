@@ -1,3 +1,4 @@
+/** Unique names of enrolled hosts. */
 import { describe, expect, test } from 'bun:test';
 import { createHostNames } from '../../src/gateway/host-names.ts';
 import { createViews } from '../../src/runtime/views.ts';

@@ -1,3 +1,4 @@
+/** A run through gateway and runtime, from trigger to outcome. */
 import { describe, expect, test } from 'bun:test';
 import type { Address, Events, Kind } from '../../actors/index.ts';
 import { createAgentHub } from '../../src/gateway/index.ts';

@@ -1,3 +1,4 @@
+/** An agent on a real socket, with each server. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { WebSocket } from 'ws';

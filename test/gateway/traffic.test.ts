@@ -1,3 +1,4 @@
+/** Reports, commands and output between gateway and agent. */
 import { describe, expect, test } from 'bun:test';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { PIECE_BYTES } from '../../src/agent/output.ts';

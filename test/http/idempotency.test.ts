@@ -1,3 +1,4 @@
+/** Idempotency-Key: one answer per key and body. */
 import { describe, expect, test } from 'bun:test';
 import { KEY_MS } from '../../src/http/idempotency.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';

@@ -1,3 +1,4 @@
+/** The HTTP server: table of routes, authentication, errors, addresses. */
 import { describe, expect, test } from 'bun:test';
 import { allRoutes, createApp } from '../../src/api/app.ts';
 import { BODY_MAX } from '../../src/http/body.ts';

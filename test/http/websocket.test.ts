@@ -1,3 +1,4 @@
+/** Sockets and HTTP at one address, with each server. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
 import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/http/websocket/index.ts';

@@ -1,3 +1,4 @@
+/** The log: levels, text and JSON. */
 import { describe, expect, test } from 'bun:test';
 import { createLog } from '../../src/lib/log.ts';
 import { createManualClock } from '../support/manual-clock.ts';

@@ -1,3 +1,4 @@
+/** Messages between actors: order, repeats, absent receivers. */
 import { describe, expect, test } from 'bun:test';
 import { type CellSurroundings, createCell } from '../../src/runtime/actor.ts';
 import { createLife } from '../../src/runtime/actor-state.ts';

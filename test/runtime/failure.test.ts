@@ -1,3 +1,4 @@
+/** Messages that fail, quarantine, actors that cannot be read. */
 import { describe, expect, test } from 'bun:test';
 import type { JobConfig } from '../../actors/config.ts';
 import type { Effect } from '../../actors/index.ts';

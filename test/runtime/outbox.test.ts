@@ -1,3 +1,4 @@
+/** Pending effects over restarts, lanes and retries. */
 import { describe, expect, test } from 'bun:test';
 import { runKey } from '../../actors/index.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';

@@ -1,3 +1,4 @@
+/** Partitions: group commits, actors at rest, stop. */
 import { describe, expect, test } from 'bun:test';
 import { actors } from '../../actors/index.ts';
 import { createLife } from '../../src/runtime/actor-state.ts';

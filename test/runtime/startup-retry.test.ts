@@ -1,3 +1,4 @@
+/** A start while the store is away. */
 import { describe, expect, test } from 'bun:test';
 import { Unavailable } from '../../src/runtime/errors.ts';
 import { createPatience, PATIENCE_MS } from '../../src/runtime/startup-retry.ts';

@@ -1,3 +1,4 @@
+/** Steps of a machine equal those of XState's public functions. */
 import { describe, expect, test } from 'bun:test';
 import { type AnyStateMachine, assign, createMachine, emit, initialTransition, log, raise, sendTo, setup, transition } from 'xstate';
 import manifest from 'xstate/package.json' with { type: 'json' };

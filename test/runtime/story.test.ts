@@ -1,3 +1,4 @@
+/** Whole stories in one runtime: triggers, schedules, budgets. */
 import { describe, expect, test } from 'bun:test';
 import { aJob, anApp } from '../support/builders.ts';
 import { aWorld, restarted, type World } from '../support/world.ts';

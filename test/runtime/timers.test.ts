@@ -1,3 +1,4 @@
+/** Timers of actors and the alarms that fire them. */
 import { describe, expect, test } from 'bun:test';
 import type { Clock } from '../../src/lib/clock.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';

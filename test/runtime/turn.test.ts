@@ -1,3 +1,4 @@
+/** Turns of an actor: order, commits with unknown outcome, absent store. */
 import { describe, expect, test } from 'bun:test';
 import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';

@@ -1,3 +1,4 @@
+/** The judge of the kill scenario finds each kind of violation. */
 import { describe, expect, test } from 'bun:test';
 import { judge, type Story } from './kills-judge.ts';
 

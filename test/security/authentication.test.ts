@@ -1,3 +1,4 @@
+/** The first start, logins and join tokens. */
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createAuth, TOKEN_MS } from '../../src/security/authentication.ts';

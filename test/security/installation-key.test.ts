@@ -1,3 +1,4 @@
+/** The key of an installation. */
 import { describe, expect, test } from 'bun:test';
 import { fingerprintOf, tokenFingerprint } from '../../src/protocol/agent.ts';
 import { verifyEd25519 } from '../../src/security/ed25519.ts';

@@ -1,3 +1,4 @@
+/** Tokens of programs and their scopes. */
 import { describe, expect, test } from 'bun:test';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';

@@ -1,3 +1,4 @@
+/** Output below and beyond its cap, and a store that fails. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createMemorySpool } from '../../src/keeper/memory-spool.ts';

@@ -1,3 +1,4 @@
+/** The schedule audit: findings, repairs, false alarms. */
 import { describe, expect, test } from 'bun:test';
 import type { Address } from '../../actors/index.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';

@@ -1,3 +1,4 @@
+/** The simulated cluster keeps its invariants; a seed repeats itself. */
 import { describe, expect, test } from 'bun:test';
 import { HOSTS } from './cluster.ts';
 import { hashOf } from './dice.ts';

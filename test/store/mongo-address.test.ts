@@ -1,3 +1,4 @@
+/** The address of a MongoDB database. */
 import { describe, expect, test } from 'bun:test';
 import { systemClock } from '../../src/lib/clock.ts';
 import { readMongoAddress } from '../../src/store/mongo/address.ts';

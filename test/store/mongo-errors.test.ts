@@ -1,3 +1,4 @@
+/** Errors of MongoDB as the store reports them. */
 import { describe, expect, test } from 'bun:test';
 import { asStoreError, refusedWrites } from '../../src/store/mongo/errors.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';

@@ -1,3 +1,4 @@
+/** The store contract on SQLite. */
 import { expect } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** Store contract: ownership of partitions, due actors, pending effects. */
 import { describe, expect, test } from 'bun:test';
 import { PARTITIONS } from '../../../src/store/port.ts';
 import { aDocument, aWrite } from '../store-builders.ts';

@@ -1,3 +1,4 @@
+/** Store contract: commit and load. */
 import { describe, expect, test } from 'bun:test';
 import { aDocument, aFact, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';

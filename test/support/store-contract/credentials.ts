@@ -1,3 +1,4 @@
+/** Store contract: credentials. */
 import { describe, expect, test } from 'bun:test';
 import { aCredential } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';

@@ -1,3 +1,4 @@
+/** Store contract: facts and history. */
 import { describe, expect, test } from 'bun:test';
 import { BadCursor, FEED_PAGE, type PlacedFact } from '../../../src/store/port.ts';
 import { aFact, aWrite } from '../store-builders.ts';

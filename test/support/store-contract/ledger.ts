@@ -1,3 +1,4 @@
+/** Store contract: the occurrence ledger. */
 import { describe, expect, test } from 'bun:test';
 import type { Ledger } from '../../../src/store/port.ts';
 import { anOccurrence } from '../store-builders.ts';

@@ -1,3 +1,4 @@
+/** Store contract: lists, filters, order. */
 import { describe, expect, test } from 'bun:test';
 import { BadCursor, type ListQuery } from '../../../src/store/port.ts';
 import { aDocument, aWrite } from '../store-builders.ts';

@@ -1,3 +1,4 @@
+/** Store contract: output. */
 import { describe, expect, test } from 'bun:test';
 import type { OutputStore } from '../../../src/store/port.ts';
 import { aChunk } from '../store-builders.ts';

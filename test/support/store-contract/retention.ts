@@ -1,3 +1,4 @@
+/** Store contract: deletion of executions, output, facts, occurrences. */
 import { describe, expect, test } from 'bun:test';
 import { aChunk, aFact, anOccurrence, aWrite } from '../store-builders.ts';
 import type { StoreUnderTest } from '../store-contract.ts';
