@@ -1,9 +1,10 @@
 /**
- * The only file that knows XState's `ActorScope`. A step is `machine.transition(snapshot, event,
- * scope)` with a scope of our own: two to three times faster than the public `transition()`, which
- * builds a throw-away actor (and runs the context factory) at every step. The returned actions are
- * data; `interpret.ts` reads them. Leans on the exported shape of `ActorScope`, so the version of
- * xstate is pinned and `test/runtime/stepper.test.ts` holds it.
+ * The only file that knows XState's `ActorScope`. A step is
+ * `machine.transition(snapshot, event, scope)` with a scope of our own: two to three
+ * times faster than the public `transition()`, which builds a throw-away actor (and runs the
+ * context factory) at every step. The returned actions are data; `interpret.ts` reads them. Leans
+ * on the exported shape of `ActorScope`, so the version of xstate is pinned and
+ * `test/runtime/stepper.test.ts` holds it.
  */
 import { type AnyActorScope, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';
 

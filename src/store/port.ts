@@ -316,8 +316,8 @@ export interface CredentialStore {
   /** All records of a kind, by id. They are few by nature: no paging. */
   credentials(kind: string): Promise<Credential[]>;
   /**
-   * Takes one use of a record atomically; false when it has none left, is expired (`expiresAt <=
-   * now`), or is unknown.
+   * Takes one use of a record atomically; false when it has none left, is expired
+   * (`expiresAt <= now`), or is unknown.
    */
   spend(kind: string, id: string, now: number): Promise<boolean>;
   /** Removes what expired before `now` (`expiresAt < now`); says how many. */

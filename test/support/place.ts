@@ -1,6 +1,6 @@
 /**
- * Directories for tests, all in one that goes when the test program ends. `KEEP_PLACES=1 bun test
- * …` leaves it there to be looked at.
+ * Directories for tests, all in one that is deleted when the test program ends.
+ * `KEEP_PLACES=1 bun test …` keeps it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

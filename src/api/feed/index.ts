@@ -1,6 +1,6 @@
 /**
- * The live feed at `GET /v1/feed`: WebSocket, or server-sent events where `Accept:
- * text/event-stream` asks for them.
+ * The live feed at `GET /v1/feed`: WebSocket, or server-sent events for a caller that sends
+ * `Accept: text/event-stream`.
  */
 import { z } from 'zod';
 import { type Feed, FeedFull } from '../../feed/feed.ts';
