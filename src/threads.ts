@@ -3,6 +3,7 @@
  * thread still loads what it serves with, which is half of a start. Hence this file imports little.
  */
 
+import { centerRoles } from './cluster/index.ts';
 import type { Config } from './config/center.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Ids } from './lib/ids.ts';
@@ -43,7 +44,9 @@ export function beginThreads({
     connect: () => (open as OpenStore).connect(),
     ...(workerScript === undefined ? {} : { script: workerScript }),
   });
-  const opened = patiently(() => openStore(config, { clock, drawId: ids.uuid, owner })).then(
+  const opened = patiently(() =>
+    openStore(config, { clock, drawId: ids.uuid, cluster: centerRoles({ clock, drawId: ids.uuid, center: owner }) }),
+  ).then(
     store => {
       open = store;
       return store;

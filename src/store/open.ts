@@ -1,7 +1,6 @@
 /** The store of a center, by its configuration, and how the threads of its workers come to it. */
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
 import type { Clock } from '../lib/clock.ts';
+import type { ClusterRoles } from './cluster-port.ts';
 import type { ActorStore, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/writer-worker/client.ts';
@@ -35,8 +34,8 @@ export interface Surroundings {
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
-  /** By what name the workers of this center will claim. */
-  owner?: string;
+  /** Who decides what is owned, where several centers reach the store. */
+  cluster: ClusterRoles;
 }
 
 /** Opens it and holds it until its `close`. Throws a sentence that says what is in the way. */
@@ -77,41 +76,18 @@ async function openMongo(url: string, around: Surroundings): Promise<OpenStore> 
   const died = new Promise<Error>(resolve => {
     lost = resolve;
   });
-  const holder = { host: hostname(), pid: process.pid, machine: thisMachine() ?? around.drawId() };
   return {
-    store: await createMongoStore({ url, ...around, reign: { holder, isAlive, lost } }),
+    store: await createMongoStore({ url, ...around, lost: reason => lost(reason) }),
     died,
     missing: null,
     connect: () => ({
       address: { kind: 'mongodb', url },
       transfer: [],
       // Its connections end with it. What is on its way to the server finds the fences of its
-      // successor in the way: see `mongo/doubt.ts`.
+      // successor in the way: see `mongo/write-fencing.ts`.
       cut: async () => {},
     }),
   };
-}
-
-/**
- * Of whoever has the same text the process numbers mean the same. Drawn anew with each boot and
- * container; where that cannot be read nobody has it.
- */
-function thisMachine(): string | undefined {
-  try {
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /**

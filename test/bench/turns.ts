@@ -7,6 +7,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { centerRoles } from '../../src/cluster/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
@@ -48,7 +49,14 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
   const workers = Math.max(1, availableParallelism() - 1);
   const one = await inDirectory(async directory => measured({ store: await createSqliteStore({ directory }) }, { ...LOAD, turns }));
   const asACenter = async (directory: string, kind: Where, load: Load) => {
-    const { store, connect } = await openStore({ dataDir: directory, store: kind }, { clock: systemClock, drawId: systemIds.uuid });
+    const { store, connect } = await openStore(
+      { dataDir: directory, store: kind },
+      {
+        clock: systemClock,
+        drawId: systemIds.uuid,
+        cluster: centerRoles({ clock: systemClock, drawId: systemIds.uuid, center: OWNER }),
+      },
+    );
     return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }).homes }, load);
   };
   const threads = await inDirectory(directory => asACenter(directory, { kind: 'sqlite' }, { ...LOAD, turns }));

@@ -1,8 +1,7 @@
 /** The address of a MongoDB database. */
 import { describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/lib/clock.ts';
 import { readMongoAddress } from '../../src/store/mongo/address.ts';
-import { createMongoStore } from '../../src/store/mongo/index.ts';
+import { aMongoStore } from '../support/mongo-store.ts';
 
 describe('the address of a MongoDB database', () => {
   test('is shown without user, password and options', () => {
@@ -26,7 +25,7 @@ describe('the address of a MongoDB database', () => {
     ['h/troupe?replicaSe=rs0', 'option replicase is not supported'],
     ['me:se%cret@h/troupe', 'URI'],
   ])('that the driver does not take is refused at once, and named without the password: %s', async (rest, reason) => {
-    const opened = createMongoStore({ url: `mongodb://${rest}`, clock: systemClock, drawId: () => 'x' });
+    const opened = aMongoStore({ url: `mongodb://${rest}` });
     const error = await opened.catch((error: unknown) => error);
     expect(String(error)).toStartWith('Error: mongodb://h/troupe cannot be opened: ');
     expect(String(error)).toContain(reason);

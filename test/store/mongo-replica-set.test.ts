@@ -3,10 +3,9 @@
  * for reasons of its own.
  */
 import { describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/lib/clock.ts';
-import { createMongoStore, type MongoOptions } from '../../src/store/mongo/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { type MongoServer, mongoServer } from '../support/mongo.ts';
+import { aMongoStore, type MongoStoreOptions } from '../support/mongo-store.ts';
 import { aReplicaSet, type Command, type Fate } from '../support/replica-set.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
 
@@ -19,8 +18,8 @@ const server = await mongoServer();
 async function aStore() {
   const database = (server as MongoServer).database();
   const set = await aReplicaSet(server as MongoServer);
-  const open = (options = '', more: Pick<MongoOptions, 'reign'> = {}) =>
-    createMongoStore({ url: `${set.urlFor(database.name)}${options}`, clock: systemClock, drawId: () => crypto.randomUUID(), ...more });
+  const open = (options = '', more: Pick<MongoStoreOptions, 'process'> = {}) =>
+    aMongoStore({ url: `${set.urlFor(database.name)}${options}`, ...more });
   const store = await open();
 
   /**
@@ -131,8 +130,7 @@ describe.skipIf(!server)('a commit before a replica set', () => {
     await using world = await aStore();
     const { open, set } = world;
     set.judge(({ name }) => (name === 'find' ? { do: 'serve' } : { do: 'refuse', code: 13, codeName: 'Unauthorized' }));
-    const reign = { holder: { host: 'h', pid: 1, machine: 'm' }, isAlive: () => true, lost: () => {} };
-    const error = await open('', { reign }).catch((error: unknown) => error);
+    const error = await open('', { process: { host: 'h', pid: 1, machine: 'm' } }).catch((error: unknown) => error);
     expect(error).not.toBeInstanceOf(StoreUnavailable);
     expect(String(error)).toMatch(/^Error: mongodb:\S+ cannot be opened: Unauthorized/);
   });

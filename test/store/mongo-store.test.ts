@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { systemClock } from '../../src/lib/clock.ts';
 import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
-import { createMongoStore } from '../../src/store/mongo/index.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { aChaosProxy } from '../support/chaos-proxy.ts';
 import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
+import { aMongoStore } from '../support/mongo-store.ts';
 import { aFact, aWrite } from '../support/store-builders.ts';
 
 const server = await mongoServer();
@@ -20,8 +20,7 @@ let store: Store;
 /** How much later it is than the clock says, ms. */
 let late = 0;
 const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + late };
-const open = (url = database.url, more: { owner?: string } = {}) =>
-  createMongoStore({ url, clock, drawId: () => crypto.randomUUID(), ...more });
+const open = (url = database.url, more: { center?: string } = {}) => aMongoStore({ url, clock, ...more });
 beforeEach(async () => {
   if (!server) return;
   late = 0;
@@ -167,7 +166,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
 
   test('is not ready any more once another center has taken over, also where it claimed nothing itself', async () => {
     await store.claim('center-1');
-    const front = await open(database.url, { owner: 'center-1' });
+    const front = await open(database.url, { center: 'center-1' });
     await front.probe();
     await store.claim('center-2', { from: 200, to: 255 });
     await expect(front.probe()).rejects.toThrow('another center has taken over this database (partition 200 is owned by "center-2")');

@@ -1,9 +1,8 @@
 /** The contract of every store, on MongoDB or what stands in for it. */
 import { describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/lib/clock.ts';
 import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
-import { createMongoStore } from '../../src/store/mongo/index.ts';
 import { mongoServer } from '../support/mongo.ts';
+import { aMongoStore } from '../support/mongo-store.ts';
 import { DAMAGED_TABLES } from '../support/store-contract/damaged.ts';
 import { storeContract } from '../support/store-contract.ts';
 
@@ -13,7 +12,7 @@ if (!server) describe('the mongodb store', () => test.skip('keeps the contract (
 else {
   storeContract(`mongodb (${server.kind})`, async () => {
     const database = server.database();
-    const open = () => createMongoStore({ url: database.url, clock: systemClock, drawId: () => crypto.randomUUID() });
+    const open = () => aMongoStore({ url: database.url });
     let store = await open();
     let orm: Awaited<ReturnType<typeof openOrm>> | undefined;
     return {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { workerRoles } from '../../src/cluster/index.ts';
 import { openStore } from '../../src/store/open.ts';
 import { createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
 import { openMark, removeMark } from '../../src/store/sqlite/mark.ts';
@@ -118,7 +119,7 @@ describe('an older copy that is put back', () => {
 
   test('is reported by the store of a center in a sentence', async () => {
     cpSync(await olderCopy(), file());
-    const around = { clock: createManualClock(), drawId: () => 'x' };
+    const around = { clock: createManualClock(), drawId: () => 'x', cluster: workerRoles(createManualClock()) };
     const { store, missing } = await openStore({ dataDir: directory, store: { kind: 'sqlite' } }, around);
     expect(missing).toContain('lacks its last 7 commits (revision 10, 17 were committed)');
     await store.close();

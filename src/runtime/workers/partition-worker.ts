@@ -4,6 +4,7 @@
  */
 import { systemClock } from '../../lib/clock.ts';
 import { systemIds } from '../../lib/ids.ts';
+import type { ClusterRoles } from '../../store/cluster-port.ts';
 import { openActorStore } from '../../store/open.ts';
 import { createPartitions, type Partitions } from '../partitions.ts';
 import { type BeginWork, type FromWorker, receiveBatch, sendBatch, type ToWorker } from './codec.ts';
@@ -18,7 +19,7 @@ export interface WorkerScope {
  * Serves in this scope, which must be a worker's. An error that nobody expects ends the worker;
  * whoever began it replaces it.
  */
-export function work(scope: WorkerScope): void {
+export function work(scope: WorkerScope, cluster: ClusterRoles): void {
   let partitions: Promise<Partitions> | undefined;
   let leaving: FromPartitions[] = [];
   let closeStore = () => {};
@@ -36,7 +37,7 @@ export function work(scope: WorkerScope): void {
   };
 
   async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
-    const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid });
+    const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid, cluster });
     closeStore = opened.close;
     return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send });
   }

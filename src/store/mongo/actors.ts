@@ -4,23 +4,23 @@
  * and the server says which one of the batch that was. All others stand.
  */
 
+import type { PartitionOwnership } from '../cluster-port.ts';
 import { type ActorStore, ALL_PARTITIONS, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 import type { Collections } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import type { Telling } from './fact-publisher.ts';
-import type { Claims } from './partition-ownership.ts';
 import { asDocument, fieldsOf, isBorn } from './rows.ts';
 import type { Doubt } from './write-fencing.ts';
 
 interface Parts {
   collections: Collections;
-  claims: Claims;
+  ownership: PartitionOwnership;
   doubt: Doubt;
   telling: Telling;
 }
 
-export function createActors({ collections: { actors }, claims, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
+export function createActors({ collections: { actors }, ownership, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
   /** Indexes of the writes that came too late. Any other error leaves each outcome in doubt. */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
@@ -59,7 +59,7 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
     async commit(writes) {
       refuseRepeats(writes);
       if (writes.length === 0) return [];
-      await claims.check();
+      await ownership.check();
       await telling.ready();
       const lost = await write(writes);
       const committed = writes.filter((_, place) => !lost.has(place));
@@ -71,7 +71,7 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
 
     async load(address) {
       // It may write a fence, which would stand in the way of a new owner.
-      await claims.check();
+      await ownership.check();
       const row = await doubt.read(address);
       if (!isBorn(row)) return undefined;
       await telling.found(row);
@@ -79,7 +79,7 @@ export function createActors({ collections: { actors }, claims, doubt, telling }
     },
 
     async claim(owner, range = ALL_PARTITIONS, raiseBy) {
-      const epochs = await claims.claim(owner, range, raiseBy);
+      const epochs = await ownership.claim(owner, range, raiseBy);
       // Its own writes of before count as before.
       if (raiseBy !== undefined) return epochs;
       doubt.raiseAll();

@@ -5,11 +5,12 @@
  * change streams.
  */
 import type { Clock } from '../../lib/clock.ts';
+import type { CenterLease, ClusterRoles } from '../cluster-port.ts';
 import { type Store, StoreUnavailable } from '../port.ts';
 import { createViews } from '../views.ts';
 import { createActors } from './actors.ts';
 import { readMongoAddress } from './address.ts';
-import { createReign, type Holder, type Reign } from './center-lease.ts';
+import { createLeaseRecords, createOwnershipRecords } from './cluster-records.ts';
 import { type Collections, cannotBeOpened, collectionsOf, type Orm, openOrm } from './connection.ts';
 import { createCredentials } from './credentials.ts';
 import { asked } from './errors.ts';
@@ -18,7 +19,6 @@ import { createFeed } from './feed.ts';
 import { createLedger } from './ledger.ts';
 import { createList } from './list.ts';
 import { createOutput } from './output.ts';
-import { createClaims } from './partition-ownership.ts';
 import { createRetention } from './retention.ts';
 import { prepareSchema } from './schema.ts';
 import { createDoubt } from './write-fencing.ts';
@@ -29,18 +29,12 @@ export interface MongoOptions {
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
-  /**
-   * By what name this center claims, where it does so by other stores: `probe` then fails while
-   * others own anything.
-   */
-  owner?: string;
   /** Already opened in this center: the schema is not looked at again. Default false. */
   isPrepared?: boolean;
-  /**
-   * Who opens it for a whole center: refused while another one lives there, and told when one has
-   * taken over. Default: nobody asks.
-   */
-  reign?: { holder: Holder; isAlive(pid: number): boolean; lost(reason: Error): void };
+  /** Who decides what this store may write. */
+  cluster: ClusterRoles;
+  /** Called once, when another center has taken over. Default: nobody asks. */
+  lost?(reason: Error): void;
 }
 
 /**
@@ -48,20 +42,20 @@ export interface MongoOptions {
  * be reached, and a plain error, having changed nothing, when the database is not ours or was
  * written by a newer version.
  */
-export async function createMongoStore({ url, clock, drawId, owner, isPrepared = false, reign: wanted }: MongoOptions): Promise<Store> {
+export async function createMongoStore({ url, clock, drawId, isPrepared = false, cluster, lost = () => {} }: MongoOptions): Promise<Store> {
   const { shown, timeoutMs } = readMongoAddress(url);
   const orm = await openOrm(url);
-  let reign: Reign | undefined;
+  let lease: CenterLease | undefined;
   try {
     const collections = collectionsIn(orm, shown);
-    if (wanted) reign = createReign({ meta: collections.meta, clock, owner: drawId(), shown, ...wanted });
-    if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => reign?.begin() });
+    lease = cluster.lease?.(createLeaseRecords(collections), { shown, lost });
+    if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => lease?.begin() });
     const { place, ...facts } = createFeed(collections);
     const telling = createTelling(collections, { place }, clock);
-    const claims = createClaims(collections, clock, owner);
+    const ownership = cluster.ownership(createOwnershipRecords(collections));
     const views = createViews(() => orm.em.fork());
     const store = {
-      ...createActors({ collections, claims, telling, doubt: createDoubt(collections, { drawId, clock, timeoutMs }) }),
+      ...createActors({ collections, ownership, telling, doubt: createDoubt(collections, { drawId, clock, timeoutMs }) }),
       ...createList(collections),
       ...facts,
       ...createLedger(collections),
@@ -72,7 +66,7 @@ export async function createMongoStore({ url, clock, drawId, owner, isPrepared =
       credential: (kind, id) => asked(() => views.credential(kind, id)),
       credentials: kind => asked(() => views.credentials(kind)),
       async probe() {
-        await claims.check(true);
+        await ownership.check(true);
         await asked(() => collections.meta.updateOne({ _id: 'probe' }, { $inc: { value: 1 } }, { upsert: true }));
       },
     } satisfies Omit<Store, 'close'>;
@@ -81,13 +75,13 @@ export async function createMongoStore({ url, clock, drawId, owner, isPrepared =
     const close = () => {
       closing ??= telling
         .stop()
-        .then(() => reign?.end())
+        .then(() => lease?.end())
         .then(() => orm.close());
       return closing;
     };
     return { ...guarded(store, () => closing !== undefined), close };
   } catch (error) {
-    await reign?.end();
+    await lease?.end();
     await orm.close();
     throw error;
   }

@@ -3,7 +3,7 @@
  * makes one document enough:
  *
  *   facts       of commits whose facts may not be in the feed yet, one JSON text per commit
- *   fence       named by the next commit as it was last read: see `doubt.ts`
+ *   fence       named by the next commit as it was last read: see `write-fencing.ts`
  *   owedLength  of `owed`: at one rev it only shrinks, which shows a trim that lands too late
  *   address     `_id` again, for compound indexes: some servers of the protocol refuse `_id` there
  */

@@ -37,8 +37,8 @@ export async function prepareSchema({
   await opening(shown, async () => {
     await Promise.all(entities.map(({ meta }) => createIndexes(orm, meta)));
     await collections.actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
-    // Fences for births of before this start (`doubt.ts`) fence off nobody any more: whoever claims
-    // next makes new ones.
+    // Births of before this start need no fence (`write-fencing.ts`) any more: the next claim makes
+    // new ones.
     await collections.actors.deleteMany({ kind: { $exists: false }, rev: 0 });
     // Last: a start that is cut short before is finished by the next one.
     if (version < SCHEMA_VERSION) {

@@ -1,10 +1,9 @@
 /** Who serves from a database, and how a second center hears of it. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { systemClock } from '../../src/lib/clock.ts';
-import { createMongoStore } from '../../src/store/mongo/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { until } from '../support/house.ts';
 import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
+import { aMongoStore } from '../support/mongo-store.ts';
 
 const server = await mongoServer();
 
@@ -22,11 +21,11 @@ afterEach(async () => {
 /** A center of process 1 on some machine. What was taken from it is in `lost`. */
 async function aCenter(host: string, { isAlive = true, pid = 1 } = {}) {
   const lost: string[] = [];
-  const store = await createMongoStore({
+  const store = await aMongoStore({
     url: database.url,
-    clock: systemClock,
-    drawId: () => crypto.randomUUID(),
-    reign: { holder: { host, pid, machine: host }, isAlive: () => isAlive, lost: ({ message }) => lost.push(message) },
+    process: { host, pid, machine: host },
+    isAlive: () => isAlive,
+    lost: ({ message }) => void lost.push(message),
   });
   stores.push(store);
   return { store, lost };
