@@ -3,7 +3,7 @@
  * alarms) becomes actions of the machine. Nothing is done here; the runtime reads the actions as
  * data after the step.
  */
-import type { Effect } from './vocabulary.ts';
+import type { Address, Effect, Events, Kind } from './types.ts';
 
 type Params<T extends Effect['type']> = Extract<Effect, { type: T }>['params'];
 
@@ -28,10 +28,10 @@ export const declared = {
   quarantine: (_: unknown, _params: Params<'quarantine'>) => {},
 };
 
-/** Guards of what can be enabled and disabled together with a birth or a change. */
+/** Guards of kinds that a create or modify event may enable or disable in the same turn. */
 export const switching = {
-  /** Asked in the first step alone: only there the event brings the input. */
-  isBornDisabled: ({ event }: { event: object }) => 'input' in event && (event.input as { enabled?: boolean }).enabled === false,
+  /** True in the first step alone: only there the event has the input. */
+  isCreatedDisabled: ({ event }: { event: object }) => 'input' in event && (event.input as { enabled?: boolean }).enabled === false,
   switchesOff: ({ event }: { event: object }) => 'enabled' in event && event.enabled === false,
   switchesOn: ({ event }: { event: object }) => 'enabled' in event && event.enabled === true,
 };
@@ -83,3 +83,5 @@ export function carryOut<Context, Fact>(
 
 /** The request that a thing was created by, where it said. */
 export const claimOf = ({ claim }: { claim?: string }): { claim?: string } => (claim === undefined ? {} : { claim });
+
+export const tell = <K extends Kind>(to: Address<K>, event: Events[K]): Effect => ({ type: 'tell', params: { to, event } }) as Effect;

@@ -1,24 +1,13 @@
-/** Every kind of actor with its machine; all other types of the runtime are derived from here. */
-import * as app from './app/machine.ts';
-import * as execution from './execution/machine.ts';
-import * as host from './host/machine.ts';
-import * as job from './job/machine.ts';
-import * as pool from './pool/machine.ts';
+/** Every kind of actor, its commands, and its timers that measure a span. */
+import { appKind } from './app/machine.ts';
+import { executionKind } from './execution/machine.ts';
+import { hostKind } from './host/machine.ts';
+import { jobKind } from './job/machine.ts';
+import { poolKind } from './pool/machine.ts';
 
-export const actors = { job, execution, app, host, pool } as const;
+export const actors = { job: jobKind, execution: executionKind, app: appKind, host: hostKind, pool: poolKind } as const;
 
-export type { Address, Effect, Events, Kind, RunName, Stamp } from './vocabulary.ts';
-export { runKey } from './vocabulary.ts';
-
-export interface Contexts {
-  job: job.JobContext;
-  execution: execution.ExecutionContext;
-  app: app.AppContext;
-  host: host.HostContext;
-  pool: pool.PoolContext;
-}
-
-/** Commands of each kind: they ask, and may be refused. Everything else is news. */
+/** Commands of each kind: they may be refused. All other events report. */
 export const COMMANDS: ReadonlySet<string> = new Set([
   'job.register',
   'job.update',
@@ -44,10 +33,9 @@ export const COMMANDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Timers that measure a span rather than wait for an instant of the calendar, by the event they
- * bring. They move back with a wall clock that is set back, or they would come as much too late.
- * Set ahead it brings them early, which retries may be, and which hosts judge by themselves
- * (`LATE_MS`).
+ * Event types of timers that measure a span and do not wait for an instant of the calendar. When
+ * the wall clock is set back they move back with it; otherwise they would fire that much too late.
+ * When it is set ahead they fire early: harmless for a retry, and a host checks it (`LATE_MS`).
  */
 export const SPANS: ReadonlySet<string> = new Set([
   'host.graceOver',

@@ -111,6 +111,18 @@ function reached(file: string): { file: string; to: string }[] {
     .map(name => ({ file, to: normalize(join(dirname(file), name)).replaceAll('\\', '/') }));
 }
 
+/** Files of the part that lie on a cycle of imports, or between two cycles. */
+function cyclesIn(part: string): string[] {
+  let left = files.filter(file => isIn(file, part)).map(file => ({ file, to: reached(file).map(each => each.to) }));
+  for (;;) {
+    const names = new Set(left.map(({ file }) => file));
+    const imported = new Set(left.flatMap(({ to }) => to));
+    const next = left.filter(({ file, to }) => imported.has(file) && to.some(name => names.has(name)));
+    if (next.length === left.length) return [...names];
+    left = next;
+  }
+}
+
 describe('imports', () => {
   test('point one way', () => {
     const wrong = files.flatMap(reached).filter(({ file, to }) => {
@@ -138,8 +150,22 @@ describe('imports', () => {
     expect(reached('src/protocol/agent.ts')).toEqual([]);
   });
 
+  test('of the machines form no cycle, type imports included', () => {
+    expect(cyclesIn('actors')).toEqual([]);
+  });
+
   test('leave every file a place in the table', () => {
     expect(files.filter(file => partOf(file) === 'nowhere')).toEqual([]);
+  });
+});
+
+describe('exported names', () => {
+  test('of the machines are declared by one file each', () => {
+    const declared = files
+      .filter(file => isIn(file, 'actors'))
+      .flatMap(file => [...textOf(file).matchAll(/^export (?:const|function|class|interface|type) (\w+)/gm)].map(match => match[1] ?? ''));
+    expect(declared.length).toBeGreaterThan(100);
+    expect(declared.filter((name, index) => declared.indexOf(name) !== index)).toEqual([]);
   });
 });
 

@@ -2,18 +2,19 @@
  * What an execution decides, event by event. Every report names its attempt; what is said of
  * another attempt than the present one changes nothing.
  */
-import type { Decision } from '../decision.ts';
-import type { HostRefusal } from '../pool/placement.ts';
-import { type Effect, type HostFault, type RunName, type Stamped, tell } from '../vocabulary.ts';
-import type { ExecutionContext, ExecutionEvent, ExecutionFact, ExecutionInput } from './machine.ts';
+import { type Decision, tell } from '../decision.ts';
+import type { HostFault } from '../host/types.ts';
+import type { HostRefusal } from '../pool/types.ts';
+import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
 import { runSpec } from './run-spec.ts';
-import { type Ending, ended, fitting, freshShard, isLive, moved, outcomeOf, REFUSALS_MAX, refusedByHost, type Shard } from './shard.ts';
+import { type Ending, ended, fitting, freshShard, isLive, moved, outcomeOf, REFUSALS_MAX, refusedByHost } from './shard.ts';
+import type { ExecutionContext, RunName, Shard } from './types.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
-type Event<T extends ExecutionEvent['type']> = Stamped<Extract<ExecutionEvent, { type: T }>>;
+type Event<T extends ExecutionEvent['type']> = EventOf<'execution', T>;
 export type ExecutionDecider = (context: ExecutionContext, event: never) => Decided;
 
-export const born = (input: ExecutionInput): ExecutionContext => ({
+const initialContext = (input: Event<'execution.create'>): ExecutionContext => ({
   id: input.id,
   job: input.config.name,
   trigger: input.trigger,
@@ -32,7 +33,7 @@ export const born = (input: ExecutionInput): ExecutionContext => ({
   outcome: null,
 });
 
-export const created = (context: ExecutionContext): Decided => ({
+const created = (context: ExecutionContext): Decided => ({
   effects: context.hold === null ? [askForRoom(context, context.shards)] : [],
   facts: [
     {
@@ -104,7 +105,7 @@ function refusalIn(endings: { shard: Shard; ending: Ending; hostFault?: HostFaul
 }
 
 /** It began with an app; that its job has another one by now, or none, is nothing to it. */
-export function proceed(context: ExecutionContext, event: Event<'execution.proceed'>): Decided {
+function proceed(context: ExecutionContext, event: Event<'execution.proceed'>): Decided {
   if (context.hold === null) return {};
   const wanted = context.config.app;
   const app = event.app?.config.name === wanted ? event.app : context.app;
@@ -115,7 +116,7 @@ export function proceed(context: ExecutionContext, event: Event<'execution.proce
   return { context: next, effects: [askForRoom(next, next.shards)] };
 }
 
-export function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
+function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
   const shards = [...context.shards];
   const effects: Effect[] = [];
   const facts: ExecutionFact[] = [];
@@ -138,7 +139,7 @@ export function placed(context: ExecutionContext, event: Event<'execution.placed
   return { ...(isPlaced ? { context: { shards, reason: event.reason }, alarms: [answerAlarm(context, shards)] } : {}), effects, facts };
 }
 
-export function waiting(context: ExecutionContext, event: Event<'execution.waiting'>): Decided {
+function waiting(context: ExecutionContext, event: Event<'execution.waiting'>): Decided {
   if (context.reason === event.reason || !context.shards.some(shard => shard.status === 'waiting')) return {};
   return {
     context: { reason: event.reason },
@@ -146,7 +147,7 @@ export function waiting(context: ExecutionContext, event: Event<'execution.waiti
   };
 }
 
-export function started(context: ExecutionContext, event: Event<'shard.started'>): Decided {
+function started(context: ExecutionContext, event: Event<'shard.started'>): Decided {
   const { item, attempt, host } = event;
   const shard = context.shards[item];
   if (!shard) return {};
@@ -268,7 +269,7 @@ function answerAlarm(context: ExecutionContext, shards: Shard[]) {
  * Asked back first: what has begun all the same goes on. A host that answers that neither has lost
  * it.
  */
-export function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
+function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
   const due = Math.max(event.at, answerAlarm(context, context.shards).dueAt ?? event.at);
   const overdue = context.shards.filter(shard => (answerDueAt(context, shard) ?? due + 1) <= due);
   const reasonOf = ({ hostName }: Shard) =>
@@ -310,7 +311,7 @@ function spanText(ms: number): string {
  * Ends it without a process. Shards that a host was ordered to start are asked back: one that has
  * begun by now goes on.
  */
-export function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
+function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
   if (context.startedAt !== null || context.cancelled || context.expired !== undefined) return {};
   const awaited = awaitedBy(context);
   const reason = `not started within ${spanText(startWithin(context))}: ${awaited}`;
@@ -356,7 +357,7 @@ function earliestRetry(shards: Shard[]): number | null {
   return instants.length > 0 ? Math.min(...instants) : null;
 }
 
-export function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>): Decided {
+function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>): Decided {
   // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
   // may have been set back.
   const due = Math.max(event.at, earliestRetry(context.shards) ?? event.at);
@@ -370,7 +371,7 @@ export function retryDue(context: ExecutionContext, event: Event<'execution.retr
   };
 }
 
-export function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
+function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Decided {
   const shard = context.shards[event.item];
   if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
   const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false, hostFault, leftRunning = 0 } = event;
@@ -408,9 +409,9 @@ const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): Shard
   });
 
 /** The loss of a host has freed its room already. */
-export const lost = (context: ExecutionContext, event: Event<'shard.lost'>): Decided => lostOn(context, event, false);
+const lost = (context: ExecutionContext, event: Event<'shard.lost'>): Decided => lostOn(context, event, false);
 /** The host keeps its place in the pool, so the room is given back here. */
-export const unanswered = (context: ExecutionContext, event: Event<'shard.unanswered'>): Decided => lostOn(context, event, true);
+const unanswered = (context: ExecutionContext, event: Event<'shard.unanswered'>): Decided => lostOn(context, event, true);
 
 function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'shard.unanswered'>, release: boolean): Decided {
   // What was reported to run got its order, and nothing is wrong with it.
@@ -428,7 +429,7 @@ function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'s
   return { ...closed, effects: [...(closed.effects ?? []), ...stops] };
 }
 
-export function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
+function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
   const here = liveOn(context, event.host, event.runs);
   // What was said to have started in this session or a later one began after the agent had said
   // what it knows of.
@@ -450,21 +451,24 @@ export function unaccounted(context: ExecutionContext, event: Event<'shard.unacc
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
 }
 
-/** Asks for those that have not begun; the agent knows which, and its answer decides. */
-export function leave(context: ExecutionContext, event: Event<'shard.leave'>): Decided {
+/**
+ * Those that have not begun are asked back; the agent knows best which those are, and its answer
+ * decides.
+ */
+function leave(context: ExecutionContext, event: Event<'shard.leave'>): Decided {
   const leaving = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.leaving === null);
   if (leaving.length === 0) return {};
   const shards = context.shards.map(shard => (leaving.includes(shard) ? { ...shard, leaving: event.reason } : shard));
   return { context: { shards }, effects: leaving.map(shard => stopOf(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
 }
 
-export function stray(context: ExecutionContext, event: Event<'shard.stray'>): Decided {
+function stray(context: ExecutionContext, event: Event<'shard.stray'>): Decided {
   const wanted = new Set(liveOn(context, event.host, event.runs).map(shard => `${shard.item}:${shard.attempt}`));
   const unwanted = event.runs.filter(run => !wanted.has(`${run.item}:${run.attempt}`));
   return { effects: unwanted.map(run => stopOf(event.host, run, 'superseded', `the verdict of attempt ${run.attempt} stands already`)) };
 }
 
-export function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Event<'execution.end'>): Decided {
+function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Event<'execution.end'>): Decided {
   const shards = context.shards.map((shard): Shard => {
     if (shard.status === 'waiting')
       return { ...shard, status: 'done', outcome: 'cancelled', finishedAt: event.at, notBefore: null, reason: event.reason };
@@ -487,7 +491,7 @@ export function cancel(context: ExecutionContext, event: Event<'execution.cancel
 }
 
 /** A job that creates it again does not know that it is over. */
-export const createdAgain = (context: ExecutionContext): Decided => ({ effects: [outcomeNews(context)] });
+const createdAgain = (context: ExecutionContext): Decided => ({ effects: [outcomeNews(context)] });
 
 const outcomeNews = ({
   job,
@@ -498,7 +502,7 @@ const outcomeNews = ({
 }: Pick<ExecutionContext, 'job' | 'id' | 'outcome' | 'finishedAt' | 'startedAt'>): Effect =>
   tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0, startedAt });
 
-export function finished(context: ExecutionContext, event: { at?: number }): Decided {
+function finished(context: ExecutionContext, event: { at?: number }): Decided {
   const outcome = outcomeOf(context.shards, context.cancelled);
   const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
   // All may have succeeded before the word of its end reached them: then that is no reason for
@@ -526,7 +530,7 @@ function verdictAtEnd(context: ExecutionContext, reason: string | null, at: numb
 }
 
 /** The pool it wants to run in is not there. */
-export function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
+function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
   if (event.to !== pool(context) || event.about !== 'pool.reserve') return {};
   return noRoom(context, { ...event, type: 'execution.noRoom', reason: `pool ${context.config.pool} is not there` });
 }
@@ -534,7 +538,7 @@ export function missing(context: ExecutionContext, event: Event<'actor.missing'>
 /** How long after a pool gave no room and kept no request it is asked again, ms. */
 export const ASK_AGAIN_MS = 30_000;
 
-export function noRoom(context: ExecutionContext, event: Event<'execution.noRoom'>): Decided {
+function noRoom(context: ExecutionContext, event: Event<'execution.noRoom'>): Decided {
   if (askedFor(context).length === 0) return {};
   return {
     ...waiting(context, { ...event, type: 'execution.waiting' }),
@@ -543,7 +547,7 @@ export function noRoom(context: ExecutionContext, event: Event<'execution.noRoom
 }
 
 /** The pool passes over what it knows of already. */
-export function askAgain(context: ExecutionContext): Decided {
+function askAgain(context: ExecutionContext): Decided {
   const shards = askedFor(context);
   return shards.length > 0 ? { effects: [askForRoom(context, shards)] } : {};
 }
@@ -551,3 +555,27 @@ export function askAgain(context: ExecutionContext): Decided {
 /** Shards that wait for the pool, not for their job or for the instant of their retry. */
 const askedFor = (context: ExecutionContext): Shard[] =>
   context.hold === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];
+
+export const executionDecisions = {
+  initialContext,
+  created,
+  proceed,
+  placed,
+  waiting,
+  started,
+  answerOverdue,
+  startOverdue,
+  retryDue,
+  shardEnded,
+  lost,
+  unanswered,
+  unaccounted,
+  leave,
+  stray,
+  cancel,
+  createdAgain,
+  finished,
+  missing,
+  noRoom,
+  askAgain,
+};

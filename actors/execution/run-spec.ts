@@ -1,11 +1,10 @@
 /**
- * What one attempt of one shard is started with: the command, the environment and the sharding
- * context every process gets.
+ * One attempt of one shard: its names, and the command, environment and sharding context that its
+ * process gets.
  */
+import type { ExecutionContext, RunName, RunSpec, Shard } from './types.ts';
 
-import type { RunSpec } from '../vocabulary.ts';
-import type { ExecutionContext } from './machine.ts';
-import type { Shard } from './shard.ts';
+export const runKey = (run: RunName): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /** How the ElasticJob dialect names a run: job, item, kind, host, then what makes it unique. */
 export function taskId(context: Pick<ExecutionContext, 'id' | 'job'>, shard: Pick<Shard, 'item' | 'attempt' | 'host' | 'losses'>): string {

@@ -1,65 +1,7 @@
-/**
- * One shard of an execution: one process at a time, attempts one after the other.
- *
- *   waiting --> starting --> running --> done
- *      ^            |           |
- *      +-- retry ---+-----------+        ending: told to stop, its end not yet reported
- */
-import type { JobConfig } from '../config.ts';
-import { backoff } from '../job/overlap.ts';
-
-export type ShardOutcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
-
-export interface ShardAttempt {
-  attempt: number;
-  host: string | null;
-  hostName: string | null;
-  outcome: ShardOutcome;
-  exitCode: number | null;
-  signal: string | null;
-  startedAt: number | null;
-  finishedAt: number | null;
-  reason: string | null;
-}
-
-export interface Shard {
-  item: number;
-  parameter: string;
-  status: 'waiting' | 'starting' | 'running' | 'ending' | 'done';
-  outcome: ShardOutcome | null;
-  host: string | null;
-  hostName: string | null;
-  /** The session of its host, counted from 1, in which it was said to have started. */
-  session: number | null;
-  /** Why its host was asked to give it back unless it has begun. */
-  leaving: string | null;
-  /** Its host refused a run before, and is tried with this one. */
-  trial?: true;
-  /** Attempts in a row that hosts refused for reasons of their own. Absent: none. */
-  refusals?: number;
-  /** When its host was ordered to start it, epoch ms. */
-  orderedAt?: number | null;
-  /**
-   * It was asked back because its host left the order without a start or an end for too long: given
-   * back, it has failed.
-   */
-  isOverdue?: boolean;
-  /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
-  attempt: number;
-  /** Attempts spent by failures of the process, and by all other losses: two budgets. */
-  failures: number;
-  losses: number;
-  /** Not before this instant may the next attempt ask for room. */
-  notBefore: number | null;
-  exitCode: number | null;
-  signal: string | null;
-  startedAt: number | null;
-  finishedAt: number | null;
-  reason: string | null;
-  output: { stdoutBytes: number; stderrBytes: number } | null;
-  /** Earlier attempts, oldest first, the last ten. */
-  past: ShardAttempt[];
-}
+/** How a shard goes from one attempt to the next, and the outcome of all shards. */
+import type { JobConfig } from '../job/types.ts';
+import { retryDelay } from './retry.ts';
+import type { Shard, ShardAttempt, ShardOutcome } from './types.ts';
 
 /** Earlier attempts remembered per shard. */
 export const PAST_MAX = 10;
@@ -133,12 +75,15 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
     ...next(shard, ending),
     failures,
     losses,
-    notBefore: at + backoff(config.retry, isRetried ? failures : losses, chance),
+    notBefore: at + retryDelay(config.retry, isRetried ? failures : losses, chance),
     reason: `attempt ${shard.attempt} ${ending.outcome === 'timedOut' ? 'timed out' : ending.outcome === 'lost' ? 'was lost' : 'failed'}${ending.reason ? `: ${ending.reason}` : ''}`,
   };
 }
 
-/** Its host returned it unstarted: the next attempt asks for room at once, budgets stay. */
+/**
+ * Its host gave it back before it began: the next attempt asks for room at once, and no budget is
+ * spent.
+ */
 export const moved = (shard: Shard, ending: Ending): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,
@@ -149,7 +94,10 @@ export const moved = (shard: Shard, ending: Ending): Shard => ({
 /** Attempts in a row that hosts may refuse before it counts as a failure of the shard. */
 export const REFUSALS_MAX = 20;
 
-/** Its host refused it for its own reason: another attempt at once, no budget is spent. */
+/**
+ * Its host refused it for a reason of its own: the next attempt asks for room at once, and no
+ * budget is spent.
+ */
 export const refusedByHost = (shard: Shard, ending: Ending): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,

@@ -1,17 +1,16 @@
 /**
- * What would happen next, found out by letting the machines' own decisions decide it: on what is
- * committed, with nothing of it kept.
+ * What would happen next: the decisions of the machines, run on committed contexts. Nothing of the
+ * result is kept.
  *
- *   job: refusal, trigger --> execution: born, created --> pool: reserved --> hosts, or why not
+ *   job: refusal, trigger --> execution: created --> pool: reserved --> hosts, or why not
  */
-
-import { born, created } from '../execution/decide.ts';
-import type { ExecutionInput } from '../execution/machine.ts';
-import { due, trigger } from '../job/decide.ts';
-import { refusal } from '../job/machine.ts';
-import { reserved } from '../pool/decide.ts';
-import type { RoomRequest } from '../pool/placement.ts';
-import type { Effect, Events, Kind, OccurrenceEntry, Stamp } from '../vocabulary.ts';
+import { executionDecisions } from '../execution/decide.ts';
+import { jobDecisions } from '../job/decide.ts';
+import { jobKind } from '../job/machine.ts';
+import type { OccurrenceEntry } from '../job/occurrence.ts';
+import { poolDecisions } from '../pool/decide.ts';
+import type { RoomRequest } from '../pool/types.ts';
+import type { Effect, Events, Kind, Stamp } from '../types.ts';
 import type { Rehearsal, Seen } from './reason.ts';
 
 /** Dice decide nothing that is looked at here: a name of an execution that never is. */
@@ -33,14 +32,15 @@ export interface Rehearsed {
 /** A trigger at this instant, all the way to the hosts. */
 export function rehearseTrigger(job: Seen<'job'>, pool: Seen<'pool'> | undefined, at: number): Rehearsed {
   if (job.quarantine) return { would: { does: 'refused', reason: `is in quarantine: ${job.quarantine.reason}` } };
-  const refused = refusal(job.context, job.value, { type: 'job.trigger' });
+  const refused = jobKind.refusal(job.context, job.value, { type: 'job.trigger' });
   if (refused !== undefined) return { would: { does: 'refused', reason: refused } };
-  const { effects } = trigger(job.context, { type: 'job.trigger', ...stampOf(at) });
+  const { effects } = jobDecisions.trigger(job.context, { type: 'job.trigger', ...stampOf(at) });
   const [birth] = toldOf(effects, 'execution', 'execution.create');
   const [answer] = (effects ?? []).flatMap(effect => (effect.type === 'answer' ? [effect.params.value as { execution: string }] : []));
   if (!birth) return { would: { does: 'joins', execution: answer?.execution ?? '' } };
   if (birth.hold !== null) return { would: { does: 'waits', reason: birth.hold } };
-  const [asked] = toldOf(created(born({ ...birth, ...stampOf(at) } satisfies ExecutionInput)).effects, 'pool', 'pool.reserve');
+  const execution = executionDecisions.initialContext({ ...birth, ...stampOf(at) });
+  const [asked] = toldOf(executionDecisions.created(execution).effects, 'pool', 'pool.reserve');
   if (!asked) throw new Error('an execution that nothing holds back asks for no room');
   return { would: rehearseRequest(asked.request, pool, at), request: asked.request };
 }
@@ -49,7 +49,7 @@ export function rehearseTrigger(job: Seen<'job'>, pool: Seen<'pool'> | undefined
 function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, at: number): Rehearsal {
   if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which cannot be asked' };
   if (pool.quarantine) return { does: 'waits', reason: `waits for its pool, which is in quarantine: ${pool.quarantine.reason}` };
-  const { effects } = reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
+  const { effects } = poolDecisions.reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
   const hosts = [...new Set(toldOf(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];
   const [waits] = [...toldOf(effects, 'execution', 'execution.waiting'), ...toldOf(effects, 'execution', 'execution.noRoom')];
   if (hosts.length === 0) return { does: 'waits', reason: waits?.reason ?? '' };
@@ -63,7 +63,7 @@ function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, a
 export function rehearseDue(job: Seen<'job'>, at: number): OccurrenceEntry | undefined {
   const { nextAt } = job.context;
   if (nextAt === null || job.quarantine) return undefined;
-  const { effects } = due(job.context, { type: 'job.due', ...stampOf(Math.max(nextAt, at)) });
+  const { effects } = jobDecisions.due(job.context, { type: 'job.due', ...stampOf(Math.max(nextAt, at)) });
   const entries = (effects ?? []).flatMap(effect => (effect.type === 'record' ? effect.params.entries : []));
   return entries.find(entry => entry.from <= nextAt && nextAt <= entry.to);
 }

@@ -3,7 +3,7 @@
  * they wait for.
  */
 
-import type { Shard } from '../execution/shard.ts';
+import type { Shard } from '../execution/types.ts';
 import { heldNow } from '../job/decide.ts';
 import { inWords } from './messages.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX, type Why } from './reason.ts';

@@ -3,8 +3,8 @@
  * last due time, and what a trigger now would do.
  */
 import { nextAtOf, schedulesOf } from '../job/due-times.ts';
-import { refusal, statusOf } from '../job/machine.ts';
-import type { OccurrenceEntry, Verdict } from '../vocabulary.ts';
+import { jobKind, statusOf } from '../job/machine.ts';
+import type { OccurrenceEntry, Verdict } from '../job/occurrence.ts';
 import { rehearseDue, rehearseTrigger } from './dry-run.ts';
 import { whyExecution, whyNot } from './execution.ts';
 import { iso, isoOr, quarantined, type Reason, type Rehearsal, type Seen, type Why } from './reason.ts';
@@ -78,7 +78,7 @@ function whyForbidden({ job, app }: JobSeen): Reason[] {
   const { name } = context.config;
   if (job.quarantine) return quarantined(job);
   if (statusOf(context, value) === 'deleting') return [{ type: 'deregistering', job: name, open: context.open.length }];
-  const refused = refusal(context, value, { type: 'job.trigger' });
+  const refused = jobKind.refusal(context, value, { type: 'job.trigger' });
   // A limit of open executions is no ban: they are told one by one.
   if (refused !== undefined && (context.open.length === 0 || statusOf(context, value) === 'disabled' || context.app?.enabled === false)) {
     return [{ type: 'refused', job: name, reason: refused }];

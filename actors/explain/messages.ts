@@ -1,5 +1,5 @@
 /** The text of every reason: no decisions here, and no text of a reason elsewhere. */
-import type { Verdict } from '../vocabulary.ts';
+import type { Verdict } from '../job/occurrence.ts';
 import type { Reason, Why } from './reason.ts';
 
 /** One sentence without a full stop. Never empty. */

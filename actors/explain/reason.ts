@@ -3,10 +3,10 @@
  * pool's ledger, shards, timers). The words for them are in `words.ts`, and only there. Instants
  * are ISO texts, amounts are cores and MB.
  */
-import type { Resources } from '../config.ts';
-import type { ShardOutcome } from '../execution/shard.ts';
-import type { Contexts, Kind } from '../index.ts';
-import type { Address, Verdict } from '../vocabulary.ts';
+import type { Resources } from '../app/types.ts';
+import type { ShardOutcome } from '../execution/types.ts';
+import type { Verdict } from '../job/occurrence.ts';
+import type { Address, Contexts, Kind } from '../types.ts';
 
 /** An actor as it was committed. */
 export interface Seen<K extends Kind = Kind> {

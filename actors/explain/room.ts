@@ -1,8 +1,9 @@
 /** Why shards have no room: the pool's own next look at who waits, and its ledger host by host. */
-import type { Resources } from '../config.ts';
+import type { Resources } from '../app/types.ts';
+import { runKey } from '../execution/run-spec.ts';
 import { attempt, served } from '../pool/decide.ts';
-import { type Cost, costOf, fits, freeOf, type LedgerHost, place, priceOn, type RoomRequest, takesRuns } from '../pool/placement.ts';
-import { runKey } from '../vocabulary.ts';
+import { costOf, fits, freeOf, place, priceOn, takesRuns } from '../pool/placement.ts';
+import type { Cost, LedgerHost, RoomRequest } from '../pool/types.ts';
 import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX } from './reason.ts';
 
 const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });

@@ -2,16 +2,16 @@
  * What a job decides, event by event: context and event in, decision out. No clock, no dice: the
  * event brings both.
  */
-import type { JobConfig, KnownApp } from '../config.ts';
-import { claimOf, type Decision } from '../decision.ts';
-import type { ExecutionEvent } from '../execution/machine.ts';
-import { type Effect, type OccurrenceEntry, type Stamped, tell } from '../vocabulary.ts';
+import type { KnownApp } from '../app/types.ts';
+import { claimOf, type Decision, tell } from '../decision.ts';
+import type { Effect, EventOf, ExecutionEvent, JobEvent, JobFact } from '../types.ts';
 import { accountFor, compactInstant, executionId, type Fire, nextAtOf, stretch } from './due-times.ts';
-import type { JobContext, JobEvent, JobFact, JobInput, JobTrigger } from './machine.ts';
-import { mayGo, type OpenExecution, onTrigger, waitsBehind } from './overlap.ts';
+import type { OccurrenceEntry } from './occurrence.ts';
+import { mayGo, onTrigger, waitsBehind } from './overlap.ts';
+import type { JobConfig, JobContext, JobTrigger, OpenExecution } from './types.ts';
 
 type Decided = Decision<JobContext, JobFact>;
-type Event<T extends JobEvent['type']> = Stamped<Extract<JobEvent, { type: T }>>;
+type Event<T extends JobEvent['type']> = EventOf<'job', T>;
 export type JobDecider = (context: JobContext, event: never) => Decided;
 
 /** Idempotency keys remembered per job. */
@@ -20,7 +20,7 @@ const KEYS_MAX = 200;
 const isActive = (context: JobContext): boolean => context.app === null || context.app.enabled;
 const iso = (at: number): string => new Date(at).toISOString();
 
-export const born = (input: JobInput): JobContext => ({
+const initialContext = (input: Event<'job.register'>): JobContext => ({
   config: input.config,
   version: 1,
   ...claimOf(input),
@@ -36,13 +36,13 @@ export const born = (input: JobInput): JobContext => ({
   keys: [],
 });
 
-export const registered = (context: JobContext): Decided => ({
+const registered = (context: JobContext): Decided => ({
   effects: context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [],
   facts: [{ type: 'job.registered', job: context.config.name, version: 1 }],
   alarms: [dueAlarm(context.nextAt)],
 });
 
-export const bornDisabled = (context: JobContext): Decided => ({
+const createdDisabled = (context: JobContext): Decided => ({
   facts: [{ type: 'job.disabled', job: context.config.name, kill: false }],
 });
 
@@ -137,7 +137,7 @@ const rearmed = (context: JobContext): JobContext => ({
   nextAt: isActive(context) ? nextAtOf(context.config, context.watermark) : null,
 });
 
-export function due(context: JobContext, event: Event<'job.due'>): Decided {
+function due(context: JobContext, event: Event<'job.due'>): Decided {
   if (!isActive(context)) return {};
   const settled = settle(context, event.at);
   const next = rearmed(settled.context);
@@ -148,7 +148,7 @@ export function due(context: JobContext, event: Event<'job.due'>): Decided {
  * Repairs a finding of the schedule audit: decides all that is due and arms the next due time. Does
  * nothing where the job has changed since the audit looked.
  */
-export function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
+function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
   if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};
   const settled = settle(context, event.at);
   const next = rearmed(settled.context);
@@ -168,11 +168,11 @@ export function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decid
   };
 }
 
-export function trigger(context: JobContext, event: Event<'job.trigger'>): Decided {
+function trigger(context: JobContext, event: Event<'job.trigger'>): Decided {
   return run(context, event, { trigger: 'api', key: event.key });
 }
 
-export function retry(context: JobContext, event: Event<'job.retry'>): Decided {
+function retry(context: JobContext, event: Event<'job.retry'>): Decided {
   return run(context, event, { trigger: 'retry', retryOf: event.execution, key: event.key });
 }
 
@@ -226,7 +226,7 @@ function forgets(before: JobConfig, after?: JobConfig): Effect[] {
   return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.forget', job: before.name })] : [];
 }
 
-export const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, nextGo);
+const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, nextGo);
 
 /** `letOn`: who waited may go, where more are allowed at once than before. */
 function updated(context: JobContext, event: Event<'job.update'>, letOn: typeof nextGo | null): Decided & { context: JobContext } {
@@ -242,7 +242,7 @@ function updated(context: JobContext, event: Event<'job.update'>, letOn: typeof 
   };
 }
 
-export function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
+function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
   const before = pass(context, event.at, 'disabled', 'the job was disabled');
   const after = edited(before.context, event);
   return {
@@ -252,7 +252,7 @@ export function updateDisabled(context: JobContext, event: Event<'job.update'>):
   };
 }
 
-export function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
+function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
   const { context: after, effects = [], facts = [] } = updated(context, event, null);
   return {
     context: { ...after, nextAt: null },
@@ -262,7 +262,7 @@ export function updateOff(context: JobContext, event: Event<'job.update'>): Deci
   };
 }
 
-export function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
+function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
   const after = updateDisabled(context, event);
   const next = rearmed({ ...context, ...after.context });
   return {
@@ -273,7 +273,7 @@ export function updateOn(context: JobContext, event: Event<'job.update'>): Decid
   };
 }
 
-export function disable(context: JobContext, event: Event<'job.disable'>): Decided {
+function disable(context: JobContext, event: Event<'job.disable'>): Decided {
   const settled = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
   return {
     context: { ...settled.context, nextAt: null },
@@ -287,13 +287,13 @@ export function disable(context: JobContext, event: Event<'job.disable'>): Decid
 const ended = (context: JobContext, all: boolean, reason: string): Effect[] =>
   context.open.filter(open => all || open.held !== null).map(open => cancelled(open.id, reason));
 
-export const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: ended(context, true, event.reason) });
+const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: ended(context, true, event.reason) });
 
-export const disableAgain = (context: JobContext, event: Event<'job.disable'>): Decided => ({
+const disableAgain = (context: JobContext, event: Event<'job.disable'>): Decided => ({
   effects: ended(context, event.kill, 'the job was disabled'),
 });
 
-export function enable(context: JobContext, event: Event<'job.enable'>): Decided {
+function enable(context: JobContext, event: Event<'job.enable'>): Decided {
   const passed = pass(context, event.at, 'disabled', 'the job was disabled');
   const next = rearmed(passed.context);
   return {
@@ -304,11 +304,11 @@ export function enable(context: JobContext, event: Event<'job.enable'>): Decided
   };
 }
 
-export function deregister(context: JobContext, event: Event<'job.deregister'>): Decided {
+function deregister(context: JobContext, event: Event<'job.deregister'>): Decided {
   return leaving(context, isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled'));
 }
 
-export function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>): Decided {
+function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>): Decided {
   return leaving(context, pass(context, event.at, 'disabled', 'the job was disabled'));
 }
 
@@ -321,7 +321,7 @@ function leaving(context: JobContext, settled: ReturnType<typeof settle>): Decid
   };
 }
 
-export const deregistered = (context: JobContext): Decided => ({
+const deregistered = (context: JobContext): Decided => ({
   effects: [
     ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : []),
     ...forgets(context.config),
@@ -347,7 +347,7 @@ function proceedWithApp(context: JobContext): { context: JobContext; effects: Ef
 const isOurApp = (context: JobContext, app: KnownApp): boolean =>
   app.config.name === context.config.app && (context.app === null || app.version >= context.app.version);
 
-export function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
+function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   if (!isOurApp(context, event.app)) return {};
   const settled = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
   const gone = proceedWithApp({ ...settled.context, app: event.app });
@@ -355,11 +355,11 @@ export function appChanged(context: JobContext, event: Event<'app.changed'> | Ev
   return { context: next, effects: [...settled.effects, ...gone.effects], facts: settled.facts, alarms: [dueAlarm(next.nextAt)] };
 }
 
-export function appHeard(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
+function appHeard(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   return isOurApp(context, event.app) ? { context: { app: event.app } } : {};
 }
 
-export function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
+function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
   if (event.app !== context.config.app) return {};
   return {
     context: { app: null },
@@ -367,7 +367,7 @@ export function appRefused(context: JobContext, event: Event<'app.refused'>): De
   };
 }
 
-export function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
+function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
   const gone = goneExecution(context, event);
   if (gone) return withVerdict(executionFinished(context, gone), context, event);
   const { app } = context.config;
@@ -375,13 +375,13 @@ export function missing(context: JobContext, event: Event<'actor.missing'>): Dec
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
 }
 
-export function released(context: JobContext, event: Event<'actor.released'>): Decided {
+function released(context: JobContext, event: Event<'actor.released'>): Decided {
   const passed = pass(context, event.at, 'refused', event.reason);
   const next = rearmed(passed.context);
   return { ...passed, context: next, effects: [...passed.effects, ...attachAgain(next)], alarms: [dueAlarm(next.nextAt)] };
 }
 
-export function releasedDisabled(context: JobContext, event: Event<'actor.released'>): Decided {
+function releasedDisabled(context: JobContext, event: Event<'actor.released'>): Decided {
   const passed = pass(context, event.at, 'refused', event.reason);
   return { ...passed, effects: [...passed.effects, ...attachAgain(passed.context)] };
 }
@@ -395,7 +395,7 @@ function goneExecution(context: JobContext, event: Event<'actor.missing'>): Even
   return gone && { ...event, type: 'execution.finished', execution: gone.id, outcome: 'lost', finishedAt: event.at };
 }
 
-export function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
+function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
   const gone = goneExecution(context, event);
   return gone ? withVerdict(executionEnded(context, gone), context, event) : {};
 }
@@ -410,7 +410,7 @@ function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.
 }
 
 /** An execution is over; whoever waited for its turn goes next. */
-export function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {
+function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {
   const closed = executionEnded(context, event);
   if (!closed.context) return closed;
   const next = nextGo({ ...context, ...closed.context });
@@ -431,7 +431,7 @@ function nextGo(context: JobContext): { context: JobContext; effects: Effect[] }
   return { context: { ...context, open }, effects };
 }
 
-export function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {
+function executionEnded(context: JobContext, event: Event<'execution.finished'>): Decided {
   if (!context.open.some(open => open.id === event.execution)) return {};
   return {
     context: {
@@ -447,4 +447,35 @@ export function executionEnded(context: JobContext, event: Event<'execution.fini
 }
 
 /** Asked for what is so already: fine, and nothing changes. */
-export const nothingNew = (): Decided => ({});
+const nothingNew = (): Decided => ({});
+
+export const jobDecisions = {
+  initialContext,
+  registered,
+  createdDisabled,
+  due,
+  unarmed,
+  trigger,
+  retry,
+  update,
+  updateDisabled,
+  updateOff,
+  updateOn,
+  disable,
+  kill,
+  disableAgain,
+  enable,
+  deregister,
+  deregisterDisabled,
+  deregistered,
+  appChanged,
+  appHeard,
+  appRefused,
+  missing,
+  released,
+  releasedDisabled,
+  missingEnded,
+  executionFinished,
+  executionEnded,
+  nothingNew,
+};

@@ -5,10 +5,10 @@
  *   watermark ------------------------ now - grace ----------------------- now
  *               missed: `misfire`                     on time: `overlap`
  */
-import type { JobConfig } from '../config.ts';
 import { type CompiledSchedule, countDues, isSwitchedOn, nextDueOf, parseSchedule } from '../schedule/index.ts';
-import type { OccurrenceEntry } from '../vocabulary.ts';
-import { type FireVerdict, type OpenExecution, onDue, onMisfire } from './overlap.ts';
+import type { OccurrenceEntry } from './occurrence.ts';
+import { type FireVerdict, onDue, onMisfire } from './overlap.ts';
+import type { JobConfig, OpenExecution } from './types.ts';
 
 /** A due time that shall become an execution. */
 export interface Fire {

@@ -1,8 +1,5 @@
-/**
- * Policies as plain functions: values in, values out. What to do when a due time meets an open
- * execution, and how long to wait before another attempt.
- */
-import type { JobConfig, Overlap } from '../config.ts';
+/** What becomes of a due time or a trigger while executions of the job are open. */
+import type { OpenExecution, Overlap } from './types.ts';
 
 /** What to do with one fire of a job. */
 export type FireVerdict =
@@ -16,12 +13,6 @@ export type FireVerdict =
   | { do: 'join'; execution: string }
   | { do: 'skip'; reason: string }
   | { do: 'refuse'; reason: string };
-
-export interface OpenExecution {
-  id: string;
-  /** Why it has not been let go yet; null once it has. */
-  held: 'turn' | 'app' | null;
-}
 
 /** A due time of the schedule while these executions are open. */
 export function onDue(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
@@ -76,19 +67,4 @@ function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
   const waiting = open.filter(execution => execution.held !== null);
   const last = waiting.at(-1);
   return last && waiting.length >= limit ? { do: 'join', execution: last.id } : { do: 'hold' };
-}
-
-/** Part of the step that no chance takes away. */
-const SURE = { none: 1, equal: 0.5, full: 0 } as const;
-
-/**
- * Milliseconds to wait before attempt number `tries + 1`. The step doubles from `backoffMs` up to
- * `maxBackoffMs`; jitter keeps many failures together from coming back together: `equal` (default)
- * waits between half of the step and the whole, `full` between nothing and the whole, `none` the
- * whole.
- */
-export function backoff(retry: JobConfig['retry'], tries: number, chance: number): number {
-  const bound = Math.min(retry.maxBackoffMs, retry.backoffMs * 2 ** Math.min(30, Math.max(0, tries - 1)));
-  const sure = SURE[retry.jitter];
-  return Math.round(bound * (sure + (1 - sure) * chance));
 }

@@ -1,5 +1,6 @@
 /** Whether empty hosts of a pool could hold an execution; if not, it waits for other hosts. */
-import { type Cost, costOf, fits, type LedgerHost, place, priceOn, type RoomRequest } from './placement.ts';
+import { costOf, fits, place, priceOn } from './placement.ts';
+import type { Cost, LedgerHost, RoomRequest } from './types.ts';
 
 export interface Shortage {
   /** What no host has enough of for one shard; `together`: each shard fits, but not all at once. */

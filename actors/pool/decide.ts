@@ -2,29 +2,16 @@
  * What a pool decides, event by event. Whatever frees or adds room ends with another look at the
  * requests that wait.
  */
-import type { Decision } from '../decision.ts';
-import type { ExecutionEvent } from '../execution/machine.ts';
+import { claimOf, type Decision, tell } from '../decision.ts';
+import { runKey } from '../execution/run-spec.ts';
 import { cutTo } from '../execution/shard.ts';
-import { type Effect, type RunName, runKey, type Stamped, tell } from '../vocabulary.ts';
-import type { PoolContext, PoolEvent, PoolFact } from './machine.ts';
-import {
-  freeOf,
-  type Homes,
-  type HostRefusal,
-  isOnTrial,
-  type LedgerHost,
-  ownOf,
-  type Placed,
-  place,
-  type Refusing,
-  type RoomRequest,
-  release,
-  reserve,
-  takesRuns,
-} from './placement.ts';
+import type { RunName } from '../execution/types.ts';
+import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
+import { freeOf, isOnTrial, ownOf, place, release, reserve, takesRuns } from './placement.ts';
+import type { Homes, HostRefusal, LedgerHost, Placed, PoolContext, Refusing, RoomRequest } from './types.ts';
 
 type Decided = Decision<PoolContext, PoolFact>;
-type Event<T extends PoolEvent['type']> = Stamped<Extract<PoolEvent, { type: T }>>;
+type Event<T extends PoolEvent['type']> = EventOf<'pool', T>;
 export type PoolDecider = (context: PoolContext, event: never) => Decided;
 
 /** Hosts of one pool; a further one is sent away. Larger fleets use several pools. */
@@ -40,9 +27,20 @@ export const LOOKS_MAX = 200;
 /** Shards whose home is remembered; beyond, the jobs that were given theirs first lose it. */
 const HOMES_MAX = 20_000;
 
-export const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
+const initialContext = (input: Event<'pool.create'>): PoolContext => ({
+  config: input.config,
+  hosts: {},
+  waiting: [],
+  look: null,
+  homes: {},
+  ...claimOf(input),
+  createdAt: input.at,
+  updatedAt: input.at,
+});
 
-export const modified = (context: PoolContext, event: Event<'pool.modify'>): Decided => ({
+const created = (context: PoolContext): Decided => ({ facts: [{ type: 'pool.created', pool: context.config.name }] });
+
+const modified = (context: PoolContext, event: Event<'pool.modify'>): Decided => ({
   context: { config: { ...context.config, ...event.changes }, updatedAt: event.at },
   facts: [{ type: 'pool.modified', pool: context.config.name }],
 });
@@ -120,7 +118,7 @@ export function attempt(
   };
 }
 
-export function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
+function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
   const request = unknownPart(context, event.request);
   if (!request) return {};
   const tried = attempt(context, request);
@@ -166,7 +164,7 @@ export function served(context: PoolContext, at: number, effects: Effect[] = [],
   return goingOn(looked.context, looked.stoppedAt, false, at, effects, facts);
 }
 
-export function lookedOn(context: PoolContext, event: Event<'pool.look'>): Decided {
+function lookedOn(context: PoolContext, event: Event<'pool.look'>): Decided {
   const effects: Effect[] = [];
   const facts: PoolFact[] = [];
   const from = Math.max(
@@ -242,7 +240,7 @@ const hasAnyRoom = (context: PoolContext): boolean =>
     return takesRuns(host) && free.cpu >= 0 && free.memory >= 0;
   });
 
-export function released(context: PoolContext, event: Event<'pool.release'>): Decided {
+function released(context: PoolContext, event: Event<'pool.release'>): Decided {
   const keys = event.runs.map(runKey);
   const hosts = { ...context.hosts };
   for (const [id, host] of Object.entries(hosts)) {
@@ -301,7 +299,7 @@ function firstTrial(hosts: PoolContext['hosts']): number | null {
   return instants.length > 0 ? Math.min(...instants) : null;
 }
 
-export function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided {
+function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided {
   // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
   // may have been set back.
   const due = Math.max(event.at, firstTrial(context.hosts) ?? event.at);
@@ -318,7 +316,7 @@ export function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): D
   return withTrials(served(next, event.at), next);
 }
 
-export function hostRecovered(context: PoolContext, event: Event<'pool.hostRecovered'>): Decided {
+function hostRecovered(context: PoolContext, event: Event<'pool.hostRecovered'>): Decided {
   const host = context.hosts[event.host];
   if (!host?.refusing) return {};
   const fact: PoolFact = { type: 'pool.hostRecovered', pool: context.config.name, host: host.id, name: host.name };
@@ -327,11 +325,11 @@ export function hostRecovered(context: PoolContext, event: Event<'pool.hostRecov
 
 const recovered = ({ refusing: _, ...host }: LedgerHost): LedgerHost => host;
 
-export function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
+function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
   return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
 }
 
-export function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decided {
+function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decided {
   const known = context.hosts[event.host];
   if (!known && Object.keys(context.hosts).length >= HOSTS_MAX) {
     const reason = `pool ${context.config.name} has ${HOSTS_MAX} hosts, more it does not take`;
@@ -378,7 +376,7 @@ function withHost(context: PoolContext, id: string, change: Partial<LedgerHost>)
   return host ? { ...context, hosts: { ...context.hosts, [id]: { ...host, ...change } } } : context;
 }
 
-export function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided {
+function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided {
   const next = withHost(context, event.host, { open: event.open });
   const host = next.hosts[event.host];
   return event.open || !host ? served(next, event.at) : drained(next, host, event.at);
@@ -395,11 +393,11 @@ function drained(context: PoolContext, host: LedgerHost, at: number, effects: Ef
   return served({ ...context, homes: unsettled(context.homes, host.id) }, at, effects);
 }
 
-export const hostAway = (context: PoolContext, event: Event<'pool.hostAway'>): Decided => ({
+const hostAway = (context: PoolContext, event: Event<'pool.hostAway'>): Decided => ({
   context: withHost(context, event.host, { open: false }),
 });
 
-export function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided {
+function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided {
   const host = context.hosts[event.host];
   if (!host) return {};
   const effects: Effect[] = [];
@@ -411,13 +409,13 @@ export function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): D
   return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at, effects);
 }
 
-export function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): Decided {
+function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): Decided {
   const { [event.host]: _, ...hosts } = context.hosts;
   return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at);
 }
 
 /** A job that is gone, or sticks to its hosts no more, has no home here. */
-export function forgotten(context: PoolContext, event: Event<'pool.forget'>): Decided {
+function forgotten(context: PoolContext, event: Event<'pool.forget'>): Decided {
   if (!ownOf(context.homes, event.job)) return {};
   const { [event.job]: _, ...homes } = context.homes;
   return { context: { homes } };
@@ -427,7 +425,7 @@ export function forgotten(context: PoolContext, event: Event<'pool.forget'>): De
  * An execution that is not there any more holds nothing, and what a host still runs for it must
  * end: nobody else is left to say so.
  */
-export function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
+function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
   if (!event.to.startsWith('execution/')) return {};
   const execution = event.to.slice('execution/'.length);
   const runs = Object.values(context.hosts)
@@ -447,10 +445,30 @@ export function missing(context: PoolContext, event: Event<'actor.missing'>): De
  * Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of
  * this name then.
  */
-export const deleted = (context: PoolContext): Decided => ({
+const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
   effects: context.waiting.map(({ request }) =>
     tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason: `pool ${context.config.name} was deleted` }),
   ),
   facts: [{ type: 'pool.deleted', pool: context.config.name }],
 });
+
+export const poolDecisions = {
+  initialContext,
+  created,
+  modified,
+  reserved,
+  lookedOn,
+  released,
+  trialDue,
+  hostRecovered,
+  withdrawn,
+  hostReady,
+  hostOpen,
+  hostAway,
+  hostLost,
+  hostGone,
+  forgotten,
+  missing,
+  deleted,
+};

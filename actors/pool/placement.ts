@@ -9,91 +9,21 @@
  *   sticky  gives a shard to its host of before; the first time to the host that is the own host
  *           of the fewest shards of sticky jobs
  */
-import type { Placement, Resources } from '../config.ts';
-import { type HostFault, type RunName, runKey } from '../vocabulary.ts';
+import type { Resources } from '../app/types.ts';
+import { runKey } from '../execution/run-spec.ts';
+import type { RunName } from '../execution/types.ts';
+import type { Cost, Homes, LedgerHost, Placed, RoomRequest } from './types.ts';
 
-/**
- * Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given
- * back leave exactly nothing behind.
- */
-export interface Cost {
-  cpu: number;
-  memory: number;
-}
 export const costOf = (resources: Resources): Cost => ({
   cpu: Math.round(resources.cpus * 1000),
   memory: Math.round(resources.memoryMB * 1000),
 });
-
-interface Reservation {
-  run: RunName;
-  cost: Cost;
-  app: string | null;
-}
-
-/** One host in its pool's ledger. */
-export interface LedgerHost {
-  id: string;
-  name: string;
-  total: Cost;
-  /** false: draining, suspect or lost: what runs there stays, nothing comes. */
-  open: boolean;
-  /** By run key. */
-  reservations: Record<string, Reservation>;
-  /** What each app itself costs here and how many runs of it there are. */
-  apps: Record<string, { cost: Cost; runs: number }>;
-  /** Sum of all of the above. */
-  used: Cost;
-  /** It refused a run for a reason of its own and takes nothing new. Absent: it does not. */
-  refusing?: Refusing;
-}
-
-/**
- *   closed --until--> on trial --one execution is placed--> tried --a process began--> (gone)
- *     ^                                                       |
- *     +-------------------- refused again: waits longer ------+
- */
-export interface Refusing {
-  fault: HostFault;
-  reason: string;
-  /** Epoch ms of the first refusal in a row. */
-  since: number;
-  /** Refusals in a row; those of runs that were placed together count once. */
-  tries: number;
-  /** Epoch ms at which it is tried again; null: with the next execution. */
-  until: number | null;
-  /** The execution that tries it. */
-  trial: string | null;
-}
-
-/** A host that refused a run: sent by the execution to its pool. */
-export interface HostRefusal {
-  host: string;
-  fault: HostFault;
-  reason: string;
-}
 
 /** Whether it is tried with the next execution. */
 export const isOnTrial = ({ refusing }: Pick<LedgerHost, 'refusing'>): boolean =>
   refusing !== undefined && refusing.until === null && refusing.trial === null;
 /** Whether new runs may be placed there. */
 export const takesRuns = (host: Pick<LedgerHost, 'open' | 'refusing'>): boolean => host.open && (!host.refusing || isOnTrial(host));
-
-export interface RoomRequest {
-  execution: string;
-  job: string;
-  runs: { item: number; attempt: number }[];
-  resources: Resources;
-  app: { name: string; resources: Resources } | null;
-  partial: boolean;
-  placement: Placement;
-}
-
-export interface Placed {
-  item: number;
-  attempt: number;
-  host: string;
-}
 
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
@@ -110,9 +40,6 @@ export function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): C
 }
 
 export const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
-
-/** Where the shards of sticky jobs belong: job -> item -> host. */
-export type Homes = Record<string, Record<number, string>>;
 
 /** Decides only; nothing is reserved yet. `missing` shards found no room. */
 export function place(

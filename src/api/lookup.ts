@@ -1,5 +1,5 @@
 /** Reading one or all actors of a kind for an answer. */
-import type { Kind } from '../../actors/index.ts';
+import type { Kind } from '../../actors/types.ts';
 import type { Desk } from '../http/route-context.ts';
 import type { View } from '../runtime/document.ts';
 import { NoSuchActor } from '../runtime/errors.ts';

@@ -1,5 +1,5 @@
 /** One actor by its name; where there is none, the answer names the one that was probably meant. */
-import type { Kind } from '../../actors/index.ts';
+import type { Kind } from '../../actors/types.ts';
 import { Problem } from '../http/errors.ts';
 import { nearest } from '../lib/suggest.ts';
 import type { View } from '../runtime/document.ts';

@@ -3,7 +3,7 @@
  * beginning and each end, in that order, and a host counts as ready only after its `host.connected`
  * is committed.
  */
-import type { Graces, Parting } from '../../actors/host/machine.ts';
+import type { Graces, Parting } from '../../actors/host/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Command, Hello } from '../protocol/agent.ts';
 import { Busy, NoSuchActor } from '../runtime/errors.ts';

@@ -7,9 +7,8 @@
  */
 
 import { PAST_MAX } from '../../actors/execution/shard.ts';
-import type { Parting } from '../../actors/host/machine.ts';
-import type { Address, Events } from '../../actors/index.ts';
-import type { HostFault } from '../../actors/vocabulary.ts';
+import type { HostFault, Parting } from '../../actors/host/types.ts';
+import type { Address, Events } from '../../actors/types.ts';
 import type { Peer, SocketHandlers } from '../http/websocket/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';

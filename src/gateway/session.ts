@@ -7,7 +7,7 @@
  *                                                    session, or by an invalid frame
  */
 
-import type { Parting } from '../../actors/host/machine.ts';
+import type { Parting } from '../../actors/host/types.ts';
 import type { Peer, Socket, SocketHandlers } from '../http/websocket/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';

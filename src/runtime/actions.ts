@@ -4,7 +4,7 @@
  */
 
 import { EFFECTS } from '../../actors/decision.ts';
-import type { Effect } from '../../actors/index.ts';
+import type { Effect } from '../../actors/types.ts';
 import type { Timer } from './document.ts';
 import type { Step } from './stepper.ts';
 

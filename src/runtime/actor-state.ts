@@ -5,9 +5,12 @@
  *   load -> take, take, … -> write -> committed: adopted
  *                                  \> stale, unknown: dropped, and loaded again
  */
+
 import type { AnyMachineSnapshot } from 'xstate';
-import { actors, COMMANDS, type Kind, SPANS, type Stamp } from '../../actors/index.ts';
-import type { ActorDocument, Fact, IndexFields, Write } from '../store/port.ts';
+import { actors, COMMANDS, SPANS } from '../../actors/index.ts';
+import type { KindDefinition } from '../../actors/kind.ts';
+import type { Kind, Stamp } from '../../actors/types.ts';
+import type { ActorDocument, Fact, Write } from '../store/port.ts';
 import { interpret, type Plan } from './actions.ts';
 import {
   type DeadLetter,
@@ -27,13 +30,8 @@ import { partitionOf } from './partition.ts';
 import { createStepper, type Stepper } from './stepper.ts';
 
 /** What the runtime uses of a machine file, whatever its kind. */
-interface KindOf {
+interface KindOf extends Omit<KindDefinition<never, never>, 'machine' | 'upgrades'> {
   stepper: Stepper;
-  version: number;
-  birth: string;
-  index(context: never, value: unknown, quarantined: boolean): IndexFields;
-  isOver(value: unknown): boolean;
-  refusal(context: never, value: unknown, event: never): string | undefined;
 }
 
 const kinds = new Map<string, KindOf>();
@@ -235,7 +233,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
       }
       const stamped = { ...event, ...stamp };
       let taken: Taken;
-      if (event.type === kind.birth && (!isLiving() || kind.isOver(snapshot?.value))) taken = begin(stamped);
+      if (event.type === kind.createEvent && (!isLiving() || kind.isOver(snapshot?.value))) taken = begin(stamped);
       else if (!isLiving() || kind.isOver(snapshot?.value)) return { result: 'noSuchActor' };
       else if (how === 'release') taken = releaseNow(stamp);
       else if (quarantine && !ENDS_QUARANTINE.has(event.type)) {

@@ -9,7 +9,7 @@
  * leaves before the commit. Whatever goes wrong but a refusal, the memory is dropped and the actor
  * wakes from the store.
  */
-import type { Stamp } from '../../actors/index.ts';
+import type { Stamp } from '../../actors/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { ActorStore, PlacedFact, Write } from '../store/port.ts';

@@ -1,5 +1,5 @@
 /** Builds the runtime: two entrances here, sets of partitions there, messages in between. */
-import type { Address, Events, Kind } from '../../actors/index.ts';
+import type { Address, Events, Kind } from '../../actors/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/port.ts';

@@ -4,7 +4,8 @@
  * and yet another one.
  */
 import { crc32 } from 'node:zlib';
-import { type Address, actors, type Contexts, type Effect, type Kind } from '../../actors/index.ts';
+import { actors } from '../../actors/index.ts';
+import type { Address, Contexts, Effect, Kind } from '../../actors/types.ts';
 import type { ActorDocument } from '../store/port.ts';
 import { isInstant } from '../store/readable.ts';
 import { Unreadable } from './errors.ts';
@@ -72,7 +73,7 @@ export function decodeState(document: ActorDocument): State {
   const { address, version } = document;
   if (!Object.hasOwn(actors, document.kind))
     throw new Unreadable(address, `is of kind "${document.kind}", which this program does not know`);
-  const kind: { version: number; upgrades: Record<number, (snapshot: unknown) => unknown> } = actors[document.kind as Kind];
+  const kind = actors[document.kind as Kind];
   if (version > kind.version) {
     throw new Unreadable(address, `was written by version ${version} of its machine; this program knows versions up to ${kind.version}`);
   }

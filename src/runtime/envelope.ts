@@ -1,5 +1,5 @@
 /** A message on its way into an actor, and what may become of it. */
-import type { Effect } from '../../actors/index.ts';
+import type { Effect } from '../../actors/types.ts';
 
 /**
  * Where a message of another actor comes from: the address, and `rev:place` of the effect. Repeats

@@ -7,7 +7,7 @@
  *                  |    ^
  *                  +----+  the target is away: the lane waits until it opens
  */
-import { runKey } from '../../actors/index.ts';
+import { runKey } from '../../actors/execution/run-spec.ts';
 import type { Clock } from '../lib/clock.ts';
 import { ENDS_QUARANTINE } from './actor-state.ts';
 import type { Owed } from './document.ts';

@@ -1,5 +1,5 @@
 /** What retention must know of documents before it forgets one, read from their snapshots. */
-import type { Contexts } from '../../actors/index.ts';
+import type { Contexts } from '../../actors/types.ts';
 import type { ActorDocument } from '../store/port.ts';
 import { decodeOwed, decodeState } from './document.ts';
 

@@ -3,7 +3,7 @@
  * a quarantine, and a life cycle. Everything behind it is reached by messages only, so that
  * partitions of actors can live in other threads.
  */
-import type { Address, Events, Kind } from '../../actors/index.ts';
+import type { Address, Events, Kind } from '../../actors/types.ts';
 import type { PlacedFact } from '../store/port.ts';
 import type { Figures } from './metrics.ts';
 import type { ArmedTimer } from './workers/messages.ts';

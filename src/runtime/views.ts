@@ -1,5 +1,5 @@
 /** The read side: committed actors, one or many, decoded. Reading never wakes an actor. */
-import type { Address, Kind } from '../../actors/index.ts';
+import type { Address, Kind } from '../../actors/types.ts';
 import type { ActorStore, ListQuery } from '../store/port.ts';
 import { type View, viewOf } from './document.ts';
 import { Unreadable } from './errors.ts';

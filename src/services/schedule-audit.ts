@@ -8,7 +8,7 @@
  * documents: an older timer compared with a newer document is early at most.
  */
 import { executionId, nextAtOf } from '../../actors/job/due-times.ts';
-import type { JobContext } from '../../actors/job/machine.ts';
+import type { JobContext } from '../../actors/job/types.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { viewOf } from '../runtime/document.ts';
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';

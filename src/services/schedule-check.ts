@@ -5,7 +5,7 @@
  * reads the ledger for due times that passed without a verdict.
  */
 import { nextAtOf } from '../../actors/job/due-times.ts';
-import type { JobContext } from '../../actors/job/machine.ts';
+import type { JobContext } from '../../actors/job/types.ts';
 import { viewOf } from '../runtime/document.ts';
 import { Unreadable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';

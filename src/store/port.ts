@@ -8,7 +8,8 @@
  * data, so that a store may live in another thread.
  */
 
-import { type OccurrenceEntry, SETTLED, type Verdict } from '../../actors/vocabulary.ts';
+import { type OccurrenceEntry, SETTLED, type Verdict } from '../../actors/job/occurrence.ts';
+import type { IndexFields } from '../../actors/kind.ts';
 
 /** One of 256 fixed slices of the actors, by hash of the address. */
 export const PARTITIONS = 256;
@@ -30,24 +31,6 @@ export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
 
 /** Facts given per `facts` call when nobody says how many. */
 export const FEED_PAGE = 500;
-
-/** Values that lists filter and order by; the machine's `index` derives them. */
-export interface IndexFields {
-  /** execution: its job; job: its app; host: its pool. */
-  parent: string | null;
-  /** job: its pool; null for all others. */
-  pool: string | null;
-  /** What the kind calls its state; a job in quarantine is `quarantined`. */
-  status: string;
-  outcome: string | null;
-  /** Host ids an execution was placed on. */
-  hosts: string[];
-  /**
-   * Epoch ms the lists are ordered by: creation. No list shows a tombstone; there it is the end,
-   * from which its keeping counts.
-   */
-  at: number;
-}
 
 /** An actor as it is stored. `state` and `owed` are JSON texts that only the runtime reads. */
 export interface ActorDocument {

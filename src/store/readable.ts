@@ -5,7 +5,7 @@
  * A damaged record has plausible values in place of those that cannot be read, and `damage` says
  * which. In an order by a number it comes last.
  */
-import { VERDICTS } from '../../actors/vocabulary.ts';
+import { VERDICTS } from '../../actors/job/occurrence.ts';
 import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict } from './port.ts';
 
 /** A row with its columns by the names of the port, whatever is in them. */

@@ -1,6 +1,6 @@
 /** The app machine: publish, change, enable, disable, delete. */
 import { describe, expect, test } from 'bun:test';
-import type { AppEvent } from '../../actors/app/machine.ts';
+import type { AppEvent } from '../../actors/types.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { anApp } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

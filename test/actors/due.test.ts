@@ -1,9 +1,8 @@
 /** Verdicts of due times since the watermark, and the ledger over any movement of the clock. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { JobConfig } from '../../actors/config.ts';
 import { type Account, accountFor, executionId, MISFIRE_GRACE_MAX_MS, stretch } from '../../actors/job/due-times.ts';
-import type { OpenExecution } from '../../actors/job/overlap.ts';
+import type { JobConfig, OpenExecution } from '../../actors/job/types.ts';
 import { AT } from '../support/actor.ts';
 import { aJob } from '../support/builders.ts';
 

@@ -1,6 +1,6 @@
 /** The execution machine, from its first shard to its outcome. */
 import { describe } from 'bun:test';
-import type { ExecutionEvent } from '../../actors/execution/machine.ts';
+import type { ExecutionEvent } from '../../actors/types.ts';
 import { AT } from '../support/actor.ts';
 import { aBirth, anEnd, aPlacement } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

@@ -1,12 +1,12 @@
 /** A refusing host gets nothing new, is tried again, and costs no run an attempt. */
 import { describe, expect, test } from 'bun:test';
-import type { EndedNews, ExecutionEvent } from '../../actors/execution/machine.ts';
 import { REFUSALS_MAX } from '../../actors/execution/shard.ts';
+import type { EndedNews } from '../../actors/execution/types.ts';
 import type { Seen } from '../../actors/explain/reason.ts';
 import { hostsOf } from '../../actors/explain/room.ts';
+import type { HostFault } from '../../actors/host/types.ts';
 import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool/decide.ts';
-import type { PoolEvent } from '../../actors/pool/machine.ts';
-import type { HostFault } from '../../actors/vocabulary.ts';
+import type { ExecutionEvent, PoolEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aBirth, anEnd, aPlacement, aRequest, aRun } from '../support/builders.ts';

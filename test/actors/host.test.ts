@@ -1,6 +1,7 @@
 /** The host machine: sessions, grace, drain, retirement. */
 import { describe, expect, test } from 'bun:test';
-import { type HostEvent, LATE_MS } from '../../actors/host/machine.ts';
+import { LATE_MS } from '../../actors/host/machine.ts';
+import type { HostEvent } from '../../actors/types.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { holds, type Table } from '../support/table.ts';
 
@@ -57,11 +58,11 @@ const table: Table<'host'> = {
   },
   rows: {
     'deleted enroll': 'joining; ; host.enrolled',
-    'draining delete': 'refused: is not retired; only what is left of a retired host can be deleted',
-    'joining delete': 'refused: is not retired; only what is left of a retired host can be deleted',
-    'lost delete': 'refused: is not retired; only what is left of a retired host can be deleted',
-    'ready delete': 'refused: is not retired; only what is left of a retired host can be deleted',
-    'suspect delete': 'refused: is not retired; only what is left of a retired host can be deleted',
+    'draining delete': 'refused: is not retired; retire it first',
+    'joining delete': 'refused: is not retired; retire it first',
+    'lost delete': 'refused: is not retired; retire it first',
+    'ready delete': 'refused: is not retired; retire it first',
+    'suspect delete': 'refused: is not retired; retire it first',
     'retired delete': 'deleted; ; host.deleted',
     'draining connected': 'draining; tell pool/default pool.hostReady; host.draining',
     'draining disconnected s1': 'suspect; tell pool/default pool.hostAway; host.suspect',

@@ -1,8 +1,8 @@
 /** Invariants of all machines together, under any order of events and faults. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { JobConfig } from '../../actors/config.ts';
-import type { ExecutionContext } from '../../actors/execution/machine.ts';
+import type { ExecutionContext } from '../../actors/execution/types.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { anEnsemble, type Ensemble } from '../support/ensemble.ts';
 

@@ -1,6 +1,6 @@
 /** The job machine over time: due times, triggers, changes of its app, deregistration. */
 import { describe, expect, test } from 'bun:test';
-import type { JobConfig } from '../../actors/config.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import { AT, anActor, inWords, recorded, toldTo } from '../support/actor.ts';
 import { aJob, anApp } from '../support/builders.ts';
 

@@ -1,6 +1,6 @@
 /** The job machine: every state and event. */
 import { describe } from 'bun:test';
-import type { JobEvent } from '../../actors/job/machine.ts';
+import type { JobEvent } from '../../actors/types.ts';
 import { AT } from '../support/actor.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

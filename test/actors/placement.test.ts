@@ -1,8 +1,9 @@
 /** Placement: pack, spread, sticky, and properties of every placement. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type LedgerHost, place, release, reserve } from '../../actors/pool/placement.ts';
-import { runKey } from '../../actors/vocabulary.ts';
+import { runKey } from '../../actors/execution/run-spec.ts';
+import { place, release, reserve } from '../../actors/pool/placement.ts';
+import type { LedgerHost } from '../../actors/pool/types.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 
 const aHost = (id: string, cpus = 4, memoryMB = 4_000, difference: Partial<LedgerHost> = {}): LedgerHost => ({

@@ -1,8 +1,9 @@
 /** The overlap policy and the delay before a retry. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { Overlap } from '../../actors/config.ts';
-import { backoff, type OpenExecution, onDue, onTrigger, waitsBehind } from '../../actors/job/overlap.ts';
+import { retryDelay as backoff } from '../../actors/execution/retry.ts';
+import { onDue, onTrigger, waitsBehind } from '../../actors/job/overlap.ts';
+import type { OpenExecution, Overlap } from '../../actors/job/types.ts';
 
 const running: OpenExecution = { id: 'r', held: null };
 const waiting: OpenExecution = { id: 'w', held: 'turn' };

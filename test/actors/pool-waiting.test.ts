@@ -1,7 +1,7 @@
 /** A pool with more requests than room: order, limits, sticky shards. */
 import { describe, expect, test } from 'bun:test';
 import { HOSTS_MAX, LOOKS_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool/decide.ts';
-import type { PoolEvent } from '../../actors/pool/machine.ts';
+import type { PoolEvent } from '../../actors/types.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 

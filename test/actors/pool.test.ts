@@ -1,6 +1,6 @@
 /** The pool machine: every state and event. */
 import { describe, expect, test } from 'bun:test';
-import type { PoolEvent } from '../../actors/pool/machine.ts';
+import type { PoolEvent } from '../../actors/types.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
 import { holds, type Table } from '../support/table.ts';

@@ -1,8 +1,9 @@
 /** Shards of an execution: limits of their number, budgets, reasons. */
 import { describe, expect, test } from 'bun:test';
 import { ASK_AGAIN_MS } from '../../actors/execution/decide.ts';
-import type { ExecutionEvent } from '../../actors/execution/machine.ts';
-import { fitting, outcomeOf, PAST_MAX, type Shard, type ShardOutcome } from '../../actors/execution/shard.ts';
+import { fitting, outcomeOf, PAST_MAX } from '../../actors/execution/shard.ts';
+import type { Shard, ShardOutcome } from '../../actors/execution/types.ts';
+import type { ExecutionEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
 import { aBirth, anApp, anEnd, aPlacement } from '../support/builders.ts';

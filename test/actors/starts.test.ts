@@ -4,8 +4,8 @@
  */
 import { describe, expect, test } from 'bun:test';
 import { ANSWER_MS } from '../../actors/execution/decide.ts';
-import type { ExecutionEvent } from '../../actors/execution/machine.ts';
-import type { Shard } from '../../actors/execution/shard.ts';
+import type { Shard } from '../../actors/execution/types.ts';
+import type { ExecutionEvent } from '../../actors/types.ts';
 import { artifactLimits } from '../../src/agent/artifacts/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
 import { aBirth, anEnd as anEndOf, aPlacement } from '../support/builders.ts';

@@ -1,15 +1,14 @@
 /** Explanations predict what the machines then do. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { JobConfig } from '../../actors/config.ts';
-import type { ExecutionEvent } from '../../actors/execution/machine.ts';
 import { rehearseDue, rehearseTrigger } from '../../actors/explain/dry-run.ts';
 import { whyExecution } from '../../actors/explain/execution.ts';
 import { whyJob } from '../../actors/explain/job.ts';
 import { inWords, sentenceOf } from '../../actors/explain/messages.ts';
 import type { Seen } from '../../actors/explain/reason.ts';
-import type { Address, Effect, Events, Kind } from '../../actors/index.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import { LOOKS_MAX } from '../../actors/pool/decide.ts';
+import type { Address, Effect, Events, ExecutionEvent, Kind } from '../../actors/types.ts';
 import { anActor, recorded } from '../support/actor.ts';
 import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
 

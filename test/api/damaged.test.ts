@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
-import type { Kind } from '../../actors/index.ts';
+import type { Kind } from '../../actors/types.ts';
 import { decodeState, encodeState, type State } from '../../src/runtime/document.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';

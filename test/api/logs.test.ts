@@ -1,7 +1,7 @@
 /** Logs of an execution over HTTP, whole and followed. */
 import { describe, expect, test } from 'bun:test';
-import type { Shard } from '../../actors/execution/shard.ts';
-import type { Address } from '../../actors/index.ts';
+import type { Shard } from '../../actors/execution/types.ts';
+import type { Address } from '../../actors/types.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import type { Route } from '../../src/http/route.ts';
 import type { View } from '../../src/runtime/document.ts';

@@ -1,6 +1,6 @@
 /** Release from quarantine over HTTP. */
 import { beforeAll, describe, expect, test } from 'bun:test';
-import type { Address } from '../../actors/index.ts';
+import type { Address } from '../../actors/types.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import { aDoor, type Door } from './support.ts';
 

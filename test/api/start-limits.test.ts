@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { born } from '../../actors/execution/decide.ts';
+import { executionDecisions } from '../../actors/execution/decide.ts';
 import { runSpec } from '../../actors/execution/run-spec.ts';
 import { ARGUMENT_BYTES_MAX, FromCenter } from '../../src/protocol/agent.ts';
 import { aDoor } from './support.ts';
@@ -103,7 +103,7 @@ describe('what is larger than an agent or the kernel takes is refused with the f
     if (!config) throw new Error('the job is not there');
     const stamp = { at: 0, chance: 0, salt: 'abcdef' };
     const birth = { type: 'execution.create', id: `${name}@1`, trigger: 'api', dueAt: null, app: null, retryOf: null, hold: null } as const;
-    const execution = born({ ...birth, config, ...stamp });
+    const execution = executionDecisions.initialContext({ ...birth, config, ...stamp });
     const spec = runSpec(execution, execution.shards[0] as never);
     const fence = { partition: 0, epoch: 1, rev: 1 };
     const start = { type: 'start', key: 'k', fence, run: { execution: `${name}@1`, item: 0, attempt: 1 }, spec };

@@ -7,9 +7,10 @@
  * its `rev` is 1), and what it owed counts as carried out.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { JobConfig } from '../../actors/config.ts';
-import type { EndedNews, ExecutionEvent } from '../../actors/execution/machine.ts';
+import type { EndedNews } from '../../actors/execution/types.ts';
 import { nextAtOf } from '../../actors/job/due-times.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
+import type { ExecutionEvent } from '../../actors/types.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { createLife } from '../../src/runtime/actor-state.ts';
 import { encodeState, type State } from '../../src/runtime/document.ts';

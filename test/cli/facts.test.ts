@@ -3,11 +3,7 @@
  * here does not compile.
  */
 import { describe, expect, test } from 'bun:test';
-import type { AppFact } from '../../actors/app/machine.ts';
-import type { ExecutionFact } from '../../actors/execution/machine.ts';
-import type { HostFact } from '../../actors/host/machine.ts';
-import type { JobFact } from '../../actors/job/machine.ts';
-import type { PoolFact } from '../../actors/pool/machine.ts';
+import type { AppFact, ExecutionFact, HostFact, JobFact, PoolFact } from '../../actors/types.ts';
 import { told } from '../../src/cli/facts.ts';
 import { createTimes } from '../../src/cli/words.ts';
 

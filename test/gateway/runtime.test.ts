@@ -1,6 +1,6 @@
 /** A run through gateway and runtime, from trigger to outcome. */
 import { describe, expect, test } from 'bun:test';
-import type { Address, Events, Kind } from '../../actors/index.ts';
+import type { Address, Events, Kind } from '../../actors/types.ts';
 import { createAgentHub } from '../../src/gateway/index.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';

@@ -1,7 +1,7 @@
 /** Messages that fail, quarantine, actors that cannot be read. */
 import { describe, expect, test } from 'bun:test';
-import type { JobConfig } from '../../actors/config.ts';
-import type { Effect } from '../../actors/index.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
+import type { Effect } from '../../actors/types.ts';
 import { decodeState, encodeOwed, encodeState } from '../../src/runtime/document.ts';
 import { Refused, TurnFailed, type Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';

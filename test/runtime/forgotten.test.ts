@@ -3,7 +3,7 @@
  * and a name that is used anew begins behind its past.
  */
 import { describe, expect, test } from 'bun:test';
-import type { Effect } from '../../actors/index.ts';
+import type { Effect } from '../../actors/types.ts';
 import { encodeOwed } from '../../src/runtime/document.ts';
 import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
 import type { ActorDocument } from '../../src/store/port.ts';

@@ -1,6 +1,6 @@
 /** Pending effects over restarts, lanes and retries. */
 import { describe, expect, test } from 'bun:test';
-import { runKey } from '../../actors/index.ts';
+import { runKey } from '../../actors/execution/run-spec.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';

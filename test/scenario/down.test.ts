@@ -1,7 +1,7 @@
 /** What passed while the center was down: every due time is accounted for. */
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
-import type { JobConfig } from '../../actors/config.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import { decodeState, encodeState, type State } from '../../src/runtime/document.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';

@@ -1,6 +1,6 @@
 /** The schedule audit: findings, repairs, false alarms. */
 import { describe, expect, test } from 'bun:test';
-import type { Address } from '../../actors/index.ts';
+import type { Address } from '../../actors/types.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { auditWarnings, createScheduleAudit, SCHEDULE_AUDIT } from '../../src/services/schedule-audit.ts';

@@ -2,7 +2,7 @@
  * The center: production runtime and agent hub on the simulated store and network, put together the
  * way the program does it. Dies and comes back.
  */
-import type { Address, Events, Kind } from '../../actors/index.ts';
+import type { Address, Events, Kind } from '../../actors/types.ts';
 import { type AgentHub, createAgentHub } from '../../src/gateway/index.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';

@@ -4,8 +4,8 @@
  * of the processes of its execution is what happened.
  */
 import { drainMicrotasks } from 'bun:jsc';
-import type { JobConfig } from '../../actors/config.ts';
-import type { ExecutionContext } from '../../actors/execution/machine.ts';
+import type { ExecutionContext } from '../../actors/execution/types.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import type { Occurrence } from '../../src/store/port.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';

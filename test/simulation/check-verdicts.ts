@@ -2,8 +2,7 @@
  * Every verdict against the process it is about: what the record says is what happened, and `lost`
  * is said only where something was.
  */
-import type { ExecutionContext } from '../../actors/execution/machine.ts';
-import type { Shard, ShardAttempt } from '../../actors/execution/shard.ts';
+import type { ExecutionContext, Shard, ShardAttempt } from '../../actors/execution/types.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 import type { Fault } from './faults.ts';

@@ -1,6 +1,6 @@
 /** What must be true after every seed, whatever went wrong in it. */
-import type { ExecutionContext } from '../../actors/execution/machine.ts';
-import type { LedgerHost } from '../../actors/pool/placement.ts';
+import type { ExecutionContext } from '../../actors/execution/types.ts';
+import type { LedgerHost } from '../../actors/pool/types.ts';
 import { checkLedger, checkStartWithin } from './check-ledger.ts';
 import { checkOutput } from './check-output.ts';
 import { checkVerdicts } from './check-verdicts.ts';

@@ -2,8 +2,8 @@
  * Whoever asks: a client over a connection that may break. Remembers what was acknowledged, and
  * holds the center to it at once (I1).
  */
-import type { JobConfig } from '../../actors/config.ts';
-import type { Address, Events, Kind } from '../../actors/index.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
+import type { Address, Events, Kind } from '../../actors/types.ts';
 import { Busy, NoSuchActor, Refused, Unavailable } from '../../src/runtime/errors.ts';
 import { anApp } from '../support/builders.ts';
 import { Gone, type SimulatedCenter } from './center.ts';

@@ -3,7 +3,7 @@
  * commit as it happened. A center sees it through a port that takes time, refuses, forgets to
  * answer, and dies with its center.
  */
-import type { JobConfig } from '../../actors/config.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type ActorDocument, type Fact, type Store, StoreUnavailable, type Write } from '../../src/store/port.ts';
 import type { CrashPoint } from './faults.ts';

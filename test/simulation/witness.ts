@@ -2,9 +2,8 @@
  * Watches the ports while it happens: nothing leaves without its commit (I2), commands of an
  * earlier owner are not carried out, no process starts that may not (I5, I7).
  */
-import type { ExecutionContext } from '../../actors/execution/machine.ts';
-import type { Shard } from '../../actors/execution/shard.ts';
-import type { JobContext } from '../../actors/job/machine.ts';
+import type { ExecutionContext, Shard } from '../../actors/execution/types.ts';
+import type { JobContext } from '../../actors/job/types.ts';
 import { type Command, type Report, runKey } from '../../src/protocol/agent.ts';
 import type { Occurrence, Store } from '../../src/store/port.ts';
 import type { Direction } from './network.ts';

@@ -1,5 +1,5 @@
 /** Twenty jobs and what an operator does to them in two minutes, drawn from the seed. */
-import type { JobConfig } from '../../actors/config.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
 import { aJob } from '../support/builders.ts';
 import { type Dice, diceOf } from './dice.ts';
 import type { Behaviour } from './script.ts';

@@ -1,6 +1,6 @@
 /** One actor as the runtime steps it, without a store, a clock or neighbours. */
-import type { Address, Contexts, Effect, Events, Kind } from '../../actors/index.ts';
-import type { OccurrenceEntry } from '../../actors/vocabulary.ts';
+import type { OccurrenceEntry } from '../../actors/job/occurrence.ts';
+import type { Address, Contexts, Effect, Events, Kind } from '../../actors/types.ts';
 import { createLife } from '../../src/runtime/actor-state.ts';
 import type { State } from '../../src/runtime/document.ts';
 

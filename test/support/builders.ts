@@ -1,9 +1,9 @@
 /** Valid things with one difference. */
-import type { AppConfig, JobConfig } from '../../actors/config.ts';
-import type { EndedNews, ExecutionEvent, Placement } from '../../actors/execution/machine.ts';
-import type { ShardOutcome } from '../../actors/execution/shard.ts';
-import type { RoomRequest } from '../../actors/pool/placement.ts';
-import type { RunName } from '../../actors/vocabulary.ts';
+import type { AppConfig } from '../../actors/app/types.ts';
+import type { EndedNews, RunPlacement as Placement, RunName, ShardOutcome } from '../../actors/execution/types.ts';
+import type { JobConfig } from '../../actors/job/types.ts';
+import type { RoomRequest } from '../../actors/pool/types.ts';
+import type { ExecutionEvent } from '../../actors/types.ts';
 
 export const aJob = (difference: Partial<JobConfig> = {}): JobConfig => ({
   name: 'nightly',

@@ -3,9 +3,10 @@
  * sender and addressee) until somebody picks them, hosts run processes in memory. Whoever picks
  * decides the order of the world, so that any interplay can be walked through.
  */
-import type { HostCapabilities } from '../../actors/host/machine.ts';
-import type { Address, Effect, Events, Kind, RunName } from '../../actors/index.ts';
-import { runKey } from '../../actors/index.ts';
+import { runKey } from '../../actors/execution/run-spec.ts';
+import type { RunName } from '../../actors/execution/types.ts';
+import type { HostCapabilities } from '../../actors/host/types.ts';
+import type { Address, Effect, Events, Kind } from '../../actors/types.ts';
 import { AT, anActor } from './actor.ts';
 import { anEnd } from './builders.ts';
 

@@ -1,6 +1,8 @@
 /** Valid things to store, each with whatever the test wants different. */
+
+import type { IndexFields } from '../../actors/kind.ts';
 import type { TakenChunk } from '../../src/services/output/index.ts';
-import type { ActorDocument, Credential, Fact, IndexFields, Occurrence, OutputChunk, Write } from '../../src/store/port.ts';
+import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Write } from '../../src/store/port.ts';
 
 type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
 

@@ -3,7 +3,8 @@
  * nothing: a command is refused, news is ignored.
  */
 import { expect, test } from 'bun:test';
-import { type Address, actors, COMMANDS, type Events, type Kind } from '../../actors/index.ts';
+import { actors, COMMANDS } from '../../actors/index.ts';
+import type { Address, Events, Kind } from '../../actors/types.ts';
 import { anActor, summary } from './actor.ts';
 
 export interface Table<K extends Kind> {

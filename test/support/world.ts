@@ -1,7 +1,7 @@
 /** The production runtime on a memory store, a clock moved by hand and a scripted fleet. */
 
-import type { HostCapabilities } from '../../actors/host/machine.ts';
-import type { Address, Kind } from '../../actors/index.ts';
+import type { HostCapabilities } from '../../actors/host/types.ts';
+import type { Address, Kind } from '../../actors/types.ts';
 import type { Ids } from '../../src/lib/ids.ts';
 import type { Command, StartCommand } from '../../src/protocol/agent.ts';
 import { createRuntime, type RuntimeLog } from '../../src/runtime/create.ts';

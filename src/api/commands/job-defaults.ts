@@ -1,5 +1,5 @@
 /** What a job is when nobody says otherwise; every door to the product starts from here. */
-import type { JobConfig } from '../../../actors/config.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 
 /** Due times that may wait under `queue`, executions that may be open under `allow`. */
 export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overlap === 'allow' ? 10 : 1);

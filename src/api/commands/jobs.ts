@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { JobConfig } from '../../../actors/config.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { came } from '../../../actors/schedule/error.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';

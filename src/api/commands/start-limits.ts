@@ -3,10 +3,10 @@
  * variable, so the very start of the job's largest shard is made and measured here, with names as
  * long as they can become.
  */
-import type { JobConfig } from '../../../actors/config.ts';
-import { born } from '../../../actors/execution/decide.ts';
+import { executionDecisions } from '../../../actors/execution/decide.ts';
 import { runSpec } from '../../../actors/execution/run-spec.ts';
-import type { RunSpec } from '../../../actors/vocabulary.ts';
+import type { RunSpec } from '../../../actors/execution/types.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import { ARGUMENT_BYTES_MAX, START_BYTES_MAX } from '../../protocol/agent.ts';
@@ -39,7 +39,7 @@ const LONGEST = { id: '@20261122T080000.000Z~000000~backfill', host: 'h'.repeat(
 /** Throws Problem with the field when a start would exceed limits of an agent or the kernel. */
 export function checkStart(config: JobConfig, fields: StartFields): void {
   const shard = largestShard(config);
-  const execution = born({
+  const execution = executionDecisions.initialContext({
     type: 'execution.create',
     id: `${config.name}${LONGEST.id}`,
     trigger: 'schedule',

@@ -1,6 +1,6 @@
 /** Apps in the words of ElasticJob-Cloud, and back. */
 import { z } from 'zod';
-import type { AppConfig } from '../../../actors/config.ts';
+import type { AppConfig } from '../../../actors/app/types.ts';
 import { parse } from '../../http/parse.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';

@@ -3,7 +3,7 @@
  * in the words it came in, as long as they still mean what the job does; what another door made or
  * changed is put into the dialect's words.
  */
-import type { JobConfig } from '../../../actors/config.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { quoted } from './app-body.ts';
 import type { Words } from './job-body.ts';
 import { readItems, writeItems } from './sharding.ts';

@@ -1,5 +1,5 @@
 /** A registration of ElasticJob-Cloud as a JobConfig, field by field, and its updates. */
-import type { JobConfig } from '../../../actors/config.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import type { Schedule } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';

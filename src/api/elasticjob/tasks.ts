@@ -1,8 +1,8 @@
 /** `/api/job/tasks`: what waits, what runs, and what waits because its host was lost. */
 import { z } from 'zod';
-import type { ExecutionContext } from '../../../actors/execution/machine.ts';
 import { taskId } from '../../../actors/execution/run-spec.ts';
-import { isLive, type Shard } from '../../../actors/execution/shard.ts';
+import { isLive } from '../../../actors/execution/shard.ts';
+import type { ExecutionContext, Shard } from '../../../actors/execution/types.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
 import { all } from '../lookup.ts';

@@ -1,6 +1,6 @@
 /** `/v1/apps`. */
 import { z } from 'zod';
-import type { AppConfig } from '../../../actors/config.ts';
+import type { AppConfig } from '../../../actors/app/types.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';

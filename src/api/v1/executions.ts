@@ -1,6 +1,6 @@
 /** `/v1/executions`: what ran, runs, or waits, and why. */
 import { z } from 'zod';
-import type { Shard } from '../../../actors/execution/shard.ts';
+import type { Shard } from '../../../actors/execution/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';

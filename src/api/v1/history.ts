@@ -1,6 +1,7 @@
 /** Every fact of one actor, in order. */
 import { z } from 'zod';
-import { type Address, actors, type Kind } from '../../../actors/index.ts';
+import { actors } from '../../../actors/index.ts';
+import type { Address, Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';

@@ -3,7 +3,8 @@
  * gives room away.
  */
 import { z } from 'zod';
-import { freeOf, type LedgerHost } from '../../../actors/pool/placement.ts';
+import { freeOf } from '../../../actors/pool/placement.ts';
+import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { AGENT_KEY, type AgentKey } from '../../gateway/identity.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';

@@ -3,9 +3,9 @@
  * name every field of a JobConfig but `dialect`.
  */
 import { z } from 'zod';
-import type { JobConfig } from '../../../actors/config.ts';
 import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
 import { statusOf } from '../../../actors/job/machine.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { came } from '../../../actors/schedule/error.ts';
 import type { Schedule } from '../../../actors/schedule/index.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../../protocol/rest/fields.ts';

@@ -1,6 +1,6 @@
 /** `/v1/jobs`: the thing itself and what may be done with it. */
 import { z } from 'zod';
-import type { JobConfig } from '../../../actors/config.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';

@@ -1,6 +1,6 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { z } from 'zod';
-import { VERDICTS } from '../../../actors/vocabulary.ts';
+import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
 import { choice, inOrder, instant, iso, queryFlag } from '../../protocol/rest/fields.ts';

@@ -1,6 +1,6 @@
 /** Lists of `/v1`: `limit`, `cursor`, and the answer `{items, next}`. */
 import { z } from 'zod';
-import type { Kind } from '../../../actors/index.ts';
+import type { Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { choice, digits } from '../../protocol/rest/fields.ts';
 import type { View } from '../../runtime/document.ts';

@@ -1,6 +1,7 @@
 /** `/v1/pools`, and who holds what of a pool. */
 import { z } from 'zod';
-import { freeOf, type LedgerHost } from '../../../actors/pool/placement.ts';
+import { freeOf } from '../../../actors/pool/placement.ts';
+import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';

@@ -1,6 +1,6 @@
 /** `POST …/release`: the end of a quarantine, the same for every kind of actor. */
 import type { z } from 'zod';
-import type { Address, Kind } from '../../../actors/index.ts';
+import type { Address, Kind } from '../../../actors/types.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
 import type { View } from '../../runtime/document.ts';

@@ -4,9 +4,9 @@
  * of today, if they give exactly that stretch. Where they do not, the stretch is told as what it
  * is: from, to, count. Nothing is made up.
  */
-import type { JobConfig } from '../../../actors/config.ts';
+import { VERDICTS } from '../../../actors/job/occurrence.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule/index.ts';
-import { VERDICTS } from '../../../actors/vocabulary.ts';
 import { iso } from '../../protocol/rest/fields.ts';
 import type { Ledger, Occurrence, Verdict } from '../../store/port.ts';
 

@@ -4,7 +4,7 @@
  * warning is one more entry of CHECKS.
  */
 
-import type { JobConfig } from '../../../actors/config.ts';
+import type { JobConfig } from '../../../actors/job/types.ts';
 import { type Shortage, shortageOf } from '../../../actors/pool/capacity.ts';
 import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule/index.ts';

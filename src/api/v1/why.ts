@@ -7,7 +7,7 @@ import { hostsUsed, whyExecution } from '../../../actors/explain/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/explain/job.ts';
 import { factsOf, sentenceOf } from '../../../actors/explain/messages.ts';
 import type { Reason, Why as Reasons } from '../../../actors/explain/reason.ts';
-import type { Address, Kind } from '../../../actors/index.ts';
+import type { Address, Kind } from '../../../actors/types.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
 import { iso } from '../../protocol/rest/fields.ts';

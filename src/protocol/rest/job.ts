@@ -1,6 +1,6 @@
 /** What `/v1` tells of a job, of its due times, and of what became of them. */
 import { z } from 'zod';
-import { VERDICTS } from '../../../actors/vocabulary.ts';
+import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import { Calendar, Cron, Crontab } from '../../api/v1/job-body.ts';
 import { Outcome } from './execution.ts';
 import { Quarantine } from './quarantine.ts';

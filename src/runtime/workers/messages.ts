@@ -2,7 +2,7 @@
  * What crosses the boundary of a set of partitions: messages only, plain data, in batches. The
  * partitions may live in this thread or in a worker; nobody can tell from here.
  */
-import type { Effect } from '../../../actors/index.ts';
+import type { Effect } from '../../../actors/types.ts';
 import type { PlacedFact } from '../../store/port.ts';
 import type { Origin, Taken } from '../envelope.ts';
 import type { Figures } from '../metrics.ts';

@@ -1,5 +1,5 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
-import { SETTLED } from '../../../actors/vocabulary.ts';
+import { SETTLED } from '../../../actors/job/occurrence.ts';
 import type { Ledger, Occurrence } from '../port.ts';
 import { COUNT_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';

@@ -3,7 +3,7 @@
  * when its last attempt has ended and every byte it wrote is accounted for: the news of the end
  * usually overtakes the output.
  */
-import type { Shard } from '../../../../actors/execution/shard.ts';
+import type { Shard } from '../../../../actors/execution/types.ts';
 import { type Clock, pause } from '../../../lib/clock.ts';
 import type { Views } from '../../../runtime/views.ts';
 import type { OutputKeeper } from '../../../services/output/index.ts';

@@ -1,0 +1,140 @@
+/** An execution, its shards and their runs: what its actor keeps, and what hosts are sent. */
+import type { KnownApp } from '../app/types.ts';
+import type { HostFault } from '../host/types.ts';
+import type { JobConfig, JobTrigger } from '../job/types.ts';
+
+/** One attempt of one shard. */
+export interface RunName {
+  execution: string;
+  item: number;
+  attempt: number;
+}
+
+/** What a process needs to be started; the agent's `ProcessSpec` without what the host knows. */
+export interface RunSpec {
+  command: string | string[];
+  shell: boolean;
+  lastArgument?: string;
+  env: Record<string, string>;
+  artifact?: { app: string; url: string; sha256?: string; cache: boolean; version: number };
+  runAs?: string;
+  timeoutMs: number;
+  killGraceMs: number;
+  disconnect: 'continue' | 'stop';
+  disconnectMs: number;
+}
+
+export type ShardOutcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
+
+export interface ShardAttempt {
+  attempt: number;
+  host: string | null;
+  hostName: string | null;
+  outcome: ShardOutcome;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  reason: string | null;
+}
+
+/**
+ * One shard of an execution: one process at a time, attempts one after the other.
+ *
+ *   waiting --> starting --> running --> done
+ *      ^            |           |
+ *      +-- retry ---+-----------+        ending: asked to stop, its end not yet reported
+ */
+export interface Shard {
+  item: number;
+  parameter: string;
+  status: 'waiting' | 'starting' | 'running' | 'ending' | 'done';
+  outcome: ShardOutcome | null;
+  host: string | null;
+  hostName: string | null;
+  /** The session of its host, counted from 1, that reported its start. */
+  session: number | null;
+  /** Why its host was asked to give it back unless it has begun. */
+  leaving: string | null;
+  /** Its host refused a run before, and is tried with this one. */
+  trial?: true;
+  /** Attempts in a row that hosts refused for reasons of their own. Absent: none. */
+  refusals?: number;
+  /** When its host was ordered to start it, epoch ms. */
+  orderedAt?: number | null;
+  /**
+   * It was asked back because its host reported neither start nor end for too long: given back,
+   * it has failed.
+   */
+  isOverdue?: boolean;
+  /** 1 for the first. The number of the attempt that waits, runs, or ended last. */
+  attempt: number;
+  /**
+   * Two budgets: attempts spent by failures of the process, and by loss of the host or another
+   * reason to fail over.
+   */
+  failures: number;
+  losses: number;
+  /** The next attempt may not ask for capacity before this instant. */
+  notBefore: number | null;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  reason: string | null;
+  output: { stdoutBytes: number; stderrBytes: number } | null;
+  /** Earlier attempts, oldest first, the last ten. */
+  past: ShardAttempt[];
+}
+
+/** Where a pool has placed a run. */
+export interface RunPlacement {
+  item: number;
+  attempt: number;
+  host: string;
+  hostName: string;
+  /** The host refused the run before; its pool waits for the outcome of this one. */
+  trial?: true;
+}
+
+/** How a run ended, as its host reports it. */
+export interface EndedNews {
+  item: number;
+  attempt: number;
+  host: string;
+  outcome: ShardOutcome;
+  exitCode: number | null;
+  signal: string | null;
+  startedAt: number | null;
+  finishedAt: number;
+  reason: string | null;
+  output: Shard['output'];
+  /** Processes that it left running when it ended by itself, and that its host ended. */
+  leftRunning?: number;
+  /** No further attempt, whatever the policies allow: it ended more than one agent. */
+  parked?: boolean;
+  /** The host refused it for a reason of its own, and nothing of it began there. */
+  hostFault?: HostFault;
+}
+
+export interface ExecutionContext {
+  id: string;
+  job: string;
+  trigger: JobTrigger;
+  dueAt: number | null;
+  retryOf: string | null;
+  createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  config: JobConfig;
+  app: KnownApp | null;
+  /** Not let go by its job yet, and why. */
+  hold: string | null;
+  /** Why it waits, was cancelled, or did not succeed. */
+  reason: string | null;
+  cancelled: boolean;
+  /** Why it is given up: it has started no process within the limit of its job. */
+  expired?: string;
+  shards: Shard[];
+  outcome: ShardOutcome | null;
+}

@@ -1,0 +1,176 @@
+/** What a host decides, event by event: context and event in, decision out. */
+import { type Decision, tell } from '../decision.ts';
+import type { Effect, EventOf, HostEvent, HostFact } from '../types.ts';
+import type { HostContext } from './types.ts';
+
+type Decided = Decision<HostContext, HostFact>;
+type Event<T extends HostEvent['type']> = EventOf<'host', T>;
+export type HostDecider = (context: HostContext, event: never) => Decided;
+
+const initialContext = (input: Event<'host.enroll'>): HostContext => ({
+  id: input.id,
+  name: input.name,
+  pool: input.pool,
+  publicKey: input.publicKey,
+  graceMs: input.graceMs,
+  closedGraceMs: input.graceMs,
+  session: null,
+  sessions: 0,
+  parted: null,
+  attended: null,
+  graceUntil: null,
+  unplaced: null,
+  address: '',
+  bootId: null,
+  capabilities: null,
+  draining: false,
+  createdAt: input.at,
+  connectedAt: null,
+  lastSeenAt: null,
+});
+
+const names = (context: HostContext) => ({ host: context.id, name: context.name });
+const toPool = (context: HostContext, event: Parameters<typeof tell<'pool'>>[1]): Effect => tell(`pool/${context.pool}`, event);
+const graceTimer = (dueAt: number | null) => ({ id: 'grace', dueAt, event: { type: 'host.graceOver' } });
+
+const enrolled = (context: HostContext): Decided => ({ facts: [{ type: 'host.enrolled', ...names(context), pool: context.pool }] });
+
+function connected(context: HostContext, event: Event<'host.connected'>): Decided {
+  const { session, address, capabilities, bootId, runs, graceMs = context.graceMs, closedGraceMs = context.closedGraceMs } = event;
+  const sessions = context.sessions + 1;
+  return {
+    context: {
+      session,
+      sessions,
+      parted: null,
+      attended: null,
+      graceUntil: null,
+      unplaced: null,
+      address,
+      capabilities,
+      bootId,
+      graceMs,
+      closedGraceMs,
+      connectedAt: event.at,
+      lastSeenAt: event.at,
+    },
+    effects: [
+      toPool(context, {
+        type: 'pool.hostReady',
+        host: context.id,
+        name: context.name,
+        cpus: capabilities.cpus,
+        memoryMB: capabilities.memoryMB,
+        open: !context.draining,
+        runs,
+        session: sessions,
+      }),
+      { type: 'answer', params: { value: { session: sessions } } },
+    ],
+    facts: [context.draining ? { type: 'host.draining', ...names(context) } : { type: 'host.ready', ...names(context), session }],
+    alarms: [graceTimer(null)],
+  };
+}
+
+function suspected(context: HostContext, at: number, reason: string, parted: { session: string; at: number }, graceMs: number): Decided {
+  const graceUntil = Math.max(at, parted.at + graceMs);
+  return {
+    context: { session: null, parted, graceUntil, lastSeenAt: parted.at },
+    effects: [toPool(context, { type: 'pool.hostAway', host: context.id })],
+    facts: [{ type: 'host.suspect', ...names(context), reason }],
+    alarms: [graceTimer(graceUntil)],
+  };
+}
+
+function disconnected(context: HostContext, event: Event<'host.disconnected'>): Decided {
+  const isShort = event.parting === 'closed' && context.attended !== event.session;
+  const graceMs = isShort ? Math.min(context.closedGraceMs, context.graceMs) : context.graceMs;
+  return suspected(context, event.at, event.reason, { session: event.session, at: event.at - (event.silentMs ?? 0) }, graceMs);
+}
+
+const suspectedAtStart = (context: HostContext, event: Event<'host.reprieve'>): Decided =>
+  suspected(context, event.at, 'the center began to serve', { session: context.session ?? '', at: event.at }, context.graceMs);
+
+/**
+ * The whole grace again from this instant: the center was not there, or its clock jumped, and the
+ * host may well have been.
+ */
+const restartGrace = (context: HostContext, event: { at: number }): Decided => ({
+  context: { graceUntil: event.at + context.graceMs },
+  alarms: [graceTimer(event.at + context.graceMs)],
+});
+
+const agentLost = (_: HostContext, event: Event<'host.attended'>): Decided => ({ context: { attended: event.session } });
+function agentLostBefore(context: HostContext, event: Event<'host.attended'>): Decided {
+  const { parted, graceMs, graceUntil } = context;
+  if (parted?.session !== event.session) return {};
+  const until = Math.max(graceUntil ?? 0, parted.at + graceMs);
+  return { context: { attended: event.session, graceUntil: until }, alarms: [graceTimer(until)] };
+}
+
+const rejected = (context: HostContext, reason: string): Decided => ({
+  context: { unplaced: reason },
+  effects: [{ type: 'expel', params: { host: context.id, code: 'unplaced', reason } }],
+  facts: [{ type: 'host.unplaced', ...names(context), reason }],
+});
+const rejectedByPool = (context: HostContext, event: Event<'host.unplaced'>): Decided =>
+  event.session === context.sessions ? rejected(context, event.reason) : {};
+const poolMissing = (context: HostContext, event: Event<'actor.missing'>): Decided =>
+  event.about === 'pool.hostReady' ? rejected(context, `pool ${context.pool} is not there`) : {};
+
+function lost(context: HostContext): Decided {
+  const waitedMs = (context.graceUntil ?? 0) - (context.parted?.at ?? 0);
+  const reason = `host ${context.name} did not come back within ${waitedMs} ms`;
+  return {
+    context: { graceUntil: null },
+    effects: [toPool(context, { type: 'pool.hostLost', host: context.id, reason })],
+    facts: [{ type: 'host.lost', ...names(context) }],
+  };
+}
+
+const drain = (context: HostContext): Decided => ({
+  context: { draining: true },
+  effects: [toPool(context, { type: 'pool.hostOpen', host: context.id, open: false })],
+  facts: [{ type: 'host.draining', ...names(context) }],
+});
+const resume = (context: HostContext): Decided => ({
+  context: { draining: false },
+  effects: [toPool(context, { type: 'pool.hostOpen', host: context.id, open: true })],
+  facts: [{ type: 'host.ready', ...names(context), session: context.session ?? '' }],
+});
+/** Without a session: takes effect with the next one. */
+const drainLater = (): Decided => ({ context: { draining: true } });
+const resumeLater = (): Decided => ({ context: { draining: false } });
+
+const retire = (context: HostContext): Decided => ({
+  context: { session: null, graceUntil: null },
+  effects: [
+    toPool(context, { type: 'pool.hostLost', host: context.id, reason: `host ${context.name} was retired` }),
+    toPool(context, { type: 'pool.hostGone', host: context.id }),
+    { type: 'expel', params: { host: context.id, code: 'retired', reason: 'this host was retired' } },
+  ],
+  facts: [{ type: 'host.retired', ...names(context) }],
+  alarms: [graceTimer(null)],
+});
+
+const deleted = (context: HostContext): Decided => ({ facts: [{ type: 'host.deleted', ...names(context) }] });
+
+export const hostDecisions = {
+  initialContext,
+  enrolled,
+  connected,
+  disconnected,
+  suspectedAtStart,
+  restartGrace,
+  agentLost,
+  agentLostBefore,
+  rejectedByPool,
+  poolMissing,
+  lost,
+  drain,
+  resume,
+  drainLater,
+  resumeLater,
+  retire,
+  deleted,
+};

@@ -1,0 +1,92 @@
+/** A job as operators configure it, and what its actor keeps. */
+import type { KnownApp, Resources } from '../app/types.ts';
+import type { Schedule } from '../schedule/index.ts';
+
+export type Overlap = 'skip' | 'queue' | 'allow' | 'replace';
+type MisfirePolicy = 'skip' | 'once' | 'all';
+type Jitter = 'none' | 'equal' | 'full';
+export type Placement = 'pack' | 'sticky' | 'spread';
+
+/** The API has checked it and filled in every default. */
+export interface JobConfig {
+  /** Unique in the center. */
+  name: string;
+  /** 24 hex digits, the name of the job in the Cloudtask dialect. */
+  id: string;
+  pool: string;
+  kind: 'transient' | 'resident';
+  app: string | null;
+  /** argv, or a string that is split without a shell; null: the app's command. */
+  command: string | string[] | null;
+  shell: boolean;
+  env: Record<string, string>;
+  /** User of its processes; null: each host's own setting. */
+  runAs: string | null;
+  parameter: string;
+  shards: { total: number; parameters: Record<string, string> };
+  schedules: Schedule[];
+  /** IANA zone of the schedules that name none. */
+  timeZone: string;
+  resources: Resources;
+  placement: Placement;
+  /** true: what fits starts; false: all shards or none. */
+  partial: boolean;
+  overlap: Overlap;
+  /** How many executions may wait (`queue`), or be open at once (`allow`). */
+  overlapLimit: number;
+  misfire: { policy: MisfirePolicy; limit: number };
+  /** A due time later than this counts as missed, ms. */
+  misfireGraceMs: number;
+  retry: { attempts: number; backoffMs: number; maxBackoffMs: number; jitter: Jitter };
+  failover: boolean;
+  /** How many times a shard may move to another host. */
+  failoverLimit: number;
+  /** With `failover`: a shard that failed moves, too, once its retries are spent. */
+  failoverOnFailure: boolean;
+  disconnect: 'continue' | 'stop';
+  disconnectMs: number;
+  timeoutMs: number;
+  /** An execution that has started no process after this has failed, ms; 0: no limit. */
+  startWithinMs: number;
+  killGraceMs: number;
+  /** Append the sharding context as the last argument (ElasticJob scripts). */
+  shardingContext: boolean;
+  description: string;
+  /** Fields of a dialect that only this dialect reads (handler types, props, …). */
+  dialect: Record<string, unknown>;
+}
+
+export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
+
+export interface OpenExecution {
+  id: string;
+  /** Why it has not been let go yet; null once it has. */
+  held: 'turn' | 'app' | null;
+}
+
+export interface JobContext {
+  config: JobConfig;
+  /** +1 with each edit. */
+  version: number;
+  /** Idempotency key of the request that created it, if it had one: a repeat finds the actor. */
+  claim?: string;
+  createdAt: number;
+  updatedAt: number;
+  /** Its copy of the app; null until the app has answered. */
+  app: KnownApp | null;
+  /** Every due time up to here has its verdict. Epoch ms. */
+  watermark: number;
+  nextAt: number | null;
+  open: (OpenExecution & { trigger: JobTrigger; since: number })[];
+  lastExecution: string | null;
+  lastOutcome: string | null;
+  lastFinishedAt: number | null;
+  /** Start of the last execution's first process, epoch ms; absent or null: none started. */
+  lastStartedAt?: number | null;
+  /** End of the last execution that succeeded; absent or null: none has. Epoch ms. */
+  lastSucceededAt?: number | null;
+  /** The last finding of the schedule audit, repaired since; absent: there was none. Epoch ms. */
+  unarmed?: { at: number; dueAt: number; reason: string };
+  /** Idempotency keys of the latest triggers -> execution, oldest first. */
+  keys: [string, string][];
+}

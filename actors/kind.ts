@@ -1,0 +1,37 @@
+/** What each kind of actor gives to the runtime. */
+import type { AnyStateMachine } from 'xstate';
+
+/** By what lists of actors find and order one. */
+export interface IndexFields {
+  /** execution: its job; job: its app; host: its pool. */
+  parent: string | null;
+  /** job: its pool; null for all others. */
+  pool: string | null;
+  /** Its state in the terms of its kind; a job in quarantine is `quarantined`. */
+  status: string;
+  outcome: string | null;
+  /** Ids of the hosts that an execution was placed on. */
+  hosts: string[];
+  /**
+   * Instant that orders the lists, epoch ms: when it was created. No list shows a tombstone; of a
+   * tombstone this is its end, from which its retention counts.
+   */
+  at: number;
+}
+
+/** From version n to n + 1: pure functions over the stored snapshot, kept for good. */
+export type Upgrades = Record<number, (snapshot: unknown) => unknown>;
+
+export interface KindDefinition<Context, Event> {
+  machine: AnyStateMachine;
+  /** Version of its stored snapshots. */
+  version: number;
+  upgrades: Upgrades;
+  /** Type of the event that creates an actor of this kind. */
+  createEvent: string;
+  index(context: Context, value: unknown, isQuarantined: boolean): IndexFields;
+  /** Whether the actor in this state value has ended: its address may be created again. */
+  isOver(value: unknown): boolean;
+  /** Why the command is refused in this state, as the end of "job/x ..."; undefined: no reason. */
+  refusal(context: Context, value: unknown, event: Event): string | undefined;
+}

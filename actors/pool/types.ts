@@ -1,0 +1,108 @@
+/** A pool, its ledger of reservations, and the requests that it answers. */
+import type { Resources } from '../app/types.ts';
+import type { RunName } from '../execution/types.ts';
+import type { HostFault } from '../host/types.ts';
+import type { Placement } from '../job/types.ts';
+
+export interface PoolConfig {
+  name: string;
+  /** IANA zone of schedules of its jobs that name none; null: the center's. */
+  timeZone: string | null;
+  /** Host names or IP addresses that may join; empty: any. */
+  servers: string[];
+  description: string;
+}
+
+/**
+ * Cost in thousandths (of a core, of a MB): whole numbers, so that a thousand reservations given
+ * back leave exactly nothing behind.
+ */
+export interface Cost {
+  cpu: number;
+  memory: number;
+}
+
+interface Reservation {
+  run: RunName;
+  cost: Cost;
+  app: string | null;
+}
+
+/** One host in its pool's ledger. */
+export interface LedgerHost {
+  id: string;
+  name: string;
+  total: Cost;
+  /** false: draining, suspect or lost. Its runs go on, new runs are not placed on it. */
+  open: boolean;
+  /** By run key. */
+  reservations: Record<string, Reservation>;
+  /** What each app itself costs here and how many runs of it there are. */
+  apps: Record<string, { cost: Cost; runs: number }>;
+  /** Sum of all of the above. */
+  used: Cost;
+  /** It refused a run for a reason of its own and takes no new run. Absent: it did not. */
+  refusing?: Refusing;
+}
+
+/**
+ *   closed --until--> on trial --one execution is placed--> tried --a process began--> (gone)
+ *     ^                                                       |
+ *     +-------------------- refused again: waits longer ------+
+ */
+export interface Refusing {
+  fault: HostFault;
+  reason: string;
+  /** Epoch ms of the first refusal in a row. */
+  since: number;
+  /** Refusals in a row; those of runs that were placed together count once. */
+  tries: number;
+  /** Epoch ms at which it is tried again; null: with the next execution. */
+  until: number | null;
+  /** The execution that tries it. */
+  trial: string | null;
+}
+
+/** A host that refused a run: sent by the execution to its pool. */
+export interface HostRefusal {
+  host: string;
+  fault: HostFault;
+  reason: string;
+}
+
+export interface RoomRequest {
+  execution: string;
+  job: string;
+  runs: { item: number; attempt: number }[];
+  resources: Resources;
+  app: { name: string; resources: Resources } | null;
+  partial: boolean;
+  placement: Placement;
+}
+
+export interface Placed {
+  item: number;
+  attempt: number;
+  host: string;
+}
+
+/** Hosts of the shards of sticky jobs: job -> item -> host. */
+export type Homes = Record<string, Record<number, string>>;
+
+export interface PoolContext {
+  config: PoolConfig;
+  /** By host id, in the order in which they joined. */
+  hosts: Record<string, LedgerHost>;
+  /** Requests that do not fit, oldest first. */
+  waiting: { request: RoomRequest; since: number; reason: string }[];
+  /**
+   * A pass over them that is not over: the execution where it goes on, and whether capacity has
+   * appeared since for those that it has passed.
+   */
+  look: { from: string; again: boolean } | null;
+  homes: Homes;
+  /** Idempotency key of the request that created it, if it had one: a repeat finds the actor. */
+  claim?: string;
+  createdAt: number;
+  updatedAt: number;
+}

@@ -1,0 +1,332 @@
+/**
+ * Addresses, events, facts and effects of all kinds of actors. Types only; the types of one kind
+ * alone are in its folder.
+ *
+ * Events are `noun.verb`. The imperative is a command and may be refused (`job.trigger`); the past
+ * tense reports and may not (`execution.finished`). Facts are past tense.
+ */
+import type { AppConfig, AppContext, KnownApp } from './app/types.ts';
+import type { EndedNews, ExecutionContext, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
+import type { Graces, HostCapabilities, HostContext, Parting } from './host/types.ts';
+import type { OccurrenceEntry } from './job/occurrence.ts';
+import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
+import type { HostRefusal, Placed, PoolConfig, PoolContext, RoomRequest } from './pool/types.ts';
+
+export interface Contexts {
+  job: JobContext;
+  execution: ExecutionContext;
+  app: AppContext;
+  host: HostContext;
+  pool: PoolContext;
+}
+export interface Events {
+  job: JobEvent;
+  execution: ExecutionEvent;
+  app: AppEvent;
+  host: HostEvent;
+  pool: PoolEvent;
+}
+export type Kind = keyof Events;
+export type Address<K extends Kind = Kind> = `${K}/${string}`;
+
+/** What the runtime adds to each event: machines read no clock and draw no random number. */
+export interface Stamp {
+  /** Epoch milliseconds. */
+  at: number;
+  /** 0 <= chance < 1, for jitter. */
+  chance: number;
+  /** Six characters `0-9a-z`, for names. */
+  salt: string;
+}
+export type Stamped<E> = E & Stamp;
+/** An event of one type, as its machine gets it. */
+export type EventOf<K extends Kind, T extends Events[K]['type']> = Stamped<Extract<Events[K], { type: T }>>;
+
+/** The outbox returns it to the sender when the addressee of an event does not exist. */
+interface Missing {
+  type: 'actor.missing';
+  to: string;
+  /** Type of the event that could not be delivered. */
+  about: string;
+  /** That event. */
+  told?: { type: string };
+}
+
+/** Its quarantine ended. Epoch ms. */
+interface Released {
+  type: 'actor.released';
+  since: number;
+  reason: string;
+}
+
+export type JobEvent =
+  /**
+   * Creates it. The API has checked the configuration and that the app exists. `enabled` false:
+   * it begins disabled.
+   */
+  | { type: 'job.register'; config: JobConfig; claim?: string; enabled?: boolean }
+  /** With `enabled`: enables or disables it in the same turn. */
+  | { type: 'job.update'; config: JobConfig; enabled?: boolean }
+  /**
+   * Run it now; answers `{execution, joined}`. The same `key` gives the same execution (the last
+   * 200 keys are remembered).
+   */
+  | { type: 'job.trigger'; key?: string }
+  /** Run an ended execution again, as a new one; answers and keys as for `job.trigger`. */
+  | { type: 'job.retry'; execution: string; key?: string }
+  | { type: 'job.enable' }
+  /** No new executions; with `kill` open ones are ended too. */
+  | { type: 'job.disable'; kill: boolean }
+  /** With `app`: only if it still uses that app. */
+  | { type: 'job.deregister'; app?: string }
+  /** Ends every open execution; the job goes on. With `app`: only if it still uses that app. */
+  | { type: 'job.kill'; reason: string; app?: string }
+  | { type: 'job.due' }
+  /**
+   * The schedule audit found that this due time was not armed (`unarmed`), or passed without a
+   * verdict below the watermark (`noVerdict`). Epoch ms.
+   */
+  | { type: 'job.unarmed'; found: 'unarmed' | 'noVerdict'; dueAt: number; armedAt: number | null; watermark: number; reason: string }
+  | { type: 'app.attached'; app: KnownApp }
+  | { type: 'app.changed'; app: KnownApp }
+  /** The app is deleted, is being deleted, or was never published. */
+  | { type: 'app.refused'; app: string; reason: string }
+  /** `startedAt`: when its first process started; null where none did. */
+  | { type: 'execution.finished'; execution: string; outcome: string; finishedAt: number; startedAt?: number | null }
+  | Released
+  | Missing;
+
+export type JobFact =
+  | { type: 'job.registered'; job: string; version: number }
+  | { type: 'job.updated'; job: string; version: number }
+  | { type: 'job.enabled'; job: string }
+  | { type: 'job.disabled'; job: string; kill: boolean }
+  | { type: 'job.triggered'; job: string; execution: string; joined: boolean }
+  /** A due time became an execution. */
+  | { type: 'job.fired'; job: string; execution: string; dueAt: string; trigger: JobTrigger }
+  /** Due times that became none. */
+  | { type: 'job.skipped'; job: string; from: string; to: string; count: number; verdict: string; reason: string | null }
+  | { type: 'job.finished'; job: string; execution: string; outcome: string }
+  /**
+   * The schedule audit found a due time that was not armed, or that had no verdict. Recorded with
+   * the repair.
+   */
+  | { type: 'schedule.unarmed'; job: string; dueAt: string; armedAt: string | null; reason: string }
+  | { type: 'job.deregistering'; job: string }
+  | { type: 'job.deregistered'; job: string };
+
+export type ExecutionEvent =
+  /** Creates it. Idempotent. */
+  | {
+      type: 'execution.create';
+      id: string;
+      trigger: JobTrigger;
+      /** The due time it stands for, epoch ms; null when triggered. */
+      dueAt: number | null;
+      config: JobConfig;
+      app: KnownApp | null;
+      retryOf: string | null;
+      /** Why it must wait for `execution.proceed`; null: it asks for capacity at once. */
+      hold: string | null;
+    }
+  | { type: 'execution.proceed'; app: KnownApp | null }
+  /** Command: end it. */
+  | { type: 'execution.cancel'; reason: string }
+  /** The same, sent by its job; an ended execution ignores it. */
+  | { type: 'execution.end'; reason: string }
+  | { type: 'execution.placed'; placements: RunPlacement[]; reason: string | null }
+  | { type: 'execution.waiting'; reason: string }
+  /** The pool neither places nor keeps the request: to be sent again later. */
+  | { type: 'execution.noRoom'; reason: string }
+  | { type: 'execution.askAgain' }
+  | { type: 'execution.retryDue' }
+  /** It has started no process within the limit of its job. */
+  | { type: 'execution.startOverdue' }
+  /** A host has reported neither start nor end of an order to start for too long. */
+  | { type: 'execution.answerOverdue' }
+  /** `session`: the session of its host that reported this, counted from 1. */
+  | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: number }
+  | ({ type: 'shard.ended' } & EndedNews)
+  /** The host is lost. */
+  | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }
+  /** The host is connected, but its agent did not know of these runs when `session` began. */
+  | { type: 'shard.unaccounted'; host: string; runs: RunName[]; session: number }
+  /** The host is connected, and its agent does not answer the order to start or end these runs. */
+  | { type: 'shard.unanswered'; host: string; runs: RunName[]; reason: string }
+  /** The host drains: runs that have not begun there move to other hosts. */
+  | { type: 'shard.leave'; host: string; runs: RunName[]; reason: string }
+  /** The host runs what the ledger does not have. */
+  | { type: 'shard.stray'; host: string; runs: RunName[] }
+  | Released
+  | Missing;
+
+export type ExecutionFact =
+  | {
+      type: 'execution.created';
+      execution: string;
+      job: string;
+      trigger: JobTrigger;
+      dueAt: string | null;
+      shards: number;
+      hold: string | null;
+    }
+  | { type: 'execution.pending'; execution: string; job: string; reason: string }
+  | { type: 'execution.cancelling'; execution: string; job: string; reason: string }
+  /** It ends without a process, because none started within the limit of its job. */
+  | { type: 'execution.notStarted'; execution: string; job: string; reason: string }
+  | { type: 'execution.finished'; execution: string; job: string; outcome: ShardOutcome }
+  | { type: 'shard.placed'; execution: string; job: string; item: number; attempt: number; host: string; hostName: string }
+  | { type: 'shard.started'; execution: string; job: string; item: number; attempt: number; host: string }
+  | {
+      type: 'shard.ended';
+      execution: string;
+      job: string;
+      item: number;
+      attempt: number;
+      host: string | null;
+      outcome: ShardOutcome;
+      exitCode: number | null;
+      signal: string | null;
+      reason: string | null;
+    }
+  /** Its host ended processes that an attempt left running when it ended by itself. */
+  | {
+      type: 'shard.leftRunning';
+      execution: string;
+      job: string;
+      item: number;
+      attempt: number;
+      host: string | null;
+      processes: number;
+    };
+
+export type AppEvent =
+  /** Creates it. `enabled` false: it begins disabled. */
+  | { type: 'app.publish'; config: AppConfig; claim?: string; enabled?: boolean }
+  /** Sets the given fields. With `enabled`: enables or disables it in the same turn. */
+  | { type: 'app.modify'; changes: Partial<Omit<AppConfig, 'name'>>; enabled?: boolean }
+  | { type: 'app.enable' }
+  /** Its jobs start nothing new; with `kill` their running executions are ended. */
+  | { type: 'app.disable'; kill: boolean }
+  | { type: 'app.delete' }
+  /** A job uses this app from now on; the answer is the event `app.attached` or `app.refused`. */
+  | { type: 'app.attach'; job: string }
+  | { type: 'app.detach'; job: string }
+  | Missing;
+
+export type AppFact =
+  | { type: 'app.published'; app: string; version: number }
+  | { type: 'app.modified'; app: string; version: number }
+  | { type: 'app.enabled'; app: string }
+  | { type: 'app.disabled'; app: string; kill: boolean }
+  | { type: 'app.deleting'; app: string; jobs: string[] }
+  | { type: 'app.deleted'; app: string };
+
+export type HostEvent =
+  /** Creates it: an agent joined with this key. */
+  | { type: 'host.enroll'; id: string; name: string; pool: string; publicKey: string; graceMs: number }
+  /**
+   * Its agent proved its identity; `runs`: the runs that it has. The newest session wins. Answers
+   * `{session}`, the sessions of this host counted; a host that may not serve answers nothing.
+   * Graces: default as before.
+   */
+  | ({
+      type: 'host.connected';
+      session: string;
+      address: string;
+      capabilities: HostCapabilities;
+      bootId: string;
+      runs: RunName[];
+    } & Partial<Graces>)
+  /** `parting`: default `away`. `silentMs`: how long no frame had arrived by then, default 0. */
+  | { type: 'host.disconnected'; session: string; reason: string; parting?: Parting; silentMs?: number }
+  /** The keeper of that session's agent reports that only the agent is gone. */
+  | { type: 'host.attended'; session: string }
+  /** Its pool does not take it. */
+  | { type: 'host.unplaced'; session: number; reason: string }
+  /** A center began to serve: no session is left, and the grace starts again from now. */
+  | { type: 'host.reprieve' }
+  | { type: 'host.graceOver' }
+  | { type: 'host.drain' }
+  | { type: 'host.resume' }
+  /** For good: its runs are lost, its sessions are refused. */
+  | { type: 'host.retire' }
+  /** Removes a retired host; its facts stay as long as all facts. */
+  | { type: 'host.delete' }
+  | Missing;
+
+export type HostFact =
+  | { type: 'host.enrolled'; host: string; name: string; pool: string }
+  | { type: 'host.ready'; host: string; name: string; session: string }
+  | { type: 'host.draining'; host: string; name: string }
+  | { type: 'host.suspect'; host: string; name: string; reason: string }
+  | { type: 'host.lost'; host: string; name: string }
+  /** Its pool does not take it; its session is closed, and its agent tries again. */
+  | { type: 'host.unplaced'; host: string; name: string; reason: string }
+  | { type: 'host.retired'; host: string; name: string }
+  | { type: 'host.deleted'; host: string; name: string };
+
+export type PoolEvent =
+  /** Creates it. */
+  | { type: 'pool.create'; config: PoolConfig; claim?: string }
+  | { type: 'pool.modify'; changes: Partial<Omit<PoolConfig, 'name'>> }
+  | { type: 'pool.delete' }
+  /**
+   * An execution asks for capacity; the answer is the event `execution.placed` or
+   * `execution.waiting`. Idempotent.
+   */
+  | { type: 'pool.reserve'; request: RoomRequest }
+  /** These runs are over. */
+  | { type: 'pool.release'; runs: RunName[]; refused?: HostRefusal }
+  /** A process of the execution that tried this host has started there. */
+  | { type: 'pool.hostRecovered'; host: string }
+  /** The time until hosts that refused are tried again is over. */
+  | { type: 'pool.trialDue' }
+  /** Deletes the execution's request; its reservations are released one by one as its runs end. */
+  | { type: 'pool.withdraw'; execution: string }
+  | { type: 'pool.hostReady'; host: string; name: string; cpus: number; memoryMB: number; open: boolean; runs: RunName[]; session: number }
+  /** `open: false`: it drains. */
+  | { type: 'pool.hostOpen'; host: string; open: boolean }
+  /** It has no session: its runs keep their reservations, new runs are not placed on it. */
+  | { type: 'pool.hostAway'; host: string }
+  /** Its runs are lost, and so are their reservations. */
+  | { type: 'pool.hostLost'; host: string; reason: string }
+  | { type: 'pool.hostGone'; host: string }
+  /** The next turn of a pass over the waiting requests that was too long for one. */
+  | { type: 'pool.look' }
+  /** This job is deregistered, or is not sticky in this pool any more. */
+  | { type: 'pool.forget'; job: string }
+  | Missing;
+
+export type PoolFact =
+  | { type: 'pool.created'; pool: string }
+  | { type: 'pool.modified'; pool: string }
+  | { type: 'pool.placed'; pool: string; execution: string; placed: Placed[] }
+  | { type: 'pool.waiting'; pool: string; execution: string; reason: string }
+  /** A host takes no new run before `until`; then one execution tries it. */
+  | { type: 'pool.hostRefusing'; pool: string; host: string; name: string; fault: string; reason: string; until: string }
+  | { type: 'pool.hostRecovered'; pool: string; host: string; name: string }
+  | { type: 'pool.deleted'; pool: string };
+
+/**
+ * Everything that a machine can ask of the world. The names are the declared actions of the
+ * machines; the runtime grants exactly these.
+ */
+export type Effect =
+  /** Send the event to another actor, at least once and in order; the addressee drops repeats. */
+  | { type: 'tell'; params: { [K in Kind]: { to: Address<K>; event: Events[K] } }[Kind] }
+  /** Write entries of the occurrence ledger. Idempotent; a final verdict is never replaced. */
+  | { type: 'record'; params: { entries: OccurrenceEntry[] } }
+  /** Have the agent of `host` start this run; at least once, in order per host. */
+  | { type: 'start'; params: { host: string; run: RunName; spec: RunSpec } }
+  /**
+   * Have the agent of `host` end this run, or never start it; `withdrawn`: only the latter, a run
+   * that has begun goes on.
+   */
+  | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded' | 'withdrawn'; reason: string } }
+  /** Close the session of a host that may not serve now, or never again. */
+  | { type: 'expel'; params: { host: string; code: 'retired' | 'unplaced'; reason: string } }
+  /** Answer the command that is being decided (after the commit; not a pending effect). */
+  | { type: 'answer'; params: { value: unknown } }
+  /** Put this actor into quarantine with the commit of this turn (not a pending effect). */
+  | { type: 'quarantine'; params: { reason: string } };
