@@ -8,7 +8,7 @@
  * durable before it shows waits for the promise.
  */
 import type { Log } from '../lib/log.ts';
-import { readJournal, writeLine } from './journal-lines.ts';
+import { journalHead, readJournal, writeLine } from './journal-lines.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Disk } from './ports.ts';
 import { blankRecord, type Change, type NewRecord, type RunRecord } from './runs/records.ts';
@@ -47,7 +47,7 @@ export const JOURNAL = 'journal.jsonl';
 export const RESERVE = 'journal.reserve';
 
 /**
- * Reads the journal and writes it anew. Throws when a newer agent wrote it, or when it is broken
+ * Reads the journal and writes it anew. Throws when another revision wrote it, or when it is broken
  * anywhere but in its last line.
  */
 export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: Log; now: number }): Promise<Journal> {
@@ -74,7 +74,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
   };
 
   const whole = () => {
-    let text = writeLine({ journal: 1 }) + writeLine({ nextId: state.nextId });
+    let text = journalHead() + writeLine({ nextId: state.nextId });
     if (state.joined) text += writeLine({ joined: true });
     if (state.centerKey !== undefined) text += writeLine({ centerKey: state.centerKey });
     for (const epoch of epochs) text += writeLine({ epoch });

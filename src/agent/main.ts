@@ -3,6 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AGENT_USAGE, type AgentConfig, readAgentConfig } from '../config/agent.ts';
 import { ConfigError } from '../config/center.ts';
+import { assertOurKeeper } from '../keeper/journal.ts';
+import { keeperDirectory } from '../keeper/socket.ts';
 import { detectTreeKill } from '../keeper/spawner.ts';
 import { systemClock } from '../lib/clock.ts';
 import { systemIds } from '../lib/ids.ts';
@@ -21,6 +23,8 @@ import { hostDefaults, placeOf, readBootId, system } from './host/machine.ts';
 import { programs } from './host/programs.ts';
 import { openUsers } from './host/users.ts';
 import { createWorkDirs } from './host/work-dirs.ts';
+import { JOURNAL } from './journal.ts';
+import { assertOurJournal } from './journal-lines.ts';
 import { createKeeperDoor, type KeeperClient } from './keeper-socket.ts';
 
 /** Raised with what the center may depend on. */
@@ -99,6 +103,9 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
   const door = createKeeperDoor({ directory: data, clock });
   let keeper: KeeperClient | undefined;
   try {
+    // First: nothing is touched in a directory of another revision.
+    assertOurJournal(await disk.read(JOURNAL), `the agent's journal in "${data}"`);
+    assertOurKeeper(keeperDirectory(data));
     const identity = await openIdentity(disk, data);
     const { name, pool, cpus, memoryMB, labels, centers, joinToken, centerKey } = config;
     const apps = join(data, 'artifacts');

@@ -1,11 +1,13 @@
 /**
  * The keeper's journal: what it knows of each run, and the output of those that wrote little.
- * Appended line by line, rewritten when most of it is past.
+ * Appended line by line, rewritten when most of it is past. The first line says in which form the
+ * others are.
  */
 import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
+import { type FoundFormat, refusalText, type StoredFormat, stepsTo } from '../lib/stored-format.ts';
 import type { RunRecord } from './ports.ts';
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = fs.constants;
@@ -14,8 +16,20 @@ const SYNC_MS = 1_000;
 /** The journal is rewritten when it has this many lines more than four per run. */
 const SLACK_LINES = 2_000;
 
+/**
+ * Of the journal and of the segments of output. Until the first release version 1 may change in
+ * place: then only the fingerprint changes.
+ */
+export const KEEPER_JOURNAL: StoredFormat = { version: 1, fingerprint: 'c24f6eeba831' };
+/** Longer than any first line of any revision that has a version. Bytes. */
+const HEAD_BYTES_MAX = 1_024;
+
+interface Head {
+  keeper: number;
+  fingerprint: string;
+}
 /** `small`: output of the run with this mark, base64. */
-type Line = { record: RunRecord } | { forget: string; mark: string } | { small: string; mark: string } | { moved: string };
+type Line = Head | { record: RunRecord } | { forget: string; mark: string } | { small: string; mark: string } | { moved: string };
 
 export interface Journal {
   records(): RunRecord[];
@@ -29,6 +43,38 @@ export interface Journal {
   dropSmall(mark: string): void;
 }
 
+/**
+ * Throws a plain error where another revision wrote the keeper's directory. Changes nothing.
+ */
+export function assertOurKeeper(directory: string): void {
+  const head = readHead(join(directory, 'journal'));
+  if (head === undefined) return;
+  const { keeper, fingerprint } = Object(parseLine(head)) as Partial<Record<string, unknown>>;
+  const found: FoundFormat = {
+    version: typeof keeper === 'number' ? keeper : null,
+    fingerprint: typeof fingerprint === 'string' ? fingerprint : null,
+  };
+  if (stepsTo({ ...KEEPER_JOURNAL, upgrades: {} }, found) !== undefined) return;
+  const subject = `the keeper's journal in "${directory}"`;
+  throw new Error(refusalText(KEEPER_JOURNAL, found, { subject, anew: 'start the agent with an empty data directory' }));
+}
+
+/** The first line, or what of it comes first. Undefined: there is no whole line. */
+function readHead(path: string): string | undefined {
+  if (!fs.existsSync(path)) return undefined;
+  const bytes = new Uint8Array(HEAD_BYTES_MAX);
+  const fd = fs.openSync(path, 'r');
+  try {
+    const text = new TextDecoder().decode(bytes.subarray(0, fs.readSync(fd, bytes)));
+    const end = text.indexOf('\n');
+    if (end >= 0) return text.slice(0, end);
+    return text.length < HEAD_BYTES_MAX ? undefined : text;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Of a directory that `assertOurKeeper` has looked at. */
 export function createJournal(directory: string, clock: Clock): Journal {
   const path = join(directory, 'journal');
   const reserve = join(directory, 'reserve');
@@ -51,7 +97,7 @@ export function createJournal(directory: string, clock: Clock): Journal {
     if ('record' in line) records.set(line.record.kept.run, line.record);
     else if ('small' in line) smalls.set(line.mark, joined(smalls.get(line.mark), Buffer.from(line.small, 'base64')));
     else if ('moved' in line) smalls.delete(line.moved);
-    else {
+    else if ('forget' in line) {
       records.delete(line.forget);
       smalls.delete(line.mark);
     }
@@ -67,7 +113,7 @@ export function createJournal(directory: string, clock: Clock): Journal {
     let fd: number | undefined;
     try {
       fd = fs.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
-      fs.writeFileSync(fd, live.map(lineOf).join(''));
+      fs.writeFileSync(fd, HEAD + live.map(lineOf).join(''));
       fs.fsyncSync(fd);
       fs.renameSync(`${path}.new`, path);
       size = fs.fstatSync(fd).size;
@@ -89,7 +135,8 @@ export function createJournal(directory: string, clock: Clock): Journal {
   }
 
   function append(text: string): boolean {
-    const bytes = Buffer.from(text);
+    // Empty: there was no room for the head either when it was made.
+    const bytes = Buffer.from(size === 0 ? HEAD + text : text);
     try {
       if (fs.writeSync(file, bytes) < bytes.length) throw new Error('no room for the whole line');
     } catch {
@@ -160,6 +207,7 @@ export function createJournal(directory: string, clock: Clock): Journal {
 }
 
 const lineOf = (line: Line): string => `${JSON.stringify(line)}\n`;
+const HEAD = lineOf({ keeper: KEEPER_JOURNAL.version, fingerprint: KEEPER_JOURNAL.fingerprint });
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 
 function joined(before: Uint8Array | undefined, bytes: Uint8Array): Uint8Array {

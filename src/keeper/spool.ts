@@ -14,7 +14,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { placeOf } from '../agent/host/machine.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createJournal, type Journal } from './journal.ts';
+import { assertOurKeeper, createJournal, type Journal } from './journal.ts';
 import type { Segments, Spool } from './ports.ts';
 
 /**
@@ -24,8 +24,12 @@ import type { Segments, Spool } from './ports.ts';
 const SMALL_BYTES_MAX = 2_048;
 const NOTHING = new Uint8Array(0);
 
-/** `directory` is made if need be. Throws when it cannot be written at all. */
+/**
+ * `directory` is made if need be. Throws when it cannot be written at all, and, having changed
+ * nothing, when another revision wrote it.
+ */
 export function createFileSpool({ directory, clock }: { directory: string; clock: Clock }): Spool {
+  assertOurKeeper(directory);
   const output = join(directory, 'output');
   fs.mkdirSync(output, { recursive: true, mode: 0o700 });
   const journal = createJournal(directory, clock);

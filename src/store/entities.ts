@@ -148,10 +148,10 @@ const PartitionEntity = defineEntity({
 });
 
 /**
- * Numbers about the store itself: `schemaVersion`; `probe`, which is written to see whether writing
- * works; `revision`, the number of
- * the last commit (SQLite); and what is left of the forgotten: `floorOf`
- * a partition, `keptAfterOf` a job.
+ * Numbers about the store itself: `schemaVersion` and (SQLite) `schemaFingerprint`, the form in
+ * which all of it lies; `probe`, which is written to see whether writing works; `revision`, the
+ * number of the last commit (SQLite); and what is left of the forgotten: `floorOf` a partition,
+ * `keptAfterOf` a job.
  */
 export const MetaEntity = defineEntity({
   name: 'Meta',

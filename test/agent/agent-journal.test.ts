@@ -1,6 +1,7 @@
 /** The agent's journal over crashes, slow disks and full disks. */
 import { describe, expect, test } from 'bun:test';
 import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
+import { AGENT_JOURNAL } from '../../src/agent/journal-lines.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { runKey } from '../../src/protocol/agent.ts';
 import { aDisk, anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
@@ -251,12 +252,29 @@ describe('the journal', () => {
     expect(open(disk)).rejects.toThrow('is broken');
   });
 
-  test('row 24: of a newer agent is refused untouched', async () => {
+  test.each([
+    [
+      'row 24: of a newer agent',
+      '{"journal":2,"fingerprint":"0123456789ab"}',
+      'version 2 with fingerprint 0123456789ab, written by a newer Troupe',
+    ],
+    [
+      'of another revision',
+      '{"journal":1,"fingerprint":"0123456789ab"}',
+      'version 1 with fingerprint 0123456789ab, written by another revision',
+    ],
+    ['of an older revision', '{"journal":1}', 'version 1 without a fingerprint, written by an older revision of Troupe'],
+    ['without a version', '{"joined":true}', 'no format version without a fingerprint'],
+    ['that is none', 'what ever', 'no format version without a fingerprint'],
+  ])('%s is refused untouched', async (_, head, what) => {
     const disk = aDisk();
-    disk.files.set(JOURNAL, '{"journal":2}\n{"what":"ever"}\n');
-    expect(open(disk)).rejects.toThrow('start the newer agent');
-    await Promise.resolve();
-    expect(disk.files.get(JOURNAL)).toStartWith('{"journal":2}');
+    disk.files.set(JOURNAL, `${head}\n{"joined":true}\n`);
+    const { version, fingerprint } = AGENT_JOURNAL;
+    const ours = `this one reads version ${version} with fingerprint ${fingerprint} and changed nothing`;
+    const refused = open(disk);
+    await expect(refused).rejects.toThrow(what);
+    await expect(refused).rejects.toThrow(`${ours}: start the agent with an empty data directory, or start the revision that wrote it`);
+    expect([...disk.files]).toEqual([[JOURNAL, `${head}\n{"joined":true}\n`]]);
   });
 
   test('forgets ended runs by age, but none whose report is open', async () => {

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { systemClock } from '../../src/lib/clock.ts';
-import { collectionsOf, openOrm } from '../../src/store/mongo/connection.ts';
+import { collectionsOf, type Orm, openOrm } from '../../src/store/mongo/connection.ts';
+import { MONGO_SCHEMA, prepareSchema } from '../../src/store/mongo/schema.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { aChaosProxy } from '../support/chaos-proxy.ts';
 import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
@@ -34,10 +35,34 @@ afterEach(async () => {
 });
 
 /** Changes the collections behind the store's back. */
-async function behindItsBack(work: (collections: ReturnType<typeof collectionsOf>) => Promise<unknown>): Promise<void> {
+async function behindItsBack(work: (collections: ReturnType<typeof collectionsOf>, orm: Orm) => Promise<unknown>): Promise<void> {
   const orm = await openOrm(database.url);
-  await work(collectionsOf(orm));
-  await orm.close();
+  try {
+    await work(collectionsOf(orm), orm);
+  } finally {
+    await orm.close();
+  }
+}
+
+/** Every document and every index of the database. */
+async function everything(): Promise<unknown[]> {
+  const found: unknown[] = [];
+  await behindItsBack(async collections => {
+    for (const [name, collection] of Object.entries(collections)) {
+      const some = collection as ReturnType<typeof collectionsOf>['meta'];
+      const indexes = await some.indexes().catch(() => []);
+      found.push([name, await some.find().sort({ _id: 1 }).toArray(), indexes.map(({ name: index }) => index)]);
+    }
+  });
+  return found;
+}
+
+async function one(name: 'actors' | 'meta', filter: object): Promise<Record<string, unknown> | null> {
+  let found: Record<string, unknown> | null = null;
+  await behindItsBack(async collections => {
+    found = await (collections[name] as unknown as { findOne(by: object): Promise<Record<string, unknown> | null> }).findOne(filter);
+  });
+  return found;
 }
 
 /**
@@ -194,10 +219,74 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await other.close();
   });
 
+  test('refuses what an older revision wrote with one sentence, untouched', async () => {
+    const { version, fingerprint } = MONGO_SCHEMA;
+    const older: [Record<string, unknown>, string][] = [
+      [
+        { $set: { value: 1 }, $unset: { fingerprint: '' } },
+        'format version 1 without a fingerprint, written by an older revision of Troupe',
+      ],
+      [
+        { $set: { value: 5 }, $unset: { fingerprint: '' } },
+        'format version 5 without a fingerprint, written by an older revision of Troupe',
+      ],
+      [{ $set: { value: 1, fingerprint: 'abc' } }, 'format version 1 with fingerprint abc, written by another revision of Troupe'],
+    ];
+    for (const [update, what] of older) {
+      await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, update));
+      const before = await everything();
+      await expect(open()).rejects.toThrow(
+        `has ${what}; this one reads version ${version} with fingerprint ${fingerprint} and changed nothing: ` +
+          'start the center with an empty database, or start the revision that wrote it',
+      );
+      expect(await everything()).toEqual(before);
+    }
+    await behindItsBack(({ meta }) => meta.deleteOne({ _id: 'schemaVersion' }));
+    await expect(open()).rejects.toThrow('no format version without a fingerprint');
+  });
+
+  test('finishes a first start that was cut short, if this revision began it', async () => {
+    const { fingerprint } = MONGO_SCHEMA;
+    await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: 0, fingerprint: 'abc' } }));
+    await expect(open()).rejects.toThrow('format version 0 with fingerprint abc');
+    await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { fingerprint } }));
+    await (await open()).close();
+    await behindItsBack(async ({ meta }) => expect(await meta.findOne({ _id: 'schemaVersion' })).toMatchObject({ value: 1, fingerprint }));
+  });
+
+  test('upgrades the form that was released, step by step, and again where it was cut short', async () => {
+    await store.commit([aWrite()]);
+    const { fingerprint: from } = MONGO_SCHEMA;
+    const marked =
+      (mark: string) =>
+      async ({ actors }: ReturnType<typeof collectionsOf>) =>
+        void (await actors.updateMany({ kind: 'job' }, { $set: { writeId: mark } }));
+    const prepare = (third: () => Promise<void>, first = from) =>
+      behindItsBack((collections, orm) => {
+        const upgrades = { 2: { from: first, step: marked('second') }, 3: { from: 'x', step: third } };
+        const schema = { version: 3, fingerprint: 'new', upgrades };
+        return prepareSchema({ orm, collections, shown: 'it', mayWrite: async () => {}, schema });
+      });
+    const found = async () => {
+      const [actor, meta] = [await one('actors', { kind: 'job' }), await one('meta', { _id: 'schemaVersion' })];
+      return [actor?.writeId, meta?.value, meta?.fingerprint];
+    };
+    const before = await everything();
+    await expect(prepare(async () => {}, 'of another revision')).rejects.toThrow('format version 1');
+    expect(await everything()).toEqual(before);
+    await expect(prepare(() => Promise.reject(new Error('the server has no room')))).rejects.toThrow('no room');
+    expect(await found()).toEqual(['second', 1, from]);
+    let steps = 0;
+    await prepare(async () => void steps++);
+    expect([steps, ...(await found())]).toEqual([1, 'second', 3, 'new']);
+    await prepare(async () => void steps++);
+    expect(steps).toBe(1);
+  });
+
   test('refuses a newer schema, and the database of another program, untouched', async () => {
     await store.close();
     await behindItsBack(({ meta }) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: 99 } }));
-    await expect(open()).rejects.toThrow('schema version 99, written by a newer Troupe');
+    await expect(open()).rejects.toThrow(`format version 99 with fingerprint ${MONGO_SCHEMA.fingerprint}, written by a newer Troupe`);
     await behindItsBack(async collections => {
       for (const collection of Object.values(collections)) await (collection as { drop(): Promise<unknown> }).drop();
       const orm = await openOrm(database.url);

@@ -1,9 +1,5 @@
-/**
- * Lists on SQLite: whatever filters come together, an index leads to the page; and what a database
- * of an earlier version needs for that.
- */
+/** Lists on SQLite: whatever filters come together, an index leads to the page. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,44 +173,6 @@ describe('executions of one job on one host', () => {
     };
     expect(await names('crowded', 'rare')).toEqual(Array.from({ length: 12 }, (_, place) => String(1_100 - place * 100)));
     expect(await names('quiet', 'rare')).toEqual(['other']);
-    await store.close();
-  });
-});
-
-describe('a database of version 1', () => {
-  test('is brought up to date with everything that lists ask for', async () => {
-    onFile(db => db.exec(readFileSync(join(import.meta.dir, 'fixtures/schema-1.sql'), 'utf8')));
-    onFile(db => db.exec(`update actors set status = 'done', outcome = 'failed' where _id = 'execution/two'`));
-    const store = await createSqliteStore({ directory });
-    const names = async (query: Partial<ListQuery> & { kind: string }) =>
-      (await store.list({ limit: 9, ...query })).items.map(item => item.address.slice(query.kind.length + 1));
-    expect(await names({ kind: 'execution', host: 'h2' })).toEqual(['two', 'one']);
-    expect(await names({ kind: 'execution', host: 'h1', outcome: ['succeeded'] })).toEqual(['one']);
-    expect(await names({ kind: 'execution', host: 'h2', outcome: ['failed'] })).toEqual(['two']);
-    expect(await names({ kind: 'job', order: 'name', pool: 'fast' })).toEqual(['nightly']);
-    expect(await names({ kind: 'job', order: 'name', status: ['quarantined'] })).toEqual(['broken']);
-    expect(await names({ kind: 'job', order: 'name' })).toEqual(['broken', 'nightly']);
-    await store.commit([aWrite({ address: 'execution/three', index: { hosts: ['h2'], at: 6 } })]);
-    expect(await names({ kind: 'execution', host: 'h2' })).toEqual(['three', 'two', 'one']);
-    await store.close();
-
-    const schema = (at: string) => {
-      const db = new DatabaseSync(at);
-      const rows = db.prepare(`select name, sql from sqlite_master where sql is not null and name <> 'actors' order by name`).all();
-      db.close();
-      return rows.map(row => `${row.name} ${row.sql}`);
-    };
-    const fresh = join(directory, 'fresh');
-    await (await createSqliteStore({ directory: fresh })).close();
-    expect(schema(join(directory, 'troupe.sqlite'))).toEqual(schema(join(fresh, 'troupe.sqlite')));
-  });
-
-  test('is brought up to date again when the first time was cut short before its end', async () => {
-    onFile(db => db.exec(readFileSync(join(import.meta.dir, 'fixtures/schema-1.sql'), 'utf8')));
-    await (await createSqliteStore({ directory })).close();
-    onFile(db => db.exec(`update meta set value = 1 where _id = 'schemaVersion'`));
-    const store = await createSqliteStore({ directory });
-    expect((await store.list({ kind: 'execution', limit: 9, host: 'h2' })).items).toHaveLength(2);
     await store.close();
   });
 });

@@ -40,7 +40,7 @@ export interface MongoOptions {
 /**
  * Opens the store and brings its schema up to date. Throws StoreUnavailable when the server cannot
  * be reached, and a plain error, having changed nothing, when the database is not ours or was
- * written by a newer version.
+ * written by another revision.
  */
 export async function createMongoStore({ url, clock, drawId, isPrepared = false, cluster, lost = () => {} }: MongoOptions): Promise<Store> {
   const { shown, timeoutMs } = readMongoAddress(url);

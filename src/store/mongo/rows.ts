@@ -50,7 +50,8 @@ export interface PartitionsRow {
   epochs: number[];
   owners: (string | null)[];
 }
-export type MetaRow = Plain<typeof MetaEntity>;
+/** `fingerprint`: beside `schemaVersion` alone, so that one write changes both. */
+export type MetaRow = Plain<typeof MetaEntity> & { fingerprint?: string };
 
 /** A document that only fences off births has no rev yet: for everybody else it is not there. */
 export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null && row.rev !== 0;

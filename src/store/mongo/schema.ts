@@ -1,16 +1,27 @@
 /**
- * Brings the database to the schema this version knows. What is newer or somebody else's is refused
- * before anything is written. Indexes are those of the entities; making one that is there is
- * nothing.
+ * Brings the database to the schema this version knows. What another revision wrote or what is
+ * somebody else's is refused before anything is written. Indexes are those of the entities; making
+ * one that is there is nothing.
  */
 
+import { type FoundFormat, refusalText, stepsTo, type Upgradable } from '../../lib/stored-format.ts';
 import { ActorEntity, entities } from '../entities.ts';
 import { StoreUnavailable } from '../port.ts';
 import type { Collections, Orm } from './connection.ts';
 import { asStoreError } from './errors.ts';
 
-/** +1 with every change of what lies in the collections. */
-const SCHEMA_VERSION = 1;
+/** A step may run again after a crash in the middle. It runs before indexes are made. */
+type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
+
+/**
+ * The form of the database. Until the first release version 1 may change in place: then only the
+ * fingerprint changes. From then on each change raises the version and adds an upgrade: see
+ * `../README.md`.
+ */
+export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '8b8516114ce2', upgrades: {} };
+
+/** In the place of the version until all of the first start is done. */
+const BEING_MADE = 0;
 
 /** Of the one document that every birth at a later rev than the first collides with. */
 const ORPHANAGE = '';
@@ -20,30 +31,36 @@ export async function prepareSchema({
   collections,
   shown,
   mayWrite,
+  schema = MONGO_SCHEMA,
 }: {
   orm: Orm;
   collections: Collections;
   shown: string;
   /** Resolves when nobody minds that something is written; throws what is in the way. */
   mayWrite(): Promise<void>;
+  /** Default: that of this program. */
+  schema?: MongoSchema;
 }): Promise<void> {
-  const version = await storedVersion(orm, collections, shown);
-  if (version > SCHEMA_VERSION) {
-    throw new Error(
-      `${shown} has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
-    );
+  const found = await storedFormat(orm, collections, shown, schema);
+  const steps = found === undefined ? [] : stepsTo(schema, found);
+  if (steps === undefined) {
+    throw new Error(refusalText(schema, found as FoundFormat, { subject: shown, anew: 'start the center with an empty database' }));
   }
   await opening(shown, mayWrite);
   await opening(shown, async () => {
-    await Promise.all(entities.map(({ meta }) => createIndexes(orm, meta)));
-    await collections.actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
+    const { meta, actors } = collections;
+    const { version, fingerprint } = schema;
+    const name = (value: number) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value, fingerprint } }, { upsert: true });
+    // First: who finds collections without it knows that another revision made them.
+    if (found === undefined) await name(BEING_MADE);
+    for (const step of steps) await step(collections);
+    await Promise.all(entities.map(entity => createIndexes(orm, entity.meta)));
+    await actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
     // Births of before this start need no fence (`write-fencing.ts`) any more: the next claim makes
     // new ones.
-    await collections.actors.deleteMany({ kind: { $exists: false }, rev: 0 });
+    await actors.deleteMany({ kind: { $exists: false }, rev: 0 });
     // Last: a start that is cut short before is finished by the next one.
-    if (version < SCHEMA_VERSION) {
-      await collections.meta.updateOne({ _id: 'schemaVersion' }, { $set: { value: SCHEMA_VERSION } }, { upsert: true });
-    }
+    if (found?.version !== version) await name(version);
   });
 }
 
@@ -80,15 +97,20 @@ async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
   if (all.length > 0) await orm.em.getCollection(meta.tableName as string).createIndexes(all);
 }
 
-/** 0 when there is nothing yet. Also the first question that is asked of the server. */
-async function storedVersion(orm: Orm, { meta }: Collections, shown: string): Promise<number> {
-  const known = await opening(shown, () => meta.findOne({ _id: 'schemaVersion' }));
-  if (known) return Number(known.value);
+/**
+ * Undefined when there is nothing yet, or what a first start of this version left that was cut
+ * short. Also the first question that is asked of the server.
+ */
+async function storedFormat(orm: Orm, { meta }: Collections, shown: string, known: MongoSchema): Promise<FoundFormat | undefined> {
+  const row = await opening(shown, () => meta.findOne({ _id: 'schemaVersion' }));
+  const fingerprint = row?.fingerprint ?? null;
+  if (row) return row.value === BEING_MADE && fingerprint === known.fingerprint ? undefined : { version: Number(row.value), fingerprint };
   const ours = new Set(entities.map(entity => entity.meta.tableName));
-  const found = await opening(shown, () => orm.driver.getConnection().listCollections());
-  const stranger = found.find(name => !ours.has(name) && !name.startsWith('system.'));
-  if (stranger === undefined) return 0;
-  throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
+  const found = (await opening(shown, () => orm.driver.getConnection().listCollections())).filter(name => !name.startsWith('system.'));
+  const stranger = found.find(name => !ours.has(name));
+  if (stranger !== undefined) throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
+  // The lease of a center (`reign.ts`) lies in `meta` before anything else does.
+  return found.every(name => name === meta.collectionName) ? undefined : { version: null, fingerprint: null };
 }
 
 /** Of a user who is unknown here, or may not do what is asked. Waiting changes nothing. */

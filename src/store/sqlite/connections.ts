@@ -72,10 +72,8 @@ export function openWriting(
   const relief = createRelief({ file, writer, busyMs: BUSY_TIMEOUT_MS });
   const begin = writer.prepare('begin immediate');
   const commit = writer.prepare('commit');
-  // A database that was made before there were revisions has none.
-  if (revisionIn(writer) === undefined) writer.exec(`insert into meta (_id, value) values ('revision', 0)`);
   const raised = writer.prepare(`update meta set value = value + 1 where _id = 'revision' returning value`);
-  let revision = revisionIn(writer) ?? 0;
+  let revision = revisionIn(writer);
   let within = false;
   const transact = <T>(work: () => T): T => {
     if (within) return work();
@@ -170,10 +168,7 @@ function rowsWithLargeNumbers<Row>(statement: StatementSync, values: (string | n
 
 const asNumber = (value: unknown): unknown => (typeof value === 'bigint' && BigInt(Number(value)) === value ? Number(value) : value);
 
-const revisionIn = (db: DatabaseSync): number | undefined => {
-  const row = db.prepare(`select value from meta where _id = 'revision'`).get();
-  return row && Number(row.value);
-};
+const revisionIn = (db: DatabaseSync): number => Number(db.prepare(`select value from meta where _id = 'revision'`).get()?.value);
 
 function rollBack(db: DatabaseSync): void {
   try {

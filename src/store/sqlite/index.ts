@@ -19,8 +19,8 @@ export { createThreadedSqliteStore } from './writer-worker/client.ts';
 /**
  * Opens the store, brings its schema up to date and holds its directory until `close` or the end of
  * the process. Throws DataDirectoryLocked when another process (or this one) holds it, and a plain
- * error, having changed nothing, when the file is damaged, is not ours, or was written by a newer
- * version.
+ * error, having changed nothing, when the file is damaged, is not ours, or was written by another
+ * revision.
  */
 export async function createSqliteStore(options: SqliteOptions): Promise<Store> {
   const writing = await openSqliteWrites(options);

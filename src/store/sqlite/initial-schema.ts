@@ -4,6 +4,7 @@
  * together.
  */
 import { DatabaseSync } from 'node:sqlite';
+import { type StoredFormat, toNumber } from '../../lib/stored-format.ts';
 import { PLACEMENTS } from './placements.ts';
 
 const TABLES = [
@@ -33,14 +34,18 @@ const TABLES = [
 ];
 
 /** Of a file that is empty or not there. A crash in the middle leaves nothing in it. */
-export function createSchema(file: string, { pageBytes, version }: { pageBytes: number; version: number }): void {
+export function createSchema(file: string, { pageBytes, format }: { pageBytes: number; format: StoredFormat }): void {
   const db = new DatabaseSync(file);
   try {
     // The size of pages is heeded only while the file is empty, and never once the log exists.
     db.exec(`pragma page_size = ${pageBytes}; pragma journal_mode = wal; pragma synchronous = full; begin immediate`);
     for (const sql of [...TABLES, ...PLACEMENTS]) db.exec(sql);
-    db.exec(`insert into meta (_id, value) values ('probe', 0), ('revision', 0), ('schemaVersion', ${version}); commit`);
+    db.exec(`insert into meta (_id, value) values ('probe', 0), ('revision', 0), ${formatRows(format)}; commit`);
   } finally {
     db.close();
   }
 }
+
+/** The rows of `meta` that say in which form the rest lies. */
+export const formatRows = ({ version, fingerprint }: StoredFormat): string =>
+  `('schemaVersion', ${version}), ('schemaFingerprint', ${toNumber(fingerprint)})`;

@@ -33,10 +33,3 @@ export const PLACEMENTS = [
   // index only when it can see that it may.
   `create index if not exists executions_mishap on actors (parent, outcome, at, _id) where kind = 'execution' and outcome ${WENT_WRONG}`,
 ];
-
-/** Puts in what the triggers would have, for rows that were there before them. */
-export const PLACED_BEFORE = [
-  `insert or ignore into placements select value, at, actors._id, actors.parent from actors, json_each(hosts) where hosts <> '[]' and json_valid(hosts) order by 1, 2, 3`,
-  `insert or ignore into mishaps select value, outcome, at, actors._id, actors.parent from actors, json_each(hosts)
-     where outcome ${WENT_WRONG} and hosts <> '[]' and json_valid(hosts) order by 1, 2, 3, 4`,
-];

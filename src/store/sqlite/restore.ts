@@ -21,8 +21,8 @@ export interface Restored {
 }
 
 /**
- * Throws, having changed nothing, when the file is damaged, no backup of Troupe or one of a newer
- * version, when a center has the directory, and when there is a database that may not be replaced.
+ * Throws, having changed nothing, when the file is damaged, no backup of Troupe or one of another
+ * revision, when a center has the directory, and when there is a database that may not be replaced.
  */
 export function restoreBackup({ file, directory, overwrite }: { file: string; directory: string; overwrite: boolean }): Restored {
   if (!existsSync(file)) throw new Error(`"${file}" does not exist, but must be a backup`);

@@ -1,14 +1,14 @@
 /**
- * Brings the file to the schema this version knows. What is newer, damaged or somebody else's is
- * refused before anything is written: the look happens on a connection that can only read.
+ * Brings the file to the schema this version knows. What another revision wrote, what is damaged or
+ * somebody else's is refused before anything is written: the look happens on a connection that can
+ * only read.
  */
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { type FoundFormat, refusalText, stepsTo, toFingerprint } from '../../lib/stored-format.ts';
 import { primaryCode } from './errors.ts';
 import { createSchema } from './initial-schema.ts';
-
-/** +1 with every change of the entities. */
-const SCHEMA_VERSION = 5;
+import { SQLITE_SCHEMA, type SqliteSchema } from './upgrades.ts';
 
 /**
  * Bytes per page. Turns change rows of a KiB or two all over the file, and whole pages go to disk:
@@ -30,47 +30,45 @@ const NOT_A_DATABASE = 26;
 
 /**
  * Brings `file` to this version. The ORM is loaded only where there is something to change: it
- * would be the larger part of a start.
+ * would be the larger part of a start. Throws a plain error, having changed nothing, where another
+ * revision wrote the file and no upgrade leads from there.
  */
-export async function prepareSchema(file: string): Promise<void> {
-  const version = storedVersion(file);
-  if (version === undefined) return createSchema(file, { pageBytes: PAGE_BYTES, version: SCHEMA_VERSION });
-  assertNotNewer(file, version);
-  if (version < SCHEMA_VERSION) {
+export async function prepareSchema(file: string, schema: SqliteSchema = SQLITE_SCHEMA): Promise<void> {
+  const found = storedFormat(file);
+  if (found === undefined) return createSchema(file, { pageBytes: PAGE_BYTES, format: schema });
+  const steps = stepsTo(schema, found);
+  if (steps === undefined) throw new Error(refusalText(schema, found, { subject: `"${file}"`, anew: ANEW }));
+  if (steps.length > 0) {
     const { migrate } = await import('./migrate.ts');
-    await migrate(file, { pageBytes: PAGE_BYTES, from: version, to: SCHEMA_VERSION });
+    await migrate(file, { pageBytes: PAGE_BYTES, to: schema, sql: steps.flat() });
   }
 }
 
+const ANEW = 'start the center with an empty data directory';
+
 /**
- * Throws a plain error where the file is no database of this version: damaged, somebody else's,
- * older or newer. Changes nothing.
+ * Throws a plain error where the file is no database of this version: damaged, somebody else's, or
+ * of another revision. Changes nothing.
  */
-export function assertReadable(file: string): void {
-  const version = storedVersion(file);
-  if (version === undefined) throw new Error(`"${file}" is empty, but must be a database of Troupe`);
-  assertNotNewer(file, version);
-  if (version < SCHEMA_VERSION)
+export function assertReadable(file: string, schema: SqliteSchema = SQLITE_SCHEMA): void {
+  const found = storedFormat(file);
+  if (found === undefined) throw new Error(`"${file}" is empty, but must be a database of Troupe`);
+  const steps = stepsTo(schema, found);
+  if (steps === undefined) throw new Error(refusalText(schema, found, { subject: `"${file}"`, anew: ANEW }));
+  if (steps.length > 0)
     throw new Error(
-      `"${file}" has schema version ${version}, and this Troupe ${SCHEMA_VERSION}: start its center once, which brings it up to date`,
+      `"${file}" has format version ${found.version}, and this Troupe ${schema.version}: start its center once, which upgrades it`,
     );
 }
 
-function assertNotNewer(file: string, version: number): void {
-  if (version <= SCHEMA_VERSION) return;
-  throw new Error(
-    `"${file}" has schema version ${version}, written by a newer Troupe; this one knows up to ${SCHEMA_VERSION} and changed nothing`,
-  );
-}
-
-/** Undefined: no schema yet. 0: a first start of an earlier version was cut short. */
-function storedVersion(file: string): number | undefined {
+/** Undefined when there is nothing yet: a first start that was cut short leaves no table. */
+function storedFormat(file: string): FoundFormat | undefined {
   if (!existsSync(file) || statSync(file).size === 0) return undefined;
   try {
     const db = new DatabaseSync(file, { readOnly: true });
     try {
       if (!isWhole(db, file)) throw damaged(file);
-      return readVersion(db, file);
+      return readFormat(db, file);
     } finally {
       db.close();
     }
@@ -93,20 +91,22 @@ function isWhole(db: DatabaseSync, file: string): boolean {
   return Object.values(db.prepare('pragma quick_check(1)').get() ?? {})[0] === 'ok';
 }
 
-function readVersion(db: DatabaseSync, file: string): number | undefined {
+function readFormat(db: DatabaseSync, file: string): FoundFormat | undefined {
   const tables = db
     .prepare(`select name from sqlite_master where type = 'table' and name not like 'sqlite^_%' escape '^'`)
     .all()
     .map(row => String(row.name));
-  const known = new Set(TABLES);
-  const row = tables.includes('meta') ? db.prepare(`select value from meta where _id = 'schemaVersion'`).get() : undefined;
-  if (row) {
-    if (typeof row.value !== 'number') throw damaged(file);
-    return row.value;
-  }
   if (tables.length === 0) return undefined;
-  // Our tables without a version: a first start cut short. Other tables: not our file.
+  const meta = (id: string): number | null => {
+    const row = tables.includes('meta') ? db.prepare('select value from meta where _id = ?').get(id) : undefined;
+    if (row !== undefined && typeof row.value !== 'number') throw damaged(file);
+    return row === undefined ? null : Number(row.value);
+  };
+  const version = meta('schemaVersion');
+  const fingerprint = meta('schemaFingerprint');
+  const known = new Set(TABLES);
   const stranger = tables.find(table => !known.has(table));
-  if (stranger !== undefined) throw new Error(`"${file}" is no database of Troupe: it has a table "${stranger}" and no schema version`);
-  return 0;
+  if (version === null && stranger !== undefined)
+    throw new Error(`"${file}" is no database of Troupe: it has a table "${stranger}" and no schema version`);
+  return { version, fingerprint: fingerprint === null ? null : toFingerprint(fingerprint) };
 }

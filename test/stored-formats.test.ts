@@ -1,0 +1,87 @@
+/**
+ * What is stored has a version and a fingerprint. Until the first release version 1 changes in
+ * place: a change of what is stored changes the fingerprint here, and data of before are refused.
+ */
+import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { actors } from '../actors/index.ts';
+import { AGENT_JOURNAL } from '../src/agent/journal-lines.ts';
+import { KEEPER_JOURNAL } from '../src/keeper/journal.ts';
+import { MONGO_SCHEMA } from '../src/store/mongo/schema.ts';
+import { createSqliteStore } from '../src/store/sqlite/index.ts';
+import { SQLITE_SCHEMA } from '../src/store/sqlite/upgrades.ts';
+import { shapeOf, shortHash } from './support/shape.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'troupe-formats-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** What the texts and documents of both stores hold. */
+const DOCUMENTS = {
+  'actors/index.ts': ['Contexts', 'Effect'],
+  'src/runtime/document.ts': ['State', 'Owed'],
+  'src/store/port.ts': ['Credential', 'Fact', 'Occurrence'],
+};
+
+const documents = (): string => {
+  const states = Object.entries(actors).map(([kind, { machine }]) => [kind, statesOf(machine as unknown as Node)]);
+  return `${JSON.stringify(states)}\n${shapeOf(DOCUMENTS)}`;
+};
+
+interface Node {
+  states: Record<string, Node>;
+}
+/** A snapshot names them. */
+const statesOf = ({ states }: Node): unknown => Object.entries(states).map(([name, node]) => [name, statesOf(node)]);
+
+async function tablesOfSqlite(): Promise<string> {
+  await (await createSqliteStore({ directory })).close();
+  const db = new DatabaseSync(join(directory, 'troupe.sqlite'), { readOnly: true });
+  const made = db.prepare(`select sql from sqlite_master where sql is not null order by type, name`).all();
+  db.close();
+  return made.map(({ sql }) => sql).join('\n');
+}
+
+/** Format, and what its fingerprint is computed from. */
+const formats: [string, { version: number; fingerprint: string }, () => string | Promise<string>][] = [
+  ['the database on SQLite', SQLITE_SCHEMA, async () => `${await tablesOfSqlite()}\n${documents()}`],
+  [
+    'the database on MongoDB',
+    MONGO_SCHEMA,
+    () =>
+      `${documents()}\n${shapeOf({
+        'src/store/entities.ts': ['entities'],
+        'src/store/mongo/schema.ts': ['OWN'],
+        'src/store/mongo/rows.ts': ['ActorRow', 'FactRow', 'OccurrenceRow', 'OutputRow', 'CredentialRow', 'PartitionsRow', 'MetaRow'],
+      })}`,
+  ],
+  ["the agent's journal", AGENT_JOURNAL, () => shapeOf({ 'src/agent/journal-lines.ts': ['Line'] })],
+  [
+    "the keeper's journal",
+    KEEPER_JOURNAL,
+    () => shapeOf({ 'src/keeper/journal.ts': ['Line'], 'src/keeper/output-log.ts': ['encodeHeader'] }),
+  ],
+];
+
+describe('the fingerprint', () => {
+  test.each(formats)('of %s is that of what is stored now: take the received one over', async (_, { fingerprint }, shape) => {
+    // Left what the program stores, right what it says.
+    expect(shortHash(await shape())).toBe(fingerprint);
+  });
+
+  test('follows types through files, and neither their names nor limits and comments', () => {
+    const line = shapeOf({ 'src/agent/journal-lines.ts': ['Line'] });
+    expect(line).toContain('killGraceMs');
+    expect(line).not.toMatch(/65536|ProcessSpec|from TERM/i);
+    expect(shapeOf(DOCUMENTS)).toContain('failoverOnFailure:boolean');
+  });
+});
+
+test('every format and every machine has version 1 before the first release', () => {
+  const machines = Object.values(actors);
+  expect([...formats.map(([, { version }]) => version), ...machines.map(({ version }) => version)]).toEqual(
+    [...formats, ...machines].map(() => 1),
+  );
+});
