@@ -20,7 +20,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What the texts and documents of both stores hold. */
 const DOCUMENTS = {
-  'actors/index.ts': ['Contexts', 'Effect'],
+  'actors/types.ts': ['Contexts', 'Effect'],
   'src/runtime/document.ts': ['State', 'Owed'],
   'src/store/port.ts': ['Credential', 'Fact', 'Occurrence'],
 };

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '7ba77510c65d',
+  fingerprint: 'a52aac455f9b',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };
