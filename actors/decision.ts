@@ -21,7 +21,7 @@ export const declared = {
   /** Have an agent end a run. */
   stop: (_: unknown, _params: Params<'stop'>) => {},
   /** Cut the session of a host. */
-  expel: (_: unknown, _params: Params<'expel'>) => {},
+  closeSession: (_: unknown, _params: Params<'closeSession'>) => {},
   /** Answer the command being decided. */
   answer: (_: unknown, _params: Params<'answer'>) => {},
   /** Put this actor into quarantine. */

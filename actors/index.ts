@@ -38,9 +38,9 @@ export const COMMANDS: ReadonlySet<string> = new Set([
  * When it is set ahead they fire early: harmless for a retry, and a host checks it (`LATE_MS`).
  */
 export const SPANS: ReadonlySet<string> = new Set([
-  'host.graceOver',
+  'host.graceExpired',
   'execution.retryDue',
-  'execution.askAgain',
+  'execution.reserveAgain',
   'execution.startOverdue',
   'execution.answerOverdue',
 ]);

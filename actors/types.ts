@@ -7,7 +7,7 @@
  */
 import type { AppConfig, AppContext, KnownApp } from './app/types.ts';
 import type { EndedNews, ExecutionContext, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
-import type { Graces, HostCapabilities, HostContext, Parting } from './host/types.ts';
+import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
 import type { HostRefusal, Placed, PoolConfig, PoolContext, RoomRequest } from './pool/types.ts';
@@ -47,9 +47,9 @@ interface Missing {
   type: 'actor.missing';
   to: string;
   /** Type of the event that could not be delivered. */
-  about: string;
+  eventType: string;
   /** That event. */
-  told?: { type: string };
+  event?: { type: string };
 }
 
 /** Its quarantine ended. Epoch ms. */
@@ -126,10 +126,10 @@ export type ExecutionEvent =
       config: JobConfig;
       app: KnownApp | null;
       retryOf: string | null;
-      /** Why it must wait for `execution.proceed`; null: it asks for capacity at once. */
+      /** Why it must wait for `execution.unblock`; null: it asks for capacity at once. */
       hold: string | null;
     }
-  | { type: 'execution.proceed'; app: KnownApp | null }
+  | { type: 'execution.unblock'; app: KnownApp | null }
   /** Command: end it. */
   | { type: 'execution.cancel'; reason: string }
   /** The same, sent by its job; an ended execution ignores it. */
@@ -137,8 +137,8 @@ export type ExecutionEvent =
   | { type: 'execution.placed'; placements: RunPlacement[]; reason: string | null }
   | { type: 'execution.waiting'; reason: string }
   /** The pool neither places nor keeps the request: to be sent again later. */
-  | { type: 'execution.noRoom'; reason: string }
-  | { type: 'execution.askAgain' }
+  | { type: 'execution.noCapacity'; reason: string }
+  | { type: 'execution.reserveAgain' }
   | { type: 'execution.retryDue' }
   /** It has started no process within the limit of its job. */
   | { type: 'execution.startOverdue' }
@@ -154,9 +154,9 @@ export type ExecutionEvent =
   /** The host is connected, and its agent does not answer the order to start or end these runs. */
   | { type: 'shard.unanswered'; host: string; runs: RunName[]; reason: string }
   /** The host drains: runs that have not begun there move to other hosts. */
-  | { type: 'shard.leave'; host: string; runs: RunName[]; reason: string }
+  | { type: 'shard.withdraw'; host: string; runs: RunName[]; reason: string }
   /** The host runs what the ledger does not have. */
-  | { type: 'shard.stray'; host: string; runs: RunName[] }
+  | { type: 'shard.unknownRun'; host: string; runs: RunName[] }
   | Released
   | Missing;
 
@@ -237,16 +237,16 @@ export type HostEvent =
       capabilities: HostCapabilities;
       bootId: string;
       runs: RunName[];
-    } & Partial<Graces>)
-  /** `parting`: default `away`. `silentMs`: how long no frame had arrived by then, default 0. */
-  | { type: 'host.disconnected'; session: string; reason: string; parting?: Parting; silentMs?: number }
+    } & Partial<GracePeriods>)
+  /** `disconnectKind`: default `away`. `silentMs`: time since the last frame, default 0. */
+  | { type: 'host.disconnected'; session: string; reason: string; disconnectKind?: DisconnectKind; silentMs?: number }
   /** The keeper of that session's agent reports that only the agent is gone. */
-  | { type: 'host.attended'; session: string }
+  | { type: 'host.agentLost'; session: string }
   /** Its pool does not take it. */
-  | { type: 'host.unplaced'; session: number; reason: string }
+  | { type: 'host.rejectedByPool'; session: number; reason: string }
   /** A center began to serve: no session is left, and the grace starts again from now. */
-  | { type: 'host.reprieve' }
-  | { type: 'host.graceOver' }
+  | { type: 'host.restartGrace' }
+  | { type: 'host.graceExpired' }
   | { type: 'host.drain' }
   | { type: 'host.resume' }
   /** For good: its runs are lost, its sessions are refused. */
@@ -262,7 +262,7 @@ export type HostFact =
   | { type: 'host.suspect'; host: string; name: string; reason: string }
   | { type: 'host.lost'; host: string; name: string }
   /** Its pool does not take it; its session is closed, and its agent tries again. */
-  | { type: 'host.unplaced'; host: string; name: string; reason: string }
+  | { type: 'host.rejectedByPool'; host: string; name: string; reason: string }
   | { type: 'host.retired'; host: string; name: string }
   | { type: 'host.deleted'; host: string; name: string };
 
@@ -288,14 +288,14 @@ export type PoolEvent =
   /** `open: false`: it drains. */
   | { type: 'pool.hostOpen'; host: string; open: boolean }
   /** It has no session: its runs keep their reservations, new runs are not placed on it. */
-  | { type: 'pool.hostAway'; host: string }
+  | { type: 'pool.hostDisconnected'; host: string }
   /** Its runs are lost, and so are their reservations. */
   | { type: 'pool.hostLost'; host: string; reason: string }
-  | { type: 'pool.hostGone'; host: string }
+  | { type: 'pool.hostRemoved'; host: string }
   /** The next turn of a pass over the waiting requests that was too long for one. */
-  | { type: 'pool.look' }
+  | { type: 'pool.continuePass' }
   /** This job is deregistered, or is not sticky in this pool any more. */
-  | { type: 'pool.forget'; job: string }
+  | { type: 'pool.deallocate'; job: string }
   | Missing;
 
 export type PoolFact =
@@ -325,7 +325,7 @@ export type Effect =
    */
   | { type: 'stop'; params: { host: string; run: RunName; as: 'cancelled' | 'superseded' | 'withdrawn'; reason: string } }
   /** Close the session of a host that may not serve now, or never again. */
-  | { type: 'expel'; params: { host: string; code: 'retired' | 'unplaced'; reason: string } }
+  | { type: 'closeSession'; params: { host: string; code: 'retired' | 'rejectedByPool'; reason: string } }
   /** Answer the command that is being decided (after the commit; not a pending effect). */
   | { type: 'answer'; params: { value: unknown } }
   /** Put this actor into quarantine with the commit of this turn (not a pending effect). */

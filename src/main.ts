@@ -112,7 +112,7 @@ export async function startCenter({
     fleet: {
       send: (host, command) => (hub as AgentHub).send(host, command),
       onReady: listener => onReady.push(listener),
-      expel: (host, code, reason) => (hub as AgentHub).expel(host, code, reason),
+      closeSession: (host, code, reason) => (hub as AgentHub).closeSession(host, code, reason),
     },
     log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, cause === undefined ? {} : { cause }),
   });
@@ -224,7 +224,7 @@ export async function startCenter({
         installation = await whileStored(() => openInstallationKey(store));
         log.info('agents know this installation by its key', { fingerprint: installation.fingerprint });
         await whileStored(() => ensurePool(runtime, config.pool));
-        await whileStored(() => agents.reprieve());
+        await whileStored(() => agents.restartGrace());
       },
       stop: async () => agents.stop(),
     }),

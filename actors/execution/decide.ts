@@ -105,7 +105,7 @@ function refusalIn(endings: { shard: Shard; ending: Ending; hostFault?: HostFaul
 }
 
 /** It began with an app; that its job has another one by now, or none, is nothing to it. */
-function proceed(context: ExecutionContext, event: Event<'execution.proceed'>): Decided {
+function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): Decided {
   if (context.hold === null) return {};
   const wanted = context.config.app;
   const app = event.app?.config.name === wanted ? event.app : context.app;
@@ -338,7 +338,7 @@ function startOverdue(context: ExecutionContext, event: Event<'execution.startOv
     facts: [{ type: 'execution.notStarted', execution: context.id, job: context.job, reason }],
     alarms: [
       { id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } },
-      { id: 'askAgain', dueAt: null, event: { type: 'execution.askAgain' } },
+      { id: 'reserveAgain', dueAt: null, event: { type: 'execution.reserveAgain' } },
     ],
   };
 }
@@ -455,14 +455,14 @@ function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'
  * Those that have not begun are asked back; the agent knows best which those are, and its answer
  * decides.
  */
-function leave(context: ExecutionContext, event: Event<'shard.leave'>): Decided {
+function withdraw(context: ExecutionContext, event: Event<'shard.withdraw'>): Decided {
   const leaving = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.leaving === null);
   if (leaving.length === 0) return {};
   const shards = context.shards.map(shard => (leaving.includes(shard) ? { ...shard, leaving: event.reason } : shard));
   return { context: { shards }, effects: leaving.map(shard => stopOf(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
 }
 
-function stray(context: ExecutionContext, event: Event<'shard.stray'>): Decided {
+function unknownRun(context: ExecutionContext, event: Event<'shard.unknownRun'>): Decided {
   const wanted = new Set(liveOn(context, event.host, event.runs).map(shard => `${shard.item}:${shard.attempt}`));
   const unwanted = event.runs.filter(run => !wanted.has(`${run.item}:${run.attempt}`));
   return { effects: unwanted.map(run => stopOf(event.host, run, 'superseded', `the verdict of attempt ${run.attempt} stands already`)) };
@@ -531,23 +531,23 @@ function verdictAtEnd(context: ExecutionContext, reason: string | null, at: numb
 
 /** The pool it wants to run in is not there. */
 function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
-  if (event.to !== pool(context) || event.about !== 'pool.reserve') return {};
-  return noRoom(context, { ...event, type: 'execution.noRoom', reason: `pool ${context.config.pool} is not there` });
+  if (event.to !== pool(context) || event.eventType !== 'pool.reserve') return {};
+  return noCapacity(context, { ...event, type: 'execution.noCapacity', reason: `pool ${context.config.pool} is not there` });
 }
 
 /** How long after a pool gave no room and kept no request it is asked again, ms. */
-export const ASK_AGAIN_MS = 30_000;
+export const RESERVE_AGAIN_MS = 30_000;
 
-function noRoom(context: ExecutionContext, event: Event<'execution.noRoom'>): Decided {
+function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacity'>): Decided {
   if (askedFor(context).length === 0) return {};
   return {
     ...waiting(context, { ...event, type: 'execution.waiting' }),
-    alarms: [{ id: 'askAgain', dueAt: event.at + ASK_AGAIN_MS, event: { type: 'execution.askAgain' } }],
+    alarms: [{ id: 'reserveAgain', dueAt: event.at + RESERVE_AGAIN_MS, event: { type: 'execution.reserveAgain' } }],
   };
 }
 
 /** The pool passes over what it knows of already. */
-function askAgain(context: ExecutionContext): Decided {
+function reserveAgain(context: ExecutionContext): Decided {
   const shards = askedFor(context);
   return shards.length > 0 ? { effects: [askForRoom(context, shards)] } : {};
 }
@@ -559,7 +559,7 @@ const askedFor = (context: ExecutionContext): Shard[] =>
 export const executionDecisions = {
   initialContext,
   created,
-  proceed,
+  unblock,
   placed,
   waiting,
   started,
@@ -570,12 +570,12 @@ export const executionDecisions = {
   lost,
   unanswered,
   unaccounted,
-  leave,
-  stray,
+  withdraw,
+  unknownRun,
   cancel,
   createdAgain,
   finished,
   missing,
-  noRoom,
-  askAgain,
+  noCapacity,
+  reserveAgain,
 };

@@ -48,11 +48,11 @@ const work = {
   'shard.lost': { actions: on(decide.lost) },
   'shard.unaccounted': { actions: on(decide.unaccounted) },
   'shard.unanswered': { actions: on(decide.unanswered) },
-  'shard.stray': { actions: on(decide.stray) },
-  'shard.leave': { actions: on(decide.leave) },
-  'execution.noRoom': { actions: on(decide.noRoom) },
-  'execution.askAgain': { actions: on(decide.askAgain) },
-  'actor.released': { actions: on(decide.askAgain) },
+  'shard.unknownRun': { actions: on(decide.unknownRun) },
+  'shard.withdraw': { actions: on(decide.withdraw) },
+  'execution.noCapacity': { actions: on(decide.noCapacity) },
+  'execution.reserveAgain': { actions: on(decide.reserveAgain) },
+  'actor.released': { actions: on(decide.reserveAgain) },
   'actor.missing': { actions: on(decide.missing) },
 } as const;
 
@@ -60,7 +60,7 @@ const cancels = { guard: 'isCancelled', target: 'cancelling' } as const;
 
 const pending = base.createStateConfig({
   always: [finished, cancels, { guard: 'hasBegun', target: 'running' }],
-  on: { ...work, 'execution.proceed': { actions: on(decide.proceed) } },
+  on: { ...work, 'execution.unblock': { actions: on(decide.unblock) } },
 });
 const running = base.createStateConfig({ always: [finished, cancels], on: work });
 const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': same, 'execution.end': same } });
@@ -71,7 +71,7 @@ const cancelling = base.createStateConfig({ always: [finished], on: { ...work, '
 const done = base.createStateConfig({
   on: {
     'shard.started': { actions: on(decide.started) },
-    'shard.stray': { actions: on(decide.stray) },
+    'shard.unknownRun': { actions: on(decide.unknownRun) },
     'execution.placed': { actions: on(decide.placed) },
     'execution.create': { actions: on(decide.createdAgain) },
   },

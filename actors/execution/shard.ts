@@ -1,6 +1,6 @@
 /** How a shard goes from one attempt to the next, and the outcome of all shards. */
 import type { JobConfig } from '../job/types.ts';
-import { retryDelay } from './retry.ts';
+import { shardRetryDelay } from './retry.ts';
 import type { Shard, ShardAttempt, ShardOutcome } from './types.ts';
 
 /** Earlier attempts remembered per shard. */
@@ -75,7 +75,7 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
     ...next(shard, ending),
     failures,
     losses,
-    notBefore: at + retryDelay(config.retry, isRetried ? failures : losses, chance),
+    notBefore: at + shardRetryDelay(config.retry, isRetried ? failures : losses, chance),
     reason: `attempt ${shard.attempt} ${ending.outcome === 'timedOut' ? 'timed out' : ending.outcome === 'lost' ? 'was lost' : 'failed'}${ending.reason ? `: ${ending.reason}` : ''}`,
   };
 }

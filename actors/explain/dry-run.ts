@@ -51,7 +51,7 @@ function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, a
   if (pool.quarantine) return { does: 'waits', reason: `waits for its pool, which is in quarantine: ${pool.quarantine.reason}` };
   const { effects } = poolDecisions.reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
   const hosts = [...new Set(toldOf(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];
-  const [waits] = [...toldOf(effects, 'execution', 'execution.waiting'), ...toldOf(effects, 'execution', 'execution.noRoom')];
+  const [waits] = [...toldOf(effects, 'execution', 'execution.waiting'), ...toldOf(effects, 'execution', 'execution.noCapacity')];
   if (hosts.length === 0) return { does: 'waits', reason: waits?.reason ?? '' };
   return waits ? { does: 'startsInPart', hosts, reason: waits.reason } : { does: 'starts', hosts };
 }

@@ -66,7 +66,7 @@ function whyWaiting(seen: ExecutionSeen): Why {
     }),
   );
   const asking = waiting.length - later.length;
-  const askAgainAt = timers.find(({ id }) => id === 'askAgain')?.dueAt ?? null;
+  const askAgainAt = timers.find(({ id }) => id === 'reserveAgain')?.dueAt ?? null;
   const room = asking > 0 ? whyNoRoom(context, seen, askAgainAt) : { lead: [], more: [] };
   const [first = [], others = []] = [backOffs.slice(0, 1), backOffs.slice(1)];
   return { lead: [...room.lead, ...first], more: [...room.more, ...others, ...rest('shards', later.length - SHOWN_MAX)] };

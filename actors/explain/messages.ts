@@ -80,7 +80,7 @@ export function inWords(reason: Reason): string {
     case 'shardEnded':
       return `attempt ${reason.attempt} of shard ${reason.item} ${ended(reason.outcome)}${reason.host ? ` on host ${reason.host}` : ''}${because(reason.how)}`;
     case 'host':
-      return `host ${reason.host} is ${reason.status}${reason.since ? `, last heard of at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}${reason.unplaced ? `; ${reason.unplaced}` : ''}`;
+      return `host ${reason.host} is ${reason.status}${reason.since ? `, last heard of at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}${reason.rejectedByPool ? `; ${reason.rejectedByPool}` : ''}`;
     case 'andMore':
       return `and ${reason.count} more ${reason.what === 'holders' ? 'executions that have room' : reason.what}`;
   }

@@ -107,8 +107,8 @@ export type Reason =
       leaving: string | null;
     }
   | { type: 'shardEnded'; execution: string; item: number; attempt: number; host: string | null; outcome: ShardOutcome; how: string | null }
-  /** A relevant host that is not simply ready; `unplaced`: why its pool does not place on it. */
-  | { type: 'host'; host: string; status: string; since: string | null; lostAt: string | null; unplaced: string | null }
+  /** A relevant host that is not simply ready; `rejectedByPool`: why its pool does not take it. */
+  | { type: 'host'; host: string; status: string; since: string | null; lostAt: string | null; rejectedByPool: string | null }
   /** So many of the same kind are not told. */
   | { type: 'andMore'; what: 'hosts' | 'holders' | 'shards'; count: number };
 

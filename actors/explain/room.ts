@@ -131,10 +131,12 @@ export const closed = (pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] =>
 
 /** Nothing of a host that is ready. */
 export function hostReason({ context, value, timers }: Seen<'host'>): Reason[] {
-  if (value === 'ready' && context.unplaced === null) return [];
+  if (value === 'ready' && context.rejectedByPool === null) return [];
   const lostAt = timers.find(({ id }) => id === 'grace')?.dueAt ?? null;
   const since = context.session === null ? isoOr(context.lastSeenAt) : null;
-  return [{ type: 'host', host: context.name, status: String(value), since, lostAt: isoOr(lostAt), unplaced: context.unplaced }];
+  return [
+    { type: 'host', host: context.name, status: String(value), since, lostAt: isoOr(lostAt), rejectedByPool: context.rejectedByPool },
+  ];
 }
 
 export const rest = (what: 'hosts' | 'holders' | 'shards', count: number): Reason[] =>

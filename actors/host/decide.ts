@@ -16,10 +16,10 @@ const initialContext = (input: Event<'host.enroll'>): HostContext => ({
   closedGraceMs: input.graceMs,
   session: null,
   sessions: 0,
-  parted: null,
-  attended: null,
+  lastDisconnect: null,
+  agentLost: null,
   graceUntil: null,
-  unplaced: null,
+  rejectedByPool: null,
   address: '',
   bootId: null,
   capabilities: null,
@@ -31,7 +31,7 @@ const initialContext = (input: Event<'host.enroll'>): HostContext => ({
 
 const names = (context: HostContext) => ({ host: context.id, name: context.name });
 const toPool = (context: HostContext, event: Parameters<typeof tell<'pool'>>[1]): Effect => tell(`pool/${context.pool}`, event);
-const graceTimer = (dueAt: number | null) => ({ id: 'grace', dueAt, event: { type: 'host.graceOver' } });
+const graceTimer = (dueAt: number | null) => ({ id: 'grace', dueAt, event: { type: 'host.graceExpired' } });
 
 const enrolled = (context: HostContext): Decided => ({ facts: [{ type: 'host.enrolled', ...names(context), pool: context.pool }] });
 
@@ -42,10 +42,10 @@ function connected(context: HostContext, event: Event<'host.connected'>): Decide
     context: {
       session,
       sessions,
-      parted: null,
-      attended: null,
+      lastDisconnect: null,
+      agentLost: null,
       graceUntil: null,
-      unplaced: null,
+      rejectedByPool: null,
       address,
       capabilities,
       bootId,
@@ -75,20 +75,20 @@ function connected(context: HostContext, event: Event<'host.connected'>): Decide
 function suspected(context: HostContext, at: number, reason: string, parted: { session: string; at: number }, graceMs: number): Decided {
   const graceUntil = Math.max(at, parted.at + graceMs);
   return {
-    context: { session: null, parted, graceUntil, lastSeenAt: parted.at },
-    effects: [toPool(context, { type: 'pool.hostAway', host: context.id })],
+    context: { session: null, lastDisconnect: parted, graceUntil, lastSeenAt: parted.at },
+    effects: [toPool(context, { type: 'pool.hostDisconnected', host: context.id })],
     facts: [{ type: 'host.suspect', ...names(context), reason }],
     alarms: [graceTimer(graceUntil)],
   };
 }
 
 function disconnected(context: HostContext, event: Event<'host.disconnected'>): Decided {
-  const isShort = event.parting === 'closed' && context.attended !== event.session;
+  const isShort = event.disconnectKind === 'closed' && context.agentLost !== event.session;
   const graceMs = isShort ? Math.min(context.closedGraceMs, context.graceMs) : context.graceMs;
   return suspected(context, event.at, event.reason, { session: event.session, at: event.at - (event.silentMs ?? 0) }, graceMs);
 }
 
-const suspectedAtStart = (context: HostContext, event: Event<'host.reprieve'>): Decided =>
+const suspectedAtStart = (context: HostContext, event: Event<'host.restartGrace'>): Decided =>
   suspected(context, event.at, 'the center began to serve', { session: context.session ?? '', at: event.at }, context.graceMs);
 
 /**
@@ -100,26 +100,26 @@ const restartGrace = (context: HostContext, event: { at: number }): Decided => (
   alarms: [graceTimer(event.at + context.graceMs)],
 });
 
-const agentLost = (_: HostContext, event: Event<'host.attended'>): Decided => ({ context: { attended: event.session } });
-function agentLostBefore(context: HostContext, event: Event<'host.attended'>): Decided {
-  const { parted, graceMs, graceUntil } = context;
-  if (parted?.session !== event.session) return {};
-  const until = Math.max(graceUntil ?? 0, parted.at + graceMs);
-  return { context: { attended: event.session, graceUntil: until }, alarms: [graceTimer(until)] };
+const agentLost = (_: HostContext, event: Event<'host.agentLost'>): Decided => ({ context: { agentLost: event.session } });
+function agentLostBefore(context: HostContext, event: Event<'host.agentLost'>): Decided {
+  const { lastDisconnect, graceMs, graceUntil } = context;
+  if (lastDisconnect?.session !== event.session) return {};
+  const until = Math.max(graceUntil ?? 0, lastDisconnect.at + graceMs);
+  return { context: { agentLost: event.session, graceUntil: until }, alarms: [graceTimer(until)] };
 }
 
 const rejected = (context: HostContext, reason: string): Decided => ({
-  context: { unplaced: reason },
-  effects: [{ type: 'expel', params: { host: context.id, code: 'unplaced', reason } }],
-  facts: [{ type: 'host.unplaced', ...names(context), reason }],
+  context: { rejectedByPool: reason },
+  effects: [{ type: 'closeSession', params: { host: context.id, code: 'rejectedByPool', reason } }],
+  facts: [{ type: 'host.rejectedByPool', ...names(context), reason }],
 });
-const rejectedByPool = (context: HostContext, event: Event<'host.unplaced'>): Decided =>
+const rejectedByPool = (context: HostContext, event: Event<'host.rejectedByPool'>): Decided =>
   event.session === context.sessions ? rejected(context, event.reason) : {};
 const poolMissing = (context: HostContext, event: Event<'actor.missing'>): Decided =>
-  event.about === 'pool.hostReady' ? rejected(context, `pool ${context.pool} is not there`) : {};
+  event.eventType === 'pool.hostReady' ? rejected(context, `pool ${context.pool} is not there`) : {};
 
 function lost(context: HostContext): Decided {
-  const waitedMs = (context.graceUntil ?? 0) - (context.parted?.at ?? 0);
+  const waitedMs = (context.graceUntil ?? 0) - (context.lastDisconnect?.at ?? 0);
   const reason = `host ${context.name} did not come back within ${waitedMs} ms`;
   return {
     context: { graceUntil: null },
@@ -146,8 +146,8 @@ const retire = (context: HostContext): Decided => ({
   context: { session: null, graceUntil: null },
   effects: [
     toPool(context, { type: 'pool.hostLost', host: context.id, reason: `host ${context.name} was retired` }),
-    toPool(context, { type: 'pool.hostGone', host: context.id }),
-    { type: 'expel', params: { host: context.id, code: 'retired', reason: 'this host was retired' } },
+    toPool(context, { type: 'pool.hostRemoved', host: context.id }),
+    { type: 'closeSession', params: { host: context.id, code: 'retired', reason: 'this host was retired' } },
   ],
   facts: [{ type: 'host.retired', ...names(context) }],
   alarms: [graceTimer(null)],

@@ -51,9 +51,9 @@ const connects = [
 ] as const;
 const inSession = {
   'host.disconnected': { guard: 'isOurs', target: 'suspect', actions: on(decide.disconnected) },
-  'host.attended': { guard: 'isOurs', actions: on(decide.agentLost) },
-  'host.unplaced': { actions: on(decide.rejectedByPool) },
-  'host.reprieve': { target: 'suspect', actions: on(decide.suspectedAtStart) },
+  'host.agentLost': { guard: 'isOurs', actions: on(decide.agentLost) },
+  'host.rejectedByPool': { actions: on(decide.rejectedByPool) },
+  'host.restartGrace': { target: 'suspect', actions: on(decide.suspectedAtStart) },
   'actor.missing': { actions: on(decide.poolMissing) },
 } as const;
 
@@ -63,7 +63,7 @@ const joining = base.createStateConfig({
     'host.retire': retire,
     'host.drain': { actions: on(decide.drainLater) },
     'host.resume': { actions: on(decide.resumeLater) },
-    'host.reprieve': accepted,
+    'host.restartGrace': accepted,
   },
 });
 
@@ -90,12 +90,12 @@ const draining = base.createStateConfig({
 const suspect = base.createStateConfig({
   on: {
     'host.connected': connects,
-    'host.reprieve': { actions: on(decide.restartGrace) },
-    'host.graceOver': [
+    'host.restartGrace': { actions: on(decide.restartGrace) },
+    'host.graceExpired': [
       { guard: 'isLate', actions: on(decide.restartGrace) },
       { target: 'lost', actions: on(decide.lost) },
     ],
-    'host.attended': { actions: on(decide.agentLostBefore) },
+    'host.agentLost': { actions: on(decide.agentLostBefore) },
     'host.drain': { actions: on(decide.drainLater) },
     'host.resume': { actions: on(decide.resumeLater) },
     'host.retire': retire,
@@ -108,7 +108,7 @@ const lost = base.createStateConfig({
     'host.drain': { actions: on(decide.drainLater) },
     'host.resume': { actions: on(decide.resumeLater) },
     'host.retire': retire,
-    'host.reprieve': accepted,
+    'host.restartGrace': accepted,
   },
 });
 

@@ -22,13 +22,13 @@ export interface HostCapabilities {
  * How a session ended. `closed`: the socket closed without a closing frame, as when a host is
  * switched off or its agent is killed. `away`: any other way; the agent may well be alive.
  */
-export type Parting = 'closed' | 'away';
+export type DisconnectKind = 'closed' | 'away';
 
 /**
  * How long a host may be without a session before it is lost, ms: `closedGraceMs` after its socket
  * closed without a closing frame, `graceMs` after any other end of a session.
  */
-export interface Graces {
+export interface GracePeriods {
   graceMs: number;
   closedGraceMs: number;
 }
@@ -52,13 +52,13 @@ export interface HostContext {
   /** Number of sessions so far: the number of the present or last one. */
   sessions: number;
   /** Without a session: the last one, and the instant of its last frame. */
-  parted: { session: string; at: number } | null;
+  lastDisconnect: { session: string; at: number } | null;
   /** The session whose keeper reported that only the agent is gone. */
-  attended: string | null;
+  agentLost: string | null;
   /** When it is lost unless it comes back. */
   graceUntil: number | null;
   /** Why its pool does not take it. */
-  unplaced: string | null;
+  rejectedByPool: string | null;
   address: string;
   bootId: string | null;
   capabilities: HostCapabilities | null;

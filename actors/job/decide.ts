@@ -223,7 +223,7 @@ function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 
 /** The pool keeps a home for the shards of a sticky job: no longer than it is one there. */
 function forgets(before: JobConfig, after?: JobConfig): Effect[] {
   const stays = after?.placement === 'sticky' && after.pool === before.pool;
-  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.forget', job: before.name })] : [];
+  return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.deallocate', job: before.name })] : [];
 }
 
 const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, nextGo);
@@ -329,7 +329,7 @@ const deregistered = (context: JobContext): Decided => ({
   facts: [{ type: 'job.deregistered', job: context.config.name }],
 });
 
-const letGo = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.proceed', app: context.app });
+const letGo = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.unblock', app: context.app });
 
 /**
  * Executions that waited only for the app to answer. A disabled app starts nothing new: then
@@ -371,7 +371,7 @@ function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
   const gone = goneExecution(context, event);
   if (gone) return withVerdict(executionFinished(context, gone), context, event);
   const { app } = context.config;
-  if (app === null || event.about !== 'app.attach' || event.to !== `app/${app}`) return {};
+  if (app === null || event.eventType !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
 }
 
@@ -402,8 +402,8 @@ function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decid
 
 /** An execution that could never be created settles no due time itself. */
 function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.missing'>): Decided {
-  const told = event.told as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
-  if (event.about !== 'execution.create' || typeof told?.dueAt !== 'number' || told.id === undefined) return decided;
+  const told = event.event as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
+  if (event.eventType !== 'execution.create' || typeof told?.dueAt !== 'number' || told.id === undefined) return decided;
   const entry = { job: context.config.name, from: told.dueAt, to: told.dueAt, count: 1, execution: told.id } as const;
   const entries = [{ ...entry, verdict: 'notStarted', reason: 'its execution could not be created', decidedAt: event.at } as const];
   return { ...decided, effects: [...(decided.effects ?? []), { type: 'record', params: { entries } }] };

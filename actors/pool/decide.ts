@@ -125,7 +125,7 @@ function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
   if (!tried.rest) return tried;
   if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_MAX) {
     const reason = `${tried.reason}; as many shards wait in pool ${context.config.name} as it can hold`;
-    return { ...tried, effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason })] };
+    return { ...tried, effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason })] };
   }
   return {
     context: { ...tried.context, waiting: [...tried.context.waiting, { request: tried.rest, since: event.at, reason: tried.reason }] },
@@ -164,7 +164,7 @@ export function served(context: PoolContext, at: number, effects: Effect[] = [],
   return goingOn(looked.context, looked.stoppedAt, false, at, effects, facts);
 }
 
-function lookedOn(context: PoolContext, event: Event<'pool.look'>): Decided {
+function continuePass(context: PoolContext, event: Event<'pool.continuePass'>): Decided {
   const effects: Effect[] = [];
   const facts: PoolFact[] = [];
   const from = Math.max(
@@ -179,7 +179,7 @@ function lookedOn(context: PoolContext, event: Event<'pool.look'>): Decided {
 
 function goingOn(context: PoolContext, from: string | null, again: boolean, at: number, effects: Effect[], facts: PoolFact[]): Decided {
   if (from === null) return { context: { ...context, look: null }, effects, facts };
-  const alarms = [{ id: 'look', dueAt: at, event: { type: 'pool.look' } }];
+  const alarms = [{ id: 'look', dueAt: at, event: { type: 'pool.continuePass' } }];
   return { context: { ...context, look: { from, again } }, effects, facts, alarms };
 }
 
@@ -333,7 +333,7 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
   const known = context.hosts[event.host];
   if (!known && Object.keys(context.hosts).length >= HOSTS_MAX) {
     const reason = `pool ${context.config.name} has ${HOSTS_MAX} hosts, more it does not take`;
-    return { effects: [tell(`host/${event.host}`, { type: 'host.unplaced', session: event.session, reason })] };
+    return { effects: [tell(`host/${event.host}`, { type: 'host.rejectedByPool', session: event.session, reason })] };
   }
   const total = { cpu: Math.round(event.cpus * 1000), memory: Math.round(event.memoryMB * 1000) };
   // A new session may be the end of what was wrong: it is tried at once.
@@ -354,7 +354,7 @@ function reconciled(host: LedgerHost, runs: RunName[], session: number): Effect[
   const there = new Set(runs.map(runKey));
   const effects: Effect[] = [];
   for (const [execution, strays] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
-    effects.push(tell(`execution/${execution}`, { type: 'shard.stray', host: host.id, runs: strays }));
+    effects.push(tell(`execution/${execution}`, { type: 'shard.unknownRun', host: host.id, runs: strays }));
   }
   const unaccounted = Object.values(host.reservations)
     .map(each => each.run)
@@ -388,12 +388,12 @@ function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided 
  */
 function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
-    effects.push(tell(`execution/${execution}`, { type: 'shard.leave', host: host.id, runs, reason: `host ${host.name} drains` }));
+    effects.push(tell(`execution/${execution}`, { type: 'shard.withdraw', host: host.id, runs, reason: `host ${host.name} drains` }));
   }
   return served({ ...context, homes: unsettled(context.homes, host.id) }, at, effects);
 }
 
-const hostAway = (context: PoolContext, event: Event<'pool.hostAway'>): Decided => ({
+const hostDisconnected = (context: PoolContext, event: Event<'pool.hostDisconnected'>): Decided => ({
   context: withHost(context, event.host, { open: false }),
 });
 
@@ -409,13 +409,13 @@ function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided 
   return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at, effects);
 }
 
-function hostGone(context: PoolContext, event: Event<'pool.hostGone'>): Decided {
+function hostRemoved(context: PoolContext, event: Event<'pool.hostRemoved'>): Decided {
   const { [event.host]: _, ...hosts } = context.hosts;
   return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at);
 }
 
 /** A job that is gone, or sticks to its hosts no more, has no home here. */
-function forgotten(context: PoolContext, event: Event<'pool.forget'>): Decided {
+function deallocate(context: PoolContext, event: Event<'pool.deallocate'>): Decided {
   if (!ownOf(context.homes, event.job)) return {};
   const { [event.job]: _, ...homes } = context.homes;
   return { context: { homes } };
@@ -434,8 +434,8 @@ function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
     .filter(run => run.execution === execution);
   const waiting = context.waiting.filter(each => each.request.execution !== execution);
   const freed = released({ ...context, waiting }, { ...event, type: 'pool.release', runs });
-  if (event.told?.type !== 'shard.stray') return freed;
-  const { host, runs: strays } = event.told as Extract<ExecutionEvent, { type: 'shard.stray' }>;
+  if (event.event?.type !== 'shard.unknownRun') return freed;
+  const { host, runs: strays } = event.event as Extract<ExecutionEvent, { type: 'shard.unknownRun' }>;
   const reason = 'its execution ended so long ago that it is no longer kept';
   const stops = strays.map((run): Effect => ({ type: 'stop', params: { host, run, as: 'superseded', reason } }));
   return { ...freed, effects: [...(freed.effects ?? []), ...stops] };
@@ -448,7 +448,7 @@ function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
 const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
   effects: context.waiting.map(({ request }) =>
-    tell(`execution/${request.execution}`, { type: 'execution.noRoom', reason: `pool ${context.config.name} was deleted` }),
+    tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason: `pool ${context.config.name} was deleted` }),
   ),
   facts: [{ type: 'pool.deleted', pool: context.config.name }],
 });
@@ -458,17 +458,17 @@ export const poolDecisions = {
   created,
   modified,
   reserved,
-  lookedOn,
+  continuePass,
   released,
   trialDue,
   hostRecovered,
   withdrawn,
   hostReady,
   hostOpen,
-  hostAway,
+  hostDisconnected,
   hostLost,
-  hostGone,
-  forgotten,
+  hostRemoved,
+  deallocate,
   missing,
   deleted,
 };

@@ -105,7 +105,7 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'host.draining': () => 'drains: it gets nothing new',
   'host.suspect': values => `is suspect${because(values)}`,
   'host.lost': () => 'is lost',
-  'host.unplaced': values => `gets no place in its pool${because(values)}`,
+  'host.rejectedByPool': values => `is rejected by its pool${because(values)}`,
   'host.retired': () => 'is retired',
   'host.deleted': () => 'is deleted',
 

@@ -3,7 +3,7 @@
  * beginning and each end, in that order, and a host counts as ready only after its `host.connected`
  * is committed.
  */
-import type { Graces, Parting } from '../../actors/host/types.ts';
+import type { DisconnectKind, GracePeriods } from '../../actors/host/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Command, Hello } from '../protocol/agent.ts';
 import { Busy, NoSuchActor } from '../runtime/errors.ts';
@@ -44,7 +44,7 @@ export interface Links {
    */
   connect(host: string, session: Session, hello: Hello): Promise<void>;
   /** This session is over. One that was replaced is nothing new. */
-  leave(host: string, session: Session, reason: string, parting: Parting): void;
+  leave(host: string, session: Session, reason: string, disconnectKind: DisconnectKind): void;
   /** A keeper says its word. False: it is nobody's. */
   attended(word: string): Promise<boolean>;
   send(host: string, command: Command): Promise<void>;
@@ -56,7 +56,7 @@ export interface Links {
   session(host: string): Session | undefined;
   onReady(listener: (host: string) => void): void;
   /**
-   * Sessions end from now on without a word to the actors: the next center's reprieve says it for
+   * Sessions end from now on without a word to the actors: the next center restarts the grace for
    * all.
    */
   stop(): void;
@@ -67,7 +67,7 @@ export function createLinks(parts: {
   clock: Clock;
   limits: HubLimits;
   heartbeatMs: number;
-  graces: Graces;
+  graces: GracePeriods;
   log: HubLog;
   /** The host does not take this command, or does not acknowledge it. */
   undeliverable(host: string, command: Command, why: Undeliverable): void;
@@ -106,13 +106,20 @@ export function createLinks(parts: {
    * Says that a session ended, again and again until it is committed or a newer session makes it
    * old news.
    */
-  const tellGone = async (link: Link, session: Session, how: { reason: string; parting: Parting }, failures = 0): Promise<void> => {
+  const tellGone = async (
+    link: Link,
+    session: Session,
+    how: { reason: string; disconnectKind: DisconnectKind },
+    failures = 0,
+  ): Promise<void> => {
     if (isStopped || link.told !== session) return;
     // A close after a silence points to the network, and the grace includes the silence.
     const silentMs = Math.max(0, Math.round(clock.monotonic() - session.heard));
     const isSilent = silentMs > 2 * parts.heartbeatMs;
     const gone =
-      how.parting === 'closed' && !isSilent ? ({ parting: 'closed', silentMs: 0 } as const) : ({ parting: 'away', silentMs } as const);
+      how.disconnectKind === 'closed' && !isSilent
+        ? ({ disconnectKind: 'closed', silentMs: 0 } as const)
+        : ({ disconnectKind: 'away', silentMs } as const);
     try {
       await runtime.tell(`host/${link.host}`, { type: 'host.disconnected', session: session.id, reason: how.reason, ...gone });
     } catch (problem) {
@@ -126,7 +133,7 @@ export function createLinks(parts: {
   };
 
   /** Many at once: that is no host's end. */
-  const reprieve = (hosts: string[]) => {
+  const restartGrace = (hosts: string[]) => {
     // One line for the many; those that close behind them come one by one.
     const level = hosts.length > 1 ? 'warn' : 'info';
     log(level, `the sockets of ${hosts.length} hosts closed at once, more than are left: their full grace begins`, {
@@ -134,8 +141,8 @@ export function createLinks(parts: {
     });
     for (const host of hosts) {
       runtime
-        .tell(`host/${host}`, { type: 'host.reprieve' })
-        .catch(problem => log('warn', `host/${host} cannot be reprieved`, { problem }));
+        .tell(`host/${host}`, { type: 'host.restartGrace' })
+        .catch(problem => log('warn', `host/${host} cannot restart its grace`, { problem }));
     }
   };
 
@@ -218,7 +225,7 @@ export function createLinks(parts: {
       refuseCopy(link, hello);
       if (!session.isOpen()) {
         if (!link.session && link.told)
-          void tellGone(link, link.told, { reason: 'a newer session took its place, and ended', parting: 'away' });
+          void tellGone(link, link.told, { reason: 'a newer session took its place, and ended', disconnectKind: 'away' });
         return;
       }
       occupy(link, session, hello);
@@ -248,7 +255,7 @@ export function createLinks(parts: {
       for (const listener of listeners) listener(host);
     },
 
-    leave(host, session, reason, parting) {
+    leave(host, session, reason, disconnectKind) {
       const link = links.get(host);
       if (!link || link.session !== session) return;
       link.session = undefined;
@@ -256,17 +263,17 @@ export function createLinks(parts: {
       remember(link);
       link.commands.abandon(reason);
       clock.after(parts.graces.graceMs, () => void words.delete(session.word));
-      if (link.told === session) void tellGone(link, session, { reason, parting });
+      if (link.told === session) void tellGone(link, session, { reason, disconnectKind });
       else forgetIdle(link);
-      if (parting !== 'closed' || isStopped) return;
+      if (disconnectKind !== 'closed' || isStopped) return;
       const together = closings.add(host, up);
-      if (together.length > 0) reprieve(together);
+      if (together.length > 0) restartGrace(together);
     },
 
     async attended(word) {
       const said = words.get(word);
       if (!said) return false;
-      await runtime.tell(`host/${said.host}`, { type: 'host.attended', session: said.session });
+      await runtime.tell(`host/${said.host}`, { type: 'host.agentLost', session: said.session });
       return true;
     },
 

@@ -7,7 +7,7 @@
  */
 
 import { PAST_MAX } from '../../actors/execution/shard.ts';
-import type { HostFault, Parting } from '../../actors/host/types.ts';
+import type { DisconnectKind, HostFault } from '../../actors/host/types.ts';
 import type { Address, Events } from '../../actors/types.ts';
 import type { Peer, SocketHandlers } from '../http/websocket/index.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -70,7 +70,7 @@ export interface AgentHub extends Fleet {
    * to be awaited before timers are armed and before the listeners open. Throws what the store
    * throws.
    */
-  reprieve(): Promise<void>;
+  restartGrace(): Promise<void>;
   /**
    * Epoch ms of the last frame of a host that has a session; undefined when it has none (its actor
    * then knows when it left).
@@ -80,7 +80,7 @@ export interface AgentHub extends Fleet {
   counts(): { sockets: number; hosts: number };
   /**
    * Closes every socket and takes no further one. The actors are not told: the next center's
-   * reprieve does it. Stopping twice is fine.
+   * start restarts the grace of every host. Idempotent.
    */
   stop(): void;
 }
@@ -234,13 +234,13 @@ export function createAgentHub(parts: HubParts): AgentHub {
       if (!admitted) session.refuse('busy', 'too many agents come at once; try again later', 1013);
     },
     work,
-    closed(session: Session, reason: string, parting: Parting) {
+    closed(session: Session, reason: string, disconnectKind: DisconnectKind) {
       const host = sessions.get(session);
       sessions.delete(session);
       output.drop(session);
       if (host === undefined) return;
       log('info', `host/${host} lost its session: ${reason}`, { session: session.id });
-      links.leave(host, session, reason, parting);
+      links.leave(host, session, reason, disconnectKind);
     },
   };
 
@@ -277,10 +277,10 @@ export function createAgentHub(parts: HubParts): AgentHub {
       return links.send(host, command);
     },
     onReady: links.onReady,
-    expel(host, code, reason) {
+    closeSession(host, code, reason) {
       links.session(host)?.refuse(code, reason, 4003);
     },
-    async reprieve() {
+    async restartGrace() {
       const status = ['ready', 'draining', 'suspect'];
       for (let cursor: string | undefined, more = true; more; ) {
         const page = await views.list('host', {
@@ -325,7 +325,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
   async function reprieveOne({ id: host, pool }: { id: string; pool: string }): Promise<void> {
     // It found its way here already: its silence is over.
     if (links.session(host)) return;
-    const refusal = await told(`host/${host}`, { type: 'host.reprieve' });
+    const refusal = await told(`host/${host}`, { type: 'host.restartGrace' });
     if (refusal) await giveUp(host, refusal, pool);
   }
 

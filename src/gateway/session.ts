@@ -7,7 +7,7 @@
  *                                                    session, or by an invalid frame
  */
 
-import type { Parting } from '../../actors/host/types.ts';
+import type { DisconnectKind } from '../../actors/host/types.ts';
 import type { Peer, Socket, SocketHandlers } from '../http/websocket/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
@@ -68,7 +68,7 @@ export interface SessionEvents {
   hello(session: Session, text: string): void;
   work(session: Session, frame: WorkFrame): void;
   /** Exactly once. */
-  closed(session: Session, reason: string, parting: Parting): void;
+  closed(session: Session, reason: string, disconnectKind: DisconnectKind): void;
 }
 
 export function createSession(parts: {
@@ -92,12 +92,12 @@ export function createSession(parts: {
   let committed: number[] = [];
 
   /** The first end counts: what the socket says afterwards is only its echo. */
-  const end = (reason: string, parting: Parting) => {
+  const end = (reason: string, disconnectKind: DisconnectKind) => {
     if (state === 'closed') return;
     state = 'closed';
     disarmHello();
     heard();
-    on.closed(session, reason, parting);
+    on.closed(session, reason, disconnectKind);
   };
   let heard = () => {};
 

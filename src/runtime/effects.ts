@@ -102,8 +102,8 @@ export function createEffects({
           const { host, run, as, reason } = effect.params;
           return command(host, { type: 'stop', key, fence, run, as, reason: reason.slice(0, STOP_REASON_MAX) });
         }
-        case 'expel':
-          fleet.expel(effect.params.host, effect.params.code, effect.params.reason);
+        case 'closeSession':
+          fleet.closeSession(effect.params.host, effect.params.code, effect.params.reason);
           again(effect.params.host);
           return Promise.resolve('done');
       }

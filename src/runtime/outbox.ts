@@ -74,8 +74,8 @@ function laneOf({ effect, address }: Pick<Carried, 'effect' | 'address'>): strin
     case 'stop':
       return `agent:${effect.params.host}`;
     // It waits for nothing: what waits for that host is over with it.
-    case 'expel':
-      return `expel:${effect.params.host}`;
+    case 'closeSession':
+      return `closeSession:${effect.params.host}`;
     default:
       return `ledger:${address}`;
   }

@@ -247,7 +247,7 @@ export function createPartitions({
     return new Promise(resolve => {
       const posted = cellOf(sender).post({
         kind: 'tell',
-        event: { type: 'actor.missing', to, about: told.type, told } as { type: string },
+        event: { type: 'actor.missing', to, eventType: told.type, event: told } as { type: string },
         origin: null,
         failures: 0,
         answer: taken => resolve(taken.result === 'done' || taken.result === 'noSuchActor' || taken.result === 'failed'),

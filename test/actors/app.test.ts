@@ -29,7 +29,7 @@ const table: Table<'app'> = {
     'attach j2': { type: 'app.attach', job: 'j2' },
     'detach j1': { type: 'app.detach', job: 'j1' },
     'detach j9': { type: 'app.detach', job: 'j9' },
-    'missing j1': { type: 'actor.missing', to: 'job/j1', about: 'app.changed' },
+    'missing j1': { type: 'actor.missing', to: 'job/j1', eventType: 'app.changed' },
   },
   rows: {
     'deleted publish': 'enabled; ; app.published',
@@ -106,7 +106,7 @@ describe('an app', () => {
     app.ask(remove);
     app.tell({ type: 'app.detach', job: 'j1' });
     expect(app.state).toBe('deleting');
-    app.tell({ type: 'actor.missing', to: 'job/j2', about: 'job.deregister' });
+    app.tell({ type: 'actor.missing', to: 'job/j2', eventType: 'job.deregister' });
     expect(app.state).toBe('deleted');
   });
 

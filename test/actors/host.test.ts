@@ -25,7 +25,7 @@ const connected = (session: string): HostEvent => ({
 });
 const gone = (session: string): HostEvent => ({ type: 'host.disconnected', session, reason: 'cut' });
 /** Its socket closed without a word. */
-const tornDown = (session: string): HostEvent => ({ ...gone(session), parting: 'closed', silentMs: 0 }) as HostEvent;
+const tornDown = (session: string): HostEvent => ({ ...gone(session), disconnectKind: 'closed', silentMs: 0 }) as HostEvent;
 
 const table: Table<'host'> = {
   address: 'host/h1',
@@ -35,7 +35,7 @@ const table: Table<'host'> = {
     ready: [connected('s1')],
     draining: [connected('s1'), { type: 'host.drain' }],
     suspect: [connected('s1'), gone('s1')],
-    lost: [connected('s1'), gone('s1'), { type: 'host.graceOver' }],
+    lost: [connected('s1'), gone('s1'), { type: 'host.graceExpired' }],
     retired: [{ type: 'host.retire' }],
     deleted: [{ type: 'host.retire' }, { type: 'host.delete' }],
   },
@@ -44,17 +44,17 @@ const table: Table<'host'> = {
     connected: connected('s2'),
     'disconnected s1': gone('s1'),
     'disconnected s0': gone('s0'),
-    reprieve: { type: 'host.reprieve' },
-    graceOver: { type: 'host.graceOver' },
+    restartGrace: { type: 'host.restartGrace' },
+    graceOver: { type: 'host.graceExpired' },
     drain: { type: 'host.drain' },
     resume: { type: 'host.resume' },
     retire: { type: 'host.retire' },
     delete: { type: 'host.delete' },
-    attended: { type: 'host.attended', session: 's1' },
-    'attended s0': { type: 'host.attended', session: 's0' },
-    unplaced: { type: 'host.unplaced', session: 1, reason: 'full' },
-    'unplaced in an earlier session': { type: 'host.unplaced', session: 0, reason: 'full' },
-    missing: { type: 'actor.missing', to: 'pool/default', about: 'pool.hostReady' },
+    attended: { type: 'host.agentLost', session: 's1' },
+    'attended s0': { type: 'host.agentLost', session: 's0' },
+    rejectedByPool: { type: 'host.rejectedByPool', session: 1, reason: 'full' },
+    'rejectedByPool in an earlier session': { type: 'host.rejectedByPool', session: 0, reason: 'full' },
+    missing: { type: 'actor.missing', to: 'pool/default', eventType: 'pool.hostReady' },
   },
   rows: {
     'deleted enroll': 'joining; ; host.enrolled',
@@ -65,34 +65,34 @@ const table: Table<'host'> = {
     'suspect delete': 'refused: is not retired; retire it first',
     'retired delete': 'deleted; ; host.deleted',
     'draining connected': 'draining; tell pool/default pool.hostReady; host.draining',
-    'draining disconnected s1': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'draining disconnected s1': 'suspect; tell pool/default pool.hostDisconnected; host.suspect',
     'draining enroll': 'refused: is enrolled already',
-    'draining missing': 'draining; expel h1; host.unplaced',
-    'draining unplaced': 'draining; expel h1; host.unplaced',
+    'draining missing': 'draining; closeSession h1; host.rejectedByPool',
+    'draining rejectedByPool': 'draining; closeSession h1; host.rejectedByPool',
     'draining attended': 'draining',
-    'ready missing': 'ready; expel h1; host.unplaced',
-    'ready unplaced': 'ready; expel h1; host.unplaced',
+    'ready missing': 'ready; closeSession h1; host.rejectedByPool',
+    'ready rejectedByPool': 'ready; closeSession h1; host.rejectedByPool',
     'ready attended': 'ready',
     'suspect attended': 'suspect',
-    'draining reprieve': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'draining restartGrace': 'suspect; tell pool/default pool.hostDisconnected; host.suspect',
     'draining resume': 'ready; tell pool/default pool.hostOpen; host.ready',
-    'draining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'draining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostRemoved, closeSession h1; host.retired',
     'joining connected': 'ready; tell pool/default pool.hostReady; host.ready',
     'joining drain': 'joining',
     'joining enroll': 'refused: is enrolled already',
     'joining resume': 'joining',
-    'joining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'joining retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostRemoved, closeSession h1; host.retired',
     'lost connected': 'ready; tell pool/default pool.hostReady; host.ready',
     'lost drain': 'lost',
     'lost enroll': 'refused: is enrolled already',
     'lost resume': 'lost',
-    'lost retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'lost retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostRemoved, closeSession h1; host.retired',
     'ready connected': 'ready; tell pool/default pool.hostReady; host.ready',
-    'ready disconnected s1': 'suspect; tell pool/default pool.hostAway; host.suspect',
+    'ready disconnected s1': 'suspect; tell pool/default pool.hostDisconnected; host.suspect',
     'ready drain': 'draining; tell pool/default pool.hostOpen; host.draining',
     'ready enroll': 'refused: is enrolled already',
-    'ready reprieve': 'suspect; tell pool/default pool.hostAway; host.suspect',
-    'ready retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'ready restartGrace': 'suspect; tell pool/default pool.hostDisconnected; host.suspect',
+    'ready retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostRemoved, closeSession h1; host.retired',
     'retired drain': 'refused: is retired',
     'retired enroll': 'refused: is enrolled already',
     'retired resume': 'refused: is retired',
@@ -101,9 +101,9 @@ const table: Table<'host'> = {
     'suspect drain': 'suspect',
     'suspect enroll': 'refused: is enrolled already',
     'suspect graceOver': 'lost; tell pool/default pool.hostLost; host.lost',
-    'suspect reprieve': 'suspect',
+    'suspect restartGrace': 'suspect',
     'suspect resume': 'suspect',
-    'suspect retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostGone, expel h1; host.retired',
+    'suspect retire': 'retired; tell pool/default pool.hostLost, tell pool/default pool.hostRemoved, closeSession h1; host.retired',
   },
 };
 
@@ -139,7 +139,7 @@ describe('a host', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.jump(50_000);
-    host.tell({ type: 'host.reprieve' });
+    host.tell({ type: 'host.restartGrace' });
     expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
   });
 
@@ -163,7 +163,7 @@ describe('a host', () => {
 
   test('is over with its runs before it is over for its pool', () => {
     const told = toldTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
-    expect(told).toEqual(['pool.hostLost', 'pool.hostGone']);
+    expect(told).toEqual(['pool.hostLost', 'pool.hostRemoved']);
   });
 
   test('whose socket closed without a word is lost soon', () => {
@@ -179,7 +179,7 @@ describe('a host', () => {
     for (const order of ['before', 'after']) {
       const host = aHost();
       host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
-      const attended: HostEvent = { type: 'host.attended', session: 's2' };
+      const attended: HostEvent = { type: 'host.agentLost', session: 's2' };
       if (order === 'before') host.tell(attended);
       host.tell(tornDown('s2'));
       if (order === 'after') {
@@ -194,10 +194,10 @@ describe('a host', () => {
 
   test('that fell silent is lost its grace after its last word, not after we noticed', () => {
     const host = aHost();
-    host.tell({ ...gone('s1'), parting: 'away', silentMs: 15_000 } as HostEvent);
+    host.tell({ ...gone('s1'), disconnectKind: 'away', silentMs: 15_000 } as HostEvent);
     expect(host.timers).toEqual([{ id: 'grace', inMs: 45_000 }]);
     host.tell(connected('s2'));
-    host.tell({ ...gone('s2'), parting: 'away', silentMs: 90_000 } as HostEvent);
+    host.tell({ ...gone('s2'), disconnectKind: 'away', silentMs: 90_000 } as HostEvent);
     host.pass(0);
     expect(host.state).toBe('lost');
   });
@@ -219,13 +219,13 @@ describe('a host', () => {
   });
 
   test('that its pool gives no place, or whose pool is gone, says why until it connects again', () => {
-    for (const news of [table.events.unplaced, table.events.missing] as HostEvent[]) {
+    for (const news of [table.events.rejectedByPool, table.events.missing] as HostEvent[]) {
       const host = aHost();
       const told = host.tell(news);
-      expect(told.effects).toMatchObject([{ type: 'expel', params: { code: 'unplaced' } }]);
-      expect(host.context.unplaced).toMatch(/^full$|pool default is not there/);
+      expect(told.effects).toMatchObject([{ type: 'closeSession', params: { code: 'rejectedByPool' } }]);
+      expect(host.context.rejectedByPool).toMatch(/^full$|pool default is not there/);
       host.tell(connected('s2'));
-      expect(host.context.unplaced).toBeNull();
+      expect(host.context.rejectedByPool).toBeNull();
     }
   });
 });

@@ -51,8 +51,8 @@ describe('a job with a schedule', () => {
     expect(verdicts(job.pass(10_000))).toEqual([['coalesced', 1]]);
     const [first, second, third] = job.context.open;
     expect([first?.held, second?.held, third?.held]).toEqual([null, 'turn', 'turn']);
-    expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${second?.id} execution.proceed`]);
-    expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.proceed`]);
+    expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${second?.id} execution.unblock`]);
+    expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.unblock`]);
   });
 
   test('that allows several lets those that are made good begin beside each other, up to its limit', () => {
@@ -62,7 +62,7 @@ describe('a job with a schedule', () => {
     const held = () => job.context.open.map(open => open.held);
     expect(held()).toEqual([null, null, null, 'turn', 'turn']);
     const [first, , , fourth] = job.context.open;
-    expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${fourth?.id} execution.proceed`]);
+    expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${fourth?.id} execution.unblock`]);
     expect(held()).toEqual([null, null, null, 'turn']);
   });
 
@@ -76,7 +76,7 @@ describe('a job with a schedule', () => {
     const job = waiting();
     const [, second, third] = job.context.open;
     const gone = words(job.ask({ type: 'job.update', config: more }));
-    expect(gone).toEqual([second, third].map(open => `tell execution/${open?.id} execution.proceed`));
+    expect(gone).toEqual([second, third].map(open => `tell execution/${open?.id} execution.unblock`));
     expect(job.context.open.map(open => open.held)).toEqual([null, null, null, 'turn']);
     const off = waiting();
     const ended = off.context.open.slice(1).map(open => `tell execution/${open.id} execution.end`);
@@ -94,7 +94,7 @@ describe('a job with a schedule', () => {
       'record waiting',
     ]);
     expect(toldTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ hold: `waits until ${old?.id} is done` }]);
-    expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.proceed']);
+    expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.unblock']);
   });
 
   test('gives the due times of its disabled time one entry, and goes on from there', () => {
@@ -133,12 +133,12 @@ describe('a job with a schedule', () => {
   });
 
   test('that sticks to its hosts has its pool forget them once it does not', () => {
-    const forgets = 'tell pool/default pool.forget';
+    const forgets = 'tell pool/default pool.deallocate';
     const update = (job: Job, config: Parameters<typeof aJob>[0]) => words(job.ask({ type: 'job.update', config: aJob(config) }));
     const job = aScheduledJob({ placement: 'sticky' });
     expect(update(job, { placement: 'sticky', description: 'new' })).toEqual([]);
     expect(update(job, { placement: 'sticky', pool: 'blue' })).toEqual([forgets]);
-    expect(update(job, { placement: 'spread', pool: 'blue' })).toEqual(['tell pool/blue pool.forget']);
+    expect(update(job, { placement: 'spread', pool: 'blue' })).toEqual(['tell pool/blue pool.deallocate']);
     expect(words(aScheduledJob({ placement: 'sticky' }).ask({ type: 'job.deregister' }))).toEqual([forgets]);
   });
 
@@ -169,7 +169,7 @@ describe('a trigger', () => {
     const third = trigger(job);
     expect(second.answer).toMatchObject({ joined: false });
     expect(third.answer).toEqual({ execution: idOf(second), joined: true });
-    expect(words(finish(job, first))).toEqual([`tell execution/${idOf(second)} execution.proceed`]);
+    expect(words(finish(job, first))).toEqual([`tell execution/${idOf(second)} execution.unblock`]);
   });
 
   test('again with a key that is known gets the same answer, also while the job is disabled', () => {
@@ -202,7 +202,7 @@ describe('a job with an app', () => {
   test('that has not answered holds its executions, and lets them go with the answer', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     const execution = idOf(trigger(job));
-    expect(words(job.tell({ type: 'app.attached', app: known(true, 1) }))).toEqual([`tell execution/${execution} execution.proceed`]);
+    expect(words(job.tell({ type: 'app.attached', app: known(true, 1) }))).toEqual([`tell execution/${execution} execution.unblock`]);
   });
 
   test('that turns out to be disabled ends what waits for it', () => {
@@ -252,7 +252,7 @@ describe('a job that is deregistered', () => {
     const job = aScheduledJob({ schedules: [] });
     const execution = idOf(trigger(job));
     job.ask({ type: 'job.deregister' });
-    job.tell({ type: 'actor.missing', to: `execution/${execution}`, about: 'execution.end' });
+    job.tell({ type: 'actor.missing', to: `execution/${execution}`, eventType: 'execution.end' });
     expect(job.state).toBe('deleted');
   });
 

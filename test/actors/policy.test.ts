@@ -1,7 +1,7 @@
 /** The overlap policy and the delay before a retry. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { retryDelay as backoff } from '../../actors/execution/retry.ts';
+import { shardRetryDelay as backoff } from '../../actors/execution/retry.ts';
 import { onDue, onTrigger, waitsBehind } from '../../actors/job/overlap.ts';
 import type { OpenExecution, Overlap } from '../../actors/job/types.ts';
 

@@ -47,7 +47,7 @@ describe('requests that wait in a pool', () => {
     const pool = aPool(reserve('e1', 1, { runs }), reserve('e2', 1, { runs }));
     const [told] = toldTo(pool.tell(reserve('e3')), 'execution/e3');
     expect(told).toMatchObject({
-      type: 'execution.noRoom',
+      type: 'execution.noCapacity',
       reason: expect.stringContaining('as many shards wait in pool blue as it can hold'),
     });
     expect(waiting(pool)).toEqual(['e1', 'e2']);
@@ -119,8 +119,8 @@ describe('requests that wait in a pool', () => {
 
   test('leave with an execution that turns out not to be there', () => {
     const pool = aPool(ready('h1'), reserve('e1'), reserve('e2'));
-    pool.tell({ type: 'actor.missing', to: 'execution/e2', about: 'execution.waiting' });
-    pool.tell({ type: 'actor.missing', to: 'execution/e1', about: 'shard.stray' });
+    pool.tell({ type: 'actor.missing', to: 'execution/e2', eventType: 'execution.waiting' });
+    pool.tell({ type: 'actor.missing', to: 'execution/e1', eventType: 'shard.unknownRun' });
     expect([waiting(pool), used(pool)]).toEqual([[], [0]]);
   });
 
@@ -134,7 +134,7 @@ describe('requests that wait in a pool', () => {
   test('hear it when the pool is deleted', () => {
     const pool = aPool(reserve('e1'));
     expect(toldTo(pool.ask({ type: 'pool.delete' }), 'execution/e1')).toEqual([
-      { type: 'execution.noRoom', reason: 'pool blue was deleted' },
+      { type: 'execution.noCapacity', reason: 'pool blue was deleted' },
     ]);
   });
 
@@ -148,7 +148,7 @@ describe('requests that wait in a pool', () => {
 
 describe('a host of a pool', () => {
   test('that is away keeps what runs there and gets nothing new', () => {
-    const pool = aPool(ready('h1', 2), reserve('e1'), { type: 'pool.hostAway', host: 'h1' }, reserve('e2'));
+    const pool = aPool(ready('h1', 2), reserve('e1'), { type: 'pool.hostDisconnected', host: 'h1' }, reserve('e2'));
     expect([waiting(pool), used(pool)]).toEqual([['e2'], [1]]);
     expect(placed(pool.tell(ready('h1', 2, [aRun('e1')])))).toEqual(['execution/e2']);
   });
@@ -162,9 +162,9 @@ describe('a host of a pool', () => {
   });
 
   test('that returns has its strays and its unaccounted runs named, and no others', () => {
-    const pool = aPool(ready('h1', 3), reserve('e1'), reserve('e2'), { type: 'pool.hostAway', host: 'h1' });
+    const pool = aPool(ready('h1', 3), reserve('e1'), reserve('e2'), { type: 'pool.hostDisconnected', host: 'h1' });
     const back = pool.tell(ready('h1', 3, [aRun('e2'), aRun('e9'), aRun('e9', 1)]));
-    expect(toldTo(back, 'execution/e9')).toEqual([{ type: 'shard.stray', host: 'h1', runs: [aRun('e9'), aRun('e9', 1)] }]);
+    expect(toldTo(back, 'execution/e9')).toEqual([{ type: 'shard.unknownRun', host: 'h1', runs: [aRun('e9'), aRun('e9', 1)] }]);
     expect(toldTo(back, 'execution/e1')).toEqual([{ type: 'shard.unaccounted', host: 'h1', runs: [aRun('e1')], session: 1 }]);
     expect(toldTo(back, 'execution/e2')).toEqual([]);
   });
@@ -178,7 +178,7 @@ describe('a host of a pool', () => {
     const pool = aPool();
     for (let place = 0; place < HOSTS_MAX; place++) pool.tell(ready(`h${place}`));
     expect(toldTo(pool.tell(ready('more')), 'host/more')).toEqual([
-      { type: 'host.unplaced', session: 1, reason: `pool blue has ${HOSTS_MAX} hosts, more it does not take` },
+      { type: 'host.rejectedByPool', session: 1, reason: `pool blue has ${HOSTS_MAX} hosts, more it does not take` },
     ]);
     expect(toldTo(pool.tell(ready('h1')), 'host/h1')).toEqual([]);
   });
@@ -213,7 +213,7 @@ describe('a shard of a sticky job', () => {
       type: 'execution.waiting',
       reason: 'shard 0 needs 0.5 cpu and 1 MB on host h1, where its sticky job keeps it, and that has 0 cpu and 999 MB free',
     });
-    pool.tell({ type: 'pool.hostAway', host: 'h1' });
+    pool.tell({ type: 'pool.hostDisconnected', host: 'h1' });
     expect(hostOf(over(pool, 'other'))).toEqual([]);
     expect(hostOf(pool.tell(ready('h1', 1)))).toEqual(['h1']);
   });
@@ -221,7 +221,7 @@ describe('a shard of a sticky job', () => {
   test.each<[string, PoolEvent]>([
     ['is lost', { type: 'pool.hostLost', host: 'h1', reason: 'gone' }],
     ['drains', { type: 'pool.hostOpen', host: 'h1', open: false }],
-    ['is retired', { type: 'pool.hostGone', host: 'h1' }],
+    ['is retired', { type: 'pool.hostRemoved', host: 'h1' }],
   ])('finds a new home when its host %s, and stays there', (_, end) => {
     const pool = aPool(ready('h1', 1), sticky('e1'), ready('h2', 1));
     over(pool, 'e1');
@@ -241,7 +241,7 @@ describe('a shard of a sticky job', () => {
   test('is forgotten with its job', () => {
     const pool = aPool(ready('h1', 1), sticky('e1'));
     over(pool, 'e1');
-    pool.tell({ type: 'pool.forget', job: 'stick' });
+    pool.tell({ type: 'pool.deallocate', job: 'stick' });
     expect(pool.context.homes).toEqual({});
   });
 });

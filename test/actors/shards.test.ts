@@ -1,6 +1,6 @@
 /** Shards of an execution: limits of their number, budgets, reasons. */
 import { describe, expect, test } from 'bun:test';
-import { ASK_AGAIN_MS } from '../../actors/execution/decide.ts';
+import { RESERVE_AGAIN_MS } from '../../actors/execution/decide.ts';
 import { fitting, outcomeOf, PAST_MAX } from '../../actors/execution/shard.ts';
 import type { Shard, ShardOutcome } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
@@ -160,7 +160,7 @@ describe('a shard', () => {
   });
 
   const leave: ExecutionEvent = {
-    type: 'shard.leave',
+    type: 'shard.withdraw',
     host: 'h1',
     runs: [{ execution: 'nightly@x', item: 0, attempt: 1 }],
     reason: 'host h1 drains',
@@ -259,12 +259,12 @@ describe('an execution', () => {
   test('that is held asks for room only when it is let go, with the app of then', () => {
     const execution = anExecution({ app: 'my_app' }, { hold: 'waits' });
     expect(words(execution.born)).toEqual([]);
-    expect(words(execution.tell({ type: 'execution.askAgain' }))).toEqual([]);
-    expect(words(execution.tell({ type: 'execution.proceed', app: { config: anApp(), version: 4, enabled: true } }))).toEqual([
+    expect(words(execution.tell({ type: 'execution.reserveAgain' }))).toEqual([]);
+    expect(words(execution.tell({ type: 'execution.unblock', app: { config: anApp(), version: 4, enabled: true } }))).toEqual([
       'tell pool/default pool.reserve',
     ]);
     expect(execution.context).toMatchObject({ hold: null, reason: null, app: { version: 4 } });
-    expect(words(execution.tell({ type: 'execution.proceed', app: null }))).toEqual([]);
+    expect(words(execution.tell({ type: 'execution.unblock', app: null }))).toEqual([]);
   });
 
   test('that is held keeps its own app when its job has another one, or none, by the time it is let go', () => {
@@ -272,7 +272,7 @@ describe('an execution', () => {
     const other = { ...app, config: anApp({ name: 'other' }), version: 9 };
     for (const present of [other, null]) {
       const execution = anExecution({ app: 'my_app', command: null }, { app, hold: 'waits' });
-      execution.tell({ type: 'execution.proceed', app: present });
+      execution.tell({ type: 'execution.unblock', app: present });
       const [start] = execution.tell(placed()).effects;
       expect(start).toMatchObject({
         type: 'start',
@@ -280,13 +280,13 @@ describe('an execution', () => {
       });
     }
     const plain = anExecution({ command: ['true'] }, { hold: 'waits' });
-    plain.tell({ type: 'execution.proceed', app: other });
+    plain.tell({ type: 'execution.unblock', app: other });
     expect(plain.context.app).toBeNull();
   });
 
   test('whose app never answered before its job went over to another one ends', () => {
     const execution = anExecution({ app: 'my_app', command: null }, { hold: 'waits' });
-    const gone = execution.tell({ type: 'execution.proceed', app: { config: anApp({ name: 'other' }), version: 1, enabled: true } });
+    const gone = execution.tell({ type: 'execution.unblock', app: { config: anApp({ name: 'other' }), version: 1, enabled: true } });
     expect(words(gone)).toEqual(['tell job/nightly execution.finished']);
     expect(execution.context).toMatchObject({
       outcome: 'cancelled',
@@ -297,7 +297,7 @@ describe('an execution', () => {
   test('that is cancelled while it is held asks nobody for anything', () => {
     const execution = anExecution({}, { hold: 'waits' });
     expect(words(execution.ask({ type: 'execution.cancel', reason: 'enough' }))).toEqual(['tell job/nightly execution.finished']);
-    expect(words(execution.tell({ type: 'execution.proceed', app: null }))).toEqual([]);
+    expect(words(execution.tell({ type: 'execution.unblock', app: null }))).toEqual([]);
   });
 
   test('whose shards all succeeded before they heard that they were to end has no reason to tell', () => {
@@ -324,14 +324,14 @@ describe('an execution', () => {
 
   test('whose pool is not there asks again after a while, as long as it waits', () => {
     const execution = anExecution();
-    execution.tell({ type: 'actor.missing', to: 'pool/default', about: 'pool.reserve' });
+    execution.tell({ type: 'actor.missing', to: 'pool/default', eventType: 'pool.reserve' });
     expect(execution.context.reason).toBe('pool default is not there');
     for (let count = 0; count < 2; count++) {
-      expect(words(execution.pass(ASK_AGAIN_MS))).toEqual(['tell pool/default pool.reserve']);
-      execution.tell({ type: 'actor.missing', to: 'pool/default', about: 'pool.reserve' });
+      expect(words(execution.pass(RESERVE_AGAIN_MS))).toEqual(['tell pool/default pool.reserve']);
+      execution.tell({ type: 'actor.missing', to: 'pool/default', eventType: 'pool.reserve' });
     }
     execution.tell(placed());
-    expect(words(execution.pass(ASK_AGAIN_MS))).toEqual([]);
+    expect(words(execution.pass(RESERVE_AGAIN_MS))).toEqual([]);
   });
 
   test('that is created again when it is over says so to its job once more', () => {

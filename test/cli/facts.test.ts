@@ -62,7 +62,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'host.draining': [{ host: 'b49826', name: 'vm' }, 'host vm drains: it gets nothing new'],
   'host.suspect': [{ host: 'b49826', name: 'vm', reason: 'silent' }, 'host vm is suspect: silent'],
   'host.lost': [{ host: 'b49826', name: 'vm' }, 'host vm is lost'],
-  'host.unplaced': [{ host: 'b49826', name: 'vm', reason: 'the pool is full' }, 'host vm gets no place in its pool: the pool is full'],
+  'host.rejectedByPool': [{ host: 'b49826', name: 'vm', reason: 'the pool is full' }, 'host vm is rejected by its pool: the pool is full'],
   'host.deleted': [{ host: 'b49826', name: 'west-1' }, 'host west-1 is deleted'],
   'host.retired': [{ host: 'b49826', name: 'vm' }, 'host vm is retired'],
   'pool.created': [{ pool: 'default' }, 'pool default is made'],

@@ -277,18 +277,18 @@ describe('row 29: two agents with one key', () => {
 
 describe('a session that ends', () => {
   const gone = (told: { event: { type: string; [field: string]: unknown } }[]) =>
-    told.flatMap(({ event }) => (event.type === 'host.disconnected' ? [[event.parting, event.silentMs]] : []));
+    told.flatMap(({ event }) => (event.type === 'host.disconnected' ? [[event.disconnectKind, event.silentMs]] : []));
   const ends: [string, number, string, string][] = [
     ['torn down', 1006, '', 'closed'],
     ['with a goodbye', 1000, GOODBYE, 'away'],
     ['because the agent heard nothing', 4000, 'silent', 'away'],
   ];
-  test.each(ends)('%s is told as such', async (_, code, reason, parting) => {
+  test.each(ends)('%s is told as such', async (_, code, reason, disconnectKind) => {
     const { join, told, clock } = aHub();
     const socket = await join();
     socket.handlers.closed(code, reason);
     await clock.settle();
-    expect(gone(told)).toEqual([[parting, 0]]);
+    expect(gone(told)).toEqual([[disconnectKind, 0]]);
   });
 
   test('behind a silence is the network, and the silence is told', async () => {
@@ -304,35 +304,35 @@ describe('a session that ends', () => {
     const { join, told, clock } = aHub();
     const sockets = [];
     for (const number of [1, 2, 3]) sockets.push(await join({ publicKey: aKey(number), name: `box-${number}` }));
-    const reprieved = () => told.filter(({ event }) => event.type === 'host.reprieve').map(({ to }) => to);
+    const restarted = () => told.filter(({ event }) => event.type === 'host.restartGrace').map(({ to }) => to);
     sockets[0]?.handlers.closed(1006, '');
     await clock.settle();
-    expect(reprieved()).toEqual([]);
+    expect(restarted()).toEqual([]);
     sockets[1]?.handlers.closed(1006, '');
     await clock.settle();
-    expect(reprieved()).toHaveLength(2);
+    expect(restarted()).toHaveLength(2);
     sockets[2]?.handlers.closed(1006, '');
     await clock.settle();
     // Each once: a thousand hosts that go together must not be told half a million times.
-    expect(new Set(reprieved()).size).toBe(3);
-    expect(reprieved()).toHaveLength(3);
+    expect(new Set(restarted()).size).toBe(3);
+    expect(restarted()).toHaveLength(3);
   });
 
   test('again after the host was back is an absence of its own', async () => {
     const { join, told, clock } = aHub();
     const comes = (number: number) => join({ publicKey: aKey(number), name: `box-${number}` });
-    const reprieved = () => told.filter(({ event }) => event.type === 'host.reprieve');
+    const restarted = () => told.filter(({ event }) => event.type === 'host.restartGrace');
     const sockets = [await comes(1), await comes(2)];
     for (const socket of sockets) socket.handlers.closed(1006, '');
     await clock.settle();
-    expect(reprieved()).toHaveLength(2);
+    expect(restarted()).toHaveLength(2);
     const again = [await comes(1), await comes(2)];
     again[0]?.handlers.closed(1006, '');
     await clock.settle();
-    expect(reprieved()).toHaveLength(2);
+    expect(restarted()).toHaveLength(2);
     again[1]?.handlers.closed(1006, '');
     await clock.settle();
-    expect(reprieved()).toHaveLength(4);
+    expect(restarted()).toHaveLength(4);
   });
 
   test('is followed by the word of its keeper, that nobody else knows', async () => {
@@ -347,9 +347,9 @@ describe('a session that ends', () => {
       return keeper.state.closed;
     };
     expect(await say('guessed')).toBe(1008);
-    expect(types(told)).not.toContain('host.attended');
+    expect(types(told)).not.toContain('host.agentLost');
     expect(await say(word)).toBe(1000);
-    expect(told.at(-1)).toMatchObject({ event: { type: 'host.attended', session: told[1]?.event.session } });
+    expect(told.at(-1)).toMatchObject({ event: { type: 'host.agentLost', session: told[1]?.event.session } });
     await clock.advance(60_000);
     expect(await say(word)).toBe(1008);
   });
@@ -493,8 +493,8 @@ describe('the beginning and the end of a center', () => {
     for (const [id, status] of Object.entries({ a: 'ready', b: 'draining', c: 'suspect', d: 'lost', e: 'retired', f: 'joining' })) {
       hosts.set(`host/${id}`, { id, name: id, status });
     }
-    await hub.reprieve();
-    expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.reprieve' } })));
+    await hub.restartGrace();
+    expect(told).toEqual(['a', 'b', 'c'].map(id => ({ to: `host/${id}`, event: { type: 'host.restartGrace' } })));
   });
 
   test('leave the telling to the next center', async () => {

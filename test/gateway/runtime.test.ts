@@ -46,7 +46,7 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
     return work;
   };
   await settled(runtime.start());
-  await settled(hub.reprieve());
+  await settled(hub.restartGrace());
   runtime.arm();
   const join = async (changes: Parameters<typeof aHello>[1] = {}) => {
     const socket = aSocket(hub.accept({ address: '127.0.0.1' }));

@@ -53,7 +53,7 @@ function aRuntime() {
         const host = hosts.get(to);
         if (to.startsWith('host/') && !host) throw new NoSuchActor(to);
         told.push({ to, event });
-        if (host && (event.type === 'host.disconnected' || event.type === 'host.reprieve')) host.status = 'suspect';
+        if (host && (event.type === 'host.disconnected' || event.type === 'host.restartGrace')) host.status = 'suspect';
         if (!host || host.status === 'retired' || event.type !== 'host.connected') return undefined;
         host.status = 'ready';
         return { session: ++sessions };

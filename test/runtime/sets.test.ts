@@ -303,7 +303,7 @@ describe('a set of partitions in a worker', () => {
 describe('the epochs of a runtime', () => {
   const begun = async () => {
     const [store, clock] = [createMemoryStore(), createManualClock()];
-    const fleet = { send: async () => {}, onReady: () => {}, expel: () => {} };
+    const fleet = { send: async () => {}, onReady: () => {}, closeSession: () => {} };
     const runtime = createRuntime({ store, clock, ids: countingIds(), fleet, owner: 'test', log: () => {} });
     await settledBy(clock, runtime.start());
     return { runtime, store, clock };

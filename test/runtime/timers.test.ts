@@ -247,7 +247,7 @@ describe('a timer of an actor', () => {
     world.kill();
     await world.clock.advance(3_600_000);
     const next = await restarted(world, { arm: false });
-    await next.tell('host/h1', { type: 'host.reprieve' });
+    await next.tell('host/h1', { type: 'host.restartGrace' });
     next.runtime.arm();
     await next.clock.advance(29_999);
     expect((await next.context('host/h1')).value).toBe('suspect');

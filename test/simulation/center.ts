@@ -129,7 +129,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
     if (!(await views.get('pool/default'))) {
       await runtime.ask('pool/default', { type: 'pool.create', config: { name: 'default', timeZone: null, servers: [], description: '' } });
     }
-    await hub.reprieve();
+    await hub.restartGrace();
     runtime.arm();
     audit(life, runtime);
     network.listen(life, peer => hub.accept(peer));
@@ -183,7 +183,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
       fleet: {
         send: (host, command) => (hub as AgentHub).send(host, command),
         onReady: listener => void ready.push(listener),
-        expel: (host, code, reason) => hub?.expel(host, code, reason),
+        closeSession: (host, code, reason) => hub?.closeSession(host, code, reason),
       },
       log(line) {
         world.note('center', () => `${line.level} ${line.address}: ${line.text} ${line.cause?.split('\n')[0] ?? ''}`);

@@ -84,8 +84,8 @@ export function inWords(effect: Effect): string {
       return `start ${effect.params.host} ${effect.params.run.item}:${effect.params.run.attempt}`;
     case 'stop':
       return `stop ${effect.params.host} ${effect.params.run.item}:${effect.params.run.attempt} ${effect.params.as}`;
-    case 'expel':
-      return `expel ${effect.params.host}`;
+    case 'closeSession':
+      return `closeSession ${effect.params.host}`;
     case 'record':
       return `record ${effect.params.entries.map(entry => entry.verdict).join(' ')}`;
     case 'answer':

@@ -88,7 +88,7 @@ export function anEnsemble(hostNames: string[]) {
       const { from, to, event } = message;
       if (event.type === 'execution.create' && !actors.has(to)) ensemble.born(to as Address<'execution'>, event as Events['execution']);
       else if (actors.has(to)) ensemble.tell(to as Address, event as Events[Kind]);
-      else ensemble.tell(from as Address, { type: 'actor.missing', to, about: event.type, told: event } as Events[Kind]);
+      else ensemble.tell(from as Address, { type: 'actor.missing', to, eventType: event.type, event } as Events[Kind]);
     },
     pass(ms: number): void {
       now += ms;

@@ -44,7 +44,7 @@ export function scriptedFleet(): ScriptedFleet {
     onReady(next) {
       listener = next;
     },
-    expel(host) {
+    closeSession(host) {
       fleet.here.delete(host);
     },
     ready(host) {

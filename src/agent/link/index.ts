@@ -23,7 +23,7 @@ import type { Dialer, Link as Socket } from '../ports.ts';
 const SILENT_HEARTBEATS = 3;
 
 /** Refusals that trying again soon does not change: somebody has to act. */
-const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'unplaced', 'protocol']);
+const FINAL = new Set(['unknownKey', 'joinTokenInvalid', 'identityInUse', 'retired', 'rejectedByPool', 'protocol']);
 
 export type CenterFrame = Exclude<FromCenterFrame, { type: 'challenge' | 'proof' | 'welcome' | 'refused' | 'ping' | 'pong' }>;
 type FromCenterFrame = ReturnType<typeof FromCenter.parse>;

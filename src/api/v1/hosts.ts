@@ -55,8 +55,8 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     runAsAllowed: can?.runAs?.allowed ?? [],
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
-    /** Why its pool gives it no place. */
-    unplaced: context.unplaced ?? null,
+    /** Why its pool does not take it. */
+    rejectedByPool: context.rejectedByPool ?? null,
     refusing: refusingOf(ledger),
     quarantine: quarantineOf({ quarantine }),
     lastSeenAt: iso(context.session === null ? context.lastSeenAt : now),

@@ -50,7 +50,7 @@ export const Host = z
     runAsAllowed: z.array(z.string()).describe('the users that jobs may name there'),
     running: count(),
     draining: z.boolean(),
-    unplaced: z.string().nullable().describe('why its pool gives it no place'),
+    rejectedByPool: z.string().nullable().describe('why its pool does not take it'),
     refusing: z
       .object({
         fault: HostFault,
