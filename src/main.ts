@@ -7,6 +7,7 @@
 
 import { createApp } from './api/app.ts';
 import { createFeedDoor } from './api/feed/index.ts';
+import { createStandbyMetrics } from './api/standby-metrics.ts';
 import { logRoutes } from './api/v1/logs.ts';
 import { metricRoutes } from './api/v1/metrics.ts';
 import type { Config } from './config/center.ts';
@@ -14,7 +15,7 @@ import { createFeed } from './feed/feed.ts';
 import { type AgentHub, createAgentHub } from './gateway/index.ts';
 import { clientAddress } from './http/client-address.ts';
 import type { Center } from './http/route-context.ts';
-import type { StartupServer } from './http/startup-server.ts';
+import { createStartupServer, type StartupServer } from './http/startup-server.ts';
 import { createUpgrades } from './http/upgrades.ts';
 import { type Listening, listen, type Peer } from './http/websocket/index.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
@@ -36,7 +37,23 @@ import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
 
-export { createStartupServer, type StartupServer } from './http/startup-server.ts';
+export type { StartupServer } from './http/startup-server.ts';
+
+/** Answers at the addresses of a center while its start waits. */
+export const createWaitingServer = ({
+  config,
+  log,
+  threads,
+  clock = systemClock,
+  ids = systemIds,
+}: {
+  config: Config;
+  log: Log;
+  threads: Pick<Threads, 'early'>;
+  clock?: Clock;
+  ids?: Ids;
+}): StartupServer =>
+  createStartupServer({ config, clock, metrics: createStandbyMetrics({ config, clock, ids, log, usage, early: threads.early }) });
 
 export interface RunningCenter {
   /** Where it really listens: `http://127.0.0.1:8899`. */

@@ -3,7 +3,7 @@
  * thread still loads what it serves with, which is half of a start. Hence this file imports little.
  */
 
-import { centerRoles } from './cluster/index.ts';
+import { centerRoles, type Standby } from './cluster/index.ts';
 import type { Config } from './config/center.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Ids } from './lib/ids.ts';
@@ -12,12 +12,15 @@ import { createPatience, PATIENCE_MS, type Patience } from './runtime/startup-re
 import { inWorkers } from './runtime/workers/threads.ts';
 import type { Homes } from './runtime/workers/worker-host.ts';
 import { type OpenStore, openStore } from './store/open.ts';
+import type { EarlyReads } from './store/port.ts';
 
 export interface Threads {
   /** Names this center in the store. */
   owner: string;
   /** Rejects with a sentence that says what is in the way; nothing of it runs any more then. */
   opened: Promise<OpenStore>;
+  /** What may be read before it is open; undefined: nothing. */
+  early(): EarlyReads | undefined;
   /** For when the store is open. */
   homes: Homes;
 }
@@ -28,6 +31,7 @@ export function beginThreads({
   ids,
   workerScript,
   patiently,
+  standby,
 }: {
   config: Config;
   clock: Clock;
@@ -35,6 +39,8 @@ export function beginThreads({
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string | undefined;
   patiently: Patience;
+  /** Absent: a database that another center serves is refused. */
+  standby?: Standby | undefined;
 }): Threads {
   const owner = ids.uuid();
   let open: OpenStore | undefined;
@@ -44,9 +50,12 @@ export function beginThreads({
     connect: () => (open as OpenStore).connect(),
     ...(workerScript === undefined ? {} : { script: workerScript }),
   });
-  const opened = patiently(() =>
-    openStore(config, { clock, drawId: ids.uuid, cluster: centerRoles({ clock, drawId: ids.uuid, center: owner }) }),
-  ).then(
+  const cluster = centerRoles({ clock, drawId: ids.uuid, center: owner, standby });
+  let early: EarlyReads | undefined;
+  const whileWaiting = (reads: EarlyReads) => {
+    early = reads;
+  };
+  const opened = patiently(() => openStore(config, { clock, drawId: ids.uuid, cluster, early: whileWaiting })).then(
     store => {
       open = store;
       return store;
@@ -58,7 +67,7 @@ export function beginThreads({
   );
   // Whoever begins them hears of it a little later: until then it is nobody's error.
   opened.catch(() => {});
-  return { owner, opened, homes };
+  return { owner, opened, homes, early: () => early };
 }
 
 /** A problem that lasts is logged again so often, ms. */
@@ -75,18 +84,21 @@ export function patienceFor({
   log,
   signal,
   waits = () => {},
+  forever = false,
 }: {
   config: Config;
   clock: Clock;
   log: Log;
   signal?: AbortSignal;
   waits?(problem: string): void;
+  /** Of a standby: its database is waited for without an end. */
+  forever?: boolean;
 }): Patience {
   let said: { problem: string; at: number } | undefined;
   return createPatience({
     clock,
     signal,
-    limitMs: config.store.kind === 'mongodb' ? PATIENCE_MS : null,
+    limitMs: config.store.kind === 'mongodb' && !forever ? PATIENCE_MS : null,
     waits(problem) {
       waits(problem);
       if (said?.problem === problem && clock.monotonic() < said.at + SAY_AGAIN_MS) return;

@@ -12,7 +12,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8899';
 type Env = Record<string, string | undefined>;
 
 export interface Account {
-  /** Without a slash at the end. */
+  /** Without a slash at the end; of several centers of one installation with commas between. */
   url: string;
   token: string | undefined;
 }
@@ -37,6 +37,8 @@ export interface Kept {
   centers: Record<string, string>;
   /** By address. */
   logins: Record<string, Login>;
+  /** By addresses with commas between: the one that served last. */
+  served: Record<string, string>;
 }
 
 /**
@@ -56,6 +58,23 @@ export async function accountFor({ env, named }: { env: Env; named: string | und
   const { url } = await centerFor({ env, named });
   const kept = await readKept(env);
   return { url, token: env.TROUPE_API_TOKEN || kept.logins[url]?.token };
+}
+
+/** The addresses of an account, the one that served last at first. */
+export async function addressesOf(env: Env, { url }: Account): Promise<string[]> {
+  const all = url.split(',');
+  if (all.length === 1) return all;
+  const last = (await readKept(env)).served[url];
+  return [...all.filter(each => each === last), ...all.filter(each => each !== last)];
+}
+
+/** Remembers which of several centers serves. A folder that cannot be written costs a look more. */
+export async function keepServing(env: Env, { url }: Account, serving: string): Promise<void> {
+  const kept = await readKept(env);
+  if (kept.served[url] === serving) return;
+  await write(env, { ...kept, served: { ...kept.served, [url]: serving } }).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  });
 }
 
 /** The center becomes the current one. Returns the path of the file. */
@@ -78,7 +97,7 @@ const CENTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 export async function addCenter(env: Env, name: string, address: string): Promise<CenterChoice> {
   if (!CENTER_NAME.test(name)) throw wrongUsage(`NAME is "${name}", but must be letters, digits, ".", "_" and "-", at most 100`);
   const kept = await readKept(env);
-  const url = readUrl(address, 'URL');
+  const url = several(address, 'URL', { centers: {} });
   await write(env, { ...kept, current: kept.current ?? url, centers: { ...kept.centers, [name]: url } });
   return { url, name, from: 'current' };
 }
@@ -94,22 +113,29 @@ export async function switchCenter(env: Env, named: string): Promise<CenterChoic
 /** Removes a name; the login of its center goes with it. */
 export async function removeCenter(env: Env, name: string): Promise<void> {
   const kept = await readKept(env);
-  const url = addressOf(name, 'CENTER', { ...kept, current: undefined });
+  const url = addressOf(name, 'CENTER', kept);
   const { [url]: _, ...logins } = kept.logins;
   const centers = Object.fromEntries(Object.entries(kept.centers).filter(([, address]) => address !== url));
-  await write(env, { current: kept.current === url ? undefined : kept.current, centers, logins });
+  await write(env, { ...kept, current: kept.current === url ? undefined : kept.current, centers, logins });
 }
 
 const nameOf = ({ centers }: Kept, url: string): string | undefined => Object.entries(centers).find(([, address]) => address === url)?.[0];
 
-function addressOf(text: string, from: string, { centers }: Kept): string {
+function addressOf(text: string, from: string, { centers }: Pick<Kept, 'centers'>): string {
   if (Object.hasOwn(centers, text)) return centers[text] as string;
+  if (text.includes(',')) return several(text, from, { centers });
   if (text.includes('/')) return readUrl(text, from);
   const meant = nearest(text, Object.keys(centers));
   throw wrongUsage(
     `${from} is "${text}", but must be an address such as ${DEFAULT_URL}, or a name from "troupe centers"${meant ? `; did you mean ${meant}?` : ''}`,
   );
 }
+
+/** Of centers of one installation, each an address or a name. */
+const several = (text: string, from: string, kept: Pick<Kept, 'centers'>): string => {
+  const words = text.split(',').map(word => word.trim());
+  return [...new Set(words.filter(word => word !== '').map(word => addressOf(word, from, kept)))].join(',');
+};
 
 function readUrl(text: string, from: string): string {
   const problem = `${from} is "${text}", but must be an address such as ${DEFAULT_URL}`;
@@ -128,15 +154,16 @@ export async function readKept(env: Env): Promise<Kept> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code)))
-      return { current: undefined, centers: {}, logins: {} };
+      return { current: undefined, centers: {}, logins: {}, served: {} };
     throw new Failure(EXIT.failed, `${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
   try {
-    const { current, centers, logins } = JSON.parse(text) as Partial<Kept>;
+    const { current, centers, logins, served } = JSON.parse(text) as Partial<Kept>;
     return {
       current: typeof current === 'string' ? current : undefined,
       centers: typeof centers === 'object' && centers !== null ? centers : {},
       logins: typeof logins === 'object' && logins !== null ? logins : {},
+      served: typeof served === 'object' && served !== null ? served : {},
     };
   } catch (error) {
     throw new Failure(EXIT.failed, `${path} is not what "troupe login" wrote; delete it and log in again`, { cause: error });

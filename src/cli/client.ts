@@ -10,6 +10,8 @@ export type Query = Record<string, string | number | boolean | undefined>;
 
 export interface Client {
   account(): Promise<Account>;
+  /** The address of the center that serves: of several the first that does. Throws Failure. */
+  center(): Promise<string>;
   get<T>(path: string, query?: Query): Promise<T>;
   post<T>(path: string, body?: unknown, more?: { key?: string | undefined; query?: Query }): Promise<T>;
   patch<T>(path: string, body: unknown): Promise<T>;
@@ -34,12 +36,39 @@ const ANSWER_MS = 60_000;
 /** One segment of a path: names may hold what a path may not. */
 export const segment = (name: string): string => encodeURIComponent(name);
 
-export function createClient({ account: find, signal }: { account: () => Promise<Account>; signal: AbortSignal }): Client {
+export function createClient({
+  account: find,
+  signal,
+  addresses = async ({ url }) => url.split(','),
+  serves = async () => {},
+}: {
+  account: () => Promise<Account>;
+  signal: AbortSignal;
+  /** In the order in which they are tried. */
+  addresses?(account: Account): Promise<string[]>;
+  /** Called with the one of several centers that serves. */
+  serves?(account: Account, url: string): Promise<void>;
+}): Client {
   // Looked up when first needed, and once: a verb stays who it is.
   let found: Promise<Account> | undefined;
   const account = () => {
     found ??= find();
     return found;
+  };
+  let serving: Promise<string> | undefined;
+  const center = () => {
+    serving ??= account().then(async one => {
+      const all = await addresses(one);
+      const url = await firstServing(all, signal);
+      if (all.length > 1) await serves(one, url);
+      return url;
+    });
+    serving.catch(lookAgain);
+    return serving;
+  };
+  /** Another one may serve by now. */
+  const lookAgain = () => {
+    serving = undefined;
   };
 
   async function call(
@@ -47,7 +76,8 @@ export function createClient({ account: find, signal }: { account: () => Promise
     path: string,
     asked: { query?: Query | undefined; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
   ) {
-    const { url, token } = await account();
+    const { token } = await account();
+    const url = await center();
     const headers = new Headers(asked.headers);
     if (token) headers.set('authorization', `Bearer ${token}`);
     if (asked.body !== undefined) headers.set('content-type', 'application/json');
@@ -62,8 +92,10 @@ export function createClient({ account: find, signal }: { account: () => Promise
     try {
       response = await fetch(`${url}${path}${queryText(asked.query)}`, init);
     } catch (error) {
+      lookAgain();
       throw unreachable(url, error, signal);
     }
+    if (response.status === 503) lookAgain();
     if (!response.ok) throw await failureOf(response, url);
     return { response, url };
   }
@@ -84,6 +116,7 @@ export function createClient({ account: find, signal }: { account: () => Promise
 
   return {
     account,
+    center,
     get,
     post: (path, body, more) =>
       json('POST', path, { body: body ?? {}, query: more?.query, ...(more?.key ? { headers: { 'idempotency-key': more.key } } : {}) }),
@@ -126,6 +159,35 @@ export function createClient({ account: find, signal }: { account: () => Promise
       }
     },
   };
+}
+
+/** Time limit of the question whether a center serves, ms. */
+const LOOK_MS = 3_000;
+
+/**
+ * The first that is ready; else the first that answers and is no standby. A request is sent to one
+ * center alone: what an answer that did not come has done is not known.
+ */
+async function firstServing(urls: readonly string[], signal: AbortSignal): Promise<string> {
+  const [only] = urls;
+  if (only !== undefined && urls.length === 1) return only;
+  let unready: string | undefined;
+  const reasons: string[] = [];
+  for (const url of urls) {
+    try {
+      const until = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+      const response = await fetch(`${url}/v1/ready`, { redirect: 'error', signal: until });
+      if (response.ok) return url;
+      const { code, message } = errorIn(await response.text());
+      if (code === 'standby') reasons.push(`${url} is a ${message}`);
+      else unready ??= url;
+    } catch (error) {
+      if (signal.aborted) throw unreachable(url, error, signal);
+      reasons.push(`${url} cannot be reached`);
+    }
+  }
+  if (unready !== undefined) return unready;
+  throw new Failure(EXIT.unreachable, `no center serves: ${reasons.join(', ')}`);
 }
 
 export function queryText(query: Query = {}): string {

@@ -29,7 +29,8 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
   let backoffMs = BACKOFF_MS_MIN;
   await probe(client, query);
   while (!shell.signal.aborted) {
-    const { url, token } = await client.account();
+    const { token } = await client.account();
+    const url = await client.center();
     const address = `${url.replace(/^http/, 'ws')}/v1/feed${queryText({ ...query, after })}`;
     const end = await listen(address, token, shell, async fact => {
       await news.fact(fact);

@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util';
 import about from '../../package.json' with { type: 'json' };
 import { nearest } from '../lib/suggest.ts';
-import { accountFor, centerFor } from './account.ts';
+import { accountFor, addressesOf, centerFor, keepServing } from './account.ts';
 import { createClient } from './client.ts';
 import { EXIT, wrongUsage } from './failure.ts';
 import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
@@ -129,7 +129,12 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
   return verb.run({
     shell,
     print: createPrinter(shell, { json, utc }),
-    client: createClient({ account: () => accountFor({ env: shell.env, named: center }), signal: shell.signal }),
+    client: createClient({
+      account: () => accountFor({ env: shell.env, named: center }),
+      addresses: account => addressesOf(shell.env, account),
+      serves: (account, url) => keepServing(shell.env, account, url),
+      signal: shell.signal,
+    }),
     values,
     words: fill(name, verb, words),
     rest,

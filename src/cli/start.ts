@@ -2,12 +2,18 @@
  * A center in this process, for `troupe up` and `troupe center`. Loaded only there: no other verb
  * knows what a center is made of.
  */
+import { hostname } from 'node:os';
 import { type Config, ConfigError, readConfig } from '../config/center.ts';
 import { systemIds } from '../lib/ids.ts';
 import { createLog } from '../lib/log.ts';
 import type { RunningCenter, StartupServer } from '../main.ts';
 import { EXIT, type Exit, wrongUsage } from './failure.ts';
 import type { Shell } from './shell.ts';
+
+interface ServingCenter {
+  host: string;
+  pid: number;
+}
 
 export interface Started {
   config: Config;
@@ -19,8 +25,11 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** Resolves once it serves and printed where. Throws Failure `usage` with every problem. */
-export async function startHere(args: string[], shell: Shell): Promise<Started> {
+/**
+ * Resolves once it serves and printed where; undefined: it was stopped as a standby. Throws Failure
+ * `usage` with every problem.
+ */
+export async function startHere(args: string[], shell: Shell): Promise<Started | undefined> {
   // Looked at before anything starts: from here on a signal ends us in order.
   const { signal } = shell;
   const json = args.includes('--json');
@@ -35,16 +44,44 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
   // In this order: the threads load theirs while this one loads the rest.
   const { beginThreads, patienceFor } = await import('../threads.ts');
   let startup: StartupServer | undefined;
-  const patiently = patienceFor({ config, clock: shell.clock, log, signal, waits: problem => startup?.waits(problem) });
-  const threads = beginThreads({ config, clock: shell.clock, ids: systemIds, patiently });
+  /** The center whose end is waited for. */
+  let active: string | undefined;
+  const waits = (problem: string) => startup?.waits(problem);
+  const patience = (forever: boolean) => patienceFor({ config, clock: shell.clock, log, signal, waits, forever });
+  const standby = {
+    signal,
+    waitsFor(center: ServingCenter) {
+      active = nameOf(center);
+      log.info('this center is a standby', { of: active });
+      startup?.standbyOf(active);
+    },
+  };
+  const opening = patience(config.standby);
+  const threads = beginThreads({
+    config,
+    clock: shell.clock,
+    ids: systemIds,
+    patiently: opening,
+    standby: config.standby ? standby : undefined,
+  });
   await dropped;
-  const { createStartupServer, greeting, startCenter } = await import('../main.ts');
-  const server = createStartupServer({ config, clock: shell.clock });
+  const { createWaitingServer, greeting, startCenter } = await import('../main.ts');
+  const server = createWaitingServer({ config, log, threads, clock: shell.clock });
   startup = server;
-  const center = await startCenter({ config, log, threads, patiently, startup: server }).catch(async (error: unknown) => {
+  if (active !== undefined) server.standbyOf(active);
+  const start = async () => {
+    if (!config.standby) return startCenter({ config, log, threads, patiently: opening, startup: server });
+    await threads.opened;
+    if (active !== undefined) log.info('this standby takes over', { from: active });
+    // Its own patience begins now, however long it was a standby.
+    return startCenter({ config, log, threads, patiently: patience(false), startup: server });
+  };
+  const center = await start().catch(async (error: unknown) => {
     await server.close();
+    if (active !== undefined && signal.aborted) return undefined;
     throw error;
   });
+  if (!center) return undefined;
   const { urls, password } = center;
   if (json) await shell.write(`${JSON.stringify({ urls, user: 'root', ...(password === null ? {} : { password }) })}\n`);
   else await shell.write(greeting(center, config));
@@ -64,6 +101,9 @@ export async function startHere(args: string[], shell: Shell): Promise<Started> 
     },
   };
 }
+
+/** As the requests that a standby answers call the center that serves. */
+const nameOf = ({ host, pid }: ServingCenter): string => (host === hostname() ? `${host} (process ${pid})` : host);
 
 function read(argv: string[], shell: Shell, json: boolean): Config {
   try {

@@ -58,7 +58,10 @@ export const verb = <const O extends Options>(declared: Verb<O>): Verb => declar
 
 /** Every verb takes these. */
 export const COMMON = {
-  center: text('NAME|URL', 'which center (default: TROUPE_URL, then the current one of "troupe centers", then http://127.0.0.1:8899)'),
+  center: text(
+    'NAME|URL',
+    'which center, or several of one installation with commas between (default: TROUPE_URL, then the current one of "troupe centers", then http://127.0.0.1:8899)',
+  ),
   json: flag('print JSON'),
   utc: flag('show and read times in UTC, instead of the zone of this machine'),
   help: flag('show this', { short: 'h' }),

@@ -69,7 +69,7 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
       if (at - movedAt >= WATCH_MS) return now;
       [seen, lookedAt] = [now, at];
       await pause(clock, LOOK_MS, standby?.signal);
-      if (standby?.signal?.aborted) throw new Error(`stopped while ${shown} is served by another center`);
+      if (standby?.signal?.aborted) throw new Error(`${shown} is served by another center; this standby was stopped while it waited`);
     }
   }
 

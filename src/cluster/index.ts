@@ -5,6 +5,8 @@ import { createCenterLease, type Standby } from './center-lease.ts';
 import { createPartitionOwnership } from './partition-ownership.ts';
 import { isProcessAlive, thisProcess } from './this-process.ts';
 
+export type { Standby } from './center-lease.ts';
+
 /** Of a worker, which claims partitions for its center. */
 export const workerRoles = (clock: Clock): ClusterRoles => ({
   ownership: records => createPartitionOwnership({ records, clock }),

@@ -67,7 +67,8 @@ type Variable = (typeof FLAGS)[keyof typeof FLAGS] | 'TROUPE_ARTIFACT_HOSTS';
 
 export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
 
-  --center URL       a center, ws(s):// or http(s)://; again for each further one  TROUPE_CENTER (commas), default ${DEFAULT_CENTER}
+  --center URL,…     the centers of one installation, ws(s):// or http(s)://;
+                     the one that serves is found                                  TROUPE_CENTER, default ${DEFAULT_CENTER}
   --token TOKEN      join token, needed once                                       TROUPE_JOIN_TOKEN
   --center-key KEY   fingerprint of a new center key, where the old one is lost    TROUPE_CENTER_KEY
   --name NAME        name of this host                                             TROUPE_NAME, default its hostname
@@ -114,7 +115,7 @@ export function readAgentConfig(from: {
     centers: read(
       'TROUPE_CENTER',
       [doorOf(DEFAULT_CENTER) ?? ''],
-      (_, values) => all(values.map(doorOf)),
+      (_, values) => all(values.flatMap(words).map(doorOf)),
       'must be addresses such as ws://center:8899',
     ),
     joinToken: read(

@@ -33,6 +33,8 @@ export interface Config {
   listen: readonly Listener[];
   dataDir: string;
   store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string };
+  /** Whether it waits while another center serves from the same database, instead of ending. */
+  standby: boolean;
   /** null: drawn at first start. */
   rootPassword: string | null;
   auth: 'on' | 'off';
@@ -117,6 +119,7 @@ const variablesOf = (machine: Machine) =>
     TROUPE_LISTEN: z.string().default('127.0.0.1:8899,127.0.0.1:8985').transform(readListeners),
     TROUPE_DATA: z.string().default('./data'),
     TROUPE_STORE: z.string().default('sqlite').transform(readStore),
+    TROUPE_STANDBY: z.string().default('off').transform(readOnOff),
     TROUPE_ROOT_PASSWORD: z.string().max(1024, 'must be at most 1024 characters').optional(),
     TROUPE_AUTH: z.string().default('on').transform(readOnOff),
     TROUPE_WORKERS: whole(Math.max(1, machine.cores - 1), 1, 256),
@@ -231,6 +234,8 @@ export function readConfig({
     if (directory !== undefined && everyMs === undefined)
       say('TROUPE_BACKUP_EVERY_MS', 'must be set with TROUPE_BACKUP_DIR: milliseconds between two backups, 0 for none');
     if (directory === undefined && everyMs) say('TROUPE_BACKUP_DIR', 'must be set with TROUPE_BACKUP_EVERY_MS: where backups are put');
+    if (read.data.TROUPE_STANDBY === 'on' && store.kind !== 'mongodb')
+      say('TROUPE_STANDBY', 'must be off with SQLite, whose directory has one center: set TROUPE_STORE to a MongoDB');
     if (everyMs && store.kind === 'mongodb')
       say('TROUPE_BACKUP_EVERY_MS', 'must be 0 with a MongoDB, which has tools of its own for backups: mongodump');
   }
@@ -243,6 +248,7 @@ const configOf = (read: Variables): Config => ({
   listen: read.TROUPE_LISTEN,
   dataDir: read.TROUPE_DATA,
   store: read.TROUPE_STORE,
+  standby: read.TROUPE_STANDBY === 'on',
   rootPassword: read.TROUPE_ROOT_PASSWORD ?? null,
   auth: read.TROUPE_AUTH,
   workers: read.TROUPE_WORKERS,
@@ -288,6 +294,9 @@ const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.lengt
 /** Flags of durations have no unit in their name: it stands in the value. */
 const isDuration = (variable: string): boolean => variable.endsWith('_MS');
 
+/** Flags that mean `on` where no value follows. */
+const SWITCHES = ['TROUPE_STANDBY'];
+
 /** `--name value` and `--name=value`, by the name of their variable. */
 function readFlags(argv: readonly string[], known: string[]): { flags: Record<string, string>; problems: ConfigProblem[] } {
   const byFlag = new Map(known.map(name => [flagOf(name), name]));
@@ -306,7 +315,12 @@ function readFlags(argv: readonly string[], known: string[]): { flags: Record<st
       if (word.startsWith('--') && cut < 0 && !argv[place + 1]?.startsWith('--')) place += 1;
       continue;
     }
-    const value = cut < 0 ? argv[place + 1] : word.slice(cut + 1);
+    const next = argv[place + 1];
+    if (cut < 0 && SWITCHES.includes(name) && next !== 'on' && next !== 'off') {
+      flags[name] = 'on';
+      continue;
+    }
+    const value = cut < 0 ? next : word.slice(cut + 1);
     if (cut < 0) place += 1;
     if (value === undefined || (cut < 0 && value.startsWith('--'))) {
       problems.push({ variable: flag, value: undefined, expected: 'needs a value' });

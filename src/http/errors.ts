@@ -25,6 +25,8 @@ const STATUS = {
   misdirected: 421,
   tooMany: 429,
   unavailable: 503,
+  /** Another center serves from the same database. */
+  standby: 503,
 } as const;
 export type ProblemCode = keyof typeof STATUS;
 

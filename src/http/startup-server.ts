@@ -1,13 +1,19 @@
-/** Answers requests while the start of a center waits for its store: 503 with what it waits for. */
+/**
+ * Answers requests while the start of a center waits, for its store or for the end of the center
+ * that serves: 503 with what it waits for.
+ */
 
 import type { Config } from '../config/center.ts';
 import type { Clock } from '../lib/clock.ts';
 import { answerTo, Problem } from './errors.ts';
+import { checkHost } from './origin.ts';
 import { type Listening, listen } from './websocket/index.ts';
 
 export interface StartupServer {
   /** The start waits because of this. The first call opens the listeners. Never throws. */
   waits(problem: string): void;
+  /** The start waits for the end of the center of this name. Opens the listeners, too. */
+  standbyOf(name: string): void;
   /** Closes the listeners, so that others may open there. Idempotent. */
   close(): Promise<void>;
 }
@@ -15,22 +21,44 @@ export interface StartupServer {
 const CUT_MS = 100;
 const RETRY_AFTER_MS = 3_000;
 
-export function createStartupServer({ config, clock }: { config: Pick<Config, 'listen'>; clock: Clock }): StartupServer {
-  let problem = '';
+export function createStartupServer({
+  config,
+  clock,
+  metrics,
+}: {
+  config: Pick<Config, 'listen' | 'auth'>;
+  clock: Clock;
+  /** Answers `GET /v1/metrics` of a standby. Throws Problem. */
+  metrics?(request: Request): Promise<Response>;
+}): StartupServer {
+  let waiting = new Problem('unavailable', '');
   let opening: Promise<Listening | undefined> | undefined;
 
-  function fetch(request: Request): Response {
-    if (request.method === 'GET' && new URL(request.url).pathname === '/v1/health') return Response.json({ status: 'ok' });
-    const waiting = new Problem('unavailable', `the start of the center waits for its store: ${problem}`, { retryAfterMs: RETRY_AFTER_MS });
-    const { status, body, headers } = answerTo(waiting, 'v1');
-    return Response.json(body, { status, headers });
+  async function answer(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (request.method === 'GET' && pathname === '/v1/health') return Response.json({ status: 'ok' });
+    try {
+      checkHost(request, config);
+      if (metrics && waiting.code === 'standby' && request.method === 'GET' && pathname === '/v1/metrics') return await metrics(request);
+      throw waiting;
+    } catch (problem) {
+      const { status, body, headers } = answerTo(problem, 'v1');
+      return Response.json(body, { status, headers });
+    }
+  }
+
+  function waitFor(reason: Problem): void {
+    waiting = reason;
+    // An address that is taken is reported by the start itself.
+    opening ??= listen({ addresses: [...config.listen], fetch: answer, upgrade: () => undefined, clock }).catch(() => undefined);
   }
 
   return {
-    waits(now) {
-      problem = now;
-      // An address that is taken is reported by the start itself.
-      opening ??= listen({ addresses: [...config.listen], fetch, upgrade: () => undefined, clock }).catch(() => undefined);
+    waits(problem) {
+      waitFor(new Problem('unavailable', `the start of the center waits for its store: ${problem}`, { retryAfterMs: RETRY_AFTER_MS }));
+    },
+    standbyOf(name) {
+      waitFor(new Problem('standby', `standby of ${name}`, { retryAfterMs: RETRY_AFTER_MS }));
     },
     async close() {
       const listening = await opening;

@@ -1,7 +1,7 @@
 /** The store of a center, by its configuration, and how the threads of its workers come to it. */
 import type { Clock } from '../lib/clock.ts';
 import type { ClusterRoles } from './cluster-port.ts';
-import type { ActorStore, Store } from './port.ts';
+import type { ActorStore, EarlyReads, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
 import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/writer-worker/client.ts';
 
@@ -36,6 +36,8 @@ export interface Surroundings {
   drawId(): string;
   /** Who decides what is owned, where several centers reach the store. */
   cluster: ClusterRoles;
+  /** Called with what may be read while another center serves from the same database. */
+  early?(reads: EarlyReads): void;
 }
 
 /** Opens it and holds it until its `close`. Throws a sentence that says what is in the way. */

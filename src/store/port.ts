@@ -397,6 +397,9 @@ export interface Store extends ActorStore, FactStore, Ledger, OutputStore, Crede
   close(): Promise<void>;
 }
 
+/** What a center may read of a database from which another one serves. */
+export type EarlyReads = Pick<CredentialStore, 'credential'>;
+
 /** What changes the store. In the embedded one a single thread does all of it. */
 export type StoreWrites = Pick<Store, (typeof STORE_WRITES)[number]>;
 export type StoreReads = Omit<Store, keyof StoreWrites | 'close'>;

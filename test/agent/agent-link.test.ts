@@ -36,6 +36,22 @@ describe('the link', () => {
     await world.quit();
   });
 
+  test('a standby or an absent center is skipped, and the center that served last is dialled first', async () => {
+    const world = aWorld({ centers: ['ws://a', 'ws://b', 'ws://c'] });
+    world.center.closed = new Set(['ws://a', 'ws://c']);
+    await world.start();
+    expect(world.center.dials).toEqual(['ws://a', 'ws://b']);
+    world.center.closed = new Set(['ws://a', 'ws://b']);
+    world.center.cut();
+    await world.clock.advance(1_000);
+    expect(world.center.dials).toEqual(['ws://a', 'ws://b', 'ws://b', 'ws://c']);
+    world.center.cut();
+    world.center.closed = new Set();
+    await world.clock.advance(1_000);
+    expect(world.center.dials.at(-1)).toBe('ws://c');
+    await world.quit();
+  });
+
   test('goes on to the next center when one never welcomes', async () => {
     const world = aWorld({ centers: ['ws://a', 'ws://b'] });
     world.center.accept = 'nothing';

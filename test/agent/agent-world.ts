@@ -253,6 +253,8 @@ function aCenter() {
     /** Told with the challenge. */
     epoch: undefined as number | undefined,
     accept: 'welcome' as 'welcome' | 'nothing' | { refused: string } | 'closed',
+    /** Addresses at which nobody serves. */
+    closed: new Set<string>(),
     /** What it says of apps with its welcome. */
     apps: undefined as AppRules | undefined,
     /** Answers each report and each output frame at once. */
@@ -261,7 +263,7 @@ function aCenter() {
       dial(url, on) {
         center.dials.push(url);
         const { accept } = center;
-        if (accept === 'closed') return on.closed(1006, 'connection refused');
+        if (accept === 'closed' || center.closed.has(url)) return on.closed(1006, 'connection refused');
         const mine = { frame: (text: string) => on.frame(text), closed: on.closed };
         center.open = mine;
         center.frames = [];

@@ -1,6 +1,6 @@
 /** `troupe centers`: named centers and the current one. */
 import { afterEach, describe, expect, test } from 'bun:test';
-import { aCenter, type ScriptedCenter } from './support/center.ts';
+import { aCenter, error, type ScriptedCenter } from './support/center.ts';
 import { aShell, troupe } from './support/shell.ts';
 
 const centers: ScriptedCenter[] = [];
@@ -68,6 +68,29 @@ describe('troupe centers', () => {
     expect((await type('centers use prod', { TROUPE_URL: 'http://h' })).said).toEqual([
       'TROUPE_URL is set and wins over the current center: http://h',
     ]);
+  });
+
+  test('of several centers the one that serves is asked, and asked first the next time', async () => {
+    const { prod, test: other, type } = two();
+    const standby = aCenter({ 'GET /v1/ready': () => error(503, 'standby', 'standby of prod') });
+    const serving = aCenter({ 'GET /v1/ready': { status: 'ready' }, 'GET /v1/jobs': none, 'POST /v1/jobs/x/trigger': { execution: 'x' } });
+    centers.push(standby, serving);
+    await prod.stop();
+    const env = { TROUPE_URL: `${prod.url},${standby.url},${serving.url}/` };
+    expect((await type('jobs', env)).exit).toBe(0);
+    expect([standby, serving].map(center => center.asked.map(({ path }) => path))).toEqual([['/v1/ready'], ['/v1/ready', '/v1/jobs']]);
+    await type('trigger x', env);
+    expect(standby.asked).toHaveLength(1);
+    expect(serving.asked.slice(2).map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/ready', 'POST /v1/jobs/x/trigger']);
+    await serving.stop();
+    const { exit, said } = await type('jobs', env);
+    expect(exit).toBe(4);
+    expect(said.join(' ')).toContain(`no center serves: ${serving.url} cannot be reached`);
+    expect(said.join(' ').replace(/\s+/g, ' ')).toContain(`${standby.url} is a standby of prod`);
+    // A name may stand for several.
+    await type(`centers add both ${other.url},${standby.url}`);
+    expect((await type('--center both jobs')).exit).toBe(0);
+    expect(other.asked.map(({ path }) => path)).toEqual(['/v1/ready', '/v1/jobs']);
   });
 
   test('removes a name with its login', async () => {

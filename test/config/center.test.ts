@@ -27,6 +27,7 @@ describe('the configuration', () => {
       ],
       dataDir: './data',
       store: { kind: 'sqlite' },
+      standby: false,
       rootPassword: null,
       auth: 'on',
       workers: 3,
@@ -101,6 +102,7 @@ describe('the configuration', () => {
       ],
       dataDir: '/srv/troupe',
       store: { kind: 'sqlite' },
+      standby: false,
       rootPassword: 'secret',
       auth: 'on',
       workers: 7,
@@ -156,7 +158,15 @@ describe('the configuration', () => {
     });
   });
 
+  test('takes --standby with and without a value, beside a MongoDB', () => {
+    const env = { TROUPE_STORE: 'mongodb://h/troupe' };
+    expect(read(env, '--standby', '--workers', '2')).toMatchObject({ standby: true, workers: 2 });
+    expect(read(env, '--standby', 'off').standby).toBe(false);
+    expect(read({ ...env, TROUPE_STANDBY: 'on' }).standby).toBe(true);
+  });
+
   const wrong: [Record<string, string>, string][] = [
+    [{ TROUPE_STANDBY: 'on' }, 'TROUPE_STANDBY=on: must be off with SQLite'],
     [{ TROUPE_LISTEN: '8899' }, 'TROUPE_LISTEN=8899: must be host:port'],
     [{ TROUPE_LISTEN: 'h:70000' }, 'TROUPE_LISTEN=h:70000: must be host:port'],
     [{ TROUPE_LISTEN: '::1:80' }, 'TROUPE_LISTEN=::1:80: must be host:port'],

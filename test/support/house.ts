@@ -30,12 +30,20 @@ export interface Execution {
 
 export interface House {
   directory: string;
-  url: string;
-  startCenter(): Promise<void>;
+  /** Of the center that is asked: the last that was started to serve, or was found to. */
+  readonly url: string;
+  /** Addresses of all centers, by number. */
+  urls: readonly string[];
+  /** Resolves once it serves. `nth`: which center, from 0 (the default). */
+  startCenter(nth?: number): Promise<void>;
+  /** Beside a center that serves: resolves once it says that it is a standby. */
+  startStandby(nth: number): Promise<void>;
+  /** Resolves with the number of the center that serves once one does; that one is asked then. */
+  findCenter(): Promise<number>;
   /** kill -9. Resolves once the process is gone. */
-  killCenter(): Promise<void>;
+  killCenter(nth?: number): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
-  stopCenter(): Promise<number | null>;
+  stopCenter(nth?: number): Promise<number | null>;
   /** `port`: of something that stands between the agent and the center. */
   startAgent(name: string, offer?: { cpus?: number; memoryMB?: number; port?: number; env?: Record<string, string> }): void;
   readonly port: number;
@@ -77,20 +85,26 @@ export async function aRealHouse({
   env = {},
   cpus = 16,
   memoryMB = 100_000,
+  centers: count = 1,
   program = () => [process.execPath],
 }: {
   env?: Record<string, string>;
   cpus?: number;
   memoryMB?: number;
+  /** How many centers there may be; agents know all of them. Default 1. */
+  centers?: number;
   /** What runs the sources of each part, with its flags; Bun when not said. */
   program?(part: 'center' | 'agent', directory: string): string[];
 } = {}): Promise<House> {
   const directory = aPlace('house');
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
+  const urls = ports.map(port => `http://127.0.0.1:${port}`);
   const database = env.TROUPE_STORE === undefined ? await databaseForAll() : undefined;
   const agents = new Map<string, ChildProcess>();
-  let center: ChildProcess | null = null;
+  const centers = new Map<number, ChildProcess>();
+  /** The number of the center that is asked. */
+  let asked = 0;
 
   const run = (part: 'center' | 'agent', args: string[], more: Record<string, string>, name: string) => {
     const [first = '', ...flags] = program(part, directory);
@@ -100,38 +114,64 @@ export async function aRealHouse({
     });
   };
 
+  const runCenter = (nth: number): ChildProcess => {
+    const name = nth === 0 ? 'center' : `center-${nth}`;
+    const own = {
+      TROUPE_AUTH: 'off',
+      TROUPE_LISTEN: `127.0.0.1:${ports[nth]}`,
+      TROUPE_DATA: join(directory, name),
+      ...(database && { TROUPE_STORE: database.url }),
+      ...env,
+    };
+    const started = run('center', [], own, name);
+    centers.set(nth, started);
+    return started;
+  };
+  const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
+
   const house: House = {
     directory,
-    url,
-    port,
+    urls,
+    get url() {
+      return urls[asked] ?? '';
+    },
+    get port() {
+      return ports[asked] ?? 0;
+    },
     get centerPid() {
-      return center?.pid ?? 0;
+      return centers.get(asked)?.pid ?? 0;
     },
     agentPid: name => agents.get(name)?.pid ?? 0,
     keeperPid: name => keeperOf(join(directory, name)),
-    async startCenter() {
-      center = run(
-        'center',
-        [],
-        {
-          TROUPE_AUTH: 'off',
-          TROUPE_LISTEN: `127.0.0.1:${port}`,
-          TROUPE_DATA: join(directory, 'center'),
-          ...(database && { TROUPE_STORE: database.url }),
-          ...env,
-        },
-        'center',
-      );
-      const started = center;
+    async startCenter(nth = 0) {
+      const started = runCenter(nth);
+      asked = nth;
       await until('the center serves', async () => {
-        if (started.exitCode !== null || started.signalCode !== null) throw new Error('the center ended before it served');
-        return (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false;
+        if (hasEnded(started)) throw new Error('the center ended before it served');
+        return serves(urls[nth]);
       });
     },
-    killCenter: () => end(center, 'SIGKILL').then(() => {}),
-    stopCenter: () => end(center, 'SIGTERM'),
+    async startStandby(nth) {
+      const started = runCenter(nth);
+      await until(`center ${nth} is a standby`, async () => {
+        if (hasEnded(started)) throw new Error('the standby ended');
+        const answer = await fetch(`${urls[nth]}/v1/ready`).catch(() => null);
+        return answer !== null && (await answer.text()).includes('standby of ');
+      });
+    },
+    async findCenter() {
+      await until('a center serves', async () => {
+        const all = await Promise.all(urls.map(serves));
+        if (all.includes(true)) asked = all.indexOf(true);
+        return all.includes(true);
+      });
+      return asked;
+    },
+    killCenter: (nth = asked) => end(centers.get(nth) ?? null, 'SIGKILL').then(() => {}),
+    stopCenter: (nth = asked) => end(centers.get(nth) ?? null, 'SIGTERM'),
     startAgent(name, offer = {}) {
-      const args = ['--center', `ws://127.0.0.1:${offer.port ?? port}`, '--name', name, '--data', join(directory, name)];
+      const all = (offer.port === undefined ? ports : [offer.port]).map(each => `ws://127.0.0.1:${each}`).join(',');
+      const args = ['--center', all, '--name', name, '--data', join(directory, name)];
       args.push('--cpus', String(offer.cpus ?? cpus), '--memory', String(offer.memoryMB ?? memoryMB));
       agents.set(name, run('agent', args, offer.env ?? {}, name));
     },
@@ -158,7 +198,7 @@ export async function aRealHouse({
       process.kill(pid, how);
     },
     async call<T>(method: string, path: string, body?: unknown) {
-      const answer = await fetch(`${url}${path}`, {
+      const answer = await fetch(`${house.url}${path}`, {
         method,
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
@@ -188,7 +228,7 @@ export async function aRealHouse({
       });
     },
     async close() {
-      await Promise.all([end(center, 'SIGKILL'), ...[...agents.values()].map(agent => end(agent, 'SIGKILL'))]);
+      await Promise.all([...centers.values(), ...agents.values()].map(one => end(one, 'SIGKILL')));
       for (const name of agents.keys()) {
         const pid = keeperOf(join(directory, name));
         if (pid === undefined) continue;
@@ -202,6 +242,8 @@ export async function aRealHouse({
   };
   return house;
 }
+
+const serves = async (url: string | undefined): Promise<boolean> => (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false;
 
 /** Without what is for the tests alone: a center complains of variables that it does not know. */
 const ownEnvironment = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TROUPE_TEST_')));

@@ -5,7 +5,10 @@
  *                                    |                  |                  |
  *                                    | refused          | refused          | closed, or silent for
  *                                    v                  v                  v three heartbeats
- *                                 waiting --back-off--> dialling (the next center)
+ *                                 waiting --back-off--> dialling
+ *
+ * Of several centers each is dialled once, the one that served last at first, before the agent
+ * waits: a standby and a center that is away are skipped.
  *
  * A half-open socket never says that it is closed, so only frames count as life; what an abandoned
  * socket says later is ignored.
@@ -231,14 +234,19 @@ export function createLink(parts: LinkParts): Link {
     async run(signal) {
       let failures = 0;
       let refusals = 0;
-      for (let turn = 0; !signal.aborted; turn++) {
-        const url = centers[turn % centers.length];
+      let order = [...centers];
+      while (!signal.aborted) {
+        const [url] = order;
         if (url === undefined) throw new Error('an agent needs the address of a center');
         const parting = await attempt(url, signal);
-        failures = parting.was === 'up' ? 0 : failures + 1;
+        const isUp = parting.was === 'up';
         refusals = parting.forGood ? refusals + 1 : 0;
         if (refusals === centers.length) return 'refused';
-        await pause(clock, backOff(parting, failures, ids.fraction(), spans), signal);
+        // One that served stays the first; behind it the others in turn.
+        if (!isUp) order = [...order.slice(1), url];
+        failures = isUp ? 0 : failures + 1;
+        if (!isUp && !parting.final && failures % centers.length !== 0) continue;
+        await pause(clock, backOff(parting, Math.ceil(failures / centers.length), ids.fraction(), spans), signal);
       }
       return 'stopped';
     },

@@ -97,6 +97,7 @@ export function metricRoutes({
 
   let figures: Figures = noFigures();
   const read = (): Reading => ({
+    isStandby: false,
     figures,
     watchers: feed.watchers(),
     usage: usage(),

@@ -20,6 +20,7 @@ ${CENTER_FLAGS}`,
     const { startLocalAgent } = await import('../local-agent.ts');
     const { rest, users } = takeUsers(args);
     const started = await startHere(rest, shell);
+    if (!started) return EXIT.done;
     const { center, config, say } = started;
     // Who runs as another user passes through to its work directory, and sees no names.
     const isForOthers = users.length > 0 || shell.env.TROUPE_RUN_AS || shell.env.TROUPE_RUN_AS_ALLOWED;

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { CenterLease, ClusterRoles } from '../cluster-port.ts';
-import { type Store, StoreUnavailable } from '../port.ts';
+import { type EarlyReads, type Store, StoreUnavailable } from '../port.ts';
 import { createViews } from '../views.ts';
 import { createActors } from './actors.ts';
 import { readMongoAddress } from './address.ts';
@@ -33,6 +33,8 @@ export interface MongoOptions {
   isPrepared?: boolean;
   /** Who decides what this store may write. */
   cluster: ClusterRoles;
+  /** Called before the lease of the database is had, with what may be read until then. */
+  early?(reads: EarlyReads): void;
   /** Called once, when another center has taken over. Default: nobody asks. */
   lost?(reason: Error): void;
 }
@@ -42,18 +44,28 @@ export interface MongoOptions {
  * be reached, and a plain error, having changed nothing, when the database is not ours or was
  * written by another revision.
  */
-export async function createMongoStore({ url, clock, drawId, isPrepared = false, cluster, lost = () => {} }: MongoOptions): Promise<Store> {
+export async function createMongoStore({
+  url,
+  clock,
+  drawId,
+  isPrepared = false,
+  cluster,
+  early,
+  lost = () => {},
+}: MongoOptions): Promise<Store> {
   const { shown, timeoutMs } = readMongoAddress(url);
   const orm = await openOrm(url);
   let lease: CenterLease | undefined;
   try {
     const collections = collectionsIn(orm, shown);
+    const views = createViews(() => orm.em.fork());
+    const credential: EarlyReads['credential'] = (kind, id) => asked(() => views.credential(kind, id));
+    early?.({ credential });
     lease = cluster.lease?.(createLeaseRecords(collections), { shown, lost });
     if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => lease?.begin() });
     const { place, ...facts } = createFeed(collections);
     const telling = createTelling(collections, { place }, clock);
     const ownership = cluster.ownership(createOwnershipRecords(collections));
-    const views = createViews(() => orm.em.fork());
     const store = {
       ...createActors({ collections, ownership, telling, doubt: createDoubt(collections, { drawId, clock, timeoutMs }) }),
       ...createList(collections),
@@ -63,7 +75,7 @@ export async function createMongoStore({ url, clock, drawId, isPrepared = false,
       ...createCredentials(collections),
       ...createRetention(collections),
       output: query => asked(() => views.output(query)),
-      credential: (kind, id) => asked(() => views.credential(kind, id)),
+      credential,
       credentials: kind => asked(() => views.credentials(kind)),
       async probe() {
         await ownership.check(true);

@@ -41,12 +41,16 @@ export async function prepareSchema({
   /** Default: that of this program. */
   schema?: MongoSchema;
 }): Promise<void> {
-  const found = await storedFormat(orm, collections, shown, schema);
-  const steps = found === undefined ? [] : stepsTo(schema, found);
-  if (steps === undefined) {
+  const look = async () => {
+    const found = await storedFormat(orm, collections, shown, schema);
+    const steps = found === undefined ? [] : stepsTo(schema, found);
+    if (steps !== undefined) return { found, steps };
     throw new Error(refusalText(schema, found as FoundFormat, { subject: shown, anew: 'start the center with an empty database' }));
-  }
+  };
+  await look();
   await opening(shown, mayWrite);
+  // Again: a standby may have waited for days, and another center may have upgraded it meanwhile.
+  const { found, steps } = await look();
   await opening(shown, async () => {
     const { meta, actors } = collections;
     const { version, fingerprint } = schema;
@@ -109,7 +113,7 @@ async function storedFormat(orm: Orm, { meta }: Collections, shown: string, know
   const found = (await opening(shown, () => orm.driver.getConnection().listCollections())).filter(name => !name.startsWith('system.'));
   const stranger = found.find(name => !ours.has(name));
   if (stranger !== undefined) throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
-  // The lease of a center (`reign.ts`) lies in `meta` before anything else does.
+  // The lease of a center (`cluster/center-lease.ts`) lies in `meta` before anything else does.
   return found.every(name => name === meta.collectionName) ? undefined : { version: null, fingerprint: null };
 }
 

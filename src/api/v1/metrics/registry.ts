@@ -8,6 +8,8 @@ import type { JobFigure, JobFigures } from './job-figures.ts';
 
 /** Everything that is told, as it is now. */
 export interface Reading {
+  /** Another center serves; this one waits for its end. */
+  isStandby: boolean;
   figures: Figures;
   watchers: number;
   usage: { residentBytes: number; cpuSeconds: number };
@@ -56,6 +58,7 @@ export function createRegistry(read: () => Reading): Registry {
    */
   const spans = (name: string, help: string, of: () => Spans) => registry.registerMetric(histogram(name, help, of));
 
+  gauge('troupe_standby', 'Whether this center waits while another one serves: 1 or 0.', () => Number(read().isStandby));
   total('troupe_turns_total', 'Turns of actors that were committed.', () => read().figures.counted.turns);
   total('troupe_commits_total', 'Calls of the store that wrote turns.', () => read().figures.counted.commits);
   total(

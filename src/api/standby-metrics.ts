@@ -1,0 +1,76 @@
+/** `GET /v1/metrics` of a standby: figures of its process, and that it serves nothing yet. */
+import type { Config } from '../config/center.ts';
+import { Problem } from '../http/errors.ts';
+import type { Log } from '../http/route-context.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import { noFigures } from '../runtime/metrics.ts';
+import { opens } from '../security/api-tokens.ts';
+import { createAuth, tokenIn } from '../security/authentication.ts';
+import { type CredentialStore, type EarlyReads, StoreUnavailable } from '../store/port.ts';
+import type { MetricParts } from './v1/metrics.ts';
+
+/** Throws Problem `unauthorized` and `forbidden`, and StoreUnavailable. */
+export function createStandbyMetrics({
+  config,
+  clock,
+  ids,
+  log,
+  usage,
+  early,
+}: {
+  config: Pick<Config, 'auth' | 'rootPassword'>;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  usage: MetricParts['usage'];
+  early(): EarlyReads | undefined;
+}): (request: Request) => Promise<Response> {
+  const beganAt = clock.now();
+  const auth = createAuth({ config, store: readOnly(early), clock, ids, log });
+  return async request => {
+    const user = await auth.who(tokenIn(request));
+    if (!user) throw new Problem('unauthorized', 'a valid token is needed: header "Authorization: Bearer ..."');
+    if (user.scope !== undefined && !opens(user.scope, 'metrics')) {
+      throw new Problem('forbidden', `the scope of this token is "${user.scope}", but must be "metrics" for this request`);
+    }
+    const { createRegistry } = await import('./v1/metrics/registry.ts');
+    const none = new Map<string, number>();
+    const registry = createRegistry(() => ({
+      isStandby: true,
+      figures: noFigures(),
+      watchers: 0,
+      usage: usage(),
+      beganAt,
+      facts: none,
+      finished: none,
+      runs: none,
+      skipped: none,
+      hosts: none,
+      quarantined: 0,
+      jobs: { jobs: new Map(), leftOut: 0 },
+      scheduleAudit: { unarmed: 0, unarmedTotal: 0, checkedAt: null },
+      backups: null,
+    }));
+    return new Response(await registry.metrics(), { headers: { 'Content-Type': registry.contentType } });
+  };
+}
+
+/** Tokens are read, and nothing is written: the database is another center's. */
+function readOnly(early: () => EarlyReads | undefined): CredentialStore {
+  const refused = async (): Promise<never> => {
+    throw new StoreUnavailable('a standby writes nothing');
+  };
+  return {
+    async credential(kind, id) {
+      const reads = early();
+      if (!reads) throw new StoreUnavailable('the store is not open yet');
+      return reads.credential(kind, id);
+    },
+    credentials: refused,
+    putCredential: refused,
+    removeCredential: refused,
+    spend: refused,
+    sweepCredentials: refused,
+  };
+}

@@ -1,0 +1,161 @@
+/** A standby: when it takes the lease of a database, and when it does not. */
+import { describe, expect, test } from 'bun:test';
+import { createCenterLease } from '../../src/cluster/center-lease.ts';
+import type { CenterLease, LeaseRecord, LeaseRecords } from '../../src/store/cluster-port.ts';
+import { StoreUnavailable } from '../../src/store/port.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+
+/** The records of one database, and centers over them on one clock. */
+function aDatabase() {
+  const clock = createManualClock();
+  let record: LeaseRecord | null = null;
+  let isAway = false;
+  const asked = () => {
+    if (isAway) throw new StoreUnavailable('away');
+  };
+  const records: LeaseRecords = {
+    async read() {
+      asked();
+      return record && { ...record };
+    },
+    async take(from, owner, process) {
+      asked();
+      const isFree =
+        record === null ? from === null : record.owner === owner || (record.owner === from?.owner && record.beat === from.beat);
+      if (isFree) record = { owner, beat: (record?.beat ?? 0) + 1, ...process };
+      return isFree;
+    },
+    async renew(owner) {
+      asked();
+      if (record?.owner !== owner) return false;
+      record.beat += 1;
+      return true;
+    },
+    async release(owner) {
+      asked();
+      if (record?.owner === owner) record = null;
+    },
+  };
+  return {
+    clock,
+    owner: () => record?.owner,
+    away(now: boolean) {
+      isAway = now;
+    },
+    /** A center on a machine of its own. It dies without a word when its signal aborts. */
+    center(owner: string, isStandby = true) {
+      const dead = new AbortController();
+      let stalledMs = 0;
+      const monotonic = () => clock.monotonic() + stalledMs;
+      const life = { ...clock, monotonic, after: (ms: number, run: () => void) => clock.after(ms, () => !dead.signal.aborted && run()) };
+      const seen: { lost: string[]; waitsFor: string[]; failed: unknown[]; has: boolean } = {
+        lost: [],
+        waitsFor: [],
+        failed: [],
+        has: false,
+      };
+      const stop = new AbortController();
+      const lease: CenterLease = createCenterLease({
+        records,
+        clock: life,
+        owner,
+        process: { host: owner, pid: 1, machine: owner },
+        isAlive: () => true,
+        shown: 'mongodb://h/troupe',
+        lost: ({ message }) => void seen.lost.push(message),
+        standby: isStandby ? { waitsFor: ({ host }) => void seen.waitsFor.push(host), signal: stop.signal } : undefined,
+      });
+      lease.begin().then(
+        () => {
+          seen.has = true;
+        },
+        (error: unknown) => seen.failed.push(error),
+      );
+      return {
+        seen,
+        lease,
+        die: () => dead.abort(),
+        stop: () => stop.abort(),
+        /** Its process stands still for so long, as its own clock sees it. */
+        stall(ms: number) {
+          stalledMs += ms;
+        },
+      };
+    },
+  };
+}
+
+describe('a standby', () => {
+  test('waits while the active center lives, and takes over within six seconds of its death', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(60_000);
+    expect([database.owner(), two.seen.waitsFor, two.seen.has]).toEqual(['one', ['one'], false]);
+    one.die();
+    await database.clock.advance(4_000);
+    expect(database.owner()).toBe('one');
+    await database.clock.advance(2_000);
+    expect([database.owner(), two.seen.has]).toEqual(['two', true]);
+  });
+
+  test('takes over within a second of a clean stop', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(10_000);
+    await one.lease.end();
+    await database.clock.advance(1_000);
+    expect([database.owner(), two.seen.has, one.seen.lost]).toEqual(['two', true, []]);
+  });
+
+  test('of two one takes over, and the other waits for it', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const others = [database.center('two'), database.center('three')];
+    await database.clock.advance(5_000);
+    one.die();
+    await database.clock.advance(60_000);
+    expect(others.map(({ seen }) => seen.has).toSorted()).toEqual([false, true]);
+    expect(others.find(({ seen }) => !seen.has)?.seen.waitsFor).toEqual(['one', String(database.owner())]);
+    expect(others.flatMap(({ seen }) => seen.failed)).toEqual([]);
+  });
+
+  test('that could not look for a while counts anew: a database that was away makes nobody look dead', async () => {
+    const database = aDatabase();
+    database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    // Behind a beat of the active one, which stands still as well and goes on a little later.
+    await database.clock.advance(3_100);
+    two.stall(10_000);
+    await database.clock.advance(500);
+    expect([database.owner(), two.seen.has]).toEqual(['one', false]);
+  });
+
+  test('says that its database is away, to be begun again', async () => {
+    const database = aDatabase();
+    database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(1_000);
+    database.away(true);
+    await database.clock.advance(1_000);
+    expect(two.seen.failed).toEqual([expect.any(StoreUnavailable)]);
+  });
+
+  test('is stopped while it waits', async () => {
+    const database = aDatabase();
+    database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(1_000);
+    two.stop();
+    await database.clock.advance(10_000);
+    expect(String(two.seen.failed[0])).toContain('stopped while it waited');
+    expect(database.owner()).toBe('one');
+  });
+});
