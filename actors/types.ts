@@ -6,11 +6,11 @@
  * tense reports and may not (`execution.finished`). Facts are past tense.
  */
 import type { AppConfig, AppContext, KnownApp } from './app/types.ts';
-import type { EndedNews, ExecutionContext, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
+import type { ExecutionContext, RunEnd, RunName, RunPlacement, RunSpec, ShardOutcome } from './execution/types.ts';
 import type { DisconnectKind, GracePeriods, HostCapabilities, HostContext } from './host/types.ts';
 import type { OccurrenceEntry } from './job/occurrence.ts';
 import type { JobConfig, JobContext, JobTrigger } from './job/types.ts';
-import type { HostRefusal, Placed, PoolConfig, PoolContext, RoomRequest } from './pool/types.ts';
+import type { HostRefusal, PlacedRun, PoolConfig, PoolContext, ReservationRequest } from './pool/types.ts';
 
 export interface Contexts {
   job: JobContext;
@@ -127,7 +127,7 @@ export type ExecutionEvent =
       app: KnownApp | null;
       retryOf: string | null;
       /** Why it must wait for `execution.unblock`; null: it asks for capacity at once. */
-      hold: string | null;
+      blockedReason: string | null;
     }
   | { type: 'execution.unblock'; app: KnownApp | null }
   /** Command: end it. */
@@ -146,7 +146,7 @@ export type ExecutionEvent =
   | { type: 'execution.answerOverdue' }
   /** `session`: the session of its host that reported this, counted from 1. */
   | { type: 'shard.started'; item: number; attempt: number; host: string; startedAt: number; pid: number; session?: number }
-  | ({ type: 'shard.ended' } & EndedNews)
+  | ({ type: 'shard.ended' } & RunEnd)
   /** The host is lost. */
   | { type: 'shard.lost'; host: string; runs: RunName[]; reason: string }
   /** The host is connected, but its agent did not know of these runs when `session` began. */
@@ -168,7 +168,7 @@ export type ExecutionFact =
       trigger: JobTrigger;
       dueAt: string | null;
       shards: number;
-      hold: string | null;
+      blockedReason: string | null;
     }
   | { type: 'execution.pending'; execution: string; job: string; reason: string }
   | { type: 'execution.cancelling'; execution: string; job: string; reason: string }
@@ -275,7 +275,7 @@ export type PoolEvent =
    * An execution asks for capacity; the answer is the event `execution.placed` or
    * `execution.waiting`. Idempotent.
    */
-  | { type: 'pool.reserve'; request: RoomRequest }
+  | { type: 'pool.reserve'; request: ReservationRequest }
   /** These runs are over. */
   | { type: 'pool.release'; runs: RunName[]; refused?: HostRefusal }
   /** A process of the execution that tried this host has started there. */
@@ -301,7 +301,7 @@ export type PoolEvent =
 export type PoolFact =
   | { type: 'pool.created'; pool: string }
   | { type: 'pool.modified'; pool: string }
-  | { type: 'pool.placed'; pool: string; execution: string; placed: Placed[] }
+  | { type: 'pool.placed'; pool: string; execution: string; placed: PlacedRun[] }
   | { type: 'pool.waiting'; pool: string; execution: string; reason: string }
   /** A host takes no new run before `until`; then one execution tries it. */
   | { type: 'pool.hostRefusing'; pool: string; host: string; name: string; fault: string; reason: string; until: string }

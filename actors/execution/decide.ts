@@ -7,7 +7,7 @@ import type { HostFault } from '../host/types.ts';
 import type { HostRefusal } from '../pool/types.ts';
 import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
 import { runSpec } from './run-spec.ts';
-import { type Ending, ended, fitting, freshShard, isLive, moved, outcomeOf, REFUSALS_MAX, refusedByHost } from './shard.ts';
+import { type AttemptEnd, cutReason, ended, isLive, movedShard, newShard, outcomeOf, REFUSALS_MAX, refusedByHost } from './shard.ts';
 import type { ExecutionContext, RunName, Shard } from './types.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
@@ -26,15 +26,15 @@ const initialContext = (input: Event<'execution.create'>): ExecutionContext => (
   // The schedules stay with the job: nothing here reads them.
   config: { ...input.config, schedules: [] },
   app: input.app,
-  hold: input.hold,
-  reason: input.hold,
+  blockedReason: input.blockedReason,
+  reason: input.blockedReason,
   cancelled: false,
-  shards: Array.from({ length: input.config.shards.total }, (_, item) => freshShard(item, input.config.shards.parameters[item] ?? '')),
+  shards: Array.from({ length: input.config.shards.total }, (_, item) => newShard(item, input.config.shards.parameters[item] ?? '')),
   outcome: null,
 });
 
 const created = (context: ExecutionContext): Decided => ({
-  effects: context.hold === null ? [askForRoom(context, context.shards)] : [],
+  effects: context.blockedReason === null ? [reserve(context, context.shards)] : [],
   facts: [
     {
       type: 'execution.created',
@@ -43,7 +43,7 @@ const created = (context: ExecutionContext): Decided => ({
       trigger: context.trigger,
       dueAt: context.dueAt === null ? null : new Date(context.dueAt).toISOString(),
       shards: context.shards.length,
-      hold: context.hold,
+      blockedReason: context.blockedReason,
     },
   ],
   alarms: startWithin(context) > 0 ? [startAlarm(context.createdAt + startWithin(context))] : [],
@@ -70,7 +70,7 @@ const runOf = (context: ExecutionContext, shard: { item: number; attempt: number
   attempt: shard.attempt,
 });
 
-function askForRoom(context: ExecutionContext, shards: Shard[]): Effect {
+function reserve(context: ExecutionContext, shards: Shard[]): Effect {
   const { config, app } = context;
   return tell(pool(context), {
     type: 'pool.reserve',
@@ -98,7 +98,7 @@ const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: num
   tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
 
 /** Goes with the release, so that the pool knows of it before the next attempt asks for room. */
-function refusalIn(endings: { shard: Shard; ending: Ending; hostFault?: HostFault | undefined }[]): HostRefusal | undefined {
+function refusalIn(endings: { shard: Shard; ending: AttemptEnd; hostFault?: HostFault | undefined }[]): HostRefusal | undefined {
   const found = endings.find(({ hostFault, ending }) => hostFault !== undefined && ending.startedAt === null);
   if (found?.hostFault === undefined || found.shard.host === null) return undefined;
   return { host: found.shard.host, fault: found.hostFault, reason: found.ending.reason ?? found.hostFault };
@@ -106,14 +106,14 @@ function refusalIn(endings: { shard: Shard; ending: Ending; hostFault?: HostFaul
 
 /** It began with an app; that its job has another one by now, or none, is nothing to it. */
 function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): Decided {
-  if (context.hold === null) return {};
+  if (context.blockedReason === null) return {};
   const wanted = context.config.app;
   const app = event.app?.config.name === wanted ? event.app : context.app;
   if (wanted !== null && app === null) {
     return cancel(context, { ...event, type: 'execution.end', reason: `its job went over to another app before app ${wanted} answered` });
   }
-  const next = { ...context, hold: null, reason: null, app };
-  return { context: next, effects: [askForRoom(next, next.shards)] };
+  const next = { ...context, blockedReason: null, reason: null, app };
+  return { context: next, effects: [reserve(next, next.shards)] };
 }
 
 function placed(context: ExecutionContext, event: Event<'execution.placed'>): Decided {
@@ -178,7 +178,7 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
 /** Closes attempts; what may be tried again asks for room now or at its instant. */
 function close(
   context: ExecutionContext,
-  endings: { shard: Shard; ending: Ending; parked?: boolean; hostFault?: HostFault | undefined }[],
+  endings: { shard: Shard; ending: AttemptEnd; parked?: boolean; hostFault?: HostFault | undefined }[],
   event: { at: number; chance: number },
   release: boolean,
 ): Decided {
@@ -186,16 +186,16 @@ function close(
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
-  for (const { shard, ending: told, parked = false, hostFault } of endings) {
+  for (const { shard, ending: reported, parked = false, hostFault } of endings) {
     const isOpen = !context.cancelled && context.expired === undefined;
-    const gaveBack = shard.leaving !== null && told.outcome === 'cancelled' && told.startedAt === null && !context.cancelled;
+    const gaveBack = shard.withdrawReason !== null && reported.outcome === 'cancelled' && reported.startedAt === null && !context.cancelled;
     const isGivenUp = gaveBack && (context.expired !== undefined || shard.isOverdue === true);
-    const how = isGivenUp ? { ...told, outcome: 'failed' as const, reason: context.expired ?? shard.leaving } : told;
-    const ending = { ...how, reason: fitting(how.reason, shards.length) };
+    const how = isGivenUp ? { ...reported, outcome: 'failed' as const, reason: context.expired ?? shard.withdrawReason } : reported;
+    const ending = { ...how, reason: cutReason(how.reason, shards.length) };
     const isRefused = hostFault !== undefined && ending.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
     const next =
       gaveBack && !isGivenUp
-        ? moved(shard, ending)
+        ? movedShard(shard, ending)
         : isRefused
           ? refusedByHost(shard, ending)
           : ended(shard, ending, context.config, event.at, event.chance, isOpen && !parked);
@@ -223,7 +223,7 @@ function close(
         ),
       ]
     : [];
-  if (now.length > 0) effects.push(askForRoom(context, now));
+  if (now.length > 0) effects.push(reserve(context, now));
   for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
   const earliest = earliestRetry(shards);
   const startedAt = context.startedAt ?? endings.map(each => each.ending.startedAt).find(instant => instant !== null) ?? null;
@@ -281,7 +281,7 @@ function answerOverdue(context: ExecutionContext, event: Event<'execution.answer
   const shards = (closed.context?.shards ?? context.shards).map(shard => {
     const isAsked = asked.some(({ item }) => item === shard.item);
     // The second span counts from here: the center may have been down meanwhile.
-    return isAsked ? { ...shard, isOverdue: true, orderedAt: event.at, leaving: shard.leaving ?? reasonOf(shard) } : shard;
+    return isAsked ? { ...shard, isOverdue: true, orderedAt: event.at, withdrawReason: shard.withdrawReason ?? reasonOf(shard) } : shard;
   });
   return {
     ...closed,
@@ -324,11 +324,11 @@ function startOverdue(context: ExecutionContext, event: Event<'execution.startOv
         outcome: 'failed',
         finishedAt: event.at,
         notBefore: null,
-        reason: fitting(reason, context.shards.length),
+        reason: cutReason(reason, context.shards.length),
       };
-    return shard.status === 'starting' ? { ...shard, leaving: shard.leaving ?? reason } : shard;
+    return shard.status === 'starting' ? { ...shard, withdrawReason: shard.withdrawReason ?? reason } : shard;
   });
-  const waits = context.hold === null && context.shards.some(shard => shard.status === 'waiting');
+  const waits = context.blockedReason === null && context.shards.some(shard => shard.status === 'waiting');
   return {
     context: { shards, expired: reason, reason },
     effects: [
@@ -344,8 +344,8 @@ function startOverdue(context: ExecutionContext, event: Event<'execution.startOv
 }
 
 /** What an execution that has not begun waits for. */
-function awaitedBy({ hold, shards, reason }: ExecutionContext): string {
-  if (hold !== null) return hold;
+function awaitedBy({ blockedReason, shards, reason }: ExecutionContext): string {
+  if (blockedReason !== null) return blockedReason;
   const starting = shards.find(shard => shard.status === 'starting');
   if (starting) return `host ${starting.hostName} has not said yet that it runs`;
   const backingOff = shards.find(shard => shard.status === 'waiting' && shard.notBefore !== null);
@@ -366,7 +366,7 @@ function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>)
   const earliest = earliestRetry(shards);
   return {
     context: { shards },
-    effects: ready.length > 0 ? [askForRoom(context, ready)] : [],
+    effects: ready.length > 0 ? [reserve(context, ready)] : [],
     alarms: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
   };
 }
@@ -391,7 +391,7 @@ function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Dec
   return { ...closed, facts: [...(closed.facts ?? []), left] };
 }
 
-const lostEnding = (shard: Shard, at: number, reason: string): Ending => ({
+const lostEnding = (shard: Shard, at: number, reason: string): AttemptEnd => ({
   outcome: 'lost',
   exitCode: null,
   signal: null,
@@ -443,7 +443,11 @@ function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'
   // A start or stop that has not arrived is owed still or again: the agent drops repeats.
   const again = here.flatMap(shard => {
     if (shard.status === 'starting')
-      return [shard.leaving === null ? startOf(context, shard) : stopOf(event.host, runOf(context, shard), 'withdrawn', shard.leaving)];
+      return [
+        shard.withdrawReason === null
+          ? startOf(context, shard)
+          : stopOf(event.host, runOf(context, shard), 'withdrawn', shard.withdrawReason),
+      ];
     return shard.status === 'ending' && !gone.includes(shard)
       ? [stopOf(event.host, runOf(context, shard), 'cancelled', context.reason ?? 'cancelled')]
       : [];
@@ -456,10 +460,10 @@ function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'
  * decides.
  */
 function withdraw(context: ExecutionContext, event: Event<'shard.withdraw'>): Decided {
-  const leaving = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.leaving === null);
-  if (leaving.length === 0) return {};
-  const shards = context.shards.map(shard => (leaving.includes(shard) ? { ...shard, leaving: event.reason } : shard));
-  return { context: { shards }, effects: leaving.map(shard => stopOf(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
+  const withdrawn = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.withdrawReason === null);
+  if (withdrawn.length === 0) return {};
+  const shards = context.shards.map(shard => (withdrawn.includes(shard) ? { ...shard, withdrawReason: event.reason } : shard));
+  return { context: { shards }, effects: withdrawn.map(shard => stopOf(event.host, runOf(context, shard), 'withdrawn', event.reason)) };
 }
 
 function unknownRun(context: ExecutionContext, event: Event<'shard.unknownRun'>): Decided {
@@ -475,7 +479,7 @@ function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Ev
     return isLive(shard) ? { ...shard, status: 'ending' } : shard;
   });
   const effects = context.shards.filter(isLive).map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'cancelled', event.reason));
-  if (context.hold === null && context.shards.some(shard => shard.status === 'waiting')) {
+  if (context.blockedReason === null && context.shards.some(shard => shard.status === 'waiting')) {
     effects.push(tell(pool(context), { type: 'pool.withdraw', execution: context.id }));
   }
   return {
@@ -491,9 +495,9 @@ function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Ev
 }
 
 /** A job that creates it again does not know that it is over. */
-const createdAgain = (context: ExecutionContext): Decided => ({ effects: [outcomeNews(context)] });
+const createdAgain = (context: ExecutionContext): Decided => ({ effects: [finishedEvent(context)] });
 
-const outcomeNews = ({
+const finishedEvent = ({
   job,
   id,
   outcome,
@@ -511,7 +515,7 @@ function finished(context: ExecutionContext, event: { at?: number }): Decided {
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
-    effects: [...verdictAtEnd(context, reason, event.at ?? finishedAt), outcomeNews({ ...context, outcome, finishedAt })],
+    effects: [...verdictAtEnd(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
     alarms: startDisarmed(context),
   };
@@ -539,7 +543,7 @@ function missing(context: ExecutionContext, event: Event<'actor.missing'>): Deci
 export const RESERVE_AGAIN_MS = 30_000;
 
 function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacity'>): Decided {
-  if (askedFor(context).length === 0) return {};
+  if (unreserved(context).length === 0) return {};
   return {
     ...waiting(context, { ...event, type: 'execution.waiting' }),
     alarms: [{ id: 'reserveAgain', dueAt: event.at + RESERVE_AGAIN_MS, event: { type: 'execution.reserveAgain' } }],
@@ -548,13 +552,13 @@ function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacit
 
 /** The pool passes over what it knows of already. */
 function reserveAgain(context: ExecutionContext): Decided {
-  const shards = askedFor(context);
-  return shards.length > 0 ? { effects: [askForRoom(context, shards)] } : {};
+  const shards = unreserved(context);
+  return shards.length > 0 ? { effects: [reserve(context, shards)] } : {};
 }
 
 /** Shards that wait for the pool, not for their job or for the instant of their retry. */
-const askedFor = (context: ExecutionContext): Shard[] =>
-  context.hold === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];
+const unreserved = (context: ExecutionContext): Shard[] =>
+  context.blockedReason === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];
 
 export const executionDecisions = {
   initialContext,

@@ -17,7 +17,7 @@ const REASONS_MAX = 2 * 1024 * 1024;
  * The reason, cut where an execution of so many shards could not remember one as long for each of
  * its attempts.
  */
-export function fitting(reason: string | null, shards: number): string | null {
+export function cutReason(reason: string | null, shards: number): string | null {
   return reason === null ? null : cutTo(Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1)))), reason);
 }
 
@@ -32,7 +32,7 @@ export function cutTo(max: number, text: string): string {
   return `${kept.replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
-export const freshShard = (item: number, parameter: string): Shard => ({
+export const newShard = (item: number, parameter: string): Shard => ({
   item,
   parameter,
   status: 'waiting',
@@ -40,7 +40,7 @@ export const freshShard = (item: number, parameter: string): Shard => ({
   host: null,
   hostName: null,
   session: null,
-  leaving: null,
+  withdrawReason: null,
   attempt: 1,
   failures: 0,
   losses: 0,
@@ -57,10 +57,10 @@ export const freshShard = (item: number, parameter: string): Shard => ({
 export const isLive = (shard: Shard): boolean => shard.status === 'starting' || shard.status === 'running' || shard.status === 'ending';
 
 /** How one attempt ended. */
-export type Ending = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
+export type AttemptEnd = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
 
 /** The shard after its attempt: done, or waiting for another one if the policies give one. */
-export function ended(shard: Shard, ending: Ending, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
+export function ended(shard: Shard, ending: AttemptEnd, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
   const closed: Shard = { ...shard, ...ending, status: 'done', notBefore: null };
   if (!mayRetry) return closed;
   const lost = ending.outcome === 'lost';
@@ -84,11 +84,11 @@ export function ended(shard: Shard, ending: Ending, config: JobConfig, at: numbe
  * Its host gave it back before it began: the next attempt asks for room at once, and no budget is
  * spent.
  */
-export const moved = (shard: Shard, ending: Ending): Shard => ({
+export const movedShard = (shard: Shard, ending: AttemptEnd): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,
   losses: shard.losses,
-  reason: `moved: ${shard.leaving}`,
+  reason: `moved: ${shard.withdrawReason}`,
 });
 
 /** Attempts in a row that hosts may refuse before it counts as a failure of the shard. */
@@ -98,7 +98,7 @@ export const REFUSALS_MAX = 20;
  * Its host refused it for a reason of its own: the next attempt asks for room at once, and no
  * budget is spent.
  */
-export const refusedByHost = (shard: Shard, ending: Ending): Shard => ({
+export const refusedByHost = (shard: Shard, ending: AttemptEnd): Shard => ({
   ...next(shard, ending),
   failures: shard.failures,
   losses: shard.losses,
@@ -107,10 +107,10 @@ export const refusedByHost = (shard: Shard, ending: Ending): Shard => ({
 });
 
 /** The shard in its next attempt, the present one among the past. */
-function next(shard: Shard, ending: Ending): Shard {
+function next(shard: Shard, ending: AttemptEnd): Shard {
   const { output: _, ...how } = ending;
   const past: ShardAttempt = { ...how, attempt: shard.attempt, host: shard.host, hostName: shard.hostName };
-  return { ...freshShard(shard.item, shard.parameter), attempt: shard.attempt + 1, past: [...shard.past, past].slice(-PAST_MAX) };
+  return { ...newShard(shard.item, shard.parameter), attempt: shard.attempt + 1, past: [...shard.past, past].slice(-PAST_MAX) };
 }
 
 const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succeeded'];

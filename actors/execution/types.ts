@@ -55,7 +55,7 @@ export interface Shard {
   /** The session of its host, counted from 1, that reported its start. */
   session: number | null;
   /** Why its host was asked to give it back unless it has begun. */
-  leaving: string | null;
+  withdrawReason: string | null;
   /** Its host refused a run before, and is tried with this one. */
   trial?: true;
   /** Attempts in a row that hosts refused for reasons of their own. Absent: none. */
@@ -98,7 +98,7 @@ export interface RunPlacement {
 }
 
 /** How a run ended, as its host reports it. */
-export interface EndedNews {
+export interface RunEnd {
   item: number;
   attempt: number;
   host: string;
@@ -129,7 +129,7 @@ export interface ExecutionContext {
   config: JobConfig;
   app: KnownApp | null;
   /** Not let go by its job yet, and why. */
-  hold: string | null;
+  blockedReason: string | null;
   /** Why it waits, was cancelled, or did not succeed. */
   reason: string | null;
   cancelled: boolean;

@@ -9,49 +9,49 @@ import { jobDecisions } from '../job/decide.ts';
 import { jobKind } from '../job/machine.ts';
 import type { OccurrenceEntry } from '../job/occurrence.ts';
 import { poolDecisions } from '../pool/decide.ts';
-import type { RoomRequest } from '../pool/types.ts';
+import type { ReservationRequest } from '../pool/types.ts';
 import type { Effect, Events, Kind, Stamp } from '../types.ts';
-import type { Rehearsal, Seen } from './reason.ts';
+import type { ActorView, DryRun } from './reason.ts';
 
 /** Dice decide nothing that is looked at here: a name of an execution that never is. */
 const stampOf = (at: number): Stamp => ({ at, chance: 0, salt: 'whynot' });
 
-const toldOf = <K extends Kind, T extends Events[K]['type']>(effects: Effect[] | undefined, kind: K, type: T) =>
+const eventsIn = <K extends Kind, T extends Events[K]['type']>(effects: Effect[] | undefined, kind: K, type: T) =>
   (effects ?? []).flatMap(effect =>
     effect.type === 'tell' && effect.params.to.startsWith(`${kind}/`) && effect.params.event.type === type
       ? [effect.params.event as Extract<Events[K], { type: T }>]
       : [],
   );
 
-export interface Rehearsed {
-  would: Rehearsal;
+export interface DryRunResult {
+  would: DryRun;
   /** What its pool would be asked for, where it comes to that. */
-  request?: RoomRequest;
+  request?: ReservationRequest;
 }
 
 /** A trigger at this instant, all the way to the hosts. */
-export function rehearseTrigger(job: Seen<'job'>, pool: Seen<'pool'> | undefined, at: number): Rehearsed {
+export function dryRunTrigger(job: ActorView<'job'>, pool: ActorView<'pool'> | undefined, at: number): DryRunResult {
   if (job.quarantine) return { would: { does: 'refused', reason: `is in quarantine: ${job.quarantine.reason}` } };
   const refused = jobKind.refusal(job.context, job.value, { type: 'job.trigger' });
   if (refused !== undefined) return { would: { does: 'refused', reason: refused } };
   const { effects } = jobDecisions.trigger(job.context, { type: 'job.trigger', ...stampOf(at) });
-  const [birth] = toldOf(effects, 'execution', 'execution.create');
+  const [create] = eventsIn(effects, 'execution', 'execution.create');
   const [answer] = (effects ?? []).flatMap(effect => (effect.type === 'answer' ? [effect.params.value as { execution: string }] : []));
-  if (!birth) return { would: { does: 'joins', execution: answer?.execution ?? '' } };
-  if (birth.hold !== null) return { would: { does: 'waits', reason: birth.hold } };
-  const execution = executionDecisions.initialContext({ ...birth, ...stampOf(at) });
-  const [asked] = toldOf(executionDecisions.created(execution).effects, 'pool', 'pool.reserve');
-  if (!asked) throw new Error('an execution that nothing holds back asks for no room');
-  return { would: rehearseRequest(asked.request, pool, at), request: asked.request };
+  if (!create) return { would: { does: 'joins', execution: answer?.execution ?? '' } };
+  if (create.blockedReason !== null) return { would: { does: 'waits', reason: create.blockedReason } };
+  const execution = executionDecisions.initialContext({ ...create, ...stampOf(at) });
+  const [reserve] = eventsIn(executionDecisions.created(execution).effects, 'pool', 'pool.reserve');
+  if (!reserve) throw new Error('an execution that nothing holds back asks for no room');
+  return { would: dryRunRequest(reserve.request, pool, at), request: reserve.request };
 }
 
 /** A request for room at this instant. */
-function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, at: number): Rehearsal {
+function dryRunRequest(request: ReservationRequest, pool: ActorView<'pool'> | undefined, at: number): DryRun {
   if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which cannot be asked' };
   if (pool.quarantine) return { does: 'waits', reason: `waits for its pool, which is in quarantine: ${pool.quarantine.reason}` };
   const { effects } = poolDecisions.reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
-  const hosts = [...new Set(toldOf(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];
-  const [waits] = [...toldOf(effects, 'execution', 'execution.waiting'), ...toldOf(effects, 'execution', 'execution.noCapacity')];
+  const hosts = [...new Set(eventsIn(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];
+  const [waits] = [...eventsIn(effects, 'execution', 'execution.waiting'), ...eventsIn(effects, 'execution', 'execution.noCapacity')];
   if (hosts.length === 0) return { does: 'waits', reason: waits?.reason ?? '' };
   return waits ? { does: 'startsInPart', hosts, reason: waits.reason } : { does: 'starts', hosts };
 }
@@ -60,7 +60,7 @@ function rehearseRequest(request: RoomRequest, pool: Seen<'pool'> | undefined, a
  * What the ledger would hold of the next due time, were the job then as it is now; undefined where
  * it would hold nothing.
  */
-export function rehearseDue(job: Seen<'job'>, at: number): OccurrenceEntry | undefined {
+export function dryRunDue(job: ActorView<'job'>, at: number): OccurrenceEntry | undefined {
   const { nextAt } = job.context;
   if (nextAt === null || job.quarantine) return undefined;
   const { effects } = jobDecisions.due(job.context, { type: 'job.due', ...stampOf(Math.max(nextAt, at)) });

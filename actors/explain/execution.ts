@@ -4,22 +4,22 @@
  */
 
 import type { Shard } from '../execution/types.ts';
-import { heldNow } from '../job/decide.ts';
-import { inWords } from './messages.ts';
-import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX, type Why } from './reason.ts';
-import { type Around, hostReason, rest, whyNoRoom } from './room.ts';
+import { blockedReasonOf } from '../job/decide.ts';
+import { messageOf } from './messages.ts';
+import { type ActorView, iso, isoOr, quarantined, type Reason, SHOWN_MAX, type Why } from './reason.ts';
+import { hostReason, type PoolViews, rest, whyNoCapacity } from './room.ts';
 
-export interface ExecutionSeen extends Around {
-  execution: Seen<'execution'>;
-  job: Seen<'job'> | undefined;
+export interface ExecutionViews extends PoolViews {
+  execution: ActorView<'execution'>;
+  job: ActorView<'job'> | undefined;
 }
 
 /** Hosts that the shards of an execution are on: what of them is worth looking up. */
-export const hostsUsed = (execution: Seen<'execution'>): string[] => [
+export const hostsUsed = (execution: ActorView<'execution'>): string[] => [
   ...new Set(execution.context.shards.flatMap(shard => (shard.status !== 'done' && shard.host !== null ? [shard.host] : []))),
 ];
 
-export function whyExecution(seen: ExecutionSeen): Why {
+export function whyExecution(seen: ExecutionViews): Why {
   const { execution, job } = seen;
   const { context, value } = execution;
   const { id, shards } = context;
@@ -37,21 +37,21 @@ export function whyExecution(seen: ExecutionSeen): Why {
     const left = shards.filter(shard => shard.status !== 'done').length;
     return { lead: [{ type: 'cancelling', execution: id, reason: context.reason, left }, ...live.lead], more: [...live.more, ...bad] };
   }
-  if (context.hold !== null) {
-    const behind = job?.context.open.find(open => open.held === null)?.id ?? null;
+  if (context.blockedReason !== null) {
+    const behind = job?.context.open.find(open => open.blocked === null)?.id ?? null;
     // Who stood before it when it was made may be over by now: its job knows.
-    const now = job && heldNow(job.context, id);
-    const reason = now === null ? 'was let go by its job; the news of it is on its way' : (now ?? context.hold);
-    const held: Reason = { type: 'held', execution: id, since: iso(context.createdAt), reason, behind };
+    const now = job && blockedReasonOf(job.context, id);
+    const reason = now === null ? 'was let go by its job; the news of it is on its way' : (now ?? context.blockedReason);
+    const blocked: Reason = { type: 'blocked', execution: id, since: iso(context.createdAt), reason, behind };
     const shut = seen.unreadable.filter(({ who }) => who === `job/${context.job}`);
-    return { lead: [held, ...(job ? quarantined(job) : shut)], more: [] };
+    return { lead: [blocked, ...(job ? quarantined(job) : shut)], more: [] };
   }
   const waiting = whyWaiting(seen);
   return { lead: [...waiting.lead, ...live.lead], more: [...waiting.more, ...live.more, ...bad] };
 }
 
 /** The shards that wait: for the instant of their next attempt, or for the pool. */
-function whyWaiting(seen: ExecutionSeen): Why {
+function whyWaiting(seen: ExecutionViews): Why {
   const { context, timers } = seen.execution;
   const waiting = context.shards.filter(shard => shard.status === 'waiting');
   const later = waiting.filter(shard => shard.notBefore !== null).sort((a, b) => (a.notBefore ?? 0) - (b.notBefore ?? 0));
@@ -67,7 +67,7 @@ function whyWaiting(seen: ExecutionSeen): Why {
   );
   const asking = waiting.length - later.length;
   const askAgainAt = timers.find(({ id }) => id === 'reserveAgain')?.dueAt ?? null;
-  const room = asking > 0 ? whyNoRoom(context, seen, askAgainAt) : { lead: [], more: [] };
+  const room = asking > 0 ? whyNoCapacity(context, seen, askAgainAt) : { lead: [], more: [] };
   const [first = [], others = []] = [backOffs.slice(0, 1), backOffs.slice(1)];
   return { lead: [...room.lead, ...first], more: [...room.more, ...others, ...rest('shards', later.length - SHOWN_MAX)] };
 }
@@ -76,16 +76,16 @@ function whyWaiting(seen: ExecutionSeen): Why {
 const NAMED_MAX = 2;
 
 /** The shards on hosts, one reason per host and status, and the reasons of those hosts. */
-function whyLive({ execution, hosts }: ExecutionSeen): Why {
+function whyLive({ execution, hosts }: ExecutionViews): Why {
   const { id, shards } = execution.context;
   const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();
-  for (const { status, item, host, hostName, startedAt, leaving } of shards) {
+  for (const { status, item, host, hostName, startedAt, withdrawReason } of shards) {
     if (status === 'waiting' || status === 'done') continue;
-    const key = JSON.stringify([status, host, leaving]);
+    const key = JSON.stringify([status, host, withdrawReason]);
     const known = groups.get(key);
     if (known) known.items.push(item);
     else {
-      const on = { host: hostName ?? host ?? '', since: isoOr(startedAt), leaving };
+      const on = { host: hostName ?? host ?? '', since: isoOr(startedAt), withdrawReason };
       groups.set(key, { type: 'shards', execution: id, status, items: [item], ...on });
     }
   }
@@ -102,9 +102,9 @@ function whyLive({ execution, hosts }: ExecutionSeen): Why {
  * Why an execution that is done did not succeed, or what there is to say of its success: its own
  * reason, or that of the last attempt of its first bad shard.
  */
-export function whyNot({ context }: Seen<'execution'>): string | null {
+export function whyNot({ context }: ActorView<'execution'>): string | null {
   const [first] = endings(context.id, context.shards);
-  return context.reason ?? (first ? inWords(first) : null);
+  return context.reason ?? (first ? messageOf(first) : null);
 }
 
 /**

@@ -5,10 +5,10 @@
 import { nextAtOf, schedulesOf } from '../job/due-times.ts';
 import { jobKind, statusOf } from '../job/machine.ts';
 import type { OccurrenceEntry, Verdict } from '../job/occurrence.ts';
-import { rehearseDue, rehearseTrigger } from './dry-run.ts';
+import { dryRunDue, dryRunTrigger } from './dry-run.ts';
 import { whyExecution, whyNot } from './execution.ts';
-import { iso, isoOr, quarantined, type Reason, type Rehearsal, type Seen, type Why } from './reason.ts';
-import { type Around, closed, roomOf } from './room.ts';
+import { type ActorView, type DryRun, iso, isoOr, quarantined, type Reason, type Why } from './reason.ts';
+import { capacityOf, closed, type PoolViews } from './room.ts';
 
 /** Open executions of a job that are explained one by one. */
 export const OPEN_SHOWN = 3;
@@ -16,22 +16,22 @@ export const OPEN_SHOWN = 3;
 /** How long a finding of the schedule audit is shown after its repair, ms. */
 const UNARMED_MS = 86_400_000;
 
-export interface JobSeen extends Around {
-  job: Seen<'job'>;
-  app: Seen<'app'> | undefined;
+export interface JobViews extends PoolViews {
+  job: ActorView<'job'>;
+  app: ActorView<'app'> | undefined;
   /** The oldest of its open executions, at most OPEN_SHOWN. */
-  open: Seen<'execution'>[];
+  open: ActorView<'execution'>[];
   /** Its last execution that is done, while that is kept. */
-  ended: Seen<'execution'> | undefined;
+  ended: ActorView<'execution'> | undefined;
   /** The latest entry of its ledger of due times. */
   last: OccurrenceEntry | undefined;
 }
 
 /** `at`: now, epoch ms. */
-export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } {
+export function whyJob(seen: JobViews, at: number): Why & { trigger: DryRun } {
   const { job, pool, hosts } = seen;
-  const { would: trigger, request } = rehearseTrigger(job, pool, at);
-  const rehearsal: Reason = { type: 'rehearsal', job: job.context.config.name, ...trigger };
+  const { would: trigger, request } = dryRunTrigger(job, pool, at);
+  const dryRun: Reason = { type: 'dryRun', job: job.context.config.name, ...trigger };
   const forbids = whyForbidden(seen);
   const open = whyOpen(seen);
   const last = lastDue(seen);
@@ -44,24 +44,17 @@ export function whyJob(seen: JobSeen, at: number): Why & { trigger: Rehearsal } 
     const next = split(nextDue(job, at));
     return {
       lead: [...open.lead, ...unarmedLately(job, at), ...next.lost],
-      more: [...next.ran, rehearsal, ...last, ...ended, ...open.more],
+      more: [...next.ran, dryRun, ...last, ...ended, ...open.more],
       trigger,
     };
   }
   const { lost, ran } = split(last);
   const waits = trigger.does === 'waits' || trigger.does === 'startsInPart';
-  const room = waits && pool ? { lead: closed(pool, hosts), more: request ? roomOf(pool, hosts, request) : [] } : { lead: [], more: [] };
+  const room =
+    waits && pool ? { lead: closed(pool, hosts), more: request ? capacityOf(pool, hosts, request) : [] } : { lead: [], more: [] };
   return {
-    lead: [
-      ...whenDue(job, at),
-      ...unarmedLately(job, at),
-      ...lost,
-      ...bad,
-      ...(waits ? [rehearsal] : []),
-      ...room.lead,
-      ...seen.unreadable,
-    ],
-    more: [...(waits ? [] : [rehearsal]), ...ran, ...good, ...room.more],
+    lead: [...whenDue(job, at), ...unarmedLately(job, at), ...lost, ...bad, ...(waits ? [dryRun] : []), ...room.lead, ...seen.unreadable],
+    more: [...(waits ? [] : [dryRun]), ...ran, ...good, ...room.more],
     trigger,
   };
 }
@@ -73,7 +66,7 @@ function split(dues: Extract<Reason, { type: 'lastDue' | 'nextDue' }>[]) {
 }
 
 /** What keeps it from starting anything at all. */
-function whyForbidden({ job, app }: JobSeen): Reason[] {
+function whyForbidden({ job, app }: JobViews): Reason[] {
   const { context, value } = job;
   const { name } = context.config;
   if (job.quarantine) return quarantined(job);
@@ -84,12 +77,12 @@ function whyForbidden({ job, app }: JobSeen): Reason[] {
     return [{ type: 'refused', job: name, reason: refused }];
   }
   if (context.config.app !== null && context.app === null) {
-    return [{ type: 'appSilent', job: name, app: context.config.app, there: app !== undefined }];
+    return [{ type: 'appPending', job: name, app: context.config.app, there: app !== undefined }];
   }
   return [];
 }
 
-function whyOpen({ job, open, ...around }: JobSeen): Why {
+function whyOpen({ job, open, ...around }: JobViews): Why {
   const whys = open.map(execution => whyExecution({ ...around, execution, job }));
   const left = job.context.open.length - open.length;
   const more: Reason[] = left > 0 ? [{ type: 'moreOpen', job: job.context.config.name, count: left }] : [];
@@ -98,7 +91,7 @@ function whyOpen({ job, open, ...around }: JobSeen): Why {
   return { lead: [...shut, ...whys.flatMap(why => why.lead)], more: [...more, ...whys.flatMap(why => why.more)] };
 }
 
-function whenDue({ context }: Seen<'job'>, at: number): Reason[] {
+function whenDue({ context }: ActorView<'job'>, at: number): Reason[] {
   const { name, schedules } = context.config;
   if (schedulesOf(context.config).length === 0) return [{ type: 'noSchedule', job: name, switchedOff: schedules.length > 0 }];
   const dueAt = context.nextAt ?? nextAtOf(context.config, context.watermark);
@@ -108,31 +101,31 @@ function whenDue({ context }: Seen<'job'>, at: number): Reason[] {
   ];
 }
 
-function unarmedLately({ context: { config, unarmed } }: Seen<'job'>, at: number): Reason[] {
+function unarmedLately({ context: { config, unarmed } }: ActorView<'job'>, at: number): Reason[] {
   if (!unarmed || at - unarmed.at > UNARMED_MS) return [];
   return [{ type: 'unarmed', job: config.name, at: iso(unarmed.at), dueAt: iso(unarmed.dueAt), reason: unarmed.reason }];
 }
 
-function nextDue(job: Seen<'job'>, at: number): Extract<Reason, { type: 'nextDue' }>[] {
-  const entry = rehearseDue(job, at);
+function nextDue(job: ActorView<'job'>, at: number): Extract<Reason, { type: 'nextDue' }>[] {
+  const entry = dryRunDue(job, at);
   const dueAt = job.context.nextAt;
   if (!entry || dueAt === null) return [];
   const { verdict, execution, reason } = entry;
   return [{ type: 'nextDue', job: job.context.config.name, dueAt: iso(dueAt), verdict, execution, reason }];
 }
 
-function lastDue({ last }: JobSeen): Extract<Reason, { type: 'lastDue' }>[] {
+function lastDue({ last }: JobViews): Extract<Reason, { type: 'lastDue' }>[] {
   if (!last) return [];
   const { job, count, verdict, execution, reason } = last;
   return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
 }
 
 /** A job that only waits for its time also names the execution that did not succeed. */
-function lastExecution({ job: { context }, ended }: JobSeen): { lost: Reason[]; ran: Reason[] } {
+function lastExecution({ job: { context }, ended }: JobViews): { lost: Reason[]; ran: Reason[] } {
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
   if (execution === null || outcome === null) return { lost: [], ran: [] };
   const isGood = outcome === 'succeeded';
   const reason = ended && ended.context.id === execution ? whyNot(ended) : null;
-  const told: Reason = { type: 'lastExecution', job: context.config.name, execution, outcome, finishedAt: isoOr(lastFinishedAt), reason };
-  return isGood ? { lost: [], ran: [told] } : { lost: [told], ran: [] };
+  const found: Reason = { type: 'lastExecution', job: context.config.name, execution, outcome, finishedAt: isoOr(lastFinishedAt), reason };
+  return isGood ? { lost: [], ran: [found] } : { lost: [found], ran: [] };
 }

@@ -3,14 +3,14 @@ import type { Verdict } from '../job/occurrence.ts';
 import type { Reason, Why } from './reason.ts';
 
 /** One sentence without a full stop. Never empty. */
-export const sentenceOf = (why: Why): string => why.lead.map(inWords).join('; ');
+export const sentenceOf = (why: Why): string => why.lead.map(messageOf).join('; ');
 
 /** Facts as they are told: type and values, and the words for them. */
-export const factsOf = (why: Why): (Reason & { says: string })[] =>
-  [...why.lead, ...why.more].map(reason => ({ ...reason, says: inWords(reason) }));
+export const factsOf = (why: Why): (Reason & { message: string })[] =>
+  [...why.lead, ...why.more].map(reason => ({ ...reason, message: messageOf(reason) }));
 
 /** A reason as a sentence without a full stop. */
-export function inWords(reason: Reason): string {
+export function messageOf(reason: Reason): string {
   switch (reason.type) {
     case 'quarantined':
       return `${named(reason.who)} is in quarantine since ${reason.since}: ${reason.reason}`;
@@ -20,7 +20,7 @@ export function inWords(reason: Reason): string {
       return `job ${reason.job} ${reason.reason}`;
     case 'deregistering':
       return `job ${reason.job} is being deregistered, and waits until ${some(reason.open, 'execution')} of it ${reason.open === 1 ? 'is' : 'are'} done`;
-    case 'appSilent':
+    case 'appPending':
       return `job ${reason.job} waits for app ${reason.app}, which ${reason.there ? 'has not answered yet' : 'is not published'}`;
     case 'noSchedule':
       return `job ${reason.job} has no schedule${reason.switchedOff ? ' that is switched on' : ''}: it runs when it is triggered`;
@@ -43,33 +43,33 @@ export function inWords(reason: Reason): string {
     }
     case 'lastExecution':
       return `the last execution of job ${reason.job}, ${reason.execution}, ${ended(reason.outcome)}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}${because(reason.reason)}`;
-    case 'rehearsal':
-      return rehearsed(reason);
+    case 'dryRun':
+      return dryRunMessage(reason);
     case 'moreOpen':
       return `job ${reason.job} has ${some(reason.count, 'further execution')} open`;
     case 'done':
       return `execution ${reason.execution} ${ended(reason.outcome ?? 'lost')}${reason.finishedAt ? ` at ${reason.finishedAt}` : ''}${because(reason.reason)}`;
     case 'cancelling':
       return `execution ${reason.execution} is being ended${because(reason.reason)}; it waits until ${some(reason.left, 'shard')} ${reason.left === 1 ? 'is' : 'are'} over`;
-    case 'held':
+    case 'blocked':
       return `execution ${reason.execution} ${reason.reason}`;
     case 'backOff':
       return `execution ${reason.execution} waits until ${reason.until} with attempt ${reason.attempt} of shard ${reason.item}${because(reason.reason)}`;
-    case 'noRoom':
+    case 'noCapacity':
       return `execution ${reason.execution} waits for room in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: ${reason.reason}`;
-    case 'roomSoon':
+    case 'capacitySoon':
       return `execution ${reason.execution} finds room in pool ${reason.pool} as soon as the pool looks again`;
-    case 'underWay':
+    case 'inTransit':
       return reason.what === 'request'
         ? `execution ${reason.execution} is asking pool ${reason.pool} for room; the answer is on its way`
         : `execution ${reason.execution} has room in pool ${reason.pool}; the news of it is on its way`;
-    case 'asksAgain':
+    case 'reserveAgain':
       return `execution ${reason.execution} asks pool ${reason.pool} for room again at ${reason.at}${because(reason.reason)}`;
-    case 'poolGone':
+    case 'poolMissing':
       return `pool ${reason.pool} is not there`;
     case 'hosts':
       return poolHosts(reason);
-    case 'tooBig':
+    case 'tooLarge':
       return `the hosts of pool ${reason.pool} that are ready could not take it even with nothing else on them`;
     case 'free':
       return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free, a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it takes nothing new now'}${reason.refusing === undefined ? '' : `; it refused a run: ${reason.refusing}`}`;
@@ -96,10 +96,10 @@ const shards = (items: number[]): string => {
   return items.length > 5 ? `${items.length} shards` : `shards ${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 };
 
-function onHost({ execution, status, items, host, since, leaving }: Extract<Reason, { type: 'shards' }>): string {
+function onHost({ execution, status, items, host, since, withdrawReason }: Extract<Reason, { type: 'shards' }>): string {
   const they = items.length === 1 ? 'it is' : 'they are';
-  if (status === 'starting' && leaving !== null)
-    return `execution ${execution} asks host ${host} to give back ${shards(items)}: ${leaving}`;
+  if (status === 'starting' && withdrawReason !== null)
+    return `execution ${execution} asks host ${host} to give back ${shards(items)}: ${withdrawReason}`;
   if (status === 'starting')
     return `execution ${execution} starts ${shards(items)} on host ${host}, which has not said yet that ${they} running`;
   if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not said yet that ${they} over`;
@@ -139,7 +139,7 @@ function fate(verdict: Verdict, execution: string | null): string {
   }
 }
 
-function rehearsed(reason: Extract<Reason, { type: 'rehearsal' }>): string {
+function dryRunMessage(reason: Extract<Reason, { type: 'dryRun' }>): string {
   switch (reason.does) {
     case 'starts':
       return `triggered now, it would start at once on ${hosts(reason.hosts)}`;
@@ -158,8 +158,8 @@ const hosts = (names: string[]): string =>
   names.length === 1 ? `host ${names[0]}` : names.length > 5 ? `${names.length} hosts` : `hosts ${names.join(', ')}`;
 
 function poolHosts({ pool, ready, notReady }: Extract<Reason, { type: 'hosts' }>): string {
-  const told = [...(ready > 0 ? [`${ready} ready`] : []), ...Object.entries(notReady).map(([status, count]) => `${count} ${status}`)];
-  return told.length === 0 ? `pool ${pool} has no hosts at all` : `hosts of pool ${pool}: ${told.join(', ')}`;
+  const parts = [...(ready > 0 ? [`${ready} ready`] : []), ...Object.entries(notReady).map(([status, count]) => `${count} ${status}`)];
+  return parts.length === 0 ? `pool ${pool} has no hosts at all` : `hosts of pool ${pool}: ${parts.join(', ')}`;
 }
 
 /** `850 ms`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */

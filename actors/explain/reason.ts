@@ -9,7 +9,7 @@ import type { Verdict } from '../job/occurrence.ts';
 import type { Address, Contexts, Kind } from '../types.ts';
 
 /** An actor as it was committed. */
-export interface Seen<K extends Kind = Kind> {
+export interface ActorView<K extends Kind = Kind> {
   address: Address<K>;
   context: Contexts[K];
   /** XState's state value. */
@@ -20,7 +20,7 @@ export interface Seen<K extends Kind = Kind> {
 }
 
 /** What would become of a trigger now. */
-export type Rehearsal =
+export type DryRun =
   | { does: 'starts'; hosts: string[] }
   /** Some shards start, the others wait. */
   | { does: 'startsInPart'; hosts: string[]; reason: string }
@@ -38,7 +38,7 @@ export type Reason =
   | { type: 'refused'; job: string; reason: string }
   | { type: 'deregistering'; job: string; open: number }
   /** The app was asked and has not answered; `there`: whether it is published at all. */
-  | { type: 'appSilent'; job: string; app: string; there: boolean }
+  | { type: 'appPending'; job: string; app: string; there: boolean }
   | { type: 'noSchedule'; job: string; switchedOff: boolean }
   | { type: 'noDueLeft'; job: string }
   | { type: 'due'; job: string; dueAt: string; inMs: number }
@@ -61,27 +61,27 @@ export type Reason =
     }
   /** `reason`: why it did not succeed, as far as it is still kept. */
   | { type: 'lastExecution'; job: string; execution: string; outcome: string; finishedAt: string | null; reason: string | null }
-  | ({ type: 'rehearsal'; job: string } & Rehearsal)
+  | ({ type: 'dryRun'; job: string } & DryRun)
   /** Open executions that are not told one by one. */
   | { type: 'moreOpen'; job: string; count: number }
   | { type: 'done'; execution: string; outcome: ShardOutcome | null; finishedAt: string | null; reason: string | null }
   | { type: 'cancelling'; execution: string; reason: string | null; left: number }
   /** Its job has not let it go. */
-  | { type: 'held'; execution: string; since: string; reason: string; behind: string | null }
+  | { type: 'blocked'; execution: string; since: string; reason: string; behind: string | null }
   /** A shard that failed or was lost, and waits for the instant of its next attempt. */
   | { type: 'backOff'; execution: string; item: number; attempt: number; until: string; reason: string | null }
   /** The pool has looked and found no room; `reason` in its words. */
-  | { type: 'noRoom'; execution: string; pool: string; shards: number; since: string; ahead: number; reason: string }
+  | { type: 'noCapacity'; execution: string; pool: string; shards: number; since: string; ahead: number; reason: string }
   /** The next look of the pool will find room. */
-  | { type: 'roomSoon'; execution: string; pool: string }
+  | { type: 'capacitySoon'; execution: string; pool: string }
   /** A message between execution and pool is under way. */
-  | { type: 'underWay'; execution: string; pool: string; what: 'request' | 'placement' }
+  | { type: 'inTransit'; execution: string; pool: string; what: 'request' | 'placement' }
   /** The pool keeps no request of it; it is asked again. */
-  | { type: 'asksAgain'; execution: string; pool: string; reason: string | null; at: string }
-  | { type: 'poolGone'; pool: string }
+  | { type: 'reserveAgain'; execution: string; pool: string; reason: string | null; at: string }
+  | { type: 'poolMissing'; pool: string }
   | { type: 'hosts'; pool: string; ready: number; notReady: Partial<Record<string, number>> }
   /** Not even empty would the hosts that are ready take it. */
-  | { type: 'tooBig'; pool: string }
+  | { type: 'tooLarge'; pool: string }
   | {
       type: 'free';
       pool: string;
@@ -96,7 +96,7 @@ export type Reason =
     }
   /** Who has the room. */
   | { type: 'holder'; pool: string; execution: string; shards: number; takes: Resources }
-  /** Shards on one host; `leaving`: why they are asked back before they begin. */
+  /** Shards on one host; `withdrawReason`: why they are asked back before they begin. */
   | {
       type: 'shards';
       execution: string;
@@ -104,7 +104,7 @@ export type Reason =
       items: number[];
       host: string;
       since: string | null;
-      leaving: string | null;
+      withdrawReason: string | null;
     }
   | { type: 'shardEnded'; execution: string; item: number; attempt: number; host: string | null; outcome: ShardOutcome; how: string | null }
   /** A relevant host that is not simply ready; `rejectedByPool`: why its pool does not take it. */
@@ -123,5 +123,5 @@ export const SHOWN_MAX = 10;
 
 export const iso = (at: number): string => new Date(at).toISOString();
 export const isoOr = (at: number | null): string | null => (at === null ? null : iso(at));
-export const quarantined = ({ address, quarantine }: Seen): Reason[] =>
+export const quarantined = ({ address, quarantine }: ActorView): Reason[] =>
   quarantine ? [{ type: 'quarantined', who: address, since: iso(quarantine.at), reason: quarantine.reason }] : [];

@@ -1,75 +1,75 @@
 /** Why shards have no room: the pool's own next look at who waits, and its ledger host by host. */
 import type { Resources } from '../app/types.ts';
 import { runKey } from '../execution/run-spec.ts';
-import { attempt, served } from '../pool/decide.ts';
+import { placeWaiting, tryPlace } from '../pool/decide.ts';
 import { costOf, fits, freeOf, place, priceOn, takesRuns } from '../pool/placement.ts';
-import type { Cost, LedgerHost, RoomRequest } from '../pool/types.ts';
-import { iso, isoOr, quarantined, type Reason, type Seen, SHOWN_MAX } from './reason.ts';
+import type { Cost, LedgerHost, ReservationRequest } from '../pool/types.ts';
+import { type ActorView, iso, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';
 
 const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
-export interface Around {
-  pool: Seen<'pool'> | undefined;
+export interface PoolViews {
+  pool: ActorView<'pool'> | undefined;
   /** Hosts of the pool that are not ready, as many as were looked up. */
-  hosts: Seen<'host'>[];
+  hosts: ActorView<'host'>[];
   /** Whoever was looked up and cannot be read. */
   unreadable: Extract<Reason, { type: 'unreadable' }>[];
 }
 
 /** Of an execution whose shards wait for the pool. `askAgainAt`: when it asks again by itself. */
-export function whyNoRoom(
-  execution: Pick<Seen<'execution'>['context'], 'id' | 'config' | 'reason' | 'shards'>,
-  { pool, hosts, unreadable }: Around,
+export function whyNoCapacity(
+  execution: Pick<ActorView<'execution'>['context'], 'id' | 'config' | 'reason' | 'shards'>,
+  { pool, hosts, unreadable }: PoolViews,
   askAgainAt: number | null,
 ): { lead: Reason[]; more: Reason[] } {
   const { id, reason, shards } = execution;
   const name = execution.config.pool;
   const again: Reason[] =
-    askAgainAt === null ? [] : [{ type: 'asksAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(askAgainAt) }];
+    askAgainAt === null ? [] : [{ type: 'reserveAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(askAgainAt) }];
   const shut = unreadable.filter(({ who }) => who === `pool/${name}`);
   if (shut.length > 0) return { lead: shut, more: again };
-  if (!pool || pool.value === 'deleted') return { lead: [{ type: 'poolGone', pool: name }, ...again], more: [] };
+  if (!pool || pool.value === 'deleted') return { lead: [{ type: 'poolMissing', pool: name }, ...again], more: [] };
   if (pool.quarantine) return { lead: quarantined(pool), more: again };
-  const place = pool.context.waiting.findIndex(each => each.request.execution === id);
-  const entry = pool.context.waiting[place];
+  const position = pool.context.waiting.findIndex(each => each.request.execution === id);
+  const entry = pool.context.waiting[position];
   if (!entry) {
     if (again.length > 0) return { lead: again, more: hostsOf(pool, hosts) };
     // Its other shards may well have room, and an earlier attempt had.
     const asking = shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null);
     const keys = asking.map(({ item, attempt }) => runKey({ execution: id, item, attempt }));
     const hasRoom = Object.values(pool.context.hosts).some(host => keys.some(key => Object.hasOwn(host.reservations, key)));
-    return { lead: [{ type: 'underWay', execution: id, pool: name, what: hasRoom ? 'placement' : 'request' }], more: [] };
+    return { lead: [{ type: 'inTransit', execution: id, pool: name, what: hasRoom ? 'placement' : 'request' }], more: [] };
   }
-  const soon: Reason = { type: 'roomSoon', execution: id, pool: name };
-  const next = served(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
+  const soon: Reason = { type: 'capacitySoon', execution: id, pool: name };
+  const next = placeWaiting(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
   if (!next) return { lead: [soon], more: [] };
   // What the pool said when it looked last may have been said of other hosts than there are now,
   // and a long look is not over with one turn.
-  const now = attempt(pool.context, next.request);
+  const now = tryPlace(pool.context, next.request);
   if (now.rest === null) return { lead: [soon], more: [] };
   const noRoom = {
-    type: 'noRoom',
+    type: 'noCapacity',
     execution: id,
     pool: name,
     shards: pool.context.waiting.reduce((sum, { request }) => sum + (request.execution === id ? request.runs.length : 0), 0),
     since: iso(entry.since),
-    ahead: place,
+    ahead: position,
   } as const;
   return {
     lead: [{ ...noRoom, reason: now.reason }, ...closed(pool, hosts)],
-    more: roomOf(pool, hosts, next.request),
+    more: capacityOf(pool, hosts, next.request),
   };
 }
 
 /** The ledger as one request sees it. */
-export function roomOf(pool: Seen<'pool'>, hosts: Seen<'host'>[], request: RoomRequest): Reason[] {
+export function capacityOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[], request: ReservationRequest): Reason[] {
   const name = pool.context.config.name;
   const ledger = Object.values(pool.context.hosts);
   const empty = ledger.map((host): LedgerHost => ({ ...host, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } }));
   const fitsNever = ledger.some(takesRuns) && place(empty, request).missing > 0;
   const shown = [...ledger].sort((a, b) => Number(takesRuns(b)) - Number(takesRuns(a))).slice(0, SHOWN_MAX);
   return [
-    ...(fitsNever ? [{ type: 'tooBig', pool: name } as const] : []),
+    ...(fitsNever ? [{ type: 'tooLarge', pool: name } as const] : []),
     ...shown.map(host => freeReason(name, host, request)),
     ...rest('hosts', ledger.length - shown.length),
     ...holders(name, ledger),
@@ -77,7 +77,7 @@ export function roomOf(pool: Seen<'pool'>, hosts: Seen<'host'>[], request: RoomR
   ];
 }
 
-function freeReason(pool: string, host: LedgerHost, request: RoomRequest): Reason {
+function freeReason(pool: string, host: LedgerHost, request: ReservationRequest): Reason {
   const free = freeOf(host);
   const price = priceOn(host, request);
   const lacks: ('cpu' | 'memory')[] = [];
@@ -115,7 +115,7 @@ function holders(pool: string, ledger: LedgerHost[]): Reason[] {
 }
 
 /** How many hosts are ready, and what the others are. */
-export function hostsOf(pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] {
+export function hostsOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] {
   const notReady: Partial<Record<string, number>> = {};
   // Those that are ready are counted by what the pool knows of them: some refuse runs.
   for (const { value } of hosts) if (value !== 'ready') notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
@@ -126,11 +126,11 @@ export function hostsOf(pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] {
 }
 
 /** Only where no host is open: then what they are is the reason. */
-export const closed = (pool: Seen<'pool'>, hosts: Seen<'host'>[]): Reason[] =>
+export const closed = (pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] =>
   Object.values(pool.context.hosts).some(takesRuns) ? [] : hostsOf(pool, hosts);
 
 /** Nothing of a host that is ready. */
-export function hostReason({ context, value, timers }: Seen<'host'>): Reason[] {
+export function hostReason({ context, value, timers }: ActorView<'host'>): Reason[] {
   if (value === 'ready' && context.rejectedByPool === null) return [];
   const lostAt = timers.find(({ id }) => id === 'grace')?.dueAt ?? null;
   const since = context.session === null ? isoOr(context.lastSeenAt) : null;

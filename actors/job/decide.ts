@@ -5,9 +5,9 @@
 import type { KnownApp } from '../app/types.ts';
 import { claimOf, type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, ExecutionEvent, JobEvent, JobFact } from '../types.ts';
-import { accountFor, compactInstant, executionId, type Fire, nextAtOf, stretch } from './due-times.ts';
+import { compactInstant, executionId, type Fire, nextAtOf, occurrenceRange, resolveDueTimes } from './due-times.ts';
 import type { OccurrenceEntry } from './occurrence.ts';
-import { mayGo, onTrigger, waitsBehind } from './overlap.ts';
+import { mayStart, onTrigger, waitsBehind } from './overlap.ts';
 import type { JobConfig, JobContext, JobTrigger, OpenExecution } from './types.ts';
 
 type Decided = Decision<JobContext, JobFact>;
@@ -49,28 +49,28 @@ const createdDisabled = (context: JobContext): Decided => ({
 const dueAlarm = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
 
 /** Gives each due time in (watermark, at] its verdict; those to run become executions. */
-function settle(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
+function decideDue(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
   const name = context.config.name;
-  const account = accountFor(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));
+  const resolved = resolveDueTimes(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));
   let next: JobContext = { ...context, watermark: Math.max(context.watermark, at) };
   const effects: Effect[] = [];
   const facts: JobFact[] = [];
-  for (const fire of account.fires) {
-    const begun = begin(next, fire, at);
-    next = begun.context;
-    effects.push(...begun.effects);
+  for (const fire of resolved.fires) {
+    const created = createExecution(next, fire, at);
+    next = created.context;
+    effects.push(...created.effects);
     facts.push({ type: 'job.fired', job: name, execution: executionId(name, fire.dueAt), dueAt: iso(fire.dueAt), trigger: fire.trigger });
   }
-  return recorded(next, account.entries, effects, facts);
+  return recorded(next, resolved.entries, effects, facts);
 }
 
 /** Everything due in (watermark, at] gets the same verdict. */
-function pass(context: JobContext, at: number, verdict: 'disabled' | 'refused', reason: string): ReturnType<typeof settle> {
-  const entries = stretch(context.config, context.watermark, at, { verdict, reason, decidedAt: at });
+function verdictForAll(context: JobContext, at: number, verdict: 'disabled' | 'refused', reason: string): ReturnType<typeof decideDue> {
+  const entries = occurrenceRange(context.config, context.watermark, at, { verdict, reason, decidedAt: at });
   return recorded({ ...context, watermark: Math.max(context.watermark, at) }, entries, [], []);
 }
 
-function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effect[], facts: JobFact[]): ReturnType<typeof settle> {
+function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effect[], facts: JobFact[]): ReturnType<typeof decideDue> {
   if (entries.length > 0) effects.push({ type: 'record', params: { entries } });
   for (const entry of entries) {
     if (entry.verdict === 'waiting') continue;
@@ -87,23 +87,23 @@ function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effe
   return { context, effects, facts };
 }
 
-const holdOf = (config: JobConfig, held: OpenExecution['held'], before: OpenExecution[]): string | null => {
-  if (held === 'app') return `waits for app ${config.app} to answer`;
-  return held === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
+const blockedReasonFor = (config: JobConfig, blocked: OpenExecution['blocked'], before: OpenExecution[]): string | null => {
+  if (blocked === 'app') return `waits for app ${config.app} to answer`;
+  return blocked === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
 };
 
 /**
  * What an open execution waits for as its job sees it now, in the words of its hold; null: nothing,
  * it was let go. Undefined: it is not open.
  */
-export function heldNow({ config, open }: JobContext, execution: string): string | null | undefined {
-  const place = open.findIndex(({ id }) => id === execution);
-  const found = open[place];
-  return found && holdOf(config, found.held, open.slice(0, place));
+export function blockedReasonOf({ config, open }: JobContext, execution: string): string | null | undefined {
+  const index = open.findIndex(({ id }) => id === execution);
+  const found = open[index];
+  return found && blockedReasonFor(config, found.blocked, open.slice(0, index));
 }
 
 /** Creates the execution; whether it may go at once or waits, the verdict says. */
-function begin(
+function createExecution(
   context: JobContext,
   fire: { dueAt: number | null; trigger: JobTrigger; verdict: Fire['verdict']; id?: string; retryOf?: string },
   at: number,
@@ -111,7 +111,7 @@ function begin(
   const { config } = context;
   const id = fire.id ?? executionId(config.name, fire.dueAt ?? at);
   const waitsForApp = config.app !== null && context.app === null;
-  const held = fire.verdict.do !== 'start' ? ('turn' as const) : waitsForApp ? ('app' as const) : null;
+  const blocked = fire.verdict.do !== 'start' ? ('turn' as const) : waitsForApp ? ('app' as const) : null;
   const effects: Effect[] = [
     tell(`execution/${id}`, {
       type: 'execution.create',
@@ -121,13 +121,13 @@ function begin(
       config,
       app: context.app,
       retryOf: fire.retryOf ?? null,
-      hold: holdOf(config, held, context.open),
+      blockedReason: blockedReasonFor(config, blocked, context.open),
     }),
   ];
   if (fire.verdict.do === 'replace') {
     for (const open of context.open) effects.push(cancelled(open.id, `replaced by ${id}`));
   }
-  return { context: { ...context, open: [...context.open, { id, held, trigger: fire.trigger, since: at }] }, effects };
+  return { context: { ...context, open: [...context.open, { id, blocked, trigger: fire.trigger, since: at }] }, effects };
 }
 
 const cancelled = (id: string, reason: string): Effect => tell(`execution/${id}`, { type: 'execution.end', reason });
@@ -139,9 +139,9 @@ const rearmed = (context: JobContext): JobContext => ({
 
 function due(context: JobContext, event: Event<'job.due'>): Decided {
   if (!isActive(context)) return {};
-  const settled = settle(context, event.at);
-  const next = rearmed(settled.context);
-  return { ...settled, context: next, alarms: [dueAlarm(next.nextAt)] };
+  const decided = decideDue(context, event.at);
+  const next = rearmed(decided.context);
+  return { ...decided, context: next, alarms: [dueAlarm(next.nextAt)] };
 }
 
 /**
@@ -150,8 +150,8 @@ function due(context: JobContext, event: Event<'job.due'>): Decided {
  */
 function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
   if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};
-  const settled = settle(context, event.at);
-  const next = rearmed(settled.context);
+  const decided = decideDue(context, event.at);
+  const next = rearmed(decided.context);
   const { dueAt, armedAt, reason } = event;
   const fact: JobFact = {
     type: 'schedule.unarmed',
@@ -161,9 +161,9 @@ function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
     reason,
   };
   return {
-    ...settled,
+    ...decided,
     context: { ...next, unarmed: { at: event.at, dueAt, reason } },
-    facts: [fact, ...settled.facts],
+    facts: [fact, ...decided.facts],
     alarms: [dueAlarm(next.nextAt)],
   };
 }
@@ -187,11 +187,11 @@ function run(
   const verdict = onTrigger(overlap, overlapLimit, context.open);
   const id = verdict.do === 'join' ? verdict.execution : `${name}@${compactInstant(event.at)}~${event.salt}`;
   const joined = verdict.do === 'join';
-  const begun = joined ? { context, effects: [] } : begin(context, { dueAt: null, id, verdict, ...want }, event.at);
+  const created = joined ? { context, effects: [] } : createExecution(context, { dueAt: null, id, verdict, ...want }, event.at);
   const keys = want.key === undefined ? context.keys : [...context.keys, [want.key, id] as [string, string]].slice(-KEYS_MAX);
   return {
-    context: { ...begun.context, keys },
-    effects: [...begun.effects, { type: 'answer', params: { value: { execution: id, joined } } }],
+    context: { ...created.context, keys },
+    effects: [...created.effects, { type: 'answer', params: { value: { execution: id, joined } } }],
     facts: [{ type: 'job.triggered', job: name, execution: id, joined }],
   };
 }
@@ -204,7 +204,7 @@ function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 
     if (before) effects.push(tell(`app/${before}`, { type: 'app.detach', job: context.config.name }));
     if (after) effects.push(tell(`app/${after}`, { type: 'app.attach', job: context.config.name }));
   }
-  effects.push(...forgets(context.config, event.config));
+  effects.push(...deallocates(context.config, event.config));
   const version = context.version + 1;
   return {
     context: {
@@ -221,29 +221,29 @@ function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 
 }
 
 /** The pool keeps a home for the shards of a sticky job: no longer than it is one there. */
-function forgets(before: JobConfig, after?: JobConfig): Effect[] {
+function deallocates(before: JobConfig, after?: JobConfig): Effect[] {
   const stays = after?.placement === 'sticky' && after.pool === before.pool;
   return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.deallocate', job: before.name })] : [];
 }
 
-const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, nextGo);
+const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, unblockNext);
 
 /** `letOn`: who waited may go, where more are allowed at once than before. */
-function updated(context: JobContext, event: Event<'job.update'>, letOn: typeof nextGo | null): Decided & { context: JobContext } {
-  const before = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
+function updated(context: JobContext, event: Event<'job.update'>, unblocks: typeof unblockNext | null): Decided & { context: JobContext } {
+  const before = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
   const after = edited(before.context, event);
-  const gone = letOn && isActive(after.context) ? letOn(after.context) : { context: after.context, effects: [] };
-  const next = rearmed(gone.context);
+  const unblocked = unblocks && isActive(after.context) ? unblocks(after.context) : { context: after.context, effects: [] };
+  const next = rearmed(unblocked.context);
   return {
     context: next,
-    effects: [...before.effects, ...(after.effects ?? []), ...gone.effects],
+    effects: [...before.effects, ...(after.effects ?? []), ...unblocked.effects],
     facts: [...before.facts, ...(after.facts ?? [])],
     alarms: [dueAlarm(next.nextAt)],
   };
 }
 
 function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
-  const before = pass(context, event.at, 'disabled', 'the job was disabled');
+  const before = verdictForAll(context, event.at, 'disabled', 'the job was disabled');
   const after = edited(before.context, event);
   return {
     context: { ...after.context, nextAt: null },
@@ -274,18 +274,18 @@ function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
 }
 
 function disable(context: JobContext, event: Event<'job.disable'>): Decided {
-  const settled = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
+  const decided = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
   return {
-    context: { ...settled.context, nextAt: null },
-    effects: [...settled.effects, ...ended(settled.context, event.kill, 'the job was disabled')],
-    facts: [...settled.facts, { type: 'job.disabled', job: context.config.name, kill: event.kill }],
+    context: { ...decided.context, nextAt: null },
+    effects: [...decided.effects, ...ended(decided.context, event.kill, 'the job was disabled')],
+    facts: [...decided.facts, { type: 'job.disabled', job: context.config.name, kill: event.kill }],
     alarms: [dueAlarm(null)],
   };
 }
 
 /** Those that have not been let go yet never will be; with `all` the running ones are ended too. */
 const ended = (context: JobContext, all: boolean, reason: string): Effect[] =>
-  context.open.filter(open => all || open.held !== null).map(open => cancelled(open.id, reason));
+  context.open.filter(open => all || open.blocked !== null).map(open => cancelled(open.id, reason));
 
 const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: ended(context, true, event.reason) });
 
@@ -294,29 +294,32 @@ const disableAgain = (context: JobContext, event: Event<'job.disable'>): Decided
 });
 
 function enable(context: JobContext, event: Event<'job.enable'>): Decided {
-  const passed = pass(context, event.at, 'disabled', 'the job was disabled');
-  const next = rearmed(passed.context);
+  const decided = verdictForAll(context, event.at, 'disabled', 'the job was disabled');
+  const next = rearmed(decided.context);
   return {
-    ...passed,
+    ...decided,
     context: next,
-    facts: [...passed.facts, { type: 'job.enabled', job: context.config.name }],
+    facts: [...decided.facts, { type: 'job.enabled', job: context.config.name }],
     alarms: [dueAlarm(next.nextAt)],
   };
 }
 
 function deregister(context: JobContext, event: Event<'job.deregister'>): Decided {
-  return leaving(context, isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled'));
+  return startDeleting(
+    context,
+    isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled'),
+  );
 }
 
 function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>): Decided {
-  return leaving(context, pass(context, event.at, 'disabled', 'the job was disabled'));
+  return startDeleting(context, verdictForAll(context, event.at, 'disabled', 'the job was disabled'));
 }
 
-function leaving(context: JobContext, settled: ReturnType<typeof settle>): Decided {
+function startDeleting(context: JobContext, decided: ReturnType<typeof decideDue>): Decided {
   return {
-    context: { ...settled.context, nextAt: null },
-    effects: [...settled.effects, ...ended(settled.context, true, 'the job was deregistered')],
-    facts: [...settled.facts, { type: 'job.deregistering', job: context.config.name }],
+    context: { ...decided.context, nextAt: null },
+    effects: [...decided.effects, ...ended(decided.context, true, 'the job was deregistered')],
+    facts: [...decided.facts, { type: 'job.deregistering', job: context.config.name }],
     alarms: [dueAlarm(null)],
   };
 }
@@ -324,23 +327,23 @@ function leaving(context: JobContext, settled: ReturnType<typeof settle>): Decid
 const deregistered = (context: JobContext): Decided => ({
   effects: [
     ...(context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.detach', job: context.config.name })] : []),
-    ...forgets(context.config),
+    ...deallocates(context.config),
   ],
   facts: [{ type: 'job.deregistered', job: context.config.name }],
 });
 
-const letGo = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.unblock', app: context.app });
+const unblock = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.unblock', app: context.app });
 
 /**
  * Executions that waited only for the app to answer. A disabled app starts nothing new: then
  * whoever waits is ended.
  */
-function proceedWithApp(context: JobContext): { context: JobContext; effects: Effect[] } {
+function unblockForApp(context: JobContext): { context: JobContext; effects: Effect[] } {
   if (!isActive(context)) return { context, effects: ended(context, false, `app ${context.config.app} is disabled`) };
-  const waiting = context.open.filter(open => open.held === 'app');
+  const waiting = context.open.filter(open => open.blocked === 'app');
   return {
-    context: { ...context, open: context.open.map(open => (open.held === 'app' ? { ...open, held: null } : open)) },
-    effects: waiting.map(open => letGo(context, open.id)),
+    context: { ...context, open: context.open.map(open => (open.blocked === 'app' ? { ...open, blocked: null } : open)) },
+    effects: waiting.map(open => unblock(context, open.id)),
   };
 }
 
@@ -349,13 +352,13 @@ const isOurApp = (context: JobContext, app: KnownApp): boolean =>
 
 function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   if (!isOurApp(context, event.app)) return {};
-  const settled = isActive(context) ? settle(context, event.at) : pass(context, event.at, 'disabled', 'its app was disabled');
-  const gone = proceedWithApp({ ...settled.context, app: event.app });
-  const next = rearmed(gone.context);
-  return { context: next, effects: [...settled.effects, ...gone.effects], facts: settled.facts, alarms: [dueAlarm(next.nextAt)] };
+  const decided = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
+  const unblocked = unblockForApp({ ...decided.context, app: event.app });
+  const next = rearmed(unblocked.context);
+  return { context: next, effects: [...decided.effects, ...unblocked.effects], facts: decided.facts, alarms: [dueAlarm(next.nextAt)] };
 }
 
-function appHeard(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
+function appUpdated(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   return isOurApp(context, event.app) ? { context: { app: event.app } } : {};
 }
 
@@ -368,22 +371,22 @@ function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
 }
 
 function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
-  const gone = goneExecution(context, event);
-  if (gone) return withVerdict(executionFinished(context, gone), context, event);
+  const unblocked = goneExecution(context, event);
+  if (unblocked) return withVerdict(executionFinished(context, unblocked), context, event);
   const { app } = context.config;
   if (app === null || event.eventType !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
 }
 
 function released(context: JobContext, event: Event<'actor.released'>): Decided {
-  const passed = pass(context, event.at, 'refused', event.reason);
-  const next = rearmed(passed.context);
-  return { ...passed, context: next, effects: [...passed.effects, ...attachAgain(next)], alarms: [dueAlarm(next.nextAt)] };
+  const decided = verdictForAll(context, event.at, 'refused', event.reason);
+  const next = rearmed(decided.context);
+  return { ...decided, context: next, effects: [...decided.effects, ...attachAgain(next)], alarms: [dueAlarm(next.nextAt)] };
 }
 
 function releasedDisabled(context: JobContext, event: Event<'actor.released'>): Decided {
-  const passed = pass(context, event.at, 'refused', event.reason);
-  return { ...passed, effects: [...passed.effects, ...attachAgain(passed.context)] };
+  const decided = verdictForAll(context, event.at, 'refused', event.reason);
+  return { ...decided, effects: [...decided.effects, ...attachAgain(decided.context)] };
 }
 
 const attachAgain = (context: JobContext): Effect[] =>
@@ -391,20 +394,20 @@ const attachAgain = (context: JobContext): Effect[] =>
 
 /** An execution that is not there is over, and nobody will say so any more. */
 function goneExecution(context: JobContext, event: Event<'actor.missing'>): Event<'execution.finished'> | undefined {
-  const gone = context.open.find(open => `execution/${open.id}` === event.to);
-  return gone && { ...event, type: 'execution.finished', execution: gone.id, outcome: 'lost', finishedAt: event.at };
+  const unblocked = context.open.find(open => `execution/${open.id}` === event.to);
+  return unblocked && { ...event, type: 'execution.finished', execution: unblocked.id, outcome: 'lost', finishedAt: event.at };
 }
 
 function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
-  const gone = goneExecution(context, event);
-  return gone ? withVerdict(executionEnded(context, gone), context, event) : {};
+  const unblocked = goneExecution(context, event);
+  return unblocked ? withVerdict(executionEnded(context, unblocked), context, event) : {};
 }
 
 /** An execution that could never be created settles no due time itself. */
 function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.missing'>): Decided {
-  const told = event.event as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
-  if (event.eventType !== 'execution.create' || typeof told?.dueAt !== 'number' || told.id === undefined) return decided;
-  const entry = { job: context.config.name, from: told.dueAt, to: told.dueAt, count: 1, execution: told.id } as const;
+  const create = event.event as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
+  if (event.eventType !== 'execution.create' || typeof create?.dueAt !== 'number' || create.id === undefined) return decided;
+  const entry = { job: context.config.name, from: create.dueAt, to: create.dueAt, count: 1, execution: create.id } as const;
   const entries = [{ ...entry, verdict: 'notStarted', reason: 'its execution could not be created', decidedAt: event.at } as const];
   return { ...decided, effects: [...(decided.effects ?? []), { type: 'record', params: { entries } }] };
 }
@@ -413,20 +416,20 @@ function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.
 function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {
   const closed = executionEnded(context, event);
   if (!closed.context) return closed;
-  const next = nextGo({ ...context, ...closed.context });
+  const next = unblockNext({ ...context, ...closed.context });
   return { ...closed, context: { ...closed.context, open: next.context.open }, effects: next.effects };
 }
 
 /** Those that waited for their turn and may go now. */
-function nextGo(context: JobContext): { context: JobContext; effects: Effect[] } {
+function unblockNext(context: JobContext): { context: JobContext; effects: Effect[] } {
   const { overlap, overlapLimit } = context.config;
   const waitsForApp = context.config.app !== null && context.app === null;
   let { open } = context;
   const effects: Effect[] = [];
   for (const each of context.open) {
-    if (each.held !== 'turn' || !mayGo(overlap, overlapLimit, open)) continue;
-    open = open.map(one => (one.id === each.id ? { ...one, held: waitsForApp ? ('app' as const) : null } : one));
-    if (!waitsForApp) effects.push(letGo(context, each.id));
+    if (each.blocked !== 'turn' || !mayStart(overlap, overlapLimit, open)) continue;
+    open = open.map(one => (one.id === each.id ? { ...one, blocked: waitsForApp ? ('app' as const) : null } : one));
+    if (!waitsForApp) effects.push(unblock(context, each.id));
   }
   return { context: { ...context, open }, effects };
 }
@@ -447,7 +450,7 @@ function executionEnded(context: JobContext, event: Event<'execution.finished'>)
 }
 
 /** Asked for what is so already: fine, and nothing changes. */
-const nothingNew = (): Decided => ({});
+const accepted = (): Decided => ({});
 
 export const jobDecisions = {
   initialContext,
@@ -469,7 +472,7 @@ export const jobDecisions = {
   deregisterDisabled,
   deregistered,
   appChanged,
-  appHeard,
+  appHeard: appUpdated,
   appRefused,
   missing,
   released,
@@ -477,5 +480,5 @@ export const jobDecisions = {
   missingEnded,
   executionFinished,
   executionEnded,
-  nothingNew,
+  nothingNew: accepted,
 };

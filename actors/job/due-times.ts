@@ -5,7 +5,7 @@
  *   watermark ------------------------ now - grace ----------------------- now
  *               missed: `misfire`                     on time: `overlap`
  */
-import { type CompiledSchedule, countDues, isSwitchedOn, nextDueOf, parseSchedule } from '../schedule/index.ts';
+import { type CompiledSchedule, countDues, isEnabled, nextDueOf, parseSchedule } from '../schedule/index.ts';
 import type { OccurrenceEntry } from './occurrence.ts';
 import { type FireVerdict, onDue, onMisfire } from './overlap.ts';
 import type { JobConfig, OpenExecution } from './types.ts';
@@ -17,7 +17,7 @@ export interface Fire {
   verdict: FireVerdict;
 }
 
-export interface Account {
+export interface ResolvedDueTimes {
   entries: OccurrenceEntry[];
   fires: Fire[];
 }
@@ -32,7 +32,7 @@ const compiledOf = new WeakMap<JobConfig, CompiledSchedule[]>();
 export function schedulesOf(config: JobConfig): CompiledSchedule[] {
   let compiled = compiledOf.get(config);
   if (!compiled) {
-    compiled = config.schedules.filter(isSwitchedOn).map(schedule => parseSchedule(schedule, config.timeZone));
+    compiled = config.schedules.filter(isEnabled).map(schedule => parseSchedule(schedule, config.timeZone));
     compiledOf.set(config, compiled);
   }
   return compiled;
@@ -47,7 +47,7 @@ const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'>
 type Shared = Pick<OccurrenceEntry, 'verdict' | 'reason' | 'decidedAt'> & { execution?: string };
 
 /** One entry for all due times in (watermark, now] under one verdict; none when there are none. */
-export const stretch = (config: JobConfig, from: number, until: number, entry: Shared): OccurrenceEntry[] =>
+export const occurrenceRange = (config: JobConfig, from: number, until: number, entry: Shared): OccurrenceEntry[] =>
   entryOf(config, countDues(schedulesOf(config), from, until), entry);
 
 function entryOf(config: JobConfig, { count, first, last }: ReturnType<typeof countDues>, entry: Shared): OccurrenceEntry[] {
@@ -59,13 +59,13 @@ function entryOf(config: JobConfig, { count, first, last }: ReturnType<typeof co
  * Due times of an active job in (watermark, now]: entries for what is not run, fires for what is.
  * `open` as it stands now.
  */
-export function accountFor(
+export function resolveDueTimes(
   config: JobConfig,
   watermark: number,
   now: number,
   open: OpenExecution[],
   idOf: (dueAt: number) => string,
-): Account {
+): ResolvedDueTimes {
   const onTimeFrom = Math.max(watermark, now - graceOf(config) - 1);
   const entries: OccurrenceEntry[] = [];
   const fires: Fire[] = [];
@@ -73,9 +73,9 @@ export function accountFor(
   const fire = (dueAt: number, trigger: Fire['trigger'], verdict: FireVerdict) => {
     const id = idOf(dueAt);
     const entry = { job: config.name, from: dueAt, to: dueAt, count: 1, decidedAt: now };
-    if (verdict.do === 'start' || verdict.do === 'hold' || verdict.do === 'replace') {
+    if (verdict.do === 'start' || verdict.do === 'wait' || verdict.do === 'replace') {
       fires.push({ dueAt, trigger, verdict });
-      standing.push({ id, held: verdict.do === 'start' ? null : 'turn' });
+      standing.push({ id, blocked: verdict.do === 'start' ? null : 'turn' });
       entries.push({ ...entry, verdict: 'waiting', execution: id, reason: null });
     } else if (verdict.do === 'join') {
       entries.push({ ...entry, verdict: 'coalesced', execution: verdict.execution, reason: `one waits already: ${verdict.execution}` });
@@ -117,7 +117,7 @@ function missed(config: JobConfig, watermark: number, until: number, now: number
   );
   const firstKept = keep[0] ?? found.last;
   entries.push(
-    ...stretch(config, watermark, firstKept - 1, {
+    ...occurrenceRange(config, watermark, firstKept - 1, {
       verdict: 'coalesced',
       reason,
       decidedAt: now,

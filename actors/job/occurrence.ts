@@ -19,7 +19,7 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 /** The verdicts that replace `waiting`, once. */
-export const SETTLED: readonly Verdict[] = ['ran', 'notStarted', 'unknown'];
+export const RESOLVED_VERDICTS: readonly Verdict[] = ['ran', 'notStarted', 'unknown'];
 
 /** A due time (`from === to`), or a range of `count` due times, with its verdict. Epoch ms. */
 export interface OccurrenceEntry {

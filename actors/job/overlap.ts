@@ -6,7 +6,7 @@ export type FireVerdict =
   /** Start at once. */
   | { do: 'start' }
   /** Create it, but let it wait until the job is free. */
-  | { do: 'hold' }
+  | { do: 'wait' }
   /** Create it waiting, and end those that are open. */
   | { do: 'replace' }
   /** It is covered by one that waits already. */
@@ -38,12 +38,12 @@ export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]
 
 /** A missed due time that is made good: never skipped again; waits where it may not start. */
 export function onMisfire(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
-  return mayGo(overlap, limit, open) ? { do: 'start' } : { do: 'hold' };
+  return mayStart(overlap, limit, open) ? { do: 'start' } : { do: 'wait' };
 }
 
 /** Whether one more may go beside those that were let go already. */
-export function mayGo(overlap: Overlap, limit: number, open: OpenExecution[]): boolean {
-  const going = open.filter(execution => execution.held !== 'turn').length;
+export function mayStart(overlap: Overlap, limit: number, open: OpenExecution[]): boolean {
+  const going = open.filter(execution => execution.blocked !== 'turn').length;
   return going === 0 || (overlap === 'allow' && going < limit);
 }
 
@@ -64,7 +64,7 @@ export function waitsBehind(overlap: Overlap, limit: number, before: Pick<OpenEx
 }
 
 function queueOrJoin(limit: number, open: OpenExecution[]): FireVerdict {
-  const waiting = open.filter(execution => execution.held !== null);
+  const waiting = open.filter(execution => execution.blocked !== null);
   const last = waiting.at(-1);
-  return last && waiting.length >= limit ? { do: 'join', execution: last.id } : { do: 'hold' };
+  return last && waiting.length >= limit ? { do: 'join', execution: last.id } : { do: 'wait' };
 }

@@ -61,7 +61,7 @@ export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
 export interface OpenExecution {
   id: string;
   /** Why it has not been let go yet; null once it has. */
-  held: 'turn' | 'app' | null;
+  blocked: 'turn' | 'app' | null;
 }
 
 export interface JobContext {

@@ -1,6 +1,6 @@
 /** Whether empty hosts of a pool could hold an execution; if not, it waits for other hosts. */
 import { costOf, fits, place, priceOn } from './placement.ts';
-import type { Cost, LedgerHost, RoomRequest } from './types.ts';
+import type { Cost, LedgerHost, ReservationRequest } from './types.ts';
 
 export interface Shortage {
   /** What no host has enough of for one shard; `together`: each shard fits, but not all at once. */
@@ -17,7 +17,7 @@ export interface Shortage {
  * Null where it fits, and where the pool has no hosts. Hosts that take nothing new now count: they
  * may take runs later.
  */
-export function shortageOf(hosts: LedgerHost[], request: RoomRequest): Shortage | null {
+export function shortageOf(hosts: LedgerHost[], request: ReservationRequest): Shortage | null {
   if (hosts.length === 0) return null;
   const empty = hosts.map(({ refusing: _, ...host }): LedgerHost => {
     return { ...host, open: true, reservations: {}, apps: {}, used: costOf({ cpus: 0, memoryMB: 0 }) };

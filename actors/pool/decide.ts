@@ -8,7 +8,7 @@ import { cutTo } from '../execution/shard.ts';
 import type { RunName } from '../execution/types.ts';
 import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
 import { freeOf, isOnTrial, ownOf, place, release, reserve, takesRuns } from './placement.ts';
-import type { Homes, HostRefusal, LedgerHost, Placed, PoolContext, Refusing, RoomRequest } from './types.ts';
+import type { AllocatedHosts, HostRefusal, LedgerHost, PlacedRun, PoolContext, Refusing, ReservationRequest } from './types.ts';
 
 type Decided = Decision<PoolContext, PoolFact>;
 type Event<T extends PoolEvent['type']> = EventOf<'pool', T>;
@@ -23,16 +23,16 @@ export const HOSTS_MAX = 1000;
 export const WAITING_MAX = 100_000;
 export const REQUEST_WEIGHT = 20;
 /** Placements tried in vain in one turn; the next turn goes on behind them. */
-export const LOOKS_MAX = 200;
+export const PASS_TRIES_MAX = 200;
 /** Shards whose home is remembered; beyond, the jobs that were given theirs first lose it. */
-const HOMES_MAX = 20_000;
+const ALLOCATED_MAX = 20_000;
 
 const initialContext = (input: Event<'pool.create'>): PoolContext => ({
   config: input.config,
   hosts: {},
   waiting: [],
-  look: null,
-  homes: {},
+  pass: null,
+  allocatedHosts: {},
   ...claimOf(input),
   createdAt: input.at,
   updatedAt: input.at,
@@ -46,7 +46,7 @@ const modified = (context: PoolContext, event: Event<'pool.modify'>): Decided =>
 });
 
 /** The placement as the execution hears it. */
-function placedNews(context: PoolContext, execution: string, placed: Placed[], reason: string | null): Effect {
+function placedEvent(context: PoolContext, execution: string, placed: PlacedRun[], reason: string | null): Effect {
   const placements = placed.map(each => {
     const host = context.hosts[each.host];
     return { ...each, hostName: host?.name ?? each.host, ...(host?.refusing && { trial: true as const }) };
@@ -54,25 +54,32 @@ function placedNews(context: PoolContext, execution: string, placed: Placed[], r
   return tell(`execution/${execution}`, { type: 'execution.placed', placements, reason });
 }
 
-function taken(context: PoolContext, request: RoomRequest, placed: Placed[]): PoolContext {
+function taken(context: PoolContext, request: ReservationRequest, placed: PlacedRun[]): PoolContext {
   const hosts = { ...context.hosts };
-  for (const { item, attempt, host } of placed) {
+  for (const { item, attempt: tryPlace, host } of placed) {
     const there = hosts[host];
     if (!there) continue;
     const tried = there.refusing && isOnTrial(there) ? { refusing: { ...there.refusing, trial: request.execution } } : {};
-    hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt }, request), ...tried };
+    hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt: tryPlace }, request), ...tried };
   }
-  return { ...context, hosts, ...(request.placement === 'sticky' ? { homes: settled(context.homes, request.job, placed) } : {}) };
+  return {
+    ...context,
+    hosts,
+    ...(request.placement === 'sticky' ? { allocatedHosts: allocated(context.allocatedHosts, request.job, placed) } : {}),
+  };
 }
 
 /** These shards are at home where they were placed. */
-function settled(homes: Homes, job: string, placed: Placed[]): Homes {
-  const own = ownOf(homes, job) ?? {};
-  if (placed.every(({ item, host }) => own[item] === host)) return homes;
-  const next: Homes = { ...homes, [job]: { ...own, ...Object.fromEntries(placed.map(({ item, host }) => [item, host])) } };
+function allocated(allocatedHosts: AllocatedHosts, job: string, placed: PlacedRun[]): AllocatedHosts {
+  const own = ownOf(allocatedHosts, job) ?? {};
+  if (placed.every(({ item, host }) => own[item] === host)) return allocatedHosts;
+  const next: AllocatedHosts = {
+    ...allocatedHosts,
+    [job]: { ...own, ...Object.fromEntries(placed.map(({ item, host }) => [item, host])) },
+  };
   let count = Object.values(next).reduce((sum, items) => sum + Object.keys(items).length, 0);
   for (const each of Object.keys(next)) {
-    if (count <= HOMES_MAX || each === job) break;
+    if (count <= ALLOCATED_MAX || each === job) break;
     count -= Object.keys(next[each] ?? {}).length;
     delete next[each];
   }
@@ -80,9 +87,9 @@ function settled(homes: Homes, job: string, placed: Placed[]): Homes {
 }
 
 /** Nobody is at home on this host any more: what comes next is placed anew. */
-function unsettled(homes: Homes, host: string): Homes {
-  if (!Object.values(homes).some(items => Object.values(items).includes(host))) return homes;
-  const left = Object.entries(homes).map(([job, items]) => [
+function withoutHost(allocatedHosts: AllocatedHosts, host: string): AllocatedHosts {
+  if (!Object.values(allocatedHosts).some(items => Object.values(items).includes(host))) return allocatedHosts;
+  const left = Object.entries(allocatedHosts).map(([job, items]) => [
     job,
     Object.fromEntries(Object.entries(items).filter(([, home]) => home !== host)),
   ]);
@@ -93,14 +100,14 @@ function unsettled(homes: Homes, host: string): Homes {
 const RESERVED_MAX = 20_000;
 
 /** Places what fits of the request and says so to its execution; `rest` is what still waits. */
-export function attempt(
+export function tryPlace(
   context: PoolContext,
-  request: RoomRequest,
-): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: RoomRequest | null; reason: string } {
-  const found = place(Object.values(context.hosts), request, context.homes);
-  const held = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
-  if (held + found.placed.length > RESERVED_MAX) {
-    const reason = `pool ${context.config.name} holds ${held} running shards, the limit is ${RESERVED_MAX}`;
+  request: ReservationRequest,
+): { context: PoolContext; effects: Effect[]; facts: PoolFact[]; rest: ReservationRequest | null; reason: string } {
+  const found = place(Object.values(context.hosts), request, context.allocatedHosts);
+  const reservedCount = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
+  if (reservedCount + found.placed.length > RESERVED_MAX) {
+    const reason = `pool ${context.config.name} holds ${reservedCount} running shards, the limit is ${RESERVED_MAX}`;
     return { context, effects: [], facts: [], rest: request, reason };
   }
   if (found.missing > 0 && !(request.partial && found.placed.length > 0)) {
@@ -111,7 +118,7 @@ export function attempt(
   const runs = request.runs.filter(run => !done.has(run.item));
   return {
     context: next,
-    effects: [placedNews(next, request.execution, found.placed, found.reason)],
+    effects: [placedEvent(next, request.execution, found.placed, found.reason)],
     facts: [{ type: 'pool.placed', pool: context.config.name, execution: request.execution, placed: found.placed }],
     rest: runs.length > 0 ? { ...request, runs } : null,
     reason: found.reason ?? '',
@@ -121,7 +128,7 @@ export function attempt(
 function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
   const request = unknownPart(context, event.request);
   if (!request) return {};
-  const tried = attempt(context, request);
+  const tried = tryPlace(context, request);
   if (!tried.rest) return tried;
   if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_MAX) {
     const reason = `${tried.reason}; as many shards wait in pool ${context.config.name} as it can hold`;
@@ -134,10 +141,10 @@ function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
   };
 }
 
-const weightOf = (request: RoomRequest): number => REQUEST_WEIGHT + request.runs.length;
+const weightOf = (request: ReservationRequest): number => REQUEST_WEIGHT + request.runs.length;
 
 /** The runs of the request that neither hold room nor wait for it. */
-function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | null {
+function unknownPart(context: PoolContext, request: ReservationRequest): ReservationRequest | null {
   const waiting = new Set(
     context.waiting
       .filter(each => each.request.execution === request.execution)
@@ -157,11 +164,11 @@ function unknownPart(context: PoolContext, request: RoomRequest): RoomRequest | 
  * sizes in vain are looked at in several turns, so that no head of the queue hides what stands
  * behind it.
  */
-export function served(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
-  const looked = look(context, 0, effects, facts);
+export function placeWaiting(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
+  const passed = runPass(context, 0, effects, facts);
   // A look that is under way goes on; what it has passed already it looks at once more.
-  if (context.look) return { context: { ...looked.context, look: { ...context.look, again: true } }, effects, facts };
-  return goingOn(looked.context, looked.stoppedAt, false, at, effects, facts);
+  if (context.pass) return { context: { ...passed.context, pass: { ...context.pass, again: true } }, effects, facts };
+  return withPass(passed.context, passed.stoppedAt, false, at, effects, facts);
 }
 
 function continuePass(context: PoolContext, event: Event<'pool.continuePass'>): Decided {
@@ -169,30 +176,30 @@ function continuePass(context: PoolContext, event: Event<'pool.continuePass'>): 
   const facts: PoolFact[] = [];
   const from = Math.max(
     0,
-    context.waiting.findIndex(each => each.request.execution === context.look?.from),
+    context.waiting.findIndex(each => each.request.execution === context.pass?.from),
   );
-  const looked = look(context, from, effects, facts);
-  const isOver = looked.stoppedAt === null && context.look?.again === true;
-  const next = isOver ? (looked.context.waiting[0]?.request.execution ?? null) : looked.stoppedAt;
-  return goingOn(looked.context, next, !isOver && context.look?.again === true, event.at, effects, facts);
+  const passed = runPass(context, from, effects, facts);
+  const isOver = passed.stoppedAt === null && context.pass?.again === true;
+  const next = isOver ? (passed.context.waiting[0]?.request.execution ?? null) : passed.stoppedAt;
+  return withPass(passed.context, next, !isOver && context.pass?.again === true, event.at, effects, facts);
 }
 
-function goingOn(context: PoolContext, from: string | null, again: boolean, at: number, effects: Effect[], facts: PoolFact[]): Decided {
-  if (from === null) return { context: { ...context, look: null }, effects, facts };
-  const alarms = [{ id: 'look', dueAt: at, event: { type: 'pool.continuePass' } }];
-  return { context: { ...context, look: { from, again } }, effects, facts, alarms };
+function withPass(context: PoolContext, from: string | null, again: boolean, at: number, effects: Effect[], facts: PoolFact[]): Decided {
+  if (from === null) return { context: { ...context, pass: null }, effects, facts };
+  const alarms = [{ id: 'pass', dueAt: at, event: { type: 'pool.continuePass' } }];
+  return { context: { ...context, pass: { from, again } }, effects, facts, alarms };
 }
 
 /** One turn's look at those behind `from`; `stoppedAt` is the execution that comes next. */
-function look(
+function runPass(
   context: PoolContext,
   from: number,
   effects: Effect[],
   facts: PoolFact[],
 ): { context: PoolContext; stoppedAt: string | null } {
-  if (context.waiting.length <= from || !hasAnyRoom(context)) return { context, stoppedAt: null };
+  if (context.waiting.length <= from || !hasFreeCapacity(context)) return { context, stoppedAt: null };
   let next = context;
-  let inVain = 0;
+  let failedTries = 0;
   let stoppedAt: string | null = null;
   /** Size -> fewest shards of it that did not fit. */
   const tooLarge = new Map<string, number>();
@@ -205,17 +212,17 @@ function look(
       waiting.push(entry);
       continue;
     }
-    if (inVain >= LOOKS_MAX) {
+    if (failedTries >= PASS_TRIES_MAX) {
       stoppedAt = request.execution;
       waiting.push(entry);
       continue;
     }
-    const tried = attempt(next, request);
+    const tried = tryPlace(next, request);
     next = tried.context;
     effects.push(...tried.effects);
     facts.push(...tried.facts);
     if (!tried.rest) continue;
-    inVain += 1;
+    failedTries += 1;
     tooLarge.set(size, wanted);
     waiting.push(tried.reason === entry.reason && tried.rest === request ? entry : { ...entry, request: tried.rest, reason: tried.reason });
     if (tried.reason !== entry.reason) {
@@ -226,7 +233,7 @@ function look(
 }
 
 /** Requests of one size cost the same everywhere; each sticky job prefers its own hosts. */
-const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
+const sizeOf = ({ resources, app, placement, job }: ReservationRequest): string =>
   [
     resources.cpus,
     resources.memoryMB,
@@ -234,7 +241,7 @@ const sizeOf = ({ resources, app, placement, job }: RoomRequest): string =>
     placement === 'sticky' ? job : '',
   ].join('|');
 
-const hasAnyRoom = (context: PoolContext): boolean =>
+const hasFreeCapacity = (context: PoolContext): boolean =>
   Object.values(context.hosts).some(host => {
     const free = freeOf(host);
     return takesRuns(host) && free.cpu >= 0 && free.memory >= 0;
@@ -249,7 +256,7 @@ function released(context: PoolContext, event: Event<'pool.release'>): Decided {
     hosts[id] = withoutTrial(next);
   }
   const next = { ...context, hosts };
-  return event.refused ? refused(next, event.refused, event.at) : served(next, event.at);
+  return event.refused ? refused(next, event.refused, event.at) : placeWaiting(next, event.at);
 }
 
 /** From a refusal to the next try: doubles from the first to the last, ms. */
@@ -274,18 +281,18 @@ const REFUSAL_MAX = 300;
 function refused(context: PoolContext, { host: id, fault, reason: whole }: HostRefusal, at: number): Decided {
   const reason = cutTo(REFUSAL_MAX, whole);
   const host = context.hosts[id];
-  if (!host) return served(context, at);
+  if (!host) return placeWaiting(context, at);
   const before = host.refusing;
-  if (before && before.until !== null) return served(context, at);
+  if (before && before.until !== null) return placeWaiting(context, at);
   const tries = (before?.tries ?? 0) + 1;
   const until = at + Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** Math.min(30, tries - 1));
   const refusing: Refusing = { fault, reason, since: before?.since ?? at, tries, until, trial: null };
-  const next = { ...withHost(context, id, { refusing }), homes: unsettled(context.homes, id) };
+  const next = { ...withHost(context, id, { refusing }), homes: withoutHost(context.allocatedHosts, id) };
   const fact: PoolFact = {
     ...{ type: 'pool.hostRefusing', pool: context.config.name, host: id, name: host.name },
     ...{ fault, reason, until: new Date(until).toISOString() },
   };
-  return withTrials(served(next, at, [], [fact]), next);
+  return withTrials(placeWaiting(next, at, [], [fact]), next);
 }
 
 /** Armed for the first host that waits to be tried. */
@@ -313,20 +320,20 @@ function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided 
     }),
   );
   const next = { ...context, hosts };
-  return withTrials(served(next, event.at), next);
+  return withTrials(placeWaiting(next, event.at), next);
 }
 
 function hostRecovered(context: PoolContext, event: Event<'pool.hostRecovered'>): Decided {
   const host = context.hosts[event.host];
   if (!host?.refusing) return {};
   const fact: PoolFact = { type: 'pool.hostRecovered', pool: context.config.name, host: host.id, name: host.name };
-  return served({ ...context, hosts: { ...context.hosts, [host.id]: recovered(host) } }, event.at, [], [fact]);
+  return placeWaiting({ ...context, hosts: { ...context.hosts, [host.id]: recovered(host) } }, event.at, [], [fact]);
 }
 
 const recovered = ({ refusing: _, ...host }: LedgerHost): LedgerHost => host;
 
 function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided {
-  return served({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
+  return placeWaiting({ ...context, waiting: context.waiting.filter(each => each.request.execution !== event.execution) }, event.at);
 }
 
 function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decided {
@@ -346,15 +353,15 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
     : { id: event.host, name: event.name, total, open: event.open, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
   const next = { ...context, hosts: { ...context.hosts, [event.host]: host } };
   const effects = reconciled(host, event.runs, event.session);
-  return event.open ? served(next, event.at, effects) : drained(next, host, event.at, effects);
+  return event.open ? placeWaiting(next, event.at, effects) : drained(next, host, event.at, effects);
 }
 
 /** What the agent runs and the ledger do not agree on: the executions concerned decide. */
 function reconciled(host: LedgerHost, runs: RunName[], session: number): Effect[] {
   const there = new Set(runs.map(runKey));
   const effects: Effect[] = [];
-  for (const [execution, strays] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
-    effects.push(tell(`execution/${execution}`, { type: 'shard.unknownRun', host: host.id, runs: strays }));
+  for (const [execution, unknownRuns] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
+    effects.push(tell(`execution/${execution}`, { type: 'shard.unknownRun', host: host.id, runs: unknownRuns }));
   }
   const unaccounted = Object.values(host.reservations)
     .map(each => each.run)
@@ -379,7 +386,7 @@ function withHost(context: PoolContext, id: string, change: Partial<LedgerHost>)
 function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided {
   const next = withHost(context, event.host, { open: event.open });
   const host = next.hosts[event.host];
-  return event.open || !host ? served(next, event.at) : drained(next, host, event.at);
+  return event.open || !host ? placeWaiting(next, event.at) : drained(next, host, event.at);
 }
 
 /**
@@ -390,7 +397,7 @@ function drained(context: PoolContext, host: LedgerHost, at: number, effects: Ef
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.withdraw', host: host.id, runs, reason: `host ${host.name} drains` }));
   }
-  return served({ ...context, homes: unsettled(context.homes, host.id) }, at, effects);
+  return placeWaiting({ ...context, allocatedHosts: withoutHost(context.allocatedHosts, host.id) }, at, effects);
 }
 
 const hostDisconnected = (context: PoolContext, event: Event<'pool.hostDisconnected'>): Decided => ({
@@ -406,19 +413,19 @@ function hostLost(context: PoolContext, event: Event<'pool.hostLost'>): Decided 
   }
   const emptied: LedgerHost = { ...recovered(host), open: false, reservations: {}, apps: {}, used: { cpu: 0, memory: 0 } };
   const hosts = { ...context.hosts, [event.host]: emptied };
-  return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at, effects);
+  return placeWaiting({ ...context, hosts, allocatedHosts: withoutHost(context.allocatedHosts, event.host) }, event.at, effects);
 }
 
 function hostRemoved(context: PoolContext, event: Event<'pool.hostRemoved'>): Decided {
   const { [event.host]: _, ...hosts } = context.hosts;
-  return served({ ...context, hosts, homes: unsettled(context.homes, event.host) }, event.at);
+  return placeWaiting({ ...context, hosts, allocatedHosts: withoutHost(context.allocatedHosts, event.host) }, event.at);
 }
 
 /** A job that is gone, or sticks to its hosts no more, has no home here. */
 function deallocate(context: PoolContext, event: Event<'pool.deallocate'>): Decided {
-  if (!ownOf(context.homes, event.job)) return {};
-  const { [event.job]: _, ...homes } = context.homes;
-  return { context: { homes } };
+  if (!ownOf(context.allocatedHosts, event.job)) return {};
+  const { [event.job]: _, ...allocatedHosts } = context.allocatedHosts;
+  return { context: { allocatedHosts } };
 }
 
 /**
@@ -435,9 +442,9 @@ function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
   const waiting = context.waiting.filter(each => each.request.execution !== execution);
   const freed = released({ ...context, waiting }, { ...event, type: 'pool.release', runs });
   if (event.event?.type !== 'shard.unknownRun') return freed;
-  const { host, runs: strays } = event.event as Extract<ExecutionEvent, { type: 'shard.unknownRun' }>;
+  const { host, runs: unknownRuns } = event.event as Extract<ExecutionEvent, { type: 'shard.unknownRun' }>;
   const reason = 'its execution ended so long ago that it is no longer kept';
-  const stops = strays.map((run): Effect => ({ type: 'stop', params: { host, run, as: 'superseded', reason } }));
+  const stops = unknownRuns.map((run): Effect => ({ type: 'stop', params: { host, run, as: 'superseded', reason } }));
   return { ...freed, effects: [...(freed.effects ?? []), ...stops] };
 }
 

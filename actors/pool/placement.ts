@@ -12,7 +12,7 @@
 import type { Resources } from '../app/types.ts';
 import { runKey } from '../execution/run-spec.ts';
 import type { RunName } from '../execution/types.ts';
-import type { Cost, Homes, LedgerHost, Placed, RoomRequest } from './types.ts';
+import type { AllocatedHosts, Cost, LedgerHost, PlacedRun, ReservationRequest } from './types.ts';
 
 export const costOf = (resources: Resources): Cost => ({
   cpu: Math.round(resources.cpus * 1000),
@@ -32,7 +32,7 @@ export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined
   Object.hasOwn(record, name) ? record[name] : undefined;
 
 /** What one more run of this app would cost on this host. */
-export function priceOn(host: Pick<LedgerHost, 'apps'>, request: RoomRequest): Cost {
+export function priceOn(host: Pick<LedgerHost, 'apps'>, request: ReservationRequest): Cost {
   const shard = costOf(request.resources);
   if (!request.app || ownOf(host.apps, request.app.name)) return shard;
   const app = costOf(request.app.resources);
@@ -44,12 +44,12 @@ export const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu 
 /** Decides only; nothing is reserved yet. `missing` shards found no room. */
 export function place(
   hosts: LedgerHost[],
-  request: RoomRequest,
-  homes: Homes = {},
-): { placed: Placed[]; missing: number; reason: string | null } {
+  request: ReservationRequest,
+  allocatedHosts: AllocatedHosts = {},
+): { placed: PlacedRun[]; missing: number; reason: string | null } {
   const isSticky = request.placement === 'sticky';
-  const own = (isSticky && ownOf(homes, request.job)) || {};
-  const settled = isSticky ? residents(homes) : {};
+  const own = (isSticky && ownOf(allocatedHosts, request.job)) || {};
+  const settled = isSticky ? shardsPerHost(allocatedHosts) : {};
   const open = hosts.filter(takesRuns).map(host => ({
     host,
     free: freeOf(host),
@@ -62,13 +62,13 @@ export function place(
   const isFirst = request.runs.every(run => run.attempt === 1);
   const onTrial = new Set(open.filter(({ host }) => isOnTrial(host)).map(({ host }) => host.id));
   const rank = ({ host, given }: { host: LedgerHost; given: number }) => (!onTrial.has(host.id) ? 0 : isFirst && given === 0 ? -1 : 1);
-  const placed: Placed[] = [];
+  const placed: PlacedRun[] = [];
   let kept: { item: number; home: string } | undefined;
   for (const run of request.runs) {
-    const home = own[run.item];
+    const allocated = own[run.item];
     const order =
-      home !== undefined
-        ? open.filter(candidate => candidate.host.id === home)
+      allocated !== undefined
+        ? open.filter(candidate => candidate.host.id === allocated)
         : isSticky
           ? [...open].sort((a, b) => rank(a) - rank(b) || a.settled + a.given - (b.settled + b.given) || b.free.cpu - a.free.cpu)
           : request.placement === 'spread'
@@ -78,18 +78,18 @@ export function place(
               : open;
     const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
     if (!found) {
-      if (home === undefined) break; // shards without a home cost the same everywhere: where one does not fit, no other does
-      kept ??= { item: run.item, home };
+      if (allocated === undefined) break; // shards without a home cost the same everywhere: where one does not fit, no other does
+      kept ??= { item: run.item, home: allocated };
       continue;
     }
     const price = priceOn(found, request);
     found.free = { cpu: found.free.cpu - price.cpu, memory: found.free.memory - price.memory };
-    if (home === undefined) found.given += 1;
+    if (allocated === undefined) found.given += 1;
     if (request.app) found.apps[request.app.name] = { cost: costOf(request.app.resources), runs: 1 };
     placed.push({ ...run, host: found.host.id });
   }
   const missing = request.runs.length - placed.length;
-  return { placed, missing, reason: missing === 0 ? null : kept ? reasonAtHome(hosts, request, kept) : reasonFor(hosts, request) };
+  return { placed, missing, reason: missing === 0 ? null : kept ? reasonOnAllocatedHost(hosts, request, kept) : reasonFor(hosts, request) };
 }
 
 /** What an earlier request of it was given there: the rest of a part, a further attempt. */
@@ -97,15 +97,15 @@ const shardsOf = (host: LedgerHost, execution: string): number =>
   Object.values(host.reservations).filter(({ run }) => run.execution === execution).length;
 
 /** How many shards of sticky jobs each host is home to. */
-function residents(homes: Homes): Record<string, number> {
+function shardsPerHost(allocatedHosts: AllocatedHosts): Record<string, number> {
   const count: Record<string, number> = {};
-  for (const items of Object.values(homes)) for (const host of Object.values(items)) count[host] = (count[host] ?? 0) + 1;
+  for (const items of Object.values(allocatedHosts)) for (const host of Object.values(items)) count[host] = (count[host] ?? 0) + 1;
   return count;
 }
 
 const amount = (thousandths: number): string => String(thousandths / 1000);
 
-function reasonFor(hosts: LedgerHost[], request: RoomRequest): string {
+function reasonFor(hosts: LedgerHost[], request: ReservationRequest): string {
   const { resources, app, runs } = request;
   const each = `${runs.length} x ${resources.cpus} cpu and ${resources.memoryMB} MB`;
   const once = app ? `, and once per host ${app.resources.cpus} cpu and ${app.resources.memoryMB} MB for app ${app.name}` : '';
@@ -122,19 +122,23 @@ function reasonFor(hosts: LedgerHost[], request: RoomRequest): string {
   return `needs ${each}${once}; the pool has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free ${whose}${refused}`;
 }
 
-function reasonAtHome(hosts: LedgerHost[], { resources }: RoomRequest, { item, home }: { item: number; home: string }): string {
-  const host = hosts.find(each => each.id === home);
+function reasonOnAllocatedHost(
+  hosts: LedgerHost[],
+  { resources }: ReservationRequest,
+  { item, home: allocated }: { item: number; home: string },
+): string {
+  const host = hosts.find(each => each.id === allocated);
   const why =
     host?.open && host.refusing
       ? `refuses runs: ${host.refusing.reason}`
       : host?.open
         ? `has ${amount(freeOf(host).cpu)} cpu and ${amount(freeOf(host).memory)} MB free`
         : 'is away';
-  return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? home}, where its sticky job keeps it, and that ${why}`;
+  return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? allocated}, where its sticky job keeps it, and that ${why}`;
 }
 
 /** Takes the run into the host's ledger. Reserving twice is nothing. */
-export function reserve(host: LedgerHost, run: RunName, request: Pick<RoomRequest, 'resources' | 'app'>): LedgerHost {
+export function reserve(host: LedgerHost, run: RunName, request: Pick<ReservationRequest, 'resources' | 'app'>): LedgerHost {
   const key = runKey(run);
   if (host.reservations[key]) return host;
   const cost = costOf(request.resources);
@@ -158,16 +162,16 @@ export function reserve(host: LedgerHost, run: RunName, request: Pick<RoomReques
  * twice is nothing.
  */
 export function release(host: LedgerHost, key: string): LedgerHost {
-  const held = host.reservations[key];
-  if (!held) return host;
+  const reservation = host.reservations[key];
+  if (!reservation) return host;
   const { [key]: _, ...reservations } = host.reservations;
-  const used = { cpu: host.used.cpu - held.cost.cpu, memory: host.used.memory - held.cost.memory };
+  const used = { cpu: host.used.cpu - reservation.cost.cpu, memory: host.used.memory - reservation.cost.memory };
   const apps = { ...host.apps };
-  const here = held.app === null ? undefined : ownOf(apps, held.app);
-  if (held.app !== null && here) {
-    if (here.runs > 1) apps[held.app] = { ...here, runs: here.runs - 1 };
+  const here = reservation.app === null ? undefined : ownOf(apps, reservation.app);
+  if (reservation.app !== null && here) {
+    if (here.runs > 1) apps[reservation.app] = { ...here, runs: here.runs - 1 };
     else {
-      delete apps[held.app];
+      delete apps[reservation.app];
       used.cpu -= here.cost.cpu;
       used.memory -= here.cost.memory;
     }

@@ -70,7 +70,7 @@ export interface HostRefusal {
   reason: string;
 }
 
-export interface RoomRequest {
+export interface ReservationRequest {
   execution: string;
   job: string;
   runs: { item: number; attempt: number }[];
@@ -80,27 +80,27 @@ export interface RoomRequest {
   placement: Placement;
 }
 
-export interface Placed {
+export interface PlacedRun {
   item: number;
   attempt: number;
   host: string;
 }
 
 /** Hosts of the shards of sticky jobs: job -> item -> host. */
-export type Homes = Record<string, Record<number, string>>;
+export type AllocatedHosts = Record<string, Record<number, string>>;
 
 export interface PoolContext {
   config: PoolConfig;
   /** By host id, in the order in which they joined. */
   hosts: Record<string, LedgerHost>;
   /** Requests that do not fit, oldest first. */
-  waiting: { request: RoomRequest; since: number; reason: string }[];
+  waiting: { request: ReservationRequest; since: number; reason: string }[];
   /**
    * A pass over them that is not over: the execution where it goes on, and whether capacity has
    * appeared since for those that it has passed.
    */
-  look: { from: string; again: boolean } | null;
-  homes: Homes;
+  pass: { from: string; again: boolean } | null;
+  allocatedHosts: AllocatedHosts;
   /** Idempotency key of the request that created it, if it had one: a repeat finds the actor. */
   claim?: string;
   createdAt: number;

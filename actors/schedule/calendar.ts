@@ -6,7 +6,7 @@
  */
 import { DAY, type DayRule, dayNumber, type MonthDays, monthLength, nextBit, nextDay, weekdayOf, YEAR_LAST } from './days.ts';
 import type { LabelRule } from './due-instants.ts';
-import { came, ScheduleError } from './error.ts';
+import { quotedValue, ScheduleError } from './error.ts';
 
 export type CalendarSchedule = {
   type: 'calendar';
@@ -186,7 +186,11 @@ function neverDue(schedule: CalendarSchedule, days: NextDay, span: Span): Schedu
   const first = days(span.start);
   if (span.start > LAST_DAY) return wrong('startdate', schedule.startdate, `a date up to 12/31/${YEAR_LAST}`);
   if (first <= LAST_DAY) return wrong('enddate', schedule.enddate, 'a date that leaves the schedule at least one day it is due on');
-  return wrong('monthlyof.day', schedule.monthlyof?.day, `a day that the months ${came(schedule.selectat)} have, or the rule is never due`);
+  return wrong(
+    'monthlyof.day',
+    schedule.monthlyof?.day,
+    `a day that the months ${quotedValue(schedule.selectat)} have, or the rule is never due`,
+  );
 }
 
 function readSpan(schedule: CalendarSchedule): Span {
@@ -194,7 +198,7 @@ function readSpan(schedule: CalendarSchedule): Span {
   if (start === undefined) throw wrong('startdate', schedule.startdate, 'a date MM/DD/YYYY');
   if (start > LAST_DAY) throw wrong('startdate', schedule.startdate, `a date up to 12/31/${YEAR_LAST}`);
   const end = readDate('enddate', schedule.enddate) ?? Number.POSITIVE_INFINITY;
-  if (end < start) throw wrong('enddate', schedule.enddate, `a date not before startdate ${came(schedule.startdate)}, or empty`);
+  if (end < start) throw wrong('enddate', schedule.enddate, `a date not before startdate ${quotedValue(schedule.startdate)}, or empty`);
   return { start, end };
 }
 
@@ -247,5 +251,5 @@ function readMonthlyOf(monthlyof: CalendarSchedule['monthlyof']): MonthDays {
 }
 
 function wrong(field: string, value: unknown, allowed: string): ScheduleError {
-  return new ScheduleError(field, `${field} is ${came(value)}, but must be ${allowed}.`);
+  return new ScheduleError(field, `${field} is ${quotedValue(value)}, but must be ${allowed}.`);
 }

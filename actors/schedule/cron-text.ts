@@ -7,7 +7,7 @@
  * list. A job that does not do what was written is worse than one that was never stored.
  */
 import type { MonthDays } from './days.ts';
-import { came, ScheduleError } from './error.ts';
+import { quotedValue, ScheduleError } from './error.ts';
 
 export type CronFields = {
   /** The hour field is `*` or has a step: decides what happens when clocks change. */
@@ -40,13 +40,13 @@ const TEXT_MAX = 2_000;
 
 /** Throws ScheduleError with the field `cron`. */
 export function readCron(text: unknown): CronFields {
-  if (typeof text !== 'string') throw new ScheduleError('cron', `cron must be a text of 6 or 7 fields, but ${came(text)} came.`);
+  if (typeof text !== 'string') throw new ScheduleError('cron', `cron must be a text of 6 or 7 fields, but ${quotedValue(text)} came.`);
   if (text.length > TEXT_MAX) throw new ScheduleError('cron', `cron has ${text.length} characters, at most ${TEXT_MAX} are allowed.`);
   const parts = text.trim().toUpperCase().split(/\s+/);
   if (parts.length < 6 || parts.length > 7) {
     throw new ScheduleError(
       'cron',
-      `cron must have 6 or 7 fields (${FIELDS.map(field => field.name).join(', ')}), but ${came(text)} has ${parts[0] === '' ? 0 : parts.length}.`,
+      `cron must have 6 or 7 fields (${FIELDS.map(field => field.name).join(', ')}), but ${quotedValue(text)} has ${parts[0] === '' ? 0 : parts.length}.`,
     );
   }
   const [second, minute, hour, date, month, weekday, year = '*'] = parts as [string, string, string, string, string, string, string?];
@@ -67,7 +67,7 @@ function readDays(date: string, weekday: string): MonthDays {
     // A wrong value is reported first.
     readWeekdays(weekday);
     readDates(date);
-    throw notOneQuestionMark(`are ${came(date)} and ${came(weekday)}`);
+    throw notOneQuestionMark(`are ${quotedValue(date)} and ${quotedValue(weekday)}`);
   }
   return weekday === '?' ? readDates(date) : readWeekdays(weekday);
 }
@@ -113,7 +113,8 @@ function readSet(field: Field, text: string): readonly number[] {
   const values = new Set<number>();
   for (const item of text.split(',')) {
     const shape = /^(?:(\*)|([A-Z]+|\d+)(?:-([A-Z]+|\d+))?)?(?:\/(\d+))?$/.exec(item);
-    if (shape === null || item === '') throw wrong(field, text, item === text || item === '' ? undefined : `${came(item)} is none of them`);
+    if (shape === null || item === '')
+      throw wrong(field, text, item === text || item === '' ? undefined : `${quotedValue(item)} is none of them`);
     const [, all, from, to, stepText] = shape;
     const step = stepText === undefined ? undefined : Number(stepText);
     if (step !== undefined) checkStep(field, text, step, to !== undefined);
@@ -153,14 +154,14 @@ function within(field: Field, text: string, word: string): number {
   if (named >= 0) return named + field.low;
   const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   if (value >= field.low && value <= field.high) return value;
-  throw wrong(field, text, word === text ? undefined : `${came(word)} is none of them`);
+  throw wrong(field, text, word === text ? undefined : `${quotedValue(word)} is none of them`);
 }
 
 function wrong(field: Field, text: string, reason?: string): ScheduleError {
   const allowed = `${field.low}-${field.high}${field.also}, *, and lists, ranges and steps of these`;
   return new ScheduleError(
     'cron',
-    `The cron field ${field.name} is ${came(text)}, but allowed are ${allowed}${reason === undefined ? '' : `: ${reason}`}.`,
+    `The cron field ${field.name} is ${quotedValue(text)}, but allowed are ${allowed}${reason === undefined ? '' : `: ${reason}`}.`,
   );
 }
 

@@ -9,7 +9,7 @@ import { type CronFields, readCron } from './cron-text.ts';
 import { readCrontab } from './crontab-text.ts';
 import { bitCount, countDays, DAY, type DayRule, dayNumber, nextBit, nextDay } from './days.ts';
 import type { LabelRule } from './due-instants.ts';
-import { came, ScheduleError } from './error.ts';
+import { quotedValue, ScheduleError } from './error.ts';
 import { hintForCron, hintForCrontab } from './hints.ts';
 
 const FIRST_DAY = dayNumber(1970, 1, 1);
@@ -44,7 +44,10 @@ function ruleOf(fields: CronFields, field: 'cron' | 'crontab', text: unknown): L
   const days: DayRule = { years: fields.years, months, days: fields.days };
   const rule = new CronRule(fields.hoursRepeat ? 'interval' : 'fixed', days, hours, fields.minutes, fields.seconds);
   if (rule.next(FIRST_DAY * DAY) === Number.POSITIVE_INFINITY) {
-    throw new ScheduleError(field, `${field} ${came(text)} names no day that exists from 1970 to 2199, but must be due at least once.`);
+    throw new ScheduleError(
+      field,
+      `${field} ${quotedValue(text)} names no day that exists from 1970 to 2199, but must be due at least once.`,
+    );
   }
   return rule;
 }

@@ -9,7 +9,7 @@
  */
 import type { CronFields } from './cron-text.ts';
 import type { MonthDays } from './days.ts';
-import { came, ScheduleError } from './error.ts';
+import { quotedValue, ScheduleError } from './error.ts';
 
 type Field = { name: string; low: number; high: number; names: readonly string[]; also: string };
 
@@ -38,7 +38,7 @@ const TEXT_MAX = 2_000;
 
 /** Throws ScheduleError with the field `crontab`. */
 export function readCrontab(text: unknown): CronFields {
-  if (typeof text !== 'string') throw failure(`crontab must be a text of 5 fields, but ${came(text)} came`);
+  if (typeof text !== 'string') throw failure(`crontab must be a text of 5 fields, but ${quotedValue(text)} came`);
   if (text.length > TEXT_MAX) throw failure(`crontab has ${text.length} characters, at most ${TEXT_MAX} are allowed`);
   const [minute, hour, date, month, weekday] = fieldsOf(text);
   const datesMask = bits(DAY_OF_MONTH, date) >>> 1;
@@ -60,13 +60,13 @@ function fieldsOf(text: string): [string, string, string, string, string] {
     throw failure('crontab is "@reboot", but a job belongs to no machine that boots; trigger it when it shall run, or give it times');
   }
   if (written.startsWith('@') && NICKNAMES[written] === undefined) {
-    throw failure(`crontab is ${came(text)}, but the names of expressions are ${Object.keys(NICKNAMES).join(', ').toLowerCase()}`);
+    throw failure(`crontab is ${quotedValue(text)}, but the names of expressions are ${Object.keys(NICKNAMES).join(', ').toLowerCase()}`);
   }
-  if (/^(CRON_)?TZ=/.test(written)) throw failure(`crontab is ${came(text)}, but its zone is a field of its own: timeZone`);
+  if (/^(CRON_)?TZ=/.test(written)) throw failure(`crontab is ${quotedValue(text)}, but its zone is a field of its own: timeZone`);
   const fields = (NICKNAMES[written] ?? written).split(/\s+/);
   if (fields.length === 5) return fields as [string, string, string, string, string];
   const names = FIELDS.map(field => field.name).join(', ');
-  throw failure(`crontab must have 5 fields (${names}), but ${came(text)} has ${fields[0] === '' ? 0 : fields.length}`);
+  throw failure(`crontab must have 5 fields (${names}), but ${quotedValue(text)} has ${fields[0] === '' ? 0 : fields.length}`);
 }
 
 /**
@@ -86,7 +86,7 @@ function readSet(field: Field, text: string): readonly number[] {
   const values = new Set<number>();
   for (const item of text.split(',')) {
     const shape = /^(?:(\*)|([A-Z]+|\d+)(?:-([A-Z]+|\d+))?)(?:\/(\d+))?$/.exec(item);
-    if (shape === null) throw wrong(field, text, hintFor(item) ?? (item === text ? undefined : `${came(item)} is none of them`));
+    if (shape === null) throw wrong(field, text, hintFor(item) ?? (item === text ? undefined : `${quotedValue(item)} is none of them`));
     const [, all, from = '', to, stepText] = shape;
     const low = all === undefined ? within(field, text, from) : field.low;
     // Seven is Sunday once more: a star names each day once.
@@ -121,13 +121,13 @@ function within(field: Field, text: string, word: string): number {
   if (named >= 0) return named + field.low;
   const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   if (value >= field.low && value <= field.high) return value;
-  throw wrong(field, text, hintFor(word) ?? (word === text ? undefined : `${came(word)} is none of them`));
+  throw wrong(field, text, hintFor(word) ?? (word === text ? undefined : `${quotedValue(word)} is none of them`));
 }
 
 function wrong(field: Field, text: string, reason?: string): ScheduleError {
   const allowed = `${field.low}-${field.high}${field.also}, *, and lists, ranges and steps of these`;
   return failure(
-    `The crontab field ${field.name} is ${came(text)}, but allowed are ${allowed}${reason === undefined ? '' : `: ${reason}`}`,
+    `The crontab field ${field.name} is ${quotedValue(text)}, but allowed are ${allowed}${reason === undefined ? '' : `: ${reason}`}`,
   );
 }
 

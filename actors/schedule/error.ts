@@ -10,7 +10,7 @@ export class ScheduleError extends Error {
 }
 
 /** What came, fit to be repeated in a sentence: quoted, and never longer than a line. */
-export function came(value: unknown): string {
+export function quotedValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   // A number too large to be one is read as Infinity, which JSON would call null.
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));

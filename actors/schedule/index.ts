@@ -14,7 +14,7 @@ import { readCron } from './cron-text.ts';
 import { readCrontab } from './crontab-text.ts';
 import { DAY, dayNumber } from './days.ts';
 import { countDueSeconds, EARLIEST, type LabelRule, nextDueSecond, nthDueSecond } from './due-instants.ts';
-import { came, ScheduleError } from './error.ts';
+import { quotedValue, ScheduleError } from './error.ts';
 import { calendarText, cronText } from './text.ts';
 import { SHIFT_MAX, type Zone, zoneOf } from './zone.ts';
 
@@ -46,8 +46,8 @@ export function parseSchedule(schedule: Schedule, defaultZone: string): Compiled
   const name = schedule.timeZone ? schedule.timeZone : defaultZone;
   const zone = typeof name === 'string' ? zoneOf(name) : undefined;
   if (zone === undefined)
-    throw new ScheduleError('timeZone', `timeZone is ${came(name)}, but must be an IANA name such as "Europe/Berlin".`);
-  const compiled: CompiledSchedule = { enabled: isSwitchedOn(schedule), zone, rule: labelRule(schedule) };
+    throw new ScheduleError('timeZone', `timeZone is ${quotedValue(name)}, but must be an IANA name such as "Europe/Berlin".`);
+  const compiled: CompiledSchedule = { enabled: isEnabled(schedule), zone, rule: labelRule(schedule) };
   if (!isEverShown(compiled)) {
     const field = endFieldOf(schedule);
     throw new ScheduleError(field, `${field} leaves only times that clocks in ${zone.name} skip, but must be due at least once.`);
@@ -65,7 +65,7 @@ function labelRule(schedule: Schedule): LabelRule {
       return calendarRule(schedule);
     default: {
       const { type } = schedule as { type: unknown };
-      throw new ScheduleError('type', `type is ${came(type)}, but must be "cron", "crontab" or "calendar".`);
+      throw new ScheduleError('type', `type is ${quotedValue(type)}, but must be "cron", "crontab" or "calendar".`);
     }
   }
 }
@@ -153,7 +153,7 @@ export function countDues(
 export function localText(instant: number, timeZone: string): string {
   const zone = zoneOf(timeZone);
   if (zone === undefined)
-    throw new ScheduleError('timeZone', `timeZone is ${came(timeZone)}, but must be an IANA name such as "Europe/Berlin".`);
+    throw new ScheduleError('timeZone', `timeZone is ${quotedValue(timeZone)}, but must be an IANA name such as "Europe/Berlin".`);
   const offset = zone.offsetAt(Math.floor(instant / 1000));
   const label = new Date(instant + offset * 1000).toISOString().slice(0, -1);
   const [hours, minutes, seconds] = [Math.abs(offset) / 3600, (Math.abs(offset) / 60) % 60, Math.abs(offset) % 60].map(part =>
@@ -180,7 +180,7 @@ function wordsOf(schedule: Schedule): string {
 }
 
 /** Whether its due times count: only a calendar schedule can be switched off. */
-export const isSwitchedOn = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
+export const isEnabled = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
 
 /** Is this an IANA zone name of this machine's zone data? Offsets such as "+01:00" are not. */
 export function isTimeZone(name: string): boolean {

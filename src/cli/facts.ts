@@ -72,10 +72,10 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'job.deregistering': () => 'is being deleted',
   'job.deregistered': () => 'is deleted',
 
-  'execution.created': ({ trigger, dueAt, shards, hold }, instant) => {
+  'execution.created': ({ trigger, dueAt, shards, blockedReason }, instant) => {
     const made = MADE[text(trigger)]?.(instant(dueAt)) ?? `is made (${text(trigger)})`;
     const cut = typeof shards === 'number' && shards > 1 ? `, ${shards} shards` : '';
-    return `${made}${cut}${text(hold) === '' ? '' : `; it ${text(hold)}`}`;
+    return `${made}${cut}${text(blockedReason) === '' ? '' : `; it ${text(blockedReason)}`}`;
   },
   'execution.pending': values => `waits${because(values)}`,
   'execution.cancelling': values => `is being ended${because(values)}`,

@@ -201,7 +201,7 @@ export interface LogLine {
 export interface Explanation {
   sentence: string;
   at: string;
-  facts: { type: string; says: string; [value: string]: unknown }[];
+  facts: { type: string; message: string; [value: string]: unknown }[];
 }
 
 export interface FeedFact {

@@ -3,7 +3,7 @@
  * and what is expected.
  */
 import type { z } from 'zod';
-import { came } from '../../actors/schedule/error.ts';
+import { quotedValue } from '../../actors/schedule/error.ts';
 import { nearest } from '../lib/suggest.ts';
 import { isSecret } from '../protocol/rest/secrets.ts';
 import { Problem } from './errors.ts';
@@ -59,7 +59,7 @@ const isHidden = (schema: z.ZodType, path: readonly PropertyKey[]): boolean => [
 function shownOf(value: unknown, isSecretOne: boolean): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isRecord(value)) return 'an object';
-  if (!isSecretOne || value === null) return came(value);
+  if (!isSecretOne || value === null) return quotedValue(value);
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }
 

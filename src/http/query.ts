@@ -4,7 +4,7 @@
  * asked for.
  */
 import type { z } from 'zod';
-import { came } from '../../actors/schedule/error.ts';
+import { quotedValue } from '../../actors/schedule/error.ts';
 import { nearest } from '../lib/suggest.ts';
 import { Problem } from './errors.ts';
 import { fieldsOf, parse } from './parse.ts';
@@ -35,4 +35,4 @@ function unknown(name: string, known: string[], route: string): string {
 }
 
 const repeated = (name: string, first: string, next: string): string =>
-  `${name} came more than once (${came(first)}, ${came(next)}), but must come once.`;
+  `${name} came more than once (${quotedValue(first)}, ${quotedValue(next)}), but must come once.`;

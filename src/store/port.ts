@@ -8,7 +8,7 @@
  * data, so that a store may live in another thread.
  */
 
-import { type OccurrenceEntry, SETTLED, type Verdict } from '../../actors/job/occurrence.ts';
+import { type OccurrenceEntry, RESOLVED_VERDICTS, type Verdict } from '../../actors/job/occurrence.ts';
 import type { IndexFields } from '../../actors/kind.ts';
 
 /** One of 256 fixed slices of the actors, by hash of the address. */
@@ -206,7 +206,7 @@ export type Occurrence = OccurrenceEntry & {
 };
 
 /** Whether an entry is what became of one that waits. */
-export const isSettled = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => SETTLED.includes(verdict);
+export const isSettled = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => RESOLVED_VERDICTS.includes(verdict);
 /** Whether `entry` is what became of `before`, the one that is stored. */
 export const settles = (before: Occurrence, entry: Occurrence): boolean =>
   before.verdict === 'waiting' && isSettled(entry) && before.execution === entry.execution;

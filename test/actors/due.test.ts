@@ -1,7 +1,7 @@
 /** Verdicts of due times since the watermark, and the ledger over any movement of the clock. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type Account, accountFor, executionId, MISFIRE_GRACE_MAX_MS, stretch } from '../../actors/job/due-times.ts';
+import { executionId, MISFIRE_GRACE_MAX_MS, occurrenceRange, type ResolvedDueTimes, resolveDueTimes } from '../../actors/job/due-times.ts';
 import type { JobConfig, OpenExecution } from '../../actors/job/types.ts';
 import { AT } from '../support/actor.ts';
 import { aJob } from '../support/builders.ts';
@@ -9,9 +9,9 @@ import { aJob } from '../support/builders.ts';
 const SECOND = 1_000;
 const everySecond = { type: 'cron', cron: '* * * * * ?' } as const;
 const everyFive = { type: 'cron', cron: '0/5 * * * * ?' } as const;
-const settle = (config: JobConfig, watermark: number, now: number, open: OpenExecution[] = []): Account =>
-  accountFor(config, watermark, now, open, dueAt => executionId(config.name, dueAt));
-const brief = ({ entries }: Account) =>
+const settle = (config: JobConfig, watermark: number, now: number, open: OpenExecution[] = []): ResolvedDueTimes =>
+  resolveDueTimes(config, watermark, now, open, dueAt => executionId(config.name, dueAt));
+const brief = ({ entries }: ResolvedDueTimes) =>
   entries.map(({ from, to, count, verdict }) => [(from - AT) / SECOND, (to - AT) / SECOND, count, verdict]);
 
 describe('the due times since the watermark', () => {
@@ -52,7 +52,7 @@ describe('the due times since the watermark', () => {
   });
 
   test('that were missed are one stretch when they are skipped', () => {
-    const account = settle(aJob({ schedules: [everySecond] }), AT, AT + 3_600 * SECOND, [{ id: 'x', held: null }]);
+    const account = settle(aJob({ schedules: [everySecond] }), AT, AT + 3_600 * SECOND, [{ id: 'x', blocked: null }]);
     expect(brief(account)[0]).toEqual([1, 3_539, 3_539, 'missedDown']);
     expect(account.entries).toHaveLength(1 + 61);
     expect(account.fires).toEqual([]);
@@ -78,7 +78,7 @@ describe('the due times since the watermark', () => {
       [55, 55, 1, 'waiting'],
       [60, 60, 1, 'waiting'],
     ]);
-    expect(account.fires.map(fire => fire.verdict.do)).toEqual(['start', 'hold', 'hold']);
+    expect(account.fires.map(fire => fire.verdict.do)).toEqual(['start', 'wait', 'wait']);
   });
 
   test('have one entry each even where a limit of none was asked for', () => {
@@ -95,8 +95,8 @@ describe('the due times since the watermark', () => {
 
   test('follow the zone of an edited job, not that of the one before', () => {
     const schedules = [{ type: 'cron', cron: '0 0 9 * * ?' } as const];
-    const utc = stretch(aJob({ schedules }), AT, AT + 86_400 * SECOND, { verdict: 'disabled', reason: null, decidedAt: 0 });
-    const berlin = stretch(aJob({ schedules, timeZone: 'Europe/Berlin' }), AT - 1, AT + 86_400 * SECOND, {
+    const utc = occurrenceRange(aJob({ schedules }), AT, AT + 86_400 * SECOND, { verdict: 'disabled', reason: null, decidedAt: 0 });
+    const berlin = occurrenceRange(aJob({ schedules, timeZone: 'Europe/Berlin' }), AT - 1, AT + 86_400 * SECOND, {
       verdict: 'disabled',
       reason: null,
       decidedAt: 0,
@@ -132,8 +132,8 @@ describe('the ledger over any run of the clock', () => {
     fc.assert(
       fc.property(config, steps, (difference, moves) => {
         const job = aJob(difference);
-        const entries: Account['entries'] = [];
-        const fires: Account['fires'] = [];
+        const entries: ResolvedDueTimes['entries'] = [];
+        const fires: ResolvedDueTimes['fires'] = [];
         let watermark = AT;
         let now = AT;
         for (const move of moves) {

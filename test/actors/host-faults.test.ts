@@ -1,8 +1,8 @@
 /** A refusing host gets nothing new, is tried again, and costs no run an attempt. */
 import { describe, expect, test } from 'bun:test';
 import { REFUSALS_MAX } from '../../actors/execution/shard.ts';
-import type { EndedNews } from '../../actors/execution/types.ts';
-import type { Seen } from '../../actors/explain/reason.ts';
+import type { RunEnd } from '../../actors/execution/types.ts';
+import type { ActorView } from '../../actors/explain/reason.ts';
 import { hostsOf } from '../../actors/explain/room.ts';
 import type { HostFault } from '../../actors/host/types.ts';
 import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool/decide.ts';
@@ -13,7 +13,7 @@ import { aBirth, anEnd, aPlacement, aRequest, aRun } from '../support/builders.t
 
 const FAULTS: HostFault[] = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'];
 
-const refusal = (fault: HostFault, differs: Partial<EndedNews> = {}): ExecutionEvent => ({
+const refusal = (fault: HostFault, differs: Partial<RunEnd> = {}): ExecutionEvent => ({
   ...anEnd(0, 'h1', 'failed'),
   exitCode: null,
   startedAt: null,
@@ -106,8 +106,8 @@ describe('a pool', () => {
 
   test('is counted as refusing where the hosts of the pool are told, and not as ready or absent', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
-    const seen: Seen<'pool'> = { address: 'pool/default', context: pool.context, value: pool.state, timers: [], quarantine: null };
-    const host = { value: 'ready' } as unknown as Seen<'host'>;
+    const seen: ActorView<'pool'> = { address: 'pool/default', context: pool.context, value: pool.state, timers: [], quarantine: null };
+    const host = { value: 'ready' } as unknown as ActorView<'host'>;
     const counted: ReturnType<typeof hostsOf> = [{ type: 'hosts', pool: 'blue', ready: 0, notReady: { refusing: 1 } }];
     expect(hostsOf(seen, [])).toEqual(counted);
     expect(hostsOf(seen, [host])).toEqual(counted);

@@ -50,7 +50,7 @@ describe('a job with a schedule', () => {
     for (let count = 0; count < 3; count++) job.pass(10_000);
     expect(verdicts(job.pass(10_000))).toEqual([['coalesced', 1]]);
     const [first, second, third] = job.context.open;
-    expect([first?.held, second?.held, third?.held]).toEqual([null, 'turn', 'turn']);
+    expect([first?.blocked, second?.blocked, third?.blocked]).toEqual([null, 'turn', 'turn']);
     expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${second?.id} execution.unblock`]);
     expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.unblock`]);
   });
@@ -59,7 +59,7 @@ describe('a job with a schedule', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 3, misfire: { policy: 'all', limit: 5 }, misfireGraceMs: 0 });
     job.jump(1);
     job.pass(55_000);
-    const held = () => job.context.open.map(open => open.held);
+    const held = () => job.context.open.map(open => open.blocked);
     expect(held()).toEqual([null, null, null, 'turn', 'turn']);
     const [first, , , fourth] = job.context.open;
     expect(words(finish(job, first?.id ?? ''))).toEqual([`tell execution/${fourth?.id} execution.unblock`]);
@@ -77,7 +77,7 @@ describe('a job with a schedule', () => {
     const [, second, third] = job.context.open;
     const gone = words(job.ask({ type: 'job.update', config: more }));
     expect(gone).toEqual([second, third].map(open => `tell execution/${open?.id} execution.unblock`));
-    expect(job.context.open.map(open => open.held)).toEqual([null, null, null, 'turn']);
+    expect(job.context.open.map(open => open.blocked)).toEqual([null, null, null, 'turn']);
     const off = waiting();
     const ended = off.context.open.slice(1).map(open => `tell execution/${open.id} execution.end`);
     expect(words(off.ask({ type: 'job.update', config: more, enabled: false }))).toEqual(ended);
@@ -93,7 +93,7 @@ describe('a job with a schedule', () => {
       `tell execution/${old?.id} execution.end`,
       'record waiting',
     ]);
-    expect(toldTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ hold: `waits until ${old?.id} is done` }]);
+    expect(toldTo(next, 'execution/nightly@20261122T080020.000Z')).toMatchObject([{ blockedReason: `waits until ${old?.id} is done` }]);
     expect(words(finish(job, old?.id ?? ''))).toEqual(['tell execution/nightly@20261122T080020.000Z execution.unblock']);
   });
 

@@ -5,20 +5,20 @@ import { shardRetryDelay as backoff } from '../../actors/execution/retry.ts';
 import { onDue, onTrigger, waitsBehind } from '../../actors/job/overlap.ts';
 import type { OpenExecution, Overlap } from '../../actors/job/types.ts';
 
-const running: OpenExecution = { id: 'r', held: null };
-const waiting: OpenExecution = { id: 'w', held: 'turn' };
-const forApp: OpenExecution = { id: 'a', held: 'app' };
+const running: OpenExecution = { id: 'r', blocked: null };
+const waiting: OpenExecution = { id: 'w', blocked: 'turn' };
+const forApp: OpenExecution = { id: 'a', blocked: 'app' };
 
 type Row = [Overlap, number, OpenExecution[], onDue: string, onTrigger: string];
 const rows: Row[] = [
   ['skip', 1, [], 'start', 'start'],
-  ['skip', 1, [running], 'skip', 'hold'],
+  ['skip', 1, [running], 'skip', 'wait'],
   ['skip', 1, [running, waiting], 'skip', 'join w'],
   ['skip', 1, [forApp], 'skip', 'join a'],
   ['queue', 1, [], 'start', 'start'],
-  ['queue', 1, [running], 'hold', 'hold'],
+  ['queue', 1, [running], 'wait', 'wait'],
   ['queue', 1, [running, waiting], 'join w', 'join w'],
-  ['queue', 2, [running, waiting], 'hold', 'join w'],
+  ['queue', 2, [running, waiting], 'wait', 'join w'],
   ['allow', 2, [], 'start', 'start'],
   ['allow', 2, [running], 'start', 'start'],
   ['allow', 2, [running, running], 'refuse', 'refuse'],

@@ -1,6 +1,6 @@
 /** A pool with more requests than room: order, limits, sticky shards. */
 import { describe, expect, test } from 'bun:test';
-import { HOSTS_MAX, LOOKS_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool/decide.ts';
+import { HOSTS_MAX, PASS_TRIES_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool/decide.ts';
 import type { PoolEvent } from '../../actors/types.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
@@ -64,32 +64,32 @@ describe('requests that wait in a pool', () => {
 
   test('are not hidden by any number of larger ones before them', () => {
     const pool = aPool(ready('h1', 0.1));
-    for (let place = 0; place < 2 * LOOKS_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
+    for (let place = 0; place < 2 * PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
     pool.tell(reserve('small', 1));
     pool.tell(ready('h1', 2));
     expect(used(pool)).toEqual([0]);
     pool.pass(0);
     expect(placed(pool.pass(0))).toEqual(['execution/small']);
-    expect([pool.context.look, pool.timers]).toEqual([null, []]);
+    expect([pool.context.pass, pool.timers]).toEqual([null, []]);
   });
 
   test('are looked at once more when room appears behind the back of a long look', () => {
     const pool = aPool(ready('h1', 0.1));
-    for (let place = 0; place < LOOKS_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
+    for (let place = 0; place < PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100 + place));
     pool.tell(reserve('small', 1));
-    for (let place = 0; place < LOOKS_MAX + 5; place++) pool.tell(reserve(`larger${place}`, 900 + place));
+    for (let place = 0; place < PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`larger${place}`, 900 + place));
     pool.tell(ready('h1', 0.2));
     pool.pass(0);
-    expect(pool.context.look?.from.startsWith('larger')).toBe(true);
+    expect(pool.context.pass?.from.startsWith('larger')).toBe(true);
     pool.tell(ready('h1', 2));
     expect(used(pool)).toEqual([0]);
     for (let turn = 0; turn < 4; turn++) pool.pass(0);
-    expect([used(pool), pool.context.look]).toEqual([[1], null]);
+    expect([used(pool), pool.context.pass]).toEqual([[1], null]);
   });
 
   test('of one size are tried once, all of them whatever their number', () => {
     const pool = aPool(ready('h1', 0.1));
-    for (let place = 0; place < LOOKS_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100));
+    for (let place = 0; place < PASS_TRIES_MAX + 5; place++) pool.tell(reserve(`large${place}`, 100));
     pool.tell(reserve('small', 1));
     expect(placed(pool.tell(ready('h1', 2)))).toEqual(['execution/small']);
     expect(pool.timers).toEqual([]);
@@ -242,6 +242,6 @@ describe('a shard of a sticky job', () => {
     const pool = aPool(ready('h1', 1), sticky('e1'));
     over(pool, 'e1');
     pool.tell({ type: 'pool.deallocate', job: 'stick' });
-    expect(pool.context.homes).toEqual({});
+    expect(pool.context.allocatedHosts).toEqual({});
   });
 });

@@ -1,7 +1,7 @@
 /** Shards of an execution: limits of their number, budgets, reasons. */
 import { describe, expect, test } from 'bun:test';
 import { RESERVE_AGAIN_MS } from '../../actors/execution/decide.ts';
-import { fitting, outcomeOf, PAST_MAX } from '../../actors/execution/shard.ts';
+import { cutReason, outcomeOf, PAST_MAX } from '../../actors/execution/shard.ts';
 import type { Shard, ShardOutcome } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
@@ -48,11 +48,11 @@ describe('an execution of a thousand shards', () => {
   });
 
   test('keeps reasons whole where there is room, and cuts no letter in two', () => {
-    expect(fitting('x'.repeat(2_000), 90)).toBe('x'.repeat(2_000));
-    expect(fitting('x'.repeat(2_001), 1)).toBe(`${'x'.repeat(1_999)}…`);
-    expect(fitting('x'.repeat(2_000), 1_000)).toHaveLength(190);
-    expect(fitting('😀'.repeat(1_001), 1)?.isWellFormed()).toBe(true);
-    expect(fitting(null, 1_000)).toBeNull();
+    expect(cutReason('x'.repeat(2_000), 90)).toBe('x'.repeat(2_000));
+    expect(cutReason('x'.repeat(2_001), 1)).toBe(`${'x'.repeat(1_999)}…`);
+    expect(cutReason('x'.repeat(2_000), 1_000)).toHaveLength(190);
+    expect(cutReason('😀'.repeat(1_001), 1)?.isWellFormed()).toBe(true);
+    expect(cutReason(null, 1_000)).toBeNull();
   });
 });
 
@@ -257,13 +257,13 @@ describe('a shard', () => {
 
 describe('an execution', () => {
   test('that is held asks for room only when it is let go, with the app of then', () => {
-    const execution = anExecution({ app: 'my_app' }, { hold: 'waits' });
+    const execution = anExecution({ app: 'my_app' }, { blockedReason: 'waits' });
     expect(words(execution.born)).toEqual([]);
     expect(words(execution.tell({ type: 'execution.reserveAgain' }))).toEqual([]);
     expect(words(execution.tell({ type: 'execution.unblock', app: { config: anApp(), version: 4, enabled: true } }))).toEqual([
       'tell pool/default pool.reserve',
     ]);
-    expect(execution.context).toMatchObject({ hold: null, reason: null, app: { version: 4 } });
+    expect(execution.context).toMatchObject({ blockedReason: null, reason: null, app: { version: 4 } });
     expect(words(execution.tell({ type: 'execution.unblock', app: null }))).toEqual([]);
   });
 
@@ -271,7 +271,7 @@ describe('an execution', () => {
     const app = { config: anApp(), version: 1, enabled: true };
     const other = { ...app, config: anApp({ name: 'other' }), version: 9 };
     for (const present of [other, null]) {
-      const execution = anExecution({ app: 'my_app', command: null }, { app, hold: 'waits' });
+      const execution = anExecution({ app: 'my_app', command: null }, { app, blockedReason: 'waits' });
       execution.tell({ type: 'execution.unblock', app: present });
       const [start] = execution.tell(placed()).effects;
       expect(start).toMatchObject({
@@ -279,13 +279,13 @@ describe('an execution', () => {
         params: { spec: { command: 'bin/start.sh', artifact: { app: 'my_app', version: 1 } } },
       });
     }
-    const plain = anExecution({ command: ['true'] }, { hold: 'waits' });
+    const plain = anExecution({ command: ['true'] }, { blockedReason: 'waits' });
     plain.tell({ type: 'execution.unblock', app: other });
     expect(plain.context.app).toBeNull();
   });
 
   test('whose app never answered before its job went over to another one ends', () => {
-    const execution = anExecution({ app: 'my_app', command: null }, { hold: 'waits' });
+    const execution = anExecution({ app: 'my_app', command: null }, { blockedReason: 'waits' });
     const gone = execution.tell({ type: 'execution.unblock', app: { config: anApp({ name: 'other' }), version: 1, enabled: true } });
     expect(words(gone)).toEqual(['tell job/nightly execution.finished']);
     expect(execution.context).toMatchObject({
@@ -295,7 +295,7 @@ describe('an execution', () => {
   });
 
   test('that is cancelled while it is held asks nobody for anything', () => {
-    const execution = anExecution({}, { hold: 'waits' });
+    const execution = anExecution({}, { blockedReason: 'waits' });
     expect(words(execution.ask({ type: 'execution.cancel', reason: 'enough' }))).toEqual(['tell job/nightly execution.finished']);
     expect(words(execution.tell({ type: 'execution.unblock', app: null }))).toEqual([]);
   });

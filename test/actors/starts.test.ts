@@ -105,7 +105,7 @@ describe('startWithinMs', () => {
   });
 
   test('ends one that its job holds back, and one that waits for its next attempt', () => {
-    const held = anExecution({ startWithinMs: 90_000 }, { trigger: 'schedule', dueAt: DUE, hold: 'waits until a is done' });
+    const held = anExecution({ startWithinMs: 90_000 }, { trigger: 'schedule', dueAt: DUE, blockedReason: 'waits until a is done' });
     expect(words(held.pass(90_000))).toEqual(['record notStarted', 'tell job/nightly execution.finished']);
     expect(held.context.reason).toBe('not started within 90s: waits until a is done');
     const backingOff = within(2_000, { retry: { attempts: 9, backoffMs: 60_000, maxBackoffMs: 60_000, jitter: 'equal' } });

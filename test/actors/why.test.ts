@@ -1,13 +1,13 @@
 /** Explanations predict what the machines then do. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { rehearseDue, rehearseTrigger } from '../../actors/explain/dry-run.ts';
+import { dryRunDue, dryRunTrigger } from '../../actors/explain/dry-run.ts';
 import { whyExecution } from '../../actors/explain/execution.ts';
 import { whyJob } from '../../actors/explain/job.ts';
-import { inWords, sentenceOf } from '../../actors/explain/messages.ts';
-import type { Seen } from '../../actors/explain/reason.ts';
+import { messageOf, sentenceOf } from '../../actors/explain/messages.ts';
+import type { ActorView } from '../../actors/explain/reason.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
-import { LOOKS_MAX } from '../../actors/pool/decide.ts';
+import { PASS_TRIES_MAX } from '../../actors/pool/decide.ts';
 import type { Address, Effect, Events, ExecutionEvent, Kind } from '../../actors/types.ts';
 import { anActor, recorded } from '../support/actor.ts';
 import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
@@ -15,7 +15,7 @@ import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
 type Actor<K extends Kind> = ReturnType<typeof anActor<K>>;
 
 /** The committed actor, as the front door reads it. */
-function seen<K extends Kind>(address: Address<K>, actor: Actor<K>): Seen<K> {
+function seen<K extends Kind>(address: Address<K>, actor: Actor<K>): ActorView<K> {
   const reason = actor.quarantine;
   const value = address.startsWith('job/') ? { admin: actor.state } : actor.state;
   const timers = actor.timers.map(({ id, inMs }) => ({ id, dueAt: actor.at + inMs }));
@@ -145,7 +145,7 @@ describe('what an explanation says would happen', () => {
         const job = aJobAfter(different, taken);
         fc.pre(job.state !== 'deleted');
         const pool = aPoolWith(there);
-        const { would } = rehearseTrigger(seen('job/nightly', job), seen('pool/default', pool), job.at);
+        const { would } = dryRunTrigger(seen('job/nightly', job), seen('pool/default', pool), job.at);
         const { execution: _, ...did } = triggered(job, pool) as Record<string, unknown>;
         came.add(would.does);
         const said = 'hosts' in would ? { ...would, hosts: [...would.hosts].sort() } : would;
@@ -164,7 +164,7 @@ describe('what an explanation says would happen', () => {
         const job = aJobAfter(different, taken);
         fc.pre(job.state !== 'deleted');
         const { nextAt } = job.context;
-        const said = rehearseDue(seen('job/nightly', job), job.at);
+        const said = dryRunDue(seen('job/nightly', job), job.at);
         const did = recorded(job.pass((nextAt ?? job.at + 10_000) - job.at)).at(-1);
         expect(said).toEqual(did);
         if (did) came.add(did.verdict);
@@ -203,11 +203,13 @@ describe('what an explanation says would happen', () => {
         // Another look, for a reason of its own.
         const looked = told(pool.tell({ type: 'pool.withdraw', execution: 'nobody' }).effects, 'execution');
         const waits = pool.context.waiting.some(each => each.request.execution === id);
-        expect(said).toEqual(looked.some(({ type }) => type === 'execution.placed') ? ['roomSoon'] : waits ? ['noRoom'] : ['underWay']);
+        expect(said).toEqual(
+          looked.some(({ type }) => type === 'execution.placed') ? ['capacitySoon'] : waits ? ['noCapacity'] : ['inTransit'],
+        );
       }),
       { numRuns: 200 },
     );
-    expect([...came]).toEqual(expect.arrayContaining(['placed', 'noRoom', 'underWay']));
+    expect([...came]).toEqual(expect.arrayContaining(['placed', 'noCapacity', 'inTransit']));
   });
 
   test('to a further attempt whose request is under way is not that it has room, because another shard has', () => {
@@ -217,7 +219,7 @@ describe('what an explanation says would happen', () => {
     const execution = anActor('execution/nightly@x', aBirth({ config }));
     const say = () => {
       const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };
-      return whyExecution({ execution: seen('execution/nightly@x', execution), ...around }).lead.find(({ type }) => type === 'underWay');
+      return whyExecution({ execution: seen('execution/nightly@x', execution), ...around }).lead.find(({ type }) => type === 'inTransit');
     };
     const [request] = told(execution.born.effects, 'pool');
     expect(say()).toMatchObject({ what: 'request' });
@@ -233,7 +235,7 @@ describe('what an explanation says would happen', () => {
 
   test('to who stands behind more than one look of the pool is that there is room soon', () => {
     const pool = aPool();
-    for (let place = 0; place <= LOOKS_MAX; place++) {
+    for (let place = 0; place <= PASS_TRIES_MAX; place++) {
       const resources = { cpus: 5 + place, memoryMB: 10 };
       pool.tell({ type: 'pool.reserve', request: aRequest({ execution: `big${place}`, resources }) });
     }
@@ -245,13 +247,13 @@ describe('what an explanation says would happen', () => {
       config: aJob({ name: 'small' }),
       app: null,
       retryOf: null,
-      hold: null,
+      blockedReason: null,
     });
     for (const request of told(execution.born.effects, 'pool')) pool.tell(request);
     pool.tell(aHostReady('h1', 1));
     const around = { job: undefined, pool: seen('pool/default', pool), hosts: [], unreadable: [] };
     const { lead } = whyExecution({ execution: seen('execution/small', execution), ...around });
-    expect(lead).toEqual([{ type: 'roomSoon', execution: 'small', pool: 'default' }]);
+    expect(lead).toEqual([{ type: 'capacitySoon', execution: 'small', pool: 'default' }]);
   });
 });
 
@@ -273,7 +275,7 @@ describe('a job', () => {
         };
         const why = whyJob({ job: seen('job/nightly', job), ...around }, job.at);
         expect(sentenceOf(why)).not.toBe('');
-        for (const reason of [...why.lead, ...why.more]) expect(inWords(reason)).not.toMatch(/undefined|null|NaN|\[object/);
+        for (const reason of [...why.lead, ...why.more]) expect(messageOf(reason)).not.toMatch(/undefined|null|NaN|\[object/);
         const stays = job.quarantine !== null || job.state !== 'enabled' || job.context.app?.enabled === false;
         const [first] = why.lead;
         expect(['quarantined', 'refused', 'deregistering'].includes(first?.type ?? '')).toBe(

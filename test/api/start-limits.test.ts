@@ -102,7 +102,15 @@ describe('what is larger than an agent or the kernel takes is refused with the f
     const config = (await door.views.get(`job/${name}`))?.context.config;
     if (!config) throw new Error('the job is not there');
     const stamp = { at: 0, chance: 0, salt: 'abcdef' };
-    const birth = { type: 'execution.create', id: `${name}@1`, trigger: 'api', dueAt: null, app: null, retryOf: null, hold: null } as const;
+    const birth = {
+      type: 'execution.create',
+      id: `${name}@1`,
+      trigger: 'api',
+      dueAt: null,
+      app: null,
+      retryOf: null,
+      blockedReason: null,
+    } as const;
     const execution = executionDecisions.initialContext({ ...birth, config, ...stamp });
     const spec = runSpec(execution, execution.shards[0] as never);
     const fence = { partition: 0, epoch: 1, rev: 1 };

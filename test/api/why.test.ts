@@ -4,7 +4,7 @@ import { SHOWN_MAX } from '../../actors/explain/reason.ts';
 import { aDoor, type Door } from './support.ts';
 
 const EVERY_TEN_SECONDS = [{ type: 'cron', cron: '0/10 * * * * ?' }];
-type Told = { type: string; says: string } & Record<string, unknown>;
+type Told = { type: string; message: string } & Record<string, unknown>;
 
 const aJob = (door: Door, difference: Record<string, unknown> = {}) => door.post('/v1/jobs', { name: 'a', command: 'b', ...difference });
 const trigger = async (door: Door, job = 'a'): Promise<string> => (await door.post(`/v1/jobs/${job}/trigger`)).body.execution;
@@ -41,7 +41,7 @@ describe('why a job does not run:', () => {
     await aJob(door, { schedules: EVERY_TEN_SECONDS });
     const { sentence, of } = await why(door);
     expect(sentence).toBe('job a is due next at 2026-11-22T08:00:10.000Z, in 10 s');
-    expect(of('rehearsal')[0]?.says).toBe('triggered now, it would start at once on host h1');
+    expect(of('dryRun')[0]?.message).toBe('triggered now, it would start at once on host h1');
   });
 
   test('its schedule has ended', async () => {
@@ -52,7 +52,7 @@ describe('why a job does not run:', () => {
     await door.world.ended(start(door));
     const { sentence, of } = await why(door);
     expect(sentence).toBe('job a has no due time left: its schedule has ended');
-    expect(of('lastDue')[0]?.says).toBe('the due time 2026-11-22T08:00:20.000Z of job a was taken by execution a@20261122T080020.000Z');
+    expect(of('lastDue')[0]?.message).toBe('the due time 2026-11-22T08:00:20.000Z of job a was taken by execution a@20261122T080020.000Z');
     expect(of('lastExecution')[0]).toMatchObject({ execution: 'a@20261122T080020.000Z', outcome: 'succeeded' });
   });
 
@@ -103,7 +103,7 @@ describe('why a job does not run:', () => {
     await door.del('/v1/jobs/a');
     const { sentence, of } = await why(door);
     expect(sentence).toBe('job a is being deregistered, and waits until 1 execution of it is done');
-    expect(of('cancelling')[0]?.says).toEndWith('is being ended: the job was deregistered; it waits until 1 shard is over');
+    expect(of('cancelling')[0]?.message).toEndWith('is being ended: the job was deregistered; it waits until 1 shard is over');
   });
 
   test('it runs already, and a due time meanwhile is skipped', async () => {
@@ -120,7 +120,7 @@ describe('why a job does not run:', () => {
     await door.clock.advance(10_000);
     expect((await why(door)).of('lastDue')[0]).toMatchObject({
       verdict: 'skippedOverlap',
-      says: 'the due time 2026-11-22T08:00:20.000Z of job a was skipped: a@20261122T080010.000Z was not done',
+      message: 'the due time 2026-11-22T08:00:20.000Z of job a was skipped: a@20261122T080010.000Z was not done',
     });
   });
 
@@ -174,7 +174,7 @@ describe('why a job does not run:', () => {
     expect((await why(door, path)).sentence).toBe(`execution ${third} waits until ${first} and ${second} are done`);
     await door.world.ended(start(door));
     expect((await why(door, path)).sentence).toBe(`execution ${third} waits until ${second} is done`);
-    expect((await why(door)).of('held')[0]).toMatchObject({ execution: third, behind: second });
+    expect((await why(door)).of('blocked')[0]).toMatchObject({ execution: third, behind: second });
   });
 
   test('one trigger waits behind the running execution, and further ones join it', async () => {
@@ -185,7 +185,11 @@ describe('why a job does not run:', () => {
     await door.world.started(start(door));
     const second = await trigger(door);
     const { of, trigger: next } = await why(door);
-    expect(of('held')[0]).toMatchObject({ execution: second, behind: first, says: `execution ${second} waits until ${first} is done` });
+    expect(of('blocked')[0]).toMatchObject({
+      execution: second,
+      behind: first,
+      message: `execution ${second} waits until ${first} is done`,
+    });
     expect(next).toEqual({ does: 'joins', execution: second });
     expect((await why(door, `executions/${second}`)).sentence).toBe(`execution ${second} waits until ${first} is done`);
   });
@@ -227,7 +231,7 @@ describe('why an execution does not run:', () => {
     expect(of('free')).toEqual([
       {
         type: 'free',
-        says: 'host h1 has 0.2 of 0.4 cpu and 4032 of 4096 MB free, a shard takes 0.3 cpu and 64 MB there: too little cpu',
+        message: 'host h1 has 0.2 of 0.4 cpu and 4032 of 4096 MB free, a shard takes 0.3 cpu and 64 MB there: too little cpu',
         pool: 'default',
         host: 'h1',
         open: true,
@@ -238,7 +242,7 @@ describe('why an execution does not run:', () => {
       },
     ]);
     expect(of('holder')).toMatchObject([{ execution: other, shards: 1, takes: { cpus: 0.2, memoryMB: 64 } }]);
-    expect(of('tooBig')).toEqual([]);
+    expect(of('tooLarge')).toEqual([]);
     expect((await why(door)).sentence).toBe(sentence);
   });
 
@@ -247,7 +251,7 @@ describe('why an execution does not run:', () => {
     await door.world.aHost('h1', { memoryMB: 512 });
     await aJob(door, { resources: { memoryMB: 600 } });
     const { of } = await why(door, `executions/${await trigger(door)}`);
-    expect(of('tooBig')[0]?.says).toBe('the hosts of pool default that are ready could not take it even with nothing else on them');
+    expect(of('tooLarge')[0]?.message).toBe('the hosts of pool default that are ready could not take it even with nothing else on them');
     expect(of('free')[0]).toMatchObject({ lacks: ['memory'] });
   });
 
@@ -269,7 +273,7 @@ describe('why an execution does not run:', () => {
     await aJob(door);
     const { sentence, of } = await why(door, `executions/${await trigger(door)}`);
     expect(sentence).toEndWith('the pool has no host that is ready; hosts of pool default: 2 draining');
-    expect(of('host').map(({ says }) => says)).toEqual(['host h1 is draining', 'host h2 is draining']);
+    expect(of('host').map(({ message }) => message)).toEqual(['host h1 is draining', 'host h2 is draining']);
   });
 
   test('the host went away after the pool had looked', async () => {
@@ -319,7 +323,7 @@ describe('why an execution does not run:', () => {
     const { sentence, of } = await why(door);
     // The middle between half of the step and the whole: the dice of this world.
     expect(sentence).toBe(`execution ${execution} waits until 2026-11-22T08:00:03.750Z with attempt 2 of shard 0: attempt 1 failed`);
-    expect(of('shardEnded')[0]?.says).toBe('attempt 1 of shard 0 failed on host h1: exit code 1');
+    expect(of('shardEnded')[0]?.message).toBe('attempt 1 of shard 0 failed on host h1: exit code 1');
   });
 
   test('its host has been told to start it and has not answered', async () => {
@@ -430,7 +434,7 @@ describe('an explanation', () => {
     await aJob(door);
     const { of } = await why(door, `executions/${await trigger(door)}`);
     expect(of('free')).toHaveLength(SHOWN_MAX);
-    expect(of('andMore').map(({ says }) => says)).toEqual(['and 5 more hosts']);
+    expect(of('andMore').map(({ message }) => message)).toEqual(['and 5 more hosts']);
     const running = await why(door, 'jobs/other');
     expect(running.of('shards')).toHaveLength(SHOWN_MAX);
     expect(running.sentence.length).toBeLessThan(400);

@@ -7,7 +7,7 @@
  * its `rev` is 1), and what it owed counts as carried out.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { EndedNews } from '../../actors/execution/types.ts';
+import type { RunEnd } from '../../actors/execution/types.ts';
 import { nextAtOf } from '../../actors/job/due-times.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
@@ -99,7 +99,7 @@ interface Past {
 }
 
 /** Executions of one shard, a second long, from birth to this end (null: they still run). */
-export function executionsOf(like: Partial<JobConfig>, outcome: EndedNews['outcome'] | null): (past: Past) => Write {
+export function executionsOf(like: Partial<JobConfig>, outcome: RunEnd['outcome'] | null): (past: Past) => Write {
   const marked = { job: 'markOfJob', host: 'markOfHost', at: EPOCH };
   const instants = [0, 5, 10, 12, 1_010, 1_012];
   const textsOf = ({ job, host, at }: Past) => [
@@ -116,11 +116,11 @@ export function executionsOf(like: Partial<JobConfig>, outcome: EndedNews['outco
 
 const compact = (at: number): string => new Date(at).toISOString().replace(/[-:]/g, '');
 
-function execution({ config, at, host, outcome }: Omit<Past, 'job'> & { config: JobConfig; outcome: EndedNews['outcome'] | null }): Write {
+function execution({ config, at, host, outcome }: Omit<Past, 'job'> & { config: JobConfig; outcome: RunEnd['outcome'] | null }): Write {
   const id = `${config.name}@${compact(at)}`;
   const run = { item: 0, attempt: 1, host };
   const events: (ExecutionEvent & { at: number })[] = [
-    { type: 'execution.create', id, trigger: 'schedule', dueAt: at, config, app: null, retryOf: null, hold: null, at },
+    { type: 'execution.create', id, trigger: 'schedule', dueAt: at, config, app: null, retryOf: null, blockedReason: null, at },
     { type: 'execution.placed', placements: [{ ...run, hostName: host }], reason: null, at: at + 5 },
     { type: 'shard.started', ...run, startedAt: at + 10, pid: 4_711, session: 1, at: at + 12 },
   ];

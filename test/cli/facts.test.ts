@@ -40,7 +40,7 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'job.deregistering': [{ job: 'a' }, 'job a is being deleted'],
   'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
   'execution.created': [
-    { ...run, trigger: 'api', dueAt: null, shards: 2, hold: 'waits until a@0 is done' },
+    { ...run, trigger: 'api', dueAt: null, shards: 2, blockedReason: 'waits until a@0 is done' },
     'a@1 is made by a trigger, 2 shards; it waits until a@0 is done',
   ],
   'execution.pending': [{ ...run, reason: 'no room' }, 'a@1 waits: no room'],
@@ -102,7 +102,7 @@ describe('a fact', () => {
   test('says no more than is worth saying of what went as it should', () => {
     const data = { ...shard, outcome: 'succeeded', exitCode: 0, signal: null, reason: null };
     expect(sentence('shard.ended', data)).toBe('a@1 shard 0 succeeded');
-    const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, hold: null };
+    const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, blockedReason: null };
     expect(sentence('execution.created', made)).toBe('a@1 is made');
     expect(sentence('execution.created', { ...made, trigger: 'misfire' })).toBe(
       'a@1 is made late, for what was due at 2026-11-22 08:00:00Z',

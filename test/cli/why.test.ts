@@ -47,7 +47,7 @@ describe('troupe why', () => {
     expect(JSON.parse((await type('why off --json')).out)).toMatchObject({
       sentence: 'job off is disabled',
       trigger: { does: 'refused', reason: 'is disabled' },
-      facts: [{ type: 'refused', says: 'job off is disabled', job: 'off' }],
+      facts: [{ type: 'refused', message: 'job off is disabled', job: 'off' }],
     });
   });
 

@@ -1,8 +1,8 @@
 /** Valid things with one difference. */
 import type { AppConfig } from '../../actors/app/types.ts';
-import type { EndedNews, RunPlacement as Placement, RunName, ShardOutcome } from '../../actors/execution/types.ts';
+import type { RunPlacement as Placement, RunEnd, RunName, ShardOutcome } from '../../actors/execution/types.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
-import type { RoomRequest } from '../../actors/pool/types.ts';
+import type { ReservationRequest } from '../../actors/pool/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 
 export const aJob = (difference: Partial<JobConfig> = {}): JobConfig => ({
@@ -54,7 +54,7 @@ export const anApp = (difference: Partial<AppConfig> = {}): AppConfig => ({
 });
 
 /** Room for one shard of half a core and 10 MB, without an app. */
-export const aRequest = (difference: Partial<RoomRequest> = {}): RoomRequest => ({
+export const aRequest = (difference: Partial<ReservationRequest> = {}): ReservationRequest => ({
   execution: 'e1',
   job: 'nightly',
   runs: [{ item: 0, attempt: 1 }],
@@ -78,14 +78,14 @@ export const aBirth = ({ config, ...difference }: Partial<Omit<Birth, 'config'>>
   config: aJob(config),
   app: null,
   retryOf: null,
-  hold: null,
+  blockedReason: null,
   ...difference,
 });
 
 export const aPlacement = (item: number, host: string, attempt = 1): Placement => ({ item, attempt, host, hostName: host });
 
 /** News that a process ended, one second after it began at 2026-11-22T08:00:00Z. */
-export const anEnd = (item: number, host: string, outcome: ShardOutcome, attempt = 1): { type: 'shard.ended' } & EndedNews => ({
+export const anEnd = (item: number, host: string, outcome: ShardOutcome, attempt = 1): { type: 'shard.ended' } & RunEnd => ({
   type: 'shard.ended',
   item,
   attempt,

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../../actors/job/types.ts';
-import { came } from '../../../actors/schedule/error.ts';
+import { quotedValue } from '../../../actors/schedule/error.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import type { Center } from '../../http/route-context.ts';
@@ -114,7 +114,7 @@ function refuseOver(schedule: Schedule, timeZone: string, now: number, field: st
   if (!isOver(compiled, now)) return;
   const { [endFieldOf(schedule)]: written } = schedule as unknown as Record<string, unknown>;
   const last = lastDueOf(compiled, now);
-  const sentence = `${field} is ${came(written)}, which is over: it was due for the last time at ${iso(last ?? null)}. Name a time to come, or create the job disabled.`;
+  const sentence = `${field} is ${quotedValue(written)}, which is over: it was due for the last time at ${iso(last ?? null)}. Name a time to come, or create the job disabled.`;
   throw new Problem('invalid', sentence, { field });
 }
 

@@ -47,7 +47,7 @@ export function checkStart(config: JobConfig, fields: StartFields): void {
     config: { ...config, shards: { ...config.shards, total: 1 } },
     app: null,
     retryOf: null,
-    hold: null,
+    blockedReason: null,
     at: 0,
     chance: 0,
     salt: '',

@@ -3,7 +3,7 @@
  * means, `job-json.ts` is the way back.
  */
 import { z } from 'zod';
-import { came } from '../../../actors/schedule/error.ts';
+import { quotedValue } from '../../../actors/schedule/error.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';
@@ -42,7 +42,7 @@ const Props = secret(
       const judge = (key: string, isRight: (value: string) => boolean, rule: string) => {
         const value = props[key];
         if (value === undefined || isRight(value)) return;
-        context.addIssue({ code: 'custom', path: [key], message: `props.${key} is ${came(value)}, but must be ${rule}.` });
+        context.addIssue({ code: 'custom', path: [key], message: `props.${key} is ${quotedValue(value)}, but must be ${rule}.` });
       };
       judge('timeZone', isTimeZone, 'an IANA time zone such as Europe/Berlin');
       judge(

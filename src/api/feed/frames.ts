@@ -1,7 +1,7 @@
 /** Facts as they go over the wire, and what a watcher may ask for. */
 import { z } from 'zod';
 import { actors } from '../../../actors/index.ts';
-import { came } from '../../../actors/schedule/error.ts';
+import { quotedValue } from '../../../actors/schedule/error.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { FeedFrame as Frame } from '../../feed/watching.ts';
 import { nearest } from '../../lib/suggest.ts';
@@ -22,7 +22,7 @@ const kinds = text.superRefine((written, context) => {
   const wrong = wordsOf(written ?? '').find(word => !KINDS.includes(word) && !/^[a-z]+\.[a-zA-Z]+$/.test(word));
   if (wrong === undefined) return;
   const meant = nearest(wrong, KINDS);
-  const what = `${came(wrong)}${meant ? ` (did you mean ${meant}?)` : ''}`;
+  const what = `${quotedValue(wrong)}${meant ? ` (did you mean ${meant}?)` : ''}`;
   const message = `kinds has ${what}, but must have kinds of actors (${KINDS.join(', ')}) or types of facts such as job.fired.`;
   context.addIssue({ code: 'custom', message });
 });

@@ -1,5 +1,5 @@
 /** Coming due times, as instants and as the clocks of their zones show them. */
-import { type CompiledSchedule, compileCached, isSwitchedOn, localText, nextDue, type Schedule } from '../../../actors/schedule/index.ts';
+import { type CompiledSchedule, compileCached, isEnabled, localText, nextDue, type Schedule } from '../../../actors/schedule/index.ts';
 import { iso } from '../../protocol/rest/fields.ts';
 
 /** Most due times told at once. */
@@ -16,7 +16,7 @@ export interface DueTime {
  * name is one due time, in the zone of the first.
  */
 export function dueTimes(schedules: readonly Schedule[], timeZone: string, after: number, count: number): DueTime[] {
-  const rules = schedules.filter(isSwitchedOn).map(schedule => compileCached(schedule, timeZone));
+  const rules = schedules.filter(isEnabled).map(schedule => compileCached(schedule, timeZone));
   const times: DueTime[] = [];
   const nexts = rules.map(rule => dueAfter(rule, after));
   for (let due = Math.min(...nexts); due < Number.POSITIVE_INFINITY && times.length < count; due = Math.min(...nexts)) {

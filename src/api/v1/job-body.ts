@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
 import { statusOf } from '../../../actors/job/machine.ts';
 import type { JobConfig } from '../../../actors/job/types.ts';
-import { came } from '../../../actors/schedule/error.ts';
+import { quotedValue } from '../../../actors/schedule/error.ts';
 import type { Schedule } from '../../../actors/schedule/index.ts';
 import { choice, command, cpus, flag, iso, memoryMB, name, span, text, whole } from '../../protocol/rest/fields.ts';
 import { quarantineOf } from '../../protocol/rest/quarantine.ts';
@@ -141,7 +141,7 @@ const JobFields = z
     const beyond = Object.keys(job.shards.parameters).find(item => !SHARD.test(item) || Number(item) >= job.shards.total);
     if (beyond !== undefined) {
       const rule = `whole numbers from 0 to ${job.shards.total - 1}, written without leading zeros`;
-      say(['shards', 'parameters'], `shards.parameters has a shard ${came(beyond)}, but its shards must be ${rule}.`);
+      say(['shards', 'parameters'], `shards.parameters has a shard ${quotedValue(beyond)}, but its shards must be ${rule}.`);
     }
     if (job.retry.maxBackoffMs < job.retry.backoffMs) say(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
     if (job.shell && Array.isArray(job.command)) say(['shell'], 'false for a command that is a list: a shell takes one text');

@@ -6,7 +6,7 @@
  */
 import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import type { JobConfig } from '../../../actors/job/types.ts';
-import { type CompiledSchedule, compileCached, countDues, isSwitchedOn, nextDueOf } from '../../../actors/schedule/index.ts';
+import { type CompiledSchedule, compileCached, countDues, isEnabled, nextDueOf } from '../../../actors/schedule/index.ts';
 import { iso } from '../../protocol/rest/fields.ts';
 import type { Ledger, Occurrence, Verdict } from '../../store/port.ts';
 
@@ -44,7 +44,7 @@ export interface Place {
 function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | undefined {
   const rule = entry.rule ?? today;
   if (!rule) return undefined;
-  const rules = rule.schedules.filter(isSwitchedOn).map(schedule => compileCached(schedule, rule.timeZone));
+  const rules = rule.schedules.filter(isEnabled).map(schedule => compileCached(schedule, rule.timeZone));
   if (rules.length > 1 && entry.count > WALK_MAX) return entry.rule ? rules : undefined;
   const found = countDues(rules, entry.from - 1, entry.to, entry.count + 1);
   return found.count === entry.count && found.first === entry.from && found.last === entry.to ? rules : undefined;

@@ -23,7 +23,7 @@ type Shut = Extract<Reason, { type: 'unreadable' }>;
 const isThere = <T>(thing: T | undefined): thing is T => thing !== undefined;
 
 /** Each fact has its own values beside its type and the words for it. */
-const Why = z.object({ sentence: z.string(), at: moment(), facts: z.array(z.looseObject({ type: z.string(), says: z.string() })) });
+const Why = z.object({ sentence: z.string(), at: moment(), facts: z.array(z.looseObject({ type: z.string(), message: z.string() })) });
 
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;

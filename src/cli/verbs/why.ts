@@ -36,7 +36,7 @@ export const why = verb({
       // Behind the line about the failure, which is the first one unless the job has something else
       // to say now.
       ...(failed && rest.includes(failed) ? [] : wrong),
-      ...rest.flatMap(fact => [...print.prose(`  ${print.localised(fact.says)}`, '    '), ...(fact === failed ? wrong : [])]),
+      ...rest.flatMap(fact => [...print.prose(`  ${print.localised(fact.message)}`, '    '), ...(fact === failed ? wrong : [])]),
     ]);
     return EXIT.done;
   },
@@ -45,7 +45,7 @@ export const why = verb({
 /** Facts in the sentence, or implied by others, are not repeated. Programs get all. */
 function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
   const others = all.filter(other => other !== fact);
-  if (sentence.includes(fact.says)) return true;
+  if (sentence.includes(fact.message)) return true;
   // A due time that became the execution which is told anyhow.
   if (fact.type === 'lastDue') return fact.execution !== null && others.some(other => other.execution === fact.execution);
   // How much is free on a host that takes nothing is of no use beside what the host is.

@@ -1,5 +1,5 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
-import { SETTLED } from '../../../actors/job/occurrence.ts';
+import { RESOLVED_VERDICTS } from '../../../actors/job/occurrence.ts';
 import type { Ledger, Occurrence } from '../port.ts';
 import { COUNT_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
@@ -16,7 +16,7 @@ export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, '
     `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch, rule)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      on conflict (_id) do update set verdict = excluded.verdict, reason = excluded.reason, decided_at = excluded.decided_at
-     where occurrences.verdict = 'waiting' and excluded.verdict in (${SETTLED.map(verdict => `'${verdict}'`).join(', ')})
+     where occurrences.verdict = 'waiting' and excluded.verdict in (${RESOLVED_VERDICTS.map(verdict => `'${verdict}'`).join(', ')})
        and occurrences.execution is excluded.execution`,
   );
   return {
