@@ -9,13 +9,13 @@ export interface HostCapabilities {
   agentVersion: string;
   hostname: string;
   treeKill: string;
-  /** How files that runs write into their apps are kept apart; absent: not reported. */
-  appIsolation?: string | undefined;
+  /** How files that runs write into their apps are kept apart. */
+  appIsolation: string;
   /**
    * `user`: user of the jobs that name none; null: the agent's own. `allowed`: the users that jobs
-   * may name. Absent: not reported.
+   * may name.
    */
-  runAs?: { user: string | null; allowed: string[] } | undefined;
+  runAs: { user: string | null; allowed: string[] };
 }
 
 /**

@@ -279,7 +279,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
  */
 function mayHaveLost({ epoch, instanceId }: Challenge, journal: Journal, lastCenter: string | undefined): boolean {
   const served = Math.max(-1, ...[...journal.epochs()].map(([, highest]) => highest));
-  if (epoch === undefined || served < 0 || (instanceId !== undefined && instanceId === lastCenter)) return false;
+  if (served < 0 || instanceId === lastCenter) return false;
   return epoch <= served || epoch - served >= EPOCHS_RAISED;
 }
 

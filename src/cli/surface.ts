@@ -147,11 +147,8 @@ export interface Host {
   runAsAllowed: string[];
   running: number;
   quarantine?: Quarantine;
-  /**
-   * It refused a run for a reason of its own, and takes nothing new. A center of an older version
-   * does not say.
-   */
-  refusing?: { reason: string; since: string; triedAt: string | null } | null;
+  /** It refused a run for a reason of its own, and takes nothing new. */
+  refusing: { reason: string; since: string; triedAt: string | null } | null;
   lastSeenAt: string | null;
 }
 

@@ -157,7 +157,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
    * Throws Unwelcome and Unavailable.
    */
   const raiseEpochsAbove = async (host: string, hello: Hello): Promise<void> => {
-    const known = readEpochs(hello.epochs ?? '');
+    const known = readEpochs(hello.epochs);
     if (!known) throw new Unwelcome('invalid', 'epochs of the hello must be "partition:epoch" pairs with a space between two of them');
     // Before this center has commanded a host, equal epochs are from a later state, too.
     const more = served.has(host) ? 0 : 1;

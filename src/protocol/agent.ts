@@ -225,9 +225,9 @@ export const Capabilities = z.object({
   /** How a process tree is ended on this host. */
   treeKill: z.enum(['cgroup', 'subreaper', 'group']),
   /** As whom it runs jobs that name nobody (null: as its agent), and whom they may name. */
-  runAs: z.object({ user: text(100).nullable(), allowed: z.array(text(100)).max(RUN_AS_MAX) }).optional(),
+  runAs: z.object({ user: text(100).nullable(), allowed: z.array(text(100)).max(RUN_AS_MAX) }),
   /** How what runs write into their apps is kept apart on this host. */
-  appIsolation: z.enum(['overlay', 'clone', 'copy', 'verified']).optional(),
+  appIsolation: z.enum(['overlay', 'clone', 'copy', 'verified']),
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 
@@ -281,8 +281,8 @@ export const Hello = z.object({
   /** Names the data directory on this boot: the same key from another one is a copy. */
   place: text(100).optional(),
   capabilities: Capabilities,
-  /** The highest epoch served of each partition, see `writeEpochs`. Absent: none. */
-  epochs: text(EPOCHS_TEXT_MAX).optional(),
+  /** The highest epoch served of each partition, see `writeEpochs`. */
+  epochs: text(EPOCHS_TEXT_MAX),
   /**
    * Every run that this agent answers for: those that have not ended, and ended ones whose end the
    * center has not confirmed (`ended`).
@@ -341,8 +341,8 @@ export const FromCenter = z.discriminatedUnion('type', [
      * The highest epoch of this center, and an id of its process. By them an agent knows that the
      * store of the center may hold an earlier state.
      */
-    epoch: count().optional(),
-    instanceId: text(100).optional(),
+    epoch: count(),
+    instanceId: text(100),
   }),
   /**
    * `key`: Ed25519 public key, raw 32 bytes, base64url. `signature`: over the UTF-8 text

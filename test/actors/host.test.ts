@@ -14,6 +14,8 @@ const capabilities = {
   agentVersion: '1',
   hostname: 'h1',
   treeKill: 'group',
+  appIsolation: 'copy',
+  runAs: { user: null, allowed: [] },
 };
 const connected = (session: string): HostEvent => ({
   type: 'host.connected',

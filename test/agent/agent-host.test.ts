@@ -32,7 +32,7 @@ let keeps = true;
 server.on('connection', connected => {
   socket = connected;
   const say = (frame: object) => connected.send(JSON.stringify(frame));
-  say({ type: 'challenge', nonce: NONCE, protocol: 1 });
+  say({ type: 'challenge', nonce: NONCE, protocol: 1, epoch: 1_000, instanceId: 'c1' });
   connected.on('message', text => {
     const frame = FromAgent.parse(JSON.parse(String(text)));
     frames.push(frame);

@@ -279,8 +279,9 @@ function aCenter() {
             center.closes.push({ code, reason });
           },
         });
-        const epoch = center.epoch === undefined ? {} : { epoch: center.epoch };
-        if (accept !== 'nothing') center.send({ type: 'challenge', nonce: `nonce-${center.dials.length}`, protocol: 1, ...epoch });
+        const number = center.dials.length;
+        const state = { epoch: center.epoch ?? 1_000, instanceId: `center-${number}` };
+        if (accept !== 'nothing') center.send({ type: 'challenge', nonce: `nonce-${number}`, protocol: 1, ...state });
       },
     } satisfies Dialer,
     take(frame: AgentFrame) {
@@ -429,6 +430,8 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
             agentVersion: '0',
             hostname: 'h1',
             treeKill: 'group',
+            appIsolation: 'copy',
+            runAs: { user: null, allowed: [] },
           },
           ...(options.limits ? { limits: options.limits } : {}),
         },

@@ -268,7 +268,18 @@ describe('a host in /v1', () => {
       door.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
     await Promise.all(['id1', 'id2', 'id3'].map(enroll));
     expect((await door.post('/v1/hosts/web/retire')).status).toBe(409);
-    const capabilities = { os: 'linux', arch: 'x64', cpus: 1, memoryMB: 1, labels: {}, agentVersion: '1', hostname: 'web', treeKill: '' };
+    const capabilities = {
+      os: 'linux',
+      arch: 'x64',
+      cpus: 1,
+      memoryMB: 1,
+      labels: {},
+      agentVersion: '1',
+      hostname: 'web',
+      treeKill: '',
+      appIsolation: 'copy',
+      runAs: { user: null, allowed: [] },
+    };
     await door.world.tell('host/id2', { type: 'host.connected', session: 's', address: '', capabilities, bootId: 'b', runs: [] });
     await door.world.tell('host/id2', { type: 'host.disconnected', session: 's', reason: 'cut' });
     await door.clock.advance(10);

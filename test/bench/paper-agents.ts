@@ -172,7 +172,10 @@ function hello({ name, pool, publicKey, privateKey }: Key, nonce: string, unrepo
       agentVersion: '0.1.0',
       hostname: name,
       treeKill: 'group',
+      appIsolation: 'copy',
+      runAs: { user: null, allowed: [] },
     },
+    epochs: '',
     runs: [...runs.values()],
   };
 }

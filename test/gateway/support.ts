@@ -127,6 +127,8 @@ export const capabilities: Capabilities = {
   agentVersion: '0.1.0',
   hostname: 'box',
   treeKill: 'group',
+  appIsolation: 'copy',
+  runAs: { user: null, allowed: [] },
 };
 
 export function aHello(nonce: string, changes: Partial<Hello> = {}): Hello {
@@ -140,6 +142,7 @@ export function aHello(nonce: string, changes: Partial<Hello> = {}): Hello {
     signature: signature(publicKey, `troupe-hello:${nonce}`),
     bootId: 'boot-1',
     capabilities,
+    epochs: '',
     runs: [],
     ...changes,
   };

@@ -34,7 +34,7 @@ function aRogue(port: number, mark: string) {
       }
       say({ type: 'refused', code: 'retired', message: 'away with you' });
     };
-    say({ type: 'challenge', nonce: 'n', protocol: 1, epoch: 1_000_000 });
+    say({ type: 'challenge', nonce: 'n', protocol: 1, epoch: 1_000_000, instanceId: 'rogue' });
     socket.on('message', data => {
       const { type } = JSON.parse(String(data)) as { type: string };
       heard.push(type);

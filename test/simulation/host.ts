@@ -174,6 +174,8 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
         capabilities: {
           ...{ os: 'linux', arch: 'x64', cpus: 4, memoryMB: 4096, labels: {}, agentVersion: '0.1.0', hostname: name },
           treeKill: 'subreaper',
+          appIsolation: 'copy',
+          runAs: { user: null, allowed: [] },
         },
         bootId: boot(),
         hostEnv: { PATH: '/bin' },

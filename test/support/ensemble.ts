@@ -39,6 +39,8 @@ const CAPABILITIES: HostCapabilities = {
   agentVersion: '1',
   hostname: 'h',
   treeKill: 'group',
+  appIsolation: 'copy',
+  runAs: { user: null, allowed: [] },
 };
 
 export function anEnsemble(hostNames: string[]) {

@@ -66,6 +66,8 @@ const CAPABILITIES: HostCapabilities = {
   agentVersion: '0.1.0',
   hostname: 'h1',
   treeKill: 'subreaper',
+  appIsolation: 'copy',
+  runAs: { user: null, allowed: [] },
 };
 
 export interface WorldParts {

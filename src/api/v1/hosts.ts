@@ -51,8 +51,8 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     hostname: can?.hostname ?? '',
     treeKill: can?.treeKill ?? '',
     appIsolation: can?.appIsolation ?? '',
-    runAs: can?.runAs?.user ?? null,
-    runAsAllowed: can?.runAs?.allowed ?? [],
+    runAs: can?.runAs.user ?? null,
+    runAsAllowed: can?.runAs.allowed ?? [],
     running: Object.keys(ledger?.reservations ?? {}).length,
     draining: context.draining,
     /** Why its pool does not take it. */

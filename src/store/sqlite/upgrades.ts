@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'a52aac455f9b',
+  fingerprint: 'df383c14e8a1',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };

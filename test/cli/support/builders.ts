@@ -83,6 +83,7 @@ export const aHost = (different: Partial<Host> = {}): Host => ({
   labels: { disk: 'ssd' },
   agentVersion: '0.1.0',
   appIsolation: 'copy',
+  refusing: null,
   runAs: null,
   runAsAllowed: [],
   running: 1,
