@@ -50,7 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 const EXCEPTIONS: Record<string, string[]> = {
   'src/cli/start.ts': ['src/main.ts', 'src/threads.ts', 'src/config'],
   'src/cli/verbs/backup.ts': ['src/store'],
-  'src/cli/verbs/agent.ts': ['src/agent/main.ts', 'src/config/agent.ts'],
+  'src/cli/verbs/agent.ts': ['src/agent/main.ts', 'src/config/agent-settings.ts'],
   'src/cli/verbs/keeper.ts': ['src/keeper/main.ts'],
   // The composition root of a worker thread.
   'src/runtime/workers/worker.ts': ['src/cluster'],

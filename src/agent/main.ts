@@ -1,7 +1,8 @@
 /** The agent's composition root: settings, real ports, signals. */
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { AGENT_USAGE, type AgentConfig, readAgentConfig } from '../config/agent.ts';
+import { type AgentConfig, readAgentConfig } from '../config/agent.ts';
+import { AGENT_USAGE } from '../config/agent-settings.ts';
 import { ConfigError } from '../config/center.ts';
 import { assertOurKeeper } from '../keeper/journal.ts';
 import { keeperDirectory } from '../keeper/socket.ts';

@@ -8,6 +8,7 @@ import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { nearest } from '../lib/suggest.ts';
 import { isFingerprint, LABELS_MAX, RUN_AS_MAX } from '../protocol/agent.ts';
+import { AGENT_SETTINGS, type AgentSetting, DEFAULT_CENTER } from './agent-settings.ts';
 import { ConfigError, type ConfigProblem } from './center.ts';
 
 export interface AgentConfig {
@@ -46,43 +47,14 @@ const ISOLATIONS = ['auto', 'overlay', 'clone', 'copy', 'verified'] as const;
 
 /** What the agents' door of a center is called. */
 const DOOR = '/v1/agents';
-const DEFAULT_CENTER = 'ws://127.0.0.1:8899';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
-const FLAGS = {
-  '--center': 'TROUPE_CENTER',
-  '--token': 'TROUPE_JOIN_TOKEN',
-  '--center-key': 'TROUPE_CENTER_KEY',
-  '--name': 'TROUPE_NAME',
-  '--pool': 'TROUPE_POOL',
-  '--cpus': 'TROUPE_CPUS',
-  '--memory': 'TROUPE_MEMORY',
-  '--label': 'TROUPE_LABELS',
-  '--data': 'TROUPE_AGENT_DATA',
-  '--run-as': 'TROUPE_RUN_AS',
-  '--run-as-allowed': 'TROUPE_RUN_AS_ALLOWED',
-  '--app-isolation': 'TROUPE_APP_ISOLATION',
-} as const;
-type Variable = (typeof FLAGS)[keyof typeof FLAGS] | 'TROUPE_ARTIFACT_HOSTS';
-
-export const AGENT_USAGE = `troupe agent: runs this host's share of the jobs
-
-  --center URL,…     the centers of one installation, ws(s):// or http(s)://;
-                     the one that serves is found                                  TROUPE_CENTER, default ${DEFAULT_CENTER}
-  --token TOKEN      join token, needed once                                       TROUPE_JOIN_TOKEN
-  --center-key KEY   fingerprint of a new center key, where the old one is lost    TROUPE_CENTER_KEY
-  --name NAME        name of this host                                             TROUPE_NAME, default its hostname
-  --pool POOL        pool it joins                                                 TROUPE_POOL, default "default"
-  --cpus N           what it offers; fractions are fine                            TROUPE_CPUS, default all
-  --memory MB        what it offers, megabytes                                     TROUPE_MEMORY, default all
-  --label K=V        a label; again for each further one                           TROUPE_LABELS (commas)
-  --data DIR         where it keeps journal, key, apps and output                  TROUPE_AGENT_DATA, default ./data/agent
-  --run-as USER      user of jobs that name none; the agent must be root           TROUPE_RUN_AS, default its own user
-  --run-as-allowed USER
-                     a user that jobs may name; again for each further one         TROUPE_RUN_AS_ALLOWED (commas)
-  --app-isolation HOW
-                     what a run gets of an app: overlay, clone, copy or verified   TROUPE_APP_ISOLATION, default auto
-`;
+type Variable = keyof typeof AGENT_SETTINGS;
+const FLAGS = new Map(
+  (Object.entries(AGENT_SETTINGS) as [Variable, AgentSetting][]).flatMap(([variable, { flag }]) =>
+    flag ? [[flag, variable] as const] : [],
+  ),
+);
 
 /** Throws ConfigError with every problem. */
 export function readAgentConfig(from: {
@@ -175,20 +147,19 @@ function readFlags(args: readonly string[]): { flags: Map<Variable, string[]>; p
     const next = args[place + 1];
     const value = cut < 0 ? next : word.slice(cut + 1);
     const takesNext = cut < 0 && next !== undefined && !next.startsWith('--');
-    if (!isFlag(flag)) {
-      const meant = nearest(flag, Object.keys(FLAGS));
+    const variable = FLAGS.get(flag);
+    if (variable === undefined) {
+      const meant = nearest(flag, FLAGS.keys());
       problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
     } else if (value === undefined || (cut < 0 && !takesNext)) {
       problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
-    } else flags.set(FLAGS[flag], [...(flags.get(FLAGS[flag]) ?? []), value]);
+    } else flags.set(variable, [...(flags.get(variable) ?? []), value]);
     if (takesNext && word.startsWith('--')) place++;
   }
   return { flags, problems };
 }
 
-const isFlag = (flag: string): flag is keyof typeof FLAGS => Object.hasOwn(FLAGS, flag);
-
-const flagOf = (variable: Variable): string => Object.entries(FLAGS).find(([, name]) => name === variable)?.[0] ?? variable;
+const flagOf = (variable: Variable): string => AGENT_SETTINGS[variable].flag ?? variable;
 
 const words = (text: string): string[] =>
   text

@@ -101,7 +101,12 @@ export class ConfigError extends Error {
   }
 }
 
-const whole = (fallback: number, min: number, max: number) => z.string().default(String(fallback)).transform(readWhole(min, max));
+const whole = (fallback: number, min: number, max: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .transform(readWhole(min, max))
+    .meta({ values: `${min} to ${max}` });
 
 /** For what may be left out, and then means something of its own. */
 const optional =
@@ -110,61 +115,137 @@ const optional =
     value === undefined ? undefined : read(value, context);
 
 /** A span in days, kept as ms. Least: a quarter of an hour, as younger things may be in use. */
-const days = (fallback: number) => z.string().default(String(fallback)).transform(readDays(0.01, 36_500));
+const days = (fallback: number) =>
+  z.string().default(String(fallback)).transform(readDays(0.01, 36_500)).meta({ values: 'days, 0.01 to 36500' });
 const COUNT_MAX = 1_000_000_000;
+const BACKUP_EVERY_MAX_MS = 30 * 86_400_000;
 
-/** What the center reads. The message of an issue is what was expected. */
-const variablesOf = (machine: Machine) =>
+/**
+ * What the center reads. The message of an issue is what was expected. The metadata of each
+ * variable makes its row in deploy/settings.md (`bun run docs`): `values` that it takes, `absent`
+ * where the default depends on the machine.
+ */
+export const variablesOf = (machine: Machine) =>
   z.object({
-    TROUPE_LISTEN: z.string().default('127.0.0.1:8899,127.0.0.1:8985').transform(readListeners),
-    TROUPE_DATA: z.string().default('./data'),
-    TROUPE_STORE: z.string().default('sqlite').transform(readStore),
-    TROUPE_STANDBY: z.string().default('off').transform(readOnOff),
-    TROUPE_ROOT_PASSWORD: z.string().max(1024, 'must be at most 1024 characters').optional(),
-    TROUPE_AUTH: z.string().default('on').transform(readOnOff),
-    TROUPE_WORKERS: whole(Math.max(1, machine.cores - 1), 1, 256),
+    TROUPE_LISTEN: z.string().default('127.0.0.1:8899,127.0.0.1:8985').transform(readListeners).meta({
+      values: 'host:port, commas between',
+      description: 'listeners; each serves every route',
+    }),
+    TROUPE_DATA: z.string().default('./data').meta({ values: 'directory', description: 'directory of database, lock and mark' }),
+    TROUPE_STORE: z.string().default('sqlite').transform(readStore).meta({
+      values: '`sqlite`, `mongodb://user:password@host/database`',
+      description: 'SQLite file in the data directory, or a MongoDB database',
+    }),
+    TROUPE_STANDBY: z.string().default('off').transform(readOnOff).meta({
+      values: '`on`, `off`',
+      description: 'waits while another center has the database, and takes over after it (hosts.md)',
+    }),
+    TROUPE_ROOT_PASSWORD: z.string().max(1024, 'must be at most 1024 characters').optional().meta({
+      values: 'at most 1024 characters',
+      absent: 'random, printed at the first start',
+      description: 'password of user `root`',
+    }),
+    TROUPE_AUTH: z.string().default('on').transform(readOnOff).meta({
+      values: '`on`, `off`',
+      description: '`off` needs loopback listeners only; any other name in `Host` then gets a 421',
+    }),
+    TROUPE_WORKERS: whole(Math.max(1, machine.cores - 1), 1, 256).meta({
+      absent: 'cores less one, at least 1',
+      description: 'worker threads that run the actors',
+    }),
     TROUPE_POOL: z
       .string()
       .default('default')
-      .refine(name => /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name), 'must be a name: letters, digits, ".", "_" and "-"'),
-    TROUPE_TIME_ZONE: z.string().default(machine.timeZone).transform(readZone),
-    TROUPE_LOG: z.string().default('info').transform(readLog),
-    TROUPE_HEARTBEAT_MS: whole(5_000, 100, 3_600_000),
-    TROUPE_HOST_GRACE_MS: whole(60_000, 0, 7 * 86_400_000),
-    TROUPE_CLOSED_GRACE_MS: whole(3_000, 0, 7 * 86_400_000),
-    TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000),
-    TROUPE_PROXIES: z.string().default('').transform(readNetworks),
-    TROUPE_CORS: z.string().default('').transform(readOrigins),
-    TROUPE_SMTP: z.string().optional().transform(readSmtp),
+      .refine(name => /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name), 'must be a name: letters, digits, ".", "_" and "-"')
+      .meta({ values: 'name', description: 'pool of jobs that name none' }),
+    TROUPE_TIME_ZONE: z.string().default(machine.timeZone).transform(readZone).meta({
+      values: 'IANA zone',
+      absent: "the system's",
+      description: 'zone of schedules that name none, where their pool names none',
+    }),
+    TROUPE_LOG: z.string().default('info').transform(readLog).meta({
+      values: '`debug`, `info`, `warn`, `error`; `pretty`, `json`; or both with a comma',
+      description: 'lowest level that is logged, and the format (`pretty`)',
+    }),
+    TROUPE_HEARTBEAT_MS: whole(5_000, 100, 3_600_000).meta({
+      description: 'milliseconds between heartbeats of agents; three missed ones close the connection',
+    }),
+    TROUPE_HOST_GRACE_MS: whole(60_000, 0, 7 * 86_400_000).meta({
+      description: 'milliseconds from the last message of a host to its loss',
+    }),
+    TROUPE_CLOSED_GRACE_MS: whole(3_000, 0, 7 * 86_400_000).meta({
+      description: 'the same after a socket that closed without a goodbye (guarantees.md)',
+    }),
+    TROUPE_ALLOC_RECOVERY_MS: whole(320_000, 0, 7 * 86_400_000).meta({ description: 'no effect yet' }),
+    TROUPE_PROXIES: z.string().default('').transform(readNetworks).meta({
+      values: 'addresses and networks, commas between',
+      absent: 'none',
+      description: 'proxies whose `X-Forwarded-For` names the caller',
+    }),
+    TROUPE_CORS: z.string().default('').transform(readOrigins).meta({
+      values: 'origins, commas between',
+      absent: 'none',
+      description: 'origins that browsers may call from',
+    }),
+    TROUPE_SMTP: z
+      .string()
+      .optional()
+      .transform(readSmtp)
+      .meta({ values: '`smtp://user:password@host:25`, `smtps://…`', absent: 'none', description: 'no effect yet' }),
     TROUPE_SMTP_FROM: z
       .string()
       .refine(address => /^[^\s@<>]+@[^\s@<>]+$/.test(address), 'must be a mail address')
-      .optional(),
-    TROUPE_METRICS_JOBS: whole(2_000, 0, 100_000),
-    TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff),
-    TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readHosts),
-    TROUPE_BACKUP_DIR: z.string().optional(),
+      .optional()
+      .meta({ values: 'mail address', absent: 'none', description: 'no effect yet' }),
+    TROUPE_METRICS_JOBS: whole(2_000, 0, 100_000).meta({ description: 'jobs with metrics of their own (metrics.md)' }),
+    TROUPE_FILE_URLS: z.string().default('off').transform(readOnOff).meta({
+      values: '`on`, `off`',
+      description: 'whether an app may be a file of its host (`file:` URL)',
+    }),
+    TROUPE_ARTIFACT_HOSTS: z.string().optional().transform(readHosts).meta({
+      values: '`h`, `h:8080`, `*.h`, commas between',
+      absent: 'any but link-local',
+      description: 'hosts that apps may come from; checked at each redirect',
+    }),
+    TROUPE_BACKUP_DIR: z.string().optional().meta({
+      values: 'directory',
+      absent: 'none',
+      description: 'directory of the backups, `troupe-<time>.sqlite`; best on another disk',
+    }),
     TROUPE_BACKUP_EVERY_MS: z
       .string()
       .optional()
-      .transform(optional(readWhole(0, 30 * 86_400_000))),
-    TROUPE_BACKUP_KEEP: whole(24, 1, 10_000),
+      .transform(optional(readWhole(0, BACKUP_EVERY_MAX_MS)))
+      .meta({
+        values: `0 to ${BACKUP_EVERY_MAX_MS}`,
+        absent: 'none',
+        description: 'milliseconds between two backups, 0 for none; needed with `TROUPE_BACKUP_DIR`',
+      }),
+    TROUPE_BACKUP_KEEP: whole(24, 1, 10_000).meta({
+      description: 'backups to keep; the center deletes the oldest once a newer one is verified',
+    }),
     // A month answers "when did it last work?"; a million of them are some gigabytes, and no job
     // pushes out the others' with more than its share.
-    TROUPE_KEEP_EXECUTIONS_DAYS: days(30),
-    TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX),
-    TROUPE_KEEP_EXECUTIONS_PER_JOB: whole(10_000, 10, COUNT_MAX),
+    TROUPE_KEEP_EXECUTIONS_DAYS: days(30).meta({ description: 'ended executions with their output, by age' }),
+    TROUPE_KEEP_EXECUTIONS: whole(1_000_000, 100, COUNT_MAX).meta({ description: 'ended executions of all jobs' }),
+    TROUPE_KEEP_EXECUTIONS_PER_JOB: whole(10_000, 10, COUNT_MAX).meta({
+      description: 'ended executions of one job, so that a busy job does not push out the others',
+    }),
     // By far the largest, and read in the days after a failure or not at all.
-    TROUPE_KEEP_OUTPUT_DAYS: days(7),
+    TROUPE_KEEP_OUTPUT_DAYS: days(7).meta({ description: 'output of ended executions' }),
     // A quarter of small rows for audits; a job of every second fills its number in a good day.
-    TROUPE_KEEP_OCCURRENCES_DAYS: days(90),
-    TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX),
+    TROUPE_KEEP_OCCURRENCES_DAYS: days(90).meta({ description: 'due times with their verdicts' }),
+    TROUPE_KEEP_OCCURRENCES_PER_JOB: whole(100_000, 100, COUNT_MAX).meta({
+      description: 'due times of one job, checked every six hours',
+    }),
     // A watcher that was away over a holiday still finds its place.
-    TROUPE_KEEP_FACTS_DAYS: days(14),
-    TROUPE_KEEP_FACTS: whole(10_000_000, 1_000, COUNT_MAX),
+    TROUPE_KEEP_FACTS_DAYS: days(14).meta({ description: 'facts, and with them histories; a watcher may be away that long' }),
+    TROUPE_KEEP_FACTS: whole(10_000_000, 1_000, COUNT_MAX).meta({ description: 'facts' }),
     // Only messages that were under way when the thing went can still mean one.
-    TROUPE_KEEP_TOMBSTONES_DAYS: days(90),
-    TROUPE_KEEP_TOMBSTONES: whole(10_000, 0, COUNT_MAX),
+    TROUPE_KEEP_TOMBSTONES_DAYS: days(90).meta({ description: 'tombstones of deleted jobs, apps and pools' }),
+    TROUPE_KEEP_TOMBSTONES: whole(10_000, 0, COUNT_MAX).meta({
+      description: 'tombstones; while one is kept, a name that is used again repeats no key',
+    }),
   });
 
 type Variables = z.output<ReturnType<typeof variablesOf>>;

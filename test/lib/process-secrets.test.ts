@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { lockDirectory as lockAgentDirectory } from '../../src/agent/host/lock.ts';
 import { agentEnvironment } from '../../src/cli/local-agent.ts';
-import { AGENT_USAGE } from '../../src/config/agent.ts';
+import { AGENT_USAGE } from '../../src/config/agent-settings.ts';
 import { keepPrivate, makePrivate } from '../../src/lib/private-file.ts';
 import { secretFlagsIn, secretsIn, startsIn } from '../../src/lib/process-secrets.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';

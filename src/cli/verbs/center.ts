@@ -14,7 +14,7 @@ export const CENTER_FLAGS = `  Every flag is a variable, too, and wins over it.
   --log LEVEL,FORMAT     TROUPE_LOG              debug, info, warn, error; json, pretty (info,pretty)
   --json                                         say everything as JSON, like --log json
 
-The README lists the rest.`;
+deploy/settings.md lists the rest.`;
 
 export const center: Program = {
   says: 'runs a center: front door, runtime, store',
