@@ -1,0 +1,161 @@
+/** The pages say what the code does: links, paths, tables, examples, settings, tests. */
+import { describe, expect, test } from 'bun:test';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { localText, nextDues, parseSchedule, type Schedule } from '../actors/schedule/index.ts';
+import { PAGES, TABLE_NAMES, tablesIn, withTables } from '../deploy/tables.ts';
+import { jobDefaults } from '../src/api/commands/job-defaults.ts';
+
+const TOP = join(import.meta.dir, '..');
+const WORDS_MAX = 900;
+const read = (path: string): string => readFileSync(join(TOP, path), 'utf8');
+const readme = read('README.md');
+const pages = ['README.md', 'actors/README.md', 'src/README.md', 'src/store/README.md', 'test/README.md']
+  .concat(PAGES.map(path => relative(TOP, path)))
+  .map(path => ({ path, text: read(path) }));
+const codeIn = (text: string): string[] => [...text.matchAll(/`([^`\n]+)`/g)].map(([, word = '']) => word);
+const withoutBlocks = (text: string): string => text.replace(/^```[\s\S]*?^```$/gm, '');
+const section = (text: string, title: string): string => text.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
+/** Cells of the rows of all tables of a page, without heads. */
+const rowsOf = (text: string): string[][] =>
+  text
+    .split('\n')
+    .filter(line => /^\| (?!-)/.test(line))
+    .map(line => line.split(' | ').map(cell => cell.replace(/^\| | \|$/g, '').trim()));
+
+/** As GitHub makes them of headings. */
+const anchorsOf = (text: string): string[] =>
+  [...withoutBlocks(text).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+
+describe('the pages', () => {
+  test('link to pages and headings that exist', () => {
+    const broken = pages.flatMap(({ path, text }) =>
+      [...withoutBlocks(text).matchAll(/\]\(([^)\s]+)\)/g)]
+        .map(([, target = '']) => target)
+        .filter(target => !/^https?:/.test(target))
+        .filter(target => {
+          const [file = '', anchor] = target.split('#');
+          const to = file === '' ? path : join(dirname(path), file);
+          if (!existsSync(join(TOP, to))) return true;
+          return anchor !== undefined && !anchorsOf(read(to)).includes(anchor);
+        })
+        .map(target => `${path}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('name files and folders that exist', () => {
+    const named = pages.flatMap(({ path, text }) =>
+      codeIn(text)
+        .filter(word => /^(actors|src|test|deploy)\/[\w./-]*$/.test(word))
+        .map(word => ({ path, word })),
+    );
+    expect(named.length).toBeGreaterThan(40);
+    expect(named.filter(({ word }) => !existsSync(join(TOP, word)))).toEqual([]);
+  });
+
+  test('of operators are all linked from the README and from their index', () => {
+    const names = PAGES.map(path => relative(join(TOP, 'deploy'), path)).filter(name => name !== 'README.md');
+    const index = read('deploy/README.md');
+    expect(names.filter(name => !readme.includes(`](deploy/${name})`) || !index.includes(`](${name})`))).toEqual([]);
+  });
+
+  test('have the tables that the schemas make; bun run docs writes them', () => {
+    const texts = PAGES.map(path => readFileSync(path, 'utf8'));
+    expect(texts.flatMap(tablesIn).sort()).toEqual([...TABLE_NAMES].sort());
+    for (const [index, text] of texts.entries())
+      expect({ page: PAGES[index], text }).toEqual({ page: PAGES[index], text: withTables(text) });
+  });
+
+  test('know every variable that the sources name', () => {
+    const sources = readdirSync(join(TOP, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+    const read = (name: string) => readFileSync(join(TOP, 'src', name), 'utf8');
+    const used = new Set(sources.flatMap(name => [...read(name).matchAll(/\bTROUPE_[A-Z][A-Z_]*[A-Z]\b/g)].map(([word]) => word)));
+    const written = PAGES.map(path => readFileSync(path, 'utf8')).join('\n');
+    expect(used.size).toBeGreaterThan(50);
+    expect([...used].filter(word => !OWN_USE.includes(word) && !written.includes(`\`${word}\``)).sort()).toEqual([]);
+  });
+});
+
+/** Variables between our own programs, which nobody sets. */
+const OWN_USE = ['TROUPE_RUN_MARK'];
+
+describe('the README', () => {
+  test(`has at most ${WORDS_MAX} words`, () => {
+    expect(readme.split(/\s+/).filter(word => word !== '').length).toBeLessThanOrEqual(WORDS_MAX);
+  });
+
+  test('has every folder of src/ on its map', () => {
+    const folders = readdirSync(join(TOP, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory());
+    const map = codeIn(section(readme, 'Map of the code'));
+    expect(folders.map(({ name }) => `src/${name}/`).filter(path => !map.includes(path))).toEqual([]);
+  });
+});
+
+describe('policies', () => {
+  test('have the defaults that every surface starts from', () => {
+    const table = rowsOf(section(read('deploy/policies.md'), 'Every field'));
+    const shown = new Map(table.map(([field = '', value = '']) => [field.replaceAll('`', ''), value.replaceAll('`', '')]));
+    const flat = (value: object, before = ''): [string, unknown][] =>
+      Object.entries(value).flatMap(([name, each]) =>
+        typeof each === 'object' && each !== null && !Array.isArray(each) && Object.keys(each).length > 0
+          ? flat(each, `${before}${name}.`)
+          : [[before + name, each] as [string, unknown]],
+      );
+    const { dialect: _, schedules, ...defaults } = jobDefaults;
+    expect(schedules).toEqual([]);
+    const wrong = flat(defaults).filter(([field, value]) => !(shown.get(field)?.split(';')[0] === JSON.stringify(value)));
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('guarantees', () => {
+  test('name tests that exist', () => {
+    const named = rowsOf(read('deploy/guarantees.md')).flatMap(cells => {
+      const [, path, name] = /^`(test\/[^`]+)` (.+)$/.exec(cells.at(-1) ?? '') ?? [];
+      return path === undefined || name === undefined ? [] : [{ path, name }];
+    });
+    expect(named.length).toBeGreaterThan(50);
+    const missing = named.filter(({ path, name }) => {
+      const quoted = new RegExp(`(['"\`])(rows? [\\d, ]+: )?${RegExp.escape(name)}\\1`);
+      return !existsSync(join(TOP, path)) || !quoted.test(read(path));
+    });
+    expect(missing).toEqual([]);
+  });
+
+  test('have a test in each row', () => {
+    const rows = rowsOf(read('deploy/guarantees.md')).filter(([head]) => head !== 'if');
+    expect(rows.filter(cells => cells.length !== 4 || !cells[3]?.startsWith('`test/'))).toEqual([]);
+  });
+});
+
+describe('schedules', () => {
+  const ZONE = 'Europe/Berlin';
+  const FROM = Date.parse('2026-11-21T23:00:00Z');
+  const scheduleOf = (text: string): Schedule | undefined => {
+    if (text.startsWith('{')) return { type: 'calendar', ...JSON.parse(text) } as Schedule;
+    if (text.startsWith('@') || text.split(' ').length === 5) return { type: 'crontab', crontab: text };
+    return text.split(' ').length > 5 ? { type: 'cron', cron: text } : undefined;
+  };
+  const examples = rowsOf(read('deploy/schedules.md')).flatMap(cells => {
+    const [written = '', , due = ''] = cells;
+    const schedule = scheduleOf(/^`(.+)`$/.exec(written)?.[1] ?? '');
+    return schedule === undefined || !/^\d{4}-/.test(due) ? [] : [{ written, schedule, due: due.split(', ') }];
+  });
+
+  test('have an example of each type and each turnmode', () => {
+    const kinds = examples.map(({ schedule }) => (schedule.type === 'calendar' ? String(schedule.turnmode) : schedule.type));
+    expect([...new Set(kinds)].sort()).toEqual(['1', '2', '3', '4', '5', '6', 'cron', 'crontab']);
+    expect(examples.length).toBeGreaterThan(18);
+  });
+
+  test.each(examples)('$written is due as the page says', ({ schedule, due }) => {
+    const dues = nextDues(parseSchedule(schedule, ZONE), FROM, due.length);
+    expect(dues.map(at => localText(at, ZONE).slice(0, 19).replace('T', ' '))).toEqual(due);
+  });
+});
