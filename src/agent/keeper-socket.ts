@@ -17,6 +17,7 @@ import {
   socketPath,
 } from '../keeper/socket.ts';
 import { type Clock, pause } from '../lib/clock.ts';
+import { createPendingRequests } from '../lib/request-map.ts';
 import { type Keeper, KeeperGone, type KeeperNews, type KeptRun, type SpooledChunk } from '../protocol/keeper.ts';
 import type { KeeperDoor } from './ports.ts';
 
@@ -113,8 +114,7 @@ async function tryConnect(directory: string, clock: Clock): Promise<KeeperClient
 
 /** undefined: the keeper went away before it greeted. */
 function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
-  const waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
-  let lastId = 0;
+  const waiting = createPendingRequests<unknown>();
   let listener: (news: KeeperNews) => void = () => {};
   let settleGone = () => {};
   const gone = new Promise<void>(resolve => {
@@ -137,12 +137,8 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
    * to the version.
    */
   function ask<T>(question: Ask): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      if (socket.destroyed) return reject(new KeeperGone('the keeper is gone'));
-      lastId += 1;
-      waiting.set(lastId, { resolve: answer => resolve(answer as T), reject });
-      write({ id: lastId, ...question });
-    });
+    if (socket.destroyed) return Promise.reject(new KeeperGone('the keeper is gone'));
+    return waiting.request(id => write({ id, ...question })) as Promise<T>;
   }
 
   const client = (pid: number): KeeperClient => ({
@@ -168,10 +164,8 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
       else settle(frame);
     }
     function settle(frame: { id: number; answer: unknown } | { id: number; error: string }): void {
-      const asked = waiting.get(frame.id);
-      waiting.delete(frame.id);
-      if ('error' in frame) asked?.reject(new Error(frame.error));
-      else asked?.resolve(frame.answer);
+      if ('error' in frame) waiting.reject(frame.id, new Error(frame.error));
+      else waiting.resolve(frame.id, frame.answer);
     }
     const lines = createLines(text => {
       const frame = parseFromKeeper(text);
@@ -182,8 +176,7 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
     socket.on('data', (bytes: Uint8Array) => lines(bytes));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      for (const { reject: fail } of waiting.values()) fail(new KeeperGone('the keeper is gone'));
-      waiting.clear();
+      waiting.rejectAll(() => new KeeperGone('the keeper is gone'));
       resolve(undefined);
       settleGone();
     });

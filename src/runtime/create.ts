@@ -2,6 +2,7 @@
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { createRequestMap } from '../lib/request-map.ts';
 import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/port.ts';
 import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
@@ -23,8 +24,7 @@ export interface RuntimeLog {
   cause?: string;
 }
 
-interface Asked {
-  question: Question;
+interface Asked extends Pick<Question, 'to' | 'event'> {
   set: PartitionSet;
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -49,9 +49,8 @@ export function createRuntime({
   /** Where the partitions live. Default: all of them in this thread. */
   homes?: Homes;
 }): Runtime {
-  const asked = new Map<number, Asked>();
+  const asked = createRequestMap<Asked>();
   let crossing: Question[] = [];
-  let lastId = 0;
   const listeners: ((facts: PlacedFact[]) => void)[] = [];
   let giveUp: (reason: Error) => void = () => {};
   const gaveUp = new Promise<Error>(resolve => {
@@ -155,28 +154,23 @@ export function createRuntime({
 
   /** Nobody will answer these any more. */
   function abandon(reason: string, isMeant: (waiting: Asked) => boolean): void {
-    for (const [id, waiting] of asked) {
-      if (!isMeant(waiting)) continue;
-      asked.delete(id);
+    for (const waiting of asked.takeAll(isMeant)) {
       waiting.reject(new Unavailable(`${reason}; whether the command was taken is not known`));
     }
   }
 
   function answer(id: number, taken: Taken): void {
-    const waiting = asked.get(id);
+    const waiting = asked.take(id);
     if (!waiting) return;
-    asked.delete(id);
     if (taken.result === 'done') waiting.resolve(taken.value);
-    else waiting.reject(errorOf(waiting.question, taken));
+    else waiting.reject(errorOf(waiting, taken));
   }
 
   function question(kind: Question['kind'], to: string, event: { type: string }): Promise<unknown> {
-    lastId += 1;
-    const asking: Question = { id: lastId, to, kind, event };
     return new Promise((resolve, reject) => {
-      asked.set(asking.id, { question: asking, set: setOf(to), resolve, reject });
+      const id = asked.add({ to, event, set: setOf(to), resolve, reject });
       // What is asked within one tick crosses the boundary together.
-      if (crossing.push(asking) === 1) queueMicrotask(cross);
+      if (crossing.push({ id, to, kind, event }) === 1) queueMicrotask(cross);
     });
   }
 
@@ -267,14 +261,14 @@ function rangeOf(place: number, count: number): { from: number; to: number } {
   return { from: edge(place), to: edge(place + 1) - 1 };
 }
 
-function errorOf(question: Question, taken: Exclude<Taken, { result: 'done' }>): Error {
+function errorOf(asked: Pick<Question, 'to' | 'event'>, taken: Exclude<Taken, { result: 'done' }>): Error {
   switch (taken.result) {
     case 'refused':
-      return new Refused(question.to, question.event.type, taken.reason, taken.code);
+      return new Refused(asked.to, asked.event.type, taken.reason, taken.code);
     case 'noSuchActor':
-      return new NoSuchActor(question.to);
+      return new NoSuchActor(asked.to);
     case 'busy':
-      return new Busy(`${question.to} has too many messages waiting; try again later`);
+      return new Busy(`${asked.to} has too many messages waiting; try again later`);
     case 'unavailable':
       return new Unavailable(`nothing can be committed now: ${taken.reason}`);
     case 'failed':

@@ -3,6 +3,7 @@
  * successor begins at nothing.
  */
 import type { Clock } from '../lib/clock.ts';
+import { createPendingRequests } from '../lib/request-map.ts';
 import { countedTogether, type Figures, noFigures, together } from './metrics.ts';
 import type { PartitionSet } from './workers/worker-supervisor.ts';
 
@@ -18,21 +19,12 @@ export interface Measuring {
 export function createMeasuring({ sets, clock }: { sets: readonly PartitionSet[]; clock: Clock }): Measuring {
   const last = new Map<PartitionSet, Figures>();
   const before = new Map<PartitionSet, Figures>();
-  const asked = new Map<number, () => void>();
-  let lastId = 0;
+  const done = (id: number) => asked.resolve(id, undefined);
+  const asked = createPendingRequests<void>({ clock, ms: MEASURE_MS, expired: done });
 
   const ask = (set: PartitionSet): Promise<void> =>
-    new Promise(resolve => {
-      lastId += 1;
-      const id = lastId;
-      const done = () => {
-        disarm();
-        asked.delete(id);
-        resolve();
-      };
-      const disarm = clock.after(MEASURE_MS, done);
-      asked.set(id, done);
-      if (!set.post({ type: 'measure', id })) done();
+    asked.request(id => {
+      if (!set.post({ type: 'measure', id })) done(id);
     });
 
   return {
@@ -42,7 +34,7 @@ export function createMeasuring({ sets, clock }: { sets: readonly PartitionSet[]
     },
     measured(set, id, figures) {
       last.set(set, figures);
-      asked.get(id)?.();
+      done(id);
     },
     lost(set) {
       const { counted, level } = before.get(set) ?? noFigures();

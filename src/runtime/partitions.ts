@@ -5,6 +5,7 @@
 import { SPANS } from '../../actors/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { createPendingRequests } from '../lib/request-map.ts';
 import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/port.ts';
 import { type Cell, type CellSurroundings, createCell } from './actor.ts';
 import { createCommitter } from './commit-queue.ts';
@@ -43,7 +44,7 @@ export function createPartitions({
   const counted = nothingCounted();
   const committer = createCommitter({ store, clock, counted });
   const posting = createPosting({ send });
-  const carrying = new Map<number, (delivery: Delivery) => void>();
+  const carrying = createPendingRequests<Delivery>();
   const lookedUp = new Map<string, Promise<boolean>>();
   /** How often each host became ready. */
   const arrivals = new Map<string, number>();
@@ -53,7 +54,6 @@ export function createPartitions({
    */
   const missed = new Set<string>();
   let epochs: number[] = [];
-  let orders = 0;
   let stopping = false;
   let disarmSweep = () => {};
   let disarmLook = () => {};
@@ -209,7 +209,7 @@ export function createPartitions({
     const { to, event } = effect.params;
     const origin: Origin = { from: address, rev, place, ...(behind === undefined ? {} : { behind }) };
     if (isMine(to)) return deliver(to, event, origin);
-    return outside(id => posting.message({ id, to, event, origin }));
+    return carrying.request(id => posting.message({ id, to, event, origin }));
   }
 
   /** A message of another actor: in at the same door as every other. */
@@ -256,21 +256,11 @@ export function createPartitions({
     });
   }
 
-  /** Somebody outside does it, and says under this number what became of it. */
-  function outside(send: (id: number) => void): Promise<Delivery> {
-    orders += 1;
-    const id = orders;
-    return new Promise(resolve => {
-      carrying.set(id, resolve);
-      send(id);
-    });
-  }
-
   async function order({ address, key, partition, rev, effect }: Carried): Promise<Delivery> {
     const host = effect.type === 'start' || effect.type === 'stop' ? effect.params.host : undefined;
     const arrival = host === undefined ? undefined : arrivals.get(host);
     const epoch = epochs[partition - partitions.from] ?? 0;
-    const delivery = await outside(id =>
+    const delivery = await carrying.request(id =>
       posting.order({ id, from: address, key, partition, epoch, rev, effect: effect as CarryOrder['effect'] }),
     );
     if (delivery !== 'away' || host === undefined) return delivery;
@@ -446,10 +436,7 @@ export function createPartitions({
           for (const question of message.questions) ask(question);
           break;
         case 'carried':
-          for (const { id, delivery } of message.items) {
-            carrying.get(id)?.(delivery);
-            carrying.delete(id);
-          }
+          for (const { id, delivery } of message.items) carrying.resolve(id, delivery);
           break;
         case 'messages':
           for (const each of message.messages) void taken(each);

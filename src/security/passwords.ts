@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Problem } from '../http/errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createPendingRequests } from '../lib/request-map.ts';
 import type { FromPasswordThread, ToPasswordThread } from './password-worker.ts';
 
 /** A longer password is wrong. */
@@ -25,11 +26,6 @@ export interface Passwords {
 }
 
 type Question = ToPasswordThread extends infer Each ? (Each extends unknown ? Omit<Each, 'id'> : never) : never;
-interface Pending {
-  resolve(value: string | boolean): void;
-  reject(error: Error): void;
-  disarm(): void;
-}
 
 /** What `hash` gives out: the parts of argon2id, each within what a hash can cost. */
 const ENCODED = /^\$argon2id\$v=19\$m=\d{1,7},t=\d{1,2},p=\d{1,2}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
@@ -43,19 +39,18 @@ export function createPasswords({
   script?: string;
 }): Passwords {
   let thread: Worker | undefined;
-  let lastId = 0;
   let disarmIdle = () => {};
-  const pending = new Map<number, Pending>();
+  const pending = createPendingRequests<string | boolean>({
+    clock,
+    ms: HASH_MS_MAX,
+    expired: () => end(`its thread did not answer within ${HASH_MS_MAX / 1_000} s`),
+  });
 
   const end = (why: string) => {
     disarmIdle();
     thread?.terminate();
     thread = undefined;
-    for (const { reject, disarm } of pending.values()) {
-      disarm();
-      reject(new Problem('unavailable', `the password cannot be checked now: ${why}; try again`, { retryAfterMs: 1_000 }));
-    }
-    pending.clear();
+    pending.rejectAll(() => new Problem('unavailable', `the password cannot be checked now: ${why}; try again`, { retryAfterMs: 1_000 }));
   };
 
   const start = (): Worker => {
@@ -64,11 +59,8 @@ export function createPasswords({
       if (thread === started) end(why);
     };
     started.onmessage = ({ data }: MessageEvent<FromPasswordThread>) => {
-      const asked = pending.get(data.id);
-      pending.delete(data.id);
-      asked?.disarm();
-      if ('error' in data) asked?.reject(new Error(`a password cannot be hashed: ${data.error}`));
-      else asked?.resolve(data.value);
+      if ('error' in data) pending.reject(data.id, new Error(`a password cannot be hashed: ${data.error}`));
+      else pending.resolve(data.id, data.value);
       if (pending.size === 0) disarmIdle = clock.after(THREAD_IDLE_MS, () => end('its thread is ending'));
     };
     started.onerror = event => {
@@ -82,14 +74,11 @@ export function createPasswords({
   };
 
   const ask = <T extends string | boolean>(question: Question): Promise<T> =>
-    new Promise((resolve, reject) => {
+    pending.request(id => {
       disarmIdle();
       thread ??= start();
-      const id = ++lastId;
-      const disarm = clock.after(HASH_MS_MAX, () => end(`its thread did not answer within ${HASH_MS_MAX / 1_000} s`));
-      pending.set(id, { resolve: value => resolve(value as T), reject, disarm });
       thread.postMessage({ id, ...question });
-    });
+    }) as Promise<T>;
 
   return {
     nobodys: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',

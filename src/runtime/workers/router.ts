@@ -3,6 +3,7 @@
  * who sent which, so that the sender learns what became of it.
  */
 
+import { createRequestMap } from '../../lib/request-map.ts';
 import type { Delivery } from '../outbox.ts';
 import type { Message, ToPartitions } from './messages.ts';
 import type { PartitionSet } from './worker-supervisor.ts';
@@ -16,22 +17,15 @@ export interface Relay {
 }
 
 export function createRelay(): Relay {
-  const underWay = new Map<number, { to: PartitionSet; id: number; reply: (message: ToPartitions) => void }>();
-  let lastId = 0;
+  const underWay = createRequestMap<{ to: PartitionSet; id: number; reply: (message: ToPartitions) => void }>();
 
   return {
-    take: (messages, to, reply) =>
-      messages.map(message => {
-        lastId += 1;
-        underWay.set(lastId, { to, id: message.id, reply });
-        return { ...message, id: lastId };
-      }),
+    take: (messages, to, reply) => messages.map(message => ({ ...message, id: underWay.add({ to, id: message.id, reply }) })),
     delivered(items) {
       const replies = new Map<(message: ToPartitions) => void, { id: number; delivery: Delivery }[]>();
       for (const { id, delivery } of items) {
-        const sent = underWay.get(id);
+        const sent = underWay.take(id);
         if (!sent) continue;
-        underWay.delete(id);
         const mine = replies.get(sent.reply);
         if (mine) mine.push({ id: sent.id, delivery });
         else replies.set(sent.reply, [{ id: sent.id, delivery }]);
@@ -39,9 +33,7 @@ export function createRelay(): Relay {
       for (const [reply, mine] of replies) reply({ type: 'carried', items: mine });
     },
     lost(to) {
-      for (const [relayed, { to: target, id, reply }] of underWay) {
-        if (target !== to) continue;
-        underWay.delete(relayed);
+      for (const { id, reply } of underWay.takeAll(sent => sent.to === to)) {
         reply({ type: 'carried', items: [{ id, delivery: 'away' }] });
       }
     },

@@ -1,5 +1,6 @@
 /** Asks the sets of partitions for timers of actors: one question each, with a timeout. */
 import type { Clock } from '../../lib/clock.ts';
+import { createPendingRequests } from '../../lib/request-map.ts';
 import type { ArmedTimer } from './messages.ts';
 import type { PartitionSet } from './worker-supervisor.ts';
 
@@ -13,21 +14,11 @@ export interface ArmedQuestions {
 }
 
 export function createArmedQuestions({ setOf, clock }: { setOf(address: string): PartitionSet; clock: Clock }): ArmedQuestions {
-  const asked = new Map<number, (timers: ArmedTimer[]) => void>();
-  let lastId = 0;
+  const asked = createPendingRequests<ArmedTimer[]>({ clock, ms: ANSWER_MS, expired: id => asked.resolve(id, []) });
 
   const ask = (set: PartitionSet, addresses: string[]): Promise<ArmedTimer[]> =>
-    new Promise(resolve => {
-      lastId += 1;
-      const id = lastId;
-      const done = (timers: ArmedTimer[]) => {
-        disarm();
-        asked.delete(id);
-        resolve(timers);
-      };
-      const disarm = clock.after(ANSWER_MS, () => done([]));
-      asked.set(id, done);
-      if (!set.post({ type: 'timersOf', id, addresses })) done([]);
+    asked.request(id => {
+      if (!set.post({ type: 'timersOf', id, addresses })) asked.resolve(id, []);
     });
 
   return {
@@ -42,6 +33,6 @@ export function createArmedQuestions({ setOf, clock }: { setOf(address: string):
       );
       return addresses.map(address => found.get(address));
     },
-    answered: (id, timers) => asked.get(id)?.(timers),
+    answered: asked.resolve,
   };
 }

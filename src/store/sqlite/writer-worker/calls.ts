@@ -3,6 +3,7 @@
  * called within one tick crosses together, and whatever waits at the writer, from whichever caller,
  * becomes durable together: each transaction costs the disk the same however much it carries.
  */
+import { createPendingRequests } from '../../../lib/request-map.ts';
 import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
 import type { SqliteWrites } from '../open.ts';
 
@@ -28,17 +29,13 @@ export interface Caller {
 }
 
 export function createCaller(line: Line<Call>): Caller {
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  const waiting = createPendingRequests<unknown>();
   let calls: Call[] = [];
-  let lastId = 0;
   let cutBecause: string | undefined;
 
   function call(method: Call['method'], args: unknown[]): Promise<unknown> {
     if (cutBecause !== undefined) return Promise.reject(new StoreUnavailable(cutBecause));
-    lastId += 1;
-    const id = lastId;
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
+    return waiting.request(id => {
       if (calls.push({ id, method, args }) === 1) queueMicrotask(cross);
     });
   }
@@ -65,16 +62,16 @@ export function createCaller(line: Line<Call>): Caller {
     },
     take(answers) {
       for (const answer of answers) {
-        const caller = waiting.get(answer.id);
-        waiting.delete(answer.id);
-        if (!('error' in answer)) caller?.resolve(answer.value);
-        else caller?.reject(answer.error.unavailable ? new StoreUnavailable(answer.error.message) : new Error(answer.error.message));
+        if (!('error' in answer)) waiting.resolve(answer.id, answer.value);
+        else {
+          const { unavailable, message } = answer.error;
+          waiting.reject(answer.id, unavailable ? new StoreUnavailable(message) : new Error(message));
+        }
       }
     },
     cut(reason) {
       cutBecause = reason;
-      for (const { reject } of waiting.values()) reject(new StoreUnavailable(reason));
-      waiting.clear();
+      waiting.rejectAll(() => new StoreUnavailable(reason));
     },
   };
 }
