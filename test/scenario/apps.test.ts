@@ -55,7 +55,7 @@ async function run(name: string): Promise<{ outcome: string | null; reason: stri
     found = await house.execution(execution).catch(() => undefined);
     return found?.status === 'done';
   });
-  const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs`;
+  const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
   const wrote = await (await fetch(path, { headers: { accept: 'text/plain' } })).text();
   return { outcome: found?.outcome ?? null, reason: found?.shards[0]?.reason ?? null, wrote };
 }

@@ -27,10 +27,10 @@ describe('the simulation', () => {
     for (const file of [
       'runtime/create.ts',
       'runtime/views.ts',
-      'api/agents.ts',
+      'gateway/index.ts',
       'agent/agent.ts',
-      'agent/keeper/core.ts',
-      'store/memory.ts',
+      'keeper/core.ts',
+      'store/memory/index.ts',
     ]) {
       expect(from).toContain(file);
     }
@@ -40,7 +40,7 @@ describe('the simulation', () => {
     const all = await imports();
     const fakes = ['time.ts', 'dice.ts', 'network.ts', 'disk.ts', 'processes.ts', 'script.ts', 'world.ts', 'faults.ts'];
     for (const fake of fakes) expect({ fake, imports: all.get(fake) }).toEqual({ fake, imports: [] });
-    expect(all.get('truth.ts')?.map(one => one.from)).toEqual(['../../src/store/memory.ts', '../../src/store/store.ts']);
+    expect(all.get('truth.ts')?.map(one => one.from)).toEqual(['../../src/store/memory/index.ts', '../../src/store/port.ts']);
   });
 
   test('reaches no clock, no dice and no machine of its own', async () => {
