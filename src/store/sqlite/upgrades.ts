@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'df383c14e8a1',
+  fingerprint: '8749c95f069f',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };
