@@ -10,6 +10,8 @@ function aDatabase() {
   const clock = createManualClock();
   let record: LeaseRecord | null = null;
   let isAway = false;
+  /** Takes the record just before somebody else does. */
+  let rival: string | undefined;
   const asked = () => {
     if (isAway) throw new StoreUnavailable('away');
   };
@@ -20,6 +22,8 @@ function aDatabase() {
     },
     async take(from, owner, process) {
       asked();
+      if (rival !== undefined) record = { owner: rival, beat: 1, host: rival, pid: 1, machine: rival };
+      rival = undefined;
       const isFree =
         record === null ? from === null : record.owner === owner || (record.owner === from?.owner && record.beat === from.beat);
       if (isFree) record = { owner, beat: (record?.beat ?? 0) + 1, ...process };
@@ -39,6 +43,9 @@ function aDatabase() {
   return {
     clock,
     owner: () => record?.owner,
+    rival(owner: string) {
+      rival = owner;
+    },
     away(now: boolean) {
       isAway = now;
     },
@@ -122,6 +129,20 @@ describe('a standby', () => {
     expect(others.map(({ seen }) => seen.has).toSorted()).toEqual([false, true]);
     expect(others.find(({ seen }) => !seen.has)?.seen.waitsFor).toEqual(['one', String(database.owner())]);
     expect(others.flatMap(({ seen }) => seen.failed)).toEqual([]);
+  });
+
+  test('waits for whoever was faster', async () => {
+    const database = aDatabase();
+    const one = database.center('one');
+    await database.clock.settle();
+    const two = database.center('two');
+    await database.clock.advance(1_000);
+    database.rival('three');
+    one.die();
+    await database.clock.advance(6_500);
+    expect([database.owner(), two.seen.has, two.seen.waitsFor]).toEqual(['three', false, ['one', 'three']]);
+    await database.clock.advance(6_500);
+    expect([database.owner(), two.seen.has]).toEqual(['two', true]);
   });
 
   test('that could not look for a while counts anew: a database that was away makes nobody look dead', async () => {

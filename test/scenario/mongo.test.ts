@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aChaosProxy, type ChaosProxy } from '../support/chaos-proxy.ts';
 import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
-import { aMongoServer, type MongoDatabase, type MongoServer, mongoServer } from '../support/mongo.ts';
+import { aMongoServer, type MongoDatabase, type MongoServer, mongoServer, mongoServers } from '../support/mongo.ts';
 import { aReplicaSet, type Fate, type ReplicaSet } from '../support/replica-set.ts';
 
 setDefaultTimeout(120_000);
@@ -15,6 +15,7 @@ setDefaultTimeout(120_000);
 /** Short, so that a server that hangs is found out soon. */
 const BOUNDS = 'serverSelectionTimeoutMS=600&connectTimeoutMS=600&timeoutMS=1000&heartbeatFrequencyMS=500';
 
+const servers = await mongoServers();
 const shared = await mongoServer();
 const onMongo = shared ? describe : describe.skip;
 const onOurs = shared?.isOurs ? describe : describe.skip;
@@ -105,38 +106,41 @@ async function expectNothingLostOrDoubled(named: string[], marks: () => string[]
 }
 
 onMongo('a center on MongoDB', () => {
-  test('is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once', async () => {
-    await aHouseOnMongo(shared as MongoServer);
-    const began = join(house.directory, 'began');
-    const go = join(house.directory, 'go');
-    const command = `echo $TROUPE_SHARD:$TROUPE_ATTEMPT >> ${began}; while [ ! -e ${go} ]; do sleep 0.1; done; exit $((TROUPE_SHARD % 3))`;
-    await house.call('POST', '/v1/jobs', {
-      name: 'many',
-      command: ['sh', '-c', command],
-      shards: { total: 20 },
-      resources: { cpus: 0.1, memoryMB: 1 },
-    });
-    const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
-    const beginnings = () => (existsSync(began) ? readFileSync(began, 'utf8').trim().split('\n') : []);
-    await until('half of them run', () => beginnings().length >= 10);
-    await house.killCenter();
-    await house.startCenter();
-    await until('all of them run', () => beginnings().length >= 20);
-    await house.killCenter();
-    appendFileSync(go, '');
-    await house.startCenter();
-    await until('the execution is done', async () => (await house.execution(execution)).status === 'done');
-    const items = Array.from({ length: 20 }, (_, item) => item);
-    expect(beginnings().toSorted()).toEqual(items.map(item => `${item}:1`).toSorted());
-    expect((await house.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
-    // The feed tells each fact once, in order, also over the kills.
-    const told = await house.call<{ items: { rev: number; type: string }[] }>(
-      'GET',
-      `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
-    );
-    const ended = told.items.filter(({ type }) => type === 'shard.ended' || type === 'execution.finished');
-    expect(ended.length).toBeGreaterThan(0);
-  });
+  test.each(servers)(
+    'is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once ($kind)',
+    async server => {
+      await aHouseOnMongo(server);
+      const began = join(house.directory, 'began');
+      const go = join(house.directory, 'go');
+      const command = `echo $TROUPE_SHARD:$TROUPE_ATTEMPT >> ${began}; while [ ! -e ${go} ]; do sleep 0.1; done; exit $((TROUPE_SHARD % 3))`;
+      await house.call('POST', '/v1/jobs', {
+        name: 'many',
+        command: ['sh', '-c', command],
+        shards: { total: 20 },
+        resources: { cpus: 0.1, memoryMB: 1 },
+      });
+      const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
+      const beginnings = () => (existsSync(began) ? readFileSync(began, 'utf8').trim().split('\n') : []);
+      await until('half of them run', () => beginnings().length >= 10);
+      await house.killCenter();
+      await house.startCenter();
+      await until('all of them run', () => beginnings().length >= 20);
+      await house.killCenter();
+      appendFileSync(go, '');
+      await house.startCenter();
+      await until('the execution is done', async () => (await house.execution(execution)).status === 'done');
+      const items = Array.from({ length: 20 }, (_, item) => item);
+      expect(beginnings().toSorted()).toEqual(items.map(item => `${item}:1`).toSorted());
+      expect((await house.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
+      // The feed tells each fact once, in order, also over the kills.
+      const told = await house.call<{ items: { rev: number; type: string }[] }>(
+        'GET',
+        `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
+      );
+      const ended = told.items.filter(({ type }) => type === 'shard.ended' || type === 'execution.finished');
+      expect(ended.length).toBeGreaterThan(0);
+    },
+  );
 });
 
 onOurs('a MongoDB server', () => {

@@ -1,12 +1,9 @@
 /**
- * A server of the MongoDB protocol for tests, in this order: `MONGO_URL`; a `mongod` on the PATH;
- * with TROUPE_TEST_MONGO=download what `mongodb-memory-server-core` fetches; else the PyPI package
- * `nx-27017`, a small server that keeps its data in SQLite files, in a virtual environment of its
- * own (made once, kept in the user's cache folder). Where none can be had the tests that need one
- * are skipped, loudly; under CI that is an error.
- *
- * The stand-in has one node: what a majority is, what a rollback loses and how a replica set
- * changes its primary cannot be seen with it.
+ * A server of the MongoDB protocol for tests: `MONGO_URL`; else a `mongod` on the PATH; else, with
+ * TROUPE_TEST_MONGO=download, what `mongodb-memory-server-core` fetches; else the PyPI package
+ * `nx-27017`. Beside it `secantusdb` (WiredTiger), which shares no code with it and is slow. Where
+ * none can be had its tests are skipped, loudly; under CI that is an error. The stand-ins have one
+ * node: no majority, no rollback, no change of the primary can be seen with them.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +15,29 @@ import { MikroORM } from '@mikro-orm/mongodb';
 import { MetaEntity } from '../../src/store/entities.ts';
 import { freePort, until } from './house.ts';
 
-const STAND_IN = { name: 'nx-27017', version: '0.8.1' };
+interface StandIn {
+  /** Of PyPI. */
+  name: string;
+  version: string;
+  program: string;
+  /** Arguments, behind host and port. */
+  where(directory: string, log: string): string[];
+}
+
+const NX: StandIn = {
+  name: 'nx-27017',
+  version: '0.8.1',
+  program: 'nx-27017',
+  where: (directory, log) => ['--data-dir', join(directory, 'data'), '--pid-file', join(directory, 'pid'), '--log-file', log],
+};
+
+const SECANTUS: StandIn = {
+  name: 'secantusdb',
+  version: '0.7.0b3',
+  program: 'secantusd-py',
+  // Without the last one a killed server forgets what it has acknowledged.
+  where: directory => ['--storage-path', join(directory, 'data'), '--log-level', 'ERROR', '--sync-on-commit'],
+};
 
 export interface MongoServer {
   /** What it is, for the reader of a test's output. */
@@ -48,24 +67,38 @@ export interface MongoDatabase {
 }
 
 let shared: Promise<MongoServer | undefined> | undefined;
+let second: Promise<MongoServer | undefined> | undefined;
 
 /** One for the whole test process; undefined, and a word about why, when there is none. */
 export function mongoServer(): Promise<MongoServer | undefined> {
-  shared ??= aMongoServer().catch(error => {
-    if (process.env.CI) throw error;
-    console.warn(`\nNO MONGODB: its tests are skipped. ${error instanceof Error ? error.message : error}\n`);
-    return undefined;
-  });
+  shared ??= orNone('MONGODB', aMongoServer());
   return shared;
 }
+
+/** That one and the second, for what must hold on any server: both, one, or none. */
+export async function mongoServers(): Promise<MongoServer[]> {
+  second ??= orNone('SECOND MONGODB', aStandIn(SECANTUS));
+  return (await Promise.all([mongoServer(), second])).filter(server => server !== undefined);
+}
+
+const orNone = (what: string, server: Promise<MongoServer>): Promise<MongoServer | undefined> =>
+  server.catch(error => {
+    if (process.env.CI) throw error;
+    console.warn(`\nNO ${what}: its tests are skipped. ${error instanceof Error ? error.message : error}\n`);
+    return undefined;
+  });
 
 /** One of its own, to be hurt. Throws with the reason when none can be had. */
 export async function aMongoServer(): Promise<MongoServer> {
   const given = process.env.MONGO_URL;
-  if (given) return aGivenServer(given);
+  return given ? aGivenServer(given) : aStandIn(NX);
+}
+
+/** One of ours; in place of `NX` a real server where there is one. */
+async function aStandIn(standIn: StandIn): Promise<MongoServer> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-mongo-'));
   const port = await freePort();
-  const own = await program(directory, port);
+  const own = await program(standIn, directory, port);
   let running = await run(directory, own.command);
   const server: MongoServer = {
     kind: own.kind,
@@ -93,19 +126,19 @@ export async function aMongoServer(): Promise<MongoServer> {
   return server;
 }
 
-async function program(directory: string, port: number): Promise<{ kind: string; command: string[]; log: string }> {
+async function program(standIn: StandIn, directory: string, port: number): Promise<{ kind: string; command: string[]; log: string }> {
   const log = join(directory, 'server.log');
-  const mongod = process.env.TROUPE_TEST_MONGO === 'download' ? await downloaded() : Bun.which('mongod');
+  const mongod = standIn !== NX ? undefined : process.env.TROUPE_TEST_MONGO === 'download' ? await downloaded() : Bun.which('mongod');
   if (mongod) {
     const data = join(directory, 'data');
     mkdirSync(data);
     return { kind: mongod, command: [mongod, '--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--logpath', log], log };
   }
-  const python = join(await environment(), 'bin/python');
-  const places = ['--data-dir', join(directory, 'data'), '--pid-file', join(directory, 'pid'), '--log-file', log];
+  const { name, version } = standIn;
+  const python = join(await environment(standIn), 'bin/python');
   return {
-    kind: `${STAND_IN.name} ${STAND_IN.version}, a stand-in for MongoDB`,
-    command: [python, join(python, '../nx-27017'), '--host', '127.0.0.1', '--port', String(port), ...places],
+    kind: `${name} ${version}, a stand-in for MongoDB`,
+    command: [python, join(python, '..', standIn.program), '--host', '127.0.0.1', '--port', String(port), ...standIn.where(directory, log)],
     log,
   };
 }
@@ -119,24 +152,16 @@ async function downloaded(): Promise<string> {
 }
 
 /** Made once and kept. Of two made at once, the second finds the first in its place. */
-async function environment(): Promise<string> {
+async function environment({ name, version }: StandIn): Promise<string> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'troupe-test');
-  const kept = join(cache, `${STAND_IN.name}-${STAND_IN.version}`);
+  const kept = join(cache, `${name}-${version}`);
   if (existsSync(kept)) return kept;
   mkdirSync(cache, { recursive: true });
   const fresh = mkdtempSync(join(cache, 'new-'));
   try {
     console.warn(`making ${kept}, once`);
     call('python3', '-m', 'venv', fresh);
-    call(
-      join(fresh, 'bin/python'),
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      `${STAND_IN.name}==${STAND_IN.version}`,
-    );
+    call(join(fresh, 'bin/python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `${name}==${version}`);
     if (!existsSync(kept)) renameSync(fresh, kept);
     return kept;
   } finally {
