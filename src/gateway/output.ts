@@ -4,7 +4,7 @@
  * windows and loses nothing that was acknowledged.
  */
 
-import { keepNewest } from '../lib/bounded-set.ts';
+import { createBoundedSet } from '../lib/bounded-map.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type OutputFrame, type Run, runKey } from '../protocol/agent.ts';
 import type { TakenChunk } from '../services/output/index.ts';
@@ -17,7 +17,7 @@ import type { Session } from './session.ts';
  * over, not acknowledged.
  */
 const TRIES_MAX = 3;
-/** Runs remembered per session; beyond, all are asked for again. */
+/** Runs remembered per session; of the oldest beyond it the store is asked again. */
 const RUNS_KNOWN = 1_000;
 /**
  * Runs remembered to have been sent to their hosts, of all hosts together; of the oldest beyond it
@@ -82,9 +82,9 @@ export function createOutputIntake(parts: {
 
   /** Runs that a session has been found to write rightly; asked once for each. */
   const known = new WeakMap<Session, Set<string>>();
-  const sentTo = new Set<string>();
+  const sentTo = createBoundedSet<string>(RUNS_SENT);
   const isRightful = async ({ from, host, run }: Waiting): Promise<boolean> => {
-    const runs = known.get(from) ?? new Set();
+    const runs = known.get(from) ?? createBoundedSet<string>(RUNS_KNOWN);
     known.set(from, runs);
     const key = runKey(run);
     if (runs.has(key)) return true;
@@ -92,7 +92,6 @@ export function createOutputIntake(parts: {
       log('warn', `host/${host} wrote output of a run that is not its own`, { security: true, run: key });
       return false;
     }
-    if (runs.size >= RUNS_KNOWN) runs.clear();
     runs.add(key);
     return true;
   };
@@ -165,7 +164,6 @@ export function createOutputIntake(parts: {
     },
     sent(host, run) {
       sentTo.add(`${host} ${runKey(run)}`);
-      keepNewest(sentTo, RUNS_SENT);
     },
     drop,
   };

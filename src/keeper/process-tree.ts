@@ -9,6 +9,7 @@
  * other run alive can have started it.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { createBoundedSet } from '../lib/bounded-map.ts';
 import type { Native } from './native.ts';
 import type { Tree } from './ports.ts';
 
@@ -189,10 +190,9 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
     return [...members].flatMap(pid => entries.get(pid) ?? []).filter(({ pid, dead }) => !dead || pid === tree.pid);
   }
 
-  const noticed = new Set<string>();
+  const noticed = createBoundedSet<string>(NOTICED_MAX);
   function noticeOnce(mark: string, sentence: string): void {
     if (noticed.has(mark)) return;
-    if (noticed.size >= NOTICED_MAX) noticed.clear();
     noticed.add(mark);
     notice(sentence);
   }

@@ -10,6 +10,7 @@ import type { AnyMachineSnapshot } from 'xstate';
 import { actors, COMMANDS, SPANS } from '../../actors/index.ts';
 import type { KindDefinition } from '../../actors/kind.ts';
 import type { Kind, Stamp } from '../../actors/types.ts';
+import { keepNewest } from '../lib/bounded-map.ts';
 import type { ActorDocument, Fact, Write } from '../store/port.ts';
 import { interpret, type Plan } from './actions.ts';
 import {
@@ -263,7 +264,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
       if (!dirty || !snapshot) return null;
       written = [...owed.filter(each => !settled.has(each.key)), ...fresh];
       const over = kind.isOver(snapshot.value);
-      while (seen.size > LIMITS.seen) seen.delete(seen.keys().next().value as string);
+      keepNewest(seen, LIMITS.seen);
       const stored: State = {
         snapshot: stepper.persist(snapshot),
         timers: over ? [] : [...timers.values()],

@@ -10,6 +10,7 @@
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ArtifactLimits } from './limits.ts';
@@ -122,7 +123,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   // nor removed.
   for (const name of await readdir(copies)) if (!index.copies[name]) await removeTree(join(copies, name));
   for (const name of await readdir(entries)) if (!index.copies[name]) await rm(join(entries, name), { force: true });
-  const trees = new Map<string, { expected: Entry[]; stamps: Stamps | undefined }>();
+  const trees = createBoundedMap<string, { expected: Entry[]; stamps: Stamps | undefined }>({ max: TREES_MAX });
 
   const inUse = () => new Set(Object.values(index.uses).map(({ copy }) => copy));
 
@@ -138,12 +139,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   };
 
   const remember = (name: string, tree: { expected: Entry[]; stamps: Stamps | undefined }) => {
-    trees.delete(name);
     trees.set(name, tree);
-    for (const oldest of trees.keys()) {
-      if (trees.size <= TREES_MAX) break;
-      trees.delete(oldest);
-    }
     return tree;
   };
   const treeOf = async (name: string) => {

@@ -4,7 +4,7 @@
  * ask for it at once, so the answer waits that moment.
  */
 
-import { keepNewest } from '../../lib/bounded-set.ts';
+import { createBoundedSet } from '../../lib/bounded-map.ts';
 import { type Clock, pause } from '../../lib/clock.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
@@ -33,13 +33,11 @@ export function createArrivals({
   clock: Clock;
 }): Arrived {
   const awaited = new Map<string, Set<AbortController>>();
-  const lately = new Set<string>();
+  const lately = createBoundedSet<string>(LATELY_MAX);
   runtime.onFacts((facts: PlacedFact[]) => {
     for (const { address, type } of facts) {
       for (const waiting of awaited.get(address) ?? []) waiting.abort();
-      if (type !== 'execution.created') continue;
-      lately.add(address);
-      keepNewest(lately, LATELY_MAX);
+      if (type === 'execution.created') lately.add(address);
     }
   });
 

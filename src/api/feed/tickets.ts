@@ -3,6 +3,7 @@
  * good for one socket, shown as its first frame. They live in memory: who finds his ticket gone
  * after a restart buys another.
  */
+import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
 
@@ -20,13 +21,13 @@ export interface Tickets {
 
 export function createTickets({ clock, ids }: { clock: Clock; ids: Ids }): Tickets {
   /** In the order of sale, which is the order of expiry. */
-  const open = new Map<string, { token: string | undefined; until: number }>();
+  const open = createBoundedMap<string, { token: string | undefined; until: number }>({ max: TICKETS_MAX });
 
   return {
     sell(token) {
       const now = clock.monotonic();
       for (const [ticket, { until }] of open) {
-        if (until > now && open.size < TICKETS_MAX) break;
+        if (until > now) break;
         open.delete(ticket);
       }
       const ticket = ids.secret(32);

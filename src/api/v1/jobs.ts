@@ -6,6 +6,7 @@ import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';
+import { createBoundedSet } from '../../lib/bounded-map.ts';
 import { Started } from '../../protocol/rest/execution.ts';
 import { choices, name } from '../../protocol/rest/fields.ts';
 import { Job, SavedJob } from '../../protocol/rest/job.ts';
@@ -67,11 +68,10 @@ export function jobRoutes(center: Desk): Route[] {
    * Names of jobs that were there once. Should one be gone by now, its actor says so, and the
    * look-up who may have been meant.
    */
-  const found = new Set<string>();
+  const found = createBoundedSet<string>(FOUND_MAX);
   const trigger = async (jobName: string, key: string | undefined): Promise<unknown> => {
     if (!found.has(jobName)) {
       await jobOf(center, jobName);
-      if (found.size >= FOUND_MAX) found.clear();
       found.add(jobName);
     }
     try {

@@ -10,6 +10,7 @@
  * pieces that the count covers already; readers pass over them and the next drop removes them.
  */
 
+import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { OutputChunk, OutputStore } from '../../store/port.ts';
 import { type Attempt, type AttemptName, add, attemptKey, copyOf, dropExcess, freshAttempt } from './attempt.ts';
 import { recordsOf } from './read.ts';
@@ -44,26 +45,10 @@ export interface OutputKeeper {
 
 export function createOutputKeeper(parts: { store: OutputStore; capBytes?: number; rememberedMax?: number }): OutputKeeper {
   const { store, capBytes = OUTPUT_CAP_BYTES, rememberedMax = REMEMBERED_MAX } = parts;
-  const attempts = new Map<string, Attempt>();
+  const attempts = createBoundedMap<string, Attempt>({ max: rememberedMax, weightOf: piecesOf });
   const listeners = new Map<string, Set<(item: number) => void>>();
   const half = Math.floor(capBytes / 2);
-  let remembered = 0;
   let turn: Promise<unknown> = Promise.resolve();
-
-  const forget = (key: string) => {
-    const known = attempts.get(key);
-    if (known) remembered -= piecesOf(known);
-    attempts.delete(key);
-  };
-  const remember = (key: string, attempt: Attempt) => {
-    forget(key);
-    attempts.set(key, attempt);
-    remembered += piecesOf(attempt);
-    for (const oldest of attempts.keys()) {
-      if (remembered <= rememberedMax || oldest === key) break;
-      forget(oldest);
-    }
-  };
 
   const keepNow = async (chunks: TakenChunk[]) => {
     const writes: OutputChunk[] = [];
@@ -82,7 +67,7 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
     if (writes.length > 0) await store.keepOutput(writes);
     for (const next of nexts) {
       if (next.swept < next.through) await sweep(next);
-      remember(attemptKey(next), next);
+      attempts.set(attemptKey(next), next);
       for (const listener of [...(listeners.get(next.execution) ?? [])]) listener(next.item);
     }
   };
