@@ -19,7 +19,7 @@ import { parse } from '../http/parse.ts';
 import { readQuery } from '../http/query.ts';
 import { ACCESS, type ApiContext, type Call, neededFor, type Route, type Surface, type Surroundings, type User } from '../http/route.ts';
 import type { Center } from '../http/route-context.ts';
-import { createTurns } from '../lib/keyed-mutex.ts';
+import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import { Unauthorized } from '../protocol/rest/responses.ts';
 import { opens } from '../security/api-tokens.ts';
 import { type Auth, tokenIn } from '../security/authentication.ts';
@@ -35,7 +35,7 @@ export type Api = Hono<{ Bindings: Surroundings }>;
  * and output. A further dialect is one more entry.
  */
 export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
-  const desk = { ...center, inTurn: createTurns(), arrived: createArrivals(center) };
+  const desk = { ...center, inTurn: createKeyedMutex(), arrived: createArrivals(center) };
   const surfaces: Surface[] = [
     {
       name: 'Troupe',

@@ -3,6 +3,7 @@
  * within seconds: those beyond the number wait in line, in the order they came, and those beyond
  * the line are sent away to come later.
  */
+import { createSemaphore } from '../lib/semaphore.ts';
 import type { HubLimits } from './limits.ts';
 
 export interface Admission {
@@ -11,43 +12,17 @@ export interface Admission {
 }
 
 export function createAdmission(limits: HubLimits): Admission {
-  const line: { bytes: number; handshake: () => Promise<void>; isWanted: () => boolean }[] = [];
-  let next = 0;
+  const handshakes = createSemaphore(limits.handshakesMax);
   let waitingBytes = 0;
-  let active = 0;
-
-  const waiting = () => line.length - next;
-  /** Cut now and then, not shifted each time: a line may be ten thousand long. */
-  const shift = () => {
-    const first = line[next];
-    if (first) next++;
-    if (next > 1_000 || next === line.length) {
-      line.splice(0, next);
-      next = 0;
-    }
-    return first;
-  };
-
-  const pump = () => {
-    while (active < limits.handshakesMax) {
-      const one = shift();
-      if (!one) return;
-      waitingBytes -= one.bytes;
-      if (!one.isWanted()) continue;
-      active++;
-      void one.handshake().finally(() => {
-        active--;
-        pump();
-      });
-    }
-  };
 
   return {
     admit(bytes, handshake, isWanted) {
-      if (waiting() >= limits.handshakesWaitingMax || waitingBytes + bytes > limits.handshakesWaitingBytes) return false;
-      line.push({ bytes, handshake, isWanted });
+      if (handshakes.waiting >= limits.handshakesWaitingMax || waitingBytes + bytes > limits.handshakesWaitingBytes) return false;
       waitingBytes += bytes;
-      pump();
+      void handshakes.run(async () => {
+        waitingBytes -= bytes;
+        if (isWanted()) await handshake();
+      });
       return true;
     },
   };

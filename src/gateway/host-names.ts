@@ -3,6 +3,7 @@
  * directory, come under a name that another host has. The next one is called `web-2`. A name is
  * free again when its host is retired.
  */
+import { createMutex } from '../lib/keyed-mutex.ts';
 import type { Views } from '../runtime/views.ts';
 
 /** Longest name of a host. */
@@ -28,7 +29,7 @@ export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
    * agents: they have their name, though they are not there.
    */
   const enrolling = new Map<string, string>();
-  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = createMutex();
 
   async function read(pool: string): Promise<Map<string, string>> {
     const names = new Map<string, string>();
@@ -74,9 +75,7 @@ export function createHostNames(views: Pick<Views, 'get' | 'list'>): HostNames {
 
   return {
     async enroll(wanted, enroll) {
-      const found = last.then(() => find(wanted));
-      last = found.catch(() => {});
-      await enroll(await found);
+      await enroll(await inTurn(() => find(wanted)));
       enrolling.delete(wanted.host);
     },
   };

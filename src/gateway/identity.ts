@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { createSingleFlight } from '../lib/single-flight.ts';
 import { type Hello, helloText, PROTOCOL } from '../protocol/agent.ts';
 import type { View } from '../runtime/document.ts';
 import { Refused } from '../runtime/errors.ts';
@@ -80,21 +81,17 @@ export function createIdentities(parts: IdentityParts): Identities {
   const { runtime, views, store, clock, ids } = parts;
 
   const hostNames = createHostNames(views);
-  const asked = new Map<string, Promise<View<'pool'> | undefined>>();
+  const looks = createSingleFlight<View<'pool'> | undefined>();
   /**
    * Those who ask at one moment share the look that comes after it: the document holds a thousand
    * hosts, and a thousand may join at once.
    */
-  const poolOf = (pool: string): Promise<View<'pool'> | undefined> => {
-    const known = asked.get(pool);
-    if (known) return known;
-    const look = new Promise<void>(resolve => clock.soon(resolve)).then(() => {
-      asked.delete(pool);
+  const poolOf = (pool: string): Promise<View<'pool'> | undefined> =>
+    looks.join(pool, async () => {
+      await new Promise<void>(resolve => clock.soon(resolve));
+      looks.detach(pool);
       return views.get(`pool/${pool}`);
     });
-    asked.set(pool, look);
-    return look;
-  };
 
   const mayJoinFreely = (address: string) => parts.auth === 'off' && isLoopback(address);
 

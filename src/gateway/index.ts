@@ -13,6 +13,7 @@ import type { Peer, SocketHandlers } from '../http/websocket/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
+import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import { type Command, type Hello, type Run, readEpochs } from '../protocol/agent.ts';
 import { NoSuchActor, Refused } from '../runtime/errors.ts';
 import type { Fleet } from '../runtime/fleet.ts';
@@ -101,22 +102,11 @@ export function createAgentHub(parts: HubParts): AgentHub {
   /** Open sessions; the host once it is known. */
   const sessions = new Map<Session, string | undefined>();
   /** Per key, the handshake under way: two hellos of one new key must not make two hosts. */
-  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = createKeyedMutex();
   /** Hosts that have been connected to this center. */
   const served = new Set<string>();
   const instanceId = ids.uuid();
   let isStopped = false;
-
-  const inTurn = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const before = turns.get(key);
-    const mine = (before ?? Promise.resolve()).catch(() => {}).then(work);
-    turns.set(key, mine);
-    try {
-      return await mine;
-    } finally {
-      if (turns.get(key) === mine) turns.delete(key);
-    }
-  };
 
   const greet = async (session: Session, text: string): Promise<void> => {
     const decoded = decode(text);

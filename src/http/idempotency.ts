@@ -12,7 +12,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
-import { createTurns } from '../lib/keyed-mutex.ts';
+import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { Problem } from './errors.ts';
 
@@ -40,7 +40,7 @@ export interface Keys {
 }
 
 export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): Keys {
-  const inTurn = createTurns();
+  const inTurn = createKeyedMutex();
   let sweptAt = clock.now();
 
   const begin = async (id: string, digest: string) => {

@@ -4,7 +4,7 @@ import type { Arrived } from '../api/commands/read-after-write.ts';
 import type { Config } from '../config/center.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
-import type { InTurn } from '../lib/keyed-mutex.ts';
+import type { KeyedMutex } from '../lib/keyed-mutex.ts';
 import type { Log as WholeLog } from '../lib/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
@@ -32,6 +32,6 @@ export interface Center {
 
 /** The center as the routes see it. */
 export interface Desk extends Center {
-  inTurn: InTurn;
+  inTurn: KeyedMutex;
   arrived: Arrived;
 }

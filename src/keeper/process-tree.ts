@@ -10,6 +10,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createBoundedSet } from '../lib/bounded-map.ts';
+import { createSingleFlight } from '../lib/single-flight.ts';
 import type { Native } from './native.ts';
 import type { Tree } from './ports.ts';
 
@@ -105,18 +106,15 @@ export function createTrees({ native, adopts, direct, isOurs, proc = PROC, notic
   const unbranded = brandOf(self, proc);
   /** Not every kernel is built to. */
   const listsChildren = readOr(`${proc}/self/task/${self}/children`, undefined) !== undefined;
-  let looking: Promise<Map<number, Entry>> | undefined;
+  const looks = createSingleFlight<Map<number, Entry>>();
 
   /** One look at the whole process table, shared by all who ask before it begins. */
-  function look(): Promise<Map<number, Entry>> {
-    looking ??= new Promise(resolve => {
-      setImmediate(() => {
-        looking = undefined;
-        resolve(readTable(proc));
-      });
+  const look = (): Promise<Map<number, Entry>> =>
+    looks.join(proc, async () => {
+      await new Promise(resolve => setImmediate(resolve));
+      looks.detach(proc);
+      return readTable(proc);
     });
-    return looking;
-  }
 
   function marksOf(pid: number): string[] {
     // The brand outlives `env -i`; the variable works without a foreign function interface.

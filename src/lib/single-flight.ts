@@ -1,10 +1,13 @@
-/** Work that several wait for is done once; it is given up when the last of them has given up. */
-export interface Flights<T> {
+/** Work that several wait for at once is done once, and aborted when the last of them gave up. */
+export interface SingleFlight<T> {
   /**
-   * Joins the work of this key, or begins it. Rejects with the signal's reason when `signal`
-   * aborts; the others go on waiting.
+   * Joins the work of this key that is under way, or begins it. Settles as the work does; rejects
+   * with the reason of `signal` when that aborts, and the others wait on. `work` gets a signal that
+   * aborts once all who joined gave up; whoever joins without a signal never does.
    */
-  join(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  join(key: string, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Who joins from now on begins anew: what is under way may have read what changed since. */
+  detach(key: string): void;
 }
 
 interface Flight<T> {
@@ -13,7 +16,7 @@ interface Flight<T> {
   waiting: number;
 }
 
-export function createFlights<T>(): Flights<T> {
+export function createSingleFlight<T>(): SingleFlight<T> {
   const flights = new Map<string, Flight<T>>();
 
   const begin = (key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> => {
@@ -27,27 +30,32 @@ export function createFlights<T>(): Flights<T> {
     return flight;
   };
 
+  const waitFor = async (key: string, flight: Flight<T>, signal: AbortSignal): Promise<T> => {
+    let giveUp = () => {};
+    const given = new Promise<never>((_, reject) => {
+      giveUp = () => reject(signal.reason);
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
+    try {
+      return await Promise.race([flight.result, given]);
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      flight.waiting--;
+      if (flight.waiting === 0) {
+        // Not to be joined any more: it is about to fail for a reason that is not the next one's.
+        if (flights.get(key) === flight) flights.delete(key);
+        flight.abort.abort(signal.reason);
+      }
+    }
+  };
+
   return {
-    async join(key, signal, work) {
-      signal.throwIfAborted();
+    join(key, work, signal) {
+      if (signal?.aborted) return Promise.reject(signal.reason);
       const flight = flights.get(key) ?? begin(key, work);
       flight.waiting++;
-      let giveUp = () => {};
-      const given = new Promise<never>((_, reject) => {
-        giveUp = () => reject(signal.reason);
-        signal.addEventListener('abort', giveUp, { once: true });
-      });
-      try {
-        return await Promise.race([flight.result, given]);
-      } finally {
-        signal.removeEventListener('abort', giveUp);
-        flight.waiting--;
-        if (flight.waiting === 0) {
-          // Not to be joined any more: it is about to fail for a reason that is not the next one's.
-          if (flights.get(key) === flight) flights.delete(key);
-          flight.abort.abort(signal.reason);
-        }
-      }
+      return signal ? waitFor(key, flight, signal) : flight.result;
     },
+    detach: key => void flights.delete(key),
   };
 }

@@ -2,6 +2,7 @@
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { createMutex } from '../lib/keyed-mutex.ts';
 import { createRequestMap } from '../lib/request-map.ts';
 import { type ActorStore, type Ledger, PARTITIONS, type PlacedFact, RAISE_BY } from '../store/port.ts';
 import { createEffects } from './effects.ts';
@@ -183,7 +184,7 @@ export function createRuntime({
     }
   }
 
-  let raising: Promise<number> = Promise.resolve(0);
+  const raising = createMutex();
   let raisedAt = Number.NEGATIVE_INFINITY;
 
   async function raiseOnce(least: readonly LeastEpoch[]): Promise<number> {
@@ -229,12 +230,8 @@ export function createRuntime({
       abandon('the center is stopping', () => true);
       return left.flat();
     },
-    async raiseEpochs(least) {
-      // One after the other: a later call finds the raise done.
-      const mine = raising.catch(() => 0).then(() => raiseOnce(least));
-      raising = mine;
-      return mine;
-    },
+    // One after the other: a later call finds the raise done.
+    raiseEpochs: least => raising(() => raiseOnce(least)),
     epoch: () => Math.max(0, ...sets.flatMap(({ epochs }) => epochs)),
     measure: () => measuring.measure(),
     timersOf: armed.timersOf,

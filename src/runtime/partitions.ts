@@ -6,6 +6,7 @@ import { SPANS } from '../../actors/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
+import { createSingleFlight } from '../lib/single-flight.ts';
 import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/port.ts';
 import { type Cell, type CellSurroundings, createCell } from './actor.ts';
 import { createCommitter } from './commit-queue.ts';
@@ -45,7 +46,7 @@ export function createPartitions({
   const committer = createCommitter({ store, clock, counted });
   const posting = createPosting({ send });
   const carrying = createPendingRequests<Delivery>();
-  const lookedUp = new Map<string, Promise<boolean>>();
+  const lookUps = createSingleFlight<boolean>();
   /** How often each host became ready. */
   const arrivals = new Map<string, number>();
   /**
@@ -271,22 +272,16 @@ export function createPartitions({
 
   /** No agent takes commands of a retired host; its document says whether it was retired. */
   function isRetired(host: string): Promise<boolean> {
-    let looking = lookedUp.get(host);
-    if (!looking) {
-      looking = store
-        .load(`host/${host}`)
-        .then(
-          document => document !== undefined && (document.life === 'tombstone' || document.index.status === 'retired'),
-          () => {
-            // Of a host that never comes back nobody else would open the lane again.
-            clock.after(LIMITS.storeRetryMaxMs, () => outbox.open(`agent:${host}`));
-            return false;
-          },
-        )
-        .finally(() => lookedUp.delete(host));
-      lookedUp.set(host, looking);
-    }
-    return looking;
+    return lookUps.join(host, () =>
+      store.load(`host/${host}`).then(
+        document => document !== undefined && (document.life === 'tombstone' || document.index.status === 'retired'),
+        () => {
+          // Of a host that never comes back nobody else would open the lane again.
+          clock.after(LIMITS.storeRetryMaxMs, () => outbox.open(`agent:${host}`));
+          return false;
+        },
+      ),
+    );
   }
 
   async function taken({ id, to, event, origin }: Message): Promise<void> {

@@ -3,6 +3,7 @@
  * trim theirs with their next commit.
  */
 import type { Clock, Disarm } from '../lib/clock.ts';
+import { createMutex } from '../lib/keyed-mutex.ts';
 import type { ActorStore } from '../store/port.ts';
 import type { Life } from './actor-state.ts';
 import { encodeOwed } from './document.ts';
@@ -52,11 +53,8 @@ export function createTrimmer({
    * One pass after the other: of two side by side the older view of what is owed could be written
    * over the newer one.
    */
-  let passing = Promise.resolve();
-  function flush(): Promise<void> {
-    passing = passing.then(pass);
-    return passing;
-  }
+  const passing = createMutex();
+  const flush = (): Promise<void> => passing(pass);
 
   async function pass(): Promise<void> {
     const passes: { address: string; life: Life; rev: number; keys: string[]; kept: Life['owed'] }[] = [];

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { createMutex } from '../../lib/keyed-mutex.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type Entry, syncDirectory } from './tree.ts';
@@ -117,7 +118,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   for (const path of [directory, copies]) await chmod(path, 0o711);
   const index = await readIndex(file);
   let numbers = 0;
-  let saving = Promise.resolve();
+  const saving = createMutex();
   let nextSave: Promise<void> | undefined;
   // A copy that the index does not know was moved in just before a crash: it would never be counted
   // nor removed.
@@ -150,7 +151,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
   };
 
   const save = () => {
-    nextSave ??= saving.then(async () => {
+    nextSave ??= saving(async () => {
       nextSave = undefined;
       const next = join(tmp, String(++numbers));
       try {
@@ -164,8 +165,7 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
         await rm(next, { force: true }).catch(() => undefined);
       }
     });
-    saving = nextSave;
-    return saving;
+    return nextSave;
   };
 
   return {

@@ -4,7 +4,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import type { AppRules } from '../../lib/host-policy.ts';
-import { createFlights } from '../../lib/single-flight.ts';
+import { createSingleFlight, type SingleFlight } from '../../lib/single-flight.ts';
 import type { Artifact } from '../../protocol/agent.ts';
 import { ArtifactError, type Artifacts } from '../ports.ts';
 import { removeTree } from '../remove-tree.ts';
@@ -46,7 +46,7 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
   const limits = { ...artifactLimits, ...parts.limits };
   const { fetch = fetchChecked } = parts;
   const by = (center: AppRules): Downloader => ({ clock, limits, fetch, rules: { center, own: parts.allowHosts } });
-  const flights = createFlights<Obtained>();
+  const flights = createSingleFlight<Obtained>();
   let own: AppDirectories | undefined;
   const appDirectories = () => {
     own ??= createAppDirectories(join(parts.directory, 'runs'), method, limits);
@@ -88,9 +88,8 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
         const shelf = await open();
         const { cache, url, version, sha256 } = artifact;
         const key = [cache ? '' : execution, url, version, sha256, owner?.uid].join(' ');
-        const { copy, note } = await flights.join(key, signal, flight =>
-          obtainIntact(shelf, artifact, { execution, owner, rules, signal: flight }),
-        );
+        const work = (flight: AbortSignal) => obtainIntact(shelf, artifact, { execution, owner, rules, signal: flight });
+        const { copy, note } = await flights.join(key, work, signal);
         shelf.use(run, { execution, url, copy });
         const directory = await directoryFor(shelf, copy, scope);
         await shelf.trim();
@@ -130,7 +129,7 @@ interface Obtaining {
   clock: Clock;
   limits: ArtifactLimits;
   by(rules: AppRules): Downloader;
-  flights: ReturnType<typeof createFlights<Obtained>>;
+  flights: SingleFlight<Obtained>;
   shares: AppDirectories['shares'];
 }
 
@@ -175,12 +174,11 @@ function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
    */
   const validate = async (shelf: Shelf, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
     known.validatedAt = clock.now();
-    const { signal } = new AbortController();
     const work = async (flight: AbortSignal): Promise<Obtained> => {
       const copy = await installation(shelf, artifact, { ...scope, signal: flight })(known);
       return { copy, note: undefined };
     };
-    await flights.join(`validate ${artifact.url}`, signal, work).catch(problem => {
+    await flights.join(`validate ${artifact.url}`, work).catch(problem => {
       known.failing = problem instanceof Error ? problem.message : String(problem);
     });
     await shelf.save();

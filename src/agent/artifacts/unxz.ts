@@ -5,6 +5,7 @@
  * to.
  */
 import * as published from 'xz-decompress';
+import { createSemaphore } from '../../lib/semaphore.ts';
 
 // Deno sees no names in a package of this form, only the whole of it.
 const { XzReadableStream } = 'XzReadableStream' in published ? published : (published as { default: typeof published }).default;
@@ -15,15 +16,10 @@ const { XzReadableStream } = 'XzReadableStream' in published ? published : (publ
  */
 const INPUT_BYTES = 4 * 1024;
 
-let turn: Promise<void> = Promise.resolve();
+const decoder = createSemaphore(1);
 
 /** Throws Error in words that complete "the archive is broken:"; giving up early is fine. */
 export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const before = turn;
-  let leave = () => {};
-  turn = new Promise(resolve => {
-    leave = resolve;
-  });
   let problem: unknown;
   let givenUp = false;
   const pieces = inPieces(source);
@@ -43,7 +39,7 @@ export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<U
     },
     { highWaterMark: 0 },
   );
-  await before;
+  const release = await decoder.acquire();
   const reader = new XzReadableStream(input).getReader();
   const read = () => reader.read().catch(cause => Promise.reject(problem ?? new Error(inWords(cause), { cause })));
   try {
@@ -55,7 +51,7 @@ export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<U
         ({ done }) => done,
         () => true,
       );
-    leave();
+    release();
     await pieces.return(undefined);
   }
 }

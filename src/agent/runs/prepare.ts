@@ -3,7 +3,7 @@
  * nobody wants it any more.
  */
 import type { Clock } from '../../lib/clock.ts';
-import { createGate } from '../../lib/semaphore.ts';
+import { createSemaphore } from '../../lib/semaphore.ts';
 import type { HostFault } from '../../protocol/agent.ts';
 import type { KeptRun } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
@@ -43,7 +43,11 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
   const { clock, journal, keeping, limits, finish } = parts;
   // What was being prepared when an agent died goes one by one: should this one die as well, it is
   // known of what.
-  const gates = { fetching: createGate(limits.preparingMax), starting: createGate(limits.startingMax), suspect: createGate(1) };
+  const gates = {
+    fetching: createSemaphore(limits.preparingMax),
+    starting: createSemaphore(limits.startingMax),
+    suspect: createSemaphore(1),
+  };
   const now = () => Math.round(clock.now());
 
   const prepare = async (key: string, entry: Live): Promise<void> => {
@@ -104,11 +108,11 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
       void (async () => {
         const record = journal.records.get(key);
         const gate = (record?.preparations ?? 0) > 0 ? 'suspect' : record?.spec?.artifact ? 'fetching' : 'starting';
-        const leave = await gates[gate].enter();
+        const release = await gates[gate].acquire();
         try {
           await prepare(key, entry).catch(problem => giveUp(key, entry, problem));
         } finally {
-          leave();
+          release();
         }
       })();
     },

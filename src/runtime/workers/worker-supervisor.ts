@@ -7,6 +7,7 @@
  *                                                     +--too often--> given up
  */
 import type { Clock, Disarm } from '../../lib/clock.ts';
+import { createSingleFlight } from '../../lib/single-flight.ts';
 import type { PartitionRange } from '../../store/port.ts';
 import { LIMITS } from '../limits.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
@@ -66,7 +67,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
   let disarmBeat: Disarm = () => {};
   let disarmNext: Disarm = () => {};
   let first: { resolve(): void; reject(error: Error): void } | undefined;
-  let starting: Promise<void> | undefined;
+  const starting = createSingleFlight<void>();
   let stopped: ((left: string[]) => void) | undefined;
   let retryMs: number = LIMITS.storeRetryMs;
   let epochs: readonly number[] = [];
@@ -210,14 +211,13 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
       }),
     start() {
       if (down === undefined) return Promise.resolve();
-      starting ??= new Promise<void>((resolve, reject) => {
-        first = { resolve, reject };
-        if (home) home.post({ type: 'start' });
-        else begin();
-      }).finally(() => {
-        starting = undefined;
-      });
-      return starting;
+      const begun = () =>
+        new Promise<void>((resolve, reject) => {
+          first = { resolve, reject };
+          if (home) home.post({ type: 'start' });
+          else begin();
+        });
+      return starting.join(name, begun);
     },
     arm() {
       isArmed = true;

@@ -11,6 +11,7 @@
  */
 
 import { createBoundedMap } from '../../lib/bounded-map.ts';
+import { createMutex } from '../../lib/keyed-mutex.ts';
 import type { OutputChunk, OutputStore } from '../../store/port.ts';
 import { type Attempt, type AttemptName, add, attemptKey, copyOf, dropExcess, freshAttempt } from './attempt.ts';
 import { recordsOf } from './read.ts';
@@ -48,7 +49,7 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
   const attempts = createBoundedMap<string, Attempt>({ max: rememberedMax, weightOf: piecesOf });
   const listeners = new Map<string, Set<(item: number) => void>>();
   const half = Math.floor(capBytes / 2);
-  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = createMutex();
 
   const keepNow = async (chunks: TakenChunk[]) => {
     const writes: OutputChunk[] = [];
@@ -97,12 +98,8 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
   };
 
   return {
-    keep(chunks) {
-      // One after the other: each builds on what the one before left.
-      const mine = turn.then(() => keepNow(chunks));
-      turn = mine.catch(() => {});
-      return mine;
-    },
+    // One after the other: each builds on what the one before left.
+    keep: chunks => inTurn(() => keepNow(chunks)),
     onKept(execution, listener) {
       const known = listeners.get(execution) ?? new Set();
       listeners.set(execution, known);
