@@ -7,6 +7,7 @@
  * Memory changes at once, so a repeat that arrives during an fsync is known for one. What must be
  * durable before it shows waits for the promise.
  */
+import { createWriteQueue } from '../lib/batch.ts';
 import type { Log } from '../lib/log.ts';
 import { journalHead, readJournal, writeLine } from './journal-lines.ts';
 import type { AgentLimits } from './limits.ts';
@@ -54,8 +55,6 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
   const { disk, limits, log } = from;
   const state = readJournal(await disk.read(JOURNAL));
   const { records, epochs } = state;
-  let queue: Batch[] = [];
-  let flushing: Promise<void> | undefined;
   let appended = 0;
   // True while memory is ahead of the file: the next write then replaces the file.
   let ahead = true;
@@ -122,9 +121,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     await disk.remove(RESERVE);
   };
 
-  const flushOnce = async () => {
-    const batch = queue;
-    queue = [];
+  const flushOnce = async (batch: Batch[]) => {
     try {
       await persist(batch);
       for (const one of batch) one.settle?.();
@@ -145,20 +142,12 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     }
   };
 
-  const flush = (): Promise<void> => {
-    flushing ??= (async () => {
-      // One turn later, so that what is said in one breath shares an fsync.
-      await Promise.resolve();
-      while (queue.length > 0) await flushOnce();
-      flushing = undefined;
-    })();
-    return flushing;
-  };
+  // One turn later, so that the changes of one tick share an fsync.
+  const queue = createWriteQueue<Batch>({ schedule: queueMicrotask, write: flushOnce });
 
   const enqueue = (changes: Change[], rest: Omit<Batch, 'changes'>) => {
     for (const change of changes) apply(change);
-    queue.push({ changes, ...rest });
-    void flush();
+    queue.add({ changes, ...rest });
   };
 
   const restoreReserve = async () => {
@@ -187,7 +176,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
         enqueue(changes, { reserve: options?.reserve === true, settle: problem => (problem === undefined ? resolve() : reject(problem)) });
       }),
     note: changes => enqueue(changes, { reserve: false, settle: undefined }),
-    flushed: () => (queue.length > 0 || flushing ? flush() : Promise.resolve()),
+    flushed: queue.idle,
     async sweep(now) {
       const said = prune(records, limits, now);
       if (!reserved) await restoreReserve().catch(() => undefined);

@@ -16,6 +16,7 @@ import {
   parseFromKeeper,
   socketPath,
 } from '../keeper/socket.ts';
+import { createBatch } from '../lib/batch.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
 import { type Keeper, KeeperGone, type KeeperNews, type KeptRun, type SpooledChunk } from '../protocol/keeper.ts';
@@ -121,16 +122,13 @@ function talk(socket: Socket, clock: Clock): Promise<KeeperClient | undefined> {
     settleGone = resolve;
   });
   /** Questions of one moment leave in one write: a busy agent asks thousands a second. */
-  let leaving: string[] = [];
-  function write(frame: object): void {
-    leaving.push(`${JSON.stringify(frame)}\n`);
-    if (leaving.length > 1) return;
-    clock.soon(() => {
-      const lines = leaving;
-      leaving = [];
+  const leaving = createBatch<string>({
+    schedule: clock.soon,
+    send(lines) {
       if (!socket.destroyed) socket.write(lines.join(''));
-    });
-  }
+    },
+  });
+  const write = (frame: object) => leaving.add(`${JSON.stringify(frame)}\n`);
 
   /**
    * Answers have the type their question promises: both ends are this program, and the greeting saw

@@ -5,7 +5,9 @@
  * its session lives, and after that the agent brings it again.
  */
 
+import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createSemaphore } from '../lib/semaphore.ts';
 import { type Report, runKey } from '../protocol/agent.ts';
 import { Busy, NoSuchActor, Unavailable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -28,10 +30,7 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   const { runtime, clock, limits, log } = parts;
   const queues = new Map<string, Waiting[]>();
   const waitingOf = new WeakMap<Session, number>();
-  /** Runs whose reports may be told now. */
-  const ready = new Set<string>();
-  let active = 0;
-  let isPlanned = false;
+  const slots = createSemaphore(limits.reportsAtOnce);
 
   const count = (from: Session, change: number) => {
     const waiting = (waitingOf.get(from) ?? 0) + change;
@@ -43,26 +42,13 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
    * An agent says in one message that a short run began and ended: both are here before the first
    * of them is told.
    */
-  const plan = () => {
-    if (isPlanned) return;
-    isPlanned = true;
-    queueMicrotask(() => {
-      isPlanned = false;
-      pump();
-    });
-  };
-
-  const pump = () => {
-    for (const key of ready) {
-      if (active >= limits.reportsAtOnce) return;
-      ready.delete(key);
-      active++;
-      void tellAll(key).finally(() => {
-        active--;
-        pump();
-      });
-    }
-  };
+  const ready = createBatch<string>({
+    schedule: queueMicrotask,
+    send(keys) {
+      for (const key of keys) tell(key);
+    },
+  });
+  const tell = (key: string) => void slots.run(() => tellAll(key));
 
   const tellAll = async (key: string) => {
     const queue = queues.get(key) ?? [];
@@ -75,11 +61,8 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
     const retryMs = retries.find(ms => ms !== undefined);
     if (retryMs !== undefined) {
       // Nothing is held meanwhile but this run's own line.
-      clock.after(retryMs, () => {
-        ready.add(key);
-        pump();
-      });
-    } else if (queue.length > 0) ready.add(key);
+      clock.after(retryMs, () => tell(key));
+    } else if (queue.length > 0) tell(key);
     else queues.delete(key);
   };
 
@@ -119,7 +102,6 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
       else {
         queues.set(key, [waiting]);
         ready.add(key);
-        plan();
       }
       return true;
     },

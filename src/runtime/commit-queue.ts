@@ -4,6 +4,7 @@
  *
  *   cells --write--> waiting --(store idle)--> commit --> each cell learns its own result
  */
+import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '../store/port.ts';
 import { LIMITS } from './limits.ts';
@@ -34,22 +35,24 @@ export function createCommitter({
   /** Counts along here. */
   counted?: Counted;
 }): Committer {
-  let waiting: Waiting[] = [];
-  let busy = false;
-  const idle: (() => void)[] = [];
   let windowFrom = 0;
   let callsInWindow = 0;
   let writesInWindow = 0;
 
-  function begin(): void {
-    if (busy) return;
-    busy = true;
+  const queue = createWriteQueue<Waiting>({
     // Everything that is ready in this tick of the event loop goes along. While calls come thick
     // and fast, a little waiting makes fewer, larger ones of them: each costs the disk the same
     // however much it carries. A lone trigger and what follows from it never waits.
-    if (isBusyTime()) clock.after(LIMITS.commitPaceMs, () => void flush());
-    else clock.soon(() => void flush());
-  }
+    schedule(run) {
+      if (isBusyTime()) clock.after(LIMITS.commitPaceMs, run);
+      else clock.soon(run);
+    },
+    max: LIMITS.commitWrites,
+    write(batch) {
+      writesInWindow += batch.length;
+      return commit(batch);
+    },
+  });
 
   function isBusyTime(): boolean {
     const now = clock.monotonic();
@@ -64,17 +67,6 @@ export function createCommitter({
     // need large calls become larger.
     const mean = writesInWindow / callsInWindow;
     return mean > LIMITS.commitPaceFrom && mean < LIMITS.commitPaceTo;
-  }
-
-  async function flush(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, LIMITS.commitWrites);
-      waiting = waiting.slice(batch.length);
-      writesInWindow += batch.length;
-      await commit(batch);
-    }
-    busy = false;
-    for (const resolve of idle.splice(0)) resolve();
   }
 
   async function commit(batch: Waiting[]): Promise<void> {
@@ -101,9 +93,8 @@ export function createCommitter({
   return {
     write: write =>
       new Promise((resolve, reject) => {
-        waiting.push({ write, resolve, reject });
-        begin();
+        queue.add({ write, resolve, reject });
       }),
-    drained: () => (busy ? new Promise(resolve => idle.push(resolve)) : Promise.resolve()),
+    drained: queue.idle,
   };
 }

@@ -1,5 +1,6 @@
 /** Builds the runtime: two entrances here, sets of partitions there, messages in between. */
 import type { Address, Events, Kind } from '../../actors/types.ts';
+import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { createMutex } from '../lib/keyed-mutex.ts';
@@ -51,7 +52,8 @@ export function createRuntime({
   homes?: Homes;
 }): Runtime {
   const asked = createRequestMap<Asked>();
-  let crossing: Question[] = [];
+  /** What is asked within one tick crosses the boundary together. */
+  const questions = createBatch<Question>({ schedule: queueMicrotask, send: cross });
   const listeners: ((facts: PlacedFact[]) => void)[] = [];
   let giveUp: (reason: Error) => void = () => {};
   const gaveUp = new Promise<Error>(resolve => {
@@ -170,14 +172,11 @@ export function createRuntime({
   function question(kind: Question['kind'], to: string, event: { type: string }): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = asked.add({ to, event, set: setOf(to), resolve, reject });
-      // What is asked within one tick crosses the boundary together.
-      if (crossing.push({ id, to, kind, event }) === 1) queueMicrotask(cross);
+      questions.add({ id, to, kind, event });
     });
   }
 
-  function cross(): void {
-    const questions = crossing;
-    crossing = [];
+  function cross(questions: Question[]): void {
     for (const [set, mine] of bySet(questions)) {
       if (set.post({ type: 'questions', questions: mine })) continue;
       for (const { id } of mine) answer(id, { result: 'unavailable', reason: set.down ?? 'the center is stopping' });
@@ -224,7 +223,7 @@ export function createRuntime({
     },
     async stop(graceMs) {
       // What was asked before comes before.
-      cross();
+      questions.flush();
       const left = await Promise.all(sets.map(set => set.stop(graceMs)));
       effects.stop();
       abandon('the center is stopping', () => true);

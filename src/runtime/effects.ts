@@ -3,6 +3,7 @@
  * commands to agents.
  */
 
+import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Command, type Fence, STOP_REASON_MAX } from '../protocol/agent.ts';
 import type { Ledger, Occurrence } from '../store/port.ts';
@@ -31,36 +32,35 @@ export function createEffects({
   /** The commands to this host may be tried again. */
   again(host: string): void;
 }): Effects {
-  let waiting: { entries: Occurrence[]; done(): void }[] = [];
-  let writing = false;
   /** Hosts whose commands are tried again soon. */
   const retrying = new Set<string>();
   let stopped = false;
 
   /** Entries of many jobs go to the store together; what it does not take now it gets again. */
-  async function write(): Promise<void> {
-    writing = true;
+  const waiting = createWriteQueue<{ entries: Occurrence[]; done(): void }>({
+    schedule: run => run(),
+    max: LIMITS.commitWrites,
+    write,
+  });
+
+  async function write(batch: { entries: Occurrence[]; done(): void }[]): Promise<void> {
     let retryMs: number = LIMITS.storeRetryMs;
-    while (waiting.length > 0 && !stopped) {
-      const batch = waiting.slice(0, LIMITS.commitWrites);
+    while (!stopped) {
       try {
         await ledger.record(batch.flatMap(each => each.entries));
-        waiting = waiting.slice(batch.length);
-        retryMs = LIMITS.storeRetryMs;
         for (const each of batch) each.done();
+        return;
       } catch (error) {
         failed(`the ledger did not take its entries; trying again in ${retryMs} ms`, error);
         await new Promise<void>(resolve => clock.after(retryMs, resolve));
         retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
       }
     }
-    writing = false;
   }
 
   function record(entries: Occurrence[]): Promise<Delivery> {
     return new Promise(resolve => {
-      waiting.push({ entries, done: () => resolve('done') });
-      if (!writing) void write();
+      waiting.add({ entries, done: () => resolve('done') });
     });
   }
 

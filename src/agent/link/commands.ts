@@ -5,6 +5,7 @@
  * A run that is known is never started again, whatever its start says: repeats, reorders and late
  * centers all end there.
  */
+import { createBatch } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import {
@@ -44,22 +45,19 @@ export interface CommandParts {
 
 export function createCommands(parts: CommandParts): Commands {
   const { clock, log, limits, journal, reports, runs, send } = parts;
-  let acknowledged: string[] = [];
   /**
    * Refusals that only memory holds: run -> key of the start, which is acknowledged once the center
    * has the report.
    */
   const unwritten = new Map<string, string>();
 
-  const done = (key: string) => {
-    acknowledged.push(key);
-    if (acknowledged.length > 1) return;
-    clock.soon(() => {
-      const keys = acknowledged;
-      acknowledged = [];
+  const acknowledged = createBatch<string>({
+    schedule: clock.soon,
+    send(keys) {
       for (let from = 0; from < keys.length; from += limits.doneMax) send({ type: 'done', keys: keys.slice(from, from + limits.doneMax) });
-    });
-  };
+    },
+  });
+  const done = acknowledged.add;
 
   const recordOf = (command: Command): RunRecord => ({
     ...blankRecord,

@@ -2,6 +2,7 @@
  * Gathers what leaves a set of partitions within one tick into one message of each kind, in an
  * order that keeps the promise: facts, then answers, then orders.
  */
+import { createOncePerTick } from '../../lib/batch.ts';
 import type { PlacedFact } from '../../store/port.ts';
 import type { Taken } from '../envelope.ts';
 import type { Delivery } from '../outbox.ts';
@@ -28,18 +29,15 @@ export function createPosting({ send }: { send(message: FromPartitions): void })
   const messages: Message[] = [];
   const addresses: string[] = [];
   const marks: Mark[] = [];
-  let planned = false;
+  const plan = createOncePerTick(queueMicrotask, flush);
 
   function into<T>(list: T[], ...more: T[]): void {
     if (more.length === 0) return;
     list.push(...more);
-    if (planned) return;
-    planned = true;
-    queueMicrotask(flush);
+    plan();
   }
 
   function flush(): void {
-    planned = false;
     if (facts.length > 0) send({ type: 'facts', facts: facts.splice(0) });
     if (answers.length > 0) send({ type: 'answers', answers: answers.splice(0) });
     if (delivered.length > 0) send({ type: 'delivered', items: delivered.splice(0) });

@@ -2,6 +2,7 @@
  * A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in
  * both directions.
  */
+import { createBatch } from '../../lib/batch.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { systemIds } from '../../lib/ids.ts';
 import type { ClusterRoles } from '../../store/cluster-port.ts';
@@ -21,25 +22,20 @@ export interface WorkerScope {
  */
 export function work(scope: WorkerScope, cluster: ClusterRoles): void {
   let partitions: Promise<Partitions> | undefined;
-  let leaving: FromPartitions[] = [];
   let closeStore = () => {};
 
-  const send = (message: FromPartitions) => {
-    if (leaving.push(message) === 1) queueMicrotask(leave);
-  };
-  const leave = () => {
-    const messages = leaving;
-    leaving = [];
+  const leave = (messages: FromPartitions[]) => {
     // Before the writer closes: the file of the store is moved into one piece where nobody reads
     // it. What was left behind may still read.
     if (messages.some(message => message.type === 'stopped' && message.left.length === 0)) closeStore();
     scope.postMessage(sendBatch(messages));
   };
+  const leaving = createBatch<FromPartitions>({ schedule: queueMicrotask, send: leave });
 
   async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
     const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid, cluster });
     closeStore = opened.close;
-    return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send });
+    return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send: leaving.add });
   }
 
   scope.onmessage = ({ data }) => {

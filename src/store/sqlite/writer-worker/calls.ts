@@ -3,6 +3,7 @@
  * called within one tick crosses together, and whatever waits at the writer, from whichever caller,
  * becomes durable together: each transaction costs the disk the same however much it carries.
  */
+import { createBatch, createOncePerTick } from '../../../lib/batch.ts';
 import { createPendingRequests } from '../../../lib/request-map.ts';
 import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
 import type { SqliteWrites } from '../open.ts';
@@ -30,20 +31,12 @@ export interface Caller {
 
 export function createCaller(line: Line<Call>): Caller {
   const waiting = createPendingRequests<unknown>();
-  let calls: Call[] = [];
+  const calls = createBatch<Call>({ schedule: queueMicrotask, send: crossing => line.post(crossing) });
   let cutBecause: string | undefined;
 
   function call(method: Call['method'], args: unknown[]): Promise<unknown> {
     if (cutBecause !== undefined) return Promise.reject(new StoreUnavailable(cutBecause));
-    return waiting.request(id => {
-      if (calls.push({ id, method, args }) === 1) queueMicrotask(cross);
-    });
-  }
-
-  function cross(): void {
-    const crossing = calls;
-    calls = [];
-    line.post(crossing);
+    return waiting.request(id => calls.add({ id, method, args }));
   }
 
   const plain = Object.fromEntries(
@@ -109,11 +102,10 @@ export function createWriter(
   { soon, later }: { soon: (work: () => void) => void; later: (work: () => void) => void },
 ): Writer {
   const queue: { call: Call; line: Line<Answer> }[] = [];
-  /** Something in the queue does not linger, so it will be drained soon. */
-  let isPlanned = false;
+  /** Something in the queue does not linger, so it is drained soon. */
+  const plan = createOncePerTick(soon, drain);
 
   function drain(): void {
-    isPlanned = false;
     if (queue.length === 0) return;
     const batch = queue.splice(0, TOGETHER_MAX);
     const answers = new Map<Line<Answer>, Answer[]>();
@@ -133,12 +125,6 @@ export function createWriter(
     }
     for (const [line, mine] of answers) line.post(mine);
     if (queue.length > 0) plan();
-  }
-
-  function plan(): void {
-    if (isPlanned) return;
-    isPlanned = true;
-    soon(drain);
   }
 
   function run({ method, args }: Call): unknown {

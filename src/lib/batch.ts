@@ -1,0 +1,89 @@
+/**
+ * Many items as one piece of work: those of one tick of the event loop, or those that arrive while
+ * an earlier write is under way.
+ */
+
+/** When a batch leaves: `queueMicrotask`, `clock.soon`, or later. */
+type Schedule = (run: () => void) => void;
+
+/** Runs `work` once, when `schedule` says, for all calls until then. */
+export function createOncePerTick(schedule: Schedule, work: () => void): () => void {
+  let isScheduled = false;
+  const run = () => {
+    isScheduled = false;
+    work();
+  };
+  return () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    schedule(run);
+  };
+}
+
+export interface Batch<T> {
+  add(item: T): void;
+  /** Hands on what was added, now. Idempotent. */
+  flush(): void;
+}
+
+/** Hands on what is added until `schedule` runs: `send` gets the items in order, never none. */
+export function createBatch<T>({ schedule, send }: { schedule: Schedule; send(items: T[]): void }): Batch<T> {
+  let items: T[] = [];
+  const flush = () => {
+    if (items.length === 0) return;
+    const leaving = items;
+    items = [];
+    send(leaving);
+  };
+  return {
+    add(item) {
+      if (items.push(item) === 1) schedule(flush);
+    },
+    flush,
+  };
+}
+
+export interface WriteQueue<T> {
+  add(item: T): void;
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void>;
+}
+
+/**
+ * One write at a time; what is added meanwhile goes with the next one. `schedule` runs the first
+ * write after a rest, the following ones begin at once. `max`: items of one write, default all that
+ * wait. `write` settles its items itself and must not reject.
+ */
+export function createWriteQueue<T>({
+  schedule,
+  max = Number.POSITIVE_INFINITY,
+  write,
+}: {
+  schedule: Schedule;
+  max?: number;
+  write(items: T[]): Promise<void>;
+}): WriteQueue<T> {
+  let waiting: T[] = [];
+  let isBusy = false;
+  const idle: (() => void)[] = [];
+
+  async function run(): Promise<void> {
+    while (waiting.length > 0) {
+      const items = waiting.slice(0, max);
+      waiting = waiting.slice(items.length);
+      await write(items);
+    }
+    isBusy = false;
+    for (const resolve of idle.splice(0)) resolve();
+  }
+
+  return {
+    add(item) {
+      waiting.push(item);
+      if (isBusy) return;
+      isBusy = true;
+      schedule(() => void run());
+    },
+    idle: () => (isBusy ? new Promise(resolve => idle.push(resolve)) : Promise.resolve()),
+  };
+}
