@@ -6,10 +6,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { disconnectMsOf, overlapLimitOf } from '../src/api/commands/job-defaults.ts';
-import { JobBody } from '../src/api/v1/job-body.ts';
 import { AGENT_SETTINGS, type AgentSetting } from '../src/config/agent-settings.ts';
 import { variablesOf } from '../src/config/center.ts';
 import { duration } from '../src/lib/durations.ts';
+import { JobFields } from '../src/protocol/rest/job.ts';
 
 interface Field {
   type?: string;
@@ -88,10 +88,7 @@ function jobRows({ properties = {}, required = [] }: Field, before = ''): string
 }
 
 function jobTable(): string {
-  const rows = jobRows(shapeOf(JobBody));
-  const head = ['field', 'default', 'values', 'meaning'];
-  // The last column stays away for as long as the schema describes nothing.
-  return rows.some(row => row[3] !== '') ? table(head, rows) : table(head.slice(0, 3), rows);
+  return table(['field', 'default', 'values', 'meaning'], jobRows(shapeOf(JobFields)));
 }
 
 const isOf = (prefix: string) => (variable: string) => variable.startsWith(prefix);

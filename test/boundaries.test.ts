@@ -65,16 +65,12 @@ const EXCEPTIONS: Record<string, string[]> = {
   'src/keeper/main.ts': ['src/agent/host/dialer.ts'],
   'src/http/upgrades.ts': ['src/api/feed/index.ts', 'src/gateway/index.ts'],
   'src/http/route-context.ts': ['src/api/commands/read-after-write.ts'],
-  'src/http/socket-paths.ts': ['src/api/feed/frames.ts'],
   'src/security/passwords.ts': ['src/http/errors.ts'],
   'src/security/api-tokens.ts': ['src/http/errors.ts', 'src/http/route.ts'],
   'src/security/secrets.ts': ['src/http/route.ts'],
   'src/security/login-queue.ts': ['src/http/errors.ts'],
   'src/security/authentication.ts': ['src/http/errors.ts', 'src/http/route.ts', 'src/http/route-context.ts'],
   'src/security/throttle.ts': ['src/http/errors.ts'],
-  'src/protocol/rest/job.ts': ['src/api/v1/job-body.ts'],
-  'src/protocol/rest/fields.ts': ['src/runtime/errors.ts', 'src/store/readable.ts'],
-  'src/protocol/rest/quarantine.ts': ['src/runtime/document.ts'],
   'src/api/v1/hosts.ts': ['src/gateway/identity.ts'],
 };
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { localText, nextDues, parseSchedule, type Schedule } from '../actors/schedule/index.ts';
 import { PAGES, TABLE_NAMES, tablesIn, withTables } from '../deploy/tables.ts';
-import { jobDefaults } from '../src/api/commands/job-defaults.ts';
+import { bareJob } from '../src/api/commands/job-defaults.ts';
 
 const TOP = join(import.meta.dir, '..');
 const WORDS_MAX = 900;
@@ -107,7 +107,20 @@ describe('policies', () => {
           ? flat(each, `${before}${name}.`)
           : [[before + name, each] as [string, unknown]],
       );
-    const { dialect: _, schedules, ...defaults } = jobDefaults;
+    const {
+      dialect: _,
+      name: _name,
+      id: _id,
+      pool: _pool,
+      timeZone: _zone,
+      schedules,
+      ...defaults
+    } = bareJob({
+      name: 'a',
+      id: '',
+      pool: 'default',
+      timeZone: 'UTC',
+    });
     expect(schedules).toEqual([]);
     const wrong = flat(defaults).filter(([field, value]) => !(shown.get(field)?.split(';')[0] === JSON.stringify(value)));
     expect(wrong).toEqual([]);

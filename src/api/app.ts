@@ -17,9 +17,10 @@ import { referenceRoutes } from '../http/openapi/routes.ts';
 import { checkHost, isForeign } from '../http/origin.ts';
 import { parse } from '../http/parse.ts';
 import { readQuery } from '../http/query.ts';
-import { ACCESS, type ApiContext, type Call, neededFor, type Route, type Surface, type Surroundings, type User } from '../http/route.ts';
+import { type ApiContext, type Call, neededFor, type Route, type Surface, type Surroundings, type User } from '../http/route.ts';
 import type { Center } from '../http/route-context.ts';
 import { createKeyedMutex } from '../lib/keyed-mutex.ts';
+import { ACCESS } from '../protocol/rest/endpoint.ts';
 import { Unauthorized } from '../protocol/rest/responses.ts';
 import { opens } from '../security/api-tokens.ts';
 import { type Auth, tokenIn } from '../security/authentication.ts';
@@ -38,13 +39,9 @@ export function surfacesOf(center: Center, extra: readonly Route[] = []): Surfac
   const desk = { ...center, inTurn: createKeyedMutex(), arrived: createArrivals(center) };
   const surfaces: Surface[] = [
     {
-      name: 'Troupe',
-      says: 'The native surface, and the sockets.',
       routes: [...extra, ...v1Routes(desk), ...referenceRoutes(() => surfaces)],
     },
     {
-      name: 'ElasticJob-Cloud',
-      says: 'The REST dialect of ElasticJob-Cloud: its paths, field names and success bodies; errors as everywhere here.',
       routes: elasticjobRoutes(desk),
       lenient: true,
       unauthorized: Unauthorized,

@@ -5,7 +5,8 @@
  */
 import type { Context } from 'hono';
 import type { z } from 'zod';
-import type { Scope } from '../security/api-tokens.ts';
+import type { Endpoint, Method, Needed, Operation, ParamsOf } from '../protocol/rest/endpoint.ts';
+import type { Scope } from '../protocol/rest/token.ts';
 
 export interface User {
   name: string;
@@ -21,19 +22,6 @@ export interface Surroundings {
   server?: unknown;
 }
 export type ApiContext = Context<{ Bindings: Surroundings }>;
-
-/**
- * `public`: anybody. `user`: a valid token (or authentication off). `agent`: the handler asks for
- * the agent's proof itself.
- */
-export const ACCESS = ['public', 'user', 'agent'] as const;
-type Access = (typeof ACCESS)[number];
-
-type ParamsOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
-  ? Record<Name, string> & ParamsOf<`/${Rest}`>
-  : Path extends `${string}:${infer Name}`
-    ? Record<Name, string>
-    : unknown;
 
 export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   /** URL-decoded. */
@@ -54,48 +42,21 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   c: ApiContext;
 }
 
-export interface Route {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export interface Route extends Endpoint {
+  method: Method;
   /** With `:name` for parameters. Earlier routes win. */
   path: string;
-  access: Access;
-  /** See `neededFor`. */
-  scope?: Needed;
-  /** One sentence for the reference. */
-  says: string;
-  query?: z.ZodType;
-  /** JSON by this schema. */
-  body?: z.ZodType;
-  /** The body is a patch (RFC 7396) of what this schema takes as a whole. */
-  patches?: z.ZodType;
-  /** What the reference tells of the body where `body` leaves a part of it to the handler. */
-  bodyTold?: z.ZodType;
-  /** It starts or creates something, and heeds Idempotency-Key. */
-  takesKey?: true;
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;
-  /**
-   * What success says: JSON by this schema, no body (null), or texts by their type; of a stream the
-   * schema is that of one piece.
-   */
-  answers: z.ZodType | null | Record<string, z.ZodType>;
-  /** What success is called; 200 unless said. 204 sends no body. */
-  status?: 200 | 201 | 202 | 204;
   /** Resolves to a JSON value or a whole Response. Rejects with errors that `errors.ts` knows. */
   handle(call: Call<never, never, never>): unknown;
 }
-
-/** `login`: closed to tokens of programs, whatever their scope. */
-export type Needed = Scope | 'login';
 
 /** The scope of a route: the declared one, else `read` for GET, `all` for other methods. */
 export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): Needed => scope ?? (method === 'GET' ? 'read' : 'all');
 
 /** Routes of one kind: a door to the same actors, in its own words. */
 export interface Surface {
-  name: string;
-  /** A sentence or two for the reference. */
-  says: string;
   routes: Route[];
   /**
    * Whether it passes over what a query has beyond the known parameters, as the system it speaks
@@ -106,7 +67,7 @@ export interface Surface {
   unauthorized?: z.ZodType;
 }
 
-/** Declares a route; parameters, query and body of the call get their types from it. */
+/** Declares a route of a dialect; the call gets its types from it. */
 export function route<const Path extends string, Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType = z.ZodUndefined>(
   declaration: Omit<Route, 'path' | 'query' | 'body' | 'handle'> & {
     path: Path;
@@ -117,3 +78,23 @@ export function route<const Path extends string, Q extends z.ZodType = z.ZodUnde
 ): Route {
   return declaration as Route;
 }
+
+/** Of a handler that answers 204. */
+type Nothing = ReturnType<() => void>;
+type Taken<E, Part extends 'query' | 'body'> = E extends Record<Part, infer S extends z.ZodType> ? z.output<S> : undefined;
+type Given<E extends Endpoint> = E['answers'] extends z.ZodType ? z.input<E['answers']> : E['answers'] extends null ? Nothing : Response;
+
+/**
+ * Serves declared operations of `/v1`: each by its name and what it does. `body`: a schema in place
+ * of the declared one that takes more than that and gives the same.
+ */
+export const serving =
+  <const E extends Readonly<Record<Operation, Endpoint>>>(declared: E) =>
+  <const K extends keyof E & Operation>(
+    operation: K,
+    handle: (call: Call<ParamsOf<K>, Taken<E[K], 'query'>, Taken<E[K], 'body'>>) => Given<E[K]> | Promise<Given<E[K]>>,
+    { body }: { body?: z.ZodType<Taken<E[K], 'body'>> } = {},
+  ): Route => {
+    const [method, path] = operation.split(' ') as [Method, string];
+    return { ...(declared[operation] as Endpoint), method, path, ...(body ? { body } : {}), handle };
+  };

@@ -3,10 +3,12 @@
  * `upgrades.ts`, told by the reference.
  */
 import { z } from 'zod';
-import { FeedFrame, FeedQuery, TicketFrame } from '../api/feed/frames.ts';
 import { FromAgent, FromCenter } from '../protocol/agent.ts';
+import { FeedFrame, FeedQuery, TicketFrame } from '../protocol/rest/fact.ts';
+import type { Tag } from '../protocol/rest/tags.ts';
 
 export interface SocketPath {
+  tag: Tag;
   /** One sentence. */
   says: string;
   more: string;
@@ -18,6 +20,7 @@ export interface SocketPath {
 
 export const SOCKETS = {
   '/v1/feed': {
+    tag: 'feed',
     says: 'Facts as they happen, over a WebSocket or as server-sent events.',
     more: 'Programs send their token as a header; a browser sends a ticket as its first frame (POST /v1/feed/tickets). A watcher that cannot keep up is closed with code 4008 and its last cursor as the reason; 4001: its login has ended; 1008: what it sent or asked for is wrong.',
     query: FeedQuery,
@@ -25,6 +28,7 @@ export const SOCKETS = {
     fromCenter: FeedFrame,
   },
   '/v1/agents': {
+    tag: 'agents',
     says: 'The line of an agent, a WebSocket.',
     more: 'It signs the nonce of the challenge in its hello, then takes commands and brings news and output. Only `troupe agent` speaks this; the protocol has a number and changes with the product.',
     toCenter: z.union([FromAgent]).meta({ id: 'AgentFrame' }),

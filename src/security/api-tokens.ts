@@ -8,22 +8,12 @@ import { Problem } from '../http/errors.ts';
 import type { User } from '../http/route.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { SCOPES, type Scope } from '../protocol/rest/token.ts';
 import type { Credential, CredentialStore } from '../store/port.ts';
 import { isInstant } from '../store/readable.ts';
 
-const DAY_MS = 86_400_000;
-/** Longest life of a token for programs, and the one of those that ask for none. */
-export const API_TOKEN_MS_MAX = 3_660 * DAY_MS;
-export const API_TOKEN_MS = 365 * DAY_MS;
 /** Tokens for programs at once. */
 const API_TOKENS_MAX = 1_000;
-
-/**
- * `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but
- * making and ending tokens.
- */
-export const SCOPES = ['metrics', 'read', 'all'] as const;
-export type Scope = (typeof SCOPES)[number];
 
 /** Does a token of this scope open what needs that one? */
 export const opens = (scope: Scope, needed: Scope): boolean =>

@@ -7,11 +7,6 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { CredentialStore } from '../store/port.ts';
 
-/** Longest life of a join token. */
-export const JOIN_TOKEN_MS_MAX = 3_600_000;
-/** Most uses of one. */
-export const JOIN_TOKEN_USES_MAX = 10_000;
-
 const KIND = 'joinToken';
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 

@@ -5,7 +5,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createApp } from '../../src/api/app.ts';
-import { TicketFrame } from '../../src/api/feed/frames.ts';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
@@ -14,6 +13,7 @@ import { createFeed } from '../../src/feed/feed.ts';
 import { createAgentHub } from '../../src/gateway/index.ts';
 import type { Center } from '../../src/http/route-context.ts';
 import { EndedReport, FromAgent, OutputFrame, type Run, StartedReport } from '../../src/protocol/agent.ts';
+import { TicketFrame } from '../../src/protocol/rest/fact.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';

@@ -1,6 +1,7 @@
 /** Checks every success response against the OpenAPI document. */
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import { describeApi, type OpenApi, type Operation } from '../../src/http/openapi/document.ts';
+import { REFUSALS } from '../../src/http/openapi/refusals.ts';
 import type { Surface } from '../../src/http/route.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
 
@@ -48,7 +49,8 @@ function wrongOf(
   body: unknown,
   fits: (key: string, schema: object, value: unknown) => string | undefined,
 ): string | undefined {
-  const told = operation.responses[status] ?? (status >= 400 ? operation.responses.default : undefined);
+  // A refusal of a kind that the reference names belongs to the operation itself.
+  const told = operation.responses[status] ?? (status >= 400 && !(status in REFUSALS) ? operation.responses.default : undefined);
   const where = `${operation.operationId} ${status}`;
   if (!told) return `${where} is not told of`;
   if (!told.content) return body === undefined ? undefined : `${where} is told to have no body`;

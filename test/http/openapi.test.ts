@@ -9,7 +9,8 @@ import { createFeedDoor } from '../../src/api/feed/index.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
-import { describeApi } from '../../src/http/openapi/document.ts';
+import { describeApi, type OpenApi } from '../../src/http/openapi/document.ts';
+import type { Json } from '../../src/http/openapi/schemas.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
 import { createOutputKeeper } from '../../src/services/output/index.ts';
 import { aDoor, seedApp, seedJob } from '../api/support.ts';
@@ -24,6 +25,60 @@ async function aWholeDoor(env: Record<string, string> = {}) {
   const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputKeeper({ store }), clock }), ...metrics];
   const surfaces = surfacesOf(center, extra);
   return { app: createApp({ center, extra }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
+}
+
+type Field = Json & { required?: string[]; properties?: Record<string, Json> };
+
+/** Every field of every schema and every parameter, by the resource that it belongs to. */
+function fieldsOf(document: OpenApi): Record<string, { place: string; schema: Json }[]> {
+  const fields: Record<string, { place: string; schema: Json }[]> = {};
+  const walk = (tag: string, place: string, value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { properties } = value as Field;
+    for (const [name, schema] of typeof properties === 'object' ? Object.entries(properties) : []) {
+      fields[tag] ??= [];
+      fields[tag]?.push({ place: `${place}.${name}`, schema });
+    }
+    for (const [key, inner] of Object.entries(value)) if (!['default', 'examples'].includes(key)) walk(tag, `${place}.${key}`, inner);
+  };
+  for (const [path, methods] of Object.entries(document.paths))
+    for (const [method, operation] of Object.entries(methods)) {
+      const [tag = ''] = operation.tags;
+      walk(tag, `${method} ${path}`, operation);
+      for (const { name, description, schema } of operation.parameters) {
+        fields[tag] ??= [];
+        fields[tag]?.push({
+          place: `${method} ${path}?${name}`,
+          schema: { ...schema, ...(description === undefined ? {} : { description }) },
+        });
+      }
+    }
+  // Only `troupe agent` speaks them; the protocol of agents is described where it is declared.
+  for (const [name, schema] of Object.entries(document.components.schemas))
+    walk(/^(Agent|Center)Frame$/.test(name) ? 'agents' : 'schemas', name, schema);
+  return fields;
+}
+
+const resolved = (schema: Json, { components }: OpenApi): Json =>
+  typeof schema.$ref === 'string' ? { ...components.schemas[schema.$ref.split('/').at(-1) ?? ''], ...schema } : schema;
+const isDescribed = (schema: Json, document: OpenApi): boolean => Boolean(resolved(schema, document).description);
+
+/** The fields of an object, and the values of a choice, are examples themselves. */
+function hasExample(schema: Json, document: OpenApi): boolean {
+  const {
+    $ref,
+    type,
+    examples,
+    anyOf,
+    oneOf,
+    items,
+    enum: values,
+    properties,
+  } = resolved(schema, document) as Field & Record<string, Json[]>;
+  if ($ref !== undefined || examples !== undefined || values !== undefined || properties !== undefined || type === ('boolean' as never))
+    return true;
+  const inner = [...(anyOf ?? oneOf ?? []), ...(items ? [items as unknown as Json] : [])];
+  return inner.some(each => hasExample(each, document));
 }
 
 describe('the reference', () => {
@@ -74,12 +129,14 @@ describe('the reference', () => {
       name: 'count',
       in: 'query',
       required: false,
-      schema: { type: 'integer', minimum: 1, maximum: 1000, default: 10 },
+      description: 'how many due times',
+      schema: { type: 'integer', minimum: 1, maximum: 1000, default: 10, examples: [3] },
     });
     expect(paths['/v1/executions']?.get?.parameters).toContainEqual({
       name: 'status',
       in: 'query',
       required: false,
+      description: 'only those that are so',
       schema: { type: 'array', items: { type: 'string', enum: ['pending', 'running', 'cancelling', 'done'] } },
       style: 'form',
       explode: false,
@@ -94,6 +151,40 @@ describe('the reference', () => {
       toCenter: { $ref: '#/components/schemas/TicketFrame' },
       fromCenter: { $ref: '#/components/schemas/FeedFrame' },
     });
+  });
+
+  test('describes every field, and gives an example where the type does not show one', async () => {
+    const { document } = await aWholeDoor();
+    const { agents: _, ...rest } = fieldsOf(document);
+    const all = Object.values(rest).flat();
+    expect(all.length).toBeGreaterThan(400);
+    expect(all.filter(({ schema }) => !isDescribed(schema, document)).map(({ place }) => place)).toEqual([]);
+    expect(all.filter(({ schema }) => !hasExample(schema, document)).map(({ place }) => place)).toEqual([]);
+    const withoutUnit = all.filter(
+      ({ place, schema }) => /(Ms|Bytes|memoryMB|cpus|cpuCount)$/.test(place) && schema['x-unit'] === undefined,
+    );
+    expect(withoutUnit.map(({ place }) => place)).toEqual([]);
+  });
+
+  test('gives the default of every setting that may be left out', async () => {
+    const { document } = await aWholeDoor();
+    const body = document.paths['/v1/jobs']?.post?.requestBody?.content['application/json']?.schema as Field;
+    const { required = [], properties = {} } = body;
+    const without = Object.entries(properties).filter(([name, schema]) => !required.includes(name) && !('default' in schema));
+    // Theirs depends on another setting or on the pool, and the description says so.
+    expect(without.map(([name]) => name).sort()).toEqual(['disconnectMs', 'overlapLimit', 'pool', 'timeZone']);
+  });
+
+  test('groups operations by resource, and names the refusals of each', async () => {
+    const { document } = await aWholeDoor();
+    const operations = Object.values(document.paths).flatMap(methods => Object.values(methods));
+    const tags = document.tags.map(({ name }) => name);
+    expect(operations.filter(({ tags: [tag = ''] }) => !tags.includes(tag))).toEqual([]);
+    expect(tags.filter(tag => !operations.some(operation => operation.tags.includes(tag)))).toEqual([]);
+    const statuses = (path: string, method: string) => Object.keys(document.paths[path]?.[method]?.responses ?? {});
+    expect(statuses('/v1/jobs/{name}/trigger', 'post')).toEqual('202 400 401 403 404 409 413 415 429 503 default'.split(' '));
+    expect(statuses('/v1/pools', 'get')).toEqual('200 400 401 403 503 default'.split(' '));
+    expect(statuses('/v1/health', 'get')).toEqual('200 400 default'.split(' '));
   });
 
   test('is served to anybody, for programs and as a page that fetches nothing', async () => {

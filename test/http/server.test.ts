@@ -15,6 +15,8 @@ const failing = (error: Error): Route[] => [
   route({
     method: 'GET',
     path: '/v1/fails',
+    tag: 'jobs',
+    refusals: [429],
     access: 'public',
     says: 'Fails.',
     answers: null,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
-import { API_TOKEN_MS } from '../../src/security/api-tokens.ts';
+import { API_TOKEN_MS } from '../../src/protocol/rest/token.ts';
 import { aDoor, json } from '../api/support.ts';
 
 const PASSWORD = 'correct horse battery';

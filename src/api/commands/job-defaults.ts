@@ -1,5 +1,7 @@
-/** What a job is when nobody says otherwise; every door to the product starts from here. */
+/** The configuration of a job from a request; defaults are those of `protocol/rest/job.ts`. */
+import type { z } from 'zod';
 import type { JobConfig } from '../../../actors/job/types.ts';
+import { JobFields } from '../../protocol/rest/job.ts';
 
 /** Due times that may wait under `queue`, executions that may be open under `allow`. */
 export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overlap === 'allow' ? 10 : 1);
@@ -10,36 +12,18 @@ export const overlapLimitOf = (overlap: JobConfig['overlap']): number => (overla
  */
 export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (disconnect === 'stop' ? 60_000 : 0);
 
-/** Missed due times that `all` still runs. */
-export const MISFIRE_LIMIT = 10;
+type Identity = Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect'>;
 
-export const jobDefaults: Omit<JobConfig, 'name' | 'id' | 'pool' | 'timeZone'> = {
-  kind: 'transient',
-  app: null,
-  command: null,
-  shell: false,
-  env: {},
-  parameter: '',
-  shards: { total: 1, parameters: {} },
-  schedules: [],
-  runAs: null,
-  resources: { cpus: 0.1, memoryMB: 64 },
-  placement: 'pack',
-  partial: false,
-  overlap: 'skip',
-  overlapLimit: 1,
-  misfire: { policy: 'once', limit: MISFIRE_LIMIT },
-  misfireGraceMs: 60_000,
-  retry: { attempts: 1, backoffMs: 1_000, maxBackoffMs: 300_000, jitter: 'equal' },
-  failover: false,
-  failoverLimit: 3,
-  failoverOnFailure: false,
-  disconnect: 'continue',
-  disconnectMs: 0,
-  timeoutMs: 0,
-  startWithinMs: 0,
-  killGraceMs: 10_000,
-  shardingContext: false,
-  description: '',
-  dialect: {},
-};
+/** `identity` is what a body does not say, or says only perhaps. */
+export function configOf(body: z.output<typeof JobFields>, { id, pool, timeZone, dialect }: Identity): JobConfig {
+  const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, ...rest } = body;
+  const natural = {
+    overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap),
+    disconnectMs: disconnectMs ?? disconnectMsOf(rest.disconnect),
+  };
+  return { ...rest, id, pool, timeZone, dialect, ...natural };
+}
+
+/** A job of which nothing is said but who it is; every dialect starts from here. */
+export const bareJob = ({ name, ...identity }: Omit<Identity, 'dialect'> & { name: string }): JobConfig =>
+  configOf(JobFields.parse({ name }), { ...identity, dialect: {} });

@@ -10,8 +10,8 @@ import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleEr
 import { Problem } from '../../http/errors.ts';
 import type { Center } from '../../http/route-context.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
-import { iso } from '../../protocol/rest/fields.ts';
 import type { View } from '../../runtime/document.ts';
+import { iso } from '../iso.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { createdBy } from './create-once.ts';
 import { checkStart, type StartFields } from './start-limits.ts';

@@ -1,55 +1,68 @@
 /** What the ElasticJob-Cloud dialect tells, with its field names. */
 import { z } from 'zod';
-import { count } from '../../protocol/rest/responses.ts';
+import { field } from '../../protocol/rest/fields.ts';
+import { count, words } from '../../protocol/rest/responses.ts';
+import { ofApp, ofJob } from './notes.ts';
 
 export const App = z
   .object({
-    appName: z.string(),
-    appURL: z.string(),
-    bootstrapScript: z.string(),
-    cpuCount: z.number(),
-    memoryMB: z.number(),
-    appCacheEnable: z.boolean(),
-    eventTraceSamplingCount: count(),
+    appName: ofApp('appName', z.string()),
+    appURL: ofApp('appURL', z.string()),
+    bootstrapScript: ofApp('bootstrapScript', z.string()),
+    cpuCount: ofApp('cpuCount', z.number()),
+    memoryMB: ofApp('memoryMB', z.number()),
+    appCacheEnable: ofApp('appCacheEnable', z.boolean()),
+    eventTraceSamplingCount: ofApp('eventTraceSamplingCount', z.int().min(0)),
   })
   .meta({ id: 'CloudApp' });
 
 export const Job = z
   .object({
-    appName: z.string().nullable(),
-    cpuCount: z.number(),
-    memoryMB: z.number(),
-    jobExecutionType: z.enum(['TRANSIENT', 'DAEMON']),
-    jobName: z.string(),
-    cron: z.string().nullable(),
-    shardingTotalCount: count(),
-    shardingItemParameters: z.string().nullable(),
-    jobParameter: z.string().nullable(),
-    monitorExecution: z.boolean(),
-    failover: z.boolean(),
-    misfire: z.boolean(),
-    maxTimeDiffSeconds: z.int(),
-    reconcileIntervalMinutes: z.int(),
-    jobShardingStrategyType: z.string().nullable(),
-    jobExecutorServiceHandlerType: z.string().nullable(),
-    jobErrorHandlerType: z.string().nullable(),
-    description: z.string().nullable(),
-    props: z.record(z.string(), z.string()),
-    disabled: z.boolean(),
-    overwrite: z.boolean(),
+    appName: ofJob('appName', z.string().nullable()),
+    cpuCount: ofJob('cpuCount', z.number()),
+    memoryMB: ofJob('memoryMB', z.number()),
+    jobExecutionType: ofJob('jobExecutionType', z.enum(['TRANSIENT', 'DAEMON'])),
+    jobName: ofJob('jobName', z.string()),
+    cron: ofJob('cron', z.string().nullable()),
+    shardingTotalCount: ofJob('shardingTotalCount', z.int().min(0)),
+    shardingItemParameters: ofJob('shardingItemParameters', z.string().nullable()),
+    jobParameter: ofJob('jobParameter', z.string().nullable()),
+    monitorExecution: ofJob('monitorExecution', z.boolean()),
+    failover: ofJob('failover', z.boolean()),
+    misfire: ofJob('misfire', z.boolean()),
+    maxTimeDiffSeconds: ofJob('maxTimeDiffSeconds', z.int()),
+    reconcileIntervalMinutes: ofJob('reconcileIntervalMinutes', z.int()),
+    jobShardingStrategyType: ofJob('jobShardingStrategyType', z.string().nullable()),
+    jobExecutorServiceHandlerType: ofJob('jobExecutorServiceHandlerType', z.string().nullable()),
+    jobErrorHandlerType: ofJob('jobErrorHandlerType', z.string().nullable()),
+    description: ofJob('description', z.string().nullable()),
+    props: ofJob('props', z.record(z.string(), z.string())),
+    disabled: ofJob('disabled', z.boolean()),
+    overwrite: ofJob('overwrite', z.boolean()),
   })
   .meta({ id: 'CloudJob' });
 
-const MetaInfo = z.object({ jobName: z.string(), shardingItems: z.array(count()) });
+const metaInfo = () =>
+  field(
+    z.object({
+      jobName: words('its job', 'my_job'),
+      shardingItems: field(z.array(count('a shard')), 'its shards', { example: [0] }),
+    }),
+    'which shards of which job',
+  );
+const TASK = 'my_job@-@0@-@READY@-@h-3f9a@-@1';
 
-export const ReadyTask = z.object({ jobName: z.string(), times: z.string() });
-
-export const RunningTask = z.object({
-  id: z.string(),
-  metaInfo: MetaInfo,
-  type: z.enum(['READY', 'FAILOVER']),
-  slaveId: z.string().nullable(),
-  idle: z.literal(false),
+export const ReadyTask = z.object({
+  jobName: words('its job', 'my_job'),
+  times: words('how many times it waits to run', '1'),
 });
 
-export const FailoverTask = z.object({ taskInfo: MetaInfo, originalTaskId: z.string() });
+export const RunningTask = z.object({
+  id: words('its name', TASK),
+  metaInfo: metaInfo(),
+  type: field(z.enum(['READY', 'FAILOVER']), 'FAILOVER: it lost a host before'),
+  slaveId: field(z.string().nullable(), 'its host', { example: 'h-3f9a' }),
+  idle: field(z.literal(false), 'always false', { example: false }),
+});
+
+export const FailoverTask = z.object({ taskInfo: metaInfo(), originalTaskId: words('what it was on the host that is lost', TASK) });

@@ -7,6 +7,7 @@ import { secret } from '../../protocol/rest/secrets.ts';
 import { type AppRulesConfig, checkAppUrl } from '../commands/app-url.ts';
 import { checkCommand } from '../commands/jobs.ts';
 import { changedFields, onlyChanged } from '../commands/partial-update.ts';
+import { ofApp } from './notes.ts';
 
 const defaults = { cpuCount: 1, memoryMB: 128, appCacheEnable: true, eventTraceSamplingCount: 0 } as const;
 
@@ -25,15 +26,15 @@ const appURL = () => secret(text(4096, 1));
 /** POST: everything is said now or takes its default. Fields of other versions are passed over. */
 export const PublishBody = z.object(
   {
-    appName: appName(),
-    appURL: appURL(),
-    bootstrapScript: appScript(),
-    cpuCount: cpus().nullish(),
-    memoryMB: memoryMB().nullish(),
-    appCacheEnable: flag().nullish(),
-    eventTraceSamplingCount: whole(0, 2 ** 31 - 1).nullish(),
-    sha256: sha256().nullish(),
-    props: z.object({ sha256: sha256().nullish() }, 'an object').nullish(),
+    appName: ofApp('appName', appName()),
+    appURL: ofApp('appURL', appURL()),
+    bootstrapScript: ofApp('bootstrapScript', appScript()),
+    cpuCount: ofApp('cpuCount', cpus().nullish()),
+    memoryMB: ofApp('memoryMB', memoryMB().nullish()),
+    appCacheEnable: ofApp('appCacheEnable', flag().nullish()),
+    eventTraceSamplingCount: ofApp('eventTraceSamplingCount', whole(0, 2 ** 31 - 1).nullish()),
+    sha256: ofApp('sha256', sha256().nullish()),
+    props: ofApp('props', z.object({ sha256: ofApp('sha256', sha256()).nullish() }, 'an object').nullish()),
   },
   'a JSON object',
 );
@@ -42,7 +43,7 @@ export const PublishBody = z.object(
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
 
 /** The name alone is validated here; the rest is compared with the app first. */
-export const NamedBody = z.looseObject({ appName: appName() }, 'a JSON object');
+export const NamedBody = z.looseObject({ appName: ofApp('appName', appName()) }, 'a JSON object');
 
 /** Fields of a PUT that differ from this dialect's answer for `before`. Throws Problem. */
 export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Route, route } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';
-import { queryFlag } from '../../protocol/rest/fields.ts';
+import { field, queryFlag } from '../../protocol/rest/fields.ts';
 import { done } from '../../protocol/rest/responses.ts';
 import { createdBy } from '../commands/create-once.ts';
 import { all, one } from '../lookup.ts';
@@ -10,12 +10,13 @@ import { App } from './answers.ts';
 import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
 
 /** `?kill=true`: what runs is ended, too. */
-export const KillQuery = z.object({ kill: queryFlag().optional() });
+export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').optional() });
 
 export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/app',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'Publishes an app.',
     answers: done(),
@@ -31,6 +32,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'PUT',
     path: '/api/app',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'Changes the given fields of an app; null puts one back to its default.',
     answers: done(),
@@ -48,6 +50,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'GET',
     path: '/api/app/list',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'All apps, by name.',
     answers: z.array(App),
@@ -56,6 +59,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'GET',
     path: '/api/app/:appName',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'One app.',
     answers: App,
@@ -64,6 +68,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'GET',
     path: '/api/app/:appName/disable',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'Is the app disabled?',
     answers: z.boolean(),
@@ -72,6 +77,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/app/:appName/disable',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'Its jobs start nothing new.',
     answers: done(),
@@ -85,6 +91,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/app/:appName/enable',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'Its jobs start again.',
     answers: done(),
@@ -97,6 +104,7 @@ export const appRoutes = (center: Desk): Route[] => [
   route({
     method: 'DELETE',
     path: '/api/app/:appName',
+    tag: 'elasticjob apps',
     access: 'user',
     says: 'Deregisters its jobs, then forgets the app.',
     answers: done(),

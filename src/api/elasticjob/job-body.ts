@@ -7,6 +7,7 @@ import { quotedValue } from '../../../actors/schedule/error.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { choice, cpus, flag, memoryMB, name, SPAN_MAX, TEXT_MAX, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';
+import { ofJob } from './notes.ts';
 import { firstBeyond, itemParameters, readItems } from './sharding.ts';
 
 /** The seed's table calls the handler types boolean, default false; the names are what they are. */
@@ -58,27 +59,27 @@ const Props = secret(
 
 export const JobFields = z.object(
   {
-    appName: name(),
-    cpuCount: cpus(),
-    memoryMB: memoryMB(),
-    jobExecutionType: choice(['TRANSIENT', 'DAEMON']),
-    jobName: name(),
-    cron: text(1_000).nullish(),
-    shardingTotalCount: whole(1, 1_000),
-    shardingItemParameters: itemParameters().nullish(),
-    jobParameter: text().nullish(),
-    monitorExecution: flag().nullish(),
-    failover: flag().nullish(),
-    misfire: flag().nullish(),
-    maxTimeDiffSeconds: whole(-(2 ** 31), 2 ** 31 - 1).nullish(),
-    reconcileIntervalMinutes: whole(-(2 ** 31), 2 ** 31 - 1).nullish(),
-    jobShardingStrategyType: text(200).nullish(),
-    jobExecutorServiceHandlerType: handler(['CPU', 'SINGLE_THREAD']),
-    jobErrorHandlerType: handler(['LOG', 'IGNORE', 'THROW', 'EMAIL', 'WECHAT', 'DINGTALK']),
-    description: text(10_000).nullish(),
-    props: Props.nullish(),
-    disabled: flag().nullish(),
-    overwrite: flag().nullish(),
+    appName: ofJob('appName', name()),
+    cpuCount: ofJob('cpuCount', cpus()),
+    memoryMB: ofJob('memoryMB', memoryMB()),
+    jobExecutionType: ofJob('jobExecutionType', choice(['TRANSIENT', 'DAEMON'])),
+    jobName: ofJob('jobName', name()),
+    cron: ofJob('cron', text(1_000).nullish()),
+    shardingTotalCount: ofJob('shardingTotalCount', whole(1, 1_000)),
+    shardingItemParameters: ofJob('shardingItemParameters', itemParameters().nullish()),
+    jobParameter: ofJob('jobParameter', text().nullish()),
+    monitorExecution: ofJob('monitorExecution', flag().nullish()),
+    failover: ofJob('failover', flag().nullish()),
+    misfire: ofJob('misfire', flag().nullish()),
+    maxTimeDiffSeconds: ofJob('maxTimeDiffSeconds', whole(-(2 ** 31), 2 ** 31 - 1).nullish()),
+    reconcileIntervalMinutes: ofJob('reconcileIntervalMinutes', whole(-(2 ** 31), 2 ** 31 - 1).nullish()),
+    jobShardingStrategyType: ofJob('jobShardingStrategyType', text(200).nullish()),
+    jobExecutorServiceHandlerType: ofJob('jobExecutorServiceHandlerType', handler(['CPU', 'SINGLE_THREAD'])),
+    jobErrorHandlerType: ofJob('jobErrorHandlerType', handler(['LOG', 'IGNORE', 'THROW', 'EMAIL', 'WECHAT', 'DINGTALK'])),
+    description: ofJob('description', text(10_000).nullish()),
+    props: ofJob('props', Props.nullish()),
+    disabled: ofJob('disabled', flag().nullish()),
+    overwrite: ofJob('overwrite', flag().nullish()),
   },
   'a JSON object',
 );
@@ -131,4 +132,4 @@ export const wordsOf = (body: JobBody): Words => ({
 });
 
 /** The name alone is validated here; the rest is compared with the job first. */
-export const NamedBody = z.looseObject({ jobName: name() }, 'a JSON object');
+export const NamedBody = z.looseObject({ jobName: ofJob('jobName', name()) }, 'a JSON object');

@@ -7,7 +7,7 @@ import { type Route, route } from '../../http/route.ts';
 import type { Center, Desk } from '../../http/route-context.ts';
 import { name } from '../../protocol/rest/fields.ts';
 import { done } from '../../protocol/rest/responses.ts';
-import { jobDefaults } from '../commands/job-defaults.ts';
+import { bareJob } from '../commands/job-defaults.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { all } from '../lookup.ts';
 import { Job } from './answers.ts';
@@ -39,6 +39,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/register',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'Registers a job of a published app.',
     answers: done(),
@@ -47,13 +48,14 @@ export const jobRoutes = (center: Desk): Route[] => [
     async handle({ body, claim }) {
       const { pool } = center.config;
       const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await zoneOf(center, pool) };
-      await registerJob(center, registered(body, { ...jobDefaults, ...identity }), fields, { claim });
+      await registerJob(center, registered(body, bareJob(identity)), fields, { claim });
       return true;
     },
   }),
   route({
     method: 'PUT',
     path: '/api/job/update',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
     answers: done(),
@@ -70,6 +72,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'DELETE',
     path: '/api/job/deregister',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'Forgets the job named by the body and ends what of it runs.',
     answers: done(),
@@ -80,6 +83,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'DELETE',
     path: '/api/job/:jobName/deregister',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'Forgets a job and ends what of it runs.',
     answers: done(),
@@ -88,6 +92,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/trigger',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'Runs the job named by the body now; while it runs, once more afterwards.',
     answers: done(),
@@ -104,6 +109,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'GET',
     path: '/api/job/jobs',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'All jobs, by name.',
     answers: z.array(Job),
@@ -112,6 +118,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'GET',
     path: '/api/job/jobs/:jobName',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'One job.',
     answers: Job,
@@ -120,6 +127,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'GET',
     path: '/api/job/:jobName/disable',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'Is the job, or its app, disabled?',
     answers: z.boolean(),
@@ -133,6 +141,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/:jobName/disable',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'The job starts nothing new.',
     answers: done(),
@@ -146,6 +155,7 @@ export const jobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/:jobName/enable',
+    tag: 'elasticjob jobs',
     access: 'user',
     says: 'The job starts again when it is due.',
     answers: done(),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';
+import { words } from '../../protocol/rest/responses.ts';
 import { appRoutes } from './apps.ts';
 import { jobRoutes } from './jobs.ts';
 import { taskRoutes } from './tasks.ts';
@@ -17,11 +18,16 @@ export const elasticjobRoutes = (center: Desk): Route[] => [
   route({
     method: 'POST',
     path: '/api/login',
+    tag: 'elasticjob login',
     access: 'public',
     says: 'Gives a token for user and password.',
-    answers: z.object({ accessToken: z.string() }),
+    answers: z.object({ accessToken: words('the token', 'troupe_4f1c') }),
     body: LoginBody,
-    bodyTold: z.object({ username: z.string(), password: z.string() }),
+    bodyTold: z.object({
+      username: words('the user', 'root'),
+      password: words('the password', 'correct horse battery staple'),
+    }),
+    refusals: [401, 429],
     async handle({ body, address }) {
       if (center.config.auth === 'on' && (body.username === '' || body.password === '')) {
         throw new Problem('unauthorized', 'user or password is wrong');

@@ -40,6 +40,7 @@ export function taskRoutes(center: Center): Route[] {
     route({
       method: 'GET',
       path: '/api/job/tasks/ready',
+      tag: 'elasticjob tasks',
       access: 'user',
       says: 'Jobs that wait to run, and how many times.',
       answers: z.array(ReadyTask),
@@ -52,6 +53,7 @@ export function taskRoutes(center: Center): Route[] {
     route({
       method: 'GET',
       path: '/api/job/tasks/running',
+      tag: 'elasticjob tasks',
       access: 'user',
       says: 'Shards that run.',
       answers: z.array(RunningTask),
@@ -60,6 +62,7 @@ export function taskRoutes(center: Center): Route[] {
     route({
       method: 'GET',
       path: '/api/job/tasks/failover',
+      tag: 'elasticjob tasks',
       access: 'user',
       says: 'Shards that lost their host and wait for another one.',
       answers: z.array(FailoverTask),

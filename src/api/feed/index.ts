@@ -2,22 +2,23 @@
  * The live feed at `GET /v1/feed`: WebSocket, or server-sent events for a caller that sends
  * `Accept: text/event-stream`.
  */
-import { z } from 'zod';
 import { type Feed, FeedFull } from '../../feed/feed.ts';
 import { answerTo, Problem } from '../../http/errors.ts';
 import { isOurs } from '../../http/origin.ts';
 import { readQuery } from '../../http/query.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { SocketHandlers } from '../../http/websocket/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
-import { moment } from '../../protocol/rest/responses.ts';
+import { FeedQuery, feedEndpoints } from '../../protocol/rest/fact.ts';
 import { opens } from '../../security/api-tokens.ts';
 import { type Auth, tokenIn } from '../../security/authentication.ts';
-import { FeedFrame, FeedQuery, filterOf } from './frames.ts';
+import { filterOf } from './frames.ts';
 import { watchBySocket } from './socket.ts';
 import { streamFeed } from './sse.ts';
 import { createTickets } from './tickets.ts';
+
+const on = serving(feedEndpoints);
 
 export interface FeedDoorParts {
   feed: Pick<Feed, 'follow'>;
@@ -41,35 +42,17 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
     return user !== undefined && (user.scope === undefined || opens(user.scope, 'read'));
   };
 
-  const stream = route({
-    method: 'GET',
-    path: '/v1/feed',
-    access: 'user',
-    says: 'Facts as they happen, as server-sent events; as a WebSocket with the same query.',
-    answers: { 'text/event-stream': FeedFrame },
-    query: FeedQuery,
-    async handle({ query, c }) {
-      if (!c.req.header('accept')?.includes('text/event-stream')) {
-        throw new Problem('invalid', 'the feed is a WebSocket, or a stream of events for "Accept: text/event-stream"', { field: 'Accept' });
-      }
-      const token = tokenIn(c.req.raw);
-      const after = c.req.header('last-event-id') || query.after;
-      return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayGoOn: () => isGood(token) }));
-    },
+  const stream = on('GET /v1/feed', async ({ query, c }) => {
+    if (!c.req.header('accept')?.includes('text/event-stream')) {
+      throw new Problem('invalid', 'the feed is a WebSocket, or a stream of events for "Accept: text/event-stream"', { field: 'Accept' });
+    }
+    const token = tokenIn(c.req.raw);
+    const after = c.req.header('last-event-id') || query.after;
+    return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayGoOn: () => isGood(token) }));
   });
-  const sellTicket = route({
-    method: 'POST',
-    path: '/v1/feed/tickets',
-    access: 'user',
-    scope: 'read',
-    says: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
-    answers: z.object({ ticket: z.string(), expiresAt: moment() }),
-    body: z.strictObject({}).optional(),
-    status: 201,
-    handle({ c }) {
-      const { ticket, expiresAt } = tickets.sell(tokenIn(c.req.raw));
-      return { ticket, expiresAt: new Date(expiresAt).toISOString() };
-    },
+  const sellTicket = on('POST /v1/feed/tickets', ({ c }) => {
+    const { ticket, expiresAt } = tickets.sell(tokenIn(c.req.raw));
+    return { ticket, expiresAt: new Date(expiresAt).toISOString() };
   });
 
   const admit = async (request: Request): Promise<SocketHandlers> => {

@@ -12,8 +12,9 @@ import type { FeedFilter } from '../../feed/filter.ts';
 import type { Watcher } from '../../feed/watching.ts';
 import type { Socket, SocketHandlers } from '../../http/websocket/index.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { TicketFrame } from '../../protocol/rest/fact.ts';
 import { BadCursor } from '../../store/port.ts';
-import { TicketFrame, textOf } from './frames.ts';
+import { textOf } from './frames.ts';
 
 /** Largest frame taken from a watcher. */
 const WATCHER_FRAME_MAX = 64 * 1024;

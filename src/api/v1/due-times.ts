@@ -1,15 +1,7 @@
 /** Coming due times, as instants and as the clocks of their zones show them. */
 import { type CompiledSchedule, compileCached, isEnabled, localText, nextDue, type Schedule } from '../../../actors/schedule/index.ts';
-import { iso } from '../../protocol/rest/fields.ts';
-
-/** Most due times told at once. */
-export const COUNT_MAX = 1_000;
-export const COUNT_DEFAULT = 10;
-
-export interface DueTime {
-  dueAt: string;
-  local: string;
-}
+import type { DueTime } from '../../protocol/rest/schedule.ts';
+import { iso } from '../iso.ts';
 
 /**
  * The next `count` due times strictly after `after` (epoch ms). One instant that several schedules

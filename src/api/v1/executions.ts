@@ -1,35 +1,23 @@
 /** `/v1/executions`: what ran, runs, or waits, and why. */
-import { z } from 'zod';
 import type { Shard } from '../../../actors/execution/types.ts';
 import { Problem } from '../../http/errors.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';
-import { Execution, Started } from '../../protocol/rest/execution.ts';
-import { choices, inOrder, instant, iso, name, text } from '../../protocol/rest/fields.ts';
-import { quarantineOf } from '../../protocol/rest/quarantine.ts';
-import { listOf, type Told } from '../../protocol/rest/responses.ts';
+import { type Execution, executionEndpoints } from '../../protocol/rest/execution.ts';
 import type { View } from '../../runtime/document.ts';
 import { attemptKey } from '../../services/output/attempt.ts';
 import { accountedBytes, keptBytes } from '../../services/output/read.ts';
 import type { OutputStore } from '../../store/port.ts';
+import { iso } from '../iso.ts';
 import { appeared, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import { findHost } from './find-host.ts';
 import { isArriving } from './logs/follow.ts';
-import { type Page, pageOf, paging } from './paging.ts';
-import { releaseRoute } from './release.ts';
+import { pageOf } from './paging.ts';
+import { quarantineOf } from './quarantine.ts';
+import { released } from './release.ts';
 
-const ListQuery = z
-  .object({
-    ...paging,
-    job: name().optional(),
-    status: choices(['pending', 'running', 'cancelling', 'done']).optional(),
-    outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
-    host: text(300, 1).optional(),
-    from: instant().optional(),
-    to: instant().optional(),
-  })
-  .superRefine(inOrder);
+const on = serving(executionEndpoints);
 
 type Kept = Awaited<ReturnType<typeof keptBytes>>;
 
@@ -74,7 +62,7 @@ const shardShape = (execution: string, kept: Kept) => (shard: Shard) => ({
   past: shard.past.map(past => ({ ...past, startedAt: iso(past.startedAt), finishedAt: iso(past.finishedAt) })),
 });
 
-const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, kept: Kept): Told<typeof Execution> => ({
+const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, kept: Kept): Execution => ({
   id: context.id,
   job: context.job,
   trigger: context.trigger,
@@ -83,7 +71,7 @@ const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, 
   createdAt: iso(context.createdAt),
   startedAt: iso(context.startedAt),
   finishedAt: iso(context.finishedAt),
-  status: String(value),
+  status: value as Execution['status'],
   outcome: context.outcome,
   reason: quarantine ? `quarantined: ${quarantine.reason}` : (context.blockedReason ?? context.reason),
   quarantine: quarantineOf({ quarantine }),
@@ -95,6 +83,7 @@ const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, 
 
 export function executionRoutes(center: Desk): Route[] {
   const { views, runtime, store } = center;
+  const find = (id: string) => oneOrNearest(views, 'execution', id);
   const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));
   /** Only of what has ended, and wrote anything: of the others no figure is shown. */
   const keptOf = async (views: View<'execution'>[]): Promise<Kept> => {
@@ -108,64 +97,25 @@ export function executionRoutes(center: Desk): Route[] {
     return kept;
   };
   return [
-    route({
-      method: 'GET',
-      path: '/v1/executions',
-      access: 'user',
-      says: 'Executions, newest first.',
-      answers: listOf(Execution),
-      query: ListQuery,
-      async handle({ query: { job, host, ...query } }): Promise<Page<unknown>> {
-        const found = host === undefined ? undefined : await findHost(views, host);
-        const page = await views.list('execution', given({ ...query, parent: job, host: found?.context.id }));
-        const kept = await keptOf(page.items);
-        return pageOf(page, view => executionShape(view, kept));
-      },
+    on('GET /v1/executions', async ({ query: { job, host, ...query } }) => {
+      const found = host === undefined ? undefined : await findHost(views, host);
+      const page = await views.list('execution', given({ ...query, parent: job, host: found?.context.id }));
+      const kept = await keptOf(page.items);
+      return pageOf(page, view => executionShape(view, kept));
     }),
-    route({
-      method: 'GET',
-      path: '/v1/executions/:id',
-      access: 'user',
-      says: 'One execution.',
-      answers: Execution,
-      handle: async ({ params }) => shown(await oneOrNearest(views, 'execution', params.id)),
+    on('GET /v1/executions/:id', async ({ params }) => shown(await find(params.id))),
+    on('POST /v1/executions/:id/cancel', async ({ params, user }) => {
+      const { address } = await find(params.id);
+      await runtime.ask(address, { type: 'execution.cancel', reason: `cancelled by ${user?.name ?? 'nobody'}` });
+      return shown(await find(params.id));
     }),
-    route({
-      method: 'POST',
-      path: '/v1/executions/:id/cancel',
-      access: 'user',
-      says: 'Ends an execution; the answer shows it on its way.',
-      answers: Execution,
-      status: 202,
-      async handle({ params, user }) {
-        const { address } = await oneOrNearest(views, 'execution', params.id);
-        await runtime.ask(address, { type: 'execution.cancel', reason: `cancelled by ${user?.name ?? 'nobody'}` });
-        return shown(await oneOrNearest(views, 'execution', params.id));
-      },
+    on('POST /v1/executions/:id/retry', async ({ params, key }) => {
+      const { context, value } = await find(params.id);
+      if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
+      // A key of a retry is another key than that of a trigger: no header has a line break in it.
+      const ours = key === undefined ? {} : { key: `retry\n${context.id}\n${key}` };
+      return appeared(center, await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
     }),
-    route({
-      method: 'POST',
-      path: '/v1/executions/:id/retry',
-      access: 'user',
-      says: 'Runs the job of an ended execution again, as a new execution.',
-      answers: Started,
-      takesKey: true,
-      status: 202,
-      async handle({ params, key }) {
-        const { context, value } = await oneOrNearest(views, 'execution', params.id);
-        if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
-        // A key of a retry is another key than that of a trigger: no header has a line break in it.
-        const ours = key === undefined ? {} : { key: `retry\n${context.id}\n${key}` };
-        return appeared(center, await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
-      },
-    }),
-    releaseRoute({
-      center,
-      path: '/v1/executions/:id',
-      what: 'an execution',
-      answers: Execution,
-      find: id => oneOrNearest(views, 'execution', id),
-      shape: shown,
-    }),
+    on('POST /v1/executions/:id/release', async ({ params }) => shown(await released(center, params.id, find))),
   ];
 }

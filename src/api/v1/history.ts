@@ -1,66 +1,54 @@
 /** Every fact of one actor, in order. */
-import { z } from 'zod';
 import { actors } from '../../../actors/index.ts';
 import type { Address, Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
 import { nearest } from '../../lib/suggest.ts';
-import { inOrder, instant, iso } from '../../protocol/rest/fields.ts';
-import { listOf } from '../../protocol/rest/responses.ts';
-import { Fact } from '../../protocol/rest/things.ts';
+import { historyEndpoints } from '../../protocol/rest/fact.ts';
+import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import { findHost } from './find-host.ts';
-import { cursorOf, order, paging, placeOf } from './paging.ts';
+import { cursorOf, placeOf } from './paging.ts';
 
-const Query = z
-  .object({ limit: paging.limit, cursor: paging.cursor, after: paging.cursor, order, from: instant().optional(), to: instant().optional() })
-  .superRefine(inOrder);
+const on = serving(historyEndpoints);
 
 const isKind = (kind: string): kind is Kind => Object.hasOwn(actors, kind);
 
 export const historyRoutes = ({ store, views }: Center): Route[] => [
-  route({
-    method: 'GET',
-    path: '/v1/history/:kind/:name',
-    access: 'user',
-    says: 'Every fact of one actor, oldest first unless `order` says newest, behind `after`, from `from` to before `to`. A host goes by its name, too, where only one has it.',
-    answers: listOf(Fact),
-    query: Query,
-    async handle({ params: { kind, name }, query: { limit, after, cursor, order, ...range } }) {
-      if (!isKind(kind)) {
-        const meant = nearest(kind.slice(0, 40), Object.keys(actors));
-        throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}${meant ? `; did you mean ${meant}?` : ''}`);
-      }
-      if (after !== undefined && cursor !== undefined) {
-        throw new Problem('invalid', 'after: goes with no cursor; one of them says where to go on', { field: 'after' });
-      }
-      const behind = after ?? cursor;
-      const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
-      const read = (address: Address) =>
-        store.history({ address, limit: limit + 1, order, ...given(range), ...(behind === undefined ? {} : { after: { rev, place } }) });
-      const address = `${kind}/${name.slice(0, 300)}` as const;
-      let facts = await read(address);
-      // Facts are kept longer than what they are about: only where there is neither, there is
-      // nothing by this name.
-      if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
-        if (kind !== 'host') throw await notFound(views, kind, name);
-        facts = await read((await findHost(views, name)).address);
-      }
-      const items = facts.slice(0, limit);
-      const last = facts.length > limit ? items.at(-1) : undefined;
-      return {
-        items: items.map(fact => ({
-          cursor: cursorOf(fact.rev, fact.place),
-          at: iso(fact.at),
-          address: fact.address,
-          rev: fact.rev,
-          type: fact.type,
-          data: fact.data,
-        })),
-        next: last ? cursorOf(last.rev, last.place) : null,
-      };
-    },
+  on('GET /v1/history/:kind/:name', async ({ params: { kind, name }, query: { limit, after, cursor, order, ...range } }) => {
+    if (!isKind(kind)) {
+      const meant = nearest(kind.slice(0, 40), Object.keys(actors));
+      throw new Problem('notFound', `there is no history of ${kind.slice(0, 40)}${meant ? `; did you mean ${meant}?` : ''}`);
+    }
+    if (after !== undefined && cursor !== undefined) {
+      throw new Problem('invalid', 'after: goes with no cursor; one of them says where to go on', { field: 'after' });
+    }
+    const behind = after ?? cursor;
+    const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
+    const read = (address: Address) =>
+      store.history({ address, limit: limit + 1, order, ...given(range), ...(behind === undefined ? {} : { after: { rev, place } }) });
+    const address = `${kind}/${name.slice(0, 300)}` as const;
+    let facts = await read(address);
+    // Facts are kept longer than what they are about: only where there is neither, there is
+    // nothing by this name.
+    if (facts.length === 0 && !(await store.history({ address, limit: 1 })).length && !(await views.get(address))) {
+      if (kind !== 'host') throw await notFound(views, kind, name);
+      facts = await read((await findHost(views, name)).address);
+    }
+    const items = facts.slice(0, limit);
+    const last = facts.length > limit ? items.at(-1) : undefined;
+    return {
+      items: items.map(fact => ({
+        cursor: cursorOf(fact.rev, fact.place),
+        at: iso(fact.at),
+        address: fact.address,
+        rev: fact.rev,
+        type: fact.type,
+        data: fact.data,
+      })),
+      next: last ? cursorOf(last.rev, last.place) : null,
+    };
   }),
 ];

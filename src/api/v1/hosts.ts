@@ -2,44 +2,39 @@
  * `/v1/hosts`. What of a host is free is a view of its pool's ledger: the pool is the only one that
  * gives room away.
  */
-import { z } from 'zod';
 import { freeOf } from '../../../actors/pool/placement.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { AGENT_KEY, type AgentKey } from '../../gateway/identity.ts';
 import { Problem } from '../../http/errors.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
-import { choices, iso, name } from '../../protocol/rest/fields.ts';
-import { quarantineOf } from '../../protocol/rest/quarantine.ts';
-import { listOf, type Told } from '../../protocol/rest/responses.ts';
-import { Host } from '../../protocol/rest/things.ts';
+import { type Host, hostEndpoints } from '../../protocol/rest/host.ts';
+import { LIMIT_MAX } from '../../protocol/rest/lists.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as ViewPage, Views } from '../../runtime/views.ts';
 import { compareText } from '../../store/order.ts';
+import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { findHost } from './find-host.ts';
-import { LIMIT_MAX, type Page, pageOf, paging } from './paging.ts';
-import { releaseRoute } from './release.ts';
+import { pageOf } from './paging.ts';
+import { quarantineOf } from './quarantine.ts';
+import { released } from './release.ts';
 
-const ListQuery = z.object({
-  ...paging,
-  pool: name().optional(),
-  status: choices(['joining', 'ready', 'draining', 'suspect', 'lost', 'retired']).optional(),
-});
+const on = serving(hostEndpoints);
 
 /** Thousandths -> as operators write them. */
 export const amounts = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
 /** `now`: a host in session is being heard of. */
-function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View<'pool'> | undefined, now: number): Told<typeof Host> {
+function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View<'pool'> | undefined, now: number): Host {
   const { capabilities: can } = context;
   const ledger = pool?.context.hosts[context.id];
   return {
     id: context.id,
     name: context.name,
     pool: context.pool,
-    status: String(value),
+    status: value as Host['status'],
     address: context.address,
     os: can?.os ?? '',
     arch: can?.arch ?? '',
@@ -49,8 +44,8 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     labels: can?.labels ?? {},
     agentVersion: can?.agentVersion ?? '',
     hostname: can?.hostname ?? '',
-    treeKill: can?.treeKill ?? '',
-    appIsolation: can?.appIsolation ?? '',
+    treeKill: (can?.treeKill ?? '') as Host['treeKill'],
+    appIsolation: (can?.appIsolation ?? '') as Host['appIsolation'],
     runAs: can?.runAs.user ?? null,
     runAsAllowed: can?.runAs.allowed ?? [],
     running: Object.keys(ledger?.reservations ?? {}).length,
@@ -67,7 +62,7 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
 }
 
 /** Said of a host that is otherwise ready: of one that is away there is more to say. */
-function refusingOf(ledger: LedgerHost | undefined): Told<typeof Host>['refusing'] {
+function refusingOf(ledger: LedgerHost | undefined): Host['refusing'] {
   const refusing = ledger?.open ? ledger.refusing : undefined;
   if (!refusing) return null;
   const { fault, reason, since, tries, until } = refusing;
@@ -125,65 +120,34 @@ export function hostRoutes(center: Center): Route[] {
       throw error;
     });
   const shapeOf = async (host: View<'host'>) => hostShape(host, await poolOf(host.context.pool), clock.now());
-  const turn = (type: 'host.drain' | 'host.resume' | 'host.retire', says: string) =>
-    route({
-      method: 'POST',
-      path: `/v1/hosts/:id/${type.slice('host.'.length)}`,
-      access: 'user',
-      says,
-      answers: Host,
-      async handle({ params }: { params: { id: string } }) {
-        // Of several of one name, who retires one means the one that is gone.
-        const { address, context } = await findHost(views, params.id, type === 'host.retire' ? 'lost' : undefined);
-        await runtime.ask(address, { type });
-        return shapeOf(await findHost(views, context.id));
-      },
-    });
+  const turn = async (id: string, type: 'host.drain' | 'host.resume' | 'host.retire') => {
+    // Of several of one name, who retires one means the one that is gone.
+    const { address, context } = await findHost(views, id, type === 'host.retire' ? 'lost' : undefined);
+    await runtime.ask(address, { type });
+    return shapeOf(await findHost(views, context.id));
+  };
 
   return [
-    route({
-      method: 'GET',
-      path: '/v1/hosts',
-      access: 'user',
-      says: 'Hosts by name.',
-      answers: listOf(Host),
-      query: ListQuery,
-      async handle({ query: { pool, ...query } }): Promise<Page<unknown>> {
-        const page = await hostsByName(views, given({ ...query, parent: pool }));
-        const names = [...new Set(page.items.map(host => host.context.pool))];
-        const pools = new Map(await Promise.all(names.map(async each => [each, await poolOf(each)] as const)));
-        const now = clock.now();
-        return pageOf(page, host => hostShape(host, pools.get(host.context.pool), now));
-      },
+    on('GET /v1/hosts', async ({ query: { pool, ...query } }) => {
+      const page = await hostsByName(views, given({ ...query, parent: pool }));
+      const names = [...new Set(page.items.map(host => host.context.pool))];
+      const pools = new Map(await Promise.all(names.map(async each => [each, await poolOf(each)] as const)));
+      const now = clock.now();
+      return pageOf(page, host => hostShape(host, pools.get(host.context.pool), now));
     }),
-    route({
-      method: 'GET',
-      path: '/v1/hosts/:id',
-      access: 'user',
-      says: 'One host, by id or by a name that only one has.',
-      answers: Host,
-      handle: async ({ params }) => shapeOf(await findHost(views, params.id)),
+    on('GET /v1/hosts/:id', async ({ params }) => shapeOf(await findHost(views, params.id))),
+    on('POST /v1/hosts/:id/drain', ({ params }) => turn(params.id, 'host.drain')),
+    on('POST /v1/hosts/:id/resume', ({ params }) => turn(params.id, 'host.resume')),
+    on('POST /v1/hosts/:id/retire', ({ params }) => turn(params.id, 'host.retire')),
+    on('DELETE /v1/hosts/:id', async ({ params }) => {
+      const { address, context } = await findHost(views, params.id, 'retired');
+      const { id: host, name, pool, publicKey } = context;
+      if (String((await views.get(address))?.value) === 'retired') {
+        const data: AgentKey = { host, name, pool, retired: true };
+        await store.putCredential({ kind: AGENT_KEY, id: publicKey, data, expiresAt: null, uses: null });
+      }
+      await runtime.ask(address, { type: 'host.delete' });
     }),
-    turn('host.drain', 'The host gets nothing new.'),
-    turn('host.resume', 'The host gets work again.'),
-    turn('host.retire', 'For good: its runs are lost, its agent is sent away.'),
-    route({
-      method: 'DELETE',
-      path: '/v1/hosts/:id',
-      access: 'user',
-      says: 'Deletes what is left of a retired host; its key never serves again, and its history stays as long as all history.',
-      answers: null,
-      status: 204,
-      async handle({ params }) {
-        const { address, context } = await findHost(views, params.id, 'retired');
-        const { id: host, name, pool, publicKey } = context;
-        if (String((await views.get(address))?.value) === 'retired') {
-          const data: AgentKey = { host, name, pool, retired: true };
-          await store.putCredential({ kind: AGENT_KEY, id: publicKey, data, expiresAt: null, uses: null });
-        }
-        await runtime.ask(address, { type: 'host.delete' });
-      },
-    }),
-    releaseRoute({ center, path: '/v1/hosts/:id', what: 'a host', answers: Host, find: id => findHost(views, id), shape: shapeOf }),
+    on('POST /v1/hosts/:id/release', async ({ params }) => shapeOf(await released(center, params.id, id => findHost(views, id)))),
   ];
 }

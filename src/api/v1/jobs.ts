@@ -1,24 +1,20 @@
 /** `/v1/jobs`: the thing itself and what may be done with it. */
-import { z } from 'zod';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Desk } from '../../http/route-context.ts';
 import { createBoundedSet } from '../../lib/bounded-map.ts';
-import { Started } from '../../protocol/rest/execution.ts';
-import { choices, name } from '../../protocol/rest/fields.ts';
-import { Job, SavedJob } from '../../protocol/rest/job.ts';
-import { listOf } from '../../protocol/rest/responses.ts';
+import { jobEndpoints } from '../../protocol/rest/job.ts';
 import { NoSuchActor } from '../../runtime/errors.ts';
+import { configOf } from '../commands/job-defaults.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { appeared, given } from '../lookup.ts';
-import { KillQuery } from './apps.ts';
-import { configOf, JobBody, jobShape, READ_ONLY } from './job-body.ts';
-import { type Page, pageOf, paging } from './paging.ts';
-import { PatchBody, patched } from './patch.ts';
-import { releaseRoute } from './release.ts';
+import { JobBody, jobShape, READ_ONLY } from './job-body.ts';
+import { pageOf } from './paging.ts';
+import { patched } from './patch.ts';
+import { released } from './release.ts';
 import { adviceOf } from './warnings.ts';
 
 const fields: FieldNames = {
@@ -31,15 +27,7 @@ const fields: FieldNames = {
   schedule: (place, issue) => `schedules[${place}].${issue}`,
 };
 
-const ListQuery = z.object({
-  ...paging,
-  status: choices(['idle', 'running', 'disabled', 'deleting', 'quarantined']).optional(),
-  outcome: choices(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']).optional(),
-  app: name().optional(),
-  pool: name().optional(),
-  /** How the name begins. */
-  prefix: name().optional(),
-});
+const on = serving(jobEndpoints);
 
 /** Throws Problem for a zone that nobody knows, before it is given to a schedule. */
 function checkZone(timeZone: string | undefined): void {
@@ -91,106 +79,40 @@ export function jobRoutes(center: Desk): Route[] {
   };
 
   return [
-    route({
-      method: 'GET',
-      path: '/v1/jobs',
-      access: 'user',
-      says: 'Jobs by name.',
-      answers: listOf(Job),
-      query: ListQuery,
-      async handle({ query: { app, ...query } }): Promise<Page<unknown>> {
-        const page = await views.list('job', { ...given({ ...query, parent: app }), order: 'name' });
-        return pageOf(page, jobShape);
-      },
+    on('GET /v1/jobs', async ({ query: { app, ...query } }) => {
+      const page = await views.list('job', { ...given({ ...query, parent: app }), order: 'name' });
+      return pageOf(page, jobShape);
     }),
-    route({
-      method: 'POST',
-      path: '/v1/jobs',
-      access: 'user',
-      says: 'Registers a job.',
-      answers: SavedJob,
-      takesKey: true,
-      body: JobBody,
-      status: 201,
-      async handle({ body, claim }) {
+    on(
+      'POST /v1/jobs',
+      async ({ body, claim }) => {
         const { name: jobName, enabled } = body;
         await registerJob(center, await whole(body, { id: newJobId(center), dialect: {} }), fields, { claim, enabled });
         return savedOf(jobName);
       },
+      { body: JobBody },
+    ),
+    on('GET /v1/jobs/:name', ({ params }) => shapeOf(params.name)),
+    on('PATCH /v1/jobs/:name', ({ body: patch, params }) =>
+      center.inTurn(`job/${params.name}`, async () => {
+        const view = await jobOf(center, params.name);
+        const before = jobShape(view);
+        const body = parse(JobBody, withNaturalNumbers(before, patch, patched(before, patch, READ_ONLY)));
+        const enabled = 'enabled' in patch ? body.enabled : undefined;
+        await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled });
+        return savedOf(params.name);
+      }),
+    ),
+    on('DELETE /v1/jobs/:name', async ({ params }) => {
+      const { address } = await jobOf(center, params.name);
+      await runtime.ask(address, { type: 'job.deregister' });
     }),
-    route({
-      method: 'GET',
-      path: '/v1/jobs/:name',
-      access: 'user',
-      says: 'One job.',
-      answers: Job,
-      handle: ({ params }) => shapeOf(params.name),
-    }),
-    route({
-      method: 'PATCH',
-      path: '/v1/jobs/:name',
-      access: 'user',
-      says: 'Changes the given fields; null puts one back to its default.',
-      answers: SavedJob,
-      body: PatchBody,
-      patches: JobBody,
-      handle: ({ body: patch, params }) =>
-        center.inTurn(`job/${params.name}`, async () => {
-          const view = await jobOf(center, params.name);
-          const before = jobShape(view);
-          const body = parse(JobBody, withNaturalNumbers(before, patch, patched(before, patch, READ_ONLY)));
-          const enabled = 'enabled' in patch ? body.enabled : undefined;
-          await updateJob(center, await whole(body, view.context.config), fields, { before: view, enabled });
-          return savedOf(params.name);
-        }),
-    }),
-    route({
-      method: 'DELETE',
-      path: '/v1/jobs/:name',
-      access: 'user',
-      says: 'Forgets a job and ends what of it runs.',
-      answers: null,
-      status: 204,
-      async handle({ params }) {
-        const { address } = await jobOf(center, params.name);
-        await runtime.ask(address, { type: 'job.deregister' });
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/v1/jobs/:name/trigger',
-      access: 'user',
-      says: 'Runs a job now. The same Idempotency-Key gives the same execution, as long as it is among the last 200 of the job.',
-      answers: Started,
-      takesKey: true,
-      status: 202,
-      handle: async ({ params, key }) => appeared(center, await trigger(params.name, key)),
-    }),
-    route({
-      method: 'POST',
-      path: '/v1/jobs/:name/enable',
-      access: 'user',
-      says: 'The job starts again when it is due.',
-      answers: Job,
-      handle: ({ params }) => turn(params.name, { type: 'job.enable' }),
-    }),
-    route({
-      method: 'POST',
-      path: '/v1/jobs/:name/disable',
-      access: 'user',
-      says: 'The job starts nothing new; with kill=true what runs is ended.',
-      answers: Job,
-      query: KillQuery,
-      handle: ({ params, query }) => turn(params.name, { type: 'job.disable', kill: query.kill }),
-    }),
-    releaseRoute({
-      center,
-      path: '/v1/jobs/:name',
-      what: 'a job',
-      answers: Job,
-      find: jobName => jobOf(center, jobName),
-      shape: jobShape,
-    }),
+    on('POST /v1/jobs/:name/trigger', async ({ params, key }) => appeared(center, await trigger(params.name, key))),
+    on('POST /v1/jobs/:name/enable', ({ params }) => turn(params.name, { type: 'job.enable' })),
+    on('POST /v1/jobs/:name/disable', ({ params, query }) => turn(params.name, { type: 'job.disable', kill: query.kill })),
+    on('POST /v1/jobs/:name/release', async ({ params }) =>
+      jobShape(await released(center, params.name, jobName => jobOf(center, jobName))),
+    ),
   ];
 }
 

@@ -2,12 +2,11 @@
  * `GET /v1/executions/{id}/logs`: what the processes of an execution wrote, as lines of JSON or as
  * bare text, also while they write.
  */
-import { z } from 'zod';
 import { Problem } from '../../http/errors.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import { STREAMED } from '../../http/websocket/index.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { OutputLine } from '../../protocol/rest/execution.ts';
+import { logEndpoints } from '../../protocol/rest/execution.ts';
 import type { Views } from '../../runtime/views.ts';
 import type { OutputKeeper } from '../../services/output/index.ts';
 import type { OutputStore } from '../../store/port.ts';
@@ -27,62 +26,43 @@ export interface LogParts {
   stopping?: AbortSignal;
 }
 
-const yesNo = z.enum(['true', 'false'], 'true or false').optional();
-
-const Query = z.strictObject({
-  shard: z
-    .string()
-    .regex(/^\d{1,4}$/, 'a shard number')
-    .transform(Number)
-    .optional(),
-  stream: z.enum(['stdout', 'stderr', 'both'], 'stdout, stderr or both').optional(),
-  follow: yesNo,
-  after: z.string().max(20_000, 'a place in this output').optional(),
-});
+const on = serving(logEndpoints);
 
 export function logRoutes(parts: LogParts): Route[] {
   const { views } = parts;
   let followers = 0;
 
-  const logs = route({
-    method: 'GET',
-    path: '/v1/executions/:id/logs',
-    access: 'user',
-    says: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
-    answers: { 'application/x-ndjson': OutputLine, 'text/plain': z.string() },
-    query: Query,
-    async handle({ params: { id }, query, c }) {
-      const view = await one(views, 'execution', id);
-      const { shards } = view.context;
-      if (query.shard !== undefined && query.shard >= shards.length) {
-        throw new Problem('notFound', `execution ${id} has no shard ${query.shard}`, { field: 'shard' });
-      }
-      const items = query.shard === undefined ? shards.map(({ item }) => item) : [query.shard];
-      const places = readAfter(query.after, items, query.shard !== undefined);
-      const isFollowing = query.follow === 'true';
-      if (isFollowing && followers >= FOLLOWERS_MAX) {
-        throw new Problem('tooMany', 'as many outputs are followed as this center can serve', { retryAfterMs: 5_000 });
-      }
-      const isText = c.req.header('accept')?.includes('text/plain') ?? false;
-      const ended = new AbortController();
-      c.req.raw.signal.addEventListener('abort', () => ended.abort(), { once: true });
-      const lines = followOutput({
-        ...parts,
-        execution: id,
-        items,
-        places,
-        stream: query.stream ?? 'both',
-        isFollowing,
-        signal: parts.stopping ? AbortSignal.any([ended.signal, parts.stopping]) : ended.signal,
-      });
-      if (isFollowing) followers++;
-      const body = streamOf(lines, isText ? textLine : jsonLine, ended, () => {
-        if (isFollowing) followers--;
-      });
-      const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
-      // Output is whatever a process wrote: no browser may take it for a page.
-      return new Response(body, { headers: { 'content-type': type, 'x-content-type-options': 'nosniff', ...STREAMED } });
-    },
+  const logs = on('GET /v1/executions/:id/logs', async ({ params: { id }, query, c }) => {
+    const view = await one(views, 'execution', id);
+    const { shards } = view.context;
+    if (query.shard !== undefined && query.shard >= shards.length) {
+      throw new Problem('notFound', `execution ${id} has no shard ${query.shard}`, { field: 'shard' });
+    }
+    const items = query.shard === undefined ? shards.map(({ item }) => item) : [query.shard];
+    const places = readAfter(query.after, items, query.shard !== undefined);
+    const isFollowing = query.follow === 'true';
+    if (isFollowing && followers >= FOLLOWERS_MAX) {
+      throw new Problem('tooMany', 'as many outputs are followed as this center can serve', { retryAfterMs: 5_000 });
+    }
+    const isText = c.req.header('accept')?.includes('text/plain') ?? false;
+    const ended = new AbortController();
+    c.req.raw.signal.addEventListener('abort', () => ended.abort(), { once: true });
+    const lines = followOutput({
+      ...parts,
+      execution: id,
+      items,
+      places,
+      stream: query.stream ?? 'both',
+      isFollowing,
+      signal: parts.stopping ? AbortSignal.any([ended.signal, parts.stopping]) : ended.signal,
+    });
+    if (isFollowing) followers++;
+    const body = streamOf(lines, isText ? textLine : jsonLine, ended, () => {
+      if (isFollowing) followers--;
+    });
+    const type = isText ? 'text/plain; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
+    // Output is whatever a process wrote: no browser may take it for a page.
+    return new Response(body, { headers: { 'content-type': type, 'x-content-type-options': 'nosniff', ...STREAMED } });
   });
   return [logs];
 }

@@ -4,10 +4,10 @@
  * is of this center since it began.
  */
 import type { Registry } from 'prom-client';
-import { z } from 'zod';
 import type { Feed } from '../../feed/feed.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { metricEndpoints } from '../../protocol/rest/center.ts';
 import { type Figures, noFigures } from '../../runtime/metrics.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
@@ -33,6 +33,8 @@ export interface MetricParts {
   /** Of the process: bytes it holds, and seconds it has computed. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
+
+const on = serving(metricEndpoints);
 
 const noAudit = () => ({ unarmed: 0, unarmedTotal: 0, checkedAt: null });
 const JOBS_MAX = 2_000;
@@ -115,19 +117,11 @@ export function metricRoutes({
   let registry: Promise<Registry> | undefined;
 
   return [
-    route({
-      method: 'GET',
-      path: '/v1/metrics',
-      access: 'user',
-      scope: 'metrics',
-      says: 'Figures of this center for Prometheus, which sends a token as `Authorization: Bearer`.',
-      answers: { 'text/plain': z.string() },
-      async handle() {
-        registry ??= import('./metrics/registry.ts').then(({ createRegistry }) => createRegistry(read));
-        const [told, measured] = await Promise.all([registry, runtime.measure(), counted()]);
-        figures = measured;
-        return new Response(await told.metrics(), { headers: { 'Content-Type': told.contentType } });
-      },
+    on('GET /v1/metrics', async () => {
+      registry ??= import('./metrics/registry.ts').then(({ createRegistry }) => createRegistry(read));
+      const [told, measured] = await Promise.all([registry, runtime.measure(), counted()]);
+      figures = measured;
+      return new Response(await told.metrics(), { headers: { 'Content-Type': told.contentType } });
     }),
   ];
 }

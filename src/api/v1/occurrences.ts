@@ -1,67 +1,45 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
-import { z } from 'zod';
-import { VERDICTS } from '../../../actors/job/occurrence.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
-import { choice, inOrder, instant, iso, queryFlag } from '../../protocol/rest/fields.ts';
-import { Occurrence, Summary } from '../../protocol/rest/job.ts';
-import { listOf, moment } from '../../protocol/rest/responses.ts';
+import { occurrenceEndpoints } from '../../protocol/rest/occurrence.ts';
 import { isInstant } from '../../store/readable.ts';
+import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
-import { cursorOf, order, paging, placeOf, unreadableOf } from './paging.ts';
+import { cursorOf, placeOf, unreadableOf } from './paging.ts';
 import { countVerdicts, type Entry, occurrencesOf, type Place } from './stretches.ts';
 
-const Query = z
-  .object({
-    ...paging,
-    order,
-    from: instant().optional(),
-    to: instant().optional(),
-    verdict: choice(VERDICTS).optional(),
-    summary: queryFlag().default(false),
-  })
-  .superRefine(inOrder);
-
-const kept = { keptAfter: moment().optional().describe('due times up to here are no longer kept') };
+const on = serving(occurrenceEndpoints);
 
 /** By its due time, where that can be read. */
 const asUnreadable = ({ from, damage = '' }: Entry) => ({ name: isInstant(from) ? iso(from) : '', reason: damage });
 
 export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
-  route({
-    method: 'GET',
-    path: '/v1/jobs/:name/occurrences',
-    access: 'user',
-    says: 'Due times with their verdicts, oldest first unless `order` says newest; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
-    answers: z.union([listOf(Occurrence).extend(kept), Summary.extend(kept)]),
-    query: Query,
-    async handle({ params: { name: job }, query: { limit, cursor, summary, verdict, order, ...range } }) {
-      const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
-      // What became of the due times of a job is kept longer than the job.
-      if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0)) throw await notFound(views, 'job', job);
-      const today = view?.context.config;
-      const within = given({ job, ...range });
-      // Nothing before it is not the same as nothing known of it any more.
-      const forgotten = await store.keptAfter(job);
-      const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: iso(forgotten) } : {};
-      if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
+  on('GET /v1/jobs/:name/occurrences', async ({ params: { name: job }, query: { limit, cursor, summary, verdict, order, ...range } }) => {
+    const view = job.length > 100 ? undefined : await views.get(`job/${job}`);
+    // What became of the due times of a job is kept longer than the job.
+    if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0)) throw await notFound(views, 'job', job);
+    const today = view?.context.config;
+    const within = given({ job, ...range });
+    // Nothing before it is not the same as nothing known of it any more.
+    const forgotten = await store.keptAfter(job);
+    const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: iso(forgotten) } : {};
+    if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
 
-      // One of the newest first has three numbers: it means nothing in the other order.
-      const sign = order === 'newest' ? [-1] : [];
-      const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2 + sign.length);
-      const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
-      const found: Place[] = [];
-      const damaged: Entry[] = [];
-      const dues = occurrencesOf(store, given({ ...within, verdict, order, ...after }), today, entry => damaged.push(entry));
-      for await (const due of dues) if (found.push(due) > limit) break;
-      const last = found.length > limit ? found[limit - 1] : undefined;
-      return {
-        items: found.slice(0, limit).map(({ told }) => told),
-        next: last ? cursorOf(last.entryFrom, last.dueAt, ...sign) : null,
-        ...unreadableOf(damaged.map(asUnreadable)),
-        ...kept,
-      };
-    },
+    // One of the newest first has three numbers: it means nothing in the other order.
+    const sign = order === 'newest' ? [-1] : [];
+    const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2 + sign.length);
+    const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
+    const found: Place[] = [];
+    const damaged: Entry[] = [];
+    const dues = occurrencesOf(store, given({ ...within, verdict, order, ...after }), today, entry => damaged.push(entry));
+    for await (const due of dues) if (found.push(due) > limit) break;
+    const last = found.length > limit ? found[limit - 1] : undefined;
+    return {
+      items: found.slice(0, limit).map(({ told }) => told),
+      next: last ? cursorOf(last.entryFrom, last.dueAt, ...sign) : null,
+      ...unreadableOf(damaged.map(asUnreadable)),
+      ...kept,
+    };
   }),
 ];

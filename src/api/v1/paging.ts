@@ -1,23 +1,9 @@
-/** Lists of `/v1`: `limit`, `cursor`, and the answer `{items, next}`. */
-import { z } from 'zod';
+/** Pages of the lists of `/v1`, and cursors of those that make their own. */
 import type { Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
-import { choice, digits } from '../../protocol/rest/fields.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as Views } from '../../runtime/views.ts';
-
-const LIMIT_DEFAULT = 50;
-export const LIMIT_MAX = 200;
-
-/** Fields of every list's query. */
-export const paging = {
-  limit: digits(1, LIMIT_MAX).default(LIMIT_DEFAULT),
-  cursor: z.string('a cursor').max(1_000, 'a cursor').optional(),
-};
-
-/** Of lists that are read from either end. A cursor goes on in the order that it was given in. */
-export const order = choice(['oldest', 'newest']).default('oldest');
 
 export interface Page<T> {
   items: T[];
@@ -27,7 +13,7 @@ export interface Page<T> {
 }
 
 /** A page of actors as the callers see it. */
-export function pageOf<K extends Kind>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => unknown): Page<unknown> {
+export function pageOf<K extends Kind, T>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => T): Page<T> {
   const unread = unreadable.map(({ address, reason }) => ({ name: nameIn(address), reason }));
   const shown = shapesOf(items, ({ address }) => nameIn(address), shape);
   return { items: shown.items, next, ...unreadableOf([...unread, ...shown.unreadable]) };

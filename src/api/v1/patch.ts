@@ -26,8 +26,6 @@ interface ReadOnlyField {
 
 export const LEAVE_OUT = 'leave it out';
 
-export const PatchBody = z.record(z.string(), z.unknown(), 'a JSON object with the fields to change');
-
 /**
  * The whole that a patch makes of `before`, which is what GET answers. Throws Problem for a patch
  * that renames, or writes what cannot be written.

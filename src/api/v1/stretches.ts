@@ -4,11 +4,12 @@
  * of today, if they give exactly that stretch. Where they do not, the stretch is told as what it
  * is: from, to, count. Nothing is made up.
  */
+
 import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { type CompiledSchedule, compileCached, countDues, isEnabled, nextDueOf } from '../../../actors/schedule/index.ts';
-import { iso } from '../../protocol/rest/fields.ts';
 import type { Ledger, Occurrence, Verdict } from '../../store/port.ts';
+import { iso } from '../iso.ts';
 
 type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
 export type Entry = Occurrence;

@@ -10,7 +10,7 @@ import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule/index.ts';
 import type { Center } from '../../http/route-context.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
-import { iso } from '../../protocol/rest/fields.ts';
+import { iso } from '../iso.ts';
 import { dueTimes } from './due-times.ts';
 
 export interface Warning {

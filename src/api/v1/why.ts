@@ -2,18 +2,17 @@
  * Why something runs or does not. What is committed is collected here; what follows from it,
  * `actors/explain` says by the functions that decide.
  */
-import { z } from 'zod';
 import { hostsUsed, whyExecution } from '../../../actors/explain/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/explain/job.ts';
 import { factsOf, sentenceOf } from '../../../actors/explain/messages.ts';
 import type { Reason, Why as Reasons } from '../../../actors/explain/reason.ts';
 import type { Address, Kind } from '../../../actors/types.ts';
-import { type Route, route } from '../../http/route.ts';
+import { type Route, serving } from '../../http/route.ts';
 import type { Center } from '../../http/route-context.ts';
-import { iso } from '../../protocol/rest/fields.ts';
-import { moment } from '../../protocol/rest/responses.ts';
+import { whyEndpoints } from '../../protocol/rest/why.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
+import { iso } from '../iso.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 
 /** Hosts of a pool that are not ready, as many as are looked up. */
@@ -22,8 +21,7 @@ const HOSTS_LOOKED = 100;
 type Shut = Extract<Reason, { type: 'unreadable' }>;
 const isThere = <T>(thing: T | undefined): thing is T => thing !== undefined;
 
-/** Each fact has its own values beside its type and the words for it. */
-const Why = z.object({ sentence: z.string(), at: moment(), facts: z.array(z.looseObject({ type: z.string(), message: z.string() })) });
+const on = serving(whyEndpoints);
 
 export function whyRoutes(center: Center): Route[] {
   const { views, store, clock } = center;
@@ -55,40 +53,26 @@ export function whyRoutes(center: Center): Route[] {
   const answer = (at: number, why: Reasons) => ({ sentence: sentenceOf(why), at: iso(at), facts: factsOf(why) });
 
   return [
-    route({
-      method: 'GET',
-      path: '/v1/jobs/:name/why',
-      access: 'user',
-      says: 'Why a job runs or does not, in a sentence, with the facts behind it.',
-      answers: Why.extend({ trigger: z.looseObject({ does: z.enum(['starts', 'startsInPart', 'waits', 'joins', 'refused']) }) }),
-      async handle({ params }) {
-        const job = await oneOrNearest(views, 'job', params.name);
-        const { config, open: ids } = job.context;
-        const { get, all, around } = createLook();
-        const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
-        const app = config.app === null ? undefined : await get(`app/${config.app}`);
-        const { lastExecution } = job.context;
-        // A read of its own: if it fails, it explains nothing and the job is not affected.
-        const ended = lastExecution === null ? undefined : await createLook().get(`execution/${lastExecution}`);
-        const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
-        const at = clock.now();
-        const { trigger, ...why } = whyJob({ job, app, open, ended, last, ...(await around(config.pool, open)) }, at);
-        return { ...answer(at, why), trigger };
-      },
+    on('GET /v1/jobs/:name/why', async ({ params }) => {
+      const job = await oneOrNearest(views, 'job', params.name);
+      const { config, open: ids } = job.context;
+      const { get, all, around } = createLook();
+      const open = await all(ids.slice(0, OPEN_SHOWN).map(({ id }) => `execution/${id}` as const));
+      const app = config.app === null ? undefined : await get(`app/${config.app}`);
+      const { lastExecution } = job.context;
+      // A read of its own: if it fails, it explains nothing and the job is not affected.
+      const ended = lastExecution === null ? undefined : await createLook().get(`execution/${lastExecution}`);
+      const [last] = await store.occurrences({ job: config.name, limit: 1, order: 'newest' });
+      const at = clock.now();
+      const { trigger, ...why } = whyJob({ job, app, open, ended, last, ...(await around(config.pool, open)) }, at);
+      return { ...answer(at, why), trigger };
     }),
-    route({
-      method: 'GET',
-      path: '/v1/executions/:id/why',
-      access: 'user',
-      says: 'Why an execution waits, runs, or ended as it did, in a sentence, with the facts behind it.',
-      answers: Why,
-      async handle({ params }) {
-        const execution = await oneOrNearest(views, 'execution', params.id);
-        const { get, around } = createLook();
-        const job = await get(`job/${execution.context.job}`);
-        const place = await around(execution.context.config.pool, [execution]);
-        return answer(clock.now(), whyExecution({ execution, job, ...place }));
-      },
+    on('GET /v1/executions/:id/why', async ({ params }) => {
+      const execution = await oneOrNearest(views, 'execution', params.id);
+      const { get, around } = createLook();
+      const job = await get(`job/${execution.context.job}`);
+      const place = await around(execution.context.config.pool, [execution]);
+      return answer(clock.now(), whyExecution({ execution, job, ...place }));
     }),
   ];
 }

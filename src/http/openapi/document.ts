@@ -4,8 +4,10 @@
  */
 import type { z } from 'zod';
 import { ErrorAnswer } from '../../protocol/rest/responses.ts';
+import { TAGS } from '../../protocol/rest/tags.ts';
 import type { Route, Surface } from '../route.ts';
 import type { SocketPath } from '../socket-paths.ts';
+import { REFUSALS, refusalsOf } from './refusals.ts';
 import { createSchemas, type Json, type Schemas } from './schemas.ts';
 
 export interface Operation extends Json {
@@ -45,7 +47,7 @@ export function describeApi(surfaces: readonly Surface[], sockets: Record<string
   for (const surface of surfaces) for (const route of surface.routes) put(route.path, route.method, operationOf(route, surface, schemas));
   for (const [path, socket] of Object.entries(sockets)) {
     const stream = paths[path]?.get;
-    put(path, 'GET', socketOf(path, socket, surfaces[0]?.name ?? '', stream, schemas));
+    put(path, 'GET', socketOf(path, socket, stream, schemas));
   }
   return {
     openapi: '3.1.0',
@@ -58,7 +60,7 @@ export function describeApi(surfaces: readonly Surface[], sockets: Record<string
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    tags: surfaces.map(({ name, says }) => ({ name, description: says })),
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       schemas: schemas.components(),
@@ -87,17 +89,27 @@ function operationOf(route: Route, surface: Surface, schemas: Schemas): Operatio
   const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '');
   return {
     operationId: nameOf(route.method, route.path),
-    tags: [surface.name],
+    tags: [route.tag],
     summary: route.says,
     security: MAY[route.access],
-    parameters: [
-      ...names.map((name): Parameter => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
-      ...(route.query ? queryOf(route.query, schemas) : []),
-      ...(route.takesKey ? [KEY] : []),
-    ],
+    parameters: [...names.map(parameterOf), ...(route.query ? queryOf(route.query, schemas) : []), ...(route.takesKey ? [KEY] : [])],
     ...bodyOf(route, schemas),
     responses: responsesOf(route, surface, schemas),
   };
+}
+
+/** What stands in paths. */
+const IN_PATHS: Record<string, [description: string, example: string]> = {
+  name: ['its name', 'nightly'],
+  id: ['its id', 'nightly@20261122T080000.000Z'],
+  kind: ['kind of actor: job, execution, app, host or pool', 'job'],
+  appName: ['name of the app', 'my_app'],
+  jobName: ['name of the job', 'my_job'],
+};
+
+function parameterOf(name: string): Parameter {
+  const [description, example] = IN_PATHS[name] ?? ['', ''];
+  return { name, in: 'path', required: true, description, schema: { type: 'string', examples: [example] } };
 }
 
 const KEY: Parameter = {
@@ -105,7 +117,7 @@ const KEY: Parameter = {
   in: 'header',
   required: false,
   description: 'The same key gives the same answer: a request whose answer was lost may be sent again.',
-  schema: { type: 'string', minLength: 1, maxLength: 200 },
+  schema: { type: 'string', minLength: 1, maxLength: 200, examples: ['nightly-2026-11-22'] },
 };
 
 function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
@@ -135,10 +147,16 @@ const MERGE_PATCH = 'application/merge-patch+json';
 function patchOf(whole: Json): Json {
   const fields = Object.entries((whole.properties ?? {}) as Record<string, Json>);
   const properties = Object.fromEntries(
-    fields.map(([name, { default: _, ...schema }]) => [name, isNullable(schema) ? schema : { anyOf: [schema, { type: 'null' }] }]),
+    fields.map(([name, { default: _, ...schema }]) => [name, isNullable(schema) ? schema : orNull(schema)]),
   );
   return { type: 'object', properties, additionalProperties: false };
 }
+
+const orNull = (schema: Json): Json => {
+  const { description, examples, 'x-unit': unit, ...inner } = schema;
+  const notes = { description, examples, 'x-unit': unit };
+  return { anyOf: [inner, { type: 'null' }], ...Object.fromEntries(Object.entries(notes).filter(([, note]) => note !== undefined)) };
+};
 
 const isNullable = ({ anyOf }: Json): boolean => Array.isArray(anyOf) && anyOf.some(({ type }: Json) => type === 'null');
 
@@ -151,12 +169,14 @@ function responsesOf(route: Route, surface: Surface, schemas: Schemas): Operatio
       : 'safeParse' in answers
         ? { content: json(answers as z.ZodType) }
         : { content: Object.fromEntries(Object.entries(answers).map(([type, each]) => [type, { schema: schemas.of(each, 'output') }])) };
+  const refusals = refusalsOf(route, { lenient: surface.lenient ?? false });
+  const refused = (refusal: (typeof refusals)[number]) => ({
+    description: REFUSALS[refusal],
+    content: json(refusal === 401 ? (surface.unauthorized ?? ErrorAnswer) : ErrorAnswer),
+  });
   return {
     [status]: { description: SAYS[status], ...content },
-    // A login says it too, in the words of its dialect.
-    ...(route.access === 'user' || surface.unauthorized
-      ? { 401: { description: 'No token, or none that is valid.', content: json(surface.unauthorized ?? ErrorAnswer) } }
-      : {}),
+    ...Object.fromEntries(refusals.map(refusal => [refusal, refused(refusal)])),
     default: { description: 'It was not done; the answer says why.', content: json(ErrorAnswer) },
   };
 }
@@ -167,7 +187,7 @@ const SAYS = { 200: 'Done.', 201: 'Created.', 202: 'Under way.', 204: 'Done; not
  * OpenAPI knows no WebSockets: the handshake is told as the GET that it is, beside what else is
  * served at that path.
  */
-function socketOf(path: string, socket: SocketPath, tag: string, beside: Operation | undefined, schemas: Schemas): Operation {
+function socketOf(path: string, socket: SocketPath, beside: Operation | undefined, schemas: Schemas): Operation {
   const upgraded = { 101: { description: 'With `Upgrade: websocket`: frames from here on, see `x-frames`.' } };
   const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter, 'output') };
   const failed = {
@@ -178,7 +198,7 @@ function socketOf(path: string, socket: SocketPath, tag: string, beside: Operati
   };
   return {
     operationId: nameOf('GET', path),
-    tags: [tag],
+    tags: [socket.tag],
     summary: socket.says,
     security: [],
     parameters: socket.query ? queryOf(socket.query, schemas) : [],

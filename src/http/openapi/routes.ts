@@ -2,14 +2,16 @@
  * The reference of the front door, made from its own routes: for programs as OpenAPI, for people as
  * a page. It says nothing of this installation, so anybody may read it.
  */
-import { z } from 'zod';
 import about from '../../../package.json' with { type: 'json' };
+import { referenceEndpoints } from '../../protocol/rest/center.ts';
 import { policyFor } from '../front-page.ts';
-import { type Route, route, type Surface } from '../route.ts';
+import { type Route, type Surface, serving } from '../route.ts';
 import { SOCKETS } from '../socket-paths.ts';
 import { describeApi, type OpenApi } from './document.ts';
 import { ORIGIN, pageOf, STYLE } from './page.ts';
 import { escaped } from './type-text.ts';
+
+const on = serving(referenceEndpoints);
 
 /** `surfaces` is asked at the first request: the reference is a part of what it tells of. */
 export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
@@ -22,24 +24,10 @@ export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
     return made;
   };
   return [
-    route({
-      method: 'GET',
-      path: '/v1/openapi.json',
-      access: 'public',
-      says: 'This reference for programs: OpenAPI 3.1.',
-      answers: z.looseObject({ openapi: z.literal('3.1.0') }),
-      handle: () => all().document,
-    }),
-    route({
-      method: 'GET',
-      path: '/v1/reference',
-      access: 'public',
-      says: 'This reference as a page for people.',
-      answers: { 'text/html': z.string() },
-      handle: ({ c }) => {
-        const page = all().page.replaceAll(ORIGIN, () => escaped(new URL(c.req.url).origin));
-        return new Response(page, { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY } });
-      },
+    on('GET /v1/openapi.json', () => ({ ...all().document })),
+    on('GET /v1/reference', ({ c }) => {
+      const page = all().page.replaceAll(ORIGIN, () => escaped(new URL(c.req.url).origin));
+      return new Response(page, { headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY } });
     }),
   ];
 }

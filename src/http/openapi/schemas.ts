@@ -27,18 +27,37 @@ export function createSchemas(): Schemas {
   };
 }
 
+/** What a schema says of itself for the command line alone. */
+const FLAGS = ['flag', 'takes', 'help', 'usual'];
+/** What belongs to a field rather than to its type. */
+const NOTES = ['description', 'examples', 'x-unit'];
+
 /**
- * Where a schema says by `told` how it is told (a number that a query spells as text), that stands.
- * And the default of what is read into another type, which zod leaves out: the caller sees it as it
- * is told.
+ * Where a schema says by `written` how it is written (a number that a query spells as text), that
+ * stands for its type. Default and examples of what is read into another type, which zod leaves
+ * out, are shown as they are written. What is said of a value that may be null is said of both.
  */
 function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
   const { def } = zodSchema._zod;
   if (def.type === 'default' && !('default' in jsonSchema)) jsonSchema.default = def.defaultValue;
-  const told = z.globalRegistry.get(zodSchema)?.told;
-  if (typeof told !== 'object' || told === null) return;
-  for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
-  Object.assign(jsonSchema, told);
+  const { written, unit, examples } = z.globalRegistry.get(zodSchema) ?? {};
+  for (const note of [...FLAGS, 'unit', 'written']) delete jsonSchema[note];
+  if (unit !== undefined) jsonSchema['x-unit'] = unit;
+  if (examples !== undefined) jsonSchema.examples = examples;
+  if (typeof written === 'object' && written !== null) {
+    for (const key of Object.keys(jsonSchema)) if (!NOTES.includes(key) && key !== 'default') delete jsonSchema[key];
+    Object.assign(jsonSchema, written);
+  }
+  if (def.type === 'nullable') hoistNotes(jsonSchema);
+}
+
+/** The inner schema may stand in other places, too: a copy goes without its notes. */
+function hoistNotes(jsonSchema: Json): void {
+  const [inner, ...others] = (jsonSchema.anyOf ?? []) as Json[];
+  if (inner === undefined || '$ref' in inner) return;
+  const isNote = ([key]: [string, unknown]) => NOTES.includes(key);
+  for (const [note, value] of Object.entries(inner).filter(isNote)) jsonSchema[note] ??= value;
+  jsonSchema.anyOf = [Object.fromEntries(Object.entries(inner).filter(each => !isNote(each))), ...others];
 }
 
 const FROM = '#/$defs/';

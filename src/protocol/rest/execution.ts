@@ -1,75 +1,163 @@
-/** What `/v1` tells of an execution and its output. */
+/** An execution, its shards and their output. */
 import { z } from 'zod';
-import { Quarantine } from './quarantine.ts';
-import { count, moment } from './responses.ts';
+import { endpoints } from './endpoint.ts';
+import { choices, field, inOrder, instant, name, queryFlag, text } from './fields.ts';
+import { listOf, paging } from './lists.ts';
+import { count, created, moment, Quarantine, words } from './responses.ts';
 
-export const Outcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
+export const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'] as const;
+export const Outcome = field(z.enum(OUTCOMES), 'how it ended; null: it has not');
 
 /** How an attempt stands or ended. */
-const attempt = {
-  attempt: count(),
-  host: z.string().nullable().describe('its id'),
-  hostName: z.string().nullable(),
+const attempt = () => ({
+  attempt: count('which attempt it is, from 1; 0: none was made', { example: 1 }),
+  host: words('id of its host', 'h-3f9a').nullable(),
+  hostName: words('name of its host', 'web-1').nullable(),
   outcome: Outcome.nullable(),
-  exitCode: z.int().nullable(),
-  signal: z.string().nullable(),
-  startedAt: moment().nullable(),
-  finishedAt: moment().nullable(),
-  reason: z.string().nullable(),
-};
+  exitCode: field(z.int().nullable(), 'of its process; null: it has none', { example: 0 }),
+  signal: field(z.string().nullable(), 'the signal that ended its process', { example: 'SIGKILL' }),
+  startedAt: moment('when its process began').nullable(),
+  finishedAt: moment('when it ended').nullable(),
+  reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'its host is lost' }),
+});
 
 const Shard = z
   .object({
-    item: count(),
-    parameter: z.string(),
-    status: z.enum(['waiting', 'starting', 'running', 'ending', 'done']),
-    ...attempt,
-    notBefore: moment().nullable().describe('not before this instant does the next attempt ask for room'),
-    output: z
-      .object({
-        stdoutBytes: count(),
-        stderrBytes: count(),
-        leftOutBytes: count().describe(
-          'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here 30 s after the end',
-        ),
-      })
-      .nullable(),
-    past: z.array(z.object(attempt)).describe('earlier attempts, oldest first'),
+    item: count('which shard it is'),
+    parameter: words('what the shard is told', 'Beijing'),
+    status: field(z.enum(['waiting', 'starting', 'running', 'ending', 'done']), 'where it stands'),
+    ...attempt(),
+    notBefore: moment('not before this instant does the next attempt ask for room').nullable(),
+    output: field(
+      z
+        .object({
+          stdoutBytes: count('written to standard output', { unit: 'bytes', example: 120 }),
+          stderrBytes: count('written to standard error', { unit: 'bytes' }),
+          leftOutBytes: count(
+            'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here 30 s after the end',
+            { unit: 'bytes' },
+          ),
+        })
+        .nullable(),
+      'how much its process wrote; null: it has not ended',
+    ),
+    past: field(z.array(z.object(attempt())), 'earlier attempts, oldest first'),
   })
   .meta({ id: 'Shard' });
 
 export const Execution = z
   .object({
-    id: z.string(),
-    job: z.string(),
-    trigger: z.enum(['schedule', 'api', 'misfire', 'retry']),
-    dueAt: moment().nullable(),
-    retryOf: z.string().nullable(),
-    createdAt: moment(),
-    startedAt: moment().nullable(),
-    finishedAt: moment().nullable(),
-    status: z.enum(['pending', 'running', 'cancelling', 'done']),
+    id: words('its job and the instant that it is for', 'nightly@20261122T080000.000Z'),
+    job: words('name of its job', 'nightly'),
+    trigger: field(z.enum(['schedule', 'api', 'misfire', 'retry']), 'what made it'),
+    dueAt: moment('the due time that it is for; null: it was triggered').nullable(),
+    retryOf: field(z.string().nullable(), 'the execution that it repeats', { example: 'nightly@20261121T080000.000Z' }),
+    startedAt: moment('when its first process began').nullable(),
+    finishedAt: moment('when it ended').nullable(),
+    status: field(z.enum(['pending', 'running', 'cancelling', 'done']), 'where it stands'),
     outcome: Outcome.nullable(),
-    reason: z.string().nullable(),
+    reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'no host of pool west has room' }),
     quarantine: Quarantine,
-    pool: z.string(),
-    app: z.string().nullable(),
-    shards: z.array(Shard),
-    rev: count(),
+    pool: words('where it runs', 'west'),
+    app: field(z.string().nullable(), 'the app that it runs', { example: 'my_app' }),
+    shards: field(z.array(Shard), 'its shards, in their order'),
+    ...created(),
   })
   .meta({ id: 'Execution' });
+export type Execution = z.output<typeof Execution>;
 
 /** What a POST that starts something answers. */
-export const Started = z.object({ execution: z.string() }).meta({ id: 'Started' });
+export const Started = z.object({ execution: words('id of the execution', 'nightly@20261122T080000.000Z') }).meta({ id: 'Started' });
 
-export const OutputLine = z
+const OutputLine = z
   .object({
-    seq: count().describe('counts up within a shard over all attempts; `after` goes on behind it'),
-    at: moment(),
-    stream: z.enum(['stdout', 'stderr']),
-    text: z.string(),
-    leftOut: count().optional().describe('bytes of this stream that are not kept, between the line before and the one behind'),
-    item: count().describe('the shard'),
-    attempt: count(),
+    seq: count('counts up within a shard over all attempts; `after` goes on behind it', { example: 12 }),
+    at: moment('when the host read it'),
+    stream: field(z.enum(['stdout', 'stderr']), 'which stream it was written to'),
+    text: words('what was written, as it came', 'copied 120 rows\n'),
+    leftOut: count('bytes of this stream that are not kept, between the line before and the one behind', {
+      unit: 'bytes',
+      example: 4_096,
+    }).optional(),
+    item: count('the shard'),
+    attempt: count('which attempt of the shard', { example: 1 }),
   })
   .meta({ id: 'OutputLine' });
+
+/** Of whoever stops something from starting. */
+export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').default(false) });
+
+const ListQuery = z
+  .object({
+    ...paging,
+    job: field(name(), 'only those of a job').optional(),
+    status: field(choices(['pending', 'running', 'cancelling', 'done']), 'only those that are so').optional(),
+    outcome: field(choices(OUTCOMES), 'only those that ended so').optional(),
+    host: field(text(300, 1), 'only those with a shard on a host, by its id or its name', { example: 'web-1' }).optional(),
+    from: field(instant(), 'not earlier').optional(),
+    to: field(instant(), 'earlier than').optional(),
+  })
+  .superRefine(inOrder);
+
+const LogQuery = z.strictObject({
+  shard: field(
+    z
+      .string()
+      .regex(/^\d{1,4}$/, 'a shard number')
+      .transform(Number),
+    'only this shard; default: all',
+    { example: 0 },
+  ).optional(),
+  stream: field(z.enum(['stdout', 'stderr', 'both'], 'stdout, stderr or both'), 'which stream; default: both').optional(),
+  follow: field(
+    z.enum(['true', 'false'], 'true or false'),
+    'whether the answer goes on until the output is complete; default: false',
+  ).optional(),
+  after: field(z.string().max(20_000, 'a place in this output'), 'go on behind a line: its `seq`, of all shards `0:SEQ,1:SEQ`', {
+    example: '0:12,1:7',
+  }).optional(),
+});
+
+export const executionEndpoints = endpoints({
+  'GET /v1/executions': {
+    tag: 'executions',
+    access: 'user',
+    says: 'Executions, newest first.',
+    query: ListQuery,
+    answers: listOf(Execution),
+    refusals: [404, 409],
+  },
+  'GET /v1/executions/:id': { tag: 'executions', access: 'user', says: 'One execution.', answers: Execution },
+  'POST /v1/executions/:id/cancel': {
+    tag: 'executions',
+    access: 'user',
+    says: 'Ends an execution; the answer shows it on its way.',
+    answers: Execution,
+    status: 202,
+  },
+  'POST /v1/executions/:id/retry': {
+    tag: 'executions',
+    access: 'user',
+    says: 'Runs the job of an ended execution again, as a new execution.',
+    takesKey: true,
+    answers: Started,
+    status: 202,
+  },
+  'POST /v1/executions/:id/release': {
+    tag: 'executions',
+    access: 'user',
+    says: 'Ends the quarantine of an execution: what waited for it goes on.',
+    answers: Execution,
+  },
+});
+
+export const logEndpoints = endpoints({
+  'GET /v1/executions/:id/logs': {
+    tag: 'executions',
+    access: 'user',
+    says: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
+    query: LogQuery,
+    answers: { 'application/x-ndjson': OutputLine, 'text/plain': z.string() },
+    refusals: [429],
+  },
+});

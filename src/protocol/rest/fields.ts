@@ -3,35 +3,73 @@
  * expected ("must be …").
  */
 import { z } from 'zod';
-import { Unreadable } from '../../runtime/errors.ts';
-import { isInstant } from '../../store/readable.ts';
 import { INSTANT_MAX } from '../agent.ts';
+
+/** What the reference and the command line say of a field besides its type and its limits. */
+export interface FieldNotes {
+  /** What a number counts. */
+  unit?: 'ms' | 'cores' | 'MB' | 'bytes';
+  /** A value that the field may have. */
+  example?: unknown;
+  /** Its flag. Default: the name of the field, `killGraceMs` as `kill-grace`. null: it has none. */
+  flag?: string | null;
+  /** What stands for the value of the flag: `POOL`. Default: by the type. */
+  takes?: string;
+  /** What the help says of the flag. Default: the description. */
+  help?: string;
+  /** How the help names the default. Default: by the value and the unit. */
+  usual?: string;
+}
+
+/**
+ * The same schema, described. Description and notes belong to the value itself: `.default()` and
+ * `.optional()` go around it.
+ */
+export const field = <S extends z.ZodType>(
+  schema: S,
+  description: string,
+  { unit, example, flag, takes, help, usual }: FieldNotes = {},
+): S =>
+  schema.meta({
+    description,
+    ...(unit === undefined ? {} : { unit }),
+    ...(example === undefined ? {} : { examples: [example] }),
+    ...(flag === undefined ? {} : { flag }),
+    ...(takes === undefined ? {} : { takes }),
+    ...(help === undefined ? {} : { help }),
+    ...(usual === undefined ? {} : { usual }),
+  });
 
 /** Names of jobs, apps and pools. They stand in paths and in addresses. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const nameRule = 'a name: 1 to 100 letters, digits, ".", "_" or "-", beginning with a letter or digit';
-export const name = () => z.string(nameRule).regex(NAME, nameRule);
+export const name = () =>
+  z
+    .string(nameRule)
+    .regex(NAME, nameRule)
+    .meta({ examples: ['nightly'] });
 
 /** Longest free text: a command, a parameter. */
 export const TEXT_MAX = 65_536;
 /** A NUL ends a text for the operating system, so none may hide what comes behind it. */
 export const text = (max = TEXT_MAX, min = 0) => {
   const rule = min > 0 ? `a text of ${min} to ${max} characters` : `a text of at most ${max} characters`;
-  return z
-    .string(rule)
-    .min(min, rule)
-    .max(max, rule)
-    .refine(value => !value.includes('\0'), `${rule}, without NUL`);
+  // One check after the other would copy the schema with each.
+  return z.string(rule).check(
+    z.minLength(min, rule),
+    z.maxLength(max, rule),
+    z.refine((value: string) => !value.includes('\0'), `${rule}, without NUL`),
+  );
 };
 
 const number = (min: number, max: number) => {
   const rule = `a number from ${min} to ${max}`;
-  return z.number(rule).min(min, rule).max(max, rule);
+  return z.number(rule).check(z.gte(min, rule), z.lte(max, rule));
 };
 
 export const whole = (min: number, max: number) => {
   const rule = `a whole number from ${min} to ${max}`;
-  return z.number(rule).int(rule).min(min, rule).max(max, rule);
+  return z.number(rule).check(z.int(rule), z.gte(min, rule), z.lte(max, rule));
 };
 
 export const flag = () => z.boolean('true or false');
@@ -108,13 +146,14 @@ export const instant = () =>
       context.issues.push({ code: 'custom', input: value, message: instantRule });
       return z.NEVER;
     })
-    .meta({ told: { type: 'string', format: 'date-time', description: 'an instant with its zone; a date alone is midnight UTC' } });
+    .meta({ written: { type: 'string', format: 'date-time' }, examples: ['2026-11-22T08:00:00Z'] });
 
 /** Refuses a stretch of time that ends before it begins: nothing would ever lie in it. */
 export const inOrder = <T extends { from?: number | undefined; to?: number | undefined }>(query: T, context: z.core.$RefinementCtx<T>) => {
   const { from, to } = query;
   if (from === undefined || to === undefined || from <= to) return;
-  const message = `from is ${iso(from)}, but must not be later than to, ${iso(to)}.`;
+  const [first, last] = [from, to].map(at => new Date(at).toISOString());
+  const message = `from is ${first}, but must not be later than to, ${last}.`;
   context.issues.push({ code: 'custom', input: query, path: ['from'], message });
 };
 
@@ -126,7 +165,7 @@ export const digits = (min: number, max: number) => {
     .regex(/^\d{1,15}$/, rule)
     .transform(Number)
     .refine(value => value >= min && value <= max, rule)
-    .meta({ told: { type: 'integer', minimum: min, maximum: max } });
+    .meta({ written: { type: 'integer', minimum: min, maximum: max } });
 };
 
 /** `true` or `false` as a query spells it; the bare word (`?kill`) is true. */
@@ -134,7 +173,7 @@ export const queryFlag = () =>
   z
     .enum(['true', 'false', ''], 'true or false')
     .transform(value => value !== 'false')
-    .meta({ told: { type: 'boolean' } });
+    .meta({ written: { type: 'boolean' } });
 
 /** One or several of the values, separated by commas. */
 export const choices = <const T extends readonly [string, ...string[]]>(values: T) => {
@@ -147,14 +186,5 @@ export const choices = <const T extends readonly [string, ...string[]]>(values: 
       context.issues.push({ code: 'custom', input: value, message: rule });
       return z.NEVER;
     })
-    .meta({ told: { type: 'array', items: { type: 'string', enum: [...values] } } });
-};
-
-/**
- * Throws Unreadable for what no calendar has: it came from the store, and only the one thing that
- * holds it cannot be shown.
- */
-export const iso = <T extends number | null>(at: T): T extends null ? null : string => {
-  if (at !== null && !isInstant(at)) throw new Unreadable('what was asked for', `cannot be shown: it holds ${at} as an instant`);
-  return (at === null ? null : new Date(at).toISOString()) as T extends null ? null : string;
+    .meta({ written: { type: 'array', items: { type: 'string', enum: [...values] } } });
 };

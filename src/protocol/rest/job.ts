@@ -1,96 +1,291 @@
-/** What `/v1` tells of a job, of its due times, and of what became of them. */
+/**
+ * A job. `JobFields` has every setting of it once: what requests may say, with limits and defaults,
+ * what answers show, the reference, and the flags of the command line come from here.
+ */
 import { z } from 'zod';
-import { VERDICTS } from '../../../actors/job/occurrence.ts';
-import { Calendar, Cron, Crontab } from '../../api/v1/job-body.ts';
-import { Outcome } from './execution.ts';
-import { Quarantine } from './quarantine.ts';
-import { count, moment } from './responses.ts';
+import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
+import { quotedValue } from '../../../actors/schedule/error.ts';
+import { endpoints } from './endpoint.ts';
+import { KillQuery, OUTCOMES, Outcome, Started } from './execution.ts';
+import { choice, choices, command, cpus, field, flag, memoryMB, name, span, text, whole } from './fields.ts';
+import { listOf, paging } from './lists.ts';
+import { answered, PatchBody } from './patch.ts';
+import { created, moment, Quarantine, words } from './responses.ts';
+import { Schedule } from './schedule.ts';
+import { secret } from './secrets.ts';
+
+/** Schedules of one job. */
+const SCHEDULES_MAX = 100;
+const ENV_MAX = 500;
+/** A shard as a key: "00" would be a shard that nobody asks for. */
+const SHARD = /^(0|[1-9]\d{0,3})$/;
+
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,199}$/;
+/** Longest part of a wrong name that a refusal repeats. */
+const NAME_SHOWN = 60;
+
+/** No refusal repeats a value. */
+const env = () => {
+  const rule = `an object of at most ${ENV_MAX} texts by name`;
+  return secret(
+    z
+      .record(z.string(), text(), rule)
+      .superRefine((entries, context) => {
+        const wrong = Object.keys(entries).find(key => !VARIABLE.test(key));
+        if (wrong === undefined) return;
+        const shown = wrong.length > NAME_SHOWN ? `${wrong.slice(0, NAME_SHOWN)}…` : wrong;
+        const message = `env.${shown} cannot be the name of a variable: letters, digits and "_" make one, at most 200, and no digit begins it.`;
+        context.addIssue({ code: 'custom', path: [shown], message });
+      })
+      .refine(entries => Object.keys(entries).length <= ENV_MAX, rule),
+  );
+};
+
+const user = () =>
+  z
+    .string('a user of the hosts, or null')
+    .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/, 'a user of the hosts: letters, digits, "_", "." and "-", at most 100');
+
+/** Missed due times that `all` still runs, unless a job says how many. */
+export const MISFIRE_LIMIT = 10;
+
+/** Every setting, in the order of answers. */
+const JobSettings = z.strictObject(
+  {
+    name: field(name(), 'unique among the jobs of the center', { flag: null }),
+    pool: field(name(), 'where it runs', { example: 'west', takes: 'POOL', usual: 'the pool "default"' }).optional(),
+    kind: field(choice(['transient', 'resident']), 'runs when due, or is kept running').default('transient'),
+    app: field(name().nullable(), 'an app that is fetched, and brings the command unless one is given', {
+      example: 'my_app',
+      takes: 'APP',
+    }).default(null),
+    command: field(command().nullable(), 'argv, or one text that is split without a shell; null: the command of its app', {
+      example: ['sh', '-c', 'echo hello'],
+      flag: null,
+    }).default(null),
+    shell: field(flag(), 'give the command, one text, to a shell as it is', {
+      help: 'give the command, one text in quotes, to a shell as it is',
+    }).default(false),
+    env: field(env(), 'environment of its processes', { example: { LEVEL: 'debug' }, takes: 'NAME=VALUE' }).default({}),
+    runAs: field(user().nullable(), 'user of the hosts that its processes run as; null: the one that each host names', {
+      example: 'www-data',
+      takes: 'USER',
+      help: 'user of the hosts that its processes run as, where their agents allow it',
+    }).default(null),
+    parameter: field(text(), 'what the job is told', { example: 'full' }).default(''),
+    shards: field(
+      z.strictObject(
+        {
+          total: field(whole(1, 1_000), 'into how many shards an execution is cut', { example: 3, flag: 'shards' }).default(1),
+          parameters: field(z.record(z.string(), text(), 'an object of texts'), 'what one shard is told', {
+            example: { 0: 'Beijing', 1: 'Shanghai' },
+            flag: 'shard-parameter',
+            takes: 'ITEM=TEXT',
+          }).default({}),
+        },
+        'an object {total, parameters}',
+      ),
+      'how an execution is cut',
+    ).prefault({}),
+    schedules: field(
+      z.array(Schedule, `a list of at most ${SCHEDULES_MAX} schedules`).max(SCHEDULES_MAX, `a list of at most ${SCHEDULES_MAX} schedules`),
+      'when it is due; empty: when it is triggered',
+      { flag: null },
+    ).default([]),
+    timeZone: field(text(100, 1), 'IANA time zone of its schedules that name none; default: that of its pool', {
+      example: 'Europe/Berlin',
+      takes: 'ZONE',
+      help: 'of its schedules, such as Europe/Berlin',
+    }).optional(),
+    resources: field(
+      z.strictObject(
+        {
+          cpus: field(cpus(), 'of a host, for each shard', { unit: 'cores', example: 0.5, flag: 'cpus' }).default(0.1),
+          memoryMB: field(memoryMB(), 'for each shard', { unit: 'MB', example: 256, flag: 'memory' }).default(64),
+        },
+        'an object {cpus, memoryMB}',
+      ),
+      'what each shard takes of its host',
+    ).prefault({}),
+    placement: field(choice(['pack', 'sticky', 'spread']), 'how hosts are chosen').default('pack'),
+    partial: field(flag(), 'start the shards that fit now, instead of all or none').default(false),
+    overlap: field(choice(['skip', 'queue', 'allow', 'replace']), 'when it is due while it runs').default('skip'),
+    overlapLimit: field(whole(1, 1_000), 'how many may wait with "queue", or be open at once with "allow"', {
+      example: 1,
+      usual: '1 and 10',
+    }).optional(),
+    misfire: field(
+      z.strictObject(
+        {
+          policy: field(choice(['skip', 'once', 'all']), 'when its time passed while the center was down', { flag: 'misfire' }).default(
+            'once',
+          ),
+          limit: field(whole(1, 1_000), 'most that "all" makes good', { example: 10, flag: 'misfire-limit' }).default(MISFIRE_LIMIT),
+        },
+        'an object {policy, limit}',
+      ),
+      'what becomes of missed due times',
+    ).prefault({}),
+    misfireGraceMs: field(whole(0, MISFIRE_GRACE_MAX_MS), 'a due time later than this counts as missed', {
+      unit: 'ms',
+      example: 60_000,
+    }).default(60_000),
+    retry: field(
+      z.strictObject(
+        {
+          attempts: field(whole(1, 1_000), 'how often a failed shard is tried in all', { example: 3, flag: 'attempts' }).default(1),
+          backoffMs: field(span(), 'before the second attempt, doubling', { unit: 'ms', example: 1_000, flag: 'backoff' }).default(1_000),
+          maxBackoffMs: field(span(), 'longest wait between attempts', { unit: 'ms', example: 300_000, flag: 'max-backoff' }).default(
+            300_000,
+          ),
+          jitter: field(choice(['none', 'equal', 'full']), 'how much of a wait is left to chance: nothing, its second half, all of it', {
+            flag: 'jitter',
+          }).default('equal'),
+        },
+        'an object {attempts, backoffMs, maxBackoffMs, jitter}',
+      ),
+      'what becomes of a shard that failed',
+    ).prefault({}),
+    failover: field(flag(), 'move to another host when its own is lost').default(false),
+    failoverLimit: field(whole(0, 1_000), 'how often a shard may move', { example: 3 }).default(3),
+    failoverOnFailure: field(flag(), 'with failover: also a shard that failed, once its attempts are spent', {
+      help: 'with --failover: also a shard that failed, once its attempts are spent',
+    }).default(false),
+    disconnect: field(choice(['continue', 'stop']), 'when its host cannot reach the center').default('continue'),
+    disconnectMs: field(span(), 'with "stop": how long it may go on without its center', {
+      unit: 'ms',
+      example: 60_000,
+      flag: 'disconnect-after',
+      usual: '1m; 0: for ever',
+    }).optional(),
+    timeoutMs: field(span(), 'longest run of a shard; 0: no limit', {
+      unit: 'ms',
+      example: 300_000,
+      help: 'longest run of a shard',
+      usual: '0, no limit',
+    }).default(0),
+    startWithinMs: field(span(), 'an execution that has started no process by then has failed; 0: no limit', {
+      unit: 'ms',
+      example: 600_000,
+      help: 'an execution that has started no process by then has failed',
+      usual: '0, no limit',
+    }).default(0),
+    killGraceMs: field(span(), 'from TERM to KILL', { unit: 'ms', example: 10_000 }).default(10_000),
+    shardingContext: field(flag(), 'append the sharding context as the last argument, as ElasticJob scripts expect').default(false),
+    description: field(text(10_000), 'for people', { example: 'copies the databases' }).default(''),
+    enabled: field(flag(), 'whether it starts when it is due', { flag: null }).default(true),
+  },
+  'a JSON object',
+);
+
+export const JobFields = JobSettings.superRefine((job, context) => {
+  const say = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+  const beyond = Object.keys(job.shards.parameters).find(item => !SHARD.test(item) || Number(item) >= job.shards.total);
+  if (beyond !== undefined) {
+    const rule = `whole numbers from 0 to ${job.shards.total - 1}, written without leading zeros`;
+    say(['shards', 'parameters'], `shards.parameters has a shard ${quotedValue(beyond)}, but its shards must be ${rule}.`);
+  }
+  if (job.retry.maxBackoffMs < job.retry.backoffMs) say(['retry', 'maxBackoffMs'], 'at least retry.backoffMs');
+  if (job.shell && Array.isArray(job.command)) say(['shell'], 'false for a command that is a list: a shell takes one text');
+});
 
 export const Job = z
   .object({
-    name: z.string(),
-    id: z.string().describe('24 hex digits; drawn once, stays for the life of the job'),
-    description: z.string(),
-    pool: z.string(),
-    kind: z.enum(['transient', 'resident']),
-    app: z.string().nullable(),
-    command: z
-      .union([z.string(), z.array(z.string())])
-      .nullable()
-      .describe('null: the command of its app'),
-    shell: z.boolean(),
-    env: z.record(z.string(), z.string().nullable()).describe('null: a value that is shown only to who may change the job'),
-    runAs: z.string().nullable().describe('the user of its hosts that its processes run as; null: whom each host says'),
-    parameter: z.string(),
-    shards: z.object({ total: count(), parameters: z.record(z.string(), z.string()) }),
-    schedules: z.array(z.union([Cron, Crontab, Calendar])),
-    timeZone: z.string().describe('of schedules that name none'),
-    resources: z.object({ cpus: z.number(), memoryMB: z.number() }).describe('of each shard'),
-    placement: z.enum(['pack', 'sticky', 'spread']),
-    partial: z.boolean(),
-    overlap: z.enum(['skip', 'queue', 'allow', 'replace']),
-    overlapLimit: count(),
-    misfire: z.object({ policy: z.enum(['skip', 'once', 'all']), limit: count() }),
-    misfireGraceMs: count(),
-    retry: z.object({
-      attempts: count(),
-      backoffMs: count(),
-      maxBackoffMs: count(),
-      jitter: z
-        .enum(['none', 'equal', 'full'])
-        .describe('of a step the wait takes: none the whole; equal half to the whole; full nothing to the whole'),
-    }),
-    failover: z.boolean(),
-    failoverLimit: count(),
-    failoverOnFailure: z.boolean().describe('with failover: a shard that failed is sent again so, too, once its retries are spent'),
-    disconnect: z.enum(['continue', 'stop']),
-    disconnectMs: count(),
-    timeoutMs: count().describe('0: none'),
-    startWithinMs: count().describe('an execution that has started no process by then has failed; 0: no limit'),
-    killGraceMs: count(),
-    shardingContext: z.boolean(),
-    enabled: z.boolean(),
-    status: z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']),
-    nextAt: moment().nullable(),
-    lastOutcome: Outcome.nullable(),
-    lastExecution: z.string().nullable(),
-    lastFinishedAt: moment().nullable(),
+    ...answered(JobSettings),
+    env: field(
+      z.record(z.string(), z.string().nullable()),
+      'environment of its processes; null: a value that only who may change the job sees',
+      {
+        example: { LEVEL: 'debug' },
+      },
+    ),
+    id: words('24 hex digits; drawn once, stays for the life of the job', '0f8c2b6d1a3e4f5061728394'),
+    status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'what it does now'),
+    nextAt: moment('when it is due next; null: never, as it stands').nullable(),
+    lastOutcome: Outcome.nullable().describe('how its latest execution ended'),
+    lastExecution: words('id of its latest execution that ended', 'nightly@20261122T080000.000Z').nullable(),
+    lastFinishedAt: moment('when that ended').nullable(),
     quarantine: Quarantine,
-    rev: count(),
-    version: count(),
-    createdAt: moment(),
-    updatedAt: moment(),
+    version: created().rev.describe('grows with each change of its settings'),
+    updatedAt: moment('when its settings were changed last'),
+    ...created(),
   })
   .meta({ id: 'Job' });
+export type Job = z.output<typeof Job>;
 
 /** The answer of create and update: the job, its schedules in words, next due times, warnings. */
-export const SavedJob = Job.extend({
-  warnings: z
-    .array(z.object({ field: z.string(), message: z.string() }))
-    .describe('what is allowed and probably not meant, each with the field that it is about'),
-  scheduleText: z.array(z.string()).describe('the schedules in words, in their order'),
-  nextDue: z.array(moment()).describe('the next three due times; none while the job is disabled'),
+const SavedJob = Job.extend({
+  warnings: field(
+    z.array(
+      z.object({
+        field: words('the field of the body that it is about', 'schedules[0].cron'),
+        message: words('one sentence: what is so, and what to do about it', 'pool west has no host with 64 cores.'),
+      }),
+    ),
+    'what is allowed and probably not meant',
+  ),
+  scheduleText: field(z.array(z.string()), 'the schedules in words, in their order', { example: ['at 08:00, Monday to Friday'] }),
+  nextDue: field(z.array(z.string()), 'the next three due times; none while the job is disabled', {
+    example: ['2026-11-22T08:00:00.000Z'],
+  }),
 }).meta({ id: 'SavedJob' });
 
-export const DueTime = z
-  .object({ dueAt: moment(), local: z.string().describe('the same instant as the clocks of its zone show it') })
-  .meta({ id: 'DueTime' });
+const ListQuery = z.object({
+  ...paging,
+  status: field(choices(['idle', 'running', 'disabled', 'deleting', 'quarantined']), 'only those that are so').optional(),
+  outcome: field(choices(OUTCOMES), 'only those whose latest execution ended so').optional(),
+  app: field(name(), 'only those of an app', { example: 'my_app' }).optional(),
+  pool: field(name(), 'only those of a pool', { example: 'west' }).optional(),
+  prefix: field(name(), 'only those whose name begins so', { example: 'night' }).optional(),
+});
 
-export const Occurrence = z
-  .object({
-    dueAt: moment(),
-    until: moment().optional().describe('only of a stretch that is told as a whole: its last due time'),
-    count: count().optional().describe('only of such a stretch: how many due times it has'),
-    verdict: z
-      .enum(VERDICTS)
-      .describe(
-        'waiting: its execution has started no process yet; ran: one began; notStarted: the execution ended without one; unknown: a host that was lost may have begun one',
-      ),
-    execution: z.string().nullable(),
-    reason: z.string().nullable(),
-    decidedAt: moment(),
-  })
-  .meta({ id: 'Occurrence' });
-
-/** Due times per verdict. */
-export const Summary = z.object(Object.fromEntries(VERDICTS.map(verdict => [verdict, count()]))).meta({ id: 'OccurrenceSummary' });
+export const jobEndpoints = endpoints({
+  'GET /v1/jobs': { tag: 'jobs', access: 'user', says: 'Jobs by name.', query: ListQuery, answers: listOf(Job) },
+  'POST /v1/jobs': {
+    tag: 'jobs',
+    access: 'user',
+    says: 'Registers a job.',
+    takesKey: true,
+    body: JobFields,
+    answers: SavedJob,
+    status: 201,
+  },
+  'GET /v1/jobs/:name': { tag: 'jobs', access: 'user', says: 'One job.', answers: Job },
+  'PATCH /v1/jobs/:name': {
+    tag: 'jobs',
+    access: 'user',
+    says: 'Changes the given fields; null puts one back to its default.',
+    body: PatchBody,
+    patches: JobFields,
+    answers: SavedJob,
+  },
+  'DELETE /v1/jobs/:name': {
+    tag: 'jobs',
+    access: 'user',
+    says: 'Forgets a job and ends what of it runs.',
+    answers: null,
+    status: 204,
+  },
+  'POST /v1/jobs/:name/trigger': {
+    tag: 'jobs',
+    access: 'user',
+    says: 'Runs a job now. The same Idempotency-Key gives the same execution, as long as it is among the last 200 of the job.',
+    takesKey: true,
+    answers: Started,
+    status: 202,
+  },
+  'POST /v1/jobs/:name/enable': { tag: 'jobs', access: 'user', says: 'The job starts again when it is due.', answers: Job },
+  'POST /v1/jobs/:name/disable': {
+    tag: 'jobs',
+    access: 'user',
+    says: 'The job starts nothing new; with kill=true what runs is ended.',
+    query: KillQuery,
+    answers: Job,
+  },
+  'POST /v1/jobs/:name/release': {
+    tag: 'jobs',
+    access: 'user',
+    says: 'Ends the quarantine of a job: what waited for it goes on.',
+    answers: Job,
+  },
+});

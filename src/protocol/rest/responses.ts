@@ -1,33 +1,56 @@
-/**
- * What answers are made of: the counterpart of `fields.ts`, for the reference and for the tests
- * that hold the door to it.
- */
+/** Building stones of answers: the counterpart of `fields.ts`. */
 import { z } from 'zod';
+import { type FieldNotes, field } from './fields.ts';
 
 /** ISO 8601, UTC, milliseconds. */
-export const moment = () => z.string().meta({ format: 'date-time' });
+export const moment = (description: string) =>
+  z.string().meta({ format: 'date-time', description, examples: ['2026-11-22T08:00:00.000Z'] });
 
-/** Everything that a schema tells, nothing else: what a shape must have. */
-export type Told<S extends z.ZodType> = Record<keyof z.output<S>, unknown>;
+/** A whole number from 0. */
+export const count = (description: string, { example = 0, ...notes }: FieldNotes = {}) =>
+  field(z.int().min(0), description, { example, ...notes });
 
-export const count = () => z.int().min(0);
+/** A text. */
+export const words = (description: string, example: string) => field(z.string(), description, { example });
 
-/** A list of `/v1`: `next` is the cursor of the page behind, null on the last one. */
-export const listOf = (item: z.ZodType) =>
-  z.object({ items: z.array(item), next: z.string().nullable(), unreadable: Unreadable.optional() });
+/**
+ * Nothing is done for an actor in it, everything of it is readable; a release or a new
+ * configuration ends it.
+ */
+export const Quarantine = z
+  .object({ reason: words('what failed', 'its state has no entry for job.fired'), since: moment('when it began') })
+  .nullable()
+  .describe('why nothing is done for it; null: it is in no quarantine');
 
-const Unreadable = z.array(z.object({ name: z.string(), reason: z.string() })).meta({
-  id: 'Unreadable',
-  description: 'only where there are any: things of this page that are stored, and that this center cannot read',
+export const amounts = () => ({
+  cpus: field(z.number(), 'cores, in thousandths', { unit: 'cores', example: 0.5 }),
+  memoryMB: field(z.number(), 'memory', { unit: 'MB', example: 128 }),
+});
+export const Amounts = z.object(amounts());
+
+/** Of every actor: its revision and when it was created. */
+export const created = () => ({
+  rev: count('grows by one with each event that the actor takes', { example: 7 }),
+  createdAt: moment('when it was created'),
 });
 
 /** What the ElasticJob dialect says when it is done. */
 export const done = () => z.literal(true);
 
-/** Whatever goes wrong. `field` names what of the request it is about. */
+/** Whatever goes wrong. */
 export const ErrorAnswer = z
-  .object({ error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }) })
+  .object({
+    error: z
+      .object({
+        code: words('what kind of error it is, for programs', 'invalid'),
+        message: words('one sentence: what is wrong, and what to do', 'unknown field "crno"; did you mean "cron"?'),
+        field: words('the field of the body or the query that it is about', 'schedules[0].cron').optional(),
+      })
+      .describe('what went wrong'),
+  })
   .meta({ id: 'Error' });
 
 /** The one answer for which ElasticJob's clients know another body. */
-export const Unauthorized = z.object({ message: z.literal('Unauthorized.') }).meta({ id: 'Unauthorized' });
+export const Unauthorized = z
+  .object({ message: field(z.literal('Unauthorized.'), 'always this word', { example: 'Unauthorized.' }) })
+  .meta({ id: 'Unauthorized' });

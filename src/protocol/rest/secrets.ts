@@ -1,12 +1,13 @@
 /** Schemas of secrets: an error names the field and never repeats its value. */
 import { z } from 'zod';
 
-const SECRET = z.registry<Record<string, never>>();
+const SECRET = z.registry<{ isSecret: true }>();
 
-/** The same schema, known to hold secrets, as everything in it does. */
+/** The same schema, known to hold secrets, as everything in it does; also once it is described. */
 export function secret<S extends z.ZodType>(schema: S): S {
-  SECRET.add(schema, {});
+  SECRET.add(schema, { isSecret: true });
   return schema;
 }
 
-export const isSecret = (schema: unknown): boolean => schema instanceof z.ZodType && SECRET.has(schema);
+/** A described schema is a copy, which the registry knows by the original. */
+export const isSecret = (schema: unknown): boolean => schema instanceof z.ZodType && SECRET.get(schema) !== undefined;

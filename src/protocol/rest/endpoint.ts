@@ -1,0 +1,57 @@
+/** What an operation of `/v1` is: everything about a route but what it does. */
+import type { z } from 'zod';
+import type { Tag } from './tags.ts';
+import type { Scope } from './token.ts';
+
+/**
+ * `public`: anybody. `user`: a valid token (or authentication off). `agent`: the handler asks for
+ * the agent's proof itself.
+ */
+export const ACCESS = ['public', 'user', 'agent'] as const;
+type Access = (typeof ACCESS)[number];
+
+/** `login`: closed to tokens of programs, whatever their scope. */
+export type Needed = Scope | 'login';
+
+/** JSON by a schema, no body (null), or texts by their type; of a stream one piece. */
+type Answers = z.ZodType | null | Readonly<Record<string, z.ZodType>>;
+
+export interface Endpoint {
+  /** The resource, as the reference groups its operations. */
+  tag: Tag;
+  access: Access;
+  /** The scope that a token of a program needs. Default: `read` for GET, `all` for the rest. */
+  scope?: Needed;
+  /** One sentence for the reference. */
+  says: string;
+  query?: z.ZodType;
+  /** JSON by this schema. */
+  body?: z.ZodType;
+  /** The body is a patch (RFC 7396) of what this schema takes as a whole. */
+  patches?: z.ZodType;
+  /** What the reference shows of the body where `body` leaves a part of it to the handler. */
+  bodyTold?: z.ZodType;
+  /** It starts or creates something, and heeds Idempotency-Key. */
+  takesKey?: true;
+  /** The body of a success. */
+  answers: Answers;
+  /** The status of a success. Default: 200. 204 sends no body. */
+  status?: 200 | 201 | 202 | 204;
+  /** Statuses of refusals beyond those that follow from the rest of the declaration. */
+  refusals?: readonly number[];
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** `POST /v1/jobs/:name/trigger`; what begins with a colon is a parameter. */
+export type Operation = `${Method} /${string}`;
+
+/** Declares operations; the types of each stay as they are written. */
+export const endpoints = <const E extends Readonly<Record<Operation, Endpoint>>>(declared: E): E => declared;
+
+/** The parameters in a path. */
+export type ParamsOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Record<Name, string> & ParamsOf<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Record<Name, string>
+    : unknown;

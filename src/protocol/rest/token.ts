@@ -1,0 +1,140 @@
+/** Tokens: of people who log in, of programs, and of agents that join. */
+import { z } from 'zod';
+import { endpoints } from './endpoint.ts';
+import { field, name, whole } from './fields.ts';
+import { moment, words } from './responses.ts';
+import { secret } from './secrets.ts';
+
+const DAY_MS = 86_400_000;
+/** Longest life of a token for programs, and the one of those that ask for none. */
+const API_TOKEN_MS_MAX = 3_660 * DAY_MS;
+export const API_TOKEN_MS = 365 * DAY_MS;
+/** Longest life of a join token, and the one of those that ask for none. */
+const JOIN_TOKEN_MS_MAX = 3_600_000;
+/** Agents that one join token may admit. */
+const JOIN_TOKEN_USES_MAX = 10_000;
+
+/**
+ * `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but
+ * making and ending tokens.
+ */
+export const SCOPES = ['metrics', 'read', 'all'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+const scope = () =>
+  field(
+    z.enum(SCOPES, SCOPES.join(', ')),
+    'metrics: figures alone; read: whatever changes nothing; all: everything but making and ending tokens, join tokens too',
+    { help: 'figures alone, whatever changes nothing, or everything but making tokens' },
+  );
+
+const ApiToken = z
+  .object({
+    name: words('what it is for', 'prometheus'),
+    scope: scope(),
+    createdAt: moment('when it was made'),
+    expiresAt: moment('until when it is good'),
+    lastUsedAt: moment('when it was used last; null: not since the center began').nullable(),
+  })
+  .meta({ id: 'ApiToken' });
+
+const Token = z
+  .object({ token: words('the token; it is shown this once', 'troupe_join_4f1c'), expiresAt: moment('until when it is good') })
+  .meta({ id: 'Token' });
+
+/** Settings of a token for a program. */
+const TokenFields = z.strictObject(
+  {
+    name: field(name(), 'what it is for', { example: 'prometheus', flag: null }),
+    scope: scope().default('read'),
+    expiresInMs: field(whole(1, API_TOKEN_MS_MAX), 'how long it is good for', { unit: 'ms', example: API_TOKEN_MS, flag: null }).default(
+      API_TOKEN_MS,
+    ),
+  },
+  'a JSON object',
+);
+
+/** Settings of a join token. */
+const JoinTokenFields = z.strictObject(
+  {
+    pool: field(name().nullable(), 'the pool that its hosts join; null: as the agent says', {
+      example: 'west',
+      takes: 'POOL',
+      help: 'the pool that its hosts join',
+      usual: 'as the agent says',
+    }).default(null),
+    uses: field(whole(1, JOIN_TOKEN_USES_MAX), 'how many agents may use it', { example: 1 }).default(1),
+    expiresInMs: field(whole(1, JOIN_TOKEN_MS_MAX), 'how long it is good for', {
+      unit: 'ms',
+      example: JOIN_TOKEN_MS_MAX,
+      usual: 'and most: 1h',
+    }).default(JOIN_TOKEN_MS_MAX),
+  },
+  'a JSON object',
+);
+
+export const sessionEndpoints = endpoints({
+  'POST /v1/login': {
+    tag: 'session',
+    access: 'public',
+    says: 'Gives a token for user and password.',
+    body: z.strictObject(
+      {
+        username: field(z.string('a text'), 'the user', { example: 'root' }),
+        password: field(secret(z.string('a text')), 'the password', { example: 'correct horse battery staple' }),
+      },
+      'a JSON object',
+    ),
+    answers: Token,
+    refusals: [401, 429],
+  },
+  'POST /v1/logout': {
+    tag: 'session',
+    access: 'user',
+    says: 'Ends the token that the request carries.',
+    answers: null,
+    status: 204,
+    refusals: [409],
+  },
+});
+
+export const tokenEndpoints = endpoints({
+  'POST /v1/join-tokens': {
+    tag: 'tokens',
+    access: 'user',
+    scope: 'login',
+    says: 'Makes a token by which agents become hosts. It takes a login.',
+    // An empty body is a wish without particulars.
+    body: JoinTokenFields.prefault({}),
+    answers: Token,
+    status: 201,
+  },
+  'GET /v1/tokens': {
+    tag: 'tokens',
+    access: 'user',
+    scope: 'all',
+    says: 'The tokens of programs, by name; never the secret itself.',
+    answers: z.object({
+      items: field(z.array(ApiToken), 'the tokens'),
+      next: field(z.null(), 'always null: there is one page', { example: null }),
+    }),
+  },
+  'POST /v1/tokens': {
+    tag: 'tokens',
+    access: 'user',
+    scope: 'login',
+    says: 'Makes a token for a program, and shows it this once. It takes a login.',
+    body: TokenFields,
+    answers: ApiToken.extend({ token: words('the token; it is shown this once', 'troupe_api_4f1c') }),
+    status: 201,
+    refusals: [409],
+  },
+  'DELETE /v1/tokens/:name': {
+    tag: 'tokens',
+    access: 'user',
+    scope: 'login',
+    says: 'Ends the token of a program. It takes a login.',
+    answers: null,
+    status: 204,
+  },
+});
