@@ -1,18 +1,17 @@
 /**
- * Between a plain deciding function and XState: a `Decision` (changed context, effects, facts,
- * alarms) becomes actions of the machine. Nothing is done here; the runtime reads the actions as
- * data after the step.
+ * Turns a `Decision` (changed context, effects, facts, timers) into actions of XState. Nothing is
+ * carried out here: after the step the runtime reads the actions as data.
  */
 import type { Address, Effect, Events, Kind } from './types.ts';
 
 type Params<T extends Effect['type']> = Extract<Effect, { type: T }>['params'];
 
 /**
- * The effects a machine may ask for. The bodies are empty on purpose: name and parameter type are
- * the contract, the runtime carries them out.
+ * The effects that a machine may ask for. The bodies are empty: name and parameter type are the
+ * contract, the runtime carries the effects out.
  */
-export const declared = {
-  /** Give the event to another actor. */
+export const effectActions = {
+  /** Send the event to another actor. */
   tell: (_: unknown, _params: Params<'tell'>) => {},
   /** Write entries of the occurrence ledger. */
   record: (_: unknown, _params: Params<'record'>) => {},
@@ -20,7 +19,7 @@ export const declared = {
   start: (_: unknown, _params: Params<'start'>) => {},
   /** Have an agent end a run. */
   stop: (_: unknown, _params: Params<'stop'>) => {},
-  /** Cut the session of a host. */
+  /** Close the session of a host. */
   closeSession: (_: unknown, _params: Params<'closeSession'>) => {},
   /** Answer the command being decided. */
   answer: (_: unknown, _params: Params<'answer'>) => {},
@@ -29,20 +28,20 @@ export const declared = {
 };
 
 /** Guards of kinds that a create or modify event may enable or disable in the same turn. */
-export const switching = {
+export const switchGuards = {
   /** True in the first step alone: only there the event has the input. */
   isCreatedDisabled: ({ event }: { event: object }) => 'input' in event && (event.input as { enabled?: boolean }).enabled === false,
   switchesOff: ({ event }: { event: object }) => 'enabled' in event && event.enabled === false,
   switchesOn: ({ event }: { event: object }) => 'enabled' in event && event.enabled === true,
 };
 
-export const EFFECTS = Object.keys(declared) as Effect['type'][];
+export const EFFECTS = Object.keys(effectActions) as Effect['type'][];
 
 /**
- * An armed instant of the actor: `event` comes back at `dueAt`. Arming an id again replaces it;
- * `dueAt: null` disarms.
+ * Arms a timer of the actor: `event` arrives at `dueAt`, epoch ms. Arming an id again replaces it;
+ * `dueAt: null` disarms it.
  */
-interface Alarm {
+interface TimerChange {
   id: string;
   dueAt: number | null;
   event: { type: string };
@@ -52,10 +51,10 @@ export interface Decision<Context, Fact> {
   context?: Partial<Context>;
   effects?: Effect[];
   facts?: Fact[];
-  alarms?: Alarm[];
+  timers?: TimerChange[];
 }
 
-/** The part of XState's `enqueue` that is used here; its own type is bound to one machine. */
+/** The used part of XState's `enqueue`, whose own type is bound to one machine. */
 interface Enqueue {
   (action: Effect): void;
   assign(context: object): void;
@@ -64,7 +63,7 @@ interface Enqueue {
   cancel(id: string): void;
 }
 
-export function carryOut<Context, Fact>(
+export function toActions<Context, Fact>(
   decision: Decision<Context, Fact>,
   event: { at?: number; input?: { at: number } },
   enqueuer: unknown,
@@ -74,14 +73,14 @@ export function carryOut<Context, Fact>(
   for (const effect of decision.effects ?? []) enqueue(effect);
   for (const fact of decision.facts ?? []) enqueue.emit(fact);
   const at = event.at ?? event.input?.at;
-  for (const alarm of decision.alarms ?? []) {
-    if (alarm.dueAt === null) enqueue.cancel(alarm.id);
-    else if (at === undefined) throw new Error(`alarm "${alarm.id}" was armed by an event without an instant`);
-    else enqueue.raise(alarm.event, { id: alarm.id, delay: Math.max(0, alarm.dueAt - at) });
+  for (const timer of decision.timers ?? []) {
+    if (timer.dueAt === null) enqueue.cancel(timer.id);
+    else if (at === undefined) throw new Error(`timer "${timer.id}" was armed by an event without an instant`);
+    else enqueue.raise(timer.event, { id: timer.id, delay: Math.max(0, timer.dueAt - at) });
   }
 }
 
-/** The request that a thing was created by, where it said. */
+/** The idempotency key of the request that creates an actor, if it has one. */
 export const claimOf = ({ claim }: { claim?: string }): { claim?: string } => (claim === undefined ? {} : { claim });
 
 export const tell = <K extends Kind>(to: Address<K>, event: Events[K]): Effect => ({ type: 'tell', params: { to, event } }) as Effect;

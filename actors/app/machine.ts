@@ -9,7 +9,7 @@
  *          deleted
  */
 import { setup } from 'xstate';
-import { carryOut, declared, switching } from '../decision.ts';
+import { effectActions, switchGuards, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { AppEvent, AppFact, EventOf, Stamped } from '../types.ts';
 import { type AppDecider, appDecisions as decide } from './decide.ts';
@@ -22,15 +22,15 @@ const base = setup({
     emitted: {} as AppFact,
     input: {} as EventOf<'app', 'app.publish'>,
   },
-  actions: declared,
+  actions: effectActions,
   guards: {
     hasNoJobs: ({ context }) => context.jobs.length === 0,
-    ...switching,
+    ...switchGuards,
   },
 });
 
 const on = (decision: AppDecider) =>
-  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+  base.enqueueActions(({ context, event, enqueue }) => toActions(decision(context, event as never), event, enqueue));
 /** Accepted without a change. (Without an action XState would refuse it.) */
 const accepted = { actions: on(() => ({})) };
 

@@ -1,6 +1,6 @@
 /**
- * What an execution decides, event by event. Every report names its attempt; what is said of
- * another attempt than the present one changes nothing.
+ * What an execution decides, event by event. Every report names its attempt; a report of another
+ * attempt than the present one changes nothing.
  */
 import { type Decision, tell } from '../decision.ts';
 import type { HostFault } from '../host/types.ts';
@@ -46,15 +46,15 @@ const created = (context: ExecutionContext): Decided => ({
       blockedReason: context.blockedReason,
     },
   ],
-  alarms: startWithin(context) > 0 ? [startAlarm(context.createdAt + startWithin(context))] : [],
+  timers: startWithin(context) > 0 ? [startTimer(context.createdAt + startWithin(context))] : [],
 });
 
 const startWithin = ({ config }: Pick<ExecutionContext, 'config'>): number => config.startWithinMs;
-const startAlarm = (dueAt: number | null) => ({ id: 'startWithin', dueAt, event: { type: 'execution.startOverdue' } });
-/** Nothing is armed for an execution without such a limit. */
-const startDisarmed = (context: ExecutionContext) => (startWithin(context) > 0 ? [startAlarm(null)] : []);
+const startTimer = (dueAt: number | null) => ({ id: 'startWithin', dueAt, event: { type: 'execution.startOverdue' } });
+/** An execution without such a limit has no such timer. */
+const startDisarmed = (context: ExecutionContext) => (startWithin(context) > 0 ? [startTimer(null)] : []);
 
-/** What became of the due time that it stands for; nothing for one that was triggered. */
+/** The verdict of its due time; nothing for an execution that was triggered. */
 const verdictOf = (context: ExecutionContext, verdict: 'ran' | 'notStarted' | 'unknown', reason: string | null, at: number): Effect[] => {
   const { job, dueAt, id } = context;
   if (dueAt === null) return [];
@@ -97,14 +97,14 @@ const stopOf = (host: string, run: RunName, as: 'cancelled' | 'superseded' | 'wi
 const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: number }[], refused?: HostRefusal): Effect =>
   tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
 
-/** Goes with the release, so that the pool knows of it before the next attempt asks for room. */
-function refusalIn(endings: { shard: Shard; ending: AttemptEnd; hostFault?: HostFault | undefined }[]): HostRefusal | undefined {
-  const found = endings.find(({ hostFault, ending }) => hostFault !== undefined && ending.startedAt === null);
+/** Goes with the release, so that the pool has it before the next attempt reserves. */
+function refusalIn(ends: { shard: Shard; end: AttemptEnd; hostFault?: HostFault | undefined }[]): HostRefusal | undefined {
+  const found = ends.find(({ hostFault, end: end }) => hostFault !== undefined && end.startedAt === null);
   if (found?.hostFault === undefined || found.shard.host === null) return undefined;
-  return { host: found.shard.host, fault: found.hostFault, reason: found.ending.reason ?? found.hostFault };
+  return { host: found.shard.host, fault: found.hostFault, reason: found.end.reason ?? found.hostFault };
 }
 
-/** It began with an app; that its job has another one by now, or none, is nothing to it. */
+/** It keeps the app that it was created for, whatever app its job has by now. */
 function unblock(context: ExecutionContext, event: Event<'execution.unblock'>): Decided {
   if (context.blockedReason === null) return {};
   const wanted = context.config.app;
@@ -134,9 +134,9 @@ function placed(context: ExecutionContext, event: Event<'execution.placed'>): De
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
   }
   if (unwanted.length > 0) effects.push(releaseOf(context, unwanted));
-  // What comes too late says nothing about why it was cancelled or how it ended.
+  // A late placement must not replace the reason of the cancellation or of the end.
   const isPlaced = facts.length > 0;
-  return { ...(isPlaced ? { context: { shards, reason: event.reason }, alarms: [answerAlarm(context, shards)] } : {}), effects, facts };
+  return { ...(isPlaced ? { context: { shards, reason: event.reason }, timers: [answerTimer(context, shards)] } : {}), effects, facts };
 }
 
 function waiting(context: ExecutionContext, event: Event<'execution.waiting'>): Decided {
@@ -152,7 +152,7 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
   const shard = context.shards[item];
   if (!shard) return {};
   if (shard.attempt !== attempt || shard.host !== host || !isLive(shard)) {
-    // A process of an attempt whose verdict stands: it must not go on.
+    // A process of an attempt that has its outcome already: it must end.
     return { effects: [stopOf(host, runOf(context, event), 'superseded', `the verdict of attempt ${attempt} stands already`)] };
   }
   if (shard.startedAt !== null) return {};
@@ -171,34 +171,34 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
       ...(isFirst ? verdictOf(context, 'ran', null, event.at) : []),
     ],
     facts: [{ type: 'shard.started', execution: context.id, job: context.job, item, attempt, host }],
-    alarms: [...(shard.status === 'starting' ? [answerAlarm(context, shards)] : []), ...(isFirst ? startDisarmed(context) : [])],
+    timers: [...(shard.status === 'starting' ? [answerTimer(context, shards)] : []), ...(isFirst ? startDisarmed(context) : [])],
   };
 }
 
-/** Closes attempts; what may be tried again asks for room now or at its instant. */
+/** Ends attempts; a shard that gets another one reserves now or when its delay is over. */
 function close(
   context: ExecutionContext,
-  endings: { shard: Shard; ending: AttemptEnd; parked?: boolean; hostFault?: HostFault | undefined }[],
+  ends: { shard: Shard; end: AttemptEnd; parked?: boolean; hostFault?: HostFault | undefined }[],
   event: { at: number; chance: number },
   release: boolean,
 ): Decided {
-  if (endings.length === 0) return {};
+  if (ends.length === 0) return {};
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
-  for (const { shard, ending: reported, parked = false, hostFault } of endings) {
+  for (const { shard, end: reported, parked = false, hostFault } of ends) {
     const isOpen = !context.cancelled && context.expired === undefined;
     const gaveBack = shard.withdrawReason !== null && reported.outcome === 'cancelled' && reported.startedAt === null && !context.cancelled;
     const isGivenUp = gaveBack && (context.expired !== undefined || shard.isOverdue === true);
     const how = isGivenUp ? { ...reported, outcome: 'failed' as const, reason: context.expired ?? shard.withdrawReason } : reported;
-    const ending = { ...how, reason: cutReason(how.reason, shards.length) };
-    const isRefused = hostFault !== undefined && ending.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
+    const end = { ...how, reason: cutReason(how.reason, shards.length) };
+    const isRefused = hostFault !== undefined && end.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
     const next =
       gaveBack && !isGivenUp
-        ? movedShard(shard, ending)
+        ? movedShard(shard, end)
         : isRefused
-          ? refusedByHost(shard, ending)
-          : ended(shard, ending, context.config, event.at, event.chance, isOpen && !parked);
+          ? refusedByHost(shard, end)
+          : ended(shard, end, context.config, event.at, event.chance, isOpen && !parked);
     shards[shard.item] = next;
     if (next.status === 'waiting' && (next.notBefore ?? 0) <= event.at) now.push(next);
     facts.push({
@@ -208,55 +208,55 @@ function close(
       item: shard.item,
       attempt: shard.attempt,
       host: shard.host,
-      outcome: ending.outcome,
-      exitCode: ending.exitCode,
-      signal: ending.signal,
-      reason: ending.reason,
+      outcome: end.outcome,
+      exitCode: end.exitCode,
+      signal: end.signal,
+      reason: end.reason,
     });
   }
   const effects: Effect[] = release
     ? [
         releaseOf(
           context,
-          endings.map(each => each.shard),
-          refusalIn(endings),
+          ends.map(each => each.shard),
+          refusalIn(ends),
         ),
       ]
     : [];
   if (now.length > 0) effects.push(reserve(context, now));
   for (const shard of now) shards[shard.item] = { ...shard, notBefore: null };
   const earliest = earliestRetry(shards);
-  const startedAt = context.startedAt ?? endings.map(each => each.ending.startedAt).find(instant => instant !== null) ?? null;
+  const startedAt = context.startedAt ?? ends.map(each => each.end.startedAt).find(instant => instant !== null) ?? null;
   const isFirst = context.startedAt === null && startedAt !== null;
   if (isFirst) effects.push(...verdictOf(context, 'ran', null, event.at));
   return {
     context: { shards, startedAt },
     effects,
     facts,
-    alarms: [
+    timers: [
       ...(earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }]),
-      ...(endings.some(({ shard }) => shard.orderedAt && shard.startedAt === null) ? [answerAlarm(context, shards)] : []),
+      ...(ends.some(({ shard }) => shard.orderedAt && shard.startedAt === null) ? [answerTimer(context, shards)] : []),
       ...(isFirst ? startDisarmed(context) : []),
     ],
   };
 }
 
 /**
- * How long an order to start may stay without a start or an end, ms, the fetching of an app
- * included: an agent answers with one or the other, so this is for one that does not. Less with a
- * timeout; `least` leaves an agent the time that it gives a download, ten minutes, and the
- * unpacking. After the second span the run counts as lost.
+ * How long a host may take to report start or end of a run that it was ordered to start, ms, the
+ * download of the app included. `most` without a timeout, else the timeout, but not below `least`:
+ * an agent allows ten minutes for a download, and unpacks it. Then the run is asked back; after
+ * `givenBack` it is lost.
  */
 export const ANSWER_MS = { most: 3_600_000, least: 900_000, givenBack: 300_000 } as const;
 
 const answerMs = ({ config }: Pick<ExecutionContext, 'config'>): number =>
   config.timeoutMs > 0 ? Math.min(ANSWER_MS.most, Math.max(ANSWER_MS.least, config.timeoutMs)) : ANSWER_MS.most;
 
-/** When the answer of this shard's host is overdue; null while none is awaited. */
+/** When the report of this shard's host is overdue; null while none is due. */
 const answerDueAt = (context: ExecutionContext, { status, orderedAt, isOverdue }: Shard): number | null =>
   status === 'starting' && typeof orderedAt === 'number' ? orderedAt + (isOverdue ? ANSWER_MS.givenBack : answerMs(context)) : null;
 
-function answerAlarm(context: ExecutionContext, shards: Shard[]) {
+function answerTimer(context: ExecutionContext, shards: Shard[]) {
   let dueAt: number | null = null;
   for (const shard of shards) {
     const due = answerDueAt(context, shard);
@@ -266,21 +266,21 @@ function answerAlarm(context: ExecutionContext, shards: Shard[]) {
 }
 
 /**
- * Asked back first: what has begun all the same goes on. A host that answers that neither has lost
- * it.
+ * Asks the host to withdraw the run: one that has begun goes on. A run whose host does not answer
+ * that either is lost.
  */
 function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
-  const due = Math.max(event.at, answerAlarm(context, context.shards).dueAt ?? event.at);
+  const due = Math.max(event.at, answerTimer(context, context.shards).dueAt ?? event.at);
   const overdue = context.shards.filter(shard => (answerDueAt(context, shard) ?? due + 1) <= due);
   const reasonOf = ({ hostName }: Shard) =>
     `host ${hostName} has neither started nor refused it within ${spanText(answerMs(context))} of the order`;
   const gone = overdue.filter(shard => shard.isOverdue);
-  const endings = gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, reasonOf(shard)) }));
-  const closed = close(context, endings, event, true);
+  const ends = gone.map(shard => ({ shard, end: lostEnd(shard, event.at, reasonOf(shard)) }));
+  const closed = close(context, ends, event, true);
   const asked = overdue.filter(shard => !shard.isOverdue);
   const shards = (closed.context?.shards ?? context.shards).map(shard => {
     const isAsked = asked.some(({ item }) => item === shard.item);
-    // The second span counts from here: the center may have been down meanwhile.
+    // The second span starts here: the center may have been down meanwhile.
     return isAsked ? { ...shard, isOverdue: true, orderedAt: event.at, withdrawReason: shard.withdrawReason ?? reasonOf(shard) } : shard;
   });
   return {
@@ -291,7 +291,7 @@ function answerOverdue(context: ExecutionContext, event: Event<'execution.answer
       ...gone.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'superseded', reasonOf(shard))),
       ...asked.map(shard => stopOf(shard.host ?? '', runOf(context, shard), 'withdrawn', reasonOf(shard))),
     ],
-    alarms: [...(closed.alarms ?? []).filter(({ id }) => id !== 'answer'), answerAlarm(context, shards)],
+    timers: [...(closed.timers ?? []).filter(({ id }) => id !== 'answer'), answerTimer(context, shards)],
   };
 }
 
@@ -308,12 +308,12 @@ function spanText(ms: number): string {
 }
 
 /**
- * Ends it without a process. Shards that a host was ordered to start are asked back: one that has
- * begun by now goes on.
+ * Ends it without a process. Hosts are asked to withdraw the runs that they were ordered to start:
+ * a run that has begun goes on.
  */
 function startOverdue(context: ExecutionContext, event: Event<'execution.startOverdue'>): Decided {
   if (context.startedAt !== null || context.cancelled || context.expired !== undefined) return {};
-  const awaited = awaitedBy(context);
+  const awaited = pendingReason(context);
   const reason = `not started within ${spanText(startWithin(context))}: ${awaited}`;
   const asked = context.shards.filter(shard => shard.status === 'starting');
   const shards = context.shards.map((shard): Shard => {
@@ -336,18 +336,18 @@ function startOverdue(context: ExecutionContext, event: Event<'execution.startOv
       ...(waits ? [tell(pool(context), { type: 'pool.withdraw', execution: context.id })] : []),
     ],
     facts: [{ type: 'execution.notStarted', execution: context.id, job: context.job, reason }],
-    alarms: [
+    timers: [
       { id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } },
       { id: 'reserveAgain', dueAt: null, event: { type: 'execution.reserveAgain' } },
     ],
   };
 }
 
-/** What an execution that has not begun waits for. */
-function awaitedBy({ blockedReason, shards, reason }: ExecutionContext): string {
+/** What an execution that has started no process waits for. */
+function pendingReason({ blockedReason, shards, reason }: ExecutionContext): string {
   if (blockedReason !== null) return blockedReason;
   const starting = shards.find(shard => shard.status === 'starting');
-  if (starting) return `host ${starting.hostName} has not said yet that it runs`;
+  if (starting) return `host ${starting.hostName} has not reported its start yet`;
   const backingOff = shards.find(shard => shard.status === 'waiting' && shard.notBefore !== null);
   return backingOff?.reason ?? reason ?? 'it waits for its pool to answer';
 }
@@ -358,7 +358,7 @@ function earliestRetry(shards: Shard[]): number | null {
 }
 
 function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>): Decided {
-  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
+  // The timer was armed for the earliest. Its firing proves that the span is over; the wall clock
   // may have been set back.
   const due = Math.max(event.at, earliestRetry(context.shards) ?? event.at);
   const ready = context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null && shard.notBefore <= due);
@@ -367,7 +367,7 @@ function retryDue(context: ExecutionContext, event: Event<'execution.retryDue'>)
   return {
     context: { shards },
     effects: ready.length > 0 ? [reserve(context, ready)] : [],
-    alarms: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
+    timers: earliest === null ? [] : [{ id: 'retry', dueAt: earliest, event: { type: 'execution.retryDue' } }],
   };
 }
 
@@ -375,8 +375,8 @@ function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Dec
   const shard = context.shards[event.item];
   if (!shard || shard.attempt !== event.attempt || shard.host !== event.host || !isLive(shard)) return {};
   const { outcome, exitCode, signal, startedAt, finishedAt, reason, output, parked = false, hostFault, leftRunning = 0 } = event;
-  const ending = { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output };
-  const closed = close(context, [{ shard, ending, parked, hostFault }], event, true);
+  const end = { outcome, exitCode, signal, startedAt: startedAt ?? shard.startedAt, finishedAt, reason, output };
+  const closed = close(context, [{ shard, end, parked, hostFault }], event, true);
   if (leftRunning === 0) return closed;
   const { item, attempt, host } = shard;
   const left: ExecutionFact = {
@@ -391,7 +391,7 @@ function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Dec
   return { ...closed, facts: [...(closed.facts ?? []), left] };
 }
 
-const lostEnding = (shard: Shard, at: number, reason: string): AttemptEnd => ({
+const lostEnd = (shard: Shard, at: number, reason: string): AttemptEnd => ({
   outcome: 'lost',
   exitCode: null,
   signal: null,
@@ -401,46 +401,46 @@ const lostEnding = (shard: Shard, at: number, reason: string): AttemptEnd => ({
   output: null,
 });
 
-/** The live shards among these runs that are on this host in just this attempt. */
+/** The live shards of these runs that are on this host in this attempt. */
 const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): Shard[] =>
   runs.flatMap(run => {
     const shard = context.shards[run.item];
     return shard && shard.attempt === run.attempt && shard.host === host && isLive(shard) ? [shard] : [];
   });
 
-/** The loss of a host has freed its room already. */
+/** The pool has dropped the reservations of a lost host already. */
 const lost = (context: ExecutionContext, event: Event<'shard.lost'>): Decided => lostOn(context, event, false);
-/** The host keeps its place in the pool, so the room is given back here. */
+/** The host stays in the pool, so the reservations are released here. */
 const unanswered = (context: ExecutionContext, event: Event<'shard.unanswered'>): Decided => lostOn(context, event, true);
 
 function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'shard.unanswered'>, release: boolean): Decided {
-  // What was reported to run got its order, and nothing is wrong with it.
+  // A run that was reported to run has its order.
   const isConcerned = ({ status }: Shard) => event.type === 'shard.lost' || status !== 'running';
   const gone = liveOn(context, event.host, event.runs).filter(isConcerned);
   const closed = close(
     context,
-    gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, event.reason) })),
+    gone.map(shard => ({ shard, end: lostEnd(shard, event.at, event.reason) })),
     event,
     release,
   );
-  // A start that has not reached the host must not begin there when it comes back, and what runs
-  // there must end.
+  // When the host comes back, a start that has not reached it must not begin, and what it runs
+  // must end.
   const stops = gone.map(shard => stopOf(event.host, runOf(context, shard), 'superseded', event.reason));
   return { ...closed, effects: [...(closed.effects ?? []), ...stops] };
 }
 
 function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'>): Decided {
   const here = liveOn(context, event.host, event.runs);
-  // What was said to have started in this session or a later one began after the agent had said
-  // what it knows of.
+  // A start that was reported in this session or a later one happened after the agent had listed
+  // its runs.
   const gone = here.filter(shard => shard.startedAt !== null && (shard.session ?? 0) < event.session);
   const closed = close(
     context,
-    gone.map(shard => ({ shard, ending: lostEnding(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
+    gone.map(shard => ({ shard, end: lostEnd(shard, event.at, `the agent of host ${shard.hostName} does not know of it`) })),
     event,
     true,
   );
-  // A start or stop that has not arrived is owed still or again: the agent drops repeats.
+  // A start or stop that has not arrived is sent again: the agent drops repeats.
   const again = here.flatMap(shard => {
     if (shard.status === 'starting')
       return [
@@ -455,10 +455,7 @@ function unaccounted(context: ExecutionContext, event: Event<'shard.unaccounted'
   return { ...closed, effects: [...(closed.effects ?? []), ...again] };
 }
 
-/**
- * Those that have not begun are asked back; the agent knows best which those are, and its answer
- * decides.
- */
+/** Asks the host to withdraw runs that have not begun; the answer of its agent decides. */
 function withdraw(context: ExecutionContext, event: Event<'shard.withdraw'>): Decided {
   const withdrawn = liveOn(context, event.host, event.runs).filter(shard => shard.status === 'starting' && shard.withdrawReason === null);
   if (withdrawn.length === 0) return {};
@@ -486,15 +483,15 @@ function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Ev
     context: { shards, cancelled: true, reason: event.reason },
     effects,
     facts: [{ type: 'execution.cancelling', execution: context.id, job: context.job, reason: event.reason }],
-    alarms: [
+    timers: [
       { id: 'retry', dueAt: null, event: { type: 'execution.retryDue' } },
-      ...(context.shards.some(shard => shard.status === 'starting') ? [answerAlarm(context, shards)] : []),
+      ...(context.shards.some(shard => shard.status === 'starting') ? [answerTimer(context, shards)] : []),
       ...startDisarmed(context),
     ],
   };
 }
 
-/** A job that creates it again does not know that it is over. */
+/** A job that creates it again has not received its outcome. */
 const createdAgain = (context: ExecutionContext): Decided => ({ effects: [finishedEvent(context)] });
 
 const finishedEvent = ({
@@ -509,21 +506,21 @@ const finishedEvent = ({
 function finished(context: ExecutionContext, event: { at?: number }): Decided {
   const outcome = outcomeOf(context.shards, context.cancelled);
   const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
-  // All may have succeeded before the word of its end reached them: then that is no reason for
-  // anything.
+  // All shards may have succeeded before the cancellation reached them: then its reason does not
+  // apply.
   const reason =
     outcome === 'cancelled' ? context.reason : (context.shards.find(shard => shard.outcome === outcome && shard.reason)?.reason ?? null);
   return {
     context: { outcome, finishedAt, reason },
     effects: [...verdictAtEnd(context, reason, event.at ?? finishedAt), finishedEvent({ ...context, outcome, finishedAt })],
     facts: [{ type: 'execution.finished', execution: context.id, job: context.job, outcome }],
-    alarms: startDisarmed(context),
+    timers: startDisarmed(context),
   };
 }
 
 /**
- * Of one that ends without a process. A host that was lost with an order to start may have begun
- * one: then nobody knows.
+ * Of an execution that ends without a reported start. A host that was lost with an order to start
+ * may have started a process: then the verdict is `unknown`.
  */
 function verdictAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
   if (context.startedAt !== null) return [];
@@ -533,30 +530,30 @@ function verdictAtEnd(context: ExecutionContext, reason: string | null, at: numb
   return verdictOf(context, 'unknown', `no start was reported: ${lostOne.reason ?? 'its host was lost'}`, at);
 }
 
-/** The pool it wants to run in is not there. */
+/** Its pool does not exist. */
 function missing(context: ExecutionContext, event: Event<'actor.missing'>): Decided {
   if (event.to !== pool(context) || event.eventType !== 'pool.reserve') return {};
-  return noCapacity(context, { ...event, type: 'execution.noCapacity', reason: `pool ${context.config.pool} is not there` });
+  return noCapacity(context, { ...event, type: 'execution.noCapacity', reason: `pool ${context.config.pool} does not exist` });
 }
 
-/** How long after a pool gave no room and kept no request it is asked again, ms. */
+/** How long after a pool rejected a request it is sent again, ms. */
 export const RESERVE_AGAIN_MS = 30_000;
 
 function noCapacity(context: ExecutionContext, event: Event<'execution.noCapacity'>): Decided {
   if (unreserved(context).length === 0) return {};
   return {
     ...waiting(context, { ...event, type: 'execution.waiting' }),
-    alarms: [{ id: 'reserveAgain', dueAt: event.at + RESERVE_AGAIN_MS, event: { type: 'execution.reserveAgain' } }],
+    timers: [{ id: 'reserveAgain', dueAt: event.at + RESERVE_AGAIN_MS, event: { type: 'execution.reserveAgain' } }],
   };
 }
 
-/** The pool passes over what it knows of already. */
+/** Idempotent: the pool ignores runs that have a reservation or wait for one. */
 function reserveAgain(context: ExecutionContext): Decided {
   const shards = unreserved(context);
   return shards.length > 0 ? { effects: [reserve(context, shards)] } : {};
 }
 
-/** Shards that wait for the pool, not for their job or for the instant of their retry. */
+/** Shards that wait for the pool, not for their job or for the delay of a retry. */
 const unreserved = (context: ExecutionContext): Shard[] =>
   context.blockedReason === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];
 

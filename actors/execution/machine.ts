@@ -7,7 +7,7 @@
  *      +-----> cancelling ---+
  */
 import { setup } from 'xstate';
-import { carryOut, declared } from '../decision.ts';
+import { effectActions, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, ExecutionEvent, ExecutionFact, Stamped } from '../types.ts';
 import { executionDecisions as decide, type ExecutionDecider } from './decide.ts';
@@ -20,7 +20,7 @@ const base = setup({
     emitted: {} as ExecutionFact,
     input: {} as EventOf<'execution', 'execution.create'>,
   },
-  actions: declared,
+  actions: effectActions,
   guards: {
     isAllDone: ({ context }) => context.shards.every(shard => shard.status === 'done'),
     hasBegun: ({ context }) => context.shards.some(shard => shard.status !== 'waiting' || shard.attempt > 1),
@@ -29,9 +29,9 @@ const base = setup({
 });
 
 const on = (decision: ExecutionDecider) =>
-  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
-/** Already so: nothing changes. (Without an action XState would call it a refusal.) */
-const same = { actions: on(() => ({})) };
+  base.enqueueActions(({ context, event, enqueue }) => toActions(decision(context, event as never), event, enqueue));
+/** Accepted without a change. (Without an action XState would refuse it.) */
+const accepted = { actions: on(() => ({})) };
 
 const finished = { guard: 'isAllDone', target: 'done', actions: on(decide.finished) } as const;
 
@@ -63,10 +63,10 @@ const pending = base.createStateConfig({
   on: { ...work, 'execution.unblock': { actions: on(decide.unblock) } },
 });
 const running = base.createStateConfig({ always: [finished, cancels], on: work });
-const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': same, 'execution.end': same } });
+const cancelling = base.createStateConfig({ always: [finished], on: { ...work, 'execution.cancel': accepted, 'execution.end': accepted } });
 /**
- * What an old host still runs for it is ended, room that comes too late is given back, a job that
- * asks for it again hears its outcome; nothing else changes any more.
+ * Late events only: runs that hosts still have are ended, late reservations are released, and a
+ * job that creates it again gets its outcome.
  */
 const done = base.createStateConfig({
   on: {
@@ -101,7 +101,7 @@ export const executionKind = {
   /** An ended execution is kept until retention deletes it; its id is never used again. */
   isOver: () => false,
   refusal: (_context, value, event) => {
-    if (event.type === 'execution.create') return 'is there already';
+    if (event.type === 'execution.create') return 'exists already';
     return value === 'done' ? 'is done' : undefined;
   },
 } satisfies KindDefinition<ExecutionContext, ExecutionEvent>;

@@ -7,28 +7,25 @@ import type { Shard, ShardAttempt, ShardOutcome } from './types.ts';
 export const PAST_MAX = 10;
 
 /**
- * Longest reason of one attempt, and what all reasons of an execution may take together, characters
- * of JSON: it is one document, whatever its shards have to say.
+ * Longest reason of one attempt, and of all reasons of an execution together, characters of JSON:
+ * an execution is one document.
  */
 const REASON_MAX = 2_000;
 const REASONS_MAX = 2 * 1024 * 1024;
 
-/**
- * The reason, cut where an execution of so many shards could not remember one as long for each of
- * its attempts.
- */
+/** The reason, cut to the length that an execution of so many shards can keep per attempt. */
 export function cutReason(reason: string | null, shards: number): string | null {
   return reason === null ? null : cutTo(Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1)))), reason);
 }
 
-/** The text, cut where it takes more than so many characters of JSON. */
+/** The text, cut to at most `max` characters of JSON. */
 export function cutTo(max: number, text: string): string {
   const size = (part: string) => JSON.stringify(part).length - 2;
   if (size(text) <= max) return text;
   let kept = text.slice(0, max - 1);
-  // What JSON writes longer than it is.
+  // JSON escapes make it longer than its characters.
   while (size(kept) > max - 1) kept = kept.slice(0, Math.floor(kept.length * 0.9));
-  // Half of a pair would be no text.
+  // A lone surrogate is not valid text.
   return `${kept.replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
@@ -59,12 +56,12 @@ export const isLive = (shard: Shard): boolean => shard.status === 'starting' || 
 /** How one attempt ended. */
 export type AttemptEnd = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
 
-/** The shard after its attempt: done, or waiting for another one if the policies give one. */
-export function ended(shard: Shard, ending: AttemptEnd, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
-  const closed: Shard = { ...shard, ...ending, status: 'done', notBefore: null };
+/** The shard after its attempt: done, or waiting for another one where the policies allow it. */
+export function ended(shard: Shard, end: AttemptEnd, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
+  const closed: Shard = { ...shard, ...end, status: 'done', notBefore: null };
   if (!mayRetry) return closed;
-  const lost = ending.outcome === 'lost';
-  const failed = ending.outcome === 'failed' || ending.outcome === 'timedOut';
+  const lost = end.outcome === 'lost';
+  const failed = end.outcome === 'failed' || end.outcome === 'timedOut';
   const failures = shard.failures + (failed ? 1 : 0);
   const isRetried = failed && failures < config.retry.attempts;
   const failsOver = config.failover && (lost || (failed && !isRetried && config.failoverOnFailure));
@@ -72,43 +69,40 @@ export function ended(shard: Shard, ending: AttemptEnd, config: JobConfig, at: n
   const again = isRetried || (failsOver && losses <= config.failoverLimit);
   if (!again) return { ...closed, failures, losses };
   return {
-    ...next(shard, ending),
+    ...next(shard, end),
     failures,
     losses,
     notBefore: at + shardRetryDelay(config.retry, isRetried ? failures : losses, chance),
-    reason: `attempt ${shard.attempt} ${ending.outcome === 'timedOut' ? 'timed out' : ending.outcome === 'lost' ? 'was lost' : 'failed'}${ending.reason ? `: ${ending.reason}` : ''}`,
+    reason: `attempt ${shard.attempt} ${end.outcome === 'timedOut' ? 'timed out' : end.outcome === 'lost' ? 'was lost' : 'failed'}${end.reason ? `: ${end.reason}` : ''}`,
   };
 }
 
-/**
- * Its host gave it back before it began: the next attempt asks for room at once, and no budget is
- * spent.
- */
-export const movedShard = (shard: Shard, ending: AttemptEnd): Shard => ({
-  ...next(shard, ending),
+/** Its host gave it back before it began: the next attempt reserves at once and costs no budget. */
+export const movedShard = (shard: Shard, end: AttemptEnd): Shard => ({
+  ...next(shard, end),
   failures: shard.failures,
   losses: shard.losses,
   reason: `moved: ${shard.withdrawReason}`,
 });
 
-/** Attempts in a row that hosts may refuse before it counts as a failure of the shard. */
+/** Attempts in a row that hosts may refuse; one more is a failure of the shard. */
 export const REFUSALS_MAX = 20;
 
 /**
- * Its host refused it for a reason of its own: the next attempt asks for room at once, and no
- * budget is spent.
+ * Its host refused it for a reason of its own: the next attempt reserves at once and costs no
+ * budget.
  */
-export const refusedByHost = (shard: Shard, ending: AttemptEnd): Shard => ({
-  ...next(shard, ending),
+export const refusedByHost = (shard: Shard, end: AttemptEnd): Shard => ({
+  ...next(shard, end),
   failures: shard.failures,
   losses: shard.losses,
   refusals: (shard.refusals ?? 0) + 1,
-  reason: `host ${shard.hostName} refused it${ending.reason ? `: ${ending.reason}` : ''}`,
+  reason: `host ${shard.hostName} refused it${end.reason ? `: ${end.reason}` : ''}`,
 });
 
-/** The shard in its next attempt, the present one among the past. */
-function next(shard: Shard, ending: AttemptEnd): Shard {
-  const { output: _, ...how } = ending;
+/** The shard in its next attempt; the present one joins the past. */
+function next(shard: Shard, end: AttemptEnd): Shard {
+  const { output: _, ...how } = end;
   const past: ShardAttempt = { ...how, attempt: shard.attempt, host: shard.host, hostName: shard.hostName };
   return { ...newShard(shard.item, shard.parameter), attempt: shard.attempt + 1, past: [...shard.past, past].slice(-PAST_MAX) };
 }
@@ -116,8 +110,8 @@ function next(shard: Shard, ending: AttemptEnd): Shard {
 const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succeeded'];
 
 /**
- * The outcome of an execution from those of its shards. One that was cancelled is `cancelled`,
- * unless all its shards succeeded before.
+ * The outcome of an execution: the worst of its shards. A cancelled one is `cancelled` unless all
+ * its shards succeeded before.
  */
 export function outcomeOf(shards: Shard[], cancelled: boolean): ShardOutcome {
   const outcomes = shards.map(shard => shard.outcome ?? 'lost');

@@ -128,7 +128,7 @@ export interface ExecutionContext {
   finishedAt: number | null;
   config: JobConfig;
   app: KnownApp | null;
-  /** Not let go by its job yet, and why. */
+  /** Why its job keeps it from starting; null: it is not blocked. */
   blockedReason: string | null;
   /** Why it waits, was cancelled, or did not succeed. */
   reason: string | null;

@@ -13,7 +13,7 @@ import type { ReservationRequest } from '../pool/types.ts';
 import type { Effect, Events, Kind, Stamp } from '../types.ts';
 import type { ActorView, DryRun } from './reason.ts';
 
-/** Dice decide nothing that is looked at here: a name of an execution that never is. */
+/** Random parts make only names and delays, which no result here contains. */
 const stampOf = (at: number): Stamp => ({ at, chance: 0, salt: 'whynot' });
 
 const eventsIn = <K extends Kind, T extends Events[K]['type']>(effects: Effect[] | undefined, kind: K, type: T) =>
@@ -25,7 +25,7 @@ const eventsIn = <K extends Kind, T extends Events[K]['type']>(effects: Effect[]
 
 export interface DryRunResult {
   would: DryRun;
-  /** What its pool would be asked for, where it comes to that. */
+  /** The request to its pool; absent: it would send none. */
   request?: ReservationRequest;
 }
 
@@ -41,13 +41,13 @@ export function dryRunTrigger(job: ActorView<'job'>, pool: ActorView<'pool'> | u
   if (create.blockedReason !== null) return { would: { does: 'waits', reason: create.blockedReason } };
   const execution = executionDecisions.initialContext({ ...create, ...stampOf(at) });
   const [reserve] = eventsIn(executionDecisions.created(execution).effects, 'pool', 'pool.reserve');
-  if (!reserve) throw new Error('an execution that nothing holds back asks for no room');
+  if (!reserve) throw new Error('an execution that is not blocked reserves nothing');
   return { would: dryRunRequest(reserve.request, pool, at), request: reserve.request };
 }
 
-/** A request for room at this instant. */
+/** A request for capacity at this instant. */
 function dryRunRequest(request: ReservationRequest, pool: ActorView<'pool'> | undefined, at: number): DryRun {
-  if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which cannot be asked' };
+  if (!pool || pool.value === 'deleted') return { does: 'waits', reason: 'waits for its pool, which does not exist' };
   if (pool.quarantine) return { does: 'waits', reason: `waits for its pool, which is in quarantine: ${pool.quarantine.reason}` };
   const { effects } = poolDecisions.reserved(pool.context, { type: 'pool.reserve', request, ...stampOf(at) });
   const hosts = [...new Set(eventsIn(effects, 'execution', 'execution.placed').flatMap(each => each.placements.map(one => one.hostName)))];
@@ -56,10 +56,7 @@ function dryRunRequest(request: ReservationRequest, pool: ActorView<'pool'> | un
   return waits ? { does: 'startsInPart', hosts, reason: waits.reason } : { does: 'starts', hosts };
 }
 
-/**
- * What the ledger would hold of the next due time, were the job then as it is now; undefined where
- * it would hold nothing.
- */
+/** The ledger entry of the next due time if the job did not change until then; undefined: none. */
 export function dryRunDue(job: ActorView<'job'>, at: number): OccurrenceEntry | undefined {
   const { nextAt } = job.context;
   if (nextAt === null || job.quarantine) return undefined;

@@ -1,30 +1,30 @@
 /**
- * Why an execution is where it is: its own state, its shards one group after the other, and whoever
- * they wait for.
+ * Why an execution is in its state: its own reason, its shards group by group, and what they wait
+ * for.
  */
 
 import type { Shard } from '../execution/types.ts';
 import { blockedReasonOf } from '../job/decide.ts';
+import { hostReason, type PoolViews, rest, whyNoCapacity } from './capacity.ts';
 import { messageOf } from './messages.ts';
 import { type ActorView, iso, isoOr, quarantined, type Reason, SHOWN_MAX, type Why } from './reason.ts';
-import { hostReason, type PoolViews, rest, whyNoCapacity } from './room.ts';
 
 export interface ExecutionViews extends PoolViews {
   execution: ActorView<'execution'>;
   job: ActorView<'job'> | undefined;
 }
 
-/** Hosts that the shards of an execution are on: what of them is worth looking up. */
+/** Ids of the hosts that the shards of an execution are on. */
 export const hostsUsed = (execution: ActorView<'execution'>): string[] => [
   ...new Set(execution.context.shards.flatMap(shard => (shard.status !== 'done' && shard.host !== null ? [shard.host] : []))),
 ];
 
-export function whyExecution(seen: ExecutionViews): Why {
-  const { execution, job } = seen;
+export function whyExecution(views: ExecutionViews): Why {
+  const { execution, job } = views;
   const { context, value } = execution;
   const { id, shards } = context;
-  const live = whyLive(seen);
-  const bad = endings(id, shards);
+  const live = whyLive(views);
+  const bad = attemptEnds(id, shards);
   if (execution.quarantine) return { lead: quarantined(execution), more: [...live.lead, ...live.more, ...bad] };
   if (value === 'done') {
     const { outcome, finishedAt, reason } = context;
@@ -39,20 +39,20 @@ export function whyExecution(seen: ExecutionViews): Why {
   }
   if (context.blockedReason !== null) {
     const behind = job?.context.open.find(open => open.blocked === null)?.id ?? null;
-    // Who stood before it when it was made may be over by now: its job knows.
+    // The executions before it may have ended since it was created: its job has the present ones.
     const now = job && blockedReasonOf(job.context, id);
-    const reason = now === null ? 'was let go by its job; the news of it is on its way' : (now ?? context.blockedReason);
+    const reason = now === null ? 'was unblocked by its job; the message is in transit' : (now ?? context.blockedReason);
     const blocked: Reason = { type: 'blocked', execution: id, since: iso(context.createdAt), reason, behind };
-    const shut = seen.unreadable.filter(({ who }) => who === `job/${context.job}`);
+    const shut = views.unreadable.filter(({ who }) => who === `job/${context.job}`);
     return { lead: [blocked, ...(job ? quarantined(job) : shut)], more: [] };
   }
-  const waiting = whyWaiting(seen);
+  const waiting = whyWaiting(views);
   return { lead: [...waiting.lead, ...live.lead], more: [...waiting.more, ...live.more, ...bad] };
 }
 
-/** The shards that wait: for the instant of their next attempt, or for the pool. */
-function whyWaiting(seen: ExecutionViews): Why {
-  const { context, timers } = seen.execution;
+/** The shards that wait: for the delay of a retry, or for the pool. */
+function whyWaiting(views: ExecutionViews): Why {
+  const { context, timers } = views.execution;
   const waiting = context.shards.filter(shard => shard.status === 'waiting');
   const later = waiting.filter(shard => shard.notBefore !== null).sort((a, b) => (a.notBefore ?? 0) - (b.notBefore ?? 0));
   const backOffs = later.slice(0, SHOWN_MAX).map(
@@ -66,8 +66,8 @@ function whyWaiting(seen: ExecutionViews): Why {
     }),
   );
   const asking = waiting.length - later.length;
-  const askAgainAt = timers.find(({ id }) => id === 'reserveAgain')?.dueAt ?? null;
-  const room = asking > 0 ? whyNoCapacity(context, seen, askAgainAt) : { lead: [], more: [] };
+  const reserveAgainAt = timers.find(({ id }) => id === 'reserveAgain')?.dueAt ?? null;
+  const room = asking > 0 ? whyNoCapacity(context, views, reserveAgainAt) : { lead: [], more: [] };
   const [first = [], others = []] = [backOffs.slice(0, 1), backOffs.slice(1)];
   return { lead: [...room.lead, ...first], more: [...room.more, ...others, ...rest('shards', later.length - SHOWN_MAX)] };
 }
@@ -99,25 +99,23 @@ function whyLive({ execution, hosts }: ExecutionViews): Why {
 }
 
 /**
- * Why an execution that is done did not succeed, or what there is to say of its success: its own
- * reason, or that of the last attempt of its first bad shard.
+ * Why an execution that is done did not succeed, or the remark on its success: its own reason, or
+ * that of the last attempt of its first failed shard.
  */
 export function whyNot({ context }: ActorView<'execution'>): string | null {
-  const [first] = endings(context.id, context.shards);
+  const [first] = attemptEnds(context.id, context.shards);
   return context.reason ?? (first ? messageOf(first) : null);
 }
 
 /**
- * What ended and did not succeed: the last attempt of each shard first, because it is why the
- * execution ended so, then the attempts before it, the latest first; behind them what succeeded
- * with a remark.
+ * Attempts that did not succeed: first the last attempt of each shard, which decides the outcome,
+ * then the earlier ones, latest first; behind them attempts that succeeded with a remark.
  */
-function endings(execution: string, shards: Shard[]): Reason[] {
+function attemptEnds(execution: string, shards: Shard[]): Reason[] {
   const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));
   const before = shards.flatMap(shard => shard.past.map(past => ({ ...past, item: shard.item })));
   const all = [...last, ...before.toSorted((a, b) => b.attempt - a.attempt || a.item - b.item)];
-  // One that succeeded is worth a word where it has one: what it left running, which copy of its
-  // app it ran.
+  // A remark on a success: processes that it left running, or the copy of its app that it ran.
   const remarked = all.filter(({ outcome, reason }) => outcome === 'succeeded' && reason !== null);
   const bad = [...all.filter(({ outcome }) => outcome !== 'succeeded'), ...remarked];
   return [

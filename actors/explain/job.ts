@@ -1,14 +1,14 @@
 /**
- * Why a job runs or does not: what forbids it, what it has open, when it is due, what became of its
- * last due time, and what a trigger now would do.
+ * Why a job runs or does not: what forbids it, its open executions, its next and last due time, and
+ * what a trigger would do now.
  */
 import { nextAtOf, schedulesOf } from '../job/due-times.ts';
 import { jobKind, statusOf } from '../job/machine.ts';
 import type { OccurrenceEntry, Verdict } from '../job/occurrence.ts';
+import { capacityOf, closed, type PoolViews } from './capacity.ts';
 import { dryRunDue, dryRunTrigger } from './dry-run.ts';
 import { whyExecution, whyNot } from './execution.ts';
 import { type ActorView, type DryRun, iso, isoOr, quarantined, type Reason, type Why } from './reason.ts';
-import { capacityOf, closed, type PoolViews } from './room.ts';
 
 /** Open executions of a job that are explained one by one. */
 export const OPEN_SHOWN = 3;
@@ -28,18 +28,22 @@ export interface JobViews extends PoolViews {
 }
 
 /** `at`: now, epoch ms. */
-export function whyJob(seen: JobViews, at: number): Why & { trigger: DryRun } {
-  const { job, pool, hosts } = seen;
+export function whyJob(views: JobViews, at: number): Why & { trigger: DryRun } {
+  const { job, pool, hosts } = views;
   const { would: trigger, request } = dryRunTrigger(job, pool, at);
   const dryRun: Reason = { type: 'dryRun', job: job.context.config.name, ...trigger };
-  const forbids = whyForbidden(seen);
-  const open = whyOpen(seen);
-  const last = lastDue(seen);
-  const { lost: bad, ran: good } = lastExecution(seen);
+  const forbids = whyForbidden(views);
+  const open = whyOpen(views);
+  const last = lastDue(views);
+  const { lost: bad, ran: good } = lastExecution(views);
   const ended = [...bad, ...good];
 
   if (forbids.length > 0)
-    return { lead: forbids, more: [...seen.unreadable, ...open.lead, ...unarmedLately(job, at), ...last, ...ended, ...open.more], trigger };
+    return {
+      lead: forbids,
+      more: [...views.unreadable, ...open.lead, ...unarmedLately(job, at), ...last, ...ended, ...open.more],
+      trigger,
+    };
   if (open.lead.length > 0) {
     const next = split(nextDue(job, at));
     return {
@@ -53,26 +57,26 @@ export function whyJob(seen: JobViews, at: number): Why & { trigger: DryRun } {
   const room =
     waits && pool ? { lead: closed(pool, hosts), more: request ? capacityOf(pool, hosts, request) : [] } : { lead: [], more: [] };
   return {
-    lead: [...whenDue(job, at), ...unarmedLately(job, at), ...lost, ...bad, ...(waits ? [dryRun] : []), ...room.lead, ...seen.unreadable],
+    lead: [...whenDue(job, at), ...unarmedLately(job, at), ...lost, ...bad, ...(waits ? [dryRun] : []), ...room.lead, ...views.unreadable],
     more: [...(waits ? [] : [dryRun]), ...ran, ...good, ...room.more],
     trigger,
   };
 }
 
-/** Due times that came to nothing are worth a place in the sentence. */
+/** Due times without a run go into the sentence. */
 function split(dues: Extract<Reason, { type: 'lastDue' | 'nextDue' }>[]) {
   const came = ({ verdict }: { verdict: Verdict }) => verdict === 'ran' || verdict === 'waiting' || verdict === 'coalesced';
   return { ran: dues.filter(came), lost: dues.filter(due => !came(due)) };
 }
 
-/** What keeps it from starting anything at all. */
+/** What keeps it from starting anything. */
 function whyForbidden({ job, app }: JobViews): Reason[] {
   const { context, value } = job;
   const { name } = context.config;
   if (job.quarantine) return quarantined(job);
   if (statusOf(context, value) === 'deleting') return [{ type: 'deregistering', job: name, open: context.open.length }];
   const refused = jobKind.refusal(context, value, { type: 'job.trigger' });
-  // A limit of open executions is no ban: they are told one by one.
+  // At its limit of open executions the job starts later: those are listed one by one.
   if (refused !== undefined && (context.open.length === 0 || statusOf(context, value) === 'disabled' || context.app?.enabled === false)) {
     return [{ type: 'refused', job: name, reason: refused }];
   }
@@ -82,12 +86,12 @@ function whyForbidden({ job, app }: JobViews): Reason[] {
   return [];
 }
 
-function whyOpen({ job, open, ...around }: JobViews): Why {
-  const whys = open.map(execution => whyExecution({ ...around, execution, job }));
+function whyOpen({ job, open, ...rest }: JobViews): Why {
+  const whys = open.map(execution => whyExecution({ ...rest, execution, job }));
   const left = job.context.open.length - open.length;
   const more: Reason[] = left > 0 ? [{ type: 'moreOpen', job: job.context.config.name, count: left }] : [];
-  // A pool that cannot be read is among the reasons of whoever waits for it.
-  const shut = around.unreadable.filter(({ who }) => who.startsWith('execution/'));
+  // An unreadable pool is among the reasons of the executions that wait for it.
+  const shut = rest.unreadable.filter(({ who }) => who.startsWith('execution/'));
   return { lead: [...shut, ...whys.flatMap(why => why.lead)], more: [...more, ...whys.flatMap(why => why.more)] };
 }
 
@@ -120,7 +124,7 @@ function lastDue({ last }: JobViews): Extract<Reason, { type: 'lastDue' }>[] {
   return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
 }
 
-/** A job that only waits for its time also names the execution that did not succeed. */
+/** For a job that waits for its due time: the last execution, in the sentence if it failed. */
 function lastExecution({ job: { context }, ended }: JobViews): { lost: Reason[]; ran: Reason[] } {
   const { lastExecution: execution, lastOutcome: outcome, lastFinishedAt } = context;
   if (execution === null || outcome === null) return { lost: [], ran: [] };

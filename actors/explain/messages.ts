@@ -5,7 +5,7 @@ import type { Reason, Why } from './reason.ts';
 /** One sentence without a full stop. Never empty. */
 export const sentenceOf = (why: Why): string => why.lead.map(messageOf).join('; ');
 
-/** Facts as they are told: type and values, and the words for them. */
+/** The facts as the API returns them: type, values, and their text. */
 export const factsOf = (why: Why): (Reason & { message: string })[] =>
   [...why.lead, ...why.more].map(reason => ({ ...reason, message: messageOf(reason) }));
 
@@ -23,13 +23,13 @@ export function messageOf(reason: Reason): string {
     case 'appPending':
       return `job ${reason.job} waits for app ${reason.app}, which ${reason.there ? 'has not answered yet' : 'is not published'}`;
     case 'noSchedule':
-      return `job ${reason.job} has no schedule${reason.switchedOff ? ' that is switched on' : ''}: it runs when it is triggered`;
+      return `job ${reason.job} has no schedule${reason.switchedOff ? ' that is enabled' : ''}: it runs when it is triggered`;
     case 'noDueLeft':
       return `job ${reason.job} has no due time left: its schedule has ended`;
     case 'due':
       return `job ${reason.job} is due next at ${reason.dueAt}, in ${span(reason.inMs)}`;
     case 'overdue':
-      return `job ${reason.job} was due at ${reason.dueAt}, and its turn is about to come`;
+      return `job ${reason.job} was due at ${reason.dueAt}, and its timer is about to fire`;
     case 'unarmed':
       return `the schedule audit found at ${reason.at} that job ${reason.job} was not armed for ${reason.dueAt}, and armed it again: ${reason.reason}`;
     case 'nextDue':
@@ -56,21 +56,21 @@ export function messageOf(reason: Reason): string {
     case 'backOff':
       return `execution ${reason.execution} waits until ${reason.until} with attempt ${reason.attempt} of shard ${reason.item}${because(reason.reason)}`;
     case 'noCapacity':
-      return `execution ${reason.execution} waits for room in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: ${reason.reason}`;
+      return `execution ${reason.execution} waits for capacity in pool ${reason.pool} since ${reason.since}${reason.ahead > 0 ? `, behind ${some(reason.ahead, 'other execution')}` : ''}: ${reason.reason}`;
     case 'capacitySoon':
-      return `execution ${reason.execution} finds room in pool ${reason.pool} as soon as the pool looks again`;
+      return `execution ${reason.execution} fits into pool ${reason.pool}, which places it with its next pass`;
     case 'inTransit':
       return reason.what === 'request'
-        ? `execution ${reason.execution} is asking pool ${reason.pool} for room; the answer is on its way`
-        : `execution ${reason.execution} has room in pool ${reason.pool}; the news of it is on its way`;
+        ? `execution ${reason.execution} has asked pool ${reason.pool} for capacity; the answer is in transit`
+        : `execution ${reason.execution} has a reservation in pool ${reason.pool}; the message is in transit`;
     case 'reserveAgain':
-      return `execution ${reason.execution} asks pool ${reason.pool} for room again at ${reason.at}${because(reason.reason)}`;
+      return `execution ${reason.execution} asks pool ${reason.pool} for capacity again at ${reason.at}${because(reason.reason)}`;
     case 'poolMissing':
-      return `pool ${reason.pool} is not there`;
+      return `pool ${reason.pool} does not exist`;
     case 'hosts':
       return poolHosts(reason);
     case 'tooLarge':
-      return `the hosts of pool ${reason.pool} that are ready could not take it even with nothing else on them`;
+      return `the request would not fit on the ready hosts of pool ${reason.pool} even if they ran nothing else`;
     case 'free':
       return `host ${reason.host} has ${reason.free.cpus} of ${reason.total.cpus} cpu and ${reason.free.memoryMB} of ${reason.total.memoryMB} MB free, a shard takes ${reason.price.cpus} cpu and ${reason.price.memoryMB} MB there${reason.lacks.length > 0 ? `: too little ${reason.lacks.join(' and too little ')}` : ''}${reason.open ? '' : '; it takes nothing new now'}${reason.refusing === undefined ? '' : `; it refused a run: ${reason.refusing}`}`;
     case 'holder':
@@ -80,9 +80,9 @@ export function messageOf(reason: Reason): string {
     case 'shardEnded':
       return `attempt ${reason.attempt} of shard ${reason.item} ${ended(reason.outcome)}${reason.host ? ` on host ${reason.host}` : ''}${because(reason.how)}`;
     case 'host':
-      return `host ${reason.host} is ${reason.status}${reason.since ? `, last heard of at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}${reason.rejectedByPool ? `; ${reason.rejectedByPool}` : ''}`;
+      return `host ${reason.host} is ${reason.status}${reason.since ? `, last seen at ${reason.since}` : ''}${reason.lostAt ? `, and counts as lost at ${reason.lostAt}` : ''}${reason.rejectedByPool ? `; ${reason.rejectedByPool}` : ''}`;
     case 'andMore':
-      return `and ${reason.count} more ${reason.what === 'holders' ? 'executions that have room' : reason.what}`;
+      return `and ${reason.count} more ${reason.what === 'holders' ? 'executions that have reservations' : reason.what}`;
   }
 }
 
@@ -97,12 +97,12 @@ const shards = (items: number[]): string => {
 };
 
 function onHost({ execution, status, items, host, since, withdrawReason }: Extract<Reason, { type: 'shards' }>): string {
-  const they = items.length === 1 ? 'it is' : 'they are';
+  const whose = items.length === 1 ? 'its' : 'their';
   if (status === 'starting' && withdrawReason !== null)
     return `execution ${execution} asks host ${host} to give back ${shards(items)}: ${withdrawReason}`;
   if (status === 'starting')
-    return `execution ${execution} starts ${shards(items)} on host ${host}, which has not said yet that ${they} running`;
-  if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not said yet that ${they} over`;
+    return `execution ${execution} starts ${shards(items)} on host ${host}, which has not reported ${whose} start yet`;
+  if (status === 'ending') return `execution ${execution} ends ${shards(items)} on host ${host}, which has not reported ${whose} end yet`;
   return `execution ${execution} runs ${shards(items)} on host ${host}${since ? ` since ${since}` : ''}`;
 }
 
@@ -115,7 +115,7 @@ const ENDED: Record<string, string> = {
 };
 const ended = (outcome: string): string => ENDED[outcome] ?? `ended ${outcome}`;
 
-/** What becomes of a due time, behind "was" or "would be". */
+/** The verdict of a due time, behind "was" or "would be". */
 function fate(verdict: Verdict, execution: string | null): string {
   switch (verdict) {
     case 'waiting':

@@ -68,7 +68,7 @@ function connected(context: HostContext, event: Event<'host.connected'>): Decide
       { type: 'answer', params: { value: { session: sessions } } },
     ],
     facts: [context.draining ? { type: 'host.draining', ...names(context) } : { type: 'host.ready', ...names(context), session }],
-    alarms: [graceTimer(null)],
+    timers: [graceTimer(null)],
   };
 }
 
@@ -78,7 +78,7 @@ function suspected(context: HostContext, at: number, reason: string, parted: { s
     context: { session: null, lastDisconnect: parted, graceUntil, lastSeenAt: parted.at },
     effects: [toPool(context, { type: 'pool.hostDisconnected', host: context.id })],
     facts: [{ type: 'host.suspect', ...names(context), reason }],
-    alarms: [graceTimer(graceUntil)],
+    timers: [graceTimer(graceUntil)],
   };
 }
 
@@ -97,7 +97,7 @@ const suspectedAtStart = (context: HostContext, event: Event<'host.restartGrace'
  */
 const restartGrace = (context: HostContext, event: { at: number }): Decided => ({
   context: { graceUntil: event.at + context.graceMs },
-  alarms: [graceTimer(event.at + context.graceMs)],
+  timers: [graceTimer(event.at + context.graceMs)],
 });
 
 const agentLost = (_: HostContext, event: Event<'host.agentLost'>): Decided => ({ context: { agentLost: event.session } });
@@ -105,7 +105,7 @@ function agentLostBefore(context: HostContext, event: Event<'host.agentLost'>): 
   const { lastDisconnect, graceMs, graceUntil } = context;
   if (lastDisconnect?.session !== event.session) return {};
   const until = Math.max(graceUntil ?? 0, lastDisconnect.at + graceMs);
-  return { context: { agentLost: event.session, graceUntil: until }, alarms: [graceTimer(until)] };
+  return { context: { agentLost: event.session, graceUntil: until }, timers: [graceTimer(until)] };
 }
 
 const rejected = (context: HostContext, reason: string): Decided => ({
@@ -116,7 +116,7 @@ const rejected = (context: HostContext, reason: string): Decided => ({
 const rejectedByPool = (context: HostContext, event: Event<'host.rejectedByPool'>): Decided =>
   event.session === context.sessions ? rejected(context, event.reason) : {};
 const poolMissing = (context: HostContext, event: Event<'actor.missing'>): Decided =>
-  event.eventType === 'pool.hostReady' ? rejected(context, `pool ${context.pool} is not there`) : {};
+  event.eventType === 'pool.hostReady' ? rejected(context, `pool ${context.pool} does not exist`) : {};
 
 function lost(context: HostContext): Decided {
   const waitedMs = (context.graceUntil ?? 0) - (context.lastDisconnect?.at ?? 0);
@@ -150,7 +150,7 @@ const retire = (context: HostContext): Decided => ({
     { type: 'closeSession', params: { host: context.id, code: 'retired', reason: 'this host was retired' } },
   ],
   facts: [{ type: 'host.retired', ...names(context) }],
-  alarms: [graceTimer(null)],
+  timers: [graceTimer(null)],
 });
 
 const deleted = (context: HostContext): Decided => ({ facts: [{ type: 'host.deleted', ...names(context) }] });

@@ -12,7 +12,7 @@
  *              deleted                       (no list shows it)
  */
 import { setup } from 'xstate';
-import { carryOut, declared } from '../decision.ts';
+import { effectActions, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, HostEvent, HostFact, Stamped } from '../types.ts';
 import { hostDecisions as decide, type HostDecider } from './decide.ts';
@@ -31,7 +31,7 @@ const base = setup({
     emitted: {} as HostFact,
     input: {} as EventOf<'host', 'host.enroll'>,
   },
-  actions: declared,
+  actions: effectActions,
   guards: {
     isDraining: ({ context }) => context.draining,
     isOurs: ({ context, event }) => 'session' in event && event.session === context.session,
@@ -40,7 +40,7 @@ const base = setup({
 });
 
 const on = (decision: HostDecider) =>
-  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+  base.enqueueActions(({ context, event, enqueue }) => toActions(decision(context, event as never), event, enqueue));
 /** Accepted without a change. (Without an action XState would refuse it.) */
 const accepted = { actions: on(() => ({})) };
 

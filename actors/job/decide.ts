@@ -1,7 +1,4 @@
-/**
- * What a job decides, event by event: context and event in, decision out. No clock, no dice: the
- * event brings both.
- */
+/** What a job decides, event by event: context and event in, decision out. */
 import type { KnownApp } from '../app/types.ts';
 import { claimOf, type Decision, tell } from '../decision.ts';
 import type { Effect, EventOf, ExecutionEvent, JobEvent, JobFact } from '../types.ts';
@@ -39,16 +36,16 @@ const initialContext = (input: Event<'job.register'>): JobContext => ({
 const registered = (context: JobContext): Decided => ({
   effects: context.config.app ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [],
   facts: [{ type: 'job.registered', job: context.config.name, version: 1 }],
-  alarms: [dueAlarm(context.nextAt)],
+  timers: [dueTimer(context.nextAt)],
 });
 
 const createdDisabled = (context: JobContext): Decided => ({
   facts: [{ type: 'job.disabled', job: context.config.name, kill: false }],
 });
 
-const dueAlarm = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
+const dueTimer = (dueAt: number | null) => ({ id: 'due', dueAt, event: { type: 'job.due' } });
 
-/** Gives each due time in (watermark, at] its verdict; those to run become executions. */
+/** Gives each due time in (watermark, at] its verdict; those that are run become executions. */
 function decideDue(context: JobContext, at: number): { context: JobContext; effects: Effect[]; facts: JobFact[] } {
   const name = context.config.name;
   const resolved = resolveDueTimes(context.config, context.watermark, at, context.open, dueAt => executionId(name, dueAt));
@@ -64,7 +61,7 @@ function decideDue(context: JobContext, at: number): { context: JobContext; effe
   return recorded(next, resolved.entries, effects, facts);
 }
 
-/** Everything due in (watermark, at] gets the same verdict. */
+/** Gives all due times in (watermark, at] the same verdict. */
 function verdictForAll(context: JobContext, at: number, verdict: 'disabled' | 'refused', reason: string): ReturnType<typeof decideDue> {
   const entries = occurrenceRange(context.config, context.watermark, at, { verdict, reason, decidedAt: at });
   return recorded({ ...context, watermark: Math.max(context.watermark, at) }, entries, [], []);
@@ -92,17 +89,14 @@ const blockedReasonFor = (config: JobConfig, blocked: OpenExecution['blocked'], 
   return blocked === 'turn' ? waitsBehind(config.overlap, config.overlapLimit, before) : null;
 };
 
-/**
- * What an open execution waits for as its job sees it now, in the words of its hold; null: nothing,
- * it was let go. Undefined: it is not open.
- */
+/** What an execution waits for now; null: it is not blocked; undefined: it is not open. */
 export function blockedReasonOf({ config, open }: JobContext, execution: string): string | null | undefined {
   const index = open.findIndex(({ id }) => id === execution);
   const found = open[index];
   return found && blockedReasonFor(config, found.blocked, open.slice(0, index));
 }
 
-/** Creates the execution; whether it may go at once or waits, the verdict says. */
+/** Creates the execution; the verdict decides whether it is blocked. */
 function createExecution(
   context: JobContext,
   fire: { dueAt: number | null; trigger: JobTrigger; verdict: Fire['verdict']; id?: string; retryOf?: string },
@@ -141,12 +135,12 @@ function due(context: JobContext, event: Event<'job.due'>): Decided {
   if (!isActive(context)) return {};
   const decided = decideDue(context, event.at);
   const next = rearmed(decided.context);
-  return { ...decided, context: next, alarms: [dueAlarm(next.nextAt)] };
+  return { ...decided, context: next, timers: [dueTimer(next.nextAt)] };
 }
 
 /**
- * Repairs a finding of the schedule audit: decides all that is due and arms the next due time. Does
- * nothing where the job has changed since the audit looked.
+ * Repairs a finding of the schedule audit: decides all that is due and arms the next due time.
+ * Ignores a finding that the job's own turns have made obsolete.
  */
 function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
   if (!isActive(context) || (event.found === 'unarmed' && context.watermark !== event.watermark)) return {};
@@ -164,7 +158,7 @@ function unarmed(context: JobContext, event: Event<'job.unarmed'>): Decided {
     ...decided,
     context: { ...next, unarmed: { at: event.at, dueAt, reason } },
     facts: [fact, ...decided.facts],
-    alarms: [dueAlarm(next.nextAt)],
+    timers: [dueTimer(next.nextAt)],
   };
 }
 
@@ -196,7 +190,7 @@ function run(
   };
 }
 
-function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 'effects' | 'facts'> & { context: JobContext } {
+function withConfig(context: JobContext, event: Event<'job.update'>): Pick<Decided, 'effects' | 'facts'> & { context: JobContext } {
   const effects: Effect[] = [];
   const before = context.config.app;
   const after = event.config.app;
@@ -220,7 +214,7 @@ function edited(context: JobContext, event: Event<'job.update'>): Pick<Decided, 
   };
 }
 
-/** The pool keeps a home for the shards of a sticky job: no longer than it is one there. */
+/** The pool drops the allocated hosts of a job that is no longer sticky there. */
 function deallocates(before: JobConfig, after?: JobConfig): Effect[] {
   const stays = after?.placement === 'sticky' && after.pool === before.pool;
   return before.placement === 'sticky' && !stays ? [tell(`pool/${before.pool}`, { type: 'pool.deallocate', job: before.name })] : [];
@@ -228,23 +222,23 @@ function deallocates(before: JobConfig, after?: JobConfig): Effect[] {
 
 const update = (context: JobContext, event: Event<'job.update'>): Decided => updated(context, event, unblockNext);
 
-/** `letOn`: who waited may go, where more are allowed at once than before. */
+/** `unblocks`: lets blocked executions start where the new limit allows it. */
 function updated(context: JobContext, event: Event<'job.update'>, unblocks: typeof unblockNext | null): Decided & { context: JobContext } {
   const before = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
-  const after = edited(before.context, event);
+  const after = withConfig(before.context, event);
   const unblocked = unblocks && isActive(after.context) ? unblocks(after.context) : { context: after.context, effects: [] };
   const next = rearmed(unblocked.context);
   return {
     context: next,
     effects: [...before.effects, ...(after.effects ?? []), ...unblocked.effects],
     facts: [...before.facts, ...(after.facts ?? [])],
-    alarms: [dueAlarm(next.nextAt)],
+    timers: [dueTimer(next.nextAt)],
   };
 }
 
 function updateDisabled(context: JobContext, event: Event<'job.update'>): Decided {
   const before = verdictForAll(context, event.at, 'disabled', 'the job was disabled');
-  const after = edited(before.context, event);
+  const after = withConfig(before.context, event);
   return {
     context: { ...after.context, nextAt: null },
     effects: [...before.effects, ...(after.effects ?? [])],
@@ -256,9 +250,9 @@ function updateOff(context: JobContext, event: Event<'job.update'>): Decided {
   const { context: after, effects = [], facts = [] } = updated(context, event, null);
   return {
     context: { ...after, nextAt: null },
-    effects: [...effects, ...ended(after, false, 'the job was disabled')],
+    effects: [...effects, ...cancels(after, false, 'the job was disabled')],
     facts: [...facts, { type: 'job.disabled', job: context.config.name, kill: false }],
-    alarms: [dueAlarm(null)],
+    timers: [dueTimer(null)],
   };
 }
 
@@ -269,7 +263,7 @@ function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
     ...after,
     context: next,
     facts: [...(after.facts ?? []), { type: 'job.enabled', job: context.config.name }],
-    alarms: [dueAlarm(next.nextAt)],
+    timers: [dueTimer(next.nextAt)],
   };
 }
 
@@ -277,20 +271,20 @@ function disable(context: JobContext, event: Event<'job.disable'>): Decided {
   const decided = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
   return {
     context: { ...decided.context, nextAt: null },
-    effects: [...decided.effects, ...ended(decided.context, event.kill, 'the job was disabled')],
+    effects: [...decided.effects, ...cancels(decided.context, event.kill, 'the job was disabled')],
     facts: [...decided.facts, { type: 'job.disabled', job: context.config.name, kill: event.kill }],
-    alarms: [dueAlarm(null)],
+    timers: [dueTimer(null)],
   };
 }
 
-/** Those that have not been let go yet never will be; with `all` the running ones are ended too. */
-const ended = (context: JobContext, all: boolean, reason: string): Effect[] =>
+/** Ends the blocked executions; with `all` every open one. */
+const cancels = (context: JobContext, all: boolean, reason: string): Effect[] =>
   context.open.filter(open => all || open.blocked !== null).map(open => cancelled(open.id, reason));
 
-const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: ended(context, true, event.reason) });
+const kill = (context: JobContext, event: Event<'job.kill'>): Decided => ({ effects: cancels(context, true, event.reason) });
 
 const disableAgain = (context: JobContext, event: Event<'job.disable'>): Decided => ({
-  effects: ended(context, event.kill, 'the job was disabled'),
+  effects: cancels(context, event.kill, 'the job was disabled'),
 });
 
 function enable(context: JobContext, event: Event<'job.enable'>): Decided {
@@ -300,7 +294,7 @@ function enable(context: JobContext, event: Event<'job.enable'>): Decided {
     ...decided,
     context: next,
     facts: [...decided.facts, { type: 'job.enabled', job: context.config.name }],
-    alarms: [dueAlarm(next.nextAt)],
+    timers: [dueTimer(next.nextAt)],
   };
 }
 
@@ -318,9 +312,9 @@ function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>)
 function startDeleting(context: JobContext, decided: ReturnType<typeof decideDue>): Decided {
   return {
     context: { ...decided.context, nextAt: null },
-    effects: [...decided.effects, ...ended(decided.context, true, 'the job was deregistered')],
+    effects: [...decided.effects, ...cancels(decided.context, true, 'the job was deregistered')],
     facts: [...decided.facts, { type: 'job.deregistering', job: context.config.name }],
-    alarms: [dueAlarm(null)],
+    timers: [dueTimer(null)],
   };
 }
 
@@ -335,11 +329,11 @@ const deregistered = (context: JobContext): Decided => ({
 const unblock = (context: JobContext, id: string): Effect => tell(`execution/${id}`, { type: 'execution.unblock', app: context.app });
 
 /**
- * Executions that waited only for the app to answer. A disabled app starts nothing new: then
- * whoever waits is ended.
+ * Unblocks executions that wait for the app alone. A disabled app starts nothing new: then every
+ * blocked execution is ended.
  */
 function unblockForApp(context: JobContext): { context: JobContext; effects: Effect[] } {
-  if (!isActive(context)) return { context, effects: ended(context, false, `app ${context.config.app} is disabled`) };
+  if (!isActive(context)) return { context, effects: cancels(context, false, `app ${context.config.app} is disabled`) };
   const waiting = context.open.filter(open => open.blocked === 'app');
   return {
     context: { ...context, open: context.open.map(open => (open.blocked === 'app' ? { ...open, blocked: null } : open)) },
@@ -355,7 +349,7 @@ function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'ap
   const decided = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
   const unblocked = unblockForApp({ ...decided.context, app: event.app });
   const next = rearmed(unblocked.context);
-  return { context: next, effects: [...decided.effects, ...unblocked.effects], facts: decided.facts, alarms: [dueAlarm(next.nextAt)] };
+  return { context: next, effects: [...decided.effects, ...unblocked.effects], facts: decided.facts, timers: [dueTimer(next.nextAt)] };
 }
 
 function appUpdated(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
@@ -366,13 +360,13 @@ function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
   if (event.app !== context.config.app) return {};
   return {
     context: { app: null },
-    effects: [...ended(context, false, event.reason), { type: 'quarantine', params: { reason: event.reason } }],
+    effects: [...cancels(context, false, event.reason), { type: 'quarantine', params: { reason: event.reason } }],
   };
 }
 
 function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
-  const unblocked = goneExecution(context, event);
-  if (unblocked) return withVerdict(executionFinished(context, unblocked), context, event);
+  const unblocked = missingExecution(context, event);
+  if (unblocked) return withNotStarted(executionFinished(context, unblocked), context, event);
   const { app } = context.config;
   if (app === null || event.eventType !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
@@ -381,7 +375,7 @@ function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
 function released(context: JobContext, event: Event<'actor.released'>): Decided {
   const decided = verdictForAll(context, event.at, 'refused', event.reason);
   const next = rearmed(decided.context);
-  return { ...decided, context: next, effects: [...decided.effects, ...attachAgain(next)], alarms: [dueAlarm(next.nextAt)] };
+  return { ...decided, context: next, effects: [...decided.effects, ...attachAgain(next)], timers: [dueTimer(next.nextAt)] };
 }
 
 function releasedDisabled(context: JobContext, event: Event<'actor.released'>): Decided {
@@ -392,19 +386,19 @@ function releasedDisabled(context: JobContext, event: Event<'actor.released'>): 
 const attachAgain = (context: JobContext): Effect[] =>
   context.config.app && context.app === null ? [tell(`app/${context.config.app}`, { type: 'app.attach', job: context.config.name })] : [];
 
-/** An execution that is not there is over, and nobody will say so any more. */
-function goneExecution(context: JobContext, event: Event<'actor.missing'>): Event<'execution.finished'> | undefined {
+/** An execution that does not exist sends no end: it counts as lost. */
+function missingExecution(context: JobContext, event: Event<'actor.missing'>): Event<'execution.finished'> | undefined {
   const unblocked = context.open.find(open => `execution/${open.id}` === event.to);
   return unblocked && { ...event, type: 'execution.finished', execution: unblocked.id, outcome: 'lost', finishedAt: event.at };
 }
 
 function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
-  const unblocked = goneExecution(context, event);
-  return unblocked ? withVerdict(executionEnded(context, unblocked), context, event) : {};
+  const unblocked = missingExecution(context, event);
+  return unblocked ? withNotStarted(executionEnded(context, unblocked), context, event) : {};
 }
 
-/** An execution that could never be created settles no due time itself. */
-function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.missing'>): Decided {
+/** An execution that could not be created records no verdict of its due time. */
+function withNotStarted(decided: Decided, context: JobContext, event: Event<'actor.missing'>): Decided {
   const create = event.event as Partial<Extract<ExecutionEvent, { type: 'execution.create' }>> | undefined;
   if (event.eventType !== 'execution.create' || typeof create?.dueAt !== 'number' || create.id === undefined) return decided;
   const entry = { job: context.config.name, from: create.dueAt, to: create.dueAt, count: 1, execution: create.id } as const;
@@ -412,7 +406,7 @@ function withVerdict(decided: Decided, context: JobContext, event: Event<'actor.
   return { ...decided, effects: [...(decided.effects ?? []), { type: 'record', params: { entries } }] };
 }
 
-/** An execution is over; whoever waited for its turn goes next. */
+/** An execution has ended: those that wait for their turn may start. */
 function executionFinished(context: JobContext, event: Event<'execution.finished'>): Decided {
   const closed = executionEnded(context, event);
   if (!closed.context) return closed;
@@ -420,7 +414,7 @@ function executionFinished(context: JobContext, event: Event<'execution.finished
   return { ...closed, context: { ...closed.context, open: next.context.open }, effects: next.effects };
 }
 
-/** Those that waited for their turn and may go now. */
+/** Unblocks those that wait for their turn and may start now. */
 function unblockNext(context: JobContext): { context: JobContext; effects: Effect[] } {
   const { overlap, overlapLimit } = context.config;
   const waitsForApp = context.config.app !== null && context.app === null;
@@ -449,7 +443,7 @@ function executionEnded(context: JobContext, event: Event<'execution.finished'>)
   };
 }
 
-/** Asked for what is so already: fine, and nothing changes. */
+/** Accepted without a change. (Without an action XState would refuse it.) */
 const accepted = (): Decided => ({});
 
 export const jobDecisions = {

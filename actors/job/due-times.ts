@@ -10,7 +10,7 @@ import type { OccurrenceEntry } from './occurrence.ts';
 import { type FireVerdict, onDue, onMisfire } from './overlap.ts';
 import type { JobConfig, OpenExecution } from './types.ts';
 
-/** A due time that shall become an execution. */
+/** A due time that becomes an execution. */
 export interface Fire {
   dueAt: number;
   trigger: 'schedule' | 'misfire';
@@ -22,7 +22,7 @@ export interface ResolvedDueTimes {
   fires: Fire[];
 }
 
-/** The longest grace that counts: every due time in it gets an entry of its own, in one turn. */
+/** Longest grace, ms: every due time in it gets an entry of its own, in one turn. */
 export const MISFIRE_GRACE_MAX_MS = 3_600_000;
 const graceOf = (config: JobConfig): number => Math.min(config.misfireGraceMs, MISFIRE_GRACE_MAX_MS);
 
@@ -40,7 +40,7 @@ export function schedulesOf(config: JobConfig): CompiledSchedule[] {
 
 export const nextAtOf = (config: JobConfig, after: number): number | null => nextDueOf(schedulesOf(config), after) ?? null;
 
-/** One or two due times speak for themselves; more need the schedules they were counted under. */
+/** One or two due times need no schedules; a longer range needs those that counted it. */
 const ruleOf = (config: JobConfig, count: number): Pick<OccurrenceEntry, 'rule'> =>
   count > 2 ? { rule: { schedules: config.schedules, timeZone: config.timeZone } } : {};
 
@@ -56,8 +56,8 @@ function entryOf(config: JobConfig, { count, first, last }: ReturnType<typeof co
 }
 
 /**
- * Due times of an active job in (watermark, now]: entries for what is not run, fires for what is.
- * `open` as it stands now.
+ * Due times of an active job in (watermark, now]: an entry for each, a fire for each that becomes
+ * an execution. `open`: the executions that are open now.
  */
 export function resolveDueTimes(
   config: JobConfig,
@@ -96,8 +96,8 @@ export function resolveDueTimes(
 }
 
 /**
- * Settles what passed before the grace by the misfire policy; returns the due times that are still
- * to be run, oldest first.
+ * Applies the misfire policy to the due times before the grace. Adds entries for those that are
+ * not run; returns those that are, oldest first.
  */
 function missed(config: JobConfig, watermark: number, until: number, now: number, entries: OccurrenceEntry[]): number[] {
   const lateMs = graceOf(config);
@@ -131,7 +131,7 @@ function missed(config: JobConfig, watermark: number, until: number, now: number
 function lastDues(config: JobConfig, from: number, last: number, count: number, limit: number): number[] {
   if (limit === 1) return [last];
   const compiled = schedulesOf(config);
-  // Halve the stretch from the left until what is left is short enough to be walked.
+  // Halve the range from the left until the rest is short enough to walk through.
   let low = from;
   let left = count;
   while (left > limit * 4 && left > 16) {
@@ -152,5 +152,5 @@ function lastDues(config: JobConfig, from: number, last: number, count: number, 
 /** `20261122T080000.000Z` */
 export const compactInstant = (at: number): string => new Date(at).toISOString().replace(/[-:]/g, '');
 
-/** The id of a scheduled execution says what it is, so one due time can never make two. */
+/** Job and due time make the id, so that one due time never makes two executions. */
 export const executionId = (job: string, dueAt: number): string => `${job}@${compactInstant(dueAt)}`;

@@ -1,7 +1,6 @@
 /**
- * A job: what should run, when, in how many shards, with which policies. Owns the watermark (every
- * due time up to it has a verdict) and the open executions; at most one execution per due time ever
- * leaves it.
+ * A job: what runs, when, in how many shards, with which policies. Owns the watermark (every due
+ * time up to it has a verdict) and the open executions. Creates at most one execution per due time.
  *
  *   admin:  enabled <---> disabled         work:  idle <---> running
  *              \             /
@@ -10,7 +9,7 @@
  *                 deleted
  */
 import { setup } from 'xstate';
-import { carryOut, declared, switching } from '../decision.ts';
+import { effectActions, switchGuards, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, JobEvent, JobFact, Stamped } from '../types.ts';
 import { jobDecisions as decide, type JobDecider } from './decide.ts';
@@ -24,7 +23,7 @@ const base = setup({
     emitted: {} as JobFact,
     input: {} as EventOf<'job', 'job.register'>,
   },
-  actions: declared,
+  actions: effectActions,
   guards: {
     hasOpen: ({ context }) => context.open.length > 0,
     hasNoOpen: ({ context }) => context.open.length === 0,
@@ -34,15 +33,15 @@ const base = setup({
       onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
     isAnswered: ({ context, event }) =>
       (event.type === 'job.trigger' || event.type === 'job.retry') && context.keys.some(([key]) => key === event.key),
-    ...switching,
+    ...switchGuards,
     isMeant: ({ context, event }) => !('app' in event) || event.app === undefined || event.app === context.config.app,
   },
 });
 
 const on = (decision: JobDecider) =>
-  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+  base.enqueueActions(({ context, event, enqueue }) => toActions(decision(context, event as never), event, enqueue));
 
-/** What was answered before gets the same answer, whatever has happened since. */
+/** A repeated key gets the same answer in every state. */
 const again = { guard: 'isAnswered', actions: on(decide.trigger) } as const;
 const retriedAgain = { guard: 'isAnswered', actions: on(decide.retry) } as const;
 

@@ -5,11 +5,11 @@ import type { OpenExecution, Overlap } from './types.ts';
 export type FireVerdict =
   /** Start at once. */
   | { do: 'start' }
-  /** Create it, but let it wait until the job is free. */
+  /** Create it blocked until the job is free. */
   | { do: 'wait' }
-  /** Create it waiting, and end those that are open. */
+  /** Create it blocked, and end those that are open. */
   | { do: 'replace' }
-  /** It is covered by one that waits already. */
+  /** An execution that is blocked already covers it. */
   | { do: 'join'; execution: string }
   | { do: 'skip'; reason: string }
   | { do: 'refuse'; reason: string };
@@ -26,7 +26,7 @@ export function onDue(overlap: Overlap, limit: number, open: OpenExecution[]): F
   return queueOrJoin(limit, open);
 }
 
-/** A trigger by hand or by API: one waits, further ones join it. */
+/** A trigger: one execution waits, further triggers join it. */
 export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
   if (open.length === 0) return { do: 'start' };
   if (overlap === 'replace') return { do: 'replace' };
@@ -36,20 +36,20 @@ export function onTrigger(overlap: Overlap, limit: number, open: OpenExecution[]
   return queueOrJoin(1, open);
 }
 
-/** A missed due time that is made good: never skipped again; waits where it may not start. */
+/** A missed due time that is run late: never skipped again; blocked while it may not start. */
 export function onMisfire(overlap: Overlap, limit: number, open: OpenExecution[]): FireVerdict {
   return mayStart(overlap, limit, open) ? { do: 'start' } : { do: 'wait' };
 }
 
-/** Whether one more may go beside those that were let go already. */
+/** Whether one more may start beside those that are not blocked. */
 export function mayStart(overlap: Overlap, limit: number, open: OpenExecution[]): boolean {
   const going = open.filter(execution => execution.blocked !== 'turn').length;
   return going === 0 || (overlap === 'allow' && going < limit);
 }
 
 /**
- * What whoever is held behind these open executions waits for, as the end of "execution x ...": as
- * true when some of them are over as it was before. `before`: those that its job opened earlier,
+ * What an execution blocked behind these open executions waits for, as the end of "execution x
+ * ...". Stays true when some of them end. `before`: the executions that its job opened earlier,
  * oldest first.
  */
 export function waitsBehind(overlap: Overlap, limit: number, before: Pick<OpenExecution, 'id'>[]): string {

@@ -60,7 +60,7 @@ export type JobTrigger = 'schedule' | 'api' | 'misfire' | 'retry';
 
 export interface OpenExecution {
   id: string;
-  /** Why it has not been let go yet; null once it has. */
+  /** What it waits for: its turn, or the app's answer; null: it is not blocked. */
   blocked: 'turn' | 'app' | null;
 }
 

@@ -1,4 +1,4 @@
-/** Whether empty hosts of a pool could hold an execution; if not, it waits for other hosts. */
+/** Whether an execution fits on the hosts of a pool when they run nothing else. */
 import { costOf, fits, place, priceOn } from './placement.ts';
 import type { Cost, LedgerHost, ReservationRequest } from './types.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What a pool decides, event by event. Whatever frees or adds room ends with another look at the
- * requests that wait.
+ * What a pool decides, event by event. Every event that frees or adds capacity ends with a pass
+ * over the waiting requests.
  */
 import { claimOf, type Decision, tell } from '../decision.ts';
 import { runKey } from '../execution/run-spec.ts';
@@ -14,17 +14,17 @@ type Decided = Decision<PoolContext, PoolFact>;
 type Event<T extends PoolEvent['type']> = EventOf<'pool', T>;
 export type PoolDecider = (context: PoolContext, event: never) => Decided;
 
-/** Hosts of one pool; a further one is sent away. Larger fleets use several pools. */
+/** Hosts of one pool; a further one is rejected. Larger fleets use several pools. */
 export const HOSTS_MAX = 1000;
 /**
- * Runs of all requests that wait, each request counted as REQUEST_WEIGHT further ones; one beyond
- * is sent back and asks again later. The ledger is one document.
+ * Runs of all requests that wait, each request counted as REQUEST_WEIGHT further runs. A request
+ * beyond is rejected and sent again later. The ledger is one document.
  */
 export const WAITING_MAX = 100_000;
 export const REQUEST_WEIGHT = 20;
-/** Placements tried in vain in one turn; the next turn goes on behind them. */
+/** Failed placements per turn; the next turn continues behind them. */
 export const PASS_TRIES_MAX = 200;
-/** Shards whose home is remembered; beyond, the jobs that were given theirs first lose it. */
+/** Shards with an allocated host; beyond, the oldest jobs lose their allocated hosts. */
 const ALLOCATED_MAX = 20_000;
 
 const initialContext = (input: Event<'pool.create'>): PoolContext => ({
@@ -45,7 +45,7 @@ const modified = (context: PoolContext, event: Event<'pool.modify'>): Decided =>
   facts: [{ type: 'pool.modified', pool: context.config.name }],
 });
 
-/** The placement as the execution hears it. */
+/** The placement as the execution receives it. */
 function placedEvent(context: PoolContext, execution: string, placed: PlacedRun[], reason: string | null): Effect {
   const placements = placed.map(each => {
     const host = context.hosts[each.host];
@@ -54,7 +54,7 @@ function placedEvent(context: PoolContext, execution: string, placed: PlacedRun[
   return tell(`execution/${execution}`, { type: 'execution.placed', placements, reason });
 }
 
-function taken(context: PoolContext, request: ReservationRequest, placed: PlacedRun[]): PoolContext {
+function withReservations(context: PoolContext, request: ReservationRequest, placed: PlacedRun[]): PoolContext {
   const hosts = { ...context.hosts };
   for (const { item, attempt: tryPlace, host } of placed) {
     const there = hosts[host];
@@ -69,7 +69,7 @@ function taken(context: PoolContext, request: ReservationRequest, placed: Placed
   };
 }
 
-/** These shards are at home where they were placed. */
+/** These shards are allocated to the hosts on which they were placed. */
 function allocated(allocatedHosts: AllocatedHosts, job: string, placed: PlacedRun[]): AllocatedHosts {
   const own = ownOf(allocatedHosts, job) ?? {};
   if (placed.every(({ item, host }) => own[item] === host)) return allocatedHosts;
@@ -86,7 +86,7 @@ function allocated(allocatedHosts: AllocatedHosts, job: string, placed: PlacedRu
   return next;
 }
 
-/** Nobody is at home on this host any more: what comes next is placed anew. */
+/** No shard is allocated to this host any more: the next run of each may go anywhere. */
 function withoutHost(allocatedHosts: AllocatedHosts, host: string): AllocatedHosts {
   if (!Object.values(allocatedHosts).some(items => Object.values(items).includes(host))) return allocatedHosts;
   const left = Object.entries(allocatedHosts).map(([job, items]) => [
@@ -96,10 +96,10 @@ function withoutHost(allocatedHosts: AllocatedHosts, host: string): AllocatedHos
   return Object.fromEntries(left.filter(([, items]) => Object.keys(items as object).length > 0));
 }
 
-/** Shards that run in one pool at a time: its ledger is one document. Further ones wait. */
+/** Reservations of one pool; further runs wait. The ledger is one document. */
 const RESERVED_MAX = 20_000;
 
-/** Places what fits of the request and says so to its execution; `rest` is what still waits. */
+/** Places the part of the request that fits; `rest` still waits. */
 export function tryPlace(
   context: PoolContext,
   request: ReservationRequest,
@@ -107,13 +107,13 @@ export function tryPlace(
   const found = place(Object.values(context.hosts), request, context.allocatedHosts);
   const reservedCount = Object.values(context.hosts).reduce((sum, host) => sum + Object.keys(host.reservations).length, 0);
   if (reservedCount + found.placed.length > RESERVED_MAX) {
-    const reason = `pool ${context.config.name} holds ${reservedCount} running shards, the limit is ${RESERVED_MAX}`;
+    const reason = `pool ${context.config.name} has ${reservedCount} running shards, the limit is ${RESERVED_MAX}`;
     return { context, effects: [], facts: [], rest: request, reason };
   }
   if (found.missing > 0 && !(request.partial && found.placed.length > 0)) {
     return { context, effects: [], facts: [], rest: request, reason: found.reason ?? '' };
   }
-  const next = taken(context, request, found.placed);
+  const next = withReservations(context, request, found.placed);
   const done = new Set(found.placed.map(each => each.item));
   const runs = request.runs.filter(run => !done.has(run.item));
   return {
@@ -131,7 +131,7 @@ function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
   const tried = tryPlace(context, request);
   if (!tried.rest) return tried;
   if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_MAX) {
-    const reason = `${tried.reason}; as many shards wait in pool ${context.config.name} as it can hold`;
+    const reason = `${tried.reason}; pool ${context.config.name} is at its limit of waiting shards`;
     return { ...tried, effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason })] };
   }
   return {
@@ -143,7 +143,7 @@ function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
 
 const weightOf = (request: ReservationRequest): number => REQUEST_WEIGHT + request.runs.length;
 
-/** The runs of the request that neither hold room nor wait for it. */
+/** The runs of the request that neither have a reservation nor wait for one. */
 function unknownPart(context: PoolContext, request: ReservationRequest): ReservationRequest | null {
   const waiting = new Set(
     context.waiting
@@ -159,14 +159,14 @@ function unknownPart(context: PoolContext, request: ReservationRequest): Reserva
 }
 
 /**
- * Room may have appeared: the waiting requests, oldest first; a large one that does not fit does
- * not hold up a small one that does. Where one did not fit none of its size is tried again. Many
- * sizes in vain are looked at in several turns, so that no head of the queue hides what stands
- * behind it.
+ * A pass over the waiting requests, oldest first, after capacity may have appeared. A large request
+ * that does not fit does not block a small one that does. After one has not fit, no other of its
+ * size is tried. A pass with many failed sizes takes several turns, so that the head of the queue
+ * does not starve the rest.
  */
 export function placeWaiting(context: PoolContext, at: number, effects: Effect[] = [], facts: PoolFact[] = []): Decided {
   const passed = runPass(context, 0, effects, facts);
-  // A look that is under way goes on; what it has passed already it looks at once more.
+  // A pass that is not over goes on, and then starts once more from the head of the queue.
   if (context.pass) return { context: { ...passed.context, pass: { ...context.pass, again: true } }, effects, facts };
   return withPass(passed.context, passed.stoppedAt, false, at, effects, facts);
 }
@@ -186,11 +186,11 @@ function continuePass(context: PoolContext, event: Event<'pool.continuePass'>): 
 
 function withPass(context: PoolContext, from: string | null, again: boolean, at: number, effects: Effect[], facts: PoolFact[]): Decided {
   if (from === null) return { context: { ...context, pass: null }, effects, facts };
-  const alarms = [{ id: 'pass', dueAt: at, event: { type: 'pool.continuePass' } }];
-  return { context: { ...context, pass: { from, again } }, effects, facts, alarms };
+  const timers = [{ id: 'pass', dueAt: at, event: { type: 'pool.continuePass' } }];
+  return { context: { ...context, pass: { from, again } }, effects, facts, timers };
 }
 
-/** One turn's look at those behind `from`; `stoppedAt` is the execution that comes next. */
+/** One turn of a pass, beginning at index `from`; `stoppedAt`: the execution that is next. */
 function runPass(
   context: PoolContext,
   from: number,
@@ -263,7 +263,7 @@ function released(context: PoolContext, event: Event<'pool.release'>): Decided {
 export const TRY_AGAIN_MS = 5_000;
 export const TRY_AGAIN_MS_MAX = 300_000;
 
-/** The execution that tried a host left it and nothing began there: another one may try. */
+/** The execution that tried the host has left it without a start: another one may try it. */
 function withoutTrial(host: LedgerHost): LedgerHost {
   const { refusing } = host;
   if (!refusing?.trial) return host;
@@ -272,12 +272,12 @@ function withoutTrial(host: LedgerHost): LedgerHost {
 }
 
 /**
- * Longest reason of a host that refuses, characters of JSON: each request that waits names it, and
+ * Longest reason of a host that refuses, characters of JSON: each waiting request repeats it, and
  * the ledger is one document.
  */
 const REFUSAL_MAX = 300;
 
-/** The host takes nothing new for a while. Refusals of placements before it count once. */
+/** The host takes no new run for a while. Refusals of runs placed before that count once. */
 function refused(context: PoolContext, { host: id, fault, reason: whole }: HostRefusal, at: number): Decided {
   const reason = cutTo(REFUSAL_MAX, whole);
   const host = context.hosts[id];
@@ -295,10 +295,10 @@ function refused(context: PoolContext, { host: id, fault, reason: whole }: HostR
   return withTrials(placeWaiting(next, at, [], [fact]), next);
 }
 
-/** Armed for the first host that waits to be tried. */
+/** Arms the timer of the first host that is tried again. */
 function withTrials(decided: Decided, { hosts }: Pick<PoolContext, 'hosts'>): Decided {
   const dueAt = firstTrial(hosts);
-  return { ...decided, alarms: [...(decided.alarms ?? []), { id: 'trial', dueAt, event: { type: 'pool.trialDue' } }] };
+  return { ...decided, timers: [...(decided.timers ?? []), { id: 'trial', dueAt, event: { type: 'pool.trialDue' } }] };
 }
 
 function firstTrial(hosts: PoolContext['hosts']): number | null {
@@ -307,7 +307,7 @@ function firstTrial(hosts: PoolContext['hosts']): number | null {
 }
 
 function trialDue(context: PoolContext, event: Event<'pool.trialDue'>): Decided {
-  // The alarm stood for the earliest: that its span is over it knows better than a wall clock that
+  // The timer was armed for the earliest. Its firing proves that the span is over; the wall clock
   // may have been set back.
   const due = Math.max(event.at, firstTrial(context.hosts) ?? event.at);
   const hosts = Object.fromEntries(
@@ -339,11 +339,11 @@ function withdrawn(context: PoolContext, event: Event<'pool.withdraw'>): Decided
 function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decided {
   const known = context.hosts[event.host];
   if (!known && Object.keys(context.hosts).length >= HOSTS_MAX) {
-    const reason = `pool ${context.config.name} has ${HOSTS_MAX} hosts, more it does not take`;
+    const reason = `pool ${context.config.name} has ${HOSTS_MAX} hosts, which is its limit`;
     return { effects: [tell(`host/${event.host}`, { type: 'host.rejectedByPool', session: event.session, reason })] };
   }
   const total = { cpu: Math.round(event.cpus * 1000), memory: Math.round(event.memoryMB * 1000) };
-  // A new session may be the end of what was wrong: it is tried at once.
+  // A new session may have ended the fault: the host is tried at once.
   const host: LedgerHost = known
     ? {
         ...known,
@@ -356,7 +356,7 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
   return event.open ? placeWaiting(next, event.at, effects) : drained(next, host, event.at, effects);
 }
 
-/** What the agent runs and the ledger do not agree on: the executions concerned decide. */
+/** Differences between the agent's runs and the ledger, sent to the executions, which decide. */
 function reconciled(host: LedgerHost, runs: RunName[], session: number): Effect[] {
   const there = new Set(runs.map(runKey));
   const effects: Effect[] = [];
@@ -390,8 +390,8 @@ function hostOpen(context: PoolContext, event: Event<'pool.hostOpen'>): Decided 
 }
 
 /**
- * What runs there may finish; what has not begun yet goes elsewhere, and no shard of a sticky job
- * calls it home any more.
+ * Runs that have begun may finish, others are withdrawn, and no shard of a sticky job is allocated
+ * to the host any more.
  */
 function drained(context: PoolContext, host: LedgerHost, at: number, effects: Effect[] = []): Decided {
   for (const [execution, runs] of byExecution(Object.values(host.reservations).map(each => each.run))) {
@@ -421,7 +421,7 @@ function hostRemoved(context: PoolContext, event: Event<'pool.hostRemoved'>): De
   return placeWaiting({ ...context, hosts, allocatedHosts: withoutHost(context.allocatedHosts, event.host) }, event.at);
 }
 
-/** A job that is gone, or sticks to its hosts no more, has no home here. */
+/** The job is deregistered, or no longer sticky in this pool. */
 function deallocate(context: PoolContext, event: Event<'pool.deallocate'>): Decided {
   if (!ownOf(context.allocatedHosts, event.job)) return {};
   const { [event.job]: _, ...allocatedHosts } = context.allocatedHosts;
@@ -429,8 +429,8 @@ function deallocate(context: PoolContext, event: Event<'pool.deallocate'>): Deci
 }
 
 /**
- * An execution that is not there any more holds nothing, and what a host still runs for it must
- * end: nobody else is left to say so.
+ * Releases the reservations of an execution that no longer exists, and stops what a host still
+ * runs for it.
  */
 function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
   if (!event.to.startsWith('execution/')) return {};
@@ -448,10 +448,7 @@ function missing(context: PoolContext, event: Event<'actor.missing'>): Decided {
   return { ...freed, effects: [...(freed.effects ?? []), ...stops] };
 }
 
-/**
- * Who waits here would wait for ever: they hear it, and ask again later, should there be a pool of
- * this name then.
- */
+/** The waiting executions send their requests again later: a pool of this name may exist then. */
 const deleted = (context: PoolContext): Decided => ({
   context: { waiting: [] },
   effects: context.waiting.map(({ request }) =>

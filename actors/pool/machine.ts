@@ -1,12 +1,11 @@
 /**
- * A pool: named group of hosts, and the only writer of the ledger that says what of their cpu and
- * memory is given to whom. Requests that find no room wait here, in order, and are tried again
- * whenever room appears.
+ * A pool: named group of hosts, and the only writer of the ledger of their cpu and memory. Requests
+ * that do not fit wait here, oldest first, and are tried again whenever capacity appears.
  *
  *   open --> deleted      (only without hosts; requests that wait are sent back)
  */
 import { setup } from 'xstate';
-import { carryOut, declared } from '../decision.ts';
+import { effectActions, toActions } from '../decision.ts';
 import type { KindDefinition, Upgrades } from '../kind.ts';
 import type { EventOf, PoolEvent, PoolFact, Stamped } from '../types.ts';
 import { poolDecisions as decide, type PoolDecider } from './decide.ts';
@@ -19,14 +18,14 @@ const base = setup({
     emitted: {} as PoolFact,
     input: {} as EventOf<'pool', 'pool.create'>,
   },
-  actions: declared,
+  actions: effectActions,
   guards: {
     mayDelete: ({ context }) => context.config.name !== 'default' && Object.keys(context.hosts).length === 0,
   },
 });
 
 const on = (decision: PoolDecider) =>
-  base.enqueueActions(({ context, event, enqueue }) => carryOut(decision(context, event as never), event, enqueue));
+  base.enqueueActions(({ context, event, enqueue }) => toActions(decision(context, event as never), event, enqueue));
 const open = base.createStateConfig({
   on: {
     'pool.reserve': { actions: on(decide.reserved) },
@@ -70,9 +69,9 @@ export const poolKind = {
   }),
   isOver: value => value === 'deleted',
   refusal: (context, _value, event) => {
-    if (event.type === 'pool.create') return 'is there already';
+    if (event.type === 'pool.create') return 'exists already';
     if (event.type !== 'pool.delete') return undefined;
-    if (context.config.name === 'default') return 'is always there';
+    if (context.config.name === 'default') return 'is the default pool and cannot be deleted';
     const count = Object.keys(context.hosts).length;
     return count === 1 ? 'still has 1 host; retire it first' : `still has ${count} hosts; retire them first`;
   },

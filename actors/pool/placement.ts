@@ -1,6 +1,6 @@
 /**
- * Shards + ledger -> hosts, or the reason why not. The hosts are looked at in a fixed order, so the
- * same ledger always gives the same answer. A shard costs the job's resources; the first shard of
+ * Shards + ledger -> hosts, or the reason why not. The order of the hosts is fixed, so the same
+ * ledger always gives the same answer. A shard costs the job's resources; the first shard of
  * an app on a host costs the app's own too.
  *
  *   pack    fills one host before it begins the next
@@ -27,7 +27,7 @@ export const takesRuns = (host: Pick<LedgerHost, 'open' | 'refusing'>): boolean 
 
 export const freeOf = (host: LedgerHost): Cost => ({ cpu: host.total.cpu - host.used.cpu, memory: host.total.memory - host.used.memory });
 
-/** Owners choose names, and one may equal a property of every object: `constructor`. */
+/** Users choose names, and a name may equal a property of every object: `constructor`. */
 export const ownOf = <T>(record: Record<string, T>, name: string): T | undefined =>
   Object.hasOwn(record, name) ? record[name] : undefined;
 
@@ -41,7 +41,7 @@ export function priceOn(host: Pick<LedgerHost, 'apps'>, request: ReservationRequ
 
 export const fits = (free: Cost, price: Cost): boolean => price.cpu <= free.cpu && price.memory <= free.memory;
 
-/** Decides only; nothing is reserved yet. `missing` shards found no room. */
+/** Decides only; nothing is reserved yet. `missing`: number of shards that do not fit. */
 export function place(
   hosts: LedgerHost[],
   request: ReservationRequest,
@@ -78,7 +78,7 @@ export function place(
               : open;
     const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
     if (!found) {
-      if (allocated === undefined) break; // shards without a home cost the same everywhere: where one does not fit, no other does
+      if (allocated === undefined) break; // shards without an allocated host cost the same: where one does not fit, none does
       kept ??= { item: run.item, home: allocated };
       continue;
     }
@@ -92,11 +92,11 @@ export function place(
   return { placed, missing, reason: missing === 0 ? null : kept ? reasonOnAllocatedHost(hosts, request, kept) : reasonFor(hosts, request) };
 }
 
-/** What an earlier request of it was given there: the rest of a part, a further attempt. */
+/** Runs of the execution on this host, placed by earlier requests. */
 const shardsOf = (host: LedgerHost, execution: string): number =>
   Object.values(host.reservations).filter(({ run }) => run.execution === execution).length;
 
-/** How many shards of sticky jobs each host is home to. */
+/** How many shards of sticky jobs are allocated to each host. */
 function shardsPerHost(allocatedHosts: AllocatedHosts): Record<string, number> {
   const count: Record<string, number> = {};
   for (const items of Object.values(allocatedHosts)) for (const host of Object.values(items)) count[host] = (count[host] ?? 0) + 1;
@@ -137,7 +137,7 @@ function reasonOnAllocatedHost(
   return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? allocated}, where its sticky job keeps it, and that ${why}`;
 }
 
-/** Takes the run into the host's ledger. Reserving twice is nothing. */
+/** Adds the run to the host's ledger. Idempotent. */
 export function reserve(host: LedgerHost, run: RunName, request: Pick<ReservationRequest, 'resources' | 'app'>): LedgerHost {
   const key = runKey(run);
   if (host.reservations[key]) return host;
@@ -157,10 +157,7 @@ export function reserve(host: LedgerHost, run: RunName, request: Pick<Reservatio
   return { ...host, used, apps, reservations: { ...host.reservations, [key]: { run, cost, app: request.app?.name ?? null } } };
 }
 
-/**
- * Gives the run's room back; with the last run of an app goes what the app itself cost. Releasing
- * twice is nothing.
- */
+/** Removes the run from the host's ledger, and the app's own cost with its last run. Idempotent. */
 export function release(host: LedgerHost, key: string): LedgerHost {
   const reservation = host.reservations[key];
   if (!reservation) return host;

@@ -37,18 +37,18 @@ export function nextDueSecond(rule: LabelRule, zone: Zone, from: number): number
     second = Math.max(second, first - SHIFT_MAX);
   }
   const fixed = rule.kind === 'fixed';
-  let stretch = zone.stretchAt(second);
+  let period = zone.periodAt(second);
   // The rule names no label from `checked` up to `label`, so it need not be asked again until a
-  // stretch begins outside of that.
+  // period begins outside of that.
   let checked = 0;
   let label = Number.NEGATIVE_INFINITY;
   for (;;) {
-    const offset = zone.offset(stretch);
+    const offset = zone.offset(period);
     let low = second + offset;
     if (fixed) {
-      const high = zone.high(stretch);
+      const high = zone.high(period);
       if (low < high) low = high;
-      else if (high < low && second === zone.start(stretch)) {
+      else if (high < low && second === zone.start(period)) {
         label = rule.next(high);
         checked = high;
         if (label < low) return second;
@@ -59,12 +59,12 @@ export function nextDueSecond(rule: LabelRule, zone: Zone, from: number): number
       checked = low;
     }
     const due = label - offset;
-    const end = zone.end(stretch);
+    const end = zone.end(period);
     if (due < end) return due;
     // No label is left, unless an hour that is repeated soon brings the last ones back.
     if (due === Number.POSITIVE_INFINITY && (fixed || end > second + SHIFT_MAX)) return due;
-    if (zone.hasNext(stretch)) {
-      stretch += 1;
+    if (zone.hasNext(period)) {
+      period += 1;
       second = end;
     } else {
       zone.lengthen(due === Number.POSITIVE_INFINITY ? second + SHIFT_MAX : due);
@@ -79,16 +79,16 @@ export function countDueSeconds(rule: LabelRule, zone: Zone, from: number, until
   let second = Math.max(from, EARLIEST);
   if (second > last) return 0;
   let total = 0;
-  let stretch = zone.stretchAt(second);
+  let period = zone.periodAt(second);
   zone.lengthen(last);
-  for (; second <= last; stretch += 1) {
-    const offset = zone.offset(stretch);
-    const end = Math.min(last, zone.end(stretch) - 1);
+  for (; second <= last; period += 1) {
+    const offset = zone.offset(period);
+    const end = Math.min(last, zone.end(period) - 1);
     let low = second + offset;
     if (fixed) {
-      const high = zone.high(stretch);
+      const high = zone.high(period);
       if (low < high) low = high;
-      else if (high < low && second === zone.start(stretch) && rule.next(high) < low && rule.next(low) > low) total += 1;
+      else if (high < low && second === zone.start(period) && rule.next(high) < low && rule.next(low) > low) total += 1;
     }
     if (low <= end + offset) total += rule.count(low, end + offset);
     second = end + 1;

@@ -51,7 +51,7 @@ export function calendarText(schedule: CalendarSchedule): string {
     }
   }
   words.push(`from ${startdate}${enddate ? ` until ${enddate}` : ''}`);
-  return `${words.join(', ')}${enabled === 0 ? ', switched off' : ''}`;
+  return `${words.join(', ')}${enabled === 0 ? ', disabled' : ''}`;
 }
 
 function monthlyText(monthlyof: CalendarSchedule['monthlyof']): string {

@@ -1,14 +1,14 @@
 /**
- * What clocks show: for one zone, a table of stretches of time with one offset each, found by
+ * What clocks show: for one zone, a table of periods of time with one offset each, found by
  * asking Intl and bisecting.
  *
- *     stretch           offset   labels shown
+ *     period           offset   labels shown
  *     ... 00:59:59Z     +1h      ... 01:59:59
  *     01:00:00Z ...     +2h      03:00:00 ...
  *
- *     `high`: labels below it were shown in earlier stretches
- *     in spring         high 02:00, the stretch begins with 03:00: a gap
- *     in autumn         high 03:00, the stretch begins with 02:00: repeated
+ *     `high`: labels below it were shown in earlier periods
+ *     in spring         high 02:00, the period begins with 03:00: a gap
+ *     in autumn         high 03:00, the period begins with 02:00: repeated
  *
  * Instants and labels are whole seconds; a label is what the clock shows, counted as if it were
  * UTC. Asking Intl costs microseconds, the table nanoseconds, so Intl is asked only to lengthen the
@@ -25,7 +25,7 @@ const SAMPLE = 3 * DAY;
 const YEAR = 366 * DAY;
 /** Clocks never shift by more than this: Samoa and Kwajalein left out a day. */
 export const SHIFT_MAX = 2 * DAY;
-/** Limits of every table: earlier times count as its first stretch, no rule is due later. */
+/** Limits of every table: earlier times count as its first period, no rule is due later. */
 const TABLE_FLOOR = dayNumber(1850, 1, 1) * DAY;
 const TABLE_END = dayNumber(YEAR_LAST + 2, 1, 1) * DAY;
 /**
@@ -56,7 +56,7 @@ export function zoneOf(name: string): Zone | undefined {
 
 export class Zone {
   readonly name: string;
-  /** One entry per stretch. */
+  /** One entry per period. */
   private readonly starts: number[] = [];
   private readonly offsets: number[] = [];
   private readonly highs: number[] = [];
@@ -79,8 +79,8 @@ export class Zone {
     return second < this.known && second - SHIFT_MAX >= (this.starts[0] as number);
   }
 
-  /** The stretch of an instant. Lengthens the table if needed, which may renumber stretches. */
-  stretchAt(second: number): number {
+  /** The period of an instant. Lengthens the table if needed, which may renumber periods. */
+  periodAt(second: number): number {
     if (!this.covers(second)) this.cover(second);
     const starts = this.starts;
     let low = this.hint;
@@ -96,37 +96,37 @@ export class Zone {
     return low;
   }
 
-  start(stretch: number): number {
-    return this.starts[stretch] as number;
+  start(period: number): number {
+    return this.starts[period] as number;
   }
 
-  offset(stretch: number): number {
-    return this.offsets[stretch] as number;
+  offset(period: number): number {
+    return this.offsets[period] as number;
   }
 
-  /** Labels below this one were shown before this stretch began, or were left out. */
-  high(stretch: number): number {
-    return this.highs[stretch] as number;
+  /** Labels below this one were shown before this period began, or were left out. */
+  high(period: number): number {
+    return this.highs[period] as number;
   }
 
   /**
-   * The first second that is no longer known to belong to the stretch: the next clock change, or
+   * The first second that is no longer known to belong to the period: the next clock change, or
    * the end of the table.
    */
-  end(stretch: number): number {
-    return stretch + 1 < this.starts.length ? (this.starts[stretch + 1] as number) : this.known;
+  end(period: number): number {
+    return period + 1 < this.starts.length ? (this.starts[period + 1] as number) : this.known;
   }
 
-  hasNext(stretch: number): boolean {
-    return stretch + 1 < this.starts.length;
+  hasNext(period: number): boolean {
+    return period + 1 < this.starts.length;
   }
 
   /** Seconds to add to an instant to get the label shown at it. */
   offsetAt(second: number): number {
-    return this.offset(this.stretchAt(second));
+    return this.offset(this.periodAt(second));
   }
 
-  /** Makes the table reach past this instant. Numbers of stretches stay. */
+  /** Makes the table reach past this instant. Numbers of periods stay. */
   lengthen(second: number): void {
     if (second < this.known) return;
     const ask = offsetsOf(this.name);
@@ -149,7 +149,7 @@ export class Zone {
     this.starts.length = this.offsets.length = this.highs.length = 0;
     this.hint = 0;
     const offset = ask(from);
-    // At the floor the first stretch reaches back for ever.
+    // At the floor the first period reaches back for ever.
     this.starts.push(from === TABLE_FLOOR ? Number.NEGATIVE_INFINITY : from);
     this.offsets.push(offset);
     this.highs.push(from === TABLE_FLOOR ? Number.NEGATIVE_INFINITY : from + offset);
@@ -180,8 +180,8 @@ export class Zone {
   }
 
   private change(second: number, offset: number): number {
-    const stretch = this.starts.length - 1;
-    this.highs.push(Math.max(this.highs[stretch] as number, second + (this.offsets[stretch] as number)));
+    const period = this.starts.length - 1;
+    this.highs.push(Math.max(this.highs[period] as number, second + (this.offsets[period] as number)));
     this.starts.push(second);
     this.offsets.push(offset);
     return offset;

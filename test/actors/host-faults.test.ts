@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'bun:test';
 import { REFUSALS_MAX } from '../../actors/execution/shard.ts';
 import type { RunEnd } from '../../actors/execution/types.ts';
+import { hostsOf } from '../../actors/explain/capacity.ts';
 import type { ActorView } from '../../actors/explain/reason.ts';
-import { hostsOf } from '../../actors/explain/room.ts';
 import type { HostFault } from '../../actors/host/types.ts';
 import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool/decide.ts';
 import type { ExecutionEvent, PoolEvent } from '../../actors/types.ts';

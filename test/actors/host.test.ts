@@ -225,7 +225,7 @@ describe('a host', () => {
       const host = aHost();
       const told = host.tell(news);
       expect(told.effects).toMatchObject([{ type: 'closeSession', params: { code: 'rejectedByPool' } }]);
-      expect(host.context.rejectedByPool).toMatch(/^full$|pool default is not there/);
+      expect(host.context.rejectedByPool).toMatch(/^full$|pool default does not exist/);
       host.tell(connected('s2'));
       expect(host.context.rejectedByPool).toBeNull();
     }

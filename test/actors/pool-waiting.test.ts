@@ -48,7 +48,7 @@ describe('requests that wait in a pool', () => {
     const [told] = toldTo(pool.tell(reserve('e3')), 'execution/e3');
     expect(told).toMatchObject({
       type: 'execution.noCapacity',
-      reason: expect.stringContaining('as many shards wait in pool blue as it can hold'),
+      reason: expect.stringContaining('pool blue is at its limit of waiting shards'),
     });
     expect(waiting(pool)).toEqual(['e1', 'e2']);
     pool.tell({ type: 'pool.withdraw', execution: 'e1' });
@@ -178,7 +178,7 @@ describe('a host of a pool', () => {
     const pool = aPool();
     for (let place = 0; place < HOSTS_MAX; place++) pool.tell(ready(`h${place}`));
     expect(toldTo(pool.tell(ready('more')), 'host/more')).toEqual([
-      { type: 'host.rejectedByPool', session: 1, reason: `pool blue has ${HOSTS_MAX} hosts, more it does not take` },
+      { type: 'host.rejectedByPool', session: 1, reason: `pool blue has ${HOSTS_MAX} hosts, which is its limit` },
     ]);
     expect(toldTo(pool.tell(ready('h1')), 'host/h1')).toEqual([]);
   });

@@ -53,7 +53,7 @@ const table: Table<'pool'> = {
   },
   rows: {
     'deleted create': 'open; ; pool.created',
-    'open create': 'refused: is there already',
+    'open create': 'refused: exists already',
     'open delete': 'refused: still has 1 host; retire it first',
     'open hostAway h1': 'open',
     'open hostGone h1': 'open',

@@ -41,7 +41,7 @@ const CALENDAR: [Schedule, string][] = [
   ],
   [
     { ...start, turnmode: 6, starttime: '09:30', selectat: '1,6', monthlyof: { day: 0, week: '0:5' }, enabled: 0 },
-    'at 09:30, on the last Friday of the month, in January and June, from 11/22/2026, switched off',
+    'at 09:30, on the last Friday of the month, in January and June, from 11/22/2026, disabled',
   ],
 ];
 

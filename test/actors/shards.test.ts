@@ -325,7 +325,7 @@ describe('an execution', () => {
   test('whose pool is not there asks again after a while, as long as it waits', () => {
     const execution = anExecution();
     execution.tell({ type: 'actor.missing', to: 'pool/default', eventType: 'pool.reserve' });
-    expect(execution.context.reason).toBe('pool default is not there');
+    expect(execution.context.reason).toBe('pool default does not exist');
     for (let count = 0; count < 2; count++) {
       expect(words(execution.pass(RESERVE_AGAIN_MS))).toEqual(['tell pool/default pool.reserve']);
       execution.tell({ type: 'actor.missing', to: 'pool/default', eventType: 'pool.reserve' });

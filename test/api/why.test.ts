@@ -61,7 +61,7 @@ describe('why a job does not run:', () => {
     await door.world.aHost();
     const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '9:30', enabled: 0 };
     await aJob(door, { schedules: [calendar] });
-    expect((await why(door)).sentence).toBe('job a has no schedule that is switched on: it runs when it is triggered');
+    expect((await why(door)).sentence).toBe('job a has no schedule that is enabled: it runs when it is triggered');
   });
 
   test('it is disabled', async () => {
@@ -156,7 +156,7 @@ describe('why a job does not run:', () => {
     door.world.kill();
     await door.clock.advance(3.5 * 3_600_000);
     const again = await aDoor(door.world.outlives);
-    expect((await why(again)).sentence).toStartWith('job a was due at 2026-11-22T09:00:00.000Z, and its turn is about to come');
+    expect((await why(again)).sentence).toStartWith('job a was due at 2026-11-22T09:00:00.000Z, and its timer is about to fire');
     await again.clock.advance(1_000);
     expect((await why(again)).sentence).toStartWith(
       'job a is due next at 2026-11-22T12:00:00.000Z, in 29 min 59 s; 3 due times of job a from 2026-11-22T09:00:00.000Z ' +
@@ -225,7 +225,7 @@ describe('why an execution does not run:', () => {
     const execution = await trigger(door);
     const { sentence, of } = await why(door, `executions/${execution}`);
     expect(sentence).toBe(
-      `execution ${execution} waits for room in pool default since 2026-11-22T08:00:00.000Z: needs 1 x 0.3 cpu and 64 MB; ` +
+      `execution ${execution} waits for capacity in pool default since 2026-11-22T08:00:00.000Z: needs 1 x 0.3 cpu and 64 MB; ` +
         'the pool has 0.2 cpu and 4032 MB free on its one host',
     );
     expect(of('free')).toEqual([
@@ -251,7 +251,7 @@ describe('why an execution does not run:', () => {
     await door.world.aHost('h1', { memoryMB: 512 });
     await aJob(door, { resources: { memoryMB: 600 } });
     const { of } = await why(door, `executions/${await trigger(door)}`);
-    expect(of('tooLarge')[0]?.message).toBe('the hosts of pool default that are ready could not take it even with nothing else on them');
+    expect(of('tooLarge')[0]?.message).toBe('the request would not fit on the ready hosts of pool default even if they ran nothing else');
     expect(of('free')[0]).toMatchObject({ lacks: ['memory'] });
   });
 
@@ -297,7 +297,7 @@ describe('why an execution does not run:', () => {
     await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
     expect((await why(door, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} runs shard 0 on host h1 since 2026-11-22T08:00:00.000Z; ` +
-        'host h1 is suspect, last heard of at 2026-11-22T08:00:05.000Z, and counts as lost at 2026-11-22T08:01:05.000Z',
+        'host h1 is suspect, last seen at 2026-11-22T08:00:05.000Z, and counts as lost at 2026-11-22T08:01:05.000Z',
     );
   });
 
@@ -332,7 +332,7 @@ describe('why an execution does not run:', () => {
     await aJob(door, { shards: { total: 2 } });
     const execution = await trigger(door);
     expect((await why(door)).sentence).toBe(
-      `execution ${execution} starts shards 0 and 1 on host h1, which has not said yet that they are running`,
+      `execution ${execution} starts shards 0 and 1 on host h1, which has not reported their start yet`,
     );
   });
 
@@ -357,7 +357,7 @@ describe('why an execution does not run:', () => {
     await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
     const execution = await trigger(door);
     expect((await why(door, `executions/${execution}`)).sentence).toBe(
-      `execution ${execution} waits for room in pool default since 2026-11-22T08:00:00.000Z: ` +
+      `execution ${execution} waits for capacity in pool default since 2026-11-22T08:00:00.000Z: ` +
         'shard 0 needs 0.1 cpu and 64 MB on host h1, where its sticky job keeps it, and that is away',
     );
   });
@@ -368,7 +368,7 @@ describe('why an execution does not run:', () => {
     await aJob(door, { pool: 'west' });
     await door.world.ask('pool/west', { type: 'pool.delete' });
     const { sentence } = await why(door, `executions/${await trigger(door)}`);
-    expect(sentence).toMatch(/^pool west is not there; execution \S+ asks pool west for room again at 2026-11-22T08:00:30.000Z$/);
+    expect(sentence).toMatch(/^pool west does not exist; execution \S+ asks pool west for capacity again at 2026-11-22T08:00:30.000Z$/);
   });
 
   test('it is being ended', async () => {
@@ -380,7 +380,7 @@ describe('why an execution does not run:', () => {
     await door.post(`/v1/executions/${execution}/cancel`);
     expect((await why(door, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} is being ended: cancelled by root; it waits until 1 shard is over; ` +
-        `execution ${execution} ends shard 0 on host h1, which has not said yet that it is over`,
+        `execution ${execution} ends shard 0 on host h1, which has not reported its end yet`,
     );
   });
 

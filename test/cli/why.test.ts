@@ -33,8 +33,8 @@ describe('troupe why', () => {
       return !out.includes('on its way');
     });
     expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/g, 'NOW').split('\n')).toEqual([
-      `execution ${execution} waits for room in pool default since NOW: needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
-      '  the hosts of pool default that are ready could not take it even with nothing else on them',
+      `execution ${execution} waits for capacity in pool default since NOW: needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
+      '  the request would not fit on the ready hosts of pool default even if they ran nothing else',
       '  host west-1 has 1 of 1 cpu and 512 of 512 MB free, a shard takes 1.5 cpu and 64 MB there: too little cpu',
       '',
     ]);

@@ -136,7 +136,7 @@ describe('what is owed', () => {
     expect((await world.context('host/h9')).quarantine).not.toBeNull();
     await Promise.all([world.runtime.release('host/h9'), world.settled()]);
     await world.clock.advance(20_000);
-    expect((await world.context('host/h9')).context.rejectedByPool).toBe('pool gone is not there');
+    expect((await world.context('host/h9')).context.rejectedByPool).toBe('pool gone does not exist');
     expect(await world.store.owing({ limit: 10 })).toEqual([]);
   });
 

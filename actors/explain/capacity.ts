@@ -1,4 +1,4 @@
-/** Why shards have no room: the pool's own next look at who waits, and its ledger host by host. */
+/** Why shards do not fit: the next pass of their pool, and its ledger host by host. */
 import type { Resources } from '../app/types.ts';
 import { runKey } from '../execution/run-spec.ts';
 import { placeWaiting, tryPlace } from '../pool/decide.ts';
@@ -10,22 +10,24 @@ const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memor
 
 export interface PoolViews {
   pool: ActorView<'pool'> | undefined;
-  /** Hosts of the pool that are not ready, as many as were looked up. */
+  /** Hosts of the pool that are not ready, as many as were read. */
   hosts: ActorView<'host'>[];
-  /** Whoever was looked up and cannot be read. */
+  /** Actors that cannot be read. */
   unreadable: Extract<Reason, { type: 'unreadable' }>[];
 }
 
-/** Of an execution whose shards wait for the pool. `askAgainAt`: when it asks again by itself. */
+/** Of an execution whose shards wait for the pool. `reserveAgainAt`: its timer, epoch ms. */
 export function whyNoCapacity(
   execution: Pick<ActorView<'execution'>['context'], 'id' | 'config' | 'reason' | 'shards'>,
   { pool, hosts, unreadable }: PoolViews,
-  askAgainAt: number | null,
+  reserveAgainAt: number | null,
 ): { lead: Reason[]; more: Reason[] } {
   const { id, reason, shards } = execution;
   const name = execution.config.pool;
   const again: Reason[] =
-    askAgainAt === null ? [] : [{ type: 'reserveAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(askAgainAt) }];
+    reserveAgainAt === null
+      ? []
+      : [{ type: 'reserveAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(reserveAgainAt) }];
   const shut = unreadable.filter(({ who }) => who === `pool/${name}`);
   if (shut.length > 0) return { lead: shut, more: again };
   if (!pool || pool.value === 'deleted') return { lead: [{ type: 'poolMissing', pool: name }, ...again], more: [] };
@@ -34,7 +36,7 @@ export function whyNoCapacity(
   const entry = pool.context.waiting[position];
   if (!entry) {
     if (again.length > 0) return { lead: again, more: hostsOf(pool, hosts) };
-    // Its other shards may well have room, and an earlier attempt had.
+    // Its other shards may have reservations, and an earlier attempt had one.
     const asking = shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null);
     const keys = asking.map(({ item, attempt }) => runKey({ execution: id, item, attempt }));
     const hasRoom = Object.values(pool.context.hosts).some(host => keys.some(key => Object.hasOwn(host.reservations, key)));
@@ -43,8 +45,8 @@ export function whyNoCapacity(
   const soon: Reason = { type: 'capacitySoon', execution: id, pool: name };
   const next = placeWaiting(pool.context, 0).context?.waiting?.find(each => each.request.execution === id);
   if (!next) return { lead: [soon], more: [] };
-  // What the pool said when it looked last may have been said of other hosts than there are now,
-  // and a long look is not over with one turn.
+  // The reason of the pool's last pass may be about other hosts than there are now, and one turn
+  // may be only a part of a pass.
   const now = tryPlace(pool.context, next.request);
   if (now.rest === null) return { lead: [soon], more: [] };
   const noRoom = {
@@ -117,7 +119,7 @@ function holders(pool: string, ledger: LedgerHost[]): Reason[] {
 /** How many hosts are ready, and what the others are. */
 export function hostsOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] {
   const notReady: Partial<Record<string, number>> = {};
-  // Those that are ready are counted by what the pool knows of them: some refuse runs.
+  // Ready hosts are counted by the pool's ledger: some refuse runs.
   for (const { value } of hosts) if (value !== 'ready') notReady[String(value)] = (notReady[String(value)] ?? 0) + 1;
   const open = Object.values(pool.context.hosts).filter(host => host.open);
   const ready = open.filter(takesRuns).length;
@@ -125,11 +127,11 @@ export function hostsOf(pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Re
   return [{ type: 'hosts', pool: pool.context.config.name, ready, notReady }];
 }
 
-/** Only where no host is open: then what they are is the reason. */
+/** Only where no host takes runs: then their states are the reason. */
 export const closed = (pool: ActorView<'pool'>, hosts: ActorView<'host'>[]): Reason[] =>
   Object.values(pool.context.hosts).some(takesRuns) ? [] : hostsOf(pool, hosts);
 
-/** Nothing of a host that is ready. */
+/** Nothing for a host that is ready. */
 export function hostReason({ context, value, timers }: ActorView<'host'>): Reason[] {
   if (value === 'ready' && context.rejectedByPool === null) return [];
   const lostAt = timers.find(({ id }) => id === 'grace')?.dueAt ?? null;
