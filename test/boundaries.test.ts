@@ -55,14 +55,6 @@ const EXCEPTIONS: Record<string, string[]> = {
   // The composition root of a worker thread.
   'src/runtime/workers/worker.ts': ['src/cluster'],
   // Still to be untangled.
-  'src/config/agent.ts': ['src/agent/artifacts/app-directories.ts'],
-  'src/agent/keeper-socket.ts': ['src/keeper/socket.ts'],
-  'src/agent/main.ts': ['src/keeper/journal.ts', 'src/keeper/socket.ts', 'src/keeper/spawner.ts'],
-  'src/agent/artifacts/mounts.ts': ['src/keeper/native.ts'],
-  'src/keeper/spawner.ts': ['src/agent/runs/setpriv.ts'],
-  'src/keeper/alive-notice.ts': ['src/agent/ports.ts'],
-  'src/keeper/spool.ts': ['src/agent/host/machine.ts'],
-  'src/keeper/main.ts': ['src/agent/host/dialer.ts'],
   'src/http/upgrades.ts': ['src/api/feed/index.ts', 'src/gateway/index.ts'],
   'src/http/route-context.ts': ['src/api/commands/read-after-write.ts'],
   'src/security/passwords.ts': ['src/http/errors.ts'],

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { actors } from '../actors/index.ts';
 import { AGENT_JOURNAL } from '../src/agent/journal-lines.ts';
-import { KEEPER_JOURNAL } from '../src/keeper/journal.ts';
+import { KEEPER_JOURNAL } from '../src/protocol/keeper.ts';
 import { MONGO_SCHEMA } from '../src/store/mongo/schema.ts';
 import { createSqliteStore } from '../src/store/sqlite/index.ts';
 import { SQLITE_SCHEMA } from '../src/store/sqlite/upgrades.ts';
@@ -61,7 +61,7 @@ const formats: [string, { version: number; fingerprint: string }, () => string |
   [
     "the keeper's journal",
     KEEPER_JOURNAL,
-    () => shapeOf({ 'src/keeper/journal.ts': ['Line'], 'src/keeper/output-log.ts': ['encodeHeader'] }),
+    () => shapeOf({ 'src/keeper/journal.ts': ['JournalLine'], 'src/keeper/stored-chunks.ts': ['encodeHeader'] }),
   ],
 ];
 

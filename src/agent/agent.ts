@@ -10,6 +10,7 @@
  */
 
 import { type Clock, pause } from '../lib/clock.ts';
+import type { Dialer } from '../lib/dialer.ts';
 import { STRICT_RULES } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
@@ -25,13 +26,13 @@ import {
   writeEpochs,
 } from '../protocol/agent.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { createKeeping, type Keeping } from './keeper-client.ts';
+import { createKeeperClient, type KeeperClient } from './keeper-client.ts';
 import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
 import { createCommands } from './link/commands.ts';
 import { type CenterFrame, type Challenge, createLink, type Link } from './link/index.ts';
 import { createTrust } from './link/trust.ts';
 import { createOutput, type Output } from './output.ts';
-import type { Artifacts, Dialer, Disk, Identity, KeeperDoor, Programs, WorkDirs } from './ports.ts';
+import type { Artifacts, Disk, Identity, KeeperConnector, Programs, WorkDirs } from './ports.ts';
 import { createDisconnectWatch, type DisconnectWatch } from './runs/disconnect.ts';
 import { inheritedEnvironment } from './runs/environment.ts';
 import { createRuns, type Runs } from './runs/index.ts';
@@ -52,7 +53,7 @@ interface AgentSettings {
   /** Changes when the machine starts anew. */
   bootId: string;
   /** Names the data directory on this boot; a copy has another. Absent: cannot be copied. */
-  place?: string;
+  dataDirId?: string;
   /** The host's environment; runs get an allow-list of it. */
   hostEnv: Record<string, string | undefined>;
   /** Default: all runs are the agent's own user's. */
@@ -66,7 +67,7 @@ export interface AgentParts {
   ids: Ids;
   disk: Disk;
   dialer: Dialer;
-  keepers: KeeperDoor;
+  keepers: KeeperConnector;
   artifacts: Artifacts;
   workDirs: WorkDirs;
   programs: Programs;
@@ -99,12 +100,12 @@ export function createAgent(parts: AgentParts): Agent {
       const journal = await openJournal({ disk, limits, log, now: clock.now() });
       const over = new AbortController();
       const signal = AbortSignal.any([stopped, over.signal]);
-      const { link, keeping, runs, output, watch } = wire(parts, { limits, spans, journal, signal });
+      const { link, keeperClient, runs, output, watch } = wire(parts, { limits, spans, journal, signal });
       const linked = link.run(signal).then(how => {
         over.abort();
         return how;
       });
-      const [how] = await Promise.all([linked, keeping.run(signal), sweep(parts, { spans, journal, output, signal })]);
+      const [how] = await Promise.all([linked, keeperClient.run(signal), sweep(parts, { spans, journal, output, signal })]);
       watch.up();
       runs.breakOff();
       await journal.flushed();
@@ -115,7 +116,7 @@ export function createAgent(parts: AgentParts): Agent {
 
 interface Wired {
   link: Link;
-  keeping: Keeping;
+  keeperClient: KeeperClient;
   runs: Runs;
   output: Output;
   watch: DisconnectWatch;
@@ -124,7 +125,7 @@ interface Wired {
 function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Wired {
   const { clock, log, settings } = parts;
   const { limits, spans, journal, signal } = own;
-  const { bootId, place, users = { byDefault: undefined, allowed: [], own: undefined } } = settings;
+  const { bootId, dataDirId: place, users = { byDefault: undefined, allowed: [], own: undefined } } = settings;
   const life = parts.ids.uuid();
   const inherited = inheritedEnvironment(settings.hostEnv);
   let rules = STRICT_RULES;
@@ -139,17 +140,17 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   let nextCenter: string | undefined;
   // Everybody here knows somebody who knows them: those that are made later are only called once
   // all are.
-  const keeping = createKeeping({
+  const keeperClient = createKeeperClient({
     clock,
-    door: parts.keepers,
+    connector: parts.keepers,
     log,
     spans,
     on: {
-      opened(kept) {
-        runs.opened(kept);
+      connected(statuses) {
+        runs.opened(statuses);
         entrust();
       },
-      news: news => (news.type === 'changed' ? runs.heard(news.run) : runs.news(news.run, news.pieces)),
+      event: event => (event.type === 'changed' ? runs.heard(event.run) : runs.news(event.run, event.chunks)),
     },
   });
   const link = createLink({
@@ -197,7 +198,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
   const reports: Reports = createReports({ journal, send: report => link.send(report), onReported: run => commands.reported(run) });
   const output: Output = createOutput({
     clock,
-    keeping,
+    keeperClient,
     log,
     limits,
     spans,
@@ -217,7 +218,7 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
       inherited,
       users,
       journal,
-      keeping,
+      keeperClient,
       reports,
       output,
       artifacts,
@@ -236,8 +237,8 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     stop: (run, reason) => end(run, 'disconnected', reason),
   });
   const take = (frame: CenterFrame) => {
-    if (frame.type === 'reported') reports.reported(frame.ids);
-    else if (frame.type === 'kept') output.kept(frame.run, frame.through);
+    if (frame.type === 'reportsAcknowledged') reports.reported(frame.ids);
+    else if (frame.type === 'outputAcknowledged') output.kept(frame.run, frame.through);
     else void commands.take(frame).then(() => link.isUp() || watch.down());
   };
 
@@ -260,17 +261,17 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     output.resendAll();
   };
   const entrust = () => {
-    const word = link.word();
-    if (word)
-      keeping
-        .ask(keeper => keeper.entrust(word))
-        .catch(problem => log.debug('the keeper takes no last word', { problem: String(problem) }));
+    const notice = link.notice();
+    if (notice)
+      keeperClient
+        .call(keeper => keeper.registerNotice(notice))
+        .catch(problem => log.debug('the keeper does not take the alive notice', { problem: String(problem) }));
   };
 
   reports.restore();
   runs.resume();
   watch.down();
-  return { link, keeping, runs, output, watch };
+  return { link, keeperClient, runs, output, watch };
 }
 
 /**
@@ -325,8 +326,8 @@ function hello(parts: AgentParts, journal: Journal, runs: Runs, now: { nonce: st
     signature: identity.sign(helloText(nonce)),
     ...(token === undefined ? {} : { joinToken: token }),
     bootId: settings.bootId,
-    life,
-    ...(settings.place === undefined ? {} : { place: settings.place }),
+    instanceId: life,
+    ...(settings.dataDirId === undefined ? {} : { dataDirId: settings.dataDirId }),
     capabilities: settings.capabilities,
     epochs: writeEpochs(journal.epochs()),
     runs: runs.list(),

@@ -1,11 +1,11 @@
 /** The journal as text: one JSON value a line, the first says in which form the others are. */
 import { z } from 'zod';
-import { type FoundFormat, refusalText, type StoredFormat, stepsTo } from '../lib/stored-format.ts';
+import { assertJournalFormat, type JournalFormat } from '../lib/journal-head.ts';
 import { Fence, ProcessSpec, Report, Run, RunVerdict } from '../protocol/agent.ts';
 import { blankRecord, type RunRecord } from './runs/records.ts';
 
 /** Until the first release version 1 may change in place: then only the fingerprint changes. */
-export const AGENT_JOURNAL: StoredFormat = { version: 1, fingerprint: '2a46e033430e' };
+export const AGENT_JOURNAL: JournalFormat = { name: 'journal', version: 1, fingerprint: '2a46e033430e' };
 
 const Record = z.object({
   run: Run,
@@ -46,33 +46,12 @@ export interface JournalState {
 /** Takes what `readJournal` reads: any other word would stop the next agent's start. */
 export const writeLine = (line: z.input<typeof Line>): string => `${JSON.stringify(line)}\n`;
 
-/** The first line. */
-export const journalHead = (): string => writeLine({ journal: AGENT_JOURNAL.version, fingerprint: AGENT_JOURNAL.fingerprint });
-
-/** Throws a plain error where another revision wrote the text. `subject` says whose it is. */
-export function assertOurJournal(text: string | undefined, subject: string): void {
-  const end = text?.indexOf('\n') ?? -1;
-  if (text === undefined || end < 0) return;
-  const found = formatIn(text.slice(0, end));
-  if (stepsTo({ ...AGENT_JOURNAL, upgrades: {} }, found) !== undefined) return;
-  throw new Error(refusalText(AGENT_JOURNAL, found, { subject, anew: 'start the agent with an empty data directory' }));
-}
-
-function formatIn(line: string): FoundFormat {
-  try {
-    const { journal, fingerprint } = Object(JSON.parse(line)) as Record<string, unknown>;
-    return { version: typeof journal === 'number' ? journal : null, fingerprint: typeof fingerprint === 'string' ? fingerprint : null };
-  } catch {
-    return { version: null, fingerprint: null };
-  }
-}
-
 /**
  * A last line without its line break is what a crash left of an append that nobody was told about:
  * it is ignored.
  */
 export function readJournal(text: string | undefined): JournalState {
-  assertOurJournal(text, "the agent's journal");
+  assertJournalFormat(AGENT_JOURNAL, text, "the agent's journal");
   const state: JournalState = { records: new Map(), epochs: new Map(), joined: false, centerKey: undefined, nextId: 1 };
   const lines = (text ?? '').split('\n').slice(0, -1);
   for (const [index, written] of lines.entries()) applyLine(state, parseLine(written, index + 1));

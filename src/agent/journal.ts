@@ -8,8 +8,10 @@
  * durable before it shows waits for the promise.
  */
 import { createWriteQueue } from '../lib/batch.ts';
+
+import { journalHead } from '../lib/journal-head.ts';
 import type { Log } from '../lib/log.ts';
-import { journalHead, readJournal, writeLine } from './journal-lines.ts';
+import { AGENT_JOURNAL, readJournal, writeLine } from './journal-lines.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Disk } from './ports.ts';
 import { blankRecord, type Change, type NewRecord, type RunRecord } from './runs/records.ts';
@@ -73,7 +75,7 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
   };
 
   const whole = () => {
-    let text = journalHead() + writeLine({ nextId: state.nextId });
+    let text = journalHead(AGENT_JOURNAL) + writeLine({ nextId: state.nextId });
     if (state.joined) text += writeLine({ joined: true });
     if (state.centerKey !== undefined) text += writeLine({ centerKey: state.centerKey });
     for (const epoch of epochs) text += writeLine({ epoch });

@@ -1,69 +1,77 @@
 /**
- * Always a keeper at hand: opens one, listens to it, opens the next when it is gone, and repeats
- * what was asked in between.
+ * The agent's calls to its keeper, whichever process that is: connects, listens, connects to the
+ * next keeper when one is lost, and repeats the interrupted calls there.
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { type Keeper, KeeperGone, type KeeperNews, type KeptRun } from '../protocol/keeper.ts';
+import { type Keeper, type KeeperEvent, KeeperLostError, type RunStatus } from '../protocol/keeper.ts';
 import { HostFaultError } from './host-fault.ts';
 import type { AgentSpans } from './limits.ts';
-import type { KeeperDoor } from './ports.ts';
+import type { KeeperConnector } from './ports.ts';
 
-export interface Keeping {
-  /** Keeps a keeper open until the signal aborts; the keeper itself goes on. */
+export interface KeeperClient {
+  /** Keeps a connection open until the signal aborts; the keeper itself goes on. */
   run(signal: AbortSignal): Promise<void>;
   /**
-   * Asks the keeper, and the next one when this one goes away meanwhile: only for what may be asked
-   * twice. Waits as long as there is none; where `mayRefuse` says so, it throws HostFaultError once
-   * none can be opened.
+   * Calls the keeper, and its successor when it is lost meanwhile: for idempotent calls only. Waits
+   * while there is none; where `mayRefuse` returns true it throws HostFaultError instead, once no
+   * keeper could be started.
    */
-  ask<T>(question: (keeper: Keeper) => Promise<T>, mayRefuse?: () => boolean): Promise<T>;
+  call<T>(method: (keeper: Keeper) => Promise<T>, mayRefuse?: () => boolean): Promise<T>;
 }
 
-export function createKeeping(parts: {
+export interface KeeperListener {
+  /** A keeper is connected and has these runs. No call is made before this has returned. */
+  connected(runs: RunStatus[]): void;
+  event(event: KeeperEvent): void;
+}
+
+interface Waiting {
+  resolve(keeper: Keeper): void;
+  reject(problem: HostFaultError): void;
+  mayRefuse(): boolean;
+}
+
+export function createKeeperClient(parts: {
   clock: Clock;
-  door: KeeperDoor;
+  connector: KeeperConnector;
   log: Log;
   spans: AgentSpans;
-  on: {
-    /** A keeper was opened and says what it has. No other question before this returns. */
-    opened(kept: KeptRun[]): void;
-    news(news: KeeperNews): void;
-  };
-}): Keeping {
-  const { clock, door, log, spans } = parts;
+  on: KeeperListener;
+}): KeeperClient {
+  const { clock, connector, log, spans, on } = parts;
   let current: Keeper | undefined;
-  let waiting: { take(keeper: Keeper): void; refuse(problem: HostFaultError): void; mayRefuse: () => boolean }[] = [];
-  /** Why the last attempt to open one failed; undefined once one is open. */
-  let unopened: HostFaultError | undefined;
+  let waiting: Waiting[] = [];
+  /** Why the last attempt to connect failed; undefined once connected. */
+  let failure: HostFaultError | undefined;
 
-  const cannotOpen = (problem: unknown) => {
+  const connectFailed = (problem: unknown) => {
     const text = problem instanceof Error ? problem.message : String(problem);
-    log.error('no keeper can be opened', { problem: text });
+    log.error('no keeper can be started', { problem: text });
     const refusal = new HostFaultError('keeper', `this host has no keeper for its processes: ${text}`);
-    unopened = refusal;
+    failure = refusal;
     const refused = waiting.filter(one => one.mayRefuse());
     waiting = waiting.filter(one => !refused.includes(one));
-    for (const one of refused) one.refuse(refusal);
+    for (const one of refused) one.reject(refusal);
   };
 
   const session = async (stopped: Promise<void>) => {
-    const keeper = await door.open();
-    let listening = true;
-    // Listening before listing: what happens in between is then told twice rather than never.
-    keeper.onNews(news => {
-      if (listening) parts.on.news(news);
+    const keeper = await connector.connect();
+    let isCurrent = true;
+    // Before `list`: an event in between then comes twice rather than never.
+    keeper.onEvent(event => {
+      if (isCurrent) on.event(event);
     });
     try {
-      parts.on.opened(await keeper.list());
+      on.connected(await keeper.list());
       current = keeper;
-      unopened = undefined;
+      failure = undefined;
       const ready = waiting;
       waiting = [];
-      for (const one of ready) one.take(keeper);
-      await Promise.race([keeper.gone, stopped]);
+      for (const one of ready) one.resolve(keeper);
+      await Promise.race([keeper.lost, stopped]);
     } finally {
-      listening = false;
+      isCurrent = false;
       if (current === keeper) current = undefined;
     }
   };
@@ -76,23 +84,23 @@ export function createKeeping(parts: {
       });
       while (!signal.aborted) {
         try {
-          // A keeper that answers nothing must not hold up the stop.
+          // A keeper that does not answer must not delay the stop.
           await Promise.race([session(stopped), stopped]);
-          if (!signal.aborted) log.warn('the keeper is gone, opening the next one');
+          if (!signal.aborted) log.warn('the keeper is lost, connecting to the next one');
         } catch (problem) {
-          cannotOpen(problem);
+          connectFailed(problem);
         }
         if (!signal.aborted) await pause(clock, spans.keeperRetryMs, signal);
       }
     },
-    async ask(question, mayRefuse = () => false) {
+    async call(method, mayRefuse = () => false) {
       for (;;) {
-        if (!current && unopened && mayRefuse()) throw unopened;
-        const keeper = current ?? (await new Promise<Keeper>((take, refuse) => waiting.push({ take, refuse, mayRefuse })));
+        if (!current && failure && mayRefuse()) throw failure;
+        const keeper = current ?? (await new Promise<Keeper>((resolve, reject) => waiting.push({ resolve, reject, mayRefuse })));
         try {
-          return await question(keeper);
+          return await method(keeper);
         } catch (problem) {
-          if (!(problem instanceof KeeperGone)) throw problem;
+          if (!(problem instanceof KeeperLostError)) throw problem;
           if (current === keeper) current = undefined;
         }
       }

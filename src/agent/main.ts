@@ -4,29 +4,30 @@ import { join, resolve } from 'node:path';
 import { type AgentConfig, readAgentConfig } from '../config/agent.ts';
 import { AGENT_USAGE } from '../config/agent-settings.ts';
 import { ConfigError } from '../config/center.ts';
-import { assertOurKeeper } from '../keeper/journal.ts';
-import { keeperDirectory } from '../keeper/socket.ts';
-import { detectTreeKill } from '../keeper/spawner.ts';
+import { readBootId } from '../lib/boot-id.ts';
 import { systemClock } from '../lib/clock.ts';
+import { createDialer } from '../lib/dialer.ts';
+import { directoryId } from '../lib/directory-id.ts';
 import { systemIds } from '../lib/ids.ts';
+import { assertJournalFormat } from '../lib/journal-head.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { visibleLines } from '../lib/visible.ts';
 import { CENTER_FRAME_MAX } from '../protocol/agent.ts';
+import { assertKeeperFormat, keeperDirectory } from '../protocol/keeper.ts';
 import { createAgent } from './agent.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
 import { detectIsolation } from './artifacts/isolation.ts';
 import { sharesMounts } from './artifacts/mounts.ts';
-import { createDialer } from './host/dialer.ts';
 import { createDisk } from './host/disk.ts';
 import { openIdentity } from './host/identity.ts';
 import { lockDirectory } from './host/lock.ts';
-import { hostDefaults, placeOf, readBootId, system } from './host/machine.ts';
+import { detectTreeKill, hostDefaults, system } from './host/machine.ts';
 import { programs } from './host/programs.ts';
 import { openUsers } from './host/users.ts';
 import { createWorkDirs } from './host/work-dirs.ts';
 import { JOURNAL } from './journal.ts';
-import { assertOurJournal } from './journal-lines.ts';
-import { createKeeperDoor, type KeeperClient } from './keeper-socket.ts';
+import { AGENT_JOURNAL } from './journal-lines.ts';
+import { createKeeperConnector, type KeeperConnection } from './keeper-socket.ts';
 
 /** Raised with what the center may depend on. */
 const AGENT_VERSION = '0.1.0';
@@ -101,12 +102,12 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
   const lock = lockDirectory(data);
   const clock = systemClock;
   const disk = createDisk(data);
-  const door = createKeeperDoor({ directory: data, clock });
-  let keeper: KeeperClient | undefined;
+  const connector = createKeeperConnector({ directory: data, clock });
+  let keeper: KeeperConnection | undefined;
   try {
     // First: nothing is touched in a directory of another revision.
-    assertOurJournal(await disk.read(JOURNAL), `the agent's journal in "${data}"`);
-    assertOurKeeper(keeperDirectory(data));
+    assertJournalFormat(AGENT_JOURNAL, await disk.read(JOURNAL), `the agent's journal in "${data}"`);
+    assertKeeperFormat(keeperDirectory(data));
     const identity = await openIdentity(disk, data);
     const { name, pool, cpus, memoryMB, labels, centers, joinToken, centerKey } = config;
     const apps = join(data, 'artifacts');
@@ -120,8 +121,8 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
       disk,
       dialer: createDialer(clock, CENTER_FRAME_MAX),
       keepers: {
-        async open() {
-          keeper = await door.open();
+        async connect() {
+          keeper = await connector.connect();
           return keeper;
         },
       },
@@ -151,8 +152,8 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
           appIsolation: method.isolation,
           runAs,
         },
-        bootId: await readBootId(bootIdFile),
-        place: placeOf(data),
+        bootId: readBootId(bootIdFile),
+        dataDirId: directoryId(data),
         hostEnv: env,
         users,
       },

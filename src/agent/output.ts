@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from '../protocol/agent.ts';
 import type { SpooledChunk } from '../protocol/keeper.ts';
-import type { Keeping } from './keeper-client.ts';
+import type { KeeperClient } from './keeper-client.ts';
 import type { AgentLimits, AgentSpans } from './limits.ts';
 
 export interface Output {
@@ -66,7 +66,7 @@ interface Stream {
 
 export interface OutputParts {
   clock: Clock;
-  keeping: Keeping;
+  keeperClient: KeeperClient;
   log: Log;
   limits: AgentLimits;
   spans: AgentSpans;
@@ -76,7 +76,7 @@ export interface OutputParts {
 }
 
 export function createOutput(parts: OutputParts): Output {
-  const { clock, keeping, log, limits, spans } = parts;
+  const { clock, keeperClient, log, limits, spans } = parts;
   const streams = new Map<string, Stream>();
   let flightBytes = 0;
   let waitingBytes = 0;
@@ -176,7 +176,7 @@ export function createOutput(parts: OutputParts): Output {
     const maxBytes = Math.max(1, Math.min(limits.outputReadBytes, limits.outputWindowRun - stream.flightBytes));
     let chunks: SpooledChunk[];
     try {
-      chunks = await keeping.ask(keeper => keeper.read(key, stream.sent, maxBytes));
+      chunks = await keeperClient.call(keeper => keeper.read(key, stream.sent, maxBytes));
     } catch (problem) {
       log.warn(`${key}: its output cannot be read`, { problem: String(problem) });
       if (stream.lastSeq !== undefined) stream.lastSeq = stream.kept;

@@ -17,22 +17,9 @@ export interface Disk {
   remove(path: string): Promise<void>;
 }
 
-/** One open socket to a center. */
-export interface Link {
-  send(frame: string): void;
-  /** Bytes not yet handed to the network. */
-  buffered(): number;
-  close(code: number, reason: string): void;
-}
-
-export interface Dialer {
-  /** Opens a socket. `closed` is called exactly once, also when it never opened. */
-  dial(url: string, on: { open(link: Link): void; frame(text: string): void; closed(code: number, reason: string): void }): void;
-}
-
-/** Finds the running keeper of this data directory or starts one. */
-export interface KeeperDoor {
-  open(): Promise<Keeper>;
+/** Connects to the keeper of this data directory, or starts one. */
+export interface KeeperConnector {
+  connect(): Promise<Keeper>;
 }
 
 export interface PreparedApp {

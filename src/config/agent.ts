@@ -3,11 +3,10 @@
  * value counts as absent, all problems are reported at once.
  */
 
-import type { Isolation } from '../agent/artifacts/app-directories.ts';
 import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { nearest } from '../lib/suggest.ts';
-import { isFingerprint, LABELS_MAX, RUN_AS_MAX } from '../protocol/agent.ts';
+import { AppIsolation, isFingerprint, LABELS_MAX, RUN_AS_MAX } from '../protocol/agent.ts';
 import { AGENT_SETTINGS, type AgentSetting, DEFAULT_CENTER } from './agent-settings.ts';
 import { ConfigError, type ConfigProblem } from './center.ts';
 
@@ -30,7 +29,7 @@ export interface AgentConfig {
   runAs: string | undefined;
   runAsAllowed: string[];
   /** How apps of runs are kept apart. */
-  appIsolation: Isolation | 'auto';
+  appIsolation: AppIsolation | 'auto';
   /** undefined: any but link-local ones. */
   artifactHosts: string[] | undefined;
   log: { level: LogLevel; format: 'json' | 'pretty' };
@@ -43,7 +42,7 @@ export interface HostDefaults {
   memoryMB: number;
 }
 
-const ISOLATIONS = ['auto', 'overlay', 'clone', 'copy', 'verified'] as const;
+const ISOLATIONS = ['auto', ...AppIsolation.options] as const;
 
 /** What the agents' door of a center is called. */
 const DOOR = '/v1/agents';

@@ -155,8 +155,8 @@ export function createLinks(parts: {
   const fence = async (link: Link, session: Session, hello: Hello): Promise<void> => {
     const older = link.session;
     if (!older) return;
-    const isSameAgent = hello.life !== undefined && hello.life === link.life;
-    const mayBeTwo = hello.life !== undefined && link.life !== undefined && !isSameAgent;
+    const isSameAgent = hello.instanceId !== undefined && hello.instanceId === link.life;
+    const mayBeTwo = hello.instanceId !== undefined && link.life !== undefined && !isSameAgent;
     const areTwo = mayBeTwo && (await older.answers(limits.answerMs));
     if (link.session !== older) return;
     if (areTwo || isOtherPlace(link.place, placeOf(hello))) {
@@ -210,12 +210,12 @@ export function createLinks(parts: {
     if (!link.session) up += 1;
     closings.back(link.host);
     link.session = session;
-    link.life = hello.life;
+    link.life = hello.instanceId;
     link.place = placeOf(hello);
     link.told = session;
     if (link.word !== undefined) words.delete(link.word);
-    link.word = session.word;
-    words.set(session.word, { host: link.host, session: session.id });
+    link.word = session.livenessToken;
+    words.set(session.livenessToken, { host: link.host, session: session.id });
   };
 
   return {
@@ -262,7 +262,7 @@ export function createLinks(parts: {
       up -= 1;
       remember(link);
       link.commands.abandon(reason);
-      clock.after(parts.graces.graceMs, () => void words.delete(session.word));
+      clock.after(parts.graces.graceMs, () => void words.delete(session.livenessToken));
       if (link.told === session) void tellGone(link, session, { reason, disconnectKind });
       else forgetIdle(link);
       if (disconnectKind !== 'closed' || isStopped) return;
@@ -303,7 +303,7 @@ export function createLinks(parts: {
 }
 
 /** Directories have their names until the machine starts anew. */
-const placeOf = ({ place, bootId }: Hello): string | undefined => (place === undefined ? undefined : `${bootId} ${place}`);
+const placeOf = ({ dataDirId, bootId }: Hello): string | undefined => (dataDirId === undefined ? undefined : `${bootId} ${dataDirId}`);
 
 /** Both are known, and the same machine has not started anew in between. */
 const isOtherPlace = (one: string | undefined, other: string | undefined): boolean =>

@@ -111,9 +111,9 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const greet = async (session: Session, text: string): Promise<void> => {
     const decoded = decode(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
-    if (decoded.frame.type === 'attended') {
-      const isKnown = await links.attended(decoded.frame.word).catch(() => false);
-      return session.close(isKnown ? 1000 : 1008, isKnown ? 'heard' : "this word is nobody's");
+    if (decoded.frame.type === 'agentLost') {
+      const isKnown = await links.attended(decoded.frame.livenessToken).catch(() => false);
+      return session.close(isKnown ? 1000 : 1008, isKnown ? 'accepted' : 'unknown liveness token');
     }
     if (decoded.frame.type !== 'hello') return session.refuse('unexpected', 'the first frame of an agent is its hello', 1008);
     const hello: Hello = decoded.frame;
@@ -165,7 +165,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
     const host = sessions.get(session);
     if (host === undefined) return;
     switch (frame.type) {
-      case 'done':
+      case 'commandsAcknowledged':
         for (const key of frame.keys) links.settle(host, key);
         return;
       case 'rejected':

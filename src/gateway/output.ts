@@ -105,7 +105,8 @@ export function createOutputIntake(parts: {
       const highest = Math.max(chunk.seq, runs.get(key)?.seq ?? 0);
       runs.set(key, { run, seq: highest });
     }
-    for (const [from, runs] of through) for (const { run, seq } of runs.values()) from.send({ type: 'kept', run, through: seq });
+    for (const [from, runs] of through)
+      for (const { run, seq } of runs.values()) from.send({ type: 'outputAcknowledged', run, through: seq });
   };
 
   const forget = (batch: Waiting[]) => {

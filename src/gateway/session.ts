@@ -28,7 +28,7 @@ import type { HubLimits } from './limits.ts';
 export type AgentFrame = ReturnType<typeof FromAgent.parse>;
 type CenterFrame = ReturnType<typeof FromCenter.parse>;
 /** What comes after the welcome and concerns more than the socket itself. */
-export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'attended' | 'prove' }>;
+export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'agentLost' | 'prove' }>;
 
 /** How the one frame begins that may come before the hello. */
 const PROVE = '{"type":"prove"';
@@ -40,7 +40,7 @@ export interface Session {
   readonly peer: Peer;
   readonly nonce: string;
   /** What this agent's keeper says should it lose its agent. */
-  readonly word: string;
+  readonly livenessToken: string;
   /** The sessions of its host, counted, once it is up. */
   number: number;
   /**
@@ -105,7 +105,7 @@ export function createSession(parts: {
     id: ids.uuid(),
     peer: parts.peer,
     nonce: ids.secret(32),
-    word: ids.secret(32),
+    livenessToken: ids.secret(32),
     number: 0,
     heard: clock.monotonic(),
     isOpen: () => state !== 'closed',
@@ -119,8 +119,8 @@ export function createSession(parts: {
         type: 'welcome',
         host,
         heartbeatMs,
-        gathers: true,
-        word: session.word,
+        batching: true,
+        livenessToken: session.livenessToken,
         ...(apps && { apps: { ...apps, hosts: apps.hosts && [...apps.hosts] } }),
       });
     },
@@ -163,7 +163,7 @@ export function createSession(parts: {
         const ids = committed;
         committed = [];
         for (let from = 0; from < ids.length; from += REPORTED_MAX) {
-          session.send({ type: 'reported', ids: ids.slice(from, from + REPORTED_MAX) });
+          session.send({ type: 'reportsAcknowledged', ids: ids.slice(from, from + REPORTED_MAX) });
         }
       });
     },
@@ -185,7 +185,7 @@ export function createSession(parts: {
     const { frame } = decoded;
     if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
     if (frame.type === 'pong') return;
-    if (frame.type === 'hello' || frame.type === 'attended' || frame.type === 'prove')
+    if (frame.type === 'hello' || frame.type === 'agentLost' || frame.type === 'prove')
       return session.refuse('unexpected', 'a session has one hello', 1008);
     on.work(session, frame);
   };

@@ -1,54 +1,53 @@
 /**
- * What the keeper says to the center when the line to its agent breaks: the host is here, and so
- * are its runs. Without it a center that sees the agent's socket close cannot tell an agent that
- * was killed from a host that was.
+ * Notifies the center when the agent's connection breaks: the host and its runs are still alive.
+ * Without the notice a center cannot tell a killed agent from a lost host.
  */
-
-import type { Dialer, Link } from '../agent/ports.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { LastWord } from '../protocol/keeper.ts';
+import type { Connection, Dialer } from '../lib/dialer.ts';
+import type { AliveNotice } from '../protocol/keeper.ts';
 
-/** Between tries, ms, and how many there are: afterwards the host has come back or is given up. */
-const AGAIN_MS = 500;
-const TRIES_MAX = 20;
+/** Between attempts, ms, and how many: after them the host has come back or is lost. */
+const RETRY_MS = 500;
+const ATTEMPTS_MAX = 20;
+/** Close codes of a center: notice accepted; liveness token unknown. Both end the attempts. */
+const ACCEPTED = 1000;
+const UNKNOWN_TOKEN = 1008;
 
-export interface LastWords {
-  /** `line` is whoever entrusts it; the word of the newest counts. */
-  entrust(line: object, word: LastWord): void;
-  /** The line broke: its word is said, unless a newer line has one. */
-  broke(line: object): void;
+export interface NoticeSender {
+  /** `connection` identifies the agent. The newest registration replaces all earlier ones. */
+  register(connection: object, notice: AliveNotice): void;
+  /** Sends the connection's notice, unless a newer connection has registered one. */
+  disconnected(connection: object): void;
 }
 
-export function createLastWords({ clock, dialer }: { clock: Clock; dialer: Dialer }): LastWords {
-  let present: { line: object; word: LastWord } | undefined;
+export function createNoticeSender({ clock, dialer }: { clock: Clock; dialer: Dialer }): NoticeSender {
+  let current: { connection: object; notice: AliveNotice } | undefined;
 
-  function say(mine: { word: LastWord }, tries: number): void {
-    // Another agent has come meanwhile and speaks for itself.
-    if (present !== mine || tries > TRIES_MAX) return;
-    let socket: Link | undefined;
-    dialer.dial(mine.word.center, {
-      open(link) {
-        socket = link;
+  function send(registered: { notice: AliveNotice }, attempt: number): void {
+    // Another agent has connected since, and reports for itself.
+    if (current !== registered || attempt > ATTEMPTS_MAX) return;
+    const { center, livenessToken } = registered.notice;
+    let socket: Connection | undefined;
+    dialer.dial(center, {
+      open(opened) {
+        socket = opened;
       },
       frame(text) {
-        // The challenge is nothing to us: the word proves enough.
-        if (text.startsWith('{"type":"challenge"')) socket?.send(JSON.stringify({ type: 'attended', word: mine.word.word }));
+        // The token authenticates the keeper, so the challenge needs no signature.
+        if (text.startsWith('{"type":"challenge"')) socket?.send(JSON.stringify({ type: 'agentLost', livenessToken }));
       },
       closed(code) {
-        // 1000: heard; 1008: a center that does not know the word, and asks no host back before its
-        // own grace.
-        if (code === 1000 || code === 1008) return;
-        clock.after(AGAIN_MS, () => say(mine, tries + 1));
+        if (code !== ACCEPTED && code !== UNKNOWN_TOKEN) clock.after(RETRY_MS, () => send(registered, attempt + 1));
       },
     });
   }
 
   return {
-    entrust(line, word) {
-      present = { line, word };
+    register(connection, notice) {
+      current = { connection, notice };
     },
-    broke(line) {
-      if (present?.line === line) say(present, 1);
+    disconnected(connection) {
+      if (current?.connection === connection) send(current, 1);
     },
   };
 }

@@ -1,95 +1,92 @@
 /**
- * The keeper's decisions, over ports alone: the same code keeps real processes on a host and
- * imagined ones in the simulation. A run it knows is never started again, not even by a successor:
- * it is known from its first record until it is forgotten.
+ * The keeper's decisions, over ports alone: the same code runs real processes on a host and
+ * simulated ones in tests. A known run is never started again, not even by a later keeper: it is
+ * known from its first record until it is removed.
  */
 import type { Clock } from '../lib/clock.ts';
-import type { Keeper, KeeperNews } from '../protocol/keeper.ts';
+import type { Keeper, KeeperEvent } from '../protocol/keeper.ts';
 import type { Spawner, Spool } from './ports.ts';
-import { formerLife } from './recovered-runs.ts';
-import { beginLife, type Life, type LifePorts } from './run.ts';
+import { recoverRun } from './recovered-runs.ts';
+import { type KeeperRun, type RunPorts, startRun } from './run.ts';
 
-/**
- * Dead processes that were left to the keeper are cleared away this often while something runs; at
- * each end it happens anyway.
- */
-const TIDY_MS = 5_000;
-/** Most text one `read` gives, bytes. */
+/** Between two passes that reap orphans while a run is alive, ms; each end of a run reaps too. */
+const REAP_MS = 5_000;
+/** Most text of one `read`, bytes. */
 const READ_BYTES_MAX = 1024 * 1024;
 
-/** Lines to agents, and what is entrusted over them, are its server's. */
-export interface KeeperCore extends Omit<Keeper, 'entrust'> {
+/** Connections and their notices belong to the server. */
+export interface KeeperCore extends Omit<Keeper, 'registerNotice'> {
   /** Whether a process of any run may be alive. */
   busy(): boolean;
   /**
-   * Ends all runs, each with its own grace, and resolves when none is left; new orders are refused.
-   * They count as ended by their keeper's death.
+   * Ends all runs, each with its own grace, and resolves when none is left; new starts are refused.
+   * The runs end with the cause `keeperDied`.
    */
   shutdown(reason: string): Promise<void>;
 }
 
 export function createKeeperCore({ clock, spawner, spool }: { clock: Clock; spawner: Spawner; spool: Spool }): KeeperCore {
-  let listener: (news: KeeperNews) => void = () => {};
-  const ports: LifePorts = { clock, spawner, spool, news: news => listener(news) };
-  const lives = new Map<string, { life: Life; started: Promise<void> }>();
-  const alive = new Set<Life>();
-  let closing: string | undefined;
-  let tidying = false;
+  let listener: (event: KeeperEvent) => void = () => {};
+  const ports: RunPorts = { clock, spawner, spool, emit: event => listener(event) };
+  const runs = new Map<string, { run: KeeperRun; started: Promise<void> }>();
+  const alive = new Set<KeeperRun>();
+  let shutdownReason: string | undefined;
+  let reaping = false;
 
-  function keep(run: string, life: Life, started: Promise<void>): void {
-    lives.set(run, { life, started });
-    if (life.kept().state === 'ended') return;
-    alive.add(life);
-    void life.over.then(() => alive.delete(life));
-    if (!tidying) tidy();
+  function add(key: string, run: KeeperRun, started: Promise<void>): void {
+    runs.set(key, { run, started });
+    if (run.status().state === 'ended') return;
+    alive.add(run);
+    void run.ended.then(() => alive.delete(run));
+    if (!reaping) reap();
   }
 
-  function tidy(): void {
-    tidying = alive.size > 0;
-    if (!tidying) return;
-    spawner.tidy();
-    clock.after(TIDY_MS, tidy);
+  function reap(): void {
+    reaping = alive.size > 0;
+    if (!reaping) return;
+    spawner.reapOrphans();
+    clock.after(REAP_MS, reap);
   }
 
-  for (const record of spool.records()) keep(record.kept.run, formerLife(ports, record), Promise.resolve());
+  for (const record of spool.records()) add(record.status.run, recoverRun(ports, record), Promise.resolve());
 
   return {
-    async start(order) {
-      const known = lives.get(order.run);
+    async start(request) {
+      const known = runs.get(request.run);
       if (known !== undefined) {
         await known.started;
-        return known.life.kept();
+        return known.run.status();
       }
-      if (closing !== undefined) throw new Error(`the keeper is going (${closing}) and starts nothing more`);
-      const { life, started } = beginLife(ports, order);
-      keep(order.run, life, started);
+      if (shutdownReason !== undefined) throw new Error(`the keeper shuts down (${shutdownReason}) and starts no more runs`);
+      const { run, started } = startRun(ports, request);
+      add(request.run, run, started);
       await started;
-      return life.kept();
+      return run.status();
     },
-    async stop(run, graceMs) {
-      await lives.get(run)?.life.stop('stop', graceMs, null);
+    async stop(key, graceMs) {
+      await runs.get(key)?.run.stop('stop', graceMs, null);
     },
-    list: async () => [...lives.values()].map(({ life }) => life.kept()),
-    async read(run, afterSeq, maxBytes) {
-      const life = lives.get(run)?.life;
-      life?.heard();
-      return life?.output().read(afterSeq, Math.min(maxBytes, READ_BYTES_MAX)) ?? [];
+    list: async () => [...runs.values()].map(({ run }) => run.status()),
+    async read(key, afterSeq, maxBytes) {
+      const run = runs.get(key)?.run;
+      run?.rearm();
+      return run?.output().read(afterSeq, Math.min(maxBytes, READ_BYTES_MAX)) ?? [];
     },
-    async forget(run) {
-      const life = lives.get(run)?.life;
-      if (life?.kept().state !== 'ended') return;
-      lives.delete(run);
-      spool.forget(life.record());
+    async remove(key) {
+      const run = runs.get(key)?.run;
+      if (run?.status().state !== 'ended') return;
+      runs.delete(key);
+      spool.remove(run.record());
     },
-    onNews(next) {
+    onEvent(next) {
       listener = next;
     },
-    gone: new Promise(() => {}),
+    lost: new Promise(() => {}),
     busy: () => alive.size > 0,
     async shutdown(reason) {
-      closing = reason;
-      await Promise.all([...alive].map(life => life.stop('keeperDied', life.record().killGraceMs, reason)));
-      await Promise.all([...alive].map(life => life.over));
+      shutdownReason = reason;
+      await Promise.all([...alive].map(run => run.stop('keeperDied', run.record().killGraceMs, reason)));
+      await Promise.all([...alive].map(run => run.ended));
     },
   };
 }

@@ -1,14 +1,14 @@
 /**
- * The keeper's journal: what it knows of each run, and the output of those that wrote little.
- * Appended line by line, rewritten when most of it is past. The first line says in which form the
- * others are.
+ * The keeper's journal: the record of each run, and the output of runs that write little. Appended
+ * line by line, rewritten when most lines are obsolete. The first line has the format.
  */
 import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
-import { type FoundFormat, refusalText, type StoredFormat, stepsTo } from '../lib/stored-format.ts';
-import type { RunRecord } from './ports.ts';
+import { journalHead } from '../lib/journal-head.ts';
+import { KEEPER_JOURNAL } from '../protocol/keeper.ts';
+import type { SpoolRecord } from './ports.ts';
 
 const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = fs.constants;
 const RESERVE_BYTES = 256 * 1024;
@@ -16,198 +16,192 @@ const SYNC_MS = 1_000;
 /** The journal is rewritten when it has this many lines more than four per run. */
 const SLACK_LINES = 2_000;
 
-/**
- * Of the journal and of the segments of output. Until the first release version 1 may change in
- * place: then only the fingerprint changes.
- */
-export const KEEPER_JOURNAL: StoredFormat = { version: 1, fingerprint: 'c24f6eeba831' };
-/** Longer than any first line of any revision that has a version. Bytes. */
-const HEAD_BYTES_MAX = 1_024;
+/** `output`: base64, of the run with this tag. `moved`: the tag whose output left the journal. */
+type JournalLine =
+  | { keeper: number; fingerprint: string }
+  | { record: SpoolRecord }
+  | { remove: string; tag: string }
+  | { output: string; tag: string }
+  | { moved: string };
 
-interface Head {
-  keeper: number;
-  fingerprint: string;
-}
-/** `small`: output of the run with this mark, base64. */
-type Line = Head | { record: RunRecord } | { forget: string; mark: string } | { small: string; mark: string } | { moved: string };
-
-export interface Journal {
-  records(): RunRecord[];
-  /** See `Spool.record`. */
-  record(record: RunRecord): boolean;
-  forget(run: string, mark: string): void;
-  /** All of it so far. */
-  small(mark: string): Uint8Array | undefined;
-  /** False: there is no room. */
-  addSmall(mark: string, header: Uint8Array, data: Uint8Array): boolean;
-  dropSmall(mark: string): void;
+export interface SpoolJournal {
+  records(): SpoolRecord[];
+  /** See `Spool.write`. */
+  write(record: SpoolRecord): boolean;
+  remove(run: string, tag: string): void;
+  /** All output of the tag that is in the journal. */
+  output(tag: string): Uint8Array | undefined;
+  /** False: the disk is full. */
+  addOutput(tag: string, header: Uint8Array, data: Uint8Array): boolean;
+  dropOutput(tag: string): void;
 }
 
-/**
- * Throws a plain error where another revision wrote the keeper's directory. Changes nothing.
- */
-export function assertOurKeeper(directory: string): void {
-  const head = readHead(join(directory, 'journal'));
-  if (head === undefined) return;
-  const { keeper, fingerprint } = Object(parseLine(head)) as Partial<Record<string, unknown>>;
-  const found: FoundFormat = {
-    version: typeof keeper === 'number' ? keeper : null,
-    fingerprint: typeof fingerprint === 'string' ? fingerprint : null,
+/** The journal's content, line by line. */
+function createContent() {
+  const records = new Map<string, SpoolRecord>();
+  const outputs = new Map<string, Uint8Array>();
+  return {
+    records,
+    outputs,
+    apply(line: JournalLine): void {
+      if ('record' in line) records.set(line.record.status.run, line.record);
+      else if ('output' in line) outputs.set(line.tag, joined(outputs.get(line.tag), Buffer.from(line.output, 'base64')));
+      else if ('moved' in line) outputs.delete(line.moved);
+      else if ('remove' in line) {
+        records.delete(line.remove);
+        outputs.delete(line.tag);
+      }
+    },
+    lines(): JournalLine[] {
+      const lines: JournalLine[] = [...records.values()].map(record => ({ record }));
+      for (const [tag, bytes] of outputs) lines.push({ output: base64(bytes), tag });
+      return lines;
+    },
   };
-  if (stepsTo({ ...KEEPER_JOURNAL, upgrades: {} }, found) !== undefined) return;
-  const subject = `the keeper's journal in "${directory}"`;
-  throw new Error(refusalText(KEEPER_JOURNAL, found, { subject, anew: 'start the agent with an empty data directory' }));
 }
 
-/** The first line, or what of it comes first. Undefined: there is no whole line. */
-function readHead(path: string): string | undefined {
-  if (!fs.existsSync(path)) return undefined;
-  const bytes = new Uint8Array(HEAD_BYTES_MAX);
-  const fd = fs.openSync(path, 'r');
-  try {
-    const text = new TextDecoder().decode(bytes.subarray(0, fs.readSync(fd, bytes)));
-    const end = text.indexOf('\n');
-    if (end >= 0) return text.slice(0, end);
-    return text.length < HEAD_BYTES_MAX ? undefined : text;
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-/** Of a directory that `assertOurKeeper` has looked at. */
-export function createJournal(directory: string, clock: Clock): Journal {
+/** The caller has called `assertKeeperFormat`. */
+export function createSpoolJournal(directory: string, clock: Clock): SpoolJournal {
   const path = join(directory, 'journal');
-  const reserve = join(directory, 'reserve');
-  const records = new Map<string, RunRecord>();
-  const smalls = new Map<string, Uint8Array>();
-  /** Lines that found no room, the latest of each run. */
-  const owed = new Map<string, Line>();
-  let lines = 0;
-  let size = 0;
-  let dirty = false;
-
+  const content = createContent();
   for (const line of fs.existsSync(path) ? fs.readFileSync(path, 'utf8').split('\n') : []) {
     const parsed = parseLine(line);
-    if (parsed !== undefined) apply(parsed);
+    if (parsed !== undefined) content.apply(parsed);
   }
-  let file = rewrite() ?? openAsItIs();
-  makeReserve();
+  const file = openJournalFile(path, content.lines());
+  const reserve = createReserve(join(directory, 'reserve'));
+  reserve.restore();
+  /** Lines that did not fit on the disk, the latest of each run. */
+  const unwritten = new Map<string, JournalLine>();
+  let isSyncDue = false;
 
-  function apply(line: Line): void {
-    if ('record' in line) records.set(line.record.kept.run, line.record);
-    else if ('small' in line) smalls.set(line.mark, joined(smalls.get(line.mark), Buffer.from(line.small, 'base64')));
-    else if ('moved' in line) smalls.delete(line.moved);
-    else if ('forget' in line) {
-      records.delete(line.forget);
-      smalls.delete(line.mark);
-    }
-  }
-
-  /**
-   * What still counts alone, swapped in as a whole; its descriptor, or undefined without room for
-   * it: then the old file goes on.
-   */
-  function rewrite(): number | undefined {
-    const live: Line[] = [...records.values()].map(record => ({ record }));
-    for (const [mark, bytes] of smalls) live.push({ small: base64(bytes), mark });
-    let fd: number | undefined;
-    try {
-      fd = fs.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
-      fs.writeFileSync(fd, HEAD + live.map(lineOf).join(''));
-      fs.fsyncSync(fd);
-      fs.renameSync(`${path}.new`, path);
-      size = fs.fstatSync(fd).size;
-      return fd;
-    } catch {
-      if (fd !== undefined) fs.closeSync(fd);
-      fs.rmSync(`${path}.new`, { force: true });
-      return undefined;
-    } finally {
-      // Also when it failed: the next attempt comes after as many lines, not at every sync.
-      lines = live.length;
-    }
-  }
-
-  function openAsItIs(): number {
-    const fd = fs.openSync(path, 'a', 0o600);
-    size = fs.fstatSync(fd).size;
-    return fd;
+  function sync(): void {
+    isSyncDue = false;
+    reserve.restore();
+    file.sync(content.records.size * 4 + SLACK_LINES, () => content.lines());
   }
 
   function append(text: string): boolean {
-    // Empty: there was no room for the head either when it was made.
-    const bytes = Buffer.from(size === 0 ? HEAD + text : text);
-    try {
-      if (fs.writeSync(file, bytes) < bytes.length) throw new Error('no room for the whole line');
-    } catch {
-      // Half a line would swallow the next one.
-      fs.ftruncateSync(file, size);
-      return false;
-    }
-    size += bytes.length;
-    lines += 1;
-    if (!dirty) {
-      dirty = true;
+    if (!file.append(text)) return false;
+    if (!isSyncDue) {
+      isSyncDue = true;
       clock.after(SYNC_MS, sync);
     }
     return true;
   }
 
-  function makeReserve(): void {
-    try {
-      if (!fs.existsSync(reserve)) fs.writeFileSync(reserve, new Uint8Array(RESERVE_BYTES), { mode: 0o600 });
-    } catch {
-      fs.rmSync(reserve, { force: true });
-    }
-  }
-
-  function sync(): void {
-    dirty = false;
-    makeReserve();
-    if (lines > records.size * 4 + SLACK_LINES) {
-      const next = rewrite();
-      if (next === undefined) return;
-      fs.closeSync(file);
-      file = next;
-    }
-    // A disk that cannot sync says so again at the next write.
-    else fs.fdatasync(file, () => {});
-  }
-
-  /** Lines that must not be lost: they may use the reserve, and wait for room without one. */
-  function write(run: string, line: Line): boolean {
-    apply(line);
-    owed.set(run, line);
-    const text = [...owed.values()].map(lineOf).join('');
-    let written = append(text);
-    if (!written && fs.existsSync(reserve)) {
-      fs.rmSync(reserve, { force: true });
-      written = append(text);
-    }
-    if (written) owed.clear();
+  /** Lines that must not be lost: they may use the reserve, and wait in memory without one. */
+  function write(run: string, line: JournalLine): boolean {
+    content.apply(line);
+    unwritten.set(run, line);
+    const text = [...unwritten.values()].map(lineOf).join('');
+    const written = append(text) || (reserve.release() && append(text));
+    if (written) unwritten.clear();
     return written;
   }
 
   return {
-    records: () => [...records.values()],
-    record: record => write(record.kept.run, { record }),
-    forget: (run, mark) => void write(run, { forget: run, mark }),
-    small: mark => smalls.get(mark),
-    addSmall(mark, header, data) {
+    records: () => [...content.records.values()],
+    write: record => write(record.status.run, { record }),
+    remove: (run, tag) => void write(run, { remove: run, tag }),
+    output: tag => content.outputs.get(tag),
+    addOutput(tag, header, data) {
       const bytes = joined(header, data);
-      if (!append(lineOf({ small: base64(bytes), mark }))) return false;
-      smalls.set(mark, joined(smalls.get(mark), bytes));
+      if (!append(lineOf({ output: base64(bytes), tag }))) return false;
+      content.outputs.set(tag, joined(content.outputs.get(tag), bytes));
       return true;
     },
-    dropSmall(mark) {
-      smalls.delete(mark);
-      append(lineOf({ moved: mark }));
+    dropOutput(tag) {
+      content.outputs.delete(tag);
+      append(lineOf({ moved: tag }));
     },
   };
 }
 
-const lineOf = (line: Line): string => `${JSON.stringify(line)}\n`;
-const HEAD = lineOf({ keeper: KEEPER_JOURNAL.version, fingerprint: KEEPER_JOURNAL.fingerprint });
+/** The file of the journal: appended to, replaced as a whole. */
+function openJournalFile(path: string, present: JournalLine[]) {
+  let lines = 0;
+  let size = 0;
+  let fd = rewrite(present) ?? openAsItIs();
+
+  /**
+   * Replaces the file atomically. The new descriptor, or undefined when the disk is full: the old
+   * file is then still in use.
+   */
+  function rewrite(content: JournalLine[]): number | undefined {
+    let next: number | undefined;
+    try {
+      next = fs.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
+      fs.writeFileSync(next, HEAD + content.map(lineOf).join(''));
+      fs.fsyncSync(next);
+      fs.renameSync(`${path}.new`, path);
+      size = fs.fstatSync(next).size;
+      return next;
+    } catch {
+      if (next !== undefined) fs.closeSync(next);
+      fs.rmSync(`${path}.new`, { force: true });
+      return undefined;
+    } finally {
+      // Also after a failure: the next attempt comes after as many lines, not at every sync.
+      lines = content.length;
+    }
+  }
+
+  function openAsItIs(): number {
+    const opened = fs.openSync(path, 'a', 0o600);
+    size = fs.fstatSync(opened).size;
+    return opened;
+  }
+
+  return {
+    /** False: the disk is full; nothing was written. */
+    append(text: string): boolean {
+      // Empty: the disk had no room for the head when the file was created.
+      const bytes = Buffer.from(size === 0 ? HEAD + text : text);
+      try {
+        if (fs.writeSync(fd, bytes) < bytes.length) throw new Error('the disk has no room for the whole line');
+      } catch {
+        // Half a line would make the next one unreadable.
+        fs.ftruncateSync(fd, size);
+        return false;
+      }
+      size += bytes.length;
+      lines += 1;
+      return true;
+    },
+    /** Syncs; beyond `linesMax` lines it rewrites the file instead. */
+    sync(linesMax: number, content: () => JournalLine[]): void {
+      // A disk that cannot sync fails again at the next write.
+      if (lines <= linesMax) return void fs.fdatasync(fd, () => {});
+      const next = rewrite(content());
+      if (next === undefined) return;
+      fs.closeSync(fd);
+      fd = next;
+    },
+  };
+}
+
+/** A file that is deleted when the disk is full, so that the records of ends still fit. */
+function createReserve(path: string) {
+  return {
+    restore(): void {
+      try {
+        if (!fs.existsSync(path)) fs.writeFileSync(path, new Uint8Array(RESERVE_BYTES), { mode: 0o600 });
+      } catch {
+        fs.rmSync(path, { force: true });
+      }
+    },
+    /** False: it was released already. */
+    release(): boolean {
+      if (!fs.existsSync(path)) return false;
+      fs.rmSync(path, { force: true });
+      return true;
+    },
+  };
+}
+
+const HEAD = journalHead(KEEPER_JOURNAL);
+const lineOf = (line: JournalLine): string => `${JSON.stringify(line)}\n`;
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 
 function joined(before: Uint8Array | undefined, bytes: Uint8Array): Uint8Array {
@@ -217,10 +211,10 @@ function joined(before: Uint8Array | undefined, bytes: Uint8Array): Uint8Array {
   return whole;
 }
 
-/** Lines are our own; one that a crash tore is as good as not written. */
-function parseLine(line: string): Line | undefined {
+/** Undefined for the empty end of the file, and for a line that a crash cut off. */
+function parseLine(line: string): JournalLine | undefined {
   try {
-    return line === '' ? undefined : (JSON.parse(line) as Line);
+    return line === '' ? undefined : (JSON.parse(line) as JournalLine);
   } catch {
     return undefined;
   }

@@ -1,32 +1,32 @@
 /**
- * A spool in memory for tests and the simulation: hand the same one to a second core and it is the
- * disk that outlived the first.
+ * A spool in memory for tests and the simulation. Pass the same one to a second core to test the
+ * restart of a keeper.
  */
-import type { RunRecord, Spool } from './ports.ts';
+import type { Spool, SpoolRecord } from './ports.ts';
 
 /**
- * `capacityBytes`: room for output, all runs together; default no limit. Records always fit unless
- * `recordsFit` says no.
+ * `capacityBytes`: room for output, all runs together; default no limit. `recordsFit`: whether the
+ * disk takes records now; default yes.
  */
 export function createMemorySpool(options: { capacityBytes?: () => number; recordsFit?: () => boolean } = {}): Spool {
-  const records = new Map<string, RunRecord>();
+  const records = new Map<string, SpoolRecord>();
   const runs = new Map<string, Map<number, Uint8Array>>();
   const used = () => [...runs.values()].reduce((sum, run) => sum + [...run.values()].reduce((all, segment) => all + segment.length, 0), 0);
   return {
     records: () => [...records.values()],
-    record(record) {
+    write(record) {
       if (options.recordsFit?.() === false) return false;
-      // As the spool on disk does it, and four times as fast as structuredClone.
-      records.set(record.kept.run, JSON.parse(JSON.stringify(record)) as RunRecord);
+      // A copy, as on disk. JSON is four times as fast as structuredClone.
+      records.set(record.status.run, JSON.parse(JSON.stringify(record)) as SpoolRecord);
       return true;
     },
-    forget(record) {
-      records.delete(record.kept.run);
-      runs.delete(record.tree.mark);
+    remove(record) {
+      records.delete(record.status.run);
+      runs.delete(record.tree.tag);
     },
-    segments(mark) {
-      const segments = runs.get(mark) ?? new Map<number, Uint8Array>();
-      runs.set(mark, segments);
+    segments(tag) {
+      const segments = runs.get(tag) ?? new Map<number, Uint8Array>();
+      runs.set(tag, segments);
       return {
         append(number, header, data) {
           if (options.capacityBytes !== undefined && used() + header.length + data.length > options.capacityBytes()) return false;
@@ -41,7 +41,7 @@ export function createMemorySpool(options: { capacityBytes?: () => number; recor
         read: (number, position, length) => (segments.get(number) ?? new Uint8Array(0)).slice(position, position + length),
         drop: number => void segments.delete(number),
         list: () => [...segments.keys()].sort((a, b) => a - b),
-        rest: () => {},
+        closeFiles: () => {},
       };
     },
   };

@@ -1,131 +1,118 @@
 /**
- * What the keeper's core asks of the world: processes, and a place on disk that outlives it. Real
- * on a host, fakes in tests and in the simulation.
+ * The keeper core's ports: processes, and a spool on disk that outlives the keeper. Real ones on a
+ * host, fakes in tests and in the simulation.
  */
-import type { KeepOrder, KeptRun, SpooledChunk } from '../protocol/keeper.ts';
+import type { RunStatus, SpooledChunk, StartRequest } from '../protocol/keeper.ts';
 
-export type Stream = SpooledChunk['stream'];
+export type StreamName = SpooledChunk['stream'];
 
 /**
- * How a run's processes are recognised, also by a later keeper: `mark` is carried by every
- * descendant, pid and start time name the first one.
+ * Identifies the processes of a run, also for a later keeper: every descendant carries `tag`; pid
+ * and start time identify the first process.
  */
-export interface Tree {
-  mark: string;
-  /** null: recorded before the start, so only the mark can tell. */
+export interface ProcessTree {
+  tag: string;
+  /** null: recorded before the start, so only the tag identifies the tree. */
   pid: number | null;
-  /**
-   * Start time of `pid` in clock ticks since boot: a pid that was given away again has another one.
-   * null: not looked at yet.
-   */
-  ticks: number | null;
+  /** Start time of `pid`, clock ticks since boot: differs when the pid is reused. null: not read. */
+  startTicks: number | null;
 }
 
-/** One output stream, pulled: whoever does not read makes the process wait in its write. */
+/** One output stream. Pulled: without a reader the process blocks in its write. */
 export interface OutputSource {
   /**
-   * The next bytes (any length above 0), or null at the end. The bytes are the caller's until the
-   * next `read`. Never rejects.
+   * The next bytes, at least one, or null at the end. They are valid until the next `read`. Never
+   * rejects.
    */
   read(): Promise<Uint8Array | null>;
-  /** Gives the stream up, also under a pending `read` (which then gives null). Twice is fine. */
+  /** Closes the stream; a pending `read` resolves with null. Idempotent. */
   cancel(): void;
 }
 
-export interface ProcessEnd {
+export interface ProcessExit {
   /** null when a signal ended it. */
   code: number | null;
   signal: string | null;
 }
 
 export interface StartedProcess {
-  tree: Tree;
+  tree: ProcessTree;
   stdout: OutputSource;
   stderr: OutputSource;
-  /** Resolves when the first process of the tree has ended. Never rejects. */
-  exit: Promise<ProcessEnd>;
+  /** Resolves when the first process has exited, with or without living children. Never rejects. */
+  exit: Promise<ProcessExit>;
 }
 
-export interface StartRequest {
+export interface SpawnRequest {
   argv: string[];
   cwd: string;
   env: Record<string, string>;
-  user?: KeepOrder['user'];
-  mark: string;
+  user?: StartRequest['user'];
+  tag: string;
 }
 
-export interface Signalled {
-  /** Living processes of the tree before it. */
+export interface SignalResult {
+  /** Living processes of the tree before the signal. */
   alive: number;
-  /**
-   * Its first process had ended by then, though nobody had been told: the signal has no part in how
-   * it ended.
-   */
-  firstHadEnded: boolean;
+  /** The first process had exited before the signal, although its exit was not yet reported. */
+  firstHadExited: boolean;
 }
 
 export interface Spawner {
-  /** Names this boot of the machine: processes of another one are gone. */
-  readonly boot: string;
-  /** A new mark that nobody else on the host bears. */
-  mark(): string;
-  /** `failed` is a plain sentence; `fault`: no other process would start either. Never rejects. */
-  start(request: StartRequest): Promise<{ started: StartedProcess } | { failed: string; fault?: 'spawn' }>;
+  /** Identifies this boot of the machine: processes of another one are gone. */
+  readonly bootId: string;
+  /** A new tag, unique on this host. */
+  createTag(): string;
+  /** `failed` is one sentence; `fault`: no other process would start either. Never rejects. */
+  start(request: SpawnRequest): Promise<{ started: StartedProcess } | { failed: string; fault?: 'spawn' }>;
   /**
-   * The tree with the start time of its first process, while that lives. A look at a process that
-   * has just begun costs as much as starting it, so `start` leaves it out. Absent where pids are
-   * never given away again.
+   * Adds the start time of the first process while it lives. Separate from `start`, because reading
+   * it costs as much as the start. Absent where pids are never reused.
    */
-  identify?(tree: Tree): Tree;
-  /** How many processes of the tree are alive. */
-  members(tree: Tree): Promise<number>;
-  /** Signals every living process of the tree and says whom it found. */
-  signal(tree: Tree, signal: 'TERM' | 'KILL'): Promise<Signalled>;
-  /** Clears away dead processes that nobody else waits for. */
-  tidy(): void;
+  identify?(tree: ProcessTree): ProcessTree;
+  /** The number of living processes of the tree. */
+  countAlive(tree: ProcessTree): Promise<number>;
+  /** Signals every living process of the tree. */
+  signal(tree: ProcessTree, signal: 'TERM' | 'KILL'): Promise<SignalResult>;
+  /** Reaps adopted orphans that have exited. */
+  reapOrphans(): void;
 }
 
 /**
- * What a keeper writes down about a run, so that its successor can end what it left and tell how
- * the others ended. Never holds env: that is where secrets are.
+ * The stored record of a run: its successor ends the tree of a run that was running. Never has the
+ * environment, which may hold secrets.
  */
-export interface RunRecord {
-  kept: KeptRun;
-  tree: Tree;
-  boot: string;
-  /** `Spool.place` of the keeper that started it; absent where that was not written down. */
-  place?: string;
+export interface SpoolRecord {
+  status: RunStatus;
+  tree: ProcessTree;
+  bootId: string;
+  /** `Spool.directoryId` of the keeper that started it; absent where there is none. */
+  directoryId?: string;
   killGraceMs: number;
 }
 
-/** Bytes of one run, in numbered segments that only grow and go as a whole. */
-export interface Segments {
-  /** Appends both parts, which the caller may reuse, or nothing. False: there is no room. */
+/** Output of one run, in numbered segments that only grow and are deleted as a whole. */
+export interface OutputSegments {
+  /** Appends both parts or nothing; the caller may reuse them. False: the disk is full. */
   append(segment: number, header: Uint8Array, data: Uint8Array): boolean;
-  /** Shorter at the segment's end. */
+  /** Shorter than `length` at the segment's end. */
   read(segment: number, position: number, length: number): Uint8Array;
   drop(segment: number): void;
   /** Numbers of the stored segments, ascending. */
   list(): number[];
-  /** No more appends for now: lets go of open files. */
-  rest(): void;
+  /** Closes open files; `append` opens them again. */
+  closeFiles(): void;
 }
 
-/**
- * Survives the keeper's death. A power cut may cost the last second: it ends the processes too, and
- * the agent's own journal knows.
- */
+/** Survives the keeper. A power cut may cost the last second, and ends the processes as well. */
 export interface Spool {
-  /**
-   * Names the place itself: where the records of another one lie is a copy of that. Absent where
-   * there are no copies.
-   */
-  readonly place?: string;
-  /** The latest record of every run that was not forgotten. */
-  records(): RunRecord[];
-  /** False: no room; the record stays in memory and is written with the next one that fits. */
-  record(record: RunRecord): boolean;
-  segments(mark: string): Segments;
+  /** Identifies the directory: a copy of it has another id. Absent where no copies exist. */
+  readonly directoryId?: string;
+  /** The latest record of every run that was not removed. */
+  records(): SpoolRecord[];
+  /** False: the disk is full; the record stays in memory and is written with the next one. */
+  write(record: SpoolRecord): boolean;
+  segments(tag: string): OutputSegments;
   /** Removes record and segments. */
-  forget(record: RunRecord): void;
+  remove(record: SpoolRecord): void;
 }

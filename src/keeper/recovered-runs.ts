@@ -1,65 +1,64 @@
 /**
- * Runs of a keeper that is gone, known from its records: those that had ended stay as they were,
- * those that had not are ended and say why.
+ * Runs of an earlier keeper, known from its records: ended ones stay as recorded, others are
+ * terminated and end with the cause `keeperDied`.
  */
-
 import { createOutputLog, type OutputLog } from './output-log.ts';
-import type { RunRecord } from './ports.ts';
-import type { Life, LifePorts } from './run.ts';
-import { endTree } from './terminate.ts';
+import type { SpoolRecord } from './ports.ts';
+import type { KeeperRun, RunPorts } from './run.ts';
+import { terminateTree } from './terminate.ts';
 
-/** Nothing more is written, so limits play no part. */
+/** A recovered run writes no further output. */
 const NO_LIMITS = { headBytes: 0, tailBytes: 0 };
 
-export function formerLife(ports: LifePorts, written: RunRecord): Life {
+export function recoverRun(ports: RunPorts, stored: SpoolRecord): KeeperRun {
   const { spool } = ports;
-  let record = written;
+  let record = stored;
   let log: OutputLog | undefined;
   const output = (): OutputLog => {
-    const { stdoutBytes, stderrBytes, state } = record.kept;
-    // Of a run that was cut off, only what is stored can be counted.
+    const { stdoutBytes, stderrBytes, state } = record.status;
+    // Only the stored output of an interrupted run can be counted.
     const totals = state === 'ended' ? { stdout: stdoutBytes, stderr: stderrBytes } : undefined;
-    log ??= createOutputLog(spool.segments(record.tree.mark), NO_LIMITS, { totals });
+    log ??= createOutputLog(spool.segments(record.tree.tag), NO_LIMITS, { totals });
     return log;
   };
-  const over = written.kept.state === 'ended' ? Promise.resolve() : endLeftover();
+  const ended = stored.status.state === 'ended' ? Promise.resolve() : terminate();
 
-  async function endLeftover(): Promise<void> {
-    const { clock, spawner, news } = ports;
-    const { tree, boot, place, killGraceMs } = record;
-    const isCopy = place !== undefined && spool.place !== undefined && place !== spool.place;
-    const { written: bytes, leftOut, lastSeq } = output();
+  async function terminate(): Promise<void> {
+    const { clock, spawner, emit } = ports;
+    const { tree, bootId, directoryId, killGraceMs } = record;
+    const isCopy = directoryId !== undefined && spool.directoryId !== undefined && directoryId !== spool.directoryId;
+    const { written, leftOut, lastSeq } = output();
     const counters = {
-      stdoutBytes: bytes('stdout'),
-      stderrBytes: bytes('stderr'),
+      stdoutBytes: written('stdout'),
+      stderrBytes: written('stderr'),
       stdoutLeftOut: leftOut('stdout'),
       stderrLeftOut: leftOut('stderr'),
       lastSeq: lastSeq(),
     };
-    record = { ...record, kept: { ...record.kept, ...counters, state: 'ending' } };
-    // Another boot of the machine: its processes are gone, and their pids belong to others. A
-    // copied directory: they are those of the keeper that has the original.
-    if (boot === spawner.boot && !isCopy) await endTree(ports, tree, killGraceMs).done;
+    record = { ...record, status: { ...record.status, ...counters, state: 'ending' } };
+    // After a reboot the pids belong to other processes. In a copied directory the processes belong
+    // to the keeper of the original.
+    if (bootId === spawner.bootId && !isCopy) await terminateTree(ports, tree, killGraceMs).done;
     const end = {
       state: 'ended',
       cause: 'keeperDied',
       exitCode: null,
       signal: null,
       endedAt: clock.now(),
-      reason: isCopy ? "its keeper's directory was copied, and what became of it only the other keeper knows" : 'its keeper died',
+      reason: isCopy ? 'its keeper directory was copied; only the keeper of the original knows how it ended' : 'its keeper died',
     } as const;
-    record = { ...record, kept: { ...record.kept, ...end } };
-    spool.record(record);
-    news({ type: 'changed', run: record.kept });
+    record = { ...record, status: { ...record.status, ...end } };
+    spool.write(record);
+    emit({ type: 'changed', run: record.status });
   }
 
   return {
-    kept: () => record.kept,
+    status: () => record.status,
     record: () => record,
     output,
-    // It is being ended already, with the grace it was ordered with.
+    // It is being terminated already, with the grace of its start request.
     stop: () => Promise.resolve(),
-    heard: () => {},
-    over,
+    rearm: () => {},
+    ended,
   };
 }

@@ -1,150 +1,188 @@
-/**
- * The keeper's side of the socket: every connection is an agent of the same user; each is answered,
- * all hear the news.
- */
+/** The keeper's socket: answers every connected agent of the same user, sends events to all. */
 import { chmodSync, existsSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
-import type { LastWords } from './alive-notice.ts';
+import { createLineSplitter } from '../lib/line-splitter.ts';
+import { socketPath } from '../lib/socket-path.ts';
+import { KEEPER_LINE_BYTES_MAX, KEEPER_PROTOCOL, type KeeperRequest, type KeeperToAgent, parseAgentFrame } from '../protocol/keeper.ts';
+import type { NoticeSender } from './alive-notice.ts';
 import type { KeeperCore } from './core.ts';
-import { type Ask, carryOut, createLines, type FromKeeperFrame, KEEPER_PROTOCOL, parseFromAgent, socketPath } from './socket.ts';
 
-/** An agent that leaves this much unread is cut off; it comes back and lists. Bytes. */
+/** An agent with more unread bytes is disconnected; it connects again and lists the runs. */
 const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
+/** Longest span between two checks of the directory, ms. */
+const CHECK_MS = 1_000;
 
 export interface KeeperServer {
   /**
-   * Resolves when nobody was connected and nothing ran for `idleMs`; with the reason, when no agent
-   * can find this keeper and its runs any more.
+   * Resolves when no agent was connected and no run was alive for `idleMs`; with a reason, when no
+   * agent can find this keeper any more.
    */
   readonly idle: Promise<string | undefined>;
-  /** Closes the socket and every connection. Twice is fine. */
+  /** Closes the socket and every connection. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Resolves once agents can connect. The caller holds the lock of the directory: a socket file found
- * there is a dead keeper's.
+ * Resolves once agents can connect. The caller holds the lock of the directory, so an existing
+ * socket file is a dead keeper's.
  */
 export async function serveKeeper(options: {
   core: KeeperCore;
-  lastWords: LastWords;
+  notices: NoticeSender;
   directory: string;
   clock: Clock;
   idleMs: number;
 }): Promise<KeeperServer> {
-  const { core, lastWords, directory, clock, idleMs } = options;
+  const { core, notices, directory, clock, idleMs } = options;
   const connections = new Set<Socket>();
-  const greeted = new Set<Socket>();
+  const accepted = new Set<Socket>();
   const { path, release } = socketPath(directory);
+  const writer = createFrameWriter(clock);
 
-  /** Frames of one moment leave in one write: a short run has five of them. */
-  const leaving = new Map<Socket, string[]>();
-  function send(socket: Socket, frame: FromKeeperFrame): void {
-    const line = `${JSON.stringify(frame)}\n`;
-    const lines = leaving.get(socket);
-    if (lines !== undefined) {
-      lines.push(line);
-      return;
-    }
-    leaving.set(socket, [line]);
-    clock.soon(() => flush(socket));
-  }
-
-  function flush(socket: Socket): void {
-    const lines = leaving.get(socket) ?? [];
-    leaving.delete(socket);
-    if (socket.destroyed) return;
-    socket.write(lines.join(''));
-    if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy();
-  }
-
-  function greet(socket: Socket, protocol: number): void {
+  function accept(socket: Socket, protocol: number): void {
     if (protocol !== KEEPER_PROTOCOL) {
-      const refused = `this keeper speaks protocol ${KEEPER_PROTOCOL}, the agent ${protocol}; the keeper goes on for the runs it has and ends by itself`;
-      send(socket, { refused });
-      flush(socket);
-      socket.end();
+      const refused = `this keeper has protocol ${KEEPER_PROTOCOL}, the agent ${protocol}; it finishes its runs and exits, then the agent can start its own`;
+      writer.end(socket, { refused });
       return;
     }
-    greeted.add(socket);
-    send(socket, { keeper: KEEPER_PROTOCOL, pid: process.pid });
+    accepted.add(socket);
+    writer.send(socket, { protocol: KEEPER_PROTOCOL, pid: process.pid });
   }
 
-  function carry(socket: Socket, id: number, ask: Ask): void {
-    if (ask.ask === 'entrust') {
-      lastWords.entrust(socket, ask.word);
-      return send(socket, { id, answer: null });
+  function execute(socket: Socket, id: number, request: KeeperRequest): void {
+    if (request.method === 'registerNotice') {
+      notices.register(socket, request.notice);
+      return writer.send(socket, { id, result: null });
     }
-    carryOut(core, ask).then(
-      answer => send(socket, { id, answer: answer ?? null }),
-      (error: unknown) => send(socket, { id, error: error instanceof Error ? error.message : String(error) }),
+    callCore(core, request).then(
+      result => writer.send(socket, { id, result: result ?? null }),
+      (error: unknown) => writer.send(socket, { id, error: error instanceof Error ? error.message : String(error) }),
     );
   }
 
-  function take(socket: Socket, text: string): void {
-    const frame = parseFromAgent(text);
+  function receive(socket: Socket, text: string): void {
+    const frame = parseAgentFrame(text);
     if (frame === undefined) socket.destroy();
-    else if ('agent' in frame) greet(socket, frame.agent);
-    else if (!greeted.has(socket)) socket.destroy();
-    else if ('problem' in frame) send(socket, { id: frame.id, error: frame.problem });
-    else carry(socket, frame.id, frame);
+    else if ('protocol' in frame) accept(socket, frame.protocol);
+    else if (!accepted.has(socket)) socket.destroy();
+    else if ('problem' in frame) writer.send(socket, { id: frame.id, error: frame.problem });
+    else execute(socket, frame.id, frame);
   }
 
   const server = createServer(socket => {
     connections.add(socket);
-    const lines = createLines(text => take(socket, text));
+    const split = createLineSplitter(KEEPER_LINE_BYTES_MAX, text => receive(socket, text));
     socket.on('data', (bytes: Uint8Array) => {
       try {
-        lines(bytes);
+        split(bytes);
       } catch {
-        // Not JSON, or a line without end: no agent of ours.
+        // Invalid JSON or an endless line: not one of our agents.
         socket.destroy();
       }
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       connections.delete(socket);
-      greeted.delete(socket);
-      lastWords.broke(socket);
+      accepted.delete(socket);
+      notices.disconnected(socket);
     });
   });
-  core.onNews(news => {
-    for (const socket of greeted) send(socket, { news });
+  core.onEvent(event => {
+    for (const socket of accepted) writer.send(socket, { event });
   });
   rmSync(path, { force: true });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   chmodSync(path, 0o600);
-
-  // The directory itself, wherever it is moved to: removed, it has no name left. And the way in:
-  // who removes a directory while it is written to may leave it.
-  const place = openSync(directory, 'r');
-  const door = existsSync('/proc/self/fd') ? `/proc/self/fd/${place}/socket` : path;
-  const inode = () => statSync(door, { throwIfNoEntry: false })?.ino;
-  const own = inode();
-  const isGone = () => fstatSync(place).nlink === 0 || inode() !== own;
-
-  const idle = new Promise<string | undefined>(resolve => {
-    let quietSince = clock.monotonic();
-    const look = () => {
-      if (connections.size === 0 && isGone()) return resolve('the data directory of its agent was removed');
-      if (connections.size > 0 || core.busy()) quietSince = clock.monotonic();
-      const left = quietSince + idleMs - clock.monotonic();
-      if (left <= 0) resolve(undefined);
-      else clock.after(Math.min(left, 1_000), look);
-    };
-    look();
-  });
+  const isReplaced = watchSocketFile(directory, path);
 
   return {
-    idle,
+    idle: untilIdle(clock, idleMs, { connected: () => connections.size > 0, busy: core.busy, isReplaced }),
     async close() {
       for (const socket of connections) socket.destroy();
-      // What has the socket's path by now is not ours to remove.
-      if (!server.listening || isGone()) return;
+      // Another keeper's socket may have the path by now.
+      if (!server.listening || isReplaced()) return;
       await new Promise(resolve => server.close(resolve));
       rmSync(path, { force: true });
       release();
     },
   };
+}
+
+/** Sends the frames of one event-loop turn in one write: a short run has five of them. */
+function createFrameWriter(clock: Clock) {
+  const queued = new Map<Socket, string[]>();
+
+  function flush(socket: Socket): void {
+    const lines = queued.get(socket) ?? [];
+    queued.delete(socket);
+    if (socket.destroyed) return;
+    socket.write(lines.join(''));
+    if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy();
+  }
+
+  function send(socket: Socket, frame: KeeperToAgent): void {
+    const line = `${JSON.stringify(frame)}\n`;
+    const lines = queued.get(socket);
+    if (lines !== undefined) {
+      lines.push(line);
+      return;
+    }
+    queued.set(socket, [line]);
+    clock.soon(() => flush(socket));
+  }
+
+  return {
+    send,
+    end(socket: Socket, last: KeeperToAgent): void {
+      send(socket, last);
+      flush(socket);
+      socket.end();
+    },
+  };
+}
+
+function callCore(core: KeeperCore, request: Exclude<KeeperRequest, { method: 'registerNotice' }>): Promise<unknown> {
+  switch (request.method) {
+    case 'start':
+      return core.start(request.request);
+    case 'stop':
+      return core.stop(request.run, request.graceMs);
+    case 'list':
+      return core.list();
+    case 'read':
+      return core.read(request.run, request.afterSeq, request.maxBytes);
+    case 'remove':
+      return core.remove(request.run);
+  }
+}
+
+/**
+ * Whether the directory was deleted or its socket file is another one by now. Through an open
+ * descriptor, which follows the directory when it is renamed.
+ */
+function watchSocketFile(directory: string, path: string): () => boolean {
+  const fd = openSync(directory, 'r');
+  const file = existsSync('/proc/self/fd') ? `/proc/self/fd/${fd}/socket` : path;
+  const inode = () => statSync(file, { throwIfNoEntry: false })?.ino;
+  const own = inode();
+  return () => fstatSync(fd).nlink === 0 || inode() !== own;
+}
+
+function untilIdle(
+  clock: Clock,
+  idleMs: number,
+  is: { connected(): boolean; busy(): boolean; isReplaced(): boolean },
+): Promise<string | undefined> {
+  return new Promise(resolve => {
+    let idleSince = clock.monotonic();
+    const check = () => {
+      if (!is.connected() && is.isReplaced()) return resolve('the data directory of its agent was deleted');
+      if (is.connected() || is.busy()) idleSince = clock.monotonic();
+      const left = idleSince + idleMs - clock.monotonic();
+      if (left <= 0) resolve(undefined);
+      else clock.after(Math.min(left, CHECK_MS), check);
+    };
+    check();
+  });
 }

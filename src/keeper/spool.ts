@@ -1,127 +1,140 @@
 /**
  * The spool on disk, in the keeper's directory:
  *
- *   journal          a line per change of a run (the last one counts), and the output of runs
- *                    that write little
- *   reserve          room that is released when the disk is full, so that outcomes still fit
- *   output/<mark>/n  segments of the output of runs that write more
+ *   journal          one line per change of a run, and the output of runs that write little
+ *   reserve          deleted when the disk is full, so that outcomes still fit
+ *   output/<tag>/n   segments of the output of runs that write more
  *
- * Writes go to the page cache, which outlives any death of the keeper; the journal follows to the
- * disk within a second. A power cut within it ends the processes as well, and what the agent must
- * not forget is synced in the agent's own journal.
+ * Writes go to the page cache, which survives the keeper; the journal is synced within a second.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { placeOf } from '../agent/host/machine.ts';
 import type { Clock } from '../lib/clock.ts';
-import { assertOurKeeper, createJournal, type Journal } from './journal.ts';
-import type { Segments, Spool } from './ports.ts';
+import { directoryId } from '../lib/directory-id.ts';
+import { assertKeeperFormat } from '../protocol/keeper.ts';
+import { createSpoolJournal, type SpoolJournal } from './journal.ts';
+import type { OutputSegments, Spool } from './ports.ts';
 
 /**
- * A run's output moves to a directory of its own beyond this: making and removing one costs as much
- * as starting the process.
+ * Output beyond this moves to a directory of the run, bytes: to create and delete one costs as much
+ * as to start the process.
  */
 const SMALL_BYTES_MAX = 2_048;
 const NOTHING = new Uint8Array(0);
 
 /**
- * `directory` is made if need be. Throws when it cannot be written at all, and, having changed
- * nothing, when another revision wrote it.
+ * Creates `directory` if need be. Throws when it cannot be written at all, and, without a change,
+ * when another revision wrote it.
  */
 export function createFileSpool({ directory, clock }: { directory: string; clock: Clock }): Spool {
-  assertOurKeeper(directory);
+  assertKeeperFormat(directory);
   const output = join(directory, 'output');
   fs.mkdirSync(output, { recursive: true, mode: 0o700 });
-  const journal = createJournal(directory, clock);
-  /** Marks of the runs that have a directory: most have none, and a lookup each is costly. */
+  const journal = createSpoolJournal(directory, clock);
+  /** Tags with a directory. Most runs have none, and a look on the disk for each would cost. */
   const large = new Set(fs.readdirSync(output));
   return {
-    place: placeOf(directory),
+    directoryId: directoryId(directory),
     records: journal.records,
-    record: journal.record,
-    segments: mark => createSegments(join(output, mark), { journal, mark, large }),
-    forget(record) {
-      journal.forget(record.kept.run, record.tree.mark);
-      if (large.delete(record.tree.mark)) fs.rmSync(join(output, record.tree.mark), { recursive: true, force: true });
+    write: journal.write,
+    segments: tag => createSegments(join(output, tag), { journal, tag, large }),
+    remove({ status, tree }) {
+      journal.remove(status.run, tree.tag);
+      if (large.delete(tree.tag)) fs.rmSync(join(output, tree.tag), { recursive: true, force: true });
     },
   };
 }
 
-function createSegments(directory: string, of: { journal: Journal; mark: string; large: Set<string> }): Segments {
-  const { journal, mark, large } = of;
-  let file: { segment: number; fd: number; size: number } | undefined;
-  /** The first segment before it moved, if it ever did. */
-  const small = () => journal.small(mark) ?? NOTHING;
-  let moved = small().length === 0 && large.has(mark);
+function createSegments(directory: string, of: { journal: SpoolJournal; tag: string; large: Set<string> }): OutputSegments {
+  const { journal, tag, large } = of;
+  const files = createSegmentFiles(directory, { tag, large });
+  /** Segment 0 as long as it is in the journal. */
+  const small = () => journal.output(tag) ?? NOTHING;
+  /** Whether segment 0 is a file. */
+  let isMoved = small().length === 0 && large.has(tag);
 
-  function rest(): void {
+  return {
+    append(segment, header, data) {
+      const before = isMoved ? NOTHING : small();
+      if (!isMoved && segment === 0 && before.length + header.length + data.length <= SMALL_BYTES_MAX)
+        return journal.addOutput(tag, header, data);
+      if (segment !== 0 || isMoved) return files.append(segment, [header, data]);
+      isMoved = files.append(segment, [before, header, data]);
+      // Dropped after the copy exists. A keeper that dies between the two leaves both; `list` takes
+      // the longer one.
+      if (isMoved) journal.dropOutput(tag);
+      return isMoved;
+    },
+    read(segment, position, length) {
+      if (segment === 0 && !isMoved) return small().subarray(position, position + length);
+      return files.read(segment, position, length);
+    },
+    drop: files.drop,
+    list() {
+      const numbers = files.list();
+      if (small().length > 0 && !numbers.includes(0)) numbers.push(0);
+      else if (small().length > 0) isMoved = files.size(0) >= small().length;
+      return numbers.sort((a, b) => a - b);
+    },
+    closeFiles: files.close,
+  };
+}
+
+/** Segments as files, the last one appended to kept open. */
+function createSegmentFiles(directory: string, { tag, large }: { tag: string; large: Set<string> }) {
+  const pathOf = (segment: number) => join(directory, String(segment));
+  let file: { segment: number; fd: number; size: number } | undefined;
+
+  function close(): void {
     if (file !== undefined) fs.closeSync(file.fd);
     file = undefined;
   }
 
   /**
-   * Once, and not its parents: a data directory that was removed must stay away, or half of it
-   * would come back under whoever removes it.
+   * Once, and without its parents: a data directory that is being deleted must not come back in
+   * part.
    */
   function makeDirectory(): void {
-    if (large.has(mark)) return;
+    if (large.has(tag)) return;
     fs.mkdirSync(directory, { mode: 0o700 });
-    large.add(mark);
-  }
-
-  function write(segment: number, parts: Uint8Array[]): boolean {
-    try {
-      if (file?.segment !== segment) {
-        rest();
-        makeDirectory();
-        const fd = fs.openSync(join(directory, String(segment)), 'a', 0o600);
-        file = { segment, fd, size: fs.fstatSync(fd).size };
-      }
-      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-      if (fs.writevSync(file.fd, parts) < bytes) throw new Error('no room for the whole piece');
-      file.size += bytes;
-      return true;
-    } catch {
-      if (file !== undefined) fs.ftruncateSync(file.fd, file.size);
-      return false;
-    }
+    large.add(tag);
   }
 
   return {
-    append(segment, header, data) {
-      const before = moved ? NOTHING : small();
-      if (!moved && segment === 0 && before.length + header.length + data.length <= SMALL_BYTES_MAX)
-        return journal.addSmall(mark, header, data);
-      if (segment !== 0 || moved) return write(segment, [header, data]);
-      moved = write(segment, [before, header, data]);
-      // Dropped after the copy exists: a keeper that dies between the two leaves both, and a reader
-      // takes the longer one.
-      if (moved) journal.dropSmall(mark);
-      return moved;
+    close,
+    append(segment: number, parts: Uint8Array[]): boolean {
+      try {
+        if (file?.segment !== segment) {
+          close();
+          makeDirectory();
+          const fd = fs.openSync(pathOf(segment), 'a', 0o600);
+          file = { segment, fd, size: fs.fstatSync(fd).size };
+        }
+        const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+        if (fs.writevSync(file.fd, parts) < bytes) throw new Error('the disk has no room for the whole chunk');
+        file.size += bytes;
+        return true;
+      } catch {
+        if (file !== undefined) fs.ftruncateSync(file.fd, file.size);
+        return false;
+      }
     },
-    read(segment, position, length) {
-      if (segment === 0 && !moved) return small().subarray(position, position + length);
+    read(segment: number, position: number, length: number): Uint8Array {
       const bytes = new Uint8Array(length);
-      const path = join(directory, String(segment));
-      // Somebody removed it: what was in it is missing like what was left out.
-      if (!fs.existsSync(path)) return NOTHING;
-      const fd = fs.openSync(path, 'r');
+      // A deleted file counts as dropped output.
+      if (!fs.existsSync(pathOf(segment))) return NOTHING;
+      const fd = fs.openSync(pathOf(segment), 'r');
       try {
         return bytes.subarray(0, fs.readSync(fd, bytes, 0, length, position));
       } finally {
         fs.closeSync(fd);
       }
     },
-    drop(segment) {
-      if (file?.segment === segment) rest();
-      fs.rmSync(join(directory, String(segment)), { force: true });
+    drop(segment: number): void {
+      if (file?.segment === segment) close();
+      fs.rmSync(pathOf(segment), { force: true });
     },
-    list() {
-      const files = fs.existsSync(directory) ? fs.readdirSync(directory).map(Number) : [];
-      if (small().length > 0 && !files.includes(0)) files.push(0);
-      else if (small().length > 0) moved = fs.statSync(join(directory, '0')).size >= small().length;
-      return files.sort((a, b) => a - b);
-    },
-    rest,
+    list: (): number[] => (fs.existsSync(directory) ? fs.readdirSync(directory).map(Number) : []),
+    size: (segment: number): number => fs.statSync(pathOf(segment)).size,
   };
 }

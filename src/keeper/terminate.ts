@@ -1,32 +1,31 @@
 /**
- * Ending a process tree: TERM to all of it, a grace, then KILL until a look at the process table
- * finds nothing.
+ * Terminates a process tree: TERM, a grace, then KILL until the process table shows none of it.
  *
- *   TERM ──> looking, ever less often ──> nothing left: done
+ *   TERM ──> polling, ever less often ──> none left: done
  *                 │ grace over
- *                 └──> KILL ──> looking and killing again ──> nothing left: done
+ *                 └──> KILL ──> polling and killing again ──> none left: done
  */
 import type { Clock } from '../lib/clock.ts';
-import type { Spawner, Tree } from './ports.ts';
+import type { ProcessTree, Spawner } from './ports.ts';
 
-const FIRST_LOOK_MS = 5;
-const LOOK_MS_MAX = 250;
+const FIRST_POLL_MS = 5;
+const POLL_MS_MAX = 250;
 
-export interface Ending {
-  /** Resolves once the TERM was sent; `late`: its first process had ended by itself by then. */
-  readonly asked: Promise<{ late: boolean }>;
+export interface Termination {
+  /** Resolves once the TERM was sent. `hadExited`: the first process had exited before it. */
+  readonly termSent: Promise<{ hadExited: boolean }>;
   /**
-   * Resolves when nothing of the tree is alive. A process that even KILL does not end (stuck in the
-   * kernel) keeps it waiting, and the run's key taken.
+   * Resolves when no process of the tree is alive. Pending as long as one survives KILL (stuck in
+   * the kernel), and then the run does not end either.
    */
   readonly done: Promise<void>;
-  /** The KILL comes `graceMs` from now at the latest. */
-  hasten(graceMs: number): void;
-  /** Something changed: look now. */
-  look(): void;
+  /** Sends the KILL `graceMs` from now at the latest. */
+  shortenGrace(graceMs: number): void;
+  /** Polls now. */
+  poll(): void;
 }
 
-export function endTree(ports: { clock: Clock; spawner: Spawner }, tree: Tree, graceMs: number): Ending {
+export function terminateTree(ports: { clock: Clock; spawner: Spawner }, tree: ProcessTree, graceMs: number): Termination {
   const { clock, spawner } = ports;
   let killAt = clock.monotonic() + graceMs;
   let wake = () => {};
@@ -39,31 +38,31 @@ export function endTree(ports: { clock: Clock; spawner: Spawner }, tree: Tree, g
       };
     });
 
-  const asked = spawner.signal(tree, 'TERM');
+  const sent = spawner.signal(tree, 'TERM');
   const run = async () => {
-    let left = (await asked).alive;
-    let pauseMs = FIRST_LOOK_MS;
-    while (left > 0 && clock.monotonic() < killAt) {
+    let alive = (await sent).alive;
+    let pauseMs = FIRST_POLL_MS;
+    while (alive > 0 && clock.monotonic() < killAt) {
       await wait(Math.min(pauseMs, killAt - clock.monotonic()));
-      pauseMs = Math.min(pauseMs * 2, LOOK_MS_MAX);
-      left = await spawner.members(tree);
+      pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
+      alive = await spawner.countAlive(tree);
     }
-    pauseMs = FIRST_LOOK_MS;
-    // Signalling looks first, so the last round of this loop is the look that found nothing.
-    while (left > 0) {
-      left = (await spawner.signal(tree, 'KILL')).alive;
-      if (left > 0) await wait(pauseMs);
-      pauseMs = Math.min(pauseMs * 2, LOOK_MS_MAX);
+    pauseMs = FIRST_POLL_MS;
+    // `signal` polls before it kills, so the last round is a poll that found none.
+    while (alive > 0) {
+      alive = (await spawner.signal(tree, 'KILL')).alive;
+      if (alive > 0) await wait(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
     }
   };
 
   return {
-    asked: asked.then(({ firstHadEnded }) => ({ late: firstHadEnded })),
+    termSent: sent.then(({ firstHadExited }) => ({ hadExited: firstHadExited })),
     done: run(),
-    hasten(ms) {
+    shortenGrace(ms) {
       killAt = Math.min(killAt, clock.monotonic() + ms);
       wake();
     },
-    look: () => wake(),
+    poll: () => wake(),
   };
 }

@@ -1,59 +1,59 @@
 /**
- * Gathers small writes: the first piece goes on at once, what follows within the next moment goes
- * on together. Keeps a chatty run from costing a piece per line.
+ * Joins small writes: the first passes at once, those of the next 20 ms pass together. Without it a
+ * run that writes line by line would cost a chunk per line.
  */
 import type { Clock, Disarm } from '../lib/clock.ts';
-import { PIECE_BYTES_MAX } from './output-log.ts';
-import type { Stream } from './ports.ts';
+import type { StreamName } from './ports.ts';
+import { CHUNK_BYTES_MAX } from './stored-chunks.ts';
 
-/** What a keeper that dies may lose of the output it has read already. */
-const GATHER_MS = 20;
+/** A keeper that dies loses the output of at most this span, ms. */
+const WINDOW_MS = 20;
 
-export interface Gather {
-  /** `data` may be reused by the caller afterwards. */
-  take(stream: Stream, data: Uint8Array): void;
+export interface WriteBuffer {
+  /** The caller may reuse `data` afterwards. */
+  write(stream: StreamName, data: Uint8Array): void;
   flush(): void;
-  /** Bytes of a stream that were taken and not yet passed on. */
-  waiting(stream: Stream): number;
+  /** Bytes of a stream that were written and not yet passed on. */
+  pending(stream: StreamName): number;
 }
 
-export function createGather(clock: Clock, pass: (stream: Stream, at: number, data: Uint8Array) => void): Gather {
-  const waiting = { stdout: 0, stderr: 0 };
-  /** In order of arrival; neighbours of one stream are joined when they leave. */
-  let parts: { stream: Stream; data: Uint8Array }[] = [];
-  let openUntil = Number.NEGATIVE_INFINITY;
+export function createWriteBuffer(clock: Clock, pass: (stream: StreamName, at: number, data: Uint8Array) => void): WriteBuffer {
+  const pending = { stdout: 0, stderr: 0 };
+  /** In order of arrival; `flush` joins neighbours of one stream. */
+  let parts: { stream: StreamName; data: Uint8Array }[] = [];
+  let windowEnd = Number.NEGATIVE_INFINITY;
   let disarm: Disarm | undefined;
 
   function flush(): void {
     disarm?.();
     disarm = undefined;
-    openUntil = clock.monotonic() + GATHER_MS;
-    const leaving = parts;
+    windowEnd = clock.monotonic() + WINDOW_MS;
+    const batch = parts;
     parts = [];
-    waiting.stdout = waiting.stderr = 0;
-    for (let first = 0; first < leaving.length; ) {
-      const stream = leaving[first]?.stream ?? 'stdout';
-      let behind = first;
-      while (leaving[behind]?.stream === stream) behind += 1;
-      pass(stream, clock.now(), joined(leaving.slice(first, behind)));
-      first = behind;
+    pending.stdout = pending.stderr = 0;
+    for (let first = 0; first < batch.length; ) {
+      const stream = batch[first]?.stream ?? 'stdout';
+      let end = first;
+      while (batch[end]?.stream === stream) end += 1;
+      pass(stream, clock.now(), joined(batch.slice(first, end)));
+      first = end;
     }
   }
 
   return {
-    take(stream, data) {
-      const atOnce = parts.length === 0 && (data.length >= PIECE_BYTES_MAX || clock.monotonic() >= openUntil);
+    write(stream, data) {
+      const atOnce = parts.length === 0 && (data.length >= CHUNK_BYTES_MAX || clock.monotonic() >= windowEnd);
       if (atOnce) {
-        openUntil = clock.monotonic() + GATHER_MS;
+        windowEnd = clock.monotonic() + WINDOW_MS;
         return pass(stream, clock.now(), data);
       }
       parts.push({ stream, data: data.slice() });
-      waiting[stream] += data.length;
-      if (waiting.stdout + waiting.stderr >= PIECE_BYTES_MAX) flush();
-      else disarm ??= clock.after(openUntil - clock.monotonic(), flush);
+      pending[stream] += data.length;
+      if (pending.stdout + pending.stderr >= CHUNK_BYTES_MAX) flush();
+      else disarm ??= clock.after(windowEnd - clock.monotonic(), flush);
     },
     flush,
-    waiting: stream => waiting[stream],
+    pending: stream => pending[stream],
   };
 }
 

@@ -1,44 +1,36 @@
 /**
- * What center and agent say to each other over one WebSocket that the agent opened. JSON text
- * frames; the only file both sides share.
+ * Frames between center and agent, JSON texts over one WebSocket that the agent opens.
  *
- *   agent                        center
- *     | <---- challenge ---------- |   nonce to sign
- *     | ----- prove -------------> |   nonce; the center signs it with its installation key
- *     | <---- proof -------------- |   an agent waits for it; a keeper does not ask for it
- *     | ----- hello -------------> |   join token once, then key and signature; runs here
- *     | <---- welcome / refused -- |   with the token of the frame that a keeper sends on its own
- *     |                            |   socket when it loses its agent
- *     | <---- start, stop -------- |   at least once, in order; `done` by the agent once journaled
- *     | ----- done --------------> |
- *     | ----- report ------------> |   at least once; `reported` by the center once committed
- *     | <---- reported ----------- |
- *     | ----- output ------------> |   in order per run, a window of unacknowledged bytes
- *     | <---- kept --------------- |   by the center once stored
- *     | <---> ping, pong --------- |   both ways; silence for three heartbeats closes the socket
- *
- * A center that welcomes with `gathers` takes several frames in one message, a line each.
+ *   agent                                  center
+ *     | <---- challenge ------------------- |   nonce to sign
+ *     | ----- prove ----------------------> |   nonce; the center signs it with its key
+ *     | <---- proof ----------------------- |   required by an agent, not by a keeper
+ *     | ----- hello ----------------------> |   join token once, then key and signature; runs
+ *     | <---- welcome / refused ----------- |   with the liveness token of `agentLost`
+ *     | <---- start, stop ----------------- |   at least once, in order
+ *     | ----- commandsAcknowledged -------> |   once they are in the journal
+ *     | ----- report ---------------------> |   at least once
+ *     | <---- reportsAcknowledged --------- |   once they are committed
+ *     | ----- output ---------------------> |   in order per run, a window of unacknowledged bytes
+ *     | <---- outputAcknowledged ---------- |   once it is stored
+ *     | <---> ping, pong ------------------ |   three silent heartbeats close the socket
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 export const PROTOCOL = 1;
-/** Largest frame the center takes from an agent, bytes. */
+/** Largest frame of an agent, bytes. */
 export const AGENT_FRAME_MAX = 256 * 1024;
-/**
- * Largest frame an agent takes from the center, bytes. The center does not send a larger one: it
- * ends the shard with the reason.
- */
+/** Largest frame of the center, bytes. A shard whose start does not fit fails with the reason. */
 export const CENTER_FRAME_MAX = 16 * 1024 * 1024;
 /**
- * Longest argument, and longest `NAME=value` of the environment, bytes of UTF-8: Linux takes
- * 131,072 (MAX_ARG_STRLEN), the NUL included.
+ * Longest argument, and longest `NAME=value` of the environment, bytes of UTF-8. Linux allows
+ * 131,072 (MAX_ARG_STRLEN), including the NUL.
  */
 export const ARGUMENT_BYTES_MAX = 131_071;
 /**
- * All arguments and the environment of a process together, bytes: each text with its NUL and its
- * pointer. Linux takes a quarter of the stack's limit, 2 MiB of the usual 8; the other half is left
- * to what the host itself adds.
+ * Arguments and environment of a process together, bytes, each text with its NUL and its pointer.
+ * Linux allows a quarter of the stack limit, usually 2 MiB; half is left for variables of the host.
  */
 export const START_BYTES_MAX = 1024 * 1024;
 /** Longest reason of a stop, characters. */
@@ -47,18 +39,14 @@ export const STOP_REASON_MAX = 1_000;
 export const OUTPUT_TEXT_MAX = 64 * 1024;
 
 const text = (max: number) => z.string().max(max);
-/** A text that the kernel takes as one argument. */
 const argument = () => z.string().refine(value => fitsIn(ARGUMENT_BYTES_MAX, value), { error: `more than ${ARGUMENT_BYTES_MAX} bytes` });
-/** Last instant whose ISO 8601 text has four digits for the year, epoch ms. */
+/** Last instant whose ISO 8601 text has a year of four digits, epoch ms. */
 export const INSTANT_MAX = 253_402_300_799_999;
-/**
- * Most that anything is counted to: reports, pieces, epochs, and bytes (a pebibyte). Sums of
- * thousands of them are exact.
- */
+/** Largest count of anything: reports, chunks, epochs, bytes. Sums of thousands stay exact. */
 export const COUNT_MAX = 2 ** 50;
 /** Longest span, ms: a year. */
 const SPAN_MAX = 366 * 86_400_000;
-/** Largest number of a process that any system gives. */
+/** Largest pid of any system. */
 const PID_MAX = 2 ** 31 - 1;
 const instant = z.number().int().min(0).max(INSTANT_MAX);
 const count = (min = 0, max = COUNT_MAX) => z.number().int().min(min).max(max);
@@ -66,55 +54,52 @@ const span = count(0, SPAN_MAX);
 
 const encoder = new TextEncoder();
 /**
- * Whether a text takes at most so many bytes of UTF-8. A unit of a string takes three at most, so
- * most texts need not be encoded.
+ * Whether a text has at most so many bytes of UTF-8. A UTF-16 unit has three at most, so most texts
+ * need no encoding.
  */
 export const fitsIn = (bytes: number, value: string): boolean => value.length * 3 <= bytes || encoder.encode(value).length <= bytes;
 
-/** One process of one shard: at most one is ever alive per run. */
+/** One attempt of one shard. At most one process is ever alive per run. */
 export const Run = z.object({ execution: text(300), item: count(0, 1_000_000), attempt: count(1, 1_000_000) });
 export type Run = z.infer<typeof Run>;
 export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /**
- * Who may command a run: the epoch of the partition's owner, then the rev of the execution that
- * owed the command. Lower ones are refused.
+ * Fencing token of a command: the epoch of the partition's owner, then the revision of the execution
+ * that sent it. Lower ones are rejected.
  */
 export const Fence = z.object({ partition: count(0, 255), epoch: count(), rev: count() });
 export type Fence = z.infer<typeof Fence>;
 
-/** What to fetch before a start. Absent: no app, an empty working directory. */
+/** The app of a run. Absent: none, the working directory is empty. */
 export const Artifact = z.object({
   app: text(100),
   url: text(4096),
   sha256: text(64).optional(),
-  /** false: fetched anew for every execution; true: the host's copy is used. */
+  /** false: fetched for every execution; true: the host's copy is used. */
   cache: z.boolean(),
-  /** Changes with every edit of the app: a copy fetched for an older edit is validated again. */
+  /** Grows with each edit of the app: a copy of an older version is validated again. */
   version: count(),
 });
 export type Artifact = z.infer<typeof Artifact>;
 
-/** What to run. */
+/** The process of a run. */
 export const ProcessSpec = z.object({
-  /**
-   * argv; or one string that is split like a shell would, without a shell; with `shell` the string
-   * goes to a shell as it is.
-   */
+  /** argv; or a string, split as by a shell. With `shell` a shell executes the string. */
   command: z.union([text(65536), z.array(argument()).min(1).max(1000)]),
   shell: z.boolean(),
-  /** Appended as the last argument (the sharding context of ElasticJob scripts). */
+  /** Appended to the arguments: the sharding context of ElasticJob scripts. */
   lastArgument: argument().optional(),
   env: z.record(z.string(), z.string()),
   artifact: Artifact.optional(),
-  /** The user of the host that its processes run as. Absent: whom the agent's settings say. */
+  /** The host user of its processes. Absent: the one of the agent's settings. */
   runAs: text(100).optional(),
   /** 0 = none. */
   timeoutMs: span,
   /** From TERM to KILL. */
   killGraceMs: span,
   disconnect: z.enum(['continue', 'stop']),
-  /** With `stop`: end the run once the center has been out of reach this long; 0 = never. */
+  /** With `stop`: the run ends when the center was unreachable this long, ms; 0 = never. */
   disconnectMs: span,
 });
 export type ProcessSpec = z.infer<typeof ProcessSpec>;
@@ -126,8 +111,8 @@ export const StopCommand = z.object({
   fence: Fence,
   run: Run,
   /**
-   * What the run's end is called: `cancelled`, or `superseded` when its verdict stands already.
-   * `withdrawn`: it must not begin; if it has, it goes on.
+   * The kind of end: `cancelled`, or `superseded` when the shard has its outcome already.
+   * `withdrawn`: the run must not start; a started one continues.
    */
   as: z.enum(['cancelled', 'superseded', 'withdrawn']),
   reason: text(STOP_REASON_MAX),
@@ -137,10 +122,7 @@ export type StartCommand = z.infer<typeof StartCommand>;
 export type StopCommand = z.infer<typeof StopCommand>;
 export type Command = z.infer<typeof Command>;
 
-/**
- * Why this host, and not the run, refuses a start: nothing of the run began. The words are those of
- * `HostFault` in `actors/vocabulary.ts`.
- */
+/** The part of the host that prevents a start. No process of the run was started. */
 export const HostFault = z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']);
 export type HostFault = z.infer<typeof HostFault>;
 
@@ -161,7 +143,7 @@ export const EndedReport = z.object({
   run: Run,
   state: z.literal('ended'),
   outcome: RunOutcome,
-  /** Absent when the process never started or its end was not seen. */
+  /** Absent when the process was not started, or its exit was not observed. */
   exitCode: z
     .number()
     .int()
@@ -171,18 +153,18 @@ export const EndedReport = z.object({
   signal: text(20).optional(),
   startedAt: instant.optional(),
   at: instant,
-  /** One plain sentence where the outcome alone does not tell. */
+  /** One sentence, where the outcome needs an explanation. */
   reason: text(2000).optional(),
-  /** Processes that the run left behind when it ended by itself; they were ended. Absent: none. */
+  /** Processes that were alive after the exit of the first one, and terminated. Absent: none. */
   leftRunning: z.number().int().min(1).max(1_000_000_000).optional(),
-  /** It ended this agent more than once: another attempt would end the next one. */
+  /** Its preparation ended the agent more than once: another attempt would end the next one. */
   parked: z.boolean().optional(),
-  /** The host is at fault, not the run; nothing of the run began. */
+  /** The host failed, not the run. No process was started. */
   hostFault: HostFault.optional(),
-  /** Exact bytes the process wrote. How many of them are left out is counted where the log is. */
+  /** Exact bytes that the process wrote. The center counts how many of them are missing. */
   output: z.object({ stdoutBytes: count(), stderrBytes: count() }).optional(),
 });
-/** How a run ended, without what says which report of it this is. */
+/** The end of a run, without the fields that identify the report. */
 export const RunVerdict = EndedReport.omit({ type: true, id: true, run: true, state: true });
 export type RunVerdict = z.infer<typeof RunVerdict>;
 export const Report = z.discriminatedUnion('state', [StartedReport, EndedReport]);
@@ -190,7 +172,7 @@ export type StartedReport = z.infer<typeof StartedReport>;
 export type EndedReport = z.infer<typeof EndedReport>;
 export type Report = z.infer<typeof Report>;
 
-/** A piece of output; `seq` counts up by one per run, from 1. */
+/** A chunk of output. `seq` counts the chunks of a run, from 1. */
 export const OutputFrame = z.object({
   type: z.literal('output'),
   run: Run,
@@ -198,21 +180,25 @@ export const OutputFrame = z.object({
   at: instant,
   stream: z.enum(['stdout', 'stderr']),
   text: text(OUTPUT_TEXT_MAX),
-  /** Bytes the process wrote for `text`. */
+  /** Bytes that the process wrote for `text`. */
   bytes: count(),
   /**
-   * Bytes of this stream before this piece, sent or not. A place rather than a difference: the
-   * agent cannot know which pieces the center has stored when their acknowledgement was lost.
+   * Bytes of this stream before this chunk, sent or not. An absolute position: the agent cannot know
+   * which chunks the center has stored when an acknowledgement is lost.
    */
   start: count(),
 });
 export type OutputFrame = z.infer<typeof OutputFrame>;
 
-/** Labels of one host: every record of it carries them all. */
+/** Labels of one host. Every record of it has them all. */
 export const LABELS_MAX = 100;
 
-/** Users of a host that jobs may name. */
+/** Users of one host that jobs may name. */
 export const RUN_AS_MAX = 100;
+
+/** How a host keeps the apps of runs apart. `verified`: runs share an app. */
+export const AppIsolation = z.enum(['overlay', 'clone', 'copy', 'verified']);
+export type AppIsolation = z.infer<typeof AppIsolation>;
 
 export const Capabilities = z.object({
   os: text(40),
@@ -222,35 +208,28 @@ export const Capabilities = z.object({
   labels: z.record(text(100), text(200)).refine(labels => Object.keys(labels).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`),
   agentVersion: text(40),
   hostname: text(253),
-  /** How a process tree is ended on this host. */
+  /** How the keeper ends process trees on this host. */
   treeKill: z.enum(['cgroup', 'subreaper', 'group']),
-  /** As whom it runs jobs that name nobody (null: as its agent), and whom they may name. */
+  /** `user`: of jobs that name none, null = the agent's own. `allowed`: users that jobs may name. */
   runAs: z.object({ user: text(100).nullable(), allowed: z.array(text(100)).max(RUN_AS_MAX) }),
-  /** How what runs write into their apps is kept apart on this host. */
-  appIsolation: z.enum(['overlay', 'clone', 'copy', 'verified']),
+  appIsolation: AppIsolation,
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 
-/**
- * Highest epoch that is taken for one: far above what centers reach, and far below where numbers
- * lose their units.
- */
+/** Highest valid epoch: far above those of real centers, far below the precision of numbers. */
 export const EPOCH_MAX = 2 ** 50;
 /**
- * An epoch that rose by so much was raised over an earlier state: less than such a raise, and more
- * than centers that start anew count up, one each.
+ * A difference of epochs that only a restored store causes: its center raises them by more. A
+ * restart of a center raises them by one.
  */
 export const EPOCHS_RAISED = 500_000;
 const EPOCHS_TEXT_MAX = 256 * 21;
 
-/**
- * `7:3 12:4`: partition and epoch. A text, because a fleet that comes back brings some hundred of
- * them per agent.
- */
+/** `7:3 12:4`: partition and epoch. A text, because a hello may have some hundred of them. */
 export const writeEpochs = (epochs: Iterable<[partition: number, epoch: number]>): string =>
   [...epochs].map(([partition, epoch]) => `${partition}:${epoch}`).join(' ');
 
-/** Undefined: the text is none that `writeEpochs` makes. */
+/** Undefined: not a text of `writeEpochs`. */
 export function readEpochs(written: string): [partition: number, epoch: number][] | undefined {
   const epochs: [number, number][] = [];
   for (const word of written === '' ? [] : written.split(' ')) {
@@ -272,40 +251,34 @@ export const Hello = z.object({
   publicKey: text(64),
   /** Ed25519 signature over the UTF-8 text `troupe-hello:<nonce>`, base64url. */
   signature: text(120),
-  /** Only the first time. */
+  /** Until a center has welcomed this agent. */
   joinToken: text(200).optional(),
-  /** Changes when the machine starts anew: its runs of before are lost. */
+  /** Changes when the machine restarts, which loses its runs. */
   bootId: text(100),
-  /** Of this process, drawn at its start: two alive at once are two agents with one key. */
-  life: text(100).optional(),
-  /** Names the data directory on this boot: the same key from another one is a copy. */
-  place: text(100).optional(),
+  /** Random, of this process: two at the same time are two agents with one key. */
+  instanceId: text(100).optional(),
+  /** Identifies the data directory during this boot: another one with the same key is a copy. */
+  dataDirId: text(100).optional(),
   capabilities: Capabilities,
-  /** The highest epoch served of each partition, see `writeEpochs`. */
+  /** The highest known epoch of each partition, see `writeEpochs`. */
   epochs: text(EPOCHS_TEXT_MAX),
-  /**
-   * Every run that this agent answers for: those that have not ended, and ended ones whose end the
-   * center has not confirmed (`ended`).
-   */
+  /** Runs that have not ended, and ended ones whose end the center has not acknowledged. */
   runs: z.array(z.object({ run: Run, state: z.enum(['preparing', 'running', 'ending', 'ended']) })).max(10_000),
 });
 export type Hello = z.infer<typeof Hello>;
 
-/** The center shall prove that it holds the key of its installation. Once, before the hello. */
+/** Asks the center to sign the nonce with its installation's key. Once, before the hello. */
 const Prove = z.object({ type: z.literal('prove'), nonce: text(100) });
 
-/**
- * First and only frame of a keeper that has lost its agent: its host and its runs are there all the
- * same.
- */
-const Attended = z.object({ type: z.literal('attended'), word: text(100) });
+/** The only frame of a keeper, when its agent disconnects: host and runs are still alive. */
+const AgentLost = z.object({ type: z.literal('agentLost'), livenessToken: text(100) });
 
-/** The agent hangs up on purpose; what it runs goes on. */
+/** Close reason of an agent that stops on purpose; its runs continue. */
 export const GOODBYE = 'the agent stops';
 
 /**
- * `unreadable`: the frame of the command does not fit the protocol that this agent speaks,
- * `message` says where. `failed`: it could not be carried out.
+ * The agent will never execute this command. `unreadable`: its frame does not fit the agent's
+ * protocol version, `message` says where. `failed`: the execution of the command failed.
  */
 export const Rejected = z.object({
   type: z.literal('rejected'),
@@ -313,7 +286,7 @@ export const Rejected = z.object({
   run: Run,
   reason: z.enum(['lowerEpoch', 'lowerFence', 'unreadable', 'failed']),
   message: text(500).optional(),
-  /** Whether this agent knows the run: what it knows may have begun. */
+  /** Whether this agent has a record of the run: it may have started. */
   known: z.boolean().optional(),
 });
 export type Rejected = z.infer<typeof Rejected>;
@@ -321,9 +294,8 @@ export type Rejected = z.infer<typeof Rejected>;
 export const FromAgent = z.discriminatedUnion('type', [
   Prove,
   Hello,
-  Attended,
-  z.object({ type: z.literal('done'), keys: z.array(text(500)).max(1000) }),
-  /** A command this agent will never carry out; the key is settled all the same. */
+  AgentLost,
+  z.object({ type: z.literal('commandsAcknowledged'), keys: z.array(text(500)).max(1000) }),
   Rejected,
   Report,
   OutputFrame,
@@ -338,8 +310,8 @@ export const FromCenter = z.discriminatedUnion('type', [
     nonce: text(100),
     protocol: count(0, 1_000_000),
     /**
-     * The highest epoch of this center, and an id of its process. By them an agent knows that the
-     * store of the center may hold an earlier state.
+     * The center's highest epoch, and an id of its process. They show an agent that the center's
+     * store may have been restored to an earlier state.
      */
     epoch: count(),
     instanceId: text(100),
@@ -353,31 +325,27 @@ export const FromCenter = z.discriminatedUnion('type', [
     type: z.literal('welcome'),
     host: text(100),
     heartbeatMs: count(1, SPAN_MAX),
-    gathers: z.boolean().optional(),
-    word: text(100).optional(),
-    /**
-     * Where apps may come from, see `app-hosts.ts`. Absent: nothing is said, so files of the host
-     * are not allowed.
-     */
+    /** The center takes several frames in one message, one per line. */
+    batching: z.boolean().optional(),
+    /** For the keeper's `agentLost`. */
+    livenessToken: text(100).optional(),
+    /** Where apps may come from, see `host-policy.ts`. Absent: no files of the host. */
     apps: z.object({ fileUrls: z.boolean(), hosts: z.array(text(300)).nullable() }).optional(),
   }),
   z.object({ type: z.literal('refused'), code: text(40), message: text(1000) }),
   StartCommand,
   StopCommand,
-  z.object({ type: z.literal('reported'), ids: z.array(count()).max(1000) }),
-  z.object({ type: z.literal('kept'), run: Run, through: count() }),
+  z.object({ type: z.literal('reportsAcknowledged'), ids: z.array(count()).max(1000) }),
+  z.object({ type: z.literal('outputAcknowledged'), run: Run, through: count() }),
   z.object({ type: z.literal('ping'), nonce: text(64) }),
   z.object({ type: z.literal('pong'), nonce: text(64) }),
 ]);
 export type FromCenter = z.infer<typeof FromCenter>;
 
-/** The text an agent signs to prove that it holds its key. */
+/** The text that an agent signs with its key. */
 export const helloText = (nonce: string): string => `troupe-hello:${nonce}`;
 
-/**
- * The text a center signs to prove that it holds the installation's key: both nonces, so that no
- * other session can use it.
- */
+/** The text that a center signs: with both nonces, so that no other session can use it. */
 export const centerText = (agentNonce: string, centerNonce: string): string => `troupe-center:${agentNonce}:${centerNonce}`;
 
 /** SHA-256 of the raw public key, base64url: 43 characters. */
@@ -386,7 +354,7 @@ export const fingerprintOf = (publicKey: string): string =>
 
 export const isFingerprint = (text: string): boolean => /^[A-Za-z0-9_-]{43}$/.test(text);
 
-/** A join token is `<secret>.<fingerprint>`. Undefined: it carries none. */
+/** A join token is `<secret>.<fingerprint>`. Undefined: it has no fingerprint. */
 export function tokenFingerprint(token: string): string | undefined {
   const fingerprint = token.slice(token.lastIndexOf('.') + 1);
   return token.includes('.') && isFingerprint(fingerprint) ? fingerprint : undefined;

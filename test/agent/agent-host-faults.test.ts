@@ -57,7 +57,7 @@ describe('a host fault', () => {
 
   test('is reported where no keeper can be opened, also for an earlier run; a later keeper takes runs again', async () => {
     const world = aWorld();
-    world.keeper.cannotOpen = new Error('none answers');
+    world.keeper.cannotConnect = new Error('none answers');
     await world.start();
     await world.send(aStart());
     await world.clock.advance(1_000);
@@ -67,7 +67,7 @@ describe('a host fault', () => {
       ['failed', 'keeper'],
     ]);
     expect(world.ends()[0]?.reason).toContain('none answers');
-    world.keeper.cannotOpen = undefined;
+    world.keeper.cannotConnect = undefined;
     await world.clock.advance(1_000);
     await world.send(aStart({ run: aRun({ item: 2 }) }));
     expect(world.keeper.processes).toEqual([runKey(aRun({ item: 2 }))]);
@@ -79,10 +79,10 @@ describe('a host fault', () => {
     await world.start();
     world.keeper.dieAtStart = true;
     await world.send(aStart());
-    world.keeper.cannotOpen = new Error('none answers');
+    world.keeper.cannotConnect = new Error('none answers');
     await world.clock.advance(5_000);
     expect(world.ends()).toEqual([]);
-    world.keeper.cannotOpen = undefined;
+    world.keeper.cannotConnect = undefined;
     world.keeper.dieAtStart = false;
     await world.clock.advance(5_000);
     expect(world.keeper.processes).toEqual([KEY]);

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { createKeeperDoor } from '../../src/agent/keeper-socket.ts';
+import { createKeeperConnector } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { centerText, FromAgent, helloText, runKey } from '../../src/protocol/agent.ts';
 import { withGaps } from '../keeper/keeper-system.ts';
@@ -41,8 +41,8 @@ server.on('connection', connected => {
       say({ type: 'proof', key: installation.publicKey.export({ format: 'jwk' }).x, signature });
     }
     if (frame.type === 'hello') say({ type: 'welcome', host: 'h1', heartbeatMs: 5_000 });
-    if (frame.type === 'report') say({ type: 'reported', ids: [frame.id] });
-    if (frame.type === 'output' && keeps) say({ type: 'kept', run: frame.run, through: frame.seq });
+    if (frame.type === 'report') say({ type: 'reportsAcknowledged', ids: [frame.id] });
+    if (frame.type === 'output' && keeps) say({ type: 'outputAcknowledged', run: frame.run, through: frame.seq });
     const ready = waiting;
     waiting = [];
     for (const one of ready) one();
@@ -100,9 +100,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await end('SIGKILL');
-  const keeper = await createKeeperDoor({ directory: data, clock: systemClock }).open();
+  const keeper = await createKeeperConnector({ directory: data, clock: systemClock }).connect();
   process.kill(keeper.pid, 'SIGTERM');
-  await keeper.gone;
+  await keeper.lost;
   server.close();
   rmSync(data, { recursive: true, force: true });
 });
@@ -135,7 +135,7 @@ describe('the program on a host', () => {
     const { output } = await ended(run);
     keeps = true;
     const pieces = () => withGaps(frames.filter((frame): frame is Output => frame.type === 'output' && runKey(frame.run) === runKey(run)));
-    for (const { seq } of pieces()) send({ type: 'kept', run, through: seq });
+    for (const { seq } of pieces()) send({ type: 'outputAcknowledged', run, through: seq });
     const sum = (stream: string, of: (piece: Output & { leftOut: number }) => number) =>
       pieces().reduce((all, piece) => all + (piece.stream === stream ? of(piece) : 0), 0);
     const accounted = (stream: string) => sum(stream, ({ bytes, leftOut }) => bytes + leftOut);

@@ -118,9 +118,9 @@ describe('a slow disk', () => {
     const release = hold(world);
     world.keeper.end(KEY, { exitCode: 0 });
     await world.clock.settle();
-    expect([world.ends(), world.keeper.forgotten]).toEqual([[], []]);
+    expect([world.ends(), world.keeper.removed]).toEqual([[], []]);
     await release();
-    expect([world.ends().length, world.keeper.forgotten]).toEqual([1, [KEY]]);
+    expect([world.ends().length, world.keeper.removed]).toEqual([1, [KEY]]);
     await world.quit();
   });
 
@@ -168,7 +168,7 @@ describe('row 13: a full disk', () => {
     expect(world.ends()).toMatchObject([{ outcome: 'failed' }]);
     expect(world.acknowledged()).toEqual([]);
     await world.send(aStart());
-    await world.send({ type: 'reported', ids: world.ends().map(end => end.id) });
+    await world.send({ type: 'reportsAcknowledged', ids: world.ends().map(end => end.id) });
     expect(world.acknowledged()).toEqual([aStart().key]);
     world.disk.full = false;
     await world.send(aStart());

@@ -196,13 +196,13 @@ describe('the link', () => {
 describe('a center that takes several frames in one message', () => {
   test('is sent what one moment has to say at once, in order', async () => {
     const world = aWorld();
-    world.center.gathers = true;
+    world.center.batching = true;
     await world.start();
     const runs = Array.from({ length: 20 }, (_, item) => aRun({ item }));
     world.center.messages.length = 0;
     for (const run of runs) world.center.send(aStart({ run }));
     await world.clock.settle();
-    expect(world.sent('done').flatMap(frame => frame.keys)).toHaveLength(20);
+    expect(world.sent('commandsAcknowledged').flatMap(frame => frame.keys)).toHaveLength(20);
     expect(world.sent('report').map(frame => frame.run.item)).toEqual(runs.map(run => run.item));
     expect(world.center.messages.length).toBeLessThan(10);
     await world.quit();
@@ -210,7 +210,7 @@ describe('a center that takes several frames in one message', () => {
 
   test('gets no message beyond the size it takes', async () => {
     const world = aWorld();
-    world.center.gathers = true;
+    world.center.batching = true;
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -224,7 +224,7 @@ describe('a center that takes several frames in one message', () => {
 
   test('hears again, after a cut, what was gathered and had not left', async () => {
     const world = aWorld();
-    world.center.gathers = true;
+    world.center.batching = true;
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -303,9 +303,9 @@ describe('output', () => {
     world.keeper.write(KEY, ...Array(10).fill(chunk));
     await world.clock.settle();
     expect(world.sent('output').map(frame => frame.seq)).toEqual([1, 2]);
-    await world.send({ type: 'kept', run: aRun(), through: 1 });
+    await world.send({ type: 'outputAcknowledged', run: aRun(), through: 1 });
     expect(world.sent('output').map(frame => frame.seq)).toEqual([1, 2, 3]);
-    await world.send({ type: 'kept', run: aRun(), through: 3 });
+    await world.send({ type: 'outputAcknowledged', run: aRun(), through: 3 });
     expect(world.sent('output').map(frame => frame.seq)).toEqual([1, 2, 3, 4, 5]);
     await world.quit();
   });
@@ -318,7 +318,7 @@ describe('output', () => {
     world.keeper.end(KEY);
     await world.clock.settle();
     expect(world.sent('output')).toMatchObject([{ seq: 1, text: 'hello' }]);
-    expect([world.keeper.reads, world.keeper.forgotten]).toEqual([0, [KEY]]);
+    expect([world.keeper.reads, world.keeper.removed]).toEqual([0, [KEY]]);
     await world.quit();
   });
 
@@ -335,11 +335,11 @@ describe('output', () => {
     await world.clock.advance(10_000);
     world.keeper.tell(KEY, 'third');
     world.center.eager = true;
-    for (const through of [1, 2, 3]) await world.send({ type: 'kept', run: aRun(), through });
+    for (const through of [1, 2, 3]) await world.send({ type: 'outputAcknowledged', run: aRun(), through });
     expect(world.sent('output').map(({ seq }) => seq)).toEqual([1, 2, 3]);
     world.keeper.end(KEY);
     await world.clock.settle();
-    expect(world.keeper.forgotten).toEqual([KEY]);
+    expect(world.keeper.removed).toEqual([KEY]);
     await world.quit();
   });
 
@@ -361,10 +361,10 @@ describe('output', () => {
     test('is given up beyond so many bytes, oldest ends first', async () => {
       const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000, 40_000);
-      expect(world.keeper.forgotten).toEqual([runKey(aRun({ item: 0 }))]);
+      expect(world.keeper.removed).toEqual([runKey(aRun({ item: 0 }))]);
       expect(saying(world)).toHaveLength(1);
-      await world.send({ type: 'kept', run: aRun({ item: 2 }), through: 1 });
-      expect(world.keeper.forgotten).toEqual([0, 2].map(item => runKey(aRun({ item }))));
+      await world.send({ type: 'outputAcknowledged', run: aRun({ item: 2 }), through: 1 });
+      expect(world.keeper.removed).toEqual([0, 2].map(item => runKey(aRun({ item }))));
       await world.quit();
     });
 
@@ -372,9 +372,9 @@ describe('output', () => {
       const world = aWorld({ limits: { undeliveredMs: 300_000 } });
       await ended(world, 10, 10);
       await world.clock.advance(295_000);
-      expect(world.keeper.forgotten).toEqual([]);
+      expect(world.keeper.removed).toEqual([]);
       await world.clock.advance(70_000);
-      expect(world.keeper.forgotten).toEqual([0, 1].map(item => runKey(aRun({ item }))));
+      expect(world.keeper.removed).toEqual([0, 1].map(item => runKey(aRun({ item }))));
       expect(saying(world)).toContain('output of ended runs is given up, no center took it for 300000 ms');
       await world.quit();
     });
@@ -384,7 +384,7 @@ describe('output', () => {
       await ended(world, 40_000, 40_000);
       await world.kill();
       await world.start();
-      await world.send({ type: 'kept', run: aRun({ item: 0 }), through: 1 });
+      await world.send({ type: 'outputAcknowledged', run: aRun({ item: 0 }), through: 1 });
       for (const item of [2, 3]) {
         const run = aRun({ item });
         await world.send(aStart({ run }));
@@ -392,7 +392,7 @@ describe('output', () => {
         world.keeper.end(runKey(run));
         await world.clock.settle();
       }
-      expect(world.keeper.forgotten).toEqual([0, 1].map(item => runKey(aRun({ item }))));
+      expect(world.keeper.removed).toEqual([0, 1].map(item => runKey(aRun({ item }))));
       await world.quit();
     });
   });
@@ -422,11 +422,11 @@ describe('output', () => {
     world.keeper.end(KEY, { exitCode: 0 });
     await world.clock.settle();
     expect(world.ends()).toHaveLength(1);
-    expect(world.keeper.forgotten).toEqual([]);
+    expect(world.keeper.removed).toEqual([]);
     world.center.eager = true;
-    await world.send({ type: 'kept', run: aRun(), through: 1 });
-    await world.send({ type: 'kept', run: aRun(), through: 4 });
-    expect(world.keeper.forgotten).toEqual([KEY]);
+    await world.send({ type: 'outputAcknowledged', run: aRun(), through: 1 });
+    await world.send({ type: 'outputAcknowledged', run: aRun(), through: 4 });
+    expect(world.keeper.removed).toEqual([KEY]);
     expect(new Set(world.sent('output').map(frame => frame.seq)).size).toBe(50);
     await world.quit();
   });
@@ -438,7 +438,7 @@ describe('output', () => {
     await world.send(aStart());
     world.keeper.write(KEY, 'a', 'b', 'c', 'd');
     await world.clock.settle();
-    await world.send({ type: 'kept', run: aRun(), through: 2 });
+    await world.send({ type: 'outputAcknowledged', run: aRun(), through: 2 });
     world.center.cut();
     await world.clock.advance(1_000);
     expect(world.sent('output').map(frame => frame.text)).toEqual(['c', 'd']);
@@ -465,7 +465,7 @@ describe('output', () => {
     world.keeper.write(KEY, 'last words');
     await world.send(aStop());
     expect(world.sent('output')).toMatchObject([{ text: 'last words' }]);
-    expect(world.keeper.forgotten).toEqual([KEY]);
+    expect(world.keeper.removed).toEqual([KEY]);
     await world.quit();
   });
 });

@@ -1,7 +1,8 @@
 /** A host in memory with the real agent; disk, keeper, center and apps are scripted. */
 import { createAgent } from '../../src/agent/agent.ts';
 import type { AgentLimits } from '../../src/agent/limits.ts';
-import type { Artifacts, Dialer, Disk, PreparedApp } from '../../src/agent/ports.ts';
+import type { Artifacts, Disk, PreparedApp } from '../../src/agent/ports.ts';
+import type { Dialer } from '../../src/lib/dialer.ts';
 import type { AppRules } from '../../src/lib/host-policy.ts';
 import type { Ids } from '../../src/lib/ids.ts';
 import {
@@ -13,7 +14,15 @@ import {
   type StartCommand,
   type StopCommand,
 } from '../../src/protocol/agent.ts';
-import { type Keeper, KeeperGone, type KeeperNews, type KeepOrder, type KeptRun, type SpooledChunk } from '../../src/protocol/keeper.ts';
+import {
+  type AliveNotice,
+  type Keeper,
+  type KeeperEvent,
+  KeeperLostError,
+  type RunStatus,
+  type SpooledChunk,
+  type StartRequest,
+} from '../../src/protocol/keeper.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
 export type AgentFrame = ReturnType<typeof FromAgent.parse>;
@@ -86,60 +95,60 @@ export function aDisk() {
 
 /** A keeper that outlives agents. Processes end when the test says so. */
 function aKeeper(clock: ManualClock) {
-  const runs = new Map<string, KeptRun>();
+  const runs = new Map<string, RunStatus>();
   const spool = new Map<string, SpooledChunk[]>();
-  let session = { alive: true, listener: (_: KeeperNews) => {}, goneNow: () => {} };
+  let session = { alive: true, listener: (_: KeeperEvent) => {}, loseNow: () => {} };
   const keeper = {
     runs,
-    orders: [] as KeepOrder[],
+    requests: [] as StartRequest[],
     /** Every process that was ever started, by run. */
     processes: [] as string[],
     stops: [] as { run: string; graceMs: number }[],
-    forgotten: [] as string[],
-    words: [] as { center: string; word: string }[],
+    removed: [] as string[],
+    notices: [] as AliveNotice[],
     /** Ends a run at once when it is told to stop. */
     obedient: true,
     startFails: undefined as string | undefined,
-    startFault: undefined as KeptRun['fault'],
-    cannotOpen: undefined as Error | undefined,
+    startFault: undefined as RunStatus['fault'],
+    cannotConnect: undefined as Error | undefined,
     /** It dies when it is asked to start something, and nothing has begun. */
     dieAtStart: false,
     reads: 0,
-    open(): Promise<Keeper> {
-      if (keeper.cannotOpen) return Promise.reject(keeper.cannotOpen);
-      let goneNow = () => {};
-      const gone = new Promise<void>(resolve => {
-        goneNow = resolve;
+    connect(): Promise<Keeper> {
+      if (keeper.cannotConnect) return Promise.reject(keeper.cannotConnect);
+      let loseNow = () => {};
+      const lost = new Promise<void>(resolve => {
+        loseNow = resolve;
       });
-      const mine = { alive: true, listener: (_: KeeperNews) => {}, goneNow };
+      const mine = { alive: true, listener: (_: KeeperEvent) => {}, loseNow };
       session.alive = false;
       session = mine;
       const answer = async <T>(fn: () => T): Promise<T> => {
-        if (!mine.alive) throw new KeeperGone('the keeper is gone');
+        if (!mine.alive) throw new KeeperLostError();
         const value = fn();
         await Promise.resolve();
-        if (!mine.alive) throw new KeeperGone('the keeper is gone');
+        if (!mine.alive) throw new KeeperLostError();
         return value;
       };
       return Promise.resolve({
-        gone,
-        onNews(listener) {
+        lost,
+        onEvent(listener) {
           mine.listener = listener;
         },
         list: () => answer(() => [...runs.values()].map(one => ({ ...one }))),
-        start: order =>
+        start: request =>
           answer(() => {
-            const known = runs.get(order.run);
+            const known = runs.get(request.run);
             if (known) return { ...known };
             if (keeper.dieAtStart) {
               keeper.die();
-              throw new KeeperGone('the keeper is gone');
+              throw new KeeperLostError();
             }
-            keeper.orders.push(order);
+            keeper.requests.push(request);
             const failed = keeper.startFails !== undefined;
-            if (!failed) keeper.processes.push(order.run);
-            const run: KeptRun = {
-              run: order.run,
+            if (!failed) keeper.processes.push(request.run);
+            const run: RunStatus = {
+              run: request.run,
               state: failed ? 'ended' : 'running',
               pid: failed ? null : 1000 + keeper.processes.length,
               startedAt: failed ? null : clock.now(),
@@ -155,7 +164,7 @@ function aKeeper(clock: ManualClock) {
               stderrLeftOut: 0,
               lastSeq: 0,
             };
-            runs.set(order.run, run);
+            runs.set(request.run, run);
             return { ...run };
           }),
         stop: (run, graceMs) =>
@@ -173,16 +182,16 @@ function aKeeper(clock: ManualClock) {
               return index === 0 || bytes <= maxBytes;
             });
           }),
-        forget: run =>
+        remove: run =>
           answer(() => {
-            keeper.forgotten.push(run);
+            keeper.removed.push(run);
             runs.delete(run);
             spool.delete(run);
           }),
-        entrust: word => answer(() => void keeper.words.push(word)),
+        registerNotice: notice => answer(() => void keeper.notices.push(notice)),
       });
     },
-    end(run: string, how: Partial<KeptRun> = { exitCode: 0 }) {
+    end(run: string, how: Partial<RunStatus> = { exitCode: 0 }) {
       const kept = runs.get(run);
       if (!kept) throw new Error(`the keeper does not know ${run}`);
       Object.assign(kept, { state: 'ended', cause: 'exit', endedAt: clock.now() }, how);
@@ -194,7 +203,7 @@ function aKeeper(clock: ManualClock) {
       session.listener = () => {};
       keeper.write(run, text);
       session.listener = listener;
-      listener({ type: 'output', run, pieces: (spool.get(run) ?? []).slice(-1) });
+      listener({ type: 'output', run, chunks: (spool.get(run) ?? []).slice(-1) });
     },
     write(run: string, ...texts: string[]) {
       const kept = runs.get(run);
@@ -214,12 +223,12 @@ function aKeeper(clock: ManualClock) {
           Object.assign(kept, { state: 'ended', cause: 'keeperDied', endedAt: clock.now(), reason: 'its keeper died' });
       }
       session.alive = false;
-      session.goneNow();
+      session.loseNow();
     },
     /** Only the socket breaks. */
     hangUp() {
       session.alive = false;
-      session.goneNow();
+      session.loseNow();
     },
   };
   return keeper;
@@ -236,14 +245,13 @@ function aCenter() {
     /** Frames in each message of all sockets. */
     messages: [] as number[],
     /** Says that it takes several frames in one message. */
-    gathers: false,
+    batching: false,
     closes: [] as { code: number; reason: string }[],
     buffered: 0,
     open: undefined as { frame(text: string): void; closed(code: number, reason: string): void } | undefined,
     /** Dead air: neither frames nor closes pass. */
     hung: false,
-    /** What happens to a dial. */
-    word: '',
+    livenessToken: '',
     /** Its public key; undefined: it proves nothing. */
     key: 'center' as string | undefined,
     /** Welcomes before anything is said. */
@@ -299,14 +307,14 @@ function aCenter() {
             type: 'welcome',
             host: 'h1',
             heartbeatMs: 1_000,
-            ...(center.gathers ? { gathers: true } : {}),
-            ...(center.word ? { word: center.word } : {}),
+            ...(center.batching ? { batching: true } : {}),
+            ...(center.livenessToken ? { livenessToken: center.livenessToken } : {}),
             ...(center.apps ? { apps: center.apps } : {}),
           });
       }
       if (frame.type === 'ping') center.send({ type: 'pong', nonce: frame.nonce });
-      if (frame.type === 'report' && center.eager) center.send({ type: 'reported', ids: [frame.id] });
-      if (frame.type === 'output' && center.eager) center.send({ type: 'kept', run: frame.run, through: frame.seq });
+      if (frame.type === 'report' && center.eager) center.send({ type: 'reportsAcknowledged', ids: [frame.id] });
+      if (frame.type === 'output' && center.eager) center.send({ type: 'outputAcknowledged', run: frame.run, through: frame.seq });
     },
     send(frame: object) {
       if (!center.hung) center.open?.frame(JSON.stringify(frame));
@@ -375,7 +383,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
     workDirs,
     log,
     bootId: 'boot-1',
-    place: 'here',
+    dataDirId: 'here',
     workDirFails: undefined as Error | undefined,
     /** Given by the operator. */
     centerKey: undefined as string | undefined,
@@ -389,7 +397,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
         ids: seededIds(),
         disk: disk.port(mine),
         dialer: { dial: (url, on) => (mine.alive ? center.dialer.dial(url, on) : undefined) },
-        keepers: { open: () => (mine.alive ? keeper.open() : new Promise(() => {})) },
+        keepers: { connect: () => (mine.alive ? keeper.connect() : new Promise(() => {})) },
         artifacts,
         workDirs: {
           make: async run => {
@@ -417,7 +425,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
           name: 'h1',
           pool: 'default',
           bootId: world.bootId,
-          place: world.place,
+          dataDirId: world.dataDirId,
           // Most stories want what was promised at once; the one about the wait asks for it.
           spans: { resumeMs: options.resumeMs ?? 0 },
           hostEnv: { PATH: '/bin', SECRET: 'not yours', LC_ALL: 'C' },
@@ -459,7 +467,7 @@ export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: strin
     sent: <T extends AgentFrame['type']>(type: T) =>
       center.frames.filter((frame): frame is Extract<AgentFrame, { type: T }> => frame.type === type),
     ends: (): EndedReport[] => center.all.flatMap(frame => (frame.type === 'report' && frame.state === 'ended' ? [frame] : [])),
-    acknowledged: () => center.all.flatMap(frame => (frame.type === 'done' ? frame.keys : [])),
+    acknowledged: () => center.all.flatMap(frame => (frame.type === 'commandsAcknowledged' ? frame.keys : [])),
   };
   disk.onCrash = die;
   return world;

@@ -13,8 +13,8 @@ describe('a run on its host', () => {
     await world.start();
     await world.send(aStart({ spec: { env: { GREETING: 'hi', PATH: '/opt/bin' }, lastArgument: '{"item":0}' } }));
     expect(world.acknowledged()).toEqual([aStart().key]);
-    expect(world.keeper.orders).toMatchObject([{ run: KEY, argv: ['/bin/true', '{"item":0}'], cwd: `/work/${KEY}`, killGraceMs: 5_000 }]);
-    expect(world.keeper.orders[0]?.env).toEqual({ PATH: '/opt/bin', LC_ALL: 'C', GREETING: 'hi', TROUPE_WORK_DIR: `/work/${KEY}` });
+    expect(world.keeper.requests).toMatchObject([{ run: KEY, argv: ['/bin/true', '{"item":0}'], cwd: `/work/${KEY}`, killGraceMs: 5_000 }]);
+    expect(world.keeper.requests[0]?.env).toEqual({ PATH: '/opt/bin', LC_ALL: 'C', GREETING: 'hi', TROUPE_WORK_DIR: `/work/${KEY}` });
     expect(world.sent('report')).toMatchObject([{ state: 'started', pid: 1001, id: 1 }]);
 
     world.keeper.write(KEY, 'one\n', 'two\n');
@@ -26,7 +26,7 @@ describe('a run on its host', () => {
       [2, 'two\n'],
     ]);
     expect(world.ends()).toMatchObject([{ outcome: 'succeeded', exitCode: 0, output: { stdoutBytes: 8 } }]);
-    expect(world.keeper.forgotten).toEqual([KEY]);
+    expect(world.keeper.removed).toEqual([KEY]);
     expect(world.workDirs.size).toBe(0);
     expect(world.apps.released).toEqual(['nightly@1']);
     await world.quit();
@@ -50,7 +50,7 @@ describe('a run on its host', () => {
     const world = aWorld();
     await world.start();
     await world.send(aStart({ spec: { artifact: anArtifact, command: 'start.sh "a b"' } }));
-    expect(world.keeper.orders).toMatchObject([
+    expect(world.keeper.requests).toMatchObject([
       { argv: ['/apps/x/start.sh', 'a b'], cwd: '/apps/x', env: { TROUPE_APP_DIR: '/apps/x', TROUPE_WORK_DIR: `/work/${KEY}` } },
     ]);
     await world.quit();
@@ -88,7 +88,7 @@ describe('a run on its host', () => {
     await world.start();
     await world.send(aStart(app));
     expect(world.ends()).toMatchObject([{ outcome: 'failed', reason: 'the app host answered 404' }]);
-    expect(world.keeper.orders).toEqual([]);
+    expect(world.keeper.requests).toEqual([]);
     await world.quit();
   });
 
@@ -179,7 +179,7 @@ describe('a stop', () => {
     await world.send(aStart(app));
     await world.send(aStop());
     expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
-    expect(world.keeper.orders).toEqual([]);
+    expect(world.keeper.requests).toEqual([]);
     await world.quit();
   });
 
@@ -410,11 +410,11 @@ describe('the keeper of an agent', () => {
   test('is entrusted with the word of the present session', async () => {
     const world = aWorld();
     await world.start();
-    expect(world.keeper.words).toEqual([]);
-    world.center.word = 'word-2';
+    expect(world.keeper.notices).toEqual([]);
+    world.center.livenessToken = 'word-2';
     await world.kill();
     await world.start();
-    expect(world.keeper.words.at(-1)).toEqual({ center: expect.any(String), word: 'word-2' });
+    expect(world.keeper.notices.at(-1)).toEqual({ center: expect.any(String), livenessToken: 'word-2' });
     await world.quit();
   });
 });
@@ -524,11 +524,11 @@ describe('an agent that was killed', () => {
     const promised = aRun({ item: 1 });
     await world.send(aStart({ ...app, key: 'k2', run: promised }));
     await world.kill();
-    world.place = 'a copy';
+    world.dataDirId = 'a copy';
     await world.start();
     expect(world.ends()).toMatchObject([{ run: promised, outcome: 'lost', reason: expect.stringContaining('was copied before it began') }]);
     expect(world.keeper.processes).toHaveLength(1);
-    expect(world.sent('hello')).toMatchObject([{ place: 'a copy' }]);
+    expect(world.sent('hello')).toMatchObject([{ dataDirId: 'a copy' }]);
     await world.quit();
   });
 
@@ -561,7 +561,7 @@ describe('an agent that was killed', () => {
       [1, 'started'],
       [2, 'ended'],
     ]);
-    await world.send({ type: 'reported', ids: [1, 2] });
+    await world.send({ type: 'reportsAcknowledged', ids: [1, 2] });
     await world.quit();
     await world.start();
     expect(world.sent('report')).toEqual([]);
@@ -614,7 +614,7 @@ describe('a keeper that is gone', () => {
     world.disk.files.clear();
     await world.start();
     expect(world.keeper.stops.map(one => one.run)).toEqual([KEY]);
-    expect(world.keeper.forgotten).toEqual([KEY]);
+    expect(world.keeper.removed).toEqual([KEY]);
     await world.quit();
   });
 });

@@ -102,14 +102,14 @@ function anAgent(key: Key) {
       case 'start': {
         const at = Date.now();
         starts.push({ execution: frame.run.execution, arrived });
-        send({ type: 'done', keys: [frame.key] });
+        send({ type: 'commandsAcknowledged', keys: [frame.key] });
         report({ type: 'report', id: ++reports, run: frame.run, state: 'started', at, pid: 1 });
         report({ type: 'report', id: ++reports, run: frame.run, state: 'ended', outcome: 'succeeded', exitCode: 0, startedAt: at, at });
         return;
       }
       case 'stop':
-        return send({ type: 'done', keys: [frame.key] });
-      case 'reported':
+        return send({ type: 'commandsAcknowledged', keys: [frame.key] });
+      case 'reportsAcknowledged':
         for (const id of frame.ids) unreported.delete(id);
         return;
       case 'ping':

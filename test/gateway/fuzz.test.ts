@@ -98,8 +98,8 @@ async function aCenter() {
         name: `box-${key}`,
         pool,
         capabilities: { ...capabilities, cpus: 1_000, memoryMB: 1_000_000 },
-        life: `life-${key}`,
-        place: `place-${key}`,
+        instanceId: `life-${key}`,
+        dataDirId: `place-${key}`,
       }),
     );
     await clock.settle();
@@ -150,7 +150,7 @@ async function aStart(center: Center_, agent: Agent, job: string): Promise<Run> 
   const isOurs = () => agent.of('start').some(({ run }) => run.execution.startsWith(`${job}@`));
   for (let minutes = 0; minutes < 60 && !(agent.of('start').length > before && isOurs()); minutes++) {
     await center.clock.advance(minutes === 0 ? 1_000 : 60_000);
-    agent.say({ type: 'done', keys: [...agent.of('start'), ...agent.of('stop')].map(({ key }) => key) });
+    agent.say({ type: 'commandsAcknowledged', keys: [...agent.of('start'), ...agent.of('stop')].map(({ key }) => key) });
     for (const [id, { run }] of agent.of('start').entries()) {
       if (!run.execution.startsWith(`${job}@`))
         agent.say({ type: 'report', id: 5_000 + id, run, state: 'ended', outcome: 'failed', at: center.clock.now() });
@@ -158,7 +158,7 @@ async function aStart(center: Center_, agent: Agent, job: string): Promise<Run> 
   }
   const start = agent.of('start').at(-1);
   if (!start || agent.of('start').length === before) throw new Error(`no run of ${job} was started`);
-  agent.say({ type: 'done', keys: [start.key] });
+  agent.say({ type: 'commandsAcknowledged', keys: [start.key] });
   await center.clock.settle();
   return start.run;
 }
@@ -244,7 +244,7 @@ describe('a hostile agent', () => {
     bad.say({ type: 'report', id: 1, run, ...report });
     await center.clock.advance(100);
     expect(bad.of('refused')[0]).toMatchObject({ code: 'malformed' });
-    expect(bad.of('reported')).toEqual([]);
+    expect(bad.of('reportsAcknowledged')).toEqual([]);
     await expectServed(center, JSON.stringify(report), run);
   });
 });

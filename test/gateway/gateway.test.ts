@@ -53,7 +53,9 @@ describe('an agent that says hello', () => {
     await clock.settle();
     const host = String(told[0]?.event.id);
     expect(told[1]).toMatchObject({ to: `host/${host}`, event: { type: 'host.connected', address: '127.0.0.1', runs: [aRun()] } });
-    expect(socket.of('welcome')).toEqual([{ type: 'welcome', host, heartbeatMs: 5_000, gathers: true, word: expect.any(String) }]);
+    expect(socket.of('welcome')).toEqual([
+      { type: 'welcome', host, heartbeatMs: 5_000, batching: true, livenessToken: expect.any(String) },
+    ]);
     door.pass = async () => {};
     // The same key is the same host.
     await join();
@@ -130,7 +132,7 @@ describe('an agent that says hello', () => {
     }
     expect(codes).toEqual(['protocol', 'invalid', 'invalid', 'invalid', 'signature', 'signature', 'noPool']);
     const early = dial();
-    early.say({ type: 'done', keys: [] });
+    early.say({ type: 'commandsAcknowledged', keys: [] });
     await clock.settle();
     expect(early.of('refused')[0]?.code).toBe('unexpected');
     expect(told).toEqual([]);
@@ -212,12 +214,12 @@ describe('row 29: two agents with one key', () => {
    */
   const two = async (answersPing: boolean, place = 'here') => {
     const house = aHub();
-    const older = await house.join({ life: 'one', place: 'here' });
+    const older = await house.join({ instanceId: 'one', dataDirId: 'here' });
     const given = house.hub.send(String(house.told[0]?.event.id), aStart('k1')).then(
       () => 'settled',
       () => 'owed',
     );
-    const joining = house.join({ life: 'two', place });
+    const joining = house.join({ instanceId: 'two', dataDirId: place });
     await house.clock.settle();
     if (answersPing) older.say({ type: 'pong', nonce: 'there?' });
     await house.clock.advance(1_000);
@@ -232,7 +234,7 @@ describe('row 29: two agents with one key', () => {
     expect([newer.state.closed, older.state.closed]).toEqual([1008, undefined]);
     expect(types(told)).toEqual(['host.enroll', 'host.connected']);
     expect(logs.filter(line => line.security)).toHaveLength(2);
-    older.say({ type: 'done', keys: ['k1'] });
+    older.say({ type: 'commandsAcknowledged', keys: ['k1'] });
     expect(await given).toBe('settled');
     void hub.send(String(told[0]?.event.id), aStop('k2'));
     expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
@@ -243,9 +245,9 @@ describe('row 29: two agents with one key', () => {
     expect(newer.of('refused')[0]?.code).toBe('identityInUse');
     older.handlers.closed(1006, '');
     await clock.settle();
-    expect((await join({ life: 'three', place: 'a copy' })).of('refused')[0]?.code).toBe('identityInUse');
+    expect((await join({ instanceId: 'three', dataDirId: 'a copy' })).of('refused')[0]?.code).toBe('identityInUse');
     await clock.advance(66_000);
-    const late = await join({ life: 'four', place: 'a copy' });
+    const late = await join({ instanceId: 'four', dataDirId: 'a copy' });
     expect(late.of('welcome')).toHaveLength(1);
     expect(hub.send(String(told[0]?.event.id), aStop('k2'))).toBeInstanceOf(Promise);
     expect(late.of('stop')).toHaveLength(1);
@@ -255,7 +257,7 @@ describe('row 29: two agents with one key', () => {
     const { older, join, clock } = await two(false, 'a copy');
     older.handlers.closed(1006, '');
     await clock.settle();
-    expect((await join({ life: 'three', place: 'here' })).of('welcome')).toHaveLength(1);
+    expect((await join({ instanceId: 'three', dataDirId: 'here' })).of('welcome')).toHaveLength(1);
   });
 
   test('are one that was started anew in its directory when the first says nothing any more: its start is owed still', async () => {
@@ -267,8 +269,8 @@ describe('row 29: two agents with one key', () => {
 
   test('are one and the same when it dials again before we know that its socket is gone', async () => {
     const { join, logs, told } = aHub();
-    const older = await join({ life: 'one' });
-    await join({ life: 'one' });
+    const older = await join({ instanceId: 'one' });
+    await join({ instanceId: 'one' });
     expect(older.state.closed).toBe(4003);
     expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
     expect(logs.filter(line => line.security)).toEqual([]);
@@ -338,20 +340,20 @@ describe('a session that ends', () => {
   test('is followed by the word of its keeper, that nobody else knows', async () => {
     const { join, told, clock, hub } = aHub();
     const socket = await join();
-    const word = socket.of('welcome')[0]?.word;
+    const livenessToken = socket.of('welcome')[0]?.livenessToken;
     socket.handlers.closed(1006, '');
     const say = async (said: unknown) => {
       const keeper = aSocket(hub.accept({ address: '127.0.0.1' }));
-      keeper.say({ type: 'attended', word: said });
+      keeper.say({ type: 'agentLost', livenessToken: said });
       await clock.settle();
       return keeper.state.closed;
     };
     expect(await say('guessed')).toBe(1008);
     expect(types(told)).not.toContain('host.agentLost');
-    expect(await say(word)).toBe(1000);
+    expect(await say(livenessToken)).toBe(1000);
     expect(told.at(-1)).toMatchObject({ event: { type: 'host.agentLost', session: told[1]?.event.session } });
     await clock.advance(60_000);
-    expect(await say(word)).toBe(1008);
+    expect(await say(livenessToken)).toBe(1008);
   });
 });
 
@@ -388,7 +390,7 @@ describe('a command', () => {
     for (const key of ['a', 'b', 'c']) void hub.send(host, aStop(key)).then(() => done.push(key));
     void hub.send(host, aStop('b')).then(() => done.push('b again'));
     expect(socket.of('stop').map(({ key }) => key)).toEqual(['a', 'b', 'c']);
-    socket.say({ type: 'done', keys: ['b', 'unknown'] });
+    socket.say({ type: 'commandsAcknowledged', keys: ['b', 'unknown'] });
     socket.say({ type: 'rejected', key: 'a', run: aRun(), reason: 'lowerFence' });
     await clock.settle();
     expect(done).toEqual(['b', 'b again', 'a']);

@@ -68,10 +68,10 @@ describe('a run, from trigger to outcome', () => {
     await first.settled(first.runtime.ask('job/nightly', { type: 'job.trigger' }));
     const [start] = agent.of('start');
     if (!start) throw new Error('no start came');
-    agent.say({ type: 'done', keys: [start.key] });
+    agent.say({ type: 'commandsAcknowledged', keys: [start.key] });
     agent.say({ type: 'report', id: 1, run: start.run, state: 'started', at: first.clock.now(), pid: 7 });
     await first.clock.settle();
-    expect(agent.of('reported')).toEqual([{ type: 'reported', ids: [1] }]);
+    expect(agent.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1] }]);
 
     first.hub.stop();
     await first.settled(first.runtime.stop(1_000));
@@ -80,7 +80,7 @@ describe('a run, from trigger to outcome', () => {
     expect(again.of('start')).toEqual([]);
     again.say({ type: 'report', id: 2, run: start.run, state: 'ended', outcome: 'succeeded', exitCode: 0, at: second.clock.now() });
     await second.clock.settle();
-    expect(again.of('reported')).toEqual([{ type: 'reported', ids: [2] }]);
+    expect(again.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [2] }]);
     const view = await second.views.get(`execution/${start.run.execution}`);
     expect(view?.context.outcome).toBe('succeeded');
   });

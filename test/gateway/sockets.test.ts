@@ -70,11 +70,11 @@ for (const using of ['bun', 'ws'] as const) {
       const client = await join(url);
       const host = String(told[0]?.event.id);
       client.say({ type: 'report', id: 9, run: aRun(), state: 'started', at: 5, pid: 1 });
-      expect((await client.frame('reported')).ids).toEqual([9]);
+      expect((await client.frame('reportsAcknowledged')).ids).toEqual([9]);
       const fence = { partition: 0, epoch: 1, rev: 1 };
       const sent = hub.send(host, { type: 'stop', key: 'k', fence, run: aRun(), as: 'cancelled', reason: '' });
       await client.frame('stop');
-      client.say({ type: 'done', keys: ['k'] });
+      client.say({ type: 'commandsAcknowledged', keys: ['k'] });
       await sent;
       hub.stop();
       expect(await client.closed).toBe(1001);

@@ -63,10 +63,10 @@ describe('a report', () => {
     door.pass = () => new Promise<void>(resolve => (commit = resolve));
     socket.say(ended(4));
     await clock.settle();
-    expect(socket.of('reported')).toEqual([]);
+    expect(socket.of('reportsAcknowledged')).toEqual([]);
     commit();
     await clock.settle();
-    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [4] }]);
+    expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [4] }]);
     const event = {
       type: 'shard.ended' as const,
       item: 0,
@@ -98,7 +98,7 @@ describe('a report', () => {
     commit();
     await clock.settle();
     expect(told.map(({ event }) => `${event.item} ${event.type}`)).toEqual(['1 shard.started', '0 shard.started', '0 shard.ended']);
-    expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
+    expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
   });
 
   test('that came in one breath with another of its run leaves together with it, so that one commit can take both', async () => {
@@ -113,11 +113,11 @@ describe('a report', () => {
     socket.say(lines(started(1), ended(2)));
     await clock.settle();
     expect(asked).toEqual(['shard.started', 'shard.ended']);
-    expect(socket.of('reported')).toEqual([]);
+    expect(socket.of('reportsAcknowledged')).toEqual([]);
     commit();
     await clock.settle();
     expect(told.map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
-    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1, 2] }]);
+    expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1, 2] }]);
   });
 
   test('of an execution that is no more is acknowledged: nobody wants it', async () => {
@@ -127,7 +127,7 @@ describe('a report', () => {
     };
     for (let id = 1; id <= 3; id++) socket.say(ended(id, aRun({ item: id })));
     await clock.settle();
-    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1, 2, 3] }]);
+    expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1, 2, 3] }]);
   });
 
   test('row 14: waits out a store that is away and a full mailbox, and other runs are not held up', async () => {
@@ -141,9 +141,9 @@ describe('a report', () => {
     socket.say(ended(2));
     socket.say(ended(3, aRun({ item: 1 })));
     await clock.settle();
-    expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3]);
+    expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3]);
     await clock.advance(10_000);
-    expect(socket.of('reported').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
+    expect(socket.of('reportsAcknowledged').flatMap(({ ids }) => ids)).toEqual([3, 1, 2]);
     expect(told.filter(({ event }) => event.item === 0).map(({ event }) => event.type)).toEqual(['shard.started', 'shard.ended']);
   });
 
@@ -160,8 +160,8 @@ describe('a report', () => {
     again.say(started(1));
     await clock.advance(30_000);
     expect(told.filter(({ to }) => to.startsWith('execution/'))).toHaveLength(1);
-    expect(again.of('reported')).toEqual([{ type: 'reported', ids: [1] }]);
-    expect(socket.of('reported')).toEqual([]);
+    expect(again.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1] }]);
+    expect(socket.of('reportsAcknowledged')).toEqual([]);
   });
 
   test('beyond the number that may wait ends the session', async () => {
@@ -244,7 +244,7 @@ describe('a command that its host does not carry out', () => {
     const { hub, socket, told, host, clock } = await aJoined();
     const sent = hub.send(host, aStart());
     void hub.send(host, { ...aStart(aRun({ item: 1 })), key: 'acknowledged' });
-    socket.say({ type: 'done', keys: ['acknowledged'] });
+    socket.say({ type: 'commandsAcknowledged', keys: ['acknowledged'] });
     for (let beat = 0; beat < 30; beat++) {
       await clock.advance(5_000);
       socket.say({ type: 'ping', nonce: 'n' });
@@ -261,7 +261,7 @@ describe('output', () => {
     socket.say(output(1, { run: aRun({ execution: 'elsewhere@1' }) }));
     await clock.settle();
     expect(kept).toEqual([]);
-    expect(socket.of('kept')).toHaveLength(1);
+    expect(socket.of('outputAcknowledged')).toHaveLength(1);
     expect(logs.filter(line => line.security)).toHaveLength(1);
   });
 
@@ -292,17 +292,17 @@ describe('output', () => {
     socket.say(output(3));
     await clock.settle();
     expect(writes).toEqual([3]);
-    expect(socket.of('kept')).toEqual([]);
+    expect(socket.of('outputAcknowledged')).toEqual([]);
     durable();
     await clock.settle();
-    expect(socket.of('kept')).toEqual([
-      { type: 'kept', run: aRun(), through: 2 },
-      { type: 'kept', run: other, through: 1 },
+    expect(socket.of('outputAcknowledged')).toEqual([
+      { type: 'outputAcknowledged', run: aRun(), through: 2 },
+      { type: 'outputAcknowledged', run: other, through: 1 },
     ]);
     durable();
     await clock.settle();
     expect(writes).toEqual([3, 1]);
-    expect(socket.of('kept').at(-1)?.through).toBe(3);
+    expect(socket.of('outputAcknowledged').at(-1)?.through).toBe(3);
   });
 
   test('waits out a store that is away, in order, and is acknowledged once', async () => {
@@ -318,7 +318,7 @@ describe('output', () => {
     socket.say(output(2));
     await clock.advance(5_000);
     expect(kept).toEqual([1, 2]);
-    expect(socket.of('kept').map(({ through }) => through)).toEqual([2]);
+    expect(socket.of('outputAcknowledged').map(({ through }) => through)).toEqual([2]);
   });
 
   test.each([OUTPUT_TEXT_MAX, 200])(
@@ -346,7 +346,7 @@ describe('output', () => {
     const again = await join();
     again.say(output(1));
     await clock.settle();
-    expect(again.of('kept')).toHaveLength(1);
+    expect(again.of('outputAcknowledged')).toHaveLength(1);
   });
 });
 
@@ -355,8 +355,8 @@ describe('several frames in one message', () => {
     const { socket, clock } = await aJoined();
     socket.say(lines(started(1), output(1), output(2)));
     await clock.settle();
-    expect(socket.of('reported')).toEqual([{ type: 'reported', ids: [1] }]);
-    expect(socket.of('kept').at(-1)?.through).toBe(2);
+    expect(socket.of('reportsAcknowledged')).toEqual([{ type: 'reportsAcknowledged', ids: [1] }]);
+    expect(socket.of('outputAcknowledged').at(-1)?.through).toBe(2);
   });
 
   test('end at the first that makes no sense', async () => {

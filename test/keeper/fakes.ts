@@ -1,8 +1,8 @@
 /** Processes that only exist in a test: they say, fork and end what the test tells them to. */
-import type { OutputSource, ProcessEnd, Spawner, StartRequest } from '../../src/keeper/ports.ts';
+import type { OutputSource, ProcessExit, Spawner, SpawnRequest } from '../../src/keeper/ports.ts';
 
 interface FakeProcess {
-  request: StartRequest;
+  request: SpawnRequest;
   signals: string[];
   says(stream: 'stdout' | 'stderr', text: string): void;
   /** Ends the first process; its pipes close unless something holds them. */
@@ -41,7 +41,7 @@ function aPipe(): OutputSource & { push(data: Uint8Array | null): void } {
 }
 
 export interface FakeHost extends Spawner {
-  boot: string;
+  bootId: string;
   processes: FakeProcess[];
   /** The next start fails with this sentence. */
   refuses: string | undefined;
@@ -49,14 +49,14 @@ export interface FakeHost extends Spawner {
 }
 
 export function aFakeHost(): FakeHost {
-  let marks = 0;
-  const byMark = new Map<string, FakeProcess & { alive: boolean }>();
-  const count = (mark: string) => {
-    const process = byMark.get(mark);
+  let tags = 0;
+  const byTag = new Map<string, FakeProcess & { alive: boolean }>();
+  const count = (tag: string) => {
+    const process = byTag.get(tag);
     return process === undefined ? 0 : Number(process.alive) + process.children;
   };
   const host: FakeHost = {
-    boot: 'boot',
+    bootId: 'boot',
     processes: [],
     refuses: undefined,
     of(run) {
@@ -64,12 +64,12 @@ export function aFakeHost(): FakeHost {
       if (process === undefined) throw new Error(`only ${host.processes.length} processes were started`);
       return process;
     },
-    mark: () => `mark${++marks}`,
+    createTag: () => `tag${++tags}`,
     async start(request) {
       if (host.refuses !== undefined) return { failed: host.refuses };
       const pipes = { stdout: aPipe(), stderr: aPipe() };
-      let finish = (_: ProcessEnd) => {};
-      const exit = new Promise<ProcessEnd>(resolve => {
+      let finish = (_: ProcessExit) => {};
+      const exit = new Promise<ProcessExit>(resolve => {
         finish = resolve;
       });
       const process = {
@@ -94,19 +94,19 @@ export function aFakeHost(): FakeHost {
         },
       };
       host.processes.push(process);
-      byMark.set(request.mark, process);
-      return { started: { tree: { mark: request.mark, pid: host.processes.length, ticks: null }, ...pipes, exit } };
+      byTag.set(request.tag, process);
+      return { started: { tree: { tag: request.tag, pid: host.processes.length, startTicks: null }, ...pipes, exit } };
     },
-    members: async ({ mark }) => count(mark),
-    async signal({ mark }, name) {
-      const alive = count(mark);
-      const process = byMark.get(mark);
-      const firstHadEnded = process !== undefined && !process.alive;
+    countAlive: async ({ tag }) => count(tag),
+    async signal({ tag }, name) {
+      const alive = count(tag);
+      const process = byTag.get(tag);
+      const firstHadExited = process !== undefined && !process.alive;
       if (alive > 0) process?.signals.push(name);
       if (alive > 0) process?.onSignal(name);
-      return { alive, firstHadEnded };
+      return { alive, firstHadExited };
     },
-    tidy: () => {},
+    reapOrphans: () => {},
   };
   return host;
 }

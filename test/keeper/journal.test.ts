@@ -3,10 +3,9 @@ import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KEEPER_JOURNAL } from '../../src/keeper/journal.ts';
-import type { RunRecord } from '../../src/keeper/ports.ts';
-import { keeperDirectory } from '../../src/keeper/socket.ts';
+import type { SpoolRecord } from '../../src/keeper/ports.ts';
 import { createFileSpool } from '../../src/keeper/spool.ts';
+import { KEEPER_JOURNAL, keeperDirectory } from '../../src/protocol/keeper.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aPlace } from '../support/place.ts';
 
@@ -15,11 +14,11 @@ const { version, fingerprint } = KEEPER_JOURNAL;
 const HEAD = `{"keeper":${version},"fingerprint":"${fingerprint}"}`;
 const todo = 'start the agent with an empty data directory, or start the revision that wrote it';
 
-const aRecord = (run: string): RunRecord => {
+const aRecord = (run: string): SpoolRecord => {
   const counters = { stdoutBytes: 0, stderrBytes: 0, stdoutLeftOut: 0, stderrLeftOut: 0, lastSeq: 0 };
   const open = { pid: null, endedAt: null, cause: null, exitCode: null, signal: null, reason: null };
-  const kept = { run, state: 'running', startedAt: 1, ...open, ...counters } as const;
-  return { kept, tree: { mark: 'm', pid: null, ticks: null }, boot: 'b', killGraceMs: 1 };
+  const status = { run, state: 'running', startedAt: 1, ...open, ...counters } as const;
+  return { status, tree: { tag: 't', pid: null, startTicks: null }, bootId: 'b', killGraceMs: 1 };
 };
 
 const journalOf = (directory: string) => readFileSync(join(directory, 'journal'), 'utf8');
@@ -35,10 +34,10 @@ const contents = (directory: string) =>
 describe('a journal of this revision', () => {
   test('begins with its form, and is read again', () => {
     const directory = aPlace('spool');
-    createFileSpool({ directory, clock }).record(aRecord('a'));
+    createFileSpool({ directory, clock }).write(aRecord('a'));
     expect(journalOf(directory).split('\n')[0]).toBe(HEAD);
     const again = createFileSpool({ directory, clock });
-    expect(again.records().map(({ kept }) => kept.run)).toEqual(['a']);
+    expect(again.records().map(({ status }) => status.run)).toEqual(['a']);
     expect(journalOf(directory).match(/"fingerprint"/g)).toHaveLength(1);
   });
 
@@ -47,7 +46,7 @@ describe('a journal of this revision', () => {
     symlinkSync('/dev/full', join(directory, 'journal.new'));
     const spool = createFileSpool({ directory, clock });
     expect(journalOf(directory)).toBe('');
-    expect(spool.record(aRecord('a'))).toBe(true);
+    expect(spool.write(aRecord('a'))).toBe(true);
     expect(journalOf(directory).split('\n')[0]).toBe(HEAD);
     expect(createFileSpool({ directory, clock }).records()).toHaveLength(1);
   });
@@ -62,7 +61,7 @@ describe('a journal of this revision', () => {
 
 const older: [string, string, string][] = [
   ['without a version', JSON.stringify({ record: aRecord('a') }), 'no format version without a fingerprint, written by an older revision'],
-  ['without a version, and long', `{"small":"${'x'.repeat(9_000)}","mark":"m"}`, 'no format version without a fingerprint'],
+  ['without a version, and long', `{"output":"${'x'.repeat(9_000)}","tag":"t"}`, 'no format version without a fingerprint'],
   [
     'of version 1 of another form',
     '{"keeper":1,"fingerprint":"0123456789ab"}',

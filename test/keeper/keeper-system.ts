@@ -4,14 +4,14 @@
  */
 import { setDefaultTimeout } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createKeeperDoor, type KeeperClient } from '../../src/agent/keeper-socket.ts';
+import { createKeeperConnector, type KeeperConnection } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import type { KeeperNews, KeepOrder, KeptRun, SpooledChunk } from '../../src/protocol/keeper.ts';
+import type { KeeperEvent, RunStatus, SpooledChunk, StartRequest } from '../../src/protocol/keeper.ts';
 import { aPlace } from '../support/place.ts';
 
 setDefaultTimeout(70_000);
 
-export const anOrder = (run: string, argv: string[], difference: Partial<KeepOrder> = {}): KeepOrder => ({
+export const aStartRequest = (run: string, argv: string[], difference: Partial<StartRequest> = {}): StartRequest => ({
   run,
   argv,
   cwd: '/',
@@ -23,14 +23,15 @@ export const anOrder = (run: string, argv: string[], difference: Partial<KeepOrd
   ...difference,
 });
 
-export const aShell = (run: string, script: string, difference: Partial<KeepOrder> = {}) => anOrder(run, ['sh', '-c', script], difference);
+export const aShell = (run: string, script: string, difference: Partial<StartRequest> = {}) =>
+  aStartRequest(run, ['sh', '-c', script], difference);
 
-export interface House {
+export interface KeeperSystem {
   directory: string;
-  keeper: KeeperClient;
+  keeper: KeeperConnection;
   /** Resolves with the run's state once it fulfils the question; asks at each event. */
-  until(run: string, question: (kept: KeptRun) => boolean): Promise<KeptRun>;
-  ended(run: string): Promise<KeptRun>;
+  until(run: string, question: (status: RunStatus) => boolean): Promise<RunStatus>;
+  ended(run: string): Promise<RunStatus>;
   output(run: string): Promise<SpooledChunk[]>;
   /** Resolves once the run has written this. */
   says(run: string, words: string): Promise<string>;
@@ -41,14 +42,14 @@ export interface House {
   leave(): Promise<void>;
 }
 
-export async function aHouse(directory = aPlace('keeper'), launch?: string[]): Promise<House> {
-  const door = createKeeperDoor({ directory, clock: systemClock, ...(launch && { launch }) });
+export async function aKeeperSystem(directory = aPlace('keeper'), command?: string[]): Promise<KeeperSystem> {
+  const connector = createKeeperConnector({ directory, clock: systemClock, ...(command && { command }) });
   let listeners = new Set<() => void>();
   let keeper = await enter();
 
-  async function enter(): Promise<KeeperClient> {
-    const opened = await door.open();
-    opened.onNews((_: KeeperNews) => {
+  async function enter(): Promise<KeeperConnection> {
+    const opened = await connector.connect();
+    opened.onEvent((_: KeeperEvent) => {
       for (const listener of listeners) listener();
     });
     return opened;
@@ -84,14 +85,15 @@ export async function aHouse(directory = aPlace('keeper'), launch?: string[]): P
       chunks.push(...more);
     }
   };
-  const until: House['until'] = (run, question) => when(async () => (await keeper.list()).find(kept => kept.run === run && question(kept)));
+  const until: KeeperSystem['until'] = (run, question) =>
+    when(async () => (await keeper.list()).find(status => status.run === run && question(status)));
   return {
     directory,
     get keeper() {
       return keeper;
     },
     until,
-    ended: run => until(run, kept => kept.state === 'ended'),
+    ended: run => until(run, status => status.state === 'ended'),
     output,
     says: (run, words) =>
       when(async () => {
@@ -100,17 +102,17 @@ export async function aHouse(directory = aPlace('keeper'), launch?: string[]): P
       }),
     async reopen() {
       keeper.close();
-      await keeper.gone;
+      await keeper.lost;
       keeper = await enter();
     },
     async killKeeper() {
       process.kill(keeper.pid, 'SIGKILL');
-      await keeper.gone;
+      await keeper.lost;
     },
     async leave() {
       listeners = new Set();
       if (existsSync(`/proc/${keeper.pid}`)) process.kill(keeper.pid, 'SIGTERM');
-      await keeper.gone;
+      await keeper.lost;
       rmSync(directory, { recursive: true, force: true });
     },
   };

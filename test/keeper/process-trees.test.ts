@@ -6,16 +6,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readProcess } from '../../src/keeper/process-tree.ts';
 import { createSpawner } from '../../src/keeper/spawner.ts';
 import { until } from '../support/house.ts';
-import { aHouse, alive, aShell, aSleep, type House, textOf, zombiesOf } from './keeper-system.ts';
+import { aKeeperSystem, alive, aShell, aSleep, type KeeperSystem, textOf, zombiesOf } from './keeper-system.ts';
 
 /** A daemon in the old manner: two forks and a session of its own. */
 const daemon = (command: string) => `(setsid sh -c '(${command}) & exit' &);`;
 
-let house: House;
+let system: KeeperSystem;
 beforeAll(async () => {
-  house = await aHouse();
+  system = await aKeeperSystem();
 });
-afterAll(() => house.leave());
+afterAll(() => system.leave());
 
 const escapes = (sleep: string): [string, string][] => [
   ['children', `${sleep} & ${sleep} &`],
@@ -31,12 +31,12 @@ describe('rows 19, 20: a run that is stopped', () => {
     test(`leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();
       const script = escapes(sleep).find(([other]) => other === name)?.[1];
-      await house.keeper.start(aShell(name, `${script} echo up; exec ${sleep}`));
-      await house.says(name, 'up');
-      await house.keeper.stop(name, 300);
-      expect(await house.ended(name)).toMatchObject({ cause: 'stop' });
+      await system.keeper.start(aShell(name, `${script} echo up; exec ${sleep}`));
+      await system.says(name, 'up');
+      await system.keeper.stop(name, 300);
+      expect(await system.ended(name)).toMatchObject({ cause: 'stop' });
       expect(alive(sleep)).toEqual([]);
-      expect(zombiesOf(house.keeper.pid)).toEqual([]);
+      expect(zombiesOf(system.keeper.pid)).toEqual([]);
     });
   }
 });
@@ -45,7 +45,12 @@ describe('a run that ends by itself', () => {
   test('is known to have ended before it was signalled, also before anybody was told', async () => {
     const spawner = createSpawner(undefined);
     const start = async (script: string) => {
-      const answer = await spawner.start({ argv: ['sh', '-c', script], cwd: '/', env: { PATH: '/usr/bin:/bin' }, mark: spawner.mark() });
+      const answer = await spawner.start({
+        argv: ['sh', '-c', script],
+        cwd: '/',
+        env: { PATH: '/usr/bin:/bin' },
+        tag: spawner.createTag(),
+      });
       if ('failed' in answer) throw new Error(answer.failed);
       return answer.started;
     };
@@ -54,8 +59,8 @@ describe('a run that ends by itself', () => {
     // Without a turn of this process nobody can tell it.
     for (const until = performance.now() + 5_000; readProcess(over.tree.pid ?? 0)?.dead === false && performance.now() < until; )
       Bun.sleepSync(1);
-    expect((await spawner.signal(over.tree, 'TERM')).firstHadEnded).toBe(true);
-    expect((await spawner.signal(alive.tree, 'TERM')).firstHadEnded).toBe(false);
+    expect((await spawner.signal(over.tree, 'TERM')).firstHadExited).toBe(true);
+    expect((await spawner.signal(alive.tree, 'TERM')).firstHadExited).toBe(false);
     expect([await over.exit, await alive.exit]).toEqual([
       { code: 0, signal: null },
       { code: null, signal: 'SIGTERM' },
@@ -66,35 +71,35 @@ describe('a run that ends by itself', () => {
     test(`row 19: keeps its exit code and leaves nothing behind: ${name}`, async () => {
       const sleep = aSleep();
       const script = escapes(sleep).find(([other]) => other === name)?.[1];
-      await house.keeper.start(aShell(`own ${name}`, `${script} exit 4`, { killGraceMs: 200 }));
-      expect(await house.ended(`own ${name}`)).toMatchObject({ cause: 'exit', exitCode: 4 });
+      await system.keeper.start(aShell(`own ${name}`, `${script} exit 4`, { killGraceMs: 200 }));
+      expect(await system.ended(`own ${name}`)).toMatchObject({ cause: 'exit', exitCode: 4 });
       expect(alive(sleep)).toEqual([]);
-      expect(zombiesOf(house.keeper.pid)).toEqual([]);
+      expect(zombiesOf(system.keeper.pid)).toEqual([]);
     });
   }
 
   test('leaves no daemon without an environment behind, though an older run goes on that could have started it', async () => {
     const sleep = aSleep();
-    await house.keeper.start(aShell('older', `echo up; exec ${aSleep()}`));
-    await house.says('older', 'up');
-    await house.keeper.start(aShell('younger', `env -i setsid sh -c '(${sleep}) & exit'; exit 0`));
-    await house.ended('younger');
+    await system.keeper.start(aShell('older', `echo up; exec ${aSleep()}`));
+    await system.says('older', 'up');
+    await system.keeper.start(aShell('younger', `env -i setsid sh -c '(${sleep}) & exit'; exit 0`));
+    await system.ended('younger');
     expect(alive(sleep)).toEqual([]);
-    expect((await house.keeper.list()).find(({ run }) => run === 'older')?.state).toBe('running');
-    await house.keeper.stop('older', 0);
-    await house.ended('older');
+    expect((await system.keeper.list()).find(({ run }) => run === 'older')?.state).toBe('running');
+    await system.keeper.stop('older', 0);
+    await system.ended('older');
   });
 
   test('does not touch the daemon of a run that goes on', async () => {
     const sleep = aSleep();
-    await house.keeper.start(aShell('goes on', `${daemon(sleep)} echo up; exec sleep 1000000`));
-    await house.says('goes on', 'up');
+    await system.keeper.start(aShell('goes on', `${daemon(sleep)} echo up; exec sleep 1000000`));
+    await system.says('goes on', 'up');
     await until('the daemon is there', () => alive(sleep).length > 0);
-    await house.keeper.start(aShell('short', `${aSleep()} & exit 0`));
-    await house.ended('short');
+    await system.keeper.start(aShell('short', `${aSleep()} & exit 0`));
+    await system.ended('short');
     expect(alive(sleep)).not.toEqual([]);
-    await house.keeper.stop('goes on', 0);
-    await house.ended('goes on');
+    await system.keeper.stop('goes on', 0);
+    await system.ended('goes on');
     expect(alive(sleep)).toEqual([]);
   });
 });
@@ -105,17 +110,17 @@ describe('row 22: a fork bomb', () => {
     // Bounded, for the sake of the machine that runs this: 100 processes that each fork as long as
     // they live.
     const script = `i=0; while [ $i -lt 100 ]; do (while :; do ${sleep} & sleep 0.2; kill $!; done) & i=$((i+1)); done; echo up; wait`;
-    await house.keeper.start(aShell('bomb', script));
-    await house.says('bomb', 'up');
-    await house.keeper.stop('bomb', 0);
-    await house.ended('bomb');
+    await system.keeper.start(aShell('bomb', script));
+    await system.says('bomb', 'up');
+    await system.keeper.stop('bomb', 0);
+    await system.ended('bomb');
     expect(alive(sleep)).toEqual([]);
   });
 });
 
 describe('the successor of a keeper that was killed', () => {
   test('row 3: ends what it left, tells so, and knows how the others ended', async () => {
-    const own = await aHouse();
+    const own = await aKeeperSystem();
     const [first, second] = [aSleep(), aSleep()];
     await own.keeper.start(aShell('done', 'echo result; exit 6'));
     await own.ended('done');
@@ -124,7 +129,7 @@ describe('the successor of a keeper that was killed', () => {
     await own.killKeeper();
     expect(alive(second)).not.toEqual([]);
 
-    const next = await aHouse(own.directory);
+    const next = await aKeeperSystem(own.directory);
     expect(await next.ended('cut')).toMatchObject({ cause: 'keeperDied', reason: 'its keeper died', exitCode: null, stdoutBytes: 6 });
     expect([...alive(first), ...alive(second)]).toEqual([]);
     expect(textOf(await next.output('cut'), 'stdout')).toBe('early\n');
@@ -136,14 +141,14 @@ describe('the successor of a keeper that was killed', () => {
     await next.leave();
   });
 
-  test('finds a process whose start was never written down, by its mark', async () => {
-    const own = await aHouse();
+  test('finds a process whose start was never written down, by its tag', async () => {
+    const own = await aKeeperSystem();
     const sleep = aSleep();
     const started = own.keeper.start(aShell('cut', sleep));
     await started;
     // Pid and start time are written down only later.
     await own.killKeeper();
-    const next = await aHouse(own.directory);
+    const next = await aKeeperSystem(own.directory);
     expect(await next.ended('cut')).toMatchObject({ cause: 'keeperDied' });
     expect(alive(sleep)).toEqual([]);
     await next.leave();
@@ -152,12 +157,12 @@ describe('the successor of a keeper that was killed', () => {
 
 describe('a keeper that is told to end', () => {
   test('ends its runs first', async () => {
-    const own = await aHouse();
+    const own = await aKeeperSystem();
     const sleep = aSleep();
     await own.keeper.start(aShell('a', sleep));
     process.kill(own.keeper.pid, 'SIGTERM');
-    await own.keeper.gone;
-    const next = await aHouse(own.directory);
+    await own.keeper.lost;
+    const next = await aKeeperSystem(own.directory);
     expect(await next.ended('a')).toMatchObject({ cause: 'keeperDied', reason: 'its keeper was ended by SIGTERM' });
     expect(alive(sleep)).toEqual([]);
     await next.leave();

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'bun:test';
 import { openJournal } from '../../src/agent/journal.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
-import type { Dialer, Disk } from '../../src/agent/ports.ts';
+import type { Disk } from '../../src/agent/ports.ts';
+import type { Dialer } from '../../src/lib/dialer.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import {

@@ -3,12 +3,12 @@
  * happen to them.
  */
 import { createAgent } from '../../src/agent/agent.ts';
-import { ArtifactError, type Artifacts } from '../../src/agent/ports.ts';
-import { createLastWords, type LastWords } from '../../src/keeper/alive-notice.ts';
+import { ArtifactError, type Artifacts, type KeeperConnector } from '../../src/agent/ports.ts';
+import { createNoticeSender, type NoticeSender } from '../../src/keeper/alive-notice.ts';
 import { createKeeperCore, type KeeperCore } from '../../src/keeper/core.ts';
 import { createMemorySpool } from '../../src/keeper/memory-spool.ts';
 import type { Log } from '../../src/lib/log.ts';
-import { type Keeper, KeeperGone } from '../../src/protocol/keeper.ts';
+import { type Keeper, KeeperLostError } from '../../src/protocol/keeper.ts';
 import { hashOf, idsOf } from './dice.ts';
 import { createSimulatedDisk } from './disk.ts';
 import type { CrashPoint } from './faults.ts';
@@ -51,7 +51,7 @@ export interface HostParts {
 interface LivingKeeper {
   life: Life;
   core: KeeperCore;
-  lastWords: LastWords;
+  notices: NoticeSender;
 }
 
 export function createSimulatedHost(parts: HostParts): SimulatedHost {
@@ -74,50 +74,50 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
     const life = beginLife(`keeper ${name}`);
     const core = createKeeperCore({ clock: time.clockOf(life), spawner: processes.spawnerFor(life, boot()), spool });
     world.note('keeper', () => `${name} starts`);
-    const lastWords = createLastWords({ clock: time.clockOf(life), dialer: network.dialer(name, life, 'keeper') });
-    keeper = { life, core, lastWords };
+    const notices = createNoticeSender({ clock: time.clockOf(life), dialer: network.dialer(name, life, 'keeper') });
+    keeper = { life, core, notices };
     return keeper;
   }
 
   /**
    * The agent's end of the line to the keeper: each question takes a moment, and fails when the
-   * keeper is gone.
+   * keeper is lost.
    */
-  function doorFor(mine: Life): { open(): Promise<Keeper> } {
+  function connectorFor(mine: Life): KeeperConnector {
     const moment = () => new Promise<void>(resolve => time.after(dice.between(0.05, 0.4), resolve));
-    const lineTo = ({ life, core, lastWords }: LivingKeeper): Keeper => {
-      const line = {};
-      mine.onEnd(() => life.isAlive && time.after(0.1, () => life.isAlive && lastWords.broke(line)));
-      const gone = new Promise<void>(resolve => life.onEnd(() => mine.isAlive && resolve()));
+    const connectTo = ({ life, core, notices }: LivingKeeper): Keeper => {
+      const connection = {};
+      mine.onEnd(() => life.isAlive && time.after(0.1, () => life.isAlive && notices.disconnected(connection)));
+      const lost = new Promise<void>(resolve => life.onEnd(() => mine.isAlive && resolve()));
       const ask = async <T>(what: string, question: () => Promise<T>): Promise<T> => {
         const index = mine.isAlive ? point.before(`keeper.${what}`) : 0;
         if (index === 0) return never();
         await moment();
         if (!mine.isAlive) return never();
-        if (!life.isAlive) throw new KeeperGone('the keeper is gone');
-        const answer = await Promise.race([question(), gone.then(() => Promise.reject(new KeeperGone('the keeper is gone')))]);
+        if (!life.isAlive) throw new KeeperLostError();
+        const answer = await Promise.race([question(), lost.then(() => Promise.reject(new KeeperLostError()))]);
         return mine.isAlive && point.after(index) ? answer : never();
       };
       return {
-        start: order => ask('start', () => core.start(order)),
+        start: request => ask('start', () => core.start(request)),
         stop: (run, graceMs) => ask('stop', () => core.stop(run, graceMs)),
         list: () => ask('list', () => core.list()),
         read: (run, afterSeq, maxBytes) => ask('read', () => core.read(run, afterSeq, maxBytes)),
-        forget: run => ask('forget', () => core.forget(run)),
-        entrust: word => ask('entrust', async () => lastWords.entrust(line, word)),
-        onNews(listener) {
-          if (mine.isAlive) core.onNews(news => mine.isAlive && life.isAlive && listener(news));
+        remove: run => ask('remove', () => core.remove(run)),
+        registerNotice: notice => ask('registerNotice', async () => notices.register(connection, notice)),
+        onEvent(listener) {
+          if (mine.isAlive) core.onEvent(event => mine.isAlive && life.isAlive && listener(event));
         },
-        gone,
+        lost,
       };
     };
     return {
-      async open() {
-        const index = mine.isAlive ? point.before('keeper.open') : 0;
+      async connect() {
+        const index = mine.isAlive ? point.before('keeper.connect') : 0;
         if (index === 0) return never();
         await moment();
         if (!mine.isAlive || !point.after(index)) return never();
-        return lineTo(keeper?.life.isAlive ? keeper : startKeeper());
+        return connectTo(keeper?.life.isAlive ? keeper : startKeeper());
       },
     };
   }
@@ -151,7 +151,7 @@ export function createSimulatedHost(parts: HostParts): SimulatedHost {
       ids,
       disk: disk.portFor(life, point),
       dialer: network.dialer(name, life),
-      keepers: doorFor(life),
+      keepers: connectorFor(life),
       artifacts: artifacts(life),
       workDirs: { make: async run => `/work/${run}`, remove: async () => {} },
       programs: {

@@ -4,8 +4,9 @@
  * are single commands, acknowledgements and reports; the handshake and the pieces of an output rely
  * on the order that a socket gives, and so do both programs.
  */
-import type { Dialer, Link } from '../../src/agent/ports.ts';
+
 import type { Peer, Socket, SocketHandlers } from '../../src/http/websocket/index.ts';
+import type { Connection, Dialer } from '../../src/lib/dialer.ts';
 import type { Life } from './time.ts';
 import type { World } from './world.ts';
 
@@ -66,7 +67,7 @@ interface Mischief {
 
 /** Frames remembered per host and direction for replays. */
 const REMEMBERED = 60;
-const LOOSE = /^\{"type":"(start|stop|done|rejected|report|reported|kept)"/;
+const LOOSE = /^\{"type":"(start|stop|commandsAcknowledged|rejected|report|reportsAcknowledged|outputAcknowledged)"/;
 
 export function createNetwork(world: World, watcher: Watcher): Network {
   const { time } = world;
@@ -166,7 +167,7 @@ export function createNetwork(world: World, watcher: Watcher): Network {
       lastAt: both(0),
     };
     if (as === 'agent') pipes.set(host, pipe);
-    const link: Link = {
+    const connection: Connection = {
       send(text) {
         // Several frames in one message, a line each, fare like several messages.
         for (const line of text.split('\n')) if (agent.isAlive && pipe.agent.isOpen) send(pipe, 'toCenter', line);
@@ -197,7 +198,7 @@ export function createNetwork(world: World, watcher: Watcher): Network {
     };
     agent.onEnd(dies);
     center.life.onEnd(dies);
-    on.open(link);
+    on.open(connection);
     handlers.open(socket);
   }
 

@@ -2,7 +2,7 @@
  * The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They
  * outlive the keeper that started them.
  */
-import type { OutputSource, ProcessEnd, Signalled, Spawner, StartedProcess, Stream, Tree } from '../../src/keeper/ports.ts';
+import type { OutputSource, ProcessExit, ProcessTree, SignalResult, Spawner, StartedProcess, StreamName } from '../../src/keeper/ports.ts';
 import type { Dice } from './dice.ts';
 import type { Behaviour, Script } from './script.ts';
 import { scriptOf } from './script.ts';
@@ -15,15 +15,15 @@ export interface Process {
   job: string;
   host: string;
   boot: string;
-  mark: string;
+  tag: string;
   script: Script;
   /** Simulated ms. */
   startedAt: number;
   endedAt: number | null;
-  end: ProcessEnd | null;
+  end: ProcessExit | null;
   /** The first TERM or KILL that reached it. */
   signalledAt: number | null;
-  written: Record<Stream, string>;
+  written: Record<StreamName, string>;
   isChildAlive: boolean;
   /** It lost its power. */
   wasCut: boolean;
@@ -43,7 +43,7 @@ export interface HostProcesses {
 
 interface Running {
   process: Process;
-  finish(end: ProcessEnd): void;
+  finish(end: ProcessExit): void;
   killTree(): void;
 }
 
@@ -58,46 +58,46 @@ export function createHostProcesses(parts: {
   const { time } = world;
   const running = new Map<string, Running>();
   let pids = 100;
-  let marks = 0;
+  let tags = 0;
 
-  const alive = (tree: Tree): number => {
-    const one = running.get(tree.mark);
+  const alive = (tree: ProcessTree): number => {
+    const one = running.get(tree.tag);
     return one ? (one.process.end === null ? 1 : 0) + (one.process.isChildAlive ? 1 : 0) : 0;
   };
 
-  function start(run: string, job: string, mark: string, boot: string, script: Script): StartedProcess {
+  function start(run: string, job: string, tag: string, boot: string, script: Script): StartedProcess {
     const process: Process = {
-      ...{ run, job, host, boot, mark, script, startedAt: time.elapsed, endedAt: null, end: null, signalledAt: null },
+      ...{ run, job, host, boot, tag, script, startedAt: time.elapsed, endedAt: null, end: null, signalledAt: null },
       ...{ written: { stdout: '', stderr: '' }, isChildAlive: script.childMs > 0, wasCut: false },
     };
     registry.onStart(process);
     registry.all.push(process);
     world.note('process', () => `${host} ${run} starts`);
     const pipes = { stdout: createPipe(), stderr: createPipe() };
-    const exit = Promise.withResolvers<ProcessEnd>();
-    const finish = (end: ProcessEnd) => {
+    const exit = Promise.withResolvers<ProcessExit>();
+    const finish = (end: ProcessExit) => {
       if (process.end !== null) return;
       process.end = end;
       process.endedAt = time.elapsed;
       world.note('process', () => `${host} ${run} ends ${end.signal ?? end.code}`);
-      if (!process.isChildAlive) running.delete(mark);
+      if (!process.isChildAlive) running.delete(tag);
       for (const pipe of [pipes.stdout, pipes.stderr]) pipe.end();
       exit.resolve(end);
     };
     const endChild = () => {
       process.isChildAlive = false;
-      if (process.end !== null) running.delete(mark);
+      if (process.end !== null) running.delete(tag);
     };
     for (const { atMs, stream, text } of script.output) {
       time.after(atMs, () => {
-        if (process.end !== null || running.get(mark)?.process !== process) return;
+        if (process.end !== null || running.get(tag)?.process !== process) return;
         process.written[stream] += text;
         pipes[stream].write(text);
       });
     }
     if (Number.isFinite(script.durationMs)) {
       time.after(script.durationMs, () => {
-        if (running.has(mark)) finish({ code: script.exitCode, signal: null });
+        if (running.has(tag)) finish({ code: script.exitCode, signal: null });
       });
     }
     if (script.childMs > 0) time.after(Math.min(script.durationMs, 1e9) + script.childMs, endChild);
@@ -105,15 +105,15 @@ export function createHostProcesses(parts: {
       endChild();
       finish({ code: null, signal: 'SIGKILL' });
     };
-    running.set(mark, { process, finish, killTree });
-    return { tree: { mark, pid: ++pids, ticks: pids }, stdout: pipes.stdout.source, stderr: pipes.stderr.source, exit: exit.promise };
+    running.set(tag, { process, finish, killTree });
+    return { tree: { tag, pid: ++pids, startTicks: pids }, stdout: pipes.stdout.source, stderr: pipes.stderr.source, exit: exit.promise };
   }
 
-  function signal(tree: Tree, which: 'TERM' | 'KILL'): Signalled {
-    const one = running.get(tree.mark);
-    if (!one) return { alive: 0, firstHadEnded: true };
+  function signal(tree: ProcessTree, which: 'TERM' | 'KILL'): SignalResult {
+    const one = running.get(tree.tag);
+    if (!one) return { alive: 0, firstHadExited: true };
     const { process, finish, killTree } = one;
-    const found = { alive: alive(tree), firstHadEnded: process.end !== null };
+    const found = { alive: alive(tree), firstHadExited: process.end !== null };
     process.signalledAt ??= time.elapsed;
     world.note('process', () => `${host} ${process.run} gets ${which}`);
     if (which === 'KILL') killTree();
@@ -121,8 +121,8 @@ export function createHostProcesses(parts: {
       const { termMs, termCode } = process.script;
       time.after(termMs, () => {
         process.isChildAlive = false;
-        if (process.end !== null) running.delete(tree.mark);
-        else if (running.has(tree.mark)) finish(termCode === null ? { code: null, signal: 'SIGTERM' } : { code: termCode, signal: null });
+        if (process.end !== null) running.delete(tree.tag);
+        else if (running.has(tree.tag)) finish(termCode === null ? { code: null, signal: 'SIGTERM' } : { code: termCode, signal: null });
       });
     }
     return found;
@@ -138,26 +138,26 @@ export function createHostProcesses(parts: {
           });
         });
       return {
-        boot,
-        mark: () => `${host}-${boot}-${++marks}`,
-        start({ env, mark }): Promise<{ started: StartedProcess } | { failed: string }> {
+        bootId: boot,
+        createTag: () => `${host}-${boot}-${++tags}`,
+        start({ env, tag }): Promise<{ started: StartedProcess } | { failed: string }> {
           if (!keeper.isAlive) return never();
           const job = env.TROUPE_JOB ?? '';
           const run = `${env.TROUPE_EXECUTION}:${env.TROUPE_SHARD}:${env.TROUPE_ATTEMPT}`;
           const script = scriptOf(world.seed, parts.behaviourOf(job), run);
           if (script.cannotStart) return answer<{ failed: string }>(1, () => ({ failed: 'there is no such program' }));
           // It begins with the call: a keeper that dies before the answer leaves a process that
-          // only its mark can find.
-          const started = start(run, job, mark, boot, script);
+          // only its tag can find.
+          const started = start(run, job, tag, boot, script);
           return answer<{ started: StartedProcess }>(2, () => ({ started }));
         },
-        members: tree => answer(0.2, () => alive(tree)),
+        countAlive: tree => answer(0.2, () => alive(tree)),
         signal(tree, which) {
           if (!keeper.isAlive) return never();
           const found = signal(tree, which);
           return answer(0.2, () => found);
         },
-        tidy() {},
+        reapOrphans() {},
       };
     },
     cutPower() {

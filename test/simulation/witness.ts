@@ -86,7 +86,7 @@ export function createWitness(world: World, truth: Truth): Witness {
     processes,
     sends(host, direction, text) {
       if (direction === 'toAgent' && /^\{"type":"(start|stop)"/.test(text)) leaves(host, JSON.parse(text) as Command);
-      if (direction === 'toCenter' && text.startsWith('{"type":"done"')) {
+      if (direction === 'toCenter' && text.startsWith('{"type":"commandsAcknowledged"')) {
         for (const key of (JSON.parse(text) as { keys: string[] }).keys) acknowledges(host, key);
       }
       if (direction === 'toCenter' && text.startsWith('{"type":"report"')) {

@@ -3,7 +3,8 @@
  * nothing. All of them stand at a port, so that tests of the runtime and the simulation can both
  * use them.
  */
-import type { Dialer, Disk } from '../../src/agent/ports.ts';
+import type { Disk } from '../../src/agent/ports.ts';
+import type { Dialer } from '../../src/lib/dialer.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import type { ActorDocument, Occurrence, Store } from '../../src/store/port.ts';
 

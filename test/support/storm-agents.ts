@@ -4,10 +4,10 @@
  * until all are told to end. Commanded by the process that started this one.
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { createDialer } from '../../src/agent/host/dialer.ts';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { createLink } from '../../src/agent/link/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { createDialer } from '../../src/lib/dialer.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { CENTER_FRAME_MAX, helloText, PROTOCOL, type Report, type Run, runKey } from '../../src/protocol/agent.ts';
 
@@ -52,7 +52,7 @@ function anAgent(place: number) {
   };
 
   const start = (key: string, run: Run) => {
-    link.send({ type: 'done', keys: [key] });
+    link.send({ type: 'commandsAcknowledged', keys: [key] });
     const name = runKey(run);
     attemptsMax = Math.max(attemptsMax, run.attempt);
     const known = runs.get(name);
@@ -102,8 +102,8 @@ function anAgent(place: number) {
       },
       frame(frame) {
         if (frame.type === 'start') start(frame.key, frame.run);
-        else if (frame.type === 'stop') link.send({ type: 'done', keys: [frame.key] });
-        else if (frame.type === 'reported') forget(new Set(frame.ids));
+        else if (frame.type === 'stop') link.send({ type: 'commandsAcknowledged', keys: [frame.key] });
+        else if (frame.type === 'reportsAcknowledged') forget(new Set(frame.ids));
       },
       down() {},
       refused: () => false,

@@ -12,16 +12,14 @@ import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, constants, mkdirSync } from 'node:fs';
 import { chmod, chown, copyFile, lchown, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AppIsolation } from '../../protocol/agent.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ArtifactLimits } from './limits.ts';
 import type { Mounts } from './mounts.ts';
 import type { Entry, Owner } from './tree.ts';
 
-/** How a host keeps apps apart, for its record. `verified`: runs share an app. */
-export type Isolation = 'overlay' | 'clone' | 'copy' | 'verified';
-
 export interface IsolationMethod {
-  isolation: Isolation;
+  isolation: AppIsolation;
   /** With `overlay`. */
   mounts?: Mounts;
   /** Whether what is mounted now is seen by the processes of runs; default: it is. */

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import type { AppRules } from '../../lib/host-policy.ts';
 import { createSingleFlight, type SingleFlight } from '../../lib/single-flight.ts';
-import type { Artifact } from '../../protocol/agent.ts';
+import type { AppIsolation, Artifact } from '../../protocol/agent.ts';
 import { ArtifactError, type Artifacts } from '../ports.ts';
 import { removeTree } from '../remove-tree.ts';
 import { checkUrl } from './addresses.ts';
-import { type AppDirectories, createAppDirectories, type Isolation, type IsolationMethod, makeReadOnly } from './app-directories.ts';
+import { type AppDirectories, createAppDirectories, type IsolationMethod, makeReadOnly } from './app-directories.ts';
 import { type Copy, openShelf, type Shelf, type Source } from './artifact-cache.ts';
 import { addressOf, type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
 import { type Format, HEAD_BYTES, recognise } from './format.ts';
@@ -199,7 +199,7 @@ function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
 
 const older = (why: string): string => `an older copy of the app serves: ${why}`;
 
-const shared = (isolation: Isolation, { copyBytesMax, copyEntriesMax }: ArtifactLimits): string => {
+const shared = (isolation: AppIsolation, { copyBytesMax, copyEntriesMax }: ArtifactLimits): string => {
   if (isolation === 'verified') return 'the app is shared by its runs on this host';
   return `the app is shared by its runs on this host: it has more than ${isolation === 'clone' ? '' : `${copyBytesMax} bytes or `}${copyEntriesMax} entries`;
 };

@@ -2,14 +2,15 @@
 import { constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../config/center.ts';
-import type { Isolation, IsolationMethod } from './app-directories.ts';
+import type { AppIsolation } from '../../protocol/agent.ts';
+import type { IsolationMethod } from './app-directories.ts';
 import { openMounts } from './mounts.ts';
 
 /**
  * `directory`: where apps are kept; made if need be. Throws ConfigError where the settings ask for
  * what this host cannot.
  */
-export async function detectIsolation(directory: string, wanted: Isolation | 'auto'): Promise<IsolationMethod> {
+export async function detectIsolation(directory: string, wanted: AppIsolation | 'auto'): Promise<IsolationMethod> {
   mkdirSync(directory, { recursive: true });
   if (wanted === 'auto' || wanted === 'overlay') {
     const mounts = await openMounts(directory);

@@ -1,7 +1,7 @@
 /** Overlay mounts on this host: whether the agent may mount, and mounts of an earlier process. */
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openNative } from '../../keeper/native.ts';
+import { openLibc } from '../../lib/libc.ts';
 import { removeTree } from '../remove-tree.ts';
 
 interface Overlay {
@@ -24,22 +24,24 @@ export interface Mounts {
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MNT_DETACH = 2;
+const cString = (text: string): Uint8Array => Buffer.from(`${text}\0`);
+const OVERLAY = cString('overlay');
 /** The kernel takes one page of options. */
 const OPTIONS_MAX = 4_095;
 
 /** undefined: this process cannot mount overlays in this directory. Leaves nothing behind. */
 export async function openMounts(directory: string): Promise<Mounts | undefined> {
-  const native = await openNative();
-  if (native === undefined) return undefined;
+  const libc = await openLibc({ mount: ['bytes', 'bytes', 'bytes', 'u64', 'bytes'], umount2: ['bytes', 'i32'] });
+  if (libc === undefined) return undefined;
   // `volatile`: a run's overlay needs no sync at its end. Kernels before 5.10 lack it.
   for (const option of [',volatile', '']) {
     const mounts: Mounts = {
       mount({ lower, upper, work, at }) {
         const options = `lowerdir=${escaped(lower)},upperdir=${escaped(upper)},workdir=${escaped(work)}${option}`;
         if (Buffer.byteLength(options) > OPTIONS_MAX) return false;
-        return native.mount({ type: 'overlay', at, flags: MS_NOSUID | MS_NODEV, options });
+        return libc.mount(OVERLAY, cString(at), OVERLAY, BigInt(MS_NOSUID | MS_NODEV), cString(options)) === 0;
       },
-      unmount: at => void native.unmount(at, MNT_DETACH),
+      unmount: at => void libc.umount2(cString(at), MNT_DETACH),
       below: root => overlaysBelow(root),
     };
     if (await isWorking(mounts, join(directory, 'probe'))) return mounts;

@@ -1,24 +1,16 @@
-/** What this machine is. */
-import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+/** Describes this machine. */
+import { existsSync } from 'node:fs';
 import { arch, availableParallelism, hostname, platform, totalmem } from 'node:os';
 import type { HostDefaults } from '../../config/agent.ts';
-
-const BOOT_ID = '/proc/sys/kernel/random/boot_id';
-
-/** Changes at each boot; `unknown` where it cannot be read, and then constant. */
-export async function readBootId(file: string = BOOT_ID): Promise<string> {
-  return (await readFile(file, 'utf8').catch(() => 'unknown')).trim().slice(0, 100) || 'unknown';
-}
+import { openLibc } from '../../lib/libc.ts';
+import type { Capabilities } from '../../protocol/agent.ts';
 
 /**
- * Names a directory, until the machine starts anew: it keeps the name when it is renamed, and a
- * copy of it has another.
+ * How the keeper ends process trees on this host. Never `cgroup`: a process can only be moved after
+ * its start, so the group would miss what it forks at once, and the move costs several starts.
  */
-export function placeOf(directory: string): string {
-  const { dev, ino } = statSync(directory, { bigint: true });
-  return `${dev}:${ino}`;
-}
+export const detectTreeKill = async (): Promise<Capabilities['treeKill']> =>
+  existsSync('/proc/self/stat') && (await openLibc({ prctl: ['i32', 'u64', 'u64', 'u64', 'u64'] })) !== undefined ? 'subreaper' : 'group';
 
 export const hostDefaults = (): HostDefaults => ({
   hostname: hostname(),

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError, type ConfigProblem } from '../../config/center.ts';
-import { setpriv } from '../runs/setpriv.ts';
+import { setpriv } from '../../lib/setpriv.ts';
 import type { HostUser, RunUsers } from '../users.ts';
 
 export interface WantedUsers {

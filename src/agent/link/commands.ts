@@ -54,7 +54,8 @@ export function createCommands(parts: CommandParts): Commands {
   const acknowledged = createBatch<string>({
     schedule: clock.soon,
     send(keys) {
-      for (let from = 0; from < keys.length; from += limits.doneMax) send({ type: 'done', keys: keys.slice(from, from + limits.doneMax) });
+      for (let from = 0; from < keys.length; from += limits.doneMax)
+        send({ type: 'commandsAcknowledged', keys: keys.slice(from, from + limits.doneMax) });
     },
   });
   const done = acknowledged.add;

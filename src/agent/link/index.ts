@@ -15,12 +15,13 @@
  */
 import { z } from 'zod';
 import { type Clock, pause } from '../../lib/clock.ts';
+import type { Dialer, Connection as Socket } from '../../lib/dialer.ts';
 import { type AppRules, STRICT_RULES } from '../../lib/host-policy.ts';
 import type { Ids } from '../../lib/ids.ts';
 import type { Log } from '../../lib/log.ts';
 import { AGENT_FRAME_MAX, centerText, type FromAgent, FromCenter, GOODBYE, type Hello, PROTOCOL, Rejected } from '../../protocol/agent.ts';
+import type { AliveNotice } from '../../protocol/keeper.ts';
 import type { AgentSpans } from '../limits.ts';
-import type { Dialer, Link as Socket } from '../ports.ts';
 
 /** Heartbeats without any frame after which a socket counts as dead. */
 const SILENT_HEARTBEATS = 3;
@@ -52,7 +53,7 @@ export interface Link {
    * What the keeper is to say, and where, should this agent die while the link is up; undefined
    * while it is not.
    */
-  word(): { center: string; word: string } | undefined;
+  notice(): AliveNotice | undefined;
   /**
    * Monotonic ms at which a center that had welcomed this agent was last heard; the start of the
    * agent before the first time.
@@ -89,7 +90,7 @@ export function createLink(parts: LinkParts): Link {
   const { clock, ids, dialer, log, spans, centers } = parts;
   let up: Socket | undefined;
   let gathers = false;
-  let word: { center: string; word: string } | undefined;
+  let notice: AliveNotice | undefined;
   /**
    * Frames of one moment, for a center that takes them in one message: a busy host says thousands a
    * second.
@@ -180,8 +181,8 @@ export function createLink(parts: LinkParts): Link {
             if (!isProven) return end(4002, 'not trusted', `the center at ${url} is not obeyed: it welcomes without a proof of its key`);
             disarmWelcome();
             up = socket;
-            gathers = frame.gathers === true;
-            word = frame.word === undefined ? undefined : { center: url, word: frame.word };
+            gathers = frame.batching === true;
+            notice = frame.livenessToken === undefined ? undefined : { center: url, livenessToken: frame.livenessToken };
             gathered = [];
             gatheredBytes = 0;
             heardAt = heard;
@@ -259,7 +260,7 @@ export function createLink(parts: LinkParts): Link {
     },
     isUp: () => up !== undefined,
     buffered: () => (up?.buffered() ?? 0) + gatheredBytes,
-    word: () => (up ? word : undefined),
+    notice: () => (up ? notice : undefined),
     heardAt: () => heardAt,
   };
 }

@@ -12,9 +12,9 @@
 import { type Clock, pause } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { type Hello, type Run, runKey, type StartedReport } from '../../protocol/agent.ts';
-import type { KeptRun, SpooledChunk } from '../../protocol/keeper.ts';
+import type { RunStatus, SpooledChunk } from '../../protocol/keeper.ts';
 import type { Journal } from '../journal.ts';
-import type { Keeping } from '../keeper-client.ts';
+import type { KeeperClient } from '../keeper-client.ts';
 import type { AgentSpans } from '../limits.ts';
 import type { Output, Spooled } from '../output.ts';
 import { type Ending, endedReport, endingOf, stoppedAs } from './outcome.ts';
@@ -45,9 +45,9 @@ export interface Runs {
   /** The stop is in the record. Stopping twice is fine. */
   stop(key: string): void;
   /** The keeper says how a run is. */
-  heard(kept: KeptRun): void;
+  heard(kept: RunStatus): void;
   /** A keeper was opened and these are all the runs it knows. */
-  opened(kept: KeptRun[]): void;
+  opened(kept: RunStatus[]): void;
   /** `pieces`: all there is to read. */
   news(key: string, pieces?: SpooledChunk[]): void;
   delivered(key: string): void;
@@ -67,7 +67,7 @@ export interface RunsParts extends OrderParts {
   bootId: string;
   place: string | undefined;
   journal: Journal;
-  keeping: Keeping;
+  keeperClient: KeeperClient;
   reports: Reports;
   output: Output;
   signal: AbortSignal;
@@ -75,14 +75,14 @@ export interface RunsParts extends OrderParts {
   diskTakes(): Promise<boolean>;
 }
 
-const spooledOf = ({ lastSeq, stdoutBytes, stderrBytes, stdoutLeftOut, stderrLeftOut }: KeptRun, at: number): Spooled => ({
+const spooledOf = ({ lastSeq, stdoutBytes, stderrBytes, stdoutLeftOut, stderrLeftOut }: RunStatus, at: number): Spooled => ({
   lastSeq,
   bytes: stdoutBytes + stderrBytes - stdoutLeftOut - stderrLeftOut,
   at,
 });
 
 export function createRuns(parts: RunsParts): Runs {
-  const { clock, log, journal, keeping, reports, output } = parts;
+  const { clock, log, journal, keeperClient, reports, output } = parts;
   const live = new Map<string, Live>();
   const liveOf = new Map<string, number>();
 
@@ -153,7 +153,7 @@ export function createRuns(parts: RunsParts): Runs {
 
   const lose = (key: string, reason: string) => finish(key, { outcome: 'lost', at: Math.round(clock.now()), reason }, 'unknown');
 
-  const started = async (kept: KeptRun, record: RunRecord): Promise<void> => {
+  const started = async (kept: RunStatus, record: RunRecord): Promise<void> => {
     if (record.kept || record.endedAt !== null) return;
     const entry = live.get(kept.run);
     if (entry) entry.phase = 'kept';
@@ -167,16 +167,16 @@ export function createRuns(parts: RunsParts): Runs {
   const stopKept = (key: string, graceMs: number) =>
     void attempt(
       `${key}: stopping it`,
-      keeping.ask(keeper => keeper.stop(key, graceMs)),
+      keeperClient.call(keeper => keeper.stop(key, graceMs)),
     );
 
   const forget = (key: string) =>
     void attempt(
       `${key}: forgetting it in the keeper`,
-      keeping.ask(keeper => keeper.forget(key)),
+      keeperClient.call(keeper => keeper.remove(key)),
     );
 
-  const heard = (kept: KeptRun) => {
+  const heard = (kept: RunStatus) => {
     const key = kept.run;
     const record = journal.records.get(key);
     if (!record || record.settled) {

@@ -1,7 +1,7 @@
 /** From what the keeper saw to what the center is told. */
 
 import type { EndedReport } from '../../protocol/agent.ts';
-import type { KeptRun } from '../../protocol/keeper.ts';
+import type { RunStatus } from '../../protocol/keeper.ts';
 import type { RunRecord } from './records.ts';
 
 /** The end of a run, but for its number. */
@@ -10,7 +10,7 @@ export type Ending = Omit<EndedReport, 'type' | 'id' | 'run' | 'state'>;
 const REASON_MAX = 2_000;
 
 /** The end of a process. `at` serves when the keeper has no instant of the end. */
-export function endingOf(kept: KeptRun, record: RunRecord, at: number): Ending {
+export function endingOf(kept: RunStatus, record: RunRecord, at: number): Ending {
   const ending: Ending = {
     ...verdictOf(kept, record),
     at: Math.round(kept.endedAt ?? at),
@@ -25,7 +25,7 @@ export function endingOf(kept: KeptRun, record: RunRecord, at: number): Ending {
   return ending;
 }
 
-function verdictOf(kept: KeptRun, record: RunRecord): Pick<Ending, 'outcome' | 'reason' | 'hostFault'> {
+function verdictOf(kept: RunStatus, record: RunRecord): Pick<Ending, 'outcome' | 'reason' | 'hostFault'> {
   switch (kept.cause) {
     case 'startFailed':
       return {

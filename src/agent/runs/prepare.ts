@@ -5,10 +5,10 @@
 import type { Clock } from '../../lib/clock.ts';
 import { createSemaphore } from '../../lib/semaphore.ts';
 import type { HostFault } from '../../protocol/agent.ts';
-import type { KeptRun } from '../../protocol/keeper.ts';
+import type { RunStatus } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import { cannotWrite, type Journal } from '../journal.ts';
-import type { Keeping } from '../keeper-client.ts';
+import type { KeeperClient } from '../keeper-client.ts';
 import { ArtifactError } from '../ports.ts';
 import { type Ending, stoppedAs } from './outcome.ts';
 import { makeOrder, type OrderParts } from './start-request.ts';
@@ -28,19 +28,19 @@ export interface Live {
 export interface PreparingParts extends OrderParts {
   clock: Clock;
   journal: Journal;
-  keeping: Keeping;
+  keeperClient: KeeperClient;
   /** The agent stops. */
   signal: AbortSignal;
   /** It ends here, the keeper never had it. */
   finish(key: string, ending: Ending): Promise<void>;
-  heard(kept: KeptRun): void;
+  heard(kept: RunStatus): void;
   /** Whether the disk takes a file of some size now. Never rejects. */
   diskTakes(): Promise<boolean>;
 }
 
 /** `begin` takes a run to the keeper or its end, in the background. Once per agent and run. */
 export function createPreparing(parts: PreparingParts): { begin(key: string, entry: Live): void } {
-  const { clock, journal, keeping, limits, finish } = parts;
+  const { clock, journal, keeperClient, limits, finish } = parts;
   // What was being prepared when an agent died goes one by one: should this one die as well, it is
   // known of what.
   const gates = {
@@ -72,12 +72,12 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
     } else journal.note(counted);
     const { signal } = entry.abort;
     // Its app depends on where its keeper lives: mounts here must be visible there.
-    if (spec.artifact) await keeping.ask(async () => undefined);
+    if (spec.artifact) await keeperClient.call(async () => undefined);
     signal.throwIfAborted();
     const { order, note } = await makeOrder(parts, record.run, spec, signal);
     if (note !== null) journal.note([{ run: key, set: { note } }]);
     parts.heard(
-      await keeping.ask(
+      await keeperClient.call(
         keeper => {
           // A stop may have come while no keeper ran: a cancelled run never starts later.
           signal.throwIfAborted();

@@ -1,7 +1,7 @@
 /** From a durable start to the order for the keeper: fetch, find the program, make room. */
 import type { AppRules } from '../../lib/host-policy.ts';
 import { type ProcessSpec, type Run, runKey } from '../../protocol/agent.ts';
-import type { KeepOrder } from '../../protocol/keeper.ts';
+import type { StartRequest } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import type { AgentLimits } from '../limits.ts';
 import type { Artifacts, Programs, WorkDirs } from '../ports.ts';
@@ -26,7 +26,7 @@ export async function makeOrder(
   run: Run,
   spec: ProcessSpec,
   signal: AbortSignal,
-): Promise<{ order: KeepOrder; note: string | null }> {
+): Promise<{ order: StartRequest; note: string | null }> {
   const { artifacts, workDirs, programs, inherited, limits } = parts;
   const key = runKey(run);
   const user = userOf(parts.users, spec.runAs);

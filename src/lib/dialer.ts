@@ -1,14 +1,30 @@
-/** Sockets to a center, by `ws`. */
+/** WebSocket client connections as a port, and its implementation by `ws`. */
 import { WebSocket } from 'ws';
-import type { Clock } from '../../lib/clock.ts';
-import type { Dialer } from '../ports.ts';
+import type { Clock } from './clock.ts';
 
-/** A half-open peer never answers a close: then the socket is dropped. */
+/** One open socket. */
+export interface Connection {
+  /** Does nothing once the socket is closing. */
+  send(frame: string): void;
+  /** Bytes not yet handed to the network. */
+  buffered(): number;
+  close(code: number, reason: string): void;
+}
+
+export interface Dialer {
+  /** Opens a socket. Calls `closed` exactly once, also when the socket never opened. */
+  dial(
+    url: string,
+    on: { open(connection: Connection): void; frame(text: string): void; closed(code: number, reason: string): void },
+  ): void;
+}
+
+/** A half-open peer never answers a close: the socket is then dropped. */
 const CLOSE_MS = 2_000;
 
 /**
- * `frameMaxBytes`: a larger frame of the center ends the socket. Given by the caller, because the
- * keeper does without the schemas of the protocol: they are a fifth of its memory.
+ * A received frame of more than `frameMaxBytes` closes the socket. A parameter, because the keeper
+ * must not import the schemas of the agents' protocol: they would take a fifth of its memory.
  */
 export function createDialer(clock: Clock, frameMaxBytes: number): Dialer {
   return {

@@ -1,0 +1,11 @@
+/** Identifies a directory, so that a copy of it can be told from the original. */
+import { statSync } from 'node:fs';
+
+/**
+ * Constant until the machine restarts: a rename keeps the id, a copy has another one. Throws when
+ * there is no such directory.
+ */
+export function directoryId(directory: string): string {
+  const { dev, ino } = statSync(directory, { bigint: true });
+  return `${dev}:${ino}`;
+}
