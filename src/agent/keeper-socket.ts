@@ -45,8 +45,8 @@ export interface KeeperSocketOptions {
   directory: string;
   clock: Clock;
   /**
-   * The command that runs `keeperMain`; `--data DIR` is appended. Default: this program, from source
-   * or compiled.
+   * The command that runs `keeperMain`; `--data DIR` is appended. Default: this program, from
+   * source or compiled.
    */
   command?: string[];
   /** See `keeperMain`; default there. */

@@ -1,6 +1,6 @@
 /**
- * The output of one run: chunks of both streams in one numbering. The first `headBytes` and the last
- * `tailBytes` are kept, every byte between them is counted.
+ * The output of one run: chunks of both streams in one numbering. The first `headBytes` and the
+ * last `tailBytes` are kept, every byte between them is counted.
  *
  *   segment 0 (head)      dropped        segments n..n+4 (tail)
  *   |1 2 3 4 5 6 7 8|  . . . . . . . .  |41 42|43 44|45 46|47 48|49

@@ -14,7 +14,9 @@ export interface ProcessTree {
   tag: string;
   /** null: recorded before the start, so only the tag identifies the tree. */
   pid: number | null;
-  /** Start time of `pid`, clock ticks since boot: differs when the pid is reused. null: not read. */
+  /**
+   * Start time of `pid`, clock ticks since boot: differs when the pid is reused. null: not read.
+   */
   startTicks: number | null;
 }
 

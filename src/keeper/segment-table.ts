@@ -21,7 +21,9 @@ export interface Segment {
   lastSeq: number;
 }
 
-/** The tail is dropped in quarters: up to a quarter, or one chunk, more than `tailBytes` is kept. */
+/**
+ * The tail is dropped in quarters: up to a quarter, or one chunk, more than `tailBytes` is kept.
+ */
 const TAIL_PARTS = 4;
 /** Smallest chunk of the tail, bytes: every character fits. */
 const TAIL_CHUNK_BYTES_MIN = 64;

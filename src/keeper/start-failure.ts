@@ -58,7 +58,9 @@ function flawOf(program: string): string | undefined {
   return lineEndFlaw(head);
 }
 
-/** The same for Windows line ends alone, which `#!/usr/bin/env sh` would report as ENOENT of `sh\r`. */
+/**
+ * The same for Windows line ends alone, which `#!/usr/bin/env sh` would report as ENOENT of `sh\r`.
+ */
 export const lineEndFlawOf = (program: string): string | undefined => lineEndFlaw(headOf(program));
 
 function lineEndFlaw(head: string): string | undefined {

@@ -65,8 +65,8 @@ export type Run = z.infer<typeof Run>;
 export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /**
- * Fencing token of a command: the epoch of the partition's owner, then the revision of the execution
- * that sent it. Lower ones are rejected.
+ * Fencing token of a command: the epoch of the partition's owner, then the revision of the
+ * execution that sent it. Lower ones are rejected.
  */
 export const Fence = z.object({ partition: count(0, 255), epoch: count(), rev: count() });
 export type Fence = z.infer<typeof Fence>;
@@ -183,8 +183,8 @@ export const OutputFrame = z.object({
   /** Bytes that the process wrote for `text`. */
   bytes: count(),
   /**
-   * Bytes of this stream before this chunk, sent or not. An absolute position: the agent cannot know
-   * which chunks the center has stored when an acknowledgement is lost.
+   * Bytes of this stream before this chunk, sent or not. An absolute position: the agent cannot
+   * know which chunks the center has stored when an acknowledgement is lost.
    */
   start: count(),
 });
@@ -210,7 +210,9 @@ export const Capabilities = z.object({
   hostname: text(253),
   /** How the keeper ends process trees on this host. */
   treeKill: z.enum(['cgroup', 'subreaper', 'group']),
-  /** `user`: of jobs that name none, null = the agent's own. `allowed`: users that jobs may name. */
+  /**
+   * `user`: of jobs that name none, null = the agent's own. `allowed`: users that jobs may name.
+   */
   runAs: z.object({ user: text(100).nullable(), allowed: z.array(text(100)).max(RUN_AS_MAX) }),
   appIsolation: AppIsolation,
 });
