@@ -25,14 +25,14 @@ import { createSupervisor, type Service } from './lib/service.ts';
 import { createRuntime } from './runtime/create.ts';
 import { Refused, Unavailable } from './runtime/errors.ts';
 import { endedAt, heldBy } from './runtime/retention-guards.ts';
-import type { Patience } from './runtime/startup-retry.ts';
+import type { StartupRetry } from './runtime/startup-retry.ts';
 import { createViews } from './runtime/views.ts';
 import { createAuth } from './security/authentication.ts';
 import { verifyEd25519 } from './security/ed25519.ts';
 import { type InstallationKey, openInstallationKey } from './security/installation-key.ts';
 import { backupWarnings, createBackups } from './services/backup.ts';
-import { createOutputKeeper } from './services/output/index.ts';
-import { createForgetting } from './services/retention.ts';
+import { createOutputService } from './services/output/index.ts';
+import { createRetentionService } from './services/retention.ts';
 import { auditWarnings, createScheduleAudit } from './services/schedule-audit.ts';
 import { makeBackupAside } from './store/sqlite/backup-worker.ts';
 import { beginThreads, patienceFor, type Threads } from './threads.ts';
@@ -88,7 +88,7 @@ export async function startCenter({
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string;
   /** What the start does again while a database is away. */
-  patiently?: Patience;
+  patiently?: StartupRetry;
   /** Where they have begun already. */
   threads?: Threads;
   /** Answers at the addresses while the start waits; closed before the center listens there. */
@@ -103,7 +103,7 @@ export async function startCenter({
    * Where the runtime could not commit it is for the store to say whether waiting helps. A store
    * that cannot come back ends the start.
    */
-  const whileStored: Patience = async work => {
+  const whileStored: StartupRetry = async work => {
     const attempt = () =>
       work().catch(async (error: unknown) => {
         if (error instanceof Unavailable) await store.probe();
@@ -115,7 +115,7 @@ export async function startCenter({
   let installation: InstallationKey | null = null;
   const auth = createAuth({ config, store, clock, ids, log, fingerprint: () => installation?.fingerprint });
   const feed = createFeed({ store, clock });
-  const logs = createOutputKeeper({ store });
+  const logs = createOutputService({ store });
 
   // Runtime and hub need each other: commands go out by the hub, news come in by the runtime.
   let hub: AgentHub | null = null;
@@ -203,7 +203,7 @@ export async function startCenter({
     ],
   });
 
-  const forgetting = createForgetting({
+  const forgetting = createRetentionService({
     store,
     clock,
     keep: config.keep,

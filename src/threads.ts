@@ -8,9 +8,9 @@ import type { Config } from './config/center.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Ids } from './lib/ids.ts';
 import type { Log } from './lib/log.ts';
-import { createPatience, PATIENCE_MS, type Patience } from './runtime/startup-retry.ts';
+import { createStartupRetry, STARTUP_RETRY_MS, type StartupRetry } from './runtime/startup-retry.ts';
 import { inWorkers } from './runtime/workers/threads.ts';
-import type { Homes } from './runtime/workers/worker-host.ts';
+import type { WorkerHosts } from './runtime/workers/worker-host.ts';
 import { type OpenStore, openStore } from './store/open.ts';
 import type { EarlyReads } from './store/port.ts';
 
@@ -22,7 +22,7 @@ export interface Threads {
   /** What may be read before it is open; undefined: nothing. */
   early(): EarlyReads | undefined;
   /** For when the store is open. */
-  homes: Homes;
+  homes: WorkerHosts;
 }
 
 export function beginThreads({
@@ -38,7 +38,7 @@ export function beginThreads({
   ids: Ids;
   /** The program of the workers. Tests give one that can be broken. */
   workerScript?: string | undefined;
-  patiently: Patience;
+  patiently: StartupRetry;
   /** Absent: a database that another center serves is refused. */
   standby?: Standby | undefined;
 }): Threads {
@@ -93,12 +93,12 @@ export function patienceFor({
   waits?(problem: string): void;
   /** Of a standby: its database is waited for without an end. */
   forever?: boolean;
-}): Patience {
+}): StartupRetry {
   let said: { problem: string; at: number } | undefined;
-  return createPatience({
+  return createStartupRetry({
     clock,
     signal,
-    limitMs: config.store.kind === 'mongodb' && !forever ? PATIENCE_MS : null,
+    limitMs: config.store.kind === 'mongodb' && !forever ? STARTUP_RETRY_MS : null,
     waits(problem) {
       waits(problem);
       if (said?.problem === problem && clock.monotonic() < said.at + SAY_AGAIN_MS) return;

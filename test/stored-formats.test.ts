@@ -21,7 +21,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 /** What the texts and documents of both stores hold. */
 const DOCUMENTS = {
   'actors/types.ts': ['Contexts', 'Effect'],
-  'src/runtime/document.ts': ['State', 'Owed'],
+  'src/runtime/document.ts': ['StoredState', 'PendingEffect'],
   'src/store/port.ts': ['Credential', 'Fact', 'Occurrence'],
 };
 

@@ -4,7 +4,7 @@ import { Problem } from '../http/errors.ts';
 import type { Log } from '../http/route-context.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
-import { noFigures } from '../runtime/metrics.ts';
+import { emptyMetrics } from '../runtime/metrics.ts';
 import { opens } from '../security/api-tokens.ts';
 import { createAuth, tokenIn } from '../security/authentication.ts';
 import { type CredentialStore, type EarlyReads, StoreUnavailable } from '../store/port.ts';
@@ -38,7 +38,7 @@ export function createStandbyMetrics({
     const none = new Map<string, number>();
     const registry = createRegistry(() => ({
       isStandby: true,
-      figures: noFigures(),
+      figures: emptyMetrics(),
       watchers: 0,
       usage: usage(),
       beganAt,

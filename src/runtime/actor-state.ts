@@ -15,13 +15,13 @@ import type { ActorDocument, Fact, Write } from '../store/port.ts';
 import { interpret, type Plan } from './actions.ts';
 import {
   type DeadLetter,
-  decodeOwed,
+  decodePendingEffects,
   decodeState,
-  encodeOwed,
+  encodePendingEffects,
   encodeState,
-  type Owed,
+  type PendingEffect,
   type Quarantine,
-  type State,
+  type StoredState,
   type Timer,
 } from './document.ts';
 import { type Envelope, effectKey, isNewer, markOf, type Origin, type Taken } from './envelope.ts';
@@ -48,11 +48,11 @@ function kindOf(address: string): KindOf | undefined {
   return kind;
 }
 
-export interface Life {
+export interface ActorState {
   readonly address: string;
   readonly rev: number;
   /** Effects of committed turns that are not trimmed yet. */
-  readonly owed: readonly Owed[];
+  readonly owed: readonly PendingEffect[];
   readonly quarantine: Quarantine | null;
   readonly nextDue: number | null;
   /** Live or quarantined, as opposed to not there, ended, or a tombstone. */
@@ -76,9 +76,9 @@ export interface Life {
    */
   write(writeId: string, settled: ReadonlySet<string>): Write | null;
   /** The write was committed: it is the present now. Returns the effects that are new. */
-  adopt(write: Write): Owed[];
+  adopt(write: Write): PendingEffect[];
   /** After a background trim. */
-  trim(owed: Owed[]): void;
+  trim(owed: PendingEffect[]): void;
   /** The sender has settled this message, so it can never come again. */
   forget(from: string, mark: string): void;
 }
@@ -87,7 +87,7 @@ export interface Life {
  * `floor`: without a document, the rev behind which a life begins; see `ActorStore.floor`. Throws
  * Unreadable for a document that cannot be brought to life.
  */
-export function createLife(address: string, document: ActorDocument | undefined, floor = 0): Life {
+export function createActorState(address: string, document: ActorDocument | undefined, floor = 0): ActorState {
   const kind = kindOf(address);
   if (!kind) throw new Unreadable(address, 'is of no known kind');
   const { stepper } = kind;
@@ -103,12 +103,12 @@ export function createLife(address: string, document: ActorDocument | undefined,
   const seen = new Map(Object.entries(state.seen));
   let dead = state.dead;
   let quarantine = state.quarantine;
-  let owed: Owed[] = document ? decodeOwed(document) : [];
+  let owed: PendingEffect[] = document ? decodePendingEffects(document) : [];
   // Since the last write:
   let dirty = false;
-  let fresh: Owed[] = [];
+  let fresh: PendingEffect[] = [];
   /** What the write under way owes. */
-  let written: Owed[] = owed;
+  let written: PendingEffect[] = owed;
   let facts: Fact[] = [];
   let changedAt = 0;
 
@@ -265,7 +265,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
       written = [...owed.filter(each => !settled.has(each.key)), ...fresh];
       const over = kind.isOver(snapshot.value);
       keepNewest(seen, LIMITS.seen);
-      const stored: State = {
+      const stored: StoredState = {
         snapshot: stepper.persist(snapshot),
         timers: over ? [] : [...timers.values()],
         seen: Object.fromEntries(seen),
@@ -288,7 +288,7 @@ export function createLife(address: string, document: ActorDocument | undefined,
           quarantined: quarantine !== null,
           writeId,
           state: text,
-          owed: encodeOwed(address, written),
+          owed: encodePendingEffects(address, written),
           nextDue: over ? null : nextDueOf(timers),
           index: {
             ...kind.index(snapshot.context as never, snapshot.value, quarantine !== null),
@@ -347,7 +347,7 @@ const stateText = (value: unknown): string =>
       ? Object.values(value).map(stateText).join(' and ')
       : String(value);
 
-const NOTHING: State = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
+const NOTHING: StoredState = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
 
 function revive(address: string, kind: KindOf, persisted: unknown): AnyMachineSnapshot {
   try {

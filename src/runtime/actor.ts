@@ -14,28 +14,28 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { ActorStore, PlacedFact, Write } from '../store/port.ts';
 import { StoreUnavailable } from '../store/port.ts';
-import { createLife, type Life } from './actor-state.ts';
-import type { Committer } from './commit-queue.ts';
-import type { Owed } from './document.ts';
+import { type ActorState, createActorState } from './actor-state.ts';
+import type { CommitQueue } from './commit-queue.ts';
+import type { PendingEffect } from './document.ts';
 import type { Envelope, Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { partitionOf } from './partition.ts';
 
 /** What a cell tells its surroundings. All of it happens after a commit or without one. */
-export interface CellSurroundings {
+export interface ActorDependencies {
   clock: Clock;
   ids: Ids;
   store: Pick<ActorStore, 'load' | 'floor'>;
-  committer: Committer;
+  committer: CommitQueue;
   log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
   /** The cell was loaded: these effects are owed from before. */
-  woke(address: string, owed: readonly Owed[], nextDue: number | null): void;
+  woke(address: string, owed: readonly PendingEffect[], nextDue: number | null): void;
   /**
    * `facts` is null when facts were committed whose places in the feed are not known (the store
    * only said so when it was asked again).
    */
-  committed(address: string, news: { facts: PlacedFact[] | null; owed: Owed[]; nextDue: number | null }): void;
+  committed(address: string, news: { facts: PlacedFact[] | null; owed: PendingEffect[]; nextDue: number | null }): void;
   /** Keys of effects of this actor that were carried out and may be trimmed. */
   settledOf(address: string): ReadonlySet<string>;
   /** These keys are not in the document any more. */
@@ -44,14 +44,14 @@ export interface CellSurroundings {
   opened(address: string): void;
 }
 
-export interface Cell {
+export interface Actor {
   readonly address: string;
   /** False when the mailbox is full: the envelope was not taken. */
   post(envelope: Envelope): boolean;
   readonly isIdle: boolean;
   readonly isFull: boolean;
   /** The life in memory, if it is loaded and no turn is under way. */
-  readonly resting: Life | null;
+  readonly resting: ActorState | null;
   /** Monotonic ms of the last message. */
   readonly touchedAt: number;
   /** Messages in its mailbox. */
@@ -61,10 +61,10 @@ export interface Cell {
   stop(): void;
 }
 
-export function createCell(address: string, around: CellSurroundings): Cell {
+export function createActor(address: string, around: ActorDependencies): Actor {
   const { clock, ids } = around;
   let mailbox: Envelope[] = [];
-  let life: Life | null = null;
+  let life: ActorState | null = null;
   let running = false;
   /** Messages at the head of the mailbox that the turn under way has taken. */
   let underWay = 0;
@@ -114,7 +114,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     // The id of an execution never lives twice; whoever else is not there may have been, and was
     // forgotten since.
     const floor = document || address.startsWith('execution/') ? 0 : await around.store.floor(partitionOf(address));
-    life = createLife(address, document, floor);
+    life = createActorState(address, document, floor);
     const nextDue = life.quarantine ? null : life.nextDue;
     around.woke(address, life.owed, nextDue);
     if (inDoubt) around.committed(address, { facts: null, owed: [], nextDue });
@@ -164,7 +164,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   }
 
   async function turn(): Promise<void> {
-    const now = life as Life;
+    const now = life as ActorState;
     const batch = mailbox.slice(0, batchMax);
     underWay = batch.length;
     const wasQuarantined = now.quarantine !== null;
@@ -196,7 +196,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
     if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
   }
 
-  function decide(now: Life, envelope: Envelope): Taken {
+  function decide(now: ActorState, envelope: Envelope): Taken {
     if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
     now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
     // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for
@@ -230,7 +230,7 @@ export function createCell(address: string, around: CellSurroundings): Cell {
   }
 
   /** The write is the present now: what it trimmed is gone, what it owes may leave. */
-  function conclude(now: Life, write: Write, settled: ReadonlySet<string>, facts: PlacedFact[] | null): void {
+  function conclude(now: ActorState, write: Write, settled: ReadonlySet<string>, facts: PlacedFact[] | null): void {
     const owed = now.adopt(write);
     const kept = new Set(now.owed.map(each => each.key));
     const trimmed = [...settled].filter(key => !kept.has(key));

@@ -8,11 +8,11 @@ import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ActorStore, type PlacedFact, StoreUnavailable, type Write } from '../store/port.ts';
 import { LIMITS } from './limits.ts';
-import { addSpan, type Counted, nothingCounted } from './metrics.ts';
+import { addSpan, type Counters, emptyCounters } from './metrics.ts';
 
 type Committed = { committed: true; facts: PlacedFact[] } | { committed: false };
 
-export interface Committer {
+export interface CommitQueue {
   /** Resolves with the outcome of this write. Rejects, outcome unknown, when the store failed. */
   write(write: Write): Promise<Committed>;
   /** Resolves when nothing is under way. */
@@ -25,16 +25,16 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-export function createCommitter({
+export function createCommitQueue({
   store,
   clock,
-  counted = nothingCounted(),
+  counted = emptyCounters(),
 }: {
   store: Pick<ActorStore, 'commit'>;
   clock: Clock;
   /** Counts along here. */
-  counted?: Counted;
-}): Committer {
+  counted?: Counters;
+}): CommitQueue {
   let windowFrom = 0;
   let callsInWindow = 0;
   let writesInWindow = 0;

@@ -10,14 +10,14 @@ import { createEffects } from './effects.ts';
 import type { Taken } from './envelope.ts';
 import { Busy, NoSuchActor, Refused, TurnFailed, Unavailable } from './errors.ts';
 import type { Fleet } from './fleet.ts';
-import { createMeasuring } from './metrics-aggregator.ts';
+import { createMetricsAggregator } from './metrics-aggregator.ts';
 import { partitionOf } from './partition.ts';
 import type { LeastEpoch, Runtime } from './runtime.ts';
-import type { FromPartitions, Message, Question, ToPartitions } from './workers/messages.ts';
-import { createRelay } from './workers/router.ts';
-import { createArmedQuestions } from './workers/timer-queries.ts';
-import { type Homes, inThisThread } from './workers/worker-host.ts';
-import { createPartitionSet, type PartitionSet } from './workers/worker-supervisor.ts';
+import type { ActorRequest, FromPartitions, Message, ToPartitions } from './workers/messages.ts';
+import { createRouter } from './workers/router.ts';
+import { createTimerQueries } from './workers/timer-queries.ts';
+import { inThisThread, type WorkerHosts } from './workers/worker-host.ts';
+import { createPartitionWorker, type PartitionWorker } from './workers/worker-supervisor.ts';
 
 export interface RuntimeLog {
   level: 'info' | 'warn' | 'error';
@@ -26,8 +26,8 @@ export interface RuntimeLog {
   cause?: string;
 }
 
-interface Asked extends Pick<Question, 'to' | 'event'> {
-  set: PartitionSet;
+interface Asked extends Pick<ActorRequest, 'to' | 'event'> {
+  set: PartitionWorker;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -49,11 +49,11 @@ export function createRuntime({
   owner: string;
   log(line: RuntimeLog): void;
   /** Where the partitions live. Default: all of them in this thread. */
-  homes?: Homes;
+  homes?: WorkerHosts;
 }): Runtime {
   const asked = createRequestMap<Asked>();
   /** What is asked within one tick crosses the boundary together. */
-  const questions = createBatch<Question>({ schedule: queueMicrotask, send: cross });
+  const questions = createBatch<ActorRequest>({ schedule: queueMicrotask, send: cross });
   const listeners: ((facts: PlacedFact[]) => void)[] = [];
   let giveUp: (reason: Error) => void = () => {};
   const gaveUp = new Promise<Error>(resolve => {
@@ -61,7 +61,7 @@ export function createRuntime({
   });
 
   const sets = Array.from({ length: homes.count }, (_, place) => {
-    const set: PartitionSet = createPartitionSet(homes, rangeOf(place, homes.count), {
+    const set: PartitionWorker = createPartitionWorker(homes, rangeOf(place, homes.count), {
       clock,
       receive: (message, reply) => receive(set, message, reply),
       log: (level, text) => log({ level, address: 'partitions', text }),
@@ -77,20 +77,20 @@ export function createRuntime({
     });
     return set;
   });
-  const setOf = (address: string): PartitionSet => {
-    if (sets.length === 1) return sets[0] as PartitionSet;
+  const setOf = (address: string): PartitionWorker => {
+    if (sets.length === 1) return sets[0] as PartitionWorker;
     const partition = partitionOf(address);
-    return sets.find(({ partitions }) => partition <= partitions.to) as PartitionSet;
+    return sets.find(({ partitions }) => partition <= partitions.to) as PartitionWorker;
   };
   const toAll = (message: ToPartitions) => {
     for (const set of sets) set.post(message);
   };
-  const toOthers = (set: PartitionSet, message: ToPartitions) => {
+  const toOthers = (set: PartitionWorker, message: ToPartitions) => {
     for (const each of sets) if (each !== set) each.post(message);
   };
-  const relay = createRelay();
-  const measuring = createMeasuring({ sets, clock });
-  const armed = createArmedQuestions({ setOf, clock });
+  const relay = createRouter();
+  const measuring = createMetricsAggregator({ sets, clock });
+  const armed = createTimerQueries({ setOf, clock });
 
   const effects = createEffects({
     ledger: store,
@@ -101,7 +101,7 @@ export function createRuntime({
   });
   fleet.onReady(host => toAll({ type: 'hostReady', host }));
 
-  function receive(set: PartitionSet, message: FromPartitions, reply: (message: ToPartitions) => void): void {
+  function receive(set: PartitionWorker, message: FromPartitions, reply: (message: ToPartitions) => void): void {
     switch (message.type) {
       case 'answers':
         for (const { id, taken } of message.answers) answer(id, taken);
@@ -145,11 +145,11 @@ export function createRuntime({
     for (const listener of listeners) listener(facts);
   }
 
-  function bySet<T extends Pick<Message, 'to'>>(items: T[]): Map<PartitionSet, T[]> {
+  function bySet<T extends Pick<Message, 'to'>>(items: T[]): Map<PartitionWorker, T[]> {
     return Map.groupBy(items, ({ to }) => setOf(to));
   }
 
-  function lost(set: PartitionSet, reason: string): void {
+  function lost(set: PartitionWorker, reason: string): void {
     relay.lost(set);
     measuring.lost(set);
     abandon(reason, waiting => waiting.set === set);
@@ -169,14 +169,14 @@ export function createRuntime({
     else waiting.reject(errorOf(waiting, taken));
   }
 
-  function question(kind: Question['kind'], to: string, event: { type: string }): Promise<unknown> {
+  function question(kind: ActorRequest['kind'], to: string, event: { type: string }): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = asked.add({ to, event, set: setOf(to), resolve, reject });
       questions.add({ id, to, kind, event });
     });
   }
 
-  function cross(questions: Question[]): void {
+  function cross(questions: ActorRequest[]): void {
     for (const [set, mine] of bySet(questions)) {
       if (set.post({ type: 'questions', questions: mine })) continue;
       for (const { id } of mine) answer(id, { result: 'unavailable', reason: set.down ?? 'the center is stopping' });
@@ -257,7 +257,7 @@ function rangeOf(place: number, count: number): { from: number; to: number } {
   return { from: edge(place), to: edge(place + 1) - 1 };
 }
 
-function errorOf(asked: Pick<Question, 'to' | 'event'>, taken: Exclude<Taken, { result: 'done' }>): Error {
+function errorOf(asked: Pick<ActorRequest, 'to' | 'event'>, taken: Exclude<Taken, { result: 'done' }>): Error {
   switch (taken.result) {
     case 'refused':
       return new Refused(asked.to, asked.event.type, taken.reason, taken.code);

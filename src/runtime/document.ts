@@ -18,7 +18,7 @@ export interface Timer {
 }
 
 /** An effect that is owed: its key never repeats (`address:rev:place`). */
-export interface Owed {
+export interface PendingEffect {
   key: string;
   rev: number;
   effect: Effect;
@@ -36,7 +36,7 @@ export interface Quarantine {
 }
 
 /** The JSON of `ActorDocument.state`. */
-export interface State {
+export interface StoredState {
   /** XState's persisted snapshot. */
   snapshot: unknown;
   timers: Timer[];
@@ -61,15 +61,15 @@ export interface View<K extends Kind = Kind> {
   timers: Timer[];
 }
 
-export const encodeState = (address: string, state: State): string => seal(address, JSON.stringify(state));
-export const encodeOwed = (address: string, owed: readonly Owed[]): string =>
+export const encodeState = (address: string, state: StoredState): string => seal(address, JSON.stringify(state));
+export const encodePendingEffects = (address: string, owed: readonly PendingEffect[]): string =>
   owed.length === 0 ? NOTHING_OWED : seal(address, JSON.stringify(owed));
 
 /**
  * What the document holds, brought up to the version this program knows. Throws Unreadable for what
  * a newer one wrote, for what is no JSON, and for what is not what was written.
  */
-export function decodeState(document: ActorDocument): State {
+export function decodeState(document: ActorDocument): StoredState {
   const { address, version } = document;
   if (!Object.hasOwn(actors, document.kind))
     throw new Unreadable(address, `is of kind "${document.kind}", which this program does not know`);
@@ -88,7 +88,7 @@ export function decodeState(document: ActorDocument): State {
 }
 
 /** Throws Unreadable. */
-export const decodeOwed = (document: Pick<ActorDocument, 'address' | 'owed' | 'damage'>): Owed[] =>
+export const decodePendingEffects = (document: Pick<ActorDocument, 'address' | 'owed' | 'damage'>): PendingEffect[] =>
   document.owed === NOTHING_OWED && document.damage === undefined ? [] : opened(document, document.owed, areOwed, 'owed');
 
 const NOTHING_OWED = '[]';
@@ -103,7 +103,7 @@ const isTimer = (value: unknown): boolean =>
 const isQuarantine = (value: unknown): boolean => isObject(value) && typeof value.reason === 'string' && isInstant(value.at);
 
 /** A fitting checksum does not prove the shape: another program may have written the text. */
-function isState(value: unknown): value is State {
+function isState(value: unknown): value is StoredState {
   if (!isObject(value)) return false;
   const { snapshot, timers, seen, dead, quarantine } = value;
   const hasSnapshot = isObject(snapshot) && isObject(snapshot.context);
@@ -117,7 +117,7 @@ function isState(value: unknown): value is State {
   );
 }
 
-const areOwed = (value: unknown): value is Owed[] =>
+const areOwed = (value: unknown): value is PendingEffect[] =>
   Array.isArray(value) &&
   value.every(each => isObject(each) && typeof each.key === 'string' && Number.isSafeInteger(each.rev) && isObject(each.effect));
 

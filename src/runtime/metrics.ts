@@ -16,7 +16,7 @@ export interface Spans {
 }
 
 /** Since the set began. */
-export interface Counted {
+export interface Counters {
   /** Turns that were committed; several messages of one actor may share one. */
   turns: number;
   /** Calls of the store that wrote turns, and the writes in them that stood. */
@@ -43,14 +43,14 @@ interface Level {
   armed: number;
 }
 
-export interface Figures {
-  counted: Counted;
+export interface RuntimeMetrics {
+  counted: Counters;
   level: Level;
 }
 
 const noSpans = (): Spans => ({ buckets: Array.from({ length: BUCKETS_MS.length + 1 }, () => 0), sumMs: 0 });
-export const nothingCounted = (): Counted => ({ turns: 0, commits: 0, writes: 0, storeErrors: 0, commitMs: noSpans(), lateMs: noSpans() });
-export const noFigures = (): Figures => ({ counted: nothingCounted(), level: { actors: 0, mailbox: 0, outbox: 0, armed: 0 } });
+export const emptyCounters = (): Counters => ({ turns: 0, commits: 0, writes: 0, storeErrors: 0, commitMs: noSpans(), lateMs: noSpans() });
+export const emptyMetrics = (): RuntimeMetrics => ({ counted: emptyCounters(), level: { actors: 0, mailbox: 0, outbox: 0, armed: 0 } });
 
 /** A clock that was set back makes no span negative. */
 export function addSpan(spans: Spans, ms: number): void {
@@ -66,7 +66,7 @@ const spansTogether = (a: Spans, b: Spans): Spans => ({
   sumMs: a.sumMs + b.sumMs,
 });
 
-export const countedTogether = (a: Counted, b: Counted): Counted => ({
+export const sumCounters = (a: Counters, b: Counters): Counters => ({
   turns: a.turns + b.turns,
   commits: a.commits + b.commits,
   writes: a.writes + b.writes,
@@ -75,8 +75,8 @@ export const countedTogether = (a: Counted, b: Counted): Counted => ({
   lateMs: spansTogether(a.lateMs, b.lateMs),
 });
 
-export const together = (a: Figures, b: Figures): Figures => ({
-  counted: countedTogether(a.counted, b.counted),
+export const sumMetrics = (a: RuntimeMetrics, b: RuntimeMetrics): RuntimeMetrics => ({
+  counted: sumCounters(a.counted, b.counted),
   level: {
     actors: a.level.actors + b.level.actors,
     mailbox: a.level.mailbox + b.level.mailbox,

@@ -10,7 +10,7 @@
 import { runKey } from '../../actors/execution/run-spec.ts';
 import type { Clock } from '../lib/clock.ts';
 import { ENDS_QUARANTINE } from './actor-state.ts';
-import type { Owed } from './document.ts';
+import type { PendingEffect } from './document.ts';
 import { type Carried, markOf } from './envelope.ts';
 import { partitionOf } from './partition.ts';
 
@@ -20,7 +20,7 @@ import { partitionOf } from './partition.ts';
  */
 export type Delivery = 'done' | 'away' | 'missing';
 
-export interface OutboxSurroundings {
+export interface OutboxDependencies {
   clock: Clock;
   /**
    * Carries one effect out. Called in lane order without waiting for the one before. `behind`: see
@@ -37,7 +37,7 @@ export interface OutboxSurroundings {
 
 export interface Outbox {
   /** Takes effects of an actor, in order; those it has already are passed over. */
-  adopt(address: string, owed: readonly Owed[]): void;
+  adopt(address: string, owed: readonly PendingEffect[]): void;
   /** The target of a lane can be reached again. */
   open(lane: string): void;
   /** Lanes in which something waits for its target to come back. */
@@ -86,7 +86,7 @@ const pairOf = (address: string, lane: string): string => `${address}\n${lane}`;
 /** Does this lane lead to an actor? */
 export const isAddress = (lane: string): boolean => /^\w+\//.test(lane);
 
-export function createOutbox(around: OutboxSurroundings): Outbox {
+export function createOutbox(around: OutboxDependencies): Outbox {
   const lanes = new Map<string, Lane>();
   /** By actor: every effect that is not trimmed yet, and whether it is settled. */
   const known = new Map<string, Map<string, Sent>>();

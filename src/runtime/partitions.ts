@@ -8,17 +8,17 @@ import type { Ids } from '../lib/ids.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
 import { createSingleFlight } from '../lib/single-flight.ts';
 import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/port.ts';
-import { type Cell, type CellSurroundings, createCell } from './actor.ts';
-import { createCommitter } from './commit-queue.ts';
+import { type Actor, type ActorDependencies, createActor } from './actor.ts';
+import { createCommitQueue } from './commit-queue.ts';
 import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
 import { LIMITS } from './limits.ts';
-import { addSpan, type Figures, nothingCounted } from './metrics.ts';
+import { addSpan, emptyCounters, type RuntimeMetrics } from './metrics.ts';
 import { createOutbox, type Delivery, isAddress, type Outbox } from './outbox.ts';
 import { partitionOf } from './partition.ts';
-import { type Alarms, createAlarms } from './timers.ts';
+import { createTimers, type Timers } from './timers.ts';
 import { createTrimmer } from './trimmer.ts';
-import type { ArmedTimer, CarryOrder, FromPartitions, Message, Question, ToPartitions } from './workers/messages.ts';
-import { createPosting } from './workers/outbound-batch.ts';
+import type { ActorRequest, ArmedTimer, CarryOrder, FromPartitions, Message, ToPartitions } from './workers/messages.ts';
+import { createOutboundBatch } from './workers/outbound-batch.ts';
 
 export interface Partitions {
   receive(message: ToPartitions): void;
@@ -41,10 +41,10 @@ export function createPartitions({
   partitions?: PartitionRange;
   send(message: FromPartitions): void;
 }): Partitions {
-  const cells = new Map<string, Cell>();
-  const counted = nothingCounted();
-  const committer = createCommitter({ store, clock, counted });
-  const posting = createPosting({ send });
+  const cells = new Map<string, Actor>();
+  const counted = emptyCounters();
+  const committer = createCommitQueue({ store, clock, counted });
+  const posting = createOutboundBatch({ send });
   const carrying = createPendingRequests<Delivery>();
   const lookUps = createSingleFlight<boolean>();
   /** How often each host became ready. */
@@ -59,7 +59,7 @@ export function createPartitions({
   let disarmSweep = () => {};
   let disarmLook = () => {};
 
-  const log: CellSurroundings['log'] = ({ level, address, text, cause }) =>
+  const log: ActorDependencies['log'] = ({ level, address, text, cause }) =>
     send({ type: 'log', level, address, text, ...(cause === undefined ? {} : { cause: causeText(cause) }) });
 
   const outbox: Outbox = createOutbox({
@@ -94,7 +94,7 @@ export function createPartitions({
     failed: logFailure,
   });
 
-  const alarms: Alarms = createAlarms({
+  const alarms: Timers = createTimers({
     store,
     clock,
     fire: address =>
@@ -110,7 +110,7 @@ export function createPartitions({
     failed: logFailure,
   });
 
-  const around: CellSurroundings = {
+  const around: ActorDependencies = {
     clock,
     ids,
     store,
@@ -194,10 +194,10 @@ export function createPartitions({
     log({ level: 'warn', address: 'partitions', text: 'the store did not answer; trying again', cause });
   }
 
-  function cellOf(address: string): Cell {
+  function cellOf(address: string): Actor {
     let cell = cells.get(address);
     if (!cell) {
-      cell = createCell(address, around);
+      cell = createActor(address, around);
       cells.set(address, cell);
     }
     return cell;
@@ -297,7 +297,7 @@ export function createPartitions({
     }
   }
 
-  function ask({ id, to, kind, event }: Question): void {
+  function ask({ id, to, kind, event }: ActorRequest): void {
     const envelope: Envelope = { kind, event, origin: null, failures: 0, answer: taken => posting.answer(id, taken) };
     if (stopping) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
     else if (!cellOf(to).post(envelope)) envelope.answer({ result: 'busy' });
@@ -375,7 +375,7 @@ export function createPartitions({
     disarmSweep = clock.after(LIMITS.sweepMs, sweep);
   }
 
-  function figures(): Figures {
+  function figures(): RuntimeMetrics {
     let mailbox = 0;
     for (const cell of cells.values()) mailbox += cell.waiting;
     return { counted, level: { actors: cells.size, mailbox, outbox: outbox.size, armed: alarms.size } };

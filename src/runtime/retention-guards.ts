@@ -1,7 +1,7 @@
 /** What retention must know of documents before it forgets one, read from their snapshots. */
 import type { Contexts } from '../../actors/types.ts';
 import type { ActorDocument } from '../store/port.ts';
-import { decodeOwed, decodeState } from './document.ts';
+import { decodePendingEffects, decodeState } from './document.ts';
 
 /** When this execution ended, epoch ms; null when this program cannot tell. */
 export const endedAt = (document: ActorDocument): number | null => readable(() => contextOf<'execution'>(document).finishedAt);
@@ -12,7 +12,7 @@ export const endedAt = (document: ActorDocument): number | null => readable(() =
  */
 export function heldBy(document: ActorDocument): ReadonlySet<string> | null {
   return readable(() => {
-    const told = decodeOwed(document).flatMap(({ effect }) => (effect.type === 'tell' ? [effect.params.to] : []));
+    const told = decodePendingEffects(document).flatMap(({ effect }) => (effect.type === 'tell' ? [effect.params.to] : []));
     const open = contextOf<'job'>(document).open.map(({ id }) => `execution/${id}`);
     return new Set([...open, ...told.filter(to => to.startsWith('execution/'))]);
   });

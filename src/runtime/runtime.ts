@@ -5,7 +5,7 @@
  */
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import type { PlacedFact } from '../store/port.ts';
-import type { Figures } from './metrics.ts';
+import type { RuntimeMetrics } from './metrics.ts';
 import type { ArmedTimer } from './workers/messages.ts';
 
 /** A partition, and the lowest epoch of it that an agent may be commanded with. */
@@ -39,7 +39,7 @@ export interface Runtime {
    * What all partitions have counted, and how full they are. Those that do not answer within a
    * second are told as they were last.
    */
-  measure(): Promise<Figures>;
+  measure(): Promise<RuntimeMetrics>;
   /**
    * What is armed for these actors, in their order; undefined where their partitions are not
    * served, or did not answer within a second.

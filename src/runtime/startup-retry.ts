@@ -4,18 +4,18 @@ import { StoreUnavailable } from '../store/port.ts';
 import { Unavailable } from './errors.ts';
 
 /** An election takes some ten seconds, a set that starts with us longer. */
-export const PATIENCE_MS = 30_000;
+export const STARTUP_RETRY_MS = 30_000;
 const FIRST_PAUSE_MS = 200;
 const PAUSE_MS_MAX = 3_000;
 
 /** Does the work, which must be fine to do twice, and does it again while the store is away. */
-export type Patience = <T>(work: () => Promise<T>) => Promise<T>;
+export type StartupRetry = <T>(work: () => Promise<T>) => Promise<T>;
 
-export function createPatience({
+export function createStartupRetry({
   clock,
   waits,
   signal,
-  limitMs = PATIENCE_MS,
+  limitMs = STARTUP_RETRY_MS,
 }: {
   clock: Clock;
   /** Called with each failure that it waits after. */
@@ -26,7 +26,7 @@ export function createPatience({
    * for without an end, and nothing else is.
    */
   limitMs?: number | null;
-}): Patience {
+}): StartupRetry {
   const until = limitMs === null ? Number.POSITIVE_INFINITY : clock.monotonic() + limitMs;
   return async work => {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(PAUSE_MS_MAX, 2 * pauseMs)) {

@@ -12,7 +12,7 @@ import { LIMITS } from './limits.ts';
 
 type Entry = { address: string; dueAt: number };
 
-export interface Alarms {
+export interface Timers {
   /** The actor's earliest timer is due then (null: it has none). The last word counts. */
   set(address: string, dueAt: number | null): void;
   /** Looks up the store and begins to fire. Started again it looks at once. */
@@ -30,7 +30,7 @@ export interface Alarms {
   readonly isCatchingUp: boolean;
 }
 
-export function createAlarms({
+export function createTimers({
   store,
   clock,
   fire: give,
@@ -50,7 +50,7 @@ export function createAlarms({
    */
   jumped(byMs: number): Promise<void>;
   failed(error: unknown): void;
-}): Alarms {
+}): Timers {
   const fire = (address: string, dueAt: number) => {
     fired(clock.now() - dueAt);
     return give(address);

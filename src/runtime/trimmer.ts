@@ -5,8 +5,8 @@
 import type { Clock, Disarm } from '../lib/clock.ts';
 import { createMutex } from '../lib/keyed-mutex.ts';
 import type { ActorStore } from '../store/port.ts';
-import type { Life } from './actor-state.ts';
-import { encodeOwed } from './document.ts';
+import type { ActorState } from './actor-state.ts';
+import { encodePendingEffects } from './document.ts';
 import { LIMITS } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -33,7 +33,7 @@ export function createTrimmer({
   /**
    * The life of an actor that rests; null while a turn is under way or when it is not in memory.
    */
-  lifeOf(address: string): Life | null;
+  lifeOf(address: string): ActorState | null;
   trimmed(address: string, keys: string[]): void;
   failed(error: unknown): void;
 }): Trimmer {
@@ -57,7 +57,7 @@ export function createTrimmer({
   const flush = (): Promise<void> => passing(pass);
 
   async function pass(): Promise<void> {
-    const passes: { address: string; life: Life; rev: number; keys: string[]; kept: Life['owed'] }[] = [];
+    const passes: { address: string; life: ActorState; rev: number; keys: string[]; kept: ActorState['owed'] }[] = [];
     for (const address of noted) {
       const settled = outbox.settledOf(address);
       const life = lifeOf(address);
@@ -68,7 +68,7 @@ export function createTrimmer({
     }
     try {
       if (passes.length > 0) {
-        await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodeOwed(address, kept) })));
+        await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodePendingEffects(address, kept) })));
         for (const { address, life, rev, keys, kept } of passes) {
           // A turn that began meanwhile trims by itself; only what the store surely has is deleted.
           if (lifeOf(address) !== life || life.rev !== rev) continue;

@@ -72,14 +72,14 @@ export interface DocumentReader {
   heldBy(job: ActorDocument): ReadonlySet<string> | null;
 }
 
-export type Forgotten = Record<'executions' | 'output' | 'occurrences' | 'facts' | 'tombstones', number>;
+export type Expired = Record<'executions' | 'output' | 'occurrences' | 'facts' | 'tombstones', number>;
 
-export interface Forgetting {
+export interface RetentionService {
   /**
    * One pass; resolves with how many records it removed. Broken off by the signal it resolves
    * early. Throws what the store throws. One at a time.
    */
-  runOnce(signal?: AbortSignal): Promise<Forgotten>;
+  runOnce(signal?: AbortSignal): Promise<Expired>;
   /** Passes until the signal; a store that is away is waited for. */
   run(signal: AbortSignal, ready: () => void): Promise<void>;
 }
@@ -89,13 +89,13 @@ class Ended extends Error {}
 
 const EVER: CreationPlace = { at: Number.MAX_SAFE_INTEGER, address: '' };
 
-export function createForgetting(parts: {
+export function createRetentionService(parts: {
   store: Retention & Pick<ActorStore, 'load'>;
   clock: Clock;
   keep: Keep;
   reader: DocumentReader;
   log(level: 'info' | 'warn', text: string, fields: Record<string, unknown>): void;
-}): Forgetting {
+}): RetentionService {
   const { store, clock, keep, reader, log } = parts;
   /** By kind of step: they cost differently. */
   const sizes = new Map<string, number>();
@@ -103,7 +103,7 @@ export function createForgetting(parts: {
   let counted: { count: number; last?: CreationPlace; since: number } | undefined;
   let crowdLookedAt: number | undefined;
   let signal: AbortSignal | undefined;
-  let forgotten: Forgotten;
+  let forgotten: Expired;
 
   async function step<T>(name: string, work: (limit: number) => Promise<T>): Promise<T> {
     if (signal?.aborted) throw new Ended();
@@ -227,7 +227,7 @@ export function createForgetting(parts: {
     await drain('tombstones', limit => store.forgetTombstones({ before: now - keep.tombstonesMs, keep: keep.tombstones, limit }));
   }
 
-  async function runOnce(until?: AbortSignal): Promise<Forgotten> {
+  async function runOnce(until?: AbortSignal): Promise<Expired> {
     signal = until;
     forgotten = { executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 };
     try {

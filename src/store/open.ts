@@ -3,10 +3,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { ClusterRoles } from './cluster-port.ts';
 import type { ActorStore, EarlyReads, Store } from './port.ts';
 import type { Loss } from './sqlite/mark.ts';
-import { createThreadedSqliteStore, type StoreLine, useStoreLine } from './sqlite/writer-worker/client.ts';
+import { connectWriter, createThreadedSqliteStore, type WriterAddress } from './sqlite/writer-worker/client.ts';
 
 /** How a worker finds its store. Plain data but for the port, which must be transferred. */
-export type StoreAddress = { kind: 'sqlite'; line: StoreLine } | { kind: 'mongodb'; url: string };
+export type StoreAddress = { kind: 'sqlite'; line: WriterAddress } | { kind: 'mongodb'; url: string };
 
 /** A way to the store for one worker. */
 export interface WorkerStore {
@@ -30,7 +30,7 @@ export interface OpenStore {
 }
 
 /** What a store needs of the world. */
-export interface Surroundings {
+export interface StoreDependencies {
   clock: Clock;
   /** Draws a text that nobody else draws. */
   drawId(): string;
@@ -43,7 +43,7 @@ export interface Surroundings {
 /** Opens it and holds it until its `close`. Throws a sentence that says what is in the way. */
 export async function openStore(
   { dataDir, store: where }: { dataDir: string; store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string } },
-  around: Surroundings,
+  around: StoreDependencies,
 ): Promise<OpenStore> {
   if (where.kind === 'mongodb') return openMongo(where.url, around);
   const store = await createThreadedSqliteStore({ directory: dataDir });
@@ -71,7 +71,7 @@ const missingText = (dataDir: string, { found, marked }: Loss): string =>
  * The server takes writes from everybody, so each worker has connections of its own. The driver is
  * only loaded where it is needed.
  */
-async function openMongo(url: string, around: Surroundings): Promise<OpenStore> {
+async function openMongo(url: string, around: StoreDependencies): Promise<OpenStore> {
   const { createMongoStore } = await import('./mongo/index.ts');
   let lost: (reason: Error) => void = () => {};
   // A server that is away comes back; a center that was replaced does not.
@@ -96,8 +96,8 @@ async function openMongo(url: string, around: Surroundings): Promise<OpenStore> 
  * In a worker: its own way to the store, which whoever began the worker has opened already. `close`
  * lets go of what it reads from.
  */
-export async function openActorStore(address: StoreAddress, around: Surroundings): Promise<{ store: ActorStore; close(): void }> {
-  if (address.kind === 'sqlite') return useStoreLine(address.line);
+export async function openActorStore(address: StoreAddress, around: StoreDependencies): Promise<{ store: ActorStore; close(): void }> {
+  if (address.kind === 'sqlite') return connectWriter(address.line);
   const { createMongoStore } = await import('./mongo/index.ts');
   return { store: await createMongoStore({ url: address.url, isPrepared: true, ...around }), close() {} };
 }

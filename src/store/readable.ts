@@ -18,7 +18,7 @@ const FLAGS: readonly unknown[] = [true, false, 0, 1];
 const LIVES: readonly unknown[] = ['live', 'done', 'tombstone'];
 
 /** Due times of one entry: a due time of each second for thirty thousand years. */
-export const COUNT_MAX = 1_000_000_000_000;
+export const DUE_TIMES_MAX = 1_000_000_000_000;
 
 /** Type of a fact whose row is damaged. */
 export const DAMAGED_FACT = 'fact.damaged';
@@ -157,7 +157,7 @@ export function readableOccurrence(raw: Raw<Occurrence>): Occurrence {
     job: row.text('job'),
     from: row.instant('from', LAST),
     to: row.instant('to', LAST),
-    count: row.whole('count', 1, 1, COUNT_MAX),
+    count: row.whole('count', 1, 1, DUE_TIMES_MAX),
     verdict: row.one<Verdict>('verdict', VERDICTS, 'refused'),
     execution: row.textOrNull('execution'),
     reason: row.textOrNull('reason'),

@@ -10,10 +10,10 @@ import { credentialId } from './record-ids.ts';
 
 type Output = InferEntity<typeof OutputEntity>;
 
-export type Views = Pick<OutputStore, 'output'> & Pick<CredentialStore, 'credential' | 'credentials'>;
+export type StoreQueries = Pick<OutputStore, 'output'> & Pick<CredentialStore, 'credential' | 'credentials'>;
 
 /** `manager` gives a fresh entity manager per question: they remember what they read. */
-export function createViews(manager: () => EntityManager): Views {
+export function createStoreQueries(manager: () => EntityManager): StoreQueries {
   return {
     async output({ execution, item, stream, after, limit }) {
       const filters: FilterQuery<Output>[] = [{ execution }];

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { Kind } from '../../actors/types.ts';
-import { decodeState, encodeState, type State } from '../../src/runtime/document.ts';
+import { decodeState, encodeState, type StoredState } from '../../src/runtime/document.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
@@ -51,7 +51,7 @@ async function spoil(address: string, change: (document: ActorDocument) => Parti
 }
 
 const withoutSum = (text: string) => text.replace(/,"sum":"[0-9a-f]{8}"/, '');
-const sealed = (change: (state: State) => State) => (document: ActorDocument) => ({
+const sealed = (change: (state: StoredState) => StoredState) => (document: ActorDocument) => ({
   state: encodeState(document.address, change(decodeState(document))),
 });
 

@@ -6,7 +6,7 @@ import { logRoutes } from '../../src/api/v1/logs.ts';
 import type { Route } from '../../src/http/route.ts';
 import type { View } from '../../src/runtime/document.ts';
 import type { Views } from '../../src/runtime/views.ts';
-import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { OutputChunk } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -19,7 +19,7 @@ type Status = Pick<Shard, 'status' | 'attempt' | 'output'> & Partial<Pick<Shard,
 async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {
   const clock = createManualClock();
   const store = createMemoryStore();
-  const output = createOutputKeeper({ store, capBytes });
+  const output = createOutputService({ store, capBytes });
   const place = placing();
   const states: Status[] = Array.from({ length: shards }, () => ({ status: 'running', attempt: 1, output: null }));
   const views = {

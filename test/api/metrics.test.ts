@@ -4,9 +4,9 @@ import { createApp } from '../../src/api/app.ts';
 import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';
 import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
-import { addSpan, BUCKETS_MS, noFigures } from '../../src/runtime/metrics.ts';
-import { createMeasuring, MEASURE_MS } from '../../src/runtime/metrics-aggregator.ts';
-import type { PartitionSet } from '../../src/runtime/workers/worker-supervisor.ts';
+import { addSpan, BUCKETS_MS, emptyMetrics } from '../../src/runtime/metrics.ts';
+import { createMetricsAggregator, MEASURE_MS } from '../../src/runtime/metrics-aggregator.ts';
+import type { PartitionWorker } from '../../src/runtime/workers/worker-supervisor.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -115,7 +115,7 @@ describe('the figures', () => {
 
 describe('spans', () => {
   test('fall into the bucket whose bound they do not exceed', () => {
-    const { lateMs } = noFigures().counted;
+    const { lateMs } = emptyMetrics().counted;
     for (const ms of [-5, 1, 2, 60_000, 60_001]) addSpan(lateMs, ms);
     expect(lateMs.sumMs).toBe(120_004);
     expect(lateMs.buckets).toHaveLength(BUCKETS_MS.length + 1);
@@ -126,17 +126,17 @@ describe('spans', () => {
 describe('measuring several sets', () => {
   const aSet = (isThere = true) => {
     const asked: number[] = [];
-    return { asked, set: { post: ({ id }: { id: number }) => isThere && asked.push(id) > 0 } as unknown as PartitionSet };
+    return { asked, set: { post: ({ id }: { id: number }) => isThere && asked.push(id) > 0 } as unknown as PartitionWorker };
   };
   const turned = (turns: number, mailbox: number) => {
-    const figures = noFigures();
+    const figures = emptyMetrics();
     return { counted: { ...figures.counted, turns }, level: { ...figures.level, mailbox } };
   };
 
   test('adds them up, keeps what a set counted before it was replaced, and waits for none that is silent', async () => {
     const clock = createManualClock();
     const [one, two, gone] = [aSet(), aSet(), aSet(false)];
-    const measuring = createMeasuring({ sets: [one.set, two.set, gone.set], clock });
+    const measuring = createMetricsAggregator({ sets: [one.set, two.set, gone.set], clock });
     const first = measuring.measure();
     measuring.measured(one.set, one.asked[0] ?? 0, turned(10, 1));
     measuring.measured(two.set, two.asked[0] ?? 0, turned(5, 2));

@@ -12,8 +12,8 @@ import { nextAtOf } from '../../actors/job/due-times.ts';
 import type { JobConfig } from '../../actors/job/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { systemIds } from '../../src/lib/ids.ts';
-import { createLife } from '../../src/runtime/actor-state.ts';
-import { encodeState, type State } from '../../src/runtime/document.ts';
+import { createActorState } from '../../src/runtime/actor-state.ts';
+import { encodeState, type StoredState } from '../../src/runtime/document.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import type { Write } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
@@ -28,7 +28,7 @@ interface Step {
 
 /** What stands in the store after these events. */
 export function played(address: string, steps: Step[]): Write {
-  const life = createLife(address, undefined);
+  const life = createActorState(address, undefined);
   for (const { at, event } of steps) {
     const taken = life.take({ kind: 'tell', event, origin: null }, { at, chance: 0.5, salt: '000000' });
     if (taken.result !== 'done') throw new Error(`${address} does not take ${event.type}: ${taken.result}`);
@@ -49,14 +49,14 @@ function copier(
   const whole = replacer(JSON.stringify({ ...write, document }), marks);
   // By itself: inside the other text it would be escaped once more, which takes half of the time.
   // Its checksum is that of what it was copied from.
-  const { sum: _, ...model } = JSON.parse(stateText) as State & { sum: string };
+  const { sum: _, ...model } = JSON.parse(stateText) as StoredState & { sum: string };
   const state = replacer(JSON.stringify(model), marks);
   let copies = 0;
   return (texts, again) => {
     const copy = JSON.parse(whole(texts)) as Write;
     copy.document.writeId = systemIds.short(16);
     copy.document.partition = partitionOf(copy.document.address);
-    copy.document.state = encodeState(copy.document.address, JSON.parse(state(texts)) as State);
+    copy.document.state = encodeState(copy.document.address, JSON.parse(state(texts)) as StoredState);
     if (copies++ % CHECK === 0) mustEqual(copy, again());
     return copy;
   };

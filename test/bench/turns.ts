@@ -13,7 +13,7 @@ import { systemIds } from '../../src/lib/ids.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { inWorkers } from '../../src/runtime/workers/threads.ts';
-import type { Homes } from '../../src/runtime/workers/worker-host.ts';
+import type { WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
@@ -103,7 +103,7 @@ async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<
   }
 }
 
-async function measured({ store, homes }: { store: Store; homes?: Homes }, load: Load): Promise<Figures> {
+async function measured({ store, homes }: { store: Store; homes?: WorkerHosts }, load: Load): Promise<Figures> {
   const { turns, actors } = load;
   const runtime = createRuntime({
     store,

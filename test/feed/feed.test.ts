@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createFeed, FeedFull, type FeedLimits } from '../../src/feed/feed.ts';
 import type { FeedFilter } from '../../src/feed/filter.ts';
 import type { FeedFrame, Watcher } from '../../src/feed/watching.ts';
-import { createFacts } from '../../src/store/memory/facts.ts';
+import { createMemoryFacts } from '../../src/store/memory/facts.ts';
 import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
@@ -12,7 +12,7 @@ import { aFact } from '../support/store-builders.ts';
 /** A feed over a store in memory; `happens` commits facts and returns them as published. */
 function aFeed(limits: Partial<FeedLimits> = {}, shape: (store: FactStore) => FactStore = store => store) {
   const clock = createManualClock();
-  const { place, ...store } = createFacts();
+  const { place, ...store } = createMemoryFacts();
   const feed = createFeed({ store: shape(store), clock, limits });
   let rev = 0;
   const happens = (...changes: Partial<PlacedFact>[]): PlacedFact[] => changes.map(change => place(aFact({ rev: ++rev, ...change })));

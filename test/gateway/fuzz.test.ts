@@ -18,7 +18,7 @@ import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import { createAuth } from '../../src/security/authentication.ts';
-import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { listeningLog } from '../api/support.ts';
 import { aJob } from '../support/builders.ts';
@@ -34,7 +34,7 @@ async function aCenter() {
   const [store, clock, ids, log] = [createMemoryStore(), createManualClock(), countingIds(), listeningLog()];
   const config = readConfig({ env: { TROUPE_AUTH: 'off' }, machine: { cores: 2, timeZone: 'UTC' } });
   const views = createViews({ store });
-  const output = createOutputKeeper({ store });
+  const output = createOutputService({ store });
   let runtime: Runtime;
   const doors = {
     ask: ((to, event) => runtime.ask(to, event)) as Runtime['ask'],

@@ -5,7 +5,7 @@ import { createAgentHub } from '../../src/gateway/index.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
-import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
@@ -27,7 +27,7 @@ async function aCenter(store: Store = createMemoryStore(), clock = createManualC
     runtime: doors,
     views,
     store,
-    output: createOutputKeeper({ store }),
+    output: createOutputService({ store }),
     clock,
     ids,
     heartbeatMs: 5_000,

@@ -12,7 +12,7 @@ import { createFeed } from '../../src/feed/feed.ts';
 import { describeApi, type OpenApi } from '../../src/http/openapi/document.ts';
 import type { Json } from '../../src/http/openapi/schemas.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
-import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { createOutputService } from '../../src/services/output/index.ts';
 import { aDoor, seedApp, seedJob } from '../api/support.ts';
 import { createJudge } from './openapi-support.ts';
 
@@ -22,7 +22,7 @@ async function aWholeDoor(env: Record<string, string> = {}) {
   const facts = createFeed({ store, clock });
   const feed = createFeedDoor({ ...center, feed: facts, clock, ids });
   const metrics = metricRoutes({ runtime, views, feed: facts, clock, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
-  const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputKeeper({ store }), clock }), ...metrics];
+  const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputService({ store }), clock }), ...metrics];
   const surfaces = surfacesOf(center, extra);
   return { app: createApp({ center, extra }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
 }

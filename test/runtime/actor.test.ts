@@ -1,8 +1,8 @@
 /** Messages between actors: order, repeats, absent receivers. */
 import { describe, expect, test } from 'bun:test';
-import { type CellSurroundings, createCell } from '../../src/runtime/actor.ts';
-import { createLife } from '../../src/runtime/actor-state.ts';
-import { createCommitter } from '../../src/runtime/commit-queue.ts';
+import { type ActorDependencies, createActor } from '../../src/runtime/actor.ts';
+import { createActorState } from '../../src/runtime/actor-state.ts';
+import { createCommitQueue } from '../../src/runtime/commit-queue.ts';
 import type { Envelope, Taken } from '../../src/runtime/envelope.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
@@ -18,11 +18,11 @@ const register = { type: 'job.register', config: aJob() };
 function aCell(store: Store = createMemoryStore()) {
   const clock = createManualClock();
   const opened: string[] = [];
-  const around: CellSurroundings = {
+  const around: ActorDependencies = {
     clock,
     ids: countingIds(),
     store,
-    committer: createCommitter({ store, clock }),
+    committer: createCommitQueue({ store, clock }),
     log: () => {},
     woke: () => {},
     committed: () => {},
@@ -30,7 +30,7 @@ function aCell(store: Store = createMemoryStore()) {
     trimmed: () => {},
     opened: address => opened.push(address),
   };
-  const cell = createCell(job, around);
+  const cell = createActor(job, around);
   const heard: string[] = [];
   const answerAs = (name: string) => (taken: Taken) => void heard.push(`${name} ${taken.result}`);
   return {
@@ -143,9 +143,9 @@ describe('a message that somebody else was to take', () => {
 
 describe('row 6: a message that was taken', () => {
   const stamp = { at: 1_700_000_000_000, chance: 0, salt: 'abc123' };
-  const take = (life: ReturnType<typeof createLife>, event: { type: string }, rev?: number) =>
+  const take = (life: ReturnType<typeof createActorState>, event: { type: string }, rev?: number) =>
     life.take({ kind: 'tell', event, origin: rev === undefined ? null : { from: 'app/a', rev, place: 0 } }, stamp);
-  const write = (life: ReturnType<typeof createLife>) => {
+  const write = (life: ReturnType<typeof createActorState>) => {
     const written = life.write('w', new Set());
     if (!written) throw new Error('nothing to write');
     life.adopt(written);
@@ -153,12 +153,12 @@ describe('row 6: a message that was taken', () => {
   };
 
   test('is not taken again in the next life of its address', () => {
-    const first = createLife(job, undefined);
+    const first = createActorState(job, undefined);
     take(first, register);
     take(first, { type: 'job.deregister' }, 7);
     const tombstone = write(first);
     expect(tombstone.life).toBe('tombstone');
-    const next = createLife(job, tombstone);
+    const next = createActorState(job, tombstone);
     take(next, register);
     take(next, { type: 'job.deregister' }, 7);
     expect(write(next).life).toBe('live');
@@ -167,7 +167,7 @@ describe('row 6: a message that was taken', () => {
   });
 
   test('of one sender says nothing of the messages of another', () => {
-    const life = createLife(job, undefined);
+    const life = createActorState(job, undefined);
     take(life, register);
     take(life, disable, 9);
     life.take({ kind: 'tell', event: { type: 'job.enable' }, origin: { from: 'app/b', rev: 1, place: 0 } }, stamp);

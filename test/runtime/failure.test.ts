@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { JobConfig } from '../../actors/job/types.ts';
 import type { Effect } from '../../actors/types.ts';
-import { decodeState, encodeOwed, encodeState } from '../../src/runtime/document.ts';
+import { decodeState, encodePendingEffects, encodeState } from '../../src/runtime/document.ts';
 import { Refused, TurnFailed, type Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';
@@ -209,7 +209,7 @@ describe('one document that the store cannot take', () => {
 /** It owes one effect, and what says so was changed afterwards. */
 const owing = (rev: number, change: (owed: string) => string) => (document: ActorDocument) => {
   const effect = { type: 'record', params: { entries: [] } } as unknown as Effect;
-  return { ...document, owed: change(encodeOwed(document.address, [{ key: `${document.address}:${rev}:0`, rev, effect }])) };
+  return { ...document, owed: change(encodePendingEffects(document.address, [{ key: `${document.address}:${rev}:0`, rev, effect }])) };
 };
 
 async function replace(store: Store, address: string, change: (document: ActorDocument) => ActorDocument): Promise<void> {

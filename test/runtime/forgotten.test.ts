@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import type { Effect } from '../../actors/types.ts';
-import { encodeOwed } from '../../src/runtime/document.ts';
+import { encodePendingEffects } from '../../src/runtime/document.ts';
 import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
 import type { ActorDocument } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
@@ -136,7 +136,7 @@ describe('what a document says to retention', () => {
     const document = await load(world, 'job/nightly');
     expect([...(heldBy(document) ?? [])]).toEqual([`execution/${execution}`]);
     const effect = { type: 'tell', params: { to: 'execution/x', event: { type: 'execution.create' } } } as unknown as Effect;
-    const idle = { ...document, owed: encodeOwed('job/nightly', [{ key: 'job/nightly:9:0', rev: 9, effect }]) };
+    const idle = { ...document, owed: encodePendingEffects('job/nightly', [{ key: 'job/nightly:9:0', rev: 9, effect }]) };
     expect(heldBy(idle)?.has('execution/x')).toBe(true);
     expect(heldBy(aDocument({ state: 'damaged' }))).toBeNull();
   });

@@ -1,8 +1,8 @@
 /** Partitions: group commits, actors at rest, stop. */
 import { describe, expect, test } from 'bun:test';
 import { actors } from '../../actors/index.ts';
-import { createLife } from '../../src/runtime/actor-state.ts';
-import { createCommitter } from '../../src/runtime/commit-queue.ts';
+import { createActorState } from '../../src/runtime/actor-state.ts';
+import { createCommitQueue } from '../../src/runtime/commit-queue.ts';
 import { Unreadable } from '../../src/runtime/errors.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
@@ -22,7 +22,7 @@ describe('a group commit', () => {
     const store = createMemoryStore();
     const clock = createManualClock();
     await store.commit([aWrite({ address: 'job/n7' })]);
-    const committer = createCommitter({ store, clock });
+    const committer = createCommitQueue({ store, clock });
     const results = Promise.all(Array.from({ length: 100 }, (_, count) => committer.write(aWrite({ address: `job/n${count}` }))));
     await clock.settle();
     expect((await results).flatMap((result, place) => (result.committed ? [] : [place]))).toEqual([7]);
@@ -31,7 +31,7 @@ describe('a group commit', () => {
   test('carries what came while the one before was under way, in one call', async () => {
     const store = createFaultyStore(createMemoryStore());
     const clock = createManualClock();
-    const committer = createCommitter({ store, clock });
+    const committer = createCommitQueue({ store, clock });
     store.plan(call => (call.nth === 1 ? 'late' : undefined));
     const results = [committer.write(aWrite({ address: 'job/a' }))];
     await clock.settle();
@@ -251,13 +251,13 @@ describe('a stored snapshot', () => {
           return snapshot;
         };
       }
-      createLife(job, { ...stored, version: -1 });
+      createActorState(job, { ...stored, version: -1 });
       expect(seen).toEqual([-1, 0]);
     } finally {
       for (const from of [-1, 0]) delete actors.job.upgrades[from];
       Object.assign(actors.job.upgrades, saved);
     }
-    expect(() => createLife(job, { ...stored, version: 0 })).toThrow(Unreadable);
+    expect(() => createActorState(job, { ...stored, version: 0 })).toThrow(Unreadable);
   });
 });
 

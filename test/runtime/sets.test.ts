@@ -6,8 +6,8 @@ import { createRuntime } from '../../src/runtime/create.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import type { FromPartitions, ToPartitions } from '../../src/runtime/workers/messages.ts';
-import type { Homes } from '../../src/runtime/workers/worker-host.ts';
-import { createPartitionSet } from '../../src/runtime/workers/worker-supervisor.ts';
+import type { WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
+import { createPartitionWorker } from '../../src/runtime/workers/worker-supervisor.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
@@ -157,7 +157,7 @@ function aSet() {
   const clock = createManualClock(0);
   const homes: { told: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];
   const noted: string[] = [];
-  const scripted: Homes = {
+  const scripted: WorkerHosts = {
     count: 1,
     mayDie: true,
     open({ receive, died }) {
@@ -171,7 +171,7 @@ function aSet() {
       };
     },
   };
-  const set = createPartitionSet(
+  const set = createPartitionWorker(
     scripted,
     { from: 0, to: 255 },
     {

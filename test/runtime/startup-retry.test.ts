@@ -1,14 +1,14 @@
 /** A start while the store is away. */
 import { describe, expect, test } from 'bun:test';
 import { Unavailable } from '../../src/runtime/errors.ts';
-import { createPatience, PATIENCE_MS } from '../../src/runtime/startup-retry.ts';
+import { createStartupRetry, STARTUP_RETRY_MS } from '../../src/runtime/startup-retry.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const clock = createManualClock();
 const aPatience = (signal?: AbortSignal) => {
   const problems: string[] = [];
-  return { problems, patiently: createPatience({ clock, signal, waits: problem => problems.push(problem) }) };
+  return { problems, patiently: createStartupRetry({ clock, signal, waits: problem => problems.push(problem) }) };
 };
 const away = () => Promise.reject(new StoreUnavailable('nobody there'));
 
@@ -31,17 +31,17 @@ describe('a start', () => {
   test('gives up when the store stays away, with what was in the way', async () => {
     const { patiently, problems } = aPatience();
     const ended = patiently(away).catch((error: unknown) => error);
-    await clock.advance(PATIENCE_MS);
+    await clock.advance(STARTUP_RETRY_MS);
     expect(await ended).toEqual(new StoreUnavailable('nobody there'));
     expect(problems.length).toBeGreaterThan(5);
   });
 
   test('waits without an end for a store where no limit is set, and for nothing else', async () => {
     const problems: string[] = [];
-    const patiently = createPatience({ clock, limitMs: null, waits: problem => problems.push(problem) });
+    const patiently = createStartupRetry({ clock, limitMs: null, waits: problem => problems.push(problem) });
     let isFull = true;
     const done = patiently(async () => (isFull ? away() : 'done'));
-    await clock.advance(100 * PATIENCE_MS);
+    await clock.advance(100 * STARTUP_RETRY_MS);
     expect(problems.length).toBeGreaterThan(900);
     isFull = false;
     await clock.advance(3_000);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Clock } from '../../src/lib/clock.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
-import { type Alarms, createAlarms } from '../../src/runtime/timers.ts';
+import { createTimers, type Timers } from '../../src/runtime/timers.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -31,7 +31,7 @@ function someAlarms(parts: { clock?: ReturnType<typeof aWallClock>; store?: Retu
   const fired: string[] = [];
   const failed: unknown[] = [];
   const told = { jumps: [] as number[], answer: Promise.resolve() };
-  const alarms: Alarms = createAlarms({
+  const alarms: Timers = createTimers({
     store,
     clock: clock.clock,
     fire: async address => void fired.push(address),
@@ -167,7 +167,7 @@ describe('alarms', () => {
       fired.push(address);
       return new Promise<void>(resolve => dealt.push(resolve));
     };
-    const alarms = createAlarms({ store, clock: clock.clock, fire, jumped: async () => {}, failed: () => {} });
+    const alarms = createTimers({ store, clock: clock.clock, fire, jumped: async () => {}, failed: () => {} });
     for (let count = 0; count < 200; count++) alarms.set(`late${count}`, START - 3_600_000 + count);
     alarms.set('now', START + 1_000);
     alarms.start();

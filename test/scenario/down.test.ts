@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import type { JobConfig } from '../../actors/job/types.ts';
-import { decodeState, encodeState, type State } from '../../src/runtime/document.ts';
+import { decodeState, encodeState, type StoredState } from '../../src/runtime/document.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { aJob } from '../support/builders.ts';
@@ -139,7 +139,7 @@ describe('a center of real processes that was down for 100 due times', () => {
       for (const name of names) {
         const document = await store.load(`job/${name}`);
         if (!document) throw new Error(`job/${name} is not stored`);
-        const state = decodeState(document) as State & { snapshot: { context: { watermark: number; config: JobConfig } } };
+        const state = decodeState(document) as StoredState & { snapshot: { context: { watermark: number; config: JobConfig } } };
         const { context } = state.snapshot;
         context.config.schedules = [{ type: 'cron', cron: '* * * * * ?' }];
         context.watermark -= 110_000;

@@ -15,7 +15,7 @@ import { neededFor, type Route } from '../../src/http/route.ts';
 import { createUpgrades } from '../../src/http/upgrades.ts';
 import { type Listening, listen } from '../../src/http/websocket/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createOutputKeeper } from '../../src/services/output/index.ts';
+import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { aDoor, json } from '../api/support.ts';
@@ -31,7 +31,7 @@ async function aWholeDoor(env: Record<string, string> = {}) {
   const feedDoor = createFeedDoor({ ...door.center, feed });
   const extra: Route[] = [
     ...feedDoor.routes,
-    ...logRoutes({ ...world, output: createOutputKeeper({ store: world.store }), stopping: new AbortController().signal }),
+    ...logRoutes({ ...world, output: createOutputService({ store: world.store }), stopping: new AbortController().signal }),
     ...metricRoutes({ ...world, feed, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) }),
   ];
   return { ...door, app: createApp({ center: door.center, extra }), feed, feedDoor, extra };
@@ -200,7 +200,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
     const { center, world } = door;
     const hub = createAgentHub({
       ...world,
-      ...{ output: createOutputKeeper({ store: world.store }), heartbeatMs: 5_000, hostGraceMs: 60_000, closedGraceMs: 3_000 },
+      ...{ output: createOutputService({ store: world.store }), heartbeatMs: 5_000, hostGraceMs: 60_000, closedGraceMs: 3_000 },
       ...{ verify: () => true, readJoinToken: center.auth.readJoinToken, spendJoinToken: center.auth.spendJoinToken },
       store: world.store,
       installation: () => ({ publicKey: 'center', sign: text => text }),

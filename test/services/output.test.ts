@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { createMemorySpool } from '../../src/keeper/memory-spool.ts';
 import { createOutputLog } from '../../src/keeper/output-log.ts';
 import { attemptKey, CHUNK_WEIGHT } from '../../src/services/output/attempt.ts';
-import { createOutputKeeper, type OutputKeeper } from '../../src/services/output/index.ts';
-import { accountedBytes, keptBytes, type Piece, readPieces } from '../../src/services/output/read.ts';
+import { createOutputService, type OutputService } from '../../src/services/output/index.ts';
+import { accountedBytes, keptBytes, type OutputPiece, readPieces } from '../../src/services/output/read.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type OutputChunk, type OutputStore, StoreUnavailable } from '../../src/store/port.ts';
 import { aChunk, placing } from '../support/store-builders.ts';
@@ -20,13 +20,13 @@ const sums = (chunks: { stream: string; bytes: number; leftOut: number }[]) => {
 const ofLength = (seq: number, length: number, changes: Partial<OutputChunk> = {}) => aChunk({ seq, text: 'x'.repeat(length), ...changes });
 
 /** Takes pieces that say what is left out before them. */
-const aKeeper = (parts: Parameters<typeof createOutputKeeper>[0], place = placing()) => {
-  const { keep, onKept } = createOutputKeeper(parts);
+const aKeeper = (parts: Parameters<typeof createOutputService>[0], place = placing()) => {
+  const { keep, onKept } = createOutputService(parts);
   return { onKept, keep: (chunks: OutputChunk[]) => keep(place(chunks)) };
 };
 
-async function pieces(store: OutputStore, after = { attempt: 0, seq: 0 }, limit = 3): Promise<Piece[]> {
-  const found: Piece[] = [];
+async function pieces(store: OutputStore, after = { attempt: 0, seq: 0 }, limit = 3): Promise<OutputPiece[]> {
+  const found: OutputPiece[] = [];
   for (let at: typeof after | undefined = after; at; ) {
     const page = await readPieces(store, { execution: 'e1', item: 0, after: at, limit });
     found.push(...page.pieces);
@@ -52,13 +52,13 @@ describe('output below the cap', () => {
     const letters = (text: string) => {
       for (const letter of text) log.add('stdout', 0, new TextEncoder().encode(letter));
     };
-    const send = (keeper: OutputKeeper) => keeper.keep(log.read(0, 100).map(chunk => ({ ...NAME, ...chunk })));
+    const send = (keeper: OutputService) => keeper.keep(log.read(0, 100).map(chunk => ({ ...NAME, ...chunk })));
     letters('ab');
-    await send(createOutputKeeper({ store }));
+    await send(createOutputService({ store }));
     letters('cdefg');
     log.finish(0);
     // The host never had the answer and goes on from 0; it has a and b no more.
-    await send(createOutputKeeper({ store }));
+    await send(createOutputService({ store }));
     expect(await accountedBytes(store, NAME)).toEqual({ stdout: 7, stderr: 0 });
     expect((await all(store)).map(({ text, leftOut }) => [text, leftOut])).toEqual([
       ['a', 0],
@@ -107,7 +107,7 @@ describe('row 18: output beyond the cap', () => {
     const shown = found.filter(one => one.type === 'text').length;
     expect(signs).toHaveLength(1);
     expect(signs[0]).toMatchObject({ from: 6, to: 50 - (shown - 5), stream: 'stdout', bytes: (50 - shown) * piece });
-    expect(found.indexOf(signs[0] as Piece)).toBe(5);
+    expect(found.indexOf(signs[0] as OutputPiece)).toBe(5);
   });
 
   test('keeps the newest piece even if it alone is larger than the half', async () => {

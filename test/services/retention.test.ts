@@ -1,6 +1,6 @@
 /** Retention in passes over a real store; the runtime's answers are scripted. */
 import { beforeEach, describe, expect, test } from 'bun:test';
-import { createForgetting, type Forgotten, type Keep, RETENTION } from '../../src/services/retention.ts';
+import { createRetentionService, type Expired, type Keep, RETENTION } from '../../src/services/retention.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
@@ -36,7 +36,7 @@ describe('a pass', () => {
   const ago = (days: number) => clock.now() - days * DAY;
 
   const aForgetting = (keep: Partial<Keep>) =>
-    createForgetting({
+    createRetentionService({
       store,
       clock,
       keep: { ...EVERYTHING, ...keep },
@@ -47,8 +47,8 @@ describe('a pass', () => {
       log: (level, text) => logged.push(`${level} ${text}`),
     });
 
-  async function pass(keep: Partial<Keep>, forgetting = aForgetting(keep)): Promise<Forgotten> {
-    let result: Forgotten | undefined;
+  async function pass(keep: Partial<Keep>, forgetting = aForgetting(keep)): Promise<Expired> {
+    let result: Expired | undefined;
     let failure: unknown;
     forgetting.runOnce().then(
       gone => {
@@ -60,7 +60,7 @@ describe('a pass', () => {
     );
     for (let turn = 0; !result && !failure && turn < 10_000; turn++) await clock.advance(5);
     if (failure) throw failure;
-    return result as Forgotten;
+    return result as Expired;
   }
 
   /** One ended execution per age, each with a piece of output; named by its age in days. */

@@ -9,8 +9,8 @@ import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
-import { type Homes, inThisThread } from '../../src/runtime/workers/worker-host.ts';
-import { createForgetting, type Keep } from '../../src/services/retention.ts';
+import { inThisThread, type WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
+import { createRetentionService, type Keep } from '../../src/services/retention.ts';
 import { createScheduleAudit } from '../../src/services/schedule-audit.ts';
 import { type PartitionRange, type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { idsOf } from './dice.ts';
@@ -79,7 +79,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
   let living: { partitions: PartitionRange; life: Life; died(reason: string): void }[] = [];
 
   /** One worker is the center itself; of several each has a life of its own. */
-  function homesOf(life: Life): Homes {
+  function homesOf(life: Life): WorkerHosts {
     const homeIn = (its: Life) => inThisThread({ store: storeFor(its), clock: time.clockOf(its), ids, owner: life.name });
     if (workers === 1) return homeIn(life);
     let begun = 0;
@@ -140,7 +140,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
   /** As the service does it, only more often. */
   function forget(life: Life, store: Store, kept: Keep): void {
     const clock = time.clockOf(life);
-    const forgetting = createForgetting({ store, clock, keep: kept, reader: { endedAt, heldBy }, log: () => {} });
+    const forgetting = createRetentionService({ store, clock, keep: kept, reader: { endedAt, heldBy }, log: () => {} });
     const pass = async (): Promise<void> => {
       try {
         const gone = await forgetting.runOnce();

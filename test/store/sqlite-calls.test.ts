@@ -1,7 +1,7 @@
 /** Writes that come as messages from several threads. */
 import { describe, expect, test } from 'bun:test';
 import { StoreUnavailable, type StoreWrites } from '../../src/store/port.ts';
-import { type Answer, type Call, createCaller, createWriter } from '../../src/store/sqlite/writer-worker/calls.ts';
+import { createWriter, createWriterClient, type WriterCall, type WriterResponse } from '../../src/store/sqlite/writer-worker/calls.ts';
 import type { Sync } from '../../src/store/sync.ts';
 import { anOccurrence } from '../support/store-builders.ts';
 
@@ -24,8 +24,8 @@ function aWriter(writes: Partial<Sync<StoreWrites>>) {
     { soon: work => void planned.push(work), later: work => void lingering.push(work) },
   );
   const aCaller = () => {
-    const caller = createCaller({
-      post: (calls: Call[]) => writer.take(calls, { post: (answers: Answer[]) => caller.take(structuredClone(answers)) }),
+    const caller = createWriterClient({
+      post: (calls: WriterCall[]) => writer.take(calls, { post: (answers: WriterResponse[]) => caller.take(structuredClone(answers)) }),
     });
     return caller;
   };

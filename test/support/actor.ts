@@ -1,8 +1,8 @@
 /** One actor as the runtime steps it, without a store, a clock or neighbours. */
 import type { OccurrenceEntry } from '../../actors/job/occurrence.ts';
 import type { Address, Contexts, Effect, Events, Kind } from '../../actors/types.ts';
-import { createLife } from '../../src/runtime/actor-state.ts';
-import type { State } from '../../src/runtime/document.ts';
+import { createActorState } from '../../src/runtime/actor-state.ts';
+import type { StoredState } from '../../src/runtime/document.ts';
 
 export const AT = Date.UTC(2026, 10, 22, 8, 0, 0);
 
@@ -16,9 +16,9 @@ export interface Outcome {
 }
 
 export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], { bornAt = AT, salt = (): string => 'abc123' } = {}) {
-  const life = createLife(address, undefined);
+  const life = createActorState(address, undefined);
   let written = '';
-  const stored = () => JSON.parse(written) as State;
+  const stored = () => JSON.parse(written) as StoredState;
   let at = bornAt;
   let writes = 0;
   const take = (kind: 'ask' | 'tell' | 'timers' | 'release', event: { type: string }, chance = 0.5): Outcome => {

@@ -1,13 +1,13 @@
 /** The program of a worker, with a way to break it. */
 import { workerRoles } from '../../src/cluster/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { type WorkerScope, work } from '../../src/runtime/workers/partition-worker.ts';
+import { runPartitionWorker, type WorkerScope } from '../../src/runtime/workers/partition-worker.ts';
 import type { PartitionRange } from '../../src/store/port.ts';
 import { type Breaking, CHANNEL } from './breaking.ts';
 
 const scope = self as unknown as WorkerScope;
 let mine: PartitionRange | undefined;
-work(scope, workerRoles(systemClock));
+runPartitionWorker(scope, workerRoles(systemClock));
 const serve = scope.onmessage;
 scope.onmessage = event => {
   if (typeof event.data !== 'string') mine = event.data.partitions;

@@ -2,11 +2,11 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import type { Ids } from '../../src/lib/ids.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
-import { type Homes, inThisThread } from '../../src/runtime/workers/worker-host.ts';
+import { inThisThread, type WorkerHosts } from '../../src/runtime/workers/worker-host.ts';
 import type { PartitionRange, Store } from '../../src/store/port.ts';
 import { aLife } from './life.ts';
 
-export interface MortalHomes extends Homes {
+export interface MortalHomes extends WorkerHosts {
   /** Kills whoever serves this partition now. */
   kill(partition: number): void;
   /**

@@ -8,7 +8,7 @@ import { STREAMED } from '../../http/websocket/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { logEndpoints } from '../../protocol/rest/execution.ts';
 import type { Views } from '../../runtime/views.ts';
-import type { OutputKeeper } from '../../services/output/index.ts';
+import type { OutputService } from '../../services/output/index.ts';
 import type { OutputStore } from '../../store/port.ts';
 import { one } from '../lookup.ts';
 import { readAfter } from './logs/after.ts';
@@ -20,7 +20,7 @@ const FOLLOWERS_MAX = 500;
 export interface LogParts {
   views: Views;
   store: Pick<OutputStore, 'output'>;
-  output: Pick<OutputKeeper, 'onKept'>;
+  output: Pick<OutputService, 'onKept'>;
   clock: Clock;
   /** Ends those who follow, so that they do not hold up the stop of the center. */
   stopping?: AbortSignal;

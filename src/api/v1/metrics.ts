@@ -7,8 +7,10 @@ import type { Registry } from 'prom-client';
 import type { Feed } from '../../feed/feed.ts';
 import { type Route, serving } from '../../http/route.ts';
 import type { Clock } from '../../lib/clock.ts';
+
 import { metricEndpoints } from '../../protocol/rest/center.ts';
-import { type Figures, noFigures } from '../../runtime/metrics.ts';
+import { emptyMetrics, type RuntimeMetrics } from '../../runtime/metrics.ts';
+
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
 import { StoreUnavailable } from '../../store/port.ts';
@@ -97,7 +99,7 @@ export function metricRoutes({
     });
   };
 
-  let figures: Figures = noFigures();
+  let figures: RuntimeMetrics = emptyMetrics();
   const read = (): Reading => ({
     isStandby: false,
     figures,

@@ -6,14 +6,14 @@ import type { StoreAddress } from '../../store/open.ts';
 import type { PartitionRange } from '../../store/port.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
 
-export interface BeginWork {
+export interface StartWorker {
   type: 'begin';
   store: StoreAddress;
   partitions: PartitionRange;
   owner: string;
 }
 
-export type ToWorker = BeginWork | string;
+export type ToWorker = StartWorker | string;
 export type FromWorker = string;
 
 export const sendBatch = (messages: ToPartitions[] | FromPartitions[]): string => JSON.stringify(messages);

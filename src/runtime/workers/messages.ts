@@ -5,10 +5,10 @@
 import type { Effect } from '../../../actors/types.ts';
 import type { PlacedFact } from '../../store/port.ts';
 import type { Origin, Taken } from '../envelope.ts';
-import type { Figures } from '../metrics.ts';
+import type { RuntimeMetrics } from '../metrics.ts';
 import type { Delivery } from '../outbox.ts';
 
-export interface Question {
+export interface ActorRequest {
   id: number;
   to: string;
   kind: 'ask' | 'tell' | 'release';
@@ -24,7 +24,7 @@ export interface Message {
 }
 
 /** A mark that its receiver needs no more: the sender can never send that message again. */
-export interface Mark {
+export interface StepMark {
   to: string;
   from: string;
   mark: string;
@@ -61,7 +61,7 @@ export type ToPartitions =
   | { type: 'arm' }
   /** Raise your epochs by so much, durably. */
   | { type: 'raise'; by: number }
-  | { type: 'questions'; questions: Question[] }
+  | { type: 'questions'; questions: ActorRequest[] }
   | { type: 'messages'; messages: Message[] }
   /** What became of orders, and of messages to other sets. */
   | { type: 'carried'; items: { id: number; delivery: Delivery }[] }
@@ -70,7 +70,7 @@ export type ToPartitions =
   | { type: 'opened'; addresses: string[] }
   /** Another set has begun anew and takes messages again. */
   | { type: 'returned'; from: number; to: number }
-  | { type: 'forget'; marks: Mark[] }
+  | { type: 'forget'; marks: StepMark[] }
   /** Tell your figures. */
   | { type: 'measure'; id: number }
   /** What do your timers hold for these actors? */
@@ -92,9 +92,9 @@ export type FromPartitions =
   | { type: 'carry'; orders: CarryOrder[] }
   | { type: 'facts'; facts: PlacedFact[] }
   | { type: 'opened'; addresses: string[] }
-  | { type: 'forget'; marks: Mark[] }
+  | { type: 'forget'; marks: StepMark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }
-  | { type: 'measured'; id: number; figures: Figures }
+  | { type: 'measured'; id: number; figures: RuntimeMetrics }
   | { type: 'timersAre'; id: number; timers: ArmedTimer[] }
   | { type: 'pong'; id: number }
   | { type: 'stopped'; left: string[] };

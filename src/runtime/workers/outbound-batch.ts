@@ -6,9 +6,9 @@ import { createOncePerTick } from '../../lib/batch.ts';
 import type { PlacedFact } from '../../store/port.ts';
 import type { Taken } from '../envelope.ts';
 import type { Delivery } from '../outbox.ts';
-import type { CarryOrder, FromPartitions, Mark, Message } from './messages.ts';
+import type { CarryOrder, FromPartitions, Message, StepMark } from './messages.ts';
 
-export interface Posting {
+export interface OutboundBatch {
   facts(facts: PlacedFact[]): void;
   answer(id: number, taken: Taken): void;
   order(order: CarryOrder): void;
@@ -17,18 +17,18 @@ export interface Posting {
   /** What became of a message of another set. */
   delivered(id: number, delivery: Delivery): void;
   opened(address: string): void;
-  forget(mark: Mark): void;
+  forget(mark: StepMark): void;
   flush(): void;
 }
 
-export function createPosting({ send }: { send(message: FromPartitions): void }): Posting {
+export function createOutboundBatch({ send }: { send(message: FromPartitions): void }): OutboundBatch {
   const facts: PlacedFact[] = [];
   const answers: { id: number; taken: Taken }[] = [];
   const delivered: { id: number; delivery: Delivery }[] = [];
   const orders: CarryOrder[] = [];
   const messages: Message[] = [];
   const addresses: string[] = [];
-  const marks: Mark[] = [];
+  const marks: StepMark[] = [];
   const plan = createOncePerTick(queueMicrotask, flush);
 
   function into<T>(list: T[], ...more: T[]): void {

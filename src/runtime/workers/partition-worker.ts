@@ -8,7 +8,7 @@ import { systemIds } from '../../lib/ids.ts';
 import type { ClusterRoles } from '../../store/cluster-port.ts';
 import { openActorStore } from '../../store/open.ts';
 import { createPartitions, type Partitions } from '../partitions.ts';
-import { type BeginWork, type FromWorker, receiveBatch, sendBatch, type ToWorker } from './codec.ts';
+import { type FromWorker, receiveBatch, type StartWorker, sendBatch, type ToWorker } from './codec.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
 
 export interface WorkerScope {
@@ -20,7 +20,7 @@ export interface WorkerScope {
  * Serves in this scope, which must be a worker's. An error that nobody expects ends the worker;
  * whoever began it replaces it.
  */
-export function work(scope: WorkerScope, cluster: ClusterRoles): void {
+export function runPartitionWorker(scope: WorkerScope, cluster: ClusterRoles): void {
   let partitions: Promise<Partitions> | undefined;
   let closeStore = () => {};
 
@@ -32,7 +32,7 @@ export function work(scope: WorkerScope, cluster: ClusterRoles): void {
   };
   const leaving = createBatch<FromPartitions>({ schedule: queueMicrotask, send: leave });
 
-  async function begin({ store, partitions, owner }: BeginWork): Promise<Partitions> {
+  async function begin({ store, partitions, owner }: StartWorker): Promise<Partitions> {
     const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid, cluster });
     closeStore = opened.close;
     return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send: leaving.add });

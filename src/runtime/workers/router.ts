@@ -6,18 +6,18 @@
 import { createRequestMap } from '../../lib/request-map.ts';
 import type { Delivery } from '../outbox.ts';
 import type { Message, ToPartitions } from './messages.ts';
-import type { PartitionSet } from './worker-supervisor.ts';
+import type { PartitionWorker } from './worker-supervisor.ts';
 
-export interface Relay {
+export interface Router {
   /** The same messages under numbers of the relay, for the set they go to. */
-  take(messages: Message[], to: PartitionSet, reply: (message: ToPartitions) => void): Message[];
+  take(messages: Message[], to: PartitionWorker, reply: (message: ToPartitions) => void): Message[];
   delivered(items: { id: number; delivery: Delivery }[]): void;
   /** That set is down: its senders keep what was on its way there until it is back. */
-  lost(to: PartitionSet): void;
+  lost(to: PartitionWorker): void;
 }
 
-export function createRelay(): Relay {
-  const underWay = createRequestMap<{ to: PartitionSet; id: number; reply: (message: ToPartitions) => void }>();
+export function createRouter(): Router {
+  const underWay = createRequestMap<{ to: PartitionWorker; id: number; reply: (message: ToPartitions) => void }>();
 
   return {
     take: (messages, to, reply) => messages.map(message => ({ ...message, id: underWay.add({ to, id: message.id, reply }) })),

@@ -2,7 +2,7 @@
 import type { WorkerStore } from '../../store/open.ts';
 import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './codec.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
-import type { Home, Homes } from './worker-host.ts';
+import type { WorkerHost, WorkerHosts } from './worker-host.ts';
 
 /**
  * The first workers load their program at once, before there is a store; `giveUp` ends those that
@@ -19,9 +19,9 @@ export function inWorkers({
   connect(): WorkerStore;
   /** The worker's program. Tests give one that can be broken. */
   script?: string;
-}): { homes: Homes; giveUp(): void } {
+}): { homes: WorkerHosts; giveUp(): void } {
   const early = Array.from({ length: count }, () => createWorker(script));
-  const homes: Homes = {
+  const homes: WorkerHosts = {
     count,
     mayDie: true,
     open({ partitions, receive, died }) {
@@ -43,7 +43,7 @@ export function inWorkers({
       });
       post({ type: 'begin', store: store.address, partitions, owner }, store.transfer);
 
-      const home: Home = {
+      const home: WorkerHost = {
         post(message) {
           if (leaving.push(message) > 1) return;
           queueMicrotask(() => {

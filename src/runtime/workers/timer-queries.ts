@@ -2,21 +2,21 @@
 import type { Clock } from '../../lib/clock.ts';
 import { createPendingRequests } from '../../lib/request-map.ts';
 import type { ArmedTimer } from './messages.ts';
-import type { PartitionSet } from './worker-supervisor.ts';
+import type { PartitionWorker } from './worker-supervisor.ts';
 
 /** How long a set may take to answer. */
 const ANSWER_MS = 1_000;
 
-export interface ArmedQuestions {
+export interface TimerQueries {
   /** In the order of the addresses; undefined where no partition answered. */
   timersOf(addresses: readonly string[]): Promise<(ArmedTimer | undefined)[]>;
   answered(id: number, timers: ArmedTimer[]): void;
 }
 
-export function createArmedQuestions({ setOf, clock }: { setOf(address: string): PartitionSet; clock: Clock }): ArmedQuestions {
+export function createTimerQueries({ setOf, clock }: { setOf(address: string): PartitionWorker; clock: Clock }): TimerQueries {
   const asked = createPendingRequests<ArmedTimer[]>({ clock, ms: ANSWER_MS, expired: id => asked.resolve(id, []) });
 
-  const ask = (set: PartitionSet, addresses: string[]): Promise<ArmedTimer[]> =>
+  const ask = (set: PartitionWorker, addresses: string[]): Promise<ArmedTimer[]> =>
     asked.request(id => {
       if (!set.post({ type: 'timersOf', id, addresses })) asked.resolve(id, []);
     });

@@ -5,18 +5,18 @@ import type { ActorStore, PartitionRange } from '../../store/port.ts';
 import { createPartitions } from '../partitions.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
 
-export interface Home {
+export interface WorkerHost {
   post(message: ToPartitions): void;
   /** Ends it at once. Resolves when none of its writes can happen any more. */
   end(): Promise<void>;
 }
 
-export interface Homes {
+export interface WorkerHosts {
   /** Sets of partitions; each has a home. */
   count: number;
   /** Can a home die or hang alone? Then it is asked now and then whether it is there. */
   mayDie: boolean;
-  open(parts: { partitions: PartitionRange; receive(message: FromPartitions): void; died(reason: string): void }): Home;
+  open(parts: { partitions: PartitionRange; receive(message: FromPartitions): void; died(reason: string): void }): WorkerHost;
 }
 
 /**
@@ -35,7 +35,7 @@ export function inThisThread({
   ids: Ids;
   owner: string;
   count?: number;
-}): Homes {
+}): WorkerHosts {
   return {
     count,
     mayDie: false,

@@ -11,9 +11,9 @@ import { createSingleFlight } from '../../lib/single-flight.ts';
 import type { PartitionRange } from '../../store/port.ts';
 import { LIMITS } from '../limits.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
-import type { Home, Homes } from './worker-host.ts';
+import type { WorkerHost, WorkerHosts } from './worker-host.ts';
 
-export interface PartitionSet {
+export interface PartitionWorker {
   readonly partitions: PartitionRange;
   /** Why it does not serve now; undefined when it does. */
   readonly down: string | undefined;
@@ -38,7 +38,7 @@ export interface PartitionSet {
   stop(graceMs: number): Promise<string[]>;
 }
 
-export interface PartitionSetSurroundings {
+export interface PartitionWorkerDependencies {
   clock: Clock;
   /** `reply` reaches the very home that spoke, and nobody once that one is gone. */
   receive(message: FromPartitions, reply: (message: ToPartitions) => void): void;
@@ -53,10 +53,14 @@ export interface PartitionSetSurroundings {
 
 const NEEDS_OWNER: ReadonlySet<ToPartitions['type']> = new Set(['questions', 'messages']);
 
-export function createPartitionSet(homes: Homes, partitions: PartitionRange, around: PartitionSetSurroundings): PartitionSet {
+export function createPartitionWorker(
+  homes: WorkerHosts,
+  partitions: PartitionRange,
+  around: PartitionWorkerDependencies,
+): PartitionWorker {
   const { clock } = around;
   const name = `partitions ${partitions.from} to ${partitions.to}`;
-  let home: Home | undefined;
+  let home: WorkerHost | undefined;
   let down: string | undefined = `${name} are being taken over`;
   let isGivenUp = false;
   let isArmed = false;
@@ -80,7 +84,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
   }
 
   function begin(): void {
-    const mine: Home = homes.open({
+    const mine: WorkerHost = homes.open({
       partitions,
       receive: message => {
         if (home === mine) receive(message, mine);
@@ -95,7 +99,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
     if (homes.mayDie) beat();
   }
 
-  function receive(message: FromPartitions, mine: Home): void {
+  function receive(message: FromPartitions, mine: WorkerHost): void {
     switch (message.type) {
       case 'started':
         epochs = message.epochs;
@@ -127,7 +131,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
     }
   }
 
-  function serve(mine: Home): void {
+  function serve(mine: WorkerHost): void {
     down = undefined;
     retryMs = LIMITS.storeRetryMs;
     if (isArmed) mine.post({ type: 'arm' });
@@ -139,7 +143,7 @@ export function createPartitionSet(homes: Homes, partitions: PartitionRange, aro
   }
 
   /** The store did not let it begin: it may later. */
-  function again(mine: Home, reason: string): void {
+  function again(mine: WorkerHost, reason: string): void {
     around.log('warn', `${name} could not be taken over, trying again in ${retryMs} ms: ${reason}`);
     disarmNext = clock.after(retryMs, () => {
       if (home === mine) mine.post({ type: 'start' });

@@ -63,7 +63,7 @@ export const copyOf = (attempt: Attempt): Attempt => ({
  * The piece in its place. Which place depends on nothing but the pieces before it, so that it is
  * the same after a restart.
  */
-export function add(attempt: Attempt, chunk: OutputChunk, half: number): void {
+export function addChunk(attempt: Attempt, chunk: OutputChunk, half: number): void {
   const weight = Math.max(chunk.bytes, chunk.text.length) + CHUNK_WEIGHT;
   attempt.last = chunk.seq;
   attempt.ends[chunk.stream] += chunk.leftOut + chunk.bytes;

@@ -13,7 +13,7 @@
 import { createBoundedMap } from '../../lib/bounded-map.ts';
 import { createMutex } from '../../lib/keyed-mutex.ts';
 import type { OutputChunk, OutputStore } from '../../store/port.ts';
-import { type Attempt, type AttemptName, add, attemptKey, copyOf, dropExcess, freshAttempt } from './attempt.ts';
+import { type Attempt, type AttemptName, addChunk, attemptKey, copyOf, dropExcess, freshAttempt } from './attempt.ts';
 import { recordsOf } from './read.ts';
 import { BEFORE_ALL, olderTallies, readTally, tallyRecords } from './tally.ts';
 
@@ -34,7 +34,7 @@ const piecesOf = (attempt: Attempt): number => attempt.tail.length + ATTEMPT_PIE
  */
 export type TakenChunk = Omit<OutputChunk, 'leftOut'> & { start: number };
 
-export interface OutputKeeper {
+export interface OutputService {
   /**
    * Resolves once the pieces are durable, or known to be kept already, or counted as left out.
    * Throws what the store throws; then nothing counts as taken.
@@ -44,7 +44,7 @@ export interface OutputKeeper {
   onKept(execution: string, listener: (item: number) => void): () => void;
 }
 
-export function createOutputKeeper(parts: { store: OutputStore; capBytes?: number; rememberedMax?: number }): OutputKeeper {
+export function createOutputService(parts: { store: OutputStore; capBytes?: number; rememberedMax?: number }): OutputService {
   const { store, capBytes = OUTPUT_CAP_BYTES, rememberedMax = REMEMBERED_MAX } = parts;
   const attempts = createBoundedMap<string, Attempt>({ max: rememberedMax, weightOf: piecesOf });
   const listeners = new Map<string, Set<(item: number) => void>>();
@@ -79,7 +79,7 @@ export function createOutputKeeper(parts: { store: OutputStore; capBytes?: numbe
     for (const { start, ...piece } of [...group].sort((a, b) => a.seq - b.seq)) {
       if (piece.seq <= next.last) continue;
       const chunk = { ...piece, leftOut: Math.max(0, start - next.ends[piece.stream]) };
-      add(next, chunk, half);
+      addChunk(next, chunk, half);
       taken.push(chunk);
     }
     return taken;
@@ -125,7 +125,7 @@ async function load(store: OutputStore, name: AttemptName, half: number): Promis
     Object.assign(attempt, { isHeadOpen: false, headEnd, through, last: through, dropped: { stdout, stderr }, ends: { stdout, stderr } });
   }
   for await (const chunk of recordsOf(store, name)) {
-    if (chunk.seq > attempt.last) add(attempt, chunk, half);
+    if (chunk.seq > attempt.last) addChunk(attempt, chunk, half);
     else if (chunk.seq > 0 && chunk.seq <= attempt.headEnd) attempt.ends[chunk.stream] += chunk.leftOut + chunk.bytes;
   }
   return attempt;

@@ -7,12 +7,12 @@ import { BEFORE_ALL, readTally, type Tally, tallyOf } from './tally.ts';
 const OUTPUT_PAGE = 500;
 
 /** A place in the output of one shard; `{ attempt: 0, seq: 0 }` before anything was read. */
-export interface Place {
+export interface OutputPosition {
   attempt: number;
   seq: number;
 }
 
-export type Piece =
+export type OutputPiece =
   | { type: 'text'; chunk: OutputChunk }
   /**
    * `bytes` of this stream are not kept: pieces `from`..`to`, or what fell out on the host just
@@ -26,10 +26,10 @@ export type Piece =
  */
 export async function readPieces(
   store: Pick<OutputStore, 'output'>,
-  { execution, item, after, limit = OUTPUT_PAGE }: { execution: string; item: number; after: Place; limit?: number },
-): Promise<{ pieces: Piece[]; next: Place | undefined }> {
-  const pieces: Piece[] = [];
-  let next: Place | undefined;
+  { execution, item, after, limit = OUTPUT_PAGE }: { execution: string; item: number; after: OutputPosition; limit?: number },
+): Promise<{ pieces: OutputPiece[]; next: OutputPosition | undefined }> {
+  const pieces: OutputPiece[] = [];
+  let next: OutputPosition | undefined;
   let place = after;
   let tally: Tally | undefined;
   let tallyFor = 0;
@@ -65,8 +65,8 @@ export async function readPieces(
   return { pieces, next };
 }
 
-function gapOf({ headEnd, through, at, stdout, stderr }: Tally, attempt: number): Piece[] {
-  const pieces: Piece[] = [];
+function gapOf({ headEnd, through, at, stdout, stderr }: Tally, attempt: number): OutputPiece[] {
+  const pieces: OutputPiece[] = [];
   const base = { type: 'leftOut', attempt, from: headEnd + 1, to: through, at } as const;
   if (stdout > 0) pieces.push({ ...base, stream: 'stdout', bytes: stdout });
   if (stderr > 0) pieces.push({ ...base, stream: 'stderr', bytes: stderr });

@@ -16,7 +16,7 @@ export interface KeptActors {
   drop(address: string): void;
 }
 
-export function createActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore & { kept: KeptActors } {
+export function createMemoryActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore & { kept: KeptActors } {
   const documents = new Map<string, ActorDocument>();
   /**
    * Armed timers and debts on their own, so that a million finished executions do not slow `due`

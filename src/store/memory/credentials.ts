@@ -5,7 +5,7 @@ import { readableCredential } from '../readable.ts';
 
 type StoredCredential = Omit<Credential, 'data'> & { data: string };
 
-export function createCredentials(): CredentialStore {
+export function createMemoryCredentials(): CredentialStore {
   const records = new Map<string, StoredCredential>();
   const key = (kind: string, id: string) => JSON.stringify([kind, id]);
 

@@ -15,7 +15,7 @@ export interface KeptFacts {
   dropOldest(count: number): void;
 }
 
-export function createFacts(): FactStore & { place: (fact: Fact) => PlacedFact; kept: KeptFacts } {
+export function createMemoryFacts(): FactStore & { place: (fact: Fact) => PlacedFact; kept: KeptFacts } {
   const feed: StoredFact[] = [];
   /** Facts that were there before the first of `feed`. */
   let dropped = 0;

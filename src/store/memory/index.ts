@@ -5,25 +5,25 @@
  */
 
 import type { Store } from '../port.ts';
-import { createActors } from './actors.ts';
-import { createCredentials } from './credentials.ts';
-import { createFacts } from './facts.ts';
-import { createLedger } from './ledger.ts';
-import { createOutput } from './output.ts';
-import { createRetention } from './retention.ts';
+import { createMemoryActors } from './actors.ts';
+import { createMemoryCredentials } from './credentials.ts';
+import { createMemoryFacts } from './facts.ts';
+import { createMemoryLedger } from './ledger.ts';
+import { createMemoryOutput } from './output.ts';
+import { createMemoryRetention } from './retention.ts';
 
 export function createMemoryStore(): Store {
-  const { place, kept: facts, ...feed } = createFacts();
-  const { kept: actors, ...cast } = createActors({ place });
-  const { kept: ledger, ...occurrences } = createLedger();
-  const { kept: output, ...writing } = createOutput();
+  const { place, kept: facts, ...feed } = createMemoryFacts();
+  const { kept: actors, ...cast } = createMemoryActors({ place });
+  const { kept: ledger, ...occurrences } = createMemoryLedger();
+  const { kept: output, ...writing } = createMemoryOutput();
   return {
     ...cast,
     ...feed,
     ...occurrences,
     ...writing,
-    ...createCredentials(),
-    ...createRetention({ actors, facts, ledger, output }),
+    ...createMemoryCredentials(),
+    ...createMemoryRetention({ actors, facts, ledger, output }),
     async probe() {},
     async close() {},
   };

@@ -9,7 +9,7 @@ export interface KeptLedger {
   marks: Map<string, number>;
 }
 
-export function createLedger(): Ledger & { kept: KeptLedger } {
+export function createMemoryLedger(): Ledger & { kept: KeptLedger } {
   const jobs: KeptLedger['jobs'] = new Map();
   const marks: KeptLedger['marks'] = new Map();
 

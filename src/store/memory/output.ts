@@ -8,7 +8,7 @@ type Place = Pick<OutputChunk, 'item' | 'attempt' | 'seq'>;
 /** By execution, then by a key of its own. */
 export type KeptOutput = Map<string, Map<string, OutputChunk>>;
 
-export function createOutput(): OutputStore & { kept: KeptOutput } {
+export function createMemoryOutput(): OutputStore & { kept: KeptOutput } {
   const kept: KeptOutput = new Map();
 
   return {

@@ -6,7 +6,7 @@ import type { KeptFacts } from './facts.ts';
 import type { KeptLedger } from './ledger.ts';
 import type { KeptOutput } from './output.ts';
 
-export function createRetention(parts: { actors: KeptActors; facts: KeptFacts; ledger: KeptLedger; output: KeptOutput }): Retention {
+export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFacts; ledger: KeptLedger; output: KeptOutput }): Retention {
   const { actors, facts, ledger, output } = parts;
   const { documents } = actors;
   const executions = () => [...documents.values()].filter(({ kind }) => kind === 'execution').sort(inOrder);

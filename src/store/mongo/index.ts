@@ -7,7 +7,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { CenterLease, ClusterRoles } from '../cluster-port.ts';
 import { type EarlyReads, type Store, StoreUnavailable } from '../port.ts';
-import { createViews } from '../views.ts';
+import { createStoreQueries } from '../views.ts';
 import { createActors } from './actors.ts';
 import { readMongoAddress } from './address.ts';
 import { createLeaseRecords, createOwnershipRecords } from './cluster-records.ts';
@@ -58,7 +58,7 @@ export async function createMongoStore({
   let lease: CenterLease | undefined;
   try {
     const collections = collectionsIn(orm, shown);
-    const views = createViews(() => orm.em.fork());
+    const views = createStoreQueries(() => orm.em.fork());
     const credential: EarlyReads['credential'] = (kind, id) => asked(() => views.credential(kind, id));
     early?.({ credential });
     lease = cluster.lease?.(createLeaseRecords(collections), { shown, lost });

@@ -1,7 +1,7 @@
 /** The occurrence ledger: one document per due time, or per stretch of them. */
 
 import { isSettled, type Ledger, type Occurrence, type Verdict } from '../port.ts';
-import { COUNT_MAX, readableOccurrence, sumOf } from '../readable.ts';
+import { DUE_TIMES_MAX, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
 import type { Collections } from './connection.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
@@ -77,7 +77,7 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
         const counted = await asked(() =>
           occurrences
             .aggregate<{ _id: Verdict; count: number }>([
-              { $match: { $and: [filter, { count: { $gte: 1, $lte: COUNT_MAX } }] } },
+              { $match: { $and: [filter, { count: { $gte: 1, $lte: DUE_TIMES_MAX } }] } },
               { $group: { _id: '$verdict', count: { $sum: '$count' } } },
             ])
             .toArray(),

@@ -3,7 +3,7 @@
 import type { ListPlace } from '../cursor.ts';
 import type { ActorDocument } from '../port.ts';
 import { type Raw, readableActor } from '../readable.ts';
-import { flag } from './connections.ts';
+import { booleanColumn } from './connections.ts';
 
 export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
   next_due as nextDue, parent, pool, status, outcome, hosts, at`;
@@ -11,7 +11,7 @@ export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation,
 /** A row of ACTOR_COLUMNS: document and index fields, `hosts` as JSON, no booleans. */
 export type StoredActor = Raw<ActorDocument & ActorDocument['index']> & ListPlace;
 
-export const asDocument: (row: StoredActor) => ActorDocument = readableActor;
+export const documentOfRow: (row: StoredActor) => ActorDocument = readableActor;
 
 /** In the order of all writing statements; the last is the rev that the document follows. */
 export function bindings(document: ActorDocument): (string | number | null)[] {
@@ -22,13 +22,13 @@ export function bindings(document: ActorDocument): (string | number | null)[] {
     document.incarnation,
     document.version,
     document.life,
-    flag(document.quarantined),
+    booleanColumn(document.quarantined),
     document.writeId,
     document.state,
     document.owed,
     nextDue,
-    flag(armed),
-    flag(document.owed !== '[]'),
+    booleanColumn(armed),
+    booleanColumn(document.owed !== '[]'),
     index.status,
     index.outcome,
     JSON.stringify(index.hosts),

@@ -3,11 +3,11 @@
 import { type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 import type { Sync } from '../sync.ts';
-import { ACTOR_COLUMNS, asDocument, bindings, type StoredActor } from './actor-rows.ts';
-import { flag, type Reading, rows, type Writing } from './connections.ts';
+import { ACTOR_COLUMNS, bindings, documentOfRow, type StoredActor } from './actor-rows.ts';
+import { booleanColumn, type ReadConnection, rows, type WriteConnection } from './connections.ts';
 import { raiseFeed } from './facts.ts';
 
-interface Parts extends Writing {
+interface Parts extends WriteConnection {
   insertFact: (fact: Fact) => PlacedFact;
 }
 
@@ -71,13 +71,13 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
     settle(entries) {
       if (entries.length === 0) return;
       transact(() => {
-        for (const { address, rev, owed } of entries) settled.run(owed, flag(owed !== '[]'), address, rev);
+        for (const { address, rev, owed } of entries) settled.run(owed, booleanColumn(owed !== '[]'), address, rev);
       });
     },
   };
 }
 
-export function actorReads({ reader, read }: Reading): Pick<ActorStore, 'load' | 'due' | 'owing'> {
+export function actorReads({ reader, read }: ReadConnection): Pick<ActorStore, 'load' | 'due' | 'owing'> {
   const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
   // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index
   // only when it can see that it may.
@@ -90,7 +90,7 @@ export function actorReads({ reader, read }: Reading): Pick<ActorStore, 'load' |
   return {
     async load(address) {
       const [row] = read(() => rows<StoredActor>(one, address));
-      return row && asDocument(row);
+      return row && documentOfRow(row);
     },
 
     async due({ until, limit, after }) {

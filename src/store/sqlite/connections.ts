@@ -1,15 +1,15 @@
 /** The raw connections of the hot path: one that writes, and any number that read. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { asStoreError, FULL, primaryCode } from './errors.ts';
-import { createRelief } from './wal-checkpoint.ts';
+import { createWalCheckpoint } from './wal-checkpoint.ts';
 
-export interface Reading {
+export interface ReadConnection {
   reader: DatabaseSync;
   /** Runs a read; passing failures come as StoreUnavailable. */
   read<T>(work: () => T): T;
 }
 
-export interface Writing {
+export interface WriteConnection {
   writer: DatabaseSync;
   /**
    * Runs `work` in one transaction: all of it is durable when this returns, nothing of it when it
@@ -40,7 +40,7 @@ const LOG_BYTES_KEPT = 128 * 2 ** 20;
  */
 const CACHE_KIB = 4 * 2 ** 10;
 
-export interface WritingConnection extends Writing {
+export interface WritingConnection extends WriteConnection {
   /** Of the last commit: +1 with each. */
   readonly revision: number;
   probe(): void;
@@ -69,7 +69,7 @@ export function openWriting(
   `);
   if (bytesMax !== undefined) limitSize(writer, bytesMax);
 
-  const relief = createRelief({ file, writer, busyMs: BUSY_TIMEOUT_MS });
+  const relief = createWalCheckpoint({ file, writer, busyMs: BUSY_TIMEOUT_MS });
   const begin = writer.prepare('begin immediate');
   const commit = writer.prepare('commit');
   const raised = writer.prepare(`update meta set value = value + 1 where _id = 'revision' returning value`);
@@ -120,7 +120,7 @@ export function openWriting(
 }
 
 /** Reads committed rows without waiting for the writer. Any number, in any thread. */
-export function openReading(file: string): Reading & { close(): void } {
+export function openReading(file: string): ReadConnection & { close(): void } {
   const reader = new DatabaseSync(file, { readOnly: true });
   reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
   return {
@@ -137,7 +137,7 @@ export function openReading(file: string): Reading & { close(): void } {
 }
 
 /** SQLite knows no booleans. */
-export const flag = (value: boolean): number => (value ? 1 : 0);
+export const booleanColumn = (value: boolean): number => (value ? 1 : 0);
 
 /** The rows of a statement. TypeScript cannot read the columns that its SQL names. */
 export function rows<Row>(statement: StatementSync, ...values: (string | number | null)[]): Row[] {

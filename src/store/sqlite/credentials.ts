@@ -7,9 +7,9 @@ import type { Credential, CredentialStore } from '../port.ts';
 import { type Raw, readableCredential } from '../readable.ts';
 import { credentialId } from '../record-ids.ts';
 import type { Sync } from '../sync.ts';
-import { type Reading, rows, type Writing } from './connections.ts';
+import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
-export function credentialWrites({ writer, transact }: Writing): Sync<Omit<CredentialStore, 'credential' | 'credentials'>> {
+export function credentialWrites({ writer, transact }: WriteConnection): Sync<Omit<CredentialStore, 'credential' | 'credentials'>> {
   const put = writer.prepare('insert or replace into credentials (_id, kind, id, data, expires_at, uses) values (?, ?, ?, ?, ?, ?)');
   const removal = writer.prepare('delete from credentials where _id = ?');
   const spending = writer.prepare(
@@ -36,7 +36,7 @@ export function credentialWrites({ writer, transact }: Writing): Sync<Omit<Crede
   };
 }
 
-export function credentialReads({ reader, read }: Reading): Pick<CredentialStore, 'credential' | 'credentials'> {
+export function credentialReads({ reader, read }: ReadConnection): Pick<CredentialStore, 'credential' | 'credentials'> {
   const columns = 'kind, id, data, expires_at as expiresAt, uses';
   const one = reader.prepare(`select ${columns} from credentials where _id = ?`);
   const all = reader.prepare(`select ${columns} from credentials where kind = ? order by id`);

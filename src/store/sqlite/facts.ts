@@ -6,7 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, RAISE_BY } from '../port.ts';
 import { type Raw, readableFact } from '../readable.ts';
-import { type Reading, rows, type Writing } from './connections.ts';
+import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
 type StoredFact = Raw<Fact>;
 
@@ -18,7 +18,7 @@ const ERA_FACTS = 4_096;
 /** Beyond every rev and every instant. */
 const EVER = Number.MAX_SAFE_INTEGER;
 
-export function factWrites({ writer }: Pick<Writing, 'writer'>): { insert: (fact: Fact) => PlacedFact } {
+export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { insert: (fact: Fact) => PlacedFact } {
   const insertion = writer.prepare('insert into facts (era, address, rev, place, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
   const corrected = writer.prepare('update facts set era = ? where _id = ?');
   let era = eraOf(headOf(writer)());
@@ -53,7 +53,7 @@ function headOf(connection: DatabaseSync): () => number {
   return () => rows<{ sequence: number }>(newest)[0]?.sequence ?? 0;
 }
 
-export function factReads({ reader, read }: Reading): FactStore {
+export function factReads({ reader, read }: ReadConnection): FactStore {
   const page = reader.prepare('select _id as sequence, address, rev, place, at, type, data from facts where _id > ? order by _id limit ?');
   const oldest = reader.prepare('select min(_id) as sequence from facts');
   const story = (beyond: '<' | '>', direction: 'asc' | 'desc') =>

@@ -20,7 +20,7 @@ export const LOOK_EVERY_MS = 500;
  * Takes the files as they are now; gives back the look, which throws StoreMoved once one of them is
  * gone or another. Looking opens nothing.
  */
-export function watchPlace(directory: string, files: string[]): () => void {
+export function guardFiles(directory: string, files: string[]): () => void {
   const opened = files.map(file => ({ file, is: identity(file) }));
   return () => {
     for (const { file, is } of opened) {

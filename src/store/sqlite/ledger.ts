@@ -1,17 +1,17 @@
 /** The occurrence ledger: one row per due time, or per stretch of them. */
 import { RESOLVED_VERDICTS } from '../../../actors/job/occurrence.ts';
 import type { Ledger, Occurrence } from '../port.ts';
-import { COUNT_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
+import { DUE_TIMES_MAX, type Raw, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
 import type { Sync } from '../sync.ts';
-import { flag, type Reading, rows, type Writing } from './connections.ts';
+import { booleanColumn, type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
 const COLUMNS = 'job, "from", "to", count, verdict, execution, reason, decided_at as decidedAt, rule';
 const EVER = Number.MAX_SAFE_INTEGER;
 
 const stored = (...asked: Parameters<typeof rows>): Occurrence[] => rows<Raw<Occurrence>>(...asked).map(readableOccurrence);
 
-export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, 'record'>> {
+export function ledgerWrites({ writer, transact }: WriteConnection): Sync<Pick<Ledger, 'record'>> {
   const insertion = writer.prepare(
     `insert into occurrences (_id, job, "from", "to", count, verdict, execution, reason, decided_at, stretch, rule)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -25,14 +25,26 @@ export function ledgerWrites({ writer, transact }: Writing): Sync<Pick<Ledger, '
       transact(() => {
         for (const { job, from, to, count, verdict, execution, reason, decidedAt, rule } of entries) {
           const kept = rule === undefined ? null : JSON.stringify(rule);
-          insertion.run(occurrenceId(job, from), job, from, to, count, verdict, execution, reason, decidedAt, flag(from !== to), kept);
+          insertion.run(
+            occurrenceId(job, from),
+            job,
+            from,
+            to,
+            count,
+            verdict,
+            execution,
+            reason,
+            decidedAt,
+            booleanColumn(from !== to),
+            kept,
+          );
         }
       });
     },
   };
 }
 
-export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 'keptAfter'> {
+export function ledgerReads({ reader, read }: ReadConnection): Omit<Ledger, 'record' | 'keptAfter'> {
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
    * once would read the whole ledger of a job; stretches alone are few and have an index of their
@@ -49,7 +61,7 @@ export function ledgerReads({ reader, read }: Reading): Omit<Ledger, 'record' | 
   const stickingOutNewest = ordered(`${stickingOut} and +"from" < ?`, 'desc');
   const sums = reader.prepare(
     // A damaged count would make the sum overflow.
-    `select verdict, sum(case when count between 1 and ${COUNT_MAX} then count else 0 end) as count from
+    `select verdict, sum(case when count between 1 and ${DUE_TIMES_MAX} then count else 0 end) as count from
        (select verdict, count from occurrences where ${inside} union all select verdict, count from occurrences where ${stickingOut})
      group by verdict`,
   );

@@ -7,18 +7,18 @@ import type { StatementSync } from 'node:sqlite';
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
 import type { ActorStore, ListQuery } from '../port.ts';
-import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
-import { type Reading, rows } from './connections.ts';
+import { ACTOR_COLUMNS, documentOfRow, type StoredActor } from './actor-rows.ts';
+import { type ReadConnection, rows } from './connections.ts';
 
 type Value = string | number;
 
 /** One statement and what is bound to it. */
-export interface Question {
+export interface ListStatement {
   sql: string;
   values: Value[];
 }
 
-export function listReads({ reader, read }: Reading): Pick<ActorStore, 'list'> {
+export function listReads({ reader, read }: ReadConnection): Pick<ActorStore, 'list'> {
   /** By their text: there are as many as combinations of filters that somebody asks for. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {
@@ -40,7 +40,7 @@ export function listReads({ reader, read }: Reading): Pick<ActorStore, 'list'> {
       const found = pages.length === 1 ? pages.flat() : pages.flat().sort(inOrder(order));
       const shown = found.slice(0, query.limit);
       const last = shown.at(-1);
-      return { items: shown.map(asDocument), next: last && found.length > shown.length ? listCursor(order, last) : null };
+      return { items: shown.map(documentOfRow), next: last && found.length > shown.length ? listCursor(order, last) : null };
     },
   };
 }
@@ -111,7 +111,7 @@ function leadOf(query: ListQuery, isCrowded: boolean): Lead | undefined {
  * for, which tells whether there is a next page. Of a lead with several values each gets its own:
  * one for all would have to sort everything first. `isCrowded`: the parent has very many.
  */
-export function questionsOf(query: ListQuery, isCrowded = false): Question[] {
+export function questionsOf(query: ListQuery, isCrowded = false): ListStatement[] {
   const order = query.order ?? 'newest';
   const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
   const way = wayOf(query, order, isCrowded);
@@ -120,7 +120,7 @@ export function questionsOf(query: ListQuery, isCrowded = false): Question[] {
   return [...new Set(typeof values === 'string' ? [values] : values)].map(value => question(query, order, behind, { ...way, value }));
 }
 
-function question(query: ListQuery, order: ListOrder, behind: ListPlace | undefined, way?: Way & { value: string }): Question {
+function question(query: ListQuery, order: ListOrder, behind: ListPlace | undefined, way?: Way & { value: string }): ListStatement {
   const conditions: string[] = [];
   const values: Value[] = [];
   const where = (condition: string, ...bound: Value[]) => {

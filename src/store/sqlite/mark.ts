@@ -17,7 +17,7 @@ export interface Loss {
   marked: number;
 }
 
-export interface Mark {
+export interface RevisionMark {
   /**
    * What was missing at this start, or at an earlier one that no clean stop has followed; null when
    * nothing was.
@@ -35,7 +35,7 @@ const TEXT_BYTES = 256;
 const markIn = (directory: string): string => join(directory, 'troupe.mark');
 
 /** `found`: the revision of the database. A mark that is absent or unreadable says nothing. */
-export function openMark(directory: string, found: number): Mark {
+export function openMark(directory: string, found: number): RevisionMark {
   const path = markIn(directory);
   const before = readMark(path);
   const loss = before && before.revision > found ? { found, marked: before.revision } : (before?.loss ?? null);

@@ -9,7 +9,7 @@ import { openReading, openWriting, type WritingConnection } from './connections.
 import { credentialReads, credentialWrites } from './credentials.ts';
 import { asOpeningError } from './errors.ts';
 import { factReads, factWrites } from './facts.ts';
-import { watchPlace } from './file-guard.ts';
+import { guardFiles } from './file-guard.ts';
 import { ledgerReads, ledgerWrites } from './ledger.ts';
 import { listReads } from './list.ts';
 import { LOCK_FILE, lockDirectory } from './lock.ts';
@@ -71,7 +71,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     const { writer, transact, probe } = opened;
     const writing = { writer, transact };
     // Only an open connection has a log; a replaced lock would let a second center in.
-    look = watchPlace(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
+    look = guardFiles(directory, [file, `${file}-wal`, join(directory, LOCK_FILE)]);
     const writes = {
       ...actorWrites({ ...writing, insertFact: factWrites(writing).insert }),
       ...ledgerWrites(writing),

@@ -7,9 +7,9 @@ import type { OutputChunk, OutputStore, OutputSum } from '../port.ts';
 import { type Raw, readableChunk } from '../readable.ts';
 import { outputId } from '../record-ids.ts';
 import type { Sync } from '../sync.ts';
-import { type Reading, rows, type Writing } from './connections.ts';
+import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
-export function outputWrites({ writer, transact }: Writing): Sync<Omit<OutputStore, 'output' | 'outputSums'>> {
+export function outputWrites({ writer, transact }: WriteConnection): Sync<Omit<OutputStore, 'output' | 'outputSums'>> {
   const insertion = writer.prepare(
     `insert into output (_id, execution, item, attempt, seq, at, stream, text, bytes, left_out)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (_id) do nothing`,
@@ -33,7 +33,7 @@ export function outputWrites({ writer, transact }: Writing): Sync<Omit<OutputSto
   };
 }
 
-export function outputReads({ reader, read }: Reading): Pick<OutputStore, 'output' | 'outputSums'> {
+export function outputReads({ reader, read }: ReadConnection): Pick<OutputStore, 'output' | 'outputSums'> {
   /** By their text: one per combination of filters. */
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string) => {

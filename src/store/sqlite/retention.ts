@@ -9,20 +9,20 @@
 import type { ActorStore, CreationPlace, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
 import type { Sync } from '../sync.ts';
-import { ACTOR_COLUMNS, asDocument, type StoredActor } from './actor-rows.ts';
-import { type Reading, rows, type Writing } from './connections.ts';
+import { ACTOR_COLUMNS, documentOfRow, type StoredActor } from './actor-rows.ts';
+import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
 type Read = 'endedExecutions' | 'countExecutions' | 'crowdedJobs';
 type Reads = Pick<Retention, Read> & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'>;
 
-export function retentionWrites(writing: Writing): Sync<Omit<Retention, Read>> {
+export function retentionWrites(writing: WriteConnection): Sync<Omit<Retention, Read>> {
   return { ...executionWrites(writing), ...outputWrites(writing), ...otherWrites(writing) };
 }
 
 /** Before the first. */
 const START: CreationPlace = { at: Number.MIN_SAFE_INTEGER, address: '' };
 
-export function retentionReads({ reader, read }: Reading): Reads {
+export function retentionReads({ reader, read }: ReadConnection): Reads {
   const ended = (whose: string) =>
     reader.prepare(
       `select ${ACTOR_COLUMNS} from actors where kind = 'execution' and ${whose} and life = 'done' and indebted = false and quarantined = false
@@ -48,7 +48,9 @@ export function retentionReads({ reader, read }: Reading): Reads {
   return {
     async endedExecutions({ until, after = START, job, limit }) {
       const statement = job === undefined ? endedOfAll : endedOfOne;
-      return read(() => rows<StoredActor>(statement, job ?? null, after.at, after.address, until.at, until.address, limit)).map(asDocument);
+      return read(() => rows<StoredActor>(statement, job ?? null, after.at, after.address, until.at, until.address, limit)).map(
+        documentOfRow,
+      );
     },
 
     async countExecutions({ after = START, limit }) {
@@ -82,7 +84,7 @@ export function retentionReads({ reader, read }: Reading): Reads {
   };
 }
 
-function executionWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forgetExecutions'>> {
+function executionWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'forgetExecutions'>> {
   const may = writer.prepare(
     `select 1 from actors where _id = ? and kind = 'execution' and life = 'done' and indebted = false and quarantined = false`,
   );
@@ -109,7 +111,7 @@ function executionWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'f
   };
 }
 
-function outputWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forgetOutput'>> {
+function outputWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'forgetOutput'>> {
   const nextExecution = writer.prepare('select execution from output where execution > ? order by execution limit 1');
   const stillWanted = writer.prepare(`select 1 from actors where _id = ? and (life <> 'done' or at >= ?)`);
   const wroteSince = writer.prepare('select 1 from output where execution = ? and at >= ? limit 1');
@@ -139,7 +141,10 @@ function outputWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forg
   };
 }
 
-function otherWrites({ writer, transact }: Writing): Sync<Pick<Retention, 'forgetFacts' | 'forgetOccurrences' | 'forgetTombstones'>> {
+function otherWrites({
+  writer,
+  transact,
+}: WriteConnection): Sync<Pick<Retention, 'forgetFacts' | 'forgetOccurrences' | 'forgetTombstones'>> {
   const oldestFacts = writer.prepare('select _id as place, at from facts order by _id limit ?');
   const newestFact = writer.prepare('select max(_id) as place from facts');
   const factsThrough = writer.prepare('delete from facts where _id <= ?');

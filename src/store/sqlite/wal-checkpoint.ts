@@ -18,14 +18,14 @@ const FAILURES_BETWEEN = 32;
 /** How long the whole thread may wait for readers, ms. */
 const WAIT_MS = 50;
 
-export interface Relief {
+export interface WalCheckpoint {
   /** A transaction was written. */
   written(): void;
   /** The disk was full for one. */
   failed(): void;
 }
 
-export function createRelief({ file, writer, busyMs }: { file: string; writer: DatabaseSync; busyMs: number }): Relief {
+export function createWalCheckpoint({ file, writer, busyMs }: { file: string; writer: DatabaseSync; busyMs: number }): WalCheckpoint {
   let lookedAt = 0;
   let failures = 0;
 

@@ -6,17 +6,17 @@
  */
 
 import { Problem } from '../../../http/errors.ts';
-import type { Place } from '../../../services/output/read.ts';
+import type { OutputPosition } from '../../../services/output/read.ts';
 
 /** Pieces of one attempt are fewer. */
 const ATTEMPT = 1_000_000_000;
 
 export const seqOf = (attempt: number, seq: number): number => (attempt - 1) * ATTEMPT + seq;
 
-const START: Place = { attempt: 0, seq: 0 };
+const START: OutputPosition = { attempt: 0, seq: 0 };
 
 /** Throws Problem `invalid`. */
-export function readAfter(after: string | undefined, items: readonly number[], isOneShard: boolean): Map<number, Place> {
+export function readAfter(after: string | undefined, items: readonly number[], isOneShard: boolean): Map<number, OutputPosition> {
   const places = new Map(items.map(item => [item, START]));
   if (after === undefined || after === '') return places;
   if (isOneShard && /^\d{1,15}$/.test(after)) return places.set(items[0] ?? 0, placeOf(Number(after)));
@@ -31,7 +31,7 @@ export function readAfter(after: string | undefined, items: readonly number[], i
 
 const FIELD = { field: 'after' };
 
-const placeOf = (seq: number): Place =>
+const placeOf = (seq: number): OutputPosition =>
   seq === 0 ? START : { attempt: Math.floor((seq - 1) / ATTEMPT) + 1, seq: ((seq - 1) % ATTEMPT) + 1 };
 
 function expected(entry: string, isOneShard: boolean): string {

@@ -6,8 +6,8 @@
 import type { Shard } from '../../../../actors/execution/types.ts';
 import { type Clock, pause } from '../../../lib/clock.ts';
 import type { Views } from '../../../runtime/views.ts';
-import type { OutputKeeper } from '../../../services/output/index.ts';
-import { accountedBytes, type Piece, type Place, readPieces } from '../../../services/output/read.ts';
+import type { OutputService } from '../../../services/output/index.ts';
+import { accountedBytes, type OutputPiece, type OutputPosition, readPieces } from '../../../services/output/read.ts';
 import type { OutputStore } from '../../../store/port.ts';
 import { seqOf } from './after.ts';
 
@@ -35,12 +35,12 @@ export interface Line {
 export interface FollowParts {
   views: Pick<Views, 'get'>;
   store: Pick<OutputStore, 'output'>;
-  output: Pick<OutputKeeper, 'onKept'>;
+  output: Pick<OutputService, 'onKept'>;
   clock: Clock;
   execution: string;
   items: readonly number[];
   /** How far each shard was read. Moves on. */
-  places: Map<number, Place>;
+  places: Map<number, OutputPosition>;
   stream: 'stdout' | 'stderr' | 'both';
   isFollowing: boolean;
   signal: AbortSignal;
@@ -160,7 +160,7 @@ async function* endOf(parts: FollowParts, item: number, shard: Shard | undefined
   if (lines.length > 0) yield lines;
 }
 
-function lineOf(item: number, piece: Piece): Line {
+function lineOf(item: number, piece: OutputPiece): Line {
   if (piece.type === 'text') {
     const { attempt, seq, at, stream, text } = piece.chunk;
     return { item, attempt, seq: seqOf(attempt, seq), at, stream, text };

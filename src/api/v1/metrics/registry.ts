@@ -3,14 +3,14 @@
  * load and a center need not wait for it.
  */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
-import { BUCKETS_MS, type Figures, type Spans } from '../../../runtime/metrics.ts';
+import { BUCKETS_MS, type RuntimeMetrics, type Spans } from '../../../runtime/metrics.ts';
 import type { JobFigure, JobFigures } from './job-figures.ts';
 
 /** Everything that is told, as it is now. */
 export interface Reading {
   /** Another center serves; this one waits for its end. */
   isStandby: boolean;
-  figures: Figures;
+  figures: RuntimeMetrics;
   watchers: number;
   usage: { residentBytes: number; cpuSeconds: number };
   beganAt: number;

@@ -8,33 +8,33 @@ import { createPendingRequests } from '../../../lib/request-map.ts';
 import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
 import type { SqliteWrites } from '../open.ts';
 
-export interface Call {
+export interface WriterCall {
   id: number;
   method: keyof StoreWrites;
   args: unknown[];
 }
 
-export type Answer = { id: number } & ({ value?: unknown } | { error: { message: string; unavailable: boolean } });
+export type WriterResponse = { id: number } & ({ value?: unknown } | { error: { message: string; unavailable: boolean } });
 
 /** One end of a line between two threads. */
-export interface Line<Out> {
+export interface WriterPort<Out> {
   post(messages: Out[]): void;
 }
 
-export interface Caller {
+export interface WriterClient {
   writes: StoreWrites;
   /** What came back over the line. */
-  take(answers: Answer[]): void;
+  take(answers: WriterResponse[]): void;
   /** Nobody will answer any more: whether what is under way was done is unknown. */
   cut(reason: string): void;
 }
 
-export function createCaller(line: Line<Call>): Caller {
+export function createWriterClient(line: WriterPort<WriterCall>): WriterClient {
   const waiting = createPendingRequests<unknown>();
-  const calls = createBatch<Call>({ schedule: queueMicrotask, send: crossing => line.post(crossing) });
+  const calls = createBatch<WriterCall>({ schedule: queueMicrotask, send: crossing => line.post(crossing) });
   let cutBecause: string | undefined;
 
-  function call(method: Call['method'], args: unknown[]): Promise<unknown> {
+  function call(method: WriterCall['method'], args: unknown[]): Promise<unknown> {
     if (cutBecause !== undefined) return Promise.reject(new StoreUnavailable(cutBecause));
     return waiting.request(id => calls.add({ id, method, args }));
   }
@@ -84,14 +84,14 @@ export const LINGER_MS = 100;
  * What became of due times: owed until it is written, and a transaction of its own for each would
  * double what a short run costs the disk.
  */
-const mayLinger = ({ method, args }: Call): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
+const mayLinger = ({ method, args }: WriterCall): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
 
 export interface Writer {
   /**
    * Takes calls of one caller; they are done, with those of everybody else, once the thread has
    * taken what is waiting for it.
    */
-  take(calls: Call[], line: Line<Answer>): void;
+  take(calls: WriterCall[], line: WriterPort<WriterResponse>): void;
   /** Does all that is waiting, now. */
   flush(): void;
 }
@@ -101,15 +101,15 @@ export function createWriter(
   { writes, transact }: Pick<SqliteWrites, 'writes' | 'transact'>,
   { soon, later }: { soon: (work: () => void) => void; later: (work: () => void) => void },
 ): Writer {
-  const queue: { call: Call; line: Line<Answer> }[] = [];
+  const queue: { call: WriterCall; line: WriterPort<WriterResponse> }[] = [];
   /** Something in the queue does not linger, so it is drained soon. */
   const plan = createOncePerTick(soon, drain);
 
   function drain(): void {
     if (queue.length === 0) return;
     const batch = queue.splice(0, TOGETHER_MAX);
-    const answers = new Map<Line<Answer>, Answer[]>();
-    const answer = (line: Line<Answer>, one: Answer) => {
+    const answers = new Map<WriterPort<WriterResponse>, WriterResponse[]>();
+    const answer = (line: WriterPort<WriterResponse>, one: WriterResponse) => {
       const mine = answers.get(line);
       if (mine) mine.push(one);
       else answers.set(line, [one]);
@@ -127,13 +127,13 @@ export function createWriter(
     if (queue.length > 0) plan();
   }
 
-  function run({ method, args }: Call): unknown {
+  function run({ method, args }: WriterCall): unknown {
     if (method !== 'commit') return (writes[method] as (...args: unknown[]) => unknown)(...args);
     const results = writes.commit(args[0] as Write[]);
     return results.map(result => (result.committed ? result.facts.map(fact => fact.cursor) : null));
   }
 
-  function alone(call: Call): Answer {
+  function alone(call: WriterCall): WriterResponse {
     try {
       return { id: call.id, value: run(call) };
     } catch (error) {
@@ -154,7 +154,7 @@ export function createWriter(
   };
 }
 
-function failed({ id }: Call, error: unknown): Answer {
+function failed({ id }: WriterCall, error: unknown): WriterResponse {
   const message = error instanceof Error ? error.message : String(error);
   return { id, error: { message, unavailable: error instanceof StoreUnavailable } };
 }

@@ -5,15 +5,15 @@
 import { type ActorStore, type Store, StoreUnavailable } from '../../port.ts';
 import type { Loss } from '../mark.ts';
 import { openSqliteReads, type SqliteOptions } from '../open.ts';
-import { type Call, createCaller } from './calls.ts';
-import { type CrossingAnswers, receiveAnswers, sendCalls } from './codec.ts';
+import { createWriterClient, type WriterCall } from './calls.ts';
+import { type EncodedResponses, receiveResponses, sendCalls } from './codec.ts';
 import type { FromStoreThread, ToStoreThread } from './worker.ts';
 
 /**
  * What another thread needs to use the store: give it away by `postMessage`, with the port in the
  * list of what is transferred.
  */
-export interface StoreLine {
+export interface WriterAddress {
   directory: string;
   port: MessagePort;
 }
@@ -23,7 +23,7 @@ export interface ThreadedStore extends Store {
    * A line for another thread, and how to cut it: once that resolved nothing that came over it is
    * written any more.
    */
-  connect(): { line: StoreLine; cut(): Promise<void> };
+  connect(): { line: WriterAddress; cut(): Promise<void> };
   /**
    * Resolves with the reason when nothing can be written any more: the writing thread has died, or
    * the files were taken away.
@@ -38,7 +38,7 @@ export interface ThreadedStore extends Store {
 export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url).href, { type: 'module', smol: true } as WorkerOptions);
   const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
-  const caller = createCaller({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
+  const caller = createWriterClient({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
   const cuts = new Map<number, () => void>();
   let callers = 0;
   let isClosing = false;
@@ -69,7 +69,7 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
   worker.onmessage = ({ data }: MessageEvent<FromStoreThread>) => {
     switch (data.type) {
       case 'answers':
-        caller.take(receiveAnswers(data.answers));
+        caller.take(receiveResponses(data.answers));
         break;
       case 'disconnected':
         cuts.get(data.caller)?.();
@@ -150,9 +150,9 @@ export async function createThreadedSqliteStore(options: SqliteOptions): Promise
  * The store as another thread sees it, by a line that was given to it. `close` ends its reads; what
  * it writes goes on.
  */
-export function useStoreLine({ directory, port }: StoreLine): { store: ActorStore; close(): void } {
-  const caller = createCaller({ post: (calls: Call[]) => port.postMessage(sendCalls(calls)) });
-  port.onmessage = (event: MessageEvent<CrossingAnswers>) => caller.take(receiveAnswers(event.data));
+export function connectWriter({ directory, port }: WriterAddress): { store: ActorStore; close(): void } {
+  const caller = createWriterClient({ post: (calls: WriterCall[]) => port.postMessage(sendCalls(calls)) });
+  port.onmessage = (event: MessageEvent<EncodedResponses>) => caller.take(receiveResponses(event.data));
   const { reads, close } = openSqliteReads(directory);
   return { store: { ...reads, ...caller.writes }, close };
 }

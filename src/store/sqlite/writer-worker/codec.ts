@@ -4,28 +4,28 @@
  * is, crosses as it stands, for it would only be escaped once more.
  */
 import type { Write } from '../../port.ts';
-import type { Answer, Call } from './calls.ts';
+import type { WriterCall, WriterResponse } from './calls.ts';
 
 /** Per call: its number, its method, and its arguments as JSON, or the texts of its writes. */
-export type CrossingCalls = (number | string | string[])[];
-export type CrossingAnswers = string;
+export type EncodedCalls = (number | string | string[])[];
+export type EncodedResponses = string;
 
-export function sendCalls(calls: Call[]): CrossingCalls {
+export function sendCalls(calls: WriterCall[]): EncodedCalls {
   return calls.flatMap(({ id, method, args }) => [id, method, method === 'commit' ? textsOf(args[0] as Write[]) : JSON.stringify(args)]);
 }
 
-export function receiveCalls(crossing: CrossingCalls): Call[] {
-  const calls: Call[] = [];
+export function receiveCalls(crossing: EncodedCalls): WriterCall[] {
+  const calls: WriterCall[] = [];
   for (let place = 0; place < crossing.length; place += 3) {
     const body = crossing[place + 2];
     const args = typeof body === 'string' ? (JSON.parse(body) as unknown[]) : [writesOf(body as string[])];
-    calls.push({ id: crossing[place] as number, method: crossing[place + 1] as Call['method'], args });
+    calls.push({ id: crossing[place] as number, method: crossing[place + 1] as WriterCall['method'], args });
   }
   return calls;
 }
 
-export const sendAnswers = (answers: Answer[]): CrossingAnswers => JSON.stringify(answers);
-export const receiveAnswers = (crossing: CrossingAnswers): Answer[] => JSON.parse(crossing) as Answer[];
+export const sendResponses = (answers: WriterResponse[]): EncodedResponses => JSON.stringify(answers);
+export const receiveResponses = (crossing: EncodedResponses): WriterResponse[] => JSON.parse(crossing) as WriterResponse[];
 
 /** Three texts per write: what is JSON already, and the rest of it. */
 function textsOf(writes: Write[]): string[] {

@@ -3,12 +3,12 @@ import { systemClock } from '../../../lib/clock.ts';
 import { LOOK_EVERY_MS } from '../file-guard.ts';
 import type { Loss } from '../mark.ts';
 import { openSqliteWrites, type SqliteOptions, type SqliteWrites } from '../open.ts';
-import { type Answer, createWriter, LINGER_MS, type Writer } from './calls.ts';
-import { type CrossingAnswers, type CrossingCalls, receiveCalls, sendAnswers } from './codec.ts';
+import { createWriter, LINGER_MS, type Writer, type WriterResponse } from './calls.ts';
+import { type EncodedCalls, type EncodedResponses, receiveCalls, sendResponses } from './codec.ts';
 
 export type ToStoreThread =
   | { type: 'open'; options: SqliteOptions }
-  | { type: 'calls'; calls: CrossingCalls }
+  | { type: 'calls'; calls: EncodedCalls }
   | { type: 'connect'; caller: number; port: MessagePort }
   /** From here on nothing of this caller is written any more. */
   | { type: 'disconnect'; caller: number }
@@ -17,7 +17,7 @@ export type ToStoreThread =
 export type FromStoreThread =
   | { type: 'opened'; loss: Loss | null; restoredFrom: number | null }
   | { type: 'failed'; message: string; details: Record<string, unknown> }
-  | { type: 'answers'; answers: CrossingAnswers }
+  | { type: 'answers'; answers: EncodedResponses }
   | { type: 'disconnected'; caller: number }
   /** Nothing can be written any more: the files are not where they were opened. */
   | { type: 'moved'; message: string }
@@ -55,14 +55,14 @@ function serve(scope: Scope): void {
         break;
       case 'calls':
         writer?.take(receiveCalls(message.calls), {
-          post: answers => scope.postMessage({ type: 'answers', answers: sendAnswers(answers) }),
+          post: answers => scope.postMessage({ type: 'answers', answers: sendResponses(answers) }),
         });
         break;
       case 'connect': {
         const { port, caller } = message;
         callers.set(caller, port);
-        const line = { post: (answers: Answer[]) => port.postMessage(sendAnswers(answers)) };
-        port.onmessage = (event: MessageEvent<CrossingCalls>) => {
+        const line = { post: (answers: WriterResponse[]) => port.postMessage(sendResponses(answers)) };
+        port.onmessage = (event: MessageEvent<EncodedCalls>) => {
           if (callers.has(caller)) writer?.take(receiveCalls(event.data), line);
         };
         break;
