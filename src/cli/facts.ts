@@ -28,10 +28,10 @@ const VERDICTS: Record<string, string> = {
 };
 const MADE: Record<string, (dueAt: string) => string> = {
   // Its id says when it was due.
-  schedule: () => 'is made',
-  api: () => 'is made by a trigger',
-  misfire: dueAt => `is made late${dueAt === '' ? '' : `, for what was due at ${dueAt}`}`,
-  retry: () => 'is made to try again',
+  schedule: () => 'is created',
+  api: () => 'is created by a trigger',
+  misfire: dueAt => `is created late${dueAt === '' ? '' : `, for what was due at ${dueAt}`}`,
+  retry: () => 'is created to try again',
 };
 
 const text = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
@@ -73,7 +73,7 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
   'job.deregistered': () => 'is deleted',
 
   'execution.created': ({ trigger, dueAt, shards, blockedReason }, instant) => {
-    const made = MADE[text(trigger)]?.(instant(dueAt)) ?? `is made (${text(trigger)})`;
+    const made = MADE[text(trigger)]?.(instant(dueAt)) ?? `is created (${text(trigger)})`;
     const cut = typeof shards === 'number' && shards > 1 ? `, ${shards} shards` : '';
     return `${made}${cut}${text(blockedReason) === '' ? '' : `; it ${text(blockedReason)}`}`;
   },
@@ -102,24 +102,24 @@ const SENTENCES: Record<string, (values: Values, instant: ShownInstant) => strin
 
   'host.enrolled': ({ pool }) => `joins pool ${text(pool)}`,
   'host.ready': () => 'is ready',
-  'host.draining': () => 'drains: it gets nothing new',
+  'host.draining': () => 'drains: it takes no new runs',
   'host.suspect': values => `is suspect${because(values)}`,
   'host.lost': () => 'is lost',
   'host.rejectedByPool': values => `is rejected by its pool${because(values)}`,
   'host.retired': () => 'is retired',
   'host.deleted': () => 'is deleted',
 
-  'pool.created': () => 'is made',
+  'pool.created': () => 'is created',
   'pool.modified': () => 'is changed',
   'pool.placed': ({ execution, placed }) => {
     const runs = listOf(placed);
     const hosts = new Set(runs.map(({ host }) => host)).size;
-    return `has room for ${some(runs.length, 'shard')} on ${some(hosts, 'host')}: ${text(execution)}`;
+    return `places ${some(runs.length, 'shard')} on ${some(hosts, 'host')}: ${text(execution)}`;
   },
-  'pool.waiting': ({ execution, reason }) => `has no room for ${text(execution)}${because({ reason })}`,
+  'pool.waiting': ({ execution, reason }) => `has no capacity for ${text(execution)}${because({ reason })}`,
   'pool.hostRefusing': (values, instant) =>
-    `gives host ${text(values.name)} nothing new before ${instant(values.until)}, because it refused a run${because(values)}`,
-  'pool.hostRecovered': ({ name }) => `gives host ${text(name)} work again: it began a run`,
+    `places nothing on host ${text(values.name)} before ${instant(values.until)}, because it refused a run${because(values)}`,
+  'pool.hostRecovered': ({ name }) => `places runs on host ${text(name)} again: it started one`,
   'pool.deleted': () => 'is deleted',
 
   'actor.quarantined': values => `is in quarantine${because(values)}`,

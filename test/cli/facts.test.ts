@@ -41,11 +41,11 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'job.deregistered': [{ job: 'a' }, 'job a is deleted'],
   'execution.created': [
     { ...run, trigger: 'api', dueAt: null, shards: 2, blockedReason: 'waits until a@0 is done' },
-    'a@1 is made by a trigger, 2 shards; it waits until a@0 is done',
+    'a@1 is created by a trigger, 2 shards; it waits until a@0 is done',
   ],
-  'execution.pending': [{ ...run, reason: 'no room' }, 'a@1 waits: no room'],
+  'execution.pending': [{ ...run, reason: 'no capacity' }, 'a@1 waits: no capacity'],
   'execution.cancelling': [{ ...run, reason: 'replaced' }, 'a@1 is being ended: replaced'],
-  'execution.notStarted': [{ ...run, reason: 'not started within 5m: no room' }, 'a@1 is given up: not started within 5m: no room'],
+  'execution.notStarted': [{ ...run, reason: 'not started within 5m: no capacity' }, 'a@1 is given up: not started within 5m: no capacity'],
   'execution.finished': [{ ...run, outcome: 'succeeded' }, 'a@1 succeeded'],
   'shard.placed': [{ ...shard, hostName: 'vm' }, 'a@1 shard 0 goes to host vm'],
   'shard.started': [{ ...shard, attempt: 2 }, 'a@1 shard 0, attempt 2, runs'],
@@ -59,13 +59,13 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
   'app.deleted': [{ app: 'a' }, 'app a is deleted'],
   'host.enrolled': [{ host: 'b49826', name: 'vm', pool: 'default' }, 'host vm joins pool default'],
   'host.ready': [{ host: 'b49826', name: 'vm', session: 's' }, 'host vm is ready'],
-  'host.draining': [{ host: 'b49826', name: 'vm' }, 'host vm drains: it gets nothing new'],
+  'host.draining': [{ host: 'b49826', name: 'vm' }, 'host vm drains: it takes no new runs'],
   'host.suspect': [{ host: 'b49826', name: 'vm', reason: 'silent' }, 'host vm is suspect: silent'],
   'host.lost': [{ host: 'b49826', name: 'vm' }, 'host vm is lost'],
   'host.rejectedByPool': [{ host: 'b49826', name: 'vm', reason: 'the pool is full' }, 'host vm is rejected by its pool: the pool is full'],
   'host.deleted': [{ host: 'b49826', name: 'west-1' }, 'host west-1 is deleted'],
   'host.retired': [{ host: 'b49826', name: 'vm' }, 'host vm is retired'],
-  'pool.created': [{ pool: 'default' }, 'pool default is made'],
+  'pool.created': [{ pool: 'default' }, 'pool default is created'],
   'pool.modified': [{ pool: 'default' }, 'pool default is changed'],
   'pool.placed': [
     {
@@ -76,14 +76,14 @@ const SAMPLES: { [T in Fact['type']]: Sample<T> } = {
         { item: 1, attempt: 1, host: 'x' },
       ],
     },
-    'pool default has room for 2 shards on 1 host: a@1',
+    'pool default places 2 shards on 1 host: a@1',
   ],
-  'pool.waiting': [{ pool: 'default', execution: 'a@1', reason: 'too little cpu' }, 'pool default has no room for a@1: too little cpu'],
+  'pool.waiting': [{ pool: 'default', execution: 'a@1', reason: 'too little cpu' }, 'pool default has no capacity for a@1: too little cpu'],
   'pool.hostRefusing': [
     { pool: 'default', host: 'x', name: 'box', fault: 'disk', reason: 'the disk is full', until: '2026-11-22T08:00:05.000Z' },
-    'pool default gives host box nothing new before 2026-11-22 08:00:05Z, because it refused a run: the disk is full',
+    'pool default places nothing on host box before 2026-11-22 08:00:05Z, because it refused a run: the disk is full',
   ],
-  'pool.hostRecovered': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default gives host box work again: it began a run'],
+  'pool.hostRecovered': [{ pool: 'default', host: 'x', name: 'box' }, 'pool default places runs on host box again: it started one'],
   'pool.deleted': [{ pool: 'default' }, 'pool default is deleted'],
 };
 
@@ -103,9 +103,9 @@ describe('a fact', () => {
     const data = { ...shard, outcome: 'succeeded', exitCode: 0, signal: null, reason: null };
     expect(sentence('shard.ended', data)).toBe('a@1 shard 0 succeeded');
     const made = { ...run, trigger: 'schedule', dueAt: '2026-11-22T08:00:00.000Z', shards: 1, blockedReason: null };
-    expect(sentence('execution.created', made)).toBe('a@1 is made');
+    expect(sentence('execution.created', made)).toBe('a@1 is created');
     expect(sentence('execution.created', { ...made, trigger: 'misfire' })).toBe(
-      'a@1 is made late, for what was due at 2026-11-22 08:00:00Z',
+      'a@1 is created late, for what was due at 2026-11-22 08:00:00Z',
     );
   });
 

@@ -28,9 +28,9 @@ describe('troupe why', () => {
     await type('jobs create big --cpus 1.5 -- true');
     const execution = (await type('trigger big')).out.trim();
     let out = '';
-    await until('the pool has looked', async () => {
+    await until('the pool has answered', async () => {
       out = (await type(`why ${execution}`)).out;
-      return !out.includes('on its way');
+      return !out.includes('in transit');
     });
     expect(out.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})?\+00:00/g, 'NOW').split('\n')).toEqual([
       `execution ${execution} waits for capacity in pool default since NOW: needs 1 x 1.5 cpu and 64 MB; the pool has 1 cpu and 512 MB free on its one host`,
@@ -146,7 +146,7 @@ describe('troupe history', () => {
     expect((await type('history west-1')).out).toContain('host.ready');
     expect((await type('history default')).out).toContain('pool.created');
     const execution = (await type('trigger named')).out.trim();
-    expect((await type(`history ${execution}`)).out).toContain('is made by a trigger');
+    expect((await type(`history ${execution}`)).out).toContain('is created by a trigger');
     expect(await type('history namd')).toMatchObject({
       exit: 1,
       said: ['troupe: there is no job, host, app or pool namd; did you mean named?'],

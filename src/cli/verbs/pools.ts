@@ -80,7 +80,7 @@ const remove = verb({
 });
 
 const allocation = verb({
-  says: 'tells what is reserved on which host of a pool, and what waits for room',
+  says: 'tells what is reserved on which host of a pool, and what waits for capacity',
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {

@@ -27,7 +27,7 @@ const Shard = z
     parameter: words('what the shard is told', 'Beijing'),
     status: field(z.enum(['waiting', 'starting', 'running', 'ending', 'done']), 'where it stands'),
     ...attempt(),
-    notBefore: moment('not before this instant does the next attempt ask for room').nullable(),
+    notBefore: moment('not before this instant does the next attempt ask for capacity').nullable(),
     output: field(
       z
         .object({

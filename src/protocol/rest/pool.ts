@@ -37,7 +37,7 @@ export const Pool = z
     ...answered(PoolFields),
     status: field(z.enum(['open', 'deleting', 'deleted']), 'whether it takes jobs and hosts'),
     hosts: count('its hosts', { example: 3 }),
-    waiting: count('executions that wait for room'),
+    waiting: count('executions that wait for capacity'),
     quarantine: Quarantine,
     total: Amounts.describe('of all its hosts'),
     free: Amounts.describe('what is not given away of the hosts that take runs'),
@@ -87,7 +87,7 @@ const Allocation = z
           reason: words('for what', 'no host has 2 cores free'),
         }),
       ),
-      'executions that wait for room',
+      'executions that wait for capacity',
     ),
     rev: created().rev,
   })
@@ -121,7 +121,7 @@ export const poolEndpoints = endpoints({
   'GET /v1/pools/:name/allocation': {
     tag: 'pools',
     access: 'user',
-    says: 'Who holds what of each host, and who waits for room.',
+    says: 'Who holds what of each host, and the executions that wait for capacity.',
     answers: Allocation,
   },
 });
