@@ -5,16 +5,17 @@
  *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention, schedule audit
  */
 
-import { createApp } from './api/app.ts';
 import { createFeedDoor } from './api/feed/index.ts';
+import type { Center } from './api/route-context.ts';
 import { createStandbyMetrics } from './api/standby-metrics.ts';
+import { surfacesOf } from './api/surfaces.ts';
 import { logRoutes } from './api/v1/logs.ts';
 import { metricRoutes } from './api/v1/metrics.ts';
 import type { Config } from './config/center.ts';
 import { createFeed } from './feed/feed.ts';
 import { type AgentHub, createAgentHub } from './gateway/index.ts';
+import { createApp } from './http/app.ts';
 import { clientAddress } from './http/client-address.ts';
-import type { Center } from './http/route-context.ts';
 import { createStartupServer, type StartupServer } from './http/startup-server.ts';
 import { createUpgrades } from './http/upgrades.ts';
 import { type Listening, listen, type Peer } from './http/websocket/index.ts';
@@ -185,23 +186,21 @@ export async function startCenter({
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const door = createFeedDoor({ feed, auth, config, clock, ids });
-  const app = createApp({
-    center,
-    extra: [
-      ...door.routes,
-      ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
-      ...metricRoutes({
-        runtime,
-        views,
-        feed,
-        clock,
-        usage,
-        jobsMax: config.metricsJobs,
-        scheduleAudit: audit.status,
-        backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
-      }),
-    ],
-  });
+  const surfaces = surfacesOf(center, [
+    ...door.routes,
+    ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
+    ...metricRoutes({
+      runtime,
+      views,
+      feed,
+      clock,
+      usage,
+      jobsMax: config.metricsJobs,
+      scheduleAudit: audit.status,
+      backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
+    }),
+  ]);
+  const app = createApp({ surfaces, auth, config, log, store, clock });
 
   const forgetting = createRetentionService({
     store,
@@ -211,7 +210,10 @@ export async function startCenter({
     log: (level, text, fields) => log[level](text, fields),
   });
 
-  const upgrade = createUpgrades({ hub: agents, feed: door, config });
+  const upgrade = createUpgrades({
+    handlers: { '/v1/agents': (_, peer) => agents.accept(peer), '/v1/feed': request => door.upgrade(request) },
+    config,
+  });
   const from = (request: Request, { address }: Peer): Peer => ({ address: clientAddress(request, address, config.proxies) });
 
   const backups =

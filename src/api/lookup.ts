@@ -1,10 +1,10 @@
 /** Reading one or all actors of a kind for an answer. */
 import type { Kind } from '../../actors/types.ts';
-import type { Desk } from '../http/route-context.ts';
 import type { View } from '../runtime/document.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
 import type { ListQuery } from '../store/port.ts';
+import type { RouteContext } from './route-context.ts';
 
 /** Longest thing that may be an actor's name; no store is asked about a longer one. */
 const NAME_LONGEST = 300;
@@ -17,7 +17,7 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
 }
 
 /** What a job answers to whoever asked for a run, once that run can be read. */
-export async function appeared({ arrived }: Pick<Desk, 'arrived'>, answer: unknown): Promise<{ execution: string }> {
+export async function appeared({ arrived }: Pick<RouteContext, 'arrived'>, answer: unknown): Promise<{ execution: string }> {
   const { execution, joined } = answer as { execution: string; joined: boolean };
   await arrived(`execution/${execution}`, { isNew: !joined });
   return { execution };

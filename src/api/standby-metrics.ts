@@ -1,12 +1,12 @@
 /** `GET /v1/metrics` of a standby: figures of its process, and that it serves nothing yet. */
 import type { Config } from '../config/center.ts';
 import { Problem } from '../http/errors.ts';
-import type { Log } from '../http/route-context.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
 import { emptyMetrics } from '../runtime/metrics.ts';
-import { opens } from '../security/api-tokens.ts';
 import { createAuth, tokenIn } from '../security/authentication.ts';
+import { can } from '../security/can.ts';
 import { type CredentialStore, type EarlyReads, StoreUnavailable } from '../store/port.ts';
 import type { MetricParts } from './v1/metrics.ts';
 
@@ -22,7 +22,7 @@ export function createStandbyMetrics({
   config: Pick<Config, 'auth' | 'rootPassword'>;
   clock: Clock;
   ids: Ids;
-  log: Log;
+  log: Pick<Log, 'warn' | 'error'>;
   usage: MetricParts['usage'];
   early(): EarlyReads | undefined;
 }): (request: Request) => Promise<Response> {
@@ -31,7 +31,7 @@ export function createStandbyMetrics({
   return async request => {
     const user = await auth.who(tokenIn(request));
     if (!user) throw new Problem('unauthorized', 'a valid token is needed: header "Authorization: Bearer ..."');
-    if (user.scope !== undefined && !opens(user.scope, 'metrics')) {
+    if (!can(user, 'metrics')) {
       throw new Problem('forbidden', `the scope of this token is "${user.scope}", but must be "metrics" for this request`);
     }
     const { createRegistry } = await import('./v1/metrics/registry.ts');

@@ -3,7 +3,6 @@
  * token, or a center that trusts its own machine, lets it in. The record of the key is written
  * before the host is enrolled, so that an interrupted enrolment is finished by the next hello.
  */
-import { z } from 'zod';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { createSingleFlight } from '../lib/single-flight.ts';
@@ -12,22 +11,9 @@ import type { View } from '../runtime/document.ts';
 import { Refused } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
+import { readAgentKey, writeAgentKey } from '../security/agent-keys.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { createHostNames } from './host-names.ts';
-
-/** Kind of the credential records: id is the public key, data `AgentKey`. */
-export const AGENT_KEY = 'agentKey';
-
-/** State of a key. `retired`: its host was retired and deleted; the key never serves again. */
-export interface AgentKey extends Record<string, unknown> {
-  host: string;
-  name: string;
-  pool: string;
-  retired?: true;
-}
-
-/** What every record of a key has. */
-const Enrolment = z.object({ host: z.string().min(1), name: z.string(), pool: z.string() });
 
 const HOST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** An Ed25519 public key, bytes. */
@@ -135,7 +121,7 @@ export function createIdentities(parts: IdentityParts): Identities {
     if (token !== undefined) await spend(token, address);
     const host = ids.uuid();
     await hostNames.enroll({ pool, name: hello.name, host, key: hello.publicKey }, async name => {
-      await store.putCredential({ kind: AGENT_KEY, id: hello.publicKey, data: { host, name, pool }, expiresAt: null, uses: null });
+      await writeAgentKey(store, hello.publicKey, { host, name, pool });
       await enroll(host, name, pool, hello.publicKey);
     });
     return host;
@@ -166,14 +152,12 @@ export function createIdentities(parts: IdentityParts): Identities {
     },
 
     async hostOf(hello, address) {
-      const record = await store.credential(AGENT_KEY, hello.publicKey);
-      const known = Enrolment.safeParse(record?.data);
-      // A damaged record is as good as none: who has a join token enrols anew.
-      if (!known.success) return join(hello, address);
-      const { host, name, pool } = known.data;
+      const known = await readAgentKey(store, hello.publicKey);
+      if (!known) return join(hello, address);
+      const { host, name, pool } = known;
       const view = await views.get(`host/${host}`);
       // Read anew where the host is not there: the record says so before a retired host is deleted.
-      const isRetired = view ? view.value === 'retired' : (await store.credential(AGENT_KEY, hello.publicKey))?.data.retired === true;
+      const isRetired = view ? view.value === 'retired' : (await readAgentKey(store, hello.publicKey))?.retired === true;
       if (isRetired) throw new Unwelcome('retired', `host ${name} was retired; its key never serves again`);
       if (!view) await enroll(host, name, pool, hello.publicKey);
       return host;

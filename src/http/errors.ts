@@ -4,6 +4,8 @@
  *
  *   Problem                        invalid 400, unauthorized 401, forbidden 403, notFound 404,
  *                                  conflict 409, …
+ *   AccessError                    unauthorized 401, notFound 404, conflict 409, tooMany 429,
+ *                                  unavailable 503
  *   BadCursor                      400
  *   NoSuchActor                    404
  *   Refused, Unreadable            409
@@ -12,6 +14,7 @@
  *   anything else                  an opaque 500; the cause goes to the log
  */
 import { Busy, NoSuchActor, Refused, Unavailable, Unreadable } from '../runtime/errors.ts';
+import { AccessError } from '../security/errors.ts';
 import { BadCursor, StoreUnavailable } from '../store/port.ts';
 
 const STATUS = {
@@ -62,7 +65,7 @@ export interface Answer {
  * body for 401.
  */
 export function answerTo(error: unknown, dialect: 'elasticjob' | 'v1'): Answer {
-  if (error instanceof Problem) {
+  if (error instanceof Problem || error instanceof AccessError) {
     if (error.code === 'unauthorized' && dialect === 'elasticjob') {
       return { status: STATUS.unauthorized, body: { message: 'Unauthorized.' }, headers: {}, fault: false };
     }

@@ -6,13 +6,7 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { Endpoint, Method, Needed, Operation, ParamsOf } from '../protocol/rest/endpoint.ts';
-import type { Scope } from '../protocol/rest/token.ts';
-
-export interface User {
-  name: string;
-  /** What the token of a program opens; absent for whoever is logged in. */
-  scope?: Scope;
-}
+import type { User } from '../security/can.ts';
 
 /** What the server knows of a request besides the request; `app.fetch(request, surroundings)`. */
 export interface Surroundings {

@@ -1,28 +1,17 @@
-/** Which socket is served where: agents at `/v1/agents`, watchers at `/v1/feed`. For `listen`. */
+/** Which WebSocket is served where: agents at `/v1/agents`, watchers at `/v1/feed`. */
 
-import type { FeedDoor } from '../api/feed/index.ts';
 import type { Config } from '../config/center.ts';
-import type { AgentHub } from '../gateway/index.ts';
 import { answerTo } from './errors.ts';
 import { checkHost } from './origin.ts';
 import type { SOCKETS } from './socket-paths.ts';
 import type { ListenParts } from './websocket/index.ts';
 
-export function createUpgrades({
-  hub,
-  feed,
-  config,
-}: {
-  hub: Pick<AgentHub, 'accept'>;
-  feed: Pick<FeedDoor, 'upgrade'>;
-  config: Pick<Config, 'auth'>;
-}): ListenParts['upgrade'] {
-  // By the type no socket is served that the reference does not tell of, nor the other way round.
-  const served: Record<keyof typeof SOCKETS, ListenParts['upgrade']> = {
-    '/v1/feed': request => feed.upgrade(request),
-    // Agents are programs; a page that dials here on behalf of whoever looks at it is not one.
-    '/v1/agents': (request, peer) => (request.headers.has('origin') ? Response.json(NO_BROWSERS, { status: 403 }) : hub.accept(peer)),
-  };
+export type UpgradeHandler = ListenParts['upgrade'];
+/** By this type the sockets that are served are those that the reference describes. */
+export type UpgradeHandlers = Record<keyof typeof SOCKETS, UpgradeHandler>;
+
+export function createUpgrades({ handlers, config }: { handlers: UpgradeHandlers; config: Pick<Config, 'auth'> }): UpgradeHandler {
+  const served: UpgradeHandlers = { ...handlers, '/v1/agents': refuseBrowsers(handlers['/v1/agents']) };
   return (request, peer) => {
     try {
       checkHost(request, config);
@@ -34,5 +23,11 @@ export function createUpgrades({
     return Object.hasOwn(served, pathname) ? served[pathname as keyof typeof SOCKETS](request, peer) : undefined;
   };
 }
+
+/** Programs send no Origin; a page that opens a socket for its visitor cannot leave it out. */
+const refuseBrowsers =
+  (handler: UpgradeHandler): UpgradeHandler =>
+  (request, peer) =>
+    request.headers.has('origin') ? Response.json(NO_BROWSERS, { status: 403 }) : handler(request, peer);
 
 const NO_BROWSERS = { error: { code: 'forbidden', message: 'agents dial here, browsers do not' } };

@@ -4,20 +4,16 @@
  * changed password ends logins, not these.
  */
 import { createHash } from 'node:crypto';
-import { Problem } from '../http/errors.ts';
-import type { User } from '../http/route.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { SCOPES, type Scope } from '../protocol/rest/token.ts';
 import type { Credential, CredentialStore } from '../store/port.ts';
 import { isInstant } from '../store/readable.ts';
+import type { User } from './can.ts';
+import { AccessError } from './errors.ts';
 
 /** Tokens for programs at once. */
 const API_TOKENS_MAX = 1_000;
-
-/** Does a token of this scope open what needs that one? */
-export const opens = (scope: Scope, needed: Scope): boolean =>
-  scope === 'all' || scope === needed || (scope === 'read' && needed === 'metrics');
 
 const KIND = 'apiToken';
 const PREFIX = 'troupe_api_';
@@ -33,11 +29,11 @@ export interface ApiToken {
 }
 
 export interface ApiTokens {
-  /** Throws Problem `conflict` for a name that is taken, and where there are too many. */
+  /** Throws AccessError `conflict` for a name that is taken, and where there are too many. */
   createApiToken(want: { name: string; scope: Scope; expiresInMs: number }): Promise<ApiToken & { token: string }>;
   /** Those that have not expired, by name. */
   apiTokens(): Promise<ApiToken[]>;
-  /** From now on it opens nothing. Throws Problem `notFound`. */
+  /** From now on it opens nothing. Throws AccessError `notFound`. */
   removeApiToken(name: string): Promise<void>;
   /** The bearer of a token; undefined when it is none for programs, expired or removed. */
   programOf(token: string): Promise<User | undefined>;
@@ -66,9 +62,9 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
       await store.sweepCredentials(now);
       const known = await living();
       if (known.some(({ data }) => data.name === name))
-        throw new Problem('conflict', `there is a token ${name} already`, { field: 'name' });
+        throw new AccessError('conflict', `there is a token ${name} already`, { field: 'name' });
       if (known.length >= API_TOKENS_MAX)
-        throw new Problem('conflict', `there are ${known.length} tokens, and may be no more; end some first`);
+        throw new AccessError('conflict', `there are ${known.length} tokens, and may be no more; end some first`);
       const token = `${PREFIX}${ids.secret(32)}`;
       const record = { kind: KIND, id: hashOf(token), data: { name, scope, createdAt: now }, expiresAt: now + expiresInMs, uses: null };
       await store.putCredential(record);
@@ -81,7 +77,7 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
 
     async removeApiToken(name) {
       const found = (await store.credentials(KIND)).filter(({ data }) => data.name === name);
-      if (found.length === 0) throw new Problem('notFound', `there is no token ${name}`);
+      if (found.length === 0) throw new AccessError('notFound', `there is no token ${name}`);
       for (const { id } of found) {
         await store.removeCredential(KIND, id);
         used.delete(id);

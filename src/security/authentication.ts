@@ -4,14 +4,13 @@
  * (`api-tokens.ts`). With authentication off everybody is root.
  */
 import { createHash } from 'node:crypto';
-import type { Config } from '../config/center.ts';
-import { Problem } from '../http/errors.ts';
-import type { User } from '../http/route.ts';
-import type { Log } from '../http/route-context.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { type ApiTokens, createApiTokens, isForPrograms } from './api-tokens.ts';
+import type { User } from './can.ts';
+import { AccessError } from './errors.ts';
 import { createJoinTokens, type JoinTokens } from './join-tokens.ts';
 import { createLoginQueue } from './login-queue.ts';
 import { createPasswords, PASSWORD_MAX, type Passwords } from './passwords.ts';
@@ -39,7 +38,7 @@ export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
   prepare(): Promise<{ user: string; password: string | null }>;
   /** The password that `prepare` drew will not be shown: the next start draws another. */
   withdraw(): Promise<void>;
-  /** Throws Problem `unauthorized` (same for wrong user and wrong password) and `tooMany`. */
+  /** Throws AccessError `unauthorized` (same for wrong user and wrong password) and `tooMany`. */
   login(user: string, password: string, address: string): Promise<Token>;
   /** Ends the thread that hashes passwords. Idempotent. */
   close(): void;
@@ -66,11 +65,12 @@ export function createAuth({
   passwords = createPasswords({ clock }),
   fingerprint,
 }: {
-  config: Pick<Config, 'auth' | 'rootPassword'>;
+  /** `rootPassword` null: none is configured. */
+  config: { auth: 'on' | 'off'; rootPassword: string | null };
   store: CredentialStore;
   clock: Clock;
   ids: Ids;
-  log: Log;
+  log: Pick<Log, 'warn' | 'error'>;
   passwords?: Passwords;
   /** Of the installation's key, for join tokens; undefined: they carry none. */
   fingerprint?: () => string | undefined;
@@ -146,7 +146,7 @@ export function createAuth({
         const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.nobodys));
         if (hash === undefined || !isRight) {
           throttle.wrong(user, address);
-          throw new Problem('unauthorized', 'user or password is wrong');
+          throw new AccessError('unauthorized', 'user or password is wrong');
         }
         throttle.right(user, address);
         return issue();

@@ -3,7 +3,7 @@
  * address, then by arrival. A full queue refuses the login with the most wrong tries, so that
  * guessing does not crowd out other callers.
  */
-import { Problem } from '../http/errors.ts';
+import { AccessError } from './errors.ts';
 
 /** Logins that may wait. At 0.1 s a hash the last one waits for three seconds. */
 export const WAITING_MAX = 32;
@@ -20,7 +20,7 @@ interface Entry {
 
 export interface LoginQueue {
   /**
-   * Runs `work` at the turn of this login. Throws what `check` and `work` throw, and Problem
+   * Runs `work` at the turn of this login. Throws what `check` and `work` throw, and AccessError
    * `tooMany` when the queue is full.
    */
   inTurn<T>(entry: Entry, work: () => Promise<T>): Promise<T>;
@@ -28,7 +28,7 @@ export interface LoginQueue {
 
 interface Waiting extends Entry {
   go(): void;
-  sendAway(problem: Problem): void;
+  sendAway(problem: AccessError): void;
 }
 
 export function createLoginQueue({ waitingMax = WAITING_MAX }: { waitingMax?: number } = {}): LoginQueue {
@@ -46,7 +46,7 @@ export function createLoginQueue({ waitingMax = WAITING_MAX }: { waitingMax?: nu
       if (waiting.length <= waitingMax) return;
       const [last] = waiting.splice(find('last'), 1);
       const sentence = `too many logins wait to be checked; try again in ${RETRY_MS / 1_000} s`;
-      last?.sendAway(new Problem('tooMany', sentence, { retryAfterMs: RETRY_MS }));
+      last?.sendAway(new AccessError('tooMany', sentence, { retryAfterMs: RETRY_MS }));
     });
 
   return {

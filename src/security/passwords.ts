@@ -1,8 +1,8 @@
 /** Hashes and verifies passwords (argon2id) in a worker thread that ends after 5 s idle. */
 import { randomBytes } from 'node:crypto';
-import { Problem } from '../http/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
+import { AccessError } from './errors.ts';
 import type { FromPasswordThread, ToPasswordThread } from './password-worker.ts';
 
 /** A longer password is wrong. */
@@ -13,7 +13,7 @@ export const THREAD_IDLE_MS = 5_000;
 const HASH_MS_MAX = 30_000;
 
 export interface Passwords {
-  /** Resolves with the encoded hash. Throws Problem `unavailable` when the thread ends first. */
+  /** The encoded hash. Throws AccessError `unavailable` when the thread ends first. */
   hash(password: string): Promise<string>;
   /** Throws as `hash` does. */
   verify(password: string, hash: string): Promise<boolean>;
@@ -50,7 +50,9 @@ export function createPasswords({
     disarmIdle();
     thread?.terminate();
     thread = undefined;
-    pending.rejectAll(() => new Problem('unavailable', `the password cannot be checked now: ${why}; try again`, { retryAfterMs: 1_000 }));
+    pending.rejectAll(
+      () => new AccessError('unavailable', `the password cannot be checked now: ${why}; try again`, { retryAfterMs: 1_000 }),
+    );
   };
 
   const start = (): Worker => {

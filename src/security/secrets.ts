@@ -3,13 +3,12 @@
  * and query (which may be a signature) in the address of an app. One pass covers all routes.
  */
 
-import type { User } from '../http/route.ts';
-import { opens } from './api-tokens.ts';
+import { can, type User } from './can.ts';
 
 /** Fields that hold the address of an app. */
 const ADDRESSES = ['url', 'appURL'];
 
-export const seesSecrets = (user: User): boolean => user.scope === undefined || opens(user.scope, 'all');
+export const seesSecrets = (user: User): boolean => can(user, 'all');
 
 /** Copies an answer without secrets. The names in `env` stay, each with null. */
 export function withoutSecrets(value: unknown): unknown {

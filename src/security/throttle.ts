@@ -8,8 +8,8 @@
  * Tries from other addresses do not postpone the end of a wait.
  */
 import ipaddr from 'ipaddr.js';
-import { Problem } from '../http/errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { AccessError } from './errors.ts';
 
 /** Wrong tries without a wait. */
 export const FREE = { account: 5, address: 20 } as const;
@@ -37,7 +37,7 @@ interface OfAddress extends Tries {
 }
 
 export interface Throttle {
-  /** Throws Problem `tooMany` with the remaining wait. Counts nothing. */
+  /** Throws AccessError `tooMany` with the remaining wait. Counts nothing. */
   check(account: string, address: string): void;
   /** Counts a wrong try. */
   wrong(account: string, address: string): void;
@@ -77,7 +77,7 @@ export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { cloc
       const waitMs = from.lastAt + spanMs - clock.monotonic();
       if (waitMs <= 0) return;
       const sentence = `too many logins failed from this address; try again in ${Math.ceil(waitMs / 1_000)} s`;
-      throw new Problem('tooMany', sentence, { retryAfterMs: waitMs });
+      throw new AccessError('tooMany', sentence, { retryAfterMs: waitMs });
     },
     wrong(account, address) {
       const name = nameOf(account);

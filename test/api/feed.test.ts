@@ -261,12 +261,12 @@ describe('over a real socket', () => {
       addresses: [{ host: '127.0.0.1', port: 0 }],
       fetch: (request, peer) => world.app.fetch(request, peer),
       upgrade: createUpgrades({
-        hub: {
-          accept: () => {
+        handlers: {
+          '/v1/agents': () => {
             throw new Error('not asked for');
           },
+          '/v1/feed': request => world.feedDoor.upgrade(request),
         },
-        feed: world.feedDoor,
         config: { auth: 'off' },
       }),
       clock: systemClock,

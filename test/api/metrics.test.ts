@@ -1,9 +1,10 @@
 /** `/v1/metrics`: its format, counts, spans, several workers. */
 import { describe, expect, test } from 'bun:test';
-import { createApp } from '../../src/api/app.ts';
+import { surfacesOf } from '../../src/api/surfaces.ts';
 import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';
 import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
+import { createApp } from '../../src/http/app.ts';
 import { addSpan, BUCKETS_MS, emptyMetrics } from '../../src/runtime/metrics.ts';
 import { createMetricsAggregator, MEASURE_MS } from '../../src/runtime/metrics-aggregator.ts';
 import type { PartitionWorker } from '../../src/runtime/workers/worker-supervisor.ts';
@@ -20,7 +21,7 @@ async function aMeasuredDoor(parts: Parameters<typeof aDoor>[0] = {}) {
   const { runtime, views, clock, store } = door;
   const feed = createFeed({ store, clock });
   const extra = metricRoutes({ runtime, views, feed, clock, usage: () => ({ residentBytes: 5, cpuSeconds: 2.5 }) });
-  const app = createApp({ center: door.center, extra });
+  const app = createApp({ ...door.center, surfaces: surfacesOf(door.center, extra) });
   const scrape = (headers: Record<string, string> = {}) => app.request('/v1/metrics', { headers });
   const figures = async () => {
     const lines = (await (await scrape()).text()).split('\n').filter(line => line !== '' && !line.startsWith('#'));

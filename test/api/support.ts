@@ -1,9 +1,10 @@
 /** The front door on the real runtime, a memory store and a clock moved by hand. */
 import { createHash } from 'node:crypto';
-import { createApp, surfacesOf } from '../../src/api/app.ts';
+import type { Center } from '../../src/api/route-context.ts';
+import { surfacesOf } from '../../src/api/surfaces.ts';
 import { readConfig } from '../../src/config/center.ts';
+import { createApp } from '../../src/http/app.ts';
 import type { Route } from '../../src/http/route.ts';
-import type { Center } from '../../src/http/route-context.ts';
 import { createAuth } from '../../src/security/authentication.ts';
 import type { Passwords } from '../../src/security/passwords.ts';
 import type { Store } from '../../src/store/port.ts';
@@ -67,7 +68,7 @@ export async function aDoor({
   const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log, passwords });
   const { password } = await auth.prepare();
   const center: Center = { ...world, config, auth, log, ...change };
-  const app = createApp({ center, extra });
+  const app = createApp({ ...center, surfaces: surfacesOf(center, extra) });
 
   const { judge } = judgeOf(center, extra);
 

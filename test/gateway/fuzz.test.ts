@@ -4,14 +4,15 @@
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { createApp } from '../../src/api/app.ts';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
+import type { Center } from '../../src/api/route-context.ts';
+import { surfacesOf } from '../../src/api/surfaces.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { readConfig } from '../../src/config/center.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createAgentHub } from '../../src/gateway/index.ts';
-import type { Center } from '../../src/http/route-context.ts';
+import { createApp } from '../../src/http/app.ts';
 import { EndedReport, FromAgent, OutputFrame, type Run, StartedReport } from '../../src/protocol/agent.ts';
 import { TicketFrame } from '../../src/protocol/rest/fact.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
@@ -78,7 +79,7 @@ async function aCenter() {
     ...logRoutes({ views, store, output, clock, stopping: new AbortController().signal }),
     ...metricRoutes({ runtime, views, feed, clock, usage }),
   ];
-  const app = createApp({ center, extra });
+  const app = createApp({ ...center, surfaces: surfacesOf(center, extra) });
   const settled = async <T>(work: Promise<T>): Promise<T> => {
     await clock.settle();
     return work;

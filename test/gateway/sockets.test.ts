@@ -47,7 +47,10 @@ async function aCenter(using: 'bun' | 'ws') {
   listening = await listen({
     addresses: [{ host: '127.0.0.1', port: 0 }],
     fetch: () => new Response('not found', { status: 404 }),
-    upgrade: createUpgrades({ hub: world.hub, feed: { upgrade: async () => new Response('', { status: 404 }) }, config: { auth: 'off' } }),
+    upgrade: createUpgrades({
+      handlers: { '/v1/agents': (_, peer) => world.hub.accept(peer), '/v1/feed': () => new Response('', { status: 404 }) },
+      config: { auth: 'off' },
+    }),
     clock: systemClock,
     using,
   });

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { allRoutes } from '../../src/api/app.ts';
+import { allRoutes } from '../../src/api/surfaces.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aDoor, type Door, seedApp, seedJob } from '../api/support.ts';
 

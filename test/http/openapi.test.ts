@@ -4,11 +4,12 @@
  */
 import { describe, expect, test } from 'bun:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { createApp, surfacesOf } from '../../src/api/app.ts';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { surfacesOf } from '../../src/api/surfaces.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
+import { createApp } from '../../src/http/app.ts';
 import { describeApi, type OpenApi } from '../../src/http/openapi/document.ts';
 import type { Json } from '../../src/http/openapi/schemas.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
@@ -24,7 +25,7 @@ async function aWholeDoor(env: Record<string, string> = {}) {
   const metrics = metricRoutes({ runtime, views, feed: facts, clock, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
   const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputService({ store }), clock }), ...metrics];
   const surfaces = surfacesOf(center, extra);
-  return { app: createApp({ center, extra }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
+  return { app: createApp({ ...center, surfaces }), surfaces, document: describeApi(surfaces, SOCKETS, '1.2.3') };
 }
 
 type Field = Json & { required?: string[]; properties?: Record<string, Json> };

@@ -1,6 +1,7 @@
 /** The HTTP server: table of routes, authentication, errors, addresses. */
 import { describe, expect, test } from 'bun:test';
-import { allRoutes, createApp } from '../../src/api/app.ts';
+import { allRoutes, surfacesOf } from '../../src/api/surfaces.ts';
+import { createApp } from '../../src/http/app.ts';
 import { BODY_MAX } from '../../src/http/body.ts';
 import { PROBE_KEPT_MS } from '../../src/http/probe.ts';
 import { type Route, route } from '../../src/http/route.ts';
@@ -43,7 +44,9 @@ describe('the table of routes', () => {
   test('refuses one that does not', async () => {
     const { center } = await aDoor();
     const { access: _, ...open } = failing(new Error())[0] as Route;
-    expect(() => createApp({ center, extra: [open as Route] })).toThrow('GET /v1/fails does not say who may call it');
+    expect(() => createApp({ ...center, surfaces: surfacesOf(center, [open as Route]) })).toThrow(
+      'GET /v1/fails does not say who may call it',
+    );
   });
 
   test('leaves open only what must be', async () => {

@@ -2,13 +2,14 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { request } from 'node:http';
 import { WebSocket } from 'ws';
-import { allRoutes, createApp } from '../../src/api/app.ts';
 import { textOf } from '../../src/api/feed/frames.ts';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { allRoutes, surfacesOf } from '../../src/api/surfaces.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createAgentHub } from '../../src/gateway/index.ts';
+import { createApp } from '../../src/http/app.ts';
 import { checkHost } from '../../src/http/origin.ts';
 import { PROBE_KEPT_MS } from '../../src/http/probe.ts';
 import { neededFor, type Route } from '../../src/http/route.ts';
@@ -34,7 +35,7 @@ async function aWholeDoor(env: Record<string, string> = {}) {
     ...logRoutes({ ...world, output: createOutputService({ store: world.store }), stopping: new AbortController().signal }),
     ...metricRoutes({ ...world, feed, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) }),
   ];
-  return { ...door, app: createApp({ center: door.center, extra }), feed, feedDoor, extra };
+  return { ...door, app: createApp({ ...door.center, surfaces: surfacesOf(door.center, extra) }), feed, feedDoor, extra };
 }
 
 describe('the table of routes', () => {
@@ -210,7 +211,10 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
     listening = await listen({
       addresses: [{ host: '127.0.0.1', port: 0 }],
       fetch: (asked, peer) => door.app.fetch(asked, peer),
-      upgrade: createUpgrades({ hub, feed: door.feedDoor, config: center.config }),
+      upgrade: createUpgrades({
+        handlers: { '/v1/agents': (_, peer) => hub.accept(peer), '/v1/feed': asked => door.feedDoor.upgrade(asked) },
+        config: center.config,
+      }),
       clock: systemClock,
       using,
     });

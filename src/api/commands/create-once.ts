@@ -1,7 +1,7 @@
 /** Creating a thing, where the request may come twice. */
 
-import type { Center } from '../../http/route-context.ts';
 import { Refused } from '../../runtime/errors.ts';
+import type { Center } from '../route-context.ts';
 
 type Claimed = { claim?: string };
 

@@ -8,11 +8,11 @@ import type { JobConfig } from '../../../actors/job/types.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
-import type { Center } from '../../http/route-context.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import type { View } from '../../runtime/document.ts';
 import { iso } from '../iso.ts';
 import { oneOrNearest } from '../nearest-name.ts';
+import type { Center } from '../route-context.ts';
 import { createdBy } from './create-once.ts';
 import { checkStart, type StartFields } from './start-limits.ts';
 

@@ -1,18 +1,18 @@
 /** `/api/app`: publish, modify, look, enable, disable, delete. */
 import { z } from 'zod';
 import { type Route, route } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
 import { field, queryFlag } from '../../protocol/rest/fields.ts';
 import { done } from '../../protocol/rest/responses.ts';
 import { createdBy } from '../commands/create-once.ts';
 import { all, one } from '../lookup.ts';
+import type { RouteContext } from '../route-context.ts';
 import { App } from './answers.ts';
 import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
 
 /** `?kill=true`: what runs is ended, too. */
 export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').optional() });
 
-export const appRoutes = (center: Desk): Route[] => [
+export const appRoutes = (center: RouteContext): Route[] => [
   route({
     method: 'POST',
     path: '/api/app',

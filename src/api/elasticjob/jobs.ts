@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { statusOf } from '../../../actors/job/machine.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
-import type { Center, Desk } from '../../http/route-context.ts';
 import { name } from '../../protocol/rest/fields.ts';
 import { done } from '../../protocol/rest/responses.ts';
 import { bareJob } from '../commands/job-defaults.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { all } from '../lookup.ts';
+import type { Center, RouteContext } from '../route-context.ts';
 import { Job } from './answers.ts';
 import { KillQuery } from './apps.ts';
 import { JobBody, NamedBody } from './job-body.ts';
@@ -35,7 +35,7 @@ async function deregister(center: Center, jobName: string): Promise<true> {
   return true;
 }
 
-export const jobRoutes = (center: Desk): Route[] => [
+export const jobRoutes = (center: RouteContext): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/register',

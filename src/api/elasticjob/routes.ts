@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
 import { words } from '../../protocol/rest/responses.ts';
+import type { RouteContext } from '../route-context.ts';
 import { appRoutes } from './apps.ts';
 import { jobRoutes } from './jobs.ts';
 import { taskRoutes } from './tasks.ts';
@@ -14,7 +14,7 @@ const LoginBody = z.unknown().transform(body => {
   return { username: typeof username === 'string' ? username : '', password: typeof password === 'string' ? password : '' };
 });
 
-export const elasticjobRoutes = (center: Desk): Route[] => [
+export const elasticjobRoutes = (center: RouteContext): Route[] => [
   route({
     method: 'POST',
     path: '/api/login',

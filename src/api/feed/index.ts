@@ -11,8 +11,8 @@ import type { SocketHandlers } from '../../http/websocket/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
 import { FeedQuery, feedEndpoints } from '../../protocol/rest/fact.ts';
-import { opens } from '../../security/api-tokens.ts';
 import { type Auth, tokenIn } from '../../security/authentication.ts';
+import { can } from '../../security/can.ts';
 import { filterOf } from './frames.ts';
 import { watchBySocket } from './socket.ts';
 import { streamFeed } from './sse.ts';
@@ -39,7 +39,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
   const tickets = createTickets({ clock, ids });
   const isGood = async (token: string | undefined) => {
     const user = await auth.who(token);
-    return user !== undefined && (user.scope === undefined || opens(user.scope, 'read'));
+    return user !== undefined && can(user, 'read');
   };
 
   const stream = on('GET /v1/feed', async ({ query, c }) => {

@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { AppConfig } from '../../../actors/app/types.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
 import { type App, AppFields, appEndpoints } from '../../protocol/rest/app.ts';
 import type { View } from '../../runtime/document.ts';
 import { checkAppUrl } from '../commands/app-url.ts';
@@ -12,6 +11,7 @@ import { checkCommand } from '../commands/jobs.ts';
 import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
+import type { RouteContext } from '../route-context.ts';
 import { pageOf } from './paging.ts';
 import { LEAVE_OUT, patched, type ReadOnly, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
@@ -44,7 +44,7 @@ const appShape = ({ context, value, rev, quarantine }: View<'app'>) => ({
 
 const on = serving(appEndpoints);
 
-export function appRoutes(center: Desk): Route[] {
+export function appRoutes(center: RouteContext): Route[] {
   const { views, runtime, config } = center;
   const find = (appName: string) => oneOrNearest(views, 'app', appName);
   const shapeOf = async (appName: string) => appShape(await find(appName));

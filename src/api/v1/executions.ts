@@ -2,7 +2,6 @@
 import type { Shard } from '../../../actors/execution/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
 import { type Execution, executionEndpoints } from '../../protocol/rest/execution.ts';
 import type { View } from '../../runtime/document.ts';
 import { attemptKey } from '../../services/output/attempt.ts';
@@ -11,6 +10,7 @@ import type { OutputStore } from '../../store/port.ts';
 import { iso } from '../iso.ts';
 import { appeared, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
+import type { RouteContext } from '../route-context.ts';
 import { findHost } from './find-host.ts';
 import { isArriving } from './logs/follow.ts';
 import { pageOf } from './paging.ts';
@@ -81,7 +81,7 @@ const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, 
   rev,
 });
 
-export function executionRoutes(center: Desk): Route[] {
+export function executionRoutes(center: RouteContext): Route[] {
   const { views, runtime, store } = center;
   const find = (id: string) => oneOrNearest(views, 'execution', id);
   const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));

@@ -3,12 +3,12 @@ import { actors } from '../../../actors/index.ts';
 import type { Address, Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { nearest } from '../../lib/suggest.ts';
 import { historyEndpoints } from '../../protocol/rest/fact.ts';
 import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
+import type { Center } from '../route-context.ts';
 import { findHost } from './find-host.ts';
 import { cursorOf, placeOf } from './paging.ts';
 

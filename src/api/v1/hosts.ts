@@ -4,18 +4,18 @@
  */
 import { freeOf } from '../../../actors/pool/placement.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
-import { AGENT_KEY, type AgentKey } from '../../gateway/identity.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { type Host, hostEndpoints } from '../../protocol/rest/host.ts';
 import { LIMIT_MAX } from '../../protocol/rest/lists.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as ViewPage, Views } from '../../runtime/views.ts';
+import { writeAgentKey } from '../../security/agent-keys.ts';
 import { compareText } from '../../store/order.ts';
 import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
+import type { Center } from '../route-context.ts';
 import { findHost } from './find-host.ts';
 import { pageOf } from './paging.ts';
 import { quarantineOf } from './quarantine.ts';
@@ -143,8 +143,7 @@ export function hostRoutes(center: Center): Route[] {
       const { address, context } = await findHost(views, params.id, 'retired');
       const { id: host, name, pool, publicKey } = context;
       if (String((await views.get(address))?.value) === 'retired') {
-        const data: AgentKey = { host, name, pool, retired: true };
-        await store.putCredential({ kind: AGENT_KEY, id: publicKey, data, expiresAt: null, uses: null });
+        await writeAgentKey(store, publicKey, { host, name, pool, retired: true });
       }
       await runtime.ask(address, { type: 'host.delete' });
     }),

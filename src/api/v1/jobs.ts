@@ -4,13 +4,13 @@ import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
 import { createBoundedSet } from '../../lib/bounded-map.ts';
 import { jobEndpoints } from '../../protocol/rest/job.ts';
 import { NoSuchActor } from '../../runtime/errors.ts';
 import { configOf } from '../commands/job-defaults.ts';
 import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { appeared, given } from '../lookup.ts';
+import type { RouteContext } from '../route-context.ts';
 import { JobBody, jobShape, READ_ONLY } from './job-body.ts';
 import { pageOf } from './paging.ts';
 import { patched } from './patch.ts';
@@ -39,7 +39,7 @@ function checkZone(timeZone: string | undefined): void {
 /** Names of jobs that are remembered to be there. */
 const FOUND_MAX = 10_000;
 
-export function jobRoutes(center: Desk): Route[] {
+export function jobRoutes(center: RouteContext): Route[] {
   const { views, runtime, config } = center;
   const shapeOf = async (jobName: string) => jobShape(await jobOf(center, jobName));
   const savedOf = async (jobName: string) => {

@@ -1,11 +1,11 @@
 /** The occurrence ledger of a job: every due time with what became of it. */
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { occurrenceEndpoints } from '../../protocol/rest/occurrence.ts';
 import { isInstant } from '../../store/readable.ts';
 import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
+import type { Center } from '../route-context.ts';
 import { cursorOf, placeOf, unreadableOf } from './paging.ts';
 import { countVerdicts, type Entry, occurrencesOf, type Place } from './stretches.ts';
 

@@ -4,13 +4,13 @@ import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
 import { type Pool, PoolFields, poolEndpoints } from '../../protocol/rest/pool.ts';
 import type { View } from '../../runtime/document.ts';
 import { createdBy } from '../commands/create-once.ts';
 import { iso } from '../iso.ts';
 import { all, given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
+import type { RouteContext } from '../route-context.ts';
 import { amounts } from './hosts.ts';
 import { pageOf } from './paging.ts';
 import { LEAVE_OUT, patched, type ReadOnly, taking } from './patch.ts';
@@ -75,7 +75,7 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
   rev,
 });
 
-export function poolRoutes(center: Desk): Route[] {
+export function poolRoutes(center: RouteContext): Route[] {
   const { views, runtime } = center;
   const find = (poolName: string) => oneOrNearest(views, 'pool', poolName);
   const shapeOf = async (poolName: string) => poolShape(await find(poolName));

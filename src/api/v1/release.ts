@@ -1,7 +1,7 @@
 /** `POST …/release`: the end of a quarantine, the same for every kind of actor. */
 import type { Address, Kind } from '../../../actors/types.ts';
-import type { Center } from '../../http/route-context.ts';
 import type { View } from '../../runtime/document.ts';
+import type { Center } from '../route-context.ts';
 
 /** `find` throws what says that there is none of that name. Resolves with the thing afterwards. */
 export async function released<K extends Kind>(

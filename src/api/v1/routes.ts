@@ -1,7 +1,7 @@
 /** The native surface: `/v1`. */
 
 import type { Route } from '../../http/route.ts';
-import type { Desk } from '../../http/route-context.ts';
+import type { RouteContext } from '../route-context.ts';
 import { appRoutes } from './apps.ts';
 import { executionRoutes } from './executions.ts';
 import { historyRoutes } from './history.ts';
@@ -14,7 +14,7 @@ import { sessionRoutes } from './session.ts';
 import { tokenRoutes } from './tokens.ts';
 import { whyRoutes } from './why.ts';
 
-export const v1Routes = (center: Desk): Route[] => [
+export const v1Routes = (center: RouteContext): Route[] => [
   ...sessionRoutes(center),
   ...tokenRoutes(center),
   ...jobRoutes(center),

@@ -1,9 +1,9 @@
 /** When a job is due next, and when a schedule would be that nobody has saved yet. */
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { Schedule, scheduleEndpoints } from '../../protocol/rest/schedule.ts';
 import { checkSchedule, jobOf } from '../commands/jobs.ts';
+import type { Center } from '../route-context.ts';
 import { dueTimes } from './due-times.ts';
 
 const on = serving(scheduleEndpoints);

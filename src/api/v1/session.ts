@@ -2,12 +2,12 @@
 import { Problem } from '../../http/errors.ts';
 import { createProbe } from '../../http/probe.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { healthEndpoints } from '../../protocol/rest/center.ts';
 import { sessionEndpoints, tokenEndpoints } from '../../protocol/rest/token.ts';
 import { tokenIn } from '../../security/authentication.ts';
 import { StoreUnavailable } from '../../store/port.ts';
 import { iso } from '../iso.ts';
+import type { Center } from '../route-context.ts';
 
 const on = serving({ ...sessionEndpoints, ...tokenEndpoints, ...healthEndpoints });
 

@@ -1,9 +1,9 @@
 /** `/v1/tokens`: for programs that cannot log in every twelve hours, such as Prometheus. */
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { tokenEndpoints } from '../../protocol/rest/token.ts';
 import type { ApiToken as Known } from '../../security/api-tokens.ts';
 import { iso } from '../iso.ts';
+import type { Center } from '../route-context.ts';
 
 const on = serving(tokenEndpoints);
 

@@ -8,9 +8,9 @@ import type { JobConfig } from '../../../actors/job/types.ts';
 import { type Shortage, shortageOf } from '../../../actors/pool/capacity.ts';
 import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule/index.ts';
-import type { Center } from '../../http/route-context.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import { iso } from '../iso.ts';
+import type { Center } from '../route-context.ts';
 import { dueTimes } from './due-times.ts';
 
 export interface Warning {

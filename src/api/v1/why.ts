@@ -8,12 +8,12 @@ import { factsOf, sentenceOf } from '../../../actors/explain/messages.ts';
 import type { Reason, Why as Reasons } from '../../../actors/explain/reason.ts';
 import type { Address, Kind } from '../../../actors/types.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { Center } from '../../http/route-context.ts';
 import { whyEndpoints } from '../../protocol/rest/why.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import { iso } from '../iso.ts';
 import { oneOrNearest } from '../nearest-name.ts';
+import type { Center } from '../route-context.ts';
 
 /** Hosts of a pool that are not ready, as many as are looked up. */
 const HOSTS_LOOKED = 100;

@@ -1,19 +1,16 @@
-/** What the routes of the front door work with; `main.ts` puts it together. */
+/** What the handlers of routes work with. `main.ts` puts it together. */
 
-import type { Arrived } from '../api/commands/read-after-write.ts';
 import type { Config } from '../config/center.ts';
+import type { Keeping } from '../http/idempotency.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { KeyedMutex } from '../lib/keyed-mutex.ts';
-import type { Log as WholeLog } from '../lib/log.ts';
+import type { Log } from '../lib/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Auth } from '../security/authentication.ts';
 import type { Store } from '../store/port.ts';
-import type { Keeping } from './idempotency.ts';
-
-/** What the front door says to people. */
-export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;
+import type { Arrived } from './commands/read-after-write.ts';
 
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
@@ -22,7 +19,7 @@ export interface Center {
   auth: Auth;
   clock: Clock;
   ids: Ids;
-  log: Log;
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
   config: Pick<Config, 'auth' | 'cors' | 'pool' | 'timeZone' | 'artifactHosts' | 'fileUrls'>;
   /** Why the center does not serve yet, or no more; undefined when it does. For `/v1/ready`. */
   unready?: () => string | undefined;
@@ -30,8 +27,8 @@ export interface Center {
   warnings?: () => string[];
 }
 
-/** The center as the routes see it. */
-export interface Desk extends Center {
+export interface RouteContext extends Center {
+  /** Runs read-modify-write of one actor one after the other. */
   inTurn: KeyedMutex;
   arrived: Arrived;
 }

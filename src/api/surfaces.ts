@@ -1,0 +1,32 @@
+/** The APIs that the center serves: ours, and the dialects of other systems. */
+import { referenceRoutes } from '../http/openapi/routes.ts';
+import type { Route, Surface } from '../http/route.ts';
+import { createKeyedMutex } from '../lib/keyed-mutex.ts';
+import { Unauthorized } from '../protocol/rest/responses.ts';
+import { createArrivals } from './commands/read-after-write.ts';
+import { elasticjobRoutes } from './elasticjob/routes.ts';
+import type { Center } from './route-context.ts';
+import { v1Routes } from './v1/routes.ts';
+
+/**
+ * `extra` are routes of `/v1` that need more than a Center: those of feed, output and metrics. A
+ * further dialect is one more entry.
+ */
+export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
+  const context = { ...center, inTurn: createKeyedMutex(), arrived: createArrivals(center) };
+  const surfaces: Surface[] = [
+    {
+      routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => surfaces)],
+    },
+    {
+      routes: elasticjobRoutes(context),
+      lenient: true,
+      unauthorized: Unauthorized,
+    },
+  ];
+  return surfaces;
+}
+
+/** All routes in the order in which they are tried. */
+export const allRoutes = (center: Center, extra: readonly Route[] = []): Route[] =>
+  surfacesOf(center, extra).flatMap(({ routes }) => routes);

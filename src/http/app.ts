@@ -1,0 +1,95 @@
+/**
+ * The HTTP server as an app of Hono, made of the routes of all surfaces. Order of checks: Host,
+ * preflight, Origin, token, scope, query, body.
+ */
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import type { Config } from '../config/center.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { ACCESS } from '../protocol/rest/endpoint.ts';
+import type { Auth } from '../security/authentication.ts';
+import { answerTo, Problem } from './errors.ts';
+import { frontPage, isLooking } from './front-page.ts';
+import { createKeys, type Keeping } from './idempotency.ts';
+import { checkHost, isForeign } from './origin.ts';
+import type { Surface, Surroundings } from './route.ts';
+import { callerOf, serve, UNAUTHORIZED } from './serve-route.ts';
+
+export type Api = Hono<{ Bindings: Surroundings }>;
+
+export interface AppParts {
+  surfaces: readonly Surface[];
+  auth: Pick<Auth, 'who'>;
+  config: Pick<Config, 'auth' | 'cors'>;
+  log: Pick<Log, 'error'>;
+  /** Keeps the idempotency keys. */
+  store: Keeping;
+  clock: Clock;
+}
+
+/**
+ * Serve it with `app.fetch(request, {address, server})`. Throws for a route that does not declare
+ * its access.
+ */
+export function createApp({ surfaces, auth, config, log, store, clock }: AppParts): Api {
+  const keys = createKeys({ store, clock });
+  const app: Api = new Hono<{ Bindings: Surroundings }>({ strict: false });
+
+  app.use(async (c, next) => {
+    await next();
+    for (const [name, value] of SECURITY) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+  });
+  // Before CORS, which answers preflights.
+  app.use(async (c, next) => {
+    checkHost(c.req.raw, config);
+    await next();
+  });
+  if (config.cors.length > 0) {
+    app.use(
+      cors({ origin: [...config.cors], allowHeaders: ['Content-Type', 'Authorization', 'accessToken', 'Idempotency-Key'], maxAge: 600 }),
+    );
+  }
+  app.use(async (c, next) => {
+    if (isForeign(c.req.raw, config)) {
+      throw new Problem('forbidden', 'this origin may not change anything here; TROUPE_CORS names those that may');
+    }
+    await next();
+  });
+
+  for (const { routes, lenient = false } of surfaces) {
+    for (const route of routes) {
+      if (!ACCESS.includes(route.access)) throw new Error(`${route.method} ${route.path} does not say who may call it`);
+      app.on(route.method, route.path, c => serve(route, c, { auth, keys, lenient }));
+    }
+  }
+
+  // A caller without a token does not learn which paths exist.
+  app.notFound(async c => {
+    if (c.req.path === '/' && isLooking(c.req.raw)) return frontPage(c.req.raw);
+    if (!(await callerOf(c, auth))) throw new Problem('unauthorized', UNAUTHORIZED);
+    const { method, path } = c.req;
+    throw new Problem('notFound', `there is no ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path} here`);
+  });
+  app.onError((error, c) => {
+    const answer = answerTo(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
+    if (answer.fault) log.error('request failed', { method: c.req.method, path: c.req.path, error });
+    return c.body(JSON.stringify(answer.body), answer.status as 500, {
+      ...answer.headers,
+      'Content-Type': 'application/json; charset=utf-8',
+    });
+  });
+  return app;
+}
+
+const SECURITY = Object.entries({
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+});
+
+/** Longest part of an unknown path that its refusal repeats. */
+const PATH_SHOWN = 200;

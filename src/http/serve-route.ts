@@ -1,0 +1,89 @@
+/** One request to one route: who calls, what the request carries, the handler, the answer. */
+import { z } from 'zod';
+import { type Auth, tokenIn } from '../security/authentication.ts';
+import { can, type User } from '../security/can.ts';
+import { seesSecrets, withoutSecrets } from '../security/secrets.ts';
+import { nameIn, parseJson, readText } from './body.ts';
+import { Problem } from './errors.ts';
+import type { Keys } from './idempotency.ts';
+import { parse } from './parse.ts';
+import { readQuery } from './query.ts';
+import { type ApiContext, type Call, neededFor, type Route } from './route.ts';
+
+export const UNAUTHORIZED = 'a valid token is needed: header "Authorization: Bearer ..." or "accessToken"; POST /v1/login gives one';
+
+/** Longest Idempotency-Key. */
+const KEY_MAX = 200;
+
+/** Answers one request to a route. Throws what `errors.ts` maps to an answer. */
+export async function serve(
+  route: Route,
+  c: ApiContext,
+  { auth, keys, lenient }: { auth: Pick<Auth, 'who'>; keys: Keys; lenient: boolean },
+): Promise<Response> {
+  // A public route does not read the token from the store: health and readiness are answered also
+  // while the store is away.
+  const user = route.access === 'user' ? await callerOf(c, auth) : undefined;
+  if (route.access === 'user' && !user) throw new Problem('unauthorized', UNAUTHORIZED);
+  checkScope(route, user);
+  const key = c.req.header('idempotency-key');
+  if (key !== undefined && (key === '' || key.length > KEY_MAX)) {
+    throw new Problem('invalid', `Idempotency-Key must be 1 to ${KEY_MAX} characters.`, { field: 'Idempotency-Key' });
+  }
+  const call: Call = {
+    params: c.req.param(),
+    query: lenient
+      ? route.query && parse(route.query, c.req.query(), 'query')
+      : readQuery(route.query, c.req.url, `${route.method} ${route.path}`),
+    body: route.body ? await bodyOf(route, route.body, c) : lenient ? undefined : await noBodyOf(c),
+    user,
+    address: addressOf(c),
+    key,
+    c,
+  };
+  const status = route.status ?? 200;
+  if (route.takesKey && key !== undefined && route.body) {
+    const request = { scope: `${user?.name ?? ''} ${route.method} ${c.req.path}`, key, body: call.body };
+    const { text } = await keys.once(request, async claim => ({
+      status,
+      text: JSON.stringify(await route.handle({ ...call, claim } as Call<never, never, never>)),
+    }));
+    return c.body(text, status as 200, JSON_TYPE);
+  }
+  const whole = await route.handle(call as Call<never, never, never>);
+  if (whole instanceof Response) return whole;
+  const value = user && !seesSecrets(user) ? withoutSecrets(whole) : whole;
+  if (status === 204) return c.body(null, status);
+  return c.body(JSON.stringify(value), status, JSON_TYPE);
+}
+
+/** Throws Problem `forbidden` unless the token's scope allows the route; a login allows all. */
+function checkScope(route: Route, user: User | undefined): void {
+  if (!user) return;
+  const needed = neededFor(route);
+  if (can(user, needed)) return;
+  // A token that creates tokens would outlive its own expiry.
+  if (needed === 'login') throw new Problem('forbidden', 'a token cannot create or delete tokens; log in for that');
+  throw new Problem('forbidden', `the scope of this token is "${user.scope}", but must be "${needed}" for this request`);
+}
+
+const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
+
+async function bodyOf(route: Route, schema: NonNullable<Route['body']>, c: ApiContext): Promise<unknown> {
+  const { text } = await readText(c.req.raw, route.bodyIsName ? 'lenient' : route.patches ? 'patch' : 'json');
+  return route.bodyIsName ? parse(schema, nameIn(text), 'the name') : parse(schema, parseJson(text));
+}
+
+const Nothing = z.strictObject({}, 'empty: nothing is taken here').nullish();
+
+/** Refuses a body where none is taken: a client would believe that it had an effect. */
+async function noBodyOf(c: ApiContext): Promise<void> {
+  if (c.req.method === 'GET' || !c.req.raw.body) return;
+  const { text } = await readText(c.req.raw, 'lenient');
+  parse(Nothing, parseJson(text));
+}
+
+const addressOf = (c: ApiContext): string => c.env?.address ?? 'unknown';
+
+/** The user whose token the request carries; undefined: none, or none that is valid. */
+export const callerOf = (c: ApiContext, auth: Pick<Auth, 'who'>): ReturnType<Auth['who']> => auth.who(tokenIn(c.req.raw));
