@@ -3,7 +3,7 @@
  * tests and the simulation move time by hand.
  */
 
-/** Disarms what was armed. Calling it twice, or after it fired, is fine. */
+/** Disarms what was armed. Idempotent; after the call was made it changes nothing. */
 export type Disarm = () => void;
 
 export interface Clock {
@@ -17,8 +17,8 @@ export interface Clock {
   /** Calls `fn` once, `ms` from now (<= 0: as soon as possible). Exact beyond 2^31-1 ms. */
   after(ms: number, fn: () => void): Disarm;
   /**
-   * Calls `fn` after what is already waiting for its turn: the way to gather a batch without
-   * waiting for a fixed time.
+   * Calls `fn` after the work that is queued already: the way to gather a batch without waiting for
+   * a fixed time.
    */
   soon(fn: () => void): void;
 }
@@ -44,7 +44,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves after `ms`, or at once when the signal aborts (never rejects: look at the signal). */
+/** Resolves after `ms`, or at once when the signal aborts. Never rejects: look at the signal. */
 export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (signal?.aborted) return resolve();

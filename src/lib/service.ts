@@ -33,8 +33,8 @@ export interface Supervisor {
    */
   start(): Promise<void>;
   /**
-   * Stops in reverse order; resolves with the names of those left behind. Stopping twice, or while
-   * starting, is fine.
+   * Stops in reverse order; resolves with the names of those left behind. Idempotent, also while
+   * starting.
    */
   stop(): Promise<string[]>;
   /** Resolves, with the reason, when a service has been given up and the program should end. */
