@@ -9,6 +9,7 @@
 
 import type { DisconnectKind } from '../../actors/host/types.ts';
 import type { Peer, Socket, SocketHandlers } from '../http/websocket/index.ts';
+import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
@@ -89,7 +90,14 @@ export function createSession(parts: {
   let socket: Socket | undefined;
   let state: 'greeting' | 'waiting' | 'up' | 'closed' = 'greeting';
   let disarmHello = () => {};
-  let committed: number[] = [];
+  const committed = createBatch<number>({
+    schedule: clock.soon,
+    send(ids) {
+      for (let from = 0; from < ids.length; from += REPORTED_MAX) {
+        session.send({ type: 'reportsAcknowledged', ids: ids.slice(from, from + REPORTED_MAX) });
+      }
+    },
+  });
 
   /** The first end counts: what the socket says afterwards is only its echo. */
   const end = (reason: string, disconnectKind: DisconnectKind) => {
@@ -158,14 +166,7 @@ export function createSession(parts: {
       end(reason, 'away');
     },
     reported(id) {
-      if (committed.push(id) > 1) return;
-      clock.soon(() => {
-        const ids = committed;
-        committed = [];
-        for (let from = 0; from < ids.length; from += REPORTED_MAX) {
-          session.send({ type: 'reportsAcknowledged', ids: ids.slice(from, from + REPORTED_MAX) });
-        }
-      });
+      committed.add(id);
     },
   };
 

@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { createCoalesced } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { journalHead } from '../lib/journal-head.ts';
 import { KEEPER_JOURNAL } from '../protocol/keeper.ts';
@@ -73,20 +74,16 @@ export function createSpoolJournal(directory: string, clock: Clock): SpoolJourna
   reserve.restore();
   /** Lines that did not fit on the disk, the latest of each run. */
   const unwritten = new Map<string, JournalLine>();
-  let isSyncDue = false;
+  const syncLater = createCoalesced(run => void clock.after(SYNC_MS, run), sync);
 
   function sync(): void {
-    isSyncDue = false;
     reserve.restore();
     file.sync(content.records.size * 4 + SLACK_LINES, () => content.lines());
   }
 
   function append(text: string): boolean {
     if (!file.append(text)) return false;
-    if (!isSyncDue) {
-      isSyncDue = true;
-      clock.after(SYNC_MS, sync);
-    }
+    syncLater();
     return true;
   }
 

@@ -1,6 +1,7 @@
 /** The keeper's socket: answers every connected agent of the same user, sends events to all. */
 import { chmodSync, existsSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { type Batch, createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createLineSplitter } from '../lib/line-splitter.ts';
 import { socketPath } from '../lib/socket-path.ts';
@@ -111,32 +112,25 @@ export async function serveKeeper(options: {
 
 /** Sends the frames of one event-loop turn in one write: a short run has five of them. */
 function createFrameWriter(clock: Clock) {
-  const queued = new Map<Socket, string[]>();
+  const queued = new WeakMap<Socket, Batch<string>>();
 
-  function flush(socket: Socket): void {
-    const lines = queued.get(socket) ?? [];
-    queued.delete(socket);
+  function write(socket: Socket, lines: string[]): void {
     if (socket.destroyed) return;
     socket.write(lines.join(''));
     if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy();
   }
 
   function send(socket: Socket, frame: KeeperToAgent): void {
-    const line = `${JSON.stringify(frame)}\n`;
-    const lines = queued.get(socket);
-    if (lines !== undefined) {
-      lines.push(line);
-      return;
-    }
-    queued.set(socket, [line]);
-    clock.soon(() => flush(socket));
+    const batch = queued.get(socket) ?? createBatch<string>({ schedule: clock.soon, send: lines => write(socket, lines) });
+    queued.set(socket, batch);
+    batch.add(`${JSON.stringify(frame)}\n`);
   }
 
   return {
     send,
     end(socket: Socket, last: KeeperToAgent): void {
       send(socket, last);
-      flush(socket);
+      queued.get(socket)?.flush();
       socket.end();
     },
   };

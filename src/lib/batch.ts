@@ -6,8 +6,8 @@
 /** When a batch leaves: `queueMicrotask`, `clock.soon`, or later. */
 type Schedule = (run: () => void) => void;
 
-/** Runs `work` once, when `schedule` says, for all calls until then. */
-export function createOncePerTick(schedule: Schedule, work: () => void): () => void {
+/** The returned function plans one run of `work`; calls before that run add no further one. */
+export function createCoalesced(schedule: Schedule, work: () => void): () => void {
   let isScheduled = false;
   const run = () => {
     isScheduled = false;

@@ -1,13 +1,13 @@
 /** Batches: what arrives together leaves together, in order, and nothing twice. */
 import { describe, expect, test } from 'bun:test';
-import { createBatch, createOncePerTick, createWriteQueue } from '../../src/lib/batch.ts';
+import { createBatch, createCoalesced, createWriteQueue } from '../../src/lib/batch.ts';
 
 const tick = () => new Promise<void>(resolve => setImmediate(resolve));
 
-describe('work once per tick', () => {
+describe('coalesced work', () => {
   test('runs once for all calls of a tick, and again for those of the next', async () => {
     let runs = 0;
-    const plan = createOncePerTick(queueMicrotask, () => (runs += 1));
+    const plan = createCoalesced(queueMicrotask, () => (runs += 1));
     plan();
     plan();
     expect(runs).toBe(0);

@@ -2,7 +2,7 @@
  * Gathers what leaves a set of partitions within one tick into one message of each kind, in an
  * order that keeps the promise: facts, then answers, then orders.
  */
-import { createOncePerTick } from '../../lib/batch.ts';
+import { createCoalesced } from '../../lib/batch.ts';
 import type { PlacedFact } from '../../store/port.ts';
 import type { Taken } from '../envelope.ts';
 import type { Delivery } from '../outbox.ts';
@@ -29,7 +29,7 @@ export function createOutboundBatch({ send }: { send(message: FromPartitions): v
   const messages: Message[] = [];
   const addresses: string[] = [];
   const marks: StepMark[] = [];
-  const plan = createOncePerTick(queueMicrotask, flush);
+  const plan = createCoalesced(queueMicrotask, flush);
 
   function into<T>(list: T[], ...more: T[]): void {
     if (more.length === 0) return;

@@ -3,7 +3,7 @@
  * called within one tick crosses together, and whatever waits at the writer, from whichever caller,
  * becomes durable together: each transaction costs the disk the same however much it carries.
  */
-import { createBatch, createOncePerTick } from '../../../lib/batch.ts';
+import { createBatch, createCoalesced } from '../../../lib/batch.ts';
 import { createPendingRequests } from '../../../lib/request-map.ts';
 import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
 import type { SqliteWrites } from '../open.ts';
@@ -103,7 +103,7 @@ export function createWriter(
 ): Writer {
   const queue: { call: WriterCall; line: WriterPort<WriterResponse> }[] = [];
   /** Something in the queue does not linger, so it is drained soon. */
-  const plan = createOncePerTick(soon, drain);
+  const plan = createCoalesced(soon, drain);
 
   function drain(): void {
     if (queue.length === 0) return;
