@@ -3,6 +3,7 @@
  * bytes for each run and for all together. One pump, one read at a time, the runs in turn: a run
  * that floods does not starve the others, and nothing is read that could not leave.
  */
+import { createCoalesced } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from '../protocol/agent.ts';
@@ -84,7 +85,6 @@ export function createOutput(parts: OutputParts): Output {
   // Counts the links: what was read for an earlier one is read again.
   let session = 0;
   let pumping = false;
-  let waitingForBuffer = false;
 
   const land = (stream: Stream, bytes: number) => {
     stream.flightBytes -= bytes;
@@ -144,14 +144,10 @@ export function createOutput(parts: OutputParts): Output {
     stream.flightBytes < limits.outputWindowRun &&
     parts.buffered() <= limits.linkBufferMax;
 
-  const waitForBuffer = () => {
-    if (waitingForBuffer) return;
-    waitingForBuffer = true;
-    clock.after(spans.bufferRetryMs, () => {
-      waitingForBuffer = false;
-      pump();
-    });
-  };
+  const waitForBuffer = createCoalesced(
+    run => void clock.after(spans.bufferRetryMs, run),
+    () => pump(),
+  );
 
   const sendChunk = (stream: Stream, chunk: SpooledChunk) => {
     const { seq, at, text, bytes, start } = chunk;

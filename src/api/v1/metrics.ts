@@ -8,6 +8,7 @@ import type { Feed } from '../../feed/feed.ts';
 import { type Route, serving } from '../../http/route.ts';
 import type { Clock } from '../../lib/clock.ts';
 
+import { createSingleFlight } from '../../lib/single-flight.ts';
 import { metricEndpoints } from '../../protocol/rest/center.ts';
 import { emptyMetrics, type RuntimeMetrics } from '../../runtime/metrics.ts';
 
@@ -76,7 +77,7 @@ export function metricRoutes({
   let jobs: JobFigures = { jobs: new Map(), leftOut: 0 };
 
   let countedAt = Number.NEGATIVE_INFINITY;
-  let counting: Promise<void> | undefined;
+  const counting = createSingleFlight<void>();
   const count = async () => {
     const [found, shut] = [
       await all(views, 'host', { order: 'name' }),
@@ -90,11 +91,8 @@ export function metricRoutes({
   /** However many ask at once, and however often: lists are not read for each. */
   const counted = async () => {
     if (clock.monotonic() - countedAt < COUNT_MS) return;
-    counting ??= count().finally(() => {
-      counting = undefined;
-    });
     // An absent store is a figure itself; the others are served all the same, these as they were.
-    await counting.catch((error: unknown) => {
+    await counting.join('all', count).catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error;
     });
   };
