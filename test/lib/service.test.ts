@@ -1,4 +1,4 @@
-/** The supervisor: services start in order, stop in reverse, and are given up when they fail too often. */
+/** The supervisor: services start in order, stop in reverse, and are given up after failures. */
 import { describe, expect, test } from 'bun:test';
 import { createSupervisor, type Service, type SupervisorLog } from '../../src/lib/service.ts';
 import { createManualClock } from '../support/manual-clock.ts';

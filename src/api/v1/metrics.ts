@@ -7,7 +7,6 @@ import type { Registry } from 'prom-client';
 import type { Feed } from '../../feed/feed.ts';
 import { type Route, serving } from '../../http/route.ts';
 import type { Clock } from '../../lib/clock.ts';
-
 import { createSingleFlight } from '../../lib/single-flight.ts';
 import { metricEndpoints } from '../../protocol/rest/center.ts';
 import { emptyMetrics, type RuntimeMetrics } from '../../runtime/metrics.ts';
