@@ -3,14 +3,14 @@ import { describe, expect, test } from 'bun:test';
 import type { AppEvent } from '../../actors/types.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { anApp } from '../support/builders.ts';
-import { holds, type Table } from '../support/table.ts';
+import { type Table, testTable } from '../support/table.ts';
 
 const attach: AppEvent = { type: 'app.attach', job: 'j1' };
 const remove: AppEvent = { type: 'app.delete' };
 
 const table: Table<'app'> = {
   address: 'app/my_app',
-  birth: { type: 'app.publish', config: anApp() },
+  create: { type: 'app.publish', config: anApp() },
   reach: {
     enabled: [attach],
     disabled: [attach, { type: 'app.disable', kill: false }],
@@ -70,16 +70,16 @@ const table: Table<'app'> = {
 };
 
 describe('an app', () => {
-  test('that is published disabled is so from its first turn on', () => {
+  test('is disabled from its first turn when it is published disabled', () => {
     const app = anActor('app/my_app', { type: 'app.publish', config: anApp(), enabled: false });
     expect([app.state, app.born.facts.map(fact => fact.type)]).toEqual(['disabled', ['app.published', 'app.disabled']]);
     expect(toldTo(app.tell(attach), 'job/j1')).toMatchObject([{ type: 'app.attached', app: { enabled: false } }]);
   });
 
-  holds(table);
+  testTable(table);
 
-  test('tells each of its jobs of a change, with a version that grows', () => {
-    const app = anActor('app/my_app', table.birth);
+  test('sends each change to its jobs with a growing version', () => {
+    const app = anActor('app/my_app', table.create);
     app.tell(attach);
     app.tell({ type: 'app.attach', job: 'j2' });
     const modified = app.ask({ type: 'app.modify', changes: { url: 'http://elsewhere/x.zip' } });
@@ -92,15 +92,15 @@ describe('an app', () => {
     expect(toldTo(app.ask({ type: 'app.enable' }), 'job/j1')).toMatchObject([{ app: { version: 4, enabled: true } }]);
   });
 
-  test('counts a job that attaches twice once', () => {
-    const app = anActor('app/my_app', table.birth);
+  test('counts a job once however often it attaches', () => {
+    const app = anActor('app/my_app', table.create);
     app.tell(attach);
     app.tell(attach);
     expect(app.context.jobs).toEqual(['j1']);
   });
 
-  test('is deleted once the last of its jobs has left or turned out not to be there', () => {
-    const app = anActor('app/my_app', table.birth);
+  test('is deleted when no job is left, a job that does not exist included', () => {
+    const app = anActor('app/my_app', table.create);
     app.tell(attach);
     app.tell({ type: 'app.attach', job: 'j2' });
     app.ask(remove);
@@ -110,8 +110,8 @@ describe('an app', () => {
     expect(app.state).toBe('deleted');
   });
 
-  test('speaks of itself when it ends its jobs, so that one that has moved on is spared', () => {
-    const app = anActor('app/my_app', table.birth);
+  test('names itself when it ends its jobs, so that a job of another app goes on', () => {
+    const app = anActor('app/my_app', table.create);
     app.tell(attach);
     expect(toldTo(app.ask({ type: 'app.disable', kill: true }), 'job/j1')).toContainEqual({
       type: 'job.kill',

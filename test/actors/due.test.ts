@@ -15,7 +15,7 @@ const brief = ({ entries }: ResolvedDueTimes) =>
   entries.map(({ from, to, count, verdict }) => [(from - AT) / SECOND, (to - AT) / SECOND, count, verdict]);
 
 describe('the due times since the watermark', () => {
-  test('that came on time are told apart by the overlap policy', () => {
+  test('on time get their verdict from the overlap policy', () => {
     const account = settle(aJob({ schedules: [everyFive] }), AT, AT + 12 * SECOND);
     expect(brief(account)).toEqual([
       [5, 5, 1, 'waiting'],
@@ -30,7 +30,7 @@ describe('the due times since the watermark', () => {
     expect(brief(settle(config, AT, AT + 7_001))).toEqual([[5, 5, 1, 'missedDown']]);
   });
 
-  test('are judged by overlap within the grace and by misfire beyond it: thirty at once are refused for the limit, or made good up to one', () => {
+  test('follow the overlap policy within the grace and the misfire policy beyond it, thirty at once included', () => {
     const late = { schedules: [everySecond], overlap: 'allow', overlapLimit: 10, misfire: { policy: 'all', limit: 10 } } as const;
     const verdicts = (misfireGraceMs: number) =>
       brief(settle(aJob({ ...late, schedules: [everySecond], misfireGraceMs }), AT, AT + 30 * SECOND)).map(([from, , count, verdict]) => [
@@ -44,21 +44,21 @@ describe('the due times since the watermark', () => {
     expect(verdicts(0)).toEqual([[1, 19, 'coalesced'], ...each(20, 10, 'waiting'), [30, 1, 'refused']]);
   });
 
-  test('are on time for an hour at most, whatever a grace of earlier days says', () => {
+  test('are on time for an hour at most, however long the configured grace', () => {
     const config = aJob({ schedules: [everyFive], misfireGraceMs: 400 * 86_400_000 });
     const account = settle(config, AT, AT + 30 * 86_400_000);
     expect(account.entries[0]).toMatchObject({ verdict: 'missedDown', count: (30 * 86_400_000 - MISFIRE_GRACE_MAX_MS) / 5_000 - 1 });
     expect(account.entries).toHaveLength(1 + MISFIRE_GRACE_MAX_MS / 5_000 + 1);
   });
 
-  test('that were missed are one stretch when they are skipped', () => {
+  test('become one range when the misfire policy skips them', () => {
     const account = settle(aJob({ schedules: [everySecond] }), AT, AT + 3_600 * SECOND, [{ id: 'x', blocked: null }]);
     expect(brief(account)[0]).toEqual([1, 3_539, 3_539, 'missedDown']);
     expect(account.entries).toHaveLength(1 + 61);
     expect(account.fires).toEqual([]);
   });
 
-  test('that were missed run once, and the others are covered by that one', () => {
+  test('run once when the misfire policy says once; the entry of the others names that run', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'once', limit: 10 }, misfireGraceMs: 0 });
     const account = settle(config, AT, AT + 61 * SECOND);
     expect(brief(account)).toEqual([
@@ -69,7 +69,7 @@ describe('the due times since the watermark', () => {
     expect(account.fires).toMatchObject([{ trigger: 'misfire', verdict: { do: 'start' } }]);
   });
 
-  test('that were missed all run, up to the limit, the oldest left out first', () => {
+  test('all run up to the limit when the misfire policy says all, without the oldest', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'all', limit: 3 }, misfireGraceMs: 0 });
     const account = settle(config, AT, AT + 61 * SECOND);
     expect(brief(account)).toEqual([
@@ -81,7 +81,7 @@ describe('the due times since the watermark', () => {
     expect(account.fires.map(fire => fire.verdict.do)).toEqual(['start', 'wait', 'wait']);
   });
 
-  test('have one entry each even where a limit of none was asked for', () => {
+  test('have one entry each even with a limit of zero', () => {
     const config = aJob({ schedules: [everyFive], misfire: { policy: 'all', limit: 0 }, misfireGraceMs: 0 });
     expect(brief(settle(config, AT, AT + 11 * SECOND))).toEqual([
       [5, 5, 1, 'coalesced'],
@@ -93,7 +93,7 @@ describe('the due times since the watermark', () => {
     expect(settle(aJob({ schedules: [everySecond] }), AT, AT - 3_600 * SECOND)).toEqual({ entries: [], fires: [] });
   });
 
-  test('follow the zone of an edited job, not that of the one before', () => {
+  test('follow the time zone of an edited job', () => {
     const schedules = [{ type: 'cron', cron: '0 0 9 * * ?' } as const];
     const utc = occurrenceRange(aJob({ schedules }), AT, AT + 86_400 * SECOND, { verdict: 'disabled', reason: null, decidedAt: 0 });
     const berlin = occurrenceRange(aJob({ schedules, timeZone: 'Europe/Berlin' }), AT - 1, AT + 86_400 * SECOND, {
@@ -128,7 +128,7 @@ describe('the ledger over any run of the clock', () => {
     maxLength: 12,
   });
 
-  test('names each due time exactly once, and runs none that it does not name', () => {
+  test('has each due time exactly once, and no run without an entry', () => {
     fc.assert(
       fc.property(config, steps, (difference, moves) => {
         const job = aJob(difference);

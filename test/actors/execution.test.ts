@@ -3,7 +3,7 @@ import { describe } from 'bun:test';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { AT } from '../support/actor.ts';
 import { aBirth, anEnd, aPlacement } from '../support/builders.ts';
-import { holds, type Table } from '../support/table.ts';
+import { type Table, testTable } from '../support/table.ts';
 
 const birth = aBirth({ config: { shards: { total: 2, parameters: {} }, failover: true } });
 const placed: ExecutionEvent = { type: 'execution.placed', placements: [aPlacement(0, 'h1'), aPlacement(1, 'h2')], reason: null };
@@ -13,7 +13,7 @@ const runs = [0, 1].map(item => ({ execution: 'nightly@x', item, attempt: 1 }));
 
 const table: Table<'execution'> = {
   address: 'execution/nightly@x',
-  birth,
+  create: birth,
   reach: {
     pending: [],
     running: [placed, started],
@@ -103,5 +103,5 @@ const table: Table<'execution'> = {
 };
 
 describe('an execution', () => {
-  holds(table);
+  testTable(table);
 });

@@ -1,4 +1,4 @@
-/** A refusing host gets nothing new, is tried again, and costs no run an attempt. */
+/** A refusing host gets no new runs, is tried again, and costs no run an attempt. */
 import { describe, expect, test } from 'bun:test';
 import { REFUSALS_MAX } from '../../actors/execution/shard.ts';
 import type { RunEnd } from '../../actors/execution/types.ts';
@@ -29,7 +29,7 @@ const anExecution = (config: Parameters<typeof aBirth>[0] = {}) => {
 };
 
 describe('a run that its host refused', () => {
-  test.each(FAULTS)('because of %s asks for room at once, tells its pool first, and spends no budget', fault => {
+  test.each(FAULTS)('because of %s reserves again at once, reports to its pool first, and costs no budget', fault => {
     const execution = anExecution();
     const outcome = execution.tell(refusal(fault));
     expect(outcome.effects.map(inWords)).toEqual(['tell pool/default pool.release', 'tell pool/default pool.reserve']);
@@ -62,7 +62,7 @@ describe('a run that its host refused', () => {
     expect([execution.state, execution.context.outcome, execution.context.reason]).toEqual(['done', 'failed', 'the host cannot']);
   });
 
-  test('that tries its host tells the pool when it has begun', () => {
+  test('reports the recovery of its host to the pool when it starts there', () => {
     const execution = anActor('execution/nightly@x', aBirth());
     execution.tell({ type: 'execution.placed', placements: [{ ...aPlacement(0, 'h1'), trial: true }], reason: null });
     const began: ExecutionEvent = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1 };
@@ -92,19 +92,19 @@ const hostOf = (pool: ReturnType<typeof aPool>, execution: string): string | und
   Object.values(pool.context.hosts).find(host => Object.values(host.reservations).some(({ run }) => run.execution === execution))?.id;
 
 describe('a pool', () => {
-  test('gives a host that refused a run nothing new, and says why', () => {
+  test('places no new run on a host that refused one, and gives the reason', () => {
     const pool = aPool(ready('h1'), ready('h2'), reserve('e1'), refused('e1', 'h1'), reserve('e1', 2), reserve('e2'));
     expect([hostOf(pool, 'e1'), hostOf(pool, 'e2')]).toEqual(['h2', 'h2']);
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ fault: 'disk', reason: 'the disk is full', tries: 1 });
   });
 
-  test('keeps waiting what only a refusing host could take, with the reason', () => {
+  test('keeps a request waiting that only a refusing host could take, with the reason', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
     const [told] = toldTo(pool.tell(reserve('e2')), 'execution/e2');
     expect(told).toMatchObject({ type: 'execution.waiting', reason: expect.stringContaining('host h1 refuses runs: the disk is full') });
   });
 
-  test('is counted as refusing where the hosts of the pool are told, and not as ready or absent', () => {
+  test('lists a refusing host as refusing, not as ready or absent', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'));
     const seen: ActorView<'pool'> = { address: 'pool/default', context: pool.context, value: pool.state, timers: [], quarantine: null };
     const host = { value: 'ready' } as unknown as ActorView<'host'>;
@@ -142,7 +142,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ tries: 1 });
   });
 
-  test('gives it work again once a run has begun there', () => {
+  test('places runs on it again once a run has started there', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
     pool.pass(TRY_AGAIN_MS);
     const proved = pool.tell({ type: 'pool.hostRecovered', host: 'h1' });
@@ -151,7 +151,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toBeUndefined();
   });
 
-  test('tries it with another execution where the first one left without a verdict', () => {
+  test('tries it with another execution when the first one left without a start', () => {
     const pool = aPool(ready('h1'), reserve('e1'), refused('e1', 'h1'), reserve('e2'), reserve('e3'));
     pool.pass(TRY_AGAIN_MS);
     pool.tell({ type: 'pool.release', runs: [aRun('e2')] });
@@ -159,7 +159,7 @@ describe('a pool', () => {
     expect(pool.context.hosts.h1?.refusing).toMatchObject({ tries: 1, trial: 'e3' });
   });
 
-  test('tries it with a first attempt rather than with one that failed already', () => {
+  test('tries it with a first attempt rather than with a later one', () => {
     const pool = aPool(ready('h1'), ready('h2'), reserve('e1'), refused('e1', 'h1'));
     pool.pass(TRY_AGAIN_MS);
     pool.tell(reserve('e2', 2));
@@ -179,13 +179,13 @@ describe('a pool', () => {
 });
 
 describe('the reason of a host that refuses', () => {
-  test('is cut, so that a pool with as many requests as it can hold stays one document', () => {
+  test('is cut, so that a pool at its limit of requests stays one document', () => {
     const pool = anActor('pool/blue', { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } });
     pool.tell({ type: 'pool.hostReady', host: 'h1', name: 'h1', cpus: 1, memoryMB: 1_000, open: true, runs: [], session: 1 } as PoolEvent);
     pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'first' }) } as PoolEvent);
     const refused = { host: 'h1', fault: 'disk', reason: `${'long '.repeat(399)}\u{1f4be}` } as const;
     pool.tell({ type: 'pool.release', runs: [aRun('first')], refused } as PoolEvent);
-    // As many as are kept would take too long here: each of them is as large as the next.
+    // The whole limit would take too long here; every request is of the same size.
     const before = JSON.stringify(pool.context).length;
     pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'second' }) } as PoolEvent);
     const each = JSON.stringify(pool.context).length - before;

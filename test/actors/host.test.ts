@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { LATE_MS } from '../../actors/host/machine.ts';
 import type { HostEvent } from '../../actors/types.ts';
 import { anActor, toldTo } from '../support/actor.ts';
-import { holds, type Table } from '../support/table.ts';
+import { type Table, testTable } from '../support/table.ts';
 
 const capabilities = {
   os: 'linux',
@@ -26,12 +26,12 @@ const connected = (session: string): HostEvent => ({
   runs: [],
 });
 const gone = (session: string): HostEvent => ({ type: 'host.disconnected', session, reason: 'cut' });
-/** Its socket closed without a word. */
+/** Its socket closed without a closing frame. */
 const tornDown = (session: string): HostEvent => ({ ...gone(session), disconnectKind: 'closed', silentMs: 0 }) as HostEvent;
 
 const table: Table<'host'> = {
   address: 'host/h1',
-  birth: { type: 'host.enroll', id: 'h1', name: 'alpha', pool: 'default', publicKey: 'k', graceMs: 60_000 },
+  create: { type: 'host.enroll', id: 'h1', name: 'alpha', pool: 'default', publicKey: 'k', graceMs: 60_000 },
   reach: {
     joining: [],
     ready: [connected('s1')],
@@ -110,15 +110,15 @@ const table: Table<'host'> = {
 };
 
 describe('a host', () => {
-  holds(table);
+  testTable(table);
 
   const aHost = () => {
-    const host = anActor('host/h1', table.birth);
+    const host = anActor('host/h1', table.create);
     host.tell(connected('s1'));
     return host;
   };
 
-  test('counts as lost when its grace has passed without a session', () => {
+  test('is lost when its grace has passed without a session', () => {
     const host = aHost();
     host.tell(gone('s1'));
     expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
@@ -128,7 +128,7 @@ describe('a host', () => {
     expect(host.state).toBe('lost');
   });
 
-  test('that comes back in time keeps nothing of its grace', () => {
+  test('has a whole grace again after it came back in time', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.tell(connected('s2'));
@@ -137,7 +137,7 @@ describe('a host', () => {
     expect(host.state).toBe('ready');
   });
 
-  test('begins its grace anew when a center begins to serve', () => {
+  test('restarts its grace when a center begins to serve', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.jump(50_000);
@@ -145,7 +145,7 @@ describe('a host', () => {
     expect(host.timers).toEqual([{ id: 'grace', inMs: 60_000 }]);
   });
 
-  test('that drains goes on draining through a lost session', () => {
+  test('goes on draining after a lost session', () => {
     const host = aHost();
     host.ask({ type: 'host.drain' });
     host.tell(gone('s1'));
@@ -154,7 +154,7 @@ describe('a host', () => {
     expect(toldTo(back, 'pool/default')).toMatchObject([{ type: 'pool.hostReady', open: false, session: 2 }]);
   });
 
-  test('that was told to resume while it was away comes back open', () => {
+  test('comes back open when it was resumed without a session', () => {
     const host = aHost();
     host.ask({ type: 'host.drain' });
     host.tell(gone('s1'));
@@ -163,12 +163,12 @@ describe('a host', () => {
     expect(host.state).toBe('ready');
   });
 
-  test('is over with its runs before it is over for its pool', () => {
+  test('reports its runs as lost before it leaves its pool', () => {
     const told = toldTo(aHost().ask({ type: 'host.retire' }), 'pool/default').map(event => event.type);
     expect(told).toEqual(['pool.hostLost', 'pool.hostRemoved']);
   });
 
-  test('whose socket closed without a word is lost soon', () => {
+  test('is lost after the short grace when its socket closed without a closing frame', () => {
     const host = aHost();
     host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
     host.tell(tornDown('s2'));
@@ -177,7 +177,7 @@ describe('a host', () => {
     expect(lost).toMatchObject({ type: 'pool.hostLost', reason: 'host alpha did not come back within 3000 ms' });
   });
 
-  test('keeps its whole grace when its keeper says that only the agent is gone, before or after the socket closes', () => {
+  test('keeps its whole grace when its keeper reports a lost agent, before or after the socket closes', () => {
     for (const order of ['before', 'after']) {
       const host = aHost();
       host.tell({ ...connected('s2'), closedGraceMs: 3_000 } as HostEvent);
@@ -194,7 +194,7 @@ describe('a host', () => {
     }
   });
 
-  test('that fell silent is lost its grace after its last word, not after we noticed', () => {
+  test('is lost its grace after its last frame, not after the center noticed the silence', () => {
     const host = aHost();
     host.tell({ ...gone('s1'), disconnectKind: 'away', silentMs: 15_000 } as HostEvent);
     expect(host.timers).toEqual([{ id: 'grace', inMs: 45_000 }]);
@@ -204,7 +204,7 @@ describe('a host', () => {
     expect(host.state).toBe('lost');
   });
 
-  test('is not lost when its grace ends late: we stood still, or the clock jumped', () => {
+  test('is not lost when its grace timer fires late: the center stood still, or the clock jumped', () => {
     const host = aHost();
     host.tell(gone('s1'));
     host.pass(60_000 + LATE_MS + 1);
@@ -220,7 +220,7 @@ describe('a host', () => {
     expect(host.tell(connected('s3')).answer).toBeUndefined();
   });
 
-  test('that its pool gives no place, or whose pool is gone, says why until it connects again', () => {
+  test('keeps the reason of a rejection by its pool until it connects again', () => {
     for (const news of [table.events.rejectedByPool, table.events.missing] as HostEvent[]) {
       const host = aHost();
       const told = host.tell(news);

@@ -29,7 +29,7 @@ function aFleet(config: Partial<JobConfig>): Ensemble {
 
 const executions = (fleet: Ensemble) => fleet.all('execution') as { state: string; context: ExecutionContext }[];
 
-/** One thing happens; which one, `choice` says. */
+/** One random event; `choice` selects it. */
 function happen(fleet: Ensemble, choice: number): void {
   const lanes = fleet.lanes;
   const host = fleet.hosts[choice % fleet.hosts.length];
@@ -61,7 +61,7 @@ function happen(fleet: Ensemble, choice: number): void {
   else if (lane) fleet.deliver(lane);
 }
 
-/** Faults are over: hosts are here, processes end, time passes. */
+/** After the faults: hosts connect, processes end, time passes. */
 function calm(fleet: Ensemble): void {
   fleet.tell(job, { type: 'job.enable' });
   fleet.tell('app/my_app', { type: 'app.enable' });
@@ -82,7 +82,7 @@ function calm(fleet: Ensemble): void {
   }
 }
 
-describe('whatever happens in whatever order', () => {
+describe('events in any order', () => {
   const config = fc.record({
     overlap: fc.constantFrom<JobConfig['overlap']>('skip', 'queue', 'allow', 'replace'),
     overlapLimit: fc.constantFrom(1, 3),
@@ -97,10 +97,7 @@ describe('whatever happens in whatever order', () => {
   });
   const choices = fc.array(fc.nat(64 * 24 * 8), { minLength: 20, maxLength: 250 });
 
-  /**
-   * One host connects more often than the other: the number of a session says nothing about those
-   * of another host.
-   */
+  /** One host connects more often than the other: each host counts its own sessions. */
   const ONE_HOST_CONNECTS_MORE_OFTEN = {
     overlap: 'skip',
     overlapLimit: 3,
@@ -115,7 +112,7 @@ describe('whatever happens in whatever order', () => {
     8707, 10384, 40, 7224, 7699, 1252, 3683, 379, 1271, 5405, 5617, 3296, 10654, 317, 1221, 5441, 4636, 9579, 6321, 2130, 5134, 311,
   ];
 
-  test('every execution ends once the faults do, and all room is given back', () => {
+  test('end every execution and release every reservation once the faults end', () => {
     fc.assert(
       fc.property(config, choices, (difference, order) => {
         const fleet = aFleet(difference);

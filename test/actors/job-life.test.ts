@@ -25,7 +25,7 @@ const verdicts = (heard: Heard) => recorded(heard).map(entry => [entry.verdict, 
 const known = (enabled: boolean, version: number) => ({ config: anApp(), version, enabled });
 
 describe('a job with a schedule', () => {
-  test('fires at each due time, arms the next, and gives each its entry', () => {
+  test('fires at each due time, arms the next, and records an entry for each', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 9 });
     expect(job.timers).toEqual([{ id: 'due', inMs: 10_000 }]);
     const first = job.pass(10_000);
@@ -45,7 +45,7 @@ describe('a job with a schedule', () => {
     expect(verdicts(job.pass(10_000))).toEqual([['waiting', 1]]);
   });
 
-  test('queues, lets the next go when it is free, and no two at once', () => {
+  test('queues executions and unblocks the next one when it is free', () => {
     const job = aScheduledJob({ overlap: 'queue', overlapLimit: 2 });
     for (let count = 0; count < 3; count++) job.pass(10_000);
     expect(verdicts(job.pass(10_000))).toEqual([['coalesced', 1]]);
@@ -55,7 +55,7 @@ describe('a job with a schedule', () => {
     expect(words(finish(job, second?.id ?? ''))).toEqual([`tell execution/${third?.id} execution.unblock`]);
   });
 
-  test('that allows several lets those that are made good begin beside each other, up to its limit', () => {
+  test('starts missed runs beside each other up to its limit when it allows several', () => {
     const job = aScheduledJob({ overlap: 'allow', overlapLimit: 3, misfire: { policy: 'all', limit: 5 }, misfireGraceMs: 0 });
     job.jump(1);
     job.pass(55_000);
@@ -66,7 +66,7 @@ describe('a job with a schedule', () => {
     expect(held()).toEqual([null, null, null, 'turn']);
   });
 
-  test('that allows more from now on lets those go that waited, unless it is switched off with it', () => {
+  test('unblocks executions when an update allows more, unless it disables the job', () => {
     const waiting = () => {
       const job = aScheduledJob({ overlap: 'queue', overlapLimit: 3 });
       for (let count = 0; count < 4; count++) job.pass(10_000);
@@ -106,7 +106,7 @@ describe('a job with a schedule', () => {
     expect(job.timers).toEqual([{ id: 'due', inMs: 5_000 }]);
   });
 
-  test('that is born disabled is so from its first turn on, and begins when it is enabled', () => {
+  test('is disabled from its first turn when it is registered disabled, and starts when it is enabled', () => {
     const job = anActor('job/nightly', { type: 'job.register', config: aJob({ schedules: everyTen }), enabled: false });
     expect([job.state, job.timers, job.context.nextAt]).toEqual(['disabled', [], null]);
     expect(job.born.facts.map(fact => fact.type)).toEqual(['job.registered', 'job.disabled']);
@@ -115,7 +115,7 @@ describe('a job with a schedule', () => {
     expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
   });
 
-  test('that is changed and switched in one turn never fires what it was not to', () => {
+  test('fires nothing extra when one update changes and enables or disables it', () => {
     const every = (cron: string) => aJob({ schedules: [{ type: 'cron', cron }] });
     const job = aScheduledJob({ overlap: 'queue' });
     job.pass(10_000);
@@ -132,7 +132,7 @@ describe('a job with a schedule', () => {
     expect([job.state, job.timers]).toEqual(['enabled', [{ id: 'due', inMs: 5_000 }]]);
   });
 
-  test('that sticks to its hosts has its pool forget them once it does not', () => {
+  test('has its pool drop its allocated hosts when it is no longer sticky', () => {
     const forgets = 'tell pool/default pool.deallocate';
     const update = (job: Job, config: Parameters<typeof aJob>[0]) => words(job.ask({ type: 'job.update', config: aJob(config) }));
     const job = aScheduledJob({ placement: 'sticky' });
@@ -162,7 +162,7 @@ describe('a job with a schedule', () => {
 });
 
 describe('a trigger', () => {
-  test('waits while another runs, and further ones join it', () => {
+  test('waits while an execution runs, and further triggers join it', () => {
     const job = aScheduledJob({ schedules: [] });
     const first = idOf(trigger(job));
     const second = trigger(job);
@@ -172,7 +172,7 @@ describe('a trigger', () => {
     expect(words(finish(job, first))).toEqual([`tell execution/${idOf(second)} execution.unblock`]);
   });
 
-  test('again with a key that is known gets the same answer, also while the job is disabled', () => {
+  test('with a known key gets the same answer, also while the job is disabled', () => {
     const job = aScheduledJob({ schedules: [] });
     const retry = { type: 'job.retry', execution: 'nightly@x', key: 'once' } as const;
     const first = job.ask(retry);
@@ -181,7 +181,7 @@ describe('a trigger', () => {
     expect(job.ask({ ...retry, key: 'twice' }).refused).toBe('is disabled');
   });
 
-  test('with a key that is known gets the same answer, even where a new one would be refused', () => {
+  test('with a known key gets the same answer where a new key would be refused', () => {
     const job = aScheduledJob({ schedules: [], overlap: 'allow', overlapLimit: 1 });
     const first = idOf(trigger(job, 'k'));
     expect(trigger(job).refused).toBe('has 1 open executions, the limit is 1');
@@ -199,19 +199,19 @@ describe('a trigger', () => {
 });
 
 describe('a job with an app', () => {
-  test('that has not answered holds its executions, and lets them go with the answer', () => {
+  test('blocks its executions until the app answers', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     const execution = idOf(trigger(job));
     expect(words(job.tell({ type: 'app.attached', app: known(true, 1) }))).toEqual([`tell execution/${execution} execution.unblock`]);
   });
 
-  test('that turns out to be disabled ends what waits for it', () => {
+  test('ends its blocked executions when the app answers that it is disabled', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     const execution = idOf(trigger(job));
     expect(words(job.tell({ type: 'app.attached', app: known(false, 1) }))).toEqual([`tell execution/${execution} execution.end`]);
   });
 
-  test('that is disabled lets what runs go on, and what waits for its turn end', () => {
+  test('ends its blocked executions and lets running ones go on when the app is disabled', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     job.tell({ type: 'app.attached', app: known(true, 1) });
     trigger(job);
@@ -226,7 +226,7 @@ describe('a job with an app', () => {
     expect(verdicts(job.tell({ type: 'app.changed', app: known(true, 2) }))).toEqual([['disabled', 3]]);
   });
 
-  test('is spared by the end of an app that it has left', () => {
+  test('goes on when an app that it no longer uses is deleted', () => {
     const job = aScheduledJob({ app: 'my_app' });
     job.ask({ type: 'job.update', config: aJob({ app: 'other' }) });
     job.tell({ type: 'job.deregister', app: 'my_app' });
@@ -235,7 +235,7 @@ describe('a job with an app', () => {
 });
 
 describe('a job that is deregistered', () => {
-  test('ends what is open and is there until that is over', () => {
+  test('ends its open executions and exists until they have ended', () => {
     const job = aScheduledJob({ schedules: [], overlap: 'allow', overlapLimit: 5 });
     const [first, second] = [idOf(trigger(job)), idOf(trigger(job))];
     expect(words(job.ask({ type: 'job.deregister' }))).toEqual([
@@ -248,7 +248,7 @@ describe('a job that is deregistered', () => {
     expect([job.state, trigger(job).refused]).toEqual(['deleted', 'is not there']);
   });
 
-  test('does not wait for an execution that is not there', () => {
+  test('does not wait for an execution that does not exist', () => {
     const job = aScheduledJob({ schedules: [] });
     const execution = idOf(trigger(job));
     job.ask({ type: 'job.deregister' });
@@ -256,7 +256,7 @@ describe('a job that is deregistered', () => {
     expect(job.state).toBe('deleted');
   });
 
-  test('begins anew from the moment of its next registration', () => {
+  test('starts from the instant of its next registration', () => {
     const job = aScheduledJob();
     job.ask({ type: 'job.deregister' });
     job.jump(3_600_000);

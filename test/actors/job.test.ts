@@ -3,18 +3,18 @@ import { describe } from 'bun:test';
 import type { JobEvent } from '../../actors/types.ts';
 import { AT } from '../support/actor.ts';
 import { aJob, anApp } from '../support/builders.ts';
-import { holds, type Table } from '../support/table.ts';
+import { type Table, testTable } from '../support/table.ts';
 
 const known = (enabled: boolean, version = 1) => ({ config: anApp(), version, enabled });
 const register: JobEvent = { type: 'job.register', config: aJob({ app: 'my_app', schedules: [{ type: 'cron', cron: '0 * * * * ?' }] }) };
 const attached: JobEvent = { type: 'app.attached', app: known(true) };
 const trigger: JobEvent = { type: 'job.trigger', key: 'k1' };
-/** The execution that `trigger` makes. */
+/** The execution that `trigger` creates. */
 const e1 = 'nightly@20261122T080000.000Z~abc123';
 
 const table: Table<'job'> = {
   address: 'job/nightly',
-  birth: register,
+  create: register,
   reach: {
     enabled: [attached, trigger],
     disabled: [attached, trigger, { type: 'job.disable', kill: false }],
@@ -108,5 +108,5 @@ const table: Table<'job'> = {
 };
 
 describe('a job', () => {
-  holds(table);
+  testTable(table);
 });

@@ -36,7 +36,7 @@ describe('overlap', () => {
   });
 });
 
-describe('whoever is held', () => {
+describe('a blocked execution', () => {
   test.each([
     ['queue', 1, 1, 'waits until e1 is done'],
     ['queue', 2, 2, 'waits until e1 and e2 are done'],
@@ -56,14 +56,14 @@ describe('whoever is held', () => {
   });
 });
 
-describe('the wait before another attempt', () => {
+describe('the delay before another attempt', () => {
   const retry = { attempts: 9, backoffMs: 1_000, maxBackoffMs: 300_000, jitter: 'equal' as const };
 
   test('doubles up to its bound', () => {
     expect([1, 2, 3, 4, 9, 10, 99].map(tries => backoff(retry, tries, 1))).toEqual([1_000, 2_000, 4_000, 8_000, 256_000, 300_000, 300_000]);
   });
 
-  test('lies anywhere between nothing and that bound, as chance has it', () => {
+  test('lies anywhere between zero and that bound with full jitter', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (tries, chance) => {
         const wait = backoff(retry, tries, chance);

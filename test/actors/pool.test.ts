@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import type { PoolEvent } from '../../actors/types.ts';
 import { anActor, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
-import { holds, type Table } from '../support/table.ts';
+import { type Table, testTable } from '../support/table.ts';
 
 const create: PoolEvent = { type: 'pool.create', config: { name: 'blue', timeZone: null, servers: [], description: '' } };
 const ready = (host: string, runs: ReturnType<typeof aRun>[] = [], cpus = 1): PoolEvent => ({
@@ -23,7 +23,7 @@ const reserve = (execution: string, difference: Parameters<typeof aRequest>[0] =
 
 const table: Table<'pool'> = {
   address: 'pool/blue',
-  birth: create,
+  create: create,
   reach: {
     open: [ready('h1'), reserve('e1', { resources: { cpus: 1, memoryMB: 10 } }), reserve('e2')],
     deleted: [{ type: 'pool.delete' }],
@@ -75,7 +75,7 @@ const table: Table<'pool'> = {
 };
 
 describe('a pool', () => {
-  holds(table);
+  testTable(table);
   test('x', () => {
     expect(toldTo).toBeDefined();
     expect(anActor).toBeDefined();

@@ -186,19 +186,19 @@ const REFUSED: [string, ...string[]][] = [
 ];
 
 describe('a wrong cron expression', () => {
-  test.each(REFUSED)('%p is refused in words that help', (cron, ...words) => {
+  test.each(REFUSED)('%p is refused with a hint', (cron, ...words) => {
     const error = refusal(() => aCron(cron));
     expect(error.field).toBe('cron');
     for (const word of words) expect(error.message).toContain(word);
     expect(error.message).toMatch(/^[^\n]*\.$/);
   });
 
-  test('that is no text is refused', () => {
+  test('is refused when it is not a text', () => {
     expect(refusal(() => aCron(null as never)).message).toContain('null');
     expect(refusal(() => aCron(5 as never)).field).toBe('cron');
   });
 
-  test('that is endless is refused and not repeated', () => {
+  test('is refused and not repeated when it is endless', () => {
     const error = refusal(() => aCron(`${'1,'.repeat(5_000)}1 * * * * ?`));
     expect(error.message).toContain('at most 2000');
     expect(refusal(() => aCron(`${'x'.repeat(900)} * * * * ?`)).message.length).toBeLessThan(250);

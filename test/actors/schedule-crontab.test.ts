@@ -137,14 +137,14 @@ const REFUSED: [string, ...string[]][] = [
 ];
 
 describe('a wrong crontab', () => {
-  test.each(REFUSED)('%p is refused in words that help', (crontab, ...words) => {
+  test.each(REFUSED)('%p is refused with a hint', (crontab, ...words) => {
     const error = refusal({ type: 'crontab', crontab });
     expect(error.field).toBe('crontab');
     for (const word of words) expect(error.message).toContain(word);
     expect(error.message).toMatch(/^[^\n]*\.$/);
   });
 
-  test('that is no text, or an endless one, is refused and not repeated', () => {
+  test('is refused when it is not a text, and not repeated when it is endless', () => {
     expect(refusal({ type: 'crontab', crontab: null as never }).message).toContain('null');
     expect(refusal({ type: 'crontab', crontab: `${'1,'.repeat(5_000)}1 * * * *` }).message).toContain('at most 2000');
     expect(refusal({ type: 'crontab', crontab: `${'x'.repeat(900)} * * * *` }).message.length).toBeLessThan(250);
@@ -188,13 +188,13 @@ describe('a refused Quartz expression', () => {
     for (const expression of expected) expect(() => parseSchedule({ type: 'cron', cron: expression }, 'UTC')).not.toThrow();
   });
 
-  test('of five fields may be given as it is with type crontab, unless that refuses it too', () => {
+  test('of five fields gets the hint of type crontab, unless that refuses it too', () => {
     expect(refusal({ type: 'cron', cron: '0 0 */2 * 1' }).message).toEndWith('with type "crontab" (--crontab).');
     expect(refusal({ type: 'cron', cron: '0 9 * * ?' }).message).not.toContain('crontab');
     expect(refusal({ type: 'cron', cron: '99 * * * * ?' }).message).not.toContain('write');
   });
 
-  test('that names no day that exists is not told to be written as it is', () => {
+  test('without an existing day gets no hint of the other type', () => {
     const { message } = refusal({ type: 'cron', cron: '0 0 2 30 2 ?' });
     expect(message).toEndWith('must be due at least once.');
   });

@@ -1,7 +1,4 @@
-/**
- * Executions that do not begin: what becomes of them, of their due times, and of orders to start
- * that nobody answers.
- */
+/** Executions that do not start, the verdicts of their due times, orders without an answer. */
 import { describe, expect, test } from 'bun:test';
 import { ANSWER_MS } from '../../actors/execution/decide.ts';
 import type { Shard } from '../../actors/execution/types.ts';
@@ -50,7 +47,7 @@ describe('the verdict on the due time of an execution', () => {
     expect(verdicts(execution.tell(anEnd({ item: 1 })))).toEqual([]);
   });
 
-  test('is "ran" with an end that is the first news of its process', () => {
+  test('is "ran" with an end that is the first report of its process', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     expect(verdicts(execution.tell(anEnd({ startedAt: AT })))).toEqual([[DUE, 'ran', 'nightly@x', null]]);
@@ -73,7 +70,7 @@ describe('the verdict on the due time of an execution', () => {
     ]);
   });
 
-  test('is "unknown" where its host was lost with the order to start, because nobody can tell', () => {
+  test('is "unknown" when its host was lost with the order to start', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     expect(verdicts(execution.tell(lost()))).toEqual([[DUE, 'unknown', 'nightly@x', 'no start was reported: host h1 did not come back']]);
@@ -91,7 +88,7 @@ describe('the verdict on the due time of an execution', () => {
 describe('startWithinMs', () => {
   const within = (startWithinMs: number, more: Birth['config'] = {}) => anExecution({ ...more, startWithinMs });
 
-  test('ends an execution that found no room in time as failed, with what it waited for, and withdraws its request', () => {
+  test('fails an execution that did not fit in time, with the reason, and withdraws its request', () => {
     const execution = within(300_000);
     execution.tell({ type: 'execution.waiting', reason: 'needs 1 x 3 cpu; the pool has 2 cpu' });
     expect(execution.pass(299_999).effects).toEqual([]);
@@ -104,7 +101,7 @@ describe('startWithinMs', () => {
     expect(execution.timers).toEqual([]);
   });
 
-  test('ends one that its job holds back, and one that waits for its next attempt', () => {
+  test('fails a blocked execution, and one that waits for its next attempt', () => {
     const held = anExecution({ startWithinMs: 90_000 }, { trigger: 'schedule', dueAt: DUE, blockedReason: 'waits until a is done' });
     expect(words(held.pass(90_000))).toEqual(['record notStarted', 'tell job/nightly execution.finished']);
     expect(held.context.reason).toBe('not started within 90s: waits until a is done');
@@ -116,7 +113,7 @@ describe('startWithinMs', () => {
     expect(backingOff.timers).toEqual([]);
   });
 
-  test('leaves alone what has begun, however long it runs and waits afterwards', () => {
+  test('does not touch an execution that has begun, however long it runs and waits afterwards', () => {
     const execution = within(1_000, { retry: { attempts: 2, backoffMs: 60_000, maxBackoffMs: 60_000, jitter: 'equal' } });
     execution.tell(placed(0));
     execution.tell(started());
@@ -126,7 +123,7 @@ describe('startWithinMs', () => {
     expect(shards(execution)[0]?.status).toBe('waiting');
   });
 
-  test('asks a host back what it was ordered to start: given back it has failed, without another attempt', () => {
+  test('withdraws runs that a host was ordered to start: a withdrawn one has failed, without another attempt', () => {
     const execution = within(1_000, { retry: { attempts: 5, backoffMs: 1, maxBackoffMs: 1, jitter: 'equal' } });
     execution.tell(placed(0));
     expect(words(execution.pass(1_000))).toEqual(['stop h1 0:1 withdrawn']);
@@ -136,7 +133,7 @@ describe('startWithinMs', () => {
     expect(verdicts(over).map(([, verdict]) => verdict)).toEqual(['notStarted']);
   });
 
-  test('leaves running what had begun when it was asked back', () => {
+  test('lets a run go on that had begun at the withdrawal', () => {
     const execution = within(1_000);
     execution.tell(placed(0));
     execution.pass(1_000);
@@ -146,8 +143,8 @@ describe('startWithinMs', () => {
   });
 });
 
-describe('an order to start that a host leaves without a start or an end', () => {
-  test('is asked back after an hour, and lost where that is left without an answer, too', () => {
+describe('an order to start without a reported start or end', () => {
+  test('is withdrawn after an hour, and lost without an answer to that', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     expect(execution.pass(ANSWER_MS.most - 1).effects).toEqual([]);
@@ -162,7 +159,7 @@ describe('an order to start that a host leaves without a start or an end', () =>
     expect(execution.timers).toEqual([]);
   });
 
-  test('is asked back with its timeout where that is shorter, but not while its app may be fetched', () => {
+  test('is withdrawn after its timeout where that is shorter, but not while its app may be downloaded', () => {
     expect(ANSWER_MS.least).toBeGreaterThan(artifactLimits.downloadMs);
     for (const [timeoutMs, limit] of [
       [1_000, ANSWER_MS.least],
@@ -176,7 +173,7 @@ describe('an order to start that a host leaves without a start or an end', () =>
     }
   });
 
-  test('given back it has failed and its retries go on; begun it goes on', () => {
+  test('fails and is retried when it is withdrawn; goes on when it has begun', () => {
     const execution = anExecution({
       retry: { attempts: 2, backoffMs: 10, maxBackoffMs: 10, jitter: 'equal' },
       shards: { total: 2, parameters: {} },
@@ -193,7 +190,7 @@ describe('an order to start that a host leaves without a start or an end', () =>
     expect(execution.pass(ANSWER_MS.givenBack).effects.filter(({ type }) => type === 'stop')).toEqual([]);
   });
 
-  test('counts the second span from the moment of asking, however long the center was down', () => {
+  test('counts the second span from the withdrawal, however long the center was down', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     execution.pass(10 * ANSWER_MS.most);
@@ -202,7 +199,7 @@ describe('an order to start that a host leaves without a start or an end', () =>
     expect(shards(execution)[0]?.status).toBe('starting');
   });
 
-  test('that has begun goes on, though its command was never acknowledged', () => {
+  test('goes on when it has begun, though its command was never acknowledged', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     execution.tell(started());
@@ -210,7 +207,7 @@ describe('an order to start that a host leaves without a start or an end', () =>
     expect(shards(execution)[0]?.status).toBe('running');
   });
 
-  test('whose command is never acknowledged is lost: the room is given back and the process, should it come, is ended', () => {
+  test('is lost when its command is never acknowledged: its reservation is released, a late process is ended', () => {
     const execution = anExecution();
     execution.tell(placed(0));
     const over = execution.tell({ type: 'shard.unanswered', host: 'h1', runs: [run()], reason: 'not acknowledged' });

@@ -14,7 +14,7 @@ import { aBirth, aJob, anApp, anEnd, aRequest } from '../support/builders.ts';
 
 type Actor<K extends Kind> = ReturnType<typeof anActor<K>>;
 
-/** The committed actor, as the front door reads it. */
+/** The committed actor, as the API reads it. */
 function seen<K extends Kind>(address: Address<K>, actor: Actor<K>): ActorView<K> {
   const reason = actor.quarantine;
   const value = address.startsWith('job/') ? { admin: actor.state } : actor.state;
@@ -51,7 +51,7 @@ const config = fc.record({
   total: fc.integer({ min: 1, max: 4 }),
   cpus: fc.constantFrom(0.1, 0.5, 1),
 });
-/** Places in the list of what may happen to a job; most of the time it is what lets it run. */
+/** Indexes into the list of events; most of them let the job run. */
 const steps = fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat({ max: 5 }) }, { weight: 1, arbitrary: fc.nat({ max: 13 }) }), {
   maxLength: 10,
 });
@@ -115,10 +115,7 @@ function aPoolWith(there: { cpus: number; open: boolean; taken: number }[]): Act
   return pool;
 }
 
-/**
- * The trigger for real: through the job, the execution that it makes, the pool that this asks, and
- * back.
- */
+/** The real trigger: through job, execution and pool, and back. */
 function triggered(job: Actor<'job'>, pool: Actor<'pool'>) {
   const asked = job.ask({ type: 'job.trigger' });
   if (asked.refused !== null) return { does: 'refused' as const, reason: asked.refused };
@@ -137,8 +134,8 @@ function triggered(job: Actor<'job'>, pool: Actor<'pool'>) {
     : { does: 'starts' as const, hosts: names };
 }
 
-describe('what an explanation says would happen', () => {
-  test('to a trigger happens, all the way to the hosts, and with the same reason', () => {
+describe('the dry run of an explanation', () => {
+  test('of a trigger comes true, all the way to the hosts and with the same reason', () => {
     const came = new Set<string>();
     fc.assert(
       fc.property(config, steps, hosts, (different, taken, there) => {
@@ -157,7 +154,7 @@ describe('what an explanation says would happen', () => {
     expect([...came]).toEqual(expect.arrayContaining(['joins', 'refused', 'starts', 'waits']));
   });
 
-  test('to the next due time happens when it comes', () => {
+  test('of the next due time comes true', () => {
     const came = new Set<string>();
     fc.assert(
       fc.property(config, steps, (different, taken) => {
@@ -174,7 +171,7 @@ describe('what an explanation says would happen', () => {
     expect([...came]).toEqual(expect.arrayContaining(['waiting', 'skippedOverlap']));
   });
 
-  test('to who waits for room happens when the pool looks again', () => {
+  test('of a waiting request comes true with the next pass of the pool', () => {
     const came = new Set<string>();
     fc.assert(
       fc.property(config, hosts, fc.array(fc.nat({ max: 5 }), { maxLength: 4 }), (different, there, later) => {
@@ -200,7 +197,7 @@ describe('what an explanation says would happen', () => {
         });
         const said = lead.map(({ type }) => type).filter(type => type !== 'hosts');
         for (const type of said) came.add(type);
-        // Another look, for a reason of its own.
+        // Another pass, with a reason of its own.
         const looked = told(pool.tell({ type: 'pool.withdraw', execution: 'nobody' }).effects, 'execution');
         const waits = pool.context.waiting.some(each => each.request.execution === id);
         expect(said).toEqual(
@@ -212,7 +209,7 @@ describe('what an explanation says would happen', () => {
     expect([...came]).toEqual(expect.arrayContaining(['placed', 'noCapacity', 'inTransit']));
   });
 
-  test('to a further attempt whose request is under way is not that it has room, because another shard has', () => {
+  test('of a further attempt in transit ignores the reservations of other shards', () => {
     const pool = aPool();
     pool.tell(aHostReady('h1', 4));
     const config = aJob({ shards: { total: 2, parameters: {} }, retry: { attempts: 3, backoffMs: 0, maxBackoffMs: 0, jitter: 'equal' } });
@@ -233,7 +230,7 @@ describe('what an explanation says would happen', () => {
     expect(say()).toMatchObject({ what: 'placement' });
   });
 
-  test('to who stands behind more than one look of the pool is that there is room soon', () => {
+  test('of a request behind a long pass is that it fits soon', () => {
     const pool = aPool();
     for (let place = 0; place <= PASS_TRIES_MAX; place++) {
       const resources = { cpus: 5 + place, memoryMB: 10 };
@@ -258,7 +255,7 @@ describe('what an explanation says would happen', () => {
 });
 
 describe('a job', () => {
-  test('always has a sentence, and one that begins with what forbids it wherever something does', () => {
+  test('always has a sentence, which begins with what forbids it to run', () => {
     fc.assert(
       fc.property(config, steps, hosts, (different, taken, there) => {
         const job = aJobAfter(different, taken);

@@ -1,6 +1,6 @@
 /**
- * A machine as a table: every state against every event. What the table does not name must change
- * nothing: a command is refused, news is ignored.
+ * A machine as a table: every state against every event. A cell without a row must change nothing:
+ * a command is refused, a report is ignored.
  */
 import { expect, test } from 'bun:test';
 import { actors, COMMANDS } from '../../actors/index.ts';
@@ -9,22 +9,22 @@ import { anActor, summary } from './actor.ts';
 
 export interface Table<K extends Kind> {
   address: Address<K>;
-  birth: Events[K];
-  /** Per state, the events that lead there from birth. */
+  create: Events[K];
+  /** Per state, the events that lead there from the initial state. */
   reach: Record<string, Events[K][]>;
   events: Record<string, Events[K]>;
-  /** `state event` -> what comes of it, as `summary` words it. */
+  /** `state event` -> its result in the form of `summary`. */
   rows: Record<string, string>;
 }
 
-/** All cells in which something happens or is refused. */
-function cellsOf<K extends Kind>({ address, birth, reach, events }: Table<K>): Record<string, string> {
+/** All cells with a change or a refusal. */
+function cellsOf<K extends Kind>({ address, create, reach, events }: Table<K>): Record<string, string> {
   const cells: Record<string, string> = {};
-  for (const [state, way] of Object.entries(reach)) {
+  for (const [state, path] of Object.entries(reach)) {
     for (const [name, event] of Object.entries(events)) {
-      const actor = anActor(address, birth);
-      for (const step of way) actor.tell(step);
-      if (actor.state !== state) throw new Error(`the way to "${state}" leads to "${actor.state}"`);
+      const actor = anActor(address, create);
+      for (const step of path) actor.tell(step);
+      if (actor.state !== state) throw new Error(`the path to "${state}" leads to "${actor.state}"`);
       const before = actor.rev;
       const outcome = COMMANDS.has(event.type) ? actor.ask(event) : actor.tell(event);
       const cell = summary(before, actor, outcome);
@@ -34,17 +34,17 @@ function cellsOf<K extends Kind>({ address, birth, reach, events }: Table<K>): R
   return cells;
 }
 
-export function holds<K extends Kind>(table: Table<K>): void {
-  test('does in each state what its table says, and nothing else', () => {
+export function testTable<K extends Kind>(table: Table<K>): void {
+  test('reacts in each state exactly as its table says', () => {
     expect(cellsOf(table)).toEqual(table.rows);
   });
 
-  test('is shown in each of its states by the table', () => {
+  test('has every state of its machine in the table', () => {
     expect(Object.keys(table.reach).sort()).toEqual(statesOf(table.address));
   });
 }
 
-/** Names of the states that the machine file declares. */
+/** Names of the states of the machine. */
 function statesOf(address: string): string[] {
   const kind = address.slice(0, address.indexOf('/')) as Kind;
   return [...declaredStates[kind]].sort();
