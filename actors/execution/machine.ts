@@ -85,6 +85,10 @@ const machine = base.createMachine({
   states: { pending, running, cancelling, done },
 });
 
+/** Why the job does not run this execution again; undefined: it does. */
+export const retryRefusal = (value: unknown): string | undefined =>
+  value === 'done' ? undefined : 'is not done; it can be run again when it is';
+
 export const executionKind = {
   machine,
   version: 1,

@@ -29,6 +29,7 @@ const base = setup({
     hasNoOpen: ({ context }) => context.open.length === 0,
     appIsEnabled: ({ context }) => context.app === null || context.app.enabled,
     mayTrigger: ({ context }) =>
+      context.config.kind !== 'resident' &&
       (context.app === null || context.app.enabled) &&
       onTrigger(context.config.overlap, context.config.overlapLimit, context.open).do !== 'refuse',
     isAnswered: ({ context, event }) =>
@@ -136,6 +137,7 @@ export const jobKind = {
     const status = statusOf(context, value);
     if (event.type === 'job.register') return status === 'deleting' ? 'is still being deregistered' : 'is registered already';
     if (event.type === 'job.trigger' || event.type === 'job.retry') {
+      if (context.config.kind === 'resident') return 'is resident and cannot be triggered';
       if (status === 'disabled') return 'is disabled';
       if (context.app && !context.app.enabled) return `cannot run: app ${context.app.config.name} is disabled`;
       const verdict = onTrigger(context.config.overlap, context.config.overlapLimit, context.open);

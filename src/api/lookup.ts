@@ -4,7 +4,6 @@ import type { View } from '../runtime/document.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Views } from '../runtime/views.ts';
 import type { ListQuery } from '../store/port.ts';
-import type { RouteContext } from './route-context.ts';
 
 /** Longest thing that may be an actor's name; no store is asked about a longer one. */
 const NAME_LONGEST = 300;
@@ -14,13 +13,6 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
   const view = name.length > NAME_LONGEST || name === '' ? undefined : await views.get<K>(`${kind}/${name}`);
   if (!view) throw new NoSuchActor(`${kind}/${name.slice(0, 100)}`);
   return view;
-}
-
-/** What a job answers to whoever asked for a run, once that run can be read. */
-export async function appeared({ arrived }: Pick<RouteContext, 'arrived'>, answer: unknown): Promise<{ execution: string }> {
-  const { execution, joined } = answer as { execution: string; joined: boolean };
-  await arrived(`execution/${execution}`, { isNew: !joined });
-  return { execution };
 }
 
 const PAGE = 200;

@@ -10,7 +10,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Views } from '../runtime/views.ts';
 import type { Auth } from '../security/authentication.ts';
 import type { Store } from '../store/port.ts';
-import type { Arrived } from './commands/read-after-write.ts';
+import type { WaitUntilVisible } from './commands/read-after-write.ts';
 
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
@@ -30,5 +30,7 @@ export interface Center {
 export interface RouteContext extends Center {
   /** Runs read-modify-write of one actor one after the other. */
   inTurn: KeyedMutex;
-  arrived: Arrived;
+  waitUntilVisible: WaitUntilVisible;
+  /** Names of jobs that existed lately; see `triggerJob`. */
+  knownJobs: Set<string>;
 }

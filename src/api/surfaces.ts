@@ -1,11 +1,13 @@
 /** The APIs that the center serves: ours, and the dialects of other systems. */
 import { referenceRoutes } from '../http/openapi/routes.ts';
 import type { Route, Surface } from '../http/route.ts';
+import { createBoundedSet } from '../lib/bounded-map.ts';
 import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import { Unauthorized } from '../protocol/rest/responses.ts';
-import { createArrivals } from './commands/read-after-write.ts';
+import { KNOWN_JOBS_MAX } from './commands/jobs.ts';
+import { createWaitUntilVisible } from './commands/read-after-write.ts';
 import { elasticjobRoutes } from './elasticjob/routes.ts';
-import type { Center } from './route-context.ts';
+import type { Center, RouteContext } from './route-context.ts';
 import { v1Routes } from './v1/routes.ts';
 
 /**
@@ -13,7 +15,12 @@ import { v1Routes } from './v1/routes.ts';
  * further dialect is one more entry.
  */
 export function surfacesOf(center: Center, extra: readonly Route[] = []): Surface[] {
-  const context = { ...center, inTurn: createKeyedMutex(), arrived: createArrivals(center) };
+  const context: RouteContext = {
+    ...center,
+    inTurn: createKeyedMutex(),
+    waitUntilVisible: createWaitUntilVisible(center),
+    knownJobs: createBoundedSet(KNOWN_JOBS_MAX),
+  };
   const surfaces: Surface[] = [
     {
       routes: [...extra, ...v1Routes(context), ...referenceRoutes(() => surfaces)],

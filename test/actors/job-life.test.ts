@@ -191,6 +191,12 @@ describe('a trigger', () => {
     expect(trigger(job, 'other').refused).toBe('is disabled');
   });
 
+  test('is refused by a resident job', () => {
+    const job = aScheduledJob({ schedules: [], kind: 'resident' });
+    expect(trigger(job).refused).toBe('is resident and cannot be triggered');
+    expect(job.ask({ type: 'job.retry', execution: 'nightly@x' }).refused).toBe('is resident and cannot be triggered');
+  });
+
   test('is refused while its app is disabled', () => {
     const job = aScheduledJob({ schedules: [], app: 'my_app' });
     job.tell({ type: 'app.attached', app: known(false, 1) });

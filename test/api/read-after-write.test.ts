@@ -1,6 +1,6 @@
 /** A read behind a write waits until the actor is visible. */
 import { describe, expect, test } from 'bun:test';
-import { createArrivals } from '../../src/api/commands/read-after-write.ts';
+import { createWaitUntilVisible } from '../../src/api/commands/read-after-write.ts';
 import type { Views } from '../../src/runtime/views.ts';
 import type { PlacedFact } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -14,7 +14,7 @@ function awaited(thereFrom: number, about?: { isNew: boolean }) {
     return clock.monotonic() >= thereFrom ? ({} as never) : undefined;
   };
   let tell: (facts: PlacedFact[]) => void = () => {};
-  const arrived = createArrivals({
+  const waitUntilVisible = createWaitUntilVisible({
     clock,
     views: { get } as Pick<Views, 'get'>,
     runtime: {
@@ -25,7 +25,7 @@ function awaited(thereFrom: number, about?: { isNew: boolean }) {
   });
   let isThere = false;
   const wait = () =>
-    void arrived('execution/e1', about).then(() => {
+    void waitUntilVisible('execution/e1', about).then(() => {
       isThere = true;
     });
   if (!about) wait();

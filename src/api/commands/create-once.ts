@@ -1,4 +1,4 @@
-/** Creating a thing, where the request may come twice. */
+/** Creates an actor although the request may arrive twice. */
 
 import { Refused } from '../../runtime/errors.ts';
 import type { Center } from '../route-context.ts';
@@ -6,10 +6,10 @@ import type { Center } from '../route-context.ts';
 type Claimed = { claim?: string };
 
 /**
- * Asks for a birth. Where the thing is there already because this very request made it (its answer
- * was lost), that is as good. Throws what `ask` throws otherwise.
+ * Asks an actor to create itself. Resolves also where this very request created it before and its
+ * answer was lost. Throws what `ask` throws otherwise.
  */
-export async function createdBy<K extends 'job' | 'app' | 'pool'>(
+export async function createOnce<K extends 'job' | 'app' | 'pool'>(
   { views }: Pick<Center, 'views'>,
   address: `${K}/${string}`,
   claim: string | undefined,

@@ -1,7 +1,7 @@
 /**
- * Waiting for an actor to be there. A job answers as soon as its own turn is committed; the
- * execution it promises is created by the next one, a moment later. Whoever is told its name may
- * ask for it at once, so the answer waits that moment.
+ * Waits until a new actor can be read. A job answers as soon as its own step is committed; the next
+ * step creates the execution that the answer names. A client may ask for it at once, so the answer
+ * waits.
  */
 
 import { createBoundedSet } from '../../lib/bounded-map.ts';
@@ -10,20 +10,20 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
 import type { PlacedFact } from '../../store/port.ts';
 
-/** Longest wait; beyond, the actor is on its way all the same. */
-const PATIENCE_MS = 2_000;
-/** Facts may be committed that only the store can show. */
-const LOOK_MS = 100;
-/** Addresses whose first fact came lately: it may be told before anybody waits for it. */
-const LATELY_MAX = 1_000;
+/** Longest wait, ms; the execution is created afterwards all the same. */
+const WAIT_MS_MAX = 2_000;
+/** Between reads of the store, ms: it may hold a fact that this process does not publish. */
+const READ_MS = 100;
+/** Addresses of the newest executions whose fact may precede the wait for it. */
+const CREATED_MAX = 1_000;
 
 /**
- * Resolves once the actor is there, or after two seconds. One that `isNew` is about to say so
- * itself, and the store is only asked when it does not.
+ * Resolves once the actor can be read, or after two seconds. `isNew`: its fact is expected, and the
+ * store is read only when that does not arrive.
  */
-export type Arrived = (address: `${'execution'}/${string}`, about?: { isNew: boolean }) => Promise<void>;
+export type WaitUntilVisible = (address: `${'execution'}/${string}`, about?: { isNew: boolean }) => Promise<void>;
 
-export function createArrivals({
+export function createWaitUntilVisible({
   runtime,
   views,
   clock,
@@ -31,25 +31,25 @@ export function createArrivals({
   runtime: Pick<Runtime, 'onFacts'>;
   views: Pick<Views, 'get'>;
   clock: Clock;
-}): Arrived {
-  const awaited = new Map<string, Set<AbortController>>();
-  const lately = createBoundedSet<string>(LATELY_MAX);
+}): WaitUntilVisible {
+  const waits = new Map<string, Set<AbortController>>();
+  const created = createBoundedSet<string>(CREATED_MAX);
   runtime.onFacts((facts: PlacedFact[]) => {
     for (const { address, type } of facts) {
-      for (const waiting of awaited.get(address) ?? []) waiting.abort();
-      if (type === 'execution.created') lately.add(address);
+      for (const wait of waits.get(address) ?? []) wait.abort();
+      if (type === 'execution.created') created.add(address);
     }
   });
 
   return async (address, { isNew } = { isNew: false }) => {
-    if (lately.has(address)) return;
-    const heard = new AbortController();
-    const waiting = awaited.get(address) ?? new Set();
-    awaited.set(address, waiting.add(heard));
-    const until = clock.monotonic() + PATIENCE_MS;
-    if (isNew) await pause(clock, LOOK_MS, heard.signal);
-    while (!heard.signal.aborted && !(await views.get(address)) && clock.monotonic() < until) await pause(clock, LOOK_MS, heard.signal);
-    waiting.delete(heard);
-    if (waiting.size === 0) awaited.delete(address);
+    if (created.has(address)) return;
+    const visible = new AbortController();
+    const ofAddress = waits.get(address) ?? new Set();
+    waits.set(address, ofAddress.add(visible));
+    const until = clock.monotonic() + WAIT_MS_MAX;
+    if (isNew) await pause(clock, READ_MS, visible.signal);
+    while (!visible.signal.aborted && !(await views.get(address)) && clock.monotonic() < until) await pause(clock, READ_MS, visible.signal);
+    ofAddress.delete(visible);
+    if (ofAddress.size === 0) waits.delete(address);
   };
 }

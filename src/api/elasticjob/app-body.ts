@@ -4,8 +4,7 @@ import type { AppConfig } from '../../../actors/app/types.ts';
 import { parse } from '../../http/parse.ts';
 import { appScript, cpus, flag, memoryMB, name, text, whole } from '../../protocol/rest/fields.ts';
 import { secret } from '../../protocol/rest/secrets.ts';
-import { type AppRulesConfig, checkAppUrl } from '../commands/app-url.ts';
-import { checkCommand } from '../commands/jobs.ts';
+import type { AppFieldNames } from '../commands/apps.ts';
 import { changedFields, onlyChanged } from '../commands/partial-update.ts';
 import { ofApp } from './notes.ts';
 
@@ -43,7 +42,7 @@ export const PublishBody = z.object(
 export const ModifyBody = PublishBody.partial({ appURL: true, bootstrapScript: true });
 
 /** The name alone is validated here; the rest is compared with the app first. */
-export const NamedBody = z.looseObject({ appName: ofApp('appName', appName()) }, 'a JSON object');
+export const NamedAppBody = z.looseObject({ appName: ofApp('appName', appName()) }, 'a JSON object');
 
 /** Fields of a PUT that differ from this dialect's answer for `before`. Throws Problem. */
 export function modification(raw: Record<string, unknown>, before: AppConfig): z.output<typeof ModifyBody> {
@@ -52,9 +51,9 @@ export function modification(raw: Record<string, unknown>, before: AppConfig): z
   return parse(ModifyBody, { ...open, appName: raw.appName });
 }
 
-export function configOf(body: z.output<typeof PublishBody>, config: AppRulesConfig): AppConfig {
-  checkAppUrl(body.appURL, config, 'appURL');
-  checkCommand(body.bootstrapScript, 'bootstrapScript', { needsProgram: false });
+export const appFields: AppFieldNames = { url: 'appURL', command: 'bootstrapScript' };
+
+export function appConfigOf(body: z.output<typeof PublishBody>): AppConfig {
   return {
     name: body.appName,
     url: body.appURL,
@@ -67,10 +66,8 @@ export function configOf(body: z.output<typeof PublishBody>, config: AppRulesCon
   };
 }
 
-/** What the app takes over; `before` is what it is now. */
-export function changesOf(body: z.output<typeof ModifyBody>, before: AppConfig, config: AppRulesConfig): Partial<Omit<AppConfig, 'name'>> {
-  if (body.appURL !== undefined) checkAppUrl(body.appURL, config, 'appURL');
-  if (body.bootstrapScript !== undefined) checkCommand(body.bootstrapScript, 'bootstrapScript', { needsProgram: false });
+/** Changes of the app `before`. */
+export function changesOf(body: z.output<typeof ModifyBody>, before: AppConfig): Partial<Omit<AppConfig, 'name'>> {
   const digest = body.sha256 === undefined ? body.props?.sha256 : body.sha256;
   const or = <T>(value: T | null | undefined, stays: T, fallback: T): T => (value === undefined ? stays : (value ?? fallback));
   return {

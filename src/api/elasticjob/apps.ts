@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { type Route, route } from '../../http/route.ts';
 import { field, queryFlag } from '../../protocol/rest/fields.ts';
 import { done } from '../../protocol/rest/responses.ts';
-import { createdBy } from '../commands/create-once.ts';
+import { deleteApp, disableApp, enableApp, modifyApp, publishApp } from '../commands/apps.ts';
 import { all, one } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
 import { App } from './answers.ts';
-import { appJson, changesOf, configOf, ModifyBody, modification, NamedBody, PublishBody } from './app-body.ts';
+import { appConfigOf, appFields, appJson, changesOf, ModifyBody, modification, NamedAppBody, PublishBody } from './app-body.ts';
 
 /** `?kill=true`: what runs is ended, too. */
 export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').optional() });
@@ -23,9 +23,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     takesKey: true,
     body: PublishBody,
     async handle({ body, claim }) {
-      const config = configOf(body, center.config);
-      const address = `app/${config.name}` as const;
-      await createdBy(center, address, claim, claimed => center.runtime.ask(address, { type: 'app.publish', config, ...claimed }));
+      await publishApp(center, appConfigOf(body), appFields, { claim });
       return true;
     },
   }),
@@ -36,14 +34,13 @@ export const appRoutes = (center: RouteContext): Route[] => [
     access: 'user',
     says: 'Changes the given fields of an app; null puts one back to its default.',
     answers: done(),
-    body: NamedBody,
+    body: NamedAppBody,
     bodyTold: ModifyBody,
     handle: ({ body }) =>
       center.inTurn(`app/${body.appName}`, async () => {
         const app = await one(center.views, 'app', body.appName);
         const before = app.context.config;
-        const changes = changesOf(modification(body, before), before, center.config);
-        await center.runtime.ask(app.address, { type: 'app.modify', changes });
+        await modifyApp(center, app, changesOf(modification(body, before), before), appFields);
         return true;
       }),
   }),
@@ -83,8 +80,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     answers: done(),
     query: KillQuery,
     async handle({ params, query }) {
-      const { address } = await one(center.views, 'app', params.appName);
-      await center.runtime.ask(address, { type: 'app.disable', kill: query.kill ?? false });
+      await disableApp(center, await one(center.views, 'app', params.appName), { kill: query.kill ?? false });
       return true;
     },
   }),
@@ -96,8 +92,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     says: 'Its jobs start again.',
     answers: done(),
     async handle({ params }) {
-      const { address } = await one(center.views, 'app', params.appName);
-      await center.runtime.ask(address, { type: 'app.enable' });
+      await enableApp(center, await one(center.views, 'app', params.appName));
       return true;
     },
   }),
@@ -109,8 +104,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     says: 'Deregisters its jobs, then forgets the app.',
     answers: done(),
     async handle({ params }) {
-      const { address } = await one(center.views, 'app', params.appName);
-      await center.runtime.ask(address, { type: 'app.delete' });
+      await deleteApp(center, await one(center.views, 'app', params.appName));
       return true;
     },
   }),

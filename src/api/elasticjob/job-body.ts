@@ -132,4 +132,4 @@ export const wordsOf = (body: JobBody): Words => ({
 });
 
 /** The name alone is validated here; the rest is compared with the job first. */
-export const NamedBody = z.looseObject({ jobName: ofJob('jobName', name()) }, 'a JSON object');
+export const NamedJobBody = z.looseObject({ jobName: ofJob('jobName', name()) }, 'a JSON object');

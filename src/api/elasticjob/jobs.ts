@@ -6,17 +6,19 @@ import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import { name } from '../../protocol/rest/fields.ts';
 import { done } from '../../protocol/rest/responses.ts';
+import { Refused } from '../../runtime/errors.ts';
+import type { JobFieldNames } from '../commands/job-checks.ts';
 import { bareJob } from '../commands/job-defaults.ts';
-import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
+import { deregisterJob, disableJob, enableJob, jobOf, newJobId, registerJob, triggerJob, updateJob, zoneOf } from '../commands/jobs.ts';
 import { all } from '../lookup.ts';
-import type { Center, RouteContext } from '../route-context.ts';
+import type { RouteContext } from '../route-context.ts';
 import { Job } from './answers.ts';
 import { KillQuery } from './apps.ts';
-import { JobBody, NamedBody } from './job-body.ts';
+import { JobBody, NamedJobBody } from './job-body.ts';
 import { jobJson } from './job-json.ts';
 import { registered, updated } from './job-meaning.ts';
 
-const fields: FieldNames = {
+const fields: JobFieldNames = {
   app: 'appName',
   pool: 'pool',
   command: 'props.script.command.line',
@@ -29,9 +31,21 @@ const fields: FieldNames = {
 /** The name as raw body. */
 const NameBody = name();
 
-async function deregister(center: Center, jobName: string): Promise<true> {
-  const { address } = await jobOf(center, jobName);
-  await center.runtime.ask(address, { type: 'job.deregister' });
+async function deregister(center: RouteContext, jobName: string): Promise<true> {
+  await deregisterJob(center, jobName);
+  return true;
+}
+
+/** The refusal to trigger a resident job has words of its own in this dialect. */
+async function trigger(center: RouteContext, jobName: string, key: string | undefined): Promise<true> {
+  try {
+    await triggerJob(center, jobName, key);
+  } catch (cause) {
+    if (cause instanceof Refused && (await jobOf(center, jobName)).context.config.kind === 'resident') {
+      throw new Problem('conflict', `Daemon job '${jobName}' cannot support trigger.`, { cause });
+    }
+    throw cause;
+  }
   return true;
 }
 
@@ -59,7 +73,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     access: 'user',
     says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
     answers: done(),
-    body: NamedBody,
+    body: NamedJobBody,
     bodyTold: JobBody,
     handle: ({ body }) =>
       center.inTurn(`job/${body.jobName}`, async () => {
@@ -99,12 +113,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     takesKey: true,
     body: NameBody,
     bodyIsName: true,
-    async handle({ body, key }) {
-      const job = await jobOf(center, body);
-      if (job.context.config.kind === 'resident') throw new Problem('conflict', `Daemon job '${body}' cannot support trigger.`);
-      await center.runtime.ask(job.address, { type: 'job.trigger', ...(key === undefined ? {} : { key }) });
-      return true;
-    },
+    handle: ({ body, key }) => trigger(center, body, key),
   }),
   route({
     method: 'GET',
@@ -147,8 +156,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     answers: done(),
     query: KillQuery,
     async handle({ params, query }) {
-      const { address } = await jobOf(center, params.jobName);
-      await center.runtime.ask(address, { type: 'job.disable', kill: query.kill ?? false });
+      await disableJob(center, params.jobName, { kill: query.kill ?? false });
       return true;
     },
   }),
@@ -160,8 +168,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     says: 'The job starts again when it is due.',
     answers: done(),
     async handle({ params }) {
-      const { address } = await jobOf(center, params.jobName);
-      await center.runtime.ask(address, { type: 'job.enable' });
+      await enableJob(center, params.jobName);
       return true;
     },
   }),

@@ -1,13 +1,9 @@
 /** `/v1/apps`. */
-import type { z } from 'zod';
-import type { AppConfig } from '../../../actors/app/types.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type App, AppFields, appEndpoints } from '../../protocol/rest/app.ts';
 import type { View } from '../../runtime/document.ts';
-import { checkAppUrl } from '../commands/app-url.ts';
-import { createdBy } from '../commands/create-once.ts';
-import { checkCommand } from '../commands/jobs.ts';
+import { type AppFieldNames, deleteApp, disableApp, enableApp, modifyApp, publishApp } from '../commands/apps.ts';
 import { iso } from '../iso.ts';
 import { given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
@@ -42,22 +38,14 @@ const appShape = ({ context, value, rev, quarantine }: View<'app'>) => ({
   updatedAt: iso(context.updatedAt),
 });
 
+const fields: AppFieldNames = { url: 'url', command: 'command' };
+
 const on = serving(appEndpoints);
 
 export function appRoutes(center: RouteContext): Route[] {
-  const { views, runtime, config } = center;
+  const { views } = center;
   const find = (appName: string) => oneOrNearest(views, 'app', appName);
   const shapeOf = async (appName: string) => appShape(await find(appName));
-  const turn = async (appName: string, event: { type: 'app.enable' } | { type: 'app.disable'; kill: boolean }) => {
-    const { address } = await find(appName);
-    await runtime.ask(address, event);
-    return shapeOf(appName);
-  };
-  const checked = ({ enabled, ...app }: z.output<typeof AppBody>): { app: AppConfig; enabled: boolean } => {
-    checkAppUrl(app.url, config, 'url');
-    checkCommand(app.command, 'command', { needsProgram: false });
-    return { app, enabled };
-  };
 
   return [
     on('GET /v1/apps', async ({ query }) => {
@@ -67,9 +55,8 @@ export function appRoutes(center: RouteContext): Route[] {
     on(
       'POST /v1/apps',
       async ({ body, claim }) => {
-        const { app, enabled } = checked(body);
-        const address = `app/${app.name}` as const;
-        await createdBy(center, address, claim, claimed => runtime.ask(address, { type: 'app.publish', config: app, enabled, ...claimed }));
+        const { enabled, ...app } = body;
+        await publishApp(center, app, fields, { claim, enabled });
         return shapeOf(app.name);
       },
       { body: AppBody },
@@ -77,19 +64,21 @@ export function appRoutes(center: RouteContext): Route[] {
     on('GET /v1/apps/:name', ({ params }) => shapeOf(params.name)),
     on('PATCH /v1/apps/:name', ({ body, params }) =>
       center.inTurn(`app/${params.name}`, async () => {
-        const before = await shapeOf(params.name);
-        const { app, enabled } = checked(parse(AppBody, patched(before, body, READ_ONLY)));
-        const { name: _, ...changes } = app;
-        await runtime.ask(`app/${params.name}`, { type: 'app.modify', changes, ...('enabled' in body ? { enabled } : {}) });
+        const before = await find(params.name);
+        const { name: _, enabled, ...changes } = parse(AppBody, patched(appShape(before), body, READ_ONLY));
+        await modifyApp(center, before, changes, fields, 'enabled' in body ? enabled : undefined);
         return shapeOf(params.name);
       }),
     ),
-    on('DELETE /v1/apps/:name', async ({ params }) => {
-      const { address } = await oneOrNearest(views, 'app', params.name);
-      await runtime.ask(address, { type: 'app.delete' });
+    on('DELETE /v1/apps/:name', async ({ params }) => deleteApp(center, await find(params.name))),
+    on('POST /v1/apps/:name/enable', async ({ params }) => {
+      await enableApp(center, await find(params.name));
+      return shapeOf(params.name);
     }),
-    on('POST /v1/apps/:name/enable', ({ params }) => turn(params.name, { type: 'app.enable' })),
-    on('POST /v1/apps/:name/disable', ({ params, query }) => turn(params.name, { type: 'app.disable', kill: query.kill })),
+    on('POST /v1/apps/:name/disable', async ({ params, query }) => {
+      await disableApp(center, await find(params.name), query);
+      return shapeOf(params.name);
+    }),
     on('POST /v1/apps/:name/release', async ({ params }) => appShape(await released(center, params.name, find))),
   ];
 }

@@ -1,14 +1,14 @@
 /** `/v1/executions`: what ran, runs, or waits, and why. */
 import type { Shard } from '../../../actors/execution/types.ts';
-import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type Execution, executionEndpoints } from '../../protocol/rest/execution.ts';
 import type { View } from '../../runtime/document.ts';
 import { attemptKey } from '../../services/output/attempt.ts';
 import { accountedBytes, keptBytes } from '../../services/output/read.ts';
 import type { OutputStore } from '../../store/port.ts';
+import { cancelExecution, retryExecution, visibleExecution } from '../commands/executions.ts';
 import { iso } from '../iso.ts';
-import { appeared, given } from '../lookup.ts';
+import { given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { findHost } from './find-host.ts';
@@ -82,7 +82,7 @@ const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, 
 });
 
 export function executionRoutes(center: RouteContext): Route[] {
-  const { views, runtime, store } = center;
+  const { views, store } = center;
   const find = (id: string) => oneOrNearest(views, 'execution', id);
   const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));
   /** Only of what has ended, and wrote anything: of the others no figure is shown. */
@@ -105,17 +105,10 @@ export function executionRoutes(center: RouteContext): Route[] {
     }),
     on('GET /v1/executions/:id', async ({ params }) => shown(await find(params.id))),
     on('POST /v1/executions/:id/cancel', async ({ params, user }) => {
-      const { address } = await find(params.id);
-      await runtime.ask(address, { type: 'execution.cancel', reason: `cancelled by ${user?.name ?? 'nobody'}` });
+      await cancelExecution(center, params.id, user?.name);
       return shown(await find(params.id));
     }),
-    on('POST /v1/executions/:id/retry', async ({ params, key }) => {
-      const { context, value } = await find(params.id);
-      if (value !== 'done') throw new Problem('conflict', `execution ${context.id} is not done; it can be run again when it is`);
-      // A key of a retry is another key than that of a trigger: no header has a line break in it.
-      const ours = key === undefined ? {} : { key: `retry\n${context.id}\n${key}` };
-      return appeared(center, await runtime.ask(`job/${context.job}`, { type: 'job.retry', execution: context.id, ...ours }));
-    }),
+    on('POST /v1/executions/:id/retry', async ({ params, key }) => visibleExecution(center, await retryExecution(center, params.id, key))),
     on('POST /v1/executions/:id/release', async ({ params }) => shown(await released(center, params.id, find))),
   ];
 }

@@ -4,12 +4,12 @@ import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
-import { createBoundedSet } from '../../lib/bounded-map.ts';
 import { jobEndpoints } from '../../protocol/rest/job.ts';
-import { NoSuchActor } from '../../runtime/errors.ts';
+import { visibleExecution } from '../commands/executions.ts';
+import type { JobFieldNames } from '../commands/job-checks.ts';
 import { configOf } from '../commands/job-defaults.ts';
-import { type FieldNames, jobOf, newJobId, registerJob, updateJob, zoneOf } from '../commands/jobs.ts';
-import { appeared, given } from '../lookup.ts';
+import { deregisterJob, disableJob, enableJob, jobOf, newJobId, registerJob, triggerJob, updateJob, zoneOf } from '../commands/jobs.ts';
+import { given } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
 import { JobBody, jobShape, READ_ONLY } from './job-body.ts';
 import { pageOf } from './paging.ts';
@@ -17,14 +17,14 @@ import { patched } from './patch.ts';
 import { released } from './release.ts';
 import { adviceOf } from './warnings.ts';
 
-const fields: FieldNames = {
+const fields: JobFieldNames = {
   app: 'app',
   pool: 'pool',
   command: 'command',
   env: 'env',
   parameter: 'parameter',
   shardParameters: 'shards.parameters',
-  schedule: (place, issue) => `schedules[${place}].${issue}`,
+  schedule: (index, issue) => `schedules[${index}].${issue}`,
 };
 
 const on = serving(jobEndpoints);
@@ -36,40 +36,13 @@ function checkZone(timeZone: string | undefined): void {
   throw new Problem('invalid', sentence, { field: 'timeZone' });
 }
 
-/** Names of jobs that are remembered to be there. */
-const FOUND_MAX = 10_000;
-
 export function jobRoutes(center: RouteContext): Route[] {
-  const { views, runtime, config } = center;
+  const { views, config } = center;
   const shapeOf = async (jobName: string) => jobShape(await jobOf(center, jobName));
   const savedOf = async (jobName: string) => {
     const view = await jobOf(center, jobName);
     const shape = jobShape(view);
     return { ...shape, ...(await adviceOf({ config: view.context.config, enabled: shape.enabled, center })) };
-  };
-  const turn = async (jobName: string, event: { type: 'job.enable' } | { type: 'job.disable'; kill: boolean }) => {
-    const { address } = await jobOf(center, jobName);
-    await runtime.ask(address, event);
-    return shapeOf(jobName);
-  };
-  /**
-   * Names of jobs that were there once. Should one be gone by now, its actor says so, and the
-   * look-up who may have been meant.
-   */
-  const found = createBoundedSet<string>(FOUND_MAX);
-  const trigger = async (jobName: string, key: string | undefined): Promise<unknown> => {
-    if (!found.has(jobName)) {
-      await jobOf(center, jobName);
-      found.add(jobName);
-    }
-    try {
-      return await runtime.ask(`job/${jobName}`, { type: 'job.trigger', ...(key === undefined ? {} : { key }) });
-    } catch (problem) {
-      if (!(problem instanceof NoSuchActor)) throw problem;
-      found.delete(jobName);
-      await jobOf(center, jobName);
-      throw problem;
-    }
   };
   /** The configuration that a body asks for, with what it leaves open. */
   const whole = async (body: JobBody, kept: Pick<JobConfig, 'id' | 'dialect'>): Promise<JobConfig> => {
@@ -103,13 +76,16 @@ export function jobRoutes(center: RouteContext): Route[] {
         return savedOf(params.name);
       }),
     ),
-    on('DELETE /v1/jobs/:name', async ({ params }) => {
-      const { address } = await jobOf(center, params.name);
-      await runtime.ask(address, { type: 'job.deregister' });
+    on('DELETE /v1/jobs/:name', ({ params }) => deregisterJob(center, params.name)),
+    on('POST /v1/jobs/:name/trigger', async ({ params, key }) => visibleExecution(center, await triggerJob(center, params.name, key))),
+    on('POST /v1/jobs/:name/enable', async ({ params }) => {
+      await enableJob(center, params.name);
+      return shapeOf(params.name);
     }),
-    on('POST /v1/jobs/:name/trigger', async ({ params, key }) => appeared(center, await trigger(params.name, key))),
-    on('POST /v1/jobs/:name/enable', ({ params }) => turn(params.name, { type: 'job.enable' })),
-    on('POST /v1/jobs/:name/disable', ({ params, query }) => turn(params.name, { type: 'job.disable', kill: query.kill })),
+    on('POST /v1/jobs/:name/disable', async ({ params, query }) => {
+      await disableJob(center, params.name, query);
+      return shapeOf(params.name);
+    }),
     on('POST /v1/jobs/:name/release', async ({ params }) =>
       jobShape(await released(center, params.name, jobName => jobOf(center, jobName))),
     ),

@@ -1,14 +1,13 @@
 /** `/v1/pools`, and who holds what of a pool. */
 import { freeOf } from '../../../actors/pool/placement.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
-import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type Pool, PoolFields, poolEndpoints } from '../../protocol/rest/pool.ts';
 import type { View } from '../../runtime/document.ts';
-import { createdBy } from '../commands/create-once.ts';
+import { createPool, deletePool } from '../commands/pools.ts';
 import { iso } from '../iso.ts';
-import { all, given } from '../lookup.ts';
+import { given } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { amounts } from './hosts.ts';
@@ -87,8 +86,7 @@ export function poolRoutes(center: RouteContext): Route[] {
     on(
       'POST /v1/pools',
       async ({ body, claim }) => {
-        const address = `pool/${body.name}` as const;
-        await createdBy(center, address, claim, claimed => runtime.ask(address, { type: 'pool.create', config: body, ...claimed }));
+        await createPool(center, body, { claim });
         return shapeOf(body.name);
       },
       { body: PoolBody },
@@ -101,18 +99,7 @@ export function poolRoutes(center: RouteContext): Route[] {
         return shapeOf(params.name);
       }),
     ),
-    on('DELETE /v1/pools/:name', async ({ params }) => {
-      const { address } = await find(params.name);
-      if (params.name === center.config.pool)
-        throw new Problem('conflict', `pool ${params.name} is always there: it takes the jobs that name none`);
-      const jobs = await all(views, 'job', { order: 'name', pool: params.name });
-      if (jobs.length > 0)
-        throw new Problem(
-          'conflict',
-          `pool ${params.name} still has ${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}, such as ${jobs[0]?.context.config.name}`,
-        );
-      await runtime.ask(address, { type: 'pool.delete' });
-    }),
+    on('DELETE /v1/pools/:name', ({ params }) => deletePool(center, params.name)),
     on('POST /v1/pools/:name/release', async ({ params }) => poolShape(await released(center, params.name, find))),
     on('GET /v1/pools/:name/allocation', async ({ params }) => allocationShape(await find(params.name))),
   ];

@@ -2,7 +2,8 @@
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { Schedule, scheduleEndpoints } from '../../protocol/rest/schedule.ts';
-import { checkSchedule, jobOf } from '../commands/jobs.ts';
+import { checkSchedule } from '../commands/job-checks.ts';
+import { jobOf } from '../commands/jobs.ts';
 import type { Center } from '../route-context.ts';
 import { dueTimes } from './due-times.ts';
 

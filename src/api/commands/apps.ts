@@ -1,0 +1,61 @@
+/**
+ * Commands to apps, the same for every API. URL and command are checked here; whether the app
+ * accepts the command is decided by its machine.
+ */
+import type { AppConfig } from '../../../actors/app/types.ts';
+import type { View } from '../../runtime/document.ts';
+import type { Center } from '../route-context.ts';
+import { checkAppUrl } from './app-url.ts';
+import { createOnce } from './create-once.ts';
+import { checkCommand } from './job-checks.ts';
+
+/** Names that an API gives to the checked fields of an app. */
+export interface AppFieldNames {
+  url: string;
+  command: string;
+}
+
+function checkApp({ config }: Center, app: Partial<AppConfig>, fields: AppFieldNames): void {
+  if (app.url !== undefined) checkAppUrl(app.url, config, fields.url);
+  if (app.command !== undefined) checkCommand(app.command, fields.command, { needsProgram: false });
+}
+
+/** `enabled`: default true. Throws Problem for an invalid field, Refused for a taken name. */
+export async function publishApp(
+  center: Center,
+  app: AppConfig,
+  fields: AppFieldNames,
+  { claim, enabled }: { claim: string | undefined; enabled?: boolean },
+): Promise<void> {
+  checkApp(center, app, fields);
+  const address = `app/${app.name}` as const;
+  const command = { type: 'app.publish', config: app, ...(enabled === undefined ? {} : { enabled }) } as const;
+  await createOnce(center, address, claim, claimed => center.runtime.ask(address, { ...command, ...claimed }));
+}
+
+/** `enabled`: default as before. Throws Problem for an invalid field, and Refused. */
+export async function modifyApp(
+  center: Center,
+  { address }: Pick<View<'app'>, 'address'>,
+  changes: Partial<Omit<AppConfig, 'name'>>,
+  fields: AppFieldNames,
+  enabled?: boolean,
+): Promise<void> {
+  checkApp(center, changes, fields);
+  await center.runtime.ask(address, { type: 'app.modify', changes, ...(enabled === undefined ? {} : { enabled }) });
+}
+
+/** Its jobs start again. Idempotent. Throws Refused. */
+export async function enableApp(center: Center, { address }: Pick<View<'app'>, 'address'>): Promise<void> {
+  await center.runtime.ask(address, { type: 'app.enable' });
+}
+
+/** Its jobs start nothing new; with `kill` their executions are cancelled. Throws Refused. */
+export async function disableApp(center: Center, { address }: Pick<View<'app'>, 'address'>, { kill }: { kill: boolean }): Promise<void> {
+  await center.runtime.ask(address, { type: 'app.disable', kill });
+}
+
+/** Deregisters its jobs, then deletes the app. Idempotent. */
+export async function deleteApp(center: Center, { address }: Pick<View<'app'>, 'address'>): Promise<void> {
+  await center.runtime.ask(address, { type: 'app.delete' });
+}

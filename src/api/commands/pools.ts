@@ -1,0 +1,28 @@
+/** Commands to pools. */
+import type { PoolConfig } from '../../../actors/pool/types.ts';
+import { Problem } from '../../http/errors.ts';
+import { all } from '../lookup.ts';
+import { oneOrNearest } from '../nearest-name.ts';
+import type { Center } from '../route-context.ts';
+import { createOnce } from './create-once.ts';
+
+/** Throws Refused for a name that is taken. */
+export async function createPool(center: Center, config: PoolConfig, { claim }: { claim: string | undefined }): Promise<void> {
+  const address = `pool/${config.name}` as const;
+  await createOnce(center, address, claim, claimed => center.runtime.ask(address, { type: 'pool.create', config, ...claimed }));
+}
+
+/**
+ * Throws Problem `notFound`, `conflict` for the pool of jobs that name none and for a pool with
+ * jobs, and Refused for a pool with hosts.
+ */
+export async function deletePool({ views, config, runtime }: Center, name: string): Promise<void> {
+  const { address } = await oneOrNearest(views, 'pool', name);
+  if (name === config.pool) throw new Problem('conflict', `pool ${name} is always there: it takes the jobs that name none`);
+  const jobs = await all(views, 'job', { order: 'name', pool: name });
+  if (jobs.length > 0) {
+    const count = `${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}`;
+    throw new Problem('conflict', `pool ${name} still has ${count}, such as ${jobs[0]?.context.config.name}`);
+  }
+  await runtime.ask(address, { type: 'pool.delete' });
+}
