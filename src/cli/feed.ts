@@ -1,5 +1,6 @@
 /** The live feed of the command line: from a cursor, over breaks, without gap or repeat. */
 import WebSocket from 'ws';
+import { createGrowingDelay } from '../lib/backoff.ts';
 import { pause } from '../lib/clock.ts';
 import { type Client, type Query, queryText } from './client.ts';
 import { EXIT, Failure } from './failure.ts';
@@ -8,8 +9,7 @@ import type { FeedFact } from './surface.ts';
 
 /** The center lets go of a watcher that reads too slowly; it goes on from its cursor. */
 const TOO_SLOW = 4008;
-const BACKOFF_MS_MIN = 500;
-const BACKOFF_MS_MAX = 10_000;
+const BACKOFF = { baseMs: 500, capMs: 10_000 };
 const PING_MS = 20_000;
 /** After this long without a fact or an answer to a ping the connection counts as dead. */
 const SILENCE_MS_MAX = 60_000;
@@ -26,7 +26,7 @@ export interface FeedNews {
 /** Runs until interrupted. Rejects when the center refuses or the first attempt fails. */
 export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: Query, news: FeedNews): Promise<void> {
   let after = query.after;
-  let backoffMs = BACKOFF_MS_MIN;
+  const backoff = createGrowingDelay(BACKOFF);
   await probe(client, query);
   while (!shell.signal.aborted) {
     const { token } = await client.account();
@@ -36,7 +36,7 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
       await news.fact(fact);
       // The notice that older facts are gone has none.
       after = fact.cursor ?? after;
-      backoffMs = BACKOFF_MS_MIN;
+      backoff.reset();
     });
     if (shell.signal.aborted) return;
     news.hint(
@@ -45,8 +45,7 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
         : `the connection is lost${end.reason ? `: ${end.reason}` : ''}; trying again`,
     );
     do {
-      await pause(shell.clock, backoffMs, shell.signal);
-      backoffMs = Math.min(BACKOFF_MS_MAX, backoffMs * 2);
+      await pause(shell.clock, backoff.next(), shell.signal);
     } while (!shell.signal.aborted && !(await isThere(client, { ...query, after })));
   }
 }

@@ -1,10 +1,10 @@
 /** An agent beside a center: a child process, restarted when it ends by itself. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 
-const BACKOFF_MS_MIN = 500;
-const BACKOFF_MS_MAX = 30_000;
+const BACKOFF = { baseMs: 500, capMs: 30_000 };
 /** An agent that lived this long has done well: the next wait begins small again. */
 const HEALTHY_MS = 60_000;
 const STOP_MS = 10_000;
@@ -36,7 +36,7 @@ export function startLocalAgent(parts: {
   let ended: Promise<void> = Promise.resolve();
   let disarm = () => {};
   let stopped = false;
-  let backoffMs = BACKOFF_MS_MIN;
+  const backoff = createGrowingDelay(BACKOFF);
   let giveUp = () => {};
   const cannotRun = new Promise<void>(resolve => {
     giveUp = resolve;
@@ -44,9 +44,9 @@ export function startLocalAgent(parts: {
 
   const again = (sentence: string) => {
     if (stopped) return;
+    const backoffMs = backoff.next();
     say(`the agent ${sentence}; it is started again`, { inMs: backoffMs });
     disarm = clock.after(backoffMs, () => void start());
-    backoffMs = Math.min(BACKOFF_MS_MAX, backoffMs * 2);
   };
 
   const start = async (): Promise<void> => {
@@ -77,7 +77,7 @@ export function startLocalAgent(parts: {
         resolve();
         if (code === WRONG_USAGE) return giveUp();
         if (code === REFUSED) return say('the agent was refused for good; the center goes on without it');
-        if (clock.monotonic() - startedAt > HEALTHY_MS) backoffMs = BACKOFF_MS_MIN;
+        if (clock.monotonic() - startedAt > HEALTHY_MS) backoff.reset();
         again(signal ? `was ended by ${signal}` : `ended with ${code}`);
       });
     });

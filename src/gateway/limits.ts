@@ -1,4 +1,6 @@
 /** Everything in the agent hub that can grow, with its name and what happens at the limit. */
+import { backoffDelay } from '../lib/backoff.ts';
+
 export interface HubLimits {
   /** Sockets open at once, greeting or up; a further one is refused `busy`. */
   socketsMax: number;
@@ -59,7 +61,7 @@ export const hubLimits: HubLimits = {
 
 /** How long to wait after `failures` failures in a row, ms. */
 export const retryDelay = (limits: HubLimits, failures: number): number =>
-  Math.min(limits.retryCapMs, limits.retryBaseMs * 2 ** Math.min(failures, 20));
+  backoffDelay({ baseMs: limits.retryBaseMs, capMs: limits.retryCapMs }, failures + 1);
 
 /** A sentence for people, with fields. `security` marks what somebody should look into. */
 export type HubLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown> & { security?: true }) => void;

@@ -5,11 +5,11 @@
  *                 │ grace over
  *                 └──> KILL ──> polling and killing again ──> none left: done
  */
+import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ProcessTree, Spawner } from './ports.ts';
 
-const FIRST_POLL_MS = 5;
-const POLL_MS_MAX = 250;
+const POLLS = { baseMs: 5, capMs: 250 };
 
 export interface Termination {
   /** Resolves once the TERM was sent. `hadExited`: the first process had exited before it. */
@@ -41,18 +41,16 @@ export function terminateTree(ports: { clock: Clock; spawner: Spawner }, tree: P
   const sent = spawner.signal(tree, 'TERM');
   const run = async () => {
     let alive = (await sent).alive;
-    let pauseMs = FIRST_POLL_MS;
+    const pause = createGrowingDelay(POLLS);
     while (alive > 0 && clock.monotonic() < killAt) {
-      await wait(Math.min(pauseMs, killAt - clock.monotonic()));
-      pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
+      await wait(Math.min(pause.next(), killAt - clock.monotonic()));
       alive = await spawner.countAlive(tree);
     }
-    pauseMs = FIRST_POLL_MS;
+    pause.reset();
     // `signal` polls before it kills, so the last round is a poll that found none.
     while (alive > 0) {
       alive = (await spawner.signal(tree, 'KILL')).alive;
-      if (alive > 0) await wait(pauseMs);
-      pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX);
+      if (alive > 0) await wait(pause.next());
     }
   };
 

@@ -4,6 +4,7 @@
  * given up, loudly, when they fail too often.
  */
 import { type Clock, pause } from './clock.ts';
+import { createRestartPolicy, type RestartLimits } from './restart-policy.ts';
 
 export interface Service {
   name: string;
@@ -21,10 +22,8 @@ export interface SupervisorLog {
   cause?: unknown;
 }
 
-/** Restarts allowed within the window before a service is given up. */
-const RESTARTS_MAX = 5;
-const RESTART_WINDOW_MS = 30_000;
-const RESTART_DELAY_MS = 200;
+/** Restarts of one service. */
+const RESTARTS: RestartLimits = { restarts: 5, windowMs: 30_000, delay: { baseMs: 200, capMs: 10_000 } };
 
 export interface Supervisor {
   /**
@@ -73,7 +72,7 @@ export function createSupervisor({
 
   /** Runs the service again after each failure, as long as that is allowed. Never rejects. */
   async function keepGoing(service: Service, signal: AbortSignal, ready: () => void, failedFirst: (error: Error) => void): Promise<void> {
-    const failures: number[] = [];
+    const restarts = createRestartPolicy(clock, RESTARTS);
     let wasReady = false;
     while (!signal.aborted) {
       let error: Error;
@@ -88,15 +87,14 @@ export function createSupervisor({
       }
       if (signal.aborted) return;
       if (!wasReady) return failedFirst(error);
-      failures.push(clock.monotonic());
-      const recent = failures.filter(at => at > clock.monotonic() - RESTART_WINDOW_MS);
-      if (!service.restart || recent.length > RESTARTS_MAX) {
+      const delayMs = service.restart ? restarts.failed() : null;
+      if (delayMs === null) {
         log({ level: 'error', text: `${service.name} is given up`, cause: error });
         giveUp(new Error(`${service.name} was given up: ${error.message}`, { cause: error }));
         return;
       }
       log({ level: 'warn', text: `${service.name} failed and is started again`, cause: error });
-      await pause(clock, RESTART_DELAY_MS * 2 ** (recent.length - 1), signal);
+      await pause(clock, delayMs, signal);
     }
   }
 

@@ -10,6 +10,7 @@
  * wakes from the store.
  */
 import type { Stamp } from '../../actors/types.ts';
+import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { ActorStore, PlacedFact, Write } from '../store/port.ts';
@@ -19,7 +20,7 @@ import type { CommitQueue } from './commit-queue.ts';
 import type { PendingEffect } from './document.ts';
 import type { Envelope, Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, STORE_RETRY } from './limits.ts';
 import { partitionOf } from './partition.ts';
 
 /** What a cell tells its surroundings. All of it happens after a commit or without one. */
@@ -71,7 +72,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
   let stopped = false;
   let full = false;
   let batchMax: number = LIMITS.turnMessages;
-  let retryMs = LIMITS.storeRetryMs as number;
+  const retry = createGrowingDelay(STORE_RETRY);
   let touchedAt = clock.monotonic();
   /**
    * Neither a commit was answered nor the question whether it stands: effects may be owed, and
@@ -87,7 +88,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
       try {
         if (!life) await wake();
         if (mailbox.length > 0) await turn();
-        retryMs = LIMITS.storeRetryMs;
+        retry.reset();
       } catch (error) {
         life = null;
         underWay = 0;
@@ -135,9 +136,9 @@ export function createActor(address: string, around: ActorDependencies): Actor {
     }
     mailbox = waiting;
     if (waiting.length === 0 && !inDoubt) return;
+    const retryMs = retry.next();
     around.log({ level: 'warn', address, text: `waits ${retryMs} ms for the store`, cause: error });
     await new Promise<void>(resolve => clock.after(retryMs, resolve));
-    retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
   }
 
   /**

@@ -3,12 +3,13 @@
  * commands to agents.
  */
 
+import { createGrowingDelay } from '../lib/backoff.ts';
 import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Command, type Fence, STOP_REASON_MAX } from '../protocol/agent.ts';
 import type { Ledger, Occurrence } from '../store/port.ts';
 import { type Fleet, HostAway } from './fleet.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, STORE_RETRY } from './limits.ts';
 import type { Delivery } from './outbox.ts';
 import type { CarryOrder } from './workers/messages.ts';
 
@@ -44,16 +45,16 @@ export function createEffects({
   });
 
   async function write(batch: { entries: Occurrence[]; done(): void }[]): Promise<void> {
-    let retryMs: number = LIMITS.storeRetryMs;
+    const retry = createGrowingDelay(STORE_RETRY);
     while (!stopped) {
       try {
         await ledger.record(batch.flatMap(each => each.entries));
         for (const each of batch) each.done();
         return;
       } catch (error) {
+        const retryMs = retry.next();
         failed(`the ledger did not take its entries; trying again in ${retryMs} ms`, error);
         await new Promise<void>(resolve => clock.after(retryMs, resolve));
-        retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
       }
     }
   }

@@ -1,4 +1,7 @@
 /** Everything in the runtime that can grow, with its limit and what happens there. */
+import type { Backoff } from '../lib/backoff.ts';
+import type { RestartLimits } from '../lib/restart-policy.ts';
+
 export const LIMITS = {
   /**
    * Messages waiting at one actor. A command beyond it is answered Busy; messages of other actors
@@ -85,3 +88,12 @@ export const LIMITS = {
    */
   clockJumpMs: 2_000,
 } as const;
+
+/** Between attempts to reach a store that is away, or a worker that cannot take over. */
+export const STORE_RETRY: Backoff = { baseMs: LIMITS.storeRetryMs, capMs: LIMITS.storeRetryMaxMs };
+
+export const WORKER_RESTARTS: RestartLimits = {
+  restarts: LIMITS.replacements,
+  windowMs: LIMITS.replacementWindowMs,
+  delay: { baseMs: LIMITS.replaceAfterMs, capMs: LIMITS.storeRetryMaxMs },
+};

@@ -3,6 +3,7 @@
  * by messages only (see `boundary.ts`); actors of other sets are reached the same way.
  */
 import { SPANS } from '../../actors/index.ts';
+import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
@@ -11,7 +12,7 @@ import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/p
 import { type Actor, type ActorDependencies, createActor } from './actor.ts';
 import { createCommitQueue } from './commit-queue.ts';
 import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, STORE_RETRY } from './limits.ts';
 import { addSpan, emptyCounters, type RuntimeMetrics } from './metrics.ts';
 import { createOutbox, type Delivery, isAddress, type Outbox } from './outbox.ts';
 import { partitionOf } from './partition.ts';
@@ -69,10 +70,8 @@ export function createPartitions({
       if (effect.effect.type !== 'tell') return;
       const { to, event } = effect.effect.params;
       // A sender that is full or in quarantine hears it later: the message stays owed until then.
-      for (let retryMs: number = LIMITS.storeRetryMs; !(await heardMissing(effect.address, to, event)); ) {
-        await pause(retryMs);
-        retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
-      }
+      const retry = createGrowingDelay(STORE_RETRY);
+      while (!(await heardMissing(effect.address, to, event))) await pause(retry.next());
     },
     stillAway: lane => {
       if (missed.delete(lane)) return false;

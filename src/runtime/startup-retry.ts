@@ -1,12 +1,12 @@
 /** A start waits for a database that is not there yet, or that is just choosing its primary. */
+import { backoffDelay } from '../lib/backoff.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { StoreUnavailable } from '../store/port.ts';
 import { Unavailable } from './errors.ts';
 
 /** An election takes some ten seconds, a set that starts with us longer. */
 export const STARTUP_RETRY_MS = 30_000;
-const FIRST_PAUSE_MS = 200;
-const PAUSE_MS_MAX = 3_000;
+const PAUSES = { baseMs: 200, capMs: 3_000 };
 
 /** Does the work, which must be fine to do twice, and does it again while the store is away. */
 export type StartupRetry = <T>(work: () => Promise<T>) => Promise<T>;
@@ -29,7 +29,8 @@ export function createStartupRetry({
 }): StartupRetry {
   const until = limitMs === null ? Number.POSITIVE_INFINITY : clock.monotonic() + limitMs;
   return async work => {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(PAUSE_MS_MAX, 2 * pauseMs)) {
+    for (let failures = 1; ; failures++) {
+      const pauseMs = backoffDelay(PAUSES, failures);
       try {
         return await work();
       } catch (error) {

@@ -8,14 +8,15 @@
  * Tries from other addresses do not postpone the end of a wait.
  */
 import ipaddr from 'ipaddr.js';
+import { backoffDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { AccessError } from './errors.ts';
 
 /** Wrong tries without a wait. */
 export const FREE = { account: 5, address: 20 } as const;
 /** The first and the longest wait; it doubles with each further wrong try. */
-const WAIT_FIRST_MS = 1_000;
 export const WAIT_LAST_MS = 60_000;
+const WAITS = { baseMs: 1_000, capMs: WAIT_LAST_MS };
 /** Wrong tries expire this long after the last one. */
 export const FORGET_MS = 15 * 60_000;
 /**
@@ -102,8 +103,7 @@ export function createThrottle({ clock, rememberedMax = REMEMBERED_MAX }: { cloc
   };
 }
 
-const waitAfter = (wrong: number, free: number): number =>
-  wrong < free ? 0 : Math.min(WAIT_LAST_MS, WAIT_FIRST_MS * 2 ** Math.min(wrong - free, 30));
+const waitAfter = (wrong: number, free: number): number => (wrong < free ? 0 : backoffDelay(WAITS, wrong - free + 1));
 
 /** Made-up names have one wrong try each: they replace each other and not the target of a guess. */
 function leastOf(tries: ReadonlyMap<string, Tries>): string {

@@ -14,6 +14,7 @@
  * socket says later is ignored.
  */
 import { z } from 'zod';
+import { backoffDelay } from '../../lib/backoff.ts';
 import { type Clock, pause } from '../../lib/clock.ts';
 import type { Dialer, Connection as Socket } from '../../lib/dialer.ts';
 import { type AppRules, STRICT_RULES } from '../../lib/host-policy.ts';
@@ -271,7 +272,7 @@ export function createLink(parts: LinkParts): Link {
  */
 export function backOff(parting: Pick<Parting, 'final'>, failures: number, fraction: number, spans: AgentSpans): number {
   if (parting.final) return (spans.redialCapMs * (1 + fraction)) / 2;
-  return fraction * Math.min(spans.redialCapMs, spans.redialBaseMs * 2 ** Math.min(failures, 30));
+  return backoffDelay({ baseMs: spans.redialBaseMs, capMs: spans.redialCapMs }, failures + 1, fraction);
 }
 
 /** A command that cannot be read but for its key and its run. */

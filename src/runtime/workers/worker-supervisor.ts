@@ -6,10 +6,12 @@
  *   starting --started--> serving --died, silent--> down --wait--> starting ...
  *                                                     +--too often--> given up
  */
+import { createGrowingDelay } from '../../lib/backoff.ts';
 import type { Clock, Disarm } from '../../lib/clock.ts';
+import { createRestartPolicy } from '../../lib/restart-policy.ts';
 import { createSingleFlight } from '../../lib/single-flight.ts';
 import type { PartitionRange } from '../../store/port.ts';
-import { LIMITS } from '../limits.ts';
+import { LIMITS, STORE_RETRY, WORKER_RESTARTS } from '../limits.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
 import type { WorkerHost, WorkerHosts } from './worker-host.ts';
 
@@ -67,13 +69,13 @@ export function createPartitionWorker(
   let isStopping = false;
   let unanswered = 0;
   let pings = 0;
-  let replacements: number[] = [];
+  const replacements = createRestartPolicy(clock, WORKER_RESTARTS);
   let disarmBeat: Disarm = () => {};
   let disarmNext: Disarm = () => {};
   let first: { resolve(): void; reject(error: Error): void } | undefined;
   const starting = createSingleFlight<void>();
   let stopped: ((left: string[]) => void) | undefined;
-  let retryMs: number = LIMITS.storeRetryMs;
+  const retry = createGrowingDelay(STORE_RETRY);
   let epochs: readonly number[] = [];
   let raising: { resolve(): void; reject(error: Error): void }[] = [];
 
@@ -133,7 +135,7 @@ export function createPartitionWorker(
 
   function serve(mine: WorkerHost): void {
     down = undefined;
-    retryMs = LIMITS.storeRetryMs;
+    retry.reset();
     if (isArmed) mine.post({ type: 'arm' });
     if (first) {
       first.resolve();
@@ -144,11 +146,11 @@ export function createPartitionWorker(
 
   /** The store did not let it begin: it may later. */
   function again(mine: WorkerHost, reason: string): void {
+    const retryMs = retry.next();
     around.log('warn', `${name} could not be taken over, trying again in ${retryMs} ms: ${reason}`);
     disarmNext = clock.after(retryMs, () => {
       if (home === mine) mine.post({ type: 'start' });
     });
-    retryMs = Math.min(LIMITS.storeRetryMaxMs, retryMs * 2);
   }
 
   function beat(): void {
@@ -174,9 +176,8 @@ export function createPartitionWorker(
       first = undefined;
       return;
     }
-    const now = clock.monotonic();
-    replacements = [...replacements.filter(at => at > now - LIMITS.replacementWindowMs), now];
-    const tooOften = replacements.length > LIMITS.replacements;
+    const waitMs = replacements.failed();
+    const tooOften = waitMs === null;
     down = tooOften
       ? `${name} were given up after ${LIMITS.replacements} replacements of their worker within ${LIMITS.replacementWindowMs} ms, the last because ${reason}; restart the center`
       : `${name} are being taken over by a new worker, because ${reason}`;
@@ -188,7 +189,6 @@ export function createPartitionWorker(
       around.gaveUp(down);
       return;
     }
-    const waitMs = LIMITS.replaceAfterMs * 2 ** (replacements.length - 1);
     void dead?.end().then(() => {
       disarmNext = clock.after(waitMs, () => {
         if (!isStopping) begin();
