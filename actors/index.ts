@@ -37,7 +37,7 @@ export const COMMANDS: ReadonlySet<string> = new Set([
  * the wall clock is set back they move back with it; otherwise they would fire that much too late.
  * When it is set ahead they fire early: harmless for a retry, and a host checks it (`LATE_MS`).
  */
-export const SPANS: ReadonlySet<string> = new Set([
+export const SPAN_TIMERS: ReadonlySet<string> = new Set([
   'host.graceExpired',
   'execution.retryDue',
   'execution.reserveAgain',

@@ -98,8 +98,8 @@ const releaseOf = (context: ExecutionContext, runs: { item: number; attempt: num
   tell(pool(context), { type: 'pool.release', runs: runs.map(run => runOf(context, run)), ...(refused && { refused }) });
 
 /** Goes with the release, so that the pool has it before the next attempt reserves. */
-function refusalIn(ends: { shard: Shard; end: AttemptEnd; hostFault?: HostFault | undefined }[]): HostRefusal | undefined {
-  const found = ends.find(({ hostFault, end: end }) => hostFault !== undefined && end.startedAt === null);
+function refusalIn(ends: ReportedEnd[]): HostRefusal | undefined {
+  const found = ends.find(({ hostFault, end }) => hostFault !== undefined && end.startedAt === null);
   if (found?.hostFault === undefined || found.shard.host === null) return undefined;
   return { host: found.shard.host, fault: found.hostFault, reason: found.end.reason ?? found.hostFault };
 }
@@ -175,30 +175,40 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
   };
 }
 
-/** Ends attempts; a shard that gets another one reserves now or when its delay is over. */
-function close(
+interface ReportedEnd {
+  shard: Shard;
+  end: AttemptEnd;
+  parked?: boolean;
+  hostFault?: HostFault | undefined;
+}
+
+/** One shard after its attempt: moved, refused, retried or done; and the end as it is recorded. */
+function afterEnd(
   context: ExecutionContext,
-  ends: { shard: Shard; end: AttemptEnd; parked?: boolean; hostFault?: HostFault | undefined }[],
-  event: { at: number; chance: number },
-  release: boolean,
-): Decided {
+  { shard, end: reported, parked = false, hostFault }: ReportedEnd,
+  { at, chance }: { at: number; chance: number },
+): { next: Shard; end: AttemptEnd } {
+  const isOpen = !context.cancelled && context.expired === undefined;
+  const isWithdrawn =
+    shard.withdrawReason !== null && reported.outcome === 'cancelled' && reported.startedAt === null && !context.cancelled;
+  const isGivenUp = isWithdrawn && (context.expired !== undefined || shard.isOverdue === true);
+  const how = isGivenUp ? { ...reported, outcome: 'failed' as const, reason: context.expired ?? shard.withdrawReason } : reported;
+  const end = { ...how, reason: cutReason(how.reason, context.shards.length) };
+  if (isWithdrawn && !isGivenUp) return { next: movedShard(shard, end), end };
+  const isRefused = hostFault !== undefined && end.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
+  if (isRefused) return { next: refusedByHost(shard, end), end };
+  return { next: ended(shard, end, context.config, at, chance, isOpen && !parked), end };
+}
+
+/** Ends attempts; a shard that gets another one reserves now or when its delay is over. */
+function close(context: ExecutionContext, ends: ReportedEnd[], event: { at: number; chance: number }, release: boolean): Decided {
   if (ends.length === 0) return {};
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
   const now: Shard[] = [];
-  for (const { shard, end: reported, parked = false, hostFault } of ends) {
-    const isOpen = !context.cancelled && context.expired === undefined;
-    const gaveBack = shard.withdrawReason !== null && reported.outcome === 'cancelled' && reported.startedAt === null && !context.cancelled;
-    const isGivenUp = gaveBack && (context.expired !== undefined || shard.isOverdue === true);
-    const how = isGivenUp ? { ...reported, outcome: 'failed' as const, reason: context.expired ?? shard.withdrawReason } : reported;
-    const end = { ...how, reason: cutReason(how.reason, shards.length) };
-    const isRefused = hostFault !== undefined && end.startedAt === null && isOpen && (shard.refusals ?? 0) < REFUSALS_MAX;
-    const next =
-      gaveBack && !isGivenUp
-        ? movedShard(shard, end)
-        : isRefused
-          ? refusedByHost(shard, end)
-          : ended(shard, end, context.config, event.at, event.chance, isOpen && !parked);
+  for (const each of ends) {
+    const { shard } = each;
+    const { next, end } = afterEnd(context, each, event);
     shards[shard.item] = next;
     if (next.status === 'waiting' && (next.notBefore ?? 0) <= event.at) now.push(next);
     facts.push({

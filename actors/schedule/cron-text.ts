@@ -1,10 +1,10 @@
 /**
  * Reads a Quartz 2.3.2 cron expression: six or seven fields, seconds first, into sets of numbers.
  *
- * What Quartz refuses is refused here, with the field's name, what came and what is allowed. So is
- * what Quartz reads and then drops without a word: text behind a complete item ("5X", "JANUARY",
+ * A text that Quartz refuses is refused here, with the field's name, the value and the allowed
+ * values. So is text that Quartz reads and drops silently: behind a complete item ("5X", "JANUARY",
  * "MON-FRI/2"), an empty item, a step of 0, an eighth field, and companions of W, # and L in a
- * list. A job that does not do what was written is worse than one that was never stored.
+ * list. A refusal is better than a job that does not do what was written.
  */
 import type { MonthDays } from './days.ts';
 import { quotedValue, ScheduleError } from './error.ts';
@@ -35,7 +35,7 @@ const DAY_OF_WEEK = createField('day of week', 1, 7, 7, WEEKDAYS, ' (1 is Sunday
 const YEAR = createField('year', 1970, 2199, 230);
 const FIELDS = [SECOND, MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR];
 
-/** Room for a list of every year; longer ones are refused. */
+/** Longest expression, characters: enough for a list of every year. Longer ones are refused. */
 const TEXT_MAX = 2_000;
 
 /** Throws ScheduleError with the field `cron`. */

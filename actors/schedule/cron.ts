@@ -2,8 +2,8 @@
  * The labels a cron expression names, as bits: 24 for hours, twice 30 each for minutes and seconds,
  * a day rule for the rest.
  *
- * "The next one" is at most a look into each word, "how many" a count of bits, and a rule is a
- * dozen numbers small.
+ * The next label takes at most one scan of each word, a count of labels counts bits, and a rule
+ * takes a dozen numbers.
  */
 import { type CronFields, readCron } from './cron-text.ts';
 import { readCrontab } from './crontab-text.ts';
@@ -32,7 +32,7 @@ export function crontabRule(text: unknown): LabelRule {
   }
 }
 
-/** The same refusal, with what was probably meant. */
+/** The same refusal with a hint. */
 const withHint = (error: ScheduleError, hint: string | undefined): ScheduleError =>
   hint === undefined ? error : new ScheduleError(error.field, `${error.message.replace(/\.$/, '')}; ${hint}.`);
 

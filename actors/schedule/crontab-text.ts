@@ -57,7 +57,7 @@ export function readCrontab(text: unknown): CronFields {
 function fieldsOf(text: string): [string, string, string, string, string] {
   const written = text.trim().toUpperCase();
   if (written === '@REBOOT') {
-    throw failure('crontab is "@reboot", but a job belongs to no machine that boots; trigger it when it shall run, or give it times');
+    throw failure('crontab is "@reboot", but a job belongs to no machine that boots; trigger it, or give it times');
   }
   if (written.startsWith('@') && NICKNAMES[written] === undefined) {
     throw failure(`crontab is ${quotedValue(text)}, but the names of expressions are ${Object.keys(NICKNAMES).join(', ').toLowerCase()}`);

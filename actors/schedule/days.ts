@@ -1,9 +1,9 @@
 /**
  * Days as numbers: day 0 is 1970-01-01, and a month is a word of bits, bit d-1 for its day d.
  *
- * Everything a cron or calendar rule says about days becomes such a word, so "the next day that
- * counts" is a shift and a count of zeros. Gregorian all the way, no zones, no Date objects: next
- * due times are asked for by the hundred thousand.
+ * The days of a cron or calendar rule become such a word, so that the next day that counts is a
+ * shift and a count of zeros. Gregorian calendar, no zones, no Date objects: callers compute next
+ * due times by the hundred thousand.
  */
 
 export const DAY = 86_400;
@@ -100,7 +100,7 @@ function weekdayMask(weekdays: number, year: number, month: number): number {
 
 /**
  * Quartz's nearest weekday stays inside the month: Saturday the 1st moves to Monday the 3rd, Sunday
- * the last moves back to Friday. A date the month does not have is still looked at (the 31st of
+ * the last moves back to Friday. A date the month does not have is still tried (the 31st of
  * April is the 1st of May), and counts when moving it leads into the month: Quartz 2.3.2 fires 31W
  * on Friday 30 April when that 1 May is a Saturday.
  */

@@ -6,7 +6,7 @@
  *     gap (labels left out)   not due              due once, at the first instant after the gap
  *     repeated labels         due in both passes   due in the first pass only
  *
- * Nothing here knows cron or calendars: a rule names labels, a zone says when they are shown.
+ * This file does not depend on cron or calendars: a rule names labels, a zone has their instants.
  */
 import { DAY, dayNumber, YEAR_LAST } from './days.ts';
 import { SHIFT_MAX, type Zone } from './zone.ts';
@@ -30,15 +30,15 @@ export function nextDueSecond(rule: LabelRule, zone: Zone, from: number): number
   let second = Math.max(from, EARLIEST);
   if (!(second < LATEST)) return Number.POSITIVE_INFINITY;
   if (!zone.covers(second)) {
-    // Far from what the zone's table holds: look for the first label before the zone has to be
-    // asked about all the years up to it.
+    // Far beyond the zone's table: find the first label before the table is lengthened by all the
+    // years up to it.
     const first = rule.next(Math.max(EARLIEST, second - SHIFT_MAX));
     if (first === Number.POSITIVE_INFINITY) return first;
     second = Math.max(second, first - SHIFT_MAX);
   }
   const fixed = rule.kind === 'fixed';
   let period = zone.periodAt(second);
-  // The rule names no label from `checked` up to `label`, so it need not be asked again until a
+  // The rule names no label from `checked` up to `label`, so it is not evaluated again until a
   // period begins outside of that.
   let checked = 0;
   let label = Number.NEGATIVE_INFINITY;
@@ -61,7 +61,7 @@ export function nextDueSecond(rule: LabelRule, zone: Zone, from: number): number
     const due = label - offset;
     const end = zone.end(period);
     if (due < end) return due;
-    // No label is left, unless an hour that is repeated soon brings the last ones back.
+    // No label is left, unless an hour that is repeated soon shows the last ones again.
     if (due === Number.POSITIVE_INFINITY && (fixed || end > second + SHIFT_MAX)) return due;
     if (zone.hasNext(period)) {
       period += 1;

@@ -1,4 +1,4 @@
-/** Why a schedule is refused: one sentence for people, and the field of the form. */
+/** The error of a refused schedule: one sentence for people, and the field of the form. */
 export class ScheduleError extends Error {
   readonly field: string;
 
@@ -9,10 +9,10 @@ export class ScheduleError extends Error {
   }
 }
 
-/** What came, fit to be repeated in a sentence: quoted, and never longer than a line. */
+/** The value for a message: quoted, at most 60 characters. */
 export function quotedValue(value: unknown): string {
   if (value === undefined) return 'nothing';
-  // A number too large to be one is read as Infinity, which JSON would call null.
+  // JSON would write Infinity, the value of a number that is too large, as null.
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

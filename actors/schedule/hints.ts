@@ -10,12 +10,12 @@ import { daysText } from './text.ts';
 
 const NAMES = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 
-/** Longest text that is looked at: what is longer is no slip. */
+/** Longest text that gets a hint, characters. */
 const LOOKED_AT_MAX = 200;
 
 /** Advice for a refused Quartz expression: `write "0 0 2 * * ?"`. Undefined: none fits. */
 export function hintForCron(text: unknown): string | undefined {
-  // One that can be read names no day that exists: no other way to write it mends that.
+  // An expression that can be read names no existing day: no other spelling helps.
   if (typeof text !== 'string' || text.length > LOOKED_AT_MAX || isQuartz(text)) return undefined;
   const written = shortNames(text.trim());
   const parts = written.split(/\s+/);

@@ -3,10 +3,10 @@
  * they name.
  *
  *     Schedule --parseSchedule--> labels (cron.ts, calendar.ts) + zone (zone.ts)
- *     labels + zone --due.ts----> instants, in epoch milliseconds
+ *     labels + zone --due-instants.ts----> instants, in epoch milliseconds
  *
- * Nothing here reads a clock; "after what" always comes in. What is remembered (zone tables,
- * compiled schedules) only saves time: it changes no answer.
+ * Nothing here reads a clock: callers pass the instant. Caches (zone tables, compiled schedules)
+ * only save time: they change no result.
  */
 import { type CalendarSchedule, calendarRule } from './calendar.ts';
 import { cronRule, crontabRule } from './cron.ts';
@@ -70,10 +70,10 @@ function labelRule(schedule: Schedule): LabelRule {
   }
 }
 
-/** The field that says when a schedule is due for the last time. */
+/** The field with the last due time of a schedule. */
 export const endFieldOf = ({ type }: Schedule): 'cron' | 'crontab' | 'enddate' => (type === 'calendar' ? 'enddate' : type);
 
-/** Compiled schedules kept by `compileCached`; past that the one used longest ago is forgotten. */
+/** Compiled schedules kept by `compileCached`; beyond, the least recently used is deleted. */
 const COMPILED_MAX = 20_000;
 const compiledByText = new Map<string, CompiledSchedule>();
 
@@ -91,14 +91,14 @@ export function compileCached(schedule: Schedule, defaultZone: string): Compiled
 
 /**
  * The first due instant strictly after `after`, both in epoch milliseconds; undefined when none is
- * left. Asks nobody whether it is enabled.
+ * left. Ignores `enabled`.
  */
 export function nextDue(compiled: CompiledSchedule, after: number): number | undefined {
   const second = nextDueSecond(compiled.rule, compiled.zone, secondAfter(after));
   return second === Number.POSITIVE_INFINITY ? undefined : second * 1000;
 }
 
-/** Whether it counts and is due never again after `now`. */
+/** Whether it is enabled and has no due time after `now`. */
 export const isOver = (compiled: CompiledSchedule, now: number): boolean => compiled.enabled && nextDue(compiled, now) === undefined;
 
 /** The last due instant up to `until`; undefined when there is none. */
@@ -125,8 +125,8 @@ export function nextDueOf(compiled: readonly CompiledSchedule[], after: number):
 /**
  * How many instants in (after, until] are due by the enabled ones of several schedules, an instant
  * named twice counting once, with the first and the last of them. Counting stops at `max`; `last`
- * is then the last one counted. One schedule alone is reckoned and not walked: a day of every
- * second costs what a day of one due time does.
+ * is then the last one counted. One schedule alone is computed and not walked: a day of every
+ * second costs as much as a day of one due time.
  */
 export function countDues(
   compiled: readonly CompiledSchedule[],
@@ -179,7 +179,7 @@ function wordsOf(schedule: Schedule): string {
   }
 }
 
-/** Whether its due times count: only a calendar schedule can be switched off. */
+/** Whether its due times count: only a calendar schedule can be disabled. */
 export const isEnabled = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
 
 /** Is this an IANA zone name of this machine's zone data? Offsets such as "+01:00" are not. */
@@ -188,9 +188,8 @@ export function isTimeZone(name: string): boolean {
 }
 
 /**
- * A rule without an end has so many labels that some are shown; only one that ends can have all of
- * them in gaps, and only that is looked at: the zone need not be asked about years that nobody
- * meant.
+ * Only a rule that ends can have all of its labels in gaps, so only such a rule is checked: the
+ * zone's table is not lengthened for the others.
  */
 function isEverShown({ rule, zone }: CompiledSchedule): boolean {
   if (rule.kind === 'fixed' || rule.next(MEANT_FOR_EVER) !== Number.POSITIVE_INFINITY) return true;

@@ -29,14 +29,14 @@ export const SHIFT_MAX = 2 * DAY;
 const TABLE_FLOOR = dayNumber(1850, 1, 1) * DAY;
 const TABLE_END = dayNumber(YEAR_LAST + 2, 1, 1) * DAY;
 /**
- * Names kept with their tables (Intl knows about 600); past that the oldest is forgotten and found
- * again when asked for.
+ * Names kept with their tables (Intl knows about 600); beyond, the oldest is deleted and computed
+ * again on demand.
  */
 const ZONES_MAX = 1_024;
 
 const zones = new Map<string, Zone>();
 
-/** The zone of an IANA name, or undefined when Intl does not know it. */
+/** The zone of an IANA name; undefined: Intl does not have it. */
 export function zoneOf(name: string): Zone | undefined {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -60,7 +60,7 @@ export class Zone {
   private readonly starts: number[] = [];
   private readonly offsets: number[] = [];
   private readonly highs: number[] = [];
-  /** Nothing is known from this second on. */
+  /** End of the table, seconds. */
   private known = Number.NEGATIVE_INFINITY;
   private hint = 0;
 
@@ -131,7 +131,7 @@ export class Zone {
     if (second < this.known) return;
     const ask = offsetsOf(this.name);
     this.scan(ask, Math.min(second, TABLE_END) + YEAR);
-    // Past the last year of any rule the last offset goes on for ever, so that the table ends.
+    // Beyond the last year of any rule the last offset has no end, so that the table has one.
     if (this.known > TABLE_END) this.known = Number.POSITIVE_INFINITY;
   }
 
@@ -141,7 +141,7 @@ export class Zone {
     this.lengthen(second);
   }
 
-  /** Begins the table anew, earlier. Rare: schedules ask forwards. */
+  /** Starts the table again at an earlier instant. Rare: schedules go forwards. */
   private restart(second: number): void {
     const known = this.known;
     const from = Math.max(TABLE_FLOOR, Math.min(second, TABLE_END) - YEAR);
@@ -149,7 +149,7 @@ export class Zone {
     this.starts.length = this.offsets.length = this.highs.length = 0;
     this.hint = 0;
     const offset = ask(from);
-    // At the floor the first period reaches back for ever.
+    // At the floor the first period has no beginning.
     this.starts.push(from === TABLE_FLOOR ? Number.NEGATIVE_INFINITY : from);
     this.offsets.push(offset);
     this.highs.push(from === TABLE_FLOOR ? Number.NEGATIVE_INFINITY : from + offset);
@@ -189,8 +189,8 @@ export class Zone {
 }
 
 /**
- * Asks Intl, label minus instant. The formatter is made for one lengthening and let go: kept for
- * each zone of a large fleet they are tens of megabytes.
+ * Label minus instant, from Intl. The formatter lives for one lengthening only: kept for each zone
+ * of a large fleet, formatters take tens of megabytes.
  */
 function offsetsOf(timeZone: string): (second: number) => number {
   const format = new Intl.DateTimeFormat('en-US', {

@@ -7,7 +7,7 @@
  */
 
 import type { AnyMachineSnapshot } from 'xstate';
-import { actors, COMMANDS, SPANS } from '../../actors/index.ts';
+import { actors, COMMANDS, SPAN_TIMERS } from '../../actors/index.ts';
 import type { KindDefinition } from '../../actors/kind.ts';
 import type { Kind, Stamp } from '../../actors/types.ts';
 import { keepNewest } from '../lib/bounded-map.ts';
@@ -179,7 +179,7 @@ export function createActorState(address: string, document: ActorDocument | unde
   function moveBack(byMs: number, now: number): void {
     for (const timer of timers.values()) {
       // What lies nearer was armed by the clock of after.
-      if (!SPANS.has(timer.event.type) || timer.dueAt < now + byMs - LIMITS.napMs) continue;
+      if (!SPAN_TIMERS.has(timer.event.type) || timer.dueAt < now + byMs - LIMITS.napMs) continue;
       timers.set(timer.id, { ...timer, dueAt: timer.dueAt - byMs });
       dirty = true;
     }

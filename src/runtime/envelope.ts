@@ -29,7 +29,7 @@ export interface Envelope {
   /**
    * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`:
    * look which of your timers are due (`setBackMs` in the event: so much was the wall clock set
-   * back, see `SPANS`). `wake`: be in memory, nothing else. `release`: end the quarantine.
+   * back, see `SPAN_TIMERS`). `wake`: be in memory, nothing else. `release`: end the quarantine.
    */
   kind: 'ask' | 'tell' | 'timers' | 'wake' | 'release';
   event: { type: string };

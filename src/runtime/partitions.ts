@@ -2,7 +2,7 @@
  * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to
  * by messages only (see `boundary.ts`); actors of other sets are reached the same way.
  */
-import { SPANS } from '../../actors/index.ts';
+import { SPAN_TIMERS } from '../../actors/index.ts';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
@@ -468,6 +468,6 @@ export function createPartitions({
 
 const kindOf = (address: string): string => address.slice(0, address.indexOf('/'));
 /** Kinds of which some timer measures a span. */
-const MEASURING: ReadonlySet<string> = new Set([...SPANS].map(type => type.slice(0, type.indexOf('.'))));
+const MEASURING: ReadonlySet<string> = new Set([...SPAN_TIMERS].map(type => type.slice(0, type.indexOf('.'))));
 
 const causeText = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
