@@ -74,11 +74,25 @@ describe('the pages', () => {
 
   test('know every variable that the sources name', () => {
     const sources = readdirSync(join(TOP, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
-    const read = (name: string) => readFileSync(join(TOP, 'src', name), 'utf8');
-    const used = new Set(sources.flatMap(name => [...read(name).matchAll(/\bTROUPE_[A-Z][A-Z_]*[A-Z]\b/g)].map(([word]) => word)));
+    const used = new Set(
+      sources.flatMap(name => [...read(join('src', name)).matchAll(/\bTROUPE_[A-Z][A-Z_]*[A-Z]\b/g)].map(([word]) => word)),
+    );
     const written = PAGES.map(path => readFileSync(path, 'utf8')).join('\n');
     expect(used.size).toBeGreaterThan(50);
     expect([...used].filter(word => !OWN_USE.includes(word) && !written.includes(`\`${word}\``)).sort()).toEqual([]);
+  });
+});
+
+describe('metrics', () => {
+  test('are all on their page', () => {
+    const sources = readdirSync(join(TOP, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+    const names = sources.flatMap(name =>
+      [...read(join('src', name)).matchAll(/'(troupe_[a-z_]+[a-z])'/g)].map(([, metric = '']) => metric),
+    );
+    const page = codeIn(read('deploy/metrics.md')).map(word => word.replace(/\{.*/, ''));
+    expect(new Set(names).size).toBeGreaterThan(20);
+    expect([...new Set(names)].filter(name => !page.includes(name))).toEqual([]);
+    expect(page.filter(word => /^troupe_[a-z_]+$/.test(word) && !names.includes(word))).toEqual([]);
   });
 });
 
