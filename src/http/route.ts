@@ -58,7 +58,7 @@ export interface Surface {
    */
   lenient?: true;
   /** What 401 says where clients know another body than ours. */
-  unauthorized?: z.ZodType;
+  unauthorized?: () => z.ZodType;
 }
 
 /** Declares a route of a dialect; the call gets its types from it. */
@@ -76,7 +76,11 @@ export function route<const Path extends string, Q extends z.ZodType = z.ZodUnde
 /** Of a handler that answers 204. */
 type Nothing = ReturnType<() => void>;
 type Taken<E, Part extends 'query' | 'body'> = E extends Record<Part, infer S extends z.ZodType> ? z.output<S> : undefined;
-type Given<E extends Endpoint> = E['answers'] extends z.ZodType ? z.input<E['answers']> : E['answers'] extends null ? Nothing : Response;
+type Given<E extends Endpoint> = E['answers'] extends () => z.ZodType
+  ? z.input<ReturnType<E['answers']>>
+  : E['answers'] extends null
+    ? Nothing
+    : Response;
 
 /**
  * Serves declared operations of `/v1`: each by its name and what it does. `body`: a schema in place

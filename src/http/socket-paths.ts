@@ -15,7 +15,7 @@ export interface SocketPath {
   query?: z.ZodType;
   /** Frames are JSON texts, one value each. */
   toCenter: z.ZodType;
-  fromCenter: z.ZodType;
+  fromCenter: () => z.ZodType;
 }
 
 export const SOCKETS = {
@@ -32,6 +32,6 @@ export const SOCKETS = {
     says: 'The line of an agent, a WebSocket.',
     more: 'It signs the nonce of the challenge in its hello, then takes commands and brings news and output. Only `troupe agent` speaks this; the protocol has a number and changes with the product.',
     toCenter: z.union([FromAgent]).meta({ id: 'AgentFrame' }),
-    fromCenter: z.union([FromCenter]).meta({ id: 'CenterFrame' }),
+    fromCenter: () => z.union([FromCenter]).meta({ id: 'CenterFrame' }),
   },
 } as const satisfies Record<string, SocketPath>;

@@ -1,46 +1,50 @@
 /** What the ElasticJob-Cloud dialect tells, with its field names. */
 import { z } from 'zod';
-import { field } from '../../protocol/rest/fields.ts';
+import { field, once } from '../../protocol/rest/fields.ts';
 import { count, words } from '../../protocol/rest/responses.ts';
 import { ofApp, ofJob } from './notes.ts';
 
-export const App = z
-  .object({
-    appName: ofApp('appName', z.string()),
-    appURL: ofApp('appURL', z.string()),
-    bootstrapScript: ofApp('bootstrapScript', z.string()),
-    cpuCount: ofApp('cpuCount', z.number()),
-    memoryMB: ofApp('memoryMB', z.number()),
-    appCacheEnable: ofApp('appCacheEnable', z.boolean()),
-    eventTraceSamplingCount: ofApp('eventTraceSamplingCount', z.int().min(0)),
-  })
-  .meta({ id: 'CloudApp' });
+export const App = once(() =>
+  z
+    .object({
+      appName: ofApp('appName', z.string()),
+      appURL: ofApp('appURL', z.string()),
+      bootstrapScript: ofApp('bootstrapScript', z.string()),
+      cpuCount: ofApp('cpuCount', z.number()),
+      memoryMB: ofApp('memoryMB', z.number()),
+      appCacheEnable: ofApp('appCacheEnable', z.boolean()),
+      eventTraceSamplingCount: ofApp('eventTraceSamplingCount', z.int().min(0)),
+    })
+    .meta({ id: 'CloudApp' }),
+);
 
-export const Job = z
-  .object({
-    appName: ofJob('appName', z.string().nullable()),
-    cpuCount: ofJob('cpuCount', z.number()),
-    memoryMB: ofJob('memoryMB', z.number()),
-    jobExecutionType: ofJob('jobExecutionType', z.enum(['TRANSIENT', 'DAEMON'])),
-    jobName: ofJob('jobName', z.string()),
-    cron: ofJob('cron', z.string().nullable()),
-    shardingTotalCount: ofJob('shardingTotalCount', z.int().min(0)),
-    shardingItemParameters: ofJob('shardingItemParameters', z.string().nullable()),
-    jobParameter: ofJob('jobParameter', z.string().nullable()),
-    monitorExecution: ofJob('monitorExecution', z.boolean()),
-    failover: ofJob('failover', z.boolean()),
-    misfire: ofJob('misfire', z.boolean()),
-    maxTimeDiffSeconds: ofJob('maxTimeDiffSeconds', z.int()),
-    reconcileIntervalMinutes: ofJob('reconcileIntervalMinutes', z.int()),
-    jobShardingStrategyType: ofJob('jobShardingStrategyType', z.string().nullable()),
-    jobExecutorServiceHandlerType: ofJob('jobExecutorServiceHandlerType', z.string().nullable()),
-    jobErrorHandlerType: ofJob('jobErrorHandlerType', z.string().nullable()),
-    description: ofJob('description', z.string().nullable()),
-    props: ofJob('props', z.record(z.string(), z.string())),
-    disabled: ofJob('disabled', z.boolean()),
-    overwrite: ofJob('overwrite', z.boolean()),
-  })
-  .meta({ id: 'CloudJob' });
+export const Job = once(() =>
+  z
+    .object({
+      appName: ofJob('appName', z.string().nullable()),
+      cpuCount: ofJob('cpuCount', z.number()),
+      memoryMB: ofJob('memoryMB', z.number()),
+      jobExecutionType: ofJob('jobExecutionType', z.enum(['TRANSIENT', 'DAEMON'])),
+      jobName: ofJob('jobName', z.string()),
+      cron: ofJob('cron', z.string().nullable()),
+      shardingTotalCount: ofJob('shardingTotalCount', z.int().min(0)),
+      shardingItemParameters: ofJob('shardingItemParameters', z.string().nullable()),
+      jobParameter: ofJob('jobParameter', z.string().nullable()),
+      monitorExecution: ofJob('monitorExecution', z.boolean()),
+      failover: ofJob('failover', z.boolean()),
+      misfire: ofJob('misfire', z.boolean()),
+      maxTimeDiffSeconds: ofJob('maxTimeDiffSeconds', z.int()),
+      reconcileIntervalMinutes: ofJob('reconcileIntervalMinutes', z.int()),
+      jobShardingStrategyType: ofJob('jobShardingStrategyType', z.string().nullable()),
+      jobExecutorServiceHandlerType: ofJob('jobExecutorServiceHandlerType', z.string().nullable()),
+      jobErrorHandlerType: ofJob('jobErrorHandlerType', z.string().nullable()),
+      description: ofJob('description', z.string().nullable()),
+      props: ofJob('props', z.record(z.string(), z.string())),
+      disabled: ofJob('disabled', z.boolean()),
+      overwrite: ofJob('overwrite', z.boolean()),
+    })
+    .meta({ id: 'CloudJob' }),
+);
 
 const metaInfo = () =>
   field(
@@ -52,17 +56,23 @@ const metaInfo = () =>
   );
 const TASK = 'my_job@-@0@-@READY@-@h-3f9a@-@1';
 
-export const ReadyTask = z.object({
-  jobName: words('its job', 'my_job'),
-  times: words('how many times it waits to run', '1'),
-});
+export const ReadyTask = once(() =>
+  z.object({
+    jobName: words('its job', 'my_job'),
+    times: words('how many times it waits to run', '1'),
+  }),
+);
 
-export const RunningTask = z.object({
-  id: words('its name', TASK),
-  metaInfo: metaInfo(),
-  type: field(z.enum(['READY', 'FAILOVER']), 'FAILOVER: it lost a host before'),
-  slaveId: field(z.string().nullable(), 'its host', { example: 'h-3f9a' }),
-  idle: field(z.literal(false), 'always false', { example: false }),
-});
+export const RunningTask = once(() =>
+  z.object({
+    id: words('its name', TASK),
+    metaInfo: metaInfo(),
+    type: field(z.enum(['READY', 'FAILOVER']), 'FAILOVER: it lost a host before'),
+    slaveId: field(z.string().nullable(), 'its host', { example: 'h-3f9a' }),
+    idle: field(z.literal(false), 'always false', { example: false }),
+  }),
+);
 
-export const FailoverTask = z.object({ taskInfo: metaInfo(), originalTaskId: words('what it was on the host that is lost', TASK) });
+export const FailoverTask = once(() =>
+  z.object({ taskInfo: metaInfo(), originalTaskId: words('what it was on the host that is lost', TASK) }),
+);

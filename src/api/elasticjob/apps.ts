@@ -19,7 +19,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'Publishes an app.',
-    answers: done(),
+    answers: done,
     takesKey: true,
     body: PublishBody,
     async handle({ body, claim }) {
@@ -33,7 +33,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'Changes the given fields of an app; null puts one back to its default.',
-    answers: done(),
+    answers: done,
     body: NamedAppBody,
     bodyTold: ModifyBody,
     handle: ({ body }) =>
@@ -50,7 +50,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'All apps, by name.',
-    answers: z.array(App),
+    answers: () => z.array(App()),
     handle: async () => (await all(center.views, 'app', { order: 'name' })).map(view => appJson(view.context.config)),
   }),
   route({
@@ -68,7 +68,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'Is the app disabled?',
-    answers: z.boolean(),
+    answers: () => z.boolean(),
     handle: async ({ params }) => (await one(center.views, 'app', params.appName)).value !== 'enabled',
   }),
   route({
@@ -77,7 +77,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'Its jobs start nothing new.',
-    answers: done(),
+    answers: done,
     query: KillQuery,
     async handle({ params, query }) {
       await disableApp(center, await one(center.views, 'app', params.appName), { kill: query.kill ?? false });
@@ -90,7 +90,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'Its jobs start again.',
-    answers: done(),
+    answers: done,
     async handle({ params }) {
       await enableApp(center, await one(center.views, 'app', params.appName));
       return true;
@@ -102,7 +102,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'Deregisters its jobs, then forgets the app.',
-    answers: done(),
+    answers: done,
     async handle({ params }) {
       await deleteApp(center, await one(center.views, 'app', params.appName));
       return true;

@@ -56,7 +56,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'Registers a job of a published app.',
-    answers: done(),
+    answers: done,
     takesKey: true,
     body: JobBody,
     async handle({ body, claim }) {
@@ -72,7 +72,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
-    answers: done(),
+    answers: done,
     body: NamedJobBody,
     bodyTold: JobBody,
     handle: ({ body }) =>
@@ -89,7 +89,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'Forgets the job named by the body and ends what of it runs.',
-    answers: done(),
+    answers: done,
     body: NameBody,
     bodyIsName: true,
     handle: ({ body }) => deregister(center, body),
@@ -100,7 +100,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'Forgets a job and ends what of it runs.',
-    answers: done(),
+    answers: done,
     handle: ({ params }) => deregister(center, params.jobName),
   }),
   route({
@@ -109,7 +109,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'Runs the job named by the body now; while it runs, once more afterwards.',
-    answers: done(),
+    answers: done,
     takesKey: true,
     body: NameBody,
     bodyIsName: true,
@@ -121,7 +121,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'All jobs, by name.',
-    answers: z.array(Job),
+    answers: () => z.array(Job()),
     handle: async () => (await all(center.views, 'job', { order: 'name' })).map(view => jobJson(view.context.config)),
   }),
   route({
@@ -139,7 +139,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'Is the job, or its app, disabled?',
-    answers: z.boolean(),
+    answers: () => z.boolean(),
     async handle({ params }) {
       const job = await jobOf(center, params.jobName);
       if (!['idle', 'running'].includes(statusOf(job.context, job.value))) return true;
@@ -153,7 +153,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'The job starts nothing new.',
-    answers: done(),
+    answers: done,
     query: KillQuery,
     async handle({ params, query }) {
       await disableJob(center, params.jobName, { kill: query.kill ?? false });
@@ -166,7 +166,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'The job starts again when it is due.',
-    answers: done(),
+    answers: done,
     async handle({ params }) {
       await enableJob(center, params.jobName);
       return true;

@@ -43,7 +43,7 @@ export function taskRoutes(center: Center): Route[] {
       tag: 'elasticjob tasks',
       access: 'user',
       says: 'Jobs that wait to run, and how many times.',
-      answers: z.array(ReadyTask),
+      answers: () => z.array(ReadyTask()),
       async handle() {
         const times = new Map<string, number>();
         for (const { job } of await executions(['pending'])) times.set(job, (times.get(job) ?? 0) + 1);
@@ -56,7 +56,7 @@ export function taskRoutes(center: Center): Route[] {
       tag: 'elasticjob tasks',
       access: 'user',
       says: 'Shards that run.',
-      answers: z.array(RunningTask),
+      answers: () => z.array(RunningTask()),
       handle: async () => (await executions(['running', 'cancelling'])).flatMap(running),
     }),
     route({
@@ -65,7 +65,7 @@ export function taskRoutes(center: Center): Route[] {
       tag: 'elasticjob tasks',
       access: 'user',
       says: 'Shards that lost their host and wait for another one.',
-      answers: z.array(FailoverTask),
+      answers: () => z.array(FailoverTask()),
       handle: async () => (await executions(['running'])).flatMap(failover),
     }),
   ];

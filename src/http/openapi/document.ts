@@ -162,13 +162,14 @@ const isNullable = ({ anyOf }: Json): boolean => Array.isArray(anyOf) && anyOf.s
 
 function responsesOf(route: Route, surface: Surface, schemas: Schemas): Operation['responses'] {
   const { answers, status = 200 } = route;
-  const json = (schema: z.ZodType) => ({ 'application/json': { schema: schemas.of(schema, 'output') } });
+  const of = (schema: () => z.ZodType) => ({ schema: schemas.of(schema(), 'output') });
+  const json = (schema: () => z.ZodType) => ({ 'application/json': of(schema) });
   const content =
     answers === null
       ? {}
-      : 'safeParse' in answers
-        ? { content: json(answers as z.ZodType) }
-        : { content: Object.fromEntries(Object.entries(answers).map(([type, each]) => [type, { schema: schemas.of(each, 'output') }])) };
+      : typeof answers === 'function'
+        ? { content: json(answers) }
+        : { content: Object.fromEntries(Object.entries(answers).map(([type, each]) => [type, of(each)])) };
   const refusals = refusalsOf(route, { lenient: surface.lenient ?? false });
   const refused = (refusal: (typeof refusals)[number]) => ({
     description: REFUSALS[refusal],
@@ -189,11 +190,11 @@ const SAYS = { 200: 'Done.', 201: 'Created.', 202: 'Under way.', 204: 'Done; not
  */
 function socketOf(path: string, socket: SocketPath, beside: Operation | undefined, schemas: Schemas): Operation {
   const upgraded = { 101: { description: 'With `Upgrade: websocket`: frames from here on, see `x-frames`.' } };
-  const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter, 'output') };
+  const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter(), 'output') };
   const failed = {
     default: {
       description: 'No socket; the answer says why.',
-      content: { 'application/json': { schema: schemas.of(ErrorAnswer, 'output') } },
+      content: { 'application/json': { schema: schemas.of(ErrorAnswer(), 'output') } },
     },
   };
   return {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { endpoints } from './endpoint.ts';
 import { KillQuery } from './execution.ts';
-import { appCommand, choices, cpus, field, flag, memoryMB, name, text, whole } from './fields.ts';
+import { appCommand, choices, cpus, field, flag, memoryMB, name, once, text, whole } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
 import { created, moment, Quarantine } from './responses.ts';
@@ -55,18 +55,20 @@ export const AppFields = z.strictObject(
   'a JSON object',
 );
 
-export const App = z
-  .object({
-    ...answered(AppFields),
-    status: field(z.enum(['enabled', 'disabled', 'deleting', 'deleted']), 'whether its jobs start'),
-    jobs: field(z.array(z.string()), 'the jobs that name it', { example: ['nightly'] }),
-    quarantine: Quarantine,
-    version: created().rev.describe('grows with each change of its settings'),
-    updatedAt: moment('when its settings were changed last'),
-    ...created(),
-  })
-  .meta({ id: 'App' });
-export type App = z.output<typeof App>;
+export const App = once(() =>
+  z
+    .object({
+      ...answered(AppFields),
+      status: field(z.enum(['enabled', 'disabled', 'deleting', 'deleted']), 'whether its jobs start'),
+      jobs: field(z.array(z.string()), 'the jobs that name it', { example: ['nightly'] }),
+      quarantine: Quarantine(),
+      version: created().rev.describe('grows with each change of its settings'),
+      updatedAt: moment('when its settings were changed last'),
+      ...created(),
+    })
+    .meta({ id: 'App' }),
+);
+export type App = z.output<ReturnType<typeof App>>;
 
 export const appEndpoints = endpoints({
   'GET /v1/apps': {
@@ -74,7 +76,7 @@ export const appEndpoints = endpoints({
     access: 'user',
     says: 'Apps by name.',
     query: z.object({ ...paging, status: field(choices(['enabled', 'disabled', 'deleting']), 'only those that are so').optional() }),
-    answers: listOf(App),
+    answers: () => listOf(App()),
   },
   'POST /v1/apps': { tag: 'apps', access: 'user', says: 'Publishes an app.', takesKey: true, body: AppFields, answers: App, status: 201 },
   'GET /v1/apps/:name': { tag: 'apps', access: 'user', says: 'One app.', answers: App },

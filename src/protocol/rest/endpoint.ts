@@ -13,8 +13,10 @@ type Access = (typeof ACCESS)[number];
 /** `login`: closed to tokens of programs, whatever their scope. */
 export type Needed = Scope | 'login';
 
+/** A schema that is made when the reference asks for it: no request needs it. */
+type Later = () => z.ZodType;
 /** JSON by a schema, no body (null), or texts by their type; of a stream one piece. */
-type Answers = z.ZodType | null | Readonly<Record<string, z.ZodType>>;
+type Answers = Later | null | Readonly<Record<string, Later>>;
 
 export interface Endpoint {
   /** The resource, as the reference groups its operations. */

@@ -1,19 +1,19 @@
 /** An execution, its shards and their output. */
 import { z } from 'zod';
 import { endpoints } from './endpoint.ts';
-import { choices, field, inOrder, instant, name, queryFlag, text } from './fields.ts';
+import { choices, field, inOrder, instant, name, once, queryFlag, text } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { count, created, moment, Quarantine, words } from './responses.ts';
 
 export const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'] as const;
-export const Outcome = field(z.enum(OUTCOMES), 'how it ended; null: it has not');
+export const Outcome = once(() => field(z.enum(OUTCOMES), 'how it ended; null: it has not'));
 
 /** How an attempt stands or ended. */
 const attempt = () => ({
   attempt: count('which attempt it is, from 1; 0: none was made', { example: 1 }),
   host: words('id of its host', 'h-3f9a').nullable(),
   hostName: words('name of its host', 'web-1').nullable(),
-  outcome: Outcome.nullable(),
+  outcome: Outcome().nullable(),
   exitCode: field(z.int().nullable(), 'of its process; null: it has none', { example: 0 }),
   signal: field(z.string().nullable(), 'the signal that ended its process', { example: 'SIGKILL' }),
   startedAt: moment('when its process began').nullable(),
@@ -21,68 +21,76 @@ const attempt = () => ({
   reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'its host is lost' }),
 });
 
-const Shard = z
-  .object({
-    item: count('which shard it is'),
-    parameter: words('what the shard is told', 'Beijing'),
-    status: field(z.enum(['waiting', 'starting', 'running', 'ending', 'done']), 'where it stands'),
-    ...attempt(),
-    notBefore: moment('not before this instant does the next attempt ask for capacity').nullable(),
-    output: field(
-      z
-        .object({
-          stdoutBytes: count('written to standard output', { unit: 'bytes', example: 120 }),
-          stderrBytes: count('written to standard error', { unit: 'bytes' }),
-          leftOutBytes: count(
-            'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here 30 s after the end',
-            { unit: 'bytes' },
-          ),
-        })
-        .nullable(),
-      'how much its process wrote; null: it has not ended',
-    ),
-    past: field(z.array(z.object(attempt())), 'earlier attempts, oldest first'),
-  })
-  .meta({ id: 'Shard' });
+const Shard = once(() =>
+  z
+    .object({
+      item: count('which shard it is'),
+      parameter: words('what the shard is told', 'Beijing'),
+      status: field(z.enum(['waiting', 'starting', 'running', 'ending', 'done']), 'where it stands'),
+      ...attempt(),
+      notBefore: moment('not before this instant does the next attempt ask for capacity').nullable(),
+      output: field(
+        z
+          .object({
+            stdoutBytes: count('written to standard output', { unit: 'bytes', example: 120 }),
+            stderrBytes: count('written to standard error', { unit: 'bytes' }),
+            leftOutBytes: count(
+              'bytes of both streams that the log does not have: beyond its limits, dropped on the host, removed, or not here 30 s after the end',
+              { unit: 'bytes' },
+            ),
+          })
+          .nullable(),
+        'how much its process wrote; null: it has not ended',
+      ),
+      past: field(z.array(z.object(attempt())), 'earlier attempts, oldest first'),
+    })
+    .meta({ id: 'Shard' }),
+);
 
-export const Execution = z
-  .object({
-    id: words('its job and the instant that it is for', 'nightly@20261122T080000.000Z'),
-    job: words('name of its job', 'nightly'),
-    trigger: field(z.enum(['schedule', 'api', 'misfire', 'retry']), 'what made it'),
-    dueAt: moment('the due time that it is for; null: it was triggered').nullable(),
-    retryOf: field(z.string().nullable(), 'the execution that it repeats', { example: 'nightly@20261121T080000.000Z' }),
-    startedAt: moment('when its first process began').nullable(),
-    finishedAt: moment('when it ended').nullable(),
-    status: field(z.enum(['pending', 'running', 'cancelling', 'done']), 'where it stands'),
-    outcome: Outcome.nullable(),
-    reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'no host of pool west has room' }),
-    quarantine: Quarantine,
-    pool: words('where it runs', 'west'),
-    app: field(z.string().nullable(), 'the app that it runs', { example: 'my_app' }),
-    shards: field(z.array(Shard), 'its shards, in their order'),
-    ...created(),
-  })
-  .meta({ id: 'Execution' });
-export type Execution = z.output<typeof Execution>;
+export const Execution = once(() =>
+  z
+    .object({
+      id: words('its job and the instant that it is for', 'nightly@20261122T080000.000Z'),
+      job: words('name of its job', 'nightly'),
+      trigger: field(z.enum(['schedule', 'api', 'misfire', 'retry']), 'what made it'),
+      dueAt: moment('the due time that it is for; null: it was triggered').nullable(),
+      retryOf: field(z.string().nullable(), 'the execution that it repeats', { example: 'nightly@20261121T080000.000Z' }),
+      startedAt: moment('when its first process began').nullable(),
+      finishedAt: moment('when it ended').nullable(),
+      status: field(z.enum(['pending', 'running', 'cancelling', 'done']), 'where it stands'),
+      outcome: Outcome().nullable(),
+      reason: field(z.string().nullable(), 'why it waits, or ended so', { example: 'no host of pool west has capacity' }),
+      quarantine: Quarantine(),
+      pool: words('where it runs', 'west'),
+      app: field(z.string().nullable(), 'the app that it runs', { example: 'my_app' }),
+      shards: field(z.array(Shard()), 'its shards, in their order'),
+      ...created(),
+    })
+    .meta({ id: 'Execution' }),
+);
+export type Execution = z.output<ReturnType<typeof Execution>>;
 
 /** What a POST that starts something answers. */
-export const Started = z.object({ execution: words('id of the execution', 'nightly@20261122T080000.000Z') }).meta({ id: 'Started' });
+export const Started = once(() =>
+  z.object({ execution: words('id of the execution', 'nightly@20261122T080000.000Z') }).meta({ id: 'Started' }),
+);
 
-const OutputLine = z
-  .object({
-    seq: count('counts up within a shard over all attempts; `after` goes on behind it', { example: 12 }),
-    at: moment('when the host read it'),
-    stream: field(z.enum(['stdout', 'stderr']), 'which stream it was written to'),
-    text: words('what was written, as it came', 'copied 120 rows\n'),
-    leftOut: count('bytes of this stream that are not kept, between the line before and the one behind', {
-      unit: 'bytes',
-      example: 4_096,
-    }).optional(),
-    item: count('the shard'),
-    attempt: count('which attempt of the shard', { example: 1 }),
-  })
-  .meta({ id: 'OutputLine' });
+const OutputLine = once(() =>
+  z
+    .object({
+      seq: count('counts up within a shard over all attempts; `after` goes on behind it', { example: 12 }),
+      at: moment('when the host read it'),
+      stream: field(z.enum(['stdout', 'stderr']), 'which stream it was written to'),
+      text: words('what was written, as it came', 'copied 120 rows\n'),
+      leftOut: count('bytes of this stream that are not kept, between the line before and the one behind', {
+        unit: 'bytes',
+        example: 4_096,
+      }).optional(),
+      item: count('the shard'),
+      attempt: count('which attempt of the shard', { example: 1 }),
+    })
+    .meta({ id: 'OutputLine' }),
+);
 
 /** Of whoever stops something from starting. */
 export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').default(false) });
@@ -124,7 +132,7 @@ export const executionEndpoints = endpoints({
     access: 'user',
     says: 'Executions, newest first.',
     query: ListQuery,
-    answers: listOf(Execution),
+    answers: () => listOf(Execution()),
     refusals: [404, 409],
   },
   'GET /v1/executions/:id': { tag: 'executions', access: 'user', says: 'One execution.', answers: Execution },
@@ -157,7 +165,7 @@ export const logEndpoints = endpoints({
     access: 'user',
     says: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
     query: LogQuery,
-    answers: { 'application/x-ndjson': OutputLine, 'text/plain': z.string() },
+    answers: { 'application/x-ndjson': OutputLine, 'text/plain': () => z.string() },
     refusals: [429],
   },
 });

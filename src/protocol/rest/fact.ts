@@ -4,23 +4,25 @@ import { actors } from '../../../actors/index.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
 import { nearest } from '../../lib/suggest.ts';
 import { endpoints } from './endpoint.ts';
-import { field, inOrder, instant } from './fields.ts';
+import { field, inOrder, instant, once } from './fields.ts';
 import { listOf, order, paging } from './lists.ts';
 import { created, moment, words } from './responses.ts';
 
 /** What happened, as history keeps it and the feed carries it. */
-const Fact = z
-  .object({
-    cursor: words('`after` goes on behind it', 'WzcsMF0'),
-    at: moment('when it was committed'),
-    address: words('the actor', 'job/nightly'),
-    rev: created().rev,
-    type: words('what happened, past tense', 'job.triggered'),
-    data: field(z.record(z.string(), z.unknown()), 'what there is to say of it, by its type', {
-      example: { execution: 'nightly@20261122T080000.000Z' },
-    }),
-  })
-  .meta({ id: 'Fact' });
+const Fact = once(() =>
+  z
+    .object({
+      cursor: words('`after` goes on behind it', 'WzcsMF0'),
+      at: moment('when it was committed'),
+      address: words('the actor', 'job/nightly'),
+      rev: created().rev,
+      type: words('what happened, past tense', 'job.triggered'),
+      data: field(z.record(z.string(), z.unknown()), 'what there is to say of it, by its type', {
+        example: { execution: 'nightly@20261122T080000.000Z' },
+      }),
+    })
+    .meta({ id: 'Fact' }),
+);
 
 export const historyEndpoints = endpoints({
   'GET /v1/history/:kind/:name': {
@@ -37,7 +39,7 @@ export const historyEndpoints = endpoints({
         to: field(instant(), 'earlier than').optional(),
       })
       .superRefine(inOrder),
-    answers: listOf(Fact),
+    answers: () => listOf(Fact()),
   },
 });
 
@@ -79,15 +81,17 @@ export const TicketFrame = z.object({
  * What a watcher is sent. The second kind comes first, where facts behind `after` are no longer
  * kept.
  */
-export const FeedFrame = z
-  .union([
-    Fact,
-    z.object({
-      type: field(z.literal('feed.truncated'), 'facts behind `after` are no longer kept', { example: 'feed.truncated' }),
-      data: field(z.object({ from: words('cursor of the oldest that is kept', 'WzEyLDNd') }), 'where the facts begin'),
-    }),
-  ])
-  .meta({ id: 'FeedFrame' });
+export const FeedFrame = once(() =>
+  z
+    .union([
+      Fact(),
+      z.object({
+        type: field(z.literal('feed.truncated'), 'facts behind `after` are no longer kept', { example: 'feed.truncated' }),
+        data: field(z.object({ from: words('cursor of the oldest that is kept', 'WzEyLDNd') }), 'where the facts begin'),
+      }),
+    ])
+    .meta({ id: 'FeedFrame' }),
+);
 
 export const feedEndpoints = endpoints({
   'GET /v1/feed': {
@@ -104,7 +108,7 @@ export const feedEndpoints = endpoints({
     scope: 'read',
     says: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
     body: z.strictObject({}).optional(),
-    answers: z.object({ ticket: words('the ticket', 'troupe_ticket_4f1c'), expiresAt: moment('until when it may be used') }),
+    answers: () => z.object({ ticket: words('the ticket', 'troupe_ticket_4f1c'), expiresAt: moment('until when it may be used') }),
     status: 201,
   },
 });

@@ -40,6 +40,15 @@ export const field = <S extends z.ZodType>(
     ...(usual === undefined ? {} : { usual }),
   });
 
+/** Makes a value when it is first asked for. */
+export const once = <T>(make: () => T): (() => T) => {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+};
+
 /** Names of jobs, apps and pools. They stand in paths and in addresses. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const nameRule = 'a name: 1 to 100 letters, digits, ".", "_" or "-", beginning with a letter or digit';

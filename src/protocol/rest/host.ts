@@ -2,57 +2,59 @@
 import { z } from 'zod';
 import { HostFault } from '../agent.ts';
 import { endpoints } from './endpoint.ts';
-import { choices, field, name } from './fields.ts';
+import { choices, field, name, once } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { Amounts, amounts, count, created, moment, Quarantine, words } from './responses.ts';
 
 const STATUSES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired'] as const;
 
-export const Host = z
-  .object({
-    id: words('drawn when it joined', 'h-3f9a'),
-    name: words('as its agent calls it', 'web-1'),
-    pool: words('its pool', 'west'),
-    status: field(z.enum(STATUSES), 'whether it takes runs'),
-    address: words('IP address that its agent came from', '10.0.0.9'),
-    os: words('its system', 'linux'),
-    arch: words('its processor', 'x64'),
-    ...amounts(),
-    free: Amounts.describe('what its pool has not given away'),
-    labels: field(z.record(z.string(), z.string()), 'as its agent says', { example: { zone: 'a' } }),
-    agentVersion: words('version of its agent', '0.1.0'),
-    hostname: words('its name in the network', 'web-1.example.org'),
-    treeKill: field(z.enum(['cgroup', 'subreaper', 'group', '']), 'how a tree of processes is ended there'),
-    appIsolation: field(
-      z.enum(['overlay', 'clone', 'copy', 'verified', '']),
-      'what a run gets of its app there: an overlay, a copy that shares blocks, a copy, or a shared tree that is verified',
-    ),
-    runAs: field(z.string().nullable(), 'the user that jobs run as there when they name nobody; null: that of its agent', {
-      example: 'www-data',
-    }),
-    runAsAllowed: field(z.array(z.string()), 'the users that jobs may name there', { example: ['www-data'] }),
-    running: count('runs on it', { example: 2 }),
-    draining: field(z.boolean(), 'whether it was asked to take nothing new'),
-    rejectedByPool: field(z.string().nullable(), 'why its pool does not take it', { example: 'there is no pool west' }),
-    refusing: field(
-      z
-        .object({
-          fault: field(HostFault, 'what kind of reason it is', { example: 'disk' }),
-          reason: words('in its own words', 'its disk is full'),
-          since: moment('when it began'),
-          times: count('refusals in a row', { example: 1 }),
-          triedAt: moment('when it gets a run again to try it; null: with the next one').nullable(),
-        })
-        .nullable(),
-      'it refused a run for a reason of its own, and takes nothing new',
-    ),
-    quarantine: Quarantine,
-    lastSeenAt: moment('when it was connected last').nullable(),
-    connectedAt: moment('since when it is connected').nullable(),
-    ...created(),
-  })
-  .meta({ id: 'Host' });
-export type Host = z.output<typeof Host>;
+export const Host = once(() =>
+  z
+    .object({
+      id: words('drawn when it joined', 'h-3f9a'),
+      name: words('as its agent calls it', 'web-1'),
+      pool: words('its pool', 'west'),
+      status: field(z.enum(STATUSES), 'whether it takes runs'),
+      address: words('IP address that its agent came from', '10.0.0.9'),
+      os: words('its system', 'linux'),
+      arch: words('its processor', 'x64'),
+      ...amounts(),
+      free: Amounts().describe('what its pool has not given away'),
+      labels: field(z.record(z.string(), z.string()), 'as its agent says', { example: { zone: 'a' } }),
+      agentVersion: words('version of its agent', '0.1.0'),
+      hostname: words('its name in the network', 'web-1.example.org'),
+      treeKill: field(z.enum(['cgroup', 'subreaper', 'group', '']), 'how a tree of processes is ended there'),
+      appIsolation: field(
+        z.enum(['overlay', 'clone', 'copy', 'verified', '']),
+        'what a run gets of its app there: an overlay, a copy that shares blocks, a copy, or a shared tree that is verified',
+      ),
+      runAs: field(z.string().nullable(), 'the user that jobs run as there when they name nobody; null: that of its agent', {
+        example: 'www-data',
+      }),
+      runAsAllowed: field(z.array(z.string()), 'the users that jobs may name there', { example: ['www-data'] }),
+      running: count('runs on it', { example: 2 }),
+      draining: field(z.boolean(), 'whether it was asked to take nothing new'),
+      rejectedByPool: field(z.string().nullable(), 'why its pool does not take it', { example: 'there is no pool west' }),
+      refusing: field(
+        z
+          .object({
+            fault: field(HostFault, 'what kind of reason it is', { example: 'disk' }),
+            reason: words('in its own words', 'its disk is full'),
+            since: moment('when it began'),
+            times: count('refusals in a row', { example: 1 }),
+            triedAt: moment('when it gets a run again to try it; null: with the next one').nullable(),
+          })
+          .nullable(),
+        'it refused a run for a reason of its own, and takes nothing new',
+      ),
+      quarantine: Quarantine(),
+      lastSeenAt: moment('when it was connected last').nullable(),
+      connectedAt: moment('since when it is connected').nullable(),
+      ...created(),
+    })
+    .meta({ id: 'Host' }),
+);
+export type Host = z.output<ReturnType<typeof Host>>;
 
 const turn = (says: string) => ({ tag: 'hosts', access: 'user', says, answers: Host }) as const;
 
@@ -66,7 +68,7 @@ export const hostEndpoints = endpoints({
       pool: field(name(), 'only those of a pool', { example: 'west' }).optional(),
       status: field(choices(STATUSES), 'only those that are so').optional(),
     }),
-    answers: listOf(Host),
+    answers: () => listOf(Host()),
   },
   'GET /v1/hosts/:id': { tag: 'hosts', access: 'user', says: 'One host, by id or by a name that only one has.', answers: Host },
   'POST /v1/hosts/:id/drain': turn('The host gets nothing new.'),

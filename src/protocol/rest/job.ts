@@ -7,7 +7,7 @@ import { MISFIRE_GRACE_MAX_MS } from '../../../actors/job/due-times.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
 import { endpoints } from './endpoint.ts';
 import { KillQuery, OUTCOMES, Outcome, Started } from './execution.ts';
-import { choice, choices, command, cpus, field, flag, memoryMB, name, span, text, whole } from './fields.ts';
+import { choice, choices, command, cpus, field, flag, memoryMB, name, once, span, text, whole } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
 import { created, moment, Quarantine, words } from './responses.ts';
@@ -189,46 +189,52 @@ export const JobFields = JobSettings.superRefine((job, context) => {
   if (job.shell && Array.isArray(job.command)) say(['shell'], 'false for a command that is a list: a shell takes one text');
 });
 
-export const Job = z
-  .object({
-    ...answered(JobSettings),
-    env: field(
-      z.record(z.string(), z.string().nullable()),
-      'environment of its processes; null: a value that only who may change the job sees',
-      {
-        example: { LEVEL: 'debug' },
-      },
-    ),
-    id: words('24 hex digits; drawn once, stays for the life of the job', '0f8c2b6d1a3e4f5061728394'),
-    status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'what it does now'),
-    nextAt: moment('when it is due next; null: never, as it stands').nullable(),
-    lastOutcome: Outcome.nullable().describe('how its latest execution ended'),
-    lastExecution: words('id of its latest execution that ended', 'nightly@20261122T080000.000Z').nullable(),
-    lastFinishedAt: moment('when that ended').nullable(),
-    quarantine: Quarantine,
-    version: created().rev.describe('grows with each change of its settings'),
-    updatedAt: moment('when its settings were changed last'),
-    ...created(),
-  })
-  .meta({ id: 'Job' });
-export type Job = z.output<typeof Job>;
+export const Job = once(() =>
+  z
+    .object({
+      ...answered(JobSettings),
+      env: field(
+        z.record(z.string(), z.string().nullable()),
+        'environment of its processes; null: a value that only who may change the job sees',
+        {
+          example: { LEVEL: 'debug' },
+        },
+      ),
+      id: words('24 hex digits; drawn once, stays for the life of the job', '0f8c2b6d1a3e4f5061728394'),
+      status: field(z.enum(['idle', 'running', 'disabled', 'deleting', 'deleted', 'quarantined']), 'what it does now'),
+      nextAt: moment('when it is due next; null: never, as it stands').nullable(),
+      lastOutcome: Outcome().nullable().describe('how its latest execution ended'),
+      lastExecution: words('id of its latest execution that ended', 'nightly@20261122T080000.000Z').nullable(),
+      lastFinishedAt: moment('when that ended').nullable(),
+      quarantine: Quarantine(),
+      version: created().rev.describe('grows with each change of its settings'),
+      updatedAt: moment('when its settings were changed last'),
+      ...created(),
+    })
+    .meta({ id: 'Job' }),
+);
+export type Job = z.output<ReturnType<typeof Job>>;
 
 /** The answer of create and update: the job, its schedules in words, next due times, warnings. */
-const SavedJob = Job.extend({
-  warnings: field(
-    z.array(
-      z.object({
-        field: words('the field of the body that it is about', 'schedules[0].cron'),
-        message: words('one sentence: what is so, and what to do about it', 'pool west has no host with 64 cores.'),
+const SavedJob = once(() =>
+  Job()
+    .extend({
+      warnings: field(
+        z.array(
+          z.object({
+            field: words('the field of the body that it is about', 'schedules[0].cron'),
+            message: words('one sentence: what is so, and what to do about it', 'pool west has no host with 64 cores.'),
+          }),
+        ),
+        'what is allowed and probably not meant',
+      ),
+      scheduleText: field(z.array(z.string()), 'the schedules in words, in their order', { example: ['at 08:00, Monday to Friday'] }),
+      nextDue: field(z.array(z.string()), 'the next three due times; none while the job is disabled', {
+        example: ['2026-11-22T08:00:00.000Z'],
       }),
-    ),
-    'what is allowed and probably not meant',
-  ),
-  scheduleText: field(z.array(z.string()), 'the schedules in words, in their order', { example: ['at 08:00, Monday to Friday'] }),
-  nextDue: field(z.array(z.string()), 'the next three due times; none while the job is disabled', {
-    example: ['2026-11-22T08:00:00.000Z'],
-  }),
-}).meta({ id: 'SavedJob' });
+    })
+    .meta({ id: 'SavedJob' }),
+);
 
 const ListQuery = z.object({
   ...paging,
@@ -240,7 +246,7 @@ const ListQuery = z.object({
 });
 
 export const jobEndpoints = endpoints({
-  'GET /v1/jobs': { tag: 'jobs', access: 'user', says: 'Jobs by name.', query: ListQuery, answers: listOf(Job) },
+  'GET /v1/jobs': { tag: 'jobs', access: 'user', says: 'Jobs by name.', query: ListQuery, answers: () => listOf(Job()) },
   'POST /v1/jobs': {
     tag: 'jobs',
     access: 'user',

@@ -2,36 +2,40 @@
 import { z } from 'zod';
 import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import { endpoints } from './endpoint.ts';
-import { choice, field, inOrder, instant, queryFlag } from './fields.ts';
+import { choice, field, inOrder, instant, once, queryFlag } from './fields.ts';
 import { listOf, order, paging } from './lists.ts';
 import { count, moment } from './responses.ts';
 
-const Occurrence = z
-  .object({
-    dueAt: moment('the due time; of a stretch the first'),
-    until: moment('only of a stretch that is told as a whole: its last due time').optional(),
-    count: count('only of such a stretch: how many due times it has', { example: 17 }).optional(),
-    verdict: field(
-      z.enum(VERDICTS),
-      'waiting: its execution has started no process yet; ran: one began; notStarted: the execution ended without one; unknown: a host that was lost may have begun one',
-    ),
-    execution: field(z.string().nullable(), 'the execution that it became', { example: 'nightly@20261122T080000.000Z' }),
-    reason: field(z.string().nullable(), 'why it became that', { example: 'the execution before it still runs' }),
-    decidedAt: moment('when that was decided'),
-  })
-  .meta({ id: 'Occurrence' });
+const Occurrence = once(() =>
+  z
+    .object({
+      dueAt: moment('the due time; of a stretch the first'),
+      until: moment('only of a stretch that is told as a whole: its last due time').optional(),
+      count: count('only of such a stretch: how many due times it has', { example: 17 }).optional(),
+      verdict: field(
+        z.enum(VERDICTS),
+        'waiting: its execution has started no process yet; ran: one began; notStarted: the execution ended without one; unknown: a host that was lost may have begun one',
+      ),
+      execution: field(z.string().nullable(), 'the execution that it became', { example: 'nightly@20261122T080000.000Z' }),
+      reason: field(z.string().nullable(), 'why it became that', { example: 'the execution before it still runs' }),
+      decidedAt: moment('when that was decided'),
+    })
+    .meta({ id: 'Occurrence' }),
+);
 
 /** Due times per verdict. */
-const Summary = z
-  .object(
-    Object.fromEntries(VERDICTS.map(verdict => [verdict, count(`due times with the verdict ${verdict}`)])) as Record<
-      (typeof VERDICTS)[number],
-      ReturnType<typeof count>
-    >,
-  )
-  .meta({ id: 'OccurrenceSummary' });
+const Summary = once(() =>
+  z
+    .object(
+      Object.fromEntries(VERDICTS.map(verdict => [verdict, count(`due times with the verdict ${verdict}`)])) as Record<
+        (typeof VERDICTS)[number],
+        ReturnType<typeof count>
+      >,
+    )
+    .meta({ id: 'OccurrenceSummary' }),
+);
 
-const kept = { keptAfter: moment('due times up to here are no longer kept').optional() };
+const kept = () => ({ keptAfter: moment('due times up to here are no longer kept').optional() });
 
 export const occurrenceEndpoints = endpoints({
   'GET /v1/jobs/:name/occurrences': {
@@ -48,6 +52,6 @@ export const occurrenceEndpoints = endpoints({
         summary: field(queryFlag(), 'how many of each verdict, instead of the due times').default(false),
       })
       .superRefine(inOrder),
-    answers: z.union([listOf(Occurrence).extend(kept), Summary.extend(kept)]),
+    answers: () => z.union([listOf(Occurrence()).extend(kept()), Summary().extend(kept())]),
   },
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isTimeZone } from '../../../actors/schedule/index.ts';
 import { endpoints } from './endpoint.ts';
-import { field, name, text } from './fields.ts';
+import { field, name, once, text } from './fields.ts';
 import { listOf, paging } from './lists.ts';
 import { answered, PatchBody } from './patch.ts';
 import { Amounts, amounts, count, created, moment, Quarantine, words } from './responses.ts';
@@ -32,69 +32,73 @@ export const PoolFields = z.strictObject(
   'a JSON object',
 );
 
-export const Pool = z
-  .object({
-    ...answered(PoolFields),
-    status: field(z.enum(['open', 'deleting', 'deleted']), 'whether it takes jobs and hosts'),
-    hosts: count('its hosts', { example: 3 }),
-    waiting: count('executions that wait for capacity'),
-    quarantine: Quarantine,
-    total: Amounts.describe('of all its hosts'),
-    free: Amounts.describe('what is not given away of the hosts that take runs'),
-    updatedAt: moment('when its settings were changed last'),
-    ...created(),
-  })
-  .meta({ id: 'Pool' });
-export type Pool = z.output<typeof Pool>;
+export const Pool = once(() =>
+  z
+    .object({
+      ...answered(PoolFields),
+      status: field(z.enum(['open', 'deleting', 'deleted']), 'whether it takes jobs and hosts'),
+      hosts: count('its hosts', { example: 3 }),
+      waiting: count('executions that wait for capacity'),
+      quarantine: Quarantine(),
+      total: Amounts().describe('of all its hosts'),
+      free: Amounts().describe('what is not given away of the hosts that take runs'),
+      updatedAt: moment('when its settings were changed last'),
+      ...created(),
+    })
+    .meta({ id: 'Pool' }),
+);
+export type Pool = z.output<ReturnType<typeof Pool>>;
 
-const Allocation = z
-  .object({
-    pool: words('its name', 'west'),
-    hosts: field(
-      z.array(
-        z.object({
-          id: words('drawn when it joined', 'h-3f9a'),
-          name: words('as its agent calls it', 'web-1'),
-          open: field(z.boolean(), 'whether it takes runs'),
-          total: Amounts.describe('what it has'),
-          free: Amounts.describe('what is not given away'),
-          apps: field(
-            z.array(z.object({ app: words('its name', 'my_app'), runs: count('runs of it on the host', { example: 1 }), ...amounts() })),
-            'apps on it, and what each takes itself',
-          ),
-          runs: field(
-            z.array(
-              z.object({
-                execution: words('its execution', 'nightly@20261122T080000.000Z'),
-                item: count('the shard'),
-                attempt: count('which attempt of the shard', { example: 1 }),
-                app: field(z.string().nullable(), 'the app that it runs', { example: 'my_app' }),
-                ...amounts(),
-              }),
+const Allocation = once(() =>
+  z
+    .object({
+      pool: words('its name', 'west'),
+      hosts: field(
+        z.array(
+          z.object({
+            id: words('drawn when it joined', 'h-3f9a'),
+            name: words('as its agent calls it', 'web-1'),
+            open: field(z.boolean(), 'whether it takes runs'),
+            total: Amounts().describe('what it has'),
+            free: Amounts().describe('what is not given away'),
+            apps: field(
+              z.array(z.object({ app: words('its name', 'my_app'), runs: count('runs of it on the host', { example: 1 }), ...amounts() })),
+              'apps on it, and what each takes itself',
             ),
-            'runs on it, and what each takes',
-          ),
-        }),
+            runs: field(
+              z.array(
+                z.object({
+                  execution: words('its execution', 'nightly@20261122T080000.000Z'),
+                  item: count('the shard'),
+                  attempt: count('which attempt of the shard', { example: 1 }),
+                  app: field(z.string().nullable(), 'the app that it runs', { example: 'my_app' }),
+                  ...amounts(),
+                }),
+              ),
+              'runs on it, and what each takes',
+            ),
+          }),
+        ),
+        'its hosts',
       ),
-      'its hosts',
-    ),
-    waiting: field(
-      z.array(
-        z.object({
-          execution: words('which execution waits', 'nightly@20261122T080000.000Z'),
-          shards: field(z.array(count('a shard')), 'its shards that wait', { example: [0, 1] }),
-          since: moment('since when'),
-          reason: words('for what', 'no host has 2 cores free'),
-        }),
+      waiting: field(
+        z.array(
+          z.object({
+            execution: words('which execution waits', 'nightly@20261122T080000.000Z'),
+            shards: field(z.array(count('a shard')), 'its shards that wait', { example: [0, 1] }),
+            since: moment('since when'),
+            reason: words('for what', 'no host has 2 cores free'),
+          }),
+        ),
+        'executions that wait for capacity',
       ),
-      'executions that wait for capacity',
-    ),
-    rev: created().rev,
-  })
-  .meta({ id: 'Allocation' });
+      rev: created().rev,
+    })
+    .meta({ id: 'Allocation' }),
+);
 
 export const poolEndpoints = endpoints({
-  'GET /v1/pools': { tag: 'pools', access: 'user', says: 'Pools by name.', query: z.object(paging), answers: listOf(Pool) },
+  'GET /v1/pools': { tag: 'pools', access: 'user', says: 'Pools by name.', query: z.object(paging), answers: () => listOf(Pool()) },
   'POST /v1/pools': { tag: 'pools', access: 'user', says: 'Creates a pool.', takesKey: true, body: PoolFields, answers: Pool, status: 201 },
   'GET /v1/pools/:name': { tag: 'pools', access: 'user', says: 'One pool.', answers: Pool },
   'PATCH /v1/pools/:name': {

@@ -1,6 +1,6 @@
 /** Building stones of answers: the counterpart of `fields.ts`. */
 import { z } from 'zod';
-import { type FieldNotes, field } from './fields.ts';
+import { type FieldNotes, field, once } from './fields.ts';
 
 /** ISO 8601, UTC, milliseconds. */
 export const moment = (description: string) =>
@@ -17,16 +17,18 @@ export const words = (description: string, example: string) => field(z.string(),
  * Nothing is done for an actor in it, everything of it is readable; a release or a new
  * configuration ends it.
  */
-export const Quarantine = z
-  .object({ reason: words('what failed', 'its state has no entry for job.fired'), since: moment('when it began') })
-  .nullable()
-  .describe('why nothing is done for it; null: it is in no quarantine');
+export const Quarantine = once(() =>
+  z
+    .object({ reason: words('what failed', 'its state has no entry for job.fired'), since: moment('when it began') })
+    .nullable()
+    .describe('why nothing is done for it; null: it is in no quarantine'),
+);
 
 export const amounts = () => ({
   cpus: field(z.number(), 'cores, in thousandths', { unit: 'cores', example: 0.5 }),
   memoryMB: field(z.number(), 'memory', { unit: 'MB', example: 128 }),
 });
-export const Amounts = z.object(amounts());
+export const Amounts = once(() => z.object(amounts()));
 
 /** Of every actor: its revision and when it was created. */
 export const created = () => ({
@@ -38,19 +40,21 @@ export const created = () => ({
 export const done = () => z.literal(true);
 
 /** Whatever goes wrong. */
-export const ErrorAnswer = z
-  .object({
-    error: z
-      .object({
-        code: words('what kind of error it is, for programs', 'invalid'),
-        message: words('one sentence: what is wrong, and what to do', 'unknown field "crno"; did you mean "cron"?'),
-        field: words('the field of the body or the query that it is about', 'schedules[0].cron').optional(),
-      })
-      .describe('what went wrong'),
-  })
-  .meta({ id: 'Error' });
+export const ErrorAnswer = once(() =>
+  z
+    .object({
+      error: z
+        .object({
+          code: words('what kind of error it is, for programs', 'invalid'),
+          message: words('one sentence: what is wrong, and what to do', 'unknown field "crno"; did you mean "cron"?'),
+          field: words('the field of the body or the query that it is about', 'schedules[0].cron').optional(),
+        })
+        .describe('what went wrong'),
+    })
+    .meta({ id: 'Error' }),
+);
 
 /** The one answer for which ElasticJob's clients know another body. */
-export const Unauthorized = z
-  .object({ message: field(z.literal('Unauthorized.'), 'always this word', { example: 'Unauthorized.' }) })
-  .meta({ id: 'Unauthorized' });
+export const Unauthorized = once(() =>
+  z.object({ message: field(z.literal('Unauthorized.'), 'always this word', { example: 'Unauthorized.' }) }).meta({ id: 'Unauthorized' }),
+);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Schedule as Configured } from '../../../actors/schedule/index.ts';
 import { endpoints } from './endpoint.ts';
-import { digits, field, instant, text, whole } from './fields.ts';
+import { digits, field, instant, once, text, whole } from './fields.ts';
 import { listOf } from './lists.ts';
 import { moment, words } from './responses.ts';
 
@@ -62,13 +62,15 @@ export const Schedule = z.discriminatedUnion(
   'an object whose type is "cron", "crontab" or "calendar"',
 ) as unknown as z.ZodType<Configured, Configured>;
 
-export const DueTime = z
-  .object({
-    dueAt: moment('when it is due'),
-    local: words('the same instant as the clocks of its zone show it', '2026-11-22 09:00:00+01:00'),
-  })
-  .meta({ id: 'DueTime' });
-export type DueTime = z.output<typeof DueTime>;
+export const DueTime = once(() =>
+  z
+    .object({
+      dueAt: moment('when it is due'),
+      local: words('the same instant as the clocks of its zone show it', '2026-11-22 09:00:00+01:00'),
+    })
+    .meta({ id: 'DueTime' }),
+);
+export type DueTime = z.output<ReturnType<typeof DueTime>>;
 
 const from = () => field(instant(), 'strictly after this instant; default: now');
 
@@ -90,7 +92,7 @@ export const scheduleEndpoints = endpoints({
       count: field(digits(1, DUES_MAX), 'how many due times', { example: 3 }).default(DUES_DEFAULT),
       from: from().optional(),
     }),
-    answers: listOf(DueTime),
+    answers: () => listOf(DueTime()),
   },
   'POST /v1/schedules/preview': {
     tag: 'schedules',
@@ -99,6 +101,6 @@ export const scheduleEndpoints = endpoints({
     says: 'The same for a schedule that is not saved yet.',
     body: PreviewBody,
     bodyTold: PreviewBody.extend({ schedule: field(Schedule, 'the schedule') }),
-    answers: listOf(DueTime),
+    answers: () => listOf(DueTime()),
   },
 });

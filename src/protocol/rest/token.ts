@@ -1,7 +1,7 @@
 /** Tokens: of people who log in, of programs, and of agents that join. */
 import { z } from 'zod';
 import { endpoints } from './endpoint.ts';
-import { field, name, whole } from './fields.ts';
+import { field, name, once, whole } from './fields.ts';
 import { moment, words } from './responses.ts';
 import { secret } from './secrets.ts';
 
@@ -28,19 +28,23 @@ const scope = () =>
     { help: 'figures alone, whatever changes nothing, or everything but making tokens' },
   );
 
-const ApiToken = z
-  .object({
-    name: words('what it is for', 'prometheus'),
-    scope: scope(),
-    createdAt: moment('when it was made'),
-    expiresAt: moment('until when it is good'),
-    lastUsedAt: moment('when it was used last; null: not since the center began').nullable(),
-  })
-  .meta({ id: 'ApiToken' });
+const ApiToken = once(() =>
+  z
+    .object({
+      name: words('what it is for', 'prometheus'),
+      scope: scope(),
+      createdAt: moment('when it was made'),
+      expiresAt: moment('until when it is good'),
+      lastUsedAt: moment('when it was used last; null: not since the center began').nullable(),
+    })
+    .meta({ id: 'ApiToken' }),
+);
 
-const Token = z
-  .object({ token: words('the token; it is shown this once', 'troupe_join_4f1c'), expiresAt: moment('until when it is good') })
-  .meta({ id: 'Token' });
+const Token = once(() =>
+  z
+    .object({ token: words('the token; it is shown this once', 'troupe_join_4f1c'), expiresAt: moment('until when it is good') })
+    .meta({ id: 'Token' }),
+);
 
 /** Settings of a token for a program. */
 const TokenFields = z.strictObject(
@@ -114,10 +118,11 @@ export const tokenEndpoints = endpoints({
     access: 'user',
     scope: 'all',
     says: 'The tokens of programs, by name; never the secret itself.',
-    answers: z.object({
-      items: field(z.array(ApiToken), 'the tokens'),
-      next: field(z.null(), 'always null: there is one page', { example: null }),
-    }),
+    answers: () =>
+      z.object({
+        items: field(z.array(ApiToken()), 'the tokens'),
+        next: field(z.null(), 'always null: there is one page', { example: null }),
+      }),
   },
   'POST /v1/tokens': {
     tag: 'tokens',
@@ -125,7 +130,7 @@ export const tokenEndpoints = endpoints({
     scope: 'login',
     says: 'Makes a token for a program, and shows it this once. It takes a login.',
     body: TokenFields,
-    answers: ApiToken.extend({ token: words('the token; it is shown this once', 'troupe_api_4f1c') }),
+    answers: () => ApiToken().extend({ token: words('the token; it is shown this once', 'troupe_api_4f1c') }),
     status: 201,
     refusals: [409],
   },
