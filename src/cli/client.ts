@@ -1,10 +1,10 @@
 /**
- * The `/v1` surface as calls. Answers are taken by their declared type; every other outcome is a
- * Failure with the exit code it means.
+ * The operations of `/v1` as calls, typed by their declarations. Every other outcome than success
+ * is a Failure with the exit code it means.
  */
+import type { AnswerOf, ItemOf, ListName, OperationName, Page, PieceOf, QueryOf, RequestOf, StreamName } from '../protocol/rest/index.ts';
 import type { Account } from './account.ts';
 import { EXIT, type Exit, Failure } from './failure.ts';
-import type { Page } from './surface.ts';
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
@@ -12,19 +12,17 @@ export interface Client {
   account(): Promise<Account>;
   /** The address of the center that serves: of several the first that does. Throws Failure. */
   center(): Promise<string>;
-  get<T>(path: string, query?: Query): Promise<T>;
-  post<T>(path: string, body?: unknown, more?: { key?: string | undefined; query?: Query }): Promise<T>;
-  patch<T>(path: string, body: unknown): Promise<T>;
-  delete(path: string): Promise<void>;
+  /** Rejects with Failure. */
+  call<N extends OperationName>(operation: N, ...request: Optional<RequestOf<N>>): Promise<AnswerOf<N>>;
   /** The first `limit` of a list, as many pages as that takes. */
-  list<T>(path: string, query: Query & { limit?: number | undefined }): Promise<Page<T>>;
+  list<N extends ListName>(operation: N, request: RequestOf<N>): Promise<Page<ItemOf<N>>>;
   /** Whether a stream would be given: rejects as every other call does, and takes nothing of it. */
-  probe(path: string, query: Query, accept: string): Promise<void>;
+  probe<N extends OperationName>(operation: N, query: QueryOf<N>, accept: string): Promise<void>;
   /**
    * Values of an NDJSON answer as they come. Ends with the answer; rejects with Failure
    * `unreachable` when it breaks off.
    */
-  stream<T>(path: string, query: Query, signal: AbortSignal): AsyncIterable<T>;
+  stream<N extends StreamName>(operation: N, request: RequestOf<N>, signal: AbortSignal): AsyncIterable<PieceOf<N>>;
 }
 
 /** Most that one page brings. */
@@ -33,8 +31,22 @@ export const LIST_DEFAULT = 50;
 /** Time limit of an answer, ms; a stream only until it begins. */
 const ANSWER_MS = 60_000;
 
-/** One segment of a path: names may hold what a path may not. */
-export const segment = (name: string): string => encodeURIComponent(name);
+/** A request of which every part may be left out may be left out itself. */
+type Optional<R> = object extends R ? [request?: R] : [request: R];
+
+/** What the types say of a request, for whoever sends it. */
+interface AnyRequest {
+  params?: Record<string, string>;
+  query?: Query | undefined;
+  body?: unknown;
+  key?: string | undefined;
+}
+
+/** Names may hold what a path may not. */
+function targetOf(operation: string, { params = {} }: AnyRequest): { method: string; path: string } {
+  const [method = '', path = ''] = operation.split(' ');
+  return { method, path: path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? '')) };
+}
 
 export function createClient({
   account: find,
@@ -71,11 +83,8 @@ export function createClient({
     serving = undefined;
   };
 
-  async function call(
-    method: string,
-    path: string,
-    asked: { query?: Query | undefined; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
-  ) {
+  async function send(operation: string, asked: AnyRequest & { headers?: Record<string, string>; signal?: AbortSignal }) {
+    const { method, path } = targetOf(operation, asked);
     const { token } = await account();
     const url = await center();
     const headers = new Headers(asked.headers);
@@ -100,11 +109,14 @@ export function createClient({
     return { response, url };
   }
 
-  async function json<T>(method: string, path: string, asked: Parameters<typeof call>[2]): Promise<T> {
-    const { response, url } = await call(method, path, { ...asked, headers: { accept: 'application/json', ...asked.headers } });
-    if (response.status === 204) return undefined as T;
+  async function call<N extends OperationName>(operation: N, request: AnyRequest = {}): Promise<AnswerOf<N>> {
+    const { key } = request;
+    const headers = { accept: 'application/json', ...(key ? { 'idempotency-key': key } : {}) };
+    const body = request.body ?? (operation.startsWith('POST ') ? {} : undefined);
+    const { response, url } = await send(operation, { ...request, body, headers });
+    if (response.status === 204) return undefined as AnswerOf<N>;
     try {
-      return (await response.json()) as T;
+      return (await response.json()) as AnswerOf<N>;
     } catch (error) {
       if (error instanceof SyntaxError)
         throw new Failure(EXIT.failed, `what answers at ${url} is no Troupe center: it sent no JSON`, { cause: error });
@@ -112,38 +124,37 @@ export function createClient({
     }
   }
 
-  const get = <T>(path: string, query?: Query) => json<T>('GET', path, { query });
-
   return {
     account,
     center,
-    get,
-    post: (path, body, more) =>
-      json('POST', path, { body: body ?? {}, query: more?.query, ...(more?.key ? { headers: { 'idempotency-key': more.key } } : {}) }),
-    patch: (path, body) => json('PATCH', path, { body }),
-    delete: path => json('DELETE', path, {}),
+    call: (operation, ...[request]) => call(operation, request as AnyRequest),
 
-    async list<T>(path: string, { limit = LIST_DEFAULT, ...query }: Query & { limit?: number | undefined }) {
-      const items: T[] = [];
-      const unreadable: Required<Page<T>>['unreadable'] = [];
+    async list<N extends ListName>(operation: N, request: RequestOf<N>) {
+      const { query: whole, ...rest }: AnyRequest = request as AnyRequest;
+      const { limit: wanted, ...query }: Query = whole ?? {};
+      const limit = Number(wanted ?? LIST_DEFAULT);
+      const items: ItemOf<N>[] = [];
+      const unreadable: Required<Page<ItemOf<N>>>['unreadable'] = [];
       let next: string | null = null;
       do {
         const cursor: Query = next === null ? {} : { cursor: next };
-        const page: Page<T> = await get<Page<T>>(path, { ...query, ...cursor, limit: Math.min(PAGE_MAX, limit - items.length) });
+        const paged: Query = { ...query, ...cursor, limit: Math.min(PAGE_MAX, limit - items.length) };
+        const page = (await call(operation, { ...rest, query: paged })) as Page<ItemOf<N>>;
         items.push(...page.items);
-        unreadable.push(...(page.unreadable ?? []));
+        unreadable?.push(...(page.unreadable ?? []));
         next = page.next;
       } while (next !== null && items.length < limit);
-      return { items, next, ...(unreadable.length > 0 ? { unreadable } : {}) };
+      return { items, next, ...(unreadable && unreadable.length > 0 ? { unreadable } : {}) };
     },
 
-    async probe(path, query, accept) {
-      const { response } = await call('GET', path, { query, headers: { accept } });
+    async probe(operation, query, accept) {
+      const { response } = await send(operation, { query: query as Query, headers: { accept } });
       await response.body?.cancel();
     },
 
-    async *stream<T>(path: string, query: Query, until: AbortSignal) {
-      const { response, url } = await call('GET', path, { query, headers: { accept: 'application/x-ndjson' }, signal: until });
+    async *stream<N extends StreamName>(operation: N, request: RequestOf<N>, until: AbortSignal) {
+      const headers = { accept: 'application/x-ndjson' };
+      const { response, url } = await send(operation, { ...(request as AnyRequest), headers, signal: until });
       let waiting = '';
       try {
         const letters = new TextDecoder();
@@ -151,7 +162,7 @@ export function createClient({
           waiting += letters.decode(piece as Uint8Array, { stream: true });
           const lines = waiting.split('\n');
           waiting = lines.pop() ?? '';
-          for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as T;
+          for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as PieceOf<N>;
         }
       } catch (error) {
         if (error instanceof SyntaxError) throw new Failure(EXIT.failed, `${url} sent a line that is no JSON`, { cause: error });

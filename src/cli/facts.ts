@@ -2,7 +2,7 @@
  * Facts as people read them: who, and what became of it. One entry per type of fact; a type of a
  * newer center is told by its plain values.
  */
-import type { FeedFact } from './surface.ts';
+import type { FeedFact } from './feed.ts';
 import { precisionOf, type Times } from './words.ts';
 
 type Values = Record<string, unknown>;

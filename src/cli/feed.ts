@@ -2,10 +2,11 @@
 import WebSocket from 'ws';
 import { createGrowingDelay } from '../lib/backoff.ts';
 import { pause } from '../lib/clock.ts';
-import { type Client, type Query, queryText } from './client.ts';
+import type { Fact } from '../protocol/rest/fact.ts';
+import type { QueryOf } from '../protocol/rest/index.ts';
+import { type Client, queryText } from './client.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Shell } from './shell.ts';
-import type { FeedFact } from './surface.ts';
 
 /** The center lets go of a watcher that reads too slowly; it goes on from its cursor. */
 const TOO_SLOW = 4008;
@@ -16,6 +17,11 @@ const SILENCE_MS_MAX = 60_000;
 /** Facts that came and are not shown yet; at the limit we hang up and ask for them again later. */
 const WAITING_MAX = 20_000;
 
+/** What a watcher gets: a notice of the feed itself has no cursor. */
+export type FeedFact = Omit<Fact, 'cursor'> & { cursor?: string };
+/** What to watch. */
+type FeedQuery = NonNullable<QueryOf<'GET /v1/feed'>>;
+
 export interface FeedNews {
   /** Resolves when it is shown. */
   fact(fact: FeedFact): Promise<void>;
@@ -24,7 +30,7 @@ export interface FeedNews {
 }
 
 /** Runs until interrupted. Rejects when the center refuses or the first attempt fails. */
-export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: Query, news: FeedNews): Promise<void> {
+export async function followFeed({ client, shell }: { client: Client; shell: Shell }, query: FeedQuery, news: FeedNews): Promise<void> {
   let after = query.after;
   const backoff = createGrowingDelay(BACKOFF);
   await probe(client, query);
@@ -54,9 +60,9 @@ export async function followFeed({ client, shell }: { client: Client; shell: She
  * A refused WebSocket says little. The same question for a stream of events tells who is there,
  * whether we are known, and what is wrong with it.
  */
-const probe = (client: Client, query: Query): Promise<void> => client.probe('/v1/feed', query, 'text/event-stream');
+const probe = (client: Client, query: FeedQuery): Promise<void> => client.probe('GET /v1/feed', query, 'text/event-stream');
 
-async function isThere(client: Client, query: Query): Promise<boolean> {
+async function isThere(client: Client, query: FeedQuery): Promise<boolean> {
   try {
     await probe(client, query);
     return true;

@@ -3,13 +3,12 @@
  * connection.
  */
 import { pause } from '../lib/clock.ts';
+import type { Execution } from '../protocol/rest/execution.ts';
 import type { Client } from './client.ts';
 import { EXIT, Failure, Interrupted } from './failure.ts';
-import { createOutput, type OutputFormat, type Piece } from './output.ts';
+import { createOutput, type OutputFormat } from './output.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
-import type { Execution, Explanation } from './surface.ts';
-import { executionPath } from './verbs/executions.ts';
 
 /** Between two looks at how far it is. */
 const LOOK_MS = 500;
@@ -54,7 +53,7 @@ export async function copyOutput(parts: With, asked: Asked): Promise<void> {
     const after = shard === undefined ? [...places].map(([item, seq]) => `${item}:${seq}`).join(',') : String(places.get(shard) ?? '');
     try {
       const query = { shard, stream, follow: isFollowing, after: after || undefined };
-      for await (const piece of parts.client.stream<Piece>(`${executionPath(execution.id)}/logs`, query, signal)) {
+      for await (const piece of parts.client.stream('GET /v1/executions/:id/logs', { params: { id: execution.id }, query }, signal)) {
         places.set(piece.item, piece.seq);
         if (since === undefined || piece.at >= since) await output.write(piece);
       }
@@ -125,7 +124,7 @@ function createWaitingNotes({ client, shell, print }: With) {
       reason = one.reason;
       saidAt = now;
       try {
-        const { sentence } = await client.get<Explanation>(`${executionPath(one.id)}/why`);
+        const { sentence } = await client.call('GET /v1/executions/:id/why', { params: { id: one.id } });
         shell.say(print.prose(print.localised(sentence)).join('\n'));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
@@ -138,7 +137,7 @@ function createWaitingNotes({ client, shell, print }: With) {
 /** undefined: not there yet, or out of reach for the moment. */
 async function look({ client, shell }: With, id: string, until: number): Promise<Execution | undefined> {
   try {
-    return await client.get<Execution>(executionPath(id));
+    return await client.call('GET /v1/executions/:id', { params: { id } });
   } catch (error) {
     const isYoung = shell.clock.monotonic() < until;
     if (shell.signal.aborted || isUnreachable(error) || (isYoung && error instanceof Failure && error.code === 'notFound'))

@@ -4,11 +4,11 @@
  * by line.
  */
 import { coloured, createColouredText } from '../lib/visible.ts';
+import type { OutputLine } from '../protocol/rest/execution.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
-import type { LogLine } from './surface.ts';
 
-export type Piece = LogLine;
+export type Piece = OutputLine;
 
 export interface OutputFormat {
   /** Whether the lines say which shard wrote them. */

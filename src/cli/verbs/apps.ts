@@ -1,8 +1,9 @@
 /** `troupe apps`: what is fetched and started. */
-import { segment } from '../client.ts';
+
+import type { App } from '../../protocol/rest/app.ts';
+import type { BodyOf } from '../../protocol/rest/index.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import { choice, flag, number, type Options, text, type Values, whole, withoutDefaults } from '../options.ts';
-import type { App } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
 import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
@@ -31,8 +32,6 @@ const bodyOf = ({ values, rest }: { values: Values<typeof settings>; rest: strin
   });
 };
 
-const pathOf = (name: string | undefined): string => `/v1/apps/${segment(name ?? '')}`;
-
 const lines = ({ print }: Pick<Call, 'print'>, app: App): string[] =>
   print.record([
     ['name', app.name],
@@ -52,7 +51,7 @@ const list = verb({
   options: { status: choice(['enabled', 'disabled', 'deleting'], 'only these'), ...listOptions },
   async run(call) {
     const { print } = call;
-    const page = await call.client.list<App>('/v1/apps', call.values);
+    const page = await call.client.list('GET /v1/apps', { query: call.values });
     await showList<App>(call, page, 'apps', [
       { head: 'NAME', cell: app => app.name },
       { head: 'STATUS', cell: statusWord, paint: print.paint.state },
@@ -71,7 +70,7 @@ const show = verb({
   takes: ['APP'],
   options: {},
   async run(call) {
-    const app = await call.client.get<App>(pathOf(call.words[0]));
+    const app = await call.client.call('GET /v1/apps/:name', { params: { name: call.words[0] ?? '' } });
     await call.print.show(app, () => lines(call, app));
     return EXIT.done;
   },
@@ -84,7 +83,10 @@ const publish = verb({
   options: settings,
   examples: ['troupe apps publish my_app --url http://files.example.org/my-job.tar.gz --cpus 0.1 --memory 64 --command bin/start.sh'],
   async run(call) {
-    const app = await call.client.post<App>('/v1/apps', { name: call.words[0], ...bodyOf(call) });
+    // What is missing the center says.
+    const app = await call.client.call('POST /v1/apps', {
+      body: { name: call.words[0] ?? '', ...bodyOf(call) } as BodyOf<'POST /v1/apps'>,
+    });
     await call.print.show(app, () => [`published ${app.name}`]);
     return EXIT.done;
   },
@@ -98,7 +100,7 @@ const modify = verb({
   async run(call) {
     const changes = bodyOf(call);
     if (!changes) throw wrongUsage('nothing to change was given; --help lists the settings');
-    const app = await call.client.patch<App>(pathOf(call.words[0]), changes);
+    const app = await call.client.call('PATCH /v1/apps/:name', { params: { name: call.words[0] ?? '' }, body: changes });
     await call.print.show(app, () => [`modified ${app.name}`]);
     return EXIT.done;
   },
@@ -109,7 +111,7 @@ const enable = verb({
   takes: ['APP'],
   options: {},
   async run({ client, print, words }) {
-    const app = await client.post<App>(`${pathOf(words[0])}/enable`);
+    const app = await client.call('POST /v1/apps/:name/enable', { params: { name: words[0] ?? '' } });
     await print.show(app, () => [`enabled ${app.name}`]);
     return EXIT.done;
   },
@@ -120,7 +122,7 @@ const disable = verb({
   takes: ['APP'],
   options: { kill: flag('end what of them runs, too') },
   async run({ client, print, words, values }) {
-    const app = await client.post<App>(`${pathOf(words[0])}/disable`, undefined, { query: { kill: values.kill } });
+    const app = await client.call('POST /v1/apps/:name/disable', { params: { name: words[0] ?? '' }, query: { kill: values.kill } });
     await print.show(app, () => [`disabled ${app.name}`]);
     return EXIT.done;
   },
@@ -131,7 +133,7 @@ const remove = verb({
   takes: ['APP'],
   options: {},
   async run({ client, print, words }) {
-    await client.delete(pathOf(words[0]));
+    await client.call('DELETE /v1/apps/:name', { params: { name: words[0] ?? '' } });
     await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
     return EXIT.done;
   },
@@ -139,5 +141,14 @@ const remove = verb({
 
 export const apps: Family = {
   says: 'what hosts fetch and start',
-  verbs: { list, show, publish, modify, enable, disable, delete: remove, release: releaseOf('APP', 'an app', pathOf) },
+  verbs: {
+    list,
+    show,
+    publish,
+    modify,
+    enable,
+    disable,
+    delete: remove,
+    release: releaseOf('APP', 'an app', (client, name) => client.call('POST /v1/apps/:name/release', { params: { name } })),
+  },
 };

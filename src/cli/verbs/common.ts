@@ -1,10 +1,12 @@
 /** What verbs over lists and things have in common. */
+
+import type { Page } from '../../protocol/rest/index.ts';
+import type { Quarantine } from '../../protocol/rest/responses.ts';
 import { type Client, LIST_DEFAULT } from '../client.ts';
 import { EXIT } from '../failure.ts';
 import { flag, instant, text, whole } from '../options.ts';
 import type { Printer } from '../printer.ts';
 import type { Shell } from '../shell.ts';
-import type { Page, Quarantine } from '../surface.ts';
 import type { Column } from '../table.ts';
 import { verb } from '../verb.ts';
 
@@ -23,17 +25,17 @@ export const timeOptions = {
 /** The query of a list in time. */
 export const inOrder = <T extends { 'oldest-first'?: boolean | undefined }>({ 'oldest-first': isOldestFirst, ...query }: T) => ({
   ...query,
-  order: isOldestFirst ? 'oldest' : 'newest',
+  order: isOldestFirst ? ('oldest' as const) : ('newest' as const),
 });
 
 /**
  * Whose things are asked for must be there: nothing of a job that was mistyped looks like a job
- * that never ran. Asks only where a list is empty. Throws what the center says of a thing that is
+ * that never ran. Looks only where a list is empty. Throws what the center says of a thing that is
  * not there.
  */
-export async function isThere(client: Pick<Client, 'get'>, page: Page<unknown>, paths: readonly (string | undefined)[]): Promise<void> {
+export async function isThere(page: Page<unknown>, looks: readonly (() => unknown)[]): Promise<void> {
   if (page.items.length > 0 || page.next !== null) return;
-  for (const path of paths) if (path !== undefined) await client.get(path);
+  for (const look of looks) await look();
 }
 
 /** A page as a table; standard error names the next page and what could not be read. */
@@ -48,10 +50,12 @@ export async function showList<T>(
   if (page.next !== null && !print.json) shell.say(`there are more: --limit, or --cursor ${page.next}`);
 }
 
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
 /** Without the settings that were not given; undefined when none is left. */
-export function given<T extends Record<string, unknown>>(settings: T): Partial<T> | undefined {
+export function given<T extends Record<string, unknown>>(settings: T): Given<T> | undefined {
   const some = Object.entries(settings).filter(([, value]) => value !== undefined);
-  return some.length === 0 ? undefined : (Object.fromEntries(some) as Partial<T>);
+  return some.length === 0 ? undefined : (Object.fromEntries(some) as Given<T>);
 }
 
 /** Free of all. */
@@ -65,14 +69,14 @@ export const statusWord = ({ quarantine, status }: { quarantine?: Quarantine; st
   quarantine ? 'quarantined' : status;
 
 /** `release`, the same for every kind of thing. */
-export const releaseOf = (word: string, what: string, pathOf: (name: string | undefined) => string) =>
+export const releaseOf = (word: string, what: string, release: (client: Client, name: string) => Promise<object>) =>
   verb({
     says: `ends the quarantine of ${what}`,
     takes: [word],
     options: {},
-    async run({ client, print, words }) {
-      const released = await client.post<{ name?: string }>(`${pathOf(words[0])}/release`);
-      await print.show(released, () => [`released ${released.name ?? words[0]}`]);
+    async run({ client, print, words: [name = ''] }) {
+      const released = await release(client, name);
+      await print.show(released, () => [`released ${'name' in released ? released.name : name}`]);
       return EXIT.done;
     },
   });

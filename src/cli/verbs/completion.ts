@@ -6,7 +6,14 @@ import { EXIT, wrongUsage } from '../failure.ts';
 import { choice } from '../options.ts';
 import { verb } from '../verb.ts';
 
-const PATHS = { job: 'jobs', execution: 'executions', app: 'apps', host: 'hosts', pool: 'pools', token: 'tokens' } as const;
+/** The list that has the names. */
+const LISTS = {
+  job: 'GET /v1/jobs',
+  execution: 'GET /v1/executions',
+  app: 'GET /v1/apps',
+  host: 'GET /v1/hosts',
+  pool: 'GET /v1/pools',
+} as const;
 /** Names that are offered, at most. */
 const NAMES_MAX = 200;
 
@@ -21,8 +28,7 @@ export const completion = verb({
   ],
   async run({ client, print, shell, values, words: [word = ''] }) {
     if (values.names !== undefined) {
-      const names =
-        values.names === 'center' ? Object.keys((await readKept(shell.env)).centers) : await namesOf(client, PATHS[values.names]);
+      const names = values.names === 'center' ? Object.keys((await readKept(shell.env)).centers) : await namesOf(client, values.names);
       await print.show(names, () => names);
       return EXIT.done;
     }
@@ -37,8 +43,9 @@ export const completion = verb({
   },
 });
 
-async function namesOf(client: Client, kind: string): Promise<string[]> {
+async function namesOf(client: Client, kind: keyof typeof LISTS | 'token'): Promise<string[]> {
+  const query = { limit: NAMES_MAX };
   // The list of tokens has no pages.
-  const page = await client.get<{ items: { name?: string; id?: string }[] }>(`/v1/${kind}`, kind === 'tokens' ? {} : { limit: NAMES_MAX });
-  return [...new Set(page.items.flatMap(({ name, id }) => name ?? id ?? []))];
+  const { items } = await (kind === 'token' ? client.call('GET /v1/tokens') : client.call(LISTS[kind], { query }));
+  return [...new Set(items.map(item => ('name' in item ? item.name : item.id)))];
 }

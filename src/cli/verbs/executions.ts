@@ -1,13 +1,12 @@
 /** `troupe executions`: each fire of a job, its shards and how they ended. */
-import { segment } from '../client.ts';
+
+import type { Execution, Shard } from '../../protocol/rest/execution.ts';
+import type { Quarantine } from '../../protocol/rest/responses.ts';
 import { EXIT } from '../failure.ts';
 import { choice, text } from '../options.ts';
-import type { Execution, Quarantine, Shard } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { between } from '../words.ts';
 import { isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
-
-export const executionPath = (id: string | undefined): string => `/v1/executions/${segment(id ?? '')}`;
 
 /** What to say of it in one word. */
 export const stateOf = ({ status, outcome, quarantine }: { status: string; outcome: string | null; quarantine?: Quarantine }): string =>
@@ -35,9 +34,9 @@ const list = verb({
   },
   async run(call) {
     const { job } = call.values;
-    const page = await call.client.list<Execution>('/v1/executions', call.values);
+    const page = await call.client.list('GET /v1/executions', { query: call.values });
     // An unknown host is refused by the center itself.
-    await isThere(call.client, page, [job && `/v1/jobs/${segment(job)}`]);
+    await isThere(page, [() => job && call.client.call('GET /v1/jobs/:name', { params: { name: job } })]);
     await showList<Execution>(call, page, 'executions', [
       { head: 'EXECUTION', cell: one => one.id },
       { head: 'STATE', cell: stateOf, paint: call.print.paint.state },
@@ -82,7 +81,7 @@ const show = verb({
   takes: ['EXECUTION'],
   options: {},
   async run(call) {
-    const one = await call.client.get<Execution>(executionPath(call.words[0]));
+    const one = await call.client.call('GET /v1/executions/:id', { params: { id: call.words[0] ?? '' } });
     await call.print.show(one, () => executionLines(call, one));
     return EXIT.done;
   },
@@ -93,7 +92,7 @@ const cancel = verb({
   takes: ['EXECUTION'],
   options: {},
   async run({ client, print, words }) {
-    const one = await client.post<Partial<Execution> | undefined>(`${executionPath(words[0])}/cancel`);
+    const one = await client.call('POST /v1/executions/:id/cancel', { params: { id: words[0] ?? '' } });
     await print.show(one ?? { id: words[0] }, () => [`cancelling ${words[0]}`]);
     return EXIT.done;
   },
@@ -104,7 +103,7 @@ const retry = verb({
   takes: ['EXECUTION'],
   options: { key: text('TEXT', 'the same key makes the same execution, however often it is sent') },
   async run({ client, print, words, values }) {
-    const { execution } = await client.post<{ execution: string }>(`${executionPath(words[0])}/retry`, undefined, { key: values.key });
+    const { execution } = await client.call('POST /v1/executions/:id/retry', { params: { id: words[0] ?? '' }, key: values.key });
     await print.show({ execution }, () => [execution]);
     return EXIT.done;
   },
@@ -112,5 +111,11 @@ const retry = verb({
 
 export const executions: Family = {
   says: 'each fire of a job, and how it ended',
-  verbs: { list, show, cancel, retry, release: releaseOf('EXECUTION', 'an execution', executionPath) },
+  verbs: {
+    list,
+    show,
+    cancel,
+    retry,
+    release: releaseOf('EXECUTION', 'an execution', (client, id) => client.call('POST /v1/executions/:id/release', { params: { id } })),
+  },
 };

@@ -1,9 +1,10 @@
 /** `troupe history NAME`: every fact of one actor, in order. */
-import { type Query, segment } from '../client.ts';
+
+import type { Fact } from '../../protocol/rest/fact.ts';
+import type { Page, QueryOf } from '../../protocol/rest/index.ts';
 import { told } from '../facts.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
 import { whole } from '../options.ts';
-import type { FeedFact, Page } from '../surface.ts';
 import { type Call, verb } from '../verb.ts';
 import { inOrder, listOptions, showList, timeOptions } from './common.ts';
 import { NARROW } from './watch.ts';
@@ -27,16 +28,16 @@ export const history = verb({
     const isNarrow = call.shell.columns < NARROW;
     await showList(call, page, 'facts', [
       { head: 'AT', cell: fact => call.print.instant(fact.at, 'ms') },
-      ...(isNarrow ? [] : [{ head: 'FACT', cell: (fact: FeedFact) => fact.type }]),
+      ...(isNarrow ? [] : [{ head: 'FACT', cell: (fact: Fact) => fact.type }]),
       { head: 'WHAT', cell: fact => told(fact, call.print).what },
     ]);
     return EXIT.done;
   },
 });
 
-async function pageOf(client: Call['client'], address: string, query: Query & { limit: number }) {
-  const read = (kind: string, name: string): Promise<Page<FeedFact>> =>
-    client.list<FeedFact>(`/v1/history/${segment(kind)}/${segment(name)}`, query);
+async function pageOf(client: Call['client'], address: string, query: QueryOf<'GET /v1/history/:kind/:name'>) {
+  const read = (kind: string, name: string): Promise<Page<Fact>> =>
+    client.list('GET /v1/history/:kind/:name', { params: { kind, name }, query });
   const cut = address.indexOf('/');
   if (cut === 0 || cut === address.length - 1)
     throw wrongUsage(`NAME is "${address}", but must be such as hello, job/hello or pool/default`);

@@ -1,16 +1,14 @@
 /** `troupe hosts`: the machines with an agent. */
 import { pause } from '../../lib/clock.ts';
 import { duration as durationText } from '../../lib/durations.ts';
-import { segment } from '../client.ts';
+import type { Host } from '../../protocol/rest/host.ts';
 import { EXIT, Failure, Interrupted, wrongUsage } from '../failure.ts';
 import { choice, duration, flag, text } from '../options.ts';
 import type { Printer } from '../printer.ts';
-import type { Execution, Host } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { ago } from '../words.ts';
 import { isThere, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
-const hostPath = (id: string | undefined): string => `/v1/hosts/${segment(id ?? '')}`;
 const labelsOf = ({ labels }: Host): string =>
   Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
@@ -35,8 +33,8 @@ const list = verb({
     const now = call.shell.clock.now();
     const { pool, all, ...query } = call.values;
     const status = query.status ?? (all ? undefined : SERVING.join(','));
-    const page = await call.client.list<Host>('/v1/hosts', { ...query, pool, status });
-    await isThere(call.client, page, [pool && `/v1/pools/${segment(pool)}`]);
+    const page = await call.client.list('GET /v1/hosts', { query: { ...query, pool, status } });
+    await isThere(page, [() => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } })]);
     await showList<Host>(call, page, 'hosts', [
       { head: 'NAME', cell: host => host.name },
       { head: 'STATUS', cell: host => (host.refusing && !host.quarantine ? 'refusing' : statusWord(host)), paint: call.print.paint.state },
@@ -62,7 +60,7 @@ const show = verb({
   takes: ['HOST'],
   options: {},
   async run({ client, print, words }) {
-    const host = await client.get<Host>(hostPath(words[0]));
+    const host = await client.call('GET /v1/hosts/:id', { params: { id: words[0] ?? '' } });
     await print.show(host, () =>
       print.record([
         ['name', host.name],
@@ -94,7 +92,7 @@ const resume = verb({
   takes: ['HOST'],
   options: {},
   async run({ client, print, words }) {
-    const host = await client.post<Host | undefined>(`${hostPath(words[0])}/resume`);
+    const host = await client.call('POST /v1/hosts/:id/resume', { params: { id: words[0] ?? '' } });
     await print.show(host ?? { id: words[0] }, () => [isNow(host, words[0], 'resume')]);
     return EXIT.done;
   },
@@ -117,14 +115,14 @@ const drain = verb({
   async run(call) {
     const { client, print, words, values, shell } = call;
     if (values.deadline !== undefined && !values.wait) throw wrongUsage('--deadline needs --wait');
-    const host = await client.post<Host | undefined>(`${hostPath(words[0])}/drain`);
+    const host = await client.call('POST /v1/hosts/:id/drain', { params: { id: words[0] ?? '' } });
     if (!values.wait || host === undefined) {
       await print.show(host ?? { id: words[0] }, () => [isNow(host, words[0], 'drain')]);
       return EXIT.done;
     }
     const until = shell.clock.monotonic() + (values.deadline ?? Number.POSITIVE_INFINITY);
     let running: number | undefined;
-    for (let now = host; ; now = await client.get<Host>(hostPath(host.id))) {
+    for (let now = host; ; now = await client.call('GET /v1/hosts/:id', { params: { id: host.id } })) {
       // Lost or retired: nothing of it is waited for any more.
       if (now.running === 0 && now.status !== 'ready') {
         await print.show(now, () => [`${now.name} is ${now.status === 'draining' ? 'drained' : `${now.status}, and nothing runs there`}`]);
@@ -149,7 +147,7 @@ const drain = verb({
 
 async function whatRuns({ client }: Pick<Call, 'client'>, host: Host): Promise<string> {
   const query = { host: host.id, status: 'pending,running,cancelling', limit: NAMED_MAX + 1 };
-  const { items } = await client.list<Execution>('/v1/executions', query);
+  const { items } = await client.list('GET /v1/executions', { query });
   const named = items.slice(0, NAMED_MAX).map(({ id }) => id);
   return `${named.join(', ')}${items.length > NAMED_MAX ? ' and more' : ''}`;
 }
@@ -162,9 +160,9 @@ const retire = verb({
   async run(call) {
     const { client, print, words, values } = call;
     if ((words[0] === '') !== (values.lost === true)) throw wrongUsage('either HOST or --lost says which hosts to retire');
-    const ids = values.lost ? (await hostsThatAre(call, 'lost')).map(({ id }) => id) : [words[0]];
+    const ids = values.lost ? (await hostsThatAre(call, 'lost')).map(({ id }) => id) : [words[0] ?? ''];
     const hosts: (Host | undefined)[] = [];
-    for (const id of ids) hosts.push(await client.post<Host | undefined>(`${hostPath(id)}/retire`));
+    for (const id of ids) hosts.push(await client.call('POST /v1/hosts/:id/retire', { params: { id } }));
     await print.show(values.lost ? { items: hosts } : (hosts[0] ?? { id: words[0] }), () =>
       hosts.length === 0 ? ['no host is lost'] : hosts.map(host => isNow(host, words[0], 'retire')),
     );
@@ -179,8 +177,8 @@ const prune = verb({
   async run(call) {
     const { client, print, words } = call;
     const [name] = words;
-    const hosts = name ? [await client.get<Host>(hostPath(name))] : await hostsThatAre(call, 'retired');
-    for (const { id } of hosts) await client.delete(hostPath(id));
+    const hosts = name ? [await client.call('GET /v1/hosts/:id', { params: { id: name } })] : await hostsThatAre(call, 'retired');
+    for (const { id } of hosts) await client.call('DELETE /v1/hosts/:id', { params: { id } });
     const items = hosts.map(({ id, name }) => ({ id, name, deleted: true }));
     await print.show({ items }, () =>
       items.length === 0 ? ['no host is retired'] : items.map(({ name, id }) => `deleted ${name} (${id})`),
@@ -191,10 +189,18 @@ const prune = verb({
 
 /** A fleet is at most some thousands. */
 const hostsThatAre = async ({ client }: Pick<Call, 'client'>, status: string): Promise<Host[]> =>
-  (await client.list<Host>('/v1/hosts', { status, limit: 100_000 })).items;
+  (await client.list('GET /v1/hosts', { query: { status, limit: 100_000 } })).items;
 
 export const hosts: Family = {
   says: 'the machines with an agent',
-  verbs: { list, show, drain, resume, retire, prune, release: releaseOf('HOST', 'a host', hostPath) },
+  verbs: {
+    list,
+    show,
+    drain,
+    resume,
+    retire,
+    prune,
+    release: releaseOf('HOST', 'a host', (client, id) => client.call('POST /v1/hosts/:id/release', { params: { id } })),
+  },
   hints: { delete: '"troupe hosts retire HOST" ends a host for good, "troupe hosts prune" deletes what is left of retired ones' },
 };

@@ -3,16 +3,20 @@
  * program does not know.
  */
 import { duration } from '../../lib/durations.ts';
+import type { Job } from '../../protocol/rest/job.ts';
+
 import type { Printer } from '../printer.ts';
-import type { Job, Schedule } from '../surface.ts';
 import type { Pair } from '../table.ts';
 import { commandLine } from '../words.ts';
 import { statusOr } from './common.ts';
 
 export const whatOf = (job: Job): string => (job.command ? commandLine(job.command) : `app ${job.app ?? ''}`);
 
+type Schedule = Job['schedules'][number];
+
 /** An expression; of a calendar, its settings. */
-export function scheduleText({ type, cron, crontab, timeZone, ...settings }: Schedule): string {
+export function scheduleText(schedule: Schedule): string {
+  const { type, cron, crontab, timeZone, ...settings }: { cron?: string; crontab?: string } & Schedule = schedule;
   const zone = timeZone ? ` (${timeZone})` : '';
   const expression = cron ?? (crontab === undefined ? undefined : `crontab ${crontab}`);
   if (expression !== undefined) return `${expression}${zone}`;

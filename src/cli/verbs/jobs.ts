@@ -1,8 +1,9 @@
 /** `troupe jobs`: what runs, when, and what became of each due time. */
-import { segment } from '../client.ts';
+
+import type { BodyOf } from '../../protocol/rest/index.ts';
+import type { Job, SavedJob } from '../../protocol/rest/job.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import { choice, flag, text, withoutDefaults } from '../options.ts';
-import type { Job, Occurrence, SavedJob } from '../surface.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { tame } from '../width.ts';
 import { inOrder, isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
@@ -10,8 +11,6 @@ import { jobLines, scheduleText, whatOf } from './job-lines.ts';
 import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
 
 const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
-
-export const jobPath = (name: string | undefined): string => `/v1/jobs/${segment(name ?? '')}`;
 
 /** Schedules in one cell of a list; `jobs show` has them all. */
 const SCHEDULES_SHOWN = 3;
@@ -34,8 +33,11 @@ const list = verb({
   async run(call) {
     const { state } = call.print.paint;
     const { app, pool } = call.values;
-    const page = await call.client.list<Job>('/v1/jobs', call.values);
-    await isThere(call.client, page, [app && `/v1/apps/${segment(app)}`, pool && `/v1/pools/${segment(pool)}`]);
+    const page = await call.client.list('GET /v1/jobs', { query: call.values });
+    await isThere(page, [
+      () => app && call.client.call('GET /v1/apps/:name', { params: { name: app } }),
+      () => pool && call.client.call('GET /v1/pools/:name', { params: { name: pool } }),
+    ]);
     await showList(call, page, 'jobs', [
       { head: 'NAME', cell: job => job.name },
       { head: 'STATUS', cell: job => job.status, paint: state },
@@ -55,7 +57,7 @@ const show = verb({
   takes: ['JOB'],
   options: {},
   async run(call) {
-    const job = await call.client.get<Job>(jobPath(call.words[0]));
+    const job = await call.client.call('GET /v1/jobs/:name', { params: { name: call.words[0] ?? '' } });
     await call.print.show(job, () => jobLines(call.print, job));
     return EXIT.done;
   },
@@ -87,7 +89,7 @@ const create = verb({
     const [name] = call.words;
     const body = { ...(await jobBody(call)), ...(name ? { name } : {}), ...(call.values.disabled ? { enabled: false } : {}) };
     if (!('name' in body)) throw wrongUsage('JOB is missing: troupe jobs create JOB, or a "name" in the file');
-    await showSaved(call, await call.client.post<SavedJob>('/v1/jobs', body), 'created');
+    await showSaved(call, await call.client.call('POST /v1/jobs', { body: body as BodyOf<'POST /v1/jobs'> }), 'created');
     return EXIT.done;
   },
 });
@@ -102,7 +104,7 @@ const update = verb({
   async run(call) {
     const body = await jobBody(call);
     if (Object.keys(body).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
-    await showSaved(call, await call.client.patch<SavedJob>(jobPath(call.words[0]), body), 'updated');
+    await showSaved(call, await call.client.call('PATCH /v1/jobs/:name', { params: { name: call.words[0] ?? '' }, body: body }), 'updated');
     return EXIT.done;
   },
 });
@@ -112,7 +114,7 @@ const enable = verb({
   takes: ['JOB'],
   options: {},
   async run({ client, print, words }) {
-    const job = await client.post<Job>(`${jobPath(words[0])}/enable`);
+    const job = await client.call('POST /v1/jobs/:name/enable', { params: { name: words[0] ?? '' } });
     await print.show(job, () => [`enabled ${job.name}`]);
     return EXIT.done;
   },
@@ -123,7 +125,7 @@ const disable = verb({
   takes: ['JOB'],
   options: { kill: flag('end what of it runs, too') },
   async run({ client, print, words, values }) {
-    const job = await client.post<Job>(`${jobPath(words[0])}/disable`, undefined, { query: { kill: values.kill } });
+    const job = await client.call('POST /v1/jobs/:name/disable', { params: { name: words[0] ?? '' }, query: { kill: values.kill } });
     await print.show(job, () => [`disabled ${job.name}`]);
     return EXIT.done;
   },
@@ -134,13 +136,13 @@ const remove = verb({
   takes: ['JOB'],
   options: {},
   async run({ client, print, words }) {
-    await client.delete(jobPath(words[0]));
+    await client.call('DELETE /v1/jobs/:name', { params: { name: words[0] ?? '' } });
     await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
     return EXIT.done;
   },
 });
 
-const release = releaseOf('JOB', 'a job', jobPath);
+const release = releaseOf('JOB', 'a job', (client, name) => client.call('POST /v1/jobs/:name/release', { params: { name } }));
 
 const occurrences = verb({
   says: 'tells what became of each due time of a job, the latest first',
@@ -153,14 +155,14 @@ const occurrences = verb({
   },
   async run(call) {
     const { summary, ...query } = inOrder(call.values);
-    const path = `${jobPath(call.words[0])}/occurrences`;
+    const params = { name: call.words[0] ?? '' };
     if (summary) {
       const { from, to } = query;
-      const counts = await call.client.get<Record<string, unknown>>(path, { summary: true, from, to });
+      const counts = await call.client.call('GET /v1/jobs/:name/occurrences', { params, query: { summary: true, from, to } });
       await call.print.show(counts, () => countLines(call, counts));
       return EXIT.done;
     }
-    const page = await call.client.list<Occurrence>(path, query);
+    const page = await call.client.list('GET /v1/jobs/:name/occurrences', { params, query });
     await showList(call, page, 'due times', [
       { head: 'DUE', cell: due => call.print.instant(due.dueAt) },
       { head: 'VERDICT', cell: due => due.verdict, paint: call.print.paint.state },
@@ -171,7 +173,7 @@ const occurrences = verb({
   },
 });
 
-function countLines({ print }: Pick<Call, 'print'>, counts: Record<string, unknown>): string[] {
+function countLines({ print }: Pick<Call, 'print'>, counts: object): string[] {
   const rows = Object.entries(counts).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
   if (rows.length === 0) return ['no due times'];
   return print.table(rows, [

@@ -15,7 +15,7 @@ export const joinToken = verb({
   examples: ['TROUPE_JOIN_TOKEN=$(troupe join-token) troupe agent --center ws://127.0.0.1:8899'],
   async run({ client, print, values, shell }) {
     const body = given({ pool: values.pool, uses: values.uses, expiresInMs: values['expires-in'] });
-    const made = await client.post<{ token: string; expiresAt: string }>('/v1/join-tokens', body);
+    const made = await client.call('POST /v1/join-tokens', { body });
     await print.show(made, () => [made.token]);
     if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);
     return EXIT.done;

@@ -19,7 +19,7 @@ export const login = verb({
       ? (await shell.readInput()).split(/\r?\n/, 1)[0]
       : await shell.readSecret(`password of ${username} at ${url}: `);
     if (!typed) throw wrongUsage('the password is empty');
-    const answer = await client.post<{ token: string; expiresAt: string }>('/v1/login', { username, password: typed }).catch(wrongPassword);
+    const answer = await client.call('POST /v1/login', { body: { username, password: typed } }).catch(wrongPassword);
     const path = await keepLogin(shell.env, url, answer);
     const { name = null } = await centerFor({ env: shell.env, named: url });
     await print.show({ url, name, user: username, expiresAt: answer.expiresAt }, () => [
@@ -53,7 +53,7 @@ export const logout = verb({
       return EXIT.done;
     }
     await forgetLogin(shell.env, url);
-    if (token === kept.token) await client.post('/v1/logout').catch(alreadyOver);
+    if (token === kept.token) await client.call('POST /v1/logout').catch(alreadyOver);
     await print.show({ url, loggedOut: true }, () => [`logged out at ${url}`]);
     return EXIT.done;
   },

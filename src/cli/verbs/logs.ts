@@ -1,11 +1,10 @@
 /** `troupe logs EXECUTION|JOB`: what its processes wrote. */
+
+import type { Execution } from '../../protocol/rest/execution.ts';
 import { EXIT, Failure, Interrupted } from '../failure.ts';
 import { copyOutput } from '../follow.ts';
 import { choice, flag, instant, whole } from '../options.ts';
-import type { Execution } from '../surface.ts';
 import { type Call, verb } from '../verb.ts';
-import { executionPath } from './executions.ts';
-import { jobPath } from './jobs.ts';
 
 export const logs = verb({
   says: 'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
@@ -37,14 +36,14 @@ async function executionOf({
   shell,
   words: [name = ''],
 }: Pick<Call, 'client' | 'print' | 'shell' | 'words'>): Promise<Execution> {
-  if (name.includes('@')) return client.get<Execution>(executionPath(name));
-  const { items } = await client.list<Execution>('/v1/executions', { job: name, limit: 1 });
+  if (name.includes('@')) return client.call('GET /v1/executions/:id', { params: { id: name } });
+  const { items } = await client.list('GET /v1/executions', { query: { job: name, limit: 1 } });
   const [last] = items;
   if (last) {
     if (!print.json) shell.say(last.id);
     return last;
   }
-  await client.get(jobPath(name));
+  await client.call('GET /v1/jobs/:name', { params: { name } });
   throw new Failure(EXIT.failed, `job ${name} has no executions; "troupe why ${name}" tells why, "troupe trigger ${name} -f" runs it now`, {
     code: 'notFound',
   });

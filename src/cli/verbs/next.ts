@@ -1,15 +1,9 @@
 /** `troupe next JOB`: when it will be due. */
+
+import type { DueTime } from '../../protocol/rest/schedule.ts';
 import { EXIT } from '../failure.ts';
 import { instant, whole } from '../options.ts';
-import type { Page } from '../surface.ts';
 import { verb } from '../verb.ts';
-import { jobPath } from './jobs.ts';
-
-interface Due {
-  dueAt: string;
-  /** As the clocks of its zone show it: `2026-11-22T09:00:00.000+01:00`. */
-  local: string;
-}
 
 const zoned = (local: string): string => local.replace('T', ' ').replace('.000', '');
 
@@ -21,7 +15,7 @@ export const next = verb({
     from: instant('later than this (default: now)'),
   },
   async run({ client, print, words, values }) {
-    const page = await client.get<Page<Due>>(`${jobPath(words[0])}/next`, values);
+    const page = await client.call('GET /v1/jobs/:name/next', { params: { name: words[0] ?? '' }, query: values });
     await print.show(page, () =>
       page.items.length === 0
         ? [`${words[0]} has no due time ahead`]
@@ -30,7 +24,7 @@ export const next = verb({
             // Where its zone is that of the reader there is nothing more to say.
             ...(page.items.every(due => zoned(due.local) === print.instant(due.dueAt).replace(/Z$/, '+00:00'))
               ? []
-              : [{ head: 'IN ITS ZONE', cell: (due: Due) => zoned(due.local) }]),
+              : [{ head: 'IN ITS ZONE', cell: (due: DueTime) => zoned(due.local) }]),
           ]),
     );
     return EXIT.done;

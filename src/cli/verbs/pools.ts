@@ -1,13 +1,12 @@
 /** `troupe pools`: named groups of hosts with the jobs placed on them. */
-import { segment } from '../client.ts';
+
+import type { Pool } from '../../protocol/rest/pool.ts';
 import { EXIT } from '../failure.ts';
 import { text } from '../options.ts';
-import type { Allocation, Pool } from '../surface.ts';
 import type { Column } from '../table.ts';
 import { type Family, verb } from '../verb.ts';
 import { given, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
-const poolPath = (name: string | undefined): string => `/v1/pools/${segment(name ?? '')}`;
 const settings = {
   'time-zone': text('ZONE', 'of schedules that name none, such as Europe/Berlin'),
   description: text('TEXT', 'for people'),
@@ -18,7 +17,7 @@ const list = verb({
   takes: [],
   options: listOptions,
   async run(call) {
-    const page = await call.client.list<Pool>('/v1/pools', call.values);
+    const page = await call.client.list('GET /v1/pools', { query: call.values });
     await showList<Pool>(call, page, 'pools', [
       { head: 'NAME', cell: pool => pool.name },
       { head: 'STATUS', cell: statusWord, paint: call.print.paint.state },
@@ -38,7 +37,7 @@ const show = verb({
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
-    const pool = await client.get<Pool>(poolPath(words[0]));
+    const pool = await client.call('GET /v1/pools/:name', { params: { name: words[0] ?? '' } });
     await print.show(pool, () =>
       print.record([
         ['name', pool.name],
@@ -62,7 +61,7 @@ const create = verb({
   options: settings,
   async run({ client, print, words, values }) {
     const body = given({ timeZone: values['time-zone'], description: values.description });
-    const pool = await client.post<Pool>('/v1/pools', { name: words[0], ...body });
+    const pool = await client.call('POST /v1/pools', { body: { name: words[0] ?? '', ...body } });
     await print.show(pool, () => [`created ${pool.name}`]);
     return EXIT.done;
   },
@@ -73,7 +72,7 @@ const remove = verb({
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
-    await client.delete(poolPath(words[0]));
+    await client.call('DELETE /v1/pools/:name', { params: { name: words[0] ?? '' } });
     await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
     return EXIT.done;
   },
@@ -84,7 +83,7 @@ const allocation = verb({
   takes: ['POOL'],
   options: {},
   async run({ client, print, words }) {
-    const ledger = await client.get<Allocation>(`${poolPath(words[0])}/allocation`);
+    const ledger = await client.call('GET /v1/pools/:name/allocation', { params: { name: words[0] ?? '' } });
     const runs = ledger.hosts.flatMap(host => host.runs.map(run => ({ ...run, host: host.name })));
     const waiting = ledger.waiting.flatMap(one => one.shards.map(item => ({ ...one, item, host: 'waits' })));
     const rows = [...runs, ...waiting];
@@ -118,5 +117,12 @@ const ROW: Column<Row>[] = [
 
 export const pools: Family = {
   says: 'groups of hosts',
-  verbs: { list, show, create, delete: remove, allocation, release: releaseOf('POOL', 'a pool', poolPath) },
+  verbs: {
+    list,
+    show,
+    create,
+    delete: remove,
+    allocation,
+    release: releaseOf('POOL', 'a pool', (client, name) => client.call('POST /v1/pools/:name/release', { params: { name } })),
+  },
 };

@@ -15,7 +15,7 @@ export const ready = verb({
     const until = shell.clock.monotonic() + (values.wait ?? 0);
     for (;;) {
       try {
-        const answer = await client.get<{ detail?: string[] }>('/v1/ready');
+        const answer = await client.call('GET /v1/ready');
         await print.show(answer, () => ['ready', ...(answer.detail ?? [])]);
         return EXIT.done;
       } catch (error) {

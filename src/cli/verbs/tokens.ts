@@ -1,8 +1,7 @@
 /** `troupe tokens`: what programs call the center with. */
-import { segment } from '../client.ts';
+
 import { EXIT } from '../failure.ts';
 import { choice, number } from '../options.ts';
-import type { ApiToken, Page } from '../surface.ts';
 import { type Family, verb } from '../verb.ts';
 import { given, showList } from './common.ts';
 
@@ -13,7 +12,7 @@ const list = verb({
   takes: [],
   options: {},
   async run(call) {
-    const page = await call.client.get<Page<ApiToken>>('/v1/tokens');
+    const page = await call.client.call('GET /v1/tokens');
     await showList(call, page, 'tokens', [
       { head: 'NAME', cell: token => token.name },
       { head: 'SCOPE', cell: token => token.scope },
@@ -38,7 +37,7 @@ const create = verb({
   ],
   async run({ client, print, values, words, shell }) {
     const body = given({ scope: values.scope, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
-    const made = await client.post<ApiToken & { token: string }>('/v1/tokens', { name: words[0], ...body });
+    const made = await client.call('POST /v1/tokens', { body: { name: words[0] ?? '', ...body } });
     await print.show(made, () => [made.token]);
     if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);
     return EXIT.done;
@@ -50,7 +49,7 @@ const remove = verb({
   takes: ['TOKEN'],
   options: {},
   async run({ client, print, words }) {
-    await client.delete(`/v1/tokens/${segment(words[0] ?? '')}`);
+    await client.call('DELETE /v1/tokens/:name', { params: { name: words[0] ?? '' } });
     await print.show({ name: words[0], deleted: true }, () => [`deleted ${words[0]}`]);
     return EXIT.done;
   },

@@ -6,7 +6,6 @@ import { flag, text } from '../options.ts';
 import { verb } from '../verb.ts';
 import { between } from '../words.ts';
 import { stateOf, whyOf } from './executions.ts';
-import { jobPath } from './jobs.ts';
 
 export const trigger = verb({
   says: 'runs a job now and prints the execution; with --follow its output, and exit code 0 only if it succeeded',
@@ -19,8 +18,8 @@ export const trigger = verb({
   async run(call) {
     const { client, print, shell, values, words } = call;
     const key = values.key ?? systemIds.uuid();
-    const path = `${jobPath(words[0])}/trigger`;
-    const { execution } = await client.post<{ execution: string }>(path, undefined, { key }).catch((error: unknown) => {
+    const params = { name: words[0] ?? '' };
+    const { execution } = await client.call('POST /v1/jobs/:name/trigger', { params, key }).catch((error: unknown) => {
       if (!shell.signal.aborted) throw error;
       const again = `"troupe trigger ${words[0]} --key ${key}" names the execution, or begins it`;
       throw new Interrupted(`interrupted before the center answered; it may run: ${again}`, error);

@@ -1,10 +1,9 @@
 /** `troupe watch`: what happens, as it happens. */
-import { segment } from '../client.ts';
+
 import { told } from '../facts.ts';
 import { EXIT } from '../failure.ts';
-import { followFeed } from '../feed.ts';
+import { type FeedFact, followFeed } from '../feed.ts';
 import { choices, text } from '../options.ts';
-import type { FeedFact, Host } from '../surface.ts';
 import { verb } from '../verb.ts';
 import { cutTo, tame, widthOf } from '../width.ts';
 import type { Times } from '../words.ts';
@@ -34,8 +33,8 @@ export const watch = verb({
     // Whatever is not there has no facts: it would be waited for in silence. What was deleted has a
     // history for a while.
     for (const [kind, name] of Object.entries({ job, execution }))
-      if (name !== undefined) await client.get(`/v1/history/${kind}/${segment(name)}`, { limit: 1 });
-    const host = values.host === undefined ? undefined : (await client.get<Host>(`/v1/hosts/${segment(values.host)}`)).id;
+      if (name !== undefined) await client.call('GET /v1/history/:kind/:name', { params: { kind, name }, query: { limit: 1 } });
+    const host = values.host === undefined ? undefined : (await client.call('GET /v1/hosts/:id', { params: { id: values.host } })).id;
     await followFeed(
       { client, shell },
       { job, host, execution, kinds, after: after || undefined },

@@ -1,12 +1,10 @@
 /** `troupe why JOB|EXECUTION`: why it runs, waits, or ended as it did. */
-import { EXIT, Failure } from '../failure.ts';
-import type { Piece } from '../output.ts';
-import type { Execution, Explanation } from '../surface.ts';
-import { type Call, verb } from '../verb.ts';
-import { executionPath } from './executions.ts';
-import { jobPath } from './jobs.ts';
 
-type Fact = Explanation['facts'][number];
+import type { Why } from '../../protocol/rest/why.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { type Call, verb } from '../verb.ts';
+
+type Fact = Why['facts'][number];
 
 /** Lines of standard error that are shown of a failure. */
 const LINES_SHOWN = 10;
@@ -25,8 +23,9 @@ export const why = verb({
     const { client, print, words } = call;
     const [name = ''] = words;
     // Names of jobs have no "@", ids of executions always do.
-    const path = name.includes('@') ? executionPath(name) : jobPath(name);
-    const explanation = await client.get<Explanation>(`${path}/why`);
+    const explanation: Why = name.includes('@')
+      ? await client.call('GET /v1/executions/:id/why', { params: { id: name } })
+      : await client.call('GET /v1/jobs/:name/why', { params: { name } });
     const { sentence, facts } = explanation;
     const rest = facts.filter(fact => !isSaid(fact, sentence, facts));
     const failed = facts.find(({ type, outcome }) => (type === 'done' || type === 'lastExecution') && outcome !== 'succeeded');
@@ -58,14 +57,14 @@ function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
  */
 async function standardError({ client, print, shell }: Call, id: string): Promise<string[]> {
   try {
-    const { shards } = await client.get<Execution>(executionPath(id));
+    const { shards } = await client.call('GET /v1/executions/:id', { params: { id } });
     const shard = shards.find(({ outcome, startedAt }) => outcome !== null && outcome !== 'succeeded' && startedAt !== null);
     if (!shard) return [];
     const { item, attempt } = shard;
-    const query = { shard: item, stream: 'stderr', follow: false, after: (attempt - 1) * ATTEMPT };
+    const query = { shard: item, stream: 'stderr', follow: false, after: (attempt - 1) * ATTEMPT } as const;
     let lines: string[] = [];
     let unfinished = '';
-    for await (const { text } of client.stream<Piece>(`${executionPath(id)}/logs`, query, shell.signal)) {
+    for await (const { text } of client.stream('GET /v1/executions/:id/logs', { params: { id }, query }, shell.signal)) {
       const [first = '', ...others] = text.split('\n');
       lines = [...lines, unfinished + first, ...others].slice(-LINES_SHOWN - 1);
       unfinished = lines.pop() ?? '';

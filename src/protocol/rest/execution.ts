@@ -46,6 +46,7 @@ const Shard = once(() =>
     })
     .meta({ id: 'Shard' }),
 );
+export type Shard = z.output<ReturnType<typeof Shard>>;
 
 export const Execution = once(() =>
   z
@@ -91,6 +92,7 @@ const OutputLine = once(() =>
     })
     .meta({ id: 'OutputLine' }),
 );
+export type OutputLine = z.output<ReturnType<typeof OutputLine>>;
 
 /** Of whoever stops something from starting. */
 export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').default(false) });

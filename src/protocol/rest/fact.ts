@@ -23,6 +23,7 @@ const Fact = once(() =>
     })
     .meta({ id: 'Fact' }),
 );
+export type Fact = z.output<ReturnType<typeof Fact>>;
 
 export const historyEndpoints = endpoints({
   'GET /v1/history/:kind/:name': {

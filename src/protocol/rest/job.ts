@@ -235,6 +235,7 @@ const SavedJob = once(() =>
     })
     .meta({ id: 'SavedJob' }),
 );
+export type SavedJob = z.output<ReturnType<typeof SavedJob>>;
 
 const ListQuery = z.object({
   ...paging,

@@ -23,6 +23,7 @@ export const Quarantine = once(() =>
     .nullable()
     .describe('why nothing is done for it; null: it is in no quarantine'),
 );
+export type Quarantine = z.output<ReturnType<typeof Quarantine>>;
 
 export const amounts = () => ({
   cpus: field(z.number(), 'cores, in thousandths', { unit: 'cores', example: 0.5 }),

@@ -20,6 +20,7 @@ const Why = once(() =>
     ),
   }),
 );
+export type Why = z.output<ReturnType<typeof Why>>;
 
 export const whyEndpoints = endpoints({
   'GET /v1/jobs/:name/why': {
