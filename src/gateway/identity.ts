@@ -19,8 +19,8 @@ const HOST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** An Ed25519 public key, bytes. */
 const KEY_BYTES = 32;
 
-/** This agent may not come in. `code` goes over the wire; agents know some of them as final. */
-export class Unwelcome extends Error {
+/** The handshake of this agent fails. `code` is sent to it; agents treat some codes as final. */
+export class HandshakeRejected extends Error {
   readonly code:
     | 'protocol'
     | 'invalid'
@@ -31,7 +31,7 @@ export class Unwelcome extends Error {
     | 'notInPool'
     | 'retired'
     | 'identityInUse';
-  constructor(code: Unwelcome['code'], message: string) {
+  constructor(code: HandshakeRejected['code'], message: string) {
     super(message);
     this.code = code;
   }
@@ -57,9 +57,11 @@ export interface IdentityParts {
 }
 
 export interface Identities {
-  /** Checks what can be checked without the store. Throws Unwelcome. */
+  /** Checks what can be checked without the store. Throws HandshakeRejected. */
   prove(hello: Hello, nonce: string): Promise<void>;
-  /** The host's id, enrolled if need be. Throws Unwelcome and errors of store and runtime. */
+  /**
+   * The host's id, enrolled if need be. Throws HandshakeRejected and errors of store and runtime.
+   */
   hostOf(hello: Hello, address: string): Promise<string>;
 }
 
@@ -88,14 +90,15 @@ export function createIdentities(parts: IdentityParts): Identities {
     if (read) return { pool: read.pool ?? hello.pool, token: joinToken };
     // A token from an earlier life of the data directory must not keep the local agent out.
     if (mayJoinFreely(address)) return { pool: hello.pool, token: undefined };
-    if (joinToken === undefined) throw new Unwelcome('unknownKey', 'this center does not know the key of this agent; give it a join token');
-    throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+    if (joinToken === undefined)
+      throw new HandshakeRejected('unknownKey', 'this center does not know the key of this agent; give it a join token');
+    throw new HandshakeRejected('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
   };
 
   /** Only for an agent that nothing else keeps out: a token spent on a mistake would be gone. */
   const spend = async (token: string, address: string) => {
     if ((await parts.spendJoinToken(token, clock.now())) || mayJoinFreely(address)) return;
-    throw new Unwelcome('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+    throw new HandshakeRejected('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
   };
 
   const enroll = async (host: string, name: string, pool: string, publicKey: string) => {
@@ -110,10 +113,10 @@ export function createIdentities(parts: IdentityParts): Identities {
   const join = async (hello: Hello, address: string): Promise<string> => {
     const { pool, token } = await wayIn(hello, address);
     const view = await poolOf(pool);
-    if (!view) throw new Unwelcome('noPool', `there is no pool ${pool}; create it, or name another one`);
+    if (!view) throw new HandshakeRejected('noPool', `there is no pool ${pool}; create it, or name another one`);
     const { servers } = view.context.config;
     if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {
-      throw new Unwelcome(
+      throw new HandshakeRejected(
         'notInPool',
         `pool ${pool} takes only the servers it names, and neither ${hello.name} nor ${address} is one of them`,
       );
@@ -130,13 +133,13 @@ export function createIdentities(parts: IdentityParts): Identities {
   return {
     async prove(hello, nonce) {
       if (hello.protocol !== PROTOCOL) {
-        throw new Unwelcome(
+        throw new HandshakeRejected(
           'protocol',
           `this center speaks protocol ${PROTOCOL}, the agent ${hello.protocol}; install the same release on both`,
         );
       }
       if (!HOST_NAME.test(hello.name)) {
-        throw new Unwelcome(
+        throw new HandshakeRejected(
           'invalid',
           `"${hello.name}" is no host name: letters, digits, ".", "_" and "-", at most 100, the first a letter or digit`,
         );
@@ -144,10 +147,10 @@ export function createIdentities(parts: IdentityParts): Identities {
       const key = Buffer.from(hello.publicKey, 'base64url');
       // Only one way to write a key, or one agent could be several hosts.
       if (key.length !== KEY_BYTES || key.toString('base64url') !== hello.publicKey) {
-        throw new Unwelcome('invalid', `the public key is not ${KEY_BYTES} bytes in base64url`);
+        throw new HandshakeRejected('invalid', `the public key is not ${KEY_BYTES} bytes in base64url`);
       }
       if (!(await parts.verify(hello.publicKey, helloText(nonce), hello.signature))) {
-        throw new Unwelcome('signature', 'the signature does not fit the key and the challenge of this session');
+        throw new HandshakeRejected('signature', 'the signature does not fit the key and the challenge of this session');
       }
     },
 
@@ -158,7 +161,7 @@ export function createIdentities(parts: IdentityParts): Identities {
       const view = await views.get(`host/${host}`);
       // Read anew where the host is not there: the record says so before a retired host is deleted.
       const isRetired = view ? view.value === 'retired' : (await readAgentKey(store, hello.publicKey))?.retired === true;
-      if (isRetired) throw new Unwelcome('retired', `host ${name} was retired; its key never serves again`);
+      if (isRetired) throw new HandshakeRejected('retired', `host ${name} was retired; its key never serves again`);
       if (!view) await enroll(host, name, pool, hello.publicKey);
       return host;
     },

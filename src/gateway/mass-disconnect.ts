@@ -1,43 +1,43 @@
 /**
- * Sockets that closed without a word, lately: one is a host's end, many at once are the network's
- * fault or ours.
+ * Detects that many hosts lose their sockets at once: one closed socket is the end of a host, many
+ * are a fault of the network or of this center.
  */
 import type { Clock } from '../lib/clock.ts';
 
-export interface Closings {
+export interface MassDisconnect {
   /**
-   * Notes one; `left` hosts still have their socket. Where those it happened to within the span are
-   * two or more, and more than are left, the answer is all of them that no call has named since
-   * they closed: a thousand closings name a thousand hosts, not half a million.
+   * Records a closed socket; `left` hosts still have one. Where two or more hosts closed within the
+   * span, and more than are left, it returns all of them that no call has returned since they
+   * closed: a thousand calls return a thousand hosts, not half a million.
    */
-  add(host: string, left: number): string[];
+  record(host: string, left: number): string[];
   /** It has a socket again. */
-  back(host: string): void;
+  reconnected(host: string): void;
 }
 
-export function createClosings(parts: { clock: Clock; withinMs: number }): Closings {
-  /** When, by host, oldest first. */
-  const lately = new Map<string, number>();
-  const unnamed = new Set<string>();
-  const forget = (host: string) => {
-    lately.delete(host);
-    unnamed.delete(host);
+export function createMassDisconnect(parts: { clock: Clock; withinMs: number }): MassDisconnect {
+  /** Monotonic ms at which a host closed, oldest first. */
+  const closedAt = new Map<string, number>();
+  const unreturned = new Set<string>();
+  const remove = (host: string) => {
+    closedAt.delete(host);
+    unreturned.delete(host);
   };
   return {
-    add(host, left) {
+    record(host, left) {
       const now = parts.clock.monotonic();
-      forget(host);
-      for (const [each, at] of lately) {
+      remove(host);
+      for (const [each, at] of closedAt) {
         if (now - at <= parts.withinMs) break;
-        forget(each);
+        remove(each);
       }
-      lately.set(host, now);
-      unnamed.add(host);
-      if (lately.size < 2 || lately.size <= left) return [];
-      const named = [...unnamed];
-      unnamed.clear();
-      return named;
+      closedAt.set(host, now);
+      unreturned.add(host);
+      if (closedAt.size < 2 || closedAt.size <= left) return [];
+      const returned = [...unreturned];
+      unreturned.clear();
+      return returned;
     },
-    back: forget,
+    reconnected: remove,
   };
 }

@@ -1,8 +1,8 @@
 /**
- * News of runs, from the agents to the executions. Those of one run are told in order, and those
- * that wait together in one breath, so that one commit of the execution takes them; different runs
- * side by side. Only what is committed is acknowledged; what could not be is tried again as long as
- * its session lives, and after that the agent brings it again.
+ * Reports of runs, from the agents to the executions. Those of one run are delivered in order, and
+ * those that wait together at the same time, so that one commit of the execution takes them;
+ * different runs side by side. Only a committed report is acknowledged. Another one is tried again
+ * as long as its session lives; after that the agent sends it again.
  */
 
 import { createBatch } from '../lib/batch.ts';
@@ -26,8 +26,15 @@ export interface ReportIntake {
   take(from: Session, host: string, report: Report): boolean;
 }
 
-export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; clock: Clock; limits: HubLimits; log: HubLog }): ReportIntake {
-  const { runtime, clock, limits, log } = parts;
+interface ReportParts {
+  runtime: Pick<Runtime, 'tell'>;
+  clock: Clock;
+  limits: HubLimits;
+  log: HubLog;
+}
+
+export function createReportIntake(parts: ReportParts): ReportIntake {
+  const { clock, limits } = parts;
   const queues = new Map<string, Waiting[]>();
   const waitingOf = new WeakMap<Session, number>();
   const slots = createSemaphore(limits.reportsAtOnce);
@@ -39,54 +46,30 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   };
 
   /**
-   * An agent says in one message that a short run began and ended: both are here before the first
-   * of them is told.
+   * An agent sends start and end of a short run in one message: both arrive before the first of
+   * them is delivered.
    */
   const ready = createBatch<string>({
     schedule: queueMicrotask,
     send(keys) {
-      for (const key of keys) tell(key);
+      for (const key of keys) deliverNext(key);
     },
   });
-  const tell = (key: string) => void slots.run(() => tellAll(key));
+  const deliverNext = (key: string) => void slots.run(() => deliverQueue(key));
 
-  const tellAll = async (key: string) => {
+  const deliverQueue = async (key: string) => {
     const queue = queues.get(key) ?? [];
-    const told = [...queue];
-    const retries = await Promise.all(told.map(waiting => (waiting.from.isOpen() ? tellOnce(waiting) : undefined)));
-    const left = told.filter((_, place) => retries[place] !== undefined);
-    for (const { from } of told) count(from, -1);
+    const batch = [...queue];
+    const retries = await Promise.all(batch.map(waiting => (waiting.from.isOpen() ? deliver(parts, waiting) : undefined)));
+    const left = batch.filter((_, index) => retries[index] !== undefined);
+    for (const { from } of batch) count(from, -1);
     for (const { from } of left) count(from, 1);
-    queue.splice(0, told.length, ...left);
+    queue.splice(0, batch.length, ...left);
     const retryMs = retries.find(ms => ms !== undefined);
-    if (retryMs !== undefined) {
-      // Nothing is held meanwhile but this run's own line.
-      clock.after(retryMs, () => tell(key));
-    } else if (queue.length > 0) tell(key);
+    // Only the queue of this run waits meanwhile.
+    if (retryMs !== undefined) clock.after(retryMs, () => deliverNext(key));
+    else if (queue.length > 0) deliverNext(key);
     else queues.delete(key);
-  };
-
-  /** When to try again; undefined when it is settled. */
-  const tellOnce = async (waiting: Waiting): Promise<number | undefined> => {
-    const { from, host, report } = waiting;
-    try {
-      await runtime.tell(`execution/${report.run.execution}`, newsOf(host, from.number, report));
-    } catch (problem) {
-      // Retention removed the execution: nobody wants to know any more.
-      if (!(problem instanceof NoSuchActor)) {
-        const expected = problem instanceof Unavailable || problem instanceof Busy;
-        if (!expected && waiting.failures === 0) {
-          log('error', `execution/${report.run.execution} does not take a report, it is tried again`, {
-            host,
-            run: runKey(report.run),
-            problem,
-          });
-        }
-        return retryDelay(limits, waiting.failures++);
-      }
-    }
-    from.reported(report.id);
-    return undefined;
   };
 
   return {
@@ -108,7 +91,27 @@ export function createReportIntake(parts: { runtime: Pick<Runtime, 'tell'>; cloc
   };
 }
 
-function newsOf(host: string, session: number, report: Report) {
+/** Ms until the next try; undefined when the report is committed. */
+async function deliver({ runtime, limits, log }: ReportParts, waiting: Waiting): Promise<number | undefined> {
+  const { from, host, report } = waiting;
+  const { execution } = report.run;
+  try {
+    await runtime.tell(`execution/${execution}`, eventOf(host, from.number, report));
+  } catch (problem) {
+    // Retention deleted the execution: the report has no receiver.
+    if (!(problem instanceof NoSuchActor)) {
+      const isExpected = problem instanceof Unavailable || problem instanceof Busy;
+      if (!isExpected && waiting.failures === 0) {
+        log('error', `execution/${execution} does not take a report, it is tried again`, { host, run: runKey(report.run), problem });
+      }
+      return retryDelay(limits, waiting.failures++);
+    }
+  }
+  from.reported(report.id);
+  return undefined;
+}
+
+function eventOf(host: string, session: number, report: Report) {
   const { item, attempt } = report.run;
   if (report.state === 'started') {
     return { type: 'shard.started', item, attempt, host, startedAt: report.at, pid: report.pid, session } as const;

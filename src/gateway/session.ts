@@ -1,6 +1,6 @@
 /**
- * One socket of an agent, from the challenge to its end. It knows frames and their order; what they
- * mean is decided by the hub.
+ * One socket of an agent, from the challenge to its end. It knows frames and their order; the hub
+ * decides what they mean.
  *
  *   greeting --hello--> waiting --welcome--> up
  *       \                  \                  \----> closed: by the agent, by silence, by a newer
@@ -40,27 +40,27 @@ export interface Session {
   readonly id: string;
   readonly peer: Peer;
   readonly nonce: string;
-  /** What this agent's keeper says should it lose its agent. */
+  /** What the keeper of this agent presents when the agent ends. */
   readonly livenessToken: string;
   /** The sessions of its host, counted, once it is up. */
   number: number;
   /**
-   * Monotonic ms of the last frame, or of the welcome when that was later. The pulse moves it when
-   * this process slept.
+   * Monotonic ms of the last frame, or of the welcome when that was later. A late heartbeat
+   * adds the time for which this process slept.
    */
-  heard: number;
+  lastFrameAt: number;
   isOpen(): boolean;
   isUp(): boolean;
   /** The frames after this one are work. */
   welcome(host: string, heartbeatMs: number): void;
   /** False: it is larger than an agent takes, so it is not sent. */
   send(frame: CenterFrame): boolean;
-  /** Whether anything is heard within so many ms, after a ping. */
-  answers(ms: number): Promise<boolean>;
-  /** Says why, then closes. */
+  /** Whether a frame arrives within so many ms, after a ping. */
+  isResponsive(ms: number): Promise<boolean>;
+  /** Sends the reason, then closes. */
   refuse(code: string, message: string, closeCode: number): void;
   close(code: number, reason: string): void;
-  /** The report is committed; several are said in one frame. */
+  /** Acknowledges a committed report; several share one frame. */
   reported(id: number): void;
 }
 
@@ -76,7 +76,7 @@ export function createSession(parts: {
   clock: Clock;
   ids: Ids;
   limits: HubLimits;
-  /** Told with the welcome. */
+  /** Sent with the welcome. */
   apps: AppRules | undefined;
   /** Sent with the challenge. */
   state(): { instanceId: string; epoch: number };
@@ -99,15 +99,15 @@ export function createSession(parts: {
     },
   });
 
-  /** The first end counts: what the socket says afterwards is only its echo. */
+  /** The first end counts; the close of the socket afterwards is its echo. */
   const end = (reason: string, disconnectKind: DisconnectKind) => {
     if (state === 'closed') return;
     state = 'closed';
     disarmHello();
-    heard();
+    onFrame();
     on.closed(session, reason, disconnectKind);
   };
-  let heard = () => {};
+  let onFrame = () => {};
 
   const session: Session = {
     id: ids.uuid(),
@@ -115,14 +115,14 @@ export function createSession(parts: {
     nonce: ids.secret(32),
     livenessToken: ids.secret(32),
     number: 0,
-    heard: clock.monotonic(),
+    lastFrameAt: clock.monotonic(),
     isOpen: () => state !== 'closed',
     isUp: () => state === 'up',
     welcome(host, heartbeatMs) {
       if (state !== 'waiting') return;
       state = 'up';
-      // The agent had nothing to say while it waited for us: its silence begins now.
-      session.heard = clock.monotonic();
+      // An agent sends nothing while it waits for the welcome: its silence begins now.
+      session.lastFrameAt = clock.monotonic();
       session.send({
         type: 'welcome',
         host,
@@ -139,19 +139,19 @@ export function createSession(parts: {
       if (socket?.send(text) === 'dropped') session.close(1013, 'the agent does not read what it is sent');
       return true;
     },
-    answers(ms) {
+    isResponsive(ms) {
       if (state !== 'up') return Promise.resolve(false);
       return new Promise(resolve => {
         const settle = () => {
           disarm();
-          heard = () => {};
+          onFrame = () => {};
           resolve(state === 'up');
         };
         const disarm = clock.after(ms, () => {
-          heard = () => {};
+          onFrame = () => {};
           resolve(false);
         });
-        heard = settle;
+        onFrame = settle;
         session.send({ type: 'ping', nonce: 'there?' });
       });
     },
@@ -202,8 +202,8 @@ export function createSession(parts: {
     },
     frame(text) {
       if (state === 'closed') return;
-      session.heard = clock.monotonic();
-      heard();
+      session.lastFrameAt = clock.monotonic();
+      onFrame();
       if (state === 'up') {
         // An agent sends the frames of one moment in one message; JSON has no raw line break.
         for (const line of text.split('\n')) if (session.isUp()) work(line);
@@ -222,7 +222,7 @@ export function createSession(parts: {
   };
 }
 
-/** Whoever can say a code of its own is alive. */
+/** A peer that sends a close code of its own is alive. */
 const isOnPurpose = (code: number): boolean => code === 1000 || (code >= 3000 && code < 5000);
 
 /** The frame, or a sentence that says what is wrong with it. */

@@ -1,7 +1,7 @@
 /**
  * Commands that a host does not carry out: too large for a frame, unreadable to its agent, or never
- * acknowledged. Their shards would wait for ever, so the execution gets the end instead. A start
- * that the agent answered has not begun: failed. Everything else is unknown: lost.
+ * acknowledged. Their shards would wait for ever, so the execution receives their end instead. A
+ * start that the agent answered has not begun: failed. The outcome of all others is unknown: lost.
  */
 
 import type { Clock } from '../lib/clock.ts';
@@ -25,13 +25,13 @@ export function createUndelivered(parts: {
   settle(host: string, key: string): void;
 }): Undelivered {
   const { runtime, clock, limits, log, settle } = parts;
-  const underWay = new Set<string>();
+  const sending = new Set<string>();
   let isStopped = false;
 
   const send = async (host: string, command: Command, why: Undeliverable, failures = 0): Promise<void> => {
     if (isStopped) return;
     try {
-      await runtime.tell(`execution/${command.run.execution}`, newsOf(host, command, why, limits, clock.now()));
+      await runtime.tell(`execution/${command.run.execution}`, eventOf(host, command, why, limits, clock.now()));
     } catch (problem) {
       // An execution that is not kept any more has no shard that waits.
       if (!(problem instanceof NoSuchActor)) {
@@ -39,7 +39,7 @@ export function createUndelivered(parts: {
         return;
       }
     }
-    underWay.delete(command.key);
+    sending.delete(command.key);
     settle(host, command.key);
   };
 
@@ -54,8 +54,8 @@ export function createUndelivered(parts: {
         if (why.because !== 'unanswered') settle(host, command.key);
         return;
       }
-      if (underWay.has(command.key)) return;
-      underWay.add(command.key);
+      if (sending.has(command.key)) return;
+      sending.add(command.key);
       void send(host, command, why);
     },
     stop() {
@@ -65,20 +65,20 @@ export function createUndelivered(parts: {
 }
 
 function sentenceOf({ type, key }: Command, why: Undeliverable, limits: HubLimits): string {
-  const order = `the order to ${type === 'start' ? 'start' : 'end'} it`;
+  const command = `the command to ${type === 'start' ? 'start' : 'end'} it`;
   switch (why.because) {
     case 'tooLarge':
-      return `${order} is larger than a frame of ${CENTER_FRAME_MAX} bytes; give it less command, environment or parameter`;
+      return `${command} is larger than a frame of ${CENTER_FRAME_MAX} bytes; give it less command, environment or parameter`;
     case 'unreadable':
-      return `its agent cannot read ${order} (${why.message}); update the agent`;
+      return `its agent cannot read ${command} (${why.message}); update the agent`;
     case 'failed':
-      return `its agent cannot carry out ${order}: ${why.message}`;
+      return `its agent cannot carry out ${command}: ${why.message}`;
     case 'unanswered':
-      return `its agent did not acknowledge ${order} within ${limits.commandAnswerMs / 1_000} s (${key})`;
+      return `its agent did not acknowledge ${command} within ${limits.commandAnswerMs / 1_000} s (${key})`;
   }
 }
 
-function newsOf(host: string, command: Command, why: Undeliverable, limits: HubLimits, at: number) {
+function eventOf(host: string, command: Command, why: Undeliverable, limits: HubLimits, at: number) {
   const { execution, item, attempt } = command.run;
   const reason = sentenceOf(command, why, limits);
   if (why.because === 'unanswered') return { type: 'shard.unanswered' as const, host, runs: [{ execution, item, attempt }], reason };

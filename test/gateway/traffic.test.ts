@@ -196,7 +196,7 @@ describe('a command that its host does not carry out', () => {
     await clock.settle();
     expect(await sent).toBeUndefined();
     expect(event(told)).toMatchObject([{ type: 'shard.ended', outcome: 'failed', startedAt: null, host }]);
-    expect(String(event(told)[0]?.reason)).toContain('cannot read the order to start it (spec.lastArgument: too long)');
+    expect(String(event(told)[0]?.reason)).toContain('cannot read the command to start it (spec.lastArgument: too long)');
   });
 
   test('a command that fails in its agent ends its shard with what the agent says', async () => {
@@ -205,7 +205,7 @@ describe('a command that its host does not carry out', () => {
     socket.say({ type: 'rejected', key: aStart().key, run: aRun(), reason: 'failed', message: 'the agent failed: out of ideas' });
     await clock.settle();
     expect(event(told)).toMatchObject([
-      { outcome: 'failed', reason: 'its agent cannot carry out the order to start it: the agent failed: out of ideas' },
+      { outcome: 'failed', reason: 'its agent cannot carry out the command to start it: the agent failed: out of ideas' },
     ]);
   });
 

@@ -1,0 +1,68 @@
+/** Results of commands that agents send: `commandsAcknowledged` and `rejected`. */
+import type { HostFault } from '../../actors/host/types.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Command } from '../protocol/agent.ts';
+import { NoSuchActor } from '../runtime/errors.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { HostSessions } from './host-sessions.ts';
+import type { HubLog } from './limits.ts';
+import type { WorkFrame } from './session.ts';
+import type { Undelivered } from './undelivered.ts';
+
+type AcknowledgedFrame = Extract<WorkFrame, { type: 'commandsAcknowledged' }>;
+type RejectedFrame = Extract<WorkFrame, { type: 'rejected' }>;
+
+export interface CommandResults {
+  acknowledged(host: string, frame: AcknowledgedFrame): void;
+  rejected(host: string, frame: RejectedFrame): void;
+}
+
+export function createCommandResults(parts: {
+  runtime: Pick<Runtime, 'tell'>;
+  hostSessions: Pick<HostSessions, 'command' | 'settle'>;
+  undelivered: Pick<Undelivered, 'take'>;
+  clock: Pick<Clock, 'now'>;
+  log: HubLog;
+}): CommandResults {
+  const { runtime, hostSessions, clock, log } = parts;
+
+  /** The run is lost. Throws what the runtime throws; a deleted execution needs no event. */
+  const reportLost = async (host: string, { execution, item, attempt }: Command['run'], why: { reason: string; hostFault?: HostFault }) => {
+    const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
+    const event = { type: 'shard.ended', item, attempt, host, outcome: 'lost', finishedAt: clock.now(), ...why, ...nothing } as const;
+    await runtime.tell(`execution/${execution}`, event).catch((problem: unknown) => {
+      if (!(problem instanceof NoSuchActor)) throw problem;
+    });
+  };
+
+  /**
+   * An agent that has served a newer center than this one (its data, or ours, is a copy) accepts no
+   * command of ours, now or later: the shard must not wait for it. Where the event cannot be
+   * committed the command stays pending and is rejected again.
+   */
+  const rejectedByEpoch = async (host: string, { key, run, known }: RejectedFrame) => {
+    const reason = 'its agent has served a newer center and takes no command of this one';
+    // A run that the agent does not know has not started there: another host may start it at once.
+    const hostFault = known === false ? ({ hostFault: 'epoch' } as const) : {};
+    try {
+      await reportLost(host, run, { reason, ...hostFault });
+      hostSessions.settle(host, key);
+    } catch (problem) {
+      log('warn', `execution/${run.execution} cannot commit that its command was refused`, { host, problem });
+    }
+  };
+
+  return {
+    acknowledged(host, { keys }) {
+      for (const key of keys) hostSessions.settle(host, key);
+    },
+    rejected(host, frame) {
+      const { key, reason } = frame;
+      log('warn', `host/${host} refused a command: ${reason}`, { key });
+      if (reason === 'lowerEpoch') return void rejectedByEpoch(host, frame);
+      if (reason !== 'unreadable' && reason !== 'failed') return hostSessions.settle(host, key);
+      const command = hostSessions.command(host, key);
+      if (command) parts.undelivered.take(host, command, { because: reason, message: frame.message ?? 'no reason given' });
+    },
+  };
+}

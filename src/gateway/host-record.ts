@@ -1,0 +1,40 @@
+/** What the gateway knows of one host: its session, its commands, and the agent that serves it. */
+import type { Clock } from '../lib/clock.ts';
+import type { Hello } from '../protocol/agent.ts';
+import { type Commands, createCommands } from './command-queue.ts';
+import type { Session } from './session.ts';
+
+export interface HostRecord {
+  host: string;
+  commands: Commands;
+  session: Session | undefined;
+  /** The agent process of this session. */
+  instanceId: string | undefined;
+  /** The data directory of that agent, until its machine boots again; see `dataDirOf`. */
+  dataDir: string | undefined;
+  /** Data directory of the agent that served last, until its host and all its runs are lost. */
+  lastServed: { dataDir: string | undefined } | undefined;
+  /** The session that the host actor may take for the current one. */
+  announced: Session | undefined;
+  /** Token of the keeper of the current or last session. */
+  livenessToken: string | undefined;
+}
+
+export const createHostRecord = (host: string, commandsMax: number, clock: Pick<Clock, 'monotonic'>): HostRecord => ({
+  host,
+  commands: createCommands(host, commandsMax, clock),
+  session: undefined,
+  instanceId: undefined,
+  dataDir: undefined,
+  lastServed: undefined,
+  announced: undefined,
+  livenessToken: undefined,
+});
+
+/** Names of directories are unique until the machine boots again. */
+export const dataDirOf = ({ dataDirId, bootId }: Hello): string | undefined =>
+  dataDirId === undefined ? undefined : `${bootId} ${dataDirId}`;
+
+/** Both are known, and the machine has not booted again in between. */
+export const isOtherDataDir = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && other !== undefined && one !== other && one.split(' ')[0] === other.split(' ')[0];

@@ -1,0 +1,42 @@
+/** Which host may write the output of a run: the one that the run was sent to. */
+import { createBoundedSet } from '../lib/bounded-map.ts';
+import { type Run, runKey } from '../protocol/agent.ts';
+import type { HubLog } from './limits.ts';
+import type { Session } from './session.ts';
+
+/** Runs remembered per session; the store is asked about the oldest beyond it. */
+const RUNS_KNOWN = 1_000;
+/**
+ * Runs remembered as sent, of all hosts together; the store is asked about the oldest beyond it.
+ */
+const RUNS_SENT = 2_000;
+
+export interface OutputOwners {
+  /** Throws what `isRunOf` throws. */
+  isOwn(output: { from: Session; host: string; run: Run }): Promise<boolean>;
+  /** This run goes to that host, as its execution has committed: no need to ask the store. */
+  sent(host: string, run: Run): void;
+}
+
+export function createOutputOwners({ isRunOf, log }: { isRunOf(host: string, run: Run): Promise<boolean>; log: HubLog }): OutputOwners {
+  /** Runs that a session may write. */
+  const known = new WeakMap<Session, Set<string>>();
+  const sentTo = createBoundedSet<string>(RUNS_SENT);
+  return {
+    async isOwn({ from, host, run }) {
+      const runs = known.get(from) ?? createBoundedSet<string>(RUNS_KNOWN);
+      known.set(from, runs);
+      const key = runKey(run);
+      if (runs.has(key)) return true;
+      if (!sentTo.delete(`${host} ${key}`) && !(await isRunOf(host, run))) {
+        log('warn', `host/${host} wrote output of a run that is not its own`, { security: true, run: key });
+        return false;
+      }
+      runs.add(key);
+      return true;
+    },
+    sent(host, run) {
+      sentTo.add(`${host} ${runKey(run)}`);
+    },
+  };
+}
