@@ -1,62 +1,47 @@
 /**
- * The program on a host, without the host: everything it touches is a port, so the same code runs
- * on a machine and in a simulation.
+ * The program on a host, over ports alone: the same code runs on a machine and in the simulation.
+ * Calls go down, and events go up to this file, which routes them; no part knows one above it.
  *
- *   link ---commands---> commands --durable--> runs ---order---> keeper
- *     ^ ----------------- reports, output <------ news --------------/
+ *   agent.ts      routes the events of link and keeper
+ *   commands      disconnect watch      greeting
+ *        \_______ runs ________________/
+ *   preparation   transitions   resumption
+ *        reports   output   cleanup
+ *   journal       link ==> center       keeper client ==> keeper
  *
- * The journal is read first, then link and keeper are opened side by side: neither waits for the
- * other.
+ * The journal is read first; link and keeper are then connected independently.
  */
-
 import { type Clock, pause } from '../lib/clock.ts';
 import type { Dialer } from '../lib/dialer.ts';
-import { STRICT_RULES } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import {
-  AGENT_FRAME_MAX,
-  type Capabilities,
-  EPOCHS_RAISED,
-  type Hello,
-  helloText,
-  PROTOCOL,
-  type Run,
-  runKey,
-  writeEpochs,
-} from '../protocol/agent.ts';
+import { runKey } from '../protocol/agent.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { createKeeperClient, type KeeperClient } from './keeper-client.ts';
+import { createKeeperClient, type KeeperClient, type KeeperListener } from './keeper-client.ts';
 import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
-import { createCommands } from './link/commands.ts';
-import { type CenterFrame, type Challenge, createLink, type Link } from './link/index.ts';
-import { createTrust } from './link/trust.ts';
-import { createOutput, type Output } from './output.ts';
+import { type CommandHandler, createCommandHandler } from './link/commands.ts';
+import type { CenterFrame } from './link/frames.ts';
+import { createGreeting, type Greeting, type GreetingSettings } from './link/greeting.ts';
+import { createLink, type Link, type LinkListener } from './link/index.ts';
+import { createTrust, type Trust } from './link/trust.ts';
 import type { Artifacts, Disk, Identity, KeeperConnector, Programs, WorkDirs } from './ports.ts';
+import { createRunCleanup } from './runs/cleanup.ts';
 import { createDisconnectWatch, type DisconnectWatch } from './runs/disconnect.ts';
 import { inheritedEnvironment } from './runs/environment.ts';
 import { createRuns, type Runs } from './runs/index.ts';
+import { createOutputSender, type OutputSender } from './runs/output.ts';
 import { mustEnd } from './runs/records.ts';
 import { createReports, type Reports } from './runs/reports.ts';
 import type { RunUsers } from './users.ts';
 
-interface AgentSettings {
-  /** Addresses of the centers, tried in turn; at least one. */
+interface AgentSettings extends GreetingSettings {
+  /** Addresses of the centers, at least one. */
   centers: string[];
-  /** Sent until a center has welcomed this agent once, and again to one that does not know it. */
-  joinToken?: string;
-  /** Fingerprint of the key of the one installation to obey, where that is not the one it knows. */
+  /** Fingerprint of the key of the one trusted installation; replaces the stored one. */
   centerKey?: string;
-  name: string;
-  pool: string;
-  capabilities: Capabilities;
-  /** Changes when the machine starts anew. */
-  bootId: string;
-  /** Names the data directory on this boot; a copy has another. Absent: cannot be copied. */
-  dataDirId?: string;
-  /** The host's environment; runs get an allow-list of it. */
+  /** The host's environment; runs inherit an allow-list of it. */
   hostEnv: Record<string, string | undefined>;
-  /** Default: all runs are the agent's own user's. */
+  /** Default: all runs belong to the agent's own user. */
   users?: RunUsers;
   limits?: Partial<AgentLimits>;
   spans?: Partial<AgentSpans>;
@@ -80,16 +65,10 @@ export interface Agent {
   /**
    * Resolves once the signal has aborted and the link is closed (`stopped`), or once every center
    * has refused this agent for good (`refused`); keeper and processes go on. Rejects when the
-   * journal cannot be understood. Once only.
+   * journal cannot be read. Once.
    */
   run(signal: AbortSignal): Promise<'stopped' | 'refused'>;
 }
-
-/**
- * Refusals that stand for an agent which no center knows: its token is wrong, spent, expired or
- * missing. One that had joined may be known again.
- */
-const NEVER_JOINS = new Set(['unknownKey', 'joinTokenInvalid']);
 
 export function createAgent(parts: AgentParts): Agent {
   const { clock, disk, log, settings } = parts;
@@ -100,12 +79,17 @@ export function createAgent(parts: AgentParts): Agent {
       const journal = await openJournal({ disk, limits, log, now: clock.now() });
       const over = new AbortController();
       const signal = AbortSignal.any([stopped, over.signal]);
-      const { link, keeperClient, runs, output, watch } = wire(parts, { limits, spans, journal, signal });
-      const linked = link.run(signal).then(how => {
+      const built = build(parts, { limits, spans, journal, signal });
+      const { link, keeperClient, reports, runs, output, watch } = built;
+      reports.restore();
+      runs.resume();
+      watch.down();
+      const linked = link.run(signal, routeLink(built, log)).then(how => {
         over.abort();
         return how;
       });
-      const [how] = await Promise.all([linked, keeperClient.run(signal), sweep(parts, { spans, journal, output, signal })]);
+      const keeping = keeperClient.run(signal, routeKeeper(built, log));
+      const [how] = await Promise.all([linked, keeping, sweep(parts, { spans, journal, output, signal })]);
       watch.up();
       runs.breakOff();
       await journal.flushed();
@@ -114,145 +98,52 @@ export function createAgent(parts: AgentParts): Agent {
   };
 }
 
-interface Wired {
+interface Built {
+  journal: Journal;
   link: Link;
   keeperClient: KeeperClient;
+  reports: Reports;
+  output: OutputSender;
   runs: Runs;
-  output: Output;
+  commands: CommandHandler;
   watch: DisconnectWatch;
+  greeting: Greeting;
+  trust: Trust;
 }
 
-function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Wired {
-  const { clock, log, settings } = parts;
-  const { limits, spans, journal, signal } = own;
-  const { bootId, dataDirId: place, users = { byDefault: undefined, allowed: [], own: undefined } } = settings;
-  const life = parts.ids.uuid();
-  const inherited = inheritedEnvironment(settings.hostEnv);
-  let rules = STRICT_RULES;
-  const { centerKey, joinToken } = settings;
-  const trust = createTrust({ identity: parts.identity, journal, centerKey, joinToken });
-  /** The center that was greeted last does not know the key of this agent. */
-  let isUnknown = false;
-  /** The center may hold an earlier state than the one that confirmed reports of this agent. */
-  let isBehind = false;
-  /** Center processes by instanceId: the one that accepted this agent last, the one it dials. */
-  let lastCenter: string | undefined;
-  let nextCenter: string | undefined;
-  // Everybody here knows somebody who knows them: those that are made later are only called once
-  // all are.
-  const keeperClient = createKeeperClient({
-    clock,
-    connector: parts.keepers,
-    log,
-    spans,
-    on: {
-      connected(statuses) {
-        runs.opened(statuses);
-        entrust();
-      },
-      event: event => (event.type === 'changed' ? runs.heard(event.run) : runs.news(event.run, event.chunks)),
-    },
-  });
-  const link = createLink({
-    clock,
-    ids: parts.ids,
-    dialer: parts.dialer,
-    log,
-    spans,
-    centers: settings.centers,
-    refusal: proof => trust.refusal(proof),
-    hello(challenge) {
-      const greeting = hello(parts, journal, runs, { nonce: challenge.nonce, life, isUnknown });
-      isBehind = mayHaveLost(challenge, journal, lastCenter);
-      nextCenter = challenge.instanceId;
-      return isBehind ? withEnded(greeting, runs.confirmed()) : greeting;
-    },
-    on: {
-      welcome(apps) {
-        rules = apps;
-        watch.up();
-        entrust();
-        runs.welcomed();
-        trust.welcomed();
-        isUnknown = false;
-        if (!journal.joined) journal.note([{ joined: true }]);
-        reports.resend();
-        if (isBehind) resendConfirmed();
-        lastCenter = nextCenter;
-        output.up();
-      },
-      down() {
-        output.down();
-        watch.down();
-      },
-      frame: frame => take(frame),
-      refused(code) {
-        isUnknown = code === 'unknownKey';
-        if (code !== 'retired') return NEVER_JOINS.has(code) && !journal.joined;
-        const live = [...journal.records].filter(([, { endedAt }]) => endedAt === null);
-        for (const [run, record] of live) if (!mustEnd(record)) end(run, 'superseded', 'its host was retired');
-        return live.length === 0;
-      },
-    },
-  });
-  const reports: Reports = createReports({ journal, send: report => link.send(report), onReported: run => commands.reported(run) });
-  const output: Output = createOutput({
-    clock,
-    keeperClient,
-    log,
-    limits,
-    spans,
-    send: frame => link.send(frame),
-    buffered: () => link.buffered(),
-    on: { kept: (run, outputKept) => journal.note([{ run, set: { outputKept } }]), delivered: run => runs.delivered(run) },
-  });
-  const { artifacts, workDirs, programs } = parts;
+/** Builds the parts from below: each gets those that it calls. */
+function build(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; journal: Journal; signal: AbortSignal }): Built {
+  const { clock, ids, log, settings, identity } = parts;
+  const { limits, spans, journal } = own;
+  const { bootId, dataDirId, centerKey, joinToken, centers } = settings;
+  const instanceId = ids.uuid();
+  const link = createLink({ clock, ids, dialer: parts.dialer, log, spans, centers });
+  const send: Link['send'] = frame => link.send(frame);
+  const keeperClient = createKeeperClient({ clock, connector: parts.keepers, log, spans });
+  const cleanup = createRunCleanup({ ...parts, journal, keeperClient });
+  const reports = createReports({ journal, send });
+  const output = createOutputSender({ clock, keeperClient, journal, cleanup, log, limits, spans, send, buffered: () => link.buffered() });
   const runs = createRuns({
-    ...{
-      clock,
-      log,
-      limits,
-      spans,
-      bootId,
-      place,
-      inherited,
-      users,
-      journal,
-      keeperClient,
-      reports,
-      output,
-      artifacts,
-      workDirs,
-      programs,
-      signal,
-    },
-    appRules: () => rules,
+    ...{ clock, log, ...own, bootId, dataDirId, keeperClient, reports, output, cleanup },
+    ...{ artifacts: parts.artifacts, workDirs: parts.workDirs, programs: parts.programs },
+    inherited: inheritedEnvironment(settings.hostEnv),
+    users: settings.users ?? { byDefault: undefined, allowed: [], own: undefined },
+    appRules: () => link.appRules(),
     diskTakes: () => diskTakes(parts.disk),
   });
-  const commands = createCommands({ clock, log, limits, bootId, place, journal, reports, runs, send: frame => link.send(frame) });
-  const watch = createDisconnectWatch({
-    clock,
-    journal,
-    heardAt: () => link.heardAt(),
-    stop: (run, reason) => end(run, 'disconnected', reason),
-  });
-  const take = (frame: CenterFrame) => {
-    if (frame.type === 'reportsAcknowledged') reports.reported(frame.ids);
-    else if (frame.type === 'outputAcknowledged') output.kept(frame.run, frame.through);
-    else void commands.take(frame).then(() => link.isUp() || watch.down());
-  };
+  const commands = createCommandHandler({ clock, log, limits, bootId, dataDirId, journal, reports, runs, send });
+  const watch = createDisconnectWatch({ clock, journal, runs, lastFrameAt: () => link.lastFrameAt() });
+  const greeting = createGreeting({ journal, identity, instanceId, settings, runs });
+  const trust = createTrust({ identity, journal, centerKey, joinToken });
+  return { journal, link, keeperClient, reports, output, runs, commands, watch, greeting, trust };
+}
 
-  const end = (run: string, as: 'disconnected' | 'superseded', reason: string) => {
-    log.warn(`${run}: stopped, ${reason}`);
-    // Ended whatever the disk says; the keeper's word and this note make the same end of it.
-    void journal
-      .write([{ run, set: { stop: { as, reason } } }], { reserve: true })
-      .catch(() => undefined)
-      .then(() => runs.stop(run));
-  };
-  /** Ends of runs, and the output of open ones. A center that has them ignores the repeats. */
-  const resendConfirmed = () => {
-    for (const run of runs.confirmed()) {
+function routeLink(built: Built, log: Log): LinkListener {
+  const { journal, link, reports, output, runs, commands, watch, greeting, trust } = built;
+
+  /** The center may lack ends and output that it has acknowledged; it ignores those that it has. */
+  const resendAcknowledged = () => {
+    for (const run of runs.acknowledgedEnds()) {
       const repeat = reports.repeat(runKey(run));
       if (!repeat) continue;
       journal.note([repeat.change]);
@@ -260,86 +151,86 @@ function wire(parts: AgentParts, own: { limits: AgentLimits; spans: AgentSpans; 
     }
     output.resendAll();
   };
-  const entrust = () => {
-    const notice = link.notice();
-    if (notice)
-      keeperClient
-        .call(keeper => keeper.registerNotice(notice))
-        .catch(problem => log.debug('the keeper does not take the alive notice', { problem: String(problem) }));
+
+  const endAll = (reason: string): number => {
+    const live = [...journal.records].filter(([, { endedAt }]) => endedAt === null);
+    for (const [run, record] of live) if (!mustEnd(record)) runs.end(run, 'superseded', reason);
+    return live.length;
   };
 
-  reports.restore();
-  runs.resume();
-  watch.down();
-  return { link, keeperClient, runs, output, watch };
+  return {
+    hello: challenge => greeting.hello(challenge),
+    refusal: proof => trust.refusal(proof),
+    up() {
+      watch.up();
+      registerNotice(built, log);
+      runs.welcomed();
+      trust.welcomed();
+      const { isBehind } = greeting.welcomed();
+      reports.resend();
+      if (isBehind) resendAcknowledged();
+      output.up();
+    },
+    down() {
+      output.down();
+      watch.down();
+    },
+    frame(frame: CenterFrame) {
+      if (frame.type === 'reportsAcknowledged') for (const run of reports.acknowledged(frame.ids)) commands.reportAcknowledged(run);
+      else if (frame.type === 'outputAcknowledged') output.acknowledged(frame.run, frame.through);
+      else void commands.handle(frame).then(() => link.isUp() || watch.down());
+    },
+    refused(code) {
+      const isHopeless = greeting.refused(code);
+      return code === 'retired' ? endAll('its host was retired') === 0 : isHopeless;
+    },
+  };
 }
 
-/**
- * Each process of a center has higher epochs than the one before. Where they are not higher, or
- * were raised, the store was restored and holds an earlier state.
- */
-function mayHaveLost({ epoch, instanceId }: Challenge, journal: Journal, lastCenter: string | undefined): boolean {
-  const served = Math.max(-1, ...[...journal.epochs()].map(([, highest]) => highest));
-  if (served < 0 || instanceId === lastCenter) return false;
-  return epoch <= served || epoch - served >= EPOCHS_RAISED;
+function routeKeeper(built: Built, log: Log): KeeperListener {
+  const { runs } = built;
+  return {
+    connected(statuses) {
+      runs.keeperConnected(statuses);
+      registerNotice(built, log);
+    },
+    event(event) {
+      if (event.type === 'changed') runs.statusChanged(event.run);
+      else runs.outputWritten(event.run, event.chunks);
+    },
+  };
 }
 
-/**
- * With the ended runs, the latest of them where not all fit into a frame: a larger hello would
- * never be read. Of those that are left out the end is reported after the welcome.
- */
-function withEnded(greeting: Hello, ended: Run[]): Hello {
-  let left = AGENT_FRAME_MAX - Buffer.byteLength(JSON.stringify(greeting));
-  const named: Hello['runs'] = [];
-  for (const run of ended.toReversed()) {
-    const one = { run, state: 'ended' as const };
-    left -= Buffer.byteLength(JSON.stringify(one)) + 1;
-    if (left < 0) break;
-    named.push(one);
-  }
-  return { ...greeting, runs: [...greeting.runs, ...named.reverse()] };
+function registerNotice({ link, keeperClient }: Built, log: Log): void {
+  const notice = link.notice();
+  if (!notice) return;
+  keeperClient
+    .call(keeper => keeper.registerNotice(notice))
+    .catch(problem => log.debug('the keeper does not take the alive notice', { problem: String(problem) }));
 }
 
-/** What a full disk does not take, bytes. */
+/** Bytes that a full disk does not take. */
 const PROBE_BYTES = 256 * 1024;
+const PROBE = 'disk.probe';
 
 const diskTakes = (disk: Disk): Promise<boolean> =>
   disk
-    .replace('disk.probe', '-'.repeat(PROBE_BYTES))
-    .then(() => disk.remove('disk.probe'))
+    .replace(PROBE, '-'.repeat(PROBE_BYTES))
+    .then(() => disk.remove(PROBE))
     .then(
       () => true,
       () => false,
     );
 
-function hello(parts: AgentParts, journal: Journal, runs: Runs, now: { nonce: string; life: string; isUnknown: boolean }): Hello {
-  const { identity, settings } = parts;
-  const { nonce, life } = now;
-  // A center whose store was put back may not know who joined since.
-  const token = journal.joined && !now.isUnknown ? undefined : settings.joinToken;
-  return {
-    type: 'hello',
-    protocol: PROTOCOL,
-    name: settings.name,
-    pool: settings.pool,
-    publicKey: identity.publicKey,
-    signature: identity.sign(helloText(nonce)),
-    ...(token === undefined ? {} : { joinToken: token }),
-    bootId: settings.bootId,
-    instanceId: life,
-    ...(settings.dataDirId === undefined ? {} : { dataDirId: settings.dataDirId }),
-    capabilities: settings.capabilities,
-    epochs: writeEpochs(journal.epochs()),
-    runs: runs.list(),
-  };
-}
-
-async function sweep(parts: AgentParts, own: { spans: AgentSpans; journal: Journal; output: Output; signal: AbortSignal }): Promise<void> {
+async function sweep(
+  parts: AgentParts,
+  own: { spans: AgentSpans; journal: Journal; output: OutputSender; signal: AbortSignal },
+): Promise<void> {
   const { spans, journal, output, signal } = own;
   while (!signal.aborted) {
     await pause(parts.clock, spans.sweepMs, signal);
     if (signal.aborted) return;
-    for (const sentence of await journal.sweep(parts.clock.now())) parts.log.warn(sentence);
+    for (const warning of await journal.sweep(parts.clock.now())) parts.log.warn(warning);
     output.sweep();
   }
 }

@@ -1,20 +1,20 @@
-/** The journal as text: one JSON value a line, the first says in which form the others are. */
+/** The journal as text: one JSON value per line, the first has the format. */
 import { z } from 'zod';
 import { assertJournalFormat, type JournalFormat } from '../lib/journal-head.ts';
 import { Fence, ProcessSpec, Report, Run, RunVerdict } from '../protocol/agent.ts';
 import { blankRecord, type RunRecord } from './runs/records.ts';
 
 /** Until the first release version 1 may change in place: then only the fingerprint changes. */
-export const AGENT_JOURNAL: JournalFormat = { name: 'journal', version: 1, fingerprint: '2a46e033430e' };
+export const AGENT_JOURNAL: JournalFormat = { name: 'journal', version: 1, fingerprint: '186e858d5f0a' };
 
 const Record = z.object({
   run: Run,
   fence: Fence,
   spec: ProcessSpec.nullable(),
   bootId: z.string(),
-  place: z.string().nullable(),
+  dataDirId: z.string().nullable(),
   preparations: z.number(),
-  kept: z.boolean(),
+  started: z.boolean(),
   note: z.string().nullable(),
   stop: z.object({ as: z.enum(['cancelled', 'superseded', 'withdrawn', 'disconnected']), reason: z.string() }).nullable(),
   at: z.number(),
@@ -22,8 +22,8 @@ const Record = z.object({
   endedAt: z.number().nullable(),
   unreported: z.array(Report),
   verdict: RunVerdict.nullable(),
-  outputKept: z.number(),
-  settled: z.boolean(),
+  outputAcknowledged: z.number(),
+  closed: z.boolean(),
 });
 
 const Line = z.union([
@@ -43,13 +43,10 @@ export interface JournalState {
   nextId: number;
 }
 
-/** Takes what `readJournal` reads: any other word would stop the next agent's start. */
+/** Takes only lines that `readJournal` reads: any other would prevent the next agent's start. */
 export const writeLine = (line: z.input<typeof Line>): string => `${JSON.stringify(line)}\n`;
 
-/**
- * A last line without its line break is what a crash left of an append that nobody was told about:
- * it is ignored.
- */
+/** Ignores a last line without a line break: a crash cut it off, before any acknowledgement. */
 export function readJournal(text: string | undefined): JournalState {
   assertJournalFormat(AGENT_JOURNAL, text, "the agent's journal");
   const state: JournalState = { records: new Map(), epochs: new Map(), joined: false, centerKey: undefined, nextId: 1 };
@@ -63,10 +60,16 @@ function parseLine(written: string, number: number): z.infer<typeof Line> {
   try {
     value = JSON.parse(written);
   } catch (cause) {
-    throw new Error(`line ${number} of the agent's journal is broken; it must not be guessed what this host runs`, { cause });
+    throw new Error(
+      `line ${number} of the agent's journal is broken, so the runs of this host are unknown; restore the file, or start with an empty data directory`,
+      { cause },
+    );
   }
   const line = Line.safeParse(value);
-  if (!line.success) throw new Error(`line ${number} of the agent's journal is not one this agent knows`, { cause: line.error });
+  if (!line.success)
+    throw new Error(`line ${number} of the agent's journal has fields that this agent does not know; start the revision that wrote it`, {
+      cause: line.error,
+    });
   return line.data;
 }
 
@@ -83,7 +86,7 @@ function applyLine(state: JournalState, line: z.infer<typeof Line>): void {
   else if ('nextId' in line) state.nextId = Math.max(state.nextId, line.nextId);
 }
 
-/** `partial()` allows a key with the value undefined; a line has none, so the type has none. */
+/** `partial()` allows the value undefined, which no line has. */
 function withoutAbsent(set: z.infer<ReturnType<typeof Record.partial>>): Partial<RunRecord> {
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
 }

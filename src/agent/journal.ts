@@ -1,17 +1,14 @@
 /**
- * What the agent must not forget: the runs it answers for, the reports no center has taken yet, the
- * highest epochs and fences. One file of JSON lines; each line changes one thing, so reading them
- * from the top gives the present. Many changes share one fsync; now and then the file is written
- * anew.
+ * The agent's journal: its runs, unacknowledged reports, highest epochs and fences. One file of
+ * JSON lines, each a change; many changes share one fsync, and the file is rewritten now and then.
  *
- * Memory changes at once, so a repeat that arrives during an fsync is known for one. What must be
- * durable before it shows waits for the promise.
+ * Memory changes at once, so that a repeat during an fsync is recognised. Whatever must be durable
+ * before an effect waits for the promise of `write`.
  */
 import { createWriteQueue } from '../lib/batch.ts';
-
 import { journalHead } from '../lib/journal-head.ts';
 import type { Log } from '../lib/log.ts';
-import { AGENT_JOURNAL, readJournal, writeLine } from './journal-lines.ts';
+import { AGENT_JOURNAL, type JournalState, readJournal, writeLine } from './journal-lines.ts';
 import type { AgentLimits } from './limits.ts';
 import type { Disk } from './ports.ts';
 import { blankRecord, type Change, type NewRecord, type RunRecord } from './runs/records.ts';
@@ -19,30 +16,28 @@ import { blankRecord, type Change, type NewRecord, type RunRecord } from './runs
 export interface Journal {
   readonly records: ReadonlyMap<string, RunRecord>;
   readonly joined: boolean;
-  /** Fingerprint of the installation's key to obey; undefined before the first welcome. */
+  /** Fingerprint of the trusted installation's key; undefined before the first welcome. */
   readonly centerKey: string | undefined;
-  /** Highest epoch seen of a partition, -1 when none was. */
+  /** Highest known epoch of a partition, -1 for none. */
   epoch(partition: number): number;
-  /** All of them. */
   epochs(): Iterable<[partition: number, epoch: number]>;
-  /** A number no report had before. */
+  /** A new number for a report. */
   nextId(): number;
   /**
-   * Resolves once the changes are on the disk. Rejects when they cannot be written; memory then has
-   * them all the same, and the next write that goes well brings them along: without any change this
-   * asks whether all before is durable, and tries again if not. With `reserve` the space kept for
-   * this case is given up first.
+   * Resolves once the changes are on the disk. Rejects when they cannot be written: memory has them
+   * all the same, and the next successful write includes them. Without changes it resolves once all
+   * earlier ones are durable. With `reserve` a full disk gets the reserved space first.
    */
   write(changes: Change[], options?: { reserve: boolean }): Promise<void>;
-  /** Written soon, without waiting for the disk: for what may be learnt again. */
+  /** Written soon, without a sync: for changes that can be learnt again. */
   note(changes: Change[]): void;
-  /** Resolves once everything before it was tried. */
+  /** Resolves once everything before it was written, or failed. */
   flushed(): Promise<void>;
-  /** Forgets what is over for long, restores the reserve. Returns sentences worth a log line. */
+  /** Deletes expired records, restores the reserve. Returns warnings for the log. */
   sweep(now: number): Promise<string[]>;
 }
 
-/** Why something was not promised, in words for the run's reason. */
+/** The reason of a refused start. */
 export const cannotWrite = (cause: unknown): string =>
   `this host cannot write the agent's journal: ${cause instanceof Error ? cause.message : String(cause)}`;
 
@@ -50,116 +45,48 @@ export const JOURNAL = 'journal.jsonl';
 export const RESERVE = 'journal.reserve';
 
 /**
- * Reads the journal and writes it anew. Throws when another revision wrote it, or when it is broken
- * anywhere but in its last line.
+ * Reads the journal and rewrites it. Throws when another revision wrote it, or when a line other
+ * than the last one is broken.
  */
 export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: Log; now: number }): Promise<Journal> {
   const { disk, limits, log } = from;
   const state = readJournal(await disk.read(JOURNAL));
   const { records, epochs } = state;
-  let appended = 0;
-  // True while memory is ahead of the file: the next write then replaces the file.
-  let ahead = true;
-  let reserved = false;
-  for (const sentence of prune(records, limits, from.now)) log.warn(sentence);
+  for (const warning of expire(records, limits, from.now)) log.warn(warning);
+  const reserve = createReserve(disk, limits.reserveBytes, log);
+  const file = createJournalFile(disk, limits, state);
 
-  const apply = (change: Change) => {
-    if ('run' in change) {
-      const record = records.get(change.run);
-      if (record) Object.assign(record, change.set);
-      else if (isWhole(change.set)) records.set(change.run, { ...blankRecord, ...change.set });
-    } else if ('epoch' in change) epochs.set(change.epoch[0], change.epoch[1]);
-    else if ('joined' in change) state.joined = true;
-    else if ('centerKey' in change) state.centerKey = change.centerKey;
-    else state.nextId = Math.max(state.nextId, change.nextId);
-  };
-
-  const whole = () => {
-    let text = journalHead(AGENT_JOURNAL) + writeLine({ nextId: state.nextId });
-    if (state.joined) text += writeLine({ joined: true });
-    if (state.centerKey !== undefined) text += writeLine({ centerKey: state.centerKey });
-    for (const epoch of epochs) text += writeLine({ epoch });
-    for (const [run, set] of records) text += writeLine({ run, set });
-    return text;
-  };
-
-  const replace = async () => {
-    const text = whole();
-    await disk.replace(JOURNAL, text);
-    appended = 0;
-    ahead = false;
-  };
-
-  /**
-   * One line for all that a batch changes of a run: a short one begins, starts and ends within a
-   * few of them.
-   */
-  const linesOf = (changes: Change[]): string => {
-    const runs = new Map<string, Partial<RunRecord>>();
-    let text = '';
-    for (const change of changes) {
-      if (!('run' in change)) text += writeLine(change);
-      // Deleted since: a line without its beginning, which the file may lack, means nothing.
-      else if (records.has(change.run)) runs.set(change.run, { ...runs.get(change.run), ...change.set });
-    }
-    for (const [run, set] of runs) text += writeLine({ run, set });
-    return text;
-  };
-
-  const persist = async (batch: Batch[]) => {
-    if (ahead || appended > limits.journalAppendMax) return replace();
-    const text = linesOf(batch.flatMap(one => one.changes));
-    if (text === '') return;
-    // Until the append has gone well, its bytes may be on the disk in part.
-    ahead = true;
-    await disk.append(JOURNAL, text, { sync: batch.some(one => one.settle !== undefined) });
-    appended += text.length;
-    ahead = false;
-  };
-
-  const giveUpReserve = async () => {
-    log.warn('the disk is full: the journal gives up its reserve', { bytes: limits.reserveBytes });
-    reserved = false;
-    await disk.remove(RESERVE);
-  };
-
-  const flushOnce = async (batch: Batch[]) => {
+  const writeBatch = async (batch: Entry[]) => {
     try {
-      await persist(batch);
+      await file.append(
+        batch.flatMap(one => one.changes),
+        { sync: batch.some(one => one.settle !== undefined) },
+      );
       for (const one of batch) one.settle?.();
     } catch (problem) {
-      ahead = true;
       for (const one of batch) if (!one.reserve) one.settle?.(problem);
       const urgent = batch.filter(one => one.reserve);
       if (urgent.length === 0) return;
-      let verdict: unknown;
-      try {
-        if (reserved) await giveUpReserve();
-        await replace();
-      } catch (again) {
-        ahead = true;
-        verdict = again;
-      }
-      for (const one of urgent) one.settle?.(verdict);
+      const failure = await reserve
+        .release()
+        .then(file.replace)
+        .then(
+          () => undefined,
+          (again: unknown) => again,
+        );
+      for (const one of urgent) one.settle?.(failure);
     }
   };
 
-  // One turn later, so that the changes of one tick share an fsync.
-  const queue = createWriteQueue<Batch>({ schedule: queueMicrotask, write: flushOnce });
-
-  const enqueue = (changes: Change[], rest: Omit<Batch, 'changes'>) => {
-    for (const change of changes) apply(change);
+  // One microtask later, so that the changes of one tick share an fsync.
+  const queue = createWriteQueue<Entry>({ schedule: queueMicrotask, write: writeBatch });
+  const enqueue = (changes: Change[], rest: Omit<Entry, 'changes'>) => {
+    for (const change of changes) apply(state, change);
     queue.add({ changes, ...rest });
   };
 
-  const restoreReserve = async () => {
-    if (reserved) return;
-    if ((await disk.read(RESERVE))?.length !== limits.reserveBytes) await disk.replace(RESERVE, '-'.repeat(limits.reserveBytes));
-    reserved = true;
-  };
-
-  await Promise.all([replace(), restoreReserve()]).catch(problem => {
-    log.error('the journal cannot be written, starts will be refused', { problem: String(problem) });
+  await Promise.all([file.replace(), reserve.restore()]).catch(problem => {
+    log.error('the journal cannot be written, the agent refuses starts', { problem: String(problem) });
   });
 
   return {
@@ -180,43 +107,121 @@ export async function openJournal(from: { disk: Disk; limits: AgentLimits; log: 
     note: changes => enqueue(changes, { reserve: false, settle: undefined }),
     flushed: queue.idle,
     async sweep(now) {
-      const said = prune(records, limits, now);
-      if (!reserved) await restoreReserve().catch(() => undefined);
-      return said;
+      const warnings = expire(records, limits, now);
+      await reserve.restore().catch(() => undefined);
+      return warnings;
     },
   };
 }
 
-interface Batch {
+interface Entry {
   changes: Change[];
   reserve: boolean;
-  /** Absent for what nobody waits for. With a problem: it is not on the disk. */
+  /** Undefined for a note. With a problem: the changes are not on the disk. */
   settle: ((problem?: unknown) => void) | undefined;
 }
 
-/** A change of a run that was forgotten meanwhile changes nothing. */
+function apply(state: JournalState, change: Change): void {
+  if ('run' in change) {
+    const record = state.records.get(change.run);
+    if (record) Object.assign(record, change.set);
+    else if (isWhole(change.set)) state.records.set(change.run, { ...blankRecord, ...change.set });
+  } else if ('epoch' in change) state.epochs.set(change.epoch[0], change.epoch[1]);
+  else if ('joined' in change) state.joined = true;
+  else if ('centerKey' in change) state.centerKey = change.centerKey;
+  else state.nextId = Math.max(state.nextId, change.nextId);
+}
+
+/** False for a change of a run that was deleted meanwhile: it has no effect. */
 const isWhole = (set: Partial<RunRecord>): set is NewRecord => set.run !== undefined && set.fence !== undefined;
 
+/** The file: appended to, or replaced while memory is ahead of it. */
+function createJournalFile(disk: Disk, limits: AgentLimits, state: JournalState) {
+  let appendedBytes = 0;
+  let isBehind = true;
+
+  const replace = async () => {
+    isBehind = true;
+    await disk.replace(JOURNAL, textOf(state));
+    appendedBytes = 0;
+    isBehind = false;
+  };
+
+  return {
+    replace,
+    async append(changes: Change[], { sync }: { sync: boolean }): Promise<void> {
+      if (isBehind || appendedBytes > limits.journalAppendMax) return replace();
+      const text = linesOf(state.records, changes);
+      if (text === '') return;
+      // A failed append may have written a part of its bytes.
+      isBehind = true;
+      await disk.append(JOURNAL, text, { sync });
+      appendedBytes += text.length;
+      isBehind = false;
+    },
+  };
+}
+
+function textOf(state: JournalState): string {
+  let text = journalHead(AGENT_JOURNAL) + writeLine({ nextId: state.nextId });
+  if (state.joined) text += writeLine({ joined: true });
+  if (state.centerKey !== undefined) text += writeLine({ centerKey: state.centerKey });
+  for (const epoch of state.epochs) text += writeLine({ epoch });
+  for (const [run, set] of state.records) text += writeLine({ run, set });
+  return text;
+}
+
+/** One line per run: a short run has several changes in one batch. */
+function linesOf(records: ReadonlyMap<string, RunRecord>, changes: Change[]): string {
+  const runs = new Map<string, Partial<RunRecord>>();
+  let text = '';
+  for (const change of changes) {
+    if (!('run' in change)) text += writeLine(change);
+    // Not of a deleted run: the file may lack its first line.
+    else if (records.has(change.run)) runs.set(change.run, { ...runs.get(change.run), ...change.set });
+  }
+  for (const [run, set] of runs) text += writeLine({ run, set });
+  return text;
+}
+
+/** Space that is released on a full disk, so that ends can still be written. */
+function createReserve(disk: Disk, bytes: number, log: Log) {
+  let isThere = false;
+  return {
+    async restore(): Promise<void> {
+      if (isThere) return;
+      if ((await disk.read(RESERVE))?.length !== bytes) await disk.replace(RESERVE, '-'.repeat(bytes));
+      isThere = true;
+    },
+    async release(): Promise<void> {
+      if (!isThere) return;
+      log.warn('the disk is full: the journal releases its reserve', { bytes });
+      isThere = false;
+      await disk.remove(RESERVE);
+    },
+  };
+}
+
 /**
- * Oldest first: a map keeps the order in which the runs came. What is forgotten here leaves the
- * file when it is next written anew.
+ * Deletes expired records from memory, oldest first: a map keeps the order in which they came. They
+ * leave the file when it is rewritten.
  */
-function prune(records: Map<string, RunRecord>, limits: AgentLimits, now: number): string[] {
-  const said: string[] = [];
-  let over = 0;
-  for (const record of records.values()) if (record.settled && record.unreported.length === 0) over++;
+function expire(records: Map<string, RunRecord>, limits: AgentLimits, now: number): string[] {
+  const warnings: string[] = [];
+  let ended = 0;
+  for (const record of records.values()) if (record.closed && record.unreported.length === 0) ended++;
   for (const [key, record] of records) {
     if (record.endedAt === null) continue;
     const age = now - record.endedAt;
     if (record.unreported.length > 0 && age > limits.undeliveredMs) {
-      said.push(`${key}: no center took its report for ${limits.undeliveredMs} ms, it is given up`);
+      warnings.push(`${key}: no center took its report for ${limits.undeliveredMs} ms, the agent drops it`);
       record.unreported = [];
     }
-    if (!record.settled || record.unreported.length > 0) continue;
-    if (over > limits.endedKeptMax || age > limits.endedKeptMs) {
+    if (!record.closed || record.unreported.length > 0) continue;
+    if (ended > limits.endedKeptMax || age > limits.endedKeptMs) {
       records.delete(key);
-      over--;
+      ended--;
     }
   }
-  return said;
+  return warnings;
 }

@@ -11,7 +11,7 @@ import type { KeeperConnector } from './ports.ts';
 
 export interface KeeperClient {
   /** Keeps a connection open until the signal aborts; the keeper itself goes on. */
-  run(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal, on: KeeperListener): Promise<void>;
   /**
    * Calls the keeper, and its successor when it is lost meanwhile: for idempotent calls only. Waits
    * while there is none; where `mayRefuse` returns true it throws HostFaultError instead, once no
@@ -32,14 +32,8 @@ interface Waiting {
   mayRefuse(): boolean;
 }
 
-export function createKeeperClient(parts: {
-  clock: Clock;
-  connector: KeeperConnector;
-  log: Log;
-  spans: AgentSpans;
-  on: KeeperListener;
-}): KeeperClient {
-  const { clock, connector, log, spans, on } = parts;
+export function createKeeperClient(parts: { clock: Clock; connector: KeeperConnector; log: Log; spans: AgentSpans }): KeeperClient {
+  const { clock, connector, log, spans } = parts;
   let current: Keeper | undefined;
   let waiting: Waiting[] = [];
   /** Why the last attempt to connect failed; undefined once connected. */
@@ -55,7 +49,7 @@ export function createKeeperClient(parts: {
     for (const one of refused) one.reject(refusal);
   };
 
-  const session = async (stopped: Promise<void>) => {
+  const session = async (stopped: Promise<void>, on: KeeperListener) => {
     const keeper = await connector.connect();
     let isCurrent = true;
     // Before `list`: an event in between then comes twice rather than never.
@@ -77,7 +71,7 @@ export function createKeeperClient(parts: {
   };
 
   return {
-    async run(signal) {
+    async run(signal, on) {
       const stopped = new Promise<void>(resolve => {
         if (signal.aborted) return resolve();
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -85,7 +79,7 @@ export function createKeeperClient(parts: {
       while (!signal.aborted) {
         try {
           // A keeper that does not answer must not delay the stop.
-          await Promise.race([session(stopped), stopped]);
+          await Promise.race([session(stopped, on), stopped]);
           if (!signal.aborted) log.warn('the keeper is lost, connecting to the next one');
         } catch (problem) {
           connectFailed(problem);

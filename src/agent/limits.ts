@@ -36,7 +36,7 @@ export interface AgentLimits {
   /** Bytes in the socket's own buffer; the pump waits. */
   linkBufferMax: number;
   /** Commands acknowledged in one frame. */
-  doneMax: number;
+  acknowledgedMax: number;
 }
 
 export const agentLimits: AgentLimits = {
@@ -56,7 +56,7 @@ export const agentLimits: AgentLimits = {
   outputWindowAll: 4 * 1024 * 1024,
   outputReadBytes: 128 * 1024,
   linkBufferMax: 1024 * 1024,
-  doneMax: 1_000,
+  acknowledgedMax: 1_000,
 };
 
 /** Spans, milliseconds. */

@@ -200,10 +200,10 @@ describe('the journal', () => {
     const disk = aDisk();
     const journal = await open(disk, { journalAppendMax: 2_000 });
     await journal.write([{ run: KEY, set: record }, { epoch: [7, 3] }, { joined: true }]);
-    for (let seq = 1; seq <= 200; seq++) await journal.write([{ run: KEY, set: { outputKept: seq } }]);
+    for (let seq = 1; seq <= 200; seq++) await journal.write([{ run: KEY, set: { outputAcknowledged: seq } }]);
     expect(disk.files.get(JOURNAL)?.length).toBeLessThan(3_000);
     const again = await open(disk);
-    expect(again.records.get(KEY)).toMatchObject({ ...record, outputKept: 200 });
+    expect(again.records.get(KEY)).toMatchObject({ ...record, outputAcknowledged: 200 });
     expect([again.epoch(7), again.epoch(8), again.joined]).toEqual([3, -1, true]);
   });
 
@@ -221,13 +221,13 @@ describe('the journal', () => {
     const before = disk.files.get(JOURNAL) ?? '';
     await Promise.all([
       journal.write([{ run: KEY, set: record }, { epoch: [7, 3] }]),
-      journal.write([{ run: KEY, set: { kept: true, outputKept: 1 } }]),
-      journal.write([{ run: 'unknown', set: { settled: true } }]),
-      journal.write([{ run: KEY, set: { outputKept: 2 } }]),
+      journal.write([{ run: KEY, set: { started: true, outputAcknowledged: 1 } }]),
+      journal.write([{ run: 'unknown', set: { closed: true } }]),
+      journal.write([{ run: KEY, set: { outputAcknowledged: 2 } }]),
     ]);
     expect((disk.files.get(JOURNAL) ?? '').slice(before.length).trim().split('\n')).toHaveLength(2);
     const again = await open(disk);
-    expect(again.records.get(KEY)).toMatchObject({ ...record, kept: true, outputKept: 2 });
+    expect(again.records.get(KEY)).toMatchObject({ ...record, started: true, outputAcknowledged: 2 });
     expect([again.records.size, again.epoch(7)]).toEqual([1, 3]);
   });
 
@@ -282,8 +282,8 @@ describe('the journal', () => {
     const journal = await open(disk);
     const report = { type: 'report', state: 'started', id: 1, run: aRun(), at: 0, pid: 1 } as const;
     await journal.write([
-      { run: 'told', set: { ...record, endedAt: 0, settled: true } },
-      { run: 'untold', set: { ...record, endedAt: 0, settled: true, unreported: [report] } },
+      { run: 'told', set: { ...record, endedAt: 0, closed: true } },
+      { run: 'untold', set: { ...record, endedAt: 0, closed: true, unreported: [report] } },
       { run: 'running', set: record },
     ]);
     await journal.sweep(agentLimits.endedKeptMs + 1);

@@ -141,7 +141,7 @@ describe('the link', () => {
     expect(world.center.dials).toHaveLength(1);
     await world.clock.advance(31_000);
     expect(world.center.dials).toHaveLength(2);
-    expect(world.log.join('\n')).toContain('(identityInUse); it needs somebody to act');
+    expect(world.log.join('\n')).toContain('(identityInUse); an operator must act');
     await world.quit();
   });
 
@@ -356,9 +356,9 @@ describe('output', () => {
         await world.clock.advance(1_000);
       }
     };
-    const saying = (world: ReturnType<typeof aWorld>) => world.log.filter(line => line.includes('is given up'));
+    const saying = (world: ReturnType<typeof aWorld>) => world.log.filter(line => line.includes('is dropped'));
 
-    test('is given up beyond so many bytes, oldest ends first', async () => {
+    test('is dropped beyond so many bytes, oldest ends first', async () => {
       const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000, 40_000);
       expect(world.keeper.removed).toEqual([runKey(aRun({ item: 0 }))]);
@@ -368,14 +368,14 @@ describe('output', () => {
       await world.quit();
     });
 
-    test('is given up beyond an age', async () => {
+    test('is dropped beyond an age', async () => {
       const world = aWorld({ limits: { undeliveredMs: 300_000 } });
       await ended(world, 10, 10);
       await world.clock.advance(295_000);
       expect(world.keeper.removed).toEqual([]);
       await world.clock.advance(70_000);
       expect(world.keeper.removed).toEqual([0, 1].map(item => runKey(aRun({ item }))));
-      expect(saying(world)).toContain('output of ended runs is given up, no center took it for 300000 ms');
+      expect(saying(world)).toContain('output of ended runs is dropped: no center took it for 300000 ms');
       await world.quit();
     });
 

@@ -34,7 +34,7 @@ describe('an agent that knows the key of its installation', () => {
     await world.send(aStart({ run: aRun({ item: 1 }), epoch: 1_000 }));
     expect(world.keeper.processes).toHaveLength(1);
     expect(world.sent('hello')).toEqual([]);
-    expect(world.log.join('\n')).toContain('is not obeyed');
+    expect(world.log.join('\n')).toContain('is not trusted');
     Object.assign(world.center, { key: 'center', signs: undefined, welcomesAtOnce: false });
     await world.clock.advance(60_000);
     await world.send(aStart({ run: aRun({ item: 2 }), epoch: 3 }));

@@ -1,7 +1,7 @@
 /** Reports, commands and output between gateway and agent. */
 import { describe, expect, test } from 'bun:test';
 import { agentLimits } from '../../src/agent/limits.ts';
-import { PIECE_BYTES } from '../../src/agent/output.ts';
+import { CHUNK_OVERHEAD_BYTES } from '../../src/agent/runs/output.ts';
 import { CENTER_FRAME_MAX, type Command, OUTPUT_TEXT_MAX } from '../../src/protocol/agent.ts';
 import { Busy, NoSuchActor, Unavailable } from '../../src/runtime/errors.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
@@ -330,7 +330,7 @@ describe('output', () => {
       let flight = 0;
       for (let seq = 1; flight < outputWindowAll + outputReadBytes; seq++) {
         socket.say({ ...output(seq), text: 'x'.repeat(letters) });
-        flight += letters + PIECE_BYTES;
+        flight += letters + CHUNK_OVERHEAD_BYTES;
       }
       await clock.settle();
       expect(socket.state.closed).toBeUndefined();

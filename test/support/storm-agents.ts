@@ -5,7 +5,7 @@
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { agentSpans } from '../../src/agent/limits.ts';
-import { createLink } from '../../src/agent/link/index.ts';
+import { createLink, type LinkListener } from '../../src/agent/link/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createDialer } from '../../src/lib/dialer.ts';
 import { systemIds } from '../../src/lib/ids.ts';
@@ -73,6 +73,15 @@ function anAgent(place: number) {
     log: silent,
     spans: { ...agentSpans, redialBaseMs: Number(redialBaseMs) },
     centers: [`${url}/v1/agents`],
+  });
+
+  function forget(ids: Set<number>): void {
+    for (const [name, each] of runs) {
+      each.reports = each.reports.filter(({ id }) => !ids.has(id));
+      if (each.isOver && each.reports.length === 0) runs.delete(name);
+    }
+  }
+  const listener: LinkListener = {
     refusal: () => undefined,
     hello: ({ nonce }) => ({
       type: 'hello',
@@ -96,27 +105,18 @@ function anAgent(place: number) {
       },
       runs: [...runs.values()].map(({ run, isOver }) => ({ run, state: isOver ? 'ended' : 'running' })),
     }),
-    on: {
-      welcome() {
-        for (const { reports } of runs.values()) for (const said of reports) send(said);
-      },
-      frame(frame) {
-        if (frame.type === 'start') start(frame.key, frame.run);
-        else if (frame.type === 'stop') link.send({ type: 'commandsAcknowledged', keys: [frame.key] });
-        else if (frame.type === 'reportsAcknowledged') forget(new Set(frame.ids));
-      },
-      down() {},
-      refused: () => false,
+    up() {
+      for (const { reports } of runs.values()) for (const said of reports) send(said);
     },
-  });
-
-  function forget(ids: Set<number>): void {
-    for (const [name, each] of runs) {
-      each.reports = each.reports.filter(({ id }) => !ids.has(id));
-      if (each.isOver && each.reports.length === 0) runs.delete(name);
-    }
-  }
-  void link.run(new AbortController().signal);
+    frame(frame) {
+      if (frame.type === 'start') start(frame.key, frame.run);
+      else if (frame.type === 'stop') link.send({ type: 'commandsAcknowledged', keys: [frame.key] });
+      else if (frame.type === 'reportsAcknowledged') forget(new Set(frame.ids));
+    },
+    down() {},
+    refused: () => false,
+  };
+  void link.run(new AbortController().signal, listener);
 
   return {
     isUp: () => link.isUp(),

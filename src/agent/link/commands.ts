@@ -1,9 +1,7 @@
 /**
- * What the center commands, judged by epoch and fence, durable before it is acknowledged,
- * acknowledged as often as it is said.
- *
- * A run that is known is never started again, whatever its start says: repeats, reorders and late
- * centers all end there.
+ * Commands of the center: checked by epoch and fence, written to the journal, then acknowledged,
+ * and acknowledged again at each repeat. A known run is never started again, so repeated, reordered
+ * and late commands have no effect.
  */
 import { createBatch } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -12,7 +10,6 @@ import {
   type Command,
   EPOCHS_RAISED,
   type Fence,
-  type FromAgent,
   type HostFault,
   runKey,
   type StartCommand,
@@ -24,11 +21,13 @@ import type { Runs } from '../runs/index.ts';
 import { endedReport } from '../runs/outcome.ts';
 import { blankRecord, type Change, mustEnd, type RunRecord } from '../runs/records.ts';
 import type { Reports } from '../runs/reports.ts';
+import type { AgentFrame } from './frames.ts';
 
-export interface Commands {
-  take(command: Command): Promise<void>;
-  /** The center knows the end of this run. */
-  reported(run: string): void;
+export interface CommandHandler {
+  /** Resolves once the command is in the journal or rejected. Never rejects. */
+  handle(command: Command): Promise<void>;
+  /** The center has the report of this run. */
+  reportAcknowledged(run: string): void;
 }
 
 export interface CommandParts {
@@ -36,134 +35,69 @@ export interface CommandParts {
   log: Log;
   limits: AgentLimits;
   bootId: string;
-  place: string | undefined;
+  dataDirId: string | undefined;
   journal: Journal;
   reports: Reports;
   runs: Runs;
-  send(frame: ReturnType<typeof FromAgent.parse>): boolean;
+  send(frame: AgentFrame): boolean;
 }
 
-export function createCommands(parts: CommandParts): Commands {
-  const { clock, log, limits, journal, reports, runs, send } = parts;
-  /**
-   * Refusals that only memory holds: run -> key of the start, which is acknowledged once the center
-   * has the report.
-   */
-  const unwritten = new Map<string, string>();
+/** Longest problem in a rejection, characters. */
+const PROBLEM_MAX = 500;
 
-  const acknowledged = createBatch<string>({
+export function createCommandHandler(parts: CommandParts): CommandHandler {
+  const { clock, log, limits, journal, runs, send } = parts;
+  const acknowledgements = createBatch<string>({
     schedule: clock.soon,
     send(keys) {
-      for (let from = 0; from < keys.length; from += limits.doneMax)
-        send({ type: 'commandsAcknowledged', keys: keys.slice(from, from + limits.doneMax) });
+      for (let from = 0; from < keys.length; from += limits.acknowledgedMax)
+        send({ type: 'commandsAcknowledged', keys: keys.slice(from, from + limits.acknowledgedMax) });
     },
   });
-  const done = acknowledged.add;
-
-  const recordOf = (command: Command): RunRecord => ({
-    ...blankRecord,
-    run: command.run,
-    fence: command.fence,
-    bootId: parts.bootId,
-    place: parts.place ?? null,
-    at: Math.round(clock.now()),
-  });
-
-  const refuse = async (command: StartCommand, epoch: Change[], reason: string, hostFault: HostFault): Promise<void> => {
-    const run = runKey(command.run);
-    const at = Math.round(clock.now());
-    const record = recordOf(command);
-    const report = endedReport(journal.nextId(), record, { outcome: 'failed', at, reason, hostFault });
-    log.warn(`${run}: refused, ${reason}`);
-    try {
-      await journal.write([...epoch, { run, set: { ...record, endedAt: at, settled: true, unreported: [report] } }], { reserve: true });
-      reports.add(report);
-      done(command.key);
-    } catch {
-      // Not even the reserve helped. The center hears the reason; the start stays owed until it has
-      // committed it.
-      unwritten.set(run, command.key);
-      reports.add(report);
-    }
-  };
+  const acknowledge = acknowledgements.add;
+  const { refuse, addTombstone, repeat, unwritten } = createAnswers(parts, acknowledge);
 
   const start = async (command: StartCommand, known: RunRecord | undefined, epoch: Change[]): Promise<void> => {
     const run = runKey(command.run);
     if (unwritten.has(run)) return;
-    if (known) return again(command, known, epoch);
+    if (known) return repeat(command, known, epoch);
     if (runs.count() >= limits.runsMax)
-      return refuse(command, epoch, `this host runs ${limits.runsMax} processes already, more it does not take`, 'runs');
+      return refuse(command, epoch, `this host runs ${limits.runsMax} processes, which is its limit`, 'runs');
     try {
-      await journal.write([...epoch, { run, set: { ...recordOf(command), spec: command.spec } }]);
+      await journal.write([...epoch, { run, set: { ...newRecord(parts, command), spec: command.spec } }]);
     } catch (problem) {
       return refuse(command, epoch, cannotWrite(problem), 'journal');
     }
-    done(command.key);
+    acknowledge(command.key);
     runs.begin(run);
-  };
-
-  /** A repeat: acknowledged once what is known of the run is certainly on the disk. */
-  const again = async (command: Command, known: RunRecord, epoch: Change[]): Promise<void> => {
-    const change: Change[] = isLower(known.fence, command.fence) ? [{ run: runKey(command.run), set: { fence: command.fence } }] : [];
-    // Who confirmed its end would not have it started: the center lost that, and would wait for
-    // ever.
-    const isLost = command.type === 'start' && command.fence.epoch - known.fence.epoch >= EPOCHS_RAISED;
-    const repeat = isLost ? reports.repeat(runKey(command.run)) : undefined;
-    try {
-      await journal.write([...epoch, ...change, ...(repeat ? [repeat.change] : [])]);
-      if (repeat) reports.add(repeat.report);
-      done(command.key);
-    } catch (problem) {
-      log.warn(`${runKey(command.run)}: not acknowledged, ${cannotWrite(problem)}`);
-    }
   };
 
   const stop = async (command: StopCommand, known: RunRecord | undefined, epoch: Change[]): Promise<void> => {
     const run = runKey(command.run);
-    if (known && known.endedAt !== null) return again(command, known, epoch);
-    if (!known) return bury(command, epoch);
+    if (known && known.endedAt !== null) return repeat(command, known, epoch);
+    if (!known) return addTombstone(command, epoch);
     const { as, reason } = command;
     const fence = command.fence.partition === known.fence.partition ? command.fence : known.fence;
-    // What has begun is not given back any more.
-    if (as === 'withdrawn' && known.kept) return again(command, known, epoch);
+    // A started run cannot be withdrawn.
+    if (as === 'withdrawn' && known.started) return repeat(command, known, epoch);
     const stop = known.stop && mustEnd(known) ? known.stop : { as, reason };
     try {
       await journal.write([...epoch, { run, set: { fence, stop } }], { reserve: true });
-      done(command.key);
+      acknowledge(command.key);
     } catch (problem) {
-      // It is ended all the same: the center asked for it, and will ask again.
-      log.warn(`${run}: its stop is not acknowledged, ${cannotWrite(problem)}`);
+      // The run ends all the same; the center sends the stop again.
+      log.warn(`${run}: its stop is not acknowledged: ${cannotWrite(problem)}`);
     }
     runs.stop(run);
   };
 
-  /** A stop before its start leaves a tombstone: the later start finds the run ended. */
-  const bury = async (command: StopCommand, epoch: Change[]): Promise<void> => {
-    const run = runKey(command.run);
-    const at = Math.round(clock.now());
-    const record = recordOf(command);
-    const report = endedReport(journal.nextId(), record, {
-      outcome: 'cancelled',
-      at,
-      reason: `stopped before it began: ${command.reason}`,
-    });
-    try {
-      await journal.write([...epoch, { run, set: { ...record, endedAt: at, settled: true, unreported: [report] } }], { reserve: true });
-      reports.add(report);
-      done(command.key);
-    } catch (problem) {
-      log.warn(`${run}: its stop is not acknowledged, ${cannotWrite(problem)}`);
-    }
-  };
-
-  /** By epoch and fence, then carried out. */
-  const judged = async (command: Command): Promise<void> => {
+  const check = async (command: Command): Promise<void> => {
     const { fence, key, run } = command;
     const epochKnown = journal.epoch(fence.partition);
     const known = journal.records.get(runKey(run));
     const lower = fence.epoch < epochKnown ? 'lowerEpoch' : known && isLower(fence, known.fence) ? 'lowerFence' : undefined;
     if (lower) {
-      log.warn(`${runKey(run)}: rejected a ${command.type}, ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
+      log.warn(`${runKey(run)}: the agent rejects a ${command.type}: ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
       send({ type: 'rejected', key, run, reason: lower, known: known !== undefined });
       return;
     }
@@ -172,31 +106,100 @@ export function createCommands(parts: CommandParts): Commands {
   };
 
   return {
-    async take(command) {
+    async handle(command) {
       try {
-        await judged(command);
+        await check(command);
       } catch (problem) {
-        // Its sender waits for the outcome. A run that is known here answers for
-        // itself.
-        log.error(`${runKey(command.run)}: a ${command.type} cannot be carried out`, { problem: String(problem) });
+        // The center waits for the outcome of the command. A known run has a report of its own.
+        log.error(`${runKey(command.run)}: a ${command.type} failed in the agent`, { problem: String(problem) });
         if (journal.records.has(runKey(command.run))) return;
-        const message = `the agent failed: ${problem instanceof Error ? problem.message : String(problem)}`.slice(0, 500);
+        const message = `the agent failed: ${problem instanceof Error ? problem.message : String(problem)}`.slice(0, PROBLEM_MAX);
         send({ type: 'rejected', key: command.key, run: command.run, reason: 'failed', message });
       }
     },
-    reported(run) {
+    reportAcknowledged(run) {
       const key = unwritten.get(run);
       if (key === undefined) return;
       unwritten.delete(run);
-      done(key);
+      acknowledge(key);
+    },
+  };
+}
+
+const newRecord = ({ bootId, dataDirId, clock }: CommandParts, command: Command): RunRecord => ({
+  ...blankRecord,
+  run: command.run,
+  fence: command.fence,
+  bootId,
+  dataDirId: dataDirId ?? null,
+  at: Math.round(clock.now()),
+});
+
+/** Answers to commands that start no process. */
+function createAnswers(parts: CommandParts, acknowledge: (key: string) => void) {
+  const { clock, log, journal, reports } = parts;
+  /**
+   * Refusals that are in memory alone: run -> key of the start, acknowledged once the center has
+   * the report.
+   */
+  const unwritten = new Map<string, string>();
+
+  return {
+    unwritten,
+    async refuse(command: StartCommand, epoch: Change[], reason: string, hostFault: HostFault): Promise<void> {
+      const run = runKey(command.run);
+      const at = Math.round(clock.now());
+      const record = newRecord(parts, command);
+      const report = endedReport(journal.nextId(), record, { outcome: 'failed', at, reason, hostFault });
+      log.warn(`${run}: its start is refused: ${reason}`);
+      try {
+        await journal.write([...epoch, { run, set: { ...record, endedAt: at, closed: true, unreported: [report] } }], { reserve: true });
+        reports.add(report);
+        acknowledge(command.key);
+      } catch {
+        // Not even the reserve was enough: the center gets the report, and the start stays
+        // unacknowledged until it has committed it.
+        unwritten.set(run, command.key);
+        reports.add(report);
+      }
+    },
+    /** Ends a run before its start: the later start finds it ended. */
+    async addTombstone(command: StopCommand, epoch: Change[]): Promise<void> {
+      const run = runKey(command.run);
+      const at = Math.round(clock.now());
+      const record = newRecord(parts, command);
+      const reason = `stopped before it began: ${command.reason}`;
+      const report = endedReport(journal.nextId(), record, { outcome: 'cancelled', at, reason });
+      try {
+        await journal.write([...epoch, { run, set: { ...record, endedAt: at, closed: true, unreported: [report] } }], { reserve: true });
+        reports.add(report);
+        acknowledge(command.key);
+      } catch (problem) {
+        log.warn(`${run}: its stop is not acknowledged: ${cannotWrite(problem)}`);
+      }
+    },
+    /** Acknowledges a repeated command once the record of its run is durable. */
+    async repeat(command: Command, known: RunRecord, epoch: Change[]): Promise<void> {
+      const run = runKey(command.run);
+      const change: Change[] = isLower(known.fence, command.fence) ? [{ run, set: { fence: command.fence } }] : [];
+      // A center that acknowledged the end would not start the run: it has lost that state, and
+      // would wait for ever.
+      const isLost = command.type === 'start' && command.fence.epoch - known.fence.epoch >= EPOCHS_RAISED;
+      const repeated = isLost ? reports.repeat(run) : undefined;
+      try {
+        await journal.write([...epoch, ...change, ...(repeated ? [repeated.change] : [])]);
+        if (repeated) reports.add(repeated.report);
+        acknowledge(command.key);
+      } catch (problem) {
+        log.warn(`${run}: a ${command.type} is not acknowledged: ${cannotWrite(problem)}`);
+      }
     },
   };
 }
 
 /**
- * Fences of two partitions say nothing of each other: epochs count the owners of one partition,
- * revs the commits of one actor. A pool stops a run whose execution is no longer kept; whether it
- * is that pool's present owner who says so, the epoch of its own partition has shown already.
+ * Fences of two partitions are not comparable: epochs count the owners of one partition, revisions
+ * the commits of one actor. The check of the epoch covers a stop by the pool's partition.
  */
 const isLower = (fence: Fence, than: Fence): boolean =>
   fence.partition === than.partition && (fence.epoch < than.epoch || (fence.epoch === than.epoch && fence.rev < than.rev));

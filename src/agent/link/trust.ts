@@ -1,24 +1,23 @@
 /**
- * Which center this agent obeys: the one that holds the key it knows. The key is known from the
- * operator (`--center-key`), from the first center that welcomed it, or from its join token; an
- * agent that knows none keeps the first one it meets.
+ * Which center this agent trusts: the one with the known key. The operator gives it
+ * (`--center-key`), or the first welcoming center, or the join token; without any the agent trusts
+ * the first center and remembers its key.
  */
-
 import { fingerprintOf, tokenFingerprint } from '../../protocol/agent.ts';
 import type { Journal } from '../journal.ts';
 import type { Identity } from '../ports.ts';
 
 export interface Trust {
-  /** Undefined: it is the one. Else why it is not. Remembers nothing. */
+  /** Why the center is not trusted; undefined: it is. Remembers nothing durably. */
   refusal(proof: { key: string; text: string; signature: string }): string | undefined;
-  /** The center that proved itself last has welcomed this agent: its key is kept. */
+  /** Stores the key of the center that proved itself last. */
   welcomed(): void;
 }
 
 export function createTrust(parts: {
   identity: Pick<Identity, 'verify'>;
   journal: Pick<Journal, 'centerKey' | 'note'>;
-  /** Fingerprint that the operator gave: it counts more than what is remembered. */
+  /** Fingerprint from the operator; replaces the stored one. */
   centerKey: string | undefined;
   joinToken: string | undefined;
 }): Trust {
@@ -32,7 +31,7 @@ export function createTrust(parts: {
       const fingerprint = fingerprintOf(key);
       const expected = known();
       if (expected !== undefined && expected !== fingerprint) {
-        return `it has the key ${fingerprint}, and this agent obeys ${expected} alone; where that key was lost, give the fingerprint that the center logs at its start: troupe agent --center-key`;
+        return `it has the key ${fingerprint}, and this agent trusts ${expected} alone; if that key is lost, give the fingerprint that the center logs at its start: troupe agent --center-key`;
       }
       proven = fingerprint;
       return undefined;

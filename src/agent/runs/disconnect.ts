@@ -1,13 +1,11 @@
-/**
- * Runs that must not outlive the link for long: `disconnect: stop` ends them once the center was
- * out of reach for their `disconnectMs`.
- */
+/** Ends runs with `disconnect: stop` once the center was unreachable for their `disconnectMs`. */
 import type { Clock, Disarm } from '../../lib/clock.ts';
 import type { Journal } from '../journal.ts';
+import type { Runs } from './index.ts';
 import { mustEnd } from './records.ts';
 
 export interface DisconnectWatch {
-  /** The link is down, or one more run is to be watched while it is. */
+  /** The link is down, or a run was added while it is. Idempotent. */
   down(): void;
   up(): void;
 }
@@ -15,26 +13,25 @@ export interface DisconnectWatch {
 export function createDisconnectWatch(parts: {
   clock: Clock;
   journal: Journal;
-  /** Monotonic ms at which the center was last heard. */
-  heardAt(): number;
-  /** The run's time without its center is over. */
-  stop(run: string, reason: string): void;
+  runs: Pick<Runs, 'end'>;
+  /** Monotonic ms of the last frame of the center. */
+  lastFrameAt(): number;
 }): DisconnectWatch {
-  const { clock, journal } = parts;
+  const { clock, journal, runs } = parts;
   let disarm: Disarm = () => {};
 
-  const look = () => {
+  const check = () => {
     disarm();
-    const awayMs = clock.monotonic() - parts.heardAt();
+    const awayMs = clock.monotonic() - parts.lastFrameAt();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const [run, record] of journal.records) {
       const { spec } = record;
       if (record.endedAt !== null || mustEnd(record) || spec?.disconnect !== 'stop' || spec.disconnectMs === 0) continue;
-      if (awayMs >= spec.disconnectMs) parts.stop(run, `the center was out of reach for ${spec.disconnectMs} ms`);
+      if (awayMs >= spec.disconnectMs) runs.end(run, 'disconnected', `the center was out of reach for ${spec.disconnectMs} ms`);
       else nextMs = Math.min(nextMs, spec.disconnectMs - awayMs);
     }
-    if (Number.isFinite(nextMs)) disarm = clock.after(nextMs, look);
+    if (Number.isFinite(nextMs)) disarm = clock.after(nextMs, check);
   };
 
-  return { down: look, up: () => disarm() };
+  return { down: check, up: () => disarm() };
 }

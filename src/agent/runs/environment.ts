@@ -1,24 +1,25 @@
-/** The environment of a process: little of the host's, what the job says, where it is. */
+/** The environment of a process: a few variables of the host, those of the job, its directories. */
 
 /**
- * Names of the host's environment that a run inherits; `LC_…` beside them. Secrets of the agent's
- * own environment never reach a run.
+ * Variables of the host that a run inherits, and `LC_…`. Others of the agent may hold secrets.
  */
 const INHERITED = new Set(['PATH', 'HOME', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'USER', 'LOGNAME', 'SHELL', 'JAVA_HOME']);
 
-/** When the agent itself was started without a PATH. */
-const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** For an agent that was started without a PATH. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What runs inherit of the host's environment: the same for all of them. */
+/** The inherited variables, the same for all runs. */
 export function inheritedEnvironment(host: Record<string, string | undefined>): Record<string, string> {
-  const env: Record<string, string> = { PATH: USUAL_PATH };
+  const env: Record<string, string> = { PATH: DEFAULT_PATH };
   for (const [name, value] of Object.entries(host)) {
     if (value !== undefined && (INHERITED.has(name) || name.startsWith('LC_'))) env[name] = value;
   }
   return env;
 }
 
-/** The environment of a run. The job's `env` beats the host's; the two directories beat both. */
+/**
+ * The whole environment of a run. The job's `env` overrides the host's; directories override both.
+ */
 export function runEnvironment(from: {
   inherited: Record<string, string>;
   spec: Record<string, string>;

@@ -1,116 +1,103 @@
 /**
- * From a durable start to the keeper: counted, fetched, found, handed over; given up as soon as
- * nobody wants it any more.
+ * From a durable start to the keeper: counts the attempt, fetches the app, requests the process.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { createSemaphore } from '../../lib/semaphore.ts';
-import type { HostFault } from '../../protocol/agent.ts';
+import type { HostFault, RunVerdict } from '../../protocol/agent.ts';
 import type { RunStatus } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import { cannotWrite, type Journal } from '../journal.ts';
 import type { KeeperClient } from '../keeper-client.ts';
 import { ArtifactError } from '../ports.ts';
-import { type Ending, stoppedAs } from './outcome.ts';
-import { makeOrder, type OrderParts } from './start-request.ts';
+import type { LiveRun } from './live-runs.ts';
+import { stopOutcome } from './outcome.ts';
+import { buildStartRequest, type StartRequestParts } from './start-request.ts';
 
-/** A run that has not ended, as far as only memory knows. */
-export interface Live {
-  abort: AbortController;
-  /**
-   * Found in the journal, nobody knows yet whether the keeper has it; waiting for a place at the
-   * gate; fetching; the keeper has it.
-   */
-  phase: 'resumed' | 'queued' | 'preparing' | 'kept';
-  /** The keeper was asked for it, so it may have begun. */
-  handed: boolean;
-}
-
-export interface PreparingParts extends OrderParts {
+export interface PreparationParts extends StartRequestParts {
   clock: Clock;
   journal: Journal;
   keeperClient: KeeperClient;
-  /** The agent stops. */
+  /** Aborts when the agent stops. */
   signal: AbortSignal;
-  /** It ends here, the keeper never had it. */
-  finish(key: string, ending: Ending): Promise<void>;
-  heard(kept: RunStatus): void;
+  /** Ends a run that the keeper does not have. */
+  finish(key: string, verdict: RunVerdict): Promise<void>;
+  /** The keeper has started it, or has failed to. */
+  onStatus(status: RunStatus): void;
   /** Whether the disk takes a file of some size now. Never rejects. */
   diskTakes(): Promise<boolean>;
 }
 
-/** `begin` takes a run to the keeper or its end, in the background. Once per agent and run. */
-export function createPreparing(parts: PreparingParts): { begin(key: string, entry: Live): void } {
+/** `begin` works in the background. Call it once per run and process of the agent. */
+export function createPreparation(parts: PreparationParts): { begin(key: string, live: LiveRun): void } {
   const { clock, journal, keeperClient, limits, finish } = parts;
-  // What was being prepared when an agent died goes one by one: should this one die as well, it is
-  // known of what.
-  const gates = {
+  // A run whose preparation ended an agent is prepared alone: if that happens again, it is the
+  // cause.
+  const semaphores = {
     fetching: createSemaphore(limits.preparingMax),
     starting: createSemaphore(limits.startingMax),
     suspect: createSemaphore(1),
   };
   const now = () => Math.round(clock.now());
 
-  const prepare = async (key: string, entry: Live): Promise<void> => {
+  const prepare = async (key: string, live: LiveRun): Promise<void> => {
     const record = journal.records.get(key);
     const spec = record?.spec;
     if (!record || !spec || record.endedAt !== null) return;
-    if (record.stop) return finish(key, { ...stoppedAs(record), at: now() });
+    if (record.stop) return finish(key, { ...stopOutcome(record), at: now() });
     const { preparations } = record;
     if (preparations >= limits.preparationDeathsMax) {
       const reason = `parked: the agent died ${preparations} times while it prepared this run; it is not tried again`;
       return finish(key, { outcome: 'failed', at: now(), reason, parked: true });
     }
-    entry.phase = 'preparing';
-    // Counted before, not after: what kills the agent here would never be counted otherwise.
-    // Without an app little is done that could, so a note will do: it is in the file a moment
-    // later, and a crash of the whole machine ends the run anyway.
+    live.phase = 'preparing';
+    // Counted before, so that a death of the agent in between counts. Without an app a note is
+    // enough: it is in the file a moment later, and a crash of the machine ends the run anyway.
     const counted = [{ run: key, set: { preparations: preparations + 1 } }];
     if (spec.artifact) {
       await journal.write(counted).catch(cause => {
         throw new HostFaultError('journal', cannotWrite(cause), { cause });
       });
     } else journal.note(counted);
-    const { signal } = entry.abort;
-    // Its app depends on where its keeper lives: mounts here must be visible there.
+    const { signal } = live.abort;
+    // An app needs a connected keeper: its mounts must be visible to that process.
     if (spec.artifact) await keeperClient.call(async () => undefined);
     signal.throwIfAborted();
-    const { order, note } = await makeOrder(parts, record.run, spec, signal);
+    const { request, note } = await buildStartRequest(parts, record.run, spec, signal);
     if (note !== null) journal.note([{ run: key, set: { note } }]);
-    parts.heard(
-      await keeperClient.call(
-        keeper => {
-          // A stop may have come while no keeper ran: a cancelled run never starts later.
-          signal.throwIfAborted();
-          entry.handed = true;
-          return keeper.start(order);
-          // What was handed over may have begun, and the next keeper knows.
-        },
-        () => !entry.handed,
-      ),
+    const status = await keeperClient.call(
+      keeper => {
+        // A stop may have come while no keeper was connected: a cancelled run must not start.
+        signal.throwIfAborted();
+        live.isRequested = true;
+        return keeper.start(request);
+      },
+      // A requested run may have started, which the next keeper knows.
+      () => !live.isRequested,
     );
+    parts.onStatus(status);
   };
 
-  const giveUp = async (key: string, entry: Live, problem: unknown): Promise<void> => {
+  const fail = async (key: string, live: LiveRun, problem: unknown): Promise<void> => {
     const record = journal.records.get(key);
-    // The keeper has it, whatever went wrong here; or the agent stops, and the next one goes on.
-    if (!record || record.kept || parts.signal.aborted) return;
-    // Asked for and never heard of: it may have begun, and what has begun cannot be given back.
-    if (record.stop?.as === 'withdrawn' && entry.handed) return finish(key, { outcome: 'lost', at: now(), reason: 'its keeper died' });
-    if (record.stop) return finish(key, { ...stoppedAs(record), at: now() });
+    // The keeper has it in spite of the problem; or the agent stops, and its successor goes on.
+    if (!record || record.started || parts.signal.aborted) return;
+    // A requested run without a status may have started, and a started run cannot be withdrawn.
+    if (record.stop?.as === 'withdrawn' && live.isRequested) return finish(key, { outcome: 'lost', at: now(), reason: 'its keeper died' });
+    if (record.stop) return finish(key, { ...stopOutcome(record), at: now() });
     const reason = problem instanceof Error ? problem.message : String(problem);
     const hostFault = await faultOf(problem, parts.diskTakes);
     await finish(key, { outcome: 'failed', at: now(), reason, ...(hostFault !== undefined && { hostFault }) });
   };
 
   return {
-    begin(key, entry) {
-      entry.phase = 'queued';
+    begin(key, live) {
+      live.phase = 'queued';
       void (async () => {
         const record = journal.records.get(key);
-        const gate = (record?.preparations ?? 0) > 0 ? 'suspect' : record?.spec?.artifact ? 'fetching' : 'starting';
-        const release = await gates[gate].acquire();
+        const kind = (record?.preparations ?? 0) > 0 ? 'suspect' : record?.spec?.artifact ? 'fetching' : 'starting';
+        const release = await semaphores[kind].acquire();
         try {
-          await prepare(key, entry).catch(problem => giveUp(key, entry, problem));
+          await prepare(key, live).catch(problem => fail(key, live, problem));
         } finally {
           release();
         }
@@ -120,8 +107,8 @@ export function createPreparing(parts: PreparingParts): { begin(key: string, ent
 }
 
 /**
- * An app that is larger than what the disk has left is no host fault: the disk is full only where
- * it takes nothing once the app is removed.
+ * An app that is larger than the free disk is no host fault. The disk is full only where it takes
+ * nothing after the app was removed.
  */
 async function faultOf(problem: unknown, diskTakes: () => Promise<boolean>): Promise<HostFault | undefined> {
   if (problem instanceof HostFaultError) return problem.fault;

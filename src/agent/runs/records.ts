@@ -1,34 +1,34 @@
-/** What the agent remembers of a run, and the changes of its memory. */
+/** The agent's record of a run, and the changes of its journal. */
 import type { Fence, ProcessSpec, Report, Run, RunVerdict } from '../../protocol/agent.ts';
 
 export interface RunRecord {
   run: Run;
   fence: Fence;
-  /** Null for a tombstone, and once the run is over. */
+  /** Null of a tombstone, and after the end. */
   spec: ProcessSpec | null;
   bootId: string;
-  /** The data directory in which its start was promised; null where that was not written down. */
-  place: string | null;
-  /** Preparations begun, counted before each; a graceful stop gives its one back. */
+  /** The data directory in which its start was recorded; null where it has no id. */
+  dataDirId: string | null;
+  /** Preparations begun, counted before each; a graceful stop subtracts its own. */
   preparations: number;
-  /** The keeper said that it has the run. */
-  kept: boolean;
-  /** A sentence worth showing with the run, whatever its end. */
+  /** The keeper has confirmed the start. */
+  started: boolean;
+  /** A sentence for the report of the end. */
   note: string | null;
-  /** `withdrawn` ends only what has not begun. */
+  /** `withdrawn` ends only a run that has not started. */
   stop: { as: 'cancelled' | 'superseded' | 'withdrawn' | 'disconnected'; reason: string } | null;
-  /** Epoch ms; of the first durable note and of the end. */
+  /** Epoch ms; of the first durable record and of the end. */
   at: number;
   startedAt: number | null;
   endedAt: number | null;
-  /** In the order they happened; gone once the center said `reported`. */
+  /** In order; removed once the center has acknowledged them. */
   unreported: Report[];
-  /** How it ended, once the center has confirmed that; reported again to a restored center. */
+  /** The acknowledged end, to be reported again to a restored center. */
   verdict: RunVerdict | null;
-  /** Output that the center has kept, through this `seq`. */
-  outputKept: number;
-  /** Nothing is left to do but to know a repeat. */
-  settled: boolean;
+  /** The center has stored the output through this `seq`. */
+  outputAcknowledged: number;
+  /** The record serves only to recognise repeated commands. */
+  closed: boolean;
 }
 
 /** Whether its process must end. */
@@ -37,26 +37,26 @@ export const mustEnd = ({ stop }: Pick<RunRecord, 'stop'>): boolean => stop !== 
 export type Change =
   | { run: string; set: Partial<RunRecord> }
   | { epoch: [partition: number, epoch: number] }
-  /** The center welcomed this agent once: the join token is spent. */
+  /** A center has welcomed this agent: the join token is used. */
   | { joined: true }
-  /** Fingerprint of the key of the installation that this agent obeys. */
+  /** Fingerprint of the trusted installation's key. */
   | { centerKey: string }
   | { nextId: number };
 
 export const blankRecord: Omit<RunRecord, 'run' | 'fence' | 'bootId' | 'at'> = {
   spec: null,
-  place: null,
+  dataDirId: null,
   preparations: 0,
-  kept: false,
+  started: false,
   note: null,
   stop: null,
   startedAt: null,
   endedAt: null,
   unreported: [],
   verdict: null,
-  outputKept: 0,
-  settled: false,
+  outputAcknowledged: 0,
+  closed: false,
 };
 
-/** The least a record begins with. */
+/** The fields of the first change of a run. */
 export type NewRecord = Pick<RunRecord, 'run' | 'fence' | 'bootId' | 'at'> & Partial<RunRecord>;

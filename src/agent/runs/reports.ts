@@ -1,31 +1,30 @@
 /**
- * News of runs on their way to the center: durable before they are sent, sent again after each
- * welcome, in order, until the center says `reported`.
+ * Reports to the center: written to the journal before they are sent, sent again in order after
+ * each welcome until the center acknowledges them.
  */
-
-import type { EndedReport, Report, RunVerdict } from '../../protocol/agent.ts';
-import { runKey } from '../../protocol/agent.ts';
+import { type EndedReport, type Report, type RunVerdict, runKey } from '../../protocol/agent.ts';
 import type { Journal } from '../journal.ts';
 import type { Change } from './records.ts';
 
 export interface Reports {
-  /** It is on the disk: it may leave. */
+  /** Sends a report that is in the journal. */
   add(report: Report): void;
-  /** The link is up: everything that no center took leaves again. */
+  /** Sends all unacknowledged reports again. */
   resend(): void;
-  /** The center has committed them. Repeats and unknown ids are fine. */
-  reported(ids: number[]): void;
+  /** The runs of the reports that these ids acknowledge. Ignores unknown ids. Idempotent. */
+  acknowledged(ids: number[]): string[];
   /**
-   * The end of a run once more, for a center that does not know what an earlier state of it
-   * confirmed; to be added once it is durable. Undefined where the run has not ended, or its end is
-   * under way already.
+   * The acknowledged end of a run as a new report, for a center that has lost it; to be added once
+   * it is durable. Undefined when the run has not ended, or its end is not acknowledged.
    */
   repeat(run: string): { report: Report; change: Change } | undefined;
-  /** Reports made before the agent started. */
+  /** Reads the unacknowledged reports from the journal. */
   restore(): void;
 }
 
-export function createReports(parts: { journal: Journal; send(report: Report): boolean; onReported(run: string): void }): Reports {
+const REASON_MAX = 2_000;
+
+export function createReports(parts: { journal: Journal; send(report: Report): boolean }): Reports {
   const { journal, send } = parts;
   const open = new Map<number, Report>();
 
@@ -40,7 +39,8 @@ export function createReports(parts: { journal: Journal; send(report: Report): b
         if (report) send(report);
       }
     },
-    reported(ids) {
+    acknowledged(ids) {
+      const runs: string[] = [];
       for (const id of ids) {
         const report = open.get(id);
         if (!report) continue;
@@ -49,8 +49,9 @@ export function createReports(parts: { journal: Journal; send(report: Report): b
         const record = journal.records.get(key);
         const verdict = report.state === 'ended' ? { verdict: verdictOf(report) } : {};
         if (record) journal.note([{ run: key, set: { unreported: record.unreported.filter(one => one.id !== id), ...verdict } }]);
-        parts.onReported(key);
+        runs.push(key);
       }
+      return runs;
     },
     repeat(run) {
       const record = journal.records.get(run);
@@ -68,9 +69,9 @@ function verdictOf({ type: _type, id: _id, run: _run, state: _state, ...verdict 
   return verdict;
 }
 
-/** Nobody asks that center to have it ended: what was stopped for the lost state of it is lost. */
+/** The restored center has not cancelled the run, so a run that was cancelled is lost. */
 function repeated(verdict: RunVerdict): RunVerdict {
   if (verdict.outcome !== 'cancelled') return verdict;
   const reason = `a later state of this center, which is lost, had it ended${verdict.reason ? `: ${verdict.reason}` : ''}`;
-  return { ...verdict, outcome: 'lost', reason: reason.slice(0, 2_000) };
+  return { ...verdict, outcome: 'lost', reason: reason.slice(0, REASON_MAX) };
 }

@@ -1,4 +1,6 @@
-/** From a durable start to the order for the keeper: fetch, find the program, make room. */
+/**
+ * From the spec of a run to the keeper's start request: app, work directory, program, environment.
+ */
 import type { AppRules } from '../../lib/host-policy.ts';
 import { type ProcessSpec, type Run, runKey } from '../../protocol/agent.ts';
 import type { StartRequest } from '../../protocol/keeper.ts';
@@ -9,24 +11,27 @@ import { identityOf, type RunUsers, userOf } from '../users.ts';
 import { resolveArgv } from './command.ts';
 import { runEnvironment } from './environment.ts';
 
-export interface OrderParts {
+export interface StartRequestParts {
   artifacts: Artifacts;
   workDirs: WorkDirs;
   programs: Programs;
   inherited: Record<string, string>;
   limits: AgentLimits;
   users: RunUsers;
-  /** What the center that was heard last says about apps. */
+  /** Where apps may come from, by the last welcome. */
   appRules(): AppRules;
 }
 
-/** Throws ArtifactError, CommandProblem, UserProblem, or what the disk says. */
-export async function makeOrder(
-  parts: OrderParts,
+/**
+ * `note`: a sentence for the report of the end. Throws ArtifactError, CommandProblem, UserProblem,
+ * HostFaultError, or the signal's reason.
+ */
+export async function buildStartRequest(
+  parts: StartRequestParts,
   run: Run,
   spec: ProcessSpec,
   signal: AbortSignal,
-): Promise<{ order: StartRequest; note: string | null }> {
+): Promise<{ request: StartRequest; note: string | null }> {
   const { artifacts, workDirs, programs, inherited, limits } = parts;
   const key = runKey(run);
   const user = userOf(parts.users, spec.runAs);
@@ -36,7 +41,7 @@ export async function makeOrder(
     (await artifacts.prepare(spec.artifact, { run: key, execution: run.execution, owner, rules: parts.appRules(), signal }));
   signal.throwIfAborted();
   const workDirectory = await workDirs.make(key, owner).catch((cause: unknown) => {
-    // Its name and place are ours: nothing of the run can be the reason.
+    // The agent chooses the path, so the run cannot be the cause.
     throw new HostFaultError('disk', `this host cannot make a work directory: ${cause instanceof Error ? cause.message : cause}`, {
       cause,
     });
@@ -51,7 +56,7 @@ export async function makeOrder(
   signal.throwIfAborted();
   return {
     note: app?.note ?? null,
-    order: {
+    request: {
       run: key,
       argv,
       cwd: app?.directory ?? workDirectory,
