@@ -59,6 +59,14 @@ describe('the pages', () => {
     expect(named.filter(({ word }) => !existsSync(join(TOP, word)))).toEqual([]);
   });
 
+  test('name functions where they are', () => {
+    const named = pages.flatMap(({ text }) =>
+      [...text.matchAll(/`((?:actors|src|test)\/[\w./-]+\.ts)` \(`(\w+)`\)/g)].map(([, path = '', name = '']) => [path, name]),
+    );
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter(([path = '', name = '']) => !new RegExp(`\\b${name}\\b`).test(read(path)))).toEqual([]);
+  });
+
   test('of operators are all linked from the README and from their index', () => {
     const names = PAGES.map(path => relative(join(TOP, 'deploy'), path)).filter(name => name !== 'README.md');
     const index = read('deploy/README.md');
