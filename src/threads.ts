@@ -4,7 +4,7 @@
  */
 
 import { centerRoles, type Standby } from './cluster/index.ts';
-import type { Config } from './config/center.ts';
+import type { Config } from './config/types.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Ids } from './lib/ids.ts';
 import type { Log } from './lib/log.ts';

@@ -1,6 +1,6 @@
 /** What the handlers of routes work with. `main.ts` puts it together. */
 
-import type { Config } from '../config/center.ts';
+import type { Config } from '../config/types.ts';
 import type { Keeping } from '../http/idempotency.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';

@@ -1,5 +1,5 @@
 /** `GET /v1/metrics` of a standby: figures of its process, and that it serves nothing yet. */
-import type { Config } from '../config/center.ts';
+import type { Config } from '../config/types.ts';
 import { Problem } from '../http/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';

@@ -3,7 +3,8 @@
  * knows what a center is made of.
  */
 import { hostname } from 'node:os';
-import { type Config, ConfigError, readConfig } from '../config/center.ts';
+import { ConfigError, readConfig } from '../config/center.ts';
+import type { Config } from '../config/types.ts';
 import { systemIds } from '../lib/ids.ts';
 import { createLog } from '../lib/log.ts';
 import type { RunningCenter, StartupServer } from '../main.ts';

@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { isTimeZone } from '../../actors/schedule/index.ts';
 import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
-import type { Config, Listener } from './center.ts';
+import type { Config, Listener } from './types.ts';
 
 type Context = z.core.$RefinementCtx<unknown>;
 

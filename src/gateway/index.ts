@@ -8,7 +8,7 @@
 
 import { PAST_MAX } from '../../actors/execution/shard.ts';
 import type { DisconnectKind } from '../../actors/host/types.ts';
-import type { Peer, SocketHandlers } from '../http/websocket/index.ts';
+import type { Peer, SocketHandlers } from '../http/websocket/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';

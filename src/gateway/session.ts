@@ -8,7 +8,7 @@
  */
 
 import type { DisconnectKind } from '../../actors/host/types.ts';
-import type { Peer, Socket, SocketHandlers } from '../http/websocket/index.ts';
+import type { Peer, Socket, SocketHandlers } from '../http/websocket/types.ts';
 import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';

@@ -4,7 +4,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import type { Config } from '../config/center.ts';
+import type { Config } from '../config/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { ACCESS } from '../protocol/rest/endpoint.ts';

@@ -3,11 +3,12 @@
  * that serves: 503 with what it waits for.
  */
 
-import type { Config } from '../config/center.ts';
+import type { Config } from '../config/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import { answerTo, Problem } from './errors.ts';
 import { checkHost } from './origin.ts';
-import { type Listening, listen } from './websocket/index.ts';
+import { listen } from './websocket/index.ts';
+import type { Listening } from './websocket/types.ts';
 
 export interface StartupServer {
   /** The start waits because of this. The first call opens the listeners. Never throws. */

@@ -1,10 +1,10 @@
 /** Which WebSocket is served where: agents at `/v1/agents`, watchers at `/v1/feed`. */
 
-import type { Config } from '../config/center.ts';
+import type { Config } from '../config/types.ts';
 import { answerTo } from './errors.ts';
 import { checkHost } from './origin.ts';
 import type { SOCKETS } from './socket-paths.ts';
-import type { ListenParts } from './websocket/index.ts';
+import type { ListenParts } from './websocket/types.ts';
 
 export type UpgradeHandler = ListenParts['upgrade'];
 /** By this type the sockets that are served are those that the reference describes. */

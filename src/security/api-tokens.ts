@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
-import { SCOPES, type Scope } from '../protocol/rest/token.ts';
+import { SCOPES, type Scope } from '../protocol/rest/scope.ts';
 import type { Credential, CredentialStore } from '../store/port.ts';
 import { isInstant } from '../store/readable.ts';
 import type { User } from './can.ts';

@@ -1,6 +1,6 @@
 /** Who may do what. All authorisation of the center is decided here. */
 import type { Needed } from '../protocol/rest/endpoint.ts';
-import type { Scope } from '../protocol/rest/token.ts';
+import type { Scope } from '../protocol/rest/scope.ts';
 
 export interface User {
   name: string;

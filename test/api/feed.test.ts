@@ -4,7 +4,8 @@ import { WebSocket } from 'ws';
 import { createFeedDoor } from '../../src/api/feed/index.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createUpgrades } from '../../src/http/upgrades.ts';
-import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/http/websocket/index.ts';
+import { listen } from '../../src/http/websocket/index.ts';
+import type { Listening, Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { aDoor } from './support.ts';
 

@@ -1,6 +1,7 @@
 /** The configuration of a center from its environment. */
 import { describe, expect, test } from 'bun:test';
-import { type Config, ConfigError, readConfig } from '../../src/config/center.ts';
+import { ConfigError, readConfig } from '../../src/config/center.ts';
+import type { Config } from '../../src/config/types.ts';
 import { greeting } from '../../src/main.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,7 +1,7 @@
 /** The hub on a manual clock, with fake sockets, a scripted runtime and signing agents. */
 
 import { type AgentHub, createAgentHub, type HubParts } from '../../src/gateway/index.ts';
-import type { Socket, SocketHandlers } from '../../src/http/websocket/index.ts';
+import type { Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import type { Ids } from '../../src/lib/ids.ts';
 import type { Capabilities, FromCenter, Hello, Run } from '../../src/protocol/agent.ts';
 import type { View } from '../../src/runtime/document.ts';

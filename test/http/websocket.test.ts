@@ -1,7 +1,8 @@
 /** Sockets and HTTP at one address, with each server. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
-import { type Listening, listen, type Socket, type SocketHandlers } from '../../src/http/websocket/index.ts';
+import { listen } from '../../src/http/websocket/index.ts';
+import type { Listening, Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 
 /** Handlers that remember; `until` resolves with the first thing seen that fits. */

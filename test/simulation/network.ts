@@ -5,7 +5,7 @@
  * on the order that a socket gives, and so do both programs.
  */
 
-import type { Peer, Socket, SocketHandlers } from '../../src/http/websocket/index.ts';
+import type { Peer, Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import type { Connection, Dialer } from '../../src/lib/dialer.ts';
 import type { Life } from './time.ts';
 import type { World } from './world.ts';

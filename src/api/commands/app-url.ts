@@ -3,7 +3,7 @@
  * redirects, and again what a name resolves to.
  */
 
-import type { Config } from '../../config/center.ts';
+import type { Config } from '../../config/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Misfit, misfitOf } from '../../lib/host-policy.ts';
 import { hidden } from '../../security/secrets.ts';

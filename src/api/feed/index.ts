@@ -7,7 +7,7 @@ import { answerTo, Problem } from '../../http/errors.ts';
 import { isOurs } from '../../http/origin.ts';
 import { readQuery } from '../../http/query.ts';
 import { type Route, serving } from '../../http/route.ts';
-import type { SocketHandlers } from '../../http/websocket/index.ts';
+import type { SocketHandlers } from '../../http/websocket/types.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
 import { FeedQuery, feedEndpoints } from '../../protocol/rest/fact.ts';

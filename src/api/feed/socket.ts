@@ -10,7 +10,7 @@
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { Watcher } from '../../feed/watching.ts';
-import type { Socket, SocketHandlers } from '../../http/websocket/index.ts';
+import type { Socket, SocketHandlers } from '../../http/websocket/types.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { TicketFrame } from '../../protocol/rest/fact.ts';
 import { BadCursor } from '../../store/port.ts';

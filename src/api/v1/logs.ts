@@ -4,7 +4,7 @@
  */
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
-import { STREAMED } from '../../http/websocket/index.ts';
+import { STREAMED } from '../../http/websocket/lines.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { logEndpoints } from '../../protocol/rest/execution.ts';
 import type { Views } from '../../runtime/views.ts';

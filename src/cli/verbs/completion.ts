@@ -4,7 +4,7 @@ import type { Client } from '../client.ts';
 import { completionFor, NAMED, SHELLS } from '../completion.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import { choice } from '../options.ts';
-import { verb } from '../verb.ts';
+import { type Entry, verb } from '../verb.ts';
 
 /** The list that has the names. */
 const LISTS = {
@@ -17,31 +17,32 @@ const LISTS = {
 /** Names that are offered, at most. */
 const NAMES_MAX = 200;
 
-export const completion = verb({
-  says: 'prints the script by which a shell completes verbs, flags and names',
-  takes: [`[${SHELLS.join('|')}]`],
-  options: { names: choice(NAMED, 'print the names of these instead; the scripts ask for them') },
-  examples: [
-    'source <(troupe completion bash)    # in ~/.bashrc',
-    'source <(troupe completion zsh)     # in ~/.zshrc, behind compinit',
-    'troupe completion fish | source     # in ~/.config/fish/config.fish',
-  ],
-  async run({ client, print, shell, values, words: [word = ''] }) {
-    if (values.names !== undefined) {
-      const names = values.names === 'center' ? Object.keys((await readKept(shell.env)).centers) : await namesOf(client, values.names);
-      await print.show(names, () => names);
+/** `verbs`: all verbs of the program; read when a script is printed. */
+export const createCompletion = (verbs: () => Record<string, Entry>) =>
+  verb({
+    says: 'prints the script by which a shell completes verbs, flags and names',
+    takes: [`[${SHELLS.join('|')}]`],
+    options: { names: choice(NAMED, 'print the names of these instead; the scripts ask for them') },
+    examples: [
+      'source <(troupe completion bash)    # in ~/.bashrc',
+      'source <(troupe completion zsh)     # in ~/.zshrc, behind compinit',
+      'troupe completion fish | source     # in ~/.config/fish/config.fish',
+    ],
+    async run({ client, print, shell, values, words: [word = ''] }) {
+      if (values.names !== undefined) {
+        const names = values.names === 'center' ? Object.keys((await readKept(shell.env)).centers) : await namesOf(client, values.names);
+        await print.show(names, () => names);
+        return EXIT.done;
+      }
+      const wanted = SHELLS.find(name => name === word);
+      if (!wanted)
+        throw wrongUsage(
+          `${word === '' ? 'the shell is missing' : `"${word}" is no shell that is known here`}: troupe completion bash|zsh|fish`,
+        );
+      await shell.write(`${await completionFor(wanted, verbs())}\n`);
       return EXIT.done;
-    }
-    const wanted = SHELLS.find(name => name === word);
-    if (!wanted)
-      throw wrongUsage(
-        `${word === '' ? 'the shell is missing' : `"${word}" is no shell that is known here`}: troupe completion bash|zsh|fish`,
-      );
-    const { VERBS } = await import('./index.ts');
-    await shell.write(`${await completionFor(wanted, VERBS)}\n`);
-    return EXIT.done;
-  },
-});
+    },
+  });
 
 async function namesOf(client: Client, kind: keyof typeof LISTS | 'token'): Promise<string[]> {
   const query = { limit: NAMES_MAX };

@@ -5,7 +5,7 @@ import { apps } from './apps.ts';
 import { backup, restore } from './backup.ts';
 import { center } from './center.ts';
 import { centers } from './centers.ts';
-import { completion } from './completion.ts';
+import { createCompletion } from './completion.ts';
 import { executions } from './executions.ts';
 import { history } from './history.ts';
 import { hosts } from './hosts.ts';
@@ -47,5 +47,5 @@ export const VERBS: Record<string, Entry> = {
   ready,
   backup,
   restore,
-  completion,
+  completion: createCompletion(() => VERBS),
 };

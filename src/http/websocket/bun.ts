@@ -1,6 +1,7 @@
 /** Sockets of Bun itself, beside `fetch` on the same server. */
-import { type Bind, isStreamed, type SocketHandlers } from './index.ts';
-import { ANSWER_IDLE_SECONDS, BODY_MAX_BYTES, FRAME_MAX_BYTES, type Line } from './lines.ts';
+
+import { ANSWER_IDLE_SECONDS, BODY_MAX_BYTES, FRAME_MAX_BYTES, isStreamed } from './lines.ts';
+import type { Bind, Line, SocketHandlers } from './types.ts';
 
 interface Attached {
   handlers: SocketHandlers;

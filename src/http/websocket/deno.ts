@@ -3,8 +3,9 @@
  * are sent 2000 higher (1008 as 3008). It pings by itself, and it takes a frame whole before the
  * lines can find it too large.
  */
-import type { Bind, Peer } from './index.ts';
-import { type Line, PING_MS } from './lines.ts';
+
+import { PING_MS } from './lines.ts';
+import type { Bind, Line, Peer } from './types.ts';
 
 /** The part of Deno that is used here; its own types are not loaded beside Bun's. */
 interface DenoServing {

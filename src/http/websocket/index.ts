@@ -6,84 +6,9 @@
 import type { Clock } from '../../lib/clock.ts';
 import { listenOnBun } from './bun.ts';
 import { listenOnDeno } from './deno.ts';
-import { createLines, type Lines } from './lines.ts';
+import { createLines } from './lines.ts';
+import type { Bind, Bound, Lines, Listening, ListenParts } from './types.ts';
 import { listenWithWs } from './ws.ts';
-
-/** Who is at the other end. */
-export interface Peer {
-  /** IP address as the listener sees it; empty when it cannot be told. */
-  address: string;
-}
-
-/** One open socket. */
-export interface Socket {
-  /**
-   * `buffered`: queued behind others. `dropped`: the frame would exceed `bufferMaxBytes`, or the
-   * socket is closing; nothing was sent.
-   */
-  send(text: string): 'sent' | 'buffered' | 'dropped';
-  /** Begins to close; `closed` follows within CLOSE_GRACE_MS. Idempotent. */
-  close(code: number, reason: string): void;
-  /** Bytes not yet handed to the network. */
-  buffered(): number;
-  /** Does the work at once; where the carrier can, what it sends leaves in one write. */
-  together?(work: () => void): void;
-}
-
-/** What one socket is served with. */
-export interface SocketHandlers {
-  /** Largest frame taken; a larger one closes the socket with 1009. */
-  frameMaxBytes: number;
-  /** Outgoing bytes that may wait; see `Socket.send`. */
-  bufferMaxBytes: number;
-  open(socket: Socket): void;
-  /** A text frame. Binary ones close the socket with 1003. */
-  frame(text: string): void;
-  /** Exactly once for each socket that was opened; no `frame` after it. */
-  closed(code: number, reason: string): void;
-}
-
-export interface ListenParts {
-  /** Port 0 takes any free one; `Listening.addresses` names it. */
-  addresses: { host: string; port: number }[];
-  /** Answers what is not a socket. `peer` comes as the environment of Hono's `app.fetch`. */
-  fetch(request: Request, peer: Peer): Response | Promise<Response>;
-  /**
-   * Asked for each WebSocket handshake: the handlers, a refusal, or undefined when the path serves
-   * no sockets (`fetch` then answers).
-   */
-  upgrade(request: Request, peer: Peer): SocketHandlers | Response | undefined | Promise<SocketHandlers | Response | undefined>;
-  clock: Clock;
-  /** Default: what the program runs on. */
-  using?: 'bun' | 'deno' | 'ws';
-}
-
-export interface Listening {
-  /** Where it really listens, in the order asked for. */
-  addresses: { host: string; port: number }[];
-  /**
-   * Takes nothing new, closes sockets with 1001, waits for open answers, and after `graceMs` cuts
-   * them. Stopping twice is fine.
-   */
-  stop(graceMs: number): Promise<void>;
-}
-
-/** One bound address. */
-interface Bound {
-  port: number;
-  /** Resolves when the last answer is given. */
-  stop(): Promise<void>;
-  /** Cuts what is open. */
-  cut(): void;
-}
-export type Bind = (at: { host: string; port: number }, parts: ListenParts, lines: Lines) => Promise<Bound>;
-
-/**
- * An answer with this header stays open as long as it likes (proxies understand it too: pass on at
- * once what comes); all others are cut after ANSWER_IDLE_SECONDS without a byte.
- */
-export const STREAMED = { 'x-accel-buffering': 'no' } as const;
-export const isStreamed = (answer: Response): boolean => answer.headers.get('x-accel-buffering') === 'no';
 
 const WAYS = { bun: listenOnBun, deno: listenOnDeno, ws: listenWithWs } as const;
 

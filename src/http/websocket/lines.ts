@@ -4,7 +4,7 @@
  * which went away without a word.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { Socket, SocketHandlers } from './index.ts';
+import type { Lines, RawSocket, Socket } from './types.ts';
 
 /** From `close` until a peer that does not answer is cut off. */
 const CLOSE_GRACE_MS = 5_000;
@@ -19,32 +19,12 @@ export const FRAME_MAX_BYTES = 256 * 1024;
 /** The reason of a close frame, bytes of UTF-8 (RFC 6455). */
 const REASON_MAX_BYTES = 123;
 
-/** A socket as the carrier gives it. */
-interface RawSocket {
-  send(text: string): void;
-  buffered(): number;
-  /** Does the work at once and sends its frames in one write. Undefined: not supported here. */
-  together?(work: () => void): void;
-  close(code: number, reason: string): void;
-  terminate(): void;
-  /** Asks for a sign of life; undefined where the carrier does so by itself. */
-  ping?(): void;
-}
-
-/** The carrier's side of one socket. */
-export interface Line {
-  text(frame: string): void;
-  binary(): void;
-  /** A sign of life. */
-  alive(): void;
-  ended(code: number, reason: string): void;
-}
-
-export interface Lines {
-  open(raw: RawSocket, handlers: SocketHandlers): Line;
-  /** Closes all with 1001; nothing new is opened. */
-  stop(): void;
-}
+/**
+ * An answer with this header stays open as long as it likes (proxies understand it too: pass on at
+ * once what comes); all others are cut after ANSWER_IDLE_SECONDS without a byte.
+ */
+export const STREAMED = { 'x-accel-buffering': 'no' } as const;
+export const isStreamed = (answer: Response): boolean => answer.headers.get('x-accel-buffering') === 'no';
 
 interface Kept {
   isAlive: boolean;

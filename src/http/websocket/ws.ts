@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import type { Bind, Peer } from './index.ts';
 import { FRAME_MAX_BYTES } from './lines.ts';
+import type { Bind, Peer } from './types.ts';
 
 export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_MAX_BYTES, perMessageDeflate: false, clientTracking: false });

@@ -1,7 +1,7 @@
 /** What an operation of `/v1` is: everything about a route but what it does. */
 import type { z } from 'zod';
+import type { Scope } from './scope.ts';
 import type { Tag } from './tags.ts';
-import type { Scope } from './token.ts';
 
 /**
  * `public`: anybody. `user`: a valid token (or authentication off). `agent`: the handler asks for

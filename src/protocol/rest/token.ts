@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { endpoints } from './endpoint.ts';
 import { field, name, once, whole } from './fields.ts';
 import { moment, words } from './responses.ts';
+import { SCOPES } from './scope.ts';
 import { secret } from './secrets.ts';
 
 const DAY_MS = 86_400_000;
@@ -13,13 +14,6 @@ export const API_TOKEN_MS = 365 * DAY_MS;
 const JOIN_TOKEN_MS_MAX = 3_600_000;
 /** Agents that one join token may admit. */
 const JOIN_TOKEN_USES_MAX = 10_000;
-
-/**
- * `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but
- * making and ending tokens.
- */
-export const SCOPES = ['metrics', 'read', 'all'] as const;
-export type Scope = (typeof SCOPES)[number];
 
 const scope = () =>
   field(

@@ -1,0 +1,60 @@
+/** The settings of a center, checked, with every default filled in. */
+
+export interface Listener {
+  /** Without brackets. */
+  host: string;
+  /** 0: any free port. */
+  port: number;
+}
+export interface Config {
+  listen: readonly Listener[];
+  dataDir: string;
+  store: { kind: 'sqlite' } | { kind: 'mongodb'; url: string };
+  /** Whether it waits while another center serves from the same database, instead of ending. */
+  standby: boolean;
+  /** null: drawn at first start. */
+  rootPassword: string | null;
+  auth: 'on' | 'off';
+  workers: number;
+  /** Where jobs go that name no pool. */
+  pool: string;
+  /** IANA zone of schedules that name none, where their pool names none either. */
+  timeZone: string;
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'pretty' };
+  heartbeatMs: number;
+  /** A host that was not heard for this long is lost. */
+  hostGraceMs: number;
+  /**
+   * So is one whose socket closed without a word this long ago, unless its keeper says that only
+   * the agent is gone.
+   */
+  closedGraceMs: number;
+  allocRecoveryMs: number;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  proxies: readonly string[];
+  /** Origins that browsers may call from besides our own. */
+  cors: readonly string[];
+  smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
+  smtpFrom: string | null;
+  /** Jobs with figures of their own in `/v1/metrics`. */
+  metricsJobs: number;
+  /** May apps be fetched by file: URLs? */
+  fileUrls: boolean;
+  /** Hosts that apps may be fetched from; null: any but link-local ones. */
+  artifactHosts: readonly string[] | null;
+  /** Backups that the center makes by itself; null: none. */
+  backup: { directory: string; everyMs: number; keep: number } | null;
+  /** How long what is kept, ms, and how many of it. */
+  keep: {
+    executionsMs: number;
+    executions: number;
+    executionsPerJob: number;
+    outputMs: number;
+    occurrencesMs: number;
+    occurrencesPerJob: number;
+    factsMs: number;
+    facts: number;
+    tombstonesMs: number;
+    tombstones: number;
+  };
+}
