@@ -26,7 +26,7 @@ import type { Log } from './lib/log.ts';
 import { createSupervisor, type Service } from './lib/service.ts';
 import { createRuntime } from './runtime/create.ts';
 import { Refused, Unavailable } from './runtime/errors.ts';
-import { endedAt, heldBy } from './runtime/retention-guards.ts';
+import { endedAt, executionsOf } from './runtime/retention-guards.ts';
 import type { StartupRetry } from './runtime/startup-retry.ts';
 import { createViews } from './runtime/views.ts';
 import { createAuth } from './security/authentication.ts';
@@ -96,7 +96,7 @@ export async function startCenter({
   /** Answers at the addresses while the start waits; closed before the center listens there. */
   startup?: Pick<StartupServer, 'close'>;
 }): Promise<RunningCenter> {
-  const { owner, homes } = threads;
+  const { owner, workerHosts } = threads;
   const { store, died, missing } = await threads.opened;
   if (missing !== null) log.error(missing);
   /** Of the last agent that had served a later state. */
@@ -127,7 +127,7 @@ export async function startCenter({
     clock,
     ids,
     owner,
-    homes,
+    workerHosts,
     fleet: {
       send: (host, command) => (hub as AgentHub).send(host, command),
       onReady: listener => onReady.push(listener),
@@ -207,7 +207,7 @@ export async function startCenter({
     store,
     clock,
     keep: config.keep,
-    reader: { endedAt, heldBy },
+    reader: { endedAt, executionsOf },
     log: (level, text, fields) => log[level](text, fields),
   });
 

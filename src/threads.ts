@@ -22,7 +22,7 @@ export interface Threads {
   /** What may be read before it is open; undefined: nothing. */
   early(): EarlyReads | undefined;
   /** For when the store is open. */
-  homes: WorkerHosts;
+  workerHosts: WorkerHosts;
 }
 
 export function beginThreads({
@@ -44,7 +44,7 @@ export function beginThreads({
 }): Threads {
   const owner = ids.uuid();
   let open: OpenStore | undefined;
-  const { homes, giveUp } = inWorkers({
+  const { workerHosts, giveUp } = inWorkers({
     count: config.workers,
     owner,
     connect: () => (open as OpenStore).connect(),
@@ -67,7 +67,7 @@ export function beginThreads({
   );
   // Whoever begins them hears of it a little later: until then it is nobody's error.
   opened.catch(() => {});
-  return { owner, opened, homes, early: () => early };
+  return { owner, opened, workerHosts, early: () => early };
 }
 
 /** A problem that lasts is logged again so often, ms. */

@@ -1,6 +1,6 @@
 /**
- * Reads the actions of a step as data: effects to owe, facts, timers, an answer. What is not
- * granted is refused before any commit.
+ * Reads the actions of a step as data: effects, facts, timers, an answer. An action that is not
+ * granted throws before any commit.
  */
 
 import { EFFECTS } from '../../actors/decision.ts';

@@ -1,6 +1,6 @@
 /**
- * One actor in memory: its document, decoded, and what the messages of the turn under way have made
- * of it. Knows no store and no other actor.
+ * The state of one actor in memory: its document, decoded, with the changes of the running turn.
+ * Knows no store and no other actor.
  *
  *   load -> take, take, … -> write -> committed: adopted
  *                                  \> stale, unknown: dropped, and loaded again
@@ -24,7 +24,7 @@ import {
   type StoredState,
   type Timer,
 } from './document.ts';
-import { type Envelope, effectKey, isNewer, markOf, type Origin, type Taken } from './envelope.ts';
+import { dedupeMarkOf, type Envelope, effectKey, isNewer, type Origin, type Taken } from './envelope.ts';
 import { Unreadable } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { partitionOf } from './partition.ts';
@@ -52,40 +52,40 @@ export interface ActorState {
   readonly address: string;
   readonly rev: number;
   /** Effects of committed turns that are not trimmed yet. */
-  readonly owed: readonly PendingEffect[];
+  readonly pendingEffects: readonly PendingEffect[];
   readonly quarantine: Quarantine | null;
   readonly nextDue: number | null;
-  /** Live or quarantined, as opposed to not there, ended, or a tombstone. */
+  /** Live or quarantined, as opposed to missing, ended, or a tombstone. */
   readonly isThere: boolean;
   /** It is done, or a tombstone. */
   readonly hasEnded: boolean;
   /** Has the message that this one must not overtake not been taken yet? */
   mustWait(origin: Origin): boolean;
   /**
-   * It must wait: where it ends a quarantine it does that much already, for those that come first
-   * could never come otherwise.
+   * Called for a message that must wait. Where it ends a quarantine it does so already, because the
+   * earlier messages could never be taken otherwise.
    */
-  makeWay(event: { type: string }, stamp: Stamp): void;
+  releaseFromQuarantine(event: { type: string }, stamp: Stamp): void;
   /** Decides one message; changes nothing when it throws. */
   take(envelope: Pick<Envelope, 'kind' | 'event' | 'origin'>, stamp: Stamp): Taken;
   /** Moves a message that failed too often to the dead letters, the actor into quarantine. */
-  bury(letter: DeadLetter): void;
+  deadLetter(letter: DeadLetter): void;
   /**
-   * The write of everything taken since the last one, or null when nothing changed. `settled`
+   * The write of everything taken since the last one, or null when nothing changed. `acknowledged`
    * effects are trimmed with it.
    */
-  write(writeId: string, settled: ReadonlySet<string>): Write | null;
-  /** The write was committed: it is the present now. Returns the effects that are new. */
+  write(writeId: string, acknowledged: ReadonlySet<string>): Write | null;
+  /** Makes a committed write the current state. Returns the new effects. */
   adopt(write: Write): PendingEffect[];
   /** After a background trim. */
-  trim(owed: PendingEffect[]): void;
-  /** The sender has settled this message, so it can never come again. */
-  forget(from: string, mark: string): void;
+  trim(pendingEffects: PendingEffect[]): void;
+  /** The sender's effect is acknowledged, so this message can never come again. */
+  deleteMark(from: string, dedupeMark: string): void;
 }
 
 /**
- * `floor`: without a document, the rev behind which a life begins; see `ActorStore.floor`. Throws
- * Unreadable for a document that cannot be brought to life.
+ * `floor`: without a document, the rev after which an incarnation begins; see `ActorStore.floor`.
+ * Throws Unreadable for a document that cannot be decoded.
  */
 export function createActorState(address: string, document: ActorDocument | undefined, floor = 0): ActorState {
   const kind = kindOf(address);
@@ -98,36 +98,36 @@ export function createActorState(address: string, document: ActorDocument | unde
   let life: ActorDocument['life'] | 'none' = document?.life ?? 'none';
   const state = document ? decodeState(document) : NOTHING;
   let snapshot: AnyMachineSnapshot | null = null;
-  if (document && life !== 'tombstone') snapshot = revive(address, kind, state.snapshot);
+  if (document && life !== 'tombstone') snapshot = restore(address, kind, state.snapshot);
   const timers = new Map(state.timers.map(timer => [timer.id, timer]));
   const seen = new Map(Object.entries(state.seen));
   let dead = state.dead;
   let quarantine = state.quarantine;
-  let owed: PendingEffect[] = document ? decodePendingEffects(document) : [];
+  let pendingEffects: PendingEffect[] = document ? decodePendingEffects(document) : [];
   // Since the last write:
   let dirty = false;
-  let fresh: PendingEffect[] = [];
-  /** What the write under way owes. */
-  let written: PendingEffect[] = owed;
+  let newEffects: PendingEffect[] = [];
+  /** Pending effects of the write that is being committed. */
+  let written: PendingEffect[] = pendingEffects;
   let facts: Fact[] = [];
   let changedAt = 0;
 
   const isLiving = () => snapshot !== null && (life === 'live' || life === 'done');
 
-  function absorb(plan: Plan, next: AnyMachineSnapshot, at: number): void {
+  function apply(plan: Plan, next: AnyMachineSnapshot, at: number): void {
     snapshot = next;
     changedAt = at;
     for (const change of plan.timers) {
       if ('set' in change) timers.set(change.set.id, change.set);
       else timers.delete(change.cancel);
     }
-    for (const effect of plan.effects) fresh.push({ key: effectKey(address, rev + 1, fresh.length), rev: rev + 1, effect });
+    for (const effect of plan.effects) newEffects.push({ key: effectKey(address, rev + 1, newEffects.length), rev: rev + 1, effect });
     for (const fact of plan.facts) facts.push({ address, rev: rev + 1, place: facts.length, at, type: fact.type, data: fact.data });
-    if (plan.quarantine !== null) shut(plan.quarantine, at);
+    if (plan.quarantine !== null) startQuarantine(plan.quarantine, at);
     dirty = true;
   }
 
-  function shut(reason: string, at: number): void {
+  function startQuarantine(reason: string, at: number): void {
     if (quarantine) return;
     quarantine = { reason, at };
     facts.push({ address, rev: rev + 1, place: facts.length, at, type: 'actor.quarantined', data: { reason } });
@@ -138,7 +138,7 @@ export function createActorState(address: string, document: ActorDocument | unde
     const result = stepper.step(before, event);
     if (result.changed) {
       const plan = interpret(result, event.at);
-      absorb(plan, result.snapshot, event.at);
+      apply(plan, result.snapshot, event.at);
       return { result: 'done', value: plan.answer?.value };
     }
     return { result: 'done', value: undefined };
@@ -149,11 +149,11 @@ export function createActorState(address: string, document: ActorDocument | unde
     const plan = interpret(result, event.at);
     incarnation += 1;
     life = 'live';
-    // The marks stay: a message that was taken in an earlier life is not taken again in this one.
+    // The dedupe marks stay: a message of an earlier incarnation is not taken again in this one.
     timers.clear();
     dead = [];
     quarantine = null;
-    absorb(plan, result.snapshot, event.at);
+    apply(plan, result.snapshot, event.at);
     return { result: 'done', value: plan.answer?.value };
   }
 
@@ -178,7 +178,7 @@ export function createActorState(address: string, document: ActorDocument | unde
   /** The wall clock was set back: armed timers keep their remaining time. */
   function moveBack(byMs: number, now: number): void {
     for (const timer of timers.values()) {
-      // What lies nearer was armed by the clock of after.
+      // A nearer timer was armed after the clock was set.
       if (!SPAN_TIMERS.has(timer.event.type) || timer.dueAt < now + byMs - LIMITS.napMs) continue;
       timers.set(timer.id, { ...timer, dueAt: timer.dueAt - byMs });
       dirty = true;
@@ -202,8 +202,8 @@ export function createActorState(address: string, document: ActorDocument | unde
     get rev() {
       return rev;
     },
-    get owed() {
-      return owed;
+    get pendingEffects() {
+      return pendingEffects;
     },
     get quarantine() {
       return quarantine;
@@ -220,14 +220,14 @@ export function createActorState(address: string, document: ActorDocument | unde
 
     mustWait: ({ from, behind }) => behind !== undefined && isNewer(behind, seen.get(from)),
 
-    makeWay(event, stamp) {
+    releaseFromQuarantine(event, stamp) {
       const ends = quarantine && isLiving() && ENDS_QUARANTINE.has(event.type);
       if (ends && stepper.can(snapshot as AnyMachineSnapshot, { ...event, ...stamp })) releaseNow(stamp);
     },
 
     take({ kind: how, event, origin }, stamp) {
       if (how === 'wake') return { result: 'done', value: undefined };
-      if (origin && !isNewer(markOf(origin), seen.get(origin.from))) return { result: 'done', value: undefined };
+      if (origin && !isNewer(dedupeMarkOf(origin), seen.get(origin.from))) return { result: 'done', value: undefined };
       if (how === 'timers') {
         if ('setBackMs' in event) moveBack(Number(event.setBackMs), stamp.at);
         return quarantine || !isLiving() ? { result: 'done', value: undefined } : fireTimers(stamp);
@@ -245,24 +245,24 @@ export function createActorState(address: string, document: ActorDocument | unde
       }
       if (origin && taken.result === 'done') {
         seen.delete(origin.from);
-        // A message that changed nothing needs no write for its mark: should it come again before
-        // the next commit, it changes nothing again.
-        seen.set(origin.from, markOf(origin));
+        // A message that changed nothing needs no write for its dedupe mark: a repeat before the
+        // next commit changes nothing again.
+        seen.set(origin.from, dedupeMarkOf(origin));
       }
       return taken;
     },
 
-    bury(letter) {
-      // Of an actor that could not even be born nothing is kept.
+    deadLetter(letter) {
+      // An actor whose create event failed has no state to keep.
       if (!snapshot) return;
       dead = [...dead, letter].slice(-LIMITS.deadLetters);
-      shut(`"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, letter.at);
+      startQuarantine(`"${letter.event.type}" failed ${LIMITS.failures} times: ${letter.error}`, letter.at);
       dirty = true;
     },
 
-    write(writeId, settled) {
+    write(writeId, acknowledged) {
       if (!dirty || !snapshot) return null;
-      written = [...owed.filter(each => !settled.has(each.key)), ...fresh];
+      written = [...pendingEffects.filter(each => !acknowledged.has(each.key)), ...newEffects];
       const over = kind.isOver(snapshot.value);
       keepNewest(seen, LIMITS.seen);
       const stored: StoredState = {
@@ -304,9 +304,9 @@ export function createActorState(address: string, document: ActorDocument | unde
       rev = write.document.rev;
       isStored = true;
       life = write.document.life;
-      owed = written;
-      const news = fresh;
-      fresh = [];
+      pendingEffects = written;
+      const news = newEffects;
+      newEffects = [];
       facts = [];
       dirty = false;
       if (life === 'tombstone') timers.clear();
@@ -314,11 +314,11 @@ export function createActorState(address: string, document: ActorDocument | unde
     },
 
     trim(remaining) {
-      owed = remaining;
+      pendingEffects = remaining;
     },
 
-    forget(from, mark) {
-      if (seen.get(from) === mark) seen.delete(from);
+    deleteMark(from, dedupeMark) {
+      if (seen.get(from) === dedupeMark) seen.delete(from);
     },
   };
 }
@@ -349,10 +349,10 @@ const stateText = (value: unknown): string =>
 
 const NOTHING: StoredState = { snapshot: null, timers: [], seen: {}, dead: [], quarantine: null };
 
-function revive(address: string, kind: KindOf, persisted: unknown): AnyMachineSnapshot {
+function restore(address: string, kind: KindOf, persisted: unknown): AnyMachineSnapshot {
   try {
     const snapshot = kind.stepper.restore(persisted);
-    // A node that no longer exists is only seen when something asks for it.
+    // XState reports a node that no longer exists only when the value is read.
     JSON.stringify(snapshot.value);
     return snapshot;
   } catch (error) {

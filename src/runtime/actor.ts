@@ -1,13 +1,13 @@
 /**
- * A cell keeps one actor going: a bounded mailbox, one turn at a time.
+ * One loaded actor: a bounded mailbox and one turn at a time.
  *
- *   idle --message--> loading --> deciding --> committing --> publishing, answering, owing --> idle
+ *   idle --message--> loading --> deciding --> committing --> publishing, sending --> idle
  *                        ^            |             |
  *                        +--- dropped: failure, stale rev, unknown outcome
  *
  * A turn decides some waiting messages one after the other and commits them together; nothing
- * leaves before the commit. Whatever goes wrong but a refusal, the memory is dropped and the actor
- * wakes from the store.
+ * leaves before the commit. After any error but a refusal the state in memory is dropped and loaded
+ * again from the store.
  */
 import type { Stamp } from '../../actors/types.ts';
 import { createGrowingDelay } from '../lib/backoff.ts';
@@ -23,22 +23,22 @@ import { Unreadable } from './errors.ts';
 import { LIMITS, STORE_RETRY } from './limits.ts';
 import { partitionOf } from './partition.ts';
 
-/** What a cell tells its surroundings. All of it happens after a commit or without one. */
+/** Callbacks of an actor. None is called between a decision and its commit. */
 export interface ActorDependencies {
   clock: Clock;
   ids: Ids;
   store: Pick<ActorStore, 'load' | 'floor'>;
   committer: CommitQueue;
   log(line: { level: 'warn' | 'error'; address: string; text: string; cause?: unknown }): void;
-  /** The cell was loaded: these effects are owed from before. */
-  woke(address: string, owed: readonly PendingEffect[], nextDue: number | null): void;
+  /** The actor was loaded: these effects are pending from before. */
+  woke(address: string, pendingEffects: readonly PendingEffect[], nextDue: number | null): void;
   /**
-   * `facts` is null when facts were committed whose places in the feed are not known (the store
-   * only said so when it was asked again).
+   * `facts` is null when facts were committed whose positions in the feed are unknown: the commit
+   * was confirmed by a later load.
    */
-  committed(address: string, news: { facts: PlacedFact[] | null; owed: PendingEffect[]; nextDue: number | null }): void;
-  /** Keys of effects of this actor that were carried out and may be trimmed. */
-  settledOf(address: string): ReadonlySet<string>;
+  committed(address: string, news: { facts: PlacedFact[] | null; pendingEffects: PendingEffect[]; nextDue: number | null }): void;
+  /** Keys of effects of this actor that were acknowledged and may be trimmed. */
+  acknowledgedOf(address: string): ReadonlySet<string>;
   /** These keys are not in the document any more. */
   trimmed(address: string, keys: string[]): void;
   /** The mailbox has room again, or the quarantine ended: senders may try again. */
@@ -51,21 +51,21 @@ export interface Actor {
   post(envelope: Envelope): boolean;
   readonly isIdle: boolean;
   readonly isFull: boolean;
-  /** The life in memory, if it is loaded and no turn is under way. */
+  /** The state in memory, if it is loaded and no turn is under way. */
   readonly resting: ActorState | null;
   /** Monotonic ms of the last message. */
   readonly touchedAt: number;
   /** Messages in its mailbox. */
   readonly waiting: number;
-  /** See `Life.forget`; nothing to do while the actor is not in memory. */
-  forget(from: string, mark: string): void;
+  /** See `ActorState.deleteMark`; no effect while the actor is not in memory. */
+  deleteMark(from: string, dedupeMark: string): void;
   stop(): void;
 }
 
 export function createActor(address: string, around: ActorDependencies): Actor {
   const { clock, ids } = around;
   let mailbox: Envelope[] = [];
-  let life: ActorState | null = null;
+  let state: ActorState | null = null;
   let running = false;
   /** Messages at the head of the mailbox that the turn under way has taken. */
   let underWay = 0;
@@ -75,31 +75,31 @@ export function createActor(address: string, around: ActorDependencies): Actor {
   const retry = createGrowingDelay(STORE_RETRY);
   let touchedAt = clock.monotonic();
   /**
-   * Neither a commit was answered nor the question whether it stands: effects may be owed, and
-   * facts may be there, that nobody knows of. The store is asked until it says.
+   * Neither the commit nor the load that checks it was answered: effects and facts may be stored
+   * that this process does not know. The store is queried until it answers.
    */
-  let inDoubt = false;
-  let saidUnreadable = false;
+  let isOutcomeUnknown = false;
+  let loggedUnreadable = false;
 
   const stamp = (): Stamp => ({ at: clock.now(), chance: ids.fraction(), salt: ids.short(6) });
 
   async function run(): Promise<void> {
-    while ((mailbox.length > 0 || inDoubt) && !stopped) {
+    while ((mailbox.length > 0 || isOutcomeUnknown) && !stopped) {
       try {
-        if (!life) await wake();
+        if (!state) await wake();
         if (mailbox.length > 0) await turn();
         retry.reset();
       } catch (error) {
-        life = null;
+        state = null;
         underWay = 0;
         if (error instanceof Unreadable) {
-          inDoubt = false;
+          isOutcomeUnknown = false;
           // Once: its timer comes up again and again.
-          if (!saidUnreadable) around.log({ level: 'error', address, text: `${error.reason}; it is left as it is, and takes nothing` });
-          saidUnreadable = true;
-          turnAway({ result: 'refused', code: 'quarantined', reason: error.reason });
+          if (!loggedUnreadable) around.log({ level: 'error', address, text: `${error.reason}; it is left as it is, and takes nothing` });
+          loggedUnreadable = true;
+          rejectAll({ result: 'refused', code: 'quarantined', reason: error.reason });
         } else if (error instanceof StoreUnavailable) await waitForStore(error);
-        // Where not even the burial of a message can be written, only waiting is left.
+        // Not even the dead letter can be written: only waiting remains.
         else if (mailbox.length === 0 || fail(error)) await waitForStore(error instanceof Error ? error : new Error(String(error)));
       }
       if (full && mailbox.length < LIMITS.mailbox / 2) {
@@ -112,18 +112,21 @@ export function createActor(address: string, around: ActorDependencies): Actor {
 
   async function wake(): Promise<void> {
     const document = await around.store.load(address);
-    // The id of an execution never lives twice; whoever else is not there may have been, and was
-    // forgotten since.
+    // The id of an execution is never reused. Any other missing actor may have existed and been
+    // deleted.
     const floor = document || address.startsWith('execution/') ? 0 : await around.store.floor(partitionOf(address));
-    life = createActorState(address, document, floor);
-    const nextDue = life.quarantine ? null : life.nextDue;
-    around.woke(address, life.owed, nextDue);
-    if (inDoubt) around.committed(address, { facts: null, owed: [], nextDue });
-    inDoubt = false;
+    state = createActorState(address, document, floor);
+    const nextDue = state.quarantine ? null : state.nextDue;
+    around.woke(address, state.pendingEffects, nextDue);
+    if (isOutcomeUnknown) around.committed(address, { facts: null, pendingEffects: [], nextDue });
+    isOutcomeUnknown = false;
   }
 
-  /** Nobody can be served: commands are answered, what others owe us stays with them. */
-  function turnAway(taken: Taken): void {
+  /**
+   * Rejects all waiting messages: commands are answered, messages of actors stay with their
+   * senders.
+   */
+  function rejectAll(taken: Taken): void {
     for (const envelope of mailbox.splice(0)) envelope.answer(taken);
   }
 
@@ -135,7 +138,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
       else waiting.push(envelope);
     }
     mailbox = waiting;
-    if (waiting.length === 0 && !inDoubt) return;
+    if (waiting.length === 0 && !isOutcomeUnknown) return;
     const retryMs = retry.next();
     around.log({ level: 'warn', address, text: `waits ${retryMs} ms for the store`, cause: error });
     await new Promise<void>(resolve => clock.after(retryMs, resolve));
@@ -165,7 +168,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
   }
 
   async function turn(): Promise<void> {
-    const now = life as ActorState;
+    const now = state as ActorState;
     const batch = mailbox.slice(0, batchMax);
     underWay = batch.length;
     const wasQuarantined = now.quarantine !== null;
@@ -175,15 +178,15 @@ export function createActor(address: string, around: ActorDependencies): Actor {
       const early = envelope.origin !== null && now.mustWait(envelope.origin);
       if (early) {
         waits = true;
-        now.makeWay(envelope.event, stamp());
+        now.releaseFromQuarantine(envelope.event, stamp());
       }
       outcomes.push([
         envelope,
         early ? { result: 'unavailable', reason: 'an earlier message of its sender comes first' } : decide(now, envelope),
       ]);
     }
-    const settled = around.settledOf(address);
-    const write = now.write(ids.short(16), settled);
+    const acknowledged = around.acknowledgedOf(address);
+    const write = now.write(ids.short(16), acknowledged);
     const committed = write && (await commit(write));
     underWay = 0;
     if (write && !committed) return;
@@ -191,52 +194,51 @@ export function createActor(address: string, around: ActorDependencies): Actor {
     batchMax = LIMITS.turnMessages;
     // Due timers that were not due after all (the wall clock went back) are armed again.
     if (!write && batch.some(envelope => envelope.kind === 'timers')) around.woke(address, [], now.quarantine ? null : now.nextDue);
-    // In one breath, so that facts, answers and orders leave in this order.
-    if (write && committed) conclude(now, write, settled, committed.facts);
+    // Synchronously, so that facts, answers and commands leave in this order.
+    if (write && committed) conclude(now, write, acknowledged, committed.facts);
     for (const [envelope, taken] of outcomes) envelope.answer(taken);
     if ((wasQuarantined || waits) && now.quarantine === null) around.opened(address);
   }
 
   function decide(now: ActorState, envelope: Envelope): Taken {
     if (envelope.failures < LIMITS.failures) return now.take(envelope, stamp());
-    now.bury({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
-    // A birth that cannot be: who asked for it hears that nobody is there, and need not wait for
-    // it.
+    now.deadLetter({ event: envelope.event, at: clock.now(), error: envelope.error ?? 'unknown' });
+    // The create event failed: its sender gets noSuchActor and does not wait for the actor.
     if (!now.isThere && envelope.kind === 'tell') return { result: 'noSuchActor' };
     return { result: 'failed', reason: `"${envelope.event.type}" failed ${envelope.failures} times; ${address} is in quarantine now` };
   }
 
   /**
-   * The facts with their places (null: not known) when the write stands. Null: somebody else was
-   * first, all of it must be decided again from the store.
+   * The facts with their positions (null: unknown) when the write is stored. Null: another write
+   * came first, and all of it must be decided again from the store.
    */
   async function commit(write: Write): Promise<{ facts: PlacedFact[] | null } | null> {
-    const placesUnknown = { facts: write.facts.length === 0 ? [] : null };
+    const unknownPlaces = { facts: write.facts.length === 0 ? [] : null };
     try {
       const result = await around.committer.write(write);
       if (result.committed) return result;
-      // A driver that repeats a write by itself finds its own first one in the way.
-      if (await isThere(write)) return placesUnknown;
+      // A driver that repeats a write by itself conflicts with its own first one.
+      if (await isThere(write)) return unknownPlaces;
     } catch (error) {
-      // The outcome is unknown: only the store can tell, and if not now then later.
-      inDoubt = true;
+      // The outcome is unknown until the store answers a load.
+      isOutcomeUnknown = true;
       const stands = await isThere(write);
-      inDoubt = false;
-      if (stands) return placesUnknown;
+      isOutcomeUnknown = false;
+      if (stands) return unknownPlaces;
       throw error;
     }
     around.log({ level: 'warn', address, text: `somebody else wrote rev ${write.document.rev}; loading it again` });
-    life = null;
+    state = null;
     return null;
   }
 
-  /** The write is the present now: what it trimmed is gone, what it owes may leave. */
-  function conclude(now: ActorState, write: Write, settled: ReadonlySet<string>, facts: PlacedFact[] | null): void {
-    const owed = now.adopt(write);
-    const kept = new Set(now.owed.map(each => each.key));
-    const trimmed = [...settled].filter(key => !kept.has(key));
+  /** The write is committed: its trimmed effects are gone, its new effects may be sent. */
+  function conclude(now: ActorState, write: Write, acknowledged: ReadonlySet<string>, facts: PlacedFact[] | null): void {
+    const pendingEffects = now.adopt(write);
+    const kept = new Set(now.pendingEffects.map(each => each.key));
+    const trimmed = [...acknowledged].filter(key => !kept.has(key));
     if (trimmed.length > 0) around.trimmed(address, trimmed);
-    around.committed(address, { facts, owed, nextDue: now.quarantine ? null : now.nextDue });
+    around.committed(address, { facts, pendingEffects, nextDue: now.quarantine ? null : now.nextDue });
   }
 
   /** Is this very write in the store? */
@@ -253,7 +255,7 @@ export function createActor(address: string, around: ActorDependencies): Actor {
       return mailbox.length >= LIMITS.mailbox;
     },
     get resting() {
-      return running ? null : life;
+      return running ? null : state;
     },
     get touchedAt() {
       return touchedAt;
@@ -271,14 +273,14 @@ export function createActor(address: string, around: ActorDependencies): Actor {
         mailbox.push(envelope);
         if (!running) {
           running = true;
-          // What is posted in the same breath goes into the same turn.
+          // Messages posted in the same tick go into the same turn.
           queueMicrotask(() => void run());
         }
       }
       return true;
     },
-    forget(from, mark) {
-      life?.forget(from, mark);
+    deleteMark(from, dedupeMark) {
+      state?.deleteMark(from, dedupeMark);
     },
     stop() {
       stopped = true;

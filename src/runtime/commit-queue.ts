@@ -2,7 +2,7 @@
  * Group commit: the writes of many actors go to the store together, one call at a time; what
  * arrives meanwhile goes with the next call.
  *
- *   cells --write--> waiting --(store idle)--> commit --> each cell learns its own result
+ *   actors --write--> waiting --(store idle)--> commit --> each actor learns its own result
  */
 import { createWriteQueue } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -76,8 +76,8 @@ export function createCommitQueue({
       counted.commits += 1;
       counted.writes += results.filter(({ committed }) => committed).length;
       addSpan(counted.commitMs, clock.monotonic() - from);
-      batch.forEach((each, place) => {
-        const result = results[place];
+      batch.forEach((each, index) => {
+        const result = results[index];
         if (result) each.resolve(result);
         else each.reject(new Error('the store gave no result for a write'));
       });

@@ -1,4 +1,6 @@
-/** Builds the runtime: two entrances here, sets of partitions there, messages in between. */
+/**
+ * Builds the runtime: the caller's interface here, partition workers there, messages in between.
+ */
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -27,7 +29,7 @@ export interface RuntimeLog {
 }
 
 interface Asked extends Pick<ActorRequest, 'to' | 'event'> {
-  set: PartitionWorker;
+  worker: PartitionWorker;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -39,7 +41,7 @@ export function createRuntime({
   fleet,
   owner,
   log,
-  homes = inThisThread({ store, clock, ids, owner }),
+  workerHosts = inThisThread({ store, clock, ids, owner }),
 }: {
   store: ActorStore & Pick<Ledger, 'record'>;
   clock: Clock;
@@ -49,10 +51,10 @@ export function createRuntime({
   owner: string;
   log(line: RuntimeLog): void;
   /** Where the partitions live. Default: all of them in this thread. */
-  homes?: WorkerHosts;
+  workerHosts?: WorkerHosts;
 }): Runtime {
   const asked = createRequestMap<Asked>();
-  /** What is asked within one tick crosses the boundary together. */
+  /** Requests of one tick go to a worker together. */
   const questions = createBatch<ActorRequest>({ schedule: queueMicrotask, send: cross });
   const listeners: ((facts: PlacedFact[]) => void)[] = [];
   let giveUp: (reason: Error) => void = () => {};
@@ -60,37 +62,37 @@ export function createRuntime({
     giveUp = resolve;
   });
 
-  const sets = Array.from({ length: homes.count }, (_, place) => {
-    const set: PartitionWorker = createPartitionWorker(homes, rangeOf(place, homes.count), {
+  const workers = Array.from({ length: workerHosts.count }, (_, index) => {
+    const worker: PartitionWorker = createPartitionWorker(workerHosts, rangeOf(index, workerHosts.count), {
       clock,
-      receive: (message, reply) => receive(set, message, reply),
+      receive: (message, reply) => receive(worker, message, reply),
       log: (level, text) => log({ level, address: 'partitions', text }),
-      lost: reason => lost(set, reason),
+      lost: reason => lost(worker, reason),
       back() {
-        toOthers(set, { type: 'returned', ...set.partitions });
-        // What the one before committed at its end it told nobody.
-        tellFacts([]);
+        toOthers(worker, { type: 'returned', ...worker.partitions });
+        // The worker before it may have committed facts that it did not publish.
+        publishFacts([]);
       },
       gaveUp() {
-        if (sets.every(each => each.isGivenUp)) giveUp(new Error('every worker was given up'));
+        if (workers.every(each => each.isGivenUp)) giveUp(new Error('every worker was given up'));
       },
     });
-    return set;
+    return worker;
   });
-  const setOf = (address: string): PartitionWorker => {
-    if (sets.length === 1) return sets[0] as PartitionWorker;
+  const workerOf = (address: string): PartitionWorker => {
+    if (workers.length === 1) return workers[0] as PartitionWorker;
     const partition = partitionOf(address);
-    return sets.find(({ partitions }) => partition <= partitions.to) as PartitionWorker;
+    return workers.find(({ partitions }) => partition <= partitions.to) as PartitionWorker;
   };
   const toAll = (message: ToPartitions) => {
-    for (const set of sets) set.post(message);
+    for (const worker of workers) worker.post(message);
   };
-  const toOthers = (set: PartitionWorker, message: ToPartitions) => {
-    for (const each of sets) if (each !== set) each.post(message);
+  const toOthers = (worker: PartitionWorker, message: ToPartitions) => {
+    for (const each of workers) if (each !== worker) each.post(message);
   };
-  const relay = createRouter();
-  const measuring = createMetricsAggregator({ sets, clock });
-  const armed = createTimerQueries({ setOf, clock });
+  const router = createRouter();
+  const metricsAggregator = createMetricsAggregator({ workers, clock });
+  const armed = createTimerQueries({ workerOf, clock });
 
   const effects = createEffects({
     ledger: store,
@@ -101,7 +103,7 @@ export function createRuntime({
   });
   fleet.onReady(host => toAll({ type: 'hostReady', host }));
 
-  function receive(set: PartitionWorker, message: FromPartitions, reply: (message: ToPartitions) => void): void {
+  function receive(worker: PartitionWorker, message: FromPartitions, reply: (message: ToPartitions) => void): void {
     switch (message.type) {
       case 'answers':
         for (const { id, taken } of message.answers) answer(id, taken);
@@ -112,25 +114,25 @@ export function createRuntime({
         }
         break;
       case 'messages':
-        for (const [to, messages] of bySet(message.messages)) {
-          const sent = relay.take(messages, to, reply);
-          if (!to.post({ type: 'messages', messages: sent })) relay.lost(to);
+        for (const [to, messages] of byWorker(message.messages)) {
+          const sent = router.take(messages, to, reply);
+          if (!to.post({ type: 'messages', messages: sent })) router.lost(to);
         }
         break;
       case 'delivered':
-        relay.delivered(message.items);
+        router.delivered(message.items);
         break;
       case 'forget':
-        for (const [to, marks] of bySet(message.marks)) to.post({ type: 'forget', marks });
+        for (const [to, dedupeMarks] of byWorker(message.dedupeMarks)) to.post({ type: 'forget', dedupeMarks });
         break;
       case 'opened':
-        toOthers(set, message);
+        toOthers(worker, message);
         break;
       case 'facts':
-        tellFacts(message.facts);
+        publishFacts(message.facts);
         break;
       case 'measured':
-        measuring.measured(set, message.id, message.figures);
+        metricsAggregator.measured(worker, message.id, message.metrics);
         break;
       case 'timersAre':
         armed.answered(message.id, message.timers);
@@ -141,21 +143,21 @@ export function createRuntime({
     }
   }
 
-  function tellFacts(facts: PlacedFact[]): void {
+  function publishFacts(facts: PlacedFact[]): void {
     for (const listener of listeners) listener(facts);
   }
 
-  function bySet<T extends Pick<Message, 'to'>>(items: T[]): Map<PartitionWorker, T[]> {
-    return Map.groupBy(items, ({ to }) => setOf(to));
+  function byWorker<T extends Pick<Message, 'to'>>(items: T[]): Map<PartitionWorker, T[]> {
+    return Map.groupBy(items, ({ to }) => workerOf(to));
   }
 
-  function lost(set: PartitionWorker, reason: string): void {
-    relay.lost(set);
-    measuring.lost(set);
-    abandon(reason, waiting => waiting.set === set);
+  function lost(worker: PartitionWorker, reason: string): void {
+    router.lost(worker);
+    metricsAggregator.lost(worker);
+    abandon(reason, waiting => waiting.worker === worker);
   }
 
-  /** Nobody will answer these any more. */
+  /** Rejects requests that can get no answer any more. */
   function abandon(reason: string, isMeant: (waiting: Asked) => boolean): void {
     for (const waiting of asked.takeAll(isMeant)) {
       waiting.reject(new Unavailable(`${reason}; whether the command was taken is not known`));
@@ -171,15 +173,15 @@ export function createRuntime({
 
   function question(kind: ActorRequest['kind'], to: string, event: { type: string }): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const id = asked.add({ to, event, set: setOf(to), resolve, reject });
+      const id = asked.add({ to, event, worker: workerOf(to), resolve, reject });
       questions.add({ id, to, kind, event });
     });
   }
 
   function cross(questions: ActorRequest[]): void {
-    for (const [set, mine] of bySet(questions)) {
-      if (set.post({ type: 'questions', questions: mine })) continue;
-      for (const { id } of mine) answer(id, { result: 'unavailable', reason: set.down ?? 'the center is stopping' });
+    for (const [worker, own] of byWorker(questions)) {
+      if (worker.post({ type: 'questions', questions: own })) continue;
+      for (const { id } of own) answer(id, { result: 'unavailable', reason: worker.down ?? 'the center is stopping' });
     }
   }
 
@@ -187,7 +189,7 @@ export function createRuntime({
   let raisedAt = Number.NEGATIVE_INFINITY;
 
   async function raiseOnce(least: readonly LeastEpoch[]): Promise<number> {
-    const epochs = sets.flatMap(set => [...set.epochs]);
+    const epochs = workers.flatMap(worker => [...worker.epochs]);
     if (epochs.length < PARTITIONS) throw new Unavailable('the partitions are being taken over');
     const behind = Math.max(0, ...least.map(([partition, epoch]) => epoch - (epochs[partition] ?? 0)));
     if (behind === 0) return 0;
@@ -196,7 +198,7 @@ export function createRuntime({
     if (clock.monotonic() - raisedAt < RAISES_APART_MS) throw new Unavailable('the epochs were raised a moment ago');
     const by = RAISE_BY * Math.ceil(behind / RAISE_BY);
     try {
-      await Promise.all(sets.map(set => set.raise(by)));
+      await Promise.all(workers.map(worker => worker.raise(by)));
     } catch (error) {
       throw new Unavailable(`the epochs cannot be raised: ${(error as Error).message}`);
     }
@@ -213,48 +215,48 @@ export function createRuntime({
     },
     async start() {
       try {
-        await Promise.all(sets.map(set => set.start()));
+        await Promise.all(workers.map(worker => worker.start()));
       } catch (error) {
         throw new Unavailable(`the partitions could not be taken over: ${(error as Error).message}`);
       }
     },
     arm() {
-      for (const set of sets) set.arm();
+      for (const worker of workers) worker.arm();
     },
     async stop(graceMs) {
-      // What was asked before comes before.
+      // Earlier requests go first.
       questions.flush();
-      const left = await Promise.all(sets.map(set => set.stop(graceMs)));
+      const left = await Promise.all(workers.map(worker => worker.stop(graceMs)));
       effects.stop();
       abandon('the center is stopping', () => true);
       return left.flat();
     },
-    // One after the other: a later call finds the raise done.
+    // Serialised: a later call finds the raise done.
     raiseEpochs: least => raising(() => raiseOnce(least)),
-    epoch: () => Math.max(0, ...sets.flatMap(({ epochs }) => epochs)),
-    measure: () => measuring.measure(),
+    epoch: () => Math.max(0, ...workers.flatMap(({ epochs }) => epochs)),
+    measure: () => metricsAggregator.measure(),
     timersOf: armed.timersOf,
-    down: () => sets.map(set => set.down).filter(reason => reason !== undefined),
+    down: () => workers.map(worker => worker.down).filter(reason => reason !== undefined),
     gaveUp,
   };
 }
 
 /**
- * Epochs rise by at most so much at once, a thousand restores: an agent of bad will must not use up
- * the numbers that there are.
+ * Epochs rise by at most so much at once, a thousand restores: a malicious agent must not use up
+ * the numbers.
  */
 const RAISE_MAX = 1_000 * RAISE_BY;
 
 /**
- * Between two raises at least, ms: each is a write of every partition, and an agent of bad will
- * could ask for one after the other.
+ * Between two raises at least, ms: each writes every partition, and a malicious agent could demand
+ * one after the other.
  */
 const RAISES_APART_MS = 10_000;
 
 /** Slices of equal size, the last ones a little larger where they cannot be. */
-function rangeOf(place: number, count: number): { from: number; to: number } {
+function rangeOf(index: number, count: number): { from: number; to: number } {
   const edge = (each: number) => Math.floor((PARTITIONS * each) / count);
-  return { from: edge(place), to: edge(place + 1) - 1 };
+  return { from: edge(index), to: edge(index + 1) - 1 };
 }
 
 function errorOf(asked: Pick<ActorRequest, 'to' | 'event'>, taken: Exclude<Taken, { result: 'done' }>): Error {

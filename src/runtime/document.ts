@@ -17,7 +17,7 @@ export interface Timer {
   event: { type: string };
 }
 
-/** An effect that is owed: its key never repeats (`address:rev:place`). */
+/** An effect that is not acknowledged yet. Its key never repeats (`address:rev:index`). */
 export interface PendingEffect {
   key: string;
   rev: number;
@@ -40,7 +40,7 @@ export interface StoredState {
   /** XState's persisted snapshot. */
   snapshot: unknown;
   timers: Timer[];
-  /** Per sender, the last of its messages that was taken: `rev:place`. */
+  /** Per sender, the last of its messages that was taken: `rev:index`. */
   seen: Record<string, string>;
   dead: DeadLetter[];
   quarantine: Quarantine | null;
@@ -62,12 +62,12 @@ export interface View<K extends Kind = Kind> {
 }
 
 export const encodeState = (address: string, state: StoredState): string => seal(address, JSON.stringify(state));
-export const encodePendingEffects = (address: string, owed: readonly PendingEffect[]): string =>
-  owed.length === 0 ? NOTHING_OWED : seal(address, JSON.stringify(owed));
+export const encodePendingEffects = (address: string, effects: readonly PendingEffect[]): string =>
+  effects.length === 0 ? NO_EFFECTS : seal(address, JSON.stringify(effects));
 
 /**
- * What the document holds, brought up to the version this program knows. Throws Unreadable for what
- * a newer one wrote, for what is no JSON, and for what is not what was written.
+ * The state of the document, upgraded to the version this program knows. Throws Unreadable for a
+ * newer version, for text that is no JSON, and for a wrong checksum.
  */
 export function decodeState(document: ActorDocument): StoredState {
   const { address, version } = document;
@@ -89,9 +89,9 @@ export function decodeState(document: ActorDocument): StoredState {
 
 /** Throws Unreadable. */
 export const decodePendingEffects = (document: Pick<ActorDocument, 'address' | 'owed' | 'damage'>): PendingEffect[] =>
-  document.owed === NOTHING_OWED && document.damage === undefined ? [] : opened(document, document.owed, areOwed, 'owed');
+  document.owed === NO_EFFECTS && document.damage === undefined ? [] : opened(document, document.owed, arePendingEffects, 'owed');
 
-const NOTHING_OWED = '[]';
+const NO_EFFECTS = '[]';
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isTimer = (value: unknown): boolean =>
@@ -117,7 +117,7 @@ function isState(value: unknown): value is StoredState {
   );
 }
 
-const areOwed = (value: unknown): value is PendingEffect[] =>
+const arePendingEffects = (value: unknown): value is PendingEffect[] =>
   Array.isArray(value) &&
   value.every(each => isObject(each) && typeof each.key === 'string' && Number.isSafeInteger(each.rev) && isObject(each.effect));
 
@@ -145,10 +145,10 @@ function opened<T>(
   const damaged = (how: string) => new Unreadable(address, `cannot be read: ${how}`);
   if (damage !== undefined) throw damaged(damage);
   const end = closing(stored);
-  const place = stored.length - end.length - SUM_LENGTH;
-  const sum = place < 0 ? undefined : SUM.exec(stored.slice(place, -end.length))?.[1];
+  const sumStart = stored.length - end.length - SUM_LENGTH;
+  const sum = sumStart < 0 ? undefined : SUM.exec(stored.slice(sumStart, -end.length))?.[1];
   if (sum === undefined) throw damaged(`what is stored of it is damaged (its ${what} has no checksum)`);
-  const text = stored.slice(0, place) + end;
+  const text = stored.slice(0, sumStart) + end;
   if (sum !== sumOf(address, text)) throw damaged('what is stored of it is damaged (its checksum does not fit)');
   const value: unknown = JSON.parse(text);
   if (!isRight(value)) throw damaged(`what is stored of it is damaged (its ${what} has another shape)`);
@@ -174,8 +174,8 @@ export function viewOf<K extends Kind>(document: ActorDocument): View<K> {
 }
 
 /**
- * Whether what everybody asks of it can be answered, so that a list finds out here and not in the
- * middle of its answer.
+ * Throws Unreadable where the index of the actor cannot be computed, so that a list fails here and
+ * not in the middle of its answer.
  */
 function checkShape(
   { address, kind }: ActorDocument,

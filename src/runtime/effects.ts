@@ -1,5 +1,5 @@
 /**
- * Carries out, in this thread, what partitions cannot do themselves: entries of the ledger,
+ * Carries out, in the main thread, effects that partition workers cannot: entries of the ledger,
  * commands to agents.
  */
 
@@ -37,7 +37,7 @@ export function createEffects({
   const retrying = new Set<string>();
   let stopped = false;
 
-  /** Entries of many jobs go to the store together; what it does not take now it gets again. */
+  /** Entries of many jobs go to the store together; a failed write is repeated. */
   const waiting = createWriteQueue<{ entries: Occurrence[]; done(): void }>({
     schedule: run => run(),
     max: LIMITS.commitWrites,
@@ -66,9 +66,9 @@ export function createEffects({
   }
 
   /**
-   * A host is here but takes no more just now: nobody would say when it does, so all that waits for
-   * it is tried again after a while. Once for all of it: were each to call for all, they would
-   * become more with every round.
+   * A connected host rejects a command and sends no signal when it takes more, so its lane is
+   * retried after a while. One retry serves all commands of a host: one per command would multiply
+   * them.
    */
   function retry(host: string, error: unknown): void {
     if (retrying.has(host)) return;

@@ -1,18 +1,18 @@
-/** A message on its way into an actor, and what may become of it. */
+/** A message to an actor, and its possible results. */
 import type { Effect } from '../../actors/types.ts';
 
 /**
- * Where a message of another actor comes from: the address, and `rev:place` of the effect. Repeats
+ * Where a message of another actor comes from: the address, and `rev:index` of the effect. Repeats
  * are dropped by it.
  */
 export interface Origin {
   from: string;
   rev: number;
-  place: number;
+  index: number;
   /**
-   * Mark of its sender's last message before it to the same actor that had not arrived when this
-   * one left. Absent: all had. Taken before that one it would make it a repeat, so it has to wait;
-   * the receiver may be somebody who never heard of that one.
+   * Dedupe mark of the sender's last earlier message to the same actor that had not arrived when
+   * this one left. Absent: all had. Taken first, this message would make the earlier one a repeat,
+   * so it has to wait for it, even at a receiver that never saw it.
    */
   behind?: string;
 }
@@ -28,37 +28,37 @@ export type Taken =
 export interface Envelope {
   /**
    * `ask`: refusal and unavailability are answers. `tell`: kept until it is committed. `timers`:
-   * look which of your timers are due (`setBackMs` in the event: so much was the wall clock set
-   * back, see `SPAN_TIMERS`). `wake`: be in memory, nothing else. `release`: end the quarantine.
+   * fires the due timers (`setBackMs` in the event: by how much the wall clock was set back, see
+   * `SPAN_TIMERS`). `wake`: loads the actor, nothing else. `release`: end the quarantine.
    */
   kind: 'ask' | 'tell' | 'timers' | 'wake' | 'release';
   event: { type: string };
   origin: Origin | null;
   failures: number;
-  /** What the last failure said. */
+  /** Message of the last failure. */
   error?: string;
   answer(taken: Taken): void;
 }
 
-/** How a message is remembered by its receiver. */
-export const markOf = (origin: Pick<Origin, 'rev' | 'place'>): string => `${origin.rev}:${origin.place}`;
+/** The receiver keeps this to drop repeats of a message. */
+export const dedupeMarkOf = (origin: Pick<Origin, 'rev' | 'index'>): string => `${origin.rev}:${origin.index}`;
 
-/** `rev:place` compared as numbers. */
-export const isNewer = (mark: string, seen: string | undefined): boolean => {
+/** `rev:index` compared as numbers. */
+export const isNewer = (dedupeMark: string, seen: string | undefined): boolean => {
   if (seen === undefined) return true;
-  const [rev = 0, place = 0] = mark.split(':').map(Number);
-  const [seenRev = 0, seenPlace = 0] = seen.split(':').map(Number);
-  return rev > seenRev || (rev === seenRev && place > seenPlace);
+  const [rev = 0, index = 0] = dedupeMark.split(':').map(Number);
+  const [seenRev = 0, seenIndex = 0] = seen.split(':').map(Number);
+  return rev > seenRev || (rev === seenRev && index > seenIndex);
 };
 
-/** The key of an effect: never the same twice. */
-export const effectKey = (address: string, rev: number, place: number): string => `${address}:${rev}:${place}`;
+/** The unique key of an effect. */
+export const effectKey = (address: string, rev: number, index: number): string => `${address}:${rev}:${index}`;
 
 export interface Carried {
   address: string;
   partition: number;
   key: string;
   rev: number;
-  place: number;
+  index: number;
   effect: Effect;
 }

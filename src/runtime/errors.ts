@@ -22,7 +22,7 @@ export class NoSuchActor extends Error {
   }
 }
 
-/** A limit was reached; the same may be asked again later. */
+/** A limit was reached; the caller may retry later. */
 export class Busy extends Error {
   readonly code = 'busy';
 }
@@ -41,8 +41,8 @@ export class TurnFailed extends Error {
 }
 
 /**
- * The document cannot be brought to life: a newer version wrote it, or it is damaged. It is left as
- * it is, and its actor is as good as in quarantine.
+ * The document cannot be decoded: a newer version wrote it, or it is damaged. It stays unchanged,
+ * and its actor behaves as in quarantine.
  */
 export class Unreadable extends Error {
   readonly code = 'quarantined';

@@ -1,12 +1,12 @@
 /**
- * The agents, as the runtime sees them: somebody who takes commands in order per host. Implemented
- * by the front door's agent sockets, scripted in tests.
+ * The agents as a port of the runtime: takes commands in order per host. Implemented by the
+ * gateway, scripted in tests.
  */
 import type { Command } from '../protocol/agent.ts';
 
 /**
  * There is no session with that host, or it ended before the agent had journaled the command. It
- * stays owed and is sent again when the host is back.
+ * stays pending and is sent again when the host is back.
  */
 export class HostAway extends Error {
   readonly code = 'hostAway';

@@ -22,25 +22,25 @@ export const LIMITS = {
   commitWindowMs: 50,
   commitPaceMs: 2,
   /**
-   * Actors kept in memory, a few KB each; beyond it the ones longest idle are dropped and wake from
-   * the store when needed.
+   * Actors kept in memory, a few KB each. Beyond it the longest idle ones are dropped and loaded
+   * again when needed.
    */
-  cells: 10_000,
+  loadedActors: 10_000,
   /** Failures on one message before it goes to the dead letters and its actor into quarantine. */
   failures: 3,
   /** Dead letters kept per actor, the latest. */
   deadLetters: 20,
   /** An actor without messages this long leaves memory; looked for every `sweepMs`. */
-  cellIdleMs: 30_000,
+  idleActorMs: 30_000,
   /**
-   * The same for one that has ended: hardly anything comes for it any more, and most actors are
+   * The same for an actor that has ended: it rarely gets another message, and most actors are
    * executions that last a second.
    */
-  cellEndedMs: 500,
+  endedActorMs: 500,
   sweepMs: 1_000,
   /**
-   * Senders remembered per actor for dropping repeats; the marks go when the sender has settled, so
-   * this is only reached after many crashes.
+   * Senders remembered per actor for dropping repeats; a mark is deleted once the sender's effect
+   * is acknowledged, so this is only reached after many crashes.
    */
   seen: 20_000,
   /** A snapshot beyond this is not committed: the turn fails. Far below MongoDB's 16 MB. */
@@ -49,18 +49,17 @@ export const LIMITS = {
   storeRetryMs: 100,
   storeRetryMaxMs: 5_000,
   /**
-   * How long what was carried out may wait for its actor's next commit before it is trimmed in the
-   * background.
+   * How long an acknowledged effect may wait for its actor's next commit before a background pass
+   * trims it.
    */
-  settleAfterMs: 200,
+  trimAfterMs: 200,
   /**
-   * How often the store is asked for actors that owe something nobody here knows of: what a former
-   * owner wrote at the last moment.
+   * How often the store is queried for actors with pending effects that this owner has not loaded:
+   * a previous owner may have written them at the last moment.
    */
-  owingLookMs: 60_000,
+  pendingLookMs: 60_000,
   /**
-   * A worker is asked this often whether it is there, and replaced after this many questions
-   * without an answer.
+   * Interval of pings to a worker, and the number of unanswered pings after which it is replaced.
    */
   heartbeatMs: 1_000,
   heartbeatsMissed: 5,
@@ -80,7 +79,7 @@ export const LIMITS = {
    */
   overdueMs: 2_000,
   overdueAtOnce: 128,
-  /** The longest sleep of the timers, so that a jump of the wall clock is noticed. */
+  /** The longest sleep of the timers, so that a jump of the wall clock is detected. */
   napMs: 1_000,
   /**
    * The wall clock was set when it has moved so much more or less than time itself between two
@@ -89,7 +88,9 @@ export const LIMITS = {
   clockJumpMs: 2_000,
 } as const;
 
-/** Between attempts to reach a store that is away, or a worker that cannot take over. */
+/**
+ * Delay between attempts to reach an unavailable store, or to start a worker that cannot take over.
+ */
 export const STORE_RETRY: Backoff = { baseMs: LIMITS.storeRetryMs, capMs: LIMITS.storeRetryMaxMs };
 
 export const WORKER_RESTARTS: RestartLimits = {

@@ -1,45 +1,47 @@
 /**
- * The figures of all sets as one. What a set had counted when it was last asked outlives it: its
- * successor begins at nothing.
+ * Sums the metrics of all partition workers. The last counters of a worker outlive it: its
+ * successor starts at 0.
  */
 import type { Clock } from '../lib/clock.ts';
 import { createPendingRequests } from '../lib/request-map.ts';
 import { emptyMetrics, type RuntimeMetrics, sumCounters, sumMetrics } from './metrics.ts';
 import type { PartitionWorker } from './workers/worker-supervisor.ts';
 
-/** How long a set may take to tell its figures; the last it told stand in for it. */
+/** Time limit for a worker's answer, ms. After it the last known metrics are used. */
 export const MEASURE_MS = 1_000;
 
 export interface MetricsAggregator {
   measure(): Promise<RuntimeMetrics>;
-  measured(set: PartitionWorker, id: number, figures: RuntimeMetrics): void;
-  lost(set: PartitionWorker): void;
+  measured(worker: PartitionWorker, id: number, metrics: RuntimeMetrics): void;
+  lost(worker: PartitionWorker): void;
 }
 
-export function createMetricsAggregator({ sets, clock }: { sets: readonly PartitionWorker[]; clock: Clock }): MetricsAggregator {
+export function createMetricsAggregator({ workers, clock }: { workers: readonly PartitionWorker[]; clock: Clock }): MetricsAggregator {
   const last = new Map<PartitionWorker, RuntimeMetrics>();
   const before = new Map<PartitionWorker, RuntimeMetrics>();
   const done = (id: number) => asked.resolve(id, undefined);
   const asked = createPendingRequests<void>({ clock, ms: MEASURE_MS, expired: done });
 
-  const ask = (set: PartitionWorker): Promise<void> =>
+  const ask = (worker: PartitionWorker): Promise<void> =>
     asked.request(id => {
-      if (!set.post({ type: 'measure', id })) done(id);
+      if (!worker.post({ type: 'measure', id })) done(id);
     });
 
   return {
     async measure() {
-      await Promise.all(sets.map(ask));
-      return sets.flatMap(set => [before.get(set) ?? emptyMetrics(), last.get(set) ?? emptyMetrics()]).reduce(sumMetrics, emptyMetrics());
+      await Promise.all(workers.map(ask));
+      return workers
+        .flatMap(worker => [before.get(worker) ?? emptyMetrics(), last.get(worker) ?? emptyMetrics()])
+        .reduce(sumMetrics, emptyMetrics());
     },
-    measured(set, id, figures) {
-      last.set(set, figures);
+    measured(worker, id, metrics) {
+      last.set(worker, metrics);
       done(id);
     },
-    lost(set) {
-      const { counted, level } = before.get(set) ?? emptyMetrics();
-      before.set(set, { counted: sumCounters(counted, last.get(set)?.counted ?? emptyMetrics().counted), level });
-      last.delete(set);
+    lost(worker) {
+      const { counted, level } = before.get(worker) ?? emptyMetrics();
+      before.set(worker, { counted: sumCounters(counted, last.get(worker)?.counted ?? emptyMetrics().counted), level });
+      last.delete(worker);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * What a set of partitions counts while it works: plain numbers that can be added up over sets, and
- * over the lives of one set.
+ * Counters of a partition worker: plain numbers that can be added over workers, and over the
+ * restarts of one worker.
  */
 
 /** Upper bounds of the buckets of a histogram, ms. */
@@ -15,7 +15,7 @@ export interface Spans {
   sumMs: number;
 }
 
-/** Since the set began. */
+/** Since the worker started. */
 export interface Counters {
   /** Turns that were committed; several messages of one actor may share one. */
   turns: number;
@@ -34,10 +34,10 @@ interface Level {
   /** Actors in memory, and messages that wait for them. */
   actors: number;
   mailbox: number;
-  /** Effects that are owed and not known to be carried out. */
+  /** Effects that are not acknowledged. */
   outbox: number;
   /**
-   * Actors with a timer that is due soon (within the horizon of `alarms.ts`); later ones are in the
+   * Actors with a timer that is due soon (within the horizon of `timers.ts`); later ones are in the
    * store alone.
    */
   armed: number;

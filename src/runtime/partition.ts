@@ -1,6 +1,6 @@
 /**
- * Which of the 256 fixed slices an actor lives in: by hash of its address; an execution goes with
- * its job, so that they never talk across.
+ * The partition of an actor, one of 256, by hash of its address. An execution goes with its job, so
+ * that their messages stay in one worker.
  */
 import { PARTITIONS } from '../store/port.ts';
 
@@ -12,8 +12,8 @@ export function partitionOf(address: string): number {
   const key = kind === 'execution' ? `job/${name.slice(0, name.includes('@') ? name.indexOf('@') : undefined)}` : address;
   // FNV-1a, 32 bit.
   let hash = 0x811c9dc5;
-  for (let place = 0; place < key.length; place++) {
-    hash ^= key.charCodeAt(place);
+  for (let index = 0; index < key.length; index++) {
+    hash ^= key.charCodeAt(index);
     hash = Math.imul(hash, 0x01000193);
   }
   return (hash >>> 0) % PARTITIONS;

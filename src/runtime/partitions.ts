@@ -1,6 +1,6 @@
 /**
- * A set of partitions: many cells with their timers, their outbox and their group commit. Spoken to
- * by messages only (see `boundary.ts`); actors of other sets are reached the same way.
+ * A range of partitions: many actors with their timers, their outbox and their group commit.
+ * Reached by messages only (see `workers/messages.ts`), as are the actors of other workers.
  */
 import { SPAN_TIMERS } from '../../actors/index.ts';
 import { createGrowingDelay } from '../lib/backoff.ts';
@@ -11,7 +11,7 @@ import { createSingleFlight } from '../lib/single-flight.ts';
 import { type ActorStore, ALL_PARTITIONS, type PartitionRange } from '../store/port.ts';
 import { type Actor, type ActorDependencies, createActor } from './actor.ts';
 import { createCommitQueue } from './commit-queue.ts';
-import { type Carried, type Envelope, markOf, type Origin } from './envelope.ts';
+import { type Carried, dedupeMarkOf, type Envelope, type Origin } from './envelope.ts';
 import { LIMITS, STORE_RETRY } from './limits.ts';
 import { addSpan, emptyCounters, type RuntimeMetrics } from './metrics.ts';
 import { createOutbox, type Delivery, isAddress, type Outbox } from './outbox.ts';
@@ -38,21 +38,21 @@ export function createPartitions({
   ids: Ids;
   /** Names this center in the store. */
   owner: string;
-  /** The ones of this set. Default: all. */
+  /** The partitions of this worker. Default: all. */
   partitions?: PartitionRange;
   send(message: FromPartitions): void;
 }): Partitions {
-  const cells = new Map<string, Actor>();
+  const loadedActors = new Map<string, Actor>();
   const counted = emptyCounters();
   const committer = createCommitQueue({ store, clock, counted });
-  const posting = createOutboundBatch({ send });
+  const outbound = createOutboundBatch({ send });
   const carrying = createPendingRequests<Delivery>();
   const lookUps = createSingleFlight<boolean>();
   /** How often each host became ready. */
-  const arrivals = new Map<string, number>();
+  const readyCounts = new Map<string, number>();
   /**
-   * Lanes of hosts that became ready while a command for them was on its way back: nobody would say
-   * so again.
+   * Lanes of hosts that became ready while a command for them was on its way back: no second signal
+   * follows.
    */
   const missed = new Set<string>();
   let epochs: number[] = [];
@@ -66,41 +66,41 @@ export function createPartitions({
   const outbox: Outbox = createOutbox({
     clock,
     carry,
-    tellMissing: async effect => {
+    notifyMissing: async effect => {
       if (effect.effect.type !== 'tell') return;
       const { to, event } = effect.effect.params;
-      // A sender that is full or in quarantine hears it later: the message stays owed until then.
+      // A sender that is full or in quarantine gets it later: the message stays pending until then.
       const retry = createGrowingDelay(STORE_RETRY);
-      while (!(await heardMissing(effect.address, to, event))) await pause(retry.next());
+      while (!(await postMissing(effect.address, to, event))) await pause(retry.next());
     },
     stillAway: lane => {
       if (missed.delete(lane)) return false;
       if (stopping || !isAddress(lane)) return true;
-      // Whoever serves it says when it takes messages again.
+      // Its own worker sends `opened` when it takes messages again.
       if (!isMine(lane)) return true;
-      const cell = cells.get(lane);
-      return !cell || cell.isFull || (cell.resting?.quarantine ?? null) !== null || !cell.resting;
+      const actor = loadedActors.get(lane);
+      return !actor || actor.isFull || (actor.resting?.quarantine ?? null) !== null || !actor.resting;
     },
-    settled: address => trimmer.note(address),
+    acknowledged: address => trimmer.note(address),
   });
 
   const trimmer = createTrimmer({
     store,
     clock,
     outbox,
-    lifeOf: address => cells.get(address)?.resting ?? null,
-    trimmed: forget,
+    stateOf: address => loadedActors.get(address)?.resting ?? null,
+    trimmed: deleteMarks,
     failed: logFailure,
   });
 
-  const alarms: Timers = createTimers({
+  const timers: Timers = createTimers({
     store,
     clock,
     fire: address =>
       new Promise(resolve => {
         if (!isMine(address)) return resolve();
         const event = { type: 'timers' };
-        const posted = cellOf(address).post({ kind: 'timers', event, origin: null, failures: 0, answer: () => resolve() });
+        const posted = actorOf(address).post({ kind: 'timers', event, origin: null, failures: 0, answer: () => resolve() });
         // Its mailbox is full: the next look at the store finds it still due.
         if (!posted) resolve();
       }),
@@ -115,33 +115,33 @@ export function createPartitions({
     store,
     committer,
     log,
-    woke(address, owed, nextDue) {
-      outbox.adopt(address, owed);
-      alarms.set(address, nextDue);
+    woke(address, pendingEffects, nextDue) {
+      outbox.adopt(address, pendingEffects);
+      timers.set(address, nextDue);
     },
-    committed(address, { facts, owed, nextDue }) {
+    committed(address, { facts, pendingEffects, nextDue }) {
       counted.turns += 1;
-      if (facts) posting.facts(facts);
+      if (facts) outbound.facts(facts);
       else send({ type: 'facts', facts: [] });
-      outbox.adopt(address, owed);
-      alarms.set(address, nextDue);
+      outbox.adopt(address, pendingEffects);
+      timers.set(address, nextDue);
     },
-    settledOf: outbox.settledOf,
-    trimmed: forget,
-    // Later, so that whoever was just sent away stands in the lane by then.
+    acknowledgedOf: outbox.acknowledgedOf,
+    trimmed: deleteMarks,
+    // Later, so that messages that were just rejected wait in the lane by then.
     opened(address) {
       clock.soon(() => {
         outbox.open(address);
         // Not earlier: facts may leave before the answer of this turn does, and the sender must
-        // have that before it hears that the lane is open.
-        if (!areAllMine) posting.opened(address);
+        // have that before the lane opens.
+        if (!areAllMine) outbound.opened(address);
       });
     },
   };
 
   /**
-   * The clock of this machine was set; where back, every span that is being measured moves along.
-   * Throws what the store throws, before anything moved.
+   * The clock of this machine was set; where back, every running span timer moves along. Throws
+   * what the store throws, before any timer moved.
    */
   async function jumped(byMs: number): Promise<void> {
     if (partitions.from === ALL_PARTITIONS.from) {
@@ -150,20 +150,20 @@ export function createPartitions({
       log({ level: 'warn', address: 'partitions', text });
     }
     if (byMs > 0) return;
-    const measuring: string[] = [];
+    const spanActors: string[] = [];
     let after: { nextDue: number; address: string } | undefined;
     for (;;) {
       const page = await store.due({ until: Number.MAX_SAFE_INTEGER, limit: 1_000, ...(after ? { after } : {}) });
-      measuring.push(...page.map(({ address }) => address).filter(address => isMine(address) && MEASURING.has(kindOf(address))));
+      spanActors.push(...page.map(({ address }) => address).filter(address => isMine(address) && SPAN_KINDS.has(kindOf(address))));
       after = page.at(-1);
       if (page.length < 1_000) break;
     }
     const event = { type: 'timers', setBackMs: -byMs };
     await Promise.all(
-      measuring.map(
+      spanActors.map(
         address =>
           new Promise<void>(resolve => {
-            const posted = cellOf(address).post({ kind: 'timers', event, origin: null, failures: 0, answer: () => resolve() });
+            const posted = actorOf(address).post({ kind: 'timers', event, origin: null, failures: 0, answer: () => resolve() });
             if (!posted) resolve();
           }),
       ),
@@ -177,14 +177,16 @@ export function createPartitions({
     return partition >= partitions.from && partition <= partitions.to;
   }
 
-  /** The sender can never send these again: their receivers need no mark for them any more. */
-  function forget(address: string, keys: string[]): void {
-    for (const { effect, rev, place } of outbox.trimmed(address, keys)) {
+  /**
+   * The sender can never send these again: their receivers need no dedupe mark for them any more.
+   */
+  function deleteMarks(address: string, keys: string[]): void {
+    for (const { effect, rev, index } of outbox.trimmed(address, keys)) {
       if (effect.type !== 'tell') continue;
       const { to } = effect.params;
-      const mark = markOf({ rev, place });
-      if (isMine(to)) cells.get(to)?.forget(address, mark);
-      else posting.forget({ to, from: address, mark });
+      const dedupeMark = dedupeMarkOf({ rev, index });
+      if (isMine(to)) loadedActors.get(to)?.deleteMark(address, dedupeMark);
+      else outbound.deleteMark({ to, from: address, dedupeMark });
     }
   }
 
@@ -193,29 +195,29 @@ export function createPartitions({
     log({ level: 'warn', address: 'partitions', text: 'the store did not answer; trying again', cause });
   }
 
-  function cellOf(address: string): Actor {
-    let cell = cells.get(address);
-    if (!cell) {
-      cell = createActor(address, around);
-      cells.set(address, cell);
+  function actorOf(address: string): Actor {
+    let actor = loadedActors.get(address);
+    if (!actor) {
+      actor = createActor(address, around);
+      loadedActors.set(address, actor);
     }
-    return cell;
+    return actor;
   }
 
   function carry(carried: Carried, behind: string | undefined): Promise<Delivery> {
-    const { address, rev, place, effect } = carried;
+    const { address, rev, index, effect } = carried;
     if (effect.type !== 'tell') return order(carried);
     if (stopping) return Promise.resolve('away');
     const { to, event } = effect.params;
-    const origin: Origin = { from: address, rev, place, ...(behind === undefined ? {} : { behind }) };
+    const origin: Origin = { from: address, rev, index, ...(behind === undefined ? {} : { behind }) };
     if (isMine(to)) return deliver(to, event, origin);
-    return carrying.request(id => posting.message({ id, to, event, origin }));
+    return carrying.request(id => outbound.message({ id, to, event, origin }));
   }
 
-  /** A message of another actor: in at the same door as every other. */
+  /** A message of another actor goes into the mailbox like every other. */
   function deliver(to: string, event: { type: string }, origin: Origin): Promise<Delivery> {
     return new Promise(resolve => {
-      const posted = cellOf(to).post({
+      const posted = actorOf(to).post({
         kind: 'tell',
         event,
         origin,
@@ -229,7 +231,7 @@ export function createPartitions({
     });
   }
 
-  /** Never ends once this stops: what is owed then is the next owner's. */
+  /** Never resolves after a stop: pending effects then belong to the next owner. */
   const pauses = new Set<() => void>();
   function pause(ms: number): Promise<void> {
     return new Promise(resolve => {
@@ -243,11 +245,11 @@ export function createPartitions({
   }
 
   /** False: its sender cannot take it now. */
-  function heardMissing(sender: string, to: string, told: { type: string }): Promise<boolean> {
+  function postMissing(sender: string, to: string, event: { type: string }): Promise<boolean> {
     return new Promise(resolve => {
-      const posted = cellOf(sender).post({
+      const posted = actorOf(sender).post({
         kind: 'tell',
-        event: { type: 'actor.missing', to, eventType: told.type, event: told } as { type: string },
+        event: { type: 'actor.missing', to, eventType: event.type, event: event } as { type: string },
         origin: null,
         failures: 0,
         answer: taken => resolve(taken.result === 'done' || taken.result === 'noSuchActor' || taken.result === 'failed'),
@@ -258,14 +260,14 @@ export function createPartitions({
 
   async function order({ address, key, partition, rev, effect }: Carried): Promise<Delivery> {
     const host = effect.type === 'start' || effect.type === 'stop' ? effect.params.host : undefined;
-    const arrival = host === undefined ? undefined : arrivals.get(host);
+    const readyCount = host === undefined ? undefined : readyCounts.get(host);
     const epoch = epochs[partition - partitions.from] ?? 0;
     const delivery = await carrying.request(id =>
-      posting.order({ id, from: address, key, partition, epoch, rev, effect: effect as CarryOrder['effect'] }),
+      outbound.order({ id, from: address, key, partition, epoch, rev, effect: effect as CarryOrder['effect'] }),
     );
     if (delivery !== 'away' || host === undefined) return delivery;
     if (await isRetired(host)) return 'done';
-    if (arrivals.get(host) !== arrival) missed.add(`agent:${host}`);
+    if (readyCounts.get(host) !== readyCount) missed.add(`agent:${host}`);
     return 'away';
   }
 
@@ -275,7 +277,7 @@ export function createPartitions({
       store.load(`host/${host}`).then(
         document => document !== undefined && (document.life === 'tombstone' || document.index.status === 'retired'),
         () => {
-          // Of a host that never comes back nobody else would open the lane again.
+          // Nothing else would open the lane of a host that never comes back.
           clock.after(LIMITS.storeRetryMaxMs, () => outbox.open(`agent:${host}`));
           return false;
         },
@@ -284,11 +286,11 @@ export function createPartitions({
   }
 
   async function taken({ id, to, event, origin }: Message): Promise<void> {
-    posting.delivered(id, stopping ? 'away' : await deliver(to, event, origin));
+    outbound.delivered(id, stopping ? 'away' : await deliver(to, event, origin));
   }
 
   /** The actors of these partitions are served again. */
-  function openAll({ from, to }: PartitionRange): void {
+  function openLanes({ from, to }: PartitionRange): void {
     for (const lane of outbox.closed()) {
       if (!isAddress(lane)) continue;
       const partition = partitionOf(lane);
@@ -297,55 +299,54 @@ export function createPartitions({
   }
 
   function ask({ id, to, kind, event }: ActorRequest): void {
-    const envelope: Envelope = { kind, event, origin: null, failures: 0, answer: taken => posting.answer(id, taken) };
+    const envelope: Envelope = { kind, event, origin: null, failures: 0, answer: taken => outbound.answer(id, taken) };
     if (stopping) envelope.answer({ result: 'unavailable', reason: 'the center is stopping' });
-    else if (!cellOf(to).post(envelope)) envelope.answer({ result: 'busy' });
+    else if (!actorOf(to).post(envelope)) envelope.answer({ result: 'busy' });
   }
 
   /**
-   * Everything that was owed when the last owner stopped is owed still: waking an actor takes its
-   * effects up again.
+   * Effects that were pending when the last owner stopped are still pending: loading an actor
+   * resumes them.
    */
   async function start(): Promise<void> {
     epochs = await store.claim(owner, partitions);
-    await wakeDebtors();
+    await wakePending();
     sweep();
-    lookForDebtors();
+    scheduleWakePending();
   }
 
   async function raise(by: number): Promise<void> {
     epochs = await store.claim(owner, partitions, by);
-    // What leaves later has the new epochs: nobody gets an older one after the answer.
-    posting.flush();
+    // Commands that leave later have the new epochs: no older one follows the answer.
+    outbound.flush();
   }
 
-  async function wakeDebtors(): Promise<void> {
+  async function wakePending(): Promise<void> {
     let after: string | undefined;
     for (;;) {
       const page = await store.owing({ limit: 500, ...(after === undefined ? {} : { after }) });
-      await Promise.all(page.filter(address => isMine(address) && outbox.isClear(address)).map(address => woken(address)));
+      await Promise.all(page.filter(address => isMine(address) && outbox.isClear(address)).map(address => wake(address)));
       after = page.at(-1);
       if (page.length < 500 || stopping) break;
     }
   }
 
   /**
-   * A write of an owner before, which reached the store only after this one had looked, is found by
-   * looking again.
+   * Repeats the query: a write of a previous owner may have reached the store after the last one.
    */
-  function lookForDebtors(): void {
-    disarmLook = clock.after(LIMITS.owingLookMs, () => {
-      void wakeDebtors()
+  function scheduleWakePending(): void {
+    disarmLook = clock.after(LIMITS.pendingLookMs, () => {
+      void wakePending()
         .catch(logFailure)
         .then(() => {
-          if (!stopping) lookForDebtors();
+          if (!stopping) scheduleWakePending();
         });
     });
   }
 
-  const woken = (address: string): Promise<void> =>
+  const wake = (address: string): Promise<void> =>
     new Promise(resolve => {
-      const posted = cellOf(address).post({
+      const posted = actorOf(address).post({
         kind: 'wake',
         event: { type: 'wake' },
         origin: null,
@@ -356,55 +357,55 @@ export function createPartitions({
     });
 
   /**
-   * Drops cells that rest and owe nothing: the ones that ended or were idle long, and as many more
-   * as the limit asks for.
+   * Drops idle actors without pending effects: those that ended or were idle long, and as many more
+   * as the limit demands.
    */
   function sweep(): void {
     const now = clock.monotonic();
-    let over = cells.size - LIMITS.cells;
-    const byAge = over > 0 ? [...cells].sort(([, a], [, b]) => a.touchedAt - b.touchedAt) : cells;
-    for (const [address, cell] of byAge) {
-      const idleMs = now - cell.touchedAt;
-      if (idleMs < LIMITS.cellEndedMs) continue;
-      if (idleMs < LIMITS.cellIdleMs && over <= 0 && cell.resting?.hasEnded !== true) continue;
-      if (!cell.isIdle || !outbox.isClear(address)) continue;
-      cells.delete(address);
+    let over = loadedActors.size - LIMITS.loadedActors;
+    const byAge = over > 0 ? [...loadedActors].sort(([, a], [, b]) => a.touchedAt - b.touchedAt) : loadedActors;
+    for (const [address, actor] of byAge) {
+      const idleMs = now - actor.touchedAt;
+      if (idleMs < LIMITS.endedActorMs) continue;
+      if (idleMs < LIMITS.idleActorMs && over <= 0 && actor.resting?.hasEnded !== true) continue;
+      if (!actor.isIdle || !outbox.isClear(address)) continue;
+      loadedActors.delete(address);
       over -= 1;
     }
     disarmSweep = clock.after(LIMITS.sweepMs, sweep);
   }
 
-  function figures(): RuntimeMetrics {
+  function metrics(): RuntimeMetrics {
     let mailbox = 0;
-    for (const cell of cells.values()) mailbox += cell.waiting;
-    return { counted, level: { actors: cells.size, mailbox, outbox: outbox.size, armed: alarms.size } };
+    for (const actor of loadedActors.values()) mailbox += actor.waiting;
+    return { counted, level: { actors: loadedActors.size, mailbox, outbox: outbox.size, armed: timers.size } };
   }
 
   function timerOf(address: string): ArmedTimer {
-    const cell = cells.get(address);
-    const resting = cell?.isIdle === false ? null : (cell?.resting ?? null);
+    const actor = loadedActors.get(address);
+    const resting = actor?.isIdle === false ? null : (actor?.resting ?? null);
     return {
-      timer: alarms.of(address),
+      timer: timers.of(address),
       ...(resting ? { loaded: resting.quarantine ? null : resting.nextDue } : {}),
-      isBusy: cell?.isIdle === false || alarms.isCatchingUp,
-      until: alarms.horizon,
+      isBusy: actor?.isIdle === false || timers.isCatchingUp,
+      until: timers.horizon,
     };
   }
 
   async function stop(graceMs: number): Promise<void> {
     stopping = true;
-    alarms.stop();
+    timers.stop();
     disarmSweep();
     disarmLook();
     for (const disarm of pauses) disarm();
     const until = clock.monotonic() + graceMs;
-    const busy = () => [...cells.values()].filter(cell => !cell.isIdle).map(cell => cell.address);
+    const busy = () => [...loadedActors.values()].filter(actor => !actor.isIdle).map(actor => actor.address);
     while (busy().length > 0 && clock.monotonic() < until) await new Promise<void>(resolve => clock.after(5, resolve));
     const left = busy();
-    for (const cell of cells.values()) cell.stop();
+    for (const actor of loadedActors.values()) actor.stop();
     await trimmer.flush();
     trimmer.stop();
-    posting.flush();
+    outbound.flush();
     send({ type: 'stopped', left });
   }
 
@@ -418,7 +419,7 @@ export function createPartitions({
           );
           break;
         case 'arm':
-          alarms.start();
+          timers.start();
           break;
         case 'raise':
           raise(message.by).then(
@@ -436,17 +437,17 @@ export function createPartitions({
           for (const each of message.messages) void taken(each);
           break;
         case 'opened':
-          // As with our own: whoever was just sent away stands in the lane by then.
+          // As above: messages that were just rejected wait in the lane by then.
           clock.soon(() => message.addresses.forEach(address => void outbox.open(address)));
           break;
         case 'returned':
-          clock.soon(() => openAll(message));
+          clock.soon(() => openLanes(message));
           break;
         case 'forget':
-          for (const { to, from, mark } of message.marks) cells.get(to)?.forget(from, mark);
+          for (const { to, from, dedupeMark } of message.dedupeMarks) loadedActors.get(to)?.deleteMark(from, dedupeMark);
           break;
         case 'measure':
-          send({ type: 'measured', id: message.id, figures: figures() });
+          send({ type: 'measured', id: message.id, metrics: metrics() });
           break;
         case 'timersOf':
           send({ type: 'timersAre', id: message.id, timers: message.addresses.map(timerOf) });
@@ -455,7 +456,7 @@ export function createPartitions({
           send({ type: 'pong', id: message.id });
           break;
         case 'hostReady':
-          arrivals.set(message.host, (arrivals.get(message.host) ?? 0) + 1);
+          readyCounts.set(message.host, (readyCounts.get(message.host) ?? 0) + 1);
           outbox.open(`agent:${message.host}`);
           break;
         case 'stop':
@@ -467,7 +468,7 @@ export function createPartitions({
 }
 
 const kindOf = (address: string): string => address.slice(0, address.indexOf('/'));
-/** Kinds of which some timer measures a span. */
-const MEASURING: ReadonlySet<string> = new Set([...SPAN_TIMERS].map(type => type.slice(0, type.indexOf('.'))));
+/** Kinds with a timer that measures a span. */
+const SPAN_KINDS: ReadonlySet<string> = new Set([...SPAN_TIMERS].map(type => type.slice(0, type.indexOf('.'))));
 
 const causeText = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));

@@ -1,20 +1,20 @@
-/** What retention must know of documents before it forgets one, read from their snapshots. */
+/** Reads from snapshots whether retention may delete a document. */
 import type { Contexts } from '../../actors/types.ts';
 import type { ActorDocument } from '../store/port.ts';
 import { decodePendingEffects, decodeState } from './document.ts';
 
-/** When this execution ended, epoch ms; null when this program cannot tell. */
+/** When this execution ended, epoch ms; null when this program cannot read the document. */
 export const endedAt = (document: ActorDocument): number | null => readable(() => contextOf<'execution'>(document).finishedAt);
 
 /**
- * Addresses of executions that the end of has not reached this job yet, or that it still has
- * something to say to (to be born, in the worst case). Null when this program cannot tell.
+ * Addresses of executions that this job counts as open, or that a pending message of it goes to (a
+ * create event, in the worst case). Null when this program cannot read the document.
  */
-export function heldBy(document: ActorDocument): ReadonlySet<string> | null {
+export function executionsOf(document: ActorDocument): ReadonlySet<string> | null {
   return readable(() => {
-    const told = decodePendingEffects(document).flatMap(({ effect }) => (effect.type === 'tell' ? [effect.params.to] : []));
+    const recipients = decodePendingEffects(document).flatMap(({ effect }) => (effect.type === 'tell' ? [effect.params.to] : []));
     const open = contextOf<'job'>(document).open.map(({ id }) => `execution/${id}`);
-    return new Set([...open, ...told.filter(to => to.startsWith('execution/'))]);
+    return new Set([...open, ...recipients.filter(to => to.startsWith('execution/'))]);
   });
 }
 
@@ -25,8 +25,8 @@ function readable<T>(read: () => T): T | null {
   try {
     return read();
   } catch {
-    // Unreadable, or an upgrade stumbles over what is damaged. Whoever wakes it says so; here it
-    // only means that nothing is removed.
+    // Unreadable, or an upgrade fails on damaged data. Loading the actor reports it; here it only
+    // means that nothing is deleted.
     return null;
   }
 }

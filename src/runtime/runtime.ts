@@ -1,7 +1,7 @@
 /**
- * HOW ACTORS LIVE, seen from outside: two doors (`ask` for commands, `tell` for news), a way to end
- * a quarantine, and a life cycle. Everything behind it is reached by messages only, so that
- * partitions of actors can live in other threads.
+ * The interface of the runtime: `ask` for commands, `tell` for reports, release from quarantine,
+ * start and stop. Everything behind it is reached by messages only, so that partitions can run in
+ * other threads.
  */
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import type { PlacedFact } from '../store/port.ts';
@@ -13,31 +13,31 @@ export type LeastEpoch = readonly [partition: number, epoch: number];
 
 export interface Runtime {
   /**
-   * Gives a command to an actor. Resolves, once its turn is committed, with what the actor answers
-   * (undefined when it answers nothing). Throws Refused, NoSuchActor, Busy (mailbox full),
-   * Unavailable (store), TurnFailed.
+   * Sends a command to an actor. Resolves, once its turn is committed, with the actor's answer
+   * (undefined when it has none). Throws Refused, NoSuchActor, Busy (mailbox full), Unavailable
+   * (store), TurnFailed.
    */
   ask<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   /**
-   * Gives news to an actor. Resolves once it is committed (or was nothing new), with what the actor
-   * answers. Throws NoSuchActor, Busy, Unavailable, Refused (code `quarantined`: it may be told
-   * again later).
+   * Sends a report to an actor. Resolves once it is committed (or changed nothing), with the
+   * actor's answer. Throws NoSuchActor, Busy, Unavailable, Refused (code `quarantined`: the caller
+   * may retry later).
    */
   tell<K extends Kind>(to: Address<K>, event: Events[K]): Promise<unknown>;
   /** Ends an actor's quarantine. Throws NoSuchActor, Refused when it is in none. */
   release(address: Address): Promise<void>;
   /**
-   * Facts as they are committed, in feed order. An empty list says that some were committed which
-   * only the store can show.
+   * Facts as they are committed, in feed order. An empty list: facts were committed that must be
+   * read from the store.
    */
   onFacts(listener: (facts: PlacedFact[]) => void): void;
-  /** Takes over the partitions and sends what is still owed. Timers do not fire before `arm`. */
+  /** Takes over the partitions and sends pending effects. Timers do not fire before `arm`. */
   start(): Promise<void>;
   /** Lets timers fire. */
   arm(): void;
   /**
-   * What all partitions have counted, and how full they are. Those that do not answer within a
-   * second are told as they were last.
+   * Counters and levels of all partitions. For a worker that does not answer within a second the
+   * last known ones are used.
    */
   measure(): Promise<RuntimeMetrics>;
   /**
@@ -59,8 +59,8 @@ export interface Runtime {
   /** The highest epoch of all partitions; 0 before they are served. */
   epoch(): number;
   /**
-   * Takes nothing new, finishes the turns under way, resolves when nothing is left or after
-   * `graceMs`; names what was left.
+   * Accepts no more requests and finishes the running turns. Resolves when none is left or after
+   * `graceMs`, with the addresses that were still busy.
    */
   stop(graceMs: number): Promise<string[]>;
 }

@@ -1,14 +1,17 @@
-/** A start waits for a database that is not there yet, or that is just choosing its primary. */
+/** Retries the steps of a start while the database is unreachable or elects its primary. */
 import { backoffDelay } from '../lib/backoff.ts';
 import { type Clock, pause } from '../lib/clock.ts';
 import { StoreUnavailable } from '../store/port.ts';
 import { Unavailable } from './errors.ts';
 
-/** An election takes some ten seconds, a set that starts with us longer. */
+/**
+ * Default time limit, ms. An election takes about 10 s, a replica set that starts with the center
+ * longer.
+ */
 export const STARTUP_RETRY_MS = 30_000;
 const PAUSES = { baseMs: 200, capMs: 3_000 };
 
-/** Does the work, which must be fine to do twice, and does it again while the store is away. */
+/** Runs the work, which must be idempotent, and repeats it while the store is unavailable. */
 export type StartupRetry = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function createStartupRetry({
@@ -18,12 +21,12 @@ export function createStartupRetry({
   limitMs = STARTUP_RETRY_MS,
 }: {
   clock: Clock;
-  /** Called with each failure that it waits after. */
+  /** Called before each wait, with the failure. */
   waits(problem: string): void;
   signal?: AbortSignal | undefined;
   /**
-   * Counted from its creation over all that it is given, ms. Null: a store that is away is waited
-   * for without an end, and nothing else is.
+   * Total of all work, ms, counted from creation. Null: no limit, but only an unavailable store is
+   * retried.
    */
   limitMs?: number | null;
 }): StartupRetry {

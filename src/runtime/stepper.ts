@@ -1,10 +1,9 @@
 /**
- * The only file that knows XState's `ActorScope`. A step is
- * `machine.transition(snapshot, event, scope)` with a scope of our own: two to three
- * times faster than the public `transition()`, which builds a throw-away actor (and runs the
- * context factory) at every step. The returned actions are data; `interpret.ts` reads them. Leans
- * on the exported shape of `ActorScope`, so the version of xstate is pinned and
- * `test/runtime/stepper.test.ts` holds it.
+ * The only file that knows XState's `ActorScope`. A step is `machine.transition(snapshot, event,
+ * scope)` with a scope of our own: two to three times faster than the public `transition()`, which
+ * builds a throw-away actor (and runs the context factory) at every step. The returned actions are
+ * data; `actions.ts` reads them. Leans on the exported shape of `ActorScope`, so the version of
+ * xstate is pinned and `test/runtime/stepper.test.ts` holds it.
  */
 import { type AnyActorScope, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';
 
@@ -22,7 +21,7 @@ export interface Step {
 }
 
 export interface Stepper {
-  /** The first step of a life. Throws what the context factory or an action throws. */
+  /** The first step of an incarnation. Throws what the context factory or an action throws. */
   begin(input: unknown): Step;
   /** Throws what a guard or an action throws; the given snapshot stays valid. */
   step(snapshot: AnyMachineSnapshot, event: { type: string }): Step;

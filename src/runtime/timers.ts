@@ -1,10 +1,10 @@
 /**
- * When which actor's earliest timer is due. The truth is in the documents; here is only what is due
- * within the horizon, looked up again now and then, in a heap. Nothing sleeps longer than a nap, so
- * a jump of the wall clock is noticed within it.
+ * Fires the timers of actors. The documents are authoritative; the heap holds only timers due
+ * within the horizon, and is refilled from the store. No sleep is longer than `napMs`, so that a
+ * jump of the wall clock is detected within it.
  *
- * What is long overdue has waited for a center, often with a hundred thousand others: it is caught
- * up on a few at a time, so that what is due now finds its place between them.
+ * Long overdue timers waited for a center, often a hundred thousand of them. They fire a few at a
+ * time, so that timers due now fire between them.
  */
 import type { Clock, Disarm } from '../lib/clock.ts';
 import type { ActorStore } from '../store/port.ts';
@@ -13,7 +13,7 @@ import { LIMITS } from './limits.ts';
 type Entry = { address: string; dueAt: number };
 
 export interface Timers {
-  /** The actor's earliest timer is due then (null: it has none). The last word counts. */
+  /** The actor's earliest timer is due then (null: it has none). The last call counts. */
   set(address: string, dueAt: number | null): void;
   /** Looks up the store and begins to fire. Started again it looks at once. */
   start(): void;
@@ -24,8 +24,8 @@ export interface Timers {
   /** Everything due up to here is in memory, epoch ms. */
   readonly horizon: number;
   /**
-   * Overdue timers wait for their turn, a jump of the clock is being dealt with, or the store has
-   * not said yet what is due.
+   * Overdue timers wait for their turn, a jump of the clock is being handled, or the store has not
+   * answered yet.
    */
   readonly isCatchingUp: boolean;
 }
@@ -40,13 +40,13 @@ export function createTimers({
 }: {
   store: Pick<ActorStore, 'due'>;
   clock: Clock;
-  /** Resolves once the actor has dealt with it, or cannot. Never rejects. */
+  /** Resolves once the actor has handled it, or cannot. Never rejects. */
   fire(address: string): Promise<void>;
   /** Called with each: how late it was. */
   fired?(lateMs: number): void;
   /**
-   * The wall clock was set `byMs` ahead (or back, when negative). Nothing fires until it resolves,
-   * and it is asked again when it rejects; the same jump is then told anew.
+   * The wall clock was set `byMs` ahead (or back, when negative). Nothing fires until it resolves.
+   * When it rejects it is called again with the same jump.
    */
   jumped(byMs: number): Promise<void>;
   failed(error: unknown): void;
@@ -68,8 +68,8 @@ export function createTimers({
   /** The last look failed. */
   let isAway = false;
   /**
-   * Both clocks as they were at the last pass: how far the one has moved without the other is how
-   * far it was set.
+   * Both clocks as they were at the last pass: the difference of their progress is how far the wall
+   * clock was set.
    */
   let seen = { now: clock.now(), monotonic: clock.monotonic() };
   let holding = false;
@@ -93,14 +93,14 @@ export function createTimers({
   }
 
   /**
-   * One look: everything due now fires, what is overdue in its turn; entries that were replaced
-   * meanwhile are passed over.
+   * One pass: fires every due timer, overdue ones in their turn, and skips entries that were
+   * replaced meanwhile.
    */
   function pass(): void {
     const now = clock.now();
     const byMs = now - seen.now - (clock.monotonic() - seen.monotonic);
     seen = { now, monotonic: clock.monotonic() };
-    if (Math.abs(byMs) >= LIMITS.clockJumpMs) return void tellJump(byMs);
+    if (Math.abs(byMs) >= LIMITS.clockJumpMs) return void reportJump(byMs);
     for (let top = heap[0]; top && top.dueAt <= now; top = heap[0]) {
       pop(heap);
       if (dueOf.get(top.address) !== top.dueAt) continue;
@@ -132,7 +132,7 @@ export function createTimers({
     caughtUp = 0;
   }
 
-  async function tellJump(byMs: number): Promise<void> {
+  async function reportJump(byMs: number): Promise<void> {
     holding = true;
     while (running) {
       try {
@@ -154,7 +154,7 @@ export function createTimers({
       for (;;) {
         const page = await store.due({ until, limit: 1000, ...(after ? { after } : {}) });
         for (const { address, nextDue } of page) {
-          // What was set in the meantime is newer than this page.
+          // A timer set in the meantime is newer than this page.
           if (dueOf.has(address)) continue;
           dueOf.set(address, nextDue);
           push(heap, { address, dueAt: nextDue });
@@ -200,28 +200,28 @@ export function createTimers({
 }
 
 function push(heap: Entry[], entry: Entry): void {
-  let place = heap.push(entry) - 1;
-  while (place > 0) {
-    const parent = (place - 1) >> 1;
+  let index = heap.push(entry) - 1;
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
     const above = heap[parent] as Entry;
     if (above.dueAt <= entry.dueAt) break;
-    heap[place] = above;
-    place = parent;
+    heap[index] = above;
+    index = parent;
   }
-  heap[place] = entry;
+  heap[index] = entry;
 }
 
 function pop(heap: Entry[]): void {
   const last = heap.pop();
   if (!last || heap.length === 0) return;
-  let place = 0;
+  let index = 0;
   for (;;) {
-    let child = place * 2 + 1;
+    let child = index * 2 + 1;
     if (child >= heap.length) break;
     if (child + 1 < heap.length && (heap[child + 1] as Entry).dueAt < (heap[child] as Entry).dueAt) child += 1;
     if ((heap[child] as Entry).dueAt >= last.dueAt) break;
-    heap[place] = heap[child] as Entry;
-    place = child;
+    heap[index] = heap[child] as Entry;
+    index = child;
   }
-  heap[place] = last;
+  heap[index] = last;
 }

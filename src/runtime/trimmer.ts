@@ -1,5 +1,5 @@
 /**
- * Trims, in batches and without touching `rev`, the settled effects of actors that rest; busy ones
+ * Trims, in batches and without touching `rev`, the acknowledged effects of idle actors; busy ones
  * trim theirs with their next commit.
  */
 import type { Clock, Disarm } from '../lib/clock.ts';
@@ -11,7 +11,7 @@ import { LIMITS } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 
 export interface Trimmer {
-  /** This actor has settled effects. */
+  /** This actor has acknowledged effects. */
   note(address: string): void;
   /** One pass now. */
   flush(): Promise<void>;
@@ -23,17 +23,15 @@ export function createTrimmer({
   store,
   clock,
   outbox,
-  lifeOf,
+  stateOf,
   trimmed,
   failed,
 }: {
   store: Pick<ActorStore, 'settle'>;
   clock: Clock;
   outbox: Outbox;
-  /**
-   * The life of an actor that rests; null while a turn is under way or when it is not in memory.
-   */
-  lifeOf(address: string): ActorState | null;
+  /** The state of an idle actor; null while a turn is running or when it is not in memory. */
+  stateOf(address: string): ActorState | null;
   trimmed(address: string, keys: string[]): void;
   failed(error: unknown): void;
 }): Trimmer {
@@ -43,36 +41,43 @@ export function createTrimmer({
 
   function arm(): void {
     if (stopped) return;
-    armed ??= clock.after(LIMITS.settleAfterMs, () => {
+    armed ??= clock.after(LIMITS.trimAfterMs, () => {
       armed = null;
       void flush();
     });
   }
 
   /**
-   * One pass after the other: of two side by side the older view of what is owed could be written
-   * over the newer one.
+   * Serialised: of two concurrent passes the one with the older pending effects could overwrite the
+   * newer.
    */
   const passing = createMutex();
   const flush = (): Promise<void> => passing(pass);
 
   async function pass(): Promise<void> {
-    const passes: { address: string; life: ActorState; rev: number; keys: string[]; kept: ActorState['owed'] }[] = [];
+    const passes: { address: string; state: ActorState; rev: number; keys: string[]; kept: ActorState['pendingEffects'] }[] = [];
     for (const address of noted) {
-      const settled = outbox.settledOf(address);
-      const life = lifeOf(address);
-      if (settled.size === 0) noted.delete(address);
-      if (settled.size === 0 || !life) continue;
-      passes.push({ address, life, rev: life.rev, keys: [...settled], kept: life.owed.filter(each => !settled.has(each.key)) });
+      const acknowledged = outbox.acknowledgedOf(address);
+      const state = stateOf(address);
+      if (acknowledged.size === 0) noted.delete(address);
+      if (acknowledged.size === 0 || !state) continue;
+      passes.push({
+        address,
+        state,
+        rev: state.rev,
+        keys: [...acknowledged],
+        kept: state.pendingEffects.filter(each => !acknowledged.has(each.key)),
+      });
       if (passes.length >= LIMITS.commitWrites) break;
     }
     try {
       if (passes.length > 0) {
         await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodePendingEffects(address, kept) })));
-        for (const { address, life, rev, keys, kept } of passes) {
-          // A turn that began meanwhile trims by itself; only what the store surely has is deleted.
-          if (lifeOf(address) !== life || life.rev !== rev) continue;
-          life.trim([...kept]);
+        for (const { address, state, rev, keys, kept } of passes) {
+          // A turn that began meanwhile trims by itself; only what the store has for sure is
+          // deleted.
+          if (stateOf(address) !== state || state.rev !== rev) continue;
+          state.trim([...kept]);
           trimmed(address, keys);
         }
       }

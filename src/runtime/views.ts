@@ -1,4 +1,4 @@
-/** The read side: committed actors, one or many, decoded. Reading never wakes an actor. */
+/** The read side: committed actors, one or many, decoded. Reading never loads an actor. */
 import type { Address, Kind } from '../../actors/types.ts';
 import type { ActorStore, ListQuery } from '../store/port.ts';
 import { type View, viewOf } from './document.ts';
@@ -7,7 +7,7 @@ import { Unreadable } from './errors.ts';
 export interface Views {
   /** The actor, or undefined where there is none (a tombstone is none). Throws Unreadable. */
   get<K extends Kind>(address: Address<K>): Promise<View<K> | undefined>;
-  /** See `ActorStore.list`. One that cannot be read keeps nobody from seeing the others. */
+  /** See `ActorStore.list`. An unreadable actor does not hide the others. */
   list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>): Promise<Page<K>>;
 }
 

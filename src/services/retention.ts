@@ -69,7 +69,7 @@ export interface DocumentReader {
    * Addresses of executions that this job counts as open or has something to say to: without them
    * it would wait for ever, or beget them anew.
    */
-  heldBy(job: ActorDocument): ReadonlySet<string> | null;
+  executionsOf(job: ActorDocument): ReadonlySet<string> | null;
 }
 
 export type Expired = Record<'executions' | 'output' | 'occurrences' | 'facts' | 'tombstones', number>;
@@ -137,7 +137,7 @@ export function createRetentionService(parts: {
     const held = new Map<string, ReadonlySet<string> | null>();
     for (const job of new Set(page.flatMap(({ index }) => index.parent ?? []))) {
       const document = await store.load(`job/${job}`);
-      held.set(job, document ? reader.heldBy(document) : new Set());
+      held.set(job, document ? reader.executionsOf(document) : new Set());
     }
     return page.flatMap(document => {
       const { address, index } = document;

@@ -137,7 +137,7 @@ describe('measuring several sets', () => {
   test('adds them up, keeps what a set counted before it was replaced, and waits for none that is silent', async () => {
     const clock = createManualClock();
     const [one, two, gone] = [aSet(), aSet(), aSet(false)];
-    const measuring = createMetricsAggregator({ sets: [one.set, two.set, gone.set], clock });
+    const measuring = createMetricsAggregator({ workers: [one.set, two.set, gone.set], clock });
     const first = measuring.measure();
     measuring.measured(one.set, one.asked[0] ?? 0, turned(10, 1));
     measuring.measured(two.set, two.asked[0] ?? 0, turned(5, 2));

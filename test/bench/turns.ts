@@ -57,7 +57,7 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
         cluster: centerRoles({ clock: systemClock, drawId: systemIds.uuid, center: OWNER }),
       },
     );
-    return measured({ store, homes: inWorkers({ count: workers, owner: OWNER, connect }).homes }, load);
+    return measured({ store, workerHosts: inWorkers({ count: workers, owner: OWNER, connect }).workerHosts }, load);
   };
   const threads = await inDirectory(directory => asACenter(directory, { kind: 'sqlite' }, { ...LOAD, turns }));
   const ours: BenchResult = {
@@ -103,7 +103,7 @@ async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<
   }
 }
 
-async function measured({ store, homes }: { store: Store; homes?: WorkerHosts }, load: Load): Promise<Figures> {
+async function measured({ store, workerHosts }: { store: Store; workerHosts?: WorkerHosts }, load: Load): Promise<Figures> {
   const { turns, actors } = load;
   const runtime = createRuntime({
     store,
@@ -112,7 +112,7 @@ async function measured({ store, homes }: { store: Store; homes?: WorkerHosts },
     fleet: scriptedFleet(),
     owner: OWNER,
     log: line => console.error(line),
-    ...(homes ? { homes } : {}),
+    ...(workerHosts ? { workerHosts } : {}),
   });
   try {
     await runtime.start();

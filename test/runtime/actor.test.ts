@@ -26,7 +26,7 @@ function aCell(store: Store = createMemoryStore()) {
     log: () => {},
     woke: () => {},
     committed: () => {},
-    settledOf: () => new Set<string>(),
+    acknowledgedOf: () => new Set<string>(),
     trimmed: () => {},
     opened: address => opened.push(address),
   };
@@ -43,7 +43,7 @@ function aCell(store: Store = createMemoryStore()) {
       cell.post({ kind, event, origin: null, failures: 0, answer: answerAs(name) }),
     /** News of another actor, its `rev`-th; sent while its `behind`-th had not arrived. */
     tell: (name: string, rev: number, event: { type: string }, behind?: number) => {
-      const origin = { from: 'app/a', rev, place: 0, ...(behind === undefined ? {} : { behind: `${behind}:0` }) };
+      const origin = { from: 'app/a', rev, index: 0, ...(behind === undefined ? {} : { behind: `${behind}:0` }) };
       return cell.post({ kind: 'tell', event, origin, failures: 0, answer: answerAs(name) });
     },
   };
@@ -144,7 +144,7 @@ describe('a message that somebody else was to take', () => {
 describe('row 6: a message that was taken', () => {
   const stamp = { at: 1_700_000_000_000, chance: 0, salt: 'abc123' };
   const take = (life: ReturnType<typeof createActorState>, event: { type: string }, rev?: number) =>
-    life.take({ kind: 'tell', event, origin: rev === undefined ? null : { from: 'app/a', rev, place: 0 } }, stamp);
+    life.take({ kind: 'tell', event, origin: rev === undefined ? null : { from: 'app/a', rev, index: 0 } }, stamp);
   const write = (life: ReturnType<typeof createActorState>) => {
     const written = life.write('w', new Set());
     if (!written) throw new Error('nothing to write');
@@ -170,7 +170,7 @@ describe('row 6: a message that was taken', () => {
     const life = createActorState(job, undefined);
     take(life, register);
     take(life, disable, 9);
-    life.take({ kind: 'tell', event: { type: 'job.enable' }, origin: { from: 'app/b', rev: 1, place: 0 } }, stamp);
+    life.take({ kind: 'tell', event: { type: 'job.enable' }, origin: { from: 'app/b', rev: 1, index: 0 } }, stamp);
     expect(JSON.parse(write(life).state)).toMatchObject({
       seen: { 'app/a': '9:0', 'app/b': '1:0' },
       snapshot: { value: { admin: 'enabled' } },

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Effect } from '../../actors/types.ts';
 import { encodePendingEffects } from '../../src/runtime/document.ts';
-import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
+import { endedAt, executionsOf } from '../../src/runtime/retention-guards.ts';
 import type { ActorDocument } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { aDocument } from '../support/store-builders.ts';
@@ -134,10 +134,10 @@ describe('what a document says to retention', () => {
     const { execution } = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };
     await world.clock.advance(1_000);
     const document = await load(world, 'job/nightly');
-    expect([...(heldBy(document) ?? [])]).toEqual([`execution/${execution}`]);
+    expect([...(executionsOf(document) ?? [])]).toEqual([`execution/${execution}`]);
     const effect = { type: 'tell', params: { to: 'execution/x', event: { type: 'execution.create' } } } as unknown as Effect;
     const idle = { ...document, owed: encodePendingEffects('job/nightly', [{ key: 'job/nightly:9:0', rev: 9, effect }]) };
-    expect(heldBy(idle)?.has('execution/x')).toBe(true);
-    expect(heldBy(aDocument({ state: 'damaged' }))).toBeNull();
+    expect(executionsOf(idle)?.has('execution/x')).toBe(true);
+    expect(executionsOf(aDocument({ state: 'damaged' }))).toBeNull();
   });
 });

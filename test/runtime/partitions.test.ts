@@ -25,7 +25,7 @@ describe('a group commit', () => {
     const committer = createCommitQueue({ store, clock });
     const results = Promise.all(Array.from({ length: 100 }, (_, count) => committer.write(aWrite({ address: `job/n${count}` }))));
     await clock.settle();
-    expect((await results).flatMap((result, place) => (result.committed ? [] : [place]))).toEqual([7]);
+    expect((await results).flatMap((result, index) => (result.committed ? [] : [index]))).toEqual([7]);
   });
 
   test('carries what came while the one before was under way, in one call', async () => {
@@ -53,7 +53,7 @@ describe('actors at rest', () => {
     const loads = () => store.calls.filter(call => call.method === 'load' && call.args[0] === job).length;
     await world.ask(job, { type: 'job.disable', kill: false });
     expect(loads()).toBe(1);
-    await world.clock.advance(LIMITS.cellIdleMs + LIMITS.sweepMs);
+    await world.clock.advance(LIMITS.idleActorMs + LIMITS.sweepMs);
     await expect(world.ask(job, { type: 'job.trigger' })).rejects.toThrow('is disabled');
     expect(loads()).toBe(2);
   });
@@ -72,7 +72,7 @@ describe('actors at rest', () => {
       await world.ended(start);
     }
     expect(await inMemory()).toBe(lasting + 10);
-    await world.clock.advance(LIMITS.settleAfterMs + LIMITS.cellEndedMs + LIMITS.sweepMs);
+    await world.clock.advance(LIMITS.trimAfterMs + LIMITS.endedActorMs + LIMITS.sweepMs);
     expect(await inMemory()).toBe(lasting);
   });
 
@@ -83,7 +83,7 @@ describe('actors at rest', () => {
     world.fleet.here.delete('h1');
     await world.ask(job, { type: 'job.register', config: aJob() });
     await world.ask(job, { type: 'job.trigger' });
-    await world.clock.advance(10 * LIMITS.cellIdleMs);
+    await world.clock.advance(10 * LIMITS.idleActorMs);
     world.fleet.ready('h1');
     await world.settled();
     expect(world.starts()).toHaveLength(1);
@@ -295,7 +295,7 @@ describe('a message that is sent away because an earlier one comes first', () =>
     // Its sender has settled the earlier one meanwhile, and says so in the same breath.
     set.receive({
       type: 'messages',
-      messages: [{ id: 2, to: job, event, origin: { from: 'app/other', rev: 2, place: 0, behind: '1:0' } }],
+      messages: [{ id: 2, to: job, event, origin: { from: 'app/other', rev: 2, index: 0, behind: '1:0' } }],
     });
     set.receive({ type: 'questions', questions: [{ id: 3, to: job, kind: 'ask', event: { type: 'job.disable', kill: false } as never }] });
     await clock.settle();

@@ -152,21 +152,21 @@ describe('two sets of partitions', () => {
   });
 });
 
-/** A set whose home only notes what it is told, and says what the test says. */
+/** A set whose host only notes what it is told, and says what the test says. */
 function aSet() {
   const clock = createManualClock(0);
-  const homes: { told: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];
+  const hosts: { told: ToPartitions[]; say(message: FromPartitions): void; died(reason: string): void; isEnded: boolean }[] = [];
   const noted: string[] = [];
   const scripted: WorkerHosts = {
     count: 1,
     mayDie: true,
     open({ receive, died }) {
-      const home = { told: [] as ToPartitions[], say: receive, died, isEnded: false };
-      homes.push(home);
+      const host = { told: [] as ToPartitions[], say: receive, died, isEnded: false };
+      hosts.push(host);
       return {
-        post: message => home.told.push(message),
+        post: message => host.told.push(message),
         end: async () => {
-          home.isEnded = true;
+          host.isEnded = true;
         },
       };
     },
@@ -183,32 +183,32 @@ function aSet() {
       gaveUp: () => noted.push('gave up'),
     },
   );
-  const last = () => homes.at(-1) as (typeof homes)[number];
+  const last = () => hosts.at(-1) as (typeof hosts)[number];
   const serving = async () => {
     const started = set.start();
     last().say({ type: 'started', epochs: [] });
     await started;
   };
-  return { set, clock, homes, last, noted, serving };
+  return { set, clock, hosts, last, noted, serving };
 }
 
 describe('a set of partitions in a worker', () => {
   test('row 2: is replaced when five heartbeats were not answered, and not before', async () => {
-    const { clock, homes, last, serving } = aSet();
+    const { clock, hosts, last, serving } = aSet();
     await serving();
     for (let beat = 1; beat <= 20; beat++) {
       await clock.advance(LIMITS.heartbeatMs);
       last().say({ type: 'pong', id: beat });
     }
     await clock.advance(LIMITS.heartbeatMs * LIMITS.heartbeatsMissed);
-    expect(homes).toHaveLength(1);
+    expect(hosts).toHaveLength(1);
     await clock.advance(LIMITS.heartbeatMs + LIMITS.replaceAfterMs);
-    expect(homes).toHaveLength(2);
-    expect(homes[0]?.isEnded).toBe(true);
+    expect(hosts).toHaveLength(2);
+    expect(hosts[0]?.isEnded).toBe(true);
   });
 
   test('that the store did not let begin is asked again, in the same worker, and once however often', async () => {
-    const { set, homes, last } = aSet();
+    const { set, hosts, last } = aSet();
     const first = set.start();
     last().say({ type: 'startFailed', reason: 'no primary' });
     await expect(first).rejects.toThrow('no primary');
@@ -218,7 +218,7 @@ describe('a set of partitions in a worker', () => {
     await again;
     await set.start();
     expect(last().told.filter(({ type }) => type === 'start')).toHaveLength(2);
-    expect(homes).toHaveLength(1);
+    expect(hosts).toHaveLength(1);
   });
 
   test('is armed again after its replacement, if it was', async () => {
@@ -233,14 +233,14 @@ describe('a set of partitions in a worker', () => {
   });
 
   test('is given up after too many replacements, and says so', async () => {
-    const { set, clock, homes, last, noted, serving } = aSet();
+    const { set, clock, hosts, last, noted, serving } = aSet();
     await serving();
     for (let each = 0; each <= LIMITS.replacements; each++) {
       last().died('of a bad heart');
       await clock.advance(LIMITS.replaceAfterMs * 2 ** each);
       if (each < LIMITS.replacements) last().say({ type: 'started', epochs: [] });
     }
-    expect(homes).toHaveLength(1 + LIMITS.replacements);
+    expect(hosts).toHaveLength(1 + LIMITS.replacements);
     expect(set.isGivenUp).toBe(true);
     expect(set.down).toContain('were given up after 5 replacements');
     expect(noted.at(-1)).toBe('gave up');
@@ -291,12 +291,12 @@ describe('a set of partitions in a worker', () => {
   });
 
   test('that does not even say what it leaves behind is ended when the time is up', async () => {
-    const { set, clock, homes, serving } = aSet();
+    const { set, clock, hosts, serving } = aSet();
     await serving();
     const stopped = set.stop(1_000);
     await clock.advance(1_000 + LIMITS.heartbeatMs);
     expect(await stopped).toEqual(['partitions 0 to 255']);
-    expect(homes[0]?.isEnded).toBe(true);
+    expect(hosts[0]?.isEnded).toBe(true);
   });
 });
 

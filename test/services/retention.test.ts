@@ -42,7 +42,7 @@ describe('a pass', () => {
       keep: { ...EVERYTHING, ...keep },
       reader: {
         endedAt: ({ address, index }) => (endedAt.has(address) ? (endedAt.get(address) ?? null) : index.at),
-        heldBy: () => new Set(held),
+        executionsOf: () => new Set(held),
       },
       log: (level, text) => logged.push(`${level} ${text}`),
     });

@@ -75,7 +75,7 @@ describe('the schedule audit finds and repairs', () => {
     expect(found).toMatchObject([{ job: 'daily', found: 'unarmed', dueAt: NINE, armedAt: null }]);
     expect(unarmedFacts(world)).toMatchObject([{ job: 'daily', dueAt: '2026-11-22T09:00:00.000Z', armedAt: null }]);
     expect((await world.store.load('job/daily'))?.nextDue).toBe(NINE);
-    await world.clock.advance(LIMITS.cellIdleMs + LIMITS.sweepMs);
+    await world.clock.advance(LIMITS.idleActorMs + LIMITS.sweepMs);
     expect(await audit.pass()).toEqual([]);
     await world.ask('job/second', { type: 'job.disable', kill: false });
     await world.clock.advance(HOUR);

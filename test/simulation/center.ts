@@ -5,7 +5,7 @@
 import type { Address, Events, Kind } from '../../actors/types.ts';
 import { type AgentHub, createAgentHub } from '../../src/gateway/index.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
-import { endedAt, heldBy } from '../../src/runtime/retention-guards.ts';
+import { endedAt, executionsOf } from '../../src/runtime/retention-guards.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { createViews } from '../../src/runtime/views.ts';
 import type { ToPartitions } from '../../src/runtime/workers/messages.ts';
@@ -79,7 +79,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
   let living: { partitions: PartitionRange; life: Life; died(reason: string): void }[] = [];
 
   /** One worker is the center itself; of several each has a life of its own. */
-  function homesOf(life: Life): WorkerHosts {
+  function workerHostsOf(life: Life): WorkerHosts {
     const homeIn = (its: Life) => inThisThread({ store: storeFor(its), clock: time.clockOf(its), ids, owner: life.name });
     if (workers === 1) return homeIn(life);
     let begun = 0;
@@ -140,7 +140,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
   /** As the service does it, only more often. */
   function forget(life: Life, store: Store, kept: Keep): void {
     const clock = time.clockOf(life);
-    const forgetting = createRetentionService({ store, clock, keep: kept, reader: { endedAt, heldBy }, log: () => {} });
+    const forgetting = createRetentionService({ store, clock, keep: kept, reader: { endedAt, executionsOf }, log: () => {} });
     const pass = async (): Promise<void> => {
       try {
         const gone = await forgetting.runOnce();
@@ -179,7 +179,7 @@ export function createSimulatedCenter({ world, network, storeFor, truth, workers
       clock,
       ids,
       owner: life.name,
-      homes: homesOf(life),
+      workerHosts: workerHostsOf(life),
       fleet: {
         send: (host, command) => (hub as AgentHub).send(host, command),
         onReady: listener => void ready.push(listener),

@@ -23,7 +23,7 @@ export function anActor<K extends Kind>(address: Address<K>, birth: Events[K], {
   let writes = 0;
   const take = (kind: 'ask' | 'tell' | 'timers' | 'release', event: { type: string }, chance = 0.5): Outcome => {
     const taken = life.take({ kind, event, origin: null }, { at, chance, salt: salt() });
-    const write = life.write(`w${++writes}`, new Set(life.owed.map(each => each.key)));
+    const write = life.write(`w${++writes}`, new Set(life.pendingEffects.map(each => each.key)));
     const effects = write ? life.adopt(write).map(each => each.effect) : [];
     if (write) written = write.document.state;
     return {

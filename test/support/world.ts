@@ -12,7 +12,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { PlacedFact, Store } from '../../src/store/port.ts';
 import { aLife } from './life.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
-import { mortalHomes } from './mortal-homes.ts';
+import { mortalWorkers } from './mortal-workers.ts';
 
 /** Ids that count up: readable, and the same in every run. */
 export function countingIds(): Ids {
@@ -110,8 +110,8 @@ export async function aWorld({
   const clock: ManualClock = { ...life.clock, settle: time.settle, advance: time.advance };
   const facts: PlacedFact[] = [];
   const logs: RuntimeLog[] = [];
-  const homes = mortalHomes({ store, clock, ids, owner: 'test', count: sets });
-  const runtime = createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line), homes });
+  const workerHosts = mortalWorkers({ store, clock, ids, owner: 'test', count: sets });
+  const runtime = createRuntime({ store, clock, ids, fleet, owner: 'test', log: line => logs.push(line), workerHosts });
   runtime.onFacts(more => facts.push(...more));
   await settling(clock, runtime.start());
   if (arm) runtime.arm();
@@ -125,9 +125,9 @@ export async function aWorld({
     logs,
     runtime,
     /** As when the worker that serves this actor dies. */
-    killSetOf: (address: Address) => homes.kill(partitionOf(address)),
+    killSetOf: (address: Address) => workerHosts.kill(partitionOf(address)),
     /** Simulates a busy worker: it gets no message until the returned function is called. */
-    deafenSetOf: (address: Address) => homes.deafen(partitionOf(address)),
+    deafenSetOf: (address: Address) => workerHosts.deafen(partitionOf(address)),
     views,
     kill: life.kill,
     /** What a restart finds again. */

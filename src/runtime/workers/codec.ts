@@ -1,6 +1,6 @@
 /**
- * What crosses between the main thread and a worker: batches as JSON, far cheaper than a structured
- * clone of the same. A worker's first message is no batch.
+ * Messages between the main thread and a worker: batches as JSON, far cheaper than a structured
+ * clone. A worker's first message is no batch.
  */
 import type { StoreAddress } from '../../store/open.ts';
 import type { PartitionRange } from '../../store/port.ts';

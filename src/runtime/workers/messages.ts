@@ -1,6 +1,6 @@
 /**
- * What crosses the boundary of a set of partitions: messages only, plain data, in batches. The
- * partitions may live in this thread or in a worker; nobody can tell from here.
+ * Messages to and from a partition worker: plain data, in batches. The partitions may run in this
+ * thread or in a Web Worker.
  */
 import type { Effect } from '../../../actors/types.ts';
 import type { PlacedFact } from '../../store/port.ts';
@@ -15,7 +15,7 @@ export interface ActorRequest {
   event: { type: string };
 }
 
-/** A message of one actor to another that lives in another set. */
+/** A message of one actor to another in another worker. */
 export interface Message {
   id: number;
   to: string;
@@ -23,29 +23,28 @@ export interface Message {
   origin: Origin;
 }
 
-/** A mark that its receiver needs no more: the sender can never send that message again. */
-export interface StepMark {
+/** A dedupe mark that its receiver needs no more: the sender can never send that message again. */
+export interface DedupeMark {
   to: string;
   from: string;
-  mark: string;
+  dedupeMark: string;
 }
 
-/** What a set of partitions holds in memory of the timers of one actor. */
+/** What a worker holds in memory of the timers of one actor. */
 export interface ArmedTimer {
-  /** The instant it will be woken at, epoch ms; null: nothing is armed. */
+  /** The instant its timer fires at, epoch ms; null: none is armed. */
   timer: number | null;
   /** Its earliest timer, epoch ms; absent while it is not in memory or in a turn. */
   loaded?: number | null;
   /**
-   * A turn of it is under way, or the timers are catching up on what is overdue: what is due may
-   * get its verdict any moment.
+   * A turn of it is running, or overdue timers are being fired: the due one may fire any moment.
    */
   isBusy: boolean;
   /** Timers of all actors up to here are in memory, epoch ms; later ones are in the store. */
   until: number;
 }
 
-/** An effect that somebody outside the partitions must carry out. */
+/** An effect that is carried out outside the partitions. */
 export interface CarryOrder {
   id: number;
   from: string;
@@ -59,23 +58,23 @@ export interface CarryOrder {
 export type ToPartitions =
   | { type: 'start' }
   | { type: 'arm' }
-  /** Raise your epochs by so much, durably. */
+  /** Raises the epochs by so much, durably. */
   | { type: 'raise'; by: number }
   | { type: 'questions'; questions: ActorRequest[] }
   | { type: 'messages'; messages: Message[] }
-  /** What became of orders, and of messages to other sets. */
+  /** Results of effects, and of messages to other workers. */
   | { type: 'carried'; items: { id: number; delivery: Delivery }[] }
   | { type: 'hostReady'; host: string }
-  /** These actors of other sets take messages again. */
+  /** These actors of other workers take messages again. */
   | { type: 'opened'; addresses: string[] }
-  /** Another set has begun anew and takes messages again. */
+  /** Another worker has restarted and takes messages again. */
   | { type: 'returned'; from: number; to: number }
-  | { type: 'forget'; marks: StepMark[] }
-  /** Tell your figures. */
+  | { type: 'forget'; dedupeMarks: DedupeMark[] }
+  /** Requests the metrics. */
   | { type: 'measure'; id: number }
-  /** What do your timers hold for these actors? */
+  /** Requests the timers of these actors. */
   | { type: 'timersOf'; id: number; addresses: string[] }
-  /** Are you there? */
+  /** Heartbeat. */
   | { type: 'ping'; id: number }
   | { type: 'stop'; graceMs: number };
 
@@ -87,14 +86,14 @@ export type FromPartitions =
   | { type: 'raiseFailed'; reason: string }
   | { type: 'answers'; answers: { id: number; taken: Taken }[] }
   | { type: 'messages'; messages: Message[] }
-  /** What became of messages of other sets. */
+  /** Results of messages of other workers. */
   | { type: 'delivered'; items: { id: number; delivery: Delivery }[] }
   | { type: 'carry'; orders: CarryOrder[] }
   | { type: 'facts'; facts: PlacedFact[] }
   | { type: 'opened'; addresses: string[] }
-  | { type: 'forget'; marks: StepMark[] }
+  | { type: 'forget'; dedupeMarks: DedupeMark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }
-  | { type: 'measured'; id: number; figures: RuntimeMetrics }
+  | { type: 'measured'; id: number; metrics: RuntimeMetrics }
   | { type: 'timersAre'; id: number; timers: ArmedTimer[] }
   | { type: 'pong'; id: number }
   | { type: 'stopped'; left: string[] };

@@ -1,23 +1,23 @@
 /**
- * Gathers what leaves a set of partitions within one tick into one message of each kind, in an
- * order that keeps the promise: facts, then answers, then orders.
+ * Collects the output of a partition worker within one tick into one message of each kind, in the
+ * order of the guarantee: facts, then answers, then commands.
  */
 import { createCoalesced } from '../../lib/batch.ts';
 import type { PlacedFact } from '../../store/port.ts';
 import type { Taken } from '../envelope.ts';
 import type { Delivery } from '../outbox.ts';
-import type { CarryOrder, FromPartitions, Message, StepMark } from './messages.ts';
+import type { CarryOrder, DedupeMark, FromPartitions, Message } from './messages.ts';
 
 export interface OutboundBatch {
   facts(facts: PlacedFact[]): void;
   answer(id: number, taken: Taken): void;
   order(order: CarryOrder): void;
-  /** For an actor of another set. */
+  /** For an actor of another worker. */
   message(message: Message): void;
-  /** What became of a message of another set. */
+  /** The result of a message of another worker. */
   delivered(id: number, delivery: Delivery): void;
   opened(address: string): void;
-  forget(mark: StepMark): void;
+  deleteMark(dedupeMark: DedupeMark): void;
   flush(): void;
 }
 
@@ -28,7 +28,7 @@ export function createOutboundBatch({ send }: { send(message: FromPartitions): v
   const orders: CarryOrder[] = [];
   const messages: Message[] = [];
   const addresses: string[] = [];
-  const marks: StepMark[] = [];
+  const dedupeMarks: DedupeMark[] = [];
   const plan = createCoalesced(queueMicrotask, flush);
 
   function into<T>(list: T[], ...more: T[]): void {
@@ -41,12 +41,11 @@ export function createOutboundBatch({ send }: { send(message: FromPartitions): v
     if (facts.length > 0) send({ type: 'facts', facts: facts.splice(0) });
     if (answers.length > 0) send({ type: 'answers', answers: answers.splice(0) });
     if (delivered.length > 0) send({ type: 'delivered', items: delivered.splice(0) });
-    // Behind what was sent away: whoever hears that it is open must know by then that it stood
-    // before a closed door.
+    // After the deliveries: a sender must have the `away` of its message before the lane opens.
     if (addresses.length > 0) send({ type: 'opened', addresses: addresses.splice(0) });
     if (orders.length > 0) send({ type: 'carry', orders: orders.splice(0) });
     if (messages.length > 0) send({ type: 'messages', messages: messages.splice(0) });
-    if (marks.length > 0) send({ type: 'forget', marks: marks.splice(0) });
+    if (dedupeMarks.length > 0) send({ type: 'forget', dedupeMarks: dedupeMarks.splice(0) });
   }
 
   return {
@@ -56,7 +55,7 @@ export function createOutboundBatch({ send }: { send(message: FromPartitions): v
     message: message => into(messages, message),
     delivered: (id, delivery) => into(delivered, { id, delivery }),
     opened: address => into(addresses, address),
-    forget: mark => into(marks, mark),
+    deleteMark: dedupeMark => into(dedupeMarks, dedupeMark),
     flush,
   };
 }

@@ -1,6 +1,5 @@
 /**
- * A set of partitions as the whole work of a worker thread. What crosses is gathered per tick, in
- * both directions.
+ * Runs a range of partitions in a worker thread. Messages are batched per tick, in both directions.
  */
 import { createBatch } from '../../lib/batch.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -17,32 +16,32 @@ export interface WorkerScope {
 }
 
 /**
- * Serves in this scope, which must be a worker's. An error that nobody expects ends the worker;
- * whoever began it replaces it.
+ * Serves in this scope, which must be a worker's. An unexpected error ends the worker; its
+ * supervisor replaces it.
  */
 export function runPartitionWorker(scope: WorkerScope, cluster: ClusterRoles): void {
   let partitions: Promise<Partitions> | undefined;
   let closeStore = () => {};
 
-  const leave = (messages: FromPartitions[]) => {
-    // Before the writer closes: the file of the store is moved into one piece where nobody reads
-    // it. What was left behind may still read.
+  const post = (messages: FromPartitions[]) => {
+    // Before the writer closes: the last reader's close lets it checkpoint the WAL. An actor that
+    // is still busy may read.
     if (messages.some(message => message.type === 'stopped' && message.left.length === 0)) closeStore();
     scope.postMessage(sendBatch(messages));
   };
-  const leaving = createBatch<FromPartitions>({ schedule: queueMicrotask, send: leave });
+  const outbound = createBatch<FromPartitions>({ schedule: queueMicrotask, send: post });
 
   async function begin({ store, partitions, owner }: StartWorker): Promise<Partitions> {
     const opened = await openActorStore(store, { clock: systemClock, drawId: systemIds.uuid, cluster });
     closeStore = opened.close;
-    return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send: leaving.add });
+    return createPartitions({ store: opened.store, clock: systemClock, ids: systemIds, owner, partitions, send: outbound.add });
   }
 
   scope.onmessage = ({ data }) => {
     if (typeof data !== 'string') partitions = begin(data);
     else
-      void partitions?.then(set => {
-        for (const message of receiveBatch<ToPartitions>(data)) set.receive(message);
+      void partitions?.then(own => {
+        for (const message of receiveBatch<ToPartitions>(data)) own.receive(message);
       });
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Messages between actors of different sets, on their way through the thread that knows all sets:
- * who sent which, so that the sender learns what became of it.
+ * Routes messages between actors of different workers through the main thread, and remembers who
+ * sent which, so that the sender gets the delivery.
  */
 
 import { createRequestMap } from '../../lib/request-map.ts';
@@ -9,10 +9,10 @@ import type { Message, ToPartitions } from './messages.ts';
 import type { PartitionWorker } from './worker-supervisor.ts';
 
 export interface Router {
-  /** The same messages under numbers of the relay, for the set they go to. */
+  /** The same messages under ids of the router, for the receiving worker. */
   take(messages: Message[], to: PartitionWorker, reply: (message: ToPartitions) => void): Message[];
   delivered(items: { id: number; delivery: Delivery }[]): void;
-  /** That set is down: its senders keep what was on its way there until it is back. */
+  /** That worker is down: senders keep their undelivered messages until it is back. */
   lost(to: PartitionWorker): void;
 }
 

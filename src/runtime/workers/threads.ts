@@ -1,4 +1,4 @@
-/** Sets of partitions in Web Workers, the threads that Bun and Deno share. */
+/** Partitions in Web Workers, the threads that Bun and Deno share. */
 import type { WorkerStore } from '../../store/open.ts';
 import { type FromWorker, receiveBatch, sendBatch, type ToWorker } from './codec.ts';
 import type { FromPartitions, ToPartitions } from './messages.ts';
@@ -6,7 +6,7 @@ import type { WorkerHost, WorkerHosts } from './worker-host.ts';
 
 /**
  * The first workers load their program at once, before there is a store; `giveUp` ends those that
- * were never begun with.
+ * were never used.
  */
 export function inWorkers({
   count,
@@ -19,16 +19,16 @@ export function inWorkers({
   connect(): WorkerStore;
   /** The worker's program. Tests give one that can be broken. */
   script?: string;
-}): { homes: WorkerHosts; giveUp(): void } {
+}): { workerHosts: WorkerHosts; giveUp(): void } {
   const early = Array.from({ length: count }, () => createWorker(script));
-  const homes: WorkerHosts = {
+  const workerHosts: WorkerHosts = {
     count,
     mayDie: true,
     open({ partitions, receive, died }) {
       const store = connect();
       const { worker, onError } = early.shift() ?? createWorker(script);
       const post = (message: ToWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
-      let leaving: ToPartitions[] = [];
+      let batch: ToPartitions[] = [];
       let isEnded = false;
 
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
@@ -37,18 +37,18 @@ export function inWorkers({
       onError(message => {
         if (!isEnded) died(`it threw: ${firstLine(message)}`);
       });
-      // Bun says so when a worker ends by itself. Where nobody does, it is found by its silence.
+      // Bun emits `close` when a worker ends by itself. Elsewhere missed pings reveal it.
       worker.addEventListener('close', () => {
         if (!isEnded) died('it ended by itself');
       });
       post({ type: 'begin', store: store.address, partitions, owner }, store.transfer);
 
-      const home: WorkerHost = {
+      const host: WorkerHost = {
         post(message) {
-          if (leaving.push(message) > 1) return;
+          if (batch.push(message) > 1) return;
           queueMicrotask(() => {
-            const messages = leaving;
-            leaving = [];
+            const messages = batch;
+            batch = [];
             if (!isEnded) post(sendBatch(messages));
           });
         },
@@ -58,39 +58,39 @@ export function inWorkers({
           await store.cut();
         },
       };
-      return home;
+      return host;
     },
   };
   return {
-    homes,
+    workerHosts,
     giveUp() {
       for (const { worker } of early.splice(0)) worker.terminate();
     },
   };
 }
 
-/** Listen at once: an error without a listener would end the process. */
-function createWorker(script: string): { worker: Worker; onError(tell: (message: string) => void): void } {
+/** Listens at once: an error without a listener would end the process. */
+function createWorker(script: string): { worker: Worker; onError(report: (message: string) => void): void } {
   // Bun lets a heap grow by tens of MB before it collects garbage; `smol` collects sooner. Others
   // pass over it.
   const worker = new Worker(script, { type: 'module', smol: true } as WorkerOptions);
-  const said: string[] = [];
-  let tell: (message: string) => void = message => void said.push(message);
+  const errors: string[] = [];
+  let report: (message: string) => void = message => void errors.push(message);
   worker.onerror = event => {
     event.preventDefault();
-    tell(event.message);
+    report(event.message);
   };
   return {
     worker,
     onError(listener) {
-      tell = listener;
-      // Not before whoever asks has got what it asked for.
-      if (said.length > 0) queueMicrotask(() => said.forEach(listener));
+      report = listener;
+      // Not before the caller has the returned value.
+      if (errors.length > 0) queueMicrotask(() => errors.forEach(listener));
     },
   };
 }
 
-/** Bun gives a message with the source around the place of the error. */
+/** Bun's message contains the source around the error. */
 function firstLine(message: string): string {
   const lines = message.split('\n').map(line => line.trim());
   return lines.find(line => /^(error|\w*Error|Uncaught)\b/.test(line)) ?? lines.find(line => line !== '') ?? 'no reason given';

@@ -1,4 +1,4 @@
-/** Where a set of partitions lives: in this thread, or in a worker (`workers.ts`). */
+/** Where partitions run: in this thread, or in a Web Worker (`threads.ts`). */
 import type { Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
 import type { ActorStore, PartitionRange } from '../../store/port.ts';
@@ -12,17 +12,14 @@ export interface WorkerHost {
 }
 
 export interface WorkerHosts {
-  /** Sets of partitions; each has a home. */
+  /** Number of workers. */
   count: number;
-  /** Can a home die or hang alone? Then it is asked now and then whether it is there. */
+  /** Can a host end or hang alone? Then it is pinged. */
   mayDie: boolean;
   open(parts: { partitions: PartitionRange; receive(message: FromPartitions): void; died(reason: string): void }): WorkerHost;
 }
 
-/**
- * All in this thread, which lives and dies as one. Several sets are for tests of what they say to
- * each other.
- */
+/** All partitions in this thread. Several workers are for tests of the messages between them. */
 export function inThisThread({
   store,
   clock,
@@ -40,8 +37,8 @@ export function inThisThread({
     count,
     mayDie: false,
     open({ partitions, receive }) {
-      const set = createPartitions({ store, clock, ids, owner, partitions, send: receive });
-      return { post: message => set.receive(message), end: async () => {} };
+      const own = createPartitions({ store, clock, ids, owner, partitions, send: receive });
+      return { post: message => own.receive(message), end: async () => {} };
     },
   };
 }

@@ -1,9 +1,9 @@
 /**
- * One set of partitions and its life: begun, asked now and then whether it is there, replaced when
- * it dies or hangs, given up, visibly, when that happens too often. Its partitions get a new epoch
- * with every beginning; the other sets go on.
+ * Supervises one partition worker: starts it, pings it, replaces it when it ends or hangs, and
+ * gives it up, with a log line, when that happens too often. Its partitions get a new epoch with
+ * every start; the other workers continue.
  *
- *   starting --started--> serving --died, silent--> down --wait--> starting ...
+ *   starting --started--> serving --ended, hung--> down --wait--> starting ...
  *                                                     +--too often--> given up
  */
 import { createGrowingDelay } from '../../lib/backoff.ts';
@@ -19,11 +19,11 @@ export interface PartitionWorker {
   readonly partitions: PartitionRange;
   /** Why it does not serve now; undefined when it does. */
   readonly down: string | undefined;
-  /** It will not be begun again. */
+  /** It will not be started again. */
   readonly isGivenUp: boolean;
   /**
-   * Resolves once it serves for the first time; rejects with what was in the way. Then it may be
-   * asked again.
+   * Resolves once it serves for the first time. Rejects with the cause; then it may be called
+   * again.
    */
   start(): Promise<void>;
   arm(): void;
@@ -32,8 +32,8 @@ export interface PartitionWorker {
   /** Raises them, durably. Rejects when it does not serve, or may not raise them. */
   raise(by: number): Promise<void>;
   /**
-   * False, and nothing happened, when nobody is there to take it. What asks for a turn is taken
-   * only by an owner with its epoch.
+   * False, without effect, when no worker runs. A message that needs a turn is accepted only by an
+   * owner with its epoch.
    */
   post(message: ToPartitions): boolean;
   /** Addresses that had work under way when the time was up. */
@@ -42,12 +42,12 @@ export interface PartitionWorker {
 
 export interface PartitionWorkerDependencies {
   clock: Clock;
-  /** `reply` reaches the very home that spoke, and nobody once that one is gone. */
+  /** `reply` reaches the worker that sent the message, and has no effect once that one ended. */
   receive(message: FromPartitions, reply: (message: ToPartitions) => void): void;
   log(level: 'warn' | 'error', text: string): void;
-  /** It is down: nobody answers what was under way. */
+  /** It is down: open requests get no answer. */
   lost(reason: string): void;
-  /** It serves, for the first time or again: what was sent away may be sent once more. */
+  /** It serves, for the first time or again: returned messages may be sent again. */
   back(): void;
   /** It was down too often. */
   gaveUp(reason: string): void;
@@ -56,13 +56,13 @@ export interface PartitionWorkerDependencies {
 const NEEDS_OWNER: ReadonlySet<ToPartitions['type']> = new Set(['questions', 'messages']);
 
 export function createPartitionWorker(
-  homes: WorkerHosts,
+  workerHosts: WorkerHosts,
   partitions: PartitionRange,
   around: PartitionWorkerDependencies,
 ): PartitionWorker {
   const { clock } = around;
   const name = `partitions ${partitions.from} to ${partitions.to}`;
-  let home: WorkerHost | undefined;
+  let host: WorkerHost | undefined;
   let down: string | undefined = `${name} are being taken over`;
   let isGivenUp = false;
   let isArmed = false;
@@ -86,26 +86,26 @@ export function createPartitionWorker(
   }
 
   function begin(): void {
-    const mine: WorkerHost = homes.open({
+    const opened: WorkerHost = workerHosts.open({
       partitions,
       receive: message => {
-        if (home === mine) receive(message, mine);
+        if (host === opened) receive(message, opened);
       },
       died: reason => {
-        if (home === mine) died(reason);
+        if (host === opened) died(reason);
       },
     });
-    home = mine;
+    host = opened;
     unanswered = 0;
-    mine.post({ type: 'start' });
-    if (homes.mayDie) beat();
+    opened.post({ type: 'start' });
+    if (workerHosts.mayDie) beat();
   }
 
-  function receive(message: FromPartitions, mine: WorkerHost): void {
+  function receive(message: FromPartitions, opened: WorkerHost): void {
     switch (message.type) {
       case 'started':
         epochs = message.epochs;
-        serve(mine);
+        serve(opened);
         break;
       case 'raised':
         epochs = message.epochs;
@@ -118,7 +118,7 @@ export function createPartitionWorker(
         if (first) {
           first.reject(new Error(message.reason));
           first = undefined;
-        } else again(mine, message.reason);
+        } else again(opened, message.reason);
         break;
       case 'pong':
         unanswered = 0;
@@ -128,15 +128,15 @@ export function createPartitionWorker(
         break;
       default:
         around.receive(message, answer => {
-          if (home === mine) mine.post(answer);
+          if (host === opened) opened.post(answer);
         });
     }
   }
 
-  function serve(mine: WorkerHost): void {
+  function serve(opened: WorkerHost): void {
     down = undefined;
     retry.reset();
-    if (isArmed) mine.post({ type: 'arm' });
+    if (isArmed) opened.post({ type: 'arm' });
     if (first) {
       first.resolve();
       first = undefined;
@@ -144,12 +144,12 @@ export function createPartitionWorker(
     around.back();
   }
 
-  /** The store did not let it begin: it may later. */
-  function again(mine: WorkerHost, reason: string): void {
+  /** The store rejected the start: retries. */
+  function again(opened: WorkerHost, reason: string): void {
     const retryMs = retry.next();
     around.log('warn', `${name} could not be taken over, trying again in ${retryMs} ms: ${reason}`);
     disarmNext = clock.after(retryMs, () => {
-      if (home === mine) mine.post({ type: 'start' });
+      if (host === opened) opened.post({ type: 'start' });
     });
   }
 
@@ -159,14 +159,14 @@ export function createPartitionWorker(
       if (unanswered >= LIMITS.heartbeatsMissed) return died(`it did not answer for ${LIMITS.heartbeatsMissed * LIMITS.heartbeatMs} ms`);
       unanswered += 1;
       pings += 1;
-      home?.post({ type: 'ping', id: pings });
+      host?.post({ type: 'ping', id: pings });
       beat();
     });
   }
 
   function died(reason: string): void {
-    const dead = home;
-    home = undefined;
+    const ended = host;
+    host = undefined;
     disarmBeat();
     disarmNext();
     raised(`the worker of ${name} ended: ${reason}`);
@@ -185,11 +185,11 @@ export function createPartitionWorker(
     around.lost(down);
     if (tooOften) {
       isGivenUp = true;
-      void dead?.end();
+      void ended?.end();
       around.gaveUp(down);
       return;
     }
-    void dead?.end().then(() => {
+    void ended?.end().then(() => {
       disarmNext = clock.after(waitMs, () => {
         if (!isStopping) begin();
       });
@@ -209,27 +209,27 @@ export function createPartitionWorker(
     },
     raise: by =>
       new Promise((resolve, reject) => {
-        if (!home || down !== undefined) return reject(new Error(down ?? `${name} are not served`));
+        if (!host || down !== undefined) return reject(new Error(down ?? `${name} are not served`));
         raising.push({ resolve, reject });
-        home.post({ type: 'raise', by });
+        host.post({ type: 'raise', by });
       }),
     start() {
       if (down === undefined) return Promise.resolve();
       const begun = () =>
         new Promise<void>((resolve, reject) => {
           first = { resolve, reject };
-          if (home) home.post({ type: 'start' });
+          if (host) host.post({ type: 'start' });
           else begin();
         });
       return starting.join(name, begun);
     },
     arm() {
       isArmed = true;
-      if (down === undefined) home?.post({ type: 'arm' });
+      if (down === undefined) host?.post({ type: 'arm' });
     },
     post(message) {
-      if (!home || (down !== undefined && NEEDS_OWNER.has(message.type))) return false;
-      home.post(message);
+      if (!host || (down !== undefined && NEEDS_OWNER.has(message.type))) return false;
+      host.post(message);
       return true;
     },
     stop(graceMs) {
@@ -237,15 +237,15 @@ export function createPartitionWorker(
       disarmBeat();
       disarmNext();
       return new Promise(resolve => {
-        if (!home) return resolve([]);
+        if (!host) return resolve([]);
         stopped = left => {
-          const last = home;
-          home = undefined;
+          const last = host;
+          host = undefined;
           void (last?.end() ?? Promise.resolve()).then(() => resolve(left));
         };
-        home.post({ type: 'stop', graceMs });
-        // Whoever does not even say what it leaves behind is ended all the same.
-        if (homes.mayDie) disarmNext = clock.after(graceMs + LIMITS.heartbeatMs, () => stopped?.([name]));
+        host.post({ type: 'stop', graceMs });
+        // A worker that does not answer the stop is ended.
+        if (workerHosts.mayDie) disarmNext = clock.after(graceMs + LIMITS.heartbeatMs, () => stopped?.([name]));
       });
     },
   };

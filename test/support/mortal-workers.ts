@@ -18,7 +18,7 @@ export interface MortalHomes extends WorkerHosts {
   beginnings(partition: number): number;
 }
 
-export function mortalHomes({
+export function mortalWorkers({
   store,
   clock,
   ids,
