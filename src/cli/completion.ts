@@ -5,7 +5,7 @@
  */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shells spell their variables so.
 import type { Options } from './options.ts';
-import { COMMON, type Entry, isFamily, isProgram, type Verb } from './verb.ts';
+import { COMMON, type Entry, flagsOfVerb, isFamily, isProgram, type Verb } from './verb.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 /** Things whose names the center, or the configuration folder, knows. */
@@ -44,15 +44,15 @@ const flagsOf = (options: Options): Place['flags'] =>
     return negatable ? [flag, { ...flag, flag: `--no-${name}`, short: undefined }] : [flag];
   });
 
-const placeOf = (verb: string, { takes, options }: Verb): Place => {
-  const [first = ''] = takes;
+const placeOf = async (name: string, verb: Verb): Promise<Place> => {
+  const [first = ''] = verb.takes;
   // What is made has no name yet.
-  const isNew = / (create|publish|add)$/.test(verb);
+  const isNew = / (create|publish|add)$/.test(name);
   const choices = /^\[?[a-z|]+\]?$/.test(first) ? first.replaceAll(/[[\]]/g, '').split('|') : [];
   return {
-    verb,
+    verb: name,
     words: [],
-    flags: flagsOf({ ...options, ...COMMON }),
+    flags: flagsOf({ ...(await flagsOfVerb(verb)), ...COMMON }),
     names: isNew ? [] : namesIn(first),
     choices,
     isFile: FILES.includes(first),
@@ -90,8 +90,8 @@ async function placesOf(verbs: Record<string, Entry>): Promise<Place[]> {
     } else if (isFamily(entry)) {
       const list = entry.verbs.list ? flagsOf({ ...entry.verbs.list.options, ...COMMON }) : flagsOf(COMMON);
       places.push({ verb: name, words: wordsOf(Object.entries(entry.verbs)), flags: list, names: [], choices: [], isFile: false });
-      for (const [word, verb] of Object.entries(entry.verbs)) places.push(placeOf(`${name} ${word}`, verb));
-    } else places.push(placeOf(name, entry));
+      for (const [word, verb] of Object.entries(entry.verbs)) places.push(await placeOf(`${name} ${word}`, verb));
+    } else places.push(await placeOf(name, entry));
   }
   return places;
 }

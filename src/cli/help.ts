@@ -2,7 +2,7 @@
 import type { CenterChoice } from './account.ts';
 import type { Options } from './options.ts';
 import { recordOf } from './table.ts';
-import { COMMON, type Entry, type Family, isProgram, type Verb } from './verb.ts';
+import { COMMON, type Entry, type Family, flagsOfVerb, isProgram, type Verb } from './verb.ts';
 import { wrapped } from './width.ts';
 
 const indent = (lines: string[]): string[] => lines.map(line => `  ${line}`);
@@ -48,20 +48,15 @@ export function helpOfFamily(name: string, family: Family, columns: number): str
   ];
 }
 
-export function helpOfVerb(name: string, verb: Verb, columns: number): string[] {
-  const usage = [
-    'troupe',
-    name,
-    ...verb.takes,
-    Object.keys(verb.options).length > 0 ? '[flags]' : '',
-    verb.takesRest ? '[-- COMMAND …]' : '',
-  ];
+export async function helpOfVerb(name: string, verb: Verb, columns: number): Promise<string[]> {
+  const options = await flagsOfVerb(verb);
+  const usage = ['troupe', name, ...verb.takes, Object.keys(options).length > 0 ? '[flags]' : '', verb.takesRest ? '[-- COMMAND …]' : ''];
   return [
     `${usage.filter(word => word !== '').join(' ')}`,
     '',
     ...wrapped(`  ${verb.says}.`, columns, '  '),
     '',
-    ...indent(recordOf(flagsOf({ ...verb.options, ...COMMON }), columns - 2)),
+    ...indent(recordOf(flagsOf({ ...options, ...COMMON }), columns - 2)),
     ...(verb.examples ? ['', 'Examples:', ...indent([...verb.examples])] : []),
   ];
 }

@@ -28,12 +28,6 @@ export interface Option<T> {
 export type Options = Record<string, Option<unknown>>;
 export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<infer T> ? T : never) | undefined };
 
-/** The same flags where what is not given stays as it is: no default speaks. */
-export const withoutDefaults = <const O extends Options>(options: O): O =>
-  Object.fromEntries(
-    Object.entries(options).map(([name, option]) => [name, { ...option, says: option.says.replace(/ \(default(: [^)]*)?\)/, '') }]),
-  ) as O;
-
 /** What a value must be; the message completes "must be …". */
 class WrongValue extends Error {}
 

@@ -16,8 +16,9 @@ import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
 import { flag, parseOptions } from './options.ts';
 import { createPrinter } from './printer.ts';
 import { inOneSentence, runProgram } from './program.ts';
+import { requestOf } from './settings.ts';
 import type { Shell } from './shell.ts';
-import { COMMON, type Entry, isFamily, isProgram, type Verb } from './verb.ts';
+import { COMMON, type Entry, flagsOfVerb, isFamily, isProgram, type Verb } from './verb.ts';
 
 /** Never rejects: what nobody foresaw is told in one sentence too. */
 export const run = (argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> =>
@@ -118,10 +119,14 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
   const own = dashes < 0 ? args : args.slice(0, dashes);
   // Before everything else: whoever asks for help need not get the rest right.
   if (own.includes('--help') || own.includes('-h')) {
-    await shell.write(`${helpOfVerb(name, verb, shell.columns).join('\n')}\n`);
+    await shell.write(`${(await helpOfVerb(name, verb, shell.columns)).join('\n')}\n`);
     return EXIT.done;
   }
-  const { values: given, words, rest } = parseOptions(args, { ...verb.options, ...COMMON }, { now: shell.clock.now(), hints: verb.hints });
+  const {
+    values: given,
+    words,
+    rest,
+  } = parseOptions(args, { ...(await flagsOfVerb(verb)), ...COMMON }, { now: shell.clock.now(), hints: verb.hints });
   // What every verb takes is no setting of this one: a list hands its own on as they are, and the
   // center refuses what it does not know.
   const { center, json, utc, help: _, ...values } = given as { center?: string; json?: boolean; utc?: boolean; help?: boolean };
@@ -136,6 +141,7 @@ async function runVerb(name: string, verb: Verb, args: string[], shell: Shell): 
       signal: shell.signal,
     }),
     values,
+    settings: verb.settings ? requestOf(await verb.settings(), values) : {},
     words: fill(name, verb, words),
     rest,
   });

@@ -3,6 +3,7 @@ import type { Client } from './client.ts';
 import type { Exit } from './failure.ts';
 import { flag, type Options, text, type Values } from './options.ts';
 import type { Printer } from './printer.ts';
+import { type Settings, settingFlags } from './settings.ts';
 import type { Shell } from './shell.ts';
 
 export interface Call<O extends Options = Options> {
@@ -11,6 +12,8 @@ export interface Call<O extends Options = Options> {
   /** The center, as far as this verb needs one. */
   client: Client;
   values: Values<O>;
+  /** The part of a request that the flags of `settings` gave. */
+  settings: Record<string, unknown>;
   /** As many as `takes` names; an optional one that did not come is ''. */
   words: string[];
   /** What stands behind `--`. */
@@ -23,6 +26,10 @@ export interface Verb<O extends Options = Options> {
   /** Names of the words it takes, optional ones in brackets: `JOB`, `[EXECUTION]`. */
   takes: readonly string[];
   options: O;
+  /** The schema whose fields are flags, too. Loaded when the verb is. */
+  settings?: () => Promise<Settings>;
+  /** It changes a thing: what is not given stays, so that no default is named. */
+  isChange?: true;
   /** Takes `-- COMMAND …`. */
   takesRest?: boolean;
   examples?: readonly string[];
@@ -66,6 +73,10 @@ export const COMMON = {
   utc: flag('show and read times in UTC, instead of the zone of this machine'),
   help: flag('show this', { short: 'h' }),
 } satisfies Options;
+
+/** Its own flags, and those that its settings make. */
+export const flagsOfVerb = async ({ options, settings, isChange }: Verb): Promise<Options> =>
+  settings ? { ...options, ...settingFlags(await settings(), isChange ?? false) } : options;
 
 export const isFamily = (entry: Entry): entry is Family => 'verbs' in entry;
 export const isProgram = (entry: Entry): entry is Program => 'main' in entry;

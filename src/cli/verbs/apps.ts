@@ -3,33 +3,17 @@
 import type { App } from '../../protocol/rest/app.ts';
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, number, type Options, text, type Values, whole, withoutDefaults } from '../options.ts';
+import { choice, flag, text } from '../options.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
 import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
 
-const settings = {
-  url: text('URL', 'where hosts fetch it: an archive or a single script'),
-  sha256: text('HEX', 'what the fetched file must hash to'),
-  command: text('COMMAND', 'what starts it, split without a shell; or write it behind "--"'),
-  cpus: number('N', 'what the app itself takes of a host (default: 1)'),
-  memory: number('MB', 'and of its memory (default: 128)'),
-  cache: flag('hosts keep what they fetched (default), or fetch it for every execution', { negatable: true }),
-  'trace-every': whole('N', 'keep one of N runs of resident jobs in the history (default: 0, all)'),
-  description: text('TEXT', 'for people'),
-} satisfies Options;
+const command = { command: text('COMMAND', 'what starts it, split without a shell; or write it behind "--"') };
+const settings = async () => (await import('../../protocol/rest/app.ts')).AppFields;
 
-const bodyOf = ({ values, rest }: { values: Values<typeof settings>; rest: string[] | undefined }) => {
+const bodyOf = ({ values, settings, rest }: Pick<Call<typeof command>, 'values' | 'settings' | 'rest'>) => {
   if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
-  return given({
-    url: values.url,
-    sha256: values.sha256,
-    command: rest ?? values.command,
-    resources: given({ cpus: values.cpus, memoryMB: values.memory }),
-    cache: values.cache,
-    traceEvery: values['trace-every'],
-    description: values.description,
-  });
+  return { ...settings, ...given({ command: rest ?? values.command }) };
 };
 
 const lines = ({ print }: Pick<Call, 'print'>, app: App): string[] =>
@@ -80,7 +64,8 @@ const publish = verb({
   says: 'publishes an app',
   takes: ['APP'],
   takesRest: true,
-  options: settings,
+  options: command,
+  settings,
   examples: ['troupe apps publish my_app --url http://files.example.org/my-job.tar.gz --cpus 0.1 --memory 64 --command bin/start.sh'],
   async run(call) {
     // What is missing the center says.
@@ -96,10 +81,12 @@ const modify = verb({
   says: 'changes the given settings of an app; what runs goes on as it began',
   takes: ['APP'],
   takesRest: true,
-  options: withoutDefaults(settings),
+  options: command,
+  settings,
+  isChange: true,
   async run(call) {
     const changes = bodyOf(call);
-    if (!changes) throw wrongUsage('nothing to change was given; --help lists the settings');
+    if (Object.keys(changes).length === 0) throw wrongUsage('nothing to change was given; --help lists the settings');
     const app = await call.client.call('PATCH /v1/apps/:name', { params: { name: call.words[0] ?? '' }, body: changes });
     await call.print.show(app, () => [`modified ${app.name}`]);
     return EXIT.done;

@@ -3,12 +3,12 @@
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import type { Job, SavedJob } from '../../protocol/rest/job.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, text, withoutDefaults } from '../options.ts';
+import { choice, flag, text } from '../options.ts';
 import { type Call, type Family, verb } from '../verb.ts';
 import { tame } from '../width.ts';
 import { inOrder, isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
 import { jobLines, scheduleText, whatOf } from './job-lines.ts';
-import { jobBody, jobHints, jobSettings, removals } from './job-settings.ts';
+import { jobBody, jobFlags, jobHints, loadJobSettings, removals } from './job-settings.ts';
 
 const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
 
@@ -78,7 +78,8 @@ const create = verb({
   says: 'registers a job, from flags, from a JSON file, or both',
   takes: ['[JOB]'],
   takesRest: true,
-  options: { ...jobSettings, disabled: flag('do not run it before it is enabled') },
+  options: { ...jobFlags, disabled: flag('do not run it before it is enabled') },
+  settings: loadJobSettings,
   hints: jobHints,
   examples: [
     `troupe jobs create hello --cron '0/10 * * * * ?' -- sh -c 'echo hello from shard $TROUPE_SHARD'`,
@@ -98,7 +99,9 @@ const update = verb({
   says: 'changes the given settings of a job; what runs goes on as it began',
   takes: ['JOB'],
   takesRest: true,
-  options: { ...withoutDefaults(jobSettings), ...removals },
+  options: { ...jobFlags, ...removals },
+  settings: loadJobSettings,
+  isChange: true,
   hints: jobHints,
   examples: ['troupe jobs update backup --env LEVEL=debug --unset-env TOKEN', 'troupe jobs update backup --no-schedule'],
   async run(call) {

@@ -2,15 +2,11 @@
 
 import type { Pool } from '../../protocol/rest/pool.ts';
 import { EXIT } from '../failure.ts';
-import { text } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Family, verb } from '../verb.ts';
-import { given, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
+import { listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
-const settings = {
-  'time-zone': text('ZONE', 'of schedules that name none, such as Europe/Berlin'),
-  description: text('TEXT', 'for people'),
-};
+const settings = async () => (await import('../../protocol/rest/pool.ts')).PoolFields;
 
 const list = verb({
   says: 'lists pools by name',
@@ -58,10 +54,10 @@ const show = verb({
 const create = verb({
   says: 'makes a pool',
   takes: ['POOL'],
-  options: settings,
-  async run({ client, print, words, values }) {
-    const body = given({ timeZone: values['time-zone'], description: values.description });
-    const pool = await client.call('POST /v1/pools', { body: { name: words[0] ?? '', ...body } });
+  options: {},
+  settings,
+  async run({ client, print, words, settings }) {
+    const pool = await client.call('POST /v1/pools', { body: { name: words[0] ?? '', ...settings } });
     await print.show(pool, () => [`created ${pool.name}`]);
     return EXIT.done;
   },

@@ -1,7 +1,7 @@
 /** `troupe tokens`: what programs call the center with. */
 
 import { EXIT } from '../failure.ts';
-import { choice, number } from '../options.ts';
+import { number } from '../options.ts';
 import { type Family, verb } from '../verb.ts';
 import { given, showList } from './common.ts';
 
@@ -28,15 +28,15 @@ const create = verb({
   says: 'makes a token for a program, and prints nothing else on standard output; it is not shown again',
   takes: ['NAME'],
   options: {
-    scope: choice(['metrics', 'read', 'all'], 'figures alone, whatever changes nothing, or everything but making tokens (default: read)'),
     days: number('N', 'how long it is good for (default: 365, at most 3660)'),
   },
+  settings: async () => (await import('../../protocol/rest/token.ts')).TokenFields,
   examples: [
     'troupe tokens create prometheus --scope metrics --days 3650 > troupe.token',
     'TROUPE_API_TOKEN=$(troupe tokens create ci --scope all)',
   ],
-  async run({ client, print, values, words, shell }) {
-    const body = given({ scope: values.scope, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
+  async run({ client, print, values, settings, words, shell }) {
+    const body = given({ ...settings, expiresInMs: values.days === undefined ? undefined : Math.round(values.days * DAY_MS) });
     const made = await client.call('POST /v1/tokens', { body: { name: words[0] ?? '', ...body } });
     await print.show(made, () => [made.token]);
     if (!print.json) shell.say(`good until ${print.instant(made.expiresAt)}`);

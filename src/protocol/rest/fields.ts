@@ -17,7 +17,7 @@ export interface FieldNotes {
   takes?: string;
   /** What the help says of the flag. Default: the description. */
   help?: string;
-  /** How the help names the default. Default: by the value and the unit. */
+  /** How the help names the default; empty: not at all. Default: by the value and the unit. */
   usual?: string;
 }
 

@@ -50,7 +50,7 @@ const user = () =>
 export const MISFIRE_LIMIT = 10;
 
 /** Every setting, in the order of answers. */
-const JobSettings = z.strictObject(
+export const JobSettings = z.strictObject(
   {
     name: field(name(), 'unique among the jobs of the center', { flag: null }),
     pool: field(name(), 'where it runs', { example: 'west', takes: 'POOL', usual: 'the pool "default"' }).optional(),

@@ -41,7 +41,7 @@ const Token = once(() =>
 );
 
 /** Settings of a token for a program. */
-const TokenFields = z.strictObject(
+export const TokenFields = z.strictObject(
   {
     name: field(name(), 'what it is for', { example: 'prometheus', flag: null }),
     scope: scope().default('read'),
@@ -53,7 +53,7 @@ const TokenFields = z.strictObject(
 );
 
 /** Settings of a join token. */
-const JoinTokenFields = z.strictObject(
+export const JoinTokenFields = z.strictObject(
   {
     pool: field(name().nullable(), 'the pool that its hosts join; null: as the agent says', {
       example: 'west',
@@ -65,7 +65,8 @@ const JoinTokenFields = z.strictObject(
     expiresInMs: field(whole(1, JOIN_TOKEN_MS_MAX), 'how long it is good for', {
       unit: 'ms',
       example: JOIN_TOKEN_MS_MAX,
-      usual: 'and most: 1h',
+      help: 'how long it is good for (default and most: 1h)',
+      usual: '',
     }).default(JOIN_TOKEN_MS_MAX),
   },
   'a JSON object',
