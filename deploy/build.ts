@@ -25,7 +25,7 @@ $.cwd = top;
 // found beside whoever begins it.
 const threads = [
   'src/runtime/workers/worker.ts',
-  'src/store/sqlite/writer-worker/worker.ts',
+  'src/store/sqlite/writer-worker/writer-thread.ts',
   'src/store/sqlite/backup-thread.ts',
   'src/security/password-worker.ts',
 ];

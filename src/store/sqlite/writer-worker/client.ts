@@ -7,7 +7,7 @@ import type { Loss } from '../mark.ts';
 import { openSqliteReads, type SqliteOptions } from '../open.ts';
 import { createWriterClient, type WriterCall } from './calls.ts';
 import { type EncodedResponses, receiveResponses, sendCalls } from './codec.ts';
-import type { FromStoreThread, ToStoreThread } from './worker.ts';
+import type { FromStoreThread, ToStoreThread } from './writer-thread.ts';
 
 /**
  * What another thread needs to use the store: give it away by `postMessage`, with the port in the
@@ -36,7 +36,7 @@ export interface ThreadedStore extends Store {
 
 /** Errors as with `createSqliteStore`. */
 export async function createThreadedSqliteStore(options: SqliteOptions): Promise<ThreadedStore> {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url).href, { type: 'module', smol: true } as WorkerOptions);
+  const worker = new Worker(new URL('./writer-thread.ts', import.meta.url).href, { type: 'module', smol: true } as WorkerOptions);
   const post = (message: ToStoreThread, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   const caller = createWriterClient({ post: calls => post({ type: 'calls', calls: sendCalls(calls) }) });
   const cuts = new Map<number, () => void>();
