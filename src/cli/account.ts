@@ -5,6 +5,7 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { commaList } from '../lib/comma-list.ts';
 import { nearest } from '../lib/suggest.ts';
 import { EXIT, Failure, wrongUsage } from './failure.ts';
 
@@ -133,8 +134,7 @@ function addressOf(text: string, from: string, { centers }: Pick<Kept, 'centers'
 
 /** Of centers of one installation, each an address or a name. */
 const several = (text: string, from: string, kept: Pick<Kept, 'centers'>): string => {
-  const words = text.split(',').map(word => word.trim());
-  return [...new Set(words.filter(word => word !== '').map(word => addressOf(word, from, kept)))].join(',');
+  return [...new Set(commaList(text).map(word => addressOf(word, from, kept)))].join(',');
 };
 
 function readUrl(text: string, from: string): string {

@@ -2,8 +2,9 @@
  * The flags of a verb, declared once: how each is spelt, what it means, how its value is read. Help
  * and parsing both come from here.
  */
-import { parseArgs } from 'node:util';
+import { commaEntries } from '../lib/comma-list.ts';
 import { duration as durationText, readDuration } from '../lib/durations.ts';
+import { type FlagSpec, type FlagToken, readFlags } from '../lib/flags.ts';
 import { nearest } from '../lib/suggest.ts';
 import { wrongUsage } from './failure.ts';
 import { INSTANTS, type Reading, readInstant } from './instants.ts';
@@ -110,10 +111,7 @@ export const choice = <const T extends readonly string[]>(values: T, says: strin
 /** Some of `values` or words of `also`, with commas between; passed on as written. */
 export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
   ...one(takes, says, given => {
-    const wrong = given
-      .split(',')
-      .map(word => word.trim())
-      .find(word => !values.includes(word) && !also.test(word));
+    const wrong = commaEntries(given).find(word => !values.includes(word) && !also.test(word));
     if (wrong === undefined) return given;
     const meant = nearest(wrong, values);
     throw new WrongValue(`some of ${values.join(', ')}${meant ? `; did you mean ${meant}?` : ''}`);
@@ -151,20 +149,18 @@ export interface Parsing {
 
 /** Throws Failure `usage`. A flag `utc` decides the zone in which instants are read. */
 export function parseOptions<O extends Options>(args: string[], options: O, { now, hints = {} }: Parsing): Parsed<O> {
-  const spelling = Object.entries(options).map(([name, option]) => [
-    name,
-    { type: option.takes === null ? 'boolean' : 'string', ...(option.short ? { short: option.short } : {}) } as const,
-  ]);
-  // Not strict: the tokens tell more than its errors, and our messages suggest a flag.
-  const { tokens } = parseArgs({ args, options: Object.fromEntries(spelling), strict: false, allowPositionals: true, tokens: true });
+  const specs: Record<string, FlagSpec> = {};
+  for (const [name, { takes, short, negatable }] of Object.entries(options)) {
+    specs[name] = { takes: takes !== null, ...(short === undefined ? {} : { short }) };
+    if (negatable) specs[`no-${name}`] = { takes: false };
+  }
+  // `--name --json` is a forgotten value, not a thing called "--json"; `--name=--json` says so.
+  const { tokens, rest } = readFlags(args, specs, { flagLike: /^-\D/ });
   const given = new Map<string, string[]>();
   const words: string[] = [];
-  let rest: string[] | undefined;
   for (const token of tokens) {
-    if (token.kind === 'option-terminator') rest = args.slice(token.index + 1);
-    else if (token.kind === 'positional') {
-      if (rest === undefined) words.push(token.value);
-    } else {
+    if (token.kind === 'word') words.push(token.text);
+    else {
       const { name, value } = optionOf(token, options, hints);
       given.set(name, [...(given.get(name) ?? []), value]);
     }
@@ -199,25 +195,19 @@ function hintFor(name: string, options: Options, hints: Readonly<Record<string, 
 }
 
 function optionOf(
-  token: { name: string; rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
+  token: Exclude<FlagToken, { kind: 'word' }>,
   options: Options,
   hints: Readonly<Record<string, string>>,
 ): { name: string; value: string } {
-  const opposite = token.name.startsWith('no-') ? token.name.slice(3) : '';
-  if (Object.hasOwn(options, opposite) && options[opposite]?.negatable && token.value === undefined)
-    return { name: opposite, value: 'false' };
-  const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+  const { name } = token;
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
   if (!option) {
-    throw wrongUsage(`there is no ${token.rawName} here; ${hintFor(token.name, options, hints)}`);
+    if (token.kind === 'flag' && token.value === undefined) return { name: name.slice('no-'.length), value: 'false' };
+    throw wrongUsage(`there is no ${token.kind === 'unknown' ? token.written : `--${name}`} here; ${hintFor(name, options, hints)}`);
   }
-  if (option.takes === null) {
-    if (token.value === undefined) return { name: token.name, value: 'true' };
-    if (!['true', 'false'].includes(token.value))
-      throw wrongUsage(`--${token.name} is "${token.value}", but must be true or false, or nothing`);
-    return { name: token.name, value: token.value };
-  }
-  // `--name --json` is a forgotten value, not a thing called "--json"; `--name=--json` says so.
-  const isNext = token.inlineValue === false && /^-./.test(token.value ?? '') && !/^-\d/.test(token.value ?? '');
-  if (token.value === undefined || isNext) throw wrongUsage(`--${token.name} needs a value: --${token.name} ${option.takes}`);
-  return { name: token.name, value: token.value };
+  if (token.kind === 'valueMissing') throw wrongUsage(`--${name} needs a value: --${name} ${option.takes}`);
+  const { value = 'true' } = token;
+  if (option.takes === null && !['true', 'false'].includes(value))
+    throw wrongUsage(`--${name} is "${value}", but must be true or false, or nothing`);
+  return { name, value };
 }

@@ -3,12 +3,14 @@
  * value counts as absent, all problems are reported at once.
  */
 
+import { commaList } from '../lib/comma-list.ts';
+import { readFlags } from '../lib/flags.ts';
 import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { nearest } from '../lib/suggest.ts';
 import { AppIsolation, isFingerprint, LABELS_MAX, RUN_AS_MAX } from '../protocol/agent.ts';
 import { AGENT_SETTINGS, type AgentSetting, DEFAULT_CENTER } from './agent-settings.ts';
-import { ConfigError, type ConfigProblem } from './center.ts';
+import { ConfigError, type ConfigProblem, noSuchFlag } from './center.ts';
 
 export interface AgentConfig {
   /** WebSocket addresses, path included. */
@@ -55,6 +57,8 @@ const FLAGS = new Map(
   ),
 );
 
+const SPECS = Object.fromEntries([...FLAGS.keys()].map(flag => [flag.slice(2), { takes: true }]));
+
 /** Throws ConfigError with every problem. */
 export function readAgentConfig(from: {
   args: readonly string[];
@@ -62,13 +66,13 @@ export function readAgentConfig(from: {
   host: HostDefaults;
 }): AgentConfig {
   const { env, host } = from;
-  const { flags, problems } = readFlags(from.args);
+  const { flags, problems } = readVariables(from.args);
 
   const given = (variable: Variable): { text: string; values: string[]; named: string } | undefined => {
     const flag = flags.get(variable)?.filter(value => value !== '');
     if (flag && flag.length > 0) return { text: flag.at(-1) ?? '', values: flag, named: flagOf(variable) };
     const text = env[variable];
-    return text ? { text, values: words(text), named: variable } : undefined;
+    return text ? { text, values: commaList(text), named: variable } : undefined;
   };
   const read = <T>(variable: Variable, fallback: T, parse: (text: string, values: string[]) => T | undefined, expected: string): T => {
     const found = given(variable);
@@ -81,12 +85,12 @@ export function readAgentConfig(from: {
     return value ?? fallback;
   };
 
-  const logText = words(env.TROUPE_LOG?.replaceAll(' ', ',') ?? '');
+  const logText = commaList(env.TROUPE_LOG?.replaceAll(' ', ',') ?? '');
   const config: AgentConfig = {
     centers: read(
       'TROUPE_CENTER',
       [doorOf(DEFAULT_CENTER) ?? ''],
-      (_, values) => all(values.flatMap(words).map(doorOf)),
+      (_, values) => all(values.flatMap(commaList).map(doorOf)),
       'must be addresses such as ws://center:8899',
     ),
     joinToken: read(
@@ -135,36 +139,27 @@ export function readAgentConfig(from: {
   return config;
 }
 
-/** `--flag value` and `--flag=value`; a flag that comes again adds a value. */
-function readFlags(args: readonly string[]): { flags: Map<Variable, string[]>; problems: ConfigProblem[] } {
+/** A flag that comes again adds a value. */
+function readVariables(args: readonly string[]): { flags: Map<Variable, string[]>; problems: ConfigProblem[] } {
   const flags = new Map<Variable, string[]>();
   const problems: ConfigProblem[] = [];
-  for (let place = 0; place < args.length; place++) {
-    const word = args[place] ?? '';
-    const cut = word.startsWith('--') ? word.indexOf('=') : -1;
-    const flag = cut < 0 ? word : word.slice(0, cut);
-    const next = args[place + 1];
-    const value = cut < 0 ? next : word.slice(cut + 1);
-    const takesNext = cut < 0 && next !== undefined && !next.startsWith('--');
-    const variable = FLAGS.get(flag);
-    if (variable === undefined) {
-      const meant = nearest(flag, FLAGS.keys());
-      problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
-    } else if (value === undefined || (cut < 0 && !takesNext)) {
-      problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
-    } else flags.set(variable, [...(flags.get(variable) ?? []), value]);
-    if (takesNext && word.startsWith('--')) place++;
+  const unknown = (flag: string) => problems.push(noSuchFlag(flag, nearest(flag, FLAGS.keys())));
+  const { tokens, rest } = readFlags(args, SPECS);
+  for (const token of tokens) {
+    if (token.kind === 'word') unknown(token.text);
+    else if (token.kind === 'unknown') unknown(token.written);
+    else {
+      const variable = FLAGS.get(`--${token.name}`);
+      if (token.kind === 'valueMissing' || token.value === undefined)
+        problems.push({ variable: `--${token.name}`, value: undefined, expected: 'needs a value' });
+      else if (variable !== undefined) flags.set(variable, [...(flags.get(variable) ?? []), token.value]);
+    }
   }
+  if (rest !== undefined) unknown('--');
   return { flags, problems };
 }
 
 const flagOf = (variable: Variable): string => AGENT_SETTINGS[variable].flag ?? variable;
-
-const words = (text: string): string[] =>
-  text
-    .split(',')
-    .map(word => word.trim())
-    .filter(word => word !== '');
 
 function doorOf(center: string): string | undefined {
   if (!URL.canParse(center)) return undefined;

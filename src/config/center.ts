@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { readDuration } from '../lib/durations.ts';
+import { readFlags } from '../lib/flags.ts';
 import { nearest } from '../lib/suggest.ts';
 import type { Config } from './types.ts';
 import {
@@ -227,7 +228,7 @@ export function readConfig({
 }): Config {
   const schema = variablesOf(machine);
   const known = Object.keys(schema.shape);
-  const { flags, problems } = readFlags(argv, known);
+  const { flags, problems } = readVariables(argv, known);
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith('TROUPE_') || known.includes(variable) || OTHERS.includes(variable)) continue;
     const meant = nearest(variable, [...known, ...OTHERS]);
@@ -312,6 +313,13 @@ function frozen<T>(value: T): T {
   return value;
 }
 
+/** `meant`: the flag to suggest. */
+export const noSuchFlag = (flag: string, meant: string | undefined): ConfigProblem => ({
+  variable: flag,
+  value: undefined,
+  expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}`,
+});
+
 const flagOf = (variable: string): string => `--${variable.slice('TROUPE_'.length).replace(/_MS$/, '').toLowerCase().replaceAll('_', '-')}`;
 
 /** Flags of durations have no unit in their name: it stands in the value. */
@@ -320,40 +328,35 @@ const isDuration = (variable: string): boolean => variable.endsWith('_MS');
 /** Flags that mean `on` where no value follows. */
 const SWITCHES = ['TROUPE_STANDBY'];
 
-/** `--name value` and `--name=value`, by the name of their variable. */
-function readFlags(argv: readonly string[], known: string[]): { flags: Record<string, string>; problems: ConfigProblem[] } {
+/** Texts by the name of their variable. */
+function readVariables(argv: readonly string[], known: string[]): { flags: Record<string, string>; problems: ConfigProblem[] } {
   const byFlag = new Map(known.map(name => [flagOf(name), name]));
   const flags: Record<string, string> = {};
   const problems: ConfigProblem[] = [];
-  for (let place = 0; place < argv.length; place += 1) {
-    const word = argv[place] ?? '';
-    const cut = word.indexOf('=');
-    const flag = cut < 0 ? word : word.slice(0, cut);
-    const name = byFlag.get(flag);
-    if (name === undefined) {
-      const plain = flag.replace(/-ms$/, '');
-      const meant = plain !== flag && byFlag.has(plain) ? `${plain} 90s` : nearest(flag, byFlag.keys());
-      problems.push({ variable: flag, value: undefined, expected: `there is no such flag${meant ? `; did you mean ${meant}?` : ''}` });
-      // What follows an unknown flag is most likely its value.
-      if (word.startsWith('--') && cut < 0 && !argv[place + 1]?.startsWith('--')) place += 1;
-      continue;
-    }
-    const next = argv[place + 1];
-    if (cut < 0 && SWITCHES.includes(name) && next !== 'on' && next !== 'off') {
-      flags[name] = 'on';
-      continue;
-    }
-    const value = cut < 0 ? next : word.slice(cut + 1);
-    if (cut < 0) place += 1;
-    if (value === undefined || (cut < 0 && value.startsWith('--'))) {
-      problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
-      if (value !== undefined) place -= 1;
-    } else if (!isDuration(name) || value === '') flags[name] = value;
+  const unknown = (flag: string) => {
+    const plain = flag.replace(/-ms$/, '');
+    const hasUnit = plain !== flag && byFlag.has(plain);
+    problems.push(noSuchFlag(flag, hasUnit ? `${plain} 90s` : nearest(flag, byFlag.keys())));
+  };
+  const specs = Object.fromEntries(known.map(name => [flagOf(name).slice(2), { takes: SWITCHES.includes(name) ? ['on', 'off'] : true }]));
+  const { tokens, rest } = readFlags(argv, specs);
+  for (const token of tokens) {
+    if (token.kind === 'word') unknown(token.text);
+    else if (token.kind === 'unknown') unknown(token.written);
     else {
-      const ms = readDuration(value);
-      if (ms === undefined) problems.push({ variable: flag, value, expected: 'must be a duration such as 90s, 5m or 1h30m' });
-      else flags[name] = String(ms);
+      const flag = `--${token.name}`;
+      const name = byFlag.get(flag) ?? '';
+      if (token.kind === 'valueMissing') problems.push({ variable: flag, value: undefined, expected: 'needs a value' });
+      else if (token.value === undefined) flags[name] = 'on';
+      else if (!isDuration(name) || token.value === '') flags[name] = token.value;
+      else {
+        const ms = readDuration(token.value);
+        if (ms === undefined)
+          problems.push({ variable: flag, value: token.value, expected: 'must be a duration such as 90s, 5m or 1h30m' });
+        else flags[name] = String(ms);
+      }
     }
   }
+  if (rest !== undefined) unknown('--');
   return { flags, problems };
 }

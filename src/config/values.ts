@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { isTimeZone } from '../../actors/schedule/index.ts';
+import { commaList } from '../lib/comma-list.ts';
 import { asHostRules, HOST_RULES } from '../lib/host-policy.ts';
 import type { Config, Listener } from './types.ts';
 
@@ -13,18 +14,12 @@ function expected(context: Context, input: unknown, message: string): never {
   return z.NEVER;
 }
 
-const words = (text: string): string[] =>
-  text
-    .split(',')
-    .map(word => word.trim())
-    .filter(word => word !== '');
-
 export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 export function readListeners(text: string, context: Context): Listener[] {
   const rule = 'must be host:port, or several of them separated by commas, such as 127.0.0.1:8899 or [::1]:8899';
   const listeners: Listener[] = [];
-  for (const word of words(text)) {
+  for (const word of commaList(text)) {
     const found = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(word);
     const host = found?.[1] ?? found?.[2];
     const port = Number(found?.[3]);
@@ -102,7 +97,7 @@ const FORMATS = ['json', 'pretty'] as const;
 /** One or both of level and format: `info`, `json`, `debug,pretty`. */
 export function readLog(text: string, context: Context): Config['log'] {
   const log: Config['log'] = { level: 'info', format: 'pretty' };
-  for (const word of words(text.replaceAll(' ', ','))) {
+  for (const word of commaList(text.replaceAll(' ', ','))) {
     const level = LEVELS.find(each => each === word);
     const format = FORMATS.find(each => each === word);
     if (level) log.level = level;
@@ -114,13 +109,13 @@ export function readLog(text: string, context: Context): Config['log'] {
 
 export function readNetworks(text: string, context: Context): string[] {
   const rule = 'must be addresses or networks of proxies such as 127.0.0.1 or 10.0.0.0/8, separated by commas';
-  const networks = words(text);
+  const networks = commaList(text);
   return networks.every(network => isIP(network) !== 0 || ipaddr.isValidCIDR(network)) ? networks : expected(context, text, rule);
 }
 
 export function readOrigins(text: string, context: Context): string[] {
   const rule = 'must be origins such as https://console.example.org, separated by commas';
-  const origins = words(text);
+  const origins = commaList(text);
   return origins.every(origin => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : expected(context, text, rule);
 }
 
@@ -152,5 +147,5 @@ function decode(part: string): string {
 
 /** null: any. */
 export function readHosts(text: string | undefined, context: Context): string[] | null {
-  return text === undefined ? null : (asHostRules(words(text)) ?? expected(context, text, HOST_RULES));
+  return text === undefined ? null : (asHostRules(commaList(text)) ?? expected(context, text, HOST_RULES));
 }

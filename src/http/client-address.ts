@@ -1,5 +1,6 @@
 /** The address of the caller behind a proxy, instead of the address of the proxy. */
 import ipaddr from 'ipaddr.js';
+import { commaEntries } from '../lib/comma-list.ts';
 
 /**
  * The address of the peer, unless it is one of `proxies` (addresses and networks such as
@@ -8,7 +9,7 @@ import ipaddr from 'ipaddr.js';
  */
 export function clientAddress(request: Request, peer: string, proxies: readonly string[]): string {
   if (proxies.length === 0 || !isAmong(peer, proxies)) return peer;
-  const hops = (request.headers.get('x-forwarded-for') ?? '').split(',').map(hop => withoutPort(hop.trim()));
+  const hops = commaEntries(request.headers.get('x-forwarded-for') ?? '').map(withoutPort);
   let client = peer;
   for (const hop of hops.reverse()) {
     if (!ipaddr.isValid(hop)) break;

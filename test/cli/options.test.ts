@@ -49,6 +49,8 @@ describe('the words behind a verb', () => {
   test('can say the opposite of a flag that has one', () => {
     expect(parse(['--no-partial'], options).values.partial).toBe(false);
     expect(parse(['--partial'], options).values.partial).toBe(true);
+    expect(parse(['--no-partial', 'job'], options).words).toEqual(['job']);
+    expect(complaint('--no-partial=true')).toContain('there is no --no-partial here');
     expect(complaint('--no-follow')).toContain('there is no --no-follow here');
   });
 

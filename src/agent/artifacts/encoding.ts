@@ -4,6 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { commaEntries } from '../../lib/comma-list.ts';
 import { ArtifactError } from '../ports.ts';
 
 /** Hosts say `gzip` of these because they are packed, not because they packed them. */
@@ -11,7 +12,7 @@ const PACKED = /\.(?:t?gz|tar\.gz)$/i;
 
 /** The bytes of the file of this name. Throws ArtifactError where they cannot be decoded. */
 export async function* plainBytes(sent: AsyncIterable<Uint8Array>, encoding: string | undefined, name: string): AsyncGenerator<Uint8Array> {
-  for (const one of (encoding ?? '').toLowerCase().split(',').reverse()) sent = undo(sent, one.trim(), name);
+  for (const one of commaEntries((encoding ?? '').toLowerCase()).reverse()) sent = undo(sent, one, name);
   yield* sent;
 }
 

@@ -2,19 +2,13 @@
 import type { z } from 'zod';
 import type { FeedFilter } from '../../feed/filter.ts';
 import type { FeedFrame as Frame } from '../../feed/watching.ts';
+import { commaList } from '../../lib/comma-list.ts';
 import type { FeedQuery } from '../../protocol/rest/fact.ts';
 import type { PlacedFact } from '../../store/port.ts';
 
 export function filterOf({ kinds, job, host, execution }: z.output<typeof FeedQuery>): FeedFilter {
   return {
-    ...(kinds === undefined
-      ? {}
-      : {
-          kinds: kinds
-            .split(',')
-            .map(word => word.trim())
-            .filter(word => word !== ''),
-        }),
+    ...(kinds === undefined ? {} : { kinds: commaList(kinds) }),
     ...(job === undefined ? {} : { job }),
     ...(host === undefined ? {} : { host }),
     ...(execution === undefined ? {} : { execution }),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { actors } from '../../../actors/index.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
+import { commaList } from '../../lib/comma-list.ts';
 import { nearest } from '../../lib/suggest.ts';
 import { endpoints } from './endpoint.ts';
 import { field, inOrder, instant, once } from './fields.ts';
@@ -48,15 +49,9 @@ const text = z.string('a text').min(1, 'at least one character').max(300, 'at mo
 
 const KINDS = Object.keys(actors);
 
-const wordsIn = (written: string): string[] =>
-  written
-    .split(',')
-    .map(word => word.trim())
-    .filter(word => word !== '');
-
 /** A word that is neither would be waited for in vain. */
 const kinds = text.superRefine((written, context) => {
-  const wrong = wordsIn(written).find(word => !KINDS.includes(word) && !/^[a-z]+\.[a-zA-Z]+$/.test(word));
+  const wrong = commaList(written).find(word => !KINDS.includes(word) && !/^[a-z]+\.[a-zA-Z]+$/.test(word));
   if (wrong === undefined) return;
   const meant = nearest(wrong, KINDS);
   const what = `${quotedValue(wrong)}${meant ? ` (did you mean ${meant}?)` : ''}`;

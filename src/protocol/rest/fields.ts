@@ -3,6 +3,7 @@
  * expected ("must be …").
  */
 import { z } from 'zod';
+import { commaEntries } from '../../lib/comma-list.ts';
 import { INSTANT_MAX } from '../agent.ts';
 
 /** What the reference and the command line say of a field besides its type and its limits. */
@@ -190,7 +191,7 @@ export const choices = <const T extends readonly [string, ...string[]]>(values: 
   return z
     .string(rule)
     .transform((value, context) => {
-      const chosen = value.split(',').map(word => word.trim());
+      const chosen = commaEntries(value);
       if (chosen.every(word => values.includes(word))) return chosen as T[number][];
       context.issues.push({ code: 'custom', input: value, message: rule });
       return z.NEVER;
