@@ -67,6 +67,10 @@ function verdictForAll(context: JobContext, at: number, verdict: 'disabled' | 'r
   return recorded({ ...context, watermark: Math.max(context.watermark, at) }, entries, [], []);
 }
 
+/** Of an enabled job: while its app is disabled, due times get that verdict. */
+const decideEnabled = (context: JobContext, at: number): ReturnType<typeof decideDue> =>
+  isActive(context) ? decideDue(context, at) : verdictForAll(context, at, 'disabled', 'its app was disabled');
+
 function recorded(context: JobContext, entries: OccurrenceEntry[], effects: Effect[], facts: JobFact[]): ReturnType<typeof decideDue> {
   if (entries.length > 0) effects.push({ type: 'record', params: { entries } });
   for (const entry of entries) {
@@ -224,7 +228,7 @@ const update = (context: JobContext, event: Event<'job.update'>): Decided => upd
 
 /** `unblocks`: lets blocked executions start where the new limit allows it. */
 function updated(context: JobContext, event: Event<'job.update'>, unblocks: typeof unblockNext | null): Decided & { context: JobContext } {
-  const before = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
+  const before = decideEnabled(context, event.at);
   const after = withConfig(before.context, event);
   const unblocked = unblocks && isActive(after.context) ? unblocks(after.context) : { context: after.context, effects: [] };
   const next = rearmed(unblocked.context);
@@ -268,7 +272,7 @@ function updateOn(context: JobContext, event: Event<'job.update'>): Decided {
 }
 
 function disable(context: JobContext, event: Event<'job.disable'>): Decided {
-  const decided = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
+  const decided = decideEnabled(context, event.at);
   return {
     context: { ...decided.context, nextAt: null },
     effects: [...decided.effects, ...cancels(decided.context, event.kill, 'the job was disabled')],
@@ -299,10 +303,7 @@ function enable(context: JobContext, event: Event<'job.enable'>): Decided {
 }
 
 function deregister(context: JobContext, event: Event<'job.deregister'>): Decided {
-  return startDeleting(
-    context,
-    isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled'),
-  );
+  return startDeleting(context, decideEnabled(context, event.at));
 }
 
 function deregisterDisabled(context: JobContext, event: Event<'job.deregister'>): Decided {
@@ -346,7 +347,7 @@ const isOurApp = (context: JobContext, app: KnownApp): boolean =>
 
 function appChanged(context: JobContext, event: Event<'app.changed'> | Event<'app.attached'>): Decided {
   if (!isOurApp(context, event.app)) return {};
-  const decided = isActive(context) ? decideDue(context, event.at) : verdictForAll(context, event.at, 'disabled', 'its app was disabled');
+  const decided = decideEnabled(context, event.at);
   const unblocked = unblockForApp({ ...decided.context, app: event.app });
   const next = rearmed(unblocked.context);
   return { context: next, effects: [...decided.effects, ...unblocked.effects], facts: decided.facts, timers: [dueTimer(next.nextAt)] };
@@ -365,8 +366,8 @@ function appRefused(context: JobContext, event: Event<'app.refused'>): Decided {
 }
 
 function missing(context: JobContext, event: Event<'actor.missing'>): Decided {
-  const unblocked = missingExecution(context, event);
-  if (unblocked) return withNotStarted(executionFinished(context, unblocked), context, event);
+  const gone = missingExecution(context, event);
+  if (gone) return withNotStarted(executionFinished(context, gone), context, event);
   const { app } = context.config;
   if (app === null || event.eventType !== 'app.attach' || event.to !== `app/${app}`) return {};
   return appRefused(context, { ...event, type: 'app.refused', app, reason: `app ${app} is not published` });
@@ -388,13 +389,13 @@ const attachAgain = (context: JobContext): Effect[] =>
 
 /** An execution that does not exist sends no end: it counts as lost. */
 function missingExecution(context: JobContext, event: Event<'actor.missing'>): Event<'execution.finished'> | undefined {
-  const unblocked = context.open.find(open => `execution/${open.id}` === event.to);
-  return unblocked && { ...event, type: 'execution.finished', execution: unblocked.id, outcome: 'lost', finishedAt: event.at };
+  const gone = context.open.find(open => `execution/${open.id}` === event.to);
+  return gone && { ...event, type: 'execution.finished', execution: gone.id, outcome: 'lost', finishedAt: event.at };
 }
 
 function missingEnded(context: JobContext, event: Event<'actor.missing'>): Decided {
-  const unblocked = missingExecution(context, event);
-  return unblocked ? withNotStarted(executionEnded(context, unblocked), context, event) : {};
+  const gone = missingExecution(context, event);
+  return gone ? withNotStarted(executionEnded(context, gone), context, event) : {};
 }
 
 /** An execution that could not be created records no verdict of its due time. */
@@ -466,7 +467,7 @@ export const jobDecisions = {
   deregisterDisabled,
   deregistered,
   appChanged,
-  appHeard: appUpdated,
+  appUpdated,
   appRefused,
   missing,
   released,
@@ -474,5 +475,5 @@ export const jobDecisions = {
   missingEnded,
   executionFinished,
   executionEnded,
-  nothingNew: accepted,
+  accepted,
 };

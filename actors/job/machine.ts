@@ -55,7 +55,7 @@ const enabled = base.createStateConfig({
     'job.retry': [retriedAgain, { guard: 'mayTrigger', actions: on(decide.retry) }],
     'job.update': [{ guard: 'switchesOff', target: 'disabled', actions: on(decide.updateOff) }, { actions: on(decide.update) }],
     'job.disable': { target: 'disabled', actions: on(decide.disable) },
-    'job.enable': { actions: on(decide.nothingNew) },
+    'job.enable': { actions: on(decide.accepted) },
     'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregister) },
     'job.kill': { guard: 'isMeant', actions: on(decide.kill) },
     'app.attached': { actions: on(decide.appChanged) },
@@ -76,8 +76,8 @@ const disabled = base.createStateConfig({
     'job.disable': { actions: on(decide.disableAgain) },
     'job.deregister': { guard: 'isMeant', target: 'deleting', actions: on(decide.deregisterDisabled) },
     'job.kill': { guard: 'isMeant', actions: on(decide.kill) },
-    'app.attached': { actions: on(decide.appHeard) },
-    'app.changed': { actions: on(decide.appHeard) },
+    'app.attached': { actions: on(decide.appUpdated) },
+    'app.changed': { actions: on(decide.appUpdated) },
     'app.refused': { actions: on(decide.appRefused) },
     'actor.missing': { actions: on(decide.missing) },
     'actor.released': { actions: on(decide.releasedDisabled) },
@@ -88,7 +88,7 @@ const disabled = base.createStateConfig({
 const deleting = base.createStateConfig({
   always: { guard: 'hasNoOpen', target: 'deleted', actions: on(decide.deregistered) },
   on: {
-    'job.deregister': { actions: on(decide.nothingNew) },
+    'job.deregister': { actions: on(decide.accepted) },
     'job.trigger': again,
     'job.retry': retriedAgain,
     'execution.finished': { actions: on(decide.executionEnded) },

@@ -56,11 +56,11 @@ function placedEvent(context: PoolContext, execution: string, placed: PlacedRun[
 
 function withReservations(context: PoolContext, request: ReservationRequest, placed: PlacedRun[]): PoolContext {
   const hosts = { ...context.hosts };
-  for (const { item, attempt: tryPlace, host } of placed) {
+  for (const { item, attempt, host } of placed) {
     const there = hosts[host];
     if (!there) continue;
     const tried = there.refusing && isOnTrial(there) ? { refusing: { ...there.refusing, trial: request.execution } } : {};
-    hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt: tryPlace }, request), ...tried };
+    hosts[host] = { ...reserve(there, { execution: request.execution, item, attempt }, request), ...tried };
   }
   return {
     ...context,
@@ -91,7 +91,7 @@ function withoutHost(allocatedHosts: AllocatedHosts, host: string): AllocatedHos
   if (!Object.values(allocatedHosts).some(items => Object.values(items).includes(host))) return allocatedHosts;
   const left = Object.entries(allocatedHosts).map(([job, items]) => [
     job,
-    Object.fromEntries(Object.entries(items).filter(([, home]) => home !== host)),
+    Object.fromEntries(Object.entries(items).filter(([, on]) => on !== host)),
   ]);
   return Object.fromEntries(left.filter(([, items]) => Object.keys(items as object).length > 0));
 }

@@ -49,37 +49,38 @@ export function place(
 ): { placed: PlacedRun[]; missing: number; reason: string | null } {
   const isSticky = request.placement === 'sticky';
   const own = (isSticky && ownOf(allocatedHosts, request.job)) || {};
-  const settled = isSticky ? shardsPerHost(allocatedHosts) : {};
+  const shardsOn = isSticky ? shardsPerHost(allocatedHosts) : {};
   const open = hosts.filter(takesRuns).map(host => ({
     host,
     free: freeOf(host),
     apps: { ...host.apps },
     given: request.placement === 'spread' ? shardsOf(host, request.execution) : 0,
-    settled: settled[host.id] ?? 0,
+    allocatedShards: shardsOn[host.id] ?? 0,
   }));
   // One shard of a first attempt tries a host that refused. Runs that were refused or failed before
   // go there last.
   const isFirst = request.runs.every(run => run.attempt === 1);
   const onTrial = new Set(open.filter(({ host }) => isOnTrial(host)).map(({ host }) => host.id));
   const rank = ({ host, given }: { host: LedgerHost; given: number }) => (!onTrial.has(host.id) ? 0 : isFirst && given === 0 ? -1 : 1);
+  type Candidate = (typeof open)[number];
+  const byRank = (a: Candidate, b: Candidate) => rank(a) - rank(b);
+  const byCpu = (a: Candidate, b: Candidate) => b.free.cpu - a.free.cpu;
+  const bySticky = (a: Candidate, b: Candidate) => a.allocatedShards + a.given - (b.allocatedShards + b.given);
+  const candidates = (allocated: string | undefined): Candidate[] => {
+    if (allocated !== undefined) return open.filter(({ host }) => host.id === allocated);
+    if (isSticky) return [...open].sort((a, b) => byRank(a, b) || bySticky(a, b) || byCpu(a, b));
+    if (request.placement === 'spread') return [...open].sort((a, b) => byRank(a, b) || a.given - b.given || byCpu(a, b));
+    return onTrial.size > 0 ? [...open].sort(byRank) : open;
+  };
   const placed: PlacedRun[] = [];
-  let kept: { item: number; home: string } | undefined;
+  let unplaced: { item: number; host: string } | undefined;
   for (const run of request.runs) {
     const allocated = own[run.item];
-    const order =
-      allocated !== undefined
-        ? open.filter(candidate => candidate.host.id === allocated)
-        : isSticky
-          ? [...open].sort((a, b) => rank(a) - rank(b) || a.settled + a.given - (b.settled + b.given) || b.free.cpu - a.free.cpu)
-          : request.placement === 'spread'
-            ? [...open].sort((a, b) => rank(a) - rank(b) || a.given - b.given || b.free.cpu - a.free.cpu)
-            : onTrial.size > 0
-              ? [...open].sort((a, b) => rank(a) - rank(b))
-              : open;
-    const found = order.find(candidate => fits(candidate.free, priceOn(candidate, request)));
+    const found = candidates(allocated).find(candidate => fits(candidate.free, priceOn(candidate, request)));
     if (!found) {
-      if (allocated === undefined) break; // shards without an allocated host cost the same: where one does not fit, none does
-      kept ??= { item: run.item, home: allocated };
+      // Shards without an allocated host cost the same: where one does not fit, none does.
+      if (allocated === undefined) break;
+      unplaced ??= { item: run.item, host: allocated };
       continue;
     }
     const price = priceOn(found, request);
@@ -89,7 +90,11 @@ export function place(
     placed.push({ ...run, host: found.host.id });
   }
   const missing = request.runs.length - placed.length;
-  return { placed, missing, reason: missing === 0 ? null : kept ? reasonOnAllocatedHost(hosts, request, kept) : reasonFor(hosts, request) };
+  return {
+    placed,
+    missing,
+    reason: missing === 0 ? null : unplaced ? reasonOnAllocatedHost(hosts, request, unplaced) : reasonFor(hosts, request),
+  };
 }
 
 /** Runs of the execution on this host, placed by earlier requests. */
@@ -125,16 +130,17 @@ function reasonFor(hosts: LedgerHost[], request: ReservationRequest): string {
 function reasonOnAllocatedHost(
   hosts: LedgerHost[],
   { resources }: ReservationRequest,
-  { item, home: allocated }: { item: number; home: string },
+  { item, host: id }: { item: number; host: string },
 ): string {
-  const host = hosts.find(each => each.id === allocated);
-  const why =
-    host?.open && host.refusing
-      ? `refuses runs: ${host.refusing.reason}`
-      : host?.open
-        ? `has ${amount(freeOf(host).cpu)} cpu and ${amount(freeOf(host).memory)} MB free`
-        : 'is away';
-  return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? allocated}, where its sticky job keeps it, and that ${why}`;
+  const host = hosts.find(each => each.id === id);
+  const free = host && freeOf(host);
+  const state =
+    !host?.open || !free
+      ? 'takes no new runs now'
+      : host.refusing
+        ? `refuses runs: ${host.refusing.reason}`
+        : `has ${amount(free.cpu)} cpu and ${amount(free.memory)} MB free`;
+  return `shard ${item} needs ${resources.cpus} cpu and ${resources.memoryMB} MB on host ${host?.name ?? id}, to which its sticky job is allocated; that host ${state}`;
 }
 
 /** Adds the run to the host's ledger. Idempotent. */

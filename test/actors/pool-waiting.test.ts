@@ -211,7 +211,7 @@ describe('a shard of a sticky job', () => {
     const [told] = toldTo(pool.tell(sticky('e2')), 'execution/e2');
     expect(told).toMatchObject({
       type: 'execution.waiting',
-      reason: 'shard 0 needs 0.5 cpu and 1 MB on host h1, where its sticky job keeps it, and that has 0 cpu and 999 MB free',
+      reason: 'shard 0 needs 0.5 cpu and 1 MB on host h1, to which its sticky job is allocated; that host has 0 cpu and 999 MB free',
     });
     pool.tell({ type: 'pool.hostDisconnected', host: 'h1' });
     expect(hostOf(over(pool, 'other'))).toEqual([]);

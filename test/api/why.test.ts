@@ -358,7 +358,7 @@ describe('why an execution does not run:', () => {
     const execution = await trigger(door);
     expect((await why(door, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} waits for capacity in pool default since 2026-11-22T08:00:00.000Z: ` +
-        'shard 0 needs 0.1 cpu and 64 MB on host h1, where its sticky job keeps it, and that is away',
+        'shard 0 needs 0.1 cpu and 64 MB on host h1, to which its sticky job is allocated; that host takes no new runs now',
     );
   });
 
