@@ -15,7 +15,7 @@ import { type Clock, pause } from '../lib/clock.ts';
 import type { Dialer } from '../lib/dialer.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import { runKey } from '../protocol/agent.ts';
+import { keyOfRun } from '../protocol/agent.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createKeeperClient, type KeeperClient, type KeeperListener } from './keeper-client.ts';
 import { type AgentLimits, type AgentSpans, agentLimits, agentSpans } from './limits.ts';
@@ -144,7 +144,7 @@ function routeLink(built: Built, log: Log): LinkListener {
   /** The center may lack ends and output that it has acknowledged; it ignores those that it has. */
   const resendAcknowledged = () => {
     for (const run of runs.acknowledgedEnds()) {
-      const repeat = reports.repeat(runKey(run));
+      const repeat = reports.repeat(keyOfRun(run));
       if (!repeat) continue;
       journal.note([repeat.change]);
       reports.add(repeat.report);

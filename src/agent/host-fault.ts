@@ -1,10 +1,10 @@
 /** What keeps this host from starting any run, as an error that carries its class to the center. */
-import type { HostFault } from '../protocol/agent.ts';
+import type { HostFaultCode } from '../protocol/agent.ts';
 
 /** The host is at fault, not the run, and nothing of the run has begun. */
 export class HostFaultError extends Error {
-  readonly fault: HostFault;
-  constructor(fault: HostFault, message: string, options?: { cause: unknown }) {
+  readonly fault: HostFaultCode;
+  constructor(fault: HostFaultCode, message: string, options?: { cause: unknown }) {
     super(message, options);
     this.fault = fault;
   }

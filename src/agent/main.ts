@@ -20,7 +20,7 @@ import { detectIsolation } from './artifacts/isolation.ts';
 import { sharesMounts } from './artifacts/mounts.ts';
 import { createDisk } from './host/disk.ts';
 import { openIdentity } from './host/identity.ts';
-import { lockDirectory } from './host/lock.ts';
+import { lockDataDirectory } from './host/lock.ts';
 import { detectTreeKill, hostDefaults, system } from './host/machine.ts';
 import { programs } from './host/programs.ts';
 import { openUsers } from './host/users.ts';
@@ -99,7 +99,7 @@ interface Running {
 async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: Running): Promise<'stopped' | 'refused'> {
   const data = resolve(config.dataDir);
   await mkdir(data, { recursive: true, mode: 0o700 });
-  const lock = lockDirectory(data);
+  const lock = lockDataDirectory(data);
   const clock = systemClock;
   const disk = createDisk(data);
   const connector = createKeeperConnector({ directory: data, clock });

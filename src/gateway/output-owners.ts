@@ -1,6 +1,6 @@
 /** Which host may write the output of a run: the one that the run was sent to. */
 import { createBoundedSet } from '../lib/bounded-map.ts';
-import { type Run, runKey } from '../protocol/agent.ts';
+import { keyOfRun, type Run } from '../protocol/agent.ts';
 import type { HubLog } from './limits.ts';
 import type { Session } from './session.ts';
 
@@ -26,7 +26,7 @@ export function createOutputOwners({ isRunOf, log }: { isRunOf(host: string, run
     async isOwn({ from, host, run }) {
       const runs = known.get(from) ?? createBoundedSet<string>(RUNS_KNOWN);
       known.set(from, runs);
-      const key = runKey(run);
+      const key = keyOfRun(run);
       if (runs.has(key)) return true;
       if (!sentTo.delete(`${host} ${key}`) && !(await isRunOf(host, run))) {
         log('warn', `host/${host} wrote output of a run that is not its own`, { security: true, run: key });
@@ -36,7 +36,7 @@ export function createOutputOwners({ isRunOf, log }: { isRunOf(host: string, run
       return true;
     },
     sent(host, run) {
-      sentTo.add(`${host} ${runKey(run)}`);
+      sentTo.add(`${host} ${keyOfRun(run)}`);
     },
   };
 }

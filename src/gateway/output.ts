@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '../lib/clock.ts';
-import { type OutputFrame, type Run, runKey } from '../protocol/agent.ts';
+import { keyOfRun, type OutputFrame, type Run } from '../protocol/agent.ts';
 import type { TakenChunk } from '../services/output/index.ts';
 import { StoreUnavailable } from '../store/port.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
@@ -98,7 +98,7 @@ function acknowledge(batch: readonly WaitingOutput[]): void {
   for (const { from, run, chunk } of batch) {
     const runs = through.get(from) ?? new Map<string, { run: Run; seq: number }>();
     through.set(from, runs);
-    const key = runKey(run);
+    const key = keyOfRun(run);
     runs.set(key, { run, seq: Math.max(chunk.seq, runs.get(key)?.seq ?? 0) });
   }
   for (const [from, runs] of through)

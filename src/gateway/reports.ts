@@ -8,7 +8,7 @@
 import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createSemaphore } from '../lib/semaphore.ts';
-import { type Report, runKey } from '../protocol/agent.ts';
+import { keyOfRun, type Report } from '../protocol/agent.ts';
 import { Busy, NoSuchActor, Unavailable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
@@ -78,7 +78,7 @@ export function createReportIntake(parts: ReportParts): ReportIntake {
         count(from, -1);
         return false;
       }
-      const key = runKey(report.run);
+      const key = keyOfRun(report.run);
       const queue = queues.get(key);
       const waiting = { from, host, report, failures: 0 };
       if (queue) queue.push(waiting);
@@ -102,7 +102,7 @@ async function deliver({ runtime, limits, log }: ReportParts, waiting: Waiting):
     if (!(problem instanceof NoSuchActor)) {
       const isExpected = problem instanceof Unavailable || problem instanceof Busy;
       if (!isExpected && waiting.failures === 0) {
-        log('error', `execution/${execution} does not take a report, it is tried again`, { host, run: runKey(report.run), problem });
+        log('error', `execution/${execution} does not take a report, it is tried again`, { host, run: keyOfRun(report.run), problem });
       }
       return retryDelay(limits, waiting.failures++);
     }

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '../lib/clock.ts';
-import { CENTER_FRAME_MAX, type Command, runKey } from '../protocol/agent.ts';
+import { CENTER_FRAME_MAX, type Command, keyOfRun } from '../protocol/agent.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Undeliverable } from './host-sessions.ts';
@@ -47,7 +47,7 @@ export function createUndelivered(parts: {
     take(host, command, why) {
       log('error', `host/${host} does not carry out a ${command.type}: ${sentenceOf(command, why, limits)}`, {
         key: command.key,
-        run: runKey(command.run),
+        run: keyOfRun(command.run),
       });
       // No shard waits for other stops. Unanswered ones stay pending until they are acknowledged.
       if (command.type === 'stop' && command.as !== 'cancelled') {

@@ -8,14 +8,14 @@
  * Each chunk has the position of its first byte in its stream: missing bytes are a subtraction.
  */
 import type { SpooledChunk } from '../protocol/keeper.ts';
-import type { OutputSegments, StreamName } from './ports.ts';
+import type { OutputSegments, OutputStreamName } from './ports.ts';
 import { countChunk, createSegmentTable, type OutputLimits, type PerStream, type Segment } from './segment-table.ts';
 import { readChunks } from './stored-chunks.ts';
 import { wholeCharacters } from './utf8.ts';
 
 export interface OutputLog {
   /** Takes bytes as the process wrote them; an incomplete character waits for its rest. */
-  add(stream: StreamName, at: number, data: Uint8Array): void;
+  add(stream: OutputStreamName, at: number, data: Uint8Array): void;
   /**
    * Ends both streams: stores incomplete characters, and adds an empty chunk behind bytes that are
    * missing at the very end.
@@ -25,9 +25,9 @@ export interface OutputLog {
   read(afterSeq: number, maxBytes: number): SpooledChunk[];
   lastSeq(): number;
   /** Bytes taken so far. */
-  written(stream: StreamName): number;
+  written(stream: OutputStreamName): number;
   /** Bytes that were dropped before any reader got them. Final once the streams have ended. */
-  leftOut(stream: StreamName): number;
+  leftOut(stream: OutputStreamName): number;
 }
 
 const STREAMS = ['stdout', 'stderr'] as const;
@@ -41,13 +41,13 @@ function createReadCounter() {
   const unread: PerStream = { stdout: 0, stderr: 0 };
   return {
     seq: () => given.seq,
-    addStored(stream: StreamName, bytes: number): void {
+    addStored(stream: OutputStreamName, bytes: number): void {
       unread[stream] += bytes;
     },
     removeDropped(lost: PerStream): void {
       for (const stream of STREAMS) unread[stream] -= lost[stream];
     },
-    addRead(seq: number, stream: StreamName, bytes: number): void {
+    addRead(seq: number, stream: OutputStreamName, bytes: number): void {
       if (seq <= given.seq) return;
       given.seq = seq;
       given[stream] += bytes;
@@ -62,7 +62,7 @@ function createReadCounter() {
       given.seq = seq;
     },
     /** Bytes that were dropped before any reader got them. */
-    droppedUnread: (stream: StreamName, placed: number): number => placed - given[stream] - unread[stream],
+    droppedUnread: (stream: OutputStreamName, placed: number): number => placed - given[stream] - unread[stream],
   };
 }
 
@@ -73,7 +73,7 @@ function createReadCounter() {
 export function createOutputLog(segments: OutputSegments, limits: OutputLimits, recovered?: { totals: PerStream | undefined }): OutputLog {
   const reads = createReadCounter();
   const table = createSegmentTable(segments, limits, dropped => reads.removeDropped(behind(dropped, reads.seq())));
-  const incomplete: Record<StreamName, Uint8Array> = { stdout: NOTHING, stderr: NOTHING };
+  const incomplete: Record<OutputStreamName, Uint8Array> = { stdout: NOTHING, stderr: NOTHING };
   /** Bytes that have a position in a stream: stored, dropped or refused. */
   const placed: PerStream = { stdout: 0, stderr: 0 };
   /** Where each stream's last stored chunk ends, and its segment. */
@@ -90,7 +90,7 @@ export function createOutputLog(segments: OutputSegments, limits: OutputLimits, 
     return sum;
   }
 
-  function store(stream: StreamName, at: number, data: Uint8Array): void {
+  function store(stream: OutputStreamName, at: number, data: Uint8Array): void {
     const start = placed[stream];
     placed[stream] += data.length;
     if (!table.isStoring()) return;
@@ -102,7 +102,7 @@ export function createOutputLog(segments: OutputSegments, limits: OutputLimits, 
     table.trimTail();
   }
 
-  function place(stream: StreamName, at: number, bytes: Uint8Array, isLast: boolean): void {
+  function place(stream: OutputStreamName, at: number, bytes: Uint8Array, isLast: boolean): void {
     let rest = bytes;
     while (rest.length > 0) {
       const max = table.chunkBytesMax();
@@ -193,7 +193,7 @@ export function createOutputLog(segments: OutputSegments, limits: OutputLimits, 
 interface Marker {
   seq: number;
   at: number;
-  stream: StreamName;
+  stream: OutputStreamName;
   start: number;
   data: Uint8Array;
 }
@@ -203,7 +203,7 @@ function createReader(from: {
   segments: OutputSegments;
   rows: Segment[];
   markers(): Marker[];
-  onRead(seq: number, stream: StreamName, bytes: number): void;
+  onRead(seq: number, stream: OutputStreamName, bytes: number): void;
 }): OutputLog['read'] {
   let position = { seq: 0, segment: 0, next: 0 };
   return (afterSeq, maxBytes) => {

@@ -1,6 +1,6 @@
 /** Reads both pipes of a process to their end, or until a stranger alone holds them open. */
 import type { Clock, Disarm } from '../lib/clock.ts';
-import type { OutputSource, StartedProcess, StreamName } from './ports.ts';
+import type { OutputSource, OutputStreamName, StartedProcess } from './ports.ts';
 
 /** After the process has exited, reading ends when no byte came for this long ... */
 const DRAIN_QUIET_MS = 100;
@@ -13,11 +13,11 @@ export interface OutputPump {
 }
 
 /** `onData` must not keep the bytes: they are valid during the call only. */
-export function startPump(clock: Clock, process: StartedProcess, onData: (stream: StreamName, data: Uint8Array) => void): OutputPump {
+export function startPump(clock: Clock, process: StartedProcess, onData: (stream: OutputStreamName, data: Uint8Array) => void): OutputPump {
   let isOpen = true;
   let reads = 0;
 
-  async function pump(stream: StreamName, source: OutputSource): Promise<void> {
+  async function pump(stream: OutputStreamName, source: OutputSource): Promise<void> {
     for (let data = await source.read(); data !== null; data = await source.read()) {
       reads += 1;
       onData(stream, data);

@@ -4,7 +4,7 @@
  */
 import type { RunStatus, SpooledChunk, StartRequest } from '../protocol/keeper.ts';
 
-export type StreamName = SpooledChunk['stream'];
+export type OutputStreamName = SpooledChunk['stream'];
 
 /**
  * Identifies the processes of a run, also for a later keeper: every descendant carries `tag`; pid

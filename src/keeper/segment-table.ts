@@ -2,7 +2,7 @@
  * The stored segments of one run: segment 0 is the head, all others are the tail, whose oldest is
  * dropped when there is too much of it or the disk is full. One row per segment, never per chunk.
  */
-import type { OutputSegments, StreamName } from './ports.ts';
+import type { OutputSegments, OutputStreamName } from './ports.ts';
 import { CHUNK_BYTES_MAX, encodeHeader, HEADER_BYTES, type StoredChunk } from './stored-chunks.ts';
 
 export interface OutputLimits {
@@ -45,7 +45,7 @@ export interface SegmentTable {
 }
 
 /** Counts a stored chunk. */
-export function countChunk(segment: Segment, seq: number, stream: StreamName, bytes: number): void {
+export function countChunk(segment: Segment, seq: number, stream: OutputStreamName, bytes: number): void {
   if (segment.firstSeq === 0) segment.firstSeq = seq;
   segment.lastSeq = seq;
   segment.bytes += bytes;

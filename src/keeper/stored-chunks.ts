@@ -1,5 +1,5 @@
 /** Format of a stored chunk: a header of 32 bytes, then the bytes as the process wrote them. */
-import type { OutputSegments, StreamName } from './ports.ts';
+import type { OutputSegments, OutputStreamName } from './ports.ts';
 
 /**
  * Bytes of one chunk. Invalid UTF-8 becomes three bytes each, so its text stays below 64 KiB; as
@@ -12,7 +12,7 @@ const READ_WINDOW = 128 * 1024;
 export interface StoredChunk {
   seq: number;
   at: number;
-  stream: StreamName;
+  stream: OutputStreamName;
   /** Bytes of the stream before this chunk, stored or not. */
   start: number;
   data: Uint8Array;

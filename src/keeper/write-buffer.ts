@@ -3,7 +3,7 @@
  * run that writes line by line would cost a chunk per line.
  */
 import type { Clock, Disarm } from '../lib/clock.ts';
-import type { StreamName } from './ports.ts';
+import type { OutputStreamName } from './ports.ts';
 import { CHUNK_BYTES_MAX } from './stored-chunks.ts';
 
 /** A keeper that dies loses the output of at most this span, ms. */
@@ -11,16 +11,16 @@ const WINDOW_MS = 20;
 
 export interface WriteBuffer {
   /** The caller may reuse `data` afterwards. */
-  write(stream: StreamName, data: Uint8Array): void;
+  write(stream: OutputStreamName, data: Uint8Array): void;
   flush(): void;
   /** Bytes of a stream that were written and not yet passed on. */
-  pending(stream: StreamName): number;
+  pending(stream: OutputStreamName): number;
 }
 
-export function createWriteBuffer(clock: Clock, pass: (stream: StreamName, at: number, data: Uint8Array) => void): WriteBuffer {
+export function createWriteBuffer(clock: Clock, pass: (stream: OutputStreamName, at: number, data: Uint8Array) => void): WriteBuffer {
   const pending = { stdout: 0, stderr: 0 };
   /** In order of arrival; `flush` joins neighbours of one stream. */
-  let parts: { stream: StreamName; data: Uint8Array }[] = [];
+  let parts: { stream: OutputStreamName; data: Uint8Array }[] = [];
   let windowEnd = Number.NEGATIVE_INFINITY;
   let disarm: Disarm | undefined;
 

@@ -62,7 +62,7 @@ export const fitsIn = (bytes: number, value: string): boolean => value.length * 
 /** One attempt of one shard. At most one process is ever alive per run. */
 export const Run = z.object({ execution: text(300), item: count(0, 1_000_000), attempt: count(1, 1_000_000) });
 export type Run = z.infer<typeof Run>;
-export const runKey = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
+export const keyOfRun = (run: Run): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /**
  * Fencing token of a command: the epoch of the partition's owner, then the revision of the
@@ -123,8 +123,8 @@ export type StopCommand = z.infer<typeof StopCommand>;
 export type Command = z.infer<typeof Command>;
 
 /** The part of the host that prevents a start. No process of the run was started. */
-export const HostFault = z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']);
-export type HostFault = z.infer<typeof HostFault>;
+export const HostFaultCode = z.enum(['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs']);
+export type HostFaultCode = z.infer<typeof HostFaultCode>;
 
 const RunOutcome = z.enum(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 
@@ -160,7 +160,7 @@ export const EndedReport = z.object({
   /** Its preparation ended the agent more than once: another attempt would end the next one. */
   parked: z.boolean().optional(),
   /** The host failed, not the run. No process was started. */
-  hostFault: HostFault.optional(),
+  hostFault: HostFaultCode.optional(),
   /** Exact bytes that the process wrote. The center counts how many of them are missing. */
   output: z.object({ stdoutBytes: count(), stderrBytes: count() }).optional(),
 });

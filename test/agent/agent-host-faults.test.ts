@@ -1,10 +1,10 @@
 /** Refusals because of the host carry its fault class; those of a run do not. */
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
-import { runKey } from '../../src/protocol/agent.ts';
+import { keyOfRun } from '../../src/protocol/agent.ts';
 import { anArtifact, aRun, aStart, aWorld } from './agent-world.ts';
 
-const KEY = runKey(aRun());
+const KEY = keyOfRun(aRun());
 const faults = (world: ReturnType<typeof aWorld>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);
 
 describe('a host fault', () => {
@@ -70,7 +70,7 @@ describe('a host fault', () => {
     world.keeper.cannotConnect = undefined;
     await world.clock.advance(1_000);
     await world.send(aStart({ run: aRun({ item: 2 }) }));
-    expect(world.keeper.processes).toEqual([runKey(aRun({ item: 2 }))]);
+    expect(world.keeper.processes).toEqual([keyOfRun(aRun({ item: 2 }))]);
     await world.quit();
   });
 

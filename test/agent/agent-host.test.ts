@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createKeeperConnector } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { centerText, FromAgent, helloText, runKey } from '../../src/protocol/agent.ts';
+import { centerText, FromAgent, helloText, keyOfRun } from '../../src/protocol/agent.ts';
 import { withGaps } from '../keeper/keeper-system.ts';
 import { aPlace } from '../support/place.ts';
 import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
@@ -63,9 +63,9 @@ type Output = Extract<AgentFrame, { type: 'output' }>;
 type Ended = Extract<AgentFrame, { state: 'ended' }>;
 const hello = () => seen((frame): frame is Hello => frame.type === 'hello');
 const ended = (run = aRun()) =>
-  seen((frame): frame is Ended => frame.type === 'report' && frame.state === 'ended' && runKey(frame.run) === runKey(run));
+  seen((frame): frame is Ended => frame.type === 'report' && frame.state === 'ended' && keyOfRun(frame.run) === keyOfRun(run));
 const started = (run = aRun()) =>
-  seen((frame): frame is AgentFrame => frame.type === 'report' && frame.state === 'started' && runKey(frame.run) === runKey(run));
+  seen((frame): frame is AgentFrame => frame.type === 'report' && frame.state === 'started' && keyOfRun(frame.run) === keyOfRun(run));
 const send = (frame: object) => socket?.send(JSON.stringify(frame));
 
 const args = (directory = data) => [
@@ -134,7 +134,8 @@ describe('the program on a host', () => {
     send(aStart({ run, spec: { command: `${flood(out, 'o')}; ${flood(err, 'e')} >&2; echo end; echo end >&2`, shell: true } }));
     const { output } = await ended(run);
     keeps = true;
-    const pieces = () => withGaps(frames.filter((frame): frame is Output => frame.type === 'output' && runKey(frame.run) === runKey(run)));
+    const pieces = () =>
+      withGaps(frames.filter((frame): frame is Output => frame.type === 'output' && keyOfRun(frame.run) === keyOfRun(run)));
     for (const { seq } of pieces()) send({ type: 'outputAcknowledged', run, through: seq });
     const sum = (stream: string, of: (piece: Output & { leftOut: number }) => number) =>
       pieces().reduce((all, piece) => all + (piece.stream === stream ? of(piece) : 0), 0);

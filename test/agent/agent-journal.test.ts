@@ -3,10 +3,10 @@ import { describe, expect, test } from 'bun:test';
 import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
 import { AGENT_JOURNAL } from '../../src/agent/journal-lines.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
-import { runKey } from '../../src/protocol/agent.ts';
+import { keyOfRun } from '../../src/protocol/agent.ts';
 import { aDisk, anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
-const KEY = runKey(aRun());
+const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -53,8 +53,8 @@ describe('a crash of the agent', () => {
       await owe(world);
       const where = `crash ${when} call ${at} of ${total}`;
       expect([where, ...new Set(world.keeper.processes)]).toEqual([where, ...world.keeper.processes]);
-      const ends = new Map(world.ends().map(end => [runKey(end.run), `${end.outcome} ${end.exitCode ?? ''}`]));
-      expect([where, ends.get(KEY), ends.get(runKey(aRun({ item: 1 })))]).toEqual([where, 'failed 3', 'cancelled ']);
+      const ends = new Map(world.ends().map(end => [keyOfRun(end.run), `${end.outcome} ${end.exitCode ?? ''}`]));
+      expect([where, ends.get(KEY), ends.get(keyOfRun(aRun({ item: 1 })))]).toEqual([where, 'failed 3', 'cancelled ']);
       expect([where, world.keeper.runs.size, world.workDirs.size]).toEqual([where, 0, 0]);
       await world.quit();
     }

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'bun:test';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { backOff } from '../../src/agent/link/index.ts';
-import { ARGUMENT_BYTES_MAX, OUTPUT_TEXT_MAX, runKey, STOP_REASON_MAX } from '../../src/protocol/agent.ts';
+import { ARGUMENT_BYTES_MAX, keyOfRun, OUTPUT_TEXT_MAX, STOP_REASON_MAX } from '../../src/protocol/agent.ts';
 import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
-const KEY = runKey(aRun());
+const KEY = keyOfRun(aRun());
 
 describe('the link', () => {
   test('greets with its key, and with the join token until it was welcomed once', async () => {
@@ -351,8 +351,8 @@ describe('output', () => {
       for (const [item, size] of sizes.entries()) {
         const run = aRun({ item });
         await world.send(aStart({ run }));
-        world.keeper.write(runKey(run), 'x'.repeat(size));
-        world.keeper.end(runKey(run));
+        world.keeper.write(keyOfRun(run), 'x'.repeat(size));
+        world.keeper.end(keyOfRun(run));
         await world.clock.advance(1_000);
       }
     };
@@ -361,10 +361,10 @@ describe('output', () => {
     test('is dropped beyond so many bytes, oldest ends first', async () => {
       const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000, 40_000);
-      expect(world.keeper.removed).toEqual([runKey(aRun({ item: 0 }))]);
+      expect(world.keeper.removed).toEqual([keyOfRun(aRun({ item: 0 }))]);
       expect(saying(world)).toHaveLength(1);
       await world.send({ type: 'outputAcknowledged', run: aRun({ item: 2 }), through: 1 });
-      expect(world.keeper.removed).toEqual([0, 2].map(item => runKey(aRun({ item }))));
+      expect(world.keeper.removed).toEqual([0, 2].map(item => keyOfRun(aRun({ item }))));
       await world.quit();
     });
 
@@ -374,7 +374,7 @@ describe('output', () => {
       await world.clock.advance(295_000);
       expect(world.keeper.removed).toEqual([]);
       await world.clock.advance(70_000);
-      expect(world.keeper.removed).toEqual([0, 1].map(item => runKey(aRun({ item }))));
+      expect(world.keeper.removed).toEqual([0, 1].map(item => keyOfRun(aRun({ item }))));
       expect(saying(world)).toContain('output of ended runs is dropped: no center took it for 300000 ms');
       await world.quit();
     });
@@ -388,11 +388,11 @@ describe('output', () => {
       for (const item of [2, 3]) {
         const run = aRun({ item });
         await world.send(aStart({ run }));
-        world.keeper.write(runKey(run), 'x'.repeat(40_000));
-        world.keeper.end(runKey(run));
+        world.keeper.write(keyOfRun(run), 'x'.repeat(40_000));
+        world.keeper.end(keyOfRun(run));
         await world.clock.settle();
       }
-      expect(world.keeper.removed).toEqual([0, 1].map(item => runKey(aRun({ item }))));
+      expect(world.keeper.removed).toEqual([0, 1].map(item => keyOfRun(aRun({ item }))));
       await world.quit();
     });
   });
@@ -404,7 +404,7 @@ describe('output', () => {
     const runs = [0, 1, 2].map(item => aRun({ item }));
     for (const run of runs) await world.send(aStart({ run }));
     world.center.buffered = 1e9;
-    for (const run of runs) world.keeper.write(runKey(run), chunk, chunk);
+    for (const run of runs) world.keeper.write(keyOfRun(run), chunk, chunk);
     await world.clock.settle();
     expect(world.sent('output')).toEqual([]);
     world.center.buffered = 0;

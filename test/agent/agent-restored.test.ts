@@ -1,9 +1,9 @@
 /** A center whose store holds an earlier state does not know what this agent has told it since. */
 import { describe, expect, test } from 'bun:test';
-import { AGENT_FRAME_MAX, EPOCH_MAX, readEpochs, runKey, writeEpochs } from '../../src/protocol/agent.ts';
+import { AGENT_FRAME_MAX, EPOCH_MAX, keyOfRun, readEpochs, writeEpochs } from '../../src/protocol/agent.ts';
 import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
-const KEY = runKey(aRun());
+const KEY = keyOfRun(aRun());
 
 async function anEndedRun(how: Parameters<ReturnType<typeof aWorld>['keeper']['end']>[1] = { exitCode: 3 }) {
   const world = aWorld();
@@ -70,7 +70,7 @@ describe('a center that lost the end of a run', () => {
     }));
     for (const run of runs.slice(0, 900)) {
       await world.send(aStart({ epoch: 3, run }));
-      world.keeper.end(runKey(run), { exitCode: 0 });
+      world.keeper.end(keyOfRun(run), { exitCode: 0 });
     }
     for (const run of runs.slice(900)) await world.send(aStart({ epoch: 3, run }));
     await world.clock.settle();

@@ -9,8 +9,8 @@ import {
   centerText,
   type EndedReport,
   FromAgent,
+  keyOfRun,
   type Run,
-  runKey,
   type StartCommand,
   type StopCommand,
 } from '../../src/protocol/agent.ts';
@@ -481,7 +481,7 @@ export function aStart(
   const run = differs.run ?? aRun();
   return {
     type: 'start',
-    key: differs.key ?? `start ${runKey(run)}`,
+    key: differs.key ?? `start ${keyOfRun(run)}`,
     fence: { partition: 7, epoch: differs.epoch ?? 3, rev: differs.rev ?? 5 },
     run,
     spec: {
@@ -501,7 +501,7 @@ export function aStop(differs: { run?: Run; epoch?: number; rev?: number; as?: S
   const run = differs.run ?? aRun();
   return {
     type: 'stop',
-    key: `stop ${runKey(run)}`,
+    key: `stop ${keyOfRun(run)}`,
     fence: { partition: 7, epoch: differs.epoch ?? 3, rev: differs.rev ?? 6 },
     run,
     as: differs.as ?? 'cancelled',

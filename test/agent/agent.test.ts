@@ -1,10 +1,10 @@
 /** Runs of an agent: start, stop, repeats, late centers. */
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
-import { runKey } from '../../src/protocol/agent.ts';
+import { keyOfRun } from '../../src/protocol/agent.ts';
 import { anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
 
-const KEY = runKey(aRun());
+const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };
 
 describe('a run on its host', () => {
@@ -110,7 +110,7 @@ describe('a run on its host', () => {
     await world.send(aStart(app));
     const run = aRun({ item: 1 });
     await world.send(aStart({ run }));
-    expect(world.keeper.processes).toEqual([runKey(run)]);
+    expect(world.keeper.processes).toEqual([keyOfRun(run)]);
     await world.quit();
   });
 
@@ -333,7 +333,7 @@ describe('repeats, reorders and late centers', () => {
     await world.start();
     for (const item of [0, 1, 2, 3]) {
       await world.send(aStart({ run: aRun({ item }) }));
-      world.keeper.end(runKey(aRun({ item })));
+      world.keeper.end(keyOfRun(aRun({ item })));
       await world.clock.settle();
     }
     await world.clock.advance(60_000);
@@ -440,7 +440,7 @@ describe('an agent that was killed', () => {
     ]);
     expect(world.ends()).toMatchObject([{ run: aRun(), outcome: 'failed', exitCode: 7 }]);
     expect(world.sent('output')).toMatchObject([{ text: 'while you were away' }]);
-    world.keeper.end(runKey(other));
+    world.keeper.end(keyOfRun(other));
     await world.clock.settle();
     expect(world.ends()).toHaveLength(2);
     expect(world.keeper.processes).toHaveLength(2);

@@ -4,7 +4,7 @@
  * is run and nothing is written. Commanded by the process that started this one, see `fleet.ts`.
  */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { type FromAgent, type FromCenter, type Hello, helloText, PROTOCOL, type Report, runKey } from '../../src/protocol/agent.ts';
+import { type FromAgent, type FromCenter, type Hello, helloText, keyOfRun, PROTOCOL, type Report } from '../../src/protocol/agent.ts';
 
 export type Order = { do: 'dial' } | { do: 'drop' } | { do: 'count' } | { do: 'starts' };
 export type Word =
@@ -154,7 +154,7 @@ function anAgent(key: Key) {
 }
 
 function hello({ name, pool, publicKey, privateKey }: Key, nonce: string, unreported: Report[]): Hello {
-  const runs = new Map(unreported.map(({ run }) => [runKey(run), { run, state: 'ended' as const }]));
+  const runs = new Map(unreported.map(({ run }) => [keyOfRun(run), { run, state: 'ended' as const }]));
   return {
     type: 'hello',
     protocol: PROTOCOL,

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { lockDirectory as lockAgentDirectory } from '../../src/agent/host/lock.ts';
+import { lockDataDirectory as lockAgentDirectory } from '../../src/agent/host/lock.ts';
 import { agentEnvironment } from '../../src/cli/local-agent.ts';
 import { AGENT_USAGE } from '../../src/config/agent-settings.ts';
 import { keepPrivate, makePrivate } from '../../src/lib/private-file.ts';

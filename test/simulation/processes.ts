@@ -2,7 +2,15 @@
  * The processes of one host: scripted, seen by nobody but the keeper's port and the witness. They
  * outlive the keeper that started them.
  */
-import type { OutputSource, ProcessExit, ProcessTree, SignalResult, Spawner, StartedProcess, StreamName } from '../../src/keeper/ports.ts';
+import type {
+  OutputSource,
+  OutputStreamName,
+  ProcessExit,
+  ProcessTree,
+  SignalResult,
+  Spawner,
+  StartedProcess,
+} from '../../src/keeper/ports.ts';
 import type { Dice } from './dice.ts';
 import type { Behaviour, Script } from './script.ts';
 import { scriptOf } from './script.ts';
@@ -23,7 +31,7 @@ export interface Process {
   end: ProcessExit | null;
   /** The first TERM or KILL that reached it. */
   signalledAt: number | null;
-  written: Record<StreamName, string>;
+  written: Record<OutputStreamName, string>;
   isChildAlive: boolean;
   /** It lost its power. */
   wasCut: boolean;

@@ -4,7 +4,7 @@
  */
 import type { ExecutionContext, Shard } from '../../actors/execution/types.ts';
 import type { JobContext } from '../../actors/job/types.ts';
-import { type Command, type Report, runKey } from '../../src/protocol/agent.ts';
+import { type Command, keyOfRun, type Report } from '../../src/protocol/agent.ts';
 import type { Occurrence, Store } from '../../src/store/port.ts';
 import type { Direction } from './network.ts';
 import type { Process } from './processes.ts';
@@ -91,7 +91,7 @@ export function createWitness(world: World, truth: Truth): Witness {
       }
       if (direction === 'toCenter' && text.startsWith('{"type":"report"')) {
         const report = JSON.parse(text) as Report;
-        if (report.state === 'ended') ended.add(runKey(report.run));
+        if (report.state === 'ended') ended.add(keyOfRun(report.run));
       }
     },
     arrives(host, direction, text) {

@@ -9,7 +9,7 @@ import { createLink, type LinkListener } from '../../src/agent/link/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createDialer } from '../../src/lib/dialer.ts';
 import { systemIds } from '../../src/lib/ids.ts';
-import { CENTER_FRAME_MAX, helloText, PROTOCOL, type Report, type Run, runKey } from '../../src/protocol/agent.ts';
+import { CENTER_FRAME_MAX, helloText, keyOfRun, PROTOCOL, type Report, type Run } from '../../src/protocol/agent.ts';
 
 export type StormOrder = 'count' | 'end';
 /**
@@ -53,7 +53,7 @@ function anAgent(place: number) {
 
   const start = (key: string, run: Run) => {
     link.send({ type: 'commandsAcknowledged', keys: [key] });
-    const name = runKey(run);
+    const name = keyOfRun(run);
     attemptsMax = Math.max(attemptsMax, run.attempt);
     const known = runs.get(name);
     if (known?.keys.has(key)) {

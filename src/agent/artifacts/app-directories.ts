@@ -16,7 +16,7 @@ import type { AppIsolation } from '../../protocol/agent.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ArtifactLimits } from './limits.ts';
 import type { Mounts } from './mounts.ts';
-import type { Entry, Owner } from './tree.ts';
+import type { AppEntry, Owner } from './tree.ts';
 
 export interface IsolationMethod {
   isolation: AppIsolation;
@@ -29,7 +29,7 @@ export interface IsolationMethod {
 interface App {
   path: string;
   bytes: number;
-  entries: Entry[];
+  entries: AppEntry[];
   owner: Owner | undefined;
 }
 
@@ -117,7 +117,7 @@ export function createAppDirectories(directory: string, method: IsolationMethod,
 const WRITE_BITS = 0o222;
 
 /** Removes the write bits of the tree and of `entries`: its runs share it. */
-export async function makeReadOnly(root: string, entries: Entry[]): Promise<void> {
+export async function makeReadOnly(root: string, entries: AppEntry[]): Promise<void> {
   for (const entry of entries.toReversed()) {
     if (entry.kind === 'link') continue;
     entry.mode &= ~WRITE_BITS;
@@ -126,7 +126,7 @@ export async function makeReadOnly(root: string, entries: Entry[]): Promise<void
 }
 
 interface Copying {
-  entries: Entry[];
+  entries: AppEntry[];
   owner: Owner | undefined;
   signal: AbortSignal;
 }

@@ -1,11 +1,11 @@
 /**
- * The copies on this host and who uses them: `index.json` beside them. What it says is a saving,
- * not a truth: when it is lost, apps are fetched again.
+ * The copies of apps on this host and their users, with an index beside them. Without a readable
+ * index all apps are fetched again.
  *
- *   copies/<digest>…   one directory per content, moved here whole, written by nobody
- *   entries/<digest>…  what is in it: a copy that is not so any more serves no run
- *   runs/              what runs see of them (see app-directories.ts)
- *   tmp/               half-made things; emptied at start
+ *   copies/<digest>…   one directory per content, moved here when complete, never changed
+ *   entries/<digest>…  the files of a copy: a changed copy serves no run
+ *   runs/              the directories of runs (see app-directories.ts)
+ *   tmp/               incomplete things; emptied at start
  */
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,24 +15,23 @@ import type { Clock } from '../../lib/clock.ts';
 import { createMutex } from '../../lib/keyed-mutex.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ArtifactLimits } from './limits.ts';
-import { type Entry, syncDirectory } from './tree.ts';
+import { type AppEntry, syncDirectory } from './tree.ts';
 import { type Stamps, verify } from './verify.ts';
+
+const INDEX_FILE = 'index.json';
 
 const Copy = z.object({
   digest: z.string(),
   script: z.string().nullable(),
   bytes: z.number(),
   usedAt: z.number(),
-  /** Whose the files are, when they are not the agent's own. */
+  /** Owner of the files; null: the agent's own user. */
   owner: z.object({ uid: z.number(), gid: z.number() }).nullable().default(null),
   /** Its runs share it, so its modes let nobody write. */
   isShared: z.boolean().default(false),
   /** Of an app with `cache: false`: fetched for this execution alone. */
   execution: z.string().nullable().default(null),
-  /**
-   * It is not any more what was unpacked: no further run gets it, and it goes with the last one
-   * that has it.
-   */
+  /** No longer what was unpacked: no further run gets it; removed after its last run. */
   isChanged: z.boolean().default(false),
 });
 const Use = z.object({ execution: z.string(), url: z.string(), copy: z.string() });
@@ -50,9 +49,9 @@ const Source = z.object({
   version: z.number(),
   etag: z.string().nullable(),
   lastModified: z.string().nullable(),
-  /** Epoch ms at which the app host last said that this is it. */
+  /** When the app host last confirmed it, epoch ms. */
   validatedAt: z.number(),
-  /** Why it could not be asked at the last attempt; null: it could. */
+  /** Why the last validation failed; null: it did not. */
   failing: z.string().nullable().default(null),
 });
 const Index = z.object({
@@ -68,112 +67,118 @@ export type Copy = z.infer<typeof Copy>;
 type Use = z.infer<typeof Use>;
 export type Source = z.infer<typeof Source>;
 
-export interface Shelf {
+export interface ArtifactCache {
   copy(name: string): Copy | undefined;
   source(url: string): Source | undefined;
   setSource(url: string, source: Source): void;
-  /** The copy that a run of this execution has. */
+  /** The copy that runs of this execution use. */
   used(execution: string, url: string): string | undefined;
   use(run: string, use: Use): void;
-  /** False: it used none. */
+  /** False: the run used none. */
   unuse(run: string): boolean;
   /** Runs that use a copy. */
   users(): string[];
   /** Bytes of the copies in use, once for each run. */
   usedBytes(): number;
   pathOf(copy: string): string;
-  entriesOf(copy: string): Promise<Entry[]>;
-  /** Whether the copy is what was unpacked. One that is not serves no further run. */
+  entriesOf(copy: string): Promise<AppEntry[]>;
+  /** Whether the copy still is what was unpacked. A changed one serves no further run. */
   isIntact(copy: string): Promise<boolean>;
-  /** A fresh path for half-made things. */
+  /** A new path for incomplete things. */
   tmp(): string;
   /**
-   * Moves a finished directory in and resolves to the name that it has now. A copy of that name
-   * that is there already stays, unless it is changed.
+   * Moves a complete directory in and resolves with its name. An unchanged copy of that name stays
+   * instead.
    */
-  add(name: string, from: string, copy: Omit<Copy, 'usedAt' | 'isChanged'> & { entries: Entry[] }): Promise<string>;
-  /** Removes what was fetched for this execution alone. */
-  drop(execution: string): Promise<void>;
-  /** Forgets copies whose directory is gone; true when it is there and not changed. */
+  add(name: string, from: string, copy: Omit<Copy, 'usedAt' | 'isChanged'> & { entries: AppEntry[] }): Promise<string>;
+  /** Removes unused copies that belong to this execution alone. */
+  removeExecution(execution: string): Promise<void>;
+  /** Whether the copy exists and is unchanged. Deletes the entry of a missing one. */
   has(name: string): Promise<boolean>;
   /**
-   * Writes the index; whoever asks while one write goes on shares the next. A disk that does not
-   * take it costs a download later.
+   * Writes the index; calls during a write share the next one. Ignores a full disk, which costs a
+   * download later.
    */
   save(): Promise<void>;
-  /** Removes what is too old or too much; true when there was any. */
+  /** Removes copies that are too old or too many. True: it removed one. */
   trim(): Promise<boolean>;
 }
 
-export async function openShelf(directory: string, clock: Clock, limits: ArtifactLimits): Promise<Shelf> {
-  const file = join(directory, 'index.json');
-  const copies = join(directory, 'copies');
-  const entries = join(directory, 'entries');
-  const tmp = join(directory, 'tmp');
-  await removeTree(tmp);
-  await mkdir(tmp, { recursive: true, mode: 0o700 });
-  await mkdir(entries, { recursive: true, mode: 0o700 });
-  await mkdir(copies, { recursive: true });
-  // Users of runs may pass through to what they share.
-  for (const path of [directory, copies]) await chmod(path, 0o711);
-  const index = await readIndex(file);
-  let numbers = 0;
-  const saving = createMutex();
-  let nextSave: Promise<void> | undefined;
-  // A copy that the index does not know was moved in just before a crash: it would never be counted
-  // nor removed.
-  for (const name of await readdir(copies)) if (!index.copies[name]) await removeTree(join(copies, name));
-  for (const name of await readdir(entries)) if (!index.copies[name]) await rm(join(entries, name), { force: true });
-  const trees = createBoundedMap<string, { expected: Entry[]; stamps: Stamps | undefined }>({ max: TREES_MAX });
+/** The directories of the cache, and its index in memory. */
+interface CacheState {
+  directory: string;
+  copies: string;
+  entries: string;
+  index: Index;
+  /** A new path for incomplete things. */
+  tmp(): string;
+}
 
-  const inUse = () => new Set(Object.values(index.uses).map(({ copy }) => copy));
+export async function openArtifactCache(directory: string, clock: Clock, limits: ArtifactLimits): Promise<ArtifactCache> {
+  const state = await openState(directory);
+  const { copies, index, tmp } = state;
+  const trees = createTrees(state, clock);
 
-  const drop = async (name: string) => {
-    delete index.copies[name];
+  const removeSources = (name: string) => {
     for (const [url, source] of Object.entries(index.sources)) if (source.copy === name) delete index.sources[url];
-    const gone = join(tmp, String(++numbers));
-    // Renamed first: a directory that is being removed is not a copy any more.
-    trees.delete(name);
-    await rename(join(copies, name), gone).catch(() => undefined);
-    await rm(join(entries, name), { force: true });
-    await removeTree(gone);
   };
-
-  const remember = (name: string, tree: { expected: Entry[]; stamps: Stamps | undefined }) => {
-    trees.set(name, tree);
-    return tree;
-  };
-  const treeOf = async (name: string) => {
-    const known = trees.get(name);
-    if (known) return known;
-    const expected = Entries.parse(JSON.parse(await readFile(join(entries, name), 'utf8')));
-    return remember(name, { expected, stamps: undefined });
-  };
-
-  const save = () => {
-    nextSave ??= saving(async () => {
-      nextSave = undefined;
-      const next = join(tmp, String(++numbers));
-      try {
-        // Addresses in it may have credentials.
-        await writeFile(next, JSON.stringify(index), { mode: 0o600 });
-        const handle = await open(next, 'r+');
-        await handle.sync().finally(() => handle.close());
-        await rename(next, file);
-        await syncDirectory(directory);
-      } catch {
-        await rm(next, { force: true }).catch(() => undefined);
-      }
-    });
-    return nextSave;
+  const removeCopy = async (name: string) => {
+    delete index.copies[name];
+    removeSources(name);
+    await trees.remove(name);
   };
 
   return {
+    ...usesOf(index, clock),
     copy: name => index.copies[name],
     source: url => index.sources[url],
     setSource(url, source) {
       index.sources[url] = source;
     },
+    pathOf: copy => join(copies, copy),
+    entriesOf: trees.entriesOf,
+    async isIntact(name) {
+      const isIntact = await trees.isIntact(name);
+      const known = index.copies[name];
+      if (!isIntact && known) {
+        known.isChanged = true;
+        removeSources(name);
+      }
+      return isIntact;
+    },
+    tmp,
+    async add(wanted, from, { entries, ...copy }) {
+      // Beside one that was changed and is in use.
+      let name = wanted;
+      for (let next = 1; index.copies[name]?.isChanged; next++) name = `${wanted}.${next}`;
+      if (index.copies[name] && (await exists(join(copies, name)))) await removeTree(from);
+      else await trees.add(name, from, entries);
+      index.copies[name] = { ...copy, isChanged: false, usedAt: clock.now() };
+      return name;
+    },
+    async removeExecution(execution) {
+      const busy = inUse(index);
+      for (const [name, copy] of Object.entries(index.copies)) if (copy.execution === execution && !busy.has(name)) await removeCopy(name);
+    },
+    async has(name) {
+      if (!index.copies[name] || index.copies[name].isChanged) return false;
+      if (await exists(join(copies, name))) return true;
+      await removeCopy(name);
+      return false;
+    },
+    save: createSave(state),
+    async trim() {
+      const expired = expiredCopies(index, clock.now(), limits);
+      for (const name of expired) await removeCopy(name);
+      return expired.length > 0;
+    },
+  };
+}
+
+const inUse = (index: Index) => new Set(Object.values(index.uses).map(({ copy }) => copy));
+
+function usesOf(index: Index, clock: Clock): Pick<ArtifactCache, 'used' | 'use' | 'unuse' | 'users' | 'usedBytes'> {
+  return {
     used: (execution, url) => Object.values(index.uses).findLast(use => use.execution === execution && use.url === url)?.copy,
     use(run, use) {
       index.uses[run] = use;
@@ -187,63 +192,102 @@ export async function openShelf(directory: string, clock: Clock, limits: Artifac
     },
     users: () => Object.keys(index.uses),
     usedBytes: () => Object.values(index.uses).reduce((sum, { copy }) => sum + (index.copies[copy]?.bytes ?? 0), 0),
-    pathOf: copy => join(copies, copy),
-    entriesOf: async name => (await treeOf(name)).expected,
-    async isIntact(name) {
+  };
+}
+
+/** Unused copies to remove, the least recently used first. */
+function expiredCopies(index: Index, now: number, limits: ArtifactLimits): string[] {
+  const busy = inUse(index);
+  let bytes = Object.values(index.copies).reduce((sum, copy) => sum + copy.bytes, 0);
+  const expired: string[] = [];
+  for (const [name, copy] of Object.entries(index.copies).sort(([, a], [, b]) => a.usedAt - b.usedAt)) {
+    const age = now - copy.usedAt;
+    const isOver = copy.isChanged || copy.execution !== null;
+    if (age < limits.freshMs || (bytes <= limits.cacheBytes && age <= limits.cacheMs && !isOver) || busy.has(name)) continue;
+    bytes -= copy.bytes;
+    expired.push(name);
+  }
+  return expired;
+}
+
+/** Makes the directories, and removes what a crash left in them. */
+async function openState(directory: string): Promise<CacheState> {
+  const [copies, entries, temporary] = [join(directory, 'copies'), join(directory, 'entries'), join(directory, 'tmp')];
+  await removeTree(temporary);
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  await mkdir(entries, { recursive: true, mode: 0o700 });
+  await mkdir(copies, { recursive: true });
+  // Users of runs may pass through to the apps that they share.
+  for (const path of [directory, copies]) await chmod(path, 0o711);
+  const index = await readIndex(join(directory, INDEX_FILE));
+  // A copy without an entry was moved in just before a crash: nothing would count or remove it.
+  for (const name of await readdir(copies)) if (!index.copies[name]) await removeTree(join(copies, name));
+  for (const name of await readdir(entries)) if (!index.copies[name]) await rm(join(entries, name), { force: true });
+  let numbers = 0;
+  return { directory, copies, entries, index, tmp: () => join(temporary, String(++numbers)) };
+}
+
+/** Lists of entries in memory; others are read again. */
+const TREES_MAX = 32;
+
+/** The unpacked copies on the disk, with the expected entries of each. */
+function createTrees({ copies, entries, tmp }: CacheState, clock: Clock) {
+  const trees = createBoundedMap<string, { expected: AppEntry[]; stamps: Stamps | undefined }>({ max: TREES_MAX });
+  const treeOf = async (name: string) => {
+    const known = trees.get(name);
+    if (known) return known;
+    const tree = { expected: Entries.parse(JSON.parse(await readFile(join(entries, name), 'utf8'))), stamps: undefined };
+    trees.set(name, tree);
+    return tree;
+  };
+  const verifyCopy = (name: string, expected: AppEntry[], stamps: Stamps | 'fresh' | undefined) =>
+    verify(join(copies, name), expected, { stamps, clock });
+
+  return {
+    entriesOf: async (name: string) => (await treeOf(name)).expected,
+    async isIntact(name: string): Promise<boolean> {
       const tree = await treeOf(name).catch(() => undefined);
-      const stamps = tree && (await verify(join(copies, name), tree.expected, { stamps: tree.stamps, clock }));
-      const known = index.copies[name];
-      if (tree && stamps) remember(name, { ...tree, stamps });
-      else if (known) {
-        known.isChanged = true;
-        for (const [url, source] of Object.entries(index.sources)) if (source.copy === name) delete index.sources[url];
-      }
+      const stamps = tree && (await verifyCopy(name, tree.expected, tree.stamps));
+      if (tree && stamps) trees.set(name, { ...tree, stamps });
       return stamps !== undefined;
     },
-    tmp: () => join(tmp, String(++numbers)),
-    async add(wanted, from, { entries: expected, ...copy }) {
-      // Beside one that was changed and is in use.
-      let name = wanted;
-      for (let next = 1; index.copies[name]?.isChanged; next++) name = `${wanted}.${next}`;
-      if (index.copies[name] && (await exists(join(copies, name)))) await removeTree(from);
-      else {
-        await removeTree(join(copies, name));
-        await writeFile(join(entries, name), JSON.stringify(expected), { mode: 0o600 });
-        await rename(from, join(copies, name));
-        await syncDirectory(copies);
-        remember(name, { expected, stamps: await verify(join(copies, name), expected, { stamps: 'fresh', clock }) });
+    async add(name: string, from: string, expected: AppEntry[]): Promise<void> {
+      await removeTree(join(copies, name));
+      await writeFile(join(entries, name), JSON.stringify(expected), { mode: 0o600 });
+      await rename(from, join(copies, name));
+      await syncDirectory(copies);
+      trees.set(name, { expected, stamps: await verifyCopy(name, expected, 'fresh') });
+    },
+    async remove(name: string): Promise<void> {
+      const removed = tmp();
+      // Renamed first: a partly removed directory must not be a copy.
+      trees.delete(name);
+      await rename(join(copies, name), removed).catch(() => undefined);
+      await rm(join(entries, name), { force: true });
+      await removeTree(removed);
+    },
+  };
+}
+
+function createSave({ directory, index, tmp }: CacheState): () => Promise<void> {
+  const saving = createMutex();
+  let nextSave: Promise<void> | undefined;
+  return () => {
+    nextSave ??= saving(async () => {
+      nextSave = undefined;
+      const next = tmp();
+      try {
+        // URLs in it may have credentials.
+        await writeFile(next, JSON.stringify(index), { mode: 0o600 });
+        const handle = await open(next, 'r+');
+        await handle.sync().finally(() => handle.close());
+        await rename(next, join(directory, INDEX_FILE));
+        await syncDirectory(directory);
+      } catch {
+        await rm(next, { force: true }).catch(() => undefined);
       }
-      index.copies[name] = { ...copy, isChanged: false, usedAt: clock.now() };
-      return name;
-    },
-    async drop(execution) {
-      const busy = inUse();
-      for (const [name, copy] of Object.entries(index.copies)) if (copy.execution === execution && !busy.has(name)) await drop(name);
-    },
-    async has(name) {
-      if (!index.copies[name] || index.copies[name].isChanged) return false;
-      if (await exists(join(copies, name))) return true;
-      await drop(name);
-      return false;
-    },
-    save,
-    async trim() {
-      let busy: Set<string> | undefined;
-      let trimmed = false;
-      const now = clock.now();
-      let bytes = Object.values(index.copies).reduce((sum, copy) => sum + copy.bytes, 0);
-      for (const [name, copy] of Object.entries(index.copies).sort(([, a], [, b]) => a.usedAt - b.usedAt)) {
-        const age = now - copy.usedAt;
-        const isOver = copy.isChanged || copy.execution !== null;
-        if (age < limits.freshMs || (bytes <= limits.cacheBytes && age <= limits.cacheMs && !isOver)) continue;
-        busy ??= inUse();
-        if (busy.has(name)) continue;
-        bytes -= copy.bytes;
-        trimmed = true;
-        await drop(name);
-      }
-      return trimmed;
-    },
+    });
+    return nextSave;
   };
 }
 
@@ -254,9 +298,6 @@ async function readIndex(file: string): Promise<Index> {
     return { index: 1, copies: {}, sources: {}, uses: {} };
   }
 }
-
-/** Lists of entries remembered; of others they are read again. */
-const TREES_MAX = 32;
 
 const exists = (path: string) =>
   stat(path).then(

@@ -10,14 +10,14 @@ import { ArtifactError, type Artifacts } from '../ports.ts';
 import { removeTree } from '../remove-tree.ts';
 import { checkUrl } from './addresses.ts';
 import { type AppDirectories, createAppDirectories, type IsolationMethod, makeReadOnly } from './app-directories.ts';
-import { type Copy, openShelf, type Shelf, type Source } from './artifact-cache.ts';
+import { type ArtifactCache, type Copy, openArtifactCache, type Source } from './artifact-cache.ts';
 import { addressOf, type Downloader, diskProblem, download, isDiskProblem, shown } from './download.ts';
 import { type Format, HEAD_BYTES, recognise } from './format.ts';
 import { type Fetch, fetchChecked } from './http.ts';
 import { type ArtifactLimits, artifactLimits } from './limits.ts';
 import { unpacked } from './packing.ts';
 import { broken, unpackTar } from './tar.ts';
-import { createTree, type Owner, type Unpacked } from './tree.ts';
+import { createGuardedTree, type Owner, type Unpacked } from './tree.ts';
 import { unpackZip } from './zip.ts';
 
 export interface ArtifactsParts {
@@ -53,10 +53,10 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
     return own;
   };
   let swept: Promise<unknown> = Promise.resolve();
-  let opening: Promise<Shelf> | undefined;
+  let opening: Promise<ArtifactCache> | undefined;
   /** Opened at the first need; a disk that was full then may have room now. */
   const open = () => {
-    opening ??= openShelf(parts.directory, clock, limits).catch(problem => {
+    opening ??= openArtifactCache(parts.directory, clock, limits).catch(problem => {
       opening = undefined;
       throw problem;
     });
@@ -66,15 +66,15 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
   const obtainIntact = createObtaining({ clock, limits, by, flights, shares: app => appDirectories().shares(app) });
 
   /** The run's own directory, or the one that it shares with others. */
-  const directoryFor = async (shelf: Shelf, copy: string, { run, owner, signal }: Scope): Promise<string> => {
-    const { bytes = 0, isShared = false } = shelf.copy(copy) ?? {};
-    if (isShared) return shelf.pathOf(copy);
-    if (method.isolation === 'copy' && shelf.usedBytes() > limits.copiesBytesMax) {
+  const directoryFor = async (cache: ArtifactCache, copy: string, { run, owner, signal }: Scope): Promise<string> => {
+    const { bytes = 0, isShared = false } = cache.copy(copy) ?? {};
+    if (isShared) return cache.pathOf(copy);
+    if (method.isolation === 'copy' && cache.usedBytes() > limits.copiesBytesMax) {
       throw new ArtifactError('disk', `copies of apps for the runs on this host take more than ${limits.copiesBytesMax} bytes together`, {
         transient: true,
       });
     }
-    return appDirectories().make(run, { path: shelf.pathOf(copy), bytes, entries: await shelf.entriesOf(copy), owner }, signal);
+    return appDirectories().make(run, { path: cache.pathOf(copy), bytes, entries: await cache.entriesOf(copy), owner }, signal);
   };
 
   return {
@@ -85,16 +85,16 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
       try {
         // Also what is here already: what is not allowed any more is not run any more.
         checkUrl(addressOf(artifact.url), by(rules).rules, 0);
-        const shelf = await open();
-        const { cache, url, version, sha256 } = artifact;
-        const key = [cache ? '' : execution, url, version, sha256, owner?.uid].join(' ');
-        const work = (flight: AbortSignal) => obtainIntact(shelf, artifact, { execution, owner, rules, signal: flight });
+        const cache = await open();
+        const { url, version, sha256 } = artifact;
+        const key = [artifact.cache ? '' : execution, url, version, sha256, owner?.uid].join(' ');
+        const work = (flight: AbortSignal) => obtainIntact(cache, artifact, { execution, owner, rules, signal: flight });
         const { copy, note } = await flights.join(key, work, signal);
-        shelf.use(run, { execution, url, copy });
-        const directory = await directoryFor(shelf, copy, scope);
-        await shelf.trim();
-        await shelf.save();
-        const known = shelf.copy(copy);
+        cache.use(run, { execution, url, copy });
+        const directory = await directoryFor(cache, copy, scope);
+        await cache.trim();
+        await cache.save();
+        const known = cache.copy(copy);
         const notes = [note, known?.isShared ? shared(method.isolation, limits) : undefined].filter(Boolean).join('; ');
         return { directory, script: known?.script ?? undefined, note: notes || undefined };
       } catch (problem) {
@@ -102,21 +102,21 @@ export function createArtifacts(parts: ArtifactsParts): Artifacts {
       }
     },
     async release(run, execution) {
-      const shelf = await open();
-      const used = shelf.unuse(run);
+      const cache = await open();
+      const used = cache.unuse(run);
       if (used) await appDirectories().remove(run);
-      if (used && execution !== undefined) await shelf.drop(execution);
-      const trimmed = await shelf.trim();
+      if (used && execution !== undefined) await cache.removeExecution(execution);
+      const trimmed = await cache.trim();
       // Most runs have no app: they cost no write.
-      if (used || trimmed) await shelf.save();
+      if (used || trimmed) await cache.save();
     },
     sweep(runs) {
       const sweeping = async () => {
         await appDirectories().sweep(runs);
-        const shelf = await open();
+        const cache = await open();
         const kept = new Set(runs);
-        const gone = shelf.users().filter(run => !kept.has(run) && shelf.unuse(run));
-        if ((await shelf.trim()) || gone.length > 0) await shelf.save();
+        const gone = cache.users().filter(run => !kept.has(run) && cache.unuse(run));
+        if ((await cache.trim()) || gone.length > 0) await cache.save();
       };
       const result = sweeping();
       swept = result.catch(() => undefined);
@@ -139,24 +139,24 @@ interface Obtaining {
  */
 function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
   /** Fetched and unpacked for runs of this kind. */
-  const installation = (shelf: Shelf, artifact: Artifact, { execution, owner, rules, signal }: Omit<Scope, 'run'>) => {
+  const installation = (cache: ArtifactCache, artifact: Artifact, { execution, owner, rules, signal }: Omit<Scope, 'run'>) => {
     const scope = artifact.cache ? null : execution;
-    return (known?: Source) => install({ by: by(rules), shelf, artifact, known, owner, execution: scope, shares, signal });
+    return (known?: Source) => install({ by: by(rules), cache, artifact, known, owner, execution: scope, shares, signal });
   };
 
-  const obtain = async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
+  const obtain = async (cache: ArtifactCache, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
     const { execution, owner, rules } = scope;
-    const anew = installation(shelf, artifact, scope);
+    const anew = installation(cache, artifact, scope);
     if (!artifact.cache) {
-      const used = shelf.used(execution, artifact.url);
-      if (used !== undefined && (await shelf.has(used))) return { copy: used, note: undefined };
+      const used = cache.used(execution, artifact.url);
+      if (used !== undefined && (await cache.has(used))) return { copy: used, note: undefined };
       return { copy: await anew(), note: undefined };
     }
-    const known = await knownCopy(shelf, artifact, { owner, shares });
+    const known = await knownCopy(cache, artifact, { owner, shares });
     // A digest says what the app is: there is nothing to ask anybody.
     if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
     if (known && known.version >= artifact.version) {
-      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(shelf, artifact, known, { owner, rules, execution });
+      if (clock.now() - known.validatedAt >= limits.validateMs) void validate(cache, artifact, known, { owner, rules, execution });
       return { copy: known.copy, note: known.failing === null ? undefined : older(known.failing) };
     }
     try {
@@ -172,26 +172,26 @@ function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
    * In the background and at most once a minute, whatever comes of it; the runs that use the copy
    * say what it was.
    */
-  const validate = async (shelf: Shelf, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
+  const validate = async (cache: ArtifactCache, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
     known.validatedAt = clock.now();
     const work = async (flight: AbortSignal): Promise<Obtained> => {
-      const copy = await installation(shelf, artifact, { ...scope, signal: flight })(known);
+      const copy = await installation(cache, artifact, { ...scope, signal: flight })(known);
       return { copy, note: undefined };
     };
     await flights.join(`validate ${artifact.url}`, work).catch(problem => {
       known.failing = problem instanceof Error ? problem.message : String(problem);
     });
-    await shelf.save();
+    await cache.save();
   };
 
-  return async (shelf: Shelf, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
-    const first = await obtain(shelf, artifact, scope);
+  return async (cache: ArtifactCache, artifact: Artifact, scope: Omit<Scope, 'run'>): Promise<Obtained> => {
+    const first = await obtain(cache, artifact, scope);
     // Verified for this execution already, and none of its runs sees what another one writes.
-    const isKnown = shelf.used(scope.execution, artifact.url) === first.copy;
-    if (isKnown && shelf.copy(first.copy)?.isShared === false) return first;
-    if (await shelf.isIntact(first.copy)) return first;
-    const { copy } = await obtain(shelf, artifact, scope);
-    if (!(await shelf.isIntact(copy)))
+    const isKnown = cache.used(scope.execution, artifact.url) === first.copy;
+    if (isKnown && cache.copy(first.copy)?.isShared === false) return first;
+    if (await cache.isIntact(first.copy)) return first;
+    const { copy } = await obtain(cache, artifact, scope);
+    if (!(await cache.isIntact(copy)))
       throw new ArtifactError('disk', 'another process of this host changes the app as soon as it is unpacked', { transient: true });
     return { copy, note: 'the app on this host was changed by another process; it is fetched and unpacked anew' };
   };
@@ -210,13 +210,13 @@ interface For {
 }
 
 /** The host's copy of this URL, when it is there and is what is asked for. */
-async function knownCopy(shelf: Shelf, artifact: Artifact, { owner, shares }: For): Promise<Source | undefined> {
-  const source = shelf.source(sourceKey(artifact.url, owner));
-  if (!source || !(await shelf.has(source.copy))) return undefined;
-  const copy = shelf.copy(source.copy);
+async function knownCopy(cache: ArtifactCache, artifact: Artifact, { owner, shares }: For): Promise<Source | undefined> {
+  const source = cache.source(sourceKey(artifact.url, owner));
+  if (!source || !(await cache.has(source.copy))) return undefined;
+  const copy = cache.copy(source.copy);
   if (artifact.sha256 !== undefined && copy?.digest !== artifact.sha256.toLowerCase()) return undefined;
   // Unpacked when this host could do more, or less, than now.
-  const entries = await shelf.entriesOf(source.copy).catch(() => []);
+  const entries = await cache.entriesOf(source.copy).catch(() => []);
   return copy && copy.isShared === shares({ bytes: copy.bytes, entries: entries.length }) ? source : undefined;
 }
 
@@ -225,7 +225,7 @@ const sourceKey = (url: string, owner: Owner | undefined): string => (owner ? `$
 
 interface Installation extends For {
   by: Downloader;
-  shelf: Shelf;
+  cache: ArtifactCache;
   artifact: Artifact;
   /** Asks the app host whether this is still it. */
   known: Source | undefined;
@@ -235,12 +235,12 @@ interface Installation extends For {
 }
 
 /** Downloads, unpacks beside, moves in. Nothing half-made stays. */
-async function install({ by, shelf, artifact, known, owner, execution, shares, signal }: Installation): Promise<string> {
-  const file = shelf.tmp();
-  const directory = shelf.tmp();
+async function install({ by, cache, artifact, known, owner, execution, shares, signal }: Installation): Promise<string> {
+  const file = cache.tmp();
+  const directory = cache.tmp();
   const remember = (source: Source) => {
     if (!artifact.cache) return;
-    shelf.setSource(sourceKey(artifact.url, owner), { ...source, version: Math.max(source.version, artifact.version) });
+    cache.setSource(sourceKey(artifact.url, owner), { ...source, version: Math.max(source.version, artifact.version) });
   };
   try {
     const wanted = {
@@ -262,7 +262,7 @@ async function install({ by, shelf, artifact, known, owner, execution, shares, s
     const { bytes, entries } = await unpack({ file, directory, format, packedBytes: got.bytes, limits: by.limits, owner, signal });
     const isShared = shares({ bytes, entries: entries.length });
     if (isShared) await makeReadOnly(directory, entries);
-    const copy = await shelf.add(copyName(got.sha256, format, { owner, execution, isShared }), directory, {
+    const copy = await cache.add(copyName(got.sha256, format, { owner, execution, isShared }), directory, {
       digest: got.sha256,
       script: 'name' in format ? format.name : null,
       bytes,
@@ -309,7 +309,7 @@ interface Unpacking {
 
 /** Resolves once all of it is on the disk. */
 async function unpack({ file, directory, format, packedBytes, limits, owner, signal }: Unpacking): Promise<Unpacked> {
-  const tree = createTree({ root: directory, packedBytes, limits, owner });
+  const tree = createGuardedTree({ root: directory, packedBytes, limits, owner });
   switch (format.kind) {
     case 'file':
       await tree.file(format.name, 0o755, unpacked(file, 'none'));

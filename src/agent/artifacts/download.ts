@@ -7,7 +7,7 @@ import { checkUrl, type HostRules } from './addresses.ts';
 import { plainBytes } from './encoding.ts';
 import { fetchFile } from './file.ts';
 import { fileName } from './format.ts';
-import type { Answer, Fetch } from './http.ts';
+import type { Fetch, HttpResponse } from './http.ts';
 import type { ArtifactLimits } from './limits.ts';
 
 export interface Wanted {
@@ -60,7 +60,7 @@ export async function download(by: Downloader, wanted: Wanted, file: string, sig
   }
 }
 
-async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
+async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Promise<HttpResponse> {
   let url = addressOf(wanted.url);
   // Whether a copy is still it, only the app host knows: caches on the way have to ask it. How
   // often that is done is the app's own setting.
@@ -95,7 +95,7 @@ interface Saving {
   progress(): void;
 }
 
-async function save(by: Downloader, answer: Answer, { file, name, progress }: Saving): Promise<{ sha256: string; bytes: number }> {
+async function save(by: Downloader, answer: HttpResponse, { file, name, progress }: Saving): Promise<{ sha256: string; bytes: number }> {
   const announced = answer.header('content-length');
   const expected = announced === undefined ? undefined : Number(announced);
   const most = by.limits.downloadBytes;

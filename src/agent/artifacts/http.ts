@@ -9,7 +9,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { hostOf, isForbidden } from '../../lib/host-policy.ts';
 import { forbidden } from './addresses.ts';
 
-export interface Answer {
+export interface HttpResponse {
   status: number;
   /** Lower-case names. */
   header(name: string): string | undefined;
@@ -23,7 +23,7 @@ export interface Answer {
  * One hop: redirects are answers. Rejects with what the network said, or with ArtifactError for a
  * forbidden address.
  */
-export type Fetch = (url: URL, options: { headers: Record<string, string>; signal: AbortSignal }) => Promise<Answer>;
+export type Fetch = (url: URL, options: { headers: Record<string, string>; signal: AbortSignal }) => Promise<HttpResponse>;
 
 type Found = { address: string; family: number };
 type Resolved = (problem: Error | null, found: string | Found[], family?: number) => void;

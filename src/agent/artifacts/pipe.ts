@@ -10,7 +10,7 @@ interface Sink {
  * Writes everything, waiting for the reader. Stops early, without an error, when the reader gave
  * up; does not end the sink.
  */
-export async function pour(source: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {
+export async function pipe(source: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {
   for await (const piece of source) {
     if (sink.destroyed) return;
     if (!sink.write(piece)) await drained(sink);

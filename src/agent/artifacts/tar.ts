@@ -4,15 +4,21 @@ import { ArtifactError } from '../ports.ts';
 import { isDiskProblem } from './download.ts';
 import type { ArtifactLimits } from './limits.ts';
 import { type Packing, unpacked } from './packing.ts';
-import { pour } from './pipe.ts';
+import { pipe } from './pipe.ts';
 import { type SparseFile, sparseFile } from './sparse.ts';
-import { type Tree, unsafe } from './tree.ts';
+import { type GuardedTree, unsafe } from './tree.ts';
 
 const BLOCK_BYTES = 512;
 
 type Entry = Extract extends AsyncIterable<infer One> ? One : never;
 
-export async function unpackTar(file: string, packing: Packing, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
+export async function unpackTar(
+  file: string,
+  packing: Packing,
+  tree: GuardedTree,
+  limits: ArtifactLimits,
+  signal: AbortSignal,
+): Promise<void> {
   // Also the tar of Unix v7, which has no mark; its checksum is looked at all the same. The
   // published types do not know the option.
   const sink = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
@@ -42,7 +48,7 @@ export async function unpackTar(file: string, packing: Packing, tree: Tree, limi
   }
 }
 
-async function take(entry: Entry, tree: Tree): Promise<void> {
+async function take(entry: Entry, tree: GuardedTree): Promise<void> {
   const { name, type, mode, linkname, pax } = entry.header;
   switch (type) {
     case 'directory':
@@ -63,7 +69,7 @@ async function take(entry: Entry, tree: Tree): Promise<void> {
   entry.resume();
 }
 
-function takeFile(file: { name: string; mode: number; sparse: SparseFile | undefined }, entry: Entry, tree: Tree): Promise<void> {
+function takeFile(file: { name: string; mode: number; sparse: SparseFile | undefined }, entry: Entry, tree: GuardedTree): Promise<void> {
   // streamx types its chunks as unknown; those of an entry are buffers.
   const packed = entry as AsyncIterable<Uint8Array>;
   return file.sparse ? tree.file(file.sparse.name, file.mode, file.sparse.content(packed)) : tree.file(file.name, file.mode, packed);
@@ -101,7 +107,7 @@ type Place = { byteOffset?: number };
 const isFile = (type: Entry['header']['type']): boolean => type === 'file' || type === 'contiguous-file';
 
 async function feed(source: AsyncIterable<Uint8Array>, sink: Extract): Promise<void> {
-  await pour(source, sink);
+  await pipe(source, sink);
   if (!sink.destroyed) sink.end(null);
 }
 

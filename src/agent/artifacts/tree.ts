@@ -11,7 +11,7 @@ import { ArtifactError } from '../ports.ts';
 import type { ArtifactLimits } from './limits.ts';
 
 /** One thing of an unpacked app. The root has the path ''. */
-export interface Entry {
+export interface AppEntry {
   path: string;
   kind: 'directory' | 'file' | 'link';
   /** Permission bits; 0 of a link. */
@@ -26,7 +26,7 @@ export interface Unpacked {
   /** Of all files. */
   bytes: number;
   /** Each directory before what is in it. */
-  entries: Entry[];
+  entries: AppEntry[];
 }
 
 /** Whose an unpacked app is, when it is not the agent's own. */
@@ -35,7 +35,7 @@ export interface Owner {
   gid: number;
 }
 
-export interface Tree {
+export interface GuardedTree {
   /** `mode`: as `file` takes it. */
   directory(name: string, mode?: number): Promise<void>;
   /** `mode`: permissions as packed, 0 = the archive does not say. setuid and setgid are refused. */
@@ -69,7 +69,7 @@ export interface TreeOptions {
 }
 
 /** All methods throw ArtifactError for what must not be. */
-export function createTree({ root, packedBytes, limits, owner }: TreeOptions): Tree {
+export function createGuardedTree({ root, packedBytes, limits, owner }: TreeOptions): GuardedTree {
   let rootMode = DIRECTORY_MODE;
   const nodes = new Map<string, Node>();
   const folded = new Map<string, string>();
@@ -206,8 +206,8 @@ export function createTree({ root, packedBytes, limits, owner }: TreeOptions): T
   };
 }
 
-function entriesOf(nodes: Map<string, Node>): Entry[] {
-  return [...nodes.keys()].sort().flatMap((path): Entry[] => {
+function entriesOf(nodes: Map<string, Node>): AppEntry[] {
+  return [...nodes.keys()].sort().flatMap((path): AppEntry[] => {
     const node = nodes.get(path);
     if (!node) return [];
     return [node.kind === 'link' ? { path, kind: 'link', mode: 0, target: node.target } : { path, ...node }];

@@ -8,7 +8,7 @@ import { type BigIntStats, createReadStream, lstatSync } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
-import type { Entry } from './tree.ts';
+import type { AppEntry } from './tree.ts';
 
 /** What the file system noted of each entry when it was as unpacked, by path. */
 export type Stamps = Map<string, string>;
@@ -24,7 +24,7 @@ const RUN_BITS = 0o111n;
  */
 export async function verify(
   root: string,
-  entries: Entry[],
+  entries: AppEntry[],
   { stamps, clock }: { stamps: Stamps | 'fresh' | undefined; clock: Pick<Clock, 'soon'> },
 ): Promise<Stamps | undefined> {
   const found: Stamps = new Map();
@@ -42,7 +42,7 @@ export async function verify(
   return found;
 }
 
-async function isSame(path: string, entry: Entry, stat: BigIntStats, names: string[]): Promise<boolean> {
+async function isSame(path: string, entry: AppEntry, stat: BigIntStats, names: string[]): Promise<boolean> {
   switch (entry.kind) {
     case 'link':
       return stat.isSymbolicLink() && (await readlink(path)) === entry.target;
@@ -54,13 +54,13 @@ async function isSame(path: string, entry: Entry, stat: BigIntStats, names: stri
 }
 
 /** The run bit is given to a program that was packed without it. */
-const isMode = (stat: BigIntStats, { mode }: Entry): boolean =>
+const isMode = (stat: BigIntStats, { mode }: AppEntry): boolean =>
   (stat.mode & PERMISSIONS & ~RUN_BITS) === (BigInt(mode) & ~RUN_BITS) &&
   (stat.mode & BigInt(mode) & RUN_BITS) === (BigInt(mode) & RUN_BITS);
 
 const sorted = (names: string[]): string => JSON.stringify([...names].sort());
 
-function childrenOf(entries: Entry[]): Map<string, string[]> {
+function childrenOf(entries: AppEntry[]): Map<string, string[]> {
   const names = new Map<string, string[]>();
   for (const { path } of entries) {
     if (path === '') continue;

@@ -8,14 +8,14 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { ArtifactError } from '../ports.ts';
 import { isDiskProblem } from './download.ts';
 import type { ArtifactLimits } from './limits.ts';
-import { type Tree, unsafe } from './tree.ts';
+import { type GuardedTree, unsafe } from './tree.ts';
 
 const TARGET_MAX = 4_096;
 const MADE_ON_UNIX = 3;
 /** Fixed bytes of an entry in the list. */
 const LISTED_BYTES = 46;
 
-export async function unpackZip(file: string, tree: Tree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
+export async function unpackZip(file: string, tree: GuardedTree, limits: ArtifactLimits, signal: AbortSignal): Promise<void> {
   const options = { autoClose: false, lazyEntries: true, decodeStrings: true, validateEntrySizes: true };
   const zip = await openPromise(file, options).catch(explain);
   try {
@@ -57,7 +57,7 @@ async function listOf(zip: ZipFile, limits: ArtifactLimits): Promise<Entry[]> {
   return entries;
 }
 
-async function take(entry: Entry, content: AsyncIterable<Uint8Array>, tree: Tree): Promise<void> {
+async function take(entry: Entry, content: AsyncIterable<Uint8Array>, tree: GuardedTree): Promise<void> {
   const name = entry.fileName;
   const mode = modeOf(entry);
   const type = mode & 0o170000;

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { keepPrivate, makePrivate } from '../../lib/private-file.ts';
 
 /** Throws when another process has it. The directory exists. */
-export function lockDirectory(directory: string): { release(): void } {
+export function lockDataDirectory(directory: string): { release(): void } {
   const file = join(directory, 'agent.lock');
   makePrivate(file);
   keepPrivate(`${file}-journal`);

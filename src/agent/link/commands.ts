@@ -10,8 +10,8 @@ import {
   type Command,
   EPOCHS_RAISED,
   type Fence,
-  type HostFault,
-  runKey,
+  type HostFaultCode,
+  keyOfRun,
   type StartCommand,
   type StopCommand,
 } from '../../protocol/agent.ts';
@@ -21,7 +21,7 @@ import type { Runs } from '../runs/index.ts';
 import { endedReport } from '../runs/outcome.ts';
 import { blankRecord, type Change, mustEnd, type RunRecord } from '../runs/records.ts';
 import type { Reports } from '../runs/reports.ts';
-import type { AgentFrame } from './frames.ts';
+import type { OutgoingFrame } from './frames.ts';
 
 export interface CommandHandler {
   /** Resolves once the command is in the journal or rejected. Never rejects. */
@@ -39,7 +39,7 @@ export interface CommandParts {
   journal: Journal;
   reports: Reports;
   runs: Runs;
-  send(frame: AgentFrame): boolean;
+  send(frame: OutgoingFrame): boolean;
 }
 
 /** Longest problem in a rejection, characters. */
@@ -58,7 +58,7 @@ export function createCommandHandler(parts: CommandParts): CommandHandler {
   const { refuse, addTombstone, repeat, unwritten } = createAnswers(parts, acknowledge);
 
   const start = async (command: StartCommand, known: RunRecord | undefined, epoch: Change[]): Promise<void> => {
-    const run = runKey(command.run);
+    const run = keyOfRun(command.run);
     if (unwritten.has(run)) return;
     if (known) return repeat(command, known, epoch);
     if (runs.count() >= limits.runsMax)
@@ -73,7 +73,7 @@ export function createCommandHandler(parts: CommandParts): CommandHandler {
   };
 
   const stop = async (command: StopCommand, known: RunRecord | undefined, epoch: Change[]): Promise<void> => {
-    const run = runKey(command.run);
+    const run = keyOfRun(command.run);
     if (known && known.endedAt !== null) return repeat(command, known, epoch);
     if (!known) return addTombstone(command, epoch);
     const { as, reason } = command;
@@ -94,10 +94,10 @@ export function createCommandHandler(parts: CommandParts): CommandHandler {
   const check = async (command: Command): Promise<void> => {
     const { fence, key, run } = command;
     const epochKnown = journal.epoch(fence.partition);
-    const known = journal.records.get(runKey(run));
+    const known = journal.records.get(keyOfRun(run));
     const lower = fence.epoch < epochKnown ? 'lowerEpoch' : known && isLower(fence, known.fence) ? 'lowerFence' : undefined;
     if (lower) {
-      log.warn(`${runKey(run)}: the agent rejects a ${command.type}: ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
+      log.warn(`${keyOfRun(run)}: the agent rejects a ${command.type}: ${lower}`, { fence, epochKnown, fenceKnown: known?.fence });
       send({ type: 'rejected', key, run, reason: lower, known: known !== undefined });
       return;
     }
@@ -111,8 +111,8 @@ export function createCommandHandler(parts: CommandParts): CommandHandler {
         await check(command);
       } catch (problem) {
         // The center waits for the outcome of the command. A known run has a report of its own.
-        log.error(`${runKey(command.run)}: a ${command.type} failed in the agent`, { problem: String(problem) });
-        if (journal.records.has(runKey(command.run))) return;
+        log.error(`${keyOfRun(command.run)}: a ${command.type} failed in the agent`, { problem: String(problem) });
+        if (journal.records.has(keyOfRun(command.run))) return;
         const message = `the agent failed: ${problem instanceof Error ? problem.message : String(problem)}`.slice(0, PROBLEM_MAX);
         send({ type: 'rejected', key: command.key, run: command.run, reason: 'failed', message });
       }
@@ -146,8 +146,8 @@ function createAnswers(parts: CommandParts, acknowledge: (key: string) => void) 
 
   return {
     unwritten,
-    async refuse(command: StartCommand, epoch: Change[], reason: string, hostFault: HostFault): Promise<void> {
-      const run = runKey(command.run);
+    async refuse(command: StartCommand, epoch: Change[], reason: string, hostFault: HostFaultCode): Promise<void> {
+      const run = keyOfRun(command.run);
       const at = Math.round(clock.now());
       const record = newRecord(parts, command);
       const report = endedReport(journal.nextId(), record, { outcome: 'failed', at, reason, hostFault });
@@ -165,7 +165,7 @@ function createAnswers(parts: CommandParts, acknowledge: (key: string) => void) 
     },
     /** Ends a run before its start: the later start finds it ended. */
     async addTombstone(command: StopCommand, epoch: Change[]): Promise<void> {
-      const run = runKey(command.run);
+      const run = keyOfRun(command.run);
       const at = Math.round(clock.now());
       const record = newRecord(parts, command);
       const reason = `stopped before it began: ${command.reason}`;
@@ -180,7 +180,7 @@ function createAnswers(parts: CommandParts, acknowledge: (key: string) => void) 
     },
     /** Acknowledges a repeated command once the record of its run is durable. */
     async repeat(command: Command, known: RunRecord, epoch: Change[]): Promise<void> {
-      const run = runKey(command.run);
+      const run = keyOfRun(command.run);
       const change: Change[] = isLower(known.fence, command.fence) ? [{ run, set: { fence: command.fence } }] : [];
       // A center that acknowledged the end would not start the run: it has lost that state, and
       // would wait for ever.

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { AGENT_FRAME_MAX, type FromAgent, FromCenter, Rejected } from '../../protocol/agent.ts';
 
-export type AgentFrame = ReturnType<typeof FromAgent.parse>;
+export type OutgoingFrame = ReturnType<typeof FromAgent.parse>;
 type AnyCenterFrame = ReturnType<typeof FromCenter.parse>;
 export type Challenge = Extract<AnyCenterFrame, { type: 'challenge' }>;
 export type Welcome = Extract<AnyCenterFrame, { type: 'welcome' }>;
@@ -37,7 +37,7 @@ export function decodeFrame(text: string): { frame: AnyCenterFrame } | { problem
  * A control character takes six bytes in JSON. An output frame that is too large for that reason
  * has U+FFFD in place of them.
  */
-export function encodeFrame(frame: AgentFrame): string {
+export function encodeFrame(frame: OutgoingFrame): string {
   const text = JSON.stringify(frame);
   // At most three bytes of UTF-8 for each UTF-16 unit.
   if (frame.type !== 'output' || text.length * 3 <= AGENT_FRAME_MAX || sizeOf(text) <= AGENT_FRAME_MAX) return text;

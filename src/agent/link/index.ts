@@ -8,8 +8,8 @@ import { pause } from '../../lib/clock.ts';
 import { type AppRules, STRICT_RULES } from '../../lib/host-policy.ts';
 import type { AliveNotice } from '../../protocol/keeper.ts';
 import type { AgentSpans } from '../limits.ts';
-import type { AgentFrame } from './frames.ts';
-import { runSession, type Session, type SessionListener, type SessionParts } from './session.ts';
+import type { OutgoingFrame } from './frames.ts';
+import { type CenterSession, runSession, type SessionListener, type SessionParts } from './session.ts';
 
 /** Events of the link. `up` comes after `Link.send` works, `down` after it does not. */
 export type LinkListener = Omit<SessionListener, 'up' | 'alive'> & { up(): void };
@@ -21,7 +21,7 @@ export interface Link {
    */
   run(signal: AbortSignal, on: LinkListener): Promise<'stopped' | 'refused'>;
   /** False when the link is down: the frame is dropped, and sent again after the next welcome. */
-  send(frame: AgentFrame): boolean;
+  send(frame: OutgoingFrame): boolean;
   isUp(): boolean;
   /** Bytes not yet handed to the network, 0 when the link is down. */
   buffered(): number;
@@ -41,7 +41,7 @@ export interface LinkParts extends SessionParts {
 
 export function createLink(parts: LinkParts): Link {
   const { clock, ids, spans, centers } = parts;
-  let session: Session | undefined;
+  let session: CenterSession | undefined;
   let appRules = STRICT_RULES;
   let lastFrameAt = clock.monotonic();
 

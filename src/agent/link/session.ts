@@ -17,7 +17,7 @@ import type { Log } from '../../lib/log.ts';
 import { AGENT_FRAME_MAX, centerText, GOODBYE, type Hello, PROTOCOL } from '../../protocol/agent.ts';
 import type { AliveNotice } from '../../protocol/keeper.ts';
 import type { AgentSpans } from '../limits.ts';
-import { type AgentFrame, type CenterFrame, type Challenge, decodeFrame, encodeFrame, type Welcome } from './frames.ts';
+import { type CenterFrame, type Challenge, decodeFrame, encodeFrame, type OutgoingFrame, type Welcome } from './frames.ts';
 
 /** Heartbeats without any frame that end a session. */
 const SILENT_HEARTBEATS = 3;
@@ -31,8 +31,8 @@ const NOT_TRUSTED = 4002;
 const LOGGED_MAX = 200;
 
 /** A welcomed session. */
-export interface Session {
-  send(frame: AgentFrame): void;
+export interface CenterSession {
+  send(frame: OutgoingFrame): void;
   /** Bytes not yet handed to the network. */
   buffered(): number;
   /** For the keeper, while the session is up. */
@@ -44,7 +44,7 @@ export interface SessionListener {
   hello(challenge: Challenge): Hello;
   /** Why the center with that proof is not trusted; undefined: it is. */
   refusal(proof: { key: string; text: string; signature: string }): string | undefined;
-  up(session: Session): void;
+  up(session: CenterSession): void;
   frame(frame: CenterFrame): void;
   /** Called at each frame of a session that is up. */
   alive(): void;
@@ -91,7 +91,7 @@ export function runSession(parts: SessionParts, url: string, on: SessionListener
       resolve({ wasUp, ...refusal });
     };
     const stop = () => end(1000, GOODBYE);
-    const write = (frame: AgentFrame) => socket?.send(encodeFrame(frame));
+    const write = (frame: OutgoingFrame) => socket?.send(encodeFrame(frame));
     const handshake = createHandshake(parts, { url, on, write });
 
     const welcome = (frame: Welcome) => {
@@ -168,7 +168,7 @@ interface Handshake {
 /** The agent sends its hello only to a center that has proved its key. */
 function createHandshake(
   { ids, log }: SessionParts,
-  { url, on, write }: { url: string; on: SessionListener; write(frame: AgentFrame): void },
+  { url, on, write }: { url: string; on: SessionListener; write(frame: OutgoingFrame): void },
 ): Handshake {
   let challenge: Challenge | undefined;
   let nonce: string | undefined;
@@ -219,7 +219,7 @@ function startHeartbeat(
 /**
  * Sends single frames, or where the center takes them, those of one event-loop turn in a message.
  */
-function createSession(clock: Clock, socket: Connection, center: string, welcome: Welcome, isUp: () => boolean): Session {
+function createSession(clock: Clock, socket: Connection, center: string, welcome: Welcome, isUp: () => boolean): CenterSession {
   let batch: string[] = [];
   let batchBytes = 0;
 

@@ -10,14 +10,14 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { type Hello, type Run, runKey } from '../../protocol/agent.ts';
+import { type Hello, keyOfRun, type Run } from '../../protocol/agent.ts';
 import type { RunStatus, SpooledChunk } from '../../protocol/keeper.ts';
 import type { Journal } from '../journal.ts';
 import type { KeeperClient } from '../keeper-client.ts';
 import type { AgentSpans } from '../limits.ts';
 import type { RunCleanup } from './cleanup.ts';
 import { createLiveRuns } from './live-runs.ts';
-import { outcomeOf, stopOutcome } from './outcome.ts';
+import { stopOutcome, verdictOf } from './outcome.ts';
 import type { OutputSender, SpooledOutput } from './output.ts';
 import { createPreparation } from './prepare.ts';
 import { mustEnd, type RunRecord } from './records.ts';
@@ -105,7 +105,7 @@ export function createRuns(parts: RunsParts): Runs {
     }
     if (record.endedAt !== null) return output.ended(record.run, record.outputAcknowledged, spooledOutput(status, record.endedAt));
     if (status.cause !== 'startFailed' && status.startedAt !== null) void started(status, record);
-    const verdict = outcomeOf(status, record, clock.now());
+    const verdict = verdictOf(status, record, clock.now());
     void finish(key, verdict, spooledOutput(status, verdict.at));
   };
 
@@ -156,7 +156,7 @@ export function createRuns(parts: RunsParts): Runs {
       const record = journal.records.get(key);
       if (record && !record.closed) output.written(record.run, record.outputAcknowledged, chunks);
     },
-    list: () => [...journal.records.values()].flatMap(record => listed(record, live.has(runKey(record.run)))),
+    list: () => [...journal.records.values()].flatMap(record => listed(record, live.has(keyOfRun(record.run)))),
     acknowledgedEnds: () =>
       [...journal.records.values()]
         .filter(({ verdict, unreported }) => verdict !== null && unreported.length === 0)

@@ -6,7 +6,7 @@ import type { RunRecord } from './records.ts';
 const REASON_MAX = 2_000;
 
 /** `now` serves where the status has no end, epoch ms. */
-export function outcomeOf(status: RunStatus, record: RunRecord, now: number): RunVerdict {
+export function verdictOf(status: RunStatus, record: RunRecord, now: number): RunVerdict {
   const verdict: RunVerdict = {
     ...reasonedOutcome(status, record),
     at: Math.round(status.endedAt ?? now),

@@ -1,5 +1,5 @@
 /** The output of each run on its way to the center: positions, and bytes in flight. */
-import { type Run, runKey } from '../../protocol/agent.ts';
+import { keyOfRun, type Run } from '../../protocol/agent.ts';
 
 /**
  * The keeper's spool of an ended run: its last chunk, its size, and the end of the run, epoch ms.
@@ -65,7 +65,7 @@ export function createOutputStreams(): OutputStreams {
     get: key => streams.get(key),
     values: () => streams.values(),
     open(run, acknowledged) {
-      const key = runKey(run);
+      const key = keyOfRun(run);
       const known = streams.get(key);
       if (known) return known;
       const position = { acknowledged, sent: acknowledged, lastSeq: undefined, hasMore: false };
@@ -81,7 +81,7 @@ export function createOutputStreams(): OutputStreams {
       streams.delete(key);
     },
     moveToEnd(stream) {
-      const key = runKey(stream.run);
+      const key = keyOfRun(stream.run);
       streams.delete(key);
       streams.set(key, stream);
     },

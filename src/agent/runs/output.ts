@@ -6,7 +6,7 @@
 import { createCoalesced } from '../../lib/batch.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { OUTPUT_TEXT_MAX, type OutputFrame, type Run, runKey } from '../../protocol/agent.ts';
+import { keyOfRun, OUTPUT_TEXT_MAX, type OutputFrame, type Run } from '../../protocol/agent.ts';
 import type { SpooledChunk } from '../../protocol/keeper.ts';
 import type { Journal } from '../journal.ts';
 import type { KeeperClient } from '../keeper-client.ts';
@@ -90,7 +90,7 @@ export function createOutputSender(parts: OutputParts): OutputSender {
       const maxBytes = Math.max(1, Math.min(limits.outputReadBytes, limits.outputWindowRun - stream.inFlightBytes));
       const chunks = await retention.read(stream, maxBytes);
       if (chunks === undefined) return;
-      if (mine !== session || streams.get(runKey(stream.run)) !== stream) {
+      if (mine !== session || streams.get(keyOfRun(stream.run)) !== stream) {
         stream.hasMore = true;
         return;
       }
@@ -118,14 +118,14 @@ export function createOutputSender(parts: OutputParts): OutputSender {
     },
     ended(run, acknowledged, spooled) {
       streams.ended(streams.open(run, acknowledged), spooled);
-      finishIfComplete(runKey(run));
+      finishIfComplete(keyOfRun(run));
       const most = limits.undeliveredBytes;
       if (streams.pendingBytes() > most)
         dropOldest(`no center took it and there are more than ${most} bytes of it`, () => streams.pendingBytes() > most * REMAINING_SHARE);
       pump();
     },
     acknowledged(run, through) {
-      const key = runKey(run);
+      const key = keyOfRun(run);
       const stream = streams.get(key);
       if (!stream || through <= stream.acknowledged) return;
       streams.acknowledge(stream, through);
@@ -176,7 +176,7 @@ function createOutputRetention({ keeperClient, cleanup, log }: OutputParts, stre
     },
     /** Undefined: it cannot be read. */
     async read(stream: OutputStream, maxBytes: number): Promise<SpooledChunk[] | undefined> {
-      const key = runKey(stream.run);
+      const key = keyOfRun(stream.run);
       try {
         return await keeperClient.call(keeper => keeper.read(key, stream.sent, maxBytes));
       } catch (problem) {
@@ -194,7 +194,7 @@ function createOutputRetention({ keeperClient, cleanup, log }: OutputParts, stre
       else if (stream.lastSeq !== undefined && stream.inFlight.length === 0) {
         // The spool is empty, whatever the last status said: waiting would never end.
         stream.lastSeq = stream.acknowledged;
-        finishIfComplete(runKey(stream.run));
+        finishIfComplete(keyOfRun(stream.run));
       }
     },
   };

@@ -3,7 +3,7 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import { createSemaphore } from '../../lib/semaphore.ts';
-import type { HostFault, RunVerdict } from '../../protocol/agent.ts';
+import type { HostFaultCode, RunVerdict } from '../../protocol/agent.ts';
 import type { RunStatus } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import { cannotWrite, type Journal } from '../journal.ts';
@@ -110,7 +110,7 @@ export function createPreparation(parts: PreparationParts): { begin(key: string,
  * An app that is larger than the free disk is no host fault. The disk is full only where it takes
  * nothing after the app was removed.
  */
-async function faultOf(problem: unknown, diskTakes: () => Promise<boolean>): Promise<HostFault | undefined> {
+async function faultOf(problem: unknown, diskTakes: () => Promise<boolean>): Promise<HostFaultCode | undefined> {
   if (problem instanceof HostFaultError) return problem.fault;
   if (!(problem instanceof ArtifactError) || problem.code !== 'disk') return undefined;
   return (await diskTakes()) ? undefined : 'disk';

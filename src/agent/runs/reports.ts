@@ -2,7 +2,7 @@
  * Reports to the center: written to the journal before they are sent, sent again in order after
  * each welcome until the center acknowledges them.
  */
-import { type EndedReport, type Report, type RunVerdict, runKey } from '../../protocol/agent.ts';
+import { type EndedReport, keyOfRun, type Report, type RunVerdict } from '../../protocol/agent.ts';
 import type { Journal } from '../journal.ts';
 import type { Change } from './records.ts';
 
@@ -45,7 +45,7 @@ export function createReports(parts: { journal: Journal; send(report: Report): b
         const report = open.get(id);
         if (!report) continue;
         open.delete(id);
-        const key = runKey(report.run);
+        const key = keyOfRun(report.run);
         const record = journal.records.get(key);
         const verdict = report.state === 'ended' ? { verdict: verdictOf(report) } : {};
         if (record) journal.note([{ run: key, set: { unreported: record.unreported.filter(one => one.id !== id), ...verdict } }]);

@@ -2,7 +2,7 @@
  * From the spec of a run to the keeper's start request: app, work directory, program, environment.
  */
 import type { AppRules } from '../../lib/host-policy.ts';
-import { type ProcessSpec, type Run, runKey } from '../../protocol/agent.ts';
+import { keyOfRun, type ProcessSpec, type Run } from '../../protocol/agent.ts';
 import type { StartRequest } from '../../protocol/keeper.ts';
 import { HostFaultError } from '../host-fault.ts';
 import type { AgentLimits } from '../limits.ts';
@@ -33,7 +33,7 @@ export async function buildStartRequest(
   signal: AbortSignal,
 ): Promise<{ request: StartRequest; note: string | null }> {
   const { artifacts, workDirs, programs, inherited, limits } = parts;
-  const key = runKey(run);
+  const key = keyOfRun(run);
   const user = userOf(parts.users, spec.runAs);
   const owner = user && { uid: user.uid, gid: user.gid };
   const app =

@@ -1,6 +1,6 @@
 /** A host: a machine with an agent. */
 import { z } from 'zod';
-import { HostFault } from '../agent.ts';
+import { HostFaultCode } from '../agent.ts';
 import { endpoints } from './endpoint.ts';
 import { choices, field, name, once } from './fields.ts';
 import { listOf, paging } from './lists.ts';
@@ -38,7 +38,7 @@ export const Host = once(() =>
       refusing: field(
         z
           .object({
-            fault: field(HostFault, 'what kind of reason it is', { example: 'disk' }),
+            fault: field(HostFaultCode, 'what kind of reason it is', { example: 'disk' }),
             reason: words('in its own words', 'its disk is full'),
             since: moment('when it began'),
             times: count('refusals in a row', { example: 1 }),
