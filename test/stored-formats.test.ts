@@ -52,9 +52,7 @@ const formats: [string, { version: number; fingerprint: string }, () => string |
     MONGO_SCHEMA,
     () =>
       `${documents()}\n${shapeOf({
-        'src/store/entities.ts': ['entities'],
-        'src/store/mongo/schema.ts': ['OWN'],
-        'src/store/mongo/rows.ts': ['ActorRow', 'FactRow', 'OccurrenceRow', 'OutputRow', 'CredentialRow', 'PartitionsRow', 'MetaRow'],
+        'src/store/mongo/entities.ts': ['records'],
       })}`,
   ],
   ["the agent's journal", AGENT_JOURNAL, () => shapeOf({ 'src/agent/journal-lines.ts': ['Line'] })],

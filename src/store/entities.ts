@@ -7,53 +7,67 @@
  * question that is asked often. The conditions of partial indexes are equalities and `$exists`,
  * because MongoDB takes little else there.
  */
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, p, Type } from '@mikro-orm/core';
 
-export const ActorEntity = defineEntity({
+/** Epoch ms as a number. The ORM's own bigint asks MongoDB for texts, where numbers lie. */
+class Instant extends Type<number, number> {
+  override getColumnType(): string {
+    return 'bigint';
+  }
+}
+export const instant = () => p.type(Instant);
+
+/** Columns of an actor that both databases have. */
+export const actorProperties = {
+  _id: p.string().primary(),
+  kind: p.string(),
+  partition: p.integer(),
+  rev: p.integer(),
+  incarnation: p.integer(),
+  version: p.integer(),
+  life: p.string().$type<'live' | 'done' | 'tombstone'>(),
+  quarantined: p.boolean(),
+  writeId: p.string(),
+  state: p.text(),
+  owed: p.text(),
+  nextDue: instant().nullable(),
+  /**
+   * Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the
+   * actor from taking it.
+   */
+  armed: p.boolean(),
+  /** Whether `owed` is anything but `[]`. */
+  indebted: p.boolean(),
+  parent: p.string().nullable(),
+  pool: p.string().nullable(),
+  status: p.string(),
+  outcome: p.string().nullable(),
+  hosts: p.json<string[]>(),
+  at: instant(),
+};
+
+/** `_id` ends those whose questions page by address. */
+export const ACTOR_INDEXES = [
+  { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
+  { name: 'actors_owing', properties: ['_id'], where: { indebted: true } },
+  { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
+  // Executions are listed newest first, jobs by name. Of the other kinds there are few: their
+  // filters are looked up row by row.
+  { name: 'executions_parent', properties: ['parent', 'at', '_id'], where: { kind: 'execution' } },
+  { name: 'executions_status', properties: ['status', 'at', '_id'], where: { kind: 'execution' } },
+  { name: 'executions_outcome', properties: ['outcome', 'at', '_id'], where: { kind: 'execution', outcome: { $exists: true } } },
+  { name: 'jobs_parent', properties: ['parent', '_id'], where: { kind: 'job', parent: { $exists: true } } },
+  { name: 'jobs_pool', properties: ['pool', '_id'], where: { kind: 'job' } },
+  { name: 'jobs_status', properties: ['status', '_id'], where: { kind: 'job' } },
+  { name: 'jobs_outcome', properties: ['outcome', '_id'], where: { kind: 'job', outcome: { $exists: true } } },
+  { name: 'actors_tombstones', properties: ['at', '_id'], where: { life: 'tombstone' } },
+] as const;
+
+const ActorEntity = defineEntity({
   name: 'Actor',
   tableName: 'actors',
-  properties: {
-    _id: p.string().primary(),
-    kind: p.string(),
-    partition: p.integer(),
-    rev: p.integer(),
-    incarnation: p.integer(),
-    version: p.integer(),
-    life: p.string().$type<'live' | 'done' | 'tombstone'>(),
-    quarantined: p.boolean(),
-    writeId: p.string(),
-    state: p.text(),
-    owed: p.text(),
-    nextDue: p.bigint('number').nullable(),
-    /**
-     * Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the
-     * actor from taking it.
-     */
-    armed: p.boolean(),
-    /** Whether `owed` is anything but `[]`. */
-    indebted: p.boolean(),
-    parent: p.string().nullable(),
-    pool: p.string().nullable(),
-    status: p.string(),
-    outcome: p.string().nullable(),
-    hosts: p.json<string[]>(),
-    at: p.bigint('number'),
-  },
-  indexes: [
-    { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
-    { name: 'actors_owing', properties: ['_id'], where: { indebted: true } },
-    { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
-    // Executions are listed newest first, jobs by name. Of the other kinds there are few: their
-    // filters are looked up row by row.
-    { name: 'executions_parent', properties: ['parent', 'at', '_id'], where: { kind: 'execution' } },
-    { name: 'executions_status', properties: ['status', 'at', '_id'], where: { kind: 'execution' } },
-    { name: 'executions_outcome', properties: ['outcome', 'at', '_id'], where: { kind: 'execution', outcome: { $exists: true } } },
-    { name: 'jobs_parent', properties: ['parent', '_id'], where: { kind: 'job', parent: { $exists: true } } },
-    { name: 'jobs_pool', properties: ['pool', '_id'], where: { kind: 'job' } },
-    { name: 'jobs_status', properties: ['status', '_id'], where: { kind: 'job' } },
-    { name: 'jobs_outcome', properties: ['outcome', '_id'], where: { kind: 'job', outcome: { $exists: true } } },
-    { name: 'actors_tombstones', properties: ['at', '_id'], where: { life: 'tombstone' } },
-  ],
+  properties: actorProperties,
+  indexes: ACTOR_INDEXES.map(index => ({ ...index, properties: [...index.properties] })),
 });
 
 const FactEntity = defineEntity({
@@ -71,7 +85,7 @@ const FactEntity = defineEntity({
     address: p.string(),
     rev: p.integer(),
     place: p.integer(),
-    at: p.bigint('number'),
+    at: instant(),
     type: p.string(),
     data: p.json<Record<string, unknown>>(),
   },
@@ -85,13 +99,13 @@ export const OccurrenceEntity = defineEntity({
     /** Job and `from`, see `record-ids.ts`. */
     _id: p.string().primary(),
     job: p.string(),
-    from: p.bigint('number'),
-    to: p.bigint('number'),
+    from: instant(),
+    to: instant(),
     count: p.integer(),
     verdict: p.string(),
     execution: p.string().nullable(),
     reason: p.string().nullable(),
-    decidedAt: p.bigint('number'),
+    decidedAt: instant(),
     /**
      * Whether it covers more than one instant. Stretches are few, so those that stick out of a span
      * are found among them alone.
@@ -116,7 +130,7 @@ export const OutputEntity = defineEntity({
     item: p.integer(),
     attempt: p.integer(),
     seq: p.integer(),
-    at: p.bigint('number'),
+    at: instant(),
     stream: p.string().$type<'stdout' | 'stderr'>(),
     /** A JSON string: output may hold NUL, at which some drivers end a plain text. */
     text: p.text(),
@@ -136,7 +150,7 @@ export const CredentialEntity = defineEntity({
     kind: p.string().index('credentials_kind'),
     id: p.string(),
     data: p.json<Record<string, unknown>>(),
-    expiresAt: p.bigint('number').nullable(),
+    expiresAt: instant().nullable(),
     uses: p.integer().nullable(),
   },
 });

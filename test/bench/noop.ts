@@ -26,7 +26,9 @@ async function onServer({ kind, url }: { kind: string; url: string }, executions
   try {
     const { fleet, loop } = await warm(house, executions);
     const rates: number[] = [];
+    const cpuBefore = cpuSecondsOf(house.centerPid);
     for (let each = 0; each < 3; each++) rates.push(await loop.round(executions));
+    const cpuSeconds = cpuSecondsOf(house.centerPid) - cpuBefore;
     loop.close();
     const succeeded = await house.all('/v1/executions?outcome=succeeded');
     await fleet.close();
@@ -36,7 +38,12 @@ async function onServer({ kind, url }: { kind: string; url: string }, executions
         noGoal('executions', rounded(median(rates), 1), '1/s'),
         atMost('lost executions', executions * 3.5 - succeeded.length, 0, 'executions'),
       ],
-      figures: { server: kind, executionsPerRound: executions, jobs: JOBS },
+      figures: {
+        server: kind,
+        executionsPerRound: executions,
+        jobs: JOBS,
+        centerCpuMsPerExecution: rounded((cpuSeconds * 1000) / (3 * executions), 3),
+      },
     };
   } finally {
     await house.close();

@@ -1,6 +1,6 @@
 /** Facts between their commit and their place in the feed, without a server. */
 import { expect, test } from 'bun:test';
-import type { Collections } from '../../src/store/mongo/connection.ts';
+import type { Orm } from '../../src/store/mongo/connection.ts';
 import { createTelling } from '../../src/store/mongo/fact-publisher.ts';
 import type { Fact } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -17,8 +17,8 @@ test('what a document holds is told also where an earlier commit of its actor st
     told.push(...facts.map(({ rev }) => rev));
     return facts.map(fact => ({ ...fact, cursor: String(fact.rev) }));
   };
-  const collections = { actors: { bulkWrite: async () => {} } } as unknown as Collections;
-  const telling = createTelling(collections, { place }, createManualClock());
+  const orm = { driver: { nativeUpdateMany: async () => {} } } as unknown as Orm;
+  const telling = createTelling(orm, { place }, createManualClock());
   const own = telling.tell([{ address: 'job/nightly', rev: 6, facts: [aFact({ rev: 6 })] }]);
   // The next one was written behind it, and its outcome is not known: it is read again.
   const texts = [6, 7].map(rev => JSON.stringify([aFact({ rev })]));

@@ -4,28 +4,32 @@
  * and the server says which one of the batch that was. All others stand.
  */
 
+import type { FilterQuery } from '@mikro-orm/core';
 import type { PartitionOwnership } from '../cluster-port.ts';
 import { type ActorStore, ALL_PARTITIONS, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
-import type { Collections } from './connection.ts';
-import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
+import { managerOf, type Orm } from './connection.ts';
+import { ActorRecord } from './entities.ts';
+import { asked, asStoreError, DUPLICATE_KEY, refusedWrites, repeated } from './errors.ts';
 import type { Telling } from './fact-publisher.ts';
-import { asDocument, fieldsOf, isBorn } from './rows.ts';
+import { type ActorRow, asDocument, fieldsOf, isBorn } from './rows.ts';
 import type { Doubt } from './write-fencing.ts';
 
 interface Parts {
-  collections: Collections;
+  orm: Orm;
   ownership: PartitionOwnership;
   doubt: Doubt;
   telling: Telling;
 }
 
-export function createActors({ collections: { actors }, ownership, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
+export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {
   /** Indexes of the writes that came too late. Any other error leaves each outcome in doubt. */
   const write = async (writes: Write[]): Promise<Set<number>> => {
     const addresses = writes.map(({ document }) => document.address);
     try {
-      await actors.bulkWrite(writes.map(operation), { ordered: false });
+      const [wheres, changes] = [writes.map(conditionOf), writes.map(changeOf)];
+      // One unordered bulk write underneath.
+      await repeated(() => orm.driver.nativeUpdateMany(ActorRecord, wheres, changes, { upsert: true }));
       return new Set();
     } catch (error) {
       const refused = refusedWrites(error)?.refused;
@@ -35,23 +39,26 @@ export function createActors({ collections: { actors }, ownership, doubt, tellin
     }
   };
 
-  const operation = ({ document, facts, follows = document.rev - 1 }: Write) => {
-    const { address } = document;
+  const followed = ({ document, follows = document.rev - 1 }: Write): number => follows;
+
+  const conditionOf = (write: Write) => {
+    const { address } = write.document;
+    return { _id: address, rev: followed(write), fence: doubt.fenceOf(address) };
+  };
+
+  const changeOf = (write: Write): object => {
+    const { document, facts } = write;
     const told = facts.length > 0 ? [JSON.stringify(facts)] : [];
-    const $set = { ...fieldsOf(document), untold: told.length > 0 || !telling.isTold(address) };
+    const isTold = telling.isTold(document.address);
     return {
-      updateOne: {
-        filter: { _id: address, rev: follows, fence: doubt.fenceOf(address) },
-        update: {
-          ...(telling.isTold(address)
-            ? withFacts($set, told)
-            : { $set, ...(told.length > 0 ? { $push: { facts: told[0] as string } } : {}) }),
-          // Only what follows nothing may be born; any other insert collides with the document that
-          // is `orphan` already.
-          ...(follows === 0 ? {} : { $setOnInsert: { orphan: true as const } }),
-        },
-        upsert: true,
-      },
+      ...fieldsOf(document),
+      untold: told.length > 0 || !isTold,
+      // In place of those that were told; undefined removes the field.
+      ...(isTold ? { facts: told.length > 0 ? told : undefined } : {}),
+      ...(!isTold && told.length > 0 ? { $push: { facts: told[0] } } : {}),
+      // Only what follows nothing may be born; any other insert collides with the document that
+      // is `orphan` already.
+      ...(followed(write) === 0 ? {} : { $setOnInsert: { orphan: true } }),
     };
   };
 
@@ -95,42 +102,24 @@ export function createActors({ collections: { actors }, ownership, doubt, tellin
           { armed: true, nextDue: { $eq: after.nextDue, $lte: until }, address: { $gt: after.address } },
         ],
       };
-      const rows = await asked(() =>
-        actors
-          .find(behind ?? { armed: true, nextDue: { $lte: until } }, { projection: { nextDue: 1 } })
-          .sort({ nextDue: 1, address: 1 })
-          .limit(limit)
-          .toArray(),
-      );
+      const where = (behind ?? { armed: true, nextDue: { $lte: until } }) as FilterQuery<ActorRow>;
+      const orderBy = { nextDue: 'asc', address: 'asc' } as const;
+      const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit, fields: ['nextDue'] }));
       return rows.map(row => ({ address: row._id, nextDue: row.nextDue as number }));
     },
 
     async owing({ limit, after = '' }) {
       if (limit <= 0) return [];
-      const rows = await asked(() =>
-        actors
-          .find({ indebted: true, address: { $gt: after } }, { projection: { _id: 1 } })
-          .sort({ address: 1 })
-          .limit(limit)
-          .toArray(),
-      );
+      const where = { indebted: true, address: { $gt: after } };
+      const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy: { address: 'asc' }, limit, fields: ['_id'] }));
       return rows.map(row => row._id);
     },
 
     async settle(entries) {
       if (entries.length === 0) return;
-      const operations = entries.map(({ address, rev, owed }) => ({
-        updateOne: {
-          filter: { _id: address, rev, owedLength: { $gt: owed.length } },
-          update: { $set: { owed, indebted: owed !== '[]', owedLength: owed.length } },
-        },
-      }));
-      await asked(() => actors.bulkWrite(operations, { ordered: false }));
+      const wheres = entries.map(({ address, rev, owed }) => ({ _id: address, rev, owedLength: { $gt: owed.length } }));
+      const changes = entries.map(({ owed }) => ({ owed, indebted: owed !== '[]', owedLength: owed.length }));
+      await asked(() => repeated(() => orm.driver.nativeUpdateMany(ActorRecord, wheres, changes)));
     },
   };
-}
-
-/** In place of those that were told. */
-function withFacts<T extends object>($set: T, told: string[]) {
-  return told.length > 0 ? { $set: { ...$set, facts: told } } : { $set, $unset: { facts: '' as const } };
 }

@@ -3,10 +3,11 @@
  * majority has, and nothing waits for ever. Collections are the driver's own, by way of the ORM
  * that holds the connection.
  */
-import { MikroORM } from '@mikro-orm/mongodb';
-import { entities } from '../entities.ts';
+import { MikroORM, MongoDriver } from '@mikro-orm/mongodb';
+import type { CredentialEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
 import { readMongoAddress } from './address.ts';
-import type { ActorRow, CredentialRow, FactRow, MetaRow, OccurrenceRow, OutputRow, PartitionsRow } from './rows.ts';
+import { type LeaseRecord, type MetaRecord, type PartitionsRecord, records } from './entities.ts';
+import type { ActorRow, FactRow, Plain } from './rows.ts';
 
 /**
  * Bounds in milliseconds, unless the address names others. A server that does not answer within
@@ -22,6 +23,21 @@ const BOUNDS = {
 
 const CONNECTIONS_MAX = 20;
 
+/**
+ * Errors stay those of MongoDB's driver: what a failure means is told by their names and codes, and
+ * the ORM's exceptions carry the codes alone.
+ */
+class PlainErrors extends MongoDriver {
+  override convertException(error: Error): never {
+    error.message = error.message.replace(NO_QUERY, '');
+    // What it returns is thrown.
+    return error as never;
+  }
+}
+
+/** The ORM appends the query, which it only has while it logs them. */
+const NO_QUERY = /\nQuery: $/;
+
 export type Orm = Awaited<ReturnType<typeof openOrm>>;
 export type Collections = ReturnType<typeof collectionsOf>;
 
@@ -31,9 +47,10 @@ export async function openOrm(url: string) {
   const bounds = Object.fromEntries(Object.entries(BOUNDS).filter(([name]) => !named.has(name.toLowerCase())));
   try {
     return await MikroORM.init({
+      driver: PlainErrors,
       clientUrl: url,
       dbName: database,
-      entities: [...entities],
+      entities: [...records],
       ensureIndexes: false,
       driverOptions: {
         ...bounds,
@@ -58,17 +75,24 @@ export async function openOrm(url: string) {
 export const cannotBeOpened = (shown: string, cause: unknown): Error =>
   new Error(`${shown} cannot be opened: ${cause instanceof Error ? cause.message : cause}`, { cause });
 
-/** The first look at the address by the driver: throws what it has against it. */
+/**
+ * A manager for one question or one write: it remembers what it read. The first throws what the
+ * driver has against the address.
+ */
+export const managerOf = (orm: Orm) => orm.em.fork();
+
+/** The driver's own collections, for what the ORM has no words for: see `../README.md`. */
 export function collectionsOf(orm: Orm) {
   const { em } = orm;
   return {
     actors: em.getCollection<ActorRow>('actors'),
     facts: em.getCollection<FactRow>('facts'),
-    occurrences: em.getCollection<OccurrenceRow>('occurrences'),
-    output: em.getCollection<OutputRow>('output'),
-    credentials: em.getCollection<CredentialRow>('credentials'),
-    partitions: em.getCollection<PartitionsRow>('partitions'),
-    meta: em.getCollection<MetaRow>('meta'),
+    occurrences: em.getCollection<Plain<typeof OccurrenceEntity>>('occurrences'),
+    output: em.getCollection<Plain<typeof OutputEntity>>('output'),
+    credentials: em.getCollection<Plain<typeof CredentialEntity>>('credentials'),
+    partitions: em.getCollection<Plain<typeof PartitionsRecord>>('partitions'),
+    lease: em.getCollection<Plain<typeof LeaseRecord>>('lease'),
+    meta: em.getCollection<Plain<typeof MetaRecord>>('meta'),
   };
 }
 

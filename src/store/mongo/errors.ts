@@ -33,6 +33,27 @@ export async function asked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Server codes of a node that is not primary, no more or not yet, or that lost a line. */
+const PASSES = new Set([6, 7, 89, 134, 189, 262, 9001, 10107, 11602, 13435, 13436]);
+
+/**
+ * Runs a write whose repetition changes nothing, and once more where the primary changed or the
+ * line broke meanwhile. The driver does so itself for writes of single documents; those of the ORM
+ * say that they may reach several. Rejects with the error of the driver.
+ */
+export async function repeated<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const isPassing = error instanceof Error && (/^MongoNetwork/.test(error.name) || PASSES.has(codeOf(error)));
+    if (!isPassing) throw error;
+    return write();
+  }
+}
+
+/** Of one write that may insert: another document is in the way. */
+export const isDuplicate = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === DUPLICATE_KEY;
+
 /** What a write of many documents says about single ones. */
 export interface RefusedWrites {
   /** Places in the order of the operations, each with the server's code. */

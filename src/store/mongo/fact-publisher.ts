@@ -8,8 +8,9 @@
 import type { Clock } from '../../lib/clock.ts';
 import { type Fact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
-import type { Collections } from './connection.ts';
-import { asked } from './errors.ts';
+import { managerOf, type Orm } from './connection.ts';
+import { ActorRecord } from './entities.ts';
+import { asked, repeated } from './errors.ts';
 import type { Feed } from './feed.ts';
 import type { ActorRow } from './rows.ts';
 
@@ -60,7 +61,7 @@ interface Waiting extends Told {
   failed(error: unknown): void;
 }
 
-export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>, clock: Clock): Telling {
+export function createTelling(orm: Orm, feed: Pick<Feed, 'place'>, clock: Clock): Telling {
   let waiting: Waiting[] = [];
   /** Per actor, how many of its commits wait. */
   const untold = new Map<string, number>();
@@ -148,17 +149,15 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
   async function trim(): Promise<void> {
     const some = [...leftOver].slice(0, TRIMMED_AT_ONCE);
     if (some.length === 0) return;
-    const update = { $set: { untold: false }, $unset: { facts: '' as const } };
-    await asked(() =>
-      actors.bulkWrite(
-        some.map(([_id, rev]) => ({ updateOne: { filter: { _id, rev }, update } })),
-        { ordered: false },
-      ),
-    );
+    const wheres = some.map(([_id, rev]) => ({ _id, rev }));
+    // Undefined removes the field.
+    const changes = some.map(() => ({ untold: false, facts: undefined }));
+    await asked(() => repeated(() => orm.driver.nativeUpdateMany(ActorRecord, wheres, changes)));
     for (const [address, rev] of some) if (leftOver.get(address) === rev) leftOver.delete(address);
   }
 
-  async function found({ _id: address, rev, facts = [] }: DocumentFacts): Promise<void> {
+  async function found({ _id: address, rev, facts: left }: DocumentFacts): Promise<void> {
+    const facts = left ?? [];
     if (facts.length === 0 || leftOver.get(address) === rev) return;
     const waits = untold.has(address) && waiting.some(each => each.address === address && each.rev === rev);
     // Beside what waits there may lie what a commit without an answer has left.
@@ -180,12 +179,9 @@ export function createTelling({ actors }: Collections, feed: Pick<Feed, 'place'>
     found,
     async recover({ from, to }) {
       for (;;) {
-        const rows = await asked(() =>
-          actors
-            .find({ untold: true, partition: { $gte: from, $lte: to } }, { projection: { rev: 1, facts: 1 } })
-            .limit(RECOVERED_AT_ONCE)
-            .toArray(),
-        );
+        const where = { untold: true, partition: { $gte: from, $lte: to } };
+        const some = { fields: ['rev', 'facts'], limit: RECOVERED_AT_ONCE } as const;
+        const rows = await asked(() => managerOf(orm).find(ActorRecord, where, some));
         if (rows.length === 0) return;
         const byTime = rows.map(row => ({ row, at: factsIn(row.facts ?? [])[0]?.at ?? 0 })).sort((a, b) => a.at - b.at);
         await Promise.all(byTime.map(({ row }) => found(row)));

@@ -5,10 +5,12 @@
  * at once. A fact that was placed before is a duplicate too (of actor, rev and place) and keeps the
  * place it has.
  */
+import type { FilterQuery } from '@mikro-orm/core';
 import { feedCursor, feedSequence } from '../cursor.ts';
 import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
-import { type Collections, HERE } from './connection.ts';
+import { collectionsOf, HERE, managerOf, type Orm } from './connection.ts';
+import { FactRecord } from './entities.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
 import type { FactRow } from './rows.ts';
 
@@ -26,7 +28,10 @@ export interface Feed extends FactStore {
   place(facts: Fact[]): Promise<PlacedFact[]>;
 }
 
-export function createFeed({ facts }: Collections): Feed {
+export function createFeed(orm: Orm): Feed {
+  // The ORM's questions name no read concern of their own.
+  const { facts } = collectionsOf(orm);
+
   /** The last place that is known to be taken. */
   let taken: number | undefined;
 
@@ -47,7 +52,8 @@ export function createFeed({ facts }: Collections): Feed {
   const insert = async (head: number, some: Fact[]): Promise<number> => {
     try {
       const rows = some.map((fact, nth) => asRow(fact, head + 1 + nth));
-      await facts.insertMany(rows, { ordered: true });
+      // In order: what follows the first that is refused is not inserted.
+      await orm.driver.nativeInsertMany(FactRecord, rows);
       return some.length;
     } catch (error) {
       const [first] = refusedWrites(error)?.refused ?? [];
@@ -86,13 +92,8 @@ export function createFeed({ facts }: Collections): Feed {
     async facts({ after, limit = FEED_PAGE }) {
       const behind = after === undefined ? undefined : feedSequence(after, Number.MAX_SAFE_INTEGER);
       if (limit <= 0) return { facts: [] };
-      const rows = await asked(() =>
-        facts
-          .find({ _id: { $gt: idOf(behind ?? 0) } })
-          .sort({ _id: 1 })
-          .limit(limit)
-          .toArray(),
-      );
+      const where = { _id: { $gt: idOf(behind ?? 0) } };
+      const rows = await asked(() => managerOf(orm).find(FactRecord, where, { orderBy: { _id: 'asc' }, limit }));
       const page = rows.map(asPlaced);
       if (behind === undefined || after === undefined) return { facts: page };
       // A page behind it shows that it lies in the feed; there are no holes, so one that begins
@@ -118,14 +119,9 @@ export function createFeed({ facts }: Collections): Feed {
           { ...wanted, rev: after.rev, place: beyond(after.place) },
         ],
       };
-      const direction = isOldest ? 1 : -1;
-      const rows = await asked(() =>
-        facts
-          .find(behind ?? wanted)
-          .sort({ rev: direction, place: direction })
-          .limit(limit)
-          .toArray(),
-      );
+      const direction = isOldest ? 'asc' : 'desc';
+      const where = (behind ?? wanted) as FilterQuery<FactRow>;
+      const rows = await asked(() => managerOf(orm).find(FactRecord, where, { orderBy: { rev: direction, place: direction }, limit }));
       return rows.map(asTold);
     },
   };

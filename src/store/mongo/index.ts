@@ -1,8 +1,7 @@
 /**
- * The store on MongoDB. The ORM holds the connection, knows the collections and their indexes, and
- * reads the views; the hot path writes through the driver's own collections. It asks nothing of the
- * server but atomic single documents and unique indexes: no transactions, no pipeline updates, no
- * change streams.
+ * The store on MongoDB. Its documents are entities: managers of the ORM load and commit them. It
+ * asks nothing of the server but atomic single documents and unique indexes: no transactions, no
+ * pipeline updates, no change streams.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { CenterLease, ClusterRoles } from '../cluster-port.ts';
@@ -13,6 +12,7 @@ import { readMongoAddress } from './address.ts';
 import { createLeaseRecords, createOwnershipRecords } from './cluster-records.ts';
 import { type Collections, cannotBeOpened, collectionsOf, type Orm, openOrm } from './connection.ts';
 import { createCredentials } from './credentials.ts';
+import { MetaRecord } from './entities.ts';
 import { asked } from './errors.ts';
 import { createTelling } from './fact-publisher.ts';
 import { createFeed } from './feed.ts';
@@ -21,6 +21,7 @@ import { createList } from './list.ts';
 import { createOutput } from './output.ts';
 import { createRetention } from './retention.ts';
 import { prepareSchema } from './schema.ts';
+import { upsert } from './upsert.ts';
 import { createDoubt } from './write-fencing.ts';
 
 export interface MongoOptions {
@@ -61,25 +62,25 @@ export async function createMongoStore({
     const views = createStoreQueries(() => orm.em.fork());
     const credential: EarlyReads['credential'] = (kind, id) => asked(() => views.credential(kind, id));
     early?.({ credential });
-    lease = cluster.lease?.(createLeaseRecords(collections), { shown, lost });
+    lease = cluster.lease?.(createLeaseRecords(orm), { shown, lost });
     if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => lease?.begin() });
-    const { place, ...facts } = createFeed(collections);
-    const telling = createTelling(collections, { place }, clock);
-    const ownership = cluster.ownership(createOwnershipRecords(collections));
+    const { place, ...facts } = createFeed(orm);
+    const telling = createTelling(orm, { place }, clock);
+    const ownership = cluster.ownership(createOwnershipRecords(orm));
     const store = {
-      ...createActors({ collections, ownership, telling, doubt: createDoubt(collections, { drawId, clock, timeoutMs }) }),
-      ...createList(collections),
+      ...createActors({ orm, ownership, telling, doubt: createDoubt(orm, { drawId, clock, timeoutMs }) }),
+      ...createList(orm),
       ...facts,
-      ...createLedger(collections),
-      ...createOutput(collections),
-      ...createCredentials(collections),
-      ...createRetention(collections),
+      ...createLedger(orm),
+      ...createOutput(orm),
+      ...createCredentials(orm),
+      ...createRetention(orm),
       output: query => asked(() => views.output(query)),
       credential,
       credentials: kind => asked(() => views.credentials(kind)),
       async probe() {
         await ownership.check(true);
-        await asked(() => collections.meta.updateOne({ _id: 'probe' }, { $inc: { value: 1 } }, { upsert: true }));
+        await upsert(orm, MetaRecord, 'probe', { $inc: { value: 1 } });
       },
     } satisfies Omit<Store, 'close'>;
 

@@ -1,16 +1,18 @@
 /** Inserts the rows of a MongoDB collection that are not there yet. */
-import { asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
+import type { EntityName } from '@mikro-orm/core';
+import type { Orm } from './connection.ts';
+import { asStoreError, DUPLICATE_KEY, refusedWrites, repeated } from './errors.ts';
 
 /** Inserts by `_id`; of equal rows the first. Stored rows stay as they are. Idempotent. */
-export async function insertNew<Row extends { _id: string }>(
-  insert: (rows: Row[], options: { ordered: false }) => Promise<unknown>,
-  rows: Row[],
-): Promise<void> {
-  // Chosen here: which of two equal rows an unordered insert takes is undefined.
+export async function insertNew<Row extends { _id: string }>(orm: Orm, entity: EntityName<Row>, rows: Row[]): Promise<void> {
+  // Said here and not left to the server: which of two equal ones an unordered insert takes is its
+  // own affair.
   const first = [...new Map(rows.toReversed().map(row => [row._id, row])).values()].toReversed();
   if (first.length === 0) return;
   try {
-    await insert(first, { ordered: false });
+    // Without a condition each is an insert of one unordered bulk write; `insertMany` is ordered.
+    const none = first.map(() => ({})) as never[];
+    await repeated(() => orm.driver.nativeUpdateMany(entity, none, first as never[], { upsert: true }));
   } catch (error) {
     if (!refusedWrites(error)?.refused.every(({ code }) => code === DUPLICATE_KEY)) throw asStoreError(error);
   }

@@ -1,16 +1,20 @@
 /** The occurrence ledger: one document per due time, or per stretch of them. */
 
+import type { FilterQuery } from '@mikro-orm/core';
+import { OccurrenceEntity } from '../entities.ts';
 import { isSettled, type Ledger, type Occurrence, type Verdict } from '../port.ts';
 import { DUE_TIMES_MAX, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
-import type { Collections } from './connection.ts';
-import { asked, asStoreError, DUPLICATE_KEY, refusedWrites } from './errors.ts';
+import { managerOf, type Orm } from './connection.ts';
+import { asked, asStoreError, DUPLICATE_KEY, refusedWrites, repeated } from './errors.ts';
 import { insertNew } from './insert-new.ts';
-import type { OccurrenceRow } from './rows.ts';
+import type { Plain } from './rows.ts';
+
+type OccurrenceRow = Plain<typeof OccurrenceEntity>;
 
 const EVER = Number.MAX_SAFE_INTEGER;
 
-export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAfter'> {
+export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
   /**
    * What touches from..to begins inside it, or is a stretch that began before. Asking for both at
    * once would read the whole ledger of a job; stretches alone are few and have an index of their
@@ -21,13 +25,9 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
 
   const found = async (filter: object, verdict: Verdict | undefined, direction: 1 | -1, limit: number): Promise<Occurrence[]> => {
     if (limit <= 0) return [];
-    const rows = await asked(() =>
-      occurrences
-        .find({ $and: [filter, verdict === undefined ? {} : { verdict }] })
-        .sort({ from: direction })
-        .limit(limit)
-        .toArray(),
-    );
+    const where = { $and: [filter, verdict === undefined ? {} : { verdict }] } as FilterQuery<OccurrenceRow>;
+    const orderBy = { from: direction === 1 ? 'asc' : 'desc' } as const;
+    const rows = await asked(() => managerOf(orm).find(OccurrenceEntity, where, { orderBy, limit }));
     return rows.map(readableOccurrence);
   };
 
@@ -36,15 +36,15 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
    * there is nothing to do.
    */
   const settle = async (rows: OccurrenceRow[]): Promise<void> => {
-    const updates = rows.map(({ _id, verdict, reason, decidedAt, execution, ...rest }) => ({
-      updateOne: {
-        filter: { _id, verdict: 'waiting', execution },
-        update: { $set: { verdict, reason, decidedAt }, $setOnInsert: rest },
-        upsert: true,
-      },
+    const wheres = rows.map(({ _id, execution }) => ({ _id, verdict: 'waiting', execution }));
+    const changes = rows.map(({ _id, verdict, reason, decidedAt, execution, ...rest }) => ({
+      verdict,
+      reason,
+      decidedAt,
+      $setOnInsert: rest,
     }));
     try {
-      await occurrences.bulkWrite(updates, { ordered: false });
+      await repeated(() => orm.driver.nativeUpdateMany(OccurrenceEntity, wheres, changes, { upsert: true }));
     } catch (error) {
       if (!refusedWrites(error)?.refused.every(({ code }) => code === DUPLICATE_KEY)) throw asStoreError(error);
     }
@@ -54,7 +54,7 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
     async record(entries) {
       const others = entries.filter(entry => !isSettled(entry));
       const settled = entries.filter(isSettled);
-      await insertNew((rows, options) => occurrences.insertMany(rows, options), others.map(asRow));
+      await insertNew(orm, OccurrenceEntity, others.map(asRow));
       if (settled.length > 0) await settle(settled.map(asRow));
     },
 
@@ -74,14 +74,9 @@ export function createLedger({ occurrences }: Collections): Omit<Ledger, 'keptAf
     async summary({ job, from = -EVER, to = EVER }) {
       const sums: { verdict: unknown; count: unknown }[] = [];
       for (const filter of [inside(job, from, to), stickingOut(job, from)]) {
-        const counted = await asked(() =>
-          occurrences
-            .aggregate<{ _id: Verdict; count: number }>([
-              { $match: { $and: [filter, { count: { $gte: 1, $lte: DUE_TIMES_MAX } }] } },
-              { $group: { _id: '$verdict', count: { $sum: '$count' } } },
-            ])
-            .toArray(),
-        );
+        const match = { $and: [filter, { count: { $gte: 1, $lte: DUE_TIMES_MAX } }] };
+        const steps = [{ $match: match }, { $group: { _id: '$verdict', count: { $sum: '$count' } } }];
+        const counted: { _id: Verdict; count: number }[] = await asked(() => managerOf(orm).aggregate(OccurrenceEntity, steps));
         sums.push(...counted.map(({ _id, count }) => ({ verdict: _id, count })));
       }
       return sumOf(sums);

@@ -2,26 +2,24 @@
  * Lists of actors, each from one index in its own order; a list of statuses is merged from that
  * index by the server.
  */
+import type { FilterQuery } from '@mikro-orm/core';
 import { type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import type { ActorStore, ListQuery } from '../port.ts';
-import type { Collections } from './connection.ts';
+import { managerOf, type Orm } from './connection.ts';
+import { ActorRecord } from './entities.ts';
 import { asked } from './errors.ts';
 import { type ActorRow, asDocument } from './rows.ts';
 
-export function createList({ actors }: Collections): Pick<ActorStore, 'list'> {
+export function createList(orm: Orm): Pick<ActorStore, 'list'> {
   return {
     async list(query) {
       const order = query.order ?? 'newest';
       const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
       if (query.limit <= 0) return { items: [], next: null };
       // One more than asked for tells whether there is a next page.
-      const rows = await asked(() =>
-        actors
-          .find(order === 'name' ? byName(query, behind) : newest(query, behind))
-          .sort(order === 'name' ? { [keyOf(query)]: 1 } : { at: -1, address: -1 })
-          .limit(query.limit + 1)
-          .toArray(),
-      );
+      const where = (order === 'name' ? byName(query, behind) : newest(query, behind)) as FilterQuery<ActorRow>;
+      const orderBy = order === 'name' ? ({ [keyOf(query)]: 'asc' } as const) : ({ at: 'desc', address: 'desc' } as const);
+      const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit: query.limit + 1 }));
       const items = rows.slice(0, query.limit).map(asDocument);
       const last = items.at(-1);
       const next = last && rows.length > items.length ? listCursor(order, { at: last.index.at, address: last.address }) : null;

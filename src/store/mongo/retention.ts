@@ -5,72 +5,62 @@
  *
  * An actor whose facts may not be in the feed yet stays until they are.
  */
+import type { FilterQuery } from '@mikro-orm/core';
+import { OccurrenceEntity, OutputEntity } from '../entities.ts';
 import { compareText } from '../order.ts';
 import type { ActorStore, CreationPlace, Ledger, Retention, Step } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
-import type { Collections } from './connection.ts';
+import { managerOf, type Orm } from './connection.ts';
+import { ActorRecord, FactRecord, MetaRecord } from './entities.ts';
 import { asked } from './errors.ts';
 import { type ActorRow, asDocument } from './rows.ts';
+import { upsert } from './upsert.ts';
 
 const ENDED = { kind: 'execution', life: 'done', indebted: false, quarantined: false } as const;
 const TOLD = { untold: false } as const;
 
-export function createRetention(collections: Collections): Retention & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'> {
-  const { actors, facts, occurrences, output, meta } = collections;
-
-  const numberOf = async (_id: string): Promise<number | undefined> => (await asked(() => meta.findOne({ _id })))?.value;
-  const raise = (_id: string, value: number) => asked(() => meta.updateOne({ _id }, { $max: { value } }, { upsert: true }));
-  const dropMark = (job: string) => asked(() => meta.deleteOne({ _id: keptAfterOf(job) }));
-  const hasEntries = async (job: string) => (await asked(() => occurrences.findOne({ job }, { projection: { _id: 1 } }))) !== null;
+export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'> {
+  const manager = () => managerOf(orm);
+  const numberOf = async (_id: string): Promise<number | undefined> => (await asked(() => manager().findOne(MetaRecord, { _id })))?.value;
+  const raise = (_id: string, value: number) => upsert(orm, MetaRecord, _id, { $max: { value } });
+  const dropMark = (job: string) => asked(() => manager().nativeDelete(MetaRecord, { _id: keptAfterOf(job) }));
+  const hasEntries = async (job: string) => (await asked(() => manager().findOne(OccurrenceEntity, { job }, { fields: ['_id'] }))) !== null;
 
   /** Actors by place, oldest first: those that any of the spans and all of `filter` take. */
   const inOrder = (filter: object, spans: object[], limit: number): Promise<ActorRow[]> => {
     if (spans.length === 0 || limit <= 0) return Promise.resolve([]);
-    return asked(() =>
-      actors
-        .find({ $or: spans.map(span => ({ ...filter, ...span })) })
-        .sort({ at: 1, address: 1 })
-        .limit(limit)
-        .toArray(),
-    );
+    const where = { $or: spans.map(span => ({ ...filter, ...span })) } as FilterQuery<ActorRow>;
+    return asked(() => manager().find(ActorRecord, where, { orderBy: { at: 'asc', address: 'asc' }, limit }));
   };
   /** The actor with `count` newer ones behind it. */
   const behindNewest = async (filter: object, count: number): Promise<CreationPlace | undefined> => {
-    const [row] = await asked(() =>
-      actors
-        .find(filter, { projection: { at: 1 } })
-        .sort({ at: -1, address: -1 })
-        .skip(count)
-        .limit(1)
-        .toArray(),
-    );
+    const orderBy = { at: 'desc', address: 'desc' } as const;
+    const some = { orderBy, offset: count, limit: 1, fields: ['at'] } as const;
+    const [row] = await asked(() => manager().find(ActorRecord, filter as FilterQuery<ActorRow>, some));
     return row && placeOf(row);
   };
 
   /** How many pieces of its output went. */
   const dropOutput = async (execution: string, room: number): Promise<number> => {
     if (room <= 0) return 0;
-    const some = await asked(() =>
-      output
-        .find({ execution }, { projection: { _id: 1 } })
-        .limit(room)
-        .toArray(),
-    );
-    if (some.length > 0) await asked(() => output.deleteMany({ _id: { $in: some.map(({ _id }) => _id) } }));
+    const some = await asked(() => manager().find(OutputEntity, { execution }, { fields: ['_id'], limit: room }));
+    if (some.length > 0) await asked(() => manager().nativeDelete(OutputEntity, { _id: { $in: some.map(({ _id }) => _id) } }));
     return some.length;
   };
 
   const dropOccurrences = async (job: string, { before, keep }: { before: number; keep?: number }, room: number): Promise<number> => {
-    const oldest = await asked(() => occurrences.find({ job }).sort({ from: 1 }).limit(room).toArray());
-    const crowd = keep === undefined ? [] : await asked(() => occurrences.find({ job }).sort({ from: -1 }).skip(keep).limit(1).toArray());
+    const oldest = await asked(() => manager().find(OccurrenceEntity, { job }, { orderBy: { from: 'asc' }, limit: room }));
+    const crowded = { orderBy: { from: 'desc' }, offset: keep ?? 0, limit: 1 } as const;
+    const crowd = keep === undefined ? [] : await asked(() => manager().find(OccurrenceEntity, { job }, crowded));
     const beyond = crowd[0]?.from ?? Number.NEGATIVE_INFINITY;
     const stays = oldest.findIndex(({ from, to }) => to >= before && from > beyond);
     const leaving = stays < 0 ? oldest : oldest.slice(0, stays);
     const last = leaving.at(-1);
     if (!last) return 0;
     await raise(keptAfterOf(job), last.to);
-    await asked(() => occurrences.deleteMany({ job, from: { $lte: last.from } }));
-    const isKnown = (await hasEntries(job)) || (await asked(() => actors.findOne({ _id: `job/${job}` }, { projection: { _id: 1 } })));
+    await asked(() => manager().nativeDelete(OccurrenceEntity, { job, from: { $lte: last.from } }));
+    const isKnown =
+      (await hasEntries(job)) || (await asked(() => manager().findOne(ActorRecord, { _id: `job/${job}` }, { fields: ['_id'] })));
     if (!isKnown) await dropMark(job);
     return leaving.length;
   };
@@ -100,14 +90,9 @@ export function createRetention(collections: Collections): Retention & Pick<Acto
       let at = after;
       for (let looked = 0; looked < limit; looked++) {
         const next = { kind: 'execution', parent: { $gt: at } };
-        const [row] = await asked(() =>
-          actors
-            .find(next, { projection: { parent: 1 } })
-            .sort({ parent: 1 })
-            .limit(1)
-            .toArray(),
-        );
-        if (!row || row.parent === null) return { jobs, next: null };
+        const some = { orderBy: { parent: 'asc' }, limit: 1, fields: ['parent'] } as const;
+        const [row] = await asked(() => manager().find(ActorRecord, next, some));
+        if (!row || typeof row.parent !== 'string') return { jobs, next: null };
         at = row.parent;
         const until = await behindNewest({ kind: 'execution', parent: at }, keep);
         if (until) jobs.push({ job: at, until });
@@ -121,75 +106,50 @@ export function createRetention(collections: Collections): Retention & Pick<Acto
       for (const address of addresses) {
         if (forgotten >= limit) break;
         const may = { _id: address, ...ENDED, ...TOLD };
-        if (!(await asked(() => actors.findOne(may, { projection: { _id: 1 } })))) continue;
+        if (!(await asked(() => manager().findOne(ActorRecord, may, { fields: ['_id'] })))) continue;
         forgotten += await dropOutput(address.slice('execution/'.length), limit - forgotten);
         if (forgotten >= limit) break;
-        const { deletedCount } = await asked(() => actors.deleteOne(may));
-        forgotten += deletedCount;
-        if (deletedCount > 0) gone.push(address);
+        const deleted = await asked(() => manager().nativeDelete(ActorRecord, may));
+        forgotten += deleted;
+        if (deleted > 0) gone.push(address);
       }
       return { gone, forgotten };
     },
 
     forgetOutput({ before, after = '', limit }) {
       const nextName = async (name: string) => {
-        const following = { execution: { $gt: name } };
-        return (
-          await asked(() =>
-            output
-              .find(following, { projection: { execution: 1 } })
-              .sort({ execution: 1 })
-              .limit(1)
-              .toArray(),
-          )
-        )[0]?.execution;
+        const some = { orderBy: { execution: 'asc' }, limit: 1, fields: ['execution'] } as const;
+        const [next] = await asked(() => manager().find(OutputEntity, { execution: { $gt: name } }, some));
+        return next?.execution;
       };
       return tour(nextName, after, limit, async (execution, room) => {
-        const row = await asked(() => actors.findOne({ _id: `execution/${execution}` }, { projection: { life: 1, at: 1, rev: 1 } }));
+        const row = await asked(() => manager().findOne(ActorRecord, { _id: `execution/${execution}` }, { fields: ['life', 'at', 'rev'] }));
         if (row && row.rev > 0 && (row.life !== 'done' || row.at >= before)) return 0;
-        if (await asked(() => output.findOne({ execution, at: { $gte: before } }, { projection: { _id: 1 } }))) return 0;
+        const younger = { execution, at: { $gte: before } };
+        if (await asked(() => manager().findOne(OutputEntity, younger, { fields: ['_id'] }))) return 0;
         return dropOutput(execution, room);
       });
     },
 
     async forgetFacts({ before, keep, limit }) {
-      const newest = (
-        await asked(() =>
-          facts
-            .find({}, { projection: { _id: 1 } })
-            .sort({ _id: -1 })
-            .limit(1)
-            .toArray(),
-        )
-      )[0]?._id;
+      const newestFirst = { orderBy: { _id: 'desc' }, limit: 1, fields: ['_id'] } as const;
+      const newest = (await asked(() => manager().find(FactRecord, {}, newestFirst)))[0]?._id;
       if (newest === undefined || limit <= 0) return 0;
-      const oldest = await asked(() =>
-        facts
-          .find({ _id: { $lt: newest } }, { projection: { at: 1 } })
-          .sort({ _id: 1 })
-          .limit(limit)
-          .toArray(),
-      );
+      const oldestFirst = { orderBy: { _id: 'asc' }, limit, fields: ['at'] } as const;
+      const oldest = await asked(() => manager().find(FactRecord, { _id: { $lt: newest } }, oldestFirst));
       const through = Number(newest) - Math.max(1, keep);
       const stays = oldest.findIndex(({ _id, at }) => at >= before && Number(_id) > through);
       const leaving = stays < 0 ? oldest : oldest.slice(0, stays);
       const last = leaving.at(-1);
-      if (last) await asked(() => facts.deleteMany({ _id: { $lte: last._id } }));
+      if (last) await asked(() => manager().nativeDelete(FactRecord, { _id: { $lte: last._id } }));
       return leaving.length;
     },
 
     forgetOccurrences({ after = '', limit, ...which }) {
       const nextJob = async (name: string) => {
-        const following = { job: { $gt: name } };
-        return (
-          await asked(() =>
-            occurrences
-              .find(following, { projection: { job: 1 } })
-              .sort({ job: 1 })
-              .limit(1)
-              .toArray(),
-          )
-        )[0]?.job;
+        const some = { orderBy: { job: 'asc' }, limit: 1, fields: ['job'] } as const;
+        const [next] = await asked(() => manager().find(OccurrenceEntity, { job: { $gt: name } }, some));
+        return next?.job;
       };
       return tour(nextJob, after, limit, (job, room) => dropOccurrences(job, which, room));
     },
@@ -202,7 +162,7 @@ export function createRetention(collections: Collections): Retention & Pick<Acto
       let count = 0;
       for (const { _id, rev, partition } of leaving) {
         await raise(floorOf(partition), rev);
-        count += (await asked(() => actors.deleteOne({ _id, rev }))).deletedCount;
+        count += await asked(() => manager().nativeDelete(ActorRecord, { _id, rev }));
         const job = _id.slice('job/'.length);
         if (_id.startsWith('job/') && !(await hasEntries(job))) await dropMark(job);
       }

@@ -5,10 +5,11 @@
  */
 
 import { type FoundFormat, refusalText, stepsTo, type Upgradable } from '../../lib/stored-format.ts';
-import { ActorEntity, entities } from '../entities.ts';
 import { StoreUnavailable } from '../port.ts';
-import type { Collections, Orm } from './connection.ts';
+import { type Collections, managerOf, type Orm } from './connection.ts';
+import { ActorRecord, LeaseRecord, MetaRecord, records } from './entities.ts';
 import { asStoreError } from './errors.ts';
+import { upsert } from './upsert.ts';
 
 /** A step may run again after a crash in the middle. It runs before indexes are made. */
 type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
@@ -18,7 +19,7 @@ type MongoSchema = Upgradable<(collections: Collections) => Promise<void>>;
  * fingerprint changes. From then on each change raises the version and adds an upgrade: see
  * `../README.md`.
  */
-export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '9a64cd984aa5', upgrades: {} };
+export const MONGO_SCHEMA: MongoSchema = { version: 1, fingerprint: '21cb8c3bbb35', upgrades: {} };
 
 /** In the place of the version until all of the first start is done. */
 const BEING_MADE = 0;
@@ -42,7 +43,7 @@ export async function prepareSchema({
   schema?: MongoSchema;
 }): Promise<void> {
   const look = async () => {
-    const found = await storedFormat(orm, collections, shown, schema);
+    const found = await storedFormat(orm, shown, schema);
     const steps = found === undefined ? [] : stepsTo(schema, found);
     if (steps !== undefined) return { found, steps };
     throw new Error(refusalText(schema, found as FoundFormat, { subject: shown, anew: 'start the center with an empty database' }));
@@ -52,36 +53,28 @@ export async function prepareSchema({
   // Again: a standby may have waited for days, and another center may have upgraded it meanwhile.
   const { found, steps } = await look();
   await opening(shown, async () => {
-    const { meta, actors } = collections;
     const { version, fingerprint } = schema;
-    const name = (value: number) => meta.updateOne({ _id: 'schemaVersion' }, { $set: { value, fingerprint } }, { upsert: true });
+    const name = (value: number) => upsert(orm, MetaRecord, 'schemaVersion', { value, fingerprint });
     // First: who finds collections without it knows that another revision made them.
     if (found === undefined) await name(BEING_MADE);
     for (const step of steps) await step(collections);
-    await Promise.all(entities.map(entity => createIndexes(orm, entity.meta)));
-    await actors.updateOne({ _id: ORPHANAGE }, { $set: { orphan: true } }, { upsert: true });
+    await Promise.all(records.map(record => createIndexes(orm, record.meta)));
+    await upsert(orm, ActorRecord, ORPHANAGE, { orphan: true });
     // Births of before this start need no fence (`write-fencing.ts`) any more: the next claim makes
     // new ones.
-    await actors.deleteMany({ kind: { $exists: false }, rev: 0 });
+    await managerOf(orm).nativeDelete(ActorRecord, { kind: { $exists: false }, rev: 0 } as object);
     // Last: a start that is cut short before is finished by the next one.
     if (found?.version !== version) await name(version);
   });
 }
 
-type Meta = (typeof entities)[number]['meta'];
+type Meta = (typeof records)[number]['meta'];
 type IndexDescription = { key: Record<string, 1>; name?: string; unique?: boolean; partialFilterExpression?: Record<string, unknown> };
 type Index = { name?: string; properties?: unknown; where?: unknown };
 
-/** Of what actors carry here and nowhere else. */
-const OWN: IndexDescription[] = [
-  { name: 'actors_untold', key: { untold: 1 }, partialFilterExpression: { untold: true } },
-  { name: 'executions_host', key: { hosts: 1, at: 1, address: 1 }, partialFilterExpression: { kind: 'execution' } },
-  { name: 'actors_orphan', key: { orphan: 1 }, unique: true, partialFilterExpression: { orphan: true } },
-];
-
 async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
   const described = ({ name, properties, where }: Index, unique: boolean): IndexDescription => {
-    const fields = [properties].flat().map(field => (field === '_id' && meta === ActorEntity.meta ? 'address' : String(field)));
+    const fields = [properties].flat().map(String);
     return {
       key: Object.fromEntries(fields.map(field => [field, 1])),
       ...(name === undefined ? {} : { name }),
@@ -96,7 +89,6 @@ async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
     ...meta.indexes.map(index => described(index as Index, false)),
     ...meta.uniques.map(index => described(index as Index, true)),
     ...ofColumns,
-    ...(meta === ActorEntity.meta ? OWN : []),
   ];
   if (all.length > 0) await orm.em.getCollection(meta.tableName as string).createIndexes(all);
 }
@@ -105,16 +97,16 @@ async function createIndexes(orm: Orm, meta: Meta): Promise<void> {
  * Undefined when there is nothing yet, or what a first start of this version left that was cut
  * short. Also the first question that is asked of the server.
  */
-async function storedFormat(orm: Orm, { meta }: Collections, shown: string, known: MongoSchema): Promise<FoundFormat | undefined> {
-  const row = await opening(shown, () => meta.findOne({ _id: 'schemaVersion' }));
+async function storedFormat(orm: Orm, shown: string, known: MongoSchema): Promise<FoundFormat | undefined> {
+  const row = await opening(shown, () => managerOf(orm).findOne(MetaRecord, { _id: 'schemaVersion' }));
   const fingerprint = row?.fingerprint ?? null;
   if (row) return row.value === BEING_MADE && fingerprint === known.fingerprint ? undefined : { version: Number(row.value), fingerprint };
-  const ours = new Set(entities.map(entity => entity.meta.tableName));
+  const ours = new Set<string | undefined>(records.map(record => record.meta.tableName));
   const found = (await opening(shown, () => orm.driver.getConnection().listCollections())).filter(name => !name.startsWith('system.'));
   const stranger = found.find(name => !ours.has(name));
   if (stranger !== undefined) throw new Error(`${shown} is no database of Troupe: it has a collection "${stranger}" and no schema version`);
-  // The lease of a center (`cluster/center-lease.ts`) lies in `meta` before anything else does.
-  return found.every(name => name === meta.collectionName) ? undefined : { version: null, fingerprint: null };
+  // The lease of a center (`cluster/center-lease.ts`) lies there before anything else does.
+  return found.every(name => name === LeaseRecord.meta.tableName) ? undefined : { version: null, fingerprint: null };
 }
 
 /** Of a user who is unknown here, or may not do what is asked. Waiting changes nothing. */

@@ -11,9 +11,11 @@
  * it in the way.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { Collections } from './connection.ts';
+import { managerOf, type Orm } from './connection.ts';
+import { ActorRecord } from './entities.ts';
 import { asked } from './errors.ts';
 import type { ActorRow } from './rows.ts';
+import { upsert } from './upsert.ts';
 
 /**
  * A write of a former owner may be on its way this long after a claim, and at least twice as long
@@ -37,10 +39,7 @@ export interface Doubt {
   committed(address: string): void;
 }
 
-export function createDoubt(
-  { actors }: Collections,
-  { drawId, clock, timeoutMs }: { drawId(): string; clock: Clock; timeoutMs: number },
-): Doubt {
+export function createDoubt(orm: Orm, { drawId, clock, timeoutMs }: { drawId(): string; clock: Clock; timeoutMs: number }): Doubt {
   const doubtful = new Set<string>();
   let allUntil = Number.NEGATIVE_INFINITY;
   /** Those last read as other than null. */
@@ -55,11 +54,11 @@ export function createDoubt(
     },
     async read(address) {
       if (doubtful.has(address) || clock.monotonic() < allUntil) {
-        const fence = { $set: { fence: drawId() }, $setOnInsert: { rev: 0 } };
-        await asked(() => actors.updateOne({ _id: address }, fence, { upsert: true }));
+        const fence = { fence: drawId(), $setOnInsert: { rev: 0 } };
+        await upsert(orm, ActorRecord, address, fence);
         doubtful.delete(address);
       }
-      const row = await asked(() => actors.findOne({ _id: address }));
+      const row = await asked(() => managerOf(orm).findOne(ActorRecord, { _id: address }));
       if (row?.fence) fences.set(address, row.fence);
       else fences.delete(address);
       return row;

@@ -1,0 +1,115 @@
+/**
+ * What lies in the collections: the entities of both databases, and what makes one document enough.
+ * An actor's document carries the facts of its own commits until they are in the feed; all
+ * partitions lie in one document, so that many of them are claimed in one write.
+ */
+import { defineEntity, p } from '@mikro-orm/core';
+import { ACTOR_INDEXES, actorProperties, CredentialEntity, instant, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
+
+/** Some servers of the protocol refuse `_id` in a compound index: `address` takes its place. */
+const byAddress = <I extends { properties: readonly string[] }>({ properties, ...index }: I) => ({
+  ...index,
+  properties: properties.map(field => (field === '_id' ? 'address' : field)) as 'address'[],
+});
+
+export const ActorRecord = defineEntity({
+  name: 'Actor',
+  tableName: 'actors',
+  properties: {
+    ...actorProperties,
+    /** `_id` again. */
+    address: p.string(),
+    /** Of `owed`: at one rev it only shrinks, which shows a trim that lands too late. */
+    owedLength: p.integer(),
+    /** Named by the next commit as it was last read: see `write-fencing.ts`. */
+    fence: p.string().nullable(),
+    /** Whether `facts` holds any. */
+    untold: p.boolean(),
+    /** Of commits whose facts may not be in the feed yet, one JSON text per commit. */
+    facts: p.json<string[]>().nullable(),
+    /** Of the one document that every birth at a later rev than the first collides with. */
+    orphan: p.boolean().nullable(),
+  },
+  indexes: [
+    ...ACTOR_INDEXES.map(byAddress),
+    { name: 'actors_untold', properties: ['untold'], where: { untold: true } },
+    { name: 'executions_host', properties: ['hosts', 'at', 'address'], where: { kind: 'execution' } },
+    // What went wrong on a host, or with a job.
+    { name: 'executions_host_outcome', properties: ['hosts', 'outcome', 'at', 'address'], where: ENDED() },
+    { name: 'executions_parent_outcome', properties: ['parent', 'outcome', 'at', 'address'], where: ENDED() },
+  ],
+  uniques: [{ name: 'actors_orphan', properties: ['orphan'], where: { orphan: true } }],
+});
+
+function ENDED() {
+  return { kind: 'execution', outcome: { $exists: true } };
+}
+
+export const FactRecord = defineEntity({
+  name: 'Fact',
+  tableName: 'facts',
+  properties: {
+    /** Its number in the feed, as sixteen digits: see `feed.ts`. */
+    _id: p.string().primary(),
+    /** Always 0: eras are for the pages of SQLite. */
+    era: p.integer(),
+    address: p.string(),
+    rev: p.integer(),
+    place: p.integer(),
+    at: instant(),
+    type: p.string(),
+    /** A JSON text. */
+    data: p.text(),
+  },
+  uniques: [{ name: 'facts_history', properties: ['era', 'address', 'rev', 'place'] }],
+});
+
+export const PartitionsRecord = defineEntity({
+  name: 'Partitions',
+  tableName: 'partitions',
+  properties: {
+    /** 0: there is one document. */
+    _id: p.integer().primary(),
+    rev: p.integer(),
+    /** By partition. */
+    epochs: p.json<number[]>(),
+    owners: p.json<(string | null)[]>(),
+  },
+});
+
+/** Which center has the database: see `cluster/center-lease.ts`. */
+export const LeaseRecord = defineEntity({
+  name: 'Lease',
+  tableName: 'lease',
+  properties: {
+    /** `center`: there is one document. */
+    _id: p.string().primary(),
+    owner: p.string(),
+    beat: p.integer(),
+    host: p.string(),
+    pid: p.integer(),
+    machine: p.string(),
+  },
+});
+
+/** `value` by name, as on SQLite. */
+export const MetaRecord = defineEntity({
+  name: 'Meta',
+  tableName: 'meta',
+  properties: {
+    ...MetaEntity.properties,
+    /** Beside `schemaVersion` alone, so that one write changes both. */
+    fingerprint: p.string().nullable(),
+  },
+});
+
+export const records = [
+  ActorRecord,
+  FactRecord,
+  OccurrenceEntity,
+  OutputEntity,
+  CredentialEntity,
+  PartitionsRecord,
+  LeaseRecord,
+  MetaRecord,
+] as const;
