@@ -2,10 +2,10 @@
  * The center's composition root: the only file of it that builds things from configuration.
  * Services start in this order and stop in reverse:
  *
- *   store -> runtime -> pool -> agents' grace -> front door -> timers -> retention, schedule audit
+ *   store -> runtime -> pool -> agents' grace -> HTTP server -> timers -> retention, schedule audit
  */
 
-import { createFeedDoor } from './api/feed/index.ts';
+import { createFeedApi } from './api/feed/index.ts';
 import type { Center } from './api/route-context.ts';
 import { createStandbyMetrics } from './api/standby-metrics.ts';
 import { surfacesOf } from './api/surfaces.ts';
@@ -186,9 +186,9 @@ export async function startCenter({
     ],
     unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
-  const door = createFeedDoor({ feed, auth, config, clock, ids });
+  const feedApi = createFeedApi({ feed, auth, config, clock, ids });
   const surfaces = surfacesOf(center, [
-    ...door.routes,
+    ...feedApi.routes,
     ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
     ...metricRoutes({
       runtime,
@@ -212,7 +212,7 @@ export async function startCenter({
   });
 
   const upgrade = createUpgrades({
-    handlers: { '/v1/agents': (_, peer) => agents.accept(peer), '/v1/feed': request => door.upgrade(request) },
+    handlers: { '/v1/agents': (_, peer) => agents.accept(peer), '/v1/feed': request => feedApi.upgrade(request) },
     config,
   });
   const from = (request: Request, { address }: Peer): Peer => ({ address: clientAddress(request, address, config.proxies) });
@@ -248,7 +248,7 @@ export async function startCenter({
       },
       stop: async () => agents.stop(),
     }),
-    held('front door', 5_000, {
+    held('http server', 5_000, {
       start: async () => {
         password = (await whileStored(() => auth.prepare())).password;
         await startup?.close();

@@ -39,5 +39,5 @@ export async function all<K extends Kind>(views: Views, kind: K, query: Omit<Lis
 }
 
 /** The present fields: types tell absent from undefined, a parsed query does not. */
-export const given = <T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+export const presentFields = <T extends object>(query: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };

@@ -1,7 +1,7 @@
 /** What the handlers of routes work with. `main.ts` puts it together. */
 
 import type { Config } from '../config/types.ts';
-import type { Keeping } from '../http/idempotency.ts';
+import type { IdempotencyStore } from '../http/idempotency.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { KeyedMutex } from '../lib/keyed-mutex.ts';
@@ -15,7 +15,7 @@ import type { WaitUntilVisible } from './commands/read-after-write.ts';
 export interface Center {
   runtime: Pick<Runtime, 'ask' | 'release' | 'onFacts'>;
   views: Views;
-  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'output' | 'outputSums' | 'probe'> & Keeping;
+  store: Pick<Store, 'occurrences' | 'summary' | 'keptAfter' | 'history' | 'output' | 'outputSums' | 'probe'> & IdempotencyStore;
   auth: Auth;
   clock: Clock;
   ids: Ids;

@@ -18,7 +18,7 @@ interface Open {
   reject(problem: Error): void;
 }
 
-export interface Commands {
+export interface CommandQueue {
   /**
    * Resolves once `settle` names its key. One that is open already is not sent again. Rejects with
    * Busy beyond the limit, HostAway by `abandon`.
@@ -37,7 +37,7 @@ export interface Commands {
   abandon(reason: string): void;
 }
 
-export function createCommands(host: string, max: number, clock: Pick<Clock, 'monotonic'>): Commands {
+export function createCommandQueue(host: string, max: number, clock: Pick<Clock, 'monotonic'>): CommandQueue {
   const open = new Map<string, Open>();
   let transmit: ((command: Command) => void) | undefined;
   const leave = (one: Open) => {

@@ -9,7 +9,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { HostRecord } from './host-record.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import { createMassDisconnect } from './mass-disconnect.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 /** Hosts that one log line names. */
 const NAMED_MAX = 20;
@@ -19,7 +19,7 @@ export interface Disconnects {
    * Sends the end of a session until it is committed, or until a newer session of the host makes it
    * obsolete.
    */
-  report(record: HostRecord, session: Session, how: { reason: string; disconnectKind: DisconnectKind }): void;
+  report(record: HostRecord, session: AgentSession, how: { reason: string; disconnectKind: DisconnectKind }): void;
   /** The socket of this host closed without a close frame; `left` hosts still have one. */
   closed(host: string, left: number): void;
   /** The host has a socket again. */
@@ -42,7 +42,7 @@ export function createDisconnects(parts: {
   const massDisconnect = createMassDisconnect({ clock, withinMs: parts.graces.closedGraceMs });
   let isStopped = false;
 
-  const send = async (record: HostRecord, session: Session, how: { reason: string; disconnectKind: DisconnectKind }, failures = 0) => {
+  const send = async (record: HostRecord, session: AgentSession, how: { reason: string; disconnectKind: DisconnectKind }, failures = 0) => {
     if (isStopped || record.announced !== session) return;
     // A close after a silence points to the network, and the grace includes the silence.
     const silentMs = Math.max(0, Math.round(clock.monotonic() - session.lastFrameAt));

@@ -6,7 +6,7 @@ import type { Hello } from '../protocol/agent.ts';
 import { dataDirOf, type HostRecord, isOtherDataDir } from './host-record.ts';
 import { HandshakeRejected } from './identity.ts';
 import type { HubLimits, HubLog } from './limits.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 /**
  * Ends the older session of the host before a newer one begins. Throws HandshakeRejected where the
@@ -15,7 +15,7 @@ import type { Session } from './session.ts';
  */
 export async function fenceOlder(
   record: HostRecord,
-  session: Session,
+  session: AgentSession,
   hello: Hello,
   { limits, log, onEnded }: { limits: HubLimits; log: HubLog; onEnded(): void },
 ): Promise<void> {

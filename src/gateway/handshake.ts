@@ -11,11 +11,11 @@ import { createAdmission } from './admission.ts';
 import type { HostSessions } from './host-sessions.ts';
 import { HandshakeRejected, type Identities } from './identity.ts';
 import type { HubLimits, HubLog } from './limits.ts';
-import { decode, type Session } from './session.ts';
+import { type AgentSession, decode } from './session.ts';
 
 export interface Handshakes {
   /** Queues the handshake; a session beyond the limit of the queue is refused `busy`. */
-  start(session: Session, text: string): void;
+  start(session: AgentSession, text: string): void;
 }
 
 export function createHandshakes(parts: {
@@ -23,7 +23,7 @@ export function createHandshakes(parts: {
   identities: Identities;
   hostSessions: Pick<HostSessions, 'connect' | 'reportAgentLost'>;
   /** The host of this session is known, and connects next. */
-  onHost(session: Session, host: string): void;
+  onHost(session: AgentSession, host: string): void;
   /** The store holds an earlier state than an agent has served; a sentence for the operator. */
   onEarlierState(text: string): void;
   limits: HubLimits;
@@ -56,7 +56,7 @@ export function createHandshakes(parts: {
     parts.onEarlierState(text);
   };
 
-  const connect = async (session: Session, hello: Hello): Promise<void> => {
+  const connect = async (session: AgentSession, hello: Hello): Promise<void> => {
     await identities.prove(hello, session.nonce);
     await inTurn(hello.publicKey, async () => {
       const host = await identities.hostOf(hello, session.peer.address);
@@ -68,7 +68,7 @@ export function createHandshakes(parts: {
     });
   };
 
-  const reject = (session: Session, hello: Hello, problem: unknown): void => {
+  const reject = (session: AgentSession, hello: Hello, problem: unknown): void => {
     if (problem instanceof HandshakeRejected) {
       log('warn', `an agent was refused: ${problem.message}`, {
         ...(['signature', 'identityInUse'].includes(problem.code) ? { security: true as const } : {}),
@@ -82,7 +82,7 @@ export function createHandshakes(parts: {
     session.refuse('unavailable', 'the center cannot look up this agent now; try again later', 1013);
   };
 
-  const handshake = async (session: Session, text: string): Promise<void> => {
+  const handshake = async (session: AgentSession, text: string): Promise<void> => {
     const decoded = decode(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
     const { frame } = decoded;

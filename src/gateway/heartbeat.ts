@@ -3,7 +3,7 @@
  * heartbeat means that this process slept; that time does not count as silence.
  */
 import type { Clock, Disarm } from '../lib/clock.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 /** Heartbeats without a frame after which an agent counts as gone. */
 const SILENT_HEARTBEATS = 3;
@@ -11,7 +11,7 @@ const SILENT_HEARTBEATS = 3;
 export function startHeartbeat(parts: {
   clock: Clock;
   heartbeatMs: number;
-  sessions(): Iterable<Session>;
+  sessions(): Iterable<AgentSession>;
   /** This process slept for so many ms, more than one heartbeat. */
   onSleep(ms: number): void;
   /** Once per heartbeat, with the ms by which it was late. */

@@ -1,13 +1,13 @@
 /** What the gateway knows of one host: its session, its commands, and the agent that serves it. */
 import type { Clock } from '../lib/clock.ts';
 import type { Hello } from '../protocol/agent.ts';
-import { type Commands, createCommands } from './command-queue.ts';
-import type { Session } from './session.ts';
+import { type CommandQueue, createCommandQueue } from './command-queue.ts';
+import type { AgentSession } from './session.ts';
 
 export interface HostRecord {
   host: string;
-  commands: Commands;
-  session: Session | undefined;
+  commands: CommandQueue;
+  session: AgentSession | undefined;
   /** The agent process of this session. */
   instanceId: string | undefined;
   /** The data directory of that agent, until its machine boots again; see `dataDirOf`. */
@@ -15,14 +15,14 @@ export interface HostRecord {
   /** Data directory of the agent that served last, until its host and all its runs are lost. */
   lastServed: { dataDir: string | undefined } | undefined;
   /** The session that the host actor may take for the current one. */
-  announced: Session | undefined;
+  announced: AgentSession | undefined;
   /** Token of the keeper of the current or last session. */
   livenessToken: string | undefined;
 }
 
 export const createHostRecord = (host: string, commandsMax: number, clock: Pick<Clock, 'monotonic'>): HostRecord => ({
   host,
-  commands: createCommands(host, commandsMax, clock),
+  commands: createCommandQueue(host, commandsMax, clock),
   session: undefined,
   instanceId: undefined,
   dataDir: undefined,

@@ -13,7 +13,7 @@ import { createDisconnects } from './disconnects.ts';
 import { fenceOlder, refuseCopy } from './fencing.ts';
 import { createHostRecord, dataDirOf, type HostRecord } from './host-record.ts';
 import type { HubLimits, HubLog } from './limits.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 /** A host counts as lost at most this long after its grace, ms: timers fire once a second. */
 const LOST_BY_MS = 5_000;
@@ -26,9 +26,9 @@ export interface HostSessions {
    * Gives the host to this session; resolves once it is up, or was closed meanwhile. Throws
    * HandshakeRejected when a living agent has the host.
    */
-  connect(host: string, session: Session, hello: Hello): Promise<void>;
+  connect(host: string, session: AgentSession, hello: Hello): Promise<void>;
   /** This session is over. Has no effect for one that was replaced. */
-  disconnect(host: string, session: Session, reason: string, disconnectKind: DisconnectKind): void;
+  disconnect(host: string, session: AgentSession, reason: string, disconnectKind: DisconnectKind): void;
   /**
    * A keeper reports that its agent ended and the host lives. False: no session has this token.
    * Throws what the runtime throws.
@@ -41,7 +41,7 @@ export interface HostSessions {
   command(host: string, key: string): Command | undefined;
   /** Reports each command that a connected host has not acknowledged in time. */
   reportUnanswered(stalledMs: number): void;
-  session(host: string): Session | undefined;
+  session(host: string): AgentSession | undefined;
   onReady(listener: (host: string) => void): void;
   /** Ends of sessions are not sent any more: the next center restarts the grace of all hosts. */
   stop(): void;
@@ -64,7 +64,7 @@ export function createHostSessions(parts: HostSessionsParts): HostSessions {
   const disconnects = createDisconnects({ ...parts, onCommitted: records.deleteIdle });
   const listeners: ((host: string) => void)[] = [];
 
-  const occupy = (record: HostRecord, session: Session, hello: Hello) => {
+  const occupy = (record: HostRecord, session: AgentSession, hello: Hello) => {
     disconnects.reconnected(record.host);
     records.begin(record, session, hello);
   };
@@ -135,7 +135,7 @@ export function createHostSessions(parts: HostSessionsParts): HostSessions {
 }
 
 /** Commits `host.connected`. False: the session was refused. */
-async function announce({ runtime, graces, log }: HostSessionsParts, session: Session, host: string, hello: Hello): Promise<boolean> {
+async function announce({ runtime, graces, log }: HostSessionsParts, session: AgentSession, host: string, hello: Hello): Promise<boolean> {
   try {
     const answer = await runtime.tell(`host/${host}`, {
       type: 'host.connected',
@@ -183,7 +183,7 @@ function createRecords({ clock, limits, graces }: Pick<HostSessionsParts, 'clock
       records.set(host, record);
       return record;
     },
-    begin(record: HostRecord, session: Session, hello: Hello): void {
+    begin(record: HostRecord, session: AgentSession, hello: Hello): void {
       if (!record.session) connected += 1;
       record.session = session;
       record.instanceId = hello.instanceId;

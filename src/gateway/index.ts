@@ -26,7 +26,7 @@ import { createIdentities, type IdentityParts } from './identity.ts';
 import { type HubLimits, type HubLog, hubLimits } from './limits.ts';
 import { createOutputIntake, type OutputIntake } from './output.ts';
 import { createReportIntake, type ReportIntake } from './reports.ts';
-import { createSession, type Session, type SessionEvents, type WorkFrame } from './session.ts';
+import { type AgentSession, createSession, type SessionEvents, type WorkFrame } from './session.ts';
 import { restartAllGraces } from './startup-grace.ts';
 import { createUndelivered } from './undelivered.ts';
 
@@ -84,7 +84,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const limits = { ...hubLimits, ...parts.limits };
   const base = { runtime, clock, limits, log };
   /** Open sessions; the host once it is known. */
-  const sessions = new Map<Session, string | undefined>();
+  const sessions = new Map<AgentSession, string | undefined>();
   let isStopped = false;
 
   const hostSessions = createHostSessions({
@@ -120,7 +120,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
       const host = sessions.get(session);
       if (host !== undefined) onWork(session, host, frame);
     },
-    closed(session: Session, reason: string, disconnectKind: DisconnectKind) {
+    closed(session: AgentSession, reason: string, disconnectKind: DisconnectKind) {
       const host = sessions.get(session);
       sessions.delete(session);
       output.drop(session);
@@ -129,7 +129,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
       hostSessions.disconnect(host, session, reason, disconnectKind);
     },
   };
-  const opened = (session: Session): boolean => {
+  const opened = (session: AgentSession): boolean => {
     if (isStopped || sessions.size >= limits.socketsMax) return false;
     sessions.set(session, undefined);
     return true;
@@ -164,7 +164,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
 /** Serves one socket with a session of its own. */
 function createAccept(
   { clock, ids, apps, runtime, installation }: HubParts,
-  { limits, on, opened }: { limits: HubLimits; on: SessionEvents; opened(session: Session): boolean },
+  { limits, on, opened }: { limits: HubLimits; on: SessionEvents; opened(session: AgentSession): boolean },
 ): AgentHub['accept'] {
   const instanceId = ids.uuid();
   return peer =>
@@ -193,7 +193,7 @@ function createWork({
   commands: CommandResults;
   reports: ReportIntake;
   output: OutputIntake;
-}): (session: Session, host: string, frame: WorkFrame) => void {
+}): (session: AgentSession, host: string, frame: WorkFrame) => void {
   return (session, host, frame) => {
     switch (frame.type) {
       case 'commandsAcknowledged':

@@ -2,7 +2,7 @@
 import { createBoundedSet } from '../lib/bounded-map.ts';
 import { keyOfRun, type Run } from '../protocol/agent.ts';
 import type { HubLog } from './limits.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 /** Runs remembered per session; the store is asked about the oldest beyond it. */
 const RUNS_KNOWN = 1_000;
@@ -13,14 +13,14 @@ const RUNS_SENT = 2_000;
 
 export interface OutputOwners {
   /** Throws what `isRunOf` throws. */
-  isOwn(output: { from: Session; host: string; run: Run }): Promise<boolean>;
+  isOwn(output: { from: AgentSession; host: string; run: Run }): Promise<boolean>;
   /** This run goes to that host, as its execution has committed: no need to ask the store. */
   sent(host: string, run: Run): void;
 }
 
 export function createOutputOwners({ isRunOf, log }: { isRunOf(host: string, run: Run): Promise<boolean>; log: HubLog }): OutputOwners {
   /** Runs that a session may write. */
-  const known = new WeakMap<Session, Set<string>>();
+  const known = new WeakMap<AgentSession, Set<string>>();
   const sentTo = createBoundedSet<string>(RUNS_SENT);
   return {
     async isOwn({ from, host, run }) {

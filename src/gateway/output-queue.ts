@@ -2,10 +2,10 @@
 import type { Run } from '../protocol/agent.ts';
 import type { TakenChunk } from '../services/output/index.ts';
 import type { HubLimits } from './limits.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 export interface WaitingOutput {
-  from: Session;
+  from: AgentSession;
   host: string;
   run: Run;
   chunk: TakenChunk;
@@ -23,22 +23,22 @@ export interface OutputQueue {
   /** The batch was stored, or is dropped. */
   release(batch: readonly WaitingOutput[]): void;
   /** Removes the output of this session. */
-  drop(from: Session): void;
+  drop(from: AgentSession): void;
 }
 
 export function createOutputQueue(limits: HubLimits): OutputQueue {
   let waiting: WaitingOutput[] = [];
-  const bytesOf = new WeakMap<Session, number>();
+  const bytesOf = new WeakMap<AgentSession, number>();
   let bytesAll = 0;
 
-  const count = (from: Session, change: number) => {
+  const count = (from: AgentSession, change: number) => {
     bytesAll += change;
     bytesOf.set(from, (bytesOf.get(from) ?? 0) + change);
   };
   const release = (batch: readonly WaitingOutput[]) => {
     for (const { from, size } of batch) count(from, -size);
   };
-  const drop = (from: Session) => {
+  const drop = (from: AgentSession) => {
     const dropped = waiting.filter(output => output.from === from);
     if (dropped.length === 0) return;
     release(dropped);

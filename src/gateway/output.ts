@@ -11,7 +11,7 @@ import { StoreUnavailable } from '../store/port.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 import { createOutputOwners } from './output-owners.ts';
 import { createOutputQueue, type WaitingOutput } from './output-queue.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 /**
  * Tries of a write that fails for another reason than an absent store. Then its output is skipped,
@@ -21,11 +21,11 @@ const TRIES_MAX = 3;
 
 export interface OutputIntake {
   /** False: too much output waits; the caller closes the session, and its agent connects again. */
-  take(from: Session, host: string, frame: OutputFrame): boolean;
+  take(from: AgentSession, host: string, frame: OutputFrame): boolean;
   /** This run goes to that host, as its execution has committed. */
   sent(host: string, run: Run): void;
   /** Removes the waiting output of an ended session; its agent sends it again. */
-  drop(from: Session): void;
+  drop(from: AgentSession): void;
 }
 
 export function createOutputIntake(parts: {
@@ -94,7 +94,7 @@ export function createOutputIntake(parts: {
 
 /** Of each run the highest stored number, to the session that sent it. */
 function acknowledge(batch: readonly WaitingOutput[]): void {
-  const through = new Map<Session, Map<string, { run: Run; seq: number }>>();
+  const through = new Map<AgentSession, Map<string, { run: Run; seq: number }>>();
   for (const { from, run, chunk } of batch) {
     const runs = through.get(from) ?? new Map<string, { run: Run; seq: number }>();
     through.set(from, runs);

@@ -12,10 +12,10 @@ import { keyOfRun, type Report } from '../protocol/agent.ts';
 import { Busy, NoSuchActor, Unavailable } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
-import type { Session } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 interface Waiting {
-  from: Session;
+  from: AgentSession;
   host: string;
   report: Report;
   failures: number;
@@ -23,7 +23,7 @@ interface Waiting {
 
 export interface ReportIntake {
   /** False: this session has too many reports waiting. */
-  take(from: Session, host: string, report: Report): boolean;
+  take(from: AgentSession, host: string, report: Report): boolean;
 }
 
 interface ReportParts {
@@ -36,10 +36,10 @@ interface ReportParts {
 export function createReportIntake(parts: ReportParts): ReportIntake {
   const { clock, limits } = parts;
   const queues = new Map<string, Waiting[]>();
-  const waitingOf = new WeakMap<Session, number>();
+  const waitingOf = new WeakMap<AgentSession, number>();
   const slots = createSemaphore(limits.reportsAtOnce);
 
-  const count = (from: Session, change: number) => {
+  const count = (from: AgentSession, change: number) => {
     const waiting = (waitingOf.get(from) ?? 0) + change;
     waitingOf.set(from, waiting);
     return waiting;

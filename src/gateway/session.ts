@@ -26,17 +26,17 @@ import {
 } from '../protocol/agent.ts';
 import type { HubLimits } from './limits.ts';
 
-export type AgentFrame = ReturnType<typeof FromAgent.parse>;
+export type DecodedFrame = ReturnType<typeof FromAgent.parse>;
 type CenterFrame = ReturnType<typeof FromCenter.parse>;
 /** What comes after the welcome and concerns more than the socket itself. */
-export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'agentLost' | 'prove' }>;
+export type WorkFrame = Exclude<DecodedFrame, Hello | { type: 'ping' | 'pong' | 'agentLost' | 'prove' }>;
 
 /** How the one frame begins that may come before the hello. */
 const PROVE = '{"type":"prove"';
 /** Longest list of ids in one `reported` frame. */
 const REPORTED_MAX = 1_000;
 
-export interface Session {
+export interface AgentSession {
   readonly id: string;
   readonly peer: Peer;
   readonly nonce: string;
@@ -66,10 +66,10 @@ export interface Session {
 
 export interface SessionEvents {
   /** The one hello, not parsed yet. */
-  hello(session: Session, text: string): void;
-  work(session: Session, frame: WorkFrame): void;
+  hello(session: AgentSession, text: string): void;
+  work(session: AgentSession, frame: WorkFrame): void;
   /** Exactly once. */
-  closed(session: Session, reason: string, disconnectKind: DisconnectKind): void;
+  closed(session: AgentSession, reason: string, disconnectKind: DisconnectKind): void;
 }
 
 export function createSession(parts: {
@@ -84,7 +84,7 @@ export function createSession(parts: {
   proof(text: string): { key: string; signature: string };
   peer: Peer;
   on: SessionEvents;
-  opened(session: Session): boolean;
+  opened(session: AgentSession): boolean;
 }): SocketHandlers {
   const { clock, ids, limits, apps, on } = parts;
   let socket: Socket | undefined;
@@ -109,7 +109,7 @@ export function createSession(parts: {
   };
   let onFrame = () => {};
 
-  const session: Session = {
+  const session: AgentSession = {
     id: ids.uuid(),
     peer: parts.peer,
     nonce: ids.secret(32),
@@ -226,7 +226,7 @@ export function createSession(parts: {
 const isOnPurpose = (code: number): boolean => code === 1000 || (code >= 3000 && code < 5000);
 
 /** The frame, or a sentence that says what is wrong with it. */
-export function decode(text: string): { frame: AgentFrame } | { problem: string } {
+export function decode(text: string): { frame: DecodedFrame } | { problem: string } {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -45,7 +45,7 @@ export function createUndelivered(parts: {
 
   return {
     take(host, command, why) {
-      log('error', `host/${host} does not carry out a ${command.type}: ${sentenceOf(command, why, limits)}`, {
+      log('error', `host/${host} does not carry out a ${command.type}: ${reasonOf(command, why, limits)}`, {
         key: command.key,
         run: keyOfRun(command.run),
       });
@@ -64,7 +64,7 @@ export function createUndelivered(parts: {
   };
 }
 
-function sentenceOf({ type, key }: Command, why: Undeliverable, limits: HubLimits): string {
+function reasonOf({ type, key }: Command, why: Undeliverable, limits: HubLimits): string {
   const command = `the command to ${type === 'start' ? 'start' : 'end'} it`;
   switch (why.because) {
     case 'tooLarge':
@@ -80,7 +80,7 @@ function sentenceOf({ type, key }: Command, why: Undeliverable, limits: HubLimit
 
 function eventOf(host: string, command: Command, why: Undeliverable, limits: HubLimits, at: number) {
   const { execution, item, attempt } = command.run;
-  const reason = sentenceOf(command, why, limits);
+  const reason = reasonOf(command, why, limits);
   if (why.because === 'unanswered') return { type: 'shard.unanswered' as const, host, runs: [{ execution, item, attempt }], reason };
   const outcome = command.type === 'start' ? ('failed' as const) : ('lost' as const);
   const nothing = { exitCode: null, signal: null, startedAt: null, output: null };

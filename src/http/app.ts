@@ -9,14 +9,14 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { ACCESS } from '../protocol/rest/endpoint.ts';
 import type { Auth } from '../security/authentication.ts';
-import { answerTo, Problem } from './errors.ts';
+import { errorResponse, Problem } from './errors.ts';
 import { frontPage, isLooking } from './front-page.ts';
-import { createKeys, type Keeping } from './idempotency.ts';
+import { createIdempotencyKeys, type IdempotencyStore } from './idempotency.ts';
 import { checkHost, isForeign } from './origin.ts';
-import type { Surface, Surroundings } from './route.ts';
+import type { ServerBindings, Surface } from './route.ts';
 import { callerOf, serve, UNAUTHORIZED } from './serve-route.ts';
 
-export type Api = Hono<{ Bindings: Surroundings }>;
+export type Api = Hono<{ Bindings: ServerBindings }>;
 
 export interface AppParts {
   surfaces: readonly Surface[];
@@ -24,7 +24,7 @@ export interface AppParts {
   config: Pick<Config, 'auth' | 'cors'>;
   log: Pick<Log, 'error'>;
   /** Keeps the idempotency keys. */
-  store: Keeping;
+  store: IdempotencyStore;
   clock: Clock;
 }
 
@@ -33,8 +33,8 @@ export interface AppParts {
  * its access.
  */
 export function createApp({ surfaces, auth, config, log, store, clock }: AppParts): Api {
-  const keys = createKeys({ store, clock });
-  const app: Api = new Hono<{ Bindings: Surroundings }>({ strict: false });
+  const keys = createIdempotencyKeys({ store, clock });
+  const app: Api = new Hono<{ Bindings: ServerBindings }>({ strict: false });
 
   app.use(async (c, next) => {
     await next();
@@ -72,7 +72,7 @@ export function createApp({ surfaces, auth, config, log, store, clock }: AppPart
     throw new Problem('notFound', `there is no ${method} ${path.length > PATH_SHOWN ? `${path.slice(0, PATH_SHOWN)}…` : path} here`);
   });
   app.onError((error, c) => {
-    const answer = answerTo(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
+    const answer = errorResponse(error, c.req.path.startsWith('/api/') || c.req.path === '/api' ? 'elasticjob' : 'v1');
     if (answer.fault) log.error('request failed', { method: c.req.method, path: c.req.path, error });
     return c.body(JSON.stringify(answer.body), answer.status as 500, {
       ...answer.headers,

@@ -26,12 +26,12 @@ function isAmong(address: string, networks: readonly string[]): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   return networks.some(network => {
-    const [base, bits] = network.includes('/') ? ipaddr.parseCIDR(network) : whole(network);
+    const [base, bits] = network.includes('/') ? ipaddr.parseCIDR(network) : hostNetwork(network);
     return base.kind() === parsed.kind() && parsed.match(base, bits);
   });
 }
 
-function whole(address: string): [ReturnType<typeof ipaddr.process>, number] {
+function hostNetwork(address: string): [ReturnType<typeof ipaddr.process>, number] {
   const parsed = ipaddr.process(address);
   return [parsed, parsed.kind() === 'ipv4' ? 32 : 128];
 }

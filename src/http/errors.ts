@@ -52,7 +52,7 @@ export class Problem extends Error {
 /** When a full mailbox or a store that is away is worth another try. */
 const RETRY_SOON_MS = 1_000;
 
-export interface Answer {
+export interface ErrorResponse {
   status: number;
   body: { error: { code: string; message: string; field?: string } } | { message: string };
   headers: Record<string, string>;
@@ -64,35 +64,35 @@ export interface Answer {
  * Every error as an answer. `dialect` is the door it came through: ElasticJob's clients know one
  * body for 401.
  */
-export function answerTo(error: unknown, dialect: 'elasticjob' | 'v1'): Answer {
+export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): ErrorResponse {
   if (error instanceof Problem || error instanceof AccessError) {
     if (error.code === 'unauthorized' && dialect === 'elasticjob') {
       return { status: STATUS.unauthorized, body: { message: 'Unauthorized.' }, headers: {}, fault: false };
     }
-    return said(STATUS[error.code], error.code, error.message, error);
+    return response(STATUS[error.code], error.code, error.message, error);
   }
-  if (error instanceof Refused || error instanceof Unreadable) return said(STATUS.conflict, error.code, named(error.message));
-  if (error instanceof NoSuchActor) return said(STATUS.notFound, 'notFound', named(error.message));
-  if (error instanceof BadCursor) return said(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
+  if (error instanceof Refused || error instanceof Unreadable) return response(STATUS.conflict, error.code, named(error.message));
+  if (error instanceof NoSuchActor) return response(STATUS.notFound, 'notFound', named(error.message));
+  if (error instanceof BadCursor) return response(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
   if (error instanceof Busy) {
-    return said(STATUS.tooMany, 'busy', 'too much is asked of this one thing at once; ask again soon', { retryAfterMs: RETRY_SOON_MS });
+    return response(STATUS.tooMany, 'busy', 'too much is asked of this one thing at once; ask again soon', { retryAfterMs: RETRY_SOON_MS });
   }
   if (error instanceof Unavailable || error instanceof StoreUnavailable) {
     const sentence = 'nothing can be stored right now, so nothing can be decided; ask again soon';
-    return said(STATUS.unavailable, 'unavailable', sentence, { retryAfterMs: RETRY_SOON_MS });
+    return response(STATUS.unavailable, 'unavailable', sentence, { retryAfterMs: RETRY_SOON_MS });
   }
-  return { ...said(500, 'internal', 'something went wrong here, and it is in the log of the center'), fault: true };
+  return { ...response(500, 'internal', 'something went wrong here, and it is in the log of the center'), fault: true };
 }
 
 /** Addresses read as words: "job nightly is disabled" for "job/nightly is disabled". */
 const named = (message: string): string => message.replace(/^(there is no )?(job|app|pool|host|execution)\//, '$1$2 ');
 
-function said(
+function response(
   status: number,
   code: string,
   message: string,
   about: { field?: string | undefined; retryAfterMs?: number | undefined } = {},
-): Answer {
+): ErrorResponse {
   const headers: Record<string, string> = {};
   if (about.retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(about.retryAfterMs / 1000)));
   return {

@@ -25,21 +25,21 @@ const SWEEP_MS = 3_600_000;
 
 const KIND = 'idempotencyKey';
 
-interface Answered {
+interface KeptResponse {
   status: number;
   text: string;
 }
 
-export interface Keys {
+export interface IdempotencyKeys {
   /**
    * Does `work` once per `scope` and key, and gives what it answered. `work` gets a text that names
    * this very request: what it creates carries it, so that a repeat finds its own. Throws Problem
    * `conflict` for a key that came with another body, and what `work` throws.
    */
-  once(request: { scope: string; key: string; body: unknown }, work: (claim: string) => Promise<Answered>): Promise<Answered>;
+  once(request: { scope: string; key: string; body: unknown }, work: (claim: string) => Promise<KeptResponse>): Promise<KeptResponse>;
 }
 
-export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): Keys {
+export function createIdempotencyKeys({ store, clock }: { store: IdempotencyStore; clock: Clock }): IdempotencyKeys {
   const inTurn = createKeyedMutex();
   let sweptAt = clock.now();
 
@@ -80,7 +80,7 @@ export function createKeys({ store, clock }: { store: Keeping; clock: Clock }): 
   };
 }
 
-export type Keeping = Pick<CredentialStore, 'credential' | 'putCredential' | 'removeCredential' | 'sweepCredentials'>;
+export type IdempotencyStore = Pick<CredentialStore, 'credential' | 'putCredential' | 'removeCredential' | 'sweepCredentials'>;
 
 const isStatus = (status: unknown): boolean => Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');

@@ -30,7 +30,7 @@ function problemOf(issue: z.core.$ZodIssue, input: unknown, root: string, schema
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
     const field = pathText([...issue.path, key]);
-    const meant = nearest(key, fieldsOf(schema, issue.path));
+    const meant = nearest(key, schemaFields(schema, issue.path));
     return new Problem('invalid', `${field} is no field here${meant ? `; did you mean ${meant}?` : '.'}`, { field });
   }
   const field = pathText(issue.path);
@@ -44,7 +44,7 @@ function problemOf(issue: z.core.$ZodIssue, input: unknown, root: string, schema
 const isRecord = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
 
 /** Names of the fields at a path, as far as the schema tells. */
-export function fieldsOf(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+export function schemaFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   const at = [...schemasAlong(schema, path)].at(-1);
   return isRecord(at) && isRecord(at.shape) ? Object.keys(at.shape) : [];
 }

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { quotedValue } from '../../actors/schedule/error.ts';
 import { nearest } from '../lib/suggest.ts';
 import { Problem } from './errors.ts';
-import { fieldsOf, parse } from './parse.ts';
+import { parse, schemaFields } from './parse.ts';
 
 /** Parameters of one route that a refusal names. */
 const NAMED_MAX = 20;
@@ -16,7 +16,7 @@ const SHOWN_MAX = 60;
 
 /** `url` as received; `route` for messages. Throws Problem `invalid` naming the parameter. */
 export function readQuery<S extends z.ZodType>(schema: S | undefined, url: string, route: string): z.output<S> | undefined {
-  const known = schema ? fieldsOf(schema, []) : [];
+  const known = schema ? schemaFields(schema, []) : [];
   const query: Record<string, string> = {};
   for (const [name, value] of url.includes('?') ? new URL(url).searchParams : []) {
     const field = name.slice(0, SHOWN_MAX);

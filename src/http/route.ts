@@ -9,15 +9,15 @@ import type { Endpoint, Method, Needed, Operation, ParamsOf } from '../protocol/
 import type { User } from '../security/can.ts';
 
 /** What the server knows of a request besides the request; `app.fetch(request, surroundings)`. */
-export interface Surroundings {
+export interface ServerBindings {
   /** IP address of the peer. */
   address?: string;
   /** The server of this runtime, for those who upgrade the request to a socket. */
   server?: unknown;
 }
-export type ApiContext = Context<{ Bindings: Surroundings }>;
+export type ApiContext = Context<{ Bindings: ServerBindings }>;
 
-export interface Call<Params = unknown, Query = unknown, Body = unknown> {
+export interface RouteCall<Params = unknown, Query = unknown, Body = unknown> {
   /** URL-decoded. */
   params: Params;
   query: Query;
@@ -43,7 +43,7 @@ export interface Route extends Endpoint {
   /** The body is a name, bare or quoted (ElasticJob). */
   bodyIsName?: true;
   /** Resolves to a JSON value or a whole Response. Rejects with errors that `errors.ts` knows. */
-  handle(call: Call<never, never, never>): unknown;
+  handle(call: RouteCall<never, never, never>): unknown;
 }
 
 /** The scope of a route: the declared one, else `read` for GET, `all` for other methods. */
@@ -67,7 +67,7 @@ export function route<const Path extends string, Q extends z.ZodType = z.ZodUnde
     path: Path;
     query?: Q;
     body?: B;
-    handle(call: Call<ParamsOf<Path>, z.output<Q>, z.output<B>>): unknown;
+    handle(call: RouteCall<ParamsOf<Path>, z.output<Q>, z.output<B>>): unknown;
   },
 ): Route {
   return declaration as Route;
@@ -90,7 +90,7 @@ export const serving =
   <const E extends Readonly<Record<Operation, Endpoint>>>(declared: E) =>
   <const K extends keyof E & Operation>(
     operation: K,
-    handle: (call: Call<ParamsOf<K>, Taken<E[K], 'query'>, Taken<E[K], 'body'>>) => Given<E[K]> | Promise<Given<E[K]>>,
+    handle: (call: RouteCall<ParamsOf<K>, Taken<E[K], 'query'>, Taken<E[K], 'body'>>) => Given<E[K]> | Promise<Given<E[K]>>,
     { body }: { body?: z.ZodType<Taken<E[K], 'body'>> } = {},
   ): Route => {
     const [method, path] = operation.split(' ') as [Method, string];

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { type Auth, tokenIn } from '../security/authentication.ts';
 import { can, type User } from '../security/can.ts';
-import { seesSecrets, withoutSecrets } from '../security/secrets.ts';
+import { redactSecrets, seesSecrets } from '../security/secrets.ts';
 import { nameIn, parseJson, readText } from './body.ts';
 import { Problem } from './errors.ts';
-import type { Keys } from './idempotency.ts';
+import type { IdempotencyKeys } from './idempotency.ts';
 import { parse } from './parse.ts';
 import { readQuery } from './query.ts';
-import { type ApiContext, type Call, neededFor, type Route } from './route.ts';
+import { type ApiContext, neededFor, type Route, type RouteCall } from './route.ts';
 
 export const UNAUTHORIZED = 'a valid token is needed: header "Authorization: Bearer ..." or "accessToken"; POST /v1/login gives one';
 
@@ -19,7 +19,7 @@ const KEY_MAX = 200;
 export async function serve(
   route: Route,
   c: ApiContext,
-  { auth, keys, lenient }: { auth: Pick<Auth, 'who'>; keys: Keys; lenient: boolean },
+  { auth, keys, lenient }: { auth: Pick<Auth, 'who'>; keys: IdempotencyKeys; lenient: boolean },
 ): Promise<Response> {
   // A public route does not read the token from the store: health and readiness are answered also
   // while the store is away.
@@ -30,7 +30,7 @@ export async function serve(
   if (key !== undefined && (key === '' || key.length > KEY_MAX)) {
     throw new Problem('invalid', `Idempotency-Key must be 1 to ${KEY_MAX} characters.`, { field: 'Idempotency-Key' });
   }
-  const call: Call = {
+  const call: RouteCall = {
     params: c.req.param(),
     query: lenient
       ? route.query && parse(route.query, c.req.query(), 'query')
@@ -46,13 +46,13 @@ export async function serve(
     const request = { scope: `${user?.name ?? ''} ${route.method} ${c.req.path}`, key, body: call.body };
     const { text } = await keys.once(request, async claim => ({
       status,
-      text: JSON.stringify(await route.handle({ ...call, claim } as Call<never, never, never>)),
+      text: JSON.stringify(await route.handle({ ...call, claim } as RouteCall<never, never, never>)),
     }));
     return c.body(text, status as 200, JSON_TYPE);
   }
-  const whole = await route.handle(call as Call<never, never, never>);
+  const whole = await route.handle(call as RouteCall<never, never, never>);
   if (whole instanceof Response) return whole;
-  const value = user && !seesSecrets(user) ? withoutSecrets(whole) : whole;
+  const value = user && !seesSecrets(user) ? redactSecrets(whole) : whole;
   if (status === 204) return c.body(null, status);
   return c.body(JSON.stringify(value), status, JSON_TYPE);
 }

@@ -5,7 +5,7 @@
 
 import type { Config } from '../config/types.ts';
 import type { Clock } from '../lib/clock.ts';
-import { answerTo, Problem } from './errors.ts';
+import { errorResponse, Problem } from './errors.ts';
 import { checkHost } from './origin.ts';
 import { listen } from './websocket/index.ts';
 import type { Listening } from './websocket/types.ts';
@@ -43,7 +43,7 @@ export function createStartupServer({
       if (metrics && waiting.code === 'standby' && request.method === 'GET' && pathname === '/v1/metrics') return await metrics(request);
       throw waiting;
     } catch (problem) {
-      const { status, body, headers } = answerTo(problem, 'v1');
+      const { status, body, headers } = errorResponse(problem, 'v1');
       return Response.json(body, { status, headers });
     }
   }

@@ -36,10 +36,10 @@ export interface ApiTokens {
   /** From now on it opens nothing. Throws AccessError `notFound`. */
   removeApiToken(name: string): Promise<void>;
   /** The bearer of a token; undefined when it is none for programs, expired or removed. */
-  programOf(token: string): Promise<User | undefined>;
+  apiTokenUser(token: string): Promise<User | undefined>;
 }
 
-export const isForPrograms = (token: string): boolean => token.startsWith(PREFIX);
+export const isApiToken = (token: string): boolean => token.startsWith(PREFIX);
 
 export function createApiTokens({ store, clock, ids }: { store: CredentialStore; clock: Clock; ids: Ids }): ApiTokens {
   // In memory: a write with each use would race with the removal of the token, and bring it back.
@@ -84,7 +84,7 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
       }
     },
 
-    async programOf(token) {
+    async apiTokenUser(token) {
       const id = hashOf(token);
       const record = await store.credential(KIND, id);
       if (!record || !isLiving(record)) return undefined;

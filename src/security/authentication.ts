@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import type { CredentialStore } from '../store/port.ts';
-import { type ApiTokens, createApiTokens, isForPrograms } from './api-tokens.ts';
+import { type ApiTokens, createApiTokens, isApiToken } from './api-tokens.ts';
 import type { User } from './can.ts';
 import { AccessError } from './errors.ts';
 import { createJoinTokens, type JoinTokens } from './join-tokens.ts';
@@ -29,7 +29,7 @@ interface Token {
   expiresAt: number;
 }
 
-export interface Auth extends JoinTokens, Omit<ApiTokens, 'programOf'> {
+export interface Auth extends JoinTokens, Omit<ApiTokens, 'apiTokenUser'> {
   /**
    * Makes sure that `root` has a password: the configured one, else the stored one, else a random
    * one, which is returned to be shown once. To be called at each start, and again where it failed.
@@ -77,7 +77,7 @@ export function createAuth({
 }): Auth {
   const throttle = createThrottle({ clock });
   const queue = createLoginQueue();
-  const { programOf, ...apiTokens } = createApiTokens({ store, clock, ids });
+  const { apiTokenUser: programOf, ...apiTokens } = createApiTokens({ store, clock, ids });
 
   /** The password that this start drew. */
   let drawn: string | null = null;
@@ -143,7 +143,7 @@ export function createAuth({
         // An unknown user costs the same time, in the store too, and gets the same answer.
         const stored = await storedHash();
         const hash = user === ROOT.name ? stored : undefined;
-        const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.nobodys));
+        const isRight = password.length <= PASSWORD_MAX && (await passwords.verify(password, hash ?? passwords.dummyHash));
         if (hash === undefined || !isRight) {
           throttle.wrong(user, address);
           throw new AccessError('unauthorized', 'user or password is wrong');
@@ -162,7 +162,7 @@ export function createAuth({
     async who(token) {
       if (config.auth === 'off') return ROOT;
       if (!token?.startsWith('troupe_') || token.length > 100) return undefined;
-      if (isForPrograms(token)) return programOf(token);
+      if (isApiToken(token)) return programOf(token);
       const session = await store.credential('session', hashOf(token));
       if (!session || (session.expiresAt !== null && session.expiresAt <= clock.now())) return undefined;
       return typeof session.data.user === 'string' ? { name: session.data.user } : undefined;

@@ -6,7 +6,7 @@
 import { AccessError } from './errors.ts';
 
 /** Logins that may wait. At 0.1 s a hash the last one waits for three seconds. */
-export const WAITING_MAX = 32;
+export const LOGINS_WAITING_MAX = 32;
 /** Retry-After of a refused login. */
 const RETRY_MS = 3_000;
 
@@ -31,7 +31,7 @@ interface Waiting extends Entry {
   sendAway(problem: AccessError): void;
 }
 
-export function createLoginQueue({ waitingMax = WAITING_MAX }: { waitingMax?: number } = {}): LoginQueue {
+export function createLoginQueue({ waitingMax = LOGINS_WAITING_MAX }: { waitingMax?: number } = {}): LoginQueue {
   let isBusy = false;
   const waiting: Waiting[] = [];
 

@@ -20,7 +20,7 @@ export interface Passwords {
   /** Whether it is a text that `hash` gave out. */
   isHash(text: string): boolean;
   /** A hash that fits no password and costs as much to verify as any other. */
-  readonly nobodys: string;
+  readonly dummyHash: string;
   /** Ends the thread; pending calls reject with `unavailable`. Idempotent. A call restarts it. */
   close(): void;
 }
@@ -83,7 +83,7 @@ export function createPasswords({
     }) as Promise<T>;
 
   return {
-    nobodys: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    dummyHash: '$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
     isHash: text => ENCODED.test(text),
     hash: password => ask({ type: 'hash', password, salt: randomBytes(16) }),
     // The library throws for an empty password.

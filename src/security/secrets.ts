@@ -11,19 +11,19 @@ const ADDRESSES = ['url', 'appURL'];
 export const seesSecrets = (user: User): boolean => can(user, 'all');
 
 /** Copies an answer without secrets. The names in `env` stay, each with null. */
-export function withoutSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutSecrets);
+export function redactSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(redactSecrets);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, hidden(name, inner)]));
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, redactField(name, inner)]));
 }
 
 /** A field as it is shown to who may only read. */
-export function hidden(name: string, value: unknown): unknown {
+export function redactField(name: string, value: unknown): unknown {
   if (name === 'env' && typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.keys(value).map(variable => [variable, null]));
   }
   if (ADDRESSES.includes(name) && typeof value === 'string') return withoutCredentials(value);
-  return withoutSecrets(value);
+  return redactSecrets(value);
 }
 
 /** `http://user:password@host/app.tgz?sig=…` -> `http://***@host/app.tgz?***`. */

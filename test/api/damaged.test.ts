@@ -10,7 +10,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { aPlace } from '../support/place.ts';
-import { aDoor, type Door } from './support.ts';
+import { anApi, type TestApi } from './support.ts';
 
 let store: Store;
 let directory: string | undefined;
@@ -29,18 +29,18 @@ const STORES: Record<string, () => Promise<Store>> = {
 };
 
 /** Two of each kind, the second of which is spoilt. */
-async function twoOfEach(open: () => Promise<Store>): Promise<{ door: Door; spoilt: Record<Kind, string> }> {
+async function twoOfEach(open: () => Promise<Store>): Promise<{ api: TestApi; spoilt: Record<Kind, string> }> {
   store = await open();
-  const door = await aDoor({ store });
-  await door.post('/v1/pools', { name: 'west' });
-  for (const name of ['a1', 'a2']) await door.post('/v1/apps', { name, url: 'http://apps.example/a.tar.gz', command: 'true' });
-  for (const name of ['j1', 'j2']) await door.post('/v1/jobs', { name, app: 'a1', pool: 'default' });
+  const api = await anApi({ store });
+  await api.post('/v1/pools', { name: 'west' });
+  for (const name of ['a1', 'a2']) await api.post('/v1/apps', { name, url: 'http://apps.example/a.tar.gz', command: 'true' });
+  for (const name of ['j1', 'j2']) await api.post('/v1/jobs', { name, app: 'a1', pool: 'default' });
   const runs: string[] = [];
-  for (const name of ['j1', 'j2']) runs.push((await door.post(`/v1/jobs/${name}/trigger`)).body.execution);
-  for (const id of ['h1', 'h2']) await door.world.aHost(id);
-  await door.settled();
+  for (const name of ['j1', 'j2']) runs.push((await api.post(`/v1/jobs/${name}/trigger`)).body.execution);
+  for (const id of ['h1', 'h2']) await api.world.aHost(id);
+  await api.settled();
   const spoilt = { job: 'job/j2', app: 'app/a2', pool: 'pool/west', host: 'host/h2', execution: `execution/${runs[1]}` };
-  return { door, spoilt };
+  return { api, spoilt };
 }
 
 async function spoil(address: string, change: (document: ActorDocument) => Partial<ActorDocument>): Promise<void> {
@@ -75,40 +75,40 @@ const OTHERS = ['/api/job/jobs', '/api/app/list', '/api/job/tasks/ready', '/api/
 const nameIn = (address: string) => address.slice(address.indexOf('/') + 1);
 
 /** Everything lists, and each list names exactly what is unreadable of it. */
-async function expectTheRest(door: Door, spoilt: Partial<Record<Kind, string>>): Promise<void> {
+async function expectTheRest(api: TestApi, spoilt: Partial<Record<Kind, string>>): Promise<void> {
   for (const [kind, path] of Object.entries(LISTS)) {
-    const { status, body } = await door.get(path);
+    const { status, body } = await api.get(path);
     expect({ path, status }).toEqual({ path, status: 200 });
     const address = spoilt[kind as Kind];
     const unreadable = (body.unreadable ?? []).map((each: { name: string }) => each.name);
     expect({ path, unreadable }).toEqual({ path, unreadable: address === undefined ? [] : [nameIn(address)] });
     expect(body.items.length).toBeGreaterThanOrEqual(1);
   }
-  for (const path of OTHERS) expect({ path, status: (await door.get(path)).status }).toEqual({ path, status: 200 });
-  expect(door.log.lines.filter(line => line.level === 'error')).toEqual([]);
+  for (const path of OTHERS) expect({ path, status: (await api.get(path)).status }).toEqual({ path, status: 200 });
+  expect(api.log.lines.filter(line => line.level === 'error')).toEqual([]);
 }
 
 describe.each(Object.entries(STORES))('with %s', (_, open) => {
   test('row 23: of each kind one whose state is anything but what was written is unreadable, and the rest serves', async () => {
-    const { door, spoilt } = await twoOfEach(open);
+    const { api, spoilt } = await twoOfEach(open);
     for (const [what, change] of Object.entries(SPOILT)) {
       const before = new Map<string, ActorDocument>();
       for (const address of Object.values(spoilt)) {
         before.set(address, (await store.load(address)) as ActorDocument);
         await spoil(address, change);
       }
-      await expectTheRest(door, spoilt);
+      await expectTheRest(api, spoilt);
       for (const [kind, address] of Object.entries(spoilt)) {
-        const { status, body } = await door.get(`${LISTS[kind as Kind]}/${encodeURIComponent(nameIn(address))}`);
+        const { status, body } = await api.get(`${LISTS[kind as Kind]}/${encodeURIComponent(nameIn(address))}`);
         expect({ what, kind, status, code: body.error?.code }).toEqual({ what, kind, status: 409, code: 'quarantined' });
       }
       for (const [address, { state }] of before) await spoil(address, () => ({ state }));
     }
-    await expectTheRest(door, {});
+    await expectTheRest(api, {});
   });
 
   test('an instant that no calendar has makes its execution unreadable, never the list', async () => {
-    const { door, spoilt } = await twoOfEach(open);
+    const { api, spoilt } = await twoOfEach(open);
     const at = 8_640_000_000_000_001;
     for (const field of ['createdAt', 'startedAt', 'dueAt']) {
       const { state } = (await store.load(spoilt.execution)) as ActorDocument;
@@ -119,17 +119,17 @@ describe.each(Object.entries(STORES))('with %s', (_, open) => {
           return { ...before, snapshot: { ...snapshot, context: { ...snapshot.context, [field]: at } } };
         }),
       );
-      await expectTheRest(door, { execution: spoilt.execution });
-      const { status, body } = await door.get(`/v1/executions/${encodeURIComponent(nameIn(spoilt.execution))}`);
+      await expectTheRest(api, { execution: spoilt.execution });
+      const { status, body } = await api.get(`/v1/executions/${encodeURIComponent(nameIn(spoilt.execution))}`);
       expect({ status, message: body.error.message }).toEqual({ status: 409, message: expect.stringContaining(String(at)) });
       await spoil(spoilt.execution, () => ({ state }));
     }
   });
 
   test('a center starts and serves although its default pool is unreadable', async () => {
-    const { door } = await twoOfEach(open);
+    const { api } = await twoOfEach(open);
     await spoil('pool/default', () => ({ state: 'null' }));
-    const again = await aDoor({ store, clock: door.clock });
+    const again = await anApi({ store, clock: api.clock });
     const ensured = again.world.ask('pool/default', {
       type: 'pool.create',
       config: { name: 'default', timeZone: null, servers: [], description: '' },
@@ -144,15 +144,15 @@ describe('a stored password that is damaged', () => {
   test('lets nobody in, is replaced by no other, and says what to do', async () => {
     store = createMemoryStore();
     const password = 'correct horse battery';
-    const first = await aDoor({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
+    const first = await anApi({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
     for (const data of [{}, { hash: 5 }, { hash: 'x' }]) {
       await store.putCredential({ kind: 'user', id: 'root', data, expiresAt: null, uses: null });
-      const again = await aDoor({ store, clock: first.clock, env: { TROUPE_AUTH: 'on' } });
+      const again = await anApi({ store, clock: first.clock, env: { TROUPE_AUTH: 'on' } });
       expect(again.password).toBeNull();
       expect(again.log.lines.map(({ sentence }) => sentence).join()).toContain('start once with TROUPE_ROOT_PASSWORD');
       expect((await again.post('/v1/login', { username: 'root', password })).status).toBe(401);
     }
-    const mended = await aDoor({ store, clock: first.clock, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
+    const mended = await anApi({ store, clock: first.clock, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
     expect((await mended.post('/v1/login', { username: 'root', password })).status).toBe(200);
   });
 });
@@ -162,18 +162,18 @@ describe('a record of a credential that is damaged', () => {
     'opens nothing and is in no way of the others: %j',
     async data => {
       store = createMemoryStore();
-      const door = await aDoor({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
-      const { token } = (await door.post('/v1/login', { username: 'root', password: 'correct horse battery' })).body;
+      const api = await anApi({ store, env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
+      const { token } = (await api.post('/v1/login', { username: 'root', password: 'correct horse battery' })).body;
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-      const program = (await door.post('/v1/tokens', { name: 'good', scope: 'read' }, headers)).body.token as string;
-      const bad = (await door.post('/v1/tokens', { name: 'bad', scope: 'all' }, headers)).body.token as string;
+      const program = (await api.post('/v1/tokens', { name: 'good', scope: 'read' }, headers)).body.token as string;
+      const bad = (await api.post('/v1/tokens', { name: 'bad', scope: 'all' }, headers)).body.token as string;
       for (const { kind, id, expiresAt, data: own } of await store.credentials('apiToken')) {
         if (own.name === 'bad') await store.putCredential({ kind, id, data, expiresAt, uses: null });
       }
-      const { status, body } = await door.get('/v1/tokens', headers);
+      const { status, body } = await api.get('/v1/tokens', headers);
       expect({ status, names: body.items.map((each: { name: string }) => each.name) }).toEqual({ status: 200, names: ['good'] });
-      expect((await door.get('/v1/jobs', { authorization: `Bearer ${program}` })).status).toBe(200);
-      expect((await door.get('/v1/jobs', { authorization: `Bearer ${bad}` })).status).toBe(401);
+      expect((await api.get('/v1/jobs', { authorization: `Bearer ${program}` })).status).toBe(200);
+      expect((await api.get('/v1/jobs', { authorization: `Bearer ${bad}` })).status).toBe(401);
     },
   );
 });

@@ -1,22 +1,22 @@
 /** Apps through the ElasticJob-Cloud dialect. */
 import { describe, expect, test } from 'bun:test';
-import { aDoor, seedApp, seedJob } from './support.ts';
+import { anApi, seedApp, seedJob } from './support.ts';
 
 describe('an app through ElasticJob-Cloud', () => {
   test('is published, and told in the original order', async () => {
-    const door = await aDoor();
-    const { status, text } = await door.post('/api/app', seedApp());
+    const api = await anApi();
+    const { status, text } = await api.post('/api/app', seedApp());
     expect([status, text]).toEqual([200, 'true']);
-    const told = await door.get('/api/app/my_app');
+    const told = await api.get('/api/app/my_app');
     expect(told.text).toBe(
       '{"appName":"my_app","appURL":"http://app_host:8080/my-job.tar.gz","bootstrapScript":"bin/start.sh","cpuCount":0.1,"memoryMB":64,"appCacheEnable":true,"eventTraceSamplingCount":0}',
     );
   });
 
   test('takes the defaults of what is not said', async () => {
-    const door = await aDoor();
-    await door.post('/api/app', { appName: 'a', appURL: 'https://h/x.zip', bootstrapScript: 'bin\\start.sh', cpuCount: null });
-    expect((await door.get('/api/app/a')).body).toEqual({
+    const api = await anApi();
+    await api.post('/api/app', { appName: 'a', appURL: 'https://h/x.zip', bootstrapScript: 'bin\\start.sh', cpuCount: null });
+    expect((await api.get('/api/app/a')).body).toEqual({
       appName: 'a',
       appURL: 'https://h/x.zip',
       bootstrapScript: 'bin\\start.sh',
@@ -58,17 +58,17 @@ describe('an app through ElasticJob-Cloud', () => {
   ];
   const rows = wrong.map(([field, value, sentence]) => [field, sentence, value] as const);
   test.each(rows)('is refused for its %s (%s), and nothing is stored', async (field, sentence, value) => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/api/app', seedApp({ [field]: value }));
+    const api = await anApi();
+    const { status, body } = await api.post('/api/app', seedApp({ [field]: value }));
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
     expect(body.error.message).toContain(sentence);
-    expect((await door.get('/api/app/list')).text).toBe('[]');
+    expect((await api.get('/api/app/list')).text).toBe('[]');
   });
 
   test('may come only from the hosts that are listed', async () => {
-    const door = await aDoor({ env: { TROUPE_ARTIFACT_HOSTS: 'App_Host' } });
-    expect((await door.post('/api/app', seedApp())).status).toBe(200);
-    expect((await door.post('/api/app', seedApp({ appName: 'b', appURL: 'http://other/x' }))).body.error.message).toContain('app_host');
+    const api = await anApi({ env: { TROUPE_ARTIFACT_HOSTS: 'App_Host' } });
+    expect((await api.post('/api/app', seedApp())).status).toBe(200);
+    expect((await api.post('/api/app', seedApp({ appName: 'b', appURL: 'http://other/x' }))).body.error.message).toContain('app_host');
   });
 
   test.each([
@@ -80,105 +80,105 @@ describe('an app through ElasticJob-Cloud', () => {
     ['::1', 'http://[::1]:8080/x', 200],
     ['*.h', 'http://h/x', 400],
   ])('are judged by the list %p: %s', async (hosts, appURL, status) => {
-    const door = await aDoor({ env: { TROUPE_ARTIFACT_HOSTS: hosts } });
-    expect((await door.post('/api/app', seedApp({ appURL }))).status).toBe(status);
+    const api = await anApi({ env: { TROUPE_ARTIFACT_HOSTS: hosts } });
+    expect((await api.post('/api/app', seedApp({ appURL }))).status).toBe(status);
   });
 
   test('may be a file of its hosts where that is allowed', async () => {
-    const door = await aDoor({ env: { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: '*.example.org' } });
-    expect((await door.post('/api/app', seedApp({ appURL: 'file:///opt/apps/my-job.tar.gz' }))).status).toBe(200);
-    const { status, body } = await door.put('/api/app', { appName: 'my_app', appURL: 'file://elsewhere/x' });
+    const api = await anApi({ env: { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: '*.example.org' } });
+    expect((await api.post('/api/app', seedApp({ appURL: 'file:///opt/apps/my-job.tar.gz' }))).status).toBe(200);
+    const { status, body } = await api.put('/api/app', { appName: 'my_app', appURL: 'file://elsewhere/x' });
     expect({ status, field: body.error.field }).toEqual({ status: 400, field: 'appURL' });
     expect(body.error.message).toContain('a path on the host that runs the app');
-    expect((await door.put('/api/app', { appName: 'my_app', appURL: 'http://a.example.org/x' })).status).toBe(200);
-    expect((await door.put('/api/app', { appName: 'my_app', appURL: 'http://example.org/x' })).status).toBe(400);
+    expect((await api.put('/api/app', { appName: 'my_app', appURL: 'http://a.example.org/x' })).status).toBe(200);
+    expect((await api.put('/api/app', { appName: 'my_app', appURL: 'http://example.org/x' })).status).toBe(400);
   });
 
   test('is not published twice', async () => {
-    const door = await aDoor();
-    await door.post('/api/app', seedApp());
-    const { status, body } = await door.post('/api/app', seedApp({ appURL: 'http://other/x.zip' }));
+    const api = await anApi();
+    await api.post('/api/app', seedApp());
+    const { status, body } = await api.post('/api/app', seedApp({ appURL: 'http://other/x.zip' }));
     expect({ status, message: body.error.message }).toEqual({ status: 409, message: 'app my_app is published already' });
-    expect((await door.get('/api/app/my_app')).body.appURL).toBe('http://app_host:8080/my-job.tar.gz');
+    expect((await api.get('/api/app/my_app')).body.appURL).toBe('http://app_host:8080/my-job.tar.gz');
   });
 
   test("takes the seed's two-field change and keeps the rest", async () => {
-    const door = await aDoor();
-    await door.post('/api/app', seedApp({ appCacheEnable: false }));
-    expect((await door.put('/api/app', { appName: 'my_app', appCacheEnable: true })).text).toBe('true');
-    expect((await door.get('/api/app/my_app')).body).toEqual(seedApp());
+    const api = await anApi();
+    await api.post('/api/app', seedApp({ appCacheEnable: false }));
+    expect((await api.put('/api/app', { appName: 'my_app', appCacheEnable: true })).text).toBe('true');
+    expect((await api.get('/api/app/my_app')).body).toEqual(seedApp());
   });
 
   test('goes back to a default by null, where there is one', async () => {
-    const door = await aDoor();
-    await door.post('/api/app', seedApp({ appCacheEnable: false, eventTraceSamplingCount: 7 }));
-    await door.put('/api/app', { appName: 'my_app', appCacheEnable: null, cpuCount: null, memoryMB: null, eventTraceSamplingCount: null });
-    expect((await door.get('/api/app/my_app')).body).toMatchObject({
+    const api = await anApi();
+    await api.post('/api/app', seedApp({ appCacheEnable: false, eventTraceSamplingCount: 7 }));
+    await api.put('/api/app', { appName: 'my_app', appCacheEnable: null, cpuCount: null, memoryMB: null, eventTraceSamplingCount: null });
+    expect((await api.get('/api/app/my_app')).body).toMatchObject({
       appCacheEnable: true,
       cpuCount: 1,
       memoryMB: 128,
       eventTraceSamplingCount: 0,
     });
-    expect((await door.put('/api/app', { appName: 'my_app', appURL: null })).body.error.field).toBe('appURL');
+    expect((await api.put('/api/app', { appName: 'my_app', appURL: null })).body.error.field).toBe('appURL');
   });
 
   test('that nobody published is a 404 everywhere', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const answers = [
-      await door.get('/api/app/nope'),
-      await door.put('/api/app', { appName: 'nope' }),
-      await door.get('/api/app/nope/disable'),
-      await door.post('/api/app/nope/disable'),
-      await door.post('/api/app/nope/enable'),
-      await door.del('/api/app/nope'),
-      await door.get('/api/app/%2e%2e%2fx'),
-      await door.get(`/api/app/${'x'.repeat(2000)}`),
+      await api.get('/api/app/nope'),
+      await api.put('/api/app', { appName: 'nope' }),
+      await api.get('/api/app/nope/disable'),
+      await api.post('/api/app/nope/disable'),
+      await api.post('/api/app/nope/enable'),
+      await api.del('/api/app/nope'),
+      await api.get('/api/app/%2e%2e%2fx'),
+      await api.get(`/api/app/${'x'.repeat(2000)}`),
     ];
     expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 404));
     expect(answers[0]?.body).toEqual({ error: { code: 'notFound', message: 'there is no app nope' } });
   });
 
   test('is disabled and enabled, and its jobs with it', async () => {
-    const door = await aDoor();
-    await door.post('/api/app', seedApp());
-    await door.post('/api/job/register', seedJob());
-    expect((await door.get('/api/app/my_app/disable')).text).toBe('false');
-    expect((await door.post('/api/app/my_app/disable')).text).toBe('true');
-    expect((await door.get('/api/app/my_app/disable')).text).toBe('true');
-    expect((await door.get('/api/job/my_job/disable')).text).toBe('true');
-    expect((await door.post('/api/job/trigger', 'my_job')).status).toBe(409);
-    expect((await door.post('/api/app/my_app/enable')).text).toBe('true');
-    expect((await door.get('/api/app/my_app/disable')).text).toBe('false');
-    expect((await door.get('/api/job/my_job/disable')).text).toBe('false');
+    const api = await anApi();
+    await api.post('/api/app', seedApp());
+    await api.post('/api/job/register', seedJob());
+    expect((await api.get('/api/app/my_app/disable')).text).toBe('false');
+    expect((await api.post('/api/app/my_app/disable')).text).toBe('true');
+    expect((await api.get('/api/app/my_app/disable')).text).toBe('true');
+    expect((await api.get('/api/job/my_job/disable')).text).toBe('true');
+    expect((await api.post('/api/job/trigger', 'my_job')).status).toBe(409);
+    expect((await api.post('/api/app/my_app/enable')).text).toBe('true');
+    expect((await api.get('/api/app/my_app/disable')).text).toBe('false');
+    expect((await api.get('/api/job/my_job/disable')).text).toBe('false');
   });
 
   test('disabled with kill ends what runs', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await door.post('/api/app', seedApp());
-    await door.post('/api/job/register', seedJob({ shardingTotalCount: 1 }));
-    await door.post('/api/job/trigger', 'my_job');
-    await door.post('/api/app/my_app/disable?kill=false');
-    expect(door.fleet.sent.map(each => each.command.type)).toEqual(['start']);
-    await door.post('/api/app/my_app/disable?kill=true');
-    expect(door.fleet.sent.map(each => each.command.type)).toEqual(['start', 'stop']);
-    expect((await door.post('/api/app/my_app/disable?kill=maybe')).body.error.field).toBe('kill');
+    const api = await anApi();
+    await api.world.aHost();
+    await api.post('/api/app', seedApp());
+    await api.post('/api/job/register', seedJob({ shardingTotalCount: 1 }));
+    await api.post('/api/job/trigger', 'my_job');
+    await api.post('/api/app/my_app/disable?kill=false');
+    expect(api.fleet.sent.map(each => each.command.type)).toEqual(['start']);
+    await api.post('/api/app/my_app/disable?kill=true');
+    expect(api.fleet.sent.map(each => each.command.type)).toEqual(['start', 'stop']);
+    expect((await api.post('/api/app/my_app/disable?kill=maybe')).body.error.field).toBe('kill');
   });
 
   test('is deleted with its jobs', async () => {
-    const door = await aDoor();
-    await door.post('/api/app', seedApp());
-    await door.post('/api/job/register', seedJob());
-    expect((await door.del('/api/app/my_app')).text).toBe('true');
-    expect((await door.get('/api/app/my_app')).status).toBe(404);
-    expect((await door.get('/api/job/jobs/my_job')).status).toBe(404);
-    expect((await door.post('/api/app', seedApp())).text).toBe('true');
+    const api = await anApi();
+    await api.post('/api/app', seedApp());
+    await api.post('/api/job/register', seedJob());
+    expect((await api.del('/api/app/my_app')).text).toBe('true');
+    expect((await api.get('/api/app/my_app')).status).toBe(404);
+    expect((await api.get('/api/job/jobs/my_job')).status).toBe(404);
+    expect((await api.post('/api/app', seedApp())).text).toBe('true');
   });
 
   test('is listed by name, and a slash at the end changes nothing', async () => {
-    const door = await aDoor();
-    for (const appName of ['b', 'a', 'c']) await door.post('/api/app/', seedApp({ appName }));
-    const { body } = await door.get('/api/app/list/');
+    const api = await anApi();
+    for (const appName of ['b', 'a', 'c']) await api.post('/api/app/', seedApp({ appName }));
+    const { body } = await api.get('/api/app/list/');
     expect(body.map((app: { appName: string }) => app.appName)).toEqual(['a', 'b', 'c']);
   });
 });

@@ -1,25 +1,25 @@
 /** Jobs and triggers through the ElasticJob-Cloud dialect. */
 import { describe, expect, test } from 'bun:test';
-import { aDoor, type Door, json, seedApp, seedJob } from './support.ts';
+import { anApi, json, seedApp, seedJob, type TestApi } from './support.ts';
 
-const aDoorWithApp = async (): Promise<Door> => {
-  const door = await aDoor();
-  await door.post('/api/app', seedApp());
-  return door;
+const anApiWithApp = async (): Promise<TestApi> => {
+  const api = await anApi();
+  await api.post('/api/app', seedApp());
+  return api;
 };
-const configOf = async (door: Door) => (await door.context('job/my_job')).context.config;
+const configOf = async (api: TestApi) => (await api.context('job/my_job')).context.config;
 
 describe('a job through ElasticJob-Cloud', () => {
   test('is registered, and told in the original order with its own values', async () => {
-    const door = await aDoorWithApp();
-    expect((await door.post('/api/job/register', seedJob({ props: { a: 1, b: true } }))).text).toBe('true');
-    expect((await door.get('/api/job/jobs/my_job')).text).toBe(
+    const api = await anApiWithApp();
+    expect((await api.post('/api/job/register', seedJob({ props: { a: 1, b: true } }))).text).toBe('true');
+    expect((await api.get('/api/job/jobs/my_job')).text).toBe(
       '{"appName":"my_app","cpuCount":0.1,"memoryMB":64,"jobExecutionType":"TRANSIENT","jobName":"my_job","cron":"0/5 * * * * ?","shardingTotalCount":5,"shardingItemParameters":null,"jobParameter":null,"monitorExecution":false,"failover":true,"misfire":true,"maxTimeDiffSeconds":0,"reconcileIntervalMinutes":0,"jobShardingStrategyType":null,"jobExecutorServiceHandlerType":null,"jobErrorHandlerType":null,"description":null,"props":{"a":"1","b":"true"},"disabled":false,"overwrite":false}',
     );
   });
 
   test('gives back the words it was registered with', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     const words = {
       cron: '0 0 9 ? * MON-FRI',
       shardingItemParameters: ' 0 = Beijing , 1=Shanghai',
@@ -37,13 +37,13 @@ describe('a job through ElasticJob-Cloud', () => {
       disabled: true,
       overwrite: true,
     };
-    await door.post('/api/job/register', seedJob(words));
-    expect((await door.get('/api/job/jobs/my_job')).body).toEqual(seedJob(words));
-    expect((await door.get('/api/job/jobs')).body).toEqual([seedJob(words)]);
+    await api.post('/api/job/register', seedJob(words));
+    expect((await api.get('/api/job/jobs/my_job')).body).toEqual(seedJob(words));
+    expect((await api.get('/api/job/jobs')).body).toEqual([seedJob(words)]);
   });
 
   test('means what the dialect says', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     const props = {
       timeZone: 'Europe/Berlin',
       'timeout.seconds': 1.5,
@@ -51,8 +51,8 @@ describe('a job through ElasticJob-Cloud', () => {
       'misfire.limit': 3,
       'script.command.line': 'bin/x -v',
     };
-    await door.post('/api/job/register', seedJob({ shardingItemParameters: '0=A,4=E', jobParameter: 'p', props }));
-    const config = await configOf(door);
+    await api.post('/api/job/register', seedJob({ shardingItemParameters: '0=A,4=E', jobParameter: 'p', props }));
+    const config = await configOf(api);
     expect(config).toMatchObject({
       kind: 'transient',
       app: 'my_app',
@@ -77,31 +77,31 @@ describe('a job through ElasticJob-Cloud', () => {
     expect(config.id).toMatch(/^[0-9a-f]{24}$/);
   });
 
-  test('that throws is one whose failures fail over, whichever door says so', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob({ jobErrorHandlerType: 'THROW' }));
-    const told = async () => (await door.get('/api/job/jobs/my_job')).body.jobErrorHandlerType;
-    expect([(await door.get('/v1/jobs/my_job')).body.failoverOnFailure, await told()]).toEqual([true, 'THROW']);
-    await door.patch('/v1/jobs/my_job', { failoverOnFailure: false });
+  test('that throws is one whose failures fail over, whichever api says so', async () => {
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob({ jobErrorHandlerType: 'THROW' }));
+    const told = async () => (await api.get('/api/job/jobs/my_job')).body.jobErrorHandlerType;
+    expect([(await api.get('/v1/jobs/my_job')).body.failoverOnFailure, await told()]).toEqual([true, 'THROW']);
+    await api.patch('/v1/jobs/my_job', { failoverOnFailure: false });
     expect(await told()).toBeNull();
-    await door.patch('/v1/jobs/my_job', { failoverOnFailure: true });
+    await api.patch('/v1/jobs/my_job', { failoverOnFailure: true });
     expect(await told()).toBe('THROW');
   });
 
   test('skips what it misses unless misfire says otherwise; once by default', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob({ misfire: false }));
-    expect(await configOf(door)).toMatchObject({ overlap: 'skip', overlapLimit: 1, misfire: { policy: 'skip', limit: 10 } });
-    await door.put('/api/job/update', seedJob({ misfire: true }));
-    expect(await configOf(door)).toMatchObject({ overlap: 'queue', overlapLimit: 1, misfire: { policy: 'once', limit: 1 } });
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob({ misfire: false }));
+    expect(await configOf(api)).toMatchObject({ overlap: 'skip', overlapLimit: 1, misfire: { policy: 'skip', limit: 10 } });
+    await api.put('/api/job/update', seedJob({ misfire: true }));
+    expect(await configOf(api)).toMatchObject({ overlap: 'queue', overlapLimit: 1, misfire: { policy: 'once', limit: 1 } });
   });
 
   test('without cron, or with an empty one, runs on trigger only', async () => {
-    const door = await aDoorWithApp();
-    expect((await door.post('/api/job/register', seedJob({ cron: '' }))).text).toBe('true');
-    expect((await configOf(door)).schedules).toEqual([]);
-    expect((await door.get('/api/job/jobs/my_job')).body.cron).toBe('');
-    expect((await door.post('/api/job/register', seedJob({ jobName: 'b', cron: null }))).text).toBe('true');
+    const api = await anApiWithApp();
+    expect((await api.post('/api/job/register', seedJob({ cron: '' }))).text).toBe('true');
+    expect((await configOf(api)).schedules).toEqual([]);
+    expect((await api.get('/api/job/jobs/my_job')).body.cron).toBe('');
+    expect((await api.post('/api/job/register', seedJob({ jobName: 'b', cron: null }))).text).toBe('true');
   });
 
   const wrong: [string, unknown, string, string?][] = [
@@ -149,33 +149,33 @@ describe('a job through ElasticJob-Cloud', () => {
   ];
   const rows = wrong.map(([field, value, sentence, where = field]) => [where, sentence, field, value] as const);
   test.each(rows)('is refused for its %s (%s), and nothing is stored', async (where, sentence, field, value) => {
-    const door = await aDoorWithApp();
-    const { status, body } = await door.post('/api/job/register', seedJob({ [field]: value }));
+    const api = await anApiWithApp();
+    const { status, body } = await api.post('/api/job/register', seedJob({ [field]: value }));
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field: where });
     expect(body.error.message).toContain(sentence);
-    expect((await door.get('/api/job/jobs')).text).toBe('[]');
+    expect((await api.get('/api/job/jobs')).text).toBe('[]');
   });
 
   test.each([false, null, undefined])('with handler types %p takes the defaults', async value => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     const types = { jobExecutorServiceHandlerType: value, jobErrorHandlerType: value };
-    expect((await door.post('/api/job/register', seedJob(types))).text).toBe('true');
-    expect((await door.get('/api/job/jobs/my_job')).body).toMatchObject({ jobExecutorServiceHandlerType: null, jobErrorHandlerType: null });
+    expect((await api.post('/api/job/register', seedJob(types))).text).toBe('true');
+    expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({ jobExecutorServiceHandlerType: null, jobErrorHandlerType: null });
   });
 
   test('takes fields of other versions without a word', async () => {
-    const door = await aDoorWithApp();
-    expect((await door.post('/api/job/register', seedJob({ jobClass: 'x.Y', jobType: 'SIMPLE' }))).text).toBe('true');
+    const api = await anApiWithApp();
+    expect((await api.post('/api/job/register', seedJob({ jobClass: 'x.Y', jobType: 'SIMPLE' }))).text).toBe('true');
   });
 
   test('that is to stay resident is a 409 for now', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     for (const cron of ['', '0/5 * * * * ?']) {
-      const { status, body } = await door.post('/api/job/register', seedJob({ jobExecutionType: 'DAEMON', cron }));
+      const { status, body } = await api.post('/api/job/register', seedJob({ jobExecutionType: 'DAEMON', cron }));
       expect(status).toBe(409);
       expect(body.error.message).toContain('comes with resident jobs');
     }
-    expect((await door.get('/api/job/jobs')).text).toBe('[]');
+    expect((await api.get('/api/job/jobs')).text).toBe('[]');
   });
 
   test.each([
@@ -185,46 +185,46 @@ describe('a job through ElasticJob-Cloud', () => {
     ['jobErrorHandlerType', { jobErrorHandlerType: 'WECHAT' }],
     ['jobErrorHandlerType', { jobErrorHandlerType: 'DINGTALK' }],
   ])('that would not do what its %s says is a 409 for now, when it is registered and when it is updated', async (field, words) => {
-    const door = await aDoorWithApp();
-    const { status, body } = await door.post('/api/job/register', seedJob(words));
+    const api = await anApiWithApp();
+    const { status, body } = await api.post('/api/job/register', seedJob(words));
     expect({ status, field: body.error.field }).toEqual({ status: 409, field });
     expect(body.error.message).toContain('later version');
-    expect((await door.get('/api/job/jobs')).text).toBe('[]');
-    await door.post('/api/job/register', seedJob());
-    expect((await door.put('/api/job/update', seedJob(words))).status).toBe(409);
-    expect((await door.get('/api/job/jobs/my_job')).body).toMatchObject({ props: {}, jobErrorHandlerType: null });
+    expect((await api.get('/api/job/jobs')).text).toBe('[]');
+    await api.post('/api/job/register', seedJob());
+    expect((await api.put('/api/job/update', seedJob(words))).status).toBe(409);
+    expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({ props: {}, jobErrorHandlerType: null });
   });
 
   test.each([
     ['cron', { cron: '0 0 0 1 1 ? 2020' }, 'is over'],
     ['props.script.command.line', { props: { 'script.command.line': "echo 'open" } }, 'never closed'],
   ])('that could never run is refused for its %s', async (field, words, sentence) => {
-    const door = await aDoorWithApp();
-    const { status, body } = await door.post('/api/job/register', seedJob(words));
+    const api = await anApiWithApp();
+    const { status, body } = await api.post('/api/job/register', seedJob(words));
     expect({ status, field: body.error.field }).toEqual({ status: 400, field });
     expect(body.error.message).toContain(sentence);
   });
 
   test('refused for one of its props repeats no value of it', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     for (const value of [['hunter2'], 'hunter2\0']) {
-      const { status, text } = await door.post('/api/job/register', seedJob({ props: { 'email.password': value } }));
+      const { status, text } = await api.post('/api/job/register', seedJob({ props: { 'email.password': value } }));
       expect([status, text.includes('hunter2')]).toEqual([400, false]);
     }
   });
 
   test('is not registered twice', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob());
-    const { status, body } = await door.post('/api/job/register', seedJob({ cron: '' }));
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob());
+    const { status, body } = await api.post('/api/job/register', seedJob({ cron: '' }));
     expect({ status, message: body.error.message }).toEqual({ status: 409, message: 'job my_job is registered already' });
-    expect((await configOf(door)).schedules).toHaveLength(1);
+    expect((await configOf(api)).schedules).toHaveLength(1);
   });
 
   test('is updated as a whole: what is absent is at its default again, what only /v1 sets stays', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob({ jobParameter: 'p', props: { 'timeout.seconds': '9' }, jobErrorHandlerType: 'THROW' }));
-    const before = await configOf(door);
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob({ jobParameter: 'p', props: { 'timeout.seconds': '9' }, jobErrorHandlerType: 'THROW' }));
+    const before = await configOf(api);
     expect(before.failoverOnFailure).toBe(true);
     const native = {
       ...before,
@@ -232,10 +232,10 @@ describe('a job through ElasticJob-Cloud', () => {
       env: { A: 'b' },
       killGraceMs: 1,
     };
-    await door.world.ask('job/my_job', { type: 'job.update', config: native });
+    await api.world.ask('job/my_job', { type: 'job.update', config: native });
     const { failover: _f, misfire: _m, ...rest } = seedJob({ cron: '0 0 1 * * ?', shardingTotalCount: 2 });
-    expect((await door.put('/api/job/update', rest)).text).toBe('true');
-    expect((await door.get('/api/job/jobs/my_job')).body).toMatchObject({
+    expect((await api.put('/api/job/update', rest)).text).toBe('true');
+    expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({
       cron: '0 0 1 * * ?',
       shardingTotalCount: 2,
       jobParameter: null,
@@ -244,7 +244,7 @@ describe('a job through ElasticJob-Cloud', () => {
       jobErrorHandlerType: null,
       props: {},
     });
-    expect(await configOf(door)).toMatchObject({
+    expect(await configOf(api)).toMatchObject({
       id: before.id,
       retry: native.retry,
       env: { A: 'b' },
@@ -255,20 +255,20 @@ describe('a job through ElasticJob-Cloud', () => {
   });
 
   test('is not updated by half a registration, and not when it is unknown', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob());
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob());
     const { shardingTotalCount: _, ...half } = seedJob();
-    expect((await door.put('/api/job/update', half)).body.error.field).toBe('shardingTotalCount');
-    expect((await door.put('/api/job/update', seedJob({ jobName: 'nope' }))).status).toBe(404);
-    expect((await door.put('/api/job/update', seedJob({ appName: 'nope' }))).body.error.field).toBe('appName');
+    expect((await api.put('/api/job/update', half)).body.error.field).toBe('shardingTotalCount');
+    expect((await api.put('/api/job/update', seedJob({ jobName: 'nope' }))).status).toBe(404);
+    expect((await api.put('/api/job/update', seedJob({ appName: 'nope' }))).body.error.field).toBe('appName');
   });
 
-  test('that another door changed is told in the words of this one', async () => {
-    const door = await aDoorWithApp();
+  test('that another api changed is told in the words of this one', async () => {
+    const api = await anApiWithApp();
     const props = { 'timeout.seconds': '30', timeZone: 'UTC' };
-    await door.post('/api/job/register', seedJob({ props, shardingItemParameters: '0=A', jobParameter: 'p' }));
+    await api.post('/api/job/register', seedJob({ props, shardingItemParameters: '0=A', jobParameter: 'p' }));
     const config = {
-      ...(await configOf(door)),
+      ...(await configOf(api)),
       overlap: 'skip' as const,
       timeoutMs: 1_250,
       partial: true,
@@ -277,8 +277,8 @@ describe('a job through ElasticJob-Cloud', () => {
       schedules: [{ type: 'cron' as const, cron: '0 0 2 * * ?' }],
       shards: { total: 3, parameters: { '0': 'A', '2': 'C' } },
     };
-    await door.world.ask('job/my_job', { type: 'job.update', config });
-    expect((await door.get('/api/job/jobs/my_job')).body).toMatchObject({
+    await api.world.ask('job/my_job', { type: 'job.update', config });
+    expect((await api.get('/api/job/jobs/my_job')).body).toMatchObject({
       cron: '0 0 2 * * ?',
       misfire: false,
       shardingTotalCount: 3,
@@ -286,41 +286,41 @@ describe('a job through ElasticJob-Cloud', () => {
       jobParameter: 'q',
       props: { 'timeout.seconds': '1.25', placement: 'partial', 'script.command.line': "sh -c 'echo it'" },
     });
-    expect((await door.get('/api/job/jobs/my_job')).body.props.timeZone).toBeUndefined();
+    expect((await api.get('/api/job/jobs/my_job')).body.props.timeZone).toBeUndefined();
   });
 
   test('that nobody registered is a 404 everywhere', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     const answers = [
-      await door.post('/api/job/trigger', 'nope'),
-      await door.del('/api/job/deregister', 'nope'),
-      await door.del('/api/job/nope/deregister'),
-      await door.get('/api/job/nope/disable'),
-      await door.post('/api/job/nope/disable'),
-      await door.post('/api/job/nope/enable'),
-      await door.get('/api/job/jobs/nope'),
+      await api.post('/api/job/trigger', 'nope'),
+      await api.del('/api/job/deregister', 'nope'),
+      await api.del('/api/job/nope/deregister'),
+      await api.get('/api/job/nope/disable'),
+      await api.post('/api/job/nope/disable'),
+      await api.post('/api/job/nope/enable'),
+      await api.get('/api/job/jobs/nope'),
     ];
     expect(answers.map(answer => answer.status)).toEqual(answers.map(() => 404));
     expect(answers[0]?.body.error).toEqual({ code: 'notFound', message: 'there is no job nope' });
   });
 
   test('is disabled and enabled', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob());
-    expect((await door.get('/api/job/my_job/disable')).text).toBe('false');
-    expect((await door.post('/api/job/my_job/disable')).text).toBe('true');
-    expect((await door.post('/api/job/my_job/disable')).text).toBe('true');
-    expect((await door.get('/api/job/my_job/disable')).text).toBe('true');
-    const { status, body } = await door.post('/api/job/trigger', 'my_job');
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob());
+    expect((await api.get('/api/job/my_job/disable')).text).toBe('false');
+    expect((await api.post('/api/job/my_job/disable')).text).toBe('true');
+    expect((await api.post('/api/job/my_job/disable')).text).toBe('true');
+    expect((await api.get('/api/job/my_job/disable')).text).toBe('true');
+    const { status, body } = await api.post('/api/job/trigger', 'my_job');
     expect({ status, message: body.error.message }).toEqual({ status: 409, message: 'job my_job is disabled' });
-    expect((await door.post('/api/job/my_job/enable')).text).toBe('true');
-    expect((await door.get('/api/job/my_job/disable')).text).toBe('false');
+    expect((await api.post('/api/job/my_job/enable')).text).toBe('true');
+    expect((await api.get('/api/job/my_job/disable')).text).toBe('false');
   });
 
   test('has its name URL-decoded in paths', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob({ jobName: 'a.b' }));
-    expect((await door.get('/api/job/jobs/a%2Eb/')).body.jobName).toBe('a.b');
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob({ jobName: 'a.b' }));
+    expect((await api.get('/api/job/jobs/a%2Eb/')).body.jobName).toBe('a.b');
   });
 });
 
@@ -333,18 +333,18 @@ describe('the name of a job as raw body', () => {
     ['without a type', 'my_job', { 'Content-Type': '' }],
   ];
   test.each(forms)('is taken %s', async (_, body, headers) => {
-    const door = await aDoorWithApp();
-    await door.post('/api/job/register', seedJob());
-    expect((await door.post('/api/job/trigger', body, headers)).text).toBe('true');
-    expect((await door.views.list('execution', { limit: 10 })).items).toHaveLength(1);
-    expect((await door.del('/api/job/deregister', body, headers)).text).toBe('true');
+    const api = await anApiWithApp();
+    await api.post('/api/job/register', seedJob());
+    expect((await api.post('/api/job/trigger', body, headers)).text).toBe('true');
+    expect((await api.views.list('execution', { limit: 10 })).items).toHaveLength(1);
+    expect((await api.del('/api/job/deregister', body, headers)).text).toBe('true');
   });
 
   test('is refused as a form, when absent, and when it is something else', async () => {
-    const door = await aDoorWithApp();
-    expect((await door.post('/api/job/trigger', 'my_job', { 'Content-Type': 'application/x-www-form-urlencoded' })).status).toBe(415);
+    const api = await anApiWithApp();
+    expect((await api.post('/api/job/trigger', 'my_job', { 'Content-Type': 'application/x-www-form-urlencoded' })).status).toBe(415);
     for (const body of ['', 'null', '{"jobName":"my_job"}', '["my_job"]', '"my_job', 'a b']) {
-      const answer = await door.post('/api/job/trigger', body);
+      const answer = await api.post('/api/job/trigger', body);
       expect([body, answer.status, answer.body.error.code]).toEqual([body, 400, 'invalid']);
     }
   });
@@ -352,15 +352,15 @@ describe('the name of a job as raw body', () => {
 
 describe('a trigger through ElasticJob-Cloud', () => {
   test('during a run waits, and further ones join it', async () => {
-    const door = await aDoorWithApp();
-    await door.world.aHost();
-    await door.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1 }));
-    for (let times = 0; times < 4; times += 1) expect((await door.post('/api/job/trigger', 'my_job')).text).toBe('true');
-    expect((await door.views.list('execution', { limit: 10 })).items).toHaveLength(2);
-    expect((await door.get('/api/job/tasks/ready')).text).toBe('[{"jobName":"my_job","times":"1"}]');
-    const [start] = door.starts();
+    const api = await anApiWithApp();
+    await api.world.aHost();
+    await api.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1 }));
+    for (let times = 0; times < 4; times += 1) expect((await api.post('/api/job/trigger', 'my_job')).text).toBe('true');
+    expect((await api.views.list('execution', { limit: 10 })).items).toHaveLength(2);
+    expect((await api.get('/api/job/tasks/ready')).text).toBe('[{"jobName":"my_job","times":"1"}]');
+    const [start] = api.starts();
     const execution = start?.run.execution;
-    expect((await door.get('/api/job/tasks/running')).body).toEqual([
+    expect((await api.get('/api/job/tasks/running')).body).toEqual([
       {
         id: `my_job@-@0@-@READY@-@h1@-@${execution}:1`,
         metaInfo: { jobName: 'my_job', shardingItems: [0] },
@@ -369,22 +369,22 @@ describe('a trigger through ElasticJob-Cloud', () => {
         idle: false,
       },
     ]);
-    if (start) await door.ended(start);
-    expect(door.starts()).toHaveLength(2);
-    expect((await door.get('/api/job/tasks/ready')).text).toBe('[]');
+    if (start) await api.ended(start);
+    expect(api.starts()).toHaveLength(2);
+    expect((await api.get('/api/job/tasks/ready')).text).toBe('[]');
   });
 
   test('whose host is lost shows the shard among the failover tasks', async () => {
-    const door = await aDoorWithApp();
-    await door.world.aHost();
-    await door.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1, failover: true }));
-    await door.post('/api/job/trigger', 'my_job');
-    const [start] = door.starts();
-    if (start) await door.started(start);
-    expect((await door.get('/api/job/tasks/failover')).text).toBe('[]');
-    await door.world.ask('host/h1', { type: 'host.retire' });
-    await door.settled();
-    expect((await door.get('/api/job/tasks/failover')).body).toEqual([
+    const api = await anApiWithApp();
+    await api.world.aHost();
+    await api.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1, failover: true }));
+    await api.post('/api/job/trigger', 'my_job');
+    const [start] = api.starts();
+    if (start) await api.started(start);
+    expect((await api.get('/api/job/tasks/failover')).text).toBe('[]');
+    await api.world.ask('host/h1', { type: 'host.retire' });
+    await api.settled();
+    expect((await api.get('/api/job/tasks/failover')).body).toEqual([
       {
         taskInfo: { jobName: 'my_job', shardingItems: [0] },
         originalTaskId: `my_job@-@0@-@READY@-@h1@-@${start?.run.execution}:1`,
@@ -393,11 +393,11 @@ describe('a trigger through ElasticJob-Cloud', () => {
   });
 
   test('gives the program its sharding context', async () => {
-    const door = await aDoorWithApp();
-    await door.world.aHost();
-    await door.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1, shardingItemParameters: '0=A', jobParameter: 'p' }));
-    await door.post('/api/job/trigger', 'my_job');
-    const [start] = door.starts();
+    const api = await anApiWithApp();
+    await api.world.aHost();
+    await api.post('/api/job/register', seedJob({ cron: '', shardingTotalCount: 1, shardingItemParameters: '0=A', jobParameter: 'p' }));
+    await api.post('/api/job/trigger', 'my_job');
+    const [start] = api.starts();
     expect(start?.spec).toMatchObject({ command: 'bin/start.sh', shell: false, artifact: { app: 'my_app', cache: true } });
     expect(JSON.parse(start?.spec.lastArgument ?? '')).toMatchObject({
       jobName: 'my_job',

@@ -1,26 +1,26 @@
 /** The feed over HTTP: WebSocket, browsers, server-sent events. */
 import { afterEach, describe, expect, test } from 'bun:test';
 import { WebSocket } from 'ws';
-import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { createFeedApi } from '../../src/api/feed/index.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createUpgrades } from '../../src/http/upgrades.ts';
 import { listen } from '../../src/http/websocket/index.ts';
 import type { Listening, Socket, SocketHandlers } from '../../src/http/websocket/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { aDoor } from './support.ts';
+import { anApi } from './support.ts';
 
-/** A door whose runtime publishes into a feed. */
-async function aFeedDoor(env: Record<string, string> = {}) {
-  const door = await aDoor({ env });
-  const feed = createFeed({ store: door.store, clock: door.clock });
-  door.runtime.onFacts(facts => feed.publish(facts));
-  const feedDoor = createFeedDoor({ feed, auth: door.auth, config: door.center.config, clock: door.clock, ids: door.ids });
-  const withRoutes = await aDoor({ env, extra: feedDoor.routes, store: door.store });
+/** A api whose runtime publishes into a feed. */
+async function aFeedApi(env: Record<string, string> = {}) {
+  const api = await anApi({ env });
+  const feed = createFeed({ store: api.store, clock: api.clock });
+  api.runtime.onFacts(facts => feed.publish(facts));
+  const feedApi = createFeedApi({ feed, auth: api.auth, config: api.center.config, clock: api.clock, ids: api.ids });
+  const withRoutes = await anApi({ env, extra: feedApi.routes, store: api.store });
   const upgrade = (query = '', headers: Record<string, string> = {}) =>
-    feedDoor.upgrade(new Request(`http://127.0.0.1:8899/v1/feed${query}`, { headers: { host: '127.0.0.1:8899', ...headers } }));
+    feedApi.upgrade(new Request(`http://127.0.0.1:8899/v1/feed${query}`, { headers: { host: '127.0.0.1:8899', ...headers } }));
   const pool = (name: string) =>
-    door.ask(`pool/${name}`, { type: 'pool.create', config: { name, timeZone: null, servers: [], description: '' } });
-  return { ...door, app: withRoutes.app, call: withRoutes.call, feed, feedDoor, upgrade, pool };
+    api.ask(`pool/${name}`, { type: 'pool.create', config: { name, timeZone: null, servers: [], description: '' } });
+  return { ...api, app: withRoutes.app, call: withRoutes.call, feed, feedApi, upgrade, pool };
 }
 
 function aSocket(answer: SocketHandlers | Response) {
@@ -46,7 +46,7 @@ function aSocket(answer: SocketHandlers | Response) {
   };
 }
 
-const login = async (world: Awaited<ReturnType<typeof aFeedDoor>>) => {
+const login = async (world: Awaited<ReturnType<typeof aFeedApi>>) => {
   const { token } = await world.auth.login('root', 'a-long-password', '127.0.0.1');
   return { token, headers: { authorization: `Bearer ${token}` } };
 };
@@ -54,7 +54,7 @@ const WITH_PASSWORD = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'a-long-passwor
 
 describe('the feed as a WebSocket', () => {
   test('sends each fact in the frame that programs rely on', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const socket = aSocket(await world.upgrade());
     await world.settled();
     await world.pool('east');
@@ -72,7 +72,7 @@ describe('the feed as a WebSocket', () => {
   });
 
   test('resumes behind a cursor and keeps to its filter', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     await world.pool('east');
     const cursor = await world.store.headCursor();
     await world.pool('west');
@@ -84,7 +84,7 @@ describe('the feed as a WebSocket', () => {
   });
 
   test('begins with a notice where the facts behind its cursor are no longer kept', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const cursor = await world.store.headCursor();
     for (const name of ['east', 'west', 'south']) await world.pool(name);
     await world.store.forgetFacts({ before: 0, keep: 1, limit: 100 });
@@ -97,7 +97,7 @@ describe('the feed as a WebSocket', () => {
   });
 
   test('refuses a kind that there is none of, which would be waited for in vain, and what comes twice', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const refused = async (query: string) => {
       const answer = await world.upgrade(query);
       return answer instanceof Response ? [answer.status, (await answer.json()).error] : 'taken';
@@ -111,7 +111,7 @@ describe('the feed as a WebSocket', () => {
   });
 
   test('refuses a query or a token that is none before the handshake', async () => {
-    const world = await aFeedDoor(WITH_PASSWORD);
+    const world = await aFeedApi(WITH_PASSWORD);
     const { headers } = await login(world);
     const status = async (query: string, given: Record<string, string>) => {
       const answer = await world.upgrade(query, given);
@@ -125,14 +125,14 @@ describe('the feed as a WebSocket', () => {
   });
 
   test('closes with 1008 for a cursor that is none', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const socket = aSocket(await world.upgrade('?after=nonsense'));
     await world.settled();
     expect(socket.seen.closed).toMatchObject({ code: 1008 });
   });
 
   test('row 26: closes with 4008 and the last cursor when the watcher cannot keep up', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const socket = aSocket(await world.upgrade());
     await world.settled();
     await world.pool('east');
@@ -143,14 +143,14 @@ describe('the feed as a WebSocket', () => {
   });
 
   test('does not listen to watchers', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const socket = aSocket(await world.upgrade());
     socket.say({ type: 'hello' });
     expect(socket.seen.closed).toMatchObject({ code: 1008 });
   });
 
   test('ends when the login ends', async () => {
-    const world = await aFeedDoor(WITH_PASSWORD);
+    const world = await aFeedApi(WITH_PASSWORD);
     const { token, headers } = await login(world);
     const socket = aSocket(await world.upgrade('', headers));
     await world.clock.advance(31_000);
@@ -164,7 +164,7 @@ describe('the feed as a WebSocket', () => {
 
 describe('a browser, which cannot send a header', () => {
   test('shows a ticket in its first frame, once', async () => {
-    const world = await aFeedDoor(WITH_PASSWORD);
+    const world = await aFeedApi(WITH_PASSWORD);
     const { headers } = await login(world);
     const origin = { origin: 'http://127.0.0.1:8899' };
     const { status, body } = await world.call('POST', '/v1/feed/tickets', undefined, headers);
@@ -185,7 +185,7 @@ describe('a browser, which cannot send a header', () => {
   });
 
   test('gets no ticket without a login, and has ten seconds to show it', async () => {
-    const world = await aFeedDoor(WITH_PASSWORD);
+    const world = await aFeedApi(WITH_PASSWORD);
     expect((await world.call('POST', '/v1/feed/tickets')).status).toBe(401);
     const socket = aSocket(await world.upgrade());
     await world.clock.advance(10_000);
@@ -207,7 +207,7 @@ describe('the feed as server-sent events', () => {
   };
 
   test('has cursors as ids, resumes by Last-Event-ID, and stops watching when the client goes', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     await world.pool('east');
     const cursor = await world.store.headCursor();
     await world.pool('west');
@@ -222,7 +222,7 @@ describe('the feed as server-sent events', () => {
   });
 
   test('begins with a notice, without an id, where older facts are no longer kept', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const cursor = await world.store.headCursor();
     for (const name of ['east', 'west', 'south']) await world.pool(name);
     await world.store.forgetFacts({ before: 0, keep: 1, limit: 100 });
@@ -236,7 +236,7 @@ describe('the feed as server-sent events', () => {
   });
 
   test('needs a token, a cursor of ours, and the right Accept', async () => {
-    const world = await aFeedDoor(WITH_PASSWORD);
+    const world = await aFeedApi(WITH_PASSWORD);
     const { headers } = await login(world);
     const accept = { accept: 'text/event-stream' };
     expect((await world.app.request('/v1/feed', { headers: accept })).status).toBe(401);
@@ -245,7 +245,7 @@ describe('the feed as server-sent events', () => {
   });
 
   test('ends with a word when the feed stops', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     const response = await world.app.request('/v1/feed', { headers: { accept: 'text/event-stream' } });
     world.feed.stop();
     expect(await response.text()).toContain('event: feed.cut\ndata: {"why":"stopping"');
@@ -257,7 +257,7 @@ describe('over a real socket', () => {
   afterEach(() => listening?.stop(0));
 
   test('the feed arrives, and a browser may not dial as an agent', async () => {
-    const world = await aFeedDoor();
+    const world = await aFeedApi();
     listening = await listen({
       addresses: [{ host: '127.0.0.1', port: 0 }],
       fetch: (request, peer) => world.app.fetch(request, peer),
@@ -266,7 +266,7 @@ describe('over a real socket', () => {
           '/v1/agents': () => {
             throw new Error('not asked for');
           },
-          '/v1/feed': request => world.feedDoor.upgrade(request),
+          '/v1/feed': request => world.feedApi.upgrade(request),
         },
         config: { auth: 'off' },
       }),

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { aDoor, type Door, seedApp, seedJob } from './support.ts';
+import { anApi, seedApp, seedJob, type TestApi } from './support.ts';
 
 const SEED = 20261130;
 
@@ -31,16 +31,16 @@ const lessCounted = (body: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(body).filter(([field]) => !COUNTED.includes(field)));
 
 /** How every surface tells the thing. */
-const readings = (door: Door, ways: Way[], name: string) =>
-  Promise.all(ways.map(async ({ surface, get }) => [surface, lessCounted((await door.get(get(name))).body)]));
+const readings = (api: TestApi, ways: Way[], name: string) =>
+  Promise.all(ways.map(async ({ surface, get }) => [surface, lessCounted((await api.get(get(name))).body)]));
 
-async function sendsBackUnchanged(door: Door, ways: Way[], name: string): Promise<void> {
+async function sendsBackUnchanged(api: TestApi, ways: Way[], name: string): Promise<void> {
   for (const { surface, get, put } of ways) {
-    const before = await readings(door, ways, name);
+    const before = await readings(api, ways, name);
     const [method, path] = put;
-    const { status, body } = await door.call(method, path(name), (await door.get(get(name))).body);
+    const { status, body } = await api.call(method, path(name), (await api.get(get(name))).body);
     expect({ surface, status, error: status === 200 ? undefined : body.error }).toEqual({ surface, status: 200, error: undefined });
-    expect(await readings(door, ways, name)).toEqual(before);
+    expect(await readings(api, ways, name)).toEqual(before);
   }
 }
 
@@ -160,100 +160,100 @@ const nativeApp = fc.record({
   enabled: fc.boolean(),
 });
 
-async function aDoorWithApp(): Promise<Door> {
-  const door = await aDoor();
-  await door.post('/api/app', seedApp());
-  return door;
+async function anApiWithApp(): Promise<TestApi> {
+  const api = await anApi();
+  await api.post('/api/app', seedApp());
+  return api;
 }
 
 const runs = { seed: SEED, numRuns: 60 };
 
 describe('what was read and sent back changes nothing', () => {
   test('of a job that /v1 made', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     let made = 0;
     await fc.assert(
       fc.asyncProperty(nativeJob, async job => {
         const name = `native${made++}`;
-        expect((await door.post('/v1/jobs', { name, ...job })).status).toBe(201);
-        await sendsBackUnchanged(door, JOB_WAYS, name);
+        expect((await api.post('/v1/jobs', { name, ...job })).status).toBe(201);
+        await sendsBackUnchanged(api, JOB_WAYS, name);
       }),
       runs,
     );
   }, 30_000);
 
   test('of a job that /api registered', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     let made = 0;
     await fc.assert(
       fc.asyncProperty(cloudJob, async job => {
         const name = `cloud${made++}`;
-        expect((await door.post('/api/job/register', { ...job, jobName: name })).text).toBe('true');
-        await sendsBackUnchanged(door, JOB_WAYS, name);
+        expect((await api.post('/api/job/register', { ...job, jobName: name })).text).toBe('true');
+        await sendsBackUnchanged(api, JOB_WAYS, name);
       }),
       runs,
     );
   }, 30_000);
 
   test('of a job that /api registered and /v1 changed', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     let made = 0;
     await fc.assert(
       fc.asyncProperty(mixedJob, async ([cloud, native]) => {
         const name = `mixed${made++}`;
-        expect((await door.post('/api/job/register', { ...cloud, jobName: name })).text).toBe('true');
+        expect((await api.post('/api/job/register', { ...cloud, jobName: name })).text).toBe('true');
         const { shards: _, ...change } = native;
-        expect((await door.patch(`/v1/jobs/${name}`, change)).status).toBe(200);
-        await sendsBackUnchanged(door, JOB_WAYS, name);
+        expect((await api.patch(`/v1/jobs/${name}`, change)).status).toBe(200);
+        await sendsBackUnchanged(api, JOB_WAYS, name);
       }),
       runs,
     );
   }, 30_000);
 
   test('of an app, whoever published it', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     let made = 0;
     await fc.assert(
       fc.asyncProperty(nativeApp, async app => {
         const name = `app${made++}`;
-        expect((await door.post('/v1/apps', { name, ...app })).status).toBe(201);
-        await sendsBackUnchanged(door, APP_WAYS, name);
+        expect((await api.post('/v1/apps', { name, ...app })).status).toBe(201);
+        await sendsBackUnchanged(api, APP_WAYS, name);
       }),
       runs,
     );
-    await door.post('/api/app', seedApp());
-    await sendsBackUnchanged(door, APP_WAYS, 'my_app');
+    await api.post('/api/app', seedApp());
+    await sendsBackUnchanged(api, APP_WAYS, 'my_app');
   }, 30_000);
 
   test('of a pool', async () => {
-    const door = await aDoor();
-    await door.post('/v1/pools', { name: 'west', timeZone: 'Europe/Berlin', servers: ['a', 'b'], description: 'd' });
-    await sendsBackUnchanged(door, POOL_WAYS, 'west');
+    const api = await anApi();
+    await api.post('/v1/pools', { name: 'west', timeZone: 'Europe/Berlin', servers: ['a', 'b'], description: 'd' });
+    await sendsBackUnchanged(api, POOL_WAYS, 'west');
   });
 });
 
 describe('what is hidden from a token that may only read', () => {
   test('stays where such a reading is sent back by who may write', async () => {
     const password = 'correct horse battery';
-    const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
+    const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: password } });
     const json = { 'Content-Type': 'application/json' };
-    const { token } = (await door.post('/v1/login', { username: 'root', password })).body;
+    const { token } = (await api.post('/v1/login', { username: 'root', password })).body;
     const me = { ...json, Authorization: `Bearer ${token}` };
-    const read = (await door.post('/v1/tokens', { name: 'r', scope: 'read', expiresInMs: 86_400_000 }, me)).body;
+    const read = (await api.post('/v1/tokens', { name: 'r', scope: 'read', expiresInMs: 86_400_000 }, me)).body;
     const reader = { Authorization: `Bearer ${read.token}` };
     const url = 'http://user:hunter2@host/app.tgz?sig=hunter2';
-    await door.post('/v1/apps', { name: 'a', url, command: 'x' }, me);
-    await door.post('/v1/jobs', { name: 'j', app: 'a', env: { A: 'hunter2', B: 'hunter2' } }, me);
+    await api.post('/v1/apps', { name: 'a', url, command: 'x' }, me);
+    await api.post('/v1/jobs', { name: 'j', app: 'a', env: { A: 'hunter2', B: 'hunter2' } }, me);
     const [job, app, cloudApp] = await Promise.all(
-      ['/v1/jobs/j', '/v1/apps/a', '/api/app/a'].map(async path => (await door.get(path, reader)).body),
+      ['/v1/jobs/j', '/v1/apps/a', '/api/app/a'].map(async path => (await api.get(path, reader)).body),
     );
     expect(JSON.stringify([job, app, cloudApp])).not.toContain('hunter2');
-    expect((await door.patch('/v1/jobs/j', { ...job, description: 'x' }, me)).body.env).toEqual({ A: 'hunter2', B: 'hunter2' });
-    expect((await door.patch('/v1/apps/a', { ...app, description: 'x' }, me)).body.url).toBe(url);
-    expect((await door.put('/api/app', { ...cloudApp, memoryMB: 5 }, me)).text).toBe('true');
-    expect((await door.get('/v1/apps/a', me)).body).toMatchObject({ url, description: 'x', resources: { memoryMB: 5 } });
+    expect((await api.patch('/v1/jobs/j', { ...job, description: 'x' }, me)).body.env).toEqual({ A: 'hunter2', B: 'hunter2' });
+    expect((await api.patch('/v1/apps/a', { ...app, description: 'x' }, me)).body.url).toBe(url);
+    expect((await api.put('/api/app', { ...cloudApp, memoryMB: 5 }, me)).text).toBe('true');
+    expect((await api.get('/v1/apps/a', me)).body).toMatchObject({ url, description: 'x', resources: { memoryMB: 5 } });
     // Written by hand, null takes away.
-    expect((await door.patch('/v1/jobs/j', { env: { A: null, B: null } }, me)).body.env).toEqual({});
+    expect((await api.patch('/v1/jobs/j', { env: { A: null, B: null } }, me)).body.env).toEqual({});
   });
 });
 
@@ -265,42 +265,42 @@ describe('what a surface has no word for', () => {
   ];
 
   test('stays beside what it changes: further schedules, calendars, overlap, the sharding context', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/v1/jobs', { name: 'x', app: 'my_app', overlap: 'allow', overlapLimit: 7, schedules });
-    const told = (await door.get('/api/job/jobs/x')).body;
+    const api = await anApiWithApp();
+    await api.post('/v1/jobs', { name: 'x', app: 'my_app', overlap: 'allow', overlapLimit: 7, schedules });
+    const told = (await api.get('/api/job/jobs/x')).body;
     expect(told).toMatchObject({ cron: '0 0 9 * * ?', misfire: false });
-    expect((await door.put('/api/job/update', { ...told, cron: '0 30 9 * * ?', props: { timeZone: 'Asia/Tokyo' } })).text).toBe('true');
-    expect((await door.get('/v1/jobs/x')).body).toMatchObject({
+    expect((await api.put('/api/job/update', { ...told, cron: '0 30 9 * * ?', props: { timeZone: 'Asia/Tokyo' } })).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body).toMatchObject({
       schedules: [schedules[0], { type: 'cron', cron: '0 30 9 * * ?', timeZone: 'Asia/Tokyo' }, schedules[2]],
       overlap: 'allow',
       overlapLimit: 7,
       shardingContext: false,
     });
-    expect((await door.put('/api/job/update', { ...told, cron: '' })).text).toBe('true');
-    expect((await door.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], schedules[2]]);
+    expect((await api.put('/api/job/update', { ...told, cron: '' })).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body.schedules).toEqual([schedules[0], schedules[2]]);
   });
 
   test('stays where it is given its first cron', async () => {
-    const door = await aDoorWithApp();
-    await door.post('/v1/jobs', { name: 'x', app: 'my_app', schedules: schedules.slice(0, 1) });
-    const told = (await door.get('/api/job/jobs/x')).body;
+    const api = await anApiWithApp();
+    await api.post('/v1/jobs', { name: 'x', app: 'my_app', schedules: schedules.slice(0, 1) });
+    const told = (await api.get('/api/job/jobs/x')).body;
     expect(told.cron).toBeNull();
-    await door.put('/api/job/update', { ...told, cron: '0 0 9 * * ?' });
-    expect((await door.get('/v1/jobs/x')).body).toMatchObject({ schedules: schedules.slice(0, 2), nextAt: '2026-11-22T09:00:00.000Z' });
+    await api.put('/api/job/update', { ...told, cron: '0 0 9 * * ?' });
+    expect((await api.get('/v1/jobs/x')).body).toMatchObject({ schedules: schedules.slice(0, 2), nextAt: '2026-11-22T09:00:00.000Z' });
   });
 
   test('stays, and what it changes is judged: a wrong word is refused, one beside it that it only told is not', async () => {
-    const door = await aDoorWithApp();
+    const api = await anApiWithApp();
     // What no item of this dialect can say: a comma in a parameter, and no app.
-    await door.post('/v1/jobs', { name: 'x', command: ['a b', ''], shards: { total: 2, parameters: { '1': 'a,b=c' } } });
-    const told = (await door.get('/api/job/jobs/x')).body;
+    await api.post('/v1/jobs', { name: 'x', command: ['a b', ''], shards: { total: 2, parameters: { '1': 'a,b=c' } } });
+    const told = (await api.get('/api/job/jobs/x')).body;
     expect(told).toMatchObject({ appName: null, shardingItemParameters: '1=a,b=c' });
-    const { body } = await door.put('/api/job/update', { ...told, cpuCount: 0 });
+    const { body } = await api.put('/api/job/update', { ...told, cpuCount: 0 });
     expect(body.error.field).toBe('cpuCount');
-    expect((await door.put('/api/job/update', { ...told, shardingTotalCount: 1 })).body.error.field).toBe('shardingItemParameters');
-    expect((await door.put('/api/job/update', { ...told, props: {} })).body.error.field).toBe('props.script.command.line');
-    expect((await door.put('/api/job/update', { ...told, memoryMB: 7 })).text).toBe('true');
-    expect((await door.get('/v1/jobs/x')).body).toMatchObject({
+    expect((await api.put('/api/job/update', { ...told, shardingTotalCount: 1 })).body.error.field).toBe('shardingItemParameters');
+    expect((await api.put('/api/job/update', { ...told, props: {} })).body.error.field).toBe('props.script.command.line');
+    expect((await api.put('/api/job/update', { ...told, memoryMB: 7 })).text).toBe('true');
+    expect((await api.get('/v1/jobs/x')).body).toMatchObject({
       app: null,
       command: ['a b', ''],
       shards: { total: 2, parameters: { '1': 'a,b=c' } },
@@ -309,12 +309,12 @@ describe('what a surface has no word for', () => {
   });
 
   test('is the command of an app as a list: a changed address leaves it a list', async () => {
-    const door = await aDoor();
-    await door.post('/v1/apps', { name: 'a', url: 'http://h/1', command: ['a b', 'c'] });
-    const told = (await door.get('/api/app/a')).body;
-    await door.put('/api/app', { ...told, appURL: 'http://h/2' });
-    expect((await door.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: ['a b', 'c'] });
-    await door.put('/api/app', { appName: 'a', bootstrapScript: 'x' });
-    expect((await door.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: 'x' });
+    const api = await anApi();
+    await api.post('/v1/apps', { name: 'a', url: 'http://h/1', command: ['a b', 'c'] });
+    const told = (await api.get('/api/app/a')).body;
+    await api.put('/api/app', { ...told, appURL: 'http://h/2' });
+    expect((await api.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: ['a b', 'c'] });
+    await api.put('/api/app', { appName: 'a', bootstrapScript: 'x' });
+    expect((await api.get('/v1/apps/a')).body).toMatchObject({ url: 'http://h/2', command: 'x' });
   });
 });

@@ -11,12 +11,12 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { OutputChunk } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aChunk, placing } from '../support/store-builders.ts';
-import { aDoor } from './support.ts';
+import { anApi } from './support.ts';
 
 type Status = Pick<Shard, 'status' | 'attempt' | 'output'> & Partial<Pick<Shard, 'finishedAt'>>;
 
 /** The route over a real keeper; the execution `nightly@1` is what the test says it is. */
-async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {
+async function aLogApi({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {
   const clock = createManualClock();
   const store = createMemoryStore();
   const output = createOutputService({ store, capBytes });
@@ -29,7 +29,7 @@ async function aLogDoor({ shards = 1, capBytes = 1024 * 1024, stopping = new Abo
     },
   } as unknown as Views;
   const routes: Route[] = logRoutes({ views, store, output, clock, stopping });
-  const { app } = await aDoor({ extra: routes });
+  const { app } = await anApi({ extra: routes });
   const get = (query = '', headers: Record<string, string> = {}) => app.request(`/v1/executions/nightly@1/logs${query}`, { headers });
   const keep = (...chunks: Partial<OutputChunk>[]) =>
     output.keep(place(chunks.map(chunk => aChunk({ execution: 'nightly@1', ...chunk, text: chunk.text ?? `line ${chunk.seq}\n` }))));
@@ -63,7 +63,7 @@ function reading(response: Response) {
 
 describe('the logs of an execution', () => {
   test('are lines of JSON that name shard and attempt', async () => {
-    const { get, keep } = await aLogDoor({ shards: 2 });
+    const { get, keep } = await aLogApi({ shards: 2 });
     await keep({ item: 0, seq: 1, at: 5 }, { item: 0, seq: 2, stream: 'stderr', at: 6 }, { item: 1, seq: 1, at: 7 });
     const one = await get('?shard=0');
     expect(one.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
@@ -81,7 +81,7 @@ describe('the logs of an execution', () => {
   });
 
   test('are bare text for who wants it, with a word where something is left out', async () => {
-    const { get, keep } = await aLogDoor();
+    const { get, keep } = await aLogApi();
     await keep({ seq: 1, text: 'a' }, { seq: 2, text: 'b\n', leftOut: 70 });
     const response = await get('?shard=0', { accept: 'text/plain' });
     expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
@@ -90,7 +90,7 @@ describe('the logs of an execution', () => {
   });
 
   test('resume exactly behind `after`, over attempts and shards', async () => {
-    const { get, keep } = await aLogDoor({ shards: 2 });
+    const { get, keep } = await aLogApi({ shards: 2 });
     await keep(
       { seq: 1 },
       { seq: 2, leftOut: 9 },
@@ -114,7 +114,7 @@ describe('the logs of an execution', () => {
   });
 
   test('say how much is left out of the middle', async () => {
-    const { get, keep } = await aLogDoor({ capBytes: 2_000 });
+    const { get, keep } = await aLogApi({ capBytes: 2_000 });
     for (let seq = 1; seq <= 40; seq++) await keep({ seq, text: 'x'.repeat(100) });
     const lines = linesOf(await (await get('?shard=0')).text());
     const gap = lines.find(line => line.leftOut !== undefined);
@@ -124,7 +124,7 @@ describe('the logs of an execution', () => {
   });
 
   test('end an attempt with the count of bytes that are lost', async () => {
-    const { get, keep, end, store } = await aLogDoor();
+    const { get, keep, end, store } = await aLogApi();
     await keep({ seq: 1, text: 'a'.repeat(10) }, { seq: 2, text: 'b'.repeat(20) });
     await store.dropOutput({ execution: 'nightly@1', item: 0, attempt: 1, from: 2, to: 2 });
     end(0, 35);
@@ -137,7 +137,7 @@ describe('the logs of an execution', () => {
   });
 
   test('do not call left out what is still under way from a host', async () => {
-    const { clock, get, keep, end } = await aLogDoor();
+    const { clock, get, keep, end } = await aLogApi();
     await keep({ seq: 1, text: 'a'.repeat(10) });
     end(0, 35, { finishedAt: clock.now() });
     const leftOut = async () => linesOf(await (await get('?shard=0')).text()).map(line => line.leftOut);
@@ -148,7 +148,7 @@ describe('the logs of an execution', () => {
   });
 
   test('are not there for what is not there, and a wrong question is a 400', async () => {
-    const { get, app } = await aLogDoor();
+    const { get, app } = await aLogApi();
     expect((await app.request('/v1/executions/none/logs')).status).toBe(404);
     expect((await get('?shard=1')).status).toBe(404);
     for (const query of ['?shard=x', '?stream=both,none', '?follow=maybe', '?after=1', '?shard=0&after=x', '?after=7:1', '?colour=red']) {
@@ -160,7 +160,7 @@ describe('the logs of an execution', () => {
 
 describe('following', () => {
   test('tells what is there and what comes, and ends once the shard is done and its output complete', async () => {
-    const { get, keep, end, clock } = await aLogDoor();
+    const { get, keep, end, clock } = await aLogApi();
     await keep({ seq: 1 });
     const { seen, done } = reading(await get('?shard=0&follow=true'));
     await clock.settle();
@@ -179,7 +179,7 @@ describe('following', () => {
   });
 
   test('of all shards goes on until the last of them', async () => {
-    const { get, keep, end, clock } = await aLogDoor({ shards: 2 });
+    const { get, keep, end, clock } = await aLogApi({ shards: 2 });
     const { seen, done } = reading(await get('?follow=true'));
     await clock.settle();
     await keep({ item: 1, seq: 1 });
@@ -196,7 +196,7 @@ describe('following', () => {
   });
 
   test('gives up on output that does not come', async () => {
-    const { get, end, clock } = await aLogDoor();
+    const { get, end, clock } = await aLogApi();
     end(0, 1_000);
     const { seen, done } = reading(await get('?shard=0&follow=true'));
     await clock.advance(29_000);
@@ -208,7 +208,7 @@ describe('following', () => {
   });
 
   test('finds what another center kept', async () => {
-    const { get, store, clock } = await aLogDoor();
+    const { get, store, clock } = await aLogApi();
     const { seen, cancel } = reading(await get('?shard=0&follow=true'));
     await clock.settle();
     await store.keepOutput([aChunk({ execution: 'nightly@1', seq: 1 })]);
@@ -218,7 +218,7 @@ describe('following', () => {
   });
 
   test('counts output that the cap left out as complete', async () => {
-    const { get, keep, end, clock } = await aLogDoor({ capBytes: 2_000 });
+    const { get, keep, end, clock } = await aLogApi({ capBytes: 2_000 });
     for (let seq = 1; seq <= 40; seq++) await keep({ seq, text: 'x'.repeat(100) });
     end(0, 4_000);
     const { done } = reading(await get('?shard=0&follow=true'));
@@ -228,7 +228,7 @@ describe('following', () => {
 
   test('ends when the center stops', async () => {
     const center = new AbortController();
-    const { get, clock } = await aLogDoor({ stopping: center.signal });
+    const { get, clock } = await aLogApi({ stopping: center.signal });
     const { done } = reading(await get('?follow=true'));
     await clock.settle();
     center.abort();
@@ -236,7 +236,7 @@ describe('following', () => {
   });
 
   test('has a bound on how many do it', async () => {
-    const { get, clock } = await aLogDoor();
+    const { get, clock } = await aLogApi();
     const readings = [];
     for (let count = 0; count < 500; count++) readings.push(reading(await get('?follow=true')));
     expect((await get('?follow=true')).status).toBe(429);

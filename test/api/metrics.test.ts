@@ -1,7 +1,7 @@
 /** `/v1/metrics`: its format, counts, spans, several workers. */
 import { describe, expect, test } from 'bun:test';
 import { surfacesOf } from '../../src/api/surfaces.ts';
-import { createJobFigures } from '../../src/api/v1/metrics/job-figures.ts';
+import { createJobMetrics } from '../../src/api/v1/metrics/job-metrics.ts';
 import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -11,45 +11,45 @@ import type { PartitionWorker } from '../../src/runtime/workers/worker-superviso
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aDoor } from './support.ts';
+import { anApi } from './support.ts';
 
 const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' };
 
-/** A door with figures; `figure('name{label}')` reads one of them. */
-async function aMeasuredDoor(parts: Parameters<typeof aDoor>[0] = {}) {
-  const door = await aDoor(parts);
-  const { runtime, views, clock, store } = door;
+/** A api with figures; `figure('name{label}')` reads one of them. */
+async function aMeasuredApi(parts: Parameters<typeof anApi>[0] = {}) {
+  const api = await anApi(parts);
+  const { runtime, views, clock, store } = api;
   const feed = createFeed({ store, clock });
   const extra = metricRoutes({ runtime, views, feed, clock, usage: () => ({ residentBytes: 5, cpuSeconds: 2.5 }) });
-  const app = createApp({ ...door.center, surfaces: surfacesOf(door.center, extra) });
+  const app = createApp({ ...api.center, surfaces: surfacesOf(api.center, extra) });
   const scrape = (headers: Record<string, string> = {}) => app.request('/v1/metrics', { headers });
   const figures = async () => {
     const lines = (await (await scrape()).text()).split('\n').filter(line => line !== '' && !line.startsWith('#'));
     return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
   };
-  return { ...door, feed, scrape, figures };
+  return { ...api, feed, scrape, figures };
 }
 
 describe('the figures', () => {
   test('want a token, as Prometheus sends it, and come in its format', async () => {
-    const door = await aMeasuredDoor({ env: on });
-    expect((await door.scrape()).status).toBe(401);
-    const { token } = (await door.post('/v1/login', { username: 'root', password: on.TROUPE_ROOT_PASSWORD })).body;
-    const answer = await door.scrape({ authorization: `Bearer ${token}` });
+    const api = await aMeasuredApi({ env: on });
+    expect((await api.scrape()).status).toBe(401);
+    const { token } = (await api.post('/v1/login', { username: 'root', password: on.TROUPE_ROOT_PASSWORD })).body;
+    const answer = await api.scrape({ authorization: `Bearer ${token}` });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
     expect(await answer.text()).toContain('# TYPE troupe_due_lateness_seconds histogram');
   });
 
   test('count what happens: turns, facts, outcomes, hosts by state', async () => {
-    const door = await aMeasuredDoor();
-    const before = await door.figures();
+    const api = await aMeasuredApi();
+    const before = await api.figures();
     expect(before.get('troupe_executions_finished_total{outcome="cancelled"}')).toBe(0);
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
-    await door.post(`/v1/executions/${execution}/cancel`);
-    await door.aHost();
-    await door.clock.advance(COUNT_MS);
-    const during = await door.figures();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
+    await api.post(`/v1/executions/${execution}/cancel`);
+    await api.aHost();
+    await api.clock.advance(COUNT_MS);
+    const during = await api.figures();
     expect(during.get('troupe_hosts{status="ready"}')).toBe(1);
     expect(during.get('troupe_facts_total{type="job.triggered"}')).toBe(1);
     const turns = (figures: Map<string, number>) => figures.get('troupe_turns_total') ?? 0;
@@ -62,29 +62,29 @@ describe('the figures', () => {
   });
 
   test('count runs by outcome, each attempt as one', async () => {
-    const door = await aMeasuredDoor();
-    await door.aHost();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', retry: { attempts: 2, backoffMs: 0, maxBackoffMs: 0 } });
-    await door.post('/v1/jobs/a/trigger');
+    const api = await aMeasuredApi();
+    await api.aHost();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', retry: { attempts: 2, backoffMs: 0, maxBackoffMs: 0 } });
+    await api.post('/v1/jobs/a/trigger');
     for (const outcome of ['failed', 'succeeded'] as const) {
-      const start = door.starts().at(-1);
-      if (start) await door.ended(start, outcome);
-      await door.clock.advance(1);
+      const start = api.starts().at(-1);
+      if (start) await api.ended(start, outcome);
+      await api.clock.advance(1);
     }
-    const figures = await door.figures();
+    const figures = await api.figures();
     const of = (outcome: string) => figures.get(`troupe_runs_ended_total{outcome="${outcome}"}`);
     expect(['failed', 'succeeded', 'lost'].map(of)).toEqual([1, 1, 0]);
     expect(figures.get('troupe_executions_finished_total{outcome="succeeded"}')).toBe(1);
   });
 
   test('tell how late due times were', async () => {
-    const door = await aMeasuredDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
-    expect((await door.figures()).get('troupe_armed_timers')).toBe(1);
-    const before = (await door.figures()).get('troupe_due_lateness_seconds_count') ?? 0;
-    await door.clock.advance(5_000);
-    await door.settled();
-    const after = await door.figures();
+    const api = await aMeasuredApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    expect((await api.figures()).get('troupe_armed_timers')).toBe(1);
+    const before = (await api.figures()).get('troupe_due_lateness_seconds_count') ?? 0;
+    await api.clock.advance(5_000);
+    await api.settled();
+    const after = await api.figures();
     expect(after.get('troupe_due_lateness_seconds_count')).toBe(before + 1);
     expect(after.get('troupe_due_lateness_seconds_bucket{le="+Inf"}')).toBe(before + 1);
     expect(after.get('troupe_due_lateness_seconds_bucket{le="0.001"}')).toBe(before + 1);
@@ -100,16 +100,16 @@ describe('the figures', () => {
         return store.list(query);
       },
     };
-    const door = await aMeasuredDoor({ store: shaky });
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { config } = (await door.context('job/a')).context;
-    await door.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
-    await door.settled();
-    await door.clock.advance(COUNT_MS);
-    expect((await door.figures()).get('troupe_jobs_quarantined')).toBe(1);
+    const api = await aMeasuredApi({ store: shaky });
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { config } = (await api.context('job/a')).context;
+    await api.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
+    await api.settled();
+    await api.clock.advance(COUNT_MS);
+    expect((await api.figures()).get('troupe_jobs_quarantined')).toBe(1);
     away.is = true;
-    await door.clock.advance(COUNT_MS);
-    const without = await door.figures();
+    await api.clock.advance(COUNT_MS);
+    const without = await api.figures();
     expect([without.get('troupe_jobs_quarantined'), without.get('troupe_facts_total{type="actor.quarantined"}')]).toEqual([1, 1]);
   });
 });
@@ -155,25 +155,25 @@ describe('the figures of a job', () => {
   const name = (figure: string, job: string) => `troupe_job_${figure}{job_name="${job}"}`;
 
   test('say when it last ran and succeeded, whether it did, how long it took and how many wait', async () => {
-    const door = await aMeasuredDoor();
-    for (const job of ['a', 'b']) await door.post('/v1/jobs', { name: job, command: 'true', overlap: 'allow' });
-    const fresh = await door.figures();
+    const api = await aMeasuredApi();
+    for (const job of ['a', 'b']) await api.post('/v1/jobs', { name: job, command: 'true', overlap: 'allow' });
+    const fresh = await api.figures();
     expect(fresh.get(name('waiting', 'a'))).toBe(0);
     expect(fresh.has(name('last_run_succeeded', 'a'))).toBe(false);
-    await door.post('/v1/jobs/a/trigger');
-    await door.clock.advance(COUNT_MS);
-    expect((await door.figures()).get(name('waiting', 'a'))).toBe(1);
+    await api.post('/v1/jobs/a/trigger');
+    await api.clock.advance(COUNT_MS);
+    expect((await api.figures()).get(name('waiting', 'a'))).toBe(1);
 
-    await door.aHost();
-    await door.clock.advance(1_000);
+    await api.aHost();
+    await api.clock.advance(1_000);
     const run = async (outcome: 'succeeded' | 'failed') => {
-      const start = door.starts().at(-1);
+      const start = api.starts().at(-1);
       if (!start) throw new Error('nothing was started');
-      await door.started(start);
-      await door.clock.advance(3_000);
-      await door.ended(start, outcome);
-      await door.clock.advance(COUNT_MS);
-      return door.figures();
+      await api.started(start);
+      await api.clock.advance(3_000);
+      await api.ended(start, outcome);
+      await api.clock.advance(COUNT_MS);
+      return api.figures();
     };
     const good = await run('succeeded');
     const succeededAt = good.get(name('last_success_timestamp_seconds', 'a'));
@@ -181,15 +181,15 @@ describe('the figures of a job', () => {
     expect(['last_run_succeeded', 'last_run_duration_seconds', 'waiting'].map(figure => good.get(name(figure, 'a')))).toEqual([1, 3, 0]);
     expect(good.has(name('last_run_succeeded', 'b'))).toBe(false);
 
-    await door.post('/v1/jobs/a/trigger');
-    await door.clock.advance(10);
+    await api.post('/v1/jobs/a/trigger');
+    await api.clock.advance(10);
     const bad = await run('failed');
     expect(bad.get(name('last_run_succeeded', 'a'))).toBe(0);
     expect(bad.get(name('last_success_timestamp_seconds', 'a'))).toBe(succeededAt ?? Number.NaN);
     expect(bad.get(name('last_run_timestamp_seconds', 'a'))).toBeGreaterThan(succeededAt ?? Number.NaN);
 
     // Of a center that starts again nothing is lost.
-    const again = await aMeasuredDoor({ store: door.store, clock: door.clock });
+    const again = await aMeasuredApi({ store: api.store, clock: api.clock });
     const after = await again.figures();
     for (const figure of [
       'last_success_timestamp_seconds',
@@ -202,42 +202,42 @@ describe('the figures of a job', () => {
   });
 
   test('are of so many jobs as the setting says, a figure counts the others, and a job that is gone has none', async () => {
-    const door = await aDoor();
-    const jobs = createJobFigures({ ...door, max: 2 });
-    for (const job of ['a', 'b', 'c', 'd']) await door.post('/v1/jobs', { name: job, command: 'true' });
+    const api = await anApi();
+    const jobs = createJobMetrics({ ...api, max: 2 });
+    for (const job of ['a', 'b', 'c', 'd']) await api.post('/v1/jobs', { name: job, command: 'true' });
     const read = async () => {
       const { jobs: found, leftOut } = await jobs.read();
       return [[...found.keys()].join(), leftOut];
     };
     expect(await read()).toEqual(['a,b', 2]);
-    await door.del('/v1/jobs/a');
-    await door.settled();
+    await api.del('/v1/jobs/a');
+    await api.settled();
     expect(await read()).toEqual(['b,c', 1]);
-    await door.post('/v1/jobs', { name: 'a', command: 'true' });
+    await api.post('/v1/jobs', { name: 'a', command: 'true' });
     expect(await read()).toEqual(['a,b', 2]);
   });
 
   test('are read again only where something happened', async () => {
-    const door = await aDoor();
-    for (const job of ['a', 'b', 'c']) await door.post('/v1/jobs', { name: job, command: 'true' });
+    const api = await anApi();
+    for (const job of ['a', 'b', 'c']) await api.post('/v1/jobs', { name: job, command: 'true' });
     const asked: string[] = [];
     const views = {
       get: (address: `job/${string}`) => {
         asked.push(address);
-        return door.views.get(address);
+        return api.views.get(address);
       },
       list: (kind: 'job', query: never) => {
         asked.push(kind);
-        return door.views.list(kind, query);
+        return api.views.list(kind, query);
       },
-    } as unknown as typeof door.views;
-    const jobs = createJobFigures({ ...door, views, max: 10 });
+    } as unknown as typeof api.views;
+    const jobs = createJobMetrics({ ...api, views, max: 10 });
     await jobs.read();
     expect(asked.splice(0)).toEqual(['job', 'execution']);
-    await door.clock.advance(60_000);
+    await api.clock.advance(60_000);
     await jobs.read();
     expect(asked.splice(0)).toEqual(['execution']);
-    await door.post('/v1/jobs/b/trigger');
+    await api.post('/v1/jobs/b/trigger');
     await jobs.read();
     expect(asked.splice(0)).toEqual(['job/b', 'execution']);
   });

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import type { Address } from '../../actors/types.ts';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
-import { aDoor, type Door } from './support.ts';
+import { anApi, type TestApi } from './support.ts';
 
 const REASON = '"some.news" failed 3 times: it threw';
 
@@ -10,8 +10,8 @@ const REASON = '"some.news" failed 3 times: it threw';
  * One of each kind, an execution that waits for its pool, and the next center finds all of them in
  * quarantine.
  */
-async function shut(...kinds: string[]): Promise<{ door: Door; execution: string }> {
-  const first = await aDoor();
+async function shut(...kinds: string[]): Promise<{ api: TestApi; execution: string }> {
+  const first = await anApi();
   await first.world.aHost('h1');
   await first.post('/v1/apps', { name: 'shop', url: 'http://h/x.zip', command: 'run' });
   await first.post('/v1/jobs', { name: 'a', command: 'b', resources: { cpus: 1_000 } });
@@ -31,15 +31,15 @@ async function shut(...kinds: string[]): Promise<{ door: Door; execution: string
     const state = encodeState(document.address, { ...decodeState(document), quarantine: { reason: REASON, at: first.clock.now() } });
     await store.commit([{ document: { ...document, state, quarantined: true, rev: document.rev + 1 }, facts: [] }]);
   }
-  return { door: await aDoor(first.world.outlives), execution };
+  return { api: await anApi(first.world.outlives), execution };
 }
 
 const KINDS = ['job', 'app', 'host', 'pool', 'execution'];
-let door: Door;
+let api: TestApi;
 let paths: Record<string, string>;
 beforeAll(async () => {
-  const { door: made, execution } = await shut(...KINDS);
-  door = made;
+  const { api: made, execution } = await shut(...KINDS);
+  api = made;
   paths = {
     job: '/v1/jobs/a',
     app: '/v1/apps/shop',
@@ -57,37 +57,37 @@ describe('a quarantine', () => {
     ['execution', 'POST', '/cancel'],
   ])('of a %s shows, forbids, and ends with its release', async (kind, method, verb) => {
     const path = paths[kind] ?? '';
-    expect((await door.get(path)).body.quarantine).toEqual({ reason: REASON, since: '2026-11-22T08:00:00.000Z' });
-    const refused = await door.call(method, `${path}${verb}`);
+    expect((await api.get(path)).body.quarantine).toEqual({ reason: REASON, since: '2026-11-22T08:00:00.000Z' });
+    const refused = await api.call(method, `${path}${verb}`);
     expect([refused.status, refused.body.error.code]).toEqual([409, 'quarantined']);
-    const released = await door.post(`${path}/release`);
+    const released = await api.post(`${path}/release`);
     expect([released.status, released.body.quarantine]).toEqual([200, null]);
-    expect((await door.get(path)).body.quarantine).toBeNull();
-    expect((await door.post(`${path}/release`)).body.error).toEqual({
+    expect((await api.get(path)).body.quarantine).toBeNull();
+    expect((await api.post(`${path}/release`)).body.error).toEqual({
       code: 'refused',
       message: expect.stringContaining('is not in quarantine'),
     });
-    expect((await door.call(method, `${path}${verb}`)).status).toBeLessThan(300);
+    expect((await api.call(method, `${path}${verb}`)).status).toBeLessThan(300);
     const name = decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
-    const { items } = (await door.get(`/v1/history/${kind}/${encodeURIComponent(name)}`)).body;
+    const { items } = (await api.get(`/v1/history/${kind}/${encodeURIComponent(name)}`)).body;
     expect(items.map(({ type }: { type: string }) => type)).toContain('actor.released');
   });
 
   test('of a pool ends with its release, and what waited for it goes on', async () => {
-    const { door, execution } = await shut('pool');
-    await door.post('/v1/jobs', { name: 'small', command: 'b' });
-    const { execution: waiting } = (await door.post('/v1/jobs/small/trigger')).body;
-    expect((await door.get(`/v1/executions/${waiting}`)).body.shards[0].status).toBe('waiting');
-    expect((await door.post('/v1/pools/default/release')).body.quarantine).toBeNull();
-    expect((await door.get(`/v1/executions/${waiting}`)).body.shards[0]).toMatchObject({ status: 'starting', host: 'h1' });
-    expect((await door.get(`/v1/executions/${execution}`)).body.status).toBe('pending');
+    const { api, execution } = await shut('pool');
+    await api.post('/v1/jobs', { name: 'small', command: 'b' });
+    const { execution: waiting } = (await api.post('/v1/jobs/small/trigger')).body;
+    expect((await api.get(`/v1/executions/${waiting}`)).body.shards[0].status).toBe('waiting');
+    expect((await api.post('/v1/pools/default/release')).body.quarantine).toBeNull();
+    expect((await api.get(`/v1/executions/${waiting}`)).body.shards[0]).toMatchObject({ status: 'starting', host: 'h1' });
+    expect((await api.get(`/v1/executions/${execution}`)).body.status).toBe('pending');
   });
 
   test('of what is not there cannot end, and the answer names what may have been meant', async () => {
-    expect((await door.post('/v1/apps/shp/release')).body.error).toEqual({
+    expect((await api.post('/v1/apps/shp/release')).body.error).toEqual({
       code: 'notFound',
       message: 'there is no app shp; did you mean shop?',
     });
-    expect((await door.post('/v1/pools/defalt/release')).body.error.message).toBe('there is no pool defalt; did you mean default?');
+    expect((await api.post('/v1/pools/defalt/release')).body.error.message).toBe('there is no pool defalt; did you mean default?');
   });
 });

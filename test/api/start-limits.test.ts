@@ -5,17 +5,17 @@ import { readFileSync } from 'node:fs';
 import { executionDecisions } from '../../actors/execution/decide.ts';
 import { runSpec } from '../../actors/execution/run-spec.ts';
 import { ARGUMENT_BYTES_MAX, FromCenter } from '../../src/protocol/agent.ts';
-import { aDoor } from './support.ts';
+import { anApi } from './support.ts';
 
 const letters = (count: number, letter = 'a') => letter.repeat(count);
 
 describe('what is larger than an agent or the kernel takes is refused with the field', () => {
-  let door: Awaited<ReturnType<typeof aDoor>>;
+  let api: Awaited<ReturnType<typeof anApi>>;
   beforeAll(async () => {
-    door = await aDoor();
-    await door.post('/api/app', { appName: 'app', appURL: 'http://127.0.0.1:1/x', bootstrapScript: 'run.sh' });
+    api = await anApi();
+    await api.post('/api/app', { appName: 'app', appURL: 'http://127.0.0.1:1/x', bootstrapScript: 'run.sh' });
   });
-  afterAll(() => door.runtime.stop(0));
+  afterAll(() => api.runtime.stop(0));
 
   const dialect = (more: object) => ({
     appName: 'app',
@@ -83,23 +83,23 @@ describe('what is larger than an agent or the kernel takes is refused with the f
     ['/v1: a context', '/v1/jobs', native({ parameter: letters(65_500, '"'), shardingContext: true }), 'parameter'],
   ];
   test.each(cases)('%s', async (_, path, body, field) => {
-    const { status, body: answer } = await door.post(path, body);
+    const { status, body: answer } = await api.post(path, body);
     expect({ status, field: (answer as { error?: { field?: string } }).error?.field }).toEqual(
       field === undefined ? { status: path === '/v1/jobs' ? 201 : 200, field } : { status: 400, field },
     );
   });
 
   test('a change to what is too large is refused as the creation of it is', async () => {
-    await door.post('/v1/jobs', { name: 'changed', command: ['true'] });
-    const { status, body } = await door.call('PATCH', '/v1/jobs/changed', { parameter: letters(43_700, '中') });
+    await api.post('/v1/jobs', { name: 'changed', command: ['true'] });
+    const { status, body } = await api.call('PATCH', '/v1/jobs/changed', { parameter: letters(43_700, '中') });
     expect([status, (body as { error: { field: string } }).error.field]).toEqual([400, 'parameter']);
   });
 
   test('the largest parameter that is taken fits one argument of the kernel, and its start an agent', async () => {
     const name = 'largest';
     const parameter = letters(ARGUMENT_BYTES_MAX - 'TROUPE_JOB_PARAMETER='.length - 2, 'ä').slice(0, 65_525);
-    expect((await door.post('/v1/jobs', { name, command: ['true'], parameter, shardingContext: false })).status).toBe(201);
-    const config = (await door.views.get(`job/${name}`))?.context.config;
+    expect((await api.post('/v1/jobs', { name, command: ['true'], parameter, shardingContext: false })).status).toBe(201);
+    const config = (await api.views.get(`job/${name}`))?.context.config;
     if (!config) throw new Error('the job is not there');
     const stamp = { at: 0, chance: 0, salt: 'abcdef' };
     const birth = {

@@ -1,4 +1,4 @@
-/** The front door on the real runtime, a memory store and a clock moved by hand. */
+/** The API on the real runtime, a memory store and a clock moved by hand. */
 import { createHash } from 'node:crypto';
 import type { Center } from '../../src/api/route-context.ts';
 import { surfacesOf } from '../../src/api/surfaces.ts';
@@ -12,15 +12,15 @@ import { createJudge, type Judge } from '../http/openapi-support.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 import { aWorld } from '../support/world.ts';
 
-export interface Line {
+export interface LogEntry {
   level: 'info' | 'warn' | 'error';
   sentence: string;
   fields: Record<string, unknown> | undefined;
 }
 
 export function listeningLog() {
-  const lines: Line[] = [];
-  const say = (level: Line['level']) => (sentence: string, fields?: Record<string, unknown>) =>
+  const lines: LogEntry[] = [];
+  const say = (level: LogEntry['level']) => (sentence: string, fields?: Record<string, unknown>) =>
     void lines.push({ level, sentence, fields });
   return { lines, info: say('info'), warn: say('warn'), error: say('error') };
 }
@@ -29,11 +29,11 @@ const cheapPasswords: Passwords = {
   hash: async password => `cheap ${password.length} ${createHash('sha256').update(password).digest('hex')}`,
   verify: async (password, hash) => hash === (await cheapPasswords.hash(password)),
   isHash: text => text.startsWith('cheap '),
-  nobodys: '',
+  dummyHash: '',
   close() {},
 };
 
-/** Of the doors without routes of their own, which all have the same reference. */
+/** Of the apis without routes of their own, which all have the same reference. */
 let commonJudge: Judge | undefined;
 function judgeOf(center: Center, extra: Route[]): Judge {
   if (extra.length > 0) return createJudge(surfacesOf(center, extra));
@@ -43,7 +43,7 @@ function judgeOf(center: Center, extra: Route[]): Judge {
 
 export const json = { 'Content-Type': 'application/json' };
 
-export async function aDoor({
+export async function anApi({
   env = {},
   extra = [],
   store,
@@ -54,7 +54,7 @@ export async function aDoor({
   env?: Record<string, string>;
   extra?: Route[];
   store?: Store;
-  /** Of an earlier door, with its store: the center starts again. */
+  /** Of an earlier api, with its store: the center starts again. */
   clock?: ManualClock;
   /** Parts of the center put in place of the real ones. */
   change?: Partial<Center>;
@@ -103,7 +103,7 @@ export async function aDoor({
     del: (path: string, body?: unknown, headers?: Record<string, string>) => call('DELETE', path, body, headers),
   };
 }
-export type Door = Awaited<ReturnType<typeof aDoor>>;
+export type TestApi = Awaited<ReturnType<typeof anApi>>;
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 function parsed(text: string): any {

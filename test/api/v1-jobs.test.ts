@@ -1,14 +1,14 @@
 /** Jobs and triggers in `/v1`. */
 import { describe, expect, test } from 'bun:test';
 import { withoutQuotes } from '../../src/http/body.ts';
-import { aDoor } from './support.ts';
+import { anApi } from './support.ts';
 
 const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '09:30' };
 
 describe('a job in /v1', () => {
   test('needs a name and a command, and has the defaults of everything else', async () => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/jobs', { name: 'nightly', command: 'echo it' });
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/jobs', { name: 'nightly', command: 'echo it' });
     expect(status).toBe(201);
     expect(body).toEqual({
       name: 'nightly',
@@ -58,7 +58,7 @@ describe('a job in /v1', () => {
       nextDue: [],
     });
     const { warnings: _, scheduleText: _words, nextDue: _due, ...job } = body;
-    expect((await door.get('/v1/jobs/nightly')).body).toEqual(job);
+    expect((await api.get('/v1/jobs/nightly')).body).toEqual(job);
   });
 
   const wrong: [object, string, string][] = [
@@ -116,11 +116,11 @@ describe('a job in /v1', () => {
   ];
   const rows = wrong.map(([difference, field, sentence]) => [field, sentence, difference] as const);
   test.each(rows)('is refused for its %s (%s), and nothing is stored', async (field, sentence, difference) => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/jobs', { name: 'nightly', command: 'echo it', ...difference });
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/jobs', { name: 'nightly', command: 'echo it', ...difference });
     expect({ status, code: body.error.code, field: body.error.field }).toEqual({ status: 400, code: 'invalid', field });
     expect(body.error.message).toContain(sentence);
-    expect((await door.get('/v1/jobs')).body).toEqual({ items: [], next: null });
+    expect((await api.get('/v1/jobs')).body).toEqual({ items: [], next: null });
   });
 
   test.each<[string, unknown]>([
@@ -136,12 +136,12 @@ describe('a job in /v1', () => {
     ['a body that breaks off', '{"name":"a","command":"b","env":{"S":"hunter2'],
     ['a command that is an object', { command: { run: 'hunter2' } }],
   ])('refused for %s names the field and repeats no value, when it is created and when it is changed', async (_what, different) => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const isWhole = typeof different === 'string' || Array.isArray(different);
-    const created = await door.post('/v1/jobs', isWhole ? different : { name: 'x', command: 'b', ...(different as object) });
+    const created = await api.post('/v1/jobs', isWhole ? different : { name: 'x', command: 'b', ...(different as object) });
     expect([created.status, created.text.includes('hunter2')]).toEqual([400, false]);
-    const patched = await door.patch('/v1/jobs/a', different);
+    const patched = await api.patch('/v1/jobs/a', different);
     expect([patched.status, patched.text.includes('hunter2')]).toEqual([400, false]);
     if (isWhole) return;
     const [field] = Object.keys(different as object);
@@ -159,18 +159,18 @@ describe('a job in /v1', () => {
   });
 
   test('that is disabled may have a schedule that is over, and keeps it in later changes', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const over = { type: 'cron', cron: '0 0 0 1 1 ? 2020' };
-    const { status, body } = await door.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [over] });
+    const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [over] });
     expect([status, body.warnings]).toEqual([
       201,
       [{ field: 'schedules[0].cron', message: 'this schedule is over: it was due for the last time at 2020-01-01T00:00:00.000Z.' }],
     ]);
-    expect((await door.patch('/v1/jobs/a', { enabled: true, description: 'x' })).status).toBe(200);
+    expect((await api.patch('/v1/jobs/a', { enabled: true, description: 'x' })).status).toBe(200);
     const another = { type: 'cron', cron: '0 0 0 2 1 ? 2020' };
-    expect((await door.patch('/v1/jobs/a', { schedules: [over, another] })).body.error.field).toBe('schedules[1].cron');
+    expect((await api.patch('/v1/jobs/a', { schedules: [over, another] })).body.error.field).toBe('schedules[1].cron');
     const switchedOff = { ...calendar, startdate: '01/01/2020', enddate: '01/02/2020', enabled: 0 };
-    expect((await door.patch('/v1/jobs/a', { schedules: [over, switchedOff] })).status).toBe(200);
+    expect((await api.patch('/v1/jobs/a', { schedules: [over, switchedOff] })).status).toBe(200);
   });
 
   const heeded: [string, object, string | undefined][] = [
@@ -185,66 +185,66 @@ describe('a job in /v1', () => {
     ['a semicolon in an address', { command: 'curl http://h/a;b=c' }, undefined],
   ];
   test.each(heeded)('with %s is created, with a warning where no shell reads it', async (_what, command, sentence) => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/jobs', { name: 'a', ...command });
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/jobs', { name: 'a', ...command });
     expect(status).toBe(201);
     if (sentence === undefined) expect(body.warnings).toEqual([]);
     else expect(body.warnings).toEqual([{ field: 'command', message: expect.stringContaining(sentence) }]);
   });
 
   test('with an operator of a shell in the command of its app is warned about the app', async () => {
-    const door = await aDoor();
-    await door.post('/v1/apps', { name: 'my_app', url: 'http://h/a.tgz', command: 'bin/x | tee log' });
-    const { body } = await door.post('/v1/jobs', { name: 'a', app: 'my_app' });
+    const api = await anApi();
+    await api.post('/v1/apps', { name: 'my_app', url: 'http://h/a.tgz', command: 'bin/x | tee log' });
+    const { body } = await api.post('/v1/jobs', { name: 'a', app: 'my_app' });
     expect(body.warnings).toEqual([{ field: 'app', message: expect.stringContaining('"|" in the command of app my_app') }]);
   });
 
   test('with a step that is longer than its field in a crontab is warned about it', async () => {
-    const door = await aDoor();
-    const { body } = await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'crontab', crontab: '*/90 * * * *' }] });
+    const api = await anApi();
+    const { body } = await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'crontab', crontab: '*/90 * * * *' }] });
     expect(body.warnings).toEqual([{ field: 'schedules[0].crontab', message: expect.stringContaining('"*/90" is minute 0 alone') }]);
   });
 
   test('with a numeric day of the week in Quartz is warned about the days it names, in a crontab it is not', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const schedules = [
       { type: 'crontab', crontab: '0 9 * * 1-5' },
       { type: 'cron', cron: '0 0 9 ? * 1-5' },
     ];
-    const { body } = await door.post('/v1/jobs', { name: 'a', command: 'b', schedules });
+    const { body } = await api.post('/v1/jobs', { name: 'a', command: 'b', schedules });
     expect(body.warnings).toEqual([{ field: 'schedules[1].cron', message: expect.stringContaining('"1-5" is Sunday to Thursday') }]);
     expect(body.scheduleText).toEqual(['at 09:00, Monday to Friday (UTC)', 'at 09:00, Sunday to Thursday (UTC)']);
   });
 
   test('with a number that is larger than any is refused in the words of what came', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const [written, read] of [
       ['1e999', 'Infinity'],
       ['-1e999', '-Infinity'],
     ]) {
-      const { status, body } = await door.post('/v1/jobs', `{"name":"nightly","command":"a","timeoutMs":${written}}`);
+      const { status, body } = await api.post('/v1/jobs', `{"name":"nightly","command":"a","timeoutMs":${written}}`);
       expect([status, body.error.message]).toEqual([400, `timeoutMs is ${read}, but must be a whole number from 0 to 31622400000.`]);
     }
-    expect((await door.get('/v1/jobs')).body.items).toEqual([]);
+    expect((await api.get('/v1/jobs')).body.items).toEqual([]);
   });
 
   test('that is too large as a whole is refused', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const env = Object.fromEntries(Array.from({ length: 10 }, (_, place) => [`A${place}`, 'x'.repeat(30_000)]));
-    expect((await door.post('/v1/jobs', { name: 'nightly', command: 'a', env })).body.error.message).toContain('at most 262144');
+    expect((await api.post('/v1/jobs', { name: 'nightly', command: 'a', env })).body.error.message).toContain('at most 262144');
   });
 
   test('to be kept resident comes later', async () => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/jobs', { name: 'a', command: 'b', kind: 'resident' });
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/jobs', { name: 'a', command: 'b', kind: 'resident' });
     expect(status).toBe(409);
     expect(body.error.message).toContain('comes with resident jobs');
   });
 
   test('takes the zone of its pool, and says when it is due next', async () => {
-    const door = await aDoor();
-    await door.post('/v1/pools', { name: 'berlin', timeZone: 'Europe/Berlin' });
-    const { body } = await door.post('/v1/jobs', {
+    const api = await anApi();
+    await api.post('/v1/pools', { name: 'berlin', timeZone: 'Europe/Berlin' });
+    const { body } = await api.post('/v1/jobs', {
       name: 'a',
       command: ['b'],
       pool: 'berlin',
@@ -254,24 +254,24 @@ describe('a job in /v1', () => {
   });
 
   test('is answered with its schedules in words and the next three due times when it is created or changed', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const schedules = [{ type: 'cron', cron: '0 0 10 ? * MON-FRI', timeZone: 'Europe/Berlin' }, calendar];
-    const { body } = await door.post('/v1/jobs', { name: 'a', command: 'b', schedules });
+    const { body } = await api.post('/v1/jobs', { name: 'a', command: 'b', schedules });
     expect(body).toMatchObject({
       warnings: [],
       scheduleText: ['at 10:00, Monday to Friday (Europe/Berlin)', 'at 09:30, every day, from 11/22/2026 (UTC)'],
       nextDue: ['2026-11-22T09:30:00.000Z', '2026-11-23T09:00:00.000Z', '2026-11-23T09:30:00.000Z'],
     });
-    expect((await door.patch('/v1/jobs/a', { enabled: false })).body).toMatchObject({ scheduleText: body.scheduleText, nextDue: [] });
+    expect((await api.patch('/v1/jobs/a', { enabled: false })).body).toMatchObject({ scheduleText: body.scheduleText, nextDue: [] });
     // Of a thing that is only read nothing is to be said.
-    expect((await door.get('/v1/jobs/a')).body).not.toHaveProperty('nextDue');
+    expect((await api.get('/v1/jobs/a')).body).not.toHaveProperty('nextDue');
   });
 
   test('is changed field by field, and null brings a default back', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' }, retry: { attempts: 3 }, timeoutMs: 5, overlap: 'queue' });
-    const before = (await door.get('/v1/jobs/a')).body;
-    const { status, body } = await door.patch('/v1/jobs/a', {
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' }, retry: { attempts: 3 }, timeoutMs: 5, overlap: 'queue' });
+    const before = (await api.get('/v1/jobs/a')).body;
+    const { status, body } = await api.patch('/v1/jobs/a', {
       retry: { backoffMs: 7 },
       env: { B: '2' },
       timeoutMs: null,
@@ -291,7 +291,7 @@ describe('a job in /v1', () => {
       scheduleText: [],
       nextDue: [],
     });
-    expect((await door.patch('/v1/jobs/a', before)).body).toMatchObject({
+    expect((await api.patch('/v1/jobs/a', before)).body).toMatchObject({
       env: { A: '1', B: '2' },
       overlap: 'queue',
       overlapLimit: 1,
@@ -300,27 +300,27 @@ describe('a job in /v1', () => {
   });
 
   test('is patched as RFC 7396 has it: null takes a variable or a shard parameter away, objects merge, lists are replaced', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const schedules = [calendar, { type: 'cron', cron: '0 0 9 * * ?' }];
     const shards = { total: 3, parameters: { '0': 'A', '2': 'C' } };
-    await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1', B: '2' }, shards, schedules });
+    await api.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1', B: '2' }, shards, schedules });
     const patch = { env: { A: null, C: '3' }, shards: { parameters: { '2': null } }, schedules: schedules.slice(1) };
-    expect((await door.patch('/v1/jobs/a', patch)).body).toMatchObject({
+    expect((await api.patch('/v1/jobs/a', patch)).body).toMatchObject({
       env: { B: '2', C: '3' },
       shards: { total: 3, parameters: { '0': 'A' } },
       schedules: schedules.slice(1),
     });
-    const { body } = await door.patch('/v1/jobs/a', { env: null, shards: null, schedules: null, timeZone: null });
+    const { body } = await api.patch('/v1/jobs/a', { env: null, shards: null, schedules: null, timeZone: null });
     expect([body.env, body.shards, body.schedules]).toEqual([{}, { total: 1, parameters: {} }, []]);
   });
 
   test('takes a patch by its own media type, and nothing else by that', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const headers = { 'Content-Type': 'application/merge-patch+json; charset=utf-8' };
-    expect((await door.post('/v1/jobs', { name: 'a', command: 'b' }, headers)).status).toBe(415);
-    await door.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' } });
-    expect((await door.patch('/v1/jobs/a', { env: { A: null, B: '2' } }, headers)).body.env).toEqual({ B: '2' });
-    expect((await door.patch('/v1/jobs/a', '{}', { 'Content-Type': 'text/plain' })).status).toBe(415);
+    expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, headers)).status).toBe(415);
+    await api.post('/v1/jobs', { name: 'a', command: 'b', env: { A: '1' } });
+    expect((await api.patch('/v1/jobs/a', { env: { A: null, B: '2' } }, headers)).body.env).toEqual({ B: '2' });
+    expect((await api.patch('/v1/jobs/a', '{}', { 'Content-Type': 'text/plain' })).status).toBe(415);
   });
 
   const unwritable: [string, unknown, string][] = [
@@ -333,11 +333,11 @@ describe('a job in /v1', () => {
   test.each(unwritable)(
     'says of its %s that it cannot be written, and what can, when it is changed and when it is created',
     async (field, value, message) => {
-      const door = await aDoor();
-      await door.post('/v1/jobs', { name: 'a', command: 'b' });
-      await door.patch('/v1/jobs/a', { description: 'x' });
-      expect((await door.patch('/v1/jobs/a', { [field]: value })).body.error).toEqual({ code: 'invalid', field, message });
-      expect((await door.post('/v1/jobs', { name: 'b', command: 'b', [field]: value })).body.error).toEqual({
+      const api = await anApi();
+      await api.post('/v1/jobs', { name: 'a', command: 'b' });
+      await api.patch('/v1/jobs/a', { description: 'x' });
+      expect((await api.patch('/v1/jobs/a', { [field]: value })).body.error).toEqual({ code: 'invalid', field, message });
+      expect((await api.post('/v1/jobs', { name: 'b', command: 'b', [field]: value })).body.error).toEqual({
         code: 'invalid',
         field,
         message,
@@ -346,47 +346,47 @@ describe('a job in /v1', () => {
   );
 
   test('may be sent back as it was read, also when it was edited and has run since; a status that it never had may not', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const read = (await door.get('/v1/jobs/a')).body;
-    expect((await door.patch('/v1/jobs/a', { status: 'idle', description: 'x' })).status).toBe(200);
-    await door.post('/v1/jobs/a/trigger');
-    expect((await door.patch('/v1/jobs/a', { ...read, description: 'y' })).body).toMatchObject({ description: 'y', status: 'running' });
-    const { body } = await door.patch('/v1/jobs/a', { ...read, status: 'disabled' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const read = (await api.get('/v1/jobs/a')).body;
+    expect((await api.patch('/v1/jobs/a', { status: 'idle', description: 'x' })).status).toBe(200);
+    await api.post('/v1/jobs/a/trigger');
+    expect((await api.patch('/v1/jobs/a', { ...read, description: 'y' })).body).toMatchObject({ description: 'y', status: 'running' });
+    const { body } = await api.patch('/v1/jobs/a', { ...read, status: 'disabled' });
     expect(body.error.field).toBe('status');
     // A copy under another name is a copy, and what was answered to the edit may go back too.
-    expect((await door.post('/v1/jobs', { ...read, name: 'copy' })).status).toBe(201);
-    const answered = (await door.patch('/v1/jobs/copy', { description: 'z' })).body;
-    expect((await door.patch('/v1/jobs/copy', answered)).status).toBe(200);
+    expect((await api.post('/v1/jobs', { ...read, name: 'copy' })).status).toBe(201);
+    const answered = (await api.patch('/v1/jobs/copy', { description: 'z' })).body;
+    expect((await api.patch('/v1/jobs/copy', answered)).status).toBe(200);
   });
 
   test('that is to stop without its center does so after a minute, unless it says when', async () => {
-    const door = await aDoor();
-    const msOf = async (answer: ReturnType<typeof door.post>) => (await answer).body.disconnectMs;
-    expect(await msOf(door.post('/v1/jobs', { name: 'a', command: 'b', disconnect: 'stop' }))).toBe(60_000);
-    expect(await msOf(door.post('/v1/jobs', { name: 'c', command: 'b', disconnect: 'stop', disconnectMs: 0 }))).toBe(0);
-    expect(await msOf(door.patch('/v1/jobs/a', { disconnect: 'continue' }))).toBe(0);
-    expect(await msOf(door.patch('/v1/jobs/a', { disconnect: 'stop', disconnectMs: 5 }))).toBe(5);
-    expect(await msOf(door.patch('/v1/jobs/a', { description: 'same' }))).toBe(5);
+    const api = await anApi();
+    const msOf = async (answer: ReturnType<typeof api.post>) => (await answer).body.disconnectMs;
+    expect(await msOf(api.post('/v1/jobs', { name: 'a', command: 'b', disconnect: 'stop' }))).toBe(60_000);
+    expect(await msOf(api.post('/v1/jobs', { name: 'c', command: 'b', disconnect: 'stop', disconnectMs: 0 }))).toBe(0);
+    expect(await msOf(api.patch('/v1/jobs/a', { disconnect: 'continue' }))).toBe(0);
+    expect(await msOf(api.patch('/v1/jobs/a', { disconnect: 'stop', disconnectMs: 5 }))).toBe(5);
+    expect(await msOf(api.patch('/v1/jobs/a', { description: 'same' }))).toBe(5);
   });
 
   test('is not renamed, and a bad change changes nothing', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
     for (const patch of [{ name: 'c' }, { command: null }, { retry: 5 }, [], 'x', { shards: { total: 0 } }]) {
-      expect((await door.patch('/v1/jobs/a', patch)).status).toBe(400);
+      expect((await api.patch('/v1/jobs/a', patch)).status).toBe(400);
     }
-    expect((await door.get('/v1/jobs/a')).body.rev).toBe(1);
-    expect((await door.patch('/v1/jobs/nope', {})).status).toBe(404);
+    expect((await api.get('/v1/jobs/a')).body.rev).toBe(1);
+    expect((await api.patch('/v1/jobs/nope', {})).status).toBe(404);
   });
 
   test('keeps each of several changes that come at once', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const changes = [{ timeoutMs: 5 }, { parameter: 'p' }, { command: null }, { failover: true }, { retry: { attempts: 2 } }];
-    const answers = await Promise.all(changes.map(change => door.patch('/v1/jobs/a', change)));
+    const answers = await Promise.all(changes.map(change => api.patch('/v1/jobs/a', change)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 400, 200, 200]);
-    expect((await door.get('/v1/jobs/a')).body).toMatchObject({
+    expect((await api.get('/v1/jobs/a')).body).toMatchObject({
       timeoutMs: 5,
       parameter: 'p',
       failover: true,
@@ -396,7 +396,7 @@ describe('a job in /v1', () => {
   });
 
   test('is created disabled, or changed and switched, in one turn', async () => {
-    const { post, patch, get } = await aDoor();
+    const { post, patch, get } = await anApi();
     const every = { name: 'off', command: 'b', schedules: [{ type: 'cron', cron: '* * * * * ?' }] };
     expect((await post('/v1/jobs', { ...every, enabled: false })).body).toMatchObject({
       enabled: false,
@@ -420,66 +420,66 @@ describe('a job in /v1', () => {
   });
 
   test('is disabled, enabled, and deleted', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
-    expect((await door.get('/v1/jobs/a')).body).toMatchObject({ enabled: false, status: 'disabled', nextAt: null });
-    expect((await door.post('/v1/jobs/a/trigger')).status).toBe(409);
-    expect((await door.patch('/v1/jobs/a', { enabled: true })).body).toMatchObject({ enabled: true, nextAt: '2026-11-22T08:00:05.000Z' });
-    expect((await door.post('/v1/jobs/a/disable')).body).toMatchObject({ status: 'disabled' });
-    expect((await door.post('/v1/jobs/a/enable')).body).toMatchObject({ status: 'idle' });
-    const { status, text } = await door.del('/v1/jobs/a');
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', enabled: false, schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    expect((await api.get('/v1/jobs/a')).body).toMatchObject({ enabled: false, status: 'disabled', nextAt: null });
+    expect((await api.post('/v1/jobs/a/trigger')).status).toBe(409);
+    expect((await api.patch('/v1/jobs/a', { enabled: true })).body).toMatchObject({ enabled: true, nextAt: '2026-11-22T08:00:05.000Z' });
+    expect((await api.post('/v1/jobs/a/disable')).body).toMatchObject({ status: 'disabled' });
+    expect((await api.post('/v1/jobs/a/enable')).body).toMatchObject({ status: 'idle' });
+    const { status, text } = await api.del('/v1/jobs/a');
     expect([status, text]).toEqual([204, '']);
-    expect((await door.get('/v1/jobs/a')).body.error.code).toBe('notFound');
-    expect((await door.del('/v1/jobs/a')).status).toBe(404);
+    expect((await api.get('/v1/jobs/a')).body.error.code).toBe('notFound');
+    expect((await api.del('/v1/jobs/a')).status).toBe(404);
   });
 
   test('whose app is refused is quarantined, says so, and is released', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
-    const { config } = (await door.context('job/a')).context;
-    // Past the door's own look: the app goes away between look and registration.
-    await door.world.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
-    await door.settled();
-    expect((await door.get('/v1/jobs/a')).body).toMatchObject({
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
+    const { config } = (await api.context('job/a')).context;
+    // Past the api's own look: the app goes away between look and registration.
+    await api.world.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
+    await api.settled();
+    expect((await api.get('/v1/jobs/a')).body).toMatchObject({
       status: 'quarantined',
       nextAt: null,
       quarantine: { reason: 'app gone is not published' },
     });
     const listed = async (status: string) =>
-      (await door.get(`/v1/jobs?status=${status}`)).body.items.map((job: { name: string }) => job.name);
+      (await api.get(`/v1/jobs?status=${status}`)).body.items.map((job: { name: string }) => job.name);
     expect([await listed('quarantined'), await listed('idle'), await listed('idle,quarantined')]).toEqual([['a'], [], ['a']]);
-    const refused = await door.post('/v1/jobs/a/trigger');
+    const refused = await api.post('/v1/jobs/a/trigger');
     expect({ status: refused.status, code: refused.body.error.code }).toEqual({ status: 409, code: 'quarantined' });
-    await door.post('/v1/apps', { name: 'gone', url: 'http://h/x.zip', command: 'run' });
-    expect((await door.post('/v1/jobs/a/release')).body.status).toBe('idle');
-    expect((await door.post('/v1/jobs/a/release')).status).toBe(409);
+    await api.post('/v1/apps', { name: 'gone', url: 'http://h/x.zip', command: 'run' });
+    expect((await api.post('/v1/jobs/a/release')).body.status).toBe('idle');
+    expect((await api.post('/v1/jobs/a/release')).status).toBe(409);
   });
 
   test('is listed page by page, by name, state and app', async () => {
-    const door = await aDoor();
-    await door.post('/v1/apps', { name: 'my_app', url: 'http://h/x.zip', command: 'run' });
+    const api = await anApi();
+    await api.post('/v1/apps', { name: 'my_app', url: 'http://h/x.zip', command: 'run' });
     for (const name of ['e', 'c', 'a', 'd', 'b'])
-      await door.post('/v1/jobs', { name, ...(name < 'c' ? { app: 'my_app' } : { command: 'x' }) });
-    await door.post('/v1/jobs/c/disable');
+      await api.post('/v1/jobs', { name, ...(name < 'c' ? { app: 'my_app' } : { command: 'x' }) });
+    await api.post('/v1/jobs/c/disable');
     const names: string[] = [];
     let next = '';
     do {
-      const { body } = await door.get(`/v1/jobs?limit=2${next && `&cursor=${next}`}`);
+      const { body } = await api.get(`/v1/jobs?limit=2${next && `&cursor=${next}`}`);
       names.push(...body.items.map((job: { name: string }) => job.name));
       next = body.next;
     } while (next);
     expect(names).toEqual(['a', 'b', 'c', 'd', 'e']);
-    const named = async (query: string) => (await door.get(`/v1/jobs?${query}`)).body.items.map((job: { name: string }) => job.name);
+    const named = async (query: string) => (await api.get(`/v1/jobs?${query}`)).body.items.map((job: { name: string }) => job.name);
     expect(await named('app=my_app')).toEqual(['a', 'b']);
     expect(await named('status=disabled')).toEqual(['c']);
-    await door.post('/v1/pools', { name: 'other' });
-    await door.post('/v1/jobs', { name: 'db.dump', command: 'x', pool: 'other' });
+    await api.post('/v1/pools', { name: 'other' });
+    await api.post('/v1/jobs', { name: 'db.dump', command: 'x', pool: 'other' });
     expect(await named('pool=other')).toEqual(['db.dump']);
     expect(await named('pool=default&prefix=d')).toEqual(['d']);
     expect(await named('prefix=d&limit=1')).toEqual(['d']);
     expect(await named('prefix=d')).toEqual(['d', 'db.dump']);
     for (const query of ['limit=0', 'limit=201', 'limit=x', 'cursor=zzz', 'status=bad']) {
-      const { status, body } = await door.get(`/v1/jobs?${query}`);
+      const { status, body } = await api.get(`/v1/jobs?${query}`);
       expect([status, body.error.field]).toEqual([400, query.split('=')[0]]);
     }
   });
@@ -487,34 +487,34 @@ describe('a job in /v1', () => {
 
 describe('a trigger in /v1', () => {
   test('answers 202 with the execution', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { status, body } = await door.post('/v1/jobs/a/trigger');
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { status, body } = await api.post('/v1/jobs/a/trigger');
     expect(status).toBe(202);
     expect(body).toEqual({ execution: expect.stringMatching(/^a@20261122T080000\.000Z~/) });
-    expect((await door.get(`/v1/executions/${body.execution}`)).body.trigger).toBe('api');
-    expect((await door.post('/v1/jobs/nope/trigger')).status).toBe(404);
+    expect((await api.get(`/v1/executions/${body.execution}`)).body.trigger).toBe('api');
+    expect((await api.post('/v1/jobs/nope/trigger')).status).toBe(404);
   });
 
   test('of a job that is gone says who may have been meant, also where it was triggered before', async () => {
-    const door = await aDoor();
-    for (const name of ['nightly', 'nightly2']) await door.post('/v1/jobs', { name, command: 'b', overlap: 'allow' });
-    await door.post('/v1/jobs/nightly/trigger');
-    await door.del('/v1/jobs/nightly');
-    await door.world.settled();
-    const { status, body } = await door.post('/v1/jobs/nightly/trigger');
+    const api = await anApi();
+    for (const name of ['nightly', 'nightly2']) await api.post('/v1/jobs', { name, command: 'b', overlap: 'allow' });
+    await api.post('/v1/jobs/nightly/trigger');
+    await api.del('/v1/jobs/nightly');
+    await api.world.settled();
+    const { status, body } = await api.post('/v1/jobs/nightly/trigger');
     expect([status, body.error.message]).toEqual([404, 'there is no job nightly; did you mean nightly2?']);
   });
 
   test('with the same key gives the same answer', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'allow' });
-    const first = await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });
-    const again = await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });
-    const other = await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k2' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', overlap: 'allow' });
+    const first = await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });
+    const again = await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k1' });
+    const other = await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k2' });
     expect([again.status, again.text]).toEqual([first.status, first.text]);
     expect(other.text).not.toBe(first.text);
-    expect((await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k'.repeat(201) })).body.error.field).toBe(
+    expect((await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k'.repeat(201) })).body.error.field).toBe(
       'Idempotency-Key',
     );
   });

@@ -1,6 +1,6 @@
 /** Apps, hosts, pools and executions in `/v1`. */
 import { describe, expect, test } from 'bun:test';
-import { aDoor } from './support.ts';
+import { anApi } from './support.ts';
 
 const anApp = { name: 'my_app', url: 'http://h/x.zip', command: ['bin/run', '-v'] };
 
@@ -11,12 +11,12 @@ describe('an address of an app', () => {
     'http://user:hunter2@host:port/',
     `http://user:hunter2@host/${'a'.repeat(5_000)}`,
   ])('%p that is refused is not repeated with its credentials', async url => {
-    const door = await aDoor();
-    await door.post('/v1/apps', anApp);
+    const api = await anApi();
+    await api.post('/v1/apps', anApp);
     for (const { status, text } of [
-      await door.post('/v1/apps', { ...anApp, name: 'x', url }),
-      await door.patch('/v1/apps/my_app', { url }),
-      await door.put('/api/app', { appName: 'my_app', appURL: url }),
+      await api.post('/v1/apps', { ...anApp, name: 'x', url }),
+      await api.patch('/v1/apps/my_app', { url }),
+      await api.put('/api/app', { appName: 'my_app', appURL: url }),
     ]) {
       expect([status, text.includes('hunter2')]).toEqual([400, false]);
     }
@@ -32,25 +32,25 @@ describe('a field that cannot be written', () => {
     ['pools', 'hosts', 3, 'an agent names its pool'],
     ['pools', 'total', { cpus: 9 }, 'an agent says what its host has'],
   ])('of %s, %s, is a 400 that names what can be done, unless it is as it was told', async (kind, field, value, instead) => {
-    const door = await aDoor();
+    const api = await anApi();
     const body = kind === 'apps' ? anApp : { name: 'my_app' };
-    await door.post(`/v1/${kind}`, body);
+    await api.post(`/v1/${kind}`, body);
     for (const refused of [
-      await door.patch(`/v1/${kind}/my_app`, { [field]: value }),
-      await door.post(`/v1/${kind}`, { ...body, name: 'other', [field]: value }),
+      await api.patch(`/v1/${kind}/my_app`, { [field]: value }),
+      await api.post(`/v1/${kind}`, { ...body, name: 'other', [field]: value }),
     ]) {
       expect([refused.status, refused.body.error.field]).toEqual([400, field]);
       expect(refused.body.error.message).toEndWith(`cannot be written; ${instead}.`);
     }
-    const read = (await door.get(`/v1/${kind}/my_app`)).body;
-    expect((await door.patch(`/v1/${kind}/my_app`, { [field]: read[field], description: 'x' })).body.description).toBe('x');
+    const read = (await api.get(`/v1/${kind}/my_app`)).body;
+    expect((await api.patch(`/v1/${kind}/my_app`, { [field]: read[field], description: 'x' })).body.description).toBe('x');
   });
 });
 
 describe('an app in /v1', () => {
-  test('has its defaults, and is the same app through every door', async () => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/apps', anApp);
+  test('has its defaults, and is the same app through every api', async () => {
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/apps', anApp);
     expect(status).toBe(201);
     expect(body).toEqual({
       ...anApp,
@@ -68,22 +68,22 @@ describe('an app in /v1', () => {
       createdAt: '2026-11-22T08:00:00.000Z',
       updatedAt: '2026-11-22T08:00:00.000Z',
     });
-    expect((await door.get('/api/app/my_app')).body).toMatchObject({ appName: 'my_app', bootstrapScript: 'bin/run -v', cpuCount: 1 });
+    expect((await api.get('/api/app/my_app')).body).toMatchObject({ appName: 'my_app', bootstrapScript: 'bin/run -v', cpuCount: 1 });
   });
 
   test('is changed field by field, disabled, enabled, deleted', async () => {
-    const door = await aDoor();
-    await door.post('/v1/apps', { ...anApp, enabled: false });
-    await door.post('/v1/jobs', { name: 'a', app: 'my_app' });
-    expect((await door.get('/v1/apps/my_app')).body).toMatchObject({ enabled: false, jobs: ['a'] });
-    const changed = await door.patch('/v1/apps/my_app', { resources: { cpus: 0.5 }, enabled: true, sha256: 'A'.repeat(64) });
+    const api = await anApi();
+    await api.post('/v1/apps', { ...anApp, enabled: false });
+    await api.post('/v1/jobs', { name: 'a', app: 'my_app' });
+    expect((await api.get('/v1/apps/my_app')).body).toMatchObject({ enabled: false, jobs: ['a'] });
+    const changed = await api.patch('/v1/apps/my_app', { resources: { cpus: 0.5 }, enabled: true, sha256: 'A'.repeat(64) });
     expect(changed.body).toMatchObject({ resources: { cpus: 0.5, memoryMB: 128 }, enabled: true, sha256: 'a'.repeat(64), url: anApp.url });
-    expect((await door.post('/v1/apps/my_app/disable?kill')).body.status).toBe('disabled');
-    expect((await door.post('/v1/apps/my_app/enable')).body.status).toBe('enabled');
-    expect((await door.get('/v1/apps?status=disabled')).body.items).toEqual([]);
-    expect((await door.del('/v1/apps/my_app')).status).toBe(204);
-    expect((await door.get('/v1/apps/my_app')).status).toBe(404);
-    expect((await door.get('/v1/jobs/a')).status).toBe(404);
+    expect((await api.post('/v1/apps/my_app/disable?kill')).body.status).toBe('disabled');
+    expect((await api.post('/v1/apps/my_app/enable')).body.status).toBe('enabled');
+    expect((await api.get('/v1/apps?status=disabled')).body.items).toEqual([]);
+    expect((await api.del('/v1/apps/my_app')).status).toBe(204);
+    expect((await api.get('/v1/apps/my_app')).status).toBe(404);
+    expect((await api.get('/v1/jobs/a')).status).toBe(404);
   });
 
   test.each([
@@ -96,27 +96,27 @@ describe('an app in /v1', () => {
     [{ name: 'a b' }, 'name'],
     [{ command: "bin/x 'open" }, 'command'],
   ])('with %p is refused', async (difference, field) => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/apps', { ...anApp, ...difference });
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/apps', { ...anApp, ...difference });
     expect([status, body.error.field]).toEqual([400, field]);
-    expect((await door.get('/v1/apps')).body.items).toEqual([]);
+    expect((await api.get('/v1/apps')).body.items).toEqual([]);
   });
 });
 
 describe('an execution in /v1', () => {
   test('tells its shards, where they ran and how they ended', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await door.post('/v1/jobs', { name: 'a', command: 'b', shards: { total: 2, parameters: { '1': 'B' } } });
-    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
-    const [first, second] = door.starts();
+    const api = await anApi();
+    await api.world.aHost();
+    await api.post('/v1/jobs', { name: 'a', command: 'b', shards: { total: 2, parameters: { '1': 'B' } } });
+    const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
+    const [first, second] = api.starts();
     if (!first || !second) throw new Error('nothing started');
-    await door.started(first);
-    expect((await door.get(`/v1/executions/${execution}`)).body).toMatchObject({ status: 'running', outcome: null, finishedAt: null });
-    await door.clock.advance(1_000);
-    await door.ended(first, 'failed');
-    await door.ended(second);
-    const { body } = await door.get(`/v1/executions/${execution}`);
+    await api.started(first);
+    expect((await api.get(`/v1/executions/${execution}`)).body).toMatchObject({ status: 'running', outcome: null, finishedAt: null });
+    await api.clock.advance(1_000);
+    await api.ended(first, 'failed');
+    await api.ended(second);
+    const { body } = await api.get(`/v1/executions/${execution}`);
     expect(body).toMatchObject({
       id: execution,
       job: 'a',
@@ -135,17 +135,17 @@ describe('an execution in /v1', () => {
       { item: 1, parameter: 'B', host: 'h1', status: 'done', outcome: 'succeeded', exitCode: 0 },
     ]);
     expect(JSON.stringify(body)).not.toMatch(/fence|publicKey|epoch/);
-    expect((await door.get('/v1/jobs/a')).body).toMatchObject({ lastOutcome: 'failed', lastExecution: execution, status: 'idle' });
+    expect((await api.get('/v1/jobs/a')).body).toMatchObject({ lastOutcome: 'failed', lastExecution: execution, status: 'idle' });
   });
 
   test('that finds no room says what is missing', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
-    const { body } = await door.get(`/v1/executions/${execution}`);
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
+    const { body } = await api.get(`/v1/executions/${execution}`);
     expect(body.status).toBe('pending');
     expect(body.reason).toContain('no host that is ready');
-    const { body: allocation } = await door.get('/v1/pools/default/allocation');
+    const { body: allocation } = await api.get('/v1/pools/default/allocation');
     expect(allocation).toMatchObject({
       pool: 'default',
       hosts: [],
@@ -154,47 +154,47 @@ describe('an execution in /v1', () => {
   });
 
   test('is cancelled, and cannot be twice when it is done', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
-    const { status } = await door.post(`/v1/executions/${execution}/cancel`);
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
+    const { status } = await api.post(`/v1/executions/${execution}/cancel`);
     expect(status).toBe(202);
-    expect((await door.get(`/v1/executions/${execution}`)).body).toMatchObject({
+    expect((await api.get(`/v1/executions/${execution}`)).body).toMatchObject({
       status: 'done',
       outcome: 'cancelled',
       reason: 'cancelled by root',
     });
-    const again = await door.post(`/v1/executions/${execution}/cancel`);
+    const again = await api.post(`/v1/executions/${execution}/cancel`);
     expect([again.status, again.body.error.message]).toEqual([409, `execution ${execution} is done`]);
   });
 
   test('is run again as a new one, once per key', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { execution } = (await door.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k' })).body;
-    expect((await door.post(`/v1/executions/${execution}/retry`)).status).toBe(409);
-    await door.post(`/v1/executions/${execution}/cancel`);
-    await door.clock.advance(1_000);
-    const retry = () => door.post(`/v1/executions/${execution}/retry`, undefined, { 'Idempotency-Key': 'k' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { execution } = (await api.post('/v1/jobs/a/trigger', undefined, { 'Idempotency-Key': 'k' })).body;
+    expect((await api.post(`/v1/executions/${execution}/retry`)).status).toBe(409);
+    await api.post(`/v1/executions/${execution}/cancel`);
+    await api.clock.advance(1_000);
+    const retry = () => api.post(`/v1/executions/${execution}/retry`, undefined, { 'Idempotency-Key': 'k' });
     const first = await retry();
     expect(first.status).toBe(202);
     expect((await retry()).text).toBe(first.text);
     expect(first.body.execution).not.toBe(execution);
-    expect((await door.get(`/v1/executions/${first.body.execution}`)).body).toMatchObject({ trigger: 'retry', retryOf: execution });
+    expect((await api.get(`/v1/executions/${first.body.execution}`)).body).toMatchObject({ trigger: 'retry', retryOf: execution });
   });
 
   test('is listed newest first, by job, state, outcome, host and time', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
+    const api = await anApi();
+    await api.world.aHost();
     const ids: string[] = [];
     for (const name of ['a', 'b', 'c']) {
-      await door.post('/v1/jobs', { name, command: 'x' });
-      ids.unshift((await door.post(`/v1/jobs/${name}/trigger`)).body.execution);
-      await door.clock.advance(1_000);
+      await api.post('/v1/jobs', { name, command: 'x' });
+      ids.unshift((await api.post(`/v1/jobs/${name}/trigger`)).body.execution);
+      await api.clock.advance(1_000);
     }
-    const [start] = door.starts();
-    if (start) await door.ended(start, 'failed');
-    const listed = async (query: string) => (await door.get(`/v1/executions?${query}`)).body.items.map((item: { id: string }) => item.id);
+    const [start] = api.starts();
+    if (start) await api.ended(start, 'failed');
+    const listed = async (query: string) => (await api.get(`/v1/executions?${query}`)).body.items.map((item: { id: string }) => item.id);
     const [c, b, a] = ids;
     expect(await listed('')).toEqual([c, b, a]);
     expect(await listed('job=b')).toEqual([b]);
@@ -204,23 +204,23 @@ describe('an execution in /v1', () => {
     expect(await listed('host=h1')).toEqual([c, b, a]);
     expect(await listed('from=2026-11-22T08:00:01.000Z')).toEqual([c, b]);
     expect(await listed('from=2026-11-22T09:00:01+01:00&to=2026-11-22T08:00:02Z')).toEqual([b]);
-    expect((await door.get('/v1/executions?host=nope')).status).toBe(404);
+    expect((await api.get('/v1/executions?host=nope')).status).toBe(404);
     for (const query of ['from=yesterday', 'to=1', 'outcome=good', 'job=a%20b']) {
-      expect((await door.get(`/v1/executions?${query}`)).body.error.field).toBe(query.split('=')[0]);
+      expect((await api.get(`/v1/executions?${query}`)).body.error.field).toBe(query.split('=')[0]);
     }
-    const page = (await door.get('/v1/executions?limit=2')).body;
+    const page = (await api.get('/v1/executions?limit=2')).body;
     expect(await listed(`limit=2&cursor=${page.next}`)).toEqual([a]);
   });
 });
 
 describe('a host in /v1', () => {
   test("tells what is free by its pool's ledger", async () => {
-    const door = await aDoor();
-    await door.world.aHost('h1', { cpus: 2, memoryMB: 1024 });
-    await door.post('/v1/jobs', { name: 'a', command: 'b', resources: { cpus: 0.3, memoryMB: 100 } });
-    await door.post('/v1/jobs/a/trigger');
-    await door.clock.advance(5_000);
-    const { body } = await door.get('/v1/hosts/h1');
+    const api = await anApi();
+    await api.world.aHost('h1', { cpus: 2, memoryMB: 1024 });
+    await api.post('/v1/jobs', { name: 'a', command: 'b', resources: { cpus: 0.3, memoryMB: 100 } });
+    await api.post('/v1/jobs/a/trigger');
+    await api.clock.advance(5_000);
+    const { body } = await api.get('/v1/hosts/h1');
     expect(body).toMatchObject({
       id: 'h1',
       name: 'h1',
@@ -235,9 +235,9 @@ describe('a host in /v1', () => {
       lastSeenAt: '2026-11-22T08:00:05.000Z',
     });
     expect(JSON.stringify(body)).not.toMatch(/publicKey|session/);
-    expect((await door.get('/v1/hosts')).body).toEqual({ items: [body], next: null });
-    expect((await door.get('/v1/pools/default')).body).toMatchObject({ hosts: 1, total: { cpus: 2, memoryMB: 1024 }, free: body.free });
-    expect((await door.get('/v1/pools/default/allocation')).body.hosts[0]).toMatchObject({
+    expect((await api.get('/v1/hosts')).body).toEqual({ items: [body], next: null });
+    expect((await api.get('/v1/pools/default')).body).toMatchObject({ hosts: 1, total: { cpus: 2, memoryMB: 1024 }, free: body.free });
+    expect((await api.get('/v1/pools/default/allocation')).body.hosts[0]).toMatchObject({
       id: 'h1',
       open: true,
       runs: [{ item: 0, attempt: 1, cpus: 0.3, memoryMB: 100 }],
@@ -245,29 +245,29 @@ describe('a host in /v1', () => {
   });
 
   test('is found by its name where only one has it', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const enroll = (id: string) =>
-      door.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
+      api.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
     await enroll('id1');
-    expect((await door.get('/v1/hosts/web')).body.id).toBe('id1');
+    expect((await api.get('/v1/hosts/web')).body.id).toBe('id1');
     await enroll('id2');
-    expect((await door.get('/v1/hosts/web')).body.error.message).toBe(
+    expect((await api.get('/v1/hosts/web')).body.error.message).toBe(
       '2 hosts are called web; use the id: id1 (pool default, joining), id2 (pool default, joining)',
     );
-    expect((await door.get('/v1/history/host/web')).status).toBe(409);
-    await door.post('/v1/hosts/id1/retire');
-    expect((await door.get('/v1/hosts/web')).body.id).toBe('id2');
-    expect((await door.get('/v1/history/host/web')).body.items[0]).toMatchObject({ address: 'host/id2' });
-    expect((await door.get('/v1/history/host/nope')).status).toBe(404);
-    expect((await door.get('/v1/hosts/nope')).status).toBe(404);
+    expect((await api.get('/v1/history/host/web')).status).toBe(409);
+    await api.post('/v1/hosts/id1/retire');
+    expect((await api.get('/v1/hosts/web')).body.id).toBe('id2');
+    expect((await api.get('/v1/history/host/web')).body.items[0]).toMatchObject({ address: 'host/id2' });
+    expect((await api.get('/v1/history/host/nope')).status).toBe(404);
+    expect((await api.get('/v1/hosts/nope')).status).toBe(404);
   });
 
   test('that is lost is retired by a name that a host in service has, too', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const enroll = (id: string) =>
-      door.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
+      api.world.ask(`host/${id}`, { type: 'host.enroll', id, name: 'web', pool: 'default', publicKey: id, graceMs: 1 });
     await Promise.all(['id1', 'id2', 'id3'].map(enroll));
-    expect((await door.post('/v1/hosts/web/retire')).status).toBe(409);
+    expect((await api.post('/v1/hosts/web/retire')).status).toBe(409);
     const capabilities = {
       os: 'linux',
       arch: 'x64',
@@ -280,59 +280,59 @@ describe('a host in /v1', () => {
       appIsolation: 'copy',
       runAs: { user: null, allowed: [] },
     };
-    await door.world.tell('host/id2', { type: 'host.connected', session: 's', address: '', capabilities, bootId: 'b', runs: [] });
-    await door.world.tell('host/id2', { type: 'host.disconnected', session: 's', reason: 'cut' });
-    await door.clock.advance(10);
-    expect((await door.get('/v1/hosts?status=lost')).body.items).toMatchObject([{ id: 'id2' }]);
-    expect((await door.post('/v1/hosts/web/retire')).body).toMatchObject({ id: 'id2', status: 'retired' });
-    expect((await door.get('/v1/hosts?status=joining')).body.items).toHaveLength(2);
+    await api.world.tell('host/id2', { type: 'host.connected', session: 's', address: '', capabilities, bootId: 'b', runs: [] });
+    await api.world.tell('host/id2', { type: 'host.disconnected', session: 's', reason: 'cut' });
+    await api.clock.advance(10);
+    expect((await api.get('/v1/hosts?status=lost')).body.items).toMatchObject([{ id: 'id2' }]);
+    expect((await api.post('/v1/hosts/web/retire')).body).toMatchObject({ id: 'id2', status: 'retired' });
+    expect((await api.get('/v1/hosts?status=joining')).body.items).toHaveLength(2);
   });
 
   test('is listed by name, page by page, whatever its id', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const [id, name] of Object.entries({ a: 'zebra', b: 'ant', c: 'bee', d: 'ant' }))
-      await door.world.ask(`host/${id}`, { type: 'host.enroll', id, name, pool: 'default', publicKey: id, graceMs: 1 });
+      await api.world.ask(`host/${id}`, { type: 'host.enroll', id, name, pool: 'default', publicKey: id, graceMs: 1 });
     const seen: string[] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
-      const { body } = await door.get(`/v1/hosts?limit=1${cursor && `&cursor=${cursor}`}`);
+      const { body } = await api.get(`/v1/hosts?limit=1${cursor && `&cursor=${cursor}`}`);
       seen.push(...body.items.map(({ name, id }: { name: string; id: string }) => `${name} ${id}`));
       cursor = body.next;
     }
     expect(seen).toEqual(['ant b', 'ant d', 'bee c', 'zebra a']);
     for (const cursor of ['x', Buffer.from('[1,2]').toString('base64url'), Buffer.from('["a"]').toString('base64url')])
-      expect((await door.get(`/v1/hosts?cursor=${cursor}`)).body.error.field).toBe('cursor');
+      expect((await api.get(`/v1/hosts?cursor=${cursor}`)).body.error.field).toBe('cursor');
   });
 
   test('is deleted once it is retired: no list shows it, its history stays', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    const early = await door.del('/v1/hosts/h1');
+    const api = await anApi();
+    await api.world.aHost();
+    const early = await api.del('/v1/hosts/h1');
     expect([early.status, early.body.error.message]).toEqual([409, expect.stringContaining('is not retired')]);
-    await door.post('/v1/hosts/h1/retire');
-    expect((await door.get('/v1/hosts')).body.items).toHaveLength(1);
-    expect((await door.del('/v1/hosts/h1')).status).toBe(204);
-    expect((await door.get('/v1/hosts')).body.items).toEqual([]);
-    expect((await door.get('/v1/hosts/h1')).status).toBe(404);
-    expect((await door.del('/v1/hosts/h1')).status).toBe(404);
-    expect((await door.get('/v1/history/host/h1?order=newest')).body.items[0]).toMatchObject({ type: 'host.deleted' });
+    await api.post('/v1/hosts/h1/retire');
+    expect((await api.get('/v1/hosts')).body.items).toHaveLength(1);
+    expect((await api.del('/v1/hosts/h1')).status).toBe(204);
+    expect((await api.get('/v1/hosts')).body.items).toEqual([]);
+    expect((await api.get('/v1/hosts/h1')).status).toBe(404);
+    expect((await api.del('/v1/hosts/h1')).status).toBe(404);
+    expect((await api.get('/v1/history/host/h1?order=newest')).body.items[0]).toMatchObject({ type: 'host.deleted' });
   });
 
   test('is drained, resumed and retired', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    expect((await door.post('/v1/hosts/h1/drain')).body).toMatchObject({ status: 'draining', draining: true });
-    expect((await door.get('/v1/hosts?status=draining&pool=default')).body.items).toHaveLength(1);
-    expect((await door.post('/v1/hosts/h1/resume')).body.status).toBe('ready');
-    expect((await door.post('/v1/hosts/h1/retire')).body.status).toBe('retired');
-    expect((await door.post('/v1/hosts/h1/drain')).status).toBe(409);
-    expect((await door.get('/v1/hosts?pool=other')).body.items).toEqual([]);
+    const api = await anApi();
+    await api.world.aHost();
+    expect((await api.post('/v1/hosts/h1/drain')).body).toMatchObject({ status: 'draining', draining: true });
+    expect((await api.get('/v1/hosts?status=draining&pool=default')).body.items).toHaveLength(1);
+    expect((await api.post('/v1/hosts/h1/resume')).body.status).toBe('ready');
+    expect((await api.post('/v1/hosts/h1/retire')).body.status).toBe('retired');
+    expect((await api.post('/v1/hosts/h1/drain')).status).toBe(409);
+    expect((await api.get('/v1/hosts?pool=other')).body.items).toEqual([]);
   });
 });
 
 describe('a pool in /v1', () => {
   test('is created, changed, listed and deleted', async () => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/pools', { name: 'gpu', timeZone: 'Asia/Tokyo', servers: ['10.0.0.1'] });
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/pools', { name: 'gpu', timeZone: 'Asia/Tokyo', servers: ['10.0.0.1'] });
     expect(status).toBe(201);
     expect(body).toMatchObject({
       name: 'gpu',
@@ -343,57 +343,57 @@ describe('a pool in /v1', () => {
       hosts: 0,
       waiting: 0,
     });
-    expect((await door.patch('/v1/pools/gpu', { timeZone: null, description: 'big' })).body).toMatchObject({
+    expect((await api.patch('/v1/pools/gpu', { timeZone: null, description: 'big' })).body).toMatchObject({
       timeZone: null,
       description: 'big',
     });
-    expect((await door.get('/v1/pools')).body.items.map((pool: { name: string }) => pool.name)).toEqual(['default', 'gpu']);
-    expect((await door.post('/v1/pools', { name: 'gpu' })).status).toBe(409);
-    expect((await door.post('/v1/pools', { name: 'x', timeZone: 'Mars' })).body.error.field).toBe('timeZone');
-    expect((await door.del('/v1/pools/gpu')).status).toBe(204);
-    expect((await door.get('/v1/pools/gpu')).status).toBe(404);
+    expect((await api.get('/v1/pools')).body.items.map((pool: { name: string }) => pool.name)).toEqual(['default', 'gpu']);
+    expect((await api.post('/v1/pools', { name: 'gpu' })).status).toBe(409);
+    expect((await api.post('/v1/pools', { name: 'x', timeZone: 'Mars' })).body.error.field).toBe('timeZone');
+    expect((await api.del('/v1/pools/gpu')).status).toBe(204);
+    expect((await api.get('/v1/pools/gpu')).status).toBe(404);
   });
 
   test('that somebody counts on is not deleted', async () => {
-    const door = await aDoor();
-    expect((await door.del('/v1/pools/default')).status).toBe(409);
-    await door.post('/v1/pools', { name: 'gpu' });
-    await door.post('/v1/jobs', { name: 'a', command: 'b', pool: 'gpu' });
-    expect((await door.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 job, such as a');
+    const api = await anApi();
+    expect((await api.del('/v1/pools/default')).status).toBe(409);
+    await api.post('/v1/pools', { name: 'gpu' });
+    await api.post('/v1/jobs', { name: 'a', command: 'b', pool: 'gpu' });
+    expect((await api.del('/v1/pools/gpu')).body.error.message).toBe('pool gpu still has 1 job, such as a');
   });
 });
 
 describe('history', () => {
   test('is every fact of one actor, in order, page by page', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    await door.post('/v1/jobs/a/disable');
-    await door.post('/v1/jobs/a/enable');
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    await api.post('/v1/jobs/a/disable');
+    await api.post('/v1/jobs/a/enable');
     const types: string[] = [];
     let after = '';
     do {
-      const { body } = await door.get(`/v1/history/job/a?limit=1${after && `&after=${after}`}`);
+      const { body } = await api.get(`/v1/history/job/a?limit=1${after && `&after=${after}`}`);
       types.push(...body.items.map((fact: { type: string }) => fact.type));
       after = body.next;
     } while (after);
     expect(types).toEqual(['job.registered', 'job.disabled', 'job.enabled']);
-    expect((await door.get('/v1/history/job/a')).body.items[0]).toMatchObject({ at: '2026-11-22T08:00:00.000Z', address: 'job/a', rev: 1 });
+    expect((await api.get('/v1/history/job/a')).body.items[0]).toMatchObject({ at: '2026-11-22T08:00:00.000Z', address: 'job/a', rev: 1 });
     const list = async (query: string) =>
-      (await door.get(`/v1/history/job/a?${query}`)).body.items.map(({ cursor }: { cursor: string }) => cursor);
+      (await api.get(`/v1/history/job/a?${query}`)).body.items.map(({ cursor }: { cursor: string }) => cursor);
     const all = await list('');
     expect(await list('order=newest')).toEqual(all.toReversed());
     expect(await list(`order=newest&after=${all[1]}`)).toEqual([all[0]]);
     expect(await list('from=2026-11-22T08:00:01Z')).toEqual([]);
     expect(await list('to=2026-11-22T08:00:01Z')).toEqual(all);
-    const both = await door.get('/v1/history/job/a?after=x&cursor=x');
+    const both = await api.get('/v1/history/job/a?after=x&cursor=x');
     expect([both.status, both.body.error.field, both.body.error.message]).toEqual([
       400,
       'after',
       expect.stringContaining('with no cursor'),
     ]);
-    expect((await door.get('/v1/history/toString/a')).status).toBe(404);
+    expect((await api.get('/v1/history/toString/a')).status).toBe(404);
     for (const bad of ['x', 'W10', Buffer.from('[1,2,3]').toString('base64url')]) {
-      expect((await door.get(`/v1/history/job/a?after=${bad}`)).body.error.field).toBe('after');
+      expect((await api.get(`/v1/history/job/a?after=${bad}`)).body.error.field).toBe('after');
     }
   });
 });

@@ -1,20 +1,20 @@
 /** `/v1/why` and history: reasons of jobs and executions that do not run. */
 import { describe, expect, test } from 'bun:test';
 import { SHOWN_MAX } from '../../actors/explain/reason.ts';
-import { aDoor, type Door } from './support.ts';
+import { anApi, type TestApi } from './support.ts';
 
 const EVERY_TEN_SECONDS = [{ type: 'cron', cron: '0/10 * * * * ?' }];
 type Told = { type: string; message: string } & Record<string, unknown>;
 
-const aJob = (door: Door, difference: Record<string, unknown> = {}) => door.post('/v1/jobs', { name: 'a', command: 'b', ...difference });
-const trigger = async (door: Door, job = 'a'): Promise<string> => (await door.post(`/v1/jobs/${job}/trigger`)).body.execution;
-const start = (door: Door, place = -1) => {
-  const command = door.world.starts().at(place);
+const aJob = (api: TestApi, difference: Record<string, unknown> = {}) => api.post('/v1/jobs', { name: 'a', command: 'b', ...difference });
+const trigger = async (api: TestApi, job = 'a'): Promise<string> => (await api.post(`/v1/jobs/${job}/trigger`)).body.execution;
+const start = (api: TestApi, place = -1) => {
+  const command = api.world.starts().at(place);
   if (!command) throw new Error('nothing was started');
   return command;
 };
-const why = async (door: Door, path = 'jobs/a') => {
-  const { status, body } = await door.get(`/v1/${path}/why`);
+const why = async (api: TestApi, path = 'jobs/a') => {
+  const { status, body } = await api.get(`/v1/${path}/why`);
   expect(status).toBe(200);
   const facts = body.facts as Told[];
   return {
@@ -27,122 +27,122 @@ const why = async (door: Door, path = 'jobs/a') => {
 
 describe('why a job does not run:', () => {
   test('it has no schedule', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const { sentence, trigger } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const { sentence, trigger } = await why(api);
     expect(sentence).toBe('job a has no schedule: it runs when it is triggered');
     expect(trigger).toEqual({ does: 'starts', hosts: ['h1'] });
   });
 
   test('it is due later', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    const { sentence, of } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    const { sentence, of } = await why(api);
     expect(sentence).toBe('job a is due next at 2026-11-22T08:00:10.000Z, in 10 s');
     expect(of('dryRun')[0]?.message).toBe('triggered now, it would start at once on host h1');
   });
 
   test('its schedule has ended', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: [{ type: 'cron', cron: '20 0 8 22 11 ? 2026' }] });
-    await door.clock.advance(20_000);
-    await door.world.ended(start(door));
-    const { sentence, of } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: [{ type: 'cron', cron: '20 0 8 22 11 ? 2026' }] });
+    await api.clock.advance(20_000);
+    await api.world.ended(start(api));
+    const { sentence, of } = await why(api);
     expect(sentence).toBe('job a has no due time left: its schedule has ended');
     expect(of('lastDue')[0]?.message).toBe('the due time 2026-11-22T08:00:20.000Z of job a was taken by execution a@20261122T080020.000Z');
     expect(of('lastExecution')[0]).toMatchObject({ execution: 'a@20261122T080020.000Z', outcome: 'succeeded' });
   });
 
   test('all its schedules are switched off', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
+    const api = await anApi();
+    await api.world.aHost();
     const calendar = { type: 'calendar', turnmode: 4, interval: 1, startdate: '11/22/2026', starttime: '9:30', enabled: 0 };
-    await aJob(door, { schedules: [calendar] });
-    expect((await why(door)).sentence).toBe('job a has no schedule that is enabled: it runs when it is triggered');
+    await aJob(api, { schedules: [calendar] });
+    expect((await why(api)).sentence).toBe('job a has no schedule that is enabled: it runs when it is triggered');
   });
 
   test('it is disabled', async () => {
-    const door = await aDoor();
-    await aJob(door, { enabled: false, schedules: EVERY_TEN_SECONDS });
-    const { sentence, trigger } = await why(door);
+    const api = await anApi();
+    await aJob(api, { enabled: false, schedules: EVERY_TEN_SECONDS });
+    const { sentence, trigger } = await why(api);
     expect(sentence).toBe('job a is disabled');
     expect(trigger).toEqual({ does: 'refused', reason: 'is disabled' });
-    expect((await door.post('/v1/jobs/a/trigger')).body.error.message).toBe(sentence);
+    expect((await api.post('/v1/jobs/a/trigger')).body.error.message).toBe(sentence);
   });
 
   test('its app is disabled', async () => {
-    const door = await aDoor();
-    await door.post('/v1/apps', { name: 'my_app', url: 'http://apps.example/a.tar.gz', command: 'b' });
-    await aJob(door, { app: 'my_app', command: null });
-    await door.post('/v1/apps/my_app/disable');
-    const { sentence } = await why(door);
+    const api = await anApi();
+    await api.post('/v1/apps', { name: 'my_app', url: 'http://apps.example/a.tar.gz', command: 'b' });
+    await aJob(api, { app: 'my_app', command: null });
+    await api.post('/v1/apps/my_app/disable');
+    const { sentence } = await why(api);
     expect(sentence).toBe('job a cannot run: app my_app is disabled');
-    expect((await door.post('/v1/jobs/a/trigger')).body.error.message).toBe(sentence);
+    expect((await api.post('/v1/jobs/a/trigger')).body.error.message).toBe(sentence);
   });
 
   test('its app is gone, and so it is in quarantine', async () => {
-    const door = await aDoor();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    const { context } = await door.world.context('job/a');
-    await door.world.ask('job/a', { type: 'job.update', config: { ...context.config, app: 'gone' } });
-    const { sentence, trigger, facts } = await why(door);
+    const api = await anApi();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    const { context } = await api.world.context('job/a');
+    await api.world.ask('job/a', { type: 'job.update', config: { ...context.config, app: 'gone' } });
+    const { sentence, trigger, facts } = await why(api);
     expect(sentence).toBe('job a is in quarantine since 2026-11-22T08:00:00.000Z: app gone is not published');
     expect(trigger).toEqual({ does: 'refused', reason: 'is in quarantine: app gone is not published' });
     expect(facts.map(({ type }) => type)).not.toContain('nextDue');
   });
 
   test('it is being deregistered', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    await trigger(door);
-    await door.world.started(start(door));
-    await door.del('/v1/jobs/a');
-    const { sentence, of } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    await trigger(api);
+    await api.world.started(start(api));
+    await api.del('/v1/jobs/a');
+    const { sentence, of } = await why(api);
     expect(sentence).toBe('job a is being deregistered, and waits until 1 execution of it is done');
     expect(of('cancelling')[0]?.message).toEndWith('is being ended: the job was deregistered; it waits until 1 shard is over');
   });
 
   test('it runs already, and a due time meanwhile is skipped', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    await door.clock.advance(10_000);
-    await door.world.started(start(door));
-    const { sentence } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    await api.clock.advance(10_000);
+    await api.world.started(start(api));
+    const { sentence } = await why(api);
     expect(sentence).toBe(
       'execution a@20261122T080010.000Z runs shard 0 on host h1 since 2026-11-22T08:00:10.000Z; ' +
         'the next due time of job a, 2026-11-22T08:00:20.000Z, would be skipped: a@20261122T080010.000Z was not done',
     );
-    await door.clock.advance(10_000);
-    expect((await why(door)).of('lastDue')[0]).toMatchObject({
+    await api.clock.advance(10_000);
+    expect((await why(api)).of('lastDue')[0]).toMatchObject({
       verdict: 'skippedOverlap',
       message: 'the due time 2026-11-22T08:00:20.000Z of job a was skipped: a@20261122T080010.000Z was not done',
     });
   });
 
   test('its last due time was skipped, and it waits for the next', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    await door.clock.advance(20_000);
-    await door.world.ended(start(door));
-    expect((await why(door)).sentence).toBe(
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    await api.clock.advance(20_000);
+    await api.world.ended(start(api));
+    expect((await why(api)).sentence).toBe(
       'job a is due next at 2026-11-22T08:00:30.000Z, in 10 s; ' +
         'the due time 2026-11-22T08:00:20.000Z of job a was skipped: a@20261122T080010.000Z was not done',
     );
   });
 
   test('its last execution failed, and it waits for the next due time', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    await door.clock.advance(10_000);
-    await door.world.ended(start(door), 'failed');
-    const { sentence, of } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    await api.clock.advance(10_000);
+    await api.world.ended(start(api), 'failed');
+    const { sentence, of } = await why(api);
     expect(sentence).toBe(
       'job a is due next at 2026-11-22T08:00:20.000Z, in 10 s; the last execution of job a, a@20261122T080010.000Z, failed at ' +
         '2026-11-22T08:00:10.000Z: attempt 1 of shard 0 failed on host h1: exit code 1',
@@ -151,11 +151,11 @@ describe('why a job does not run:', () => {
   });
 
   test('its due times passed while the center was down', async () => {
-    const door = await aDoor();
-    await aJob(door, { schedules: [{ type: 'cron', cron: '0 0 * * * ?' }], misfire: { policy: 'skip' } });
-    door.world.kill();
-    await door.clock.advance(3.5 * 3_600_000);
-    const again = await aDoor(door.world.outlives);
+    const api = await anApi();
+    await aJob(api, { schedules: [{ type: 'cron', cron: '0 0 * * * ?' }], misfire: { policy: 'skip' } });
+    api.world.kill();
+    await api.clock.advance(3.5 * 3_600_000);
+    const again = await anApi(api.world.outlives);
     expect((await why(again)).sentence).toStartWith('job a was due at 2026-11-22T09:00:00.000Z, and its timer is about to fire');
     await again.clock.advance(1_000);
     expect((await why(again)).sentence).toStartWith(
@@ -165,48 +165,48 @@ describe('why a job does not run:', () => {
   });
 
   test('several wait behind each other, and each says who is still before it', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS, overlap: 'queue', overlapLimit: 2 });
-    await door.clock.advance(30_000);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS, overlap: 'queue', overlapLimit: 2 });
+    await api.clock.advance(30_000);
     const [first, second, third] = [10, 20, 30].map(at => `a@20261122T0800${at}.000Z`);
     const path = `executions/${encodeURIComponent(third ?? '')}`;
-    expect((await why(door, path)).sentence).toBe(`execution ${third} waits until ${first} and ${second} are done`);
-    await door.world.ended(start(door));
-    expect((await why(door, path)).sentence).toBe(`execution ${third} waits until ${second} is done`);
-    expect((await why(door)).of('blocked')[0]).toMatchObject({ execution: third, behind: second });
+    expect((await why(api, path)).sentence).toBe(`execution ${third} waits until ${first} and ${second} are done`);
+    await api.world.ended(start(api));
+    expect((await why(api, path)).sentence).toBe(`execution ${third} waits until ${second} is done`);
+    expect((await why(api)).of('blocked')[0]).toMatchObject({ execution: third, behind: second });
   });
 
   test('one trigger waits behind the running execution, and further ones join it', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const first = await trigger(door);
-    await door.world.started(start(door));
-    const second = await trigger(door);
-    const { of, trigger: next } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const first = await trigger(api);
+    await api.world.started(start(api));
+    const second = await trigger(api);
+    const { of, trigger: next } = await why(api);
     expect(of('blocked')[0]).toMatchObject({
       execution: second,
       behind: first,
       message: `execution ${second} waits until ${first} is done`,
     });
     expect(next).toEqual({ does: 'joins', execution: second });
-    expect((await why(door, `executions/${second}`)).sentence).toBe(`execution ${second} waits until ${first} is done`);
+    expect((await why(api, `executions/${second}`)).sentence).toBe(`execution ${second} waits until ${first} is done`);
   });
 
   test('as many executions are open as may be', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { overlap: 'allow', overlapLimit: 2 });
-    await trigger(door);
-    await trigger(door);
-    expect((await why(door)).trigger).toEqual({ does: 'refused', reason: 'has 2 open executions, the limit is 2' });
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { overlap: 'allow', overlapLimit: 2 });
+    await trigger(api);
+    await trigger(api);
+    expect((await why(api)).trigger).toEqual({ does: 'refused', reason: 'has 2 open executions, the limit is 2' });
   });
 
   test('its pool has no hosts', async () => {
-    const door = await aDoor();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    const { sentence, trigger } = await why(door);
+    const api = await anApi();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    const { sentence, trigger } = await why(api);
     expect(sentence).toBe(
       'job a is due next at 2026-11-22T08:00:10.000Z, in 10 s; triggered now, it would wait: ' +
         'needs 1 x 0.1 cpu and 64 MB; the pool has no host that is ready; pool default has no hosts at all',
@@ -217,13 +217,13 @@ describe('why a job does not run:', () => {
 
 describe('why an execution does not run:', () => {
   test('it waits for cpu, and the answer tells how much is free where and who has the rest', async () => {
-    const door = await aDoor();
-    await door.world.aHost('h1', { cpus: 0.4 });
-    await aJob(door, { name: 'other', resources: { cpus: 0.2 } });
-    const other = await trigger(door, 'other');
-    await aJob(door, { resources: { cpus: 0.3 } });
-    const execution = await trigger(door);
-    const { sentence, of } = await why(door, `executions/${execution}`);
+    const api = await anApi();
+    await api.world.aHost('h1', { cpus: 0.4 });
+    await aJob(api, { name: 'other', resources: { cpus: 0.2 } });
+    const other = await trigger(api, 'other');
+    await aJob(api, { resources: { cpus: 0.3 } });
+    const execution = await trigger(api);
+    const { sentence, of } = await why(api, `executions/${execution}`);
     expect(sentence).toBe(
       `execution ${execution} waits for capacity in pool default since 2026-11-22T08:00:00.000Z: needs 1 x 0.3 cpu and 64 MB; ` +
         'the pool has 0.2 cpu and 4032 MB free on its one host',
@@ -243,154 +243,152 @@ describe('why an execution does not run:', () => {
     ]);
     expect(of('holder')).toMatchObject([{ execution: other, shards: 1, takes: { cpus: 0.2, memoryMB: 64 } }]);
     expect(of('tooLarge')).toEqual([]);
-    expect((await why(door)).sentence).toBe(sentence);
+    expect((await why(api)).sentence).toBe(sentence);
   });
 
   test('no host would be large enough even when empty', async () => {
-    const door = await aDoor();
-    await door.world.aHost('h1', { memoryMB: 512 });
-    await aJob(door, { resources: { memoryMB: 600 } });
-    const { of } = await why(door, `executions/${await trigger(door)}`);
+    const api = await anApi();
+    await api.world.aHost('h1', { memoryMB: 512 });
+    await aJob(api, { resources: { memoryMB: 600 } });
+    const { of } = await why(api, `executions/${await trigger(api)}`);
     expect(of('tooLarge')[0]?.message).toBe('the request would not fit on the ready hosts of pool default even if they ran nothing else');
     expect(of('free')[0]).toMatchObject({ lacks: ['memory'] });
   });
 
   test('it stands behind others in line', async () => {
-    const door = await aDoor();
-    await aJob(door);
-    await aJob(door, { name: 'c' });
-    await trigger(door);
-    const { sentence } = await why(door, `executions/${await trigger(door, 'c')}`);
+    const api = await anApi();
+    await aJob(api);
+    await aJob(api, { name: 'c' });
+    await trigger(api);
+    const { sentence } = await why(api, `executions/${await trigger(api, 'c')}`);
     expect(sentence).toContain(', behind 1 other execution: needs 1 x 0.1 cpu');
   });
 
   test('all hosts are draining', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const host of ['h1', 'h2']) {
-      await door.world.aHost(host);
-      await door.post(`/v1/hosts/${host}/drain`);
+      await api.world.aHost(host);
+      await api.post(`/v1/hosts/${host}/drain`);
     }
-    await aJob(door);
-    const { sentence, of } = await why(door, `executions/${await trigger(door)}`);
+    await aJob(api);
+    const { sentence, of } = await why(api, `executions/${await trigger(api)}`);
     expect(sentence).toEndWith('the pool has no host that is ready; hosts of pool default: 2 draining');
     expect(of('host').map(({ message }) => message)).toEqual(['host h1 is draining', 'host h2 is draining']);
   });
 
   test('the host went away after the pool had looked', async () => {
-    const door = await aDoor();
-    await door.world.aHost('h1', { cpus: 0.1 });
-    await aJob(door, { resources: { cpus: 0.2 } });
-    const execution = await trigger(door);
-    await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
-    const { sentence, of } = await why(door, `executions/${execution}`);
+    const api = await anApi();
+    await api.world.aHost('h1', { cpus: 0.1 });
+    await aJob(api, { resources: { cpus: 0.2 } });
+    const execution = await trigger(api);
+    await api.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
+    const { sentence, of } = await why(api, `executions/${execution}`);
     expect(sentence).toEndWith('needs 1 x 0.2 cpu and 64 MB; the pool has no host that is ready; hosts of pool default: 1 suspect');
     expect(of('host')[0]).toMatchObject({ status: 'suspect', lostAt: '2026-11-22T08:01:00.000Z' });
   });
 
   test('its host is suspect, and the answer tells when it counts as lost', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const execution = await trigger(door);
-    await door.world.started(start(door));
-    await door.clock.advance(5_000);
-    await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
-    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const execution = await trigger(api);
+    await api.world.started(start(api));
+    await api.clock.advance(5_000);
+    await api.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
+    expect((await why(api, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} runs shard 0 on host h1 since 2026-11-22T08:00:00.000Z; ` +
         'host h1 is suspect, last seen at 2026-11-22T08:00:05.000Z, and counts as lost at 2026-11-22T08:01:05.000Z',
     );
   });
 
   test('its host was lost', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const execution = await trigger(door);
-    await door.world.started(start(door));
-    await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
-    await door.clock.advance(60_000);
-    const { sentence, of } = await why(door, `executions/${execution}`);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const execution = await trigger(api);
+    await api.world.started(start(api));
+    await api.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
+    await api.clock.advance(60_000);
+    const { sentence, of } = await why(api, `executions/${execution}`);
     expect(sentence).toStartWith(`execution ${execution} was lost at 2026-11-22T08:01:00.000Z: host h1 did not come back within 60000 ms`);
     expect(of('shardEnded')).toMatchObject([{ item: 0, attempt: 1, host: 'h1', outcome: 'lost' }]);
   });
 
   test('it waits until its next attempt', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { retry: { attempts: 2, backoffMs: 5_000 } });
-    const execution = await trigger(door);
-    await door.world.ended(start(door), 'failed');
-    const { sentence, of } = await why(door);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { retry: { attempts: 2, backoffMs: 5_000 } });
+    const execution = await trigger(api);
+    await api.world.ended(start(api), 'failed');
+    const { sentence, of } = await why(api);
     // The middle between half of the step and the whole: the dice of this world.
     expect(sentence).toBe(`execution ${execution} waits until 2026-11-22T08:00:03.750Z with attempt 2 of shard 0: attempt 1 failed`);
     expect(of('shardEnded')[0]?.message).toBe('attempt 1 of shard 0 failed on host h1: exit code 1');
   });
 
   test('its host has been told to start it and has not answered', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { shards: { total: 2 } });
-    const execution = await trigger(door);
-    expect((await why(door)).sentence).toBe(
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { shards: { total: 2 } });
+    const execution = await trigger(api);
+    expect((await why(api)).sentence).toBe(
       `execution ${execution} starts shards 0 and 1 on host h1, which has not reported their start yet`,
     );
   });
 
   test('its host drains and is asked to give back what has not begun', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const execution = await trigger(door);
-    await door.post('/v1/hosts/h1/drain');
-    expect((await why(door)).sentence).toBe(
-      `execution ${execution} asks host h1 to give back shard 0: host h1 drains; host h1 is draining`,
-    );
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const execution = await trigger(api);
+    await api.post('/v1/hosts/h1/drain');
+    expect((await why(api)).sentence).toBe(`execution ${execution} asks host h1 to give back shard 0: host h1 drains; host h1 is draining`);
   });
 
   test('its sticky job keeps it on a host that is away', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { placement: 'sticky' });
-    await trigger(door);
-    await door.world.ended(start(door));
-    await door.world.aHost('h2');
-    await door.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
-    const execution = await trigger(door);
-    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { placement: 'sticky' });
+    await trigger(api);
+    await api.world.ended(start(api));
+    await api.world.aHost('h2');
+    await api.world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'its socket closed' });
+    const execution = await trigger(api);
+    expect((await why(api, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} waits for capacity in pool default since 2026-11-22T08:00:00.000Z: ` +
         'shard 0 needs 0.1 cpu and 64 MB on host h1, to which its sticky job is allocated; that host takes no new runs now',
     );
   });
 
   test('its pool is gone', async () => {
-    const door = await aDoor();
-    await door.post('/v1/pools', { name: 'west' });
-    await aJob(door, { pool: 'west' });
-    await door.world.ask('pool/west', { type: 'pool.delete' });
-    const { sentence } = await why(door, `executions/${await trigger(door)}`);
+    const api = await anApi();
+    await api.post('/v1/pools', { name: 'west' });
+    await aJob(api, { pool: 'west' });
+    await api.world.ask('pool/west', { type: 'pool.delete' });
+    const { sentence } = await why(api, `executions/${await trigger(api)}`);
     expect(sentence).toMatch(/^pool west does not exist; execution \S+ asks pool west for capacity again at 2026-11-22T08:00:30.000Z$/);
   });
 
   test('it is being ended', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const execution = await trigger(door);
-    await door.world.started(start(door));
-    await door.post(`/v1/executions/${execution}/cancel`);
-    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const execution = await trigger(api);
+    await api.world.started(start(api));
+    await api.post(`/v1/executions/${execution}/cancel`);
+    expect((await why(api, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} is being ended: cancelled by root; it waits until 1 shard is over; ` +
         `execution ${execution} ends shard 0 on host h1, which has not reported its end yet`,
     );
   });
 
   test('it is done', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door);
-    const execution = await trigger(door);
-    await door.world.ended(start(door), 'failed');
-    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api);
+    const execution = await trigger(api);
+    await api.world.ended(start(api), 'failed');
+    expect((await why(api, `executions/${execution}`)).sentence).toBe(
       `execution ${execution} failed at 2026-11-22T08:00:00.000Z; attempt 1 of shard 0 failed on host h1: exit code 1`,
     );
   });
@@ -398,75 +396,75 @@ describe('why an execution does not run:', () => {
 
 describe('an explanation', () => {
   test('says what cannot be read, and tells the rest', async () => {
-    const door = await aDoor();
-    await aJob(door);
-    const execution = await trigger(door);
-    const pool = await door.store.load('pool/default');
+    const api = await anApi();
+    await aJob(api);
+    const execution = await trigger(api);
+    const pool = await api.store.load('pool/default');
     if (!pool) throw new Error('there is no pool');
-    await door.store.commit([{ document: { ...pool, rev: pool.rev + 1, state: pool.state.replace('waiting', 'w_iting') }, facts: [] }]);
-    expect((await why(door, `executions/${execution}`)).sentence).toBe(
+    await api.store.commit([{ document: { ...pool, rev: pool.rev + 1, state: pool.state.replace('waiting', 'w_iting') }, facts: [] }]);
+    expect((await why(api, `executions/${execution}`)).sentence).toBe(
       'pool default cannot be read: what is stored of it is damaged (its checksum does not fit)',
     );
-    const { sentence, trigger: next } = await why(door);
+    const { sentence, trigger: next } = await why(api);
     expect(sentence).toStartWith('pool default cannot be read');
     expect(next.does).toBe('waits');
   });
 
   test('of what is not there names what may have been meant', async () => {
-    const door = await aDoor();
-    await aJob(door, { name: 'nightly' });
-    expect(await door.get('/v1/jobs/nihgtly/why')).toMatchObject({
+    const api = await anApi();
+    await aJob(api, { name: 'nightly' });
+    expect(await api.get('/v1/jobs/nihgtly/why')).toMatchObject({
       status: 404,
       body: { error: { code: 'notFound', message: 'there is no job nihgtly; did you mean nightly?' } },
     });
-    expect((await door.get('/v1/jobs/x/why')).body.error.message).toBe('there is no job x');
-    const execution = await trigger(door, 'nightly');
-    expect((await door.get(`/v1/executions/${execution}0/why`)).body.error.message).toEndWith(`did you mean ${execution}?`);
-    expect((await door.get('/v1/executions/nobody@1/why')).status).toBe(404);
-    expect((await door.get(`/v1/jobs/${'x'.repeat(2_000)}/why`)).status).toBe(404);
+    expect((await api.get('/v1/jobs/x/why')).body.error.message).toBe('there is no job x');
+    const execution = await trigger(api, 'nightly');
+    expect((await api.get(`/v1/executions/${execution}0/why`)).body.error.message).toEndWith(`did you mean ${execution}?`);
+    expect((await api.get('/v1/executions/nobody@1/why')).status).toBe(404);
+    expect((await api.get(`/v1/jobs/${'x'.repeat(2_000)}/why`)).status).toBe(404);
   });
 
   test('stays short however much there is to tell', async () => {
-    const door = await aDoor();
-    for (let host = 0; host < SHOWN_MAX + 5; host++) await door.world.aHost(`h${host}`, { cpus: 0.1 });
-    await aJob(door, { name: 'other', shards: { total: SHOWN_MAX + 5 } });
-    await trigger(door, 'other');
-    await aJob(door);
-    const { of } = await why(door, `executions/${await trigger(door)}`);
+    const api = await anApi();
+    for (let host = 0; host < SHOWN_MAX + 5; host++) await api.world.aHost(`h${host}`, { cpus: 0.1 });
+    await aJob(api, { name: 'other', shards: { total: SHOWN_MAX + 5 } });
+    await trigger(api, 'other');
+    await aJob(api);
+    const { of } = await why(api, `executions/${await trigger(api)}`);
     expect(of('free')).toHaveLength(SHOWN_MAX);
     expect(of('andMore').map(({ message }) => message)).toEqual(['and 5 more hosts']);
-    const running = await why(door, 'jobs/other');
+    const running = await why(api, 'jobs/other');
     expect(running.of('shards')).toHaveLength(SHOWN_MAX);
     expect(running.sentence.length).toBeLessThan(400);
   });
 
   test('changes nothing', async () => {
-    const door = await aDoor();
-    await door.world.aHost();
-    await aJob(door, { schedules: EVERY_TEN_SECONDS });
-    await trigger(door);
-    const [facts, sent] = [door.facts.length, door.fleet.sent.length];
-    const before = await Promise.all((['job/a', 'pool/default'] as const).map(address => door.store.load(address)));
-    await why(door);
-    await door.world.settled();
-    expect(await Promise.all((['job/a', 'pool/default'] as const).map(address => door.store.load(address)))).toEqual(before);
-    expect([door.facts.length, door.fleet.sent.length]).toEqual([facts, sent]);
+    const api = await anApi();
+    await api.world.aHost();
+    await aJob(api, { schedules: EVERY_TEN_SECONDS });
+    await trigger(api);
+    const [facts, sent] = [api.facts.length, api.fleet.sent.length];
+    const before = await Promise.all((['job/a', 'pool/default'] as const).map(address => api.store.load(address)));
+    await why(api);
+    await api.world.settled();
+    expect(await Promise.all((['job/a', 'pool/default'] as const).map(address => api.store.load(address)))).toEqual(before);
+    expect([api.facts.length, api.fleet.sent.length]).toEqual([facts, sent]);
   });
 });
 
 describe('history', () => {
   test('of what never was is not there, of what was it is kept', async () => {
-    const door = await aDoor();
-    await aJob(door, { name: 'nightly' });
-    await door.del('/v1/jobs/nightly');
-    expect((await door.get('/v1/history/job/nightly')).body.items.at(-1).type).toBe('job.deregistered');
-    await aJob(door, { name: 'nightly2' });
-    expect(await door.get('/v1/history/job/nihgtly2')).toMatchObject({
+    const api = await anApi();
+    await aJob(api, { name: 'nightly' });
+    await api.del('/v1/jobs/nightly');
+    expect((await api.get('/v1/history/job/nightly')).body.items.at(-1).type).toBe('job.deregistered');
+    await aJob(api, { name: 'nightly2' });
+    expect(await api.get('/v1/history/job/nihgtly2')).toMatchObject({
       status: 404,
       body: { error: { message: 'there is no job nihgtly2; did you mean nightly2?' } },
     });
-    expect((await door.get('/v1/history/jobs/nightly2')).body.error.message).toBe('there is no history of jobs; did you mean job?');
-    expect((await door.get('/v1/history/job/nightly2?limit=0')).body.error.field).toBe('limit');
-    expect((await door.get('/v1/history/job/nightly2?after=x')).body.error.field).toBe('after');
+    expect((await api.get('/v1/history/jobs/nightly2')).body.error.message).toBe('there is no history of jobs; did you mean job?');
+    expect((await api.get('/v1/history/job/nightly2?limit=0')).body.error.field).toBe('limit');
+    expect((await api.get('/v1/history/job/nightly2?after=x')).body.error.field).toBe('after');
   });
 });

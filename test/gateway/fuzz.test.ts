@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { createFeedApi } from '../../src/api/feed/index.ts';
 import type { Center } from '../../src/api/route-context.ts';
 import { surfacesOf } from '../../src/api/surfaces.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
@@ -37,14 +37,14 @@ async function aCenter() {
   const views = createViews({ store });
   const output = createOutputService({ store });
   let runtime: Runtime;
-  const doors = {
+  const runtimePort = {
     ask: ((to, event) => runtime.ask(to, event)) as Runtime['ask'],
     tell: ((to, event) => runtime.tell(to, event)) as Runtime['tell'],
     epoch: () => runtime.epoch(),
     raiseEpochs: (...reached: Parameters<Runtime['raiseEpochs']>) => runtime.raiseEpochs(...reached),
   };
   const hub = createAgentHub({
-    runtime: doors,
+    runtime: runtimePort,
     views,
     store,
     output,
@@ -72,10 +72,10 @@ async function aCenter() {
   runtime.onFacts(facts => feed.publish(facts));
   const auth = createAuth({ config, store, clock, ids, log });
   const center: Center = { runtime, views, store, auth, clock, ids, log, config };
-  const door = createFeedDoor({ feed, auth, config, clock, ids });
+  const feedApi = createFeedApi({ feed, auth, config, clock, ids });
   const usage = () => ({ residentBytes: 1, cpuSeconds: 1 });
   const extra = [
-    ...door.routes,
+    ...feedApi.routes,
     ...logRoutes({ views, store, output, clock, stopping: new AbortController().signal }),
     ...metricRoutes({ runtime, views, feed, clock, usage }),
   ];
@@ -106,7 +106,7 @@ async function aCenter() {
     await clock.settle();
     return socket;
   };
-  return { store, clock, log, hub, get, ask, join, door };
+  return { store, clock, log, hub, get, ask, join, feedApi };
 }
 type Center_ = Awaited<ReturnType<typeof aCenter>>;
 type Agent = Awaited<ReturnType<Center_['join']>>;
@@ -254,7 +254,7 @@ describe('a hostile watcher', () => {
   test('row 25: costs no list and no other watcher anything, whatever its frames hold', async () => {
     const center = await aCenter();
     const watch = async () => {
-      const handlers = await center.door.upgrade(new Request('http://127.0.0.1/v1/feed'));
+      const handlers = await center.feedApi.upgrade(new Request('http://127.0.0.1/v1/feed'));
       if (handlers instanceof Response) throw new Error(`refused: ${handlers.status}`);
       return aSocket(handlers);
     };

@@ -39,9 +39,9 @@ describe('an agent that says hello', () => {
   });
 
   test('is enrolled, told of, and only then welcome', async () => {
-    const { join, told, door, clock, dial } = aHub();
+    const { join, told, intercept, clock, dial } = aHub();
     let release = () => {};
-    door.pass = async ({ event }) => {
+    intercept.pass = async ({ event }) => {
       if (event.type === 'host.connected') await new Promise<void>(resolve => (release = resolve));
     };
     const socket = dial();
@@ -56,7 +56,7 @@ describe('an agent that says hello', () => {
     expect(socket.of('welcome')).toEqual([
       { type: 'welcome', host, heartbeatMs: 5_000, batching: true, livenessToken: expect.any(String) },
     ]);
-    door.pass = async () => {};
+    intercept.pass = async () => {};
     // The same key is the same host.
     await join();
     expect(types(told)).toEqual(['host.enroll', 'host.connected', 'host.connected']);
@@ -150,12 +150,12 @@ describe('an agent that says hello', () => {
   });
 
   test('finishes an enrolment that broke off', async () => {
-    const { join, told, door } = aHub();
-    door.pass = async ({ event }) => {
+    const { join, told, intercept } = aHub();
+    intercept.pass = async ({ event }) => {
       if (event.type === 'host.enroll') throw new Unavailable('the store is away');
     };
     expect((await join()).of('refused')[0]?.code).toBe('unavailable');
-    door.pass = async () => {};
+    intercept.pass = async () => {};
     expect((await join()).of('welcome')).toHaveLength(1);
     expect(types(told)).toEqual(['host.enroll', 'host.connected']);
   });
@@ -359,8 +359,8 @@ describe('a session that ends', () => {
 
 describe('a host that was retired between its hello and its welcome', () => {
   test('is sent away', async () => {
-    const { join, door, hosts } = aHub();
-    door.pass = async ({ event }) => {
+    const { join, intercept, hosts } = aHub();
+    intercept.pass = async ({ event }) => {
       if (event.type === 'host.connected') for (const host of hosts.values()) host.status = 'retired';
     };
     const socket = await join();
@@ -417,10 +417,10 @@ describe('a command', () => {
   });
 
   test('that is owed by the very commit of `host.connected` waits for the welcome', async () => {
-    const { hub, door, dial, clock, told } = aHub();
+    const { hub, intercept, dial, clock, told } = aHub();
     const ready: string[] = [];
     hub.onReady(host => ready.push(host));
-    door.pass = async ({ to, event }) => {
+    intercept.pass = async ({ to, event }) => {
       if (event.type === 'host.connected') void hub.send(to.slice('host/'.length), aStop('early'));
     };
     const socket = dial();
@@ -458,9 +458,10 @@ describe('row 5: heartbeats', () => {
   });
 
   test('do not count time in which an agent waited for its welcome', async () => {
-    const { join, clock, door } = aHub();
+    const { join, clock, intercept } = aHub();
     let finish = () => {};
-    door.pass = ({ event }) => (event.type === 'host.connected' ? new Promise<void>(resolve => (finish = resolve)) : Promise.resolve());
+    intercept.pass = ({ event }) =>
+      event.type === 'host.connected' ? new Promise<void>(resolve => (finish = resolve)) : Promise.resolve();
     const socket = await join();
     await clock.advance(14_000);
     finish();

@@ -24,13 +24,13 @@ export function countingIds(): Ids {
 }
 
 /**
- * Hosts by the two events that make them; everything told is written down. `door` may fail or delay
- * what passes.
+ * Hosts by the two events that make them; everything told is written down. `intercept` may fail or
+ * delay what passes.
  */
 function aRuntime() {
   const told: Told[] = [];
   const hosts = new Map<string, { id: string; name: string; status: string }>();
-  const door = { pass: async (_: Told): Promise<void> => {} };
+  const intercept = { pass: async (_: Told): Promise<void> => {} };
   const pool = { servers: [] as string[] };
   const epochs = { raiseEpochs: async (_: [number, number][]): Promise<number> => 0 };
   let sessions = 0;
@@ -39,17 +39,17 @@ function aRuntime() {
     epochs,
     told,
     hosts,
-    door,
+    intercept,
     runtime: {
       async ask(to: string, event: Told['event']) {
-        await door.pass({ to, event });
+        await intercept.pass({ to, event });
         told.push({ to, event });
         if (hosts.has(to)) throw new Refused(to, event.type, 'is enrolled already');
         hosts.set(to, { id: String(event.id), name: String(event.name), status: 'joining' });
         return undefined;
       },
       async tell(to: string, event: Told['event']) {
-        await door.pass({ to, event });
+        await intercept.pass({ to, event });
         const host = hosts.get(to);
         if (to.startsWith('host/') && !host) throw new NoSuchActor(to);
         told.push({ to, event });

@@ -58,9 +58,9 @@ async function aJoined(changes: Parameters<typeof aHub>[0] = {}) {
 
 describe('a report', () => {
   test('is told to its execution, and acknowledged only after the commit', async () => {
-    const { socket, told, host, door, clock } = await aJoined();
+    const { socket, told, host, intercept, clock } = await aJoined();
     let commit = () => {};
-    door.pass = () => new Promise<void>(resolve => (commit = resolve));
+    intercept.pass = () => new Promise<void>(resolve => (commit = resolve));
     socket.say(ended(4));
     await clock.settle();
     expect(socket.of('reportsAcknowledged')).toEqual([]);
@@ -84,9 +84,9 @@ describe('a report', () => {
   });
 
   test('is told after the earlier ones of its run, while other runs go on', async () => {
-    const { socket, told, door, clock } = await aJoined();
+    const { socket, told, intercept, clock } = await aJoined();
     let commit = () => {};
-    door.pass = async ({ event }) => {
+    intercept.pass = async ({ event }) => {
       if (event.type === 'shard.started' && event.item === 0) await new Promise<void>(resolve => (commit = resolve));
     };
     socket.say(started(1));
@@ -102,11 +102,11 @@ describe('a report', () => {
   });
 
   test('that came in one breath with another of its run leaves together with it, so that one commit can take both', async () => {
-    const { socket, told, door, clock } = await aJoined();
+    const { socket, told, intercept, clock } = await aJoined();
     const asked: string[] = [];
     let commit = () => {};
     const committed = new Promise<void>(resolve => (commit = resolve));
-    door.pass = ({ event }) => {
+    intercept.pass = ({ event }) => {
       asked.push(event.type);
       return committed;
     };
@@ -121,8 +121,8 @@ describe('a report', () => {
   });
 
   test('of an execution that is no more is acknowledged: nobody wants it', async () => {
-    const { socket, door, clock } = await aJoined();
-    door.pass = async ({ to }) => {
+    const { socket, intercept, clock } = await aJoined();
+    intercept.pass = async ({ to }) => {
       throw new NoSuchActor(to);
     };
     for (let id = 1; id <= 3; id++) socket.say(ended(id, aRun({ item: id })));
@@ -131,9 +131,9 @@ describe('a report', () => {
   });
 
   test('row 14: waits out a store that is away and a full mailbox, and other runs are not held up', async () => {
-    const { socket, told, door, clock } = await aJoined();
+    const { socket, told, intercept, clock } = await aJoined();
     let failures = 3;
-    door.pass = async ({ event }) => {
+    intercept.pass = async ({ event }) => {
       if (event.item === 0 && failures-- > 0) throw failures === 2 ? new Busy('full') : new Unavailable('away');
     };
     socket.say(started(1));
@@ -148,14 +148,14 @@ describe('a report', () => {
   });
 
   test('of a session that ended is left to the next one, which brings it again', async () => {
-    const { socket, told, door, clock, join } = await aJoined();
-    door.pass = async ({ to }) => {
+    const { socket, told, intercept, clock, join } = await aJoined();
+    intercept.pass = async ({ to }) => {
       if (to.startsWith('execution/')) throw new Unavailable('away');
     };
     socket.say(started(1));
     await clock.settle();
     socket.handlers.closed(1006, '');
-    door.pass = async () => {};
+    intercept.pass = async () => {};
     const again = await join();
     again.say(started(1));
     await clock.advance(30_000);
@@ -165,8 +165,8 @@ describe('a report', () => {
   });
 
   test('beyond the number that may wait ends the session', async () => {
-    const { socket, door } = await aJoined({ limits: { reportsWaitingMax: 2 } });
-    door.pass = () => new Promise(() => {});
+    const { socket, intercept } = await aJoined({ limits: { reportsWaitingMax: 2 } });
+    intercept.pass = () => new Promise(() => {});
     for (let id = 1; id <= 3; id++) socket.say(started(id, aRun({ item: id })));
     expect(socket.of('refused')[0]?.code).toBe('busy');
     expect(socket.state.closed).toBe(1013);
@@ -218,9 +218,9 @@ describe('a command that its host does not carry out', () => {
   });
 
   test('an answer that does not reach the execution is brought again until it is committed', async () => {
-    const { hub, socket, told, host, door, clock } = await aJoined();
+    const { hub, socket, told, host, intercept, clock } = await aJoined();
     let failures = 2;
-    door.pass = async () => {
+    intercept.pass = async () => {
       if (failures-- > 0) throw new Unavailable('away');
     };
     const sent = hub.send(host, aStart());
@@ -396,10 +396,10 @@ describe('a frame that makes no sense', () => {
   });
 
   test('includes a second hello, and anything between hello and welcome', async () => {
-    const { socket, dial, door, clock, told } = await aJoined();
+    const { socket, dial, intercept, clock, told } = await aJoined();
     socket.say(aHello('x'));
     expect(socket.of('refused')[0]?.code).toBe('unexpected');
-    door.pass = () => new Promise(() => {});
+    intercept.pass = () => new Promise(() => {});
     const eager = dial();
     eager.say(aHello(eager.of('challenge')[0]?.nonce ?? '', { publicKey: aKey(3) }));
     eager.say(started(1));
@@ -411,11 +411,11 @@ describe('a frame that makes no sense', () => {
 
 describe('row 17: a storm of agents', () => {
   test('is let in a few at a time; all get in, and those who left meanwhile cost nothing', async () => {
-    const { dial, clock, door, told, hub } = aHub({ limits: { handshakesMax: 8 } });
+    const { dial, clock, intercept, told, hub } = aHub({ limits: { handshakesMax: 8 } });
     let busy = 0;
     let busiest = 0;
     let enrolled = 0;
-    door.pass = async ({ event }) => {
+    intercept.pass = async ({ event }) => {
       if (event.type === 'host.enroll') enrolled++;
       busiest = Math.max(busiest, ++busy);
       await Promise.resolve();
@@ -437,8 +437,8 @@ describe('row 17: a storm of agents', () => {
   });
 
   test('is sent away where the line is full, to come later', async () => {
-    const { dial, clock, door } = aHub({ limits: { handshakesMax: 1, handshakesWaitingMax: 2, socketsMax: 5 } });
-    door.pass = () => new Promise(() => {});
+    const { dial, clock, intercept } = aHub({ limits: { handshakesMax: 1, handshakesWaitingMax: 2, socketsMax: 5 } });
+    intercept.pass = () => new Promise(() => {});
     const sockets = [1, 2, 3, 4].map(number => {
       const socket = dial();
       socket.say(aHello(socket.of('challenge')[0]?.nonce ?? '', { publicKey: aKey(number) }));

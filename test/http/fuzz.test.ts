@@ -6,12 +6,12 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { allRoutes } from '../../src/api/surfaces.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
-import { aDoor, type Door, seedApp, seedJob } from '../api/support.ts';
+import { anApi, seedApp, seedJob, type TestApi } from '../api/support.ts';
 
 const SEED = 20261122;
 
-/** A door whose store counts the documents it was given. */
-async function aCountingDoor() {
+/** An API whose store counts the documents it was given. */
+async function aCountingApi() {
   const store = createMemoryStore();
   const { commit } = store;
   let written = 0;
@@ -19,24 +19,24 @@ async function aCountingDoor() {
     written += writes.length;
     return commit(writes);
   };
-  const door = await aDoor({ store });
-  await door.post('/api/app', seedApp());
-  await door.post('/api/job/register', seedJob({ cron: '' }));
-  await door.settled();
-  return { door, written: () => written };
+  const api = await anApi({ store });
+  await api.post('/api/app', seedApp());
+  await api.post('/api/job/register', seedJob({ cron: '' }));
+  await api.settled();
+  return { api, written: () => written };
 }
 
 /** Sends one request and holds it to the rule; resolves with the status. */
 async function held(
-  { door, written }: { door: Door; written: () => number },
+  { api, written }: { api: TestApi; written: () => number },
   method: string,
   path: string,
   body: unknown,
 ): Promise<number> {
   const before = written();
-  const { status, body: answer, text } = await door.call(method, path, body);
-  await door.settled();
-  expect(door.log.lines.filter(line => line.level === 'error')).toEqual([]);
+  const { status, body: answer, text } = await api.call(method, path, body);
+  await api.settled();
+  expect(api.log.lines.filter(line => line.level === 'error')).toEqual([]);
   expect(status).toBeLessThan(500);
   if (status >= 400) {
     expect(answer.error).toMatchObject({ code: expect.any(String), message: expect.any(String) });
@@ -182,7 +182,7 @@ function withValue(body: unknown, path: readonly string[], value: unknown): unkn
 
 describe('row 25: a wrong value in any one field', () => {
   test.each(bodies)('of %s %s breaks nothing and leaves no trace where it is refused', async (method, path, body) => {
-    const counting = await aCountingDoor();
+    const counting = await aCountingApi();
     let refused = 0;
     for (const field of pathsIn(body)) {
       for (const value of fc.sample(anything, { seed: SEED + field.join().length, numRuns: 20 })) {
@@ -195,8 +195,8 @@ describe('row 25: a wrong value in any one field', () => {
 
 describe('row 25: any JSON', () => {
   test('sent to any route breaks nothing and leaves no trace where it is refused', async () => {
-    const counting = await aCountingDoor();
-    const routes = allRoutes(counting.door.center).map(({ method, path }) => ({ method, path }));
+    const counting = await aCountingApi();
+    const routes = allRoutes(counting.api.center).map(({ method, path }) => ({ method, path }));
     const name = fc.oneof(
       fc.constantFrom('my_job', 'my_app', 'default', 'a', '%2e%2e', '%ff', '%00', 'toString', '__proto__', '~', '@'),
       fc.webSegment(),
@@ -212,7 +212,7 @@ describe('row 25: any JSON', () => {
   });
 
   test('of names as raw bodies breaks nothing', async () => {
-    const counting = await aCountingDoor();
+    const counting = await aCountingApi();
     await fc.assert(
       fc.asyncProperty(
         fc.string({ maxLength: 60, unit: 'binary' }),
@@ -229,7 +229,7 @@ describe('row 25: any JSON', () => {
 
 describe('row 25: any query', () => {
   test('of any list breaks nothing', async () => {
-    const { door } = await aCountingDoor();
+    const { api } = await aCountingApi();
     const key = fc.constantFrom(
       'limit',
       'cursor',
@@ -254,12 +254,12 @@ describe('row 25: any query', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...lists), fc.array(fc.tuple(key, value), { maxLength: 4 }), async (list, pairs) => {
-        const { status, body } = await door.get(`/v1/${list}?${new URLSearchParams(pairs)}`);
+        const { status, body } = await api.get(`/v1/${list}?${new URLSearchParams(pairs)}`);
         expect(status).toBeLessThan(500);
         expect(status < 400 ? body : body.error).toBeDefined();
       }),
       { seed: SEED, numRuns: 1_500 },
     );
-    expect(door.log.lines.filter(line => line.level === 'error')).toEqual([]);
+    expect(api.log.lines.filter(line => line.level === 'error')).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { KEY_MS } from '../../src/http/idempotency.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
-import { aDoor, json, seedApp, seedJob } from '../api/support.ts';
+import { anApi, json, seedApp, seedJob } from '../api/support.ts';
 
 const withKey = (key: string) => ({ ...json, 'Idempotency-Key': key });
 
@@ -16,15 +16,15 @@ const creations = [
   ['/api/job/trigger', '"my_job"', '"your_job"'],
 ] as const;
 
-/** A door with what the creations of ElasticJob stand on. */
-async function aReadyDoor(path: string, parts: Parameters<typeof aDoor>[0] = {}) {
-  const door = await aDoor(parts);
-  if (path.startsWith('/api/job')) await door.post('/api/app', seedApp());
+/** An API with what the creations of ElasticJob stand on. */
+async function aReadyApi(path: string, parts: Parameters<typeof anApi>[0] = {}) {
+  const api = await anApi(parts);
+  if (path.startsWith('/api/job')) await api.post('/api/app', seedApp());
   if (path === '/api/job/trigger') {
-    await door.post('/api/job/register', seedJob());
-    await door.post('/api/job/register', seedJob({ jobName: 'your_job' }));
+    await api.post('/api/job/register', seedJob());
+    await api.post('/api/job/register', seedJob({ jobName: 'your_job' }));
   }
-  return door;
+  return api;
 }
 
 describe('the same Idempotency-Key', () => {
@@ -32,18 +32,18 @@ describe('the same Idempotency-Key', () => {
     'at %s gives the same answer, is refused for another body, and stays known over a restart',
     async (path, body, other) => {
       const store = createMemoryStore();
-      const door = await aReadyDoor(path, { store });
-      const first = await door.post(path, body, withKey('k'));
+      const api = await aReadyApi(path, { store });
+      const first = await api.post(path, body, withKey('k'));
       expect(first.status).toBeLessThan(300);
-      const revs = async (at: typeof door) => (await at.store.list({ kind: 'execution', limit: 9 })).items.length;
-      const before = await revs(door);
-      const same = await door.post(path, body, withKey('k'));
-      expect([same.status, same.text, await revs(door)]).toEqual([first.status, first.text, before]);
-      const clash = await door.post(path, other, withKey('k'));
+      const revs = async (at: typeof api) => (await at.store.list({ kind: 'execution', limit: 9 })).items.length;
+      const before = await revs(api);
+      const same = await api.post(path, body, withKey('k'));
+      expect([same.status, same.text, await revs(api)]).toEqual([first.status, first.text, before]);
+      const clash = await api.post(path, other, withKey('k'));
       expect([clash.status, clash.body.error.code, clash.body.error.field]).toEqual([409, 'conflict', 'Idempotency-Key']);
       expect(clash.body.error.message).toContain('"k" came with another body before');
 
-      const again = await aDoor({ store });
+      const again = await anApi({ store });
       const after = await again.post(path, body, withKey('k'));
       expect([after.status, after.text]).toEqual([first.status, first.text]);
       expect((await again.post(path, other, withKey('k'))).status).toBe(409);
@@ -51,18 +51,18 @@ describe('the same Idempotency-Key', () => {
   );
 
   test('gives its answer though the thing has changed, or is gone', async () => {
-    const door = await aDoor();
-    const first = await door.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'));
-    await door.del('/v1/jobs/a');
-    expect((await door.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).text).toBe(first.text);
-    expect((await door.get('/v1/jobs/a')).status).toBe(404);
+    const api = await anApi();
+    const first = await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'));
+    await api.del('/v1/jobs/a');
+    expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).text).toBe(first.text);
+    expect((await api.get('/v1/jobs/a')).status).toBe(404);
   });
 
   test.each(creations.filter(([path]) => path !== '/api/job/trigger'))(
     'at %s finds what was created when its answer could not be kept any more',
     async (path, body) => {
       const store = createMemoryStore();
-      const ready = await aReadyDoor(path, { store });
+      const ready = await aReadyApi(path, { store });
       const isOurs = { writes: 0 };
       const failing = {
         ...store,
@@ -72,9 +72,9 @@ describe('the same Idempotency-Key', () => {
           return store.putCredential(record);
         },
       };
-      const door = await aDoor({ store, change: { store: failing } });
-      expect((await door.post(path, body, withKey('k'))).status).toBe(503);
-      const again = await door.post(path, body, withKey('k'));
+      const api = await anApi({ store, change: { store: failing } });
+      expect((await api.post(path, body, withKey('k'))).status).toBe(503);
+      const again = await api.post(path, body, withKey('k'));
       expect([again.status, isOurs.writes]).toEqual([path.startsWith('/v1') ? 201 : 200, 3]);
       // Nobody else's request is taken for it.
       expect((await ready.post(path, body)).status).toBe(409);
@@ -82,48 +82,48 @@ describe('the same Idempotency-Key', () => {
   );
 
   test('is free again when the request was refused', async () => {
-    const door = await aDoor();
-    expect((await door.post('/v1/jobs', { name: 'a', command: 'b', pool: 'none' }, withKey('k'))).status).toBe(400);
-    expect((await door.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).status).toBe(201);
+    const api = await anApi();
+    expect((await api.post('/v1/jobs', { name: 'a', command: 'b', pool: 'none' }, withKey('k'))).status).toBe(400);
+    expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).status).toBe(201);
   });
 
   test('of several requests at once does one', async () => {
-    const door = await aDoor();
-    const answers = await Promise.all([1, 2, 3].map(() => door.post('/v1/pools', { name: 'a' }, withKey('k'))));
+    const api = await anApi();
+    const answers = await Promise.all([1, 2, 3].map(() => api.post('/v1/pools', { name: 'a' }, withKey('k'))));
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
-    const others = await Promise.all(['b', 'c'].map(name => door.post('/v1/pools', { name }, withKey('other'))));
+    const others = await Promise.all(['b', 'c'].map(name => api.post('/v1/pools', { name }, withKey('other'))));
     expect(others.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
   test('is another one at another route, and forgotten after a day', async () => {
-    const door = await aDoor();
-    expect((await door.post('/v1/pools', { name: 'a' }, withKey('k'))).status).toBe(201);
-    expect((await door.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).status).toBe(201);
-    await door.clock.advance(KEY_MS);
-    expect((await door.post('/v1/pools', { name: 'b' }, withKey('k'))).status).toBe(201);
-    expect((await door.store.credentials('idempotencyKey')).length).toBe(2);
+    const api = await anApi();
+    expect((await api.post('/v1/pools', { name: 'a' }, withKey('k'))).status).toBe(201);
+    expect((await api.post('/v1/jobs', { name: 'a', command: 'b' }, withKey('k'))).status).toBe(201);
+    await api.clock.advance(KEY_MS);
+    expect((await api.post('/v1/pools', { name: 'b' }, withKey('k'))).status).toBe(201);
+    expect((await api.store.credentials('idempotencyKey')).length).toBe(2);
   });
 
   test('of a trigger or a retry gives the same execution, also after a restart and when the job is disabled', async () => {
     const store = createMemoryStore();
-    const door = await aDoor({ store });
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const first = await door.post('/v1/jobs/a/trigger', undefined, withKey('k'));
-    await door.post(`/v1/executions/${first.body.execution}/cancel`);
-    const retried = await door.post(`/v1/executions/${first.body.execution}/retry`, undefined, withKey('k'));
+    const api = await anApi({ store });
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const first = await api.post('/v1/jobs/a/trigger', undefined, withKey('k'));
+    await api.post(`/v1/executions/${first.body.execution}/cancel`);
+    const retried = await api.post(`/v1/executions/${first.body.execution}/retry`, undefined, withKey('k'));
     expect([retried.status, retried.body.execution === first.body.execution]).toEqual([202, false]);
-    await door.post('/v1/jobs/a/disable');
-    const again = await aDoor({ store });
+    await api.post('/v1/jobs/a/disable');
+    const again = await anApi({ store });
     expect((await again.post('/v1/jobs/a/trigger', undefined, withKey('k'))).text).toBe(first.text);
     expect((await again.post(`/v1/executions/${first.body.execution}/retry`, undefined, withKey('k'))).text).toBe(retried.text);
     expect((await again.post('/v1/jobs/a/trigger', undefined, withKey('l'))).status).toBe(409);
   });
 
   test.each(['', 'k'.repeat(201)])('that is no key is refused (%#)', async key => {
-    const door = await aDoor();
-    const { status, body } = await door.post('/v1/pools', { name: 'a' }, withKey(key));
+    const api = await anApi();
+    const { status, body } = await api.post('/v1/pools', { name: 'a' }, withKey(key));
     expect([status, body.error.field]).toEqual([400, 'Idempotency-Key']);
-    expect((await door.get('/v1/pools/a')).status).toBe(404);
+    expect((await api.get('/v1/pools/a')).status).toBe(404);
   });
 });

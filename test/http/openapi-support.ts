@@ -1,6 +1,6 @@
 /** Checks every success response against the OpenAPI document. */
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
-import { describeApi, type OpenApi, type Operation } from '../../src/http/openapi/document.ts';
+import { describeApi, type OpenApi, type OpenApiOperation } from '../../src/http/openapi/document.ts';
 import { REFUSALS } from '../../src/http/openapi/refusals.ts';
 import type { Surface } from '../../src/http/route.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
@@ -43,7 +43,7 @@ export function createJudge(surfaces: readonly Surface[]): Judge {
 }
 
 function wrongOf(
-  operation: Operation,
+  operation: OpenApiOperation,
   status: number,
   type: string,
   body: unknown,

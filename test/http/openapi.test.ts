@@ -1,10 +1,10 @@
 /**
  * The reference tells of every route that is served, and of nothing else. That answers are what it
- * tells every other test of the door shows, by `aDoor`.
+ * tells every other test of the api shows, by `anApi`.
  */
 import { describe, expect, test } from 'bun:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { createFeedApi } from '../../src/api/feed/index.ts';
 import { surfacesOf } from '../../src/api/surfaces.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
@@ -14,14 +14,14 @@ import { describeApi, type OpenApi } from '../../src/http/openapi/document.ts';
 import type { Json } from '../../src/http/openapi/schemas.ts';
 import { SOCKETS } from '../../src/http/socket-paths.ts';
 import { createOutputService } from '../../src/services/output/index.ts';
-import { aDoor, seedApp, seedJob } from '../api/support.ts';
+import { anApi, seedApp, seedJob } from '../api/support.ts';
 import { createJudge } from './openapi-support.ts';
 
-/** The whole front door, as the center puts it together. */
-async function aWholeDoor(env: Record<string, string> = {}) {
-  const { center, store, clock, ids, views, runtime } = await aDoor({ env });
+/** The whole API, as the center puts it together. */
+async function aWholeApi(env: Record<string, string> = {}) {
+  const { center, store, clock, ids, views, runtime } = await anApi({ env });
   const facts = createFeed({ store, clock });
-  const feed = createFeedDoor({ ...center, feed: facts, clock, ids });
+  const feed = createFeedApi({ ...center, feed: facts, clock, ids });
   const metrics = metricRoutes({ runtime, views, feed: facts, clock, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
   const extra = [...feed.routes, ...logRoutes({ views, store, output: createOutputService({ store }), clock }), ...metrics];
   const surfaces = surfacesOf(center, extra);
@@ -84,7 +84,7 @@ function hasExample(schema: Json, document: OpenApi): boolean {
 
 describe('the reference', () => {
   test('tells of every route of the router and every socket, and of nothing else', async () => {
-    const { app, document } = await aWholeDoor();
+    const { app, document } = await aWholeApi();
     const served = app.routes
       .filter(({ method }) => method !== 'ALL')
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
@@ -97,7 +97,7 @@ describe('the reference', () => {
   });
 
   test('is OpenAPI 3.1', async () => {
-    const { document } = await aWholeDoor();
+    const { document } = await aWholeApi();
     const validator = new Validator();
     const { valid, errors } = await validator.validate({ ...structuredClone(document) });
     expect({ valid, errors }).toEqual({ valid: true, errors: undefined });
@@ -107,7 +107,7 @@ describe('the reference', () => {
   });
 
   test('refers to nothing that is not there, and names every operation once', async () => {
-    const { document } = await aWholeDoor();
+    const { document } = await aWholeApi();
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref ?? '');
     const there = Object.keys(document.components.schemas).map(name => `#/components/schemas/${name}`);
     expect([...new Set(refs)].filter(ref => !there.includes(ref))).toEqual([]);
@@ -116,7 +116,7 @@ describe('the reference', () => {
   });
 
   test('says who may call what', async () => {
-    const { document, surfaces } = await aWholeDoor();
+    const { document, surfaces } = await aWholeApi();
     for (const { path, method, access } of surfaces.flatMap(({ routes }) => routes)) {
       const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
       expect([path, operation?.security.length]).toEqual([path, access === 'user' ? 2 : 0]);
@@ -124,7 +124,7 @@ describe('the reference', () => {
   });
 
   test('tells queries as they are written, and bodies as they are taken', async () => {
-    const { paths } = (await aWholeDoor()).document;
+    const { paths } = (await aWholeApi()).document;
     const query = paths['/v1/jobs/{name}/next']?.get?.parameters;
     expect(query).toContainEqual({
       name: 'count',
@@ -155,7 +155,7 @@ describe('the reference', () => {
   });
 
   test('describes every field, and gives an example where the type does not show one', async () => {
-    const { document } = await aWholeDoor();
+    const { document } = await aWholeApi();
     const { agents: _, ...rest } = fieldsOf(document);
     const all = Object.values(rest).flat();
     expect(all.length).toBeGreaterThan(400);
@@ -168,7 +168,7 @@ describe('the reference', () => {
   });
 
   test('gives the default of every setting that may be left out', async () => {
-    const { document } = await aWholeDoor();
+    const { document } = await aWholeApi();
     const body = document.paths['/v1/jobs']?.post?.requestBody?.content['application/json']?.schema as Field;
     const { required = [], properties = {} } = body;
     const without = Object.entries(properties).filter(([name, schema]) => !required.includes(name) && !('default' in schema));
@@ -177,7 +177,7 @@ describe('the reference', () => {
   });
 
   test('groups operations by resource, and names the refusals of each', async () => {
-    const { document } = await aWholeDoor();
+    const { document } = await aWholeApi();
     const operations = Object.values(document.paths).flatMap(methods => Object.values(methods));
     const tags = document.tags.map(({ name }) => name);
     expect(operations.filter(({ tags: [tag = ''] }) => !tags.includes(tag))).toEqual([]);
@@ -189,10 +189,10 @@ describe('the reference', () => {
   });
 
   test('is served to anybody, for programs and as a page that fetches nothing', async () => {
-    const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
-    const { body, headers } = await door.get('/v1/openapi.json');
+    const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' } });
+    const { body, headers } = await api.get('/v1/openapi.json');
     expect([body.openapi, headers.get('content-type')]).toEqual(['3.1.0', 'application/json; charset=utf-8']);
-    const page = await door.get('/v1/reference');
+    const page = await api.get('/v1/reference');
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; /);
     expect(page.text).not.toMatch(/<script|<img|<link|\ssrc=|\sstyle=|@import|url\(|\son\w+=/i);
@@ -203,15 +203,15 @@ describe('the reference', () => {
   });
 
   test('shows examples that go to the address which the browser came to', async () => {
-    const door = await aDoor();
-    const { text } = await door.get('/v1/reference');
+    const api = await anApi();
+    const { text } = await api.get('/v1/reference');
     expect(/<pre>(curl[\s\S]*?)<\/pre>/.exec(text)?.[1]).toEndWith(' http://localhost/v1/jobs');
     expect(text).not.toContain('{{');
   });
 
   test('shows a policy that lets the style of the page through, and nothing else', async () => {
-    const door = await aDoor();
-    const { text, headers } = await door.get('/v1/reference');
+    const api = await anApi();
+    const { text, headers } = await api.get('/v1/reference');
     const style = /<style>([\s\S]*?)<\/style>/.exec(text)?.[1] ?? '';
     const digest = new Bun.CryptoHasher('sha256').update(style).digest('base64');
     expect(headers.get('content-security-policy')).toContain(`'sha256-${digest}'`);
@@ -220,10 +220,10 @@ describe('the reference', () => {
 
 describe('the judge of answers', () => {
   test('finds what is missing, what is too much, and what nobody told of', async () => {
-    const door = await aDoor();
-    const { judge } = createJudge(surfacesOf(door.center));
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const { body } = await door.get('/v1/jobs/a');
+    const api = await anApi();
+    const { judge } = createJudge(surfacesOf(api.center));
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const { body } = await api.get('/v1/jobs/a');
     const of = (changed: object, status = 200, type = 'application/json') =>
       judge('GET', '/v1/jobs/a', { status, type, body: { ...body, ...changed } });
     expect(of({})).toBeUndefined();
@@ -236,12 +236,12 @@ describe('the judge of answers', () => {
   });
 
   test('has seen the answers of both dialects about things that run', async () => {
-    const door = await aDoor();
-    await door.aHost();
-    await door.post('/api/app', seedApp());
-    await door.post('/api/job/register', seedJob());
-    await door.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0 0 8 * * ?' }] });
-    const { execution } = (await door.post('/v1/jobs/a/trigger')).body;
+    const api = await anApi();
+    await api.aHost();
+    await api.post('/api/app', seedApp());
+    await api.post('/api/job/register', seedJob());
+    await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0 0 8 * * ?' }] });
+    const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
     const paths = [
       '/v1/jobs',
       '/v1/jobs/a/next',
@@ -264,6 +264,6 @@ describe('the judge of answers', () => {
       '/api/job/tasks/running',
       '/api/job/tasks/failover',
     ];
-    for (const path of paths) expect([path, (await door.get(path)).status]).toEqual([path, 200]);
+    for (const path of paths) expect([path, (await api.get(path)).status]).toEqual([path, 200]);
   });
 });

@@ -8,7 +8,7 @@ import { type Route, route } from '../../src/http/route.ts';
 import { Busy, TurnFailed, Unavailable } from '../../src/runtime/errors.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
-import { aDoor, json, seedApp, seedJob } from '../api/support.ts';
+import { anApi, json, seedApp, seedJob } from '../api/support.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 
 const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' };
@@ -29,7 +29,7 @@ const failing = (error: Error): Route[] => [
 
 describe('the table of routes', () => {
   test('has no route that does not say who may call it', async () => {
-    const { center } = await aDoor();
+    const { center } = await anApi();
     const routes = allRoutes(center);
     expect(routes.length).toBeGreaterThan(50);
     for (const { method, path, access, says } of routes) {
@@ -42,7 +42,7 @@ describe('the table of routes', () => {
   });
 
   test('refuses one that does not', async () => {
-    const { center } = await aDoor();
+    const { center } = await anApi();
     const { access: _, ...open } = failing(new Error())[0] as Route;
     expect(() => createApp({ ...center, surfaces: surfacesOf(center, [open as Route]) })).toThrow(
       'GET /v1/fails does not say who may call it',
@@ -50,7 +50,7 @@ describe('the table of routes', () => {
   });
 
   test('leaves open only what must be', async () => {
-    const { center } = await aDoor();
+    const { center } = await anApi();
     const open = allRoutes(center).filter(({ access }) => access !== 'user');
     expect(open.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
       'GET /v1/health',
@@ -63,43 +63,43 @@ describe('the table of routes', () => {
   });
 
   test('answers nobody who is not known, on any route that is not public', async () => {
-    const door = await aDoor({ env: on });
-    for (const { method, path, access } of allRoutes(door.center)) {
+    const api = await anApi({ env: on });
+    for (const { method, path, access } of allRoutes(api.center)) {
       if (access !== 'user') continue;
-      const { status } = await door.call(method, path.replaceAll(/:\w+/g, 'x'));
+      const { status } = await api.call(method, path.replaceAll(/:\w+/g, 'x'));
       expect([method, path, status]).toEqual([method, path, 401]);
     }
   });
 });
 
 describe('who is not known', () => {
-  test('is told so before anything else is, in the words of the door', async () => {
-    const door = await aDoor({ env: on });
+  test('is told so before anything else is, in the format of its API', async () => {
+    const api = await anApi({ env: on });
     for (const path of ['/api/app/list', '/api/nothing/here', '/api', '/api/']) {
-      const { status, text } = await door.get(path);
+      const { status, text } = await api.get(path);
       expect([path, status, text]).toEqual([path, 401, '{"message":"Unauthorized."}']);
     }
     for (const path of ['/v1/jobs', '/v1/nothing', '/nothing', '/']) {
-      const { status, body } = await door.get(path);
+      const { status, body } = await api.get(path);
       expect([path, status, body.error.code]).toEqual([path, 401, 'unauthorized']);
     }
-    expect((await door.post('/api/app', 'not json')).status).toBe(401);
-    expect((await door.post('/api/app', 'x'.repeat(BODY_MAX + 1))).status).toBe(401);
+    expect((await api.post('/api/app', 'not json')).status).toBe(401);
+    expect((await api.post('/api/app', 'x'.repeat(BODY_MAX + 1))).status).toBe(401);
   });
 
   test('with a wrong, an ended or a foreign token is still not known', async () => {
-    const door = await aDoor({ env: on });
-    const { token } = await door.auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 1_000 });
+    const api = await anApi({ env: on });
+    const { token } = await api.auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 1_000 });
     for (const bad of ['', 'x', 'troupe_x', token, 'troupe_'.padEnd(5_000, 'x')]) {
-      expect((await door.get('/v1/jobs', { accessToken: bad })).status).toBe(401);
-      expect((await door.get('/v1/jobs', { Authorization: `Bearer ${bad}` })).status).toBe(401);
+      expect((await api.get('/v1/jobs', { accessToken: bad })).status).toBe(401);
+      expect((await api.get('/v1/jobs', { Authorization: `Bearer ${bad}` })).status).toBe(401);
     }
   });
 });
 
 describe('an unknown route', () => {
   test('is a 404 in our shape, and so is a wrong method', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const [method, path] of [
       ['GET', '/api/nothing'],
       ['GET', '/v1/nothing'],
@@ -107,10 +107,10 @@ describe('an unknown route', () => {
       ['POST', '/v1/jobs/a'],
       ['GET', '/'],
     ] as const) {
-      const { status, body } = await door.call(method, path);
+      const { status, body } = await api.call(method, path);
       expect([path, status, body.error.code]).toEqual([path, 404, 'notFound']);
     }
-    const long = await door.get(`/v1/${'x'.repeat(10_000)}`);
+    const long = await api.get(`/v1/${'x'.repeat(10_000)}`);
     expect([long.status, long.text.length < 500]).toEqual([404, true]);
   });
 });
@@ -119,7 +119,7 @@ describe('the address itself', () => {
   const BROWSER = { Accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 
   test('shows a browser what this is and where to go on, without script and under a policy that says so', async () => {
-    const { app } = await aDoor({ env: on });
+    const { app } = await anApi({ env: on });
     const page = await app.request('/', { headers: BROWSER });
     const text = await page.text();
     expect([page.status, page.headers.get('content-type'), page.headers.get('vary')]).toEqual([200, 'text/html; charset=utf-8', 'Accept']);
@@ -135,19 +135,19 @@ describe('the address itself', () => {
   });
 
   test('tells a program what every unknown path does', async () => {
-    const door = await aDoor({ env: on });
+    const api = await anApi({ env: on });
     for (const headers of [{}, { Accept: '*/*' }, { Accept: 'application/json' }]) {
-      const answer = await door.app.request('/', { headers });
+      const answer = await api.app.request('/', { headers });
       expect([answer.status, ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([401, 'unauthorized']);
     }
-    expect((await door.app.request('/', { method: 'POST', headers: BROWSER })).status).toBe(401);
-    expect((await door.app.request('/v1/jobs', { headers: BROWSER })).status).toBe(401);
+    expect((await api.app.request('/', { method: 'POST', headers: BROWSER })).status).toBe(401);
+    expect((await api.app.request('/v1/jobs', { headers: BROWSER })).status).toBe(401);
   });
 });
 
 describe('a query', () => {
   test('with a parameter that the route does not know is refused by name, on the native surface', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const cases: [method: string, path: string, field: string, sentence: string][] = [
       ['GET', '/v1/executions?statsu=running', 'statsu', '"statsu" is no query parameter of GET /v1/executions; did you mean status?'],
       ['GET', '/v1/pools?pool=x', 'pool', '"pool" is no query parameter of GET /v1/pools, which takes limit, cursor.'],
@@ -163,38 +163,38 @@ describe('a query', () => {
       ['POST', '/v1/jobs/a/disable?kill&kill', 'kill', 'kill came more than once ("", ""), but must come once.'],
     ];
     for (const [method, path, field, message] of cases) {
-      const { status, body } = await door.call(method, path);
+      const { status, body } = await api.call(method, path);
       expect([path, status, body.error]).toEqual([path, 400, { code: 'invalid', message, field }]);
     }
-    const long = await door.get(`/v1/jobs?${'x'.repeat(9_000)}=1`);
+    const long = await api.get(`/v1/jobs?${'x'.repeat(9_000)}=1`);
     expect([long.status, long.text.length < 500]).toEqual([400, true]);
   });
 
   test('that whoever is not known sends is not looked at', async () => {
-    const door = await aDoor({ env: { TROUPE_AUTH: 'on' } });
-    expect((await door.get('/v1/jobs?colour=red')).status).toBe(401);
+    const api = await anApi({ env: { TROUPE_AUTH: 'on' } });
+    expect((await api.get('/v1/jobs?colour=red')).status).toBe(401);
   });
 
   test('may hold more than is known where the dialect has always passed over it', async () => {
-    const door = await aDoor();
-    expect((await door.get('/api/job/jobs?pretty=1&pretty=2')).status).toBe(200);
+    const api = await anApi();
+    expect((await api.get('/api/job/jobs?pretty=1&pretty=2')).status).toBe(200);
   });
 });
 
 describe('a body that nobody asked for', () => {
   test('is refused on the native surface, unless it is empty', async () => {
-    const door = await aDoor();
-    await door.post('/v1/jobs', { name: 'a', command: 'b' });
-    const refused = await door.post('/v1/jobs/a/trigger', { parameter: 'x' });
+    const api = await anApi();
+    await api.post('/v1/jobs', { name: 'a', command: 'b' });
+    const refused = await api.post('/v1/jobs/a/trigger', { parameter: 'x' });
     expect([refused.status, refused.body.error]).toEqual([
       400,
       { code: 'invalid', message: 'parameter is no field here.', field: 'parameter' },
     ]);
-    expect((await door.post('/v1/jobs/a/trigger', '5')).body.error.message).toBe('body is 5, but must be empty: nothing is taken here.');
-    expect((await door.get('/v1/executions')).body.items).toEqual([]);
+    expect((await api.post('/v1/jobs/a/trigger', '5')).body.error.message).toBe('body is 5, but must be empty: nothing is taken here.');
+    expect((await api.get('/v1/executions')).body.items).toEqual([]);
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     for (const [body, headers] of [['{}'], [''], ['null'], ['', form]] as const) {
-      expect((await door.post('/v1/jobs/a/trigger', body, headers)).status).toBe(202);
+      expect((await api.post('/v1/jobs/a/trigger', body, headers)).status).toBe(202);
     }
   });
 });
@@ -208,27 +208,27 @@ describe('an error', () => {
     ['of our own making', new TypeError('x is not a function'), 500, 'internal', null],
   ];
   test.each(cases)('%s has its status, and tells nothing of the inside', async (_, error, status, code, retry) => {
-    const door = await aDoor({ extra: failing(error) });
-    const answer = await door.get('/v1/fails');
+    const api = await anApi({ extra: failing(error) });
+    const answer = await api.get('/v1/fails');
     expect([answer.status, answer.body.error.code, answer.headers.get('retry-after')]).toEqual([status, code, retry]);
     expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(answer.text).not.toContain(error.message);
-    expect(door.log.lines.map(line => line.level)).toEqual(status === 500 ? ['error'] : []);
-    if (status === 500) expect(door.log.lines[0]?.fields?.error).toBe(error);
+    expect(api.log.lines.map(line => line.level)).toEqual(status === 500 ? ['error'] : []);
+    if (status === 500) expect(api.log.lines[0]?.fields?.error).toBe(error);
   });
 
   test('row 12: of the store reaches whoever asked as a 503', async () => {
     const store = createMemoryStore();
-    const door = await aDoor({ store });
-    await door.post('/api/app', seedApp());
+    const api = await anApi({ store });
+    await api.post('/api/app', seedApp());
     const { commit } = store;
     store.commit = async () => {
       throw new StoreUnavailable('disk full');
     };
-    const { status, headers } = await door.post('/api/job/register', seedJob());
+    const { status, headers } = await api.post('/api/job/register', seedJob());
     expect([status, headers.get('retry-after')]).toEqual([503, '1']);
     store.commit = commit;
-    expect((await door.post('/api/job/register', seedJob())).status).toBe(200);
+    expect((await api.post('/api/job/register', seedJob())).status).toBe(200);
   });
 });
 
@@ -245,9 +245,9 @@ describe('row 25: a body', () => {
     ['that hides its depth in a string', `{"a":"${'\\\\'}","b":${'['.repeat(40)}${']'.repeat(40)}}`, 400, 'invalid'],
   ];
   test.each(refused)('%s is refused', async (_, body, status, code) => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const path of ['/api/app', '/v1/jobs']) {
-      const answer = await door.post(path, body);
+      const answer = await api.post(path, body);
       expect([path, answer.status, answer.body.error.code]).toEqual([path, status, code]);
     }
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
@@ -256,49 +256,49 @@ describe('row 25: a body', () => {
   test.each(['"__proto__":{"polluted":1}', '"props":{"constructor":{"prototype":{}}}', '"x":[{"prototype":1}]'])(
     'that is valid but for %s is refused',
     async more => {
-      const door = await aDoor();
-      const { status, body } = await door.post('/api/app', `${JSON.stringify(seedApp()).slice(0, -1)},${more}}`);
+      const api = await anApi();
+      const { status, body } = await api.post('/api/app', `${JSON.stringify(seedApp()).slice(0, -1)},${more}}`);
       expect([status, body.error.message]).toEqual([400, expect.stringContaining('must be called something else')]);
-      expect((await door.get('/api/app/list')).text).toBe('[]');
+      expect((await api.get('/api/app/list')).text).toBe('[]');
     },
   );
 
   test('with brackets in its texts is not taken for a deep one', async () => {
-    const door = await aDoor();
-    const { status } = await door.post('/v1/jobs', { name: 'a', command: `${'['.repeat(100)}\\"${'{,'.repeat(30_000)}` });
+    const api = await anApi();
+    const { status } = await api.post('/v1/jobs', { name: 'a', command: `${'['.repeat(100)}\\"${'{,'.repeat(30_000)}` });
     expect(status).toBe(201);
   });
 
   test('that is not UTF-8 is refused', async () => {
-    const door = await aDoor();
-    const response = await door.app.request('/api/app', { method: 'POST', headers: json, body: new Uint8Array([0x22, 0xff, 0x22]) });
+    const api = await anApi();
+    const response = await api.app.request('/api/app', { method: 'POST', headers: json, body: new Uint8Array([0x22, 0xff, 0x22]) });
     expect(response.status).toBe(400);
   });
 
   test('that is announced too large, or lies about it, is cut', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const endless = new ReadableStream({ pull: controller => controller.enqueue(new Uint8Array(64 * 1024).fill(32)) });
-    const response = await door.app.request('/api/app', { method: 'POST', headers: json, body: endless, duplex: 'half' } as RequestInit);
+    const response = await api.app.request('/api/app', { method: 'POST', headers: json, body: endless, duplex: 'half' } as RequestInit);
     expect(response.status).toBe(413);
   });
 
   test('that its sender breaks off is no fault of ours', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     const broken = new ReadableStream({
       pull: controller => controller.error(new DOMException('The connection was closed.', 'AbortError')),
     });
-    const response = await door.app.request('/api/app', { method: 'POST', headers: json, body: broken, duplex: 'half' } as RequestInit);
+    const response = await api.app.request('/api/app', { method: 'POST', headers: json, body: broken, duplex: 'half' } as RequestInit);
     expect(response.status).toBe(400);
-    expect(door.log.lines).toEqual([]);
+    expect(api.log.lines).toEqual([]);
   });
 
   test('of another type is a 415', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'application/xml']) {
-      expect((await door.post('/v1/jobs', '{"name":"a","command":"b"}', { 'Content-Type': type })).status).toBe(415);
-      expect((await door.post('/api/app', JSON.stringify(seedApp()), { 'Content-Type': type })).status).toBe(415);
+      expect((await api.post('/v1/jobs', '{"name":"a","command":"b"}', { 'Content-Type': type })).status).toBe(415);
+      expect((await api.post('/api/app', JSON.stringify(seedApp()), { 'Content-Type': type })).status).toBe(415);
     }
-    expect((await door.post('/api/app', seedApp(), { 'Content-Type': 'Application/JSON;charset=utf-8' })).status).toBe(200);
+    expect((await api.post('/api/app', seedApp(), { 'Content-Type': 'Application/JSON;charset=utf-8' })).status).toBe(200);
   });
 });
 
@@ -306,24 +306,24 @@ describe('a page of another origin', () => {
   const from = (origin: string, more: Record<string, string> = {}) => ({ ...json, Host: 'localhost', Origin: origin, ...more });
 
   test('changes nothing', async () => {
-    const door = await aDoor();
+    const api = await anApi();
     for (const headers of [from('https://evil.example'), from('null'), { ...json, 'Sec-Fetch-Site': 'cross-site' }]) {
-      expect((await door.post('/api/app', seedApp(), headers)).status).toBe(403);
+      expect((await api.post('/api/app', seedApp(), headers)).status).toBe(403);
     }
-    expect((await door.get('/api/app/list')).text).toBe('[]');
+    expect((await api.get('/api/app/list')).text).toBe('[]');
   });
 
   test('whose name was pointed at this machine changes nothing where no password guards it', async () => {
-    const door = await aDoor();
-    expect((await door.post('/api/app', seedApp(), { ...from('http://evil.example'), Host: 'evil.example' })).status).toBe(421);
+    const api = await anApi();
+    expect((await api.post('/api/app', seedApp(), { ...from('http://evil.example'), Host: 'evil.example' })).status).toBe(421);
   });
 
   test('that is ours, or is named, may', async () => {
-    const door = await aDoor({ env: { TROUPE_CORS: 'https://console.example' } });
-    expect((await door.post('/api/app', seedApp(), from('http://localhost'))).status).toBe(200);
-    const named = await door.put('/api/app', { appName: 'my_app' }, from('https://console.example'));
+    const api = await anApi({ env: { TROUPE_CORS: 'https://console.example' } });
+    expect((await api.post('/api/app', seedApp(), from('http://localhost'))).status).toBe(200);
+    const named = await api.put('/api/app', { appName: 'my_app' }, from('https://console.example'));
     expect([named.status, named.headers.get('access-control-allow-origin')]).toEqual([200, 'https://console.example']);
-    const preflight = await door.call('OPTIONS', '/v1/jobs', undefined, {
+    const preflight = await api.call('OPTIONS', '/v1/jobs', undefined, {
       Origin: 'https://console.example',
       'Access-Control-Request-Method': 'POST',
     });
@@ -331,19 +331,19 @@ describe('a page of another origin', () => {
   });
 
   test('that is not named may not even read', async () => {
-    const door = await aDoor({ env: { TROUPE_CORS: 'https://console.example' } });
-    const { headers } = await door.get('/v1/jobs', { Origin: 'https://evil.example' });
+    const api = await anApi({ env: { TROUPE_CORS: 'https://console.example' } });
+    const { headers } = await api.get('/v1/jobs', { Origin: 'https://evil.example' });
     expect(headers.get('access-control-allow-origin')).toBeNull();
-    const plain = await aDoor();
+    const plain = await anApi();
     expect((await plain.get('/v1/jobs', { Origin: 'https://evil.example' })).headers.get('access-control-allow-origin')).toBeNull();
   });
 });
 
 describe('every answer', () => {
   test('carries the headers that keep browsers from guessing', async () => {
-    const door = await aDoor({ env: on });
+    const api = await anApi({ env: on });
     for (const path of ['/v1/health', '/v1/jobs', '/nothing']) {
-      const { headers } = await door.get(path);
+      const { headers } = await api.get(path);
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('x-frame-options')).toBe('DENY');
       expect(headers.get('cache-control')).toBe('no-store');
@@ -356,28 +356,28 @@ describe('health and readiness', () => {
   test('are two things', async () => {
     let reason: string | undefined = 'the partitions are being taken over';
     const store = createMemoryStore();
-    const door = await aDoor({ env: on, store, change: { unready: () => reason } });
-    expect((await door.get('/v1/health')).body).toEqual({ status: 'ok' });
-    const waiting = await door.get('/v1/ready');
+    const api = await anApi({ env: on, store, change: { unready: () => reason } });
+    expect((await api.get('/v1/health')).body).toEqual({ status: 'ok' });
+    const waiting = await api.get('/v1/ready');
     expect([waiting.status, waiting.body.error.message]).toEqual([503, 'the partitions are being taken over']);
     reason = undefined;
-    expect((await door.get('/v1/ready')).body).toEqual({ status: 'ready' });
+    expect((await api.get('/v1/ready')).body).toEqual({ status: 'ready' });
     store.probe = async () => {
       throw new StoreUnavailable('full');
     };
-    await door.clock.advance(PROBE_KEPT_MS);
-    expect((await door.get('/v1/ready')).status).toBe(503);
-    expect((await door.get('/v1/health')).status).toBe(200);
+    await api.clock.advance(PROBE_KEPT_MS);
+    expect((await api.get('/v1/ready')).status).toBe(503);
+    expect((await api.get('/v1/health')).status).toBe(200);
   });
 
   test('answer the same to a caller with a token, which the store cannot look up while it is away', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const door = await aDoor({ env: on, store });
-    const { body } = await door.post('/v1/login', { username: 'root', password: 'correct horse battery' });
+    const api = await anApi({ env: on, store });
+    const { body } = await api.post('/v1/login', { username: 'root', password: 'correct horse battery' });
     const headers = { authorization: `Bearer ${body.token}` };
     store.plan(() => 'before');
-    const ready = await door.call('GET', '/v1/ready', undefined, headers);
+    const ready = await api.call('GET', '/v1/ready', undefined, headers);
     expect([ready.status, ready.body.error.message]).toEqual([503, 'the store cannot commit now: probe was not taken']);
-    expect((await door.call('GET', '/v1/health', undefined, headers)).status).toBe(200);
+    expect((await api.call('GET', '/v1/health', undefined, headers)).status).toBe(200);
   });
 });

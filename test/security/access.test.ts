@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { request } from 'node:http';
 import { WebSocket } from 'ws';
 import { textOf } from '../../src/api/feed/frames.ts';
-import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { createFeedApi } from '../../src/api/feed/index.ts';
 import { allRoutes, surfacesOf } from '../../src/api/surfaces.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
@@ -20,23 +20,23 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { createOutputService } from '../../src/services/output/index.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
-import { aDoor, json } from '../api/support.ts';
+import { anApi, json } from '../api/support.ts';
 
 const PASSWORD = 'correct horse battery';
 
 /** An API with all routes of a center. */
-async function aWholeDoor(env: Record<string, string> = {}) {
-  const door = await aDoor({ env });
-  const { world } = door;
+async function aWholeApi(env: Record<string, string> = {}) {
+  const api = await anApi({ env });
+  const { world } = api;
   const feed = createFeed({ store: world.store, clock: world.clock });
   world.runtime.onFacts(facts => feed.publish(facts));
-  const feedDoor = createFeedDoor({ ...door.center, feed });
+  const feedApi = createFeedApi({ ...api.center, feed });
   const extra: Route[] = [
-    ...feedDoor.routes,
+    ...feedApi.routes,
     ...logRoutes({ ...world, output: createOutputService({ store: world.store }), stopping: new AbortController().signal }),
     ...metricRoutes({ ...world, feed, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) }),
   ];
-  return { ...door, app: createApp({ ...door.center, surfaces: surfacesOf(door.center, extra) }), feed, feedDoor, extra };
+  return { ...api, app: createApp({ ...api.center, surfaces: surfacesOf(api.center, extra) }), feed, feedApi, extra };
 }
 
 describe('the table of routes', () => {
@@ -50,7 +50,7 @@ describe('the table of routes', () => {
   };
 
   test('names for each route the scope that a token needs', async () => {
-    const { center, extra } = await aWholeDoor();
+    const { center, extra } = await aWholeApi();
     const routes = allRoutes(center, extra).filter(({ access }) => access === 'user');
     for (const route of routes) {
       const name = `${route.method} ${route.path}`;
@@ -66,91 +66,91 @@ describe('the table of routes', () => {
   });
 
   test.each(['metrics', 'read', 'all'] as const)('keeps a token for %s out of every route that it does not open', async scope => {
-    const door = await aWholeDoor({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
-    const { token } = await door.auth.createApiToken({ name: 'p', scope, expiresInMs: 1_000_000 });
+    const api = await aWholeApi({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
+    const { token } = await api.auth.createApiToken({ name: 'p', scope, expiresInMs: 1_000_000 });
     const opened = { metrics: ['metrics'], read: ['metrics', 'read'], all: ['metrics', 'read', 'all'] }[scope];
-    for (const route of allRoutes(door.center, door.extra)) {
+    for (const route of allRoutes(api.center, api.extra)) {
       if (route.access !== 'user' || opened.includes(neededFor(route))) continue;
       const path = route.path.replaceAll(/:\w+/g, 'x');
-      const answer = await door.app.request(path, { method: route.method, headers: { ...json, authorization: `Bearer ${token}` } });
+      const answer = await api.app.request(path, { method: route.method, headers: { ...json, authorization: `Bearer ${token}` } });
       expect([route.method, route.path, answer.status]).toEqual([route.method, route.path, 403]);
       await answer.body?.cancel();
     }
   });
 
   test('an "all" token makes no tokens of any kind, and its refusal says what would', async () => {
-    const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD } });
-    const { token } = await door.auth.createApiToken({ name: 'p', scope: 'all', expiresInMs: 1_000_000 });
+    const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD } });
+    const { token } = await api.auth.createApiToken({ name: 'p', scope: 'all', expiresInMs: 1_000_000 });
     for (const path of ['/v1/join-tokens', '/v1/tokens']) {
-      const { status, body } = await door.post(path, { name: 'q' }, { ...json, authorization: `Bearer ${token}` });
+      const { status, body } = await api.post(path, { name: 'q' }, { ...json, authorization: `Bearer ${token}` });
       expect([path, status, body.error.message]).toEqual([path, 403, 'a token cannot create or delete tokens; log in for that']);
     }
-    expect(await door.store.credentials('joinToken')).toEqual([]);
+    expect(await api.store.credentials('joinToken')).toEqual([]);
   });
 });
 
 describe('a caller who may not change a job', () => {
   const SECRET = 'hunter2-is-the-password';
 
-  async function aDoorWithSecrets() {
-    const door = await aWholeDoor({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
-    const { world } = door;
-    const { token: mine } = await door.auth.login('root', PASSWORD, '127.0.0.1');
+  async function anApiWithSecrets() {
+    const api = await aWholeApi({ TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD });
+    const { world } = api;
+    const { token: mine } = await api.auth.login('root', PASSWORD, '127.0.0.1');
     const frames: string[] = [];
-    await door.feed.follow(
+    await api.feed.follow(
       { after: undefined, filter: {} },
       { take: frame => frames.push(textOf(frame)) > 0, hasRoom: () => true, cut: () => {} },
     );
     const me = { ...json, authorization: `Bearer ${mine}` };
     await world.aHost();
     const url = `http://user:${SECRET}@host/a.tgz?sig=${SECRET}`;
-    expect((await door.post('/v1/apps', { name: 'app', url, command: 'run' }, me)).status).toBe(201);
+    expect((await api.post('/v1/apps', { name: 'app', url, command: 'run' }, me)).status).toBe(201);
     const job = { name: 'job', app: 'app', env: { DB_PASSWORD: SECRET, MODE: SECRET }, retry: { attempts: 2 } };
-    expect((await door.post('/v1/jobs', job, me)).body.env).toEqual({ DB_PASSWORD: SECRET, MODE: SECRET });
-    await door.patch('/v1/jobs/job', { description: 'changed' }, me);
-    const { body } = await door.post('/v1/jobs/job/trigger', undefined, me);
+    expect((await api.post('/v1/jobs', job, me)).body.env).toEqual({ DB_PASSWORD: SECRET, MODE: SECRET });
+    await api.patch('/v1/jobs/job', { description: 'changed' }, me);
+    const { body } = await api.post('/v1/jobs/job/trigger', undefined, me);
     await world.settled();
     const [start] = world.starts();
     expect(JSON.stringify(start)).toContain(SECRET);
     if (start) await world.ended(start, 'failed');
-    const { token } = await door.auth.createApiToken({ name: 'reader', scope: 'read', expiresInMs: 1_000_000 });
-    return { ...door, me, its: { ...json, authorization: `Bearer ${token}` }, execution: String(body.execution), frames };
+    const { token } = await api.auth.createApiToken({ name: 'reader', scope: 'read', expiresInMs: 1_000_000 });
+    return { ...api, me, its: { ...json, authorization: `Bearer ${token}` }, execution: String(body.execution), frames };
   }
 
   test('sees no value of its env and no credentials of its app on any route, in any fact, and names all the same', async () => {
-    const door = await aDoorWithSecrets();
-    const names: Record<string, string> = { ':id': door.execution, ':name': 'job', ':jobName': 'job', ':appName': 'app', ':kind': 'job' };
+    const api = await anApiWithSecrets();
+    const names: Record<string, string> = { ':id': api.execution, ':name': 'job', ':jobName': 'job', ':appName': 'app', ':kind': 'job' };
     let judged = 0;
-    for (const route of allRoutes(door.center, door.extra)) {
+    for (const route of allRoutes(api.center, api.extra)) {
       if (route.method !== 'GET' || route.path === '/v1/feed') continue;
       const name = route.path.startsWith('/v1/apps') ? 'app' : route.path.startsWith('/v1/pools') ? 'default' : 'job';
       const path = route.path.replaceAll(/:\w+/g, part => (part === ':name' ? name : (names[part] ?? 'x')));
-      const answer = await door.app.request(path.replace(/^(\/v1\/hosts\/).*/, '$1h1'), { headers: door.its });
+      const answer = await api.app.request(path.replace(/^(\/v1\/hosts\/).*/, '$1h1'), { headers: api.its });
       const text = await answer.text();
       expect([route.path, text.includes(SECRET)]).toEqual([route.path, false]);
       if (answer.status === 200) judged += 1;
     }
     expect(judged).toBeGreaterThan(25);
-    expect(door.frames.length).toBeGreaterThan(5);
-    expect(door.frames.filter(text => text.includes(SECRET))).toEqual([]);
-    const shown = (await door.get('/v1/jobs/job', door.its)).body;
+    expect(api.frames.length).toBeGreaterThan(5);
+    expect(api.frames.filter(text => text.includes(SECRET))).toEqual([]);
+    const shown = (await api.get('/v1/jobs/job', api.its)).body;
     expect(shown.env).toEqual({ DB_PASSWORD: null, MODE: null });
-    expect((await door.get('/v1/apps/app', door.its)).body.url).toBe('http://***@host/a.tgz?***');
+    expect((await api.get('/v1/apps/app', api.its)).body.url).toBe('http://***@host/a.tgz?***');
   });
 
   test('and a caller who may change the job sees them', async () => {
-    const door = await aDoorWithSecrets();
-    const { token } = await door.auth.createApiToken({ name: 'editor', scope: 'all', expiresInMs: 1_000_000 });
-    for (const headers of [door.me, { ...json, authorization: `Bearer ${token}` }]) {
-      expect((await door.get('/v1/jobs/job', headers)).body.env).toEqual({ DB_PASSWORD: SECRET, MODE: SECRET });
-      expect((await door.get('/v1/jobs', headers)).body.items[0].env.MODE).toBe(SECRET);
-      expect((await door.get('/v1/apps/app', headers)).body.url).toContain(SECRET);
+    const api = await anApiWithSecrets();
+    const { token } = await api.auth.createApiToken({ name: 'editor', scope: 'all', expiresInMs: 1_000_000 });
+    for (const headers of [api.me, { ...json, authorization: `Bearer ${token}` }]) {
+      expect((await api.get('/v1/jobs/job', headers)).body.env).toEqual({ DB_PASSWORD: SECRET, MODE: SECRET });
+      expect((await api.get('/v1/jobs', headers)).body.items[0].env.MODE).toBe(SECRET);
+      expect((await api.get('/v1/apps/app', headers)).body.url).toContain(SECRET);
     }
   });
 
   test('sees the reference whole: what a field called env is', async () => {
-    const door = await aDoorWithSecrets();
-    const { body } = await door.get('/v1/openapi.json', door.its);
+    const api = await anApiWithSecrets();
+    const { body } = await api.get('/v1/openapi.json', api.its);
     expect(JSON.stringify(body.components.schemas.Job.properties.env)).toContain('may change the job');
   });
 });
@@ -161,17 +161,17 @@ describe('with authentication off', () => {
   const ODD = ['evil.example/127.0.0.1', '127.0.0.1@evil.example', 'evil.example#localhost', '127.0.0.1 evil.example'];
 
   test('every route refuses a foreign Host with 421, whatever the method, and answers a loopback one', async () => {
-    const door = await aWholeDoor();
-    const asked = allRoutes(door.center, door.extra).map(({ method, path }) => [method, path.replaceAll(/:\w+/g, 'x')] as const);
+    const api = await aWholeApi();
+    const asked = allRoutes(api.center, api.extra).map(({ method, path }) => [method, path.replaceAll(/:\w+/g, 'x')] as const);
     const others = ['HEAD', 'OPTIONS', 'PUT'].map(method => [method, '/v1/jobs'] as const);
     for (const [method, path] of [...asked, ...others, ['GET', '/'], ['GET', '/nothing']] as const) {
-      const answer = await door.app.request(path, { method, headers: { host: 'evil.example', accept: 'text/html' } });
+      const answer = await api.app.request(path, { method, headers: { host: 'evil.example', accept: 'text/html' } });
       expect([method, path, answer.status]).toEqual([method, path, 421]);
     }
-    const { body } = await door.get('/v1/jobs', { host: 'evil.example' });
+    const { body } = await api.get('/v1/jobs', { host: 'evil.example' });
     expect(body.error).toMatchObject({ code: 'misdirected', field: 'Host', message: expect.stringContaining('Host is "evil.example"') });
-    for (const host of [...FOREIGN, ...ODD]) expect([host, (await door.get('/v1/jobs', { host })).status]).toEqual([host, 421]);
-    for (const host of OURS) expect([host, (await door.get('/v1/jobs', { host })).status]).toEqual([host, 200]);
+    for (const host of [...FOREIGN, ...ODD]) expect([host, (await api.get('/v1/jobs', { host })).status]).toEqual([host, 421]);
+    for (const host of OURS) expect([host, (await api.get('/v1/jobs', { host })).status]).toEqual([host, 200]);
   });
 
   test('a request that names no host at all is refused', () => {
@@ -181,15 +181,15 @@ describe('with authentication off', () => {
   });
 
   test('a preflight for a foreign Host is refused before CORS answers it', async () => {
-    const door = await aDoor({ env: { TROUPE_CORS: 'http://evil.example' } });
+    const api = await anApi({ env: { TROUPE_CORS: 'http://evil.example' } });
     const headers = { host: 'evil.example', origin: 'http://evil.example', 'access-control-request-method': 'POST' };
-    expect((await door.app.request('/v1/jobs', { method: 'OPTIONS', headers })).status).toBe(421);
+    expect((await api.app.request('/v1/jobs', { method: 'OPTIONS', headers })).status).toBe(421);
   });
 
   test('a foreign Host is served where authentication is on', async () => {
-    const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD } });
-    expect((await door.get('/v1/health', { host: 'troupe.example' })).status).toBe(200);
-    expect((await door.get('/v1/jobs', { host: 'troupe.example' })).status).toBe(401);
+    const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD } });
+    expect((await api.get('/v1/health', { host: 'troupe.example' })).status).toBe(200);
+    expect((await api.get('/v1/jobs', { host: 'troupe.example' })).status).toBe(401);
   });
 });
 
@@ -197,9 +197,9 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
   let listening: Listening | undefined;
   afterEach(() => listening?.stop(0));
 
-  async function aListeningDoor() {
-    const door = await aWholeDoor();
-    const { center, world } = door;
+  async function aListeningApi() {
+    const api = await aWholeApi();
+    const { center, world } = api;
     const hub = createAgentHub({
       ...world,
       ...{ output: createOutputService({ store: world.store }), heartbeatMs: 5_000, hostGraceMs: 60_000, closedGraceMs: 3_000 },
@@ -211,9 +211,9 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
     });
     listening = await listen({
       addresses: [{ host: '127.0.0.1', port: 0 }],
-      fetch: (asked, peer) => door.app.fetch(asked, peer),
+      fetch: (asked, peer) => api.app.fetch(asked, peer),
       upgrade: createUpgrades({
-        handlers: { '/v1/agents': (_, peer) => hub.accept(peer), '/v1/feed': asked => door.feedDoor.upgrade(asked) },
+        handlers: { '/v1/agents': (_, peer) => hub.accept(peer), '/v1/feed': asked => api.feedApi.upgrade(asked) },
         config: center.config,
       }),
       clock: systemClock,
@@ -231,7 +231,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
     });
 
   test.each(['/v1/feed', '/v1/agents'])('the socket at %s is opened for a loopback Host and refused for a foreign one', async path => {
-    const port = await aListeningDoor();
+    const port = await aListeningApi();
     const knock = (host: string) =>
       new Promise<string>(resolve => {
         const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { host } });
@@ -250,7 +250,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
   });
 
   test('server-sent events and plain requests are refused for a foreign Host', async () => {
-    const port = await aListeningDoor();
+    const port = await aListeningApi();
     const accept = 'text/event-stream';
     expect(await ask(port, '/v1/feed', { host: 'evil.example', accept })).toBe(421);
     expect(await ask(port, '/v1/feed', { host: `127.0.0.1:${port}`, accept })).toBe(200);
@@ -263,7 +263,7 @@ describe.each(['bun', 'ws'] as const)('with authentication off, listening with %
 describe('readiness', () => {
   test('costs the store one probe a second, however many callers ask', async () => {
     const store = createMemoryStore();
-    const door = await aDoor({ store });
+    const api = await anApi({ store });
     let looks = 0;
     let give = () => {};
     store.probe = () => {
@@ -272,22 +272,22 @@ describe('readiness', () => {
         give = resolve;
       });
     };
-    const asked = Array.from({ length: 50 }, () => door.app.request('/v1/ready'));
-    await door.settled();
+    const asked = Array.from({ length: 50 }, () => api.app.request('/v1/ready'));
+    await api.settled();
     give();
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array(50).fill(200));
-    await door.clock.advance(PROBE_KEPT_MS - 1);
-    expect((await door.get('/v1/ready')).status).toBe(200);
+    await api.clock.advance(PROBE_KEPT_MS - 1);
+    expect((await api.get('/v1/ready')).status).toBe(200);
     expect(looks).toBe(1);
     store.probe = async () => {
       looks += 1;
       throw new StoreUnavailable('the disk is full');
     };
-    await door.clock.advance(1);
-    for (let times = 0; times < 3; times += 1) expect((await door.get('/v1/ready')).status).toBe(503);
+    await api.clock.advance(1);
+    for (let times = 0; times < 3; times += 1) expect((await api.get('/v1/ready')).status).toBe(503);
     expect(looks).toBe(2);
     store.probe = async () => {};
-    await door.clock.advance(PROBE_KEPT_MS);
-    expect((await door.get('/v1/ready')).status).toBe(200);
+    await api.clock.advance(PROBE_KEPT_MS);
+    expect((await api.get('/v1/ready')).status).toBe(200);
   });
 });

@@ -3,29 +3,29 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { clientAddress } from '../../src/http/client-address.ts';
 import type { Problem } from '../../src/http/errors.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createLoginQueue, WAITING_MAX } from '../../src/security/login-queue.ts';
+import { createLoginQueue, LOGINS_WAITING_MAX } from '../../src/security/login-queue.ts';
 import { createPasswords, type Passwords, THREAD_IDLE_MS } from '../../src/security/passwords.ts';
 import { createThrottle, FORGET_MS, FREE, networkOf, WAIT_LAST_MS } from '../../src/security/throttle.ts';
-import { aDoor, json } from '../api/support.ts';
+import { anApi, json } from '../api/support.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aPlace } from '../support/place.ts';
 
 const PASSWORD = 'correct horse battery';
 const SURFACES = ['/v1/login', '/api/login'] as const;
 
-async function aLoginDoor(passwords?: Passwords) {
-  const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD }, ...(passwords ? { passwords } : {}) });
+async function aLoginApi(passwords?: Passwords) {
+  const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD }, ...(passwords ? { passwords } : {}) });
   const login = async (path: string, password: string, address: string, username = 'root') => {
     const init = { method: 'POST', headers: json, body: JSON.stringify({ username, password }) };
-    const answer = await door.app.request(path, init, { address });
+    const answer = await api.app.request(path, init, { address });
     return { status: answer.status, retryAfter: answer.headers.get('retry-after'), text: await answer.text() };
   };
-  return { ...door, login };
+  return { ...api, login };
 }
 
 describe.each(SURFACES)('a login through %s', path => {
   test('with the right password from an address without a wrong try is never refused, whatever twelve others try', async () => {
-    const { login, clock } = await aLoginDoor();
+    const { login, clock } = await aLoginApi();
     const others: number[] = [];
     for (let round = 0; round < 40; round += 1) {
       for (let place = 0; place < 12; place += 1) others.push((await login(path, 'wrong', `10.0.1.${place}`)).status);
@@ -38,7 +38,7 @@ describe.each(SURFACES)('a login through %s', path => {
   });
 
   test('that has to wait says how long, in words and in Retry-After, and the wait grows to a minute', async () => {
-    const { login, clock } = await aLoginDoor();
+    const { login, clock } = await aLoginApi();
     for (let times = 0; times < FREE.account; times += 1) await login(path, 'wrong', '10.0.1.1');
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
       const refused = await login(path, PASSWORD, '10.0.1.1');
@@ -50,7 +50,7 @@ describe.each(SURFACES)('a login through %s', path => {
   });
 
   test('of one who mistyped once waits a minute at most, and nobody puts that off', async () => {
-    const { login, clock } = await aLoginDoor();
+    const { login, clock } = await aLoginApi();
     for (let place = 0; place < 12; place += 1) {
       for (let times = 0; times < 2; times += 1) await login(path, 'wrong', `10.0.1.${place}`);
     }
@@ -160,26 +160,26 @@ describe('the queue of logins', () => {
     return { join, order, open: () => open(), first };
   };
 
-  test(`holds ${WAITING_MAX}; one more is asked to come back`, async () => {
+  test(`holds ${LOGINS_WAITING_MAX}; one more is asked to come back`, async () => {
     const { join, open, first } = aQueue();
-    const all = Array.from({ length: WAITING_MAX + 2 }, (_, place) => join(`${place}`, 0));
+    const all = Array.from({ length: LOGINS_WAITING_MAX + 2 }, (_, place) => join(`${place}`, 0));
     open();
     await first;
     const answers = await Promise.all(all);
-    expect(answers.slice(0, WAITING_MAX)).toEqual(Array.from({ length: WAITING_MAX }, (_, place) => `${place}`));
-    expect(answers.slice(WAITING_MAX)).toEqual(['tooMany 3000', 'tooMany 3000']);
+    expect(answers.slice(0, LOGINS_WAITING_MAX)).toEqual(Array.from({ length: LOGINS_WAITING_MAX }, (_, place) => `${place}`));
+    expect(answers.slice(LOGINS_WAITING_MAX)).toEqual(['tooMany 3000', 'tooMany 3000']);
   });
 
   test('refuses the login with the most wrong tries of its address, and serves the fewest first', async () => {
     const { join, open, order, first } = aQueue();
-    const guessing = Array.from({ length: WAITING_MAX }, (_, place) => join(`guess ${place}`, place === 5 ? 9 : 3));
+    const guessing = Array.from({ length: LOGINS_WAITING_MAX }, (_, place) => join(`guess ${place}`, place === 5 ? 9 : 3));
     const right = [join('right', 0), join('also right', 0)];
     open();
     await first;
     expect(await Promise.all(right)).toEqual(['right', 'also right']);
     const answers = await Promise.all(guessing);
     expect(answers[5]).toBe('tooMany 3000');
-    expect(answers[WAITING_MAX - 1]).toBe('tooMany 3000');
+    expect(answers[LOGINS_WAITING_MAX - 1]).toBe('tooMany 3000');
     expect(answers.filter(answer => answer === 'tooMany 3000')).toHaveLength(2);
     expect(order.slice(0, 3)).toEqual(['right', 'also right', 'guess 0']);
   });
@@ -214,17 +214,17 @@ describe('hashing', () => {
     expect(await passwords.verify('right', hash)).toBe(true);
     expect(await passwords.verify('wrong', hash)).toBe(false);
     expect(await passwords.verify('', hash)).toBe(false);
-    expect(await passwords.verify('anything', passwords.nobodys)).toBe(false);
-    expect(passwords.nobodys).toStartWith('$argon2id$v=19$m=19456,t=2,p=1$');
+    expect(await passwords.verify('anything', passwords.dummyHash)).toBe(false);
+    expect(passwords.dummyHash).toStartWith('$argon2id$v=19$m=19456,t=2,p=1$');
     expect(String(await passwords.verify('x', 'no hash').catch(String))).toContain('a password cannot be hashed');
   });
 
   test('leaves the main thread free', async () => {
     const passwords = thePasswords();
-    await passwords.verify('warm', passwords.nobodys);
+    await passwords.verify('warm', passwords.dummyHash);
     let turns = 0;
     let isOver = false;
-    const hashed = Promise.all(Array.from({ length: 4 }, () => passwords.verify('x', passwords.nobodys))).then(() => {
+    const hashed = Promise.all(Array.from({ length: 4 }, () => passwords.verify('x', passwords.dummyHash))).then(() => {
       isOver = true;
     });
     while (!isOver) {
@@ -239,9 +239,9 @@ describe('hashing', () => {
   test('ends its thread after five seconds without work, and starts another when asked again', async () => {
     const clock = createManualClock(0);
     const passwords = thePasswords({ clock });
-    expect(await passwords.verify('x', passwords.nobodys)).toBe(false);
+    expect(await passwords.verify('x', passwords.dummyHash)).toBe(false);
     await clock.advance(THREAD_IDLE_MS);
-    expect(await passwords.verify('x', passwords.nobodys)).toBe(false);
+    expect(await passwords.verify('x', passwords.dummyHash)).toBe(false);
   });
 
   test('in a thread that dies is answered with 503, and the next starts another thread', async () => {
@@ -249,14 +249,14 @@ describe('hashing', () => {
     await Bun.write(script, 'globalThis.onmessage = () => { throw new Error("broken"); };');
     const passwords = thePasswords({ script });
     for (let times = 0; times < 2; times += 1) {
-      const asked = passwords.verify('x', passwords.nobodys);
+      const asked = passwords.verify('x', passwords.dummyHash);
       expect(await asked.catch((problem: Problem) => problem)).toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 });
     }
   });
 
   test('that is under way when the center stops is answered, too', async () => {
     const passwords = thePasswords();
-    const asked = passwords.verify('x', passwords.nobodys);
+    const asked = passwords.verify('x', passwords.dummyHash);
     passwords.close();
     expect(await asked.catch((problem: Problem) => problem)).toMatchObject({ code: 'unavailable' });
   });
@@ -265,7 +265,7 @@ describe('hashing', () => {
 describe('an unknown user', () => {
   test('costs the same look into the store and the same hash as a known one', async () => {
     const asked: string[] = [];
-    const door = await aLoginDoor();
+    const api = await aLoginApi();
     const hashes: string[] = [];
     const passwords: Passwords = {
       hash: async () => 'h',
@@ -274,18 +274,18 @@ describe('an unknown user', () => {
         hashes.push(hash);
         return false;
       },
-      nobodys: 'nobodys',
+      dummyHash: 'nobodys',
       close() {},
     };
     const { createAuth } = await import('../../src/security/authentication.ts');
     const store = {
-      ...door.store,
+      ...api.store,
       credential: (kind: string, id: string) => {
         asked.push(`${kind} ${id}`);
-        return door.store.credential(kind, id);
+        return api.store.credential(kind, id);
       },
     };
-    const auth = createAuth({ ...door.center, config: { auth: 'on', rootPassword: null }, store, passwords });
+    const auth = createAuth({ ...api.center, config: { auth: 'on', rootPassword: null }, store, passwords });
     for (const user of ['root', 'nobody']) await auth.login(user, 'wrong', '10.0.0.1').catch(() => {});
     expect(asked).toEqual(['user root', 'user root']);
     expect(hashes).toEqual([expect.stringContaining('cheap'), 'nobodys']);

@@ -1,30 +1,30 @@
 /** Tokens of programs and their scopes. */
 import { describe, expect, test } from 'bun:test';
-import { createFeedDoor } from '../../src/api/feed/index.ts';
+import { createFeedApi } from '../../src/api/feed/index.ts';
 import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { API_TOKEN_MS } from '../../src/protocol/rest/token.ts';
-import { aDoor, json } from '../api/support.ts';
+import { anApi, json } from '../api/support.ts';
 
 const PASSWORD = 'correct horse battery';
 const bearer = (token: string) => ({ ...json, Authorization: `Bearer ${token}` });
 
 /** With figures and feed, and somebody who is logged in. */
-async function aGuardedDoor() {
-  const first = await aDoor();
+async function aGuardedApi() {
+  const first = await anApi();
   const { world } = first;
   const facts = createFeed({ store: world.store, clock: world.clock });
   const metrics = metricRoutes({ ...world, feed: facts, usage: () => ({ residentBytes: 1, cpuSeconds: 1 }) });
-  const door = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD }, extra: metrics });
-  const me = bearer((await door.post('/v1/login', { username: 'root', password: PASSWORD })).body.token);
-  const make = async (body: object) => (await door.post('/v1/tokens', body, me)).body.token as string;
-  const feed = createFeedDoor({ ...door.center, feed: facts, clock: door.clock, ids: door.world.ids });
-  return { ...door, me, make, feed };
+  const api = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: PASSWORD }, extra: metrics });
+  const me = bearer((await api.post('/v1/login', { username: 'root', password: PASSWORD })).body.token);
+  const make = async (body: object) => (await api.post('/v1/tokens', body, me)).body.token as string;
+  const feed = createFeedApi({ ...api.center, feed: facts, clock: api.clock, ids: api.world.ids });
+  return { ...api, me, make, feed };
 }
 
 describe('the token of a program', () => {
   test('is shown once, kept as a hash, and good for a year unless said', async () => {
-    const { post, get, me, clock, store } = await aGuardedDoor();
+    const { post, get, me, clock, store } = await aGuardedApi();
     const { status, body } = await post('/v1/tokens', { name: 'prometheus', scope: 'metrics' }, me);
     const { token, ...told } = body;
     expect(status).toBe(201);
@@ -49,7 +49,7 @@ describe('the token of a program', () => {
     ],
     ['all', { '/v1/metrics': 200, '/v1/jobs': 200, '/api/job/jobs': 200, '/v1/tokens': 200 }, { '/v1/jobs': 201, '/v1/tokens': 403 }],
   ])('for %s opens that and nothing else', async (scope, gets, posts) => {
-    const { get, post, make } = await aGuardedDoor();
+    const { get, post, make } = await aGuardedApi();
     const its = bearer(await make({ name: 'p', scope }));
     for (const [path, status] of Object.entries(gets)) expect([path, (await get(path, its)).status]).toEqual([path, status]);
     const bodies: Record<string, object> = {
@@ -62,7 +62,7 @@ describe('the token of a program', () => {
   });
 
   test('opens the feed for whoever may read, and not for figures alone', async () => {
-    const { make, feed } = await aGuardedDoor();
+    const { make, feed } = await aGuardedApi();
     const knock = async (scope: string) =>
       feed.upgrade(new Request('http://h/v1/feed', { headers: bearer(await make({ name: scope, scope })) }));
     const refused = await knock('metrics');
@@ -71,14 +71,14 @@ describe('the token of a program', () => {
   });
 
   test('outlives logins and a changed password, ends at its time, and when it is ended', async () => {
-    const { get, make, me, clock, world } = await aGuardedDoor();
+    const { get, make, me, clock, world } = await aGuardedApi();
     const [short, long] = [bearer(await make({ name: 'short', expiresInMs: 86_400_000 })), bearer(await make({ name: 'long' }))];
     await clock.advance(13 * 3_600_000);
     expect((await get('/v1/jobs', me)).status).toBe(401);
     expect((await get('/v1/jobs', short)).status).toBe(200);
     await clock.advance(11 * 3_600_000);
     expect((await get('/v1/jobs', short)).status).toBe(401);
-    const changed = await aDoor({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'another password' }, store: world.store, clock });
+    const changed = await anApi({ env: { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'another password' }, store: world.store, clock });
     expect((await changed.get('/v1/jobs', long)).status).toBe(200);
     const again = bearer((await changed.post('/v1/login', { username: 'root', password: 'another password' })).body.token);
     const { items } = (await changed.get('/v1/tokens', again)).body;
@@ -90,7 +90,7 @@ describe('the token of a program', () => {
   });
 
   test('has a name of its own, and is not ended by a logout', async () => {
-    const { post, get, make, me } = await aGuardedDoor();
+    const { post, get, make, me } = await aGuardedApi();
     const its = bearer(await make({ name: 'p', scope: 'all' }));
     expect((await post('/v1/tokens', { name: 'p' }, me)).body.error).toMatchObject({ code: 'conflict', field: 'name' });
     expect((await post('/v1/logout', undefined, its)).body.error.message).toContain('DELETE /v1/tokens');
@@ -103,7 +103,7 @@ describe('the token of a program', () => {
     [{ name: 'p', expiresInMs: 0 }, 'expiresInMs'],
     [{ name: 'p', expiresInMs: 400_000_000_000 }, 'expiresInMs'],
   ])('is refused for %p', async (body, field) => {
-    const { post, me } = await aGuardedDoor();
+    const { post, me } = await aGuardedApi();
     const { status, body: answer } = await post('/v1/tokens', body, me);
     expect([status, answer.error.field]).toEqual([400, field]);
   });

@@ -6,7 +6,7 @@
 import type { Config } from '../../config/types.ts';
 import { Problem } from '../../http/errors.ts';
 import { type Misfit, misfitOf } from '../../lib/host-policy.ts';
-import { hidden } from '../../security/secrets.ts';
+import { redactField } from '../../security/secrets.ts';
 
 export type AppRulesConfig = Pick<Config, 'artifactHosts' | 'fileUrls'>;
 
@@ -22,6 +22,6 @@ export function checkAppUrl(url: string, { artifactHosts, fileUrls }: AppRulesCo
   const misfit = URL.canParse(url) ? misfitOf(new URL(url), { fileUrls, hosts: artifactHosts }) : 'scheme';
   if (misfit === undefined) return;
   // A log of refusals must not hold credentials.
-  const shown = String(hidden('url', url)).slice(0, 200);
+  const shown = String(redactField('url', url)).slice(0, 200);
   throw new Problem('invalid', `${field} is ${JSON.stringify(shown)}, but must be ${must[misfit]}.`, { field });
 }

@@ -8,7 +8,7 @@ import { quotedValue } from '../../../actors/schedule/error.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 import type { Center } from '../route-context.ts';
 import { checkStart, type StartFields } from './start-limits.ts';
 
@@ -86,7 +86,7 @@ function refuseOver(schedule: Schedule, timeZone: string, now: number, field: st
   if (!isOver(compiled, now)) return;
   const { [endFieldOf(schedule)]: written } = schedule as unknown as Record<string, unknown>;
   const last = lastDueOf(compiled, now);
-  const sentence = `${field} is ${quotedValue(written)}, which is over: it was due for the last time at ${iso(last ?? null)}. Name a time to come, or create the job disabled.`;
+  const sentence = `${field} is ${quotedValue(written)}, which is over: it was due for the last time at ${toIso(last ?? null)}. Name a time to come, or create the job disabled.`;
   throw new Problem('invalid', sentence, { field });
 }
 

@@ -88,7 +88,7 @@ export async function deregisterJob(center: Center, name: string): Promise<void>
 }
 
 /** The zone of schedules that name none: the pool's, else the center's. */
-export async function zoneOf(center: Center, pool: string): Promise<string> {
+export async function defaultTimeZone(center: Center, pool: string): Promise<string> {
   return (await center.views.get(`pool/${pool}`))?.context.config.timeZone ?? center.config.timeZone;
 }
 

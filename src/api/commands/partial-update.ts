@@ -7,7 +7,7 @@
  * What the surface has no field for stays, also beside a field that changes.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { hidden } from '../../security/secrets.ts';
+import { redactField } from '../../security/secrets.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -42,7 +42,7 @@ export function changedFields(response: Json, body: Json, usual: Json = {}): Set
   };
   const isUnchanged = (path: string) => {
     const [now, came] = [read(is, path), read(wanted, path)];
-    return isDeepStrictEqual(came, now) || isDeepStrictEqual(came, hidden(path, now));
+    return isDeepStrictEqual(came, now) || isDeepStrictEqual(came, redactField(path, now));
   };
   return new Set([...is.keys(), ...wanted.keys()].filter(path => !isUnchanged(path)));
 }

@@ -4,7 +4,7 @@ import { field, once } from '../../protocol/rest/fields.ts';
 import { count, words } from '../../protocol/rest/responses.ts';
 import { ofApp, ofJob } from './notes.ts';
 
-export const App = once(() =>
+export const CloudApp = once(() =>
   z
     .object({
       appName: ofApp('appName', z.string()),
@@ -18,7 +18,7 @@ export const App = once(() =>
     .meta({ id: 'CloudApp' }),
 );
 
-export const Job = once(() =>
+export const CloudJob = once(() =>
   z
     .object({
       appName: ofJob('appName', z.string().nullable()),

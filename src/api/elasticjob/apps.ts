@@ -6,13 +6,13 @@ import { done } from '../../protocol/rest/responses.ts';
 import { deleteApp, disableApp, enableApp, modifyApp, publishApp } from '../commands/apps.ts';
 import { all, one } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
-import { App } from './answers.ts';
+import { CloudApp } from './answers.ts';
 import { appConfigOf, appFields, appJson, changesOf, ModifyBody, modification, NamedAppBody, PublishBody } from './app-body.ts';
 
 /** `?kill=true`: what runs is ended, too. */
-export const KillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').optional() });
+export const CloudKillQuery = z.object({ kill: field(queryFlag(), 'ends what runs, too').optional() });
 
-export const appRoutes = (center: RouteContext): Route[] => [
+export const cloudAppRoutes = (center: RouteContext): Route[] => [
   route({
     method: 'POST',
     path: '/api/app',
@@ -50,7 +50,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'All apps, by name.',
-    answers: () => z.array(App()),
+    answers: () => z.array(CloudApp()),
     handle: async () => (await all(center.views, 'app', { order: 'name' })).map(view => appJson(view.context.config)),
   }),
   route({
@@ -59,7 +59,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob apps',
     access: 'user',
     says: 'One app.',
-    answers: App,
+    answers: CloudApp,
     handle: async ({ params }) => appJson((await one(center.views, 'app', params.appName)).context.config),
   }),
   route({
@@ -78,7 +78,7 @@ export const appRoutes = (center: RouteContext): Route[] => [
     access: 'user',
     says: 'Its jobs start nothing new.',
     answers: done,
-    query: KillQuery,
+    query: CloudKillQuery,
     async handle({ params, query }) {
       await disableApp(center, await one(center.views, 'app', params.appName), { kill: query.kill ?? false });
       return true;

@@ -57,7 +57,7 @@ const Props = secret(
     }),
 );
 
-export const JobFields = z.object(
+export const CloudJobFields = z.object(
   {
     appName: ofJob('appName', name()),
     cpuCount: ofJob('cpuCount', cpus()),
@@ -86,20 +86,20 @@ export const JobFields = z.object(
 export const REQUIRED = ['appName', 'cpuCount', 'memoryMB', 'jobExecutionType', 'shardingTotalCount'] as const;
 
 /** Registration and update alike. Fields of other versions are passed over. */
-export const JobBody = JobFields.superRefine((body, context) => {
+export const CloudJobBody = CloudJobFields.superRefine((body, context) => {
   const read = readItems(body.shardingItemParameters ?? '');
   const beyond = 'items' in read ? firstBeyond(read.items, body.shardingTotalCount) : undefined;
   if (beyond === undefined) return;
   const message = `int=xx,int=xx with every item below shardingTotalCount ${body.shardingTotalCount}, and ${beyond} is not`;
   context.addIssue({ code: 'custom', path: ['shardingItemParameters'], message });
 });
-export type JobBody = z.output<typeof JobBody>;
+export type CloudJobBody = z.output<typeof CloudJobBody>;
 
 /**
  * What of a registration has no place of its own in a JobConfig, or was written in a way that it
  * shall be read back.
  */
-export interface Words {
+export interface CloudJobText {
   cron: string | null;
   shardingItemParameters: string | null;
   jobParameter: string | null;
@@ -115,7 +115,7 @@ export interface Words {
   overwrite: boolean;
 }
 
-export const wordsOf = (body: JobBody): Words => ({
+export const wordsOf = (body: CloudJobBody): CloudJobText => ({
   cron: body.cron ?? null,
   shardingItemParameters: body.shardingItemParameters ?? null,
   jobParameter: body.jobParameter ?? null,

@@ -5,10 +5,10 @@
  */
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { quoted } from './app-body.ts';
-import type { Words } from './job-body.ts';
+import type { CloudJobText } from './job-body.ts';
 import { readItems, writeItems } from './sharding.ts';
 
-const noWords: Words = {
+const noWords: CloudJobText = {
   cron: null,
   shardingItemParameters: '',
   jobParameter: '',
@@ -26,7 +26,7 @@ const noWords: Words = {
 
 export function jobJson(config: JobConfig) {
   // Written by `job-body.ts` alone, so its shape is known.
-  const words = (config.dialect.elasticjob as Words | undefined) ?? noWords;
+  const words = (config.dialect.elasticjob as CloudJobText | undefined) ?? noWords;
   const cron = config.schedules.find(schedule => schedule.type === 'cron');
   return {
     appName: config.app,

@@ -6,7 +6,7 @@ import { parse } from '../../http/parse.ts';
 import { MISFIRE_LIMIT } from '../../protocol/rest/job.ts';
 import { overlapLimitOf } from '../commands/job-defaults.ts';
 import { allFields, changedFields, laidOver, onlyChanged, type Term } from '../commands/partial-update.ts';
-import { type JobBody, JobFields, REQUIRED, wordsOf } from './job-body.ts';
+import { type CloudJobBody, CloudJobFields, REQUIRED, wordsOf } from './job-body.ts';
 import { firstBeyond, readItems } from './sharding.ts';
 
 /**
@@ -19,7 +19,7 @@ function misfireOf(isOn: boolean, limit: number): Pick<JobConfig, 'overlap' | 'o
 }
 
 /** What each field of this dialect means. Schedules other than `cron` do not change. */
-const TERMS: readonly Term<JobBody, JobConfig>[] = [
+const TERMS: readonly Term<CloudJobBody, JobConfig>[] = [
   { fields: ['jobExecutionType'], means: body => ({ kind: body.jobExecutionType === 'DAEMON' ? 'resident' : 'transient' }) },
   { fields: ['appName'], means: body => ({ app: body.appName }) },
   { fields: ['props.script.command.line'], means: body => ({ command: body.props?.['script.command.line'] ?? null }) },
@@ -41,14 +41,14 @@ const TERMS: readonly Term<JobBody, JobConfig>[] = [
   { fields: ['description'], means: body => ({ description: body.description ?? '' }) },
 ];
 
-const limitOf = (body: JobBody): number => Number(body.props?.['misfire.limit'] ?? 1);
+const limitOf = (body: CloudJobBody): number => Number(body.props?.['misfire.limit'] ?? 1);
 
 function itemsOf(written: string | null | undefined): Record<string, string> {
   const read = readItems(written ?? '');
   return 'items' in read ? read.items : {};
 }
 
-function withCron(schedules: readonly Schedule[], { cron, props }: JobBody): Schedule[] {
+function withCron(schedules: readonly Schedule[], { cron, props }: CloudJobBody): Schedule[] {
   const zone = props?.timeZone;
   const place = schedules.findIndex(({ type }) => type === 'cron');
   const now: Schedule[] = cron?.trim() ? [{ type: 'cron', cron, ...(zone ? { timeZone: zone } : {}) }] : [];
@@ -56,7 +56,7 @@ function withCron(schedules: readonly Schedule[], { cron, props }: JobBody): Sch
 }
 
 /** `misfire.limit` limits what `misfire: true` catches up. It does not turn catching up on. */
-function limited(body: JobBody, before: JobConfig): Partial<JobConfig> {
+function limited(body: CloudJobBody, before: JobConfig): Partial<JobConfig> {
   if (before.overlap !== 'queue') return {};
   const limit = limitOf(body);
   const { misfire } = misfireOf(true, limit);
@@ -71,7 +71,7 @@ const NOTIFYING = ['EMAIL', 'WECHAT', 'DINGTALK'];
  * Throws Problem `conflict` for a kind of job and for error handlers that a later version brings.
  * `isNew`: whether a field differs from the job as it is.
  */
-function refuseUnready(body: JobBody, isNew: (field: string) => boolean = () => true): void {
+function refuseUnready(body: CloudJobBody, isNew: (field: string) => boolean = () => true): void {
   const http = HTTP_PROPS.find(key => body.props?.[key] !== undefined && isNew(`props.${key}`));
   if (http !== undefined) {
     const sentence = `job ${body.jobName} is an HTTP job (${http}); those come in a later version, until then let a script call the address`;
@@ -85,7 +85,7 @@ function refuseUnready(body: JobBody, isNew: (field: string) => boolean = () => 
 }
 
 /** A registration: what is absent is at its default. Throws Problem `conflict`. */
-export function registered(body: JobBody, defaults: JobConfig): JobConfig {
+export function registered(body: CloudJobBody, defaults: JobConfig): JobConfig {
   refuseUnready(body);
   return { ...laidOver(defaults, body, TERMS, allFields(TERMS)), shardingContext: true, dialect: { elasticjob: wordsOf(body) } };
 }
@@ -110,16 +110,16 @@ const USUAL = {
  */
 export function updated(raw: Record<string, unknown>, before: JobConfig, response: Record<string, unknown>): JobConfig {
   const missing = REQUIRED.find(field => raw[field] === undefined);
-  if (missing !== undefined) parse(JobFields.pick({ [missing]: true } as { [K in typeof missing]: true }), raw);
+  if (missing !== undefined) parse(CloudJobFields.pick({ [missing]: true } as { [K in typeof missing]: true }), raw);
   const changed = changedFields(response, raw, USUAL);
-  const { props = {}, ...fields } = parse(JobFields.partial(), onlyChanged(raw, changed));
+  const { props = {}, ...fields } = parse(CloudJobFields.partial(), onlyChanged(raw, changed));
   const isUnchanged = ([field, value]: [string, unknown]) => value !== null && !changed.has(field);
   const unchangedProps = Object.entries((raw.props ?? {}) as object).filter(([key, value]) => isUnchanged([`props.${key}`, value]));
   const body = {
     ...Object.fromEntries(Object.entries(raw).filter(isUnchanged)),
     ...Object.fromEntries(Object.entries(fields).filter(([field]) => changed.has(field))),
     props: { ...Object.fromEntries(unchangedProps), ...props },
-  } as JobBody;
+  } as CloudJobBody;
   refuseUnready(body, field => changed.has(field));
   const after = laidOver(before, body, TERMS, changed);
   const beyond = firstBeyond(after.shards.parameters, after.shards.total);

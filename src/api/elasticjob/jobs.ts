@@ -9,12 +9,22 @@ import { done } from '../../protocol/rest/responses.ts';
 import { Refused } from '../../runtime/errors.ts';
 import type { JobFieldNames } from '../commands/job-checks.ts';
 import { bareJob } from '../commands/job-defaults.ts';
-import { deregisterJob, disableJob, enableJob, jobOf, newJobId, registerJob, triggerJob, updateJob, zoneOf } from '../commands/jobs.ts';
+import {
+  defaultTimeZone,
+  deregisterJob,
+  disableJob,
+  enableJob,
+  jobOf,
+  newJobId,
+  registerJob,
+  triggerJob,
+  updateJob,
+} from '../commands/jobs.ts';
 import { all } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
-import { Job } from './answers.ts';
-import { KillQuery } from './apps.ts';
-import { JobBody, NamedJobBody } from './job-body.ts';
+import { CloudJob } from './answers.ts';
+import { CloudKillQuery } from './apps.ts';
+import { CloudJobBody, NamedJobBody } from './job-body.ts';
 import { jobJson } from './job-json.ts';
 import { registered, updated } from './job-meaning.ts';
 
@@ -49,7 +59,7 @@ async function trigger(center: RouteContext, jobName: string, key: string | unde
   return true;
 }
 
-export const jobRoutes = (center: RouteContext): Route[] => [
+export const cloudJobRoutes = (center: RouteContext): Route[] => [
   route({
     method: 'POST',
     path: '/api/job/register',
@@ -58,10 +68,10 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     says: 'Registers a job of a published app.',
     answers: done,
     takesKey: true,
-    body: JobBody,
+    body: CloudJobBody,
     async handle({ body, claim }) {
       const { pool } = center.config;
-      const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await zoneOf(center, pool) };
+      const identity = { name: body.jobName, id: newJobId(center), pool, timeZone: await defaultTimeZone(center, pool) };
       await registerJob(center, registered(body, bareJob(identity)), fields, { claim });
       return true;
     },
@@ -74,7 +84,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
     answers: done,
     body: NamedJobBody,
-    bodyTold: JobBody,
+    bodyTold: CloudJobBody,
     handle: ({ body }) =>
       center.inTurn(`job/${body.jobName}`, async () => {
         const before = await jobOf(center, body.jobName);
@@ -121,7 +131,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'All jobs, by name.',
-    answers: () => z.array(Job()),
+    answers: () => z.array(CloudJob()),
     handle: async () => (await all(center.views, 'job', { order: 'name' })).map(view => jobJson(view.context.config)),
   }),
   route({
@@ -130,7 +140,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     tag: 'elasticjob jobs',
     access: 'user',
     says: 'One job.',
-    answers: Job,
+    answers: CloudJob,
     handle: async ({ params }) => jobJson((await jobOf(center, params.jobName)).context.config),
   }),
   route({
@@ -154,7 +164,7 @@ export const jobRoutes = (center: RouteContext): Route[] => [
     access: 'user',
     says: 'The job starts nothing new.',
     answers: done,
-    query: KillQuery,
+    query: CloudKillQuery,
     async handle({ params, query }) {
       await disableJob(center, params.jobName, { kill: query.kill ?? false });
       return true;

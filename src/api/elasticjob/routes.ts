@@ -4,9 +4,9 @@ import { Problem } from '../../http/errors.ts';
 import { type Route, route } from '../../http/route.ts';
 import { words } from '../../protocol/rest/responses.ts';
 import type { RouteContext } from '../route-context.ts';
-import { appRoutes } from './apps.ts';
-import { jobRoutes } from './jobs.ts';
-import { taskRoutes } from './tasks.ts';
+import { cloudAppRoutes } from './apps.ts';
+import { cloudJobRoutes } from './jobs.ts';
+import { cloudTaskRoutes } from './tasks.ts';
 
 /** Whatever is missing or of another type is a wrong password here. */
 const LoginBody = z.unknown().transform(body => {
@@ -36,8 +36,8 @@ export const elasticjobRoutes = (center: RouteContext): Route[] => [
       return { accessToken: token };
     },
   }),
-  ...appRoutes(center),
+  ...cloudAppRoutes(center),
   // Before the jobs: `tasks` and `jobs` are no names of theirs.
-  ...taskRoutes(center),
-  ...jobRoutes(center),
+  ...cloudTaskRoutes(center),
+  ...cloudJobRoutes(center),
 ];

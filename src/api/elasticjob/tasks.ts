@@ -32,7 +32,7 @@ function failover(execution: ExecutionContext) {
 const byName = (counts: Map<string, number>) =>
   [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([jobName, times]) => ({ jobName, times: String(times) }));
 
-export function taskRoutes(center: Center): Route[] {
+export function cloudTaskRoutes(center: Center): Route[] {
   const executions = async (status: string[]): Promise<ExecutionContext[]> =>
     (await all(center.views, 'execution', { status })).map(view => view.context);
 

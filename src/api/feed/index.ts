@@ -3,7 +3,7 @@
  * `Accept: text/event-stream`.
  */
 import { type Feed, FeedFull } from '../../feed/feed.ts';
-import { answerTo, Problem } from '../../http/errors.ts';
+import { errorResponse, Problem } from '../../http/errors.ts';
 import { isOurs } from '../../http/origin.ts';
 import { readQuery } from '../../http/query.ts';
 import { type Route, serving } from '../../http/route.ts';
@@ -20,7 +20,7 @@ import { createTickets } from './tickets.ts';
 
 const on = serving(feedEndpoints);
 
-export interface FeedDoorParts {
+export interface FeedApiParts {
   feed: Pick<Feed, 'follow'>;
   auth: Pick<Auth, 'who'>;
   config: { auth: 'on' | 'off'; cors: readonly string[] };
@@ -28,14 +28,14 @@ export interface FeedDoorParts {
   ids: Ids;
 }
 
-export interface FeedDoor {
+export interface FeedApi {
   /** For `createApp`. */
   routes: Route[];
   /** For the handshake of a WebSocket at `/v1/feed`. */
   upgrade(request: Request): Promise<SocketHandlers | Response>;
 }
 
-export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts): FeedDoor {
+export function createFeedApi({ feed, auth, config, clock, ids }: FeedApiParts): FeedApi {
   const tickets = createTickets({ clock, ids });
   const isGood = async (token: string | undefined) => {
     const user = await auth.who(token);
@@ -51,7 +51,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
     return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayGoOn: () => isGood(token) }));
   });
   const sellTicket = on('POST /v1/feed/tickets', ({ c }) => {
-    const { ticket, expiresAt } = tickets.sell(tokenIn(c.req.raw));
+    const { ticket, expiresAt } = tickets.issue(tokenIn(c.req.raw));
     return { ticket, expiresAt: new Date(expiresAt).toISOString() };
   });
 
@@ -70,7 +70,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
       after: query.after,
       filter: filterOf(query),
       proof: mayComeIn ? { token } : 'ticket',
-      takeTicket: tickets.take,
+      redeemTicket: tickets.redeem,
       isGood,
     });
   };
@@ -81,7 +81,7 @@ export function createFeedDoor({ feed, auth, config, clock, ids }: FeedDoorParts
       try {
         return await admit(request);
       } catch (problem) {
-        const { status, body, headers } = answerTo(problem, 'v1');
+        const { status, body, headers } = errorResponse(problem, 'v1');
         return Response.json(body, { status, headers });
       }
     },

@@ -33,7 +33,7 @@ export function watchBySocket(parts: {
   filter: FeedFilter;
   /** How this watcher proves who it is: it did already, or it will by a ticket. */
   proof: { token: string | undefined } | 'ticket';
-  takeTicket(ticket: string): { token: string | undefined } | undefined;
+  redeemTicket(ticket: string): { token: string | undefined } | undefined;
   isGood(token: string | undefined): Promise<boolean>;
 }): SocketHandlers {
   const { feed, clock, proof } = parts;
@@ -86,7 +86,7 @@ export function watchBySocket(parts: {
 
   const prove = async (text: string) => {
     const ticket = ticketIn(text);
-    const sold = ticket === undefined ? undefined : parts.takeTicket(ticket);
+    const sold = ticket === undefined ? undefined : parts.redeemTicket(ticket);
     if (!sold) return close(1008, 'the first frame is {"type":"ticket","ticket":…} with a ticket of POST /v1/feed/tickets');
     if (!(await parts.isGood(sold.token))) return close(4001, 'the login of this ticket has ended');
     if (!isClosed()) await begin(sold.token);

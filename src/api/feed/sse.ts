@@ -2,7 +2,7 @@
 
 import type { Feed } from '../../feed/feed.ts';
 import type { FeedFilter } from '../../feed/filter.ts';
-import { STREAMED } from '../../http/websocket/lines.ts';
+import { STREAMED } from '../../http/websocket/connections.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { textOf } from './frames.ts';
 

@@ -14,9 +14,9 @@ const TICKETS_MAX = 10_000;
 
 export interface Tickets {
   /** `token`: what it was bought with; the socket lives as long as that is good. */
-  sell(token: string | undefined): { ticket: string; expiresAt: number };
+  issue(token: string | undefined): { ticket: string; expiresAt: number };
   /** Undefined when it is none, was shown before, or came too late. */
-  take(ticket: string): { token: string | undefined } | undefined;
+  redeem(ticket: string): { token: string | undefined } | undefined;
 }
 
 export function createTickets({ clock, ids }: { clock: Clock; ids: Ids }): Tickets {
@@ -24,7 +24,7 @@ export function createTickets({ clock, ids }: { clock: Clock; ids: Ids }): Ticke
   const open = createBoundedMap<string, { token: string | undefined; until: number }>({ max: TICKETS_MAX });
 
   return {
-    sell(token) {
+    issue(token) {
       const now = clock.monotonic();
       for (const [ticket, { until }] of open) {
         if (until > now) break;
@@ -34,7 +34,7 @@ export function createTickets({ clock, ids }: { clock: Clock; ids: Ids }): Ticke
       open.set(ticket, { token, until: now + TICKET_MS });
       return { ticket, expiresAt: clock.now() + TICKET_MS };
     },
-    take(ticket) {
+    redeem(ticket) {
       const sold = open.get(ticket);
       open.delete(ticket);
       return sold && sold.until > clock.monotonic() ? { token: sold.token } : undefined;

@@ -4,8 +4,8 @@ import { type Route, serving } from '../../http/route.ts';
 import { type App, AppFields, appEndpoints } from '../../protocol/rest/app.ts';
 import type { View } from '../../runtime/document.ts';
 import { type AppFieldNames, deleteApp, disableApp, enableApp, modifyApp, publishApp } from '../commands/apps.ts';
-import { iso } from '../iso.ts';
-import { given } from '../lookup.ts';
+import { toIso } from '../iso.ts';
+import { presentFields } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { pageOf } from './paging.ts';
@@ -34,8 +34,8 @@ const appShape = ({ context, value, rev, quarantine }: View<'app'>) => ({
   quarantine: quarantineOf({ quarantine }),
   rev,
   version: context.version,
-  createdAt: iso(context.createdAt),
-  updatedAt: iso(context.updatedAt),
+  createdAt: toIso(context.createdAt),
+  updatedAt: toIso(context.updatedAt),
 });
 
 const fields: AppFieldNames = { url: 'url', command: 'command' };
@@ -49,7 +49,7 @@ export function appRoutes(center: RouteContext): Route[] {
 
   return [
     on('GET /v1/apps', async ({ query }) => {
-      const page = await views.list('app', { ...given(query), order: 'name' });
+      const page = await views.list('app', { ...presentFields(query), order: 'name' });
       return pageOf(page, appShape);
     }),
     on(

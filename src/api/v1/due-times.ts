@@ -1,7 +1,7 @@
 /** Coming due times, as instants and as the clocks of their zones show them. */
 import { type CompiledSchedule, compileCached, isEnabled, localText, nextDue, type Schedule } from '../../../actors/schedule/index.ts';
 import type { DueTime } from '../../protocol/rest/schedule.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 
 /**
  * The next `count` due times strictly after `after` (epoch ms). One instant that several schedules
@@ -13,7 +13,7 @@ export function dueTimes(schedules: readonly Schedule[], timeZone: string, after
   const nexts = rules.map(rule => dueAfter(rule, after));
   for (let due = Math.min(...nexts); due < Number.POSITIVE_INFINITY && times.length < count; due = Math.min(...nexts)) {
     const zone = rules[nexts.indexOf(due)]?.zone.name ?? timeZone;
-    times.push({ dueAt: iso(due), local: localText(due, zone) });
+    times.push({ dueAt: toIso(due), local: localText(due, zone) });
     for (const [place, rule] of rules.entries()) if (nexts[place] === due) nexts[place] = dueAfter(rule, due);
   }
   return times;

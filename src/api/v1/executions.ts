@@ -7,8 +7,8 @@ import { attemptKey } from '../../services/output/attempt.ts';
 import { accountedBytes, keptBytes } from '../../services/output/read.ts';
 import type { OutputStore } from '../../store/port.ts';
 import { cancelExecution, retryExecution, visibleExecution } from '../commands/executions.ts';
-import { iso } from '../iso.ts';
-import { given } from '../lookup.ts';
+import { toIso } from '../iso.ts';
+import { presentFields } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { findHost } from './find-host.ts';
@@ -54,23 +54,23 @@ const shardShape = (execution: string, kept: Kept) => (shard: Shard) => ({
   outcome: shard.outcome,
   exitCode: shard.exitCode,
   signal: shard.signal,
-  startedAt: iso(shard.startedAt),
-  finishedAt: iso(shard.finishedAt),
-  notBefore: iso(shard.notBefore),
+  startedAt: toIso(shard.startedAt),
+  finishedAt: toIso(shard.finishedAt),
+  notBefore: toIso(shard.notBefore),
   reason: shard.reason,
   output: outputShape(execution, shard, kept),
-  past: shard.past.map(past => ({ ...past, startedAt: iso(past.startedAt), finishedAt: iso(past.finishedAt) })),
+  past: shard.past.map(past => ({ ...past, startedAt: toIso(past.startedAt), finishedAt: toIso(past.finishedAt) })),
 });
 
 const executionShape = ({ context, value, rev, quarantine }: View<'execution'>, kept: Kept): Execution => ({
   id: context.id,
   job: context.job,
   trigger: context.trigger,
-  dueAt: iso(context.dueAt),
+  dueAt: toIso(context.dueAt),
   retryOf: context.retryOf,
-  createdAt: iso(context.createdAt),
-  startedAt: iso(context.startedAt),
-  finishedAt: iso(context.finishedAt),
+  createdAt: toIso(context.createdAt),
+  startedAt: toIso(context.startedAt),
+  finishedAt: toIso(context.finishedAt),
   status: value as Execution['status'],
   outcome: context.outcome,
   reason: quarantine ? `quarantined: ${quarantine.reason}` : (context.blockedReason ?? context.reason),
@@ -99,7 +99,7 @@ export function executionRoutes(center: RouteContext): Route[] {
   return [
     on('GET /v1/executions', async ({ query: { job, host, ...query } }) => {
       const found = host === undefined ? undefined : await findHost(views, host);
-      const page = await views.list('execution', given({ ...query, parent: job, host: found?.context.id }));
+      const page = await views.list('execution', presentFields({ ...query, parent: job, host: found?.context.id }));
       const kept = await keptOf(page.items);
       return pageOf(page, view => executionShape(view, kept));
     }),

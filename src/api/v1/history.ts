@@ -5,8 +5,8 @@ import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { nearest } from '../../lib/suggest.ts';
 import { historyEndpoints } from '../../protocol/rest/fact.ts';
-import { iso } from '../iso.ts';
-import { given } from '../lookup.ts';
+import { toIso } from '../iso.ts';
+import { presentFields } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 import { findHost } from './find-host.ts';
@@ -28,7 +28,13 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     const behind = after ?? cursor;
     const [rev = 0, place = 0] = behind === undefined ? [] : placeOf(behind, 2, after === undefined ? 'cursor' : 'after');
     const read = (address: Address) =>
-      store.history({ address, limit: limit + 1, order, ...given(range), ...(behind === undefined ? {} : { after: { rev, place } }) });
+      store.history({
+        address,
+        limit: limit + 1,
+        order,
+        ...presentFields(range),
+        ...(behind === undefined ? {} : { after: { rev, place } }),
+      });
     const address = `${kind}/${name.slice(0, 300)}` as const;
     let facts = await read(address);
     // Facts are kept longer than what they are about: only where there is neither, there is
@@ -42,7 +48,7 @@ export const historyRoutes = ({ store, views }: Center): Route[] => [
     return {
       items: items.map(fact => ({
         cursor: cursorOf(fact.rev, fact.place),
-        at: iso(fact.at),
+        at: toIso(fact.at),
         address: fact.address,
         rev: fact.rev,
         type: fact.type,

@@ -13,8 +13,8 @@ import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as ViewPage, Views } from '../../runtime/views.ts';
 import { writeAgentKey } from '../../security/agent-keys.ts';
 import { compareText } from '../../store/order.ts';
-import { iso } from '../iso.ts';
-import { given } from '../lookup.ts';
+import { toIso } from '../iso.ts';
+import { presentFields } from '../lookup.ts';
 import type { Center } from '../route-context.ts';
 import { findHost } from './find-host.ts';
 import { pageOf } from './paging.ts';
@@ -24,7 +24,7 @@ import { released } from './release.ts';
 const on = serving(hostEndpoints);
 
 /** Thousandths -> as operators write them. */
-export const amounts = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
+export const inUnits = ({ cpu, memory }: { cpu: number; memory: number }) => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
 /** `now`: a host in session is being heard of. */
 function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View<'pool'> | undefined, now: number): Host {
@@ -40,7 +40,7 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     arch: can?.arch ?? '',
     cpus: can?.cpus ?? 0,
     memoryMB: can?.memoryMB ?? 0,
-    free: ledger ? amounts(freeOf(ledger)) : { cpus: 0, memoryMB: 0 },
+    free: ledger ? inUnits(freeOf(ledger)) : { cpus: 0, memoryMB: 0 },
     labels: can?.labels ?? {},
     agentVersion: can?.agentVersion ?? '',
     hostname: can?.hostname ?? '',
@@ -54,10 +54,10 @@ function hostShape({ context, value, rev, quarantine }: View<'host'>, pool: View
     rejectedByPool: context.rejectedByPool ?? null,
     refusing: refusingOf(ledger),
     quarantine: quarantineOf({ quarantine }),
-    lastSeenAt: iso(context.session === null ? context.lastSeenAt : now),
-    connectedAt: iso(context.connectedAt),
+    lastSeenAt: toIso(context.session === null ? context.lastSeenAt : now),
+    connectedAt: toIso(context.connectedAt),
     rev,
-    createdAt: iso(context.createdAt),
+    createdAt: toIso(context.createdAt),
   };
 }
 
@@ -66,7 +66,7 @@ function refusingOf(ledger: LedgerHost | undefined): Host['refusing'] {
   const refusing = ledger?.open ? ledger.refusing : undefined;
   if (!refusing) return null;
   const { fault, reason, since, tries, until } = refusing;
-  return { fault, reason, since: iso(since), times: tries, triedAt: iso(until) };
+  return { fault, reason, since: toIso(since), times: tries, triedAt: toIso(until) };
 }
 
 /**
@@ -129,7 +129,7 @@ export function hostRoutes(center: Center): Route[] {
 
   return [
     on('GET /v1/hosts', async ({ query: { pool, ...query } }) => {
-      const page = await hostsByName(views, given({ ...query, parent: pool }));
+      const page = await hostsByName(views, presentFields({ ...query, parent: pool }));
       const names = [...new Set(page.items.map(host => host.context.pool))];
       const pools = new Map(await Promise.all(names.map(async each => [each, await poolOf(each)] as const)));
       const now = clock.now();

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { statusOf } from '../../../actors/job/machine.ts';
 import { type Job, JobFields } from '../../protocol/rest/job.ts';
 import type { View } from '../../runtime/document.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 
@@ -39,14 +39,14 @@ export function jobShape({ context, value, rev, quarantine }: View<'job'>) {
     ...config,
     enabled: status === 'idle' || status === 'running',
     status: quarantine ? ('quarantined' as const) : status,
-    nextAt: isStill ? null : iso(context.nextAt),
+    nextAt: isStill ? null : toIso(context.nextAt),
     lastOutcome: context.lastOutcome as Job['lastOutcome'],
     lastExecution: context.lastExecution,
-    lastFinishedAt: iso(context.lastFinishedAt),
+    lastFinishedAt: toIso(context.lastFinishedAt),
     quarantine: quarantineOf({ quarantine }),
     rev,
     version: context.version,
-    createdAt: iso(context.createdAt),
-    updatedAt: iso(context.updatedAt),
+    createdAt: toIso(context.createdAt),
+    updatedAt: toIso(context.updatedAt),
   };
 }

@@ -8,8 +8,18 @@ import { jobEndpoints } from '../../protocol/rest/job.ts';
 import { visibleExecution } from '../commands/executions.ts';
 import type { JobFieldNames } from '../commands/job-checks.ts';
 import { configOf } from '../commands/job-defaults.ts';
-import { deregisterJob, disableJob, enableJob, jobOf, newJobId, registerJob, triggerJob, updateJob, zoneOf } from '../commands/jobs.ts';
-import { given } from '../lookup.ts';
+import {
+  defaultTimeZone,
+  deregisterJob,
+  disableJob,
+  enableJob,
+  jobOf,
+  newJobId,
+  registerJob,
+  triggerJob,
+  updateJob,
+} from '../commands/jobs.ts';
+import { presentFields } from '../lookup.ts';
 import type { RouteContext } from '../route-context.ts';
 import { JobBody, jobShape, READ_ONLY } from './job-body.ts';
 import { pageOf } from './paging.ts';
@@ -48,12 +58,12 @@ export function jobRoutes(center: RouteContext): Route[] {
   const whole = async (body: JobBody, kept: Pick<JobConfig, 'id' | 'dialect'>): Promise<JobConfig> => {
     checkZone(body.timeZone);
     const pool = body.pool ?? config.pool;
-    return configOf(body, { ...kept, pool, timeZone: body.timeZone ?? (await zoneOf(center, pool)) });
+    return configOf(body, { ...kept, pool, timeZone: body.timeZone ?? (await defaultTimeZone(center, pool)) });
   };
 
   return [
     on('GET /v1/jobs', async ({ query: { app, ...query } }) => {
-      const page = await views.list('job', { ...given({ ...query, parent: app }), order: 'name' });
+      const page = await views.list('job', { ...presentFields({ ...query, parent: app }), order: 'name' });
       return pageOf(page, jobShape);
     }),
     on(

@@ -4,7 +4,7 @@
  */
 import { Problem } from '../../http/errors.ts';
 import { type Route, serving } from '../../http/route.ts';
-import { STREAMED } from '../../http/websocket/lines.ts';
+import { STREAMED } from '../../http/websocket/connections.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { logEndpoints } from '../../protocol/rest/execution.ts';
 import type { Views } from '../../runtime/views.ts';
@@ -12,7 +12,7 @@ import type { OutputService } from '../../services/output/index.ts';
 import type { OutputStore } from '../../store/port.ts';
 import { one } from '../lookup.ts';
 import { readAfter } from './logs/after.ts';
-import { followOutput, type Line } from './logs/follow.ts';
+import { followOutput, type LogLine } from './logs/follow.ts';
 
 /** Streams that follow at once; a further one is 429. */
 const FOLLOWERS_MAX = 500;
@@ -67,17 +67,17 @@ export function logRoutes(parts: LogParts): Route[] {
   return [logs];
 }
 
-const jsonLine = ({ at, ...line }: Line): string => `${JSON.stringify({ ...line, at: new Date(at).toISOString() })}\n`;
+const jsonLine = ({ at, ...line }: LogLine): string => `${JSON.stringify({ ...line, at: new Date(at).toISOString() })}\n`;
 
-const textLine = (line: Line): string => {
+const textLine = (line: LogLine): string => {
   if (line.leftOut !== undefined) return `\n[${line.leftOut} bytes of ${line.stream} are left out here]\n`;
   return line.text;
 };
 
 /** As much as the reader takes; `ended` when it goes away, `over` exactly once. */
 function streamOf(
-  lines: AsyncGenerator<Line[]>,
-  write: (line: Line) => string,
+  lines: AsyncGenerator<LogLine[]>,
+  write: (line: LogLine) => string,
   ended: AbortController,
   over: () => void,
 ): ReadableStream<Uint8Array> {

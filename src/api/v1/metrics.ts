@@ -15,8 +15,8 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Views } from '../../runtime/views.ts';
 import { StoreUnavailable } from '../../store/port.ts';
 import { all } from '../lookup.ts';
-import { createJobFigures, type JobFigures } from './metrics/job-figures.ts';
-import type { Reading } from './metrics/registry.ts';
+import { createJobMetrics, type JobMetrics } from './metrics/job-metrics.ts';
+import type { MetricsReading } from './metrics/registry.ts';
 
 /** Hosts and jobs are counted anew when the last count is so old. */
 export const COUNT_MS = 5_000;
@@ -29,9 +29,9 @@ export interface MetricParts {
   feed: Pick<Feed, 'watchers'>;
   clock: Clock;
   /** What the schedule audit has found. */
-  scheduleAudit?(): Reading['scheduleAudit'];
+  scheduleAudit?(): MetricsReading['scheduleAudit'];
   /** Of the backups that this center makes; absent where it makes none. */
-  backups?: (() => NonNullable<Reading['backups']>) | null;
+  backups?: (() => NonNullable<MetricsReading['backups']>) | null;
   /** Of the process: bytes it holds, and seconds it has computed. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
@@ -72,8 +72,8 @@ export function metricRoutes({
     }
   });
 
-  const jobFigures = createJobFigures({ runtime, views, clock, max: jobsMax });
-  let jobs: JobFigures = { jobs: new Map(), leftOut: 0 };
+  const jobFigures = createJobMetrics({ runtime, views, clock, max: jobsMax });
+  let jobs: JobMetrics = { jobs: new Map(), leftOut: 0 };
 
   let countedAt = Number.NEGATIVE_INFINITY;
   const counting = createSingleFlight<void>();
@@ -97,7 +97,7 @@ export function metricRoutes({
   };
 
   let figures: RuntimeMetrics = emptyMetrics();
-  const read = (): Reading => ({
+  const read = (): MetricsReading => ({
     isStandby: false,
     figures,
     watchers: feed.watchers(),

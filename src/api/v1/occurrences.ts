@@ -2,17 +2,17 @@
 import { type Route, serving } from '../../http/route.ts';
 import { occurrenceEndpoints } from '../../protocol/rest/occurrence.ts';
 import { isInstant } from '../../store/readable.ts';
-import { iso } from '../iso.ts';
-import { given } from '../lookup.ts';
+import { toIso } from '../iso.ts';
+import { presentFields } from '../lookup.ts';
 import { notFound } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
+import { countVerdicts, type LedgerEntry, occurrencesOf, type Place } from './occurrence-ranges.ts';
 import { cursorOf, placeOf, unreadableOf } from './paging.ts';
-import { countVerdicts, type Entry, occurrencesOf, type Place } from './stretches.ts';
 
 const on = serving(occurrenceEndpoints);
 
 /** By its due time, where that can be read. */
-const asUnreadable = ({ from, damage = '' }: Entry) => ({ name: isInstant(from) ? iso(from) : '', reason: damage });
+const asUnreadable = ({ from, damage = '' }: LedgerEntry) => ({ name: isInstant(from) ? toIso(from) : '', reason: damage });
 
 export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
   on('GET /v1/jobs/:name/occurrences', async ({ params: { name: job }, query: { limit, cursor, summary, verdict, order, ...range } }) => {
@@ -20,10 +20,10 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     // What became of the due times of a job is kept longer than the job.
     if (!view && (job.length > 100 || (await store.occurrences({ job, limit: 1 })).length === 0)) throw await notFound(views, 'job', job);
     const today = view?.context.config;
-    const within = given({ job, ...range });
+    const within = presentFields({ job, ...range });
     // Nothing before it is not the same as nothing known of it any more.
     const forgotten = await store.keptAfter(job);
-    const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: iso(forgotten) } : {};
+    const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: toIso(forgotten) } : {};
     if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
 
     // One of the newest first has three numbers: it means nothing in the other order.
@@ -31,8 +31,8 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     const [entryFrom = 0, dueAt = 0] = cursor === undefined ? [] : placeOf(cursor, 2 + sign.length);
     const after = cursor === undefined ? {} : { after: { entryFrom, dueAt } };
     const found: Place[] = [];
-    const damaged: Entry[] = [];
-    const dues = occurrencesOf(store, given({ ...within, verdict, order, ...after }), today, entry => damaged.push(entry));
+    const damaged: LedgerEntry[] = [];
+    const dues = occurrencesOf(store, presentFields({ ...within, verdict, order, ...after }), today, entry => damaged.push(entry));
     for await (const due of dues) if (found.push(due) > limit) break;
     const last = found.length > limit ? found[limit - 1] : undefined;
     return {

@@ -5,7 +5,7 @@ import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
 import type { Page as Views } from '../../runtime/views.ts';
 
-export interface Page<T> {
+export interface ListPage<T> {
   items: T[];
   next: string | null;
   /** Only where there are any: stored things of this page that this center cannot read. */
@@ -13,7 +13,7 @@ export interface Page<T> {
 }
 
 /** A page of actors as the callers see it. */
-export function pageOf<K extends Kind, T>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => T): Page<T> {
+export function pageOf<K extends Kind, T>({ items, next, unreadable }: Views<K>, shape: (view: View<K>) => T): ListPage<T> {
   const unread = unreadable.map(({ address, reason }) => ({ name: nameIn(address), reason }));
   const shown = shapesOf(items, ({ address }) => nameIn(address), shape);
   return { items: shown.items, next, ...unreadableOf([...unread, ...shown.unreadable]) };

@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Problem } from '../../http/errors.ts';
-import { hidden } from '../../security/secrets.ts';
+import { redactField } from '../../security/secrets.ts';
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -43,7 +43,7 @@ export function patched(before: Json, patch: Json, readOnly: ReadOnly): Json {
   }
   // A response for a read-only token hides secrets; sent back, it leaves them alone.
   const isHidden = (field: string, value: unknown) =>
-    isWhole && !isDeepStrictEqual(value, before[field]) && isDeepStrictEqual(value, hidden(field, before[field]));
+    isWhole && !isDeepStrictEqual(value, before[field]) && isDeepStrictEqual(value, redactField(field, before[field]));
   const written = Object.entries(patch).filter(([field, value]) => !Object.hasOwn(readOnly, field) && !isHidden(field, value));
   return merged(before, Object.fromEntries(written));
 }

@@ -6,11 +6,11 @@ import { type Route, serving } from '../../http/route.ts';
 import { type Pool, PoolFields, poolEndpoints } from '../../protocol/rest/pool.ts';
 import type { View } from '../../runtime/document.ts';
 import { createPool, deletePool } from '../commands/pools.ts';
-import { iso } from '../iso.ts';
-import { given } from '../lookup.ts';
+import { toIso } from '../iso.ts';
+import { presentFields } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
-import { amounts } from './hosts.ts';
+import { inUnits } from './hosts.ts';
 import { pageOf } from './paging.ts';
 import { LEAVE_OUT, patched, type ReadOnly, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
@@ -33,7 +33,7 @@ const PoolBody = taking(PoolFields, READ_ONLY);
 const on = serving(poolEndpoints);
 
 const sum = (hosts: LedgerHost[], of: (host: LedgerHost) => { cpu: number; memory: number }) =>
-  amounts(hosts.map(of).reduce((a, b) => ({ cpu: a.cpu + b.cpu, memory: a.memory + b.memory }), { cpu: 0, memory: 0 }));
+  inUnits(hosts.map(of).reduce((a, b) => ({ cpu: a.cpu + b.cpu, memory: a.memory + b.memory }), { cpu: 0, memory: 0 }));
 
 function poolShape({ context, value, rev, quarantine }: View<'pool'>) {
   const hosts = Object.values(context.hosts);
@@ -49,8 +49,8 @@ function poolShape({ context, value, rev, quarantine }: View<'pool'>) {
       freeOf,
     ),
     rev,
-    createdAt: iso(context.createdAt),
-    updatedAt: iso(context.updatedAt),
+    createdAt: toIso(context.createdAt),
+    updatedAt: toIso(context.updatedAt),
   };
 }
 
@@ -60,15 +60,15 @@ const allocationShape = ({ context, rev }: View<'pool'>) => ({
     id: host.id,
     name: host.name,
     open: host.open,
-    total: amounts(host.total),
-    free: amounts(freeOf(host)),
-    apps: Object.entries(host.apps).map(([app, { cost, runs }]) => ({ app, runs, ...amounts(cost) })),
-    runs: Object.values(host.reservations).map(({ run, cost, app }) => ({ ...run, app, ...amounts(cost) })),
+    total: inUnits(host.total),
+    free: inUnits(freeOf(host)),
+    apps: Object.entries(host.apps).map(([app, { cost, runs }]) => ({ app, runs, ...inUnits(cost) })),
+    runs: Object.values(host.reservations).map(({ run, cost, app }) => ({ ...run, app, ...inUnits(cost) })),
   })),
   waiting: context.waiting.map(({ request, since, reason }) => ({
     execution: request.execution,
     shards: request.runs.map(run => run.item),
-    since: iso(since),
+    since: toIso(since),
     reason,
   })),
   rev,
@@ -80,7 +80,7 @@ export function poolRoutes(center: RouteContext): Route[] {
   const shapeOf = async (poolName: string) => poolShape(await find(poolName));
   return [
     on('GET /v1/pools', async ({ query }) => {
-      const page = await views.list('pool', { ...given(query), order: 'name' });
+      const page = await views.list('pool', { ...presentFields(query), order: 'name' });
       return pageOf(page, poolShape);
     }),
     on(

@@ -6,7 +6,7 @@ import { healthEndpoints } from '../../protocol/rest/center.ts';
 import { sessionEndpoints, tokenEndpoints } from '../../protocol/rest/token.ts';
 import { tokenIn } from '../../security/authentication.ts';
 import { StoreUnavailable } from '../../store/port.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 import type { Center } from '../route-context.ts';
 
 const on = serving({ ...sessionEndpoints, ...tokenEndpoints, ...healthEndpoints });
@@ -14,7 +14,7 @@ const on = serving({ ...sessionEndpoints, ...tokenEndpoints, ...healthEndpoints 
 export const sessionRoutes = (center: Center, probe = createProbe(center)): Route[] => [
   on('POST /v1/login', async ({ body, address }) => {
     const { token, expiresAt } = await center.auth.login(body.username, body.password, address);
-    return { token, expiresAt: iso(expiresAt) };
+    return { token, expiresAt: toIso(expiresAt) };
   }),
   on('POST /v1/logout', async ({ c, user }) => {
     if (user?.scope !== undefined) throw new Problem('conflict', 'the token of a program ends by DELETE /v1/tokens/{name}');
@@ -26,7 +26,7 @@ export const sessionRoutes = (center: Center, probe = createProbe(center)): Rout
       throw new Problem('invalid', `there is no pool ${body.pool}; create it first.`, { field: 'pool' });
     }
     const { token, expiresAt } = await center.auth.createJoinToken(body);
-    return { token, expiresAt: iso(expiresAt) };
+    return { token, expiresAt: toIso(expiresAt) };
   }),
   on('GET /v1/health', () => ({ status: 'ok' })),
   on('GET /v1/ready', async () => {

@@ -2,7 +2,7 @@
 import { type Route, serving } from '../../http/route.ts';
 import { tokenEndpoints } from '../../protocol/rest/token.ts';
 import type { ApiToken as Known } from '../../security/api-tokens.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 import type { Center } from '../route-context.ts';
 
 const on = serving(tokenEndpoints);
@@ -10,9 +10,9 @@ const on = serving(tokenEndpoints);
 const shape = ({ name, scope, createdAt, expiresAt, lastUsedAt }: Known) => ({
   name,
   scope,
-  createdAt: iso(createdAt),
-  expiresAt: iso(expiresAt),
-  lastUsedAt: iso(lastUsedAt),
+  createdAt: toIso(createdAt),
+  expiresAt: toIso(expiresAt),
+  lastUsedAt: toIso(lastUsedAt),
 });
 
 export const tokenRoutes = ({ auth }: Pick<Center, 'auth'>): Route[] => [

@@ -9,7 +9,7 @@ import { type Shortage, shortageOf } from '../../../actors/pool/capacity.ts';
 import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
 import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule/index.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 import type { Center } from '../route-context.ts';
 import { dueTimes } from './due-times.ts';
 
@@ -96,7 +96,7 @@ function schedulesOver({ config, center }: Judged): Warning[] {
   return config.schedules.flatMap((schedule, place) => {
     const compiled = compileCached(schedule, config.timeZone);
     if (!isOver(compiled, now)) return [];
-    const last = iso(lastDueOf(compiled, now) ?? null);
+    const last = toIso(lastDueOf(compiled, now) ?? null);
     return [
       { field: `schedules[${place}].${endFieldOf(schedule)}`, message: `this schedule is over: it was due for the last time at ${last}.` },
     ];

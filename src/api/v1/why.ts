@@ -11,7 +11,7 @@ import { type Route, serving } from '../../http/route.ts';
 import { whyEndpoints } from '../../protocol/rest/why.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { Center } from '../route-context.ts';
 
@@ -50,7 +50,7 @@ export function whyRoutes(center: Center): Route[] {
     };
     return { get, all, around };
   }
-  const answer = (at: number, why: Reasons) => ({ sentence: sentenceOf(why), at: iso(at), facts: factsOf(why) });
+  const answer = (at: number, why: Reasons) => ({ sentence: sentenceOf(why), at: toIso(at), facts: factsOf(why) });
 
   return [
     on('GET /v1/jobs/:name/why', async ({ params }) => {

@@ -10,7 +10,7 @@ import type { SocketPath } from '../socket-paths.ts';
 import { REFUSALS, refusalsOf } from './refusals.ts';
 import { createSchemas, type Json, type Schemas } from './schemas.ts';
 
-export interface Operation extends Json {
+export interface OpenApiOperation extends Json {
   operationId: string;
   tags: string[];
   summary: string;
@@ -33,14 +33,14 @@ export interface OpenApi {
   info: Json;
   servers: Json[];
   tags: { name: string; description: string }[];
-  paths: Record<string, Record<string, Operation>>;
+  paths: Record<string, Record<string, OpenApiOperation>>;
   components: { schemas: Record<string, Json>; securitySchemes: Record<string, Json> };
 }
 
 export function describeApi(surfaces: readonly Surface[], sockets: Record<string, SocketPath>, version: string): OpenApi {
   const schemas = createSchemas();
   const paths: OpenApi['paths'] = {};
-  const put = (path: string, method: string, operation: Operation) => {
+  const put = (path: string, method: string, operation: OpenApiOperation) => {
     const told = path.replaceAll(/:(\w+)/g, '{$1}');
     paths[told] = { ...paths[told], [method.toLowerCase()]: operation };
   };
@@ -85,7 +85,7 @@ const MAY: Record<Route['access'], Record<string, string[]>[]> = {
   agent: [],
 };
 
-function operationOf(route: Route, surface: Surface, schemas: Schemas): Operation {
+function operationOf(route: Route, surface: Surface, schemas: Schemas): OpenApiOperation {
   const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '');
   return {
     operationId: nameOf(route.method, route.path),
@@ -133,7 +133,7 @@ function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
   }));
 }
 
-function bodyOf(route: Route, schemas: Schemas): Pick<Operation, 'requestBody'> {
+function bodyOf(route: Route, schemas: Schemas): Pick<OpenApiOperation, 'requestBody'> {
   if (!route.body) return {};
   const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.bodyTold ?? route.body, 'input');
   const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json', ...(route.patches ? [MERGE_PATCH] : [])];
@@ -160,7 +160,7 @@ const orNull = (schema: Json): Json => {
 
 const isNullable = ({ anyOf }: Json): boolean => Array.isArray(anyOf) && anyOf.some(({ type }: Json) => type === 'null');
 
-function responsesOf(route: Route, surface: Surface, schemas: Schemas): Operation['responses'] {
+function responsesOf(route: Route, surface: Surface, schemas: Schemas): OpenApiOperation['responses'] {
   const { answers, status = 200 } = route;
   const of = (schema: () => z.ZodType) => ({ schema: schemas.of(schema(), 'output') });
   const json = (schema: () => z.ZodType) => ({ 'application/json': of(schema) });
@@ -188,7 +188,7 @@ const SAYS = { 200: 'Done.', 201: 'Created.', 202: 'Under way.', 204: 'Done; not
  * OpenAPI knows no WebSockets: the handshake is told as the GET that it is, beside what else is
  * served at that path.
  */
-function socketOf(path: string, socket: SocketPath, beside: Operation | undefined, schemas: Schemas): Operation {
+function socketOf(path: string, socket: SocketPath, beside: OpenApiOperation | undefined, schemas: Schemas): OpenApiOperation {
   const upgraded = { 101: { description: 'With `Upgrade: websocket`: frames from here on, see `x-frames`.' } };
   const frames = { toCenter: schemas.of(socket.toCenter, 'input'), fromCenter: schemas.of(socket.fromCenter(), 'output') };
   const failed = {

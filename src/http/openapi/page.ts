@@ -3,7 +3,7 @@
  * unfolds; a browser's own search finds the rest.
  */
 import { loginAt } from '../front-page.ts';
-import type { OpenApi, Operation, Parameter } from './document.ts';
+import type { OpenApi, OpenApiOperation, Parameter } from './document.ts';
 import type { Json } from './schemas.ts';
 import { escaped, limitsOf, linkTo, typeText } from './type-text.ts';
 
@@ -38,7 +38,7 @@ em { font: 600 11px/1.7 ui-monospace, Menlo, Consolas, monospace; flex: none; wi
 interface Place {
   method: string;
   path: string;
-  operation: Operation;
+  operation: OpenApiOperation;
 }
 
 const isSocket = ({ operation }: Place): boolean => operation['x-frames'] !== undefined;
@@ -46,7 +46,7 @@ const isSocket = ({ operation }: Place): boolean => operation['x-frames'] !== un
 /** Place of the examples, inserted for each request: addresses may differ. */
 export const ORIGIN = '{{origin}}';
 
-export function pageOf(document: OpenApi): string {
+export function referencePage(document: OpenApi): string {
   const places = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): Place => ({ method, path, operation })),
   );

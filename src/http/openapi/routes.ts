@@ -8,7 +8,7 @@ import { policyFor } from '../front-page.ts';
 import { type Route, type Surface, serving } from '../route.ts';
 import { SOCKETS } from '../socket-paths.ts';
 import { describeApi, type OpenApi } from './document.ts';
-import { ORIGIN, pageOf, STYLE } from './page.ts';
+import { ORIGIN, referencePage, STYLE } from './page.ts';
 import { escaped } from './type-text.ts';
 
 const on = serving(referenceEndpoints);
@@ -19,7 +19,7 @@ export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
   const all = () => {
     if (!made) {
       const document = describeApi(surfaces(), SOCKETS, about.version);
-      made = { document, page: pageOf(document) };
+      made = { document, page: referencePage(document) };
     }
     return made;
   };

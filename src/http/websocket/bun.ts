@@ -1,14 +1,14 @@
 /** Sockets of Bun itself, beside `fetch` on the same server. */
 
-import { ANSWER_IDLE_SECONDS, BODY_MAX_BYTES, FRAME_MAX_BYTES, isStreamed } from './lines.ts';
-import type { Bind, Line, SocketHandlers } from './types.ts';
+import { ANSWER_IDLE_SECONDS, BODY_MAX_BYTES, FRAME_MAX_BYTES, isStreamed } from './connections.ts';
+import type { Bind, SocketConnection, SocketHandlers } from './types.ts';
 
 interface Attached {
   handlers: SocketHandlers;
-  line: Line | undefined;
+  connection: SocketConnection | undefined;
 }
 
-export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
+export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, connections) => {
   const server = Bun.serve<Attached>({
     hostname: host,
     port,
@@ -23,7 +23,7 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, line
         const answer = await upgrade(request, peer);
         if (answer instanceof Response) return answer;
         if (answer) {
-          if (server.upgrade(request, { data: { handlers: answer, line: undefined } })) return undefined;
+          if (server.upgrade(request, { data: { handlers: answer, connection: undefined } })) return undefined;
           return new Response('this is not a WebSocket handshake\n', { status: 400 });
         }
       }
@@ -33,13 +33,13 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, line
     },
     websocket: {
       maxPayloadLength: FRAME_MAX_BYTES,
-      // The bounds are kept by the lines, per socket; this one is for nobody.
+      // The bounds are kept by the connections, per socket; this one is for nobody.
       backpressureLimit: 0,
       idleTimeout: 0,
       sendPings: false,
       perMessageDeflate: false,
       open(socket) {
-        socket.data.line = lines.open(
+        socket.data.connection = connections.open(
           {
             send: text => void socket.send(text, false),
             buffered: () => socket.getBufferedAmount(),
@@ -52,12 +52,12 @@ export const listenOnBun: Bind = async ({ host, port }, { fetch, upgrade }, line
         );
       },
       message(socket, message) {
-        if (typeof message === 'string') socket.data.line?.text(message);
-        else socket.data.line?.binary();
+        if (typeof message === 'string') socket.data.connection?.text(message);
+        else socket.data.connection?.binary();
       },
-      ping: socket => socket.data.line?.alive(),
-      pong: socket => socket.data.line?.alive(),
-      close: (socket, code, reason) => socket.data.line?.ended(code, reason),
+      ping: socket => socket.data.connection?.alive(),
+      pong: socket => socket.data.connection?.alive(),
+      close: (socket, code, reason) => socket.data.connection?.ended(code, reason),
     },
   });
   return {

@@ -1,11 +1,11 @@
 /**
  * Sockets of Deno itself. Its close takes only 1000 and 3000 to 4999, as in a browser: other codes
  * are sent 2000 higher (1008 as 3008). It pings by itself, and it takes a frame whole before the
- * lines can find it too large.
+ * connections can find it too large.
  */
 
-import { PING_MS } from './lines.ts';
-import type { Bind, Line, Peer } from './types.ts';
+import { PING_MS } from './connections.ts';
+import type { Bind, Peer, SocketConnection } from './types.ts';
 
 /** The part of Deno that is used here; its own types are not loaded beside Bun's. */
 interface DenoServing {
@@ -16,7 +16,7 @@ interface DenoServing {
   upgradeWebSocket(request: Request, options: { idleTimeout: number }): { socket: WebSocket; response: Response };
 }
 
-export const listenOnDeno: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
+export const listenOnDeno: Bind = async ({ host, port }, { fetch, upgrade }, connections) => {
   const { Deno } = globalThis as unknown as { Deno: DenoServing };
   const open = new Set<WebSocket>();
   const server = Deno.serve({ hostname: host, port, onListen() {} }, async (request, info) => {
@@ -26,10 +26,10 @@ export const listenOnDeno: Bind = async ({ host, port }, { fetch, upgrade }, lin
       if (answer instanceof Response) return answer;
       if (answer) {
         const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: PING_MS / 1_000 });
-        let line: Line | undefined;
+        let connection: SocketConnection | undefined;
         socket.onopen = () => {
           open.add(socket);
-          line = lines.open(
+          connection = connections.open(
             {
               send: text => socket.send(text),
               buffered: () => socket.bufferedAmount,
@@ -40,14 +40,14 @@ export const listenOnDeno: Bind = async ({ host, port }, { fetch, upgrade }, lin
           );
         };
         socket.onmessage = event => {
-          if (typeof event.data === 'string') line?.text(event.data);
-          else line?.binary();
+          if (typeof event.data === 'string') connection?.text(event.data);
+          else connection?.binary();
         };
         // `close` follows each error; an error without a listener would end the program.
         socket.onerror = () => {};
         socket.onclose = event => {
           open.delete(socket);
-          line?.ended(event.code, event.reason);
+          connection?.ended(event.code, event.reason);
         };
         return response;
       }

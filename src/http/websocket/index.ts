@@ -5,22 +5,22 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import { listenOnBun } from './bun.ts';
+import { createConnections } from './connections.ts';
 import { listenOnDeno } from './deno.ts';
-import { createLines } from './lines.ts';
-import type { Bind, Bound, Lines, Listening, ListenParts } from './types.ts';
+import type { Bind, Bound, Listening, ListenParts, SocketConnections } from './types.ts';
 import { listenWithWs } from './ws.ts';
 
 const WAYS = { bun: listenOnBun, deno: listenOnDeno, ws: listenWithWs } as const;
 
 /** Listens on all addresses or none. Throws an Error that names the address it did not get. */
 export async function listen(parts: ListenParts): Promise<Listening> {
-  const lines = createLines(parts.clock);
+  const connections = createConnections(parts.clock);
   const bind: Bind = WAYS[parts.using ?? ownWay()];
   const bound: Bound[] = [];
   try {
-    for (const at of parts.addresses) bound.push(await bindOne(bind, at, parts, lines));
+    for (const at of parts.addresses) bound.push(await bindOne(bind, at, parts, connections));
   } catch (problem) {
-    lines.stop();
+    connections.stop();
     for (const one of bound) one.cut();
     throw problem;
   }
@@ -28,7 +28,7 @@ export async function listen(parts: ListenParts): Promise<Listening> {
   return {
     addresses: parts.addresses.map(({ host }, index) => ({ host, port: bound[index]?.port ?? 0 })),
     stop: graceMs => {
-      stopping ??= stop(bound, lines, parts.clock, graceMs);
+      stopping ??= stop(bound, connections, parts.clock, graceMs);
       return stopping;
     },
   };
@@ -39,9 +39,9 @@ function ownWay(): 'bun' | 'deno' | 'ws' {
   return 'Deno' in globalThis ? 'deno' : 'ws';
 }
 
-async function bindOne(bind: Bind, at: { host: string; port: number }, parts: ListenParts, lines: Lines): Promise<Bound> {
+async function bindOne(bind: Bind, at: { host: string; port: number }, parts: ListenParts, connections: SocketConnections): Promise<Bound> {
   try {
-    return await bind(at, parts, lines);
+    return await bind(at, parts, connections);
   } catch (problem) {
     throw new Error(`cannot listen on ${at.host}:${at.port}: ${whyNot(problem)}`, { cause: problem });
   }
@@ -56,9 +56,9 @@ function whyNot(problem: unknown): string {
   return message ?? String(problem);
 }
 
-async function stop(bound: Bound[], lines: Lines, clock: Clock, graceMs: number): Promise<void> {
+async function stop(bound: Bound[], connections: SocketConnections, clock: Clock, graceMs: number): Promise<void> {
   const answered = Promise.all(bound.map(one => one.stop()));
-  lines.stop();
+  connections.stop();
   let disarm = () => {};
   const late = new Promise<'late'>(resolve => {
     disarm = clock.after(graceMs, () => resolve('late'));

@@ -68,7 +68,7 @@ export interface Bound {
   /** Cuts what is open. */
   cut(): void;
 }
-export type Bind = (at: { host: string; port: number }, parts: ListenParts, lines: Lines) => Promise<Bound>;
+export type Bind = (at: { host: string; port: number }, parts: ListenParts, connections: SocketConnections) => Promise<Bound>;
 
 /** A socket as the carrier gives it. */
 export interface RawSocket {
@@ -83,7 +83,7 @@ export interface RawSocket {
 }
 
 /** The carrier's side of one socket. */
-export interface Line {
+export interface SocketConnection {
   text(frame: string): void;
   binary(): void;
   /** A sign of life. */
@@ -91,8 +91,8 @@ export interface Line {
   ended(code: number, reason: string): void;
 }
 
-export interface Lines {
-  open(raw: RawSocket, handlers: SocketHandlers): Line;
+export interface SocketConnections {
+  open(raw: RawSocket, handlers: SocketHandlers): SocketConnection;
   /** Closes all with 1001; nothing new is opened. */
   stop(): void;
 }

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { FRAME_MAX_BYTES } from './lines.ts';
+import { FRAME_MAX_BYTES } from './connections.ts';
 import type { Bind, Peer } from './types.ts';
 
-export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, lines) => {
+export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, connections) => {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: FRAME_MAX_BYTES, perMessageDeflate: false, clientTracking: false });
   const server = createServer((incoming, outgoing) => {
     const request = requestOf(incoming);
@@ -24,7 +24,7 @@ export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, lin
     if (duplex.destroyed) return;
     if (decided instanceof Response) return refuse(decided, duplex);
     sockets.handleUpgrade(incoming, duplex, head, socket => {
-      const line = lines.open(
+      const connection = connections.open(
         {
           send: text => socket.send(text),
           buffered: () => socket.bufferedAmount,
@@ -34,12 +34,12 @@ export const listenWithWs: Bind = async ({ host, port }, { fetch, upgrade }, lin
         },
         decided,
       );
-      socket.on('message', (data, isBinary) => (isBinary ? line.binary() : line.text(String(data))));
-      socket.on('ping', () => line.alive());
-      socket.on('pong', () => line.alive());
+      socket.on('message', (data, isBinary) => (isBinary ? connection.binary() : connection.text(String(data))));
+      socket.on('ping', () => connection.alive());
+      socket.on('pong', () => connection.alive());
       // `close` follows, with the code that tells (1009 for a frame too large).
       socket.on('error', () => {});
-      socket.on('close', (code, reason) => line.ended(code, String(reason)));
+      socket.on('close', (code, reason) => connection.ended(code, String(reason)));
     });
   };
   server.on('upgrade', (incoming, duplex, head) => {
@@ -95,10 +95,10 @@ async function answer(response: Response, outgoing: ServerResponse): Promise<voi
 async function refuse(response: Response, duplex: Duplex): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer());
   const headers = [...response.headers].filter(([name]) => name !== 'content-length' && name !== 'connection');
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const connections = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   duplex.end(
     Buffer.concat([
-      Buffer.from(`HTTP/1.1 ${response.status} Refused\r\n${lines}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`),
+      Buffer.from(`HTTP/1.1 ${response.status} Refused\r\n${connections}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`),
       body,
     ]),
   );

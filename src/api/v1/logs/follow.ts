@@ -22,7 +22,7 @@ const LOOKED_AT = 50;
  * Callers rely on the names. `leftOut`: bytes of this stream that are not kept, between the line
  * before and the one behind.
  */
-export interface Line {
+export interface LogLine {
   item: number;
   attempt: number;
   seq: number;
@@ -47,7 +47,7 @@ export interface FollowParts {
 }
 
 /** Lines in batches, never an empty one. Ends when everything was told, or by the signal. */
-export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> {
+export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[]> {
   const { views, store, clock, execution, places, signal, isFollowing } = parts;
   /**
    * Shards whose end was not seen yet; those with something to read; ended ones whose output is
@@ -66,7 +66,7 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<Line[]> 
       })
     : () => {};
 
-  const read = async function* (item: number): AsyncGenerator<Line[]> {
+  const read = async function* (item: number): AsyncGenerator<LogLine[]> {
     for (;;) {
       const after = places.get(item) ?? { attempt: 0, seq: 0 };
       const page = await readPieces(store, { execution, item, after });
@@ -150,7 +150,7 @@ async function missingOf({ store, execution, stream: wanted }: FollowParts, item
 }
 
 /** The execution counts these bytes as left out, so the log ends with their number. */
-async function* endOf(parts: FollowParts, item: number, shard: Shard | undefined): AsyncGenerator<Line[]> {
+async function* endOf(parts: FollowParts, item: number, shard: Shard | undefined): AsyncGenerator<LogLine[]> {
   const place = parts.places.get(item);
   const attempt = shard?.attempt ?? 1;
   const seq = seqOf(attempt, place?.attempt === attempt ? Math.max(0, place.seq) : 0);
@@ -160,7 +160,7 @@ async function* endOf(parts: FollowParts, item: number, shard: Shard | undefined
   if (lines.length > 0) yield lines;
 }
 
-function lineOf(item: number, piece: OutputPiece): Line {
+function lineOf(item: number, piece: OutputPiece): LogLine {
   if (piece.type === 'text') {
     const { attempt, seq, at, stream, text } = piece.chunk;
     return { item, attempt, seq: seqOf(attempt, seq), at, stream, text };

@@ -4,10 +4,10 @@
  */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import { BUCKETS_MS, type RuntimeMetrics, type Spans } from '../../../runtime/metrics.ts';
-import type { JobFigure, JobFigures } from './job-figures.ts';
+import type { JobMetric, JobMetrics } from './job-metrics.ts';
 
 /** Everything that is told, as it is now. */
-export interface Reading {
+export interface MetricsReading {
   /** Another center serves; this one waits for its end. */
   isStandby: boolean;
   figures: RuntimeMetrics;
@@ -22,13 +22,13 @@ export interface Reading {
   skipped: ReadonlyMap<string, number>;
   hosts: ReadonlyMap<string, number>;
   quarantined: number;
-  jobs: JobFigures;
+  jobs: JobMetrics;
   scheduleAudit: { unarmed: number; unarmedTotal: number; checkedAt: number | null };
   backups: { madeAt: number | null; failed: number } | null;
 }
 
 /** `read` is asked for each figure of an answer. */
-export function createRegistry(read: () => Reading): Registry {
+export function createRegistry(read: () => MetricsReading): Registry {
   const registry = new Registry();
   const registers = [registry];
 
@@ -160,8 +160,8 @@ export function createRegistry(read: () => Reading): Registry {
 }
 
 /** One series per job name; none before there is a value. */
-function ofJobs(registers: Registry[], read: () => Reading): void {
-  const figure = (name: string, help: string, of: (job: JobFigure) => number | null) =>
+function ofJobs(registers: Registry[], read: () => MetricsReading): void {
+  const figure = (name: string, help: string, of: (job: JobMetric) => number | null) =>
     new Gauge({
       name,
       help,

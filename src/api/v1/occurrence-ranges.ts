@@ -9,10 +9,10 @@ import { VERDICTS } from '../../../actors/job/occurrence.ts';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { type CompiledSchedule, compileCached, countDues, isEnabled, nextDueOf } from '../../../actors/schedule/index.ts';
 import type { Ledger, Occurrence, Verdict } from '../../store/port.ts';
-import { iso } from '../iso.ts';
+import { toIso } from '../iso.ts';
 
 type Rule = Pick<JobConfig, 'schedules' | 'timeZone'>;
-export type Entry = Occurrence;
+export type LedgerEntry = Occurrence;
 
 /**
  * Several schedules together are walked due time by due time to see whether they fit; a longer
@@ -42,7 +42,7 @@ export interface Place {
  * The compiled schedules that name the due times of this entry, or undefined when nobody knows them
  * any more.
  */
-function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | undefined {
+function rulesOf(entry: LedgerEntry, today: Rule | undefined): CompiledSchedule[] | undefined {
   const rule = entry.rule ?? today;
   if (!rule) return undefined;
   const rules = rule.schedules.filter(isEnabled).map(schedule => compileCached(schedule, rule.timeZone));
@@ -52,11 +52,11 @@ function rulesOf(entry: Entry, today: Rule | undefined): CompiledSchedule[] | un
 }
 
 /** The due times of an entry within from..to (inclusive) in this order, or the entry as a whole. */
-function* expand(entry: Entry, today: Rule | undefined, from: number, to: number, order: 'oldest' | 'newest'): Generator<Place> {
+function* expand(entry: LedgerEntry, today: Rule | undefined, from: number, to: number, order: 'oldest' | 'newest'): Generator<Place> {
   const { verdict, execution, reason } = entry;
   const isOldest = order === 'oldest';
   const at = (dueAt: number): Place => ({
-    told: { dueAt: iso(dueAt), verdict, execution, reason, decidedAt: iso(entry.decidedAt) },
+    told: { dueAt: toIso(dueAt), verdict, execution, reason, decidedAt: toIso(entry.decidedAt) },
     entryFrom: entry.from,
     dueAt,
   });
@@ -68,7 +68,7 @@ function* expand(entry: Entry, today: Rule | undefined, from: number, to: number
   if (!rules) {
     // To go on behind it is to go on behind its end, or before its beginning.
     const { told } = at(entry.from);
-    yield { ...at(isOldest ? entry.to : entry.from), told: { ...told, until: iso(entry.to), count: entry.count } };
+    yield { ...at(isOldest ? entry.to : entry.from), told: { ...told, until: toIso(entry.to), count: entry.count } };
     return;
   }
   // Schedules are walked forwards: from the newest on a window at a time, each as long as so many
@@ -100,7 +100,7 @@ export async function* occurrencesOf(
   },
   today: Rule | undefined,
   /** Called with each entry of which the store cannot say what became of it. */
-  damaged: (entry: Entry) => void = () => {},
+  damaged: (entry: LedgerEntry) => void = () => {},
 ): AsyncGenerator<Place> {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, order = 'oldest', after, ...wanted } = query;
   const isOldest = order === 'oldest';
@@ -108,7 +108,7 @@ export async function* occurrencesOf(
   // The entry that the last page ended in is read again.
   let behind = after && after.entryFrom + (isOldest ? -1 : 1);
   for (;;) {
-    const entries: Entry[] = await ledger.occurrences({
+    const entries: LedgerEntry[] = await ledger.occurrences({
       ...wanted,
       ...range,
       order,
@@ -143,7 +143,7 @@ export async function countVerdicts(
   const counts = Object.fromEntries(VERDICTS.map(verdict => [verdict, 0])) as Record<Verdict, number>;
   Object.assign(counts, await ledger.summary(query));
   const { job, from, to } = query;
-  const lessOutside = async (edge: number | undefined, outside: (entry: Entry) => [after: number, until: number]) => {
+  const lessOutside = async (edge: number | undefined, outside: (entry: LedgerEntry) => [after: number, until: number]) => {
     if (edge === undefined) return;
     for (const entry of await ledger.occurrences({ job, from: edge, to: edge, limit: PAGE })) {
       const [after, until] = outside(entry);

@@ -9,7 +9,7 @@ import { Unreadable } from '../../../runtime/errors.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Views } from '../../../runtime/views.ts';
 
-export interface JobFigure {
+export interface JobMetric {
   /** Seconds since 1970; null where there was none. `ran`: when the last execution ended. */
   succeededAt: number | null;
   ranAt: number | null;
@@ -21,9 +21,9 @@ export interface JobFigure {
   waiting: number;
 }
 
-export interface JobFigures {
+export interface JobMetrics {
   /** By name, at most as many as the setting says. */
-  jobs: ReadonlyMap<string, JobFigure>;
+  jobs: ReadonlyMap<string, JobMetric>;
   /** Jobs beyond that number. */
   leftOut: number;
 }
@@ -41,7 +41,7 @@ const PAGES_MAX = 10;
 /** Jobs read again one by one; where more changed, listing them all is cheaper. */
 const CHANGED_MAX = 500;
 
-export function createJobFigures({
+export function createJobMetrics({
   runtime,
   views,
   clock,
@@ -52,8 +52,8 @@ export function createJobFigures({
   clock: Clock;
   /** Jobs with figures of their own; by name. */
   max: number;
-}): { read(): Promise<JobFigures> } {
-  const jobs = new Map<string, JobFigure>();
+}): { read(): Promise<JobMetrics> } {
+  const jobs = new Map<string, JobMetric>();
   /** By name, when the last fact about it came. */
   const changed = new Map<string, number>();
   let leftOut = 0;
@@ -78,7 +78,7 @@ export function createJobFigures({
 
   async function list(): Promise<void> {
     listedAt = clock.monotonic();
-    const found = new Map<string, JobFigure>();
+    const found = new Map<string, JobMetric>();
     let cursor: string | null = null;
     beyond = { cursor: null, count: 0, isDone: true };
     do {
@@ -153,7 +153,7 @@ function jobIn(address: string): string | undefined {
   return kind === 'execution' ? name.slice(0, name.indexOf('@')) : undefined;
 }
 
-function figureOf({ context }: View<'job'>): JobFigure {
+function figureOf({ context }: View<'job'>): JobMetric {
   const { lastFinishedAt, lastOutcome, lastStartedAt = null, lastSucceededAt = null } = context;
   return {
     succeededAt: lastSucceededAt === null ? null : lastSucceededAt / 1000,

@@ -4,7 +4,7 @@
  * which went away without a word.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { Lines, RawSocket, Socket } from './types.ts';
+import type { RawSocket, Socket, SocketConnections } from './types.ts';
 
 /** From `close` until a peer that does not answer is cut off. */
 const CLOSE_GRACE_MS = 5_000;
@@ -32,8 +32,8 @@ interface Kept {
   close(code: number, reason: string): void;
 }
 
-export function createLines(clock: Clock): Lines {
-  const lines = new Set<Kept>();
+export function createConnections(clock: Clock): SocketConnections {
+  const connections = new Set<Kept>();
   let stopped = false;
 
   let disarm = () => {};
@@ -42,11 +42,11 @@ export function createLines(clock: Clock): Lines {
     disarm = clock.after(PING_MS, () => {
       // Late by half a span: this process slept, so what the peers said may still wait to be read.
       const late = clock.monotonic() - due > PING_MS / 2;
-      for (const line of [...lines]) {
-        if (!line.raw.ping) continue;
-        if (!line.isAlive && !late) line.raw.terminate();
-        line.isAlive = false;
-        line.raw.ping();
+      for (const connection of [...connections]) {
+        if (!connection.raw.ping) continue;
+        if (!connection.isAlive && !late) connection.raw.terminate();
+        connection.isAlive = false;
+        connection.raw.ping();
       }
       sweepLater();
     });
@@ -62,7 +62,7 @@ export function createLines(clock: Clock): Lines {
         if (state === 'closed') return;
         state = 'closed';
         disarmCut();
-        lines.delete(kept);
+        connections.delete(kept);
         handlers.closed(code, reason);
       };
       const close = (code: number, reason: string) => {
@@ -76,7 +76,7 @@ export function createLines(clock: Clock): Lines {
         raw.close(code, brief);
       };
       const kept: Kept = { isAlive: true, raw, close };
-      lines.add(kept);
+      connections.add(kept);
 
       const socket: Socket = {
         send(text) {
@@ -114,7 +114,7 @@ export function createLines(clock: Clock): Lines {
       if (stopped) return;
       stopped = true;
       disarm();
-      for (const line of [...lines]) line.close(1001, 'the center stops');
+      for (const connection of [...connections]) connection.close(1001, 'the center stops');
     },
   };
 }
