@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createPrinter } from '../../src/cli/printer.ts';
 import { recordOf, tableOf } from '../../src/cli/table.ts';
-import { cutTo, widthOf } from '../../src/cli/width.ts';
+import { cutTo, widthOf, wrapped } from '../../src/cli/width.ts';
 import { ago, span } from '../../src/cli/words.ts';
 import { aShell } from './support/shell.ts';
 
@@ -101,6 +101,11 @@ describe('the width of a text', () => {
     ['🇩🇪', 2],
     ['✓', 1],
     ['…', 1],
+    ['㈱', 2],
+    ['ｶﾞ', 2],
+    ['\u200b', 0],
+    ['👍🏽', 2],
+    ['⚠\ufe0f', 2],
   ])('%p is %p', (text, width) => {
     expect(widthOf(text)).toBe(width);
   });
@@ -110,6 +115,26 @@ describe('the width of a text', () => {
     expect(cutTo('日本語', 5)).toBe('日本…');
     expect(cutTo('日本語', 4)).toBe('日…');
     expect(cutTo('abcdef', 4)).toBe('abc…');
+  });
+});
+
+describe('a text that is broken into lines', () => {
+  test('keeps its indent, its inner blanks and words that are too long', () => {
+    expect(wrapped('  --flag N   how many of them', 15, '    ')).toEqual(['  --flag N', '    how many of', '    them']);
+    expect(wrapped('a  b', 4)).toEqual(['a  b']);
+    expect(wrapped('an-endless-word and', 6)).toEqual(['an-endless-word', 'and']);
+    expect(wrapped('a b', 1, '    ')).toEqual(['a', '    b']);
+  });
+
+  test('takes no more columns than there are, wide characters included', () => {
+    const lines = wrapped('每天 夜间 任务 nightly e\u0301tude', 9, '  ');
+    expect(lines).toEqual(['每天 夜间', '  任务', '  nightly', '  \u00e9tude']);
+    expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(9);
+  });
+
+  test('stays whole where it fits or nobody looks', () => {
+    expect(wrapped(' a b ', 5)).toEqual([' a b ']);
+    expect(wrapped('a '.repeat(500), Number.POSITIVE_INFINITY)).toEqual(['a '.repeat(500)]);
   });
 });
 
