@@ -1,7 +1,7 @@
 /**
- * A directory filled from an archive nobody trusts. Only this file creates anything, and it knows
- * everything it created: parents are directories it made itself, links come last and only after
- * they were followed on paper, so nothing is ever written through one.
+ * Fills a directory from an untrusted archive. Only this file creates entries, and it knows all
+ * that it created. Links come last, after they were followed by the known entries: nothing is ever
+ * written through a link.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { ArtifactError } from '../ports.ts';
 import type { ArtifactLimits } from './limits.ts';
 
-/** One thing of an unpacked app. The root has the path ''. */
+/** One entry of an unpacked app. The root has the path ''. */
 export interface AppEntry {
   path: string;
   kind: 'directory' | 'file' | 'link';
@@ -29,7 +29,7 @@ export interface Unpacked {
   entries: AppEntry[];
 }
 
-/** Whose an unpacked app is, when it is not the agent's own. */
+/** Owner of an unpacked app, when it is not the agent's own user. */
 export interface Owner {
   uid: number;
   gid: number;
@@ -38,12 +38,12 @@ export interface Owner {
 export interface GuardedTree {
   /** `mode`: as `file` takes it. */
   directory(name: string, mode?: number): Promise<void>;
-  /** `mode`: permissions as packed, 0 = the archive does not say. setuid and setgid are refused. */
+  /** `mode`: permissions as packed, 0 = not in the archive. Throws on setuid and setgid. */
   file(name: string, mode: number, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   symlink(name: string, target: string): void;
-  /** To a file that came before. */
+  /** `target`: an earlier file. */
   hardlink(name: string, target: string): Promise<void>;
-  /** Makes the links, sets modes and owner, forces all to the disk. */
+  /** Creates the links, sets modes and owner, syncs everything. */
   finish(): Promise<Unpacked>;
 }
 
@@ -68,67 +68,25 @@ export interface TreeOptions {
   owner?: Owner | undefined;
 }
 
-/** All methods throw ArtifactError for what must not be. */
+/** All methods throw ArtifactError for an unsafe or too large archive. */
 export function createGuardedTree({ root, packedBytes, limits, owner }: TreeOptions): GuardedTree {
+  const contents = createContents(limits, packedBytes);
+  const { nodes, claim } = contents;
   let rootMode = DIRECTORY_MODE;
-  const nodes = new Map<string, Node>();
-  const folded = new Map<string, string>();
-  let entries = 0;
-  let bytes = 0;
-
-  const claim = (path: string, node: Node) => {
-    entries++;
-    if (entries > limits.entries) throw tooLarge(`has more than ${limits.entries} entries`);
-    if (nodes.has(path)) throw unsafe(`the archive has two entries "${path}"`);
-    const fold = path.normalize('NFC').toLowerCase();
-    const twin = folded.get(fold);
-    if (twin !== undefined) throw unsafe(`the archive has "${twin}" and "${path}", which are one file on some hosts`);
-    folded.set(fold, path);
-    nodes.set(path, node);
-  };
 
   const makeDirectory = async (path: string) => {
     const known = nodes.get(path);
-    // Said twice, or made for something inside it: the same directory.
+    // Repeated, or created for an entry inside it.
     if (known?.kind === 'directory') return;
     if (known) throw unsafe(`the archive has "${path}" as a directory and as something else`);
     claim(path, { kind: 'directory', mode: DIRECTORY_MODE });
-    // Its own mode, which may forbid to write into it, comes when all is in.
+    // `finish` sets the packed mode, which may forbid writes.
     await mkdir(join(root, path), 0o700);
   };
 
   const makeParents = async (path: string) => {
     const parts = path.split('/').slice(0, -1);
     for (let depth = 1; depth <= parts.length; depth++) await makeDirectory(parts.slice(0, depth).join('/'));
-  };
-
-  const addBytes = (count: number) => {
-    bytes += count;
-    if (bytes > limits.unpackedBytes) throw tooLarge(`unpacks to more than ${limits.unpackedBytes} bytes`);
-    if (bytes > limits.ratioFromBytes && bytes > limits.ratio * packedBytes)
-      throw tooLarge(`unpacks to more than ${limits.ratio} times its size`);
-  };
-
-  const follow = (path: string) => {
-    let left = [...path.split('/')];
-    const at: string[] = [];
-    for (let hops = 0; left.length > 0; ) {
-      const [part = '', ...rest] = left;
-      left = rest;
-      if (part === '' || part === '.') continue;
-      if (part === '..') {
-        if (at.pop() === undefined) throw unsafe(`the link "${path}" leads out of the archive`);
-        continue;
-      }
-      at.push(part);
-      const node = nodes.get(at.join('/'));
-      if (!node) throw unsafe(`the link "${path}" leads to nothing in the archive`);
-      if (node.kind === 'file' && left.length > 0) throw unsafe(`the link "${path}" leads through a file`);
-      if (node.kind !== 'link') continue;
-      if (++hops > LINK_HOPS_MAX) throw unsafe(`the link "${path}" leads in circles`);
-      at.pop();
-      left = [...node.target.split('/'), ...left];
-    }
   };
 
   return {
@@ -150,24 +108,7 @@ export function createGuardedTree({ root, packedBytes, limits, owner }: TreeOpti
       await makeParents(path);
       const node = { kind: 'file' as const, mode: mode & PERMISSIONS || FILE_MODE, sha256: '' };
       claim(path, node);
-      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      const out = await open(join(root, path), flags, 0o600);
-      const hash = createHash('sha256');
-      try {
-        for await (const chunk of source) {
-          addBytes(chunk.byteLength);
-          hash.update(chunk);
-          await out.writeFile(chunk);
-        }
-        node.sha256 = hash.digest('hex');
-        // Not at the opening, where the umask of the agent would have a say. The owner first: a
-        // change of it takes bits away.
-        if (owner) await out.chown(owner.uid, owner.gid);
-        await out.chmod(node.mode);
-        await out.sync();
-      } finally {
-        await out.close();
-      }
+      node.sha256 = await writeNewFile(join(root, path), { mode: node.mode, owner }, contents.count(source));
     },
     symlink(name, target) {
       const path = clean(name);
@@ -187,23 +128,112 @@ export function createGuardedTree({ root, packedBytes, limits, owner }: TreeOpti
     async finish() {
       const links = [...nodes].flatMap(([path, node]) => (node.kind === 'link' ? [{ path, target: node.target }] : []));
       for (const { path } of links) await makeParents(path);
-      for (const { path } of links) follow(path);
+      for (const { path } of links) checkLink(nodes, path);
       for (const { path, target } of links) {
         await symlink(target, join(root, path));
         if (owner) await lchown(join(root, path), owner.uid, owner.gid);
       }
       nodes.set('', { kind: 'directory', mode: rootMode });
-      // The deepest first: a mode may keep us out.
-      for (const path of [...nodes.keys()].sort().reverse()) {
-        const node = nodes.get(path);
-        if (node?.kind !== 'directory') continue;
-        await syncDirectory(join(root, path));
-        if (owner) await chown(join(root, path), owner.uid, owner.gid);
-        await chmod(join(root, path), node.mode);
-      }
-      return { bytes, entries: entriesOf(nodes) };
+      await finishDirectories(root, nodes, owner);
+      return { bytes: contents.bytes(), entries: entriesOf(nodes) };
     },
   };
+}
+
+/** The entries of the archive so far, within the limits. */
+function createContents(limits: ArtifactLimits, packedBytes: number) {
+  const nodes = new Map<string, Node>();
+  const folded = new Map<string, string>();
+  let entries = 0;
+  let bytes = 0;
+
+  const addBytes = (count: number) => {
+    bytes += count;
+    if (bytes > limits.unpackedBytes) throw tooLarge(`unpacks to more than ${limits.unpackedBytes} bytes`);
+    if (bytes > limits.ratioFromBytes && bytes > limits.ratio * packedBytes)
+      throw tooLarge(`unpacks to more than ${limits.ratio} times its size`);
+  };
+
+  return {
+    nodes,
+    bytes: () => bytes,
+    claim(path: string, node: Node): void {
+      entries++;
+      if (entries > limits.entries) throw tooLarge(`has more than ${limits.entries} entries`);
+      if (nodes.has(path)) throw unsafe(`the archive has two entries "${path}"`);
+      const fold = path.normalize('NFC').toLowerCase();
+      const twin = folded.get(fold);
+      if (twin !== undefined) throw unsafe(`the archive has "${twin}" and "${path}", which are one file on some hosts`);
+      folded.set(fold, path);
+      nodes.set(path, node);
+    },
+    async *count(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+      for await (const chunk of source) {
+        addBytes(chunk.byteLength);
+        yield chunk;
+      }
+    },
+  };
+}
+
+/** Resolves with the SHA-256 once the file is on the disk. */
+async function writeNewFile(
+  path: string,
+  { mode, owner }: { mode: number; owner: Owner | undefined },
+  source: AsyncIterable<Uint8Array>,
+): Promise<string> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const out = await open(path, flags, 0o600);
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      await out.writeFile(chunk);
+    }
+    // Not by `open`, which applies the umask. The owner first: its change clears mode bits.
+    if (owner) await out.chown(owner.uid, owner.gid);
+    await out.chmod(mode);
+    await out.sync();
+  } finally {
+    await out.close();
+  }
+  return hash.digest('hex');
+}
+
+/** Follows a link by the known entries. Throws unless it ends at an entry of the archive. */
+function checkLink(nodes: ReadonlyMap<string, Node>, path: string): void {
+  let left = [...path.split('/')];
+  const at: string[] = [];
+  for (let hops = 0; left.length > 0; ) {
+    const [part = '', ...rest] = left;
+    left = rest;
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      if (at.pop() === undefined) throw unsafe(`the link "${path}" leads out of the archive`);
+      continue;
+    }
+    at.push(part);
+    const node = nodes.get(at.join('/'));
+    if (!node) throw unsafe(`the link "${path}" leads to nothing in the archive`);
+    if (node.kind === 'file' && left.length > 0) throw unsafe(`the link "${path}" leads through a file`);
+    if (node.kind !== 'link') continue;
+    if (++hops > LINK_HOPS_MAX) throw unsafe(`the link "${path}" leads in circles`);
+    at.pop();
+    left = [...node.target.split('/'), ...left];
+  }
+}
+
+/**
+ * Syncs the directories and sets owner and mode, the deepest first: a mode may lock the agent out.
+ */
+async function finishDirectories(root: string, nodes: ReadonlyMap<string, Node>, owner: Owner | undefined): Promise<void> {
+  for (const path of [...nodes.keys()].sort().reverse()) {
+    const node = nodes.get(path);
+    if (node?.kind !== 'directory') continue;
+    await syncDirectory(join(root, path));
+    if (owner) await chown(join(root, path), owner.uid, owner.gid);
+    await chmod(join(root, path), node.mode);
+  }
 }
 
 function entriesOf(nodes: Map<string, Node>): AppEntry[] {
@@ -215,8 +245,7 @@ function entriesOf(nodes: Map<string, Node>): AppEntry[] {
 }
 
 /**
- * The path inside the tree, '' for its root. Backslashes separate like slashes: archives made
- * elsewhere have them.
+ * The path inside the tree, '' for its root. Backslashes are separators: some archives have them.
  */
 function clean(name: string): string {
   if (name.includes('\0')) throw unsafe('the archive has a name with a NUL');
