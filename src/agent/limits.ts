@@ -1,4 +1,4 @@
-/** Everything in the agent that can grow, with its name and what happens at the limit. */
+/** Limits of the agent, each with its behaviour at the limit. */
 export interface AgentLimits {
   /** Runs that have not ended; a further start is refused. 1,000 of them fit into one hello. */
   runsMax: number;
@@ -11,7 +11,7 @@ export interface AgentLimits {
   startingMax: number;
   /** Deaths of the agent while it prepared one run; then the run is parked, not moved. */
   preparationDeathsMax: number;
-  /** Ended runs and tombstones remembered to know repeats; the oldest are forgotten first. */
+  /** Records of ended runs, to recognise repeated commands; the oldest are deleted first. */
   endedKeptMax: number;
   endedKeptMs: number;
   /** A report or output that no center took for this long after the end of its run is given up. */
@@ -73,7 +73,7 @@ export interface AgentSpans {
   keeperRetryMs: number;
   journalRetryMs: number;
   bufferRetryMs: number;
-  /** Between looks at what may be forgotten. */
+  /** Between two deletions of expired records and output. */
   sweepMs: number;
   /**
    * From the first welcome to the beginning of what an earlier life of the agent was ordered to

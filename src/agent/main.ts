@@ -38,7 +38,7 @@ export interface AgentSurroundings {
   signal?: AbortSignal;
   /** Called after the settings are read, when their variables are no longer needed. */
   configured?: () => Promise<void>;
-  /** Where the machine says which start of its this is; for tests of restarts. */
+  /** File with the boot id, for tests of reboots; default: of the kernel. */
   bootIdFile?: string;
 }
 
@@ -105,7 +105,7 @@ async function runAgent(config: AgentConfig, { log, env, signal, bootIdFile }: R
   const connector = createKeeperConnector({ directory: data, clock });
   let keeper: KeeperConnection | undefined;
   try {
-    // First: nothing is touched in a directory of another revision.
+    // First: a directory of another revision must stay unchanged.
     assertJournalFormat(AGENT_JOURNAL, await disk.read(JOURNAL), `the agent's journal in "${data}"`);
     assertKeeperFormat(keeperDirectory(data));
     const identity = await openIdentity(disk, data);

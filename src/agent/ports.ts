@@ -1,7 +1,4 @@
-/**
- * What the agent and the keeper ask of the outside, in their own words. Real ones for a host, fakes
- * for the simulation; nothing else there touches the world.
- */
+/** The agent's ports: real ones on a host, fakes in tests and in the simulation. */
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Artifact } from '../protocol/agent.ts';
 import type { Keeper } from '../protocol/keeper.ts';

@@ -1,30 +1,30 @@
 /** Users as which this host runs jobs: its own, one of its settings, those a job may name. */
 
-/** A user of this host, as its processes need it. */
+/** A user of this host. */
 export interface HostUser {
   name: string;
   uid: number;
   gid: number;
-  /** All of them, the primary one included. */
+  /** Including the primary one. */
   groups: number[];
   home: string;
 }
 
 export interface RunUsers {
-  /** What runs of jobs that name nobody run as; undefined: as the agent. */
+  /** User of jobs that name none; undefined: the agent's own. */
   byDefault: HostUser | undefined;
-  /** Whom a job may name, beside that one. */
+  /** Further users that a job may name. */
   allowed: HostUser[];
-  /** The user of the agent itself, where it has a name. */
+  /** The agent's own user, where it has a name. */
   own: string | undefined;
 }
 
-/** The run is not started; the message is its reason. */
+/** The run is not started. The message is the reason in its report. */
 export class UserProblem extends Error {
   readonly code = 'user';
 }
 
-/** undefined: as the agent itself. Throws UserProblem for a user that is not allowed here. */
+/** Undefined: the agent's own user. Throws UserProblem for a user that is not allowed here. */
 export function userOf(users: RunUsers, wanted: string | undefined): HostUser | undefined {
   const { byDefault, allowed, own } = users;
   if (wanted === undefined || wanted === byDefault?.name) return byDefault;

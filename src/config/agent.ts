@@ -37,7 +37,7 @@ export interface AgentConfig {
   log: { level: LogLevel; format: 'json' | 'pretty' };
 }
 
-/** What stands in when nobody says. */
+/** Defaults from the machine. */
 export interface HostDefaults {
   hostname: string;
   cpus: number;
@@ -46,8 +46,8 @@ export interface HostDefaults {
 
 const ISOLATIONS = ['auto', ...AppIsolation.options] as const;
 
-/** What the agents' door of a center is called. */
-const DOOR = '/v1/agents';
+/** Path of the agents' WebSocket at a center. */
+const AGENTS_PATH = '/v1/agents';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 type Variable = keyof typeof AGENT_SETTINGS;
@@ -89,8 +89,8 @@ export function readAgentConfig(from: {
   const config: AgentConfig = {
     centers: read(
       'TROUPE_CENTER',
-      [doorOf(DEFAULT_CENTER) ?? ''],
-      (_, values) => all(values.flatMap(commaList).map(doorOf)),
+      [addressOf(DEFAULT_CENTER) ?? ''],
+      (_, values) => all(values.flatMap(commaList).map(addressOf)),
       'must be addresses such as ws://center:8899',
     ),
     joinToken: read(
@@ -161,12 +161,12 @@ function readVariables(args: readonly string[]): { flags: Map<Variable, string[]
 
 const flagOf = (variable: Variable): string => AGENT_SETTINGS[variable].flag ?? variable;
 
-function doorOf(center: string): string | undefined {
+function addressOf(center: string): string | undefined {
   if (!URL.canParse(center)) return undefined;
   const url = new URL(center);
   if (!/^(ws|http)s?:$/.test(url.protocol) || url.hostname === '') return undefined;
   const path = url.pathname.replace(/\/+$/, '');
-  return `${url.protocol.replace('http', 'ws')}//${url.host}${path.endsWith(DOOR) ? path : path + DOOR}`;
+  return `${url.protocol.replace('http', 'ws')}//${url.host}${path.endsWith(AGENTS_PATH) ? path : path + AGENTS_PATH}`;
 }
 
 const all = <T>(values: (T | undefined)[]): T[] | undefined => {

@@ -1,8 +1,8 @@
-/** The rules of `app-hosts.ts` in the words of a failed preparation. */
+/** Checks a URL of an app by the rules of `host-policy.ts`. */
 import { type AppRules, hostOf, misfitOf } from '../../lib/host-policy.ts';
 import { ArtifactError } from '../ports.ts';
 
-/** What the center says, and what this host adds for itself. Both must agree. */
+/** The rules of the center and of this host. Both must allow a URL. */
 export interface HostRules {
   center: AppRules;
   /** undefined: any. */

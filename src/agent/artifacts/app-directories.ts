@@ -1,9 +1,8 @@
 /**
- * What a run gets of an app: a directory of its own, so that nothing it writes reaches another
- * run, and nothing another run wrote reaches it.
+ * The app directory of a run: its own, so that runs do not see each other's writes.
  *
- *   runs/<run>/app           what the run sees: an overlay over the unpacked app, or a copy of it
- *   runs/<run>/upper, work   what it writes into an overlay
+ *   runs/<run>/app           an overlay over the unpacked app, or a copy of it
+ *   runs/<run>/upper, work   the run's writes into an overlay
  *
  * An app that is too large to be copied on a host that cannot mount is shared by its runs:
  * read-only by its modes, verified before each execution.
@@ -94,7 +93,7 @@ export function createAppDirectories(directory: string, method: IsolationMethod,
       try {
         const isMounted = mayOverlay() && !isSmall(app.bytes, app.entries.length) && overlay(path, app);
         if (!isMounted) {
-          // The kernel has refused this one mount: what there is of it goes.
+          // Of a mount that the kernel refused, the directory is left.
           await removeTree(join(path, 'app'));
           await copyTree(app.path, join(path, 'app'), { ...app, signal });
         }

@@ -1,4 +1,4 @@
-/** Apps on this host: fetched once, checked, unpacked with care, kept by content. */
+/** Apps on this host: fetched once, checked, unpacked, cached by content. */
 import { createHash } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import { unpackZip } from './zip.ts';
 export interface ArtifactsParts {
   /** Owned by one agent alone; absolute, made when it is not there. */
   directory: string;
-  /** Hosts apps may come from, beside what the center says (see `AppRules`); undefined: any. */
+  /** Allowed app hosts, beside the center's rules (see `AppRules`); undefined: any. */
   allowHosts: string[] | undefined;
   clock: Clock;
   /** How apps of runs are kept apart; default: copies. */
@@ -35,7 +35,7 @@ export interface ArtifactsParts {
 
 type Scope = Parameters<Artifacts['prepare']>[1];
 
-/** A copy, and what is to be said with the runs that use it. */
+/** A copy, and a note for the runs that use it. */
 interface Obtained {
   copy: string;
   note: string | undefined;
@@ -153,7 +153,7 @@ function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
       return { copy: await anew(), note: undefined };
     }
     const known = await knownCopy(cache, artifact, { owner, shares });
-    // A digest says what the app is: there is nothing to ask anybody.
+    // The digest identifies the content: no validation is needed.
     if (known && artifact.sha256 !== undefined) return { copy: known.copy, note: undefined };
     if (known && known.version >= artifact.version) {
       if (clock.now() - known.validatedAt >= limits.validateMs) void validate(cache, artifact, known, { owner, rules, execution });
@@ -256,7 +256,9 @@ async function install({ by, cache, artifact, known, owner, execution, shares, s
       return known.copy;
     }
     if (!got.changed)
-      throw new ArtifactError('status', `${shown(artifact.url)} is said to be unchanged, and there is no copy`, { transient: true });
+      throw new ArtifactError('status', `${shown(artifact.url)} was answered with 304 (not modified), and this host has no copy`, {
+        transient: true,
+      });
     const format = recognise(artifact.url, await headOf(file));
     await mkdir(directory, 0o700);
     const { bytes, entries } = await unpack({ file, directory, format, packedBytes: got.bytes, limits: by.limits, owner, signal });

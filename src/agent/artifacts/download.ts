@@ -14,7 +14,7 @@ export interface Wanted {
   url: string;
   /** Lower-case hex; checked when given. */
   sha256: string | undefined;
-  /** What the app host said of the copy we have: it may answer that nothing changed. */
+  /** Validators of the known copy: the app host may answer 304. */
   etag: string | undefined;
   lastModified: string | undefined;
 }
@@ -90,7 +90,7 @@ async function follow(by: Downloader, wanted: Wanted, signal: AbortSignal): Prom
 
 interface Saving {
   file: string;
-  /** Of the file, as its address says. */
+  /** File name in the URL. */
   name: string;
   progress(): void;
 }
@@ -128,7 +128,7 @@ async function save(by: Downloader, answer: HttpResponse, { file, name, progress
   return { sha256: hash.digest('hex'), bytes };
 }
 
-/** Aborts after the whole time, or after a while without progress; `late` then says which. */
+/** Aborts after the whole time, or after a span without progress; `late` is then the error. */
 function limitTime({ clock, limits }: Downloader, signal: AbortSignal) {
   const own = new AbortController();
   let verdict: ArtifactError | undefined;
@@ -167,13 +167,13 @@ export function addressOf(url: string, base?: URL): URL {
   }
 }
 
-/** An address for reasons that everybody reads: no credentials, no query (may be a signature). */
+/** A URL for messages: without credentials and query, which may be a signature. */
 export function shown(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }
 
-/** What the disk says is the disk's, everything else here is the network's. */
+/** Errors of the disk stay such, all others are the network's. */
 function explain(problem: unknown, url: string): unknown {
   if (problem instanceof ArtifactError) return problem;
   const { code, syscall, message } = Object(problem) as NodeJS.ErrnoException;

@@ -1,7 +1,4 @@
-/**
- * What an app host did to a file on the way: `Content-Encoding`, which it should not, since we ask
- * for `identity`.
- */
+/** Decodes `Content-Encoding`. Some app hosts set it, although the request asks for `identity`. */
 import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { commaEntries } from '../../lib/comma-list.ts';
@@ -32,7 +29,7 @@ function undo(sent: AsyncIterable<Uint8Array>, encoding: string, name: string): 
     default:
       throw new ArtifactError(
         'unsupported',
-        `the app host sent ${name} with Content-Encoding ${encoding}; gzip, deflate and br are undone`,
+        `the app host sent ${name} with Content-Encoding ${encoding}; supported are gzip, deflate and br`,
         {
           transient: false,
         },
@@ -66,7 +63,7 @@ async function* through(
 const notAsEncoded = (cause: unknown): ArtifactError =>
   new ArtifactError(
     'incomplete',
-    `the app host sent something else than its Content-Encoding says: ${cause instanceof Error ? cause.message : cause}`,
+    `the app host sent a body that does not fit its Content-Encoding: ${cause instanceof Error ? cause.message : cause}`,
     {
       transient: false,
       cause,

@@ -1,4 +1,4 @@
-/** What a download is, by its name and its first bytes. */
+/** The format of a download, by its name and its first bytes. */
 import { constants, gunzipSync } from 'node:zlib';
 import { ArtifactError } from '../ports.ts';
 
@@ -54,7 +54,7 @@ export function recognise(url: string, head: Uint8Array): Format {
   }
 }
 
-/** What stands behind the last dot says what the file is, not of which version. */
+/** Whether the text behind the last dot is a type of file rather than a version. */
 function hasSuffix(name: string): boolean {
   const suffix = /\.([a-z][a-z0-9]{0,15})$/i.exec(name)?.[1];
   return (

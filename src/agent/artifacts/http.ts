@@ -20,8 +20,8 @@ export interface HttpResponse {
 }
 
 /**
- * One hop: redirects are answers. Rejects with what the network said, or with ArtifactError for a
- * forbidden address.
+ * One hop: redirects are answers. Rejects with the error of the network, or with ArtifactError for
+ * a forbidden address.
  */
 export type Fetch = (url: URL, options: { headers: Record<string, string>; signal: AbortSignal }) => Promise<HttpResponse>;
 

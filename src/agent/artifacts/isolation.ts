@@ -1,4 +1,4 @@
-/** How this host keeps apps of runs apart: the best it can, or what its settings say. */
+/** Selects how this host keeps the apps of runs apart: its best method, or the configured one. */
 import { constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../config/center.ts';

@@ -1,4 +1,4 @@
-/** Everything about apps that can grow, with its behaviour at the limit. */
+/** Limits of apps, each with its behaviour at the limit. */
 export interface ArtifactLimits {
   /** Bytes of one download; refused beyond. */
   downloadBytes: number;

@@ -15,7 +15,7 @@ interface Overlay {
 export interface Mounts {
   /** False: the kernel does not take it. */
   mount(overlay: Overlay): boolean;
-  /** Whatever is mounted there is out of sight at once, and gone with its last user. */
+  /** Detaches the mount at once; the kernel frees it with its last user. Idempotent. */
   unmount(at: string): void;
   /** Where overlays are mounted below this directory. */
   below(directory: string): string[];

@@ -1,4 +1,4 @@
-/** What tar's and zlib's streams have in common. */
+/** The common part of the streams of tar and zlib. */
 interface Sink {
   readonly destroyed: boolean;
   write(piece: Uint8Array): boolean;

@@ -114,7 +114,7 @@ async function* expand(data: AsyncIterable<Uint8Array>, spans: Span[], size: num
       inSpan = 0;
     }
   }
-  // A span without bytes says where the file ends.
+  // A span without bytes marks the end of the file.
   if (inSpan > 0 || left.some(({ bytes }) => bytes > 0)) throw broken('with less data than its map says');
   if (written > size) throw broken('with more data than its size');
   yield* zeros(size - written);

@@ -22,7 +22,7 @@ export async function unpackTar(
   // Also the tar of Unix v7, which has no mark; its checksum is looked at all the same. The
   // published types do not know the option.
   const sink = extract({ allowUnknownFormat: true } as Parameters<typeof extract>[0]);
-  // What the reader of a destroyed stream is told is not why it was destroyed.
+  // The reader of a destroyed stream does not get the reason.
   let failure: unknown;
   const gap = createGap(limits);
   const fed = feed(gap.watch(unpacked(file, packing)), sink).catch(problem => {

@@ -18,7 +18,7 @@ const INPUT_BYTES = 4 * 1024;
 
 const decoder = createSemaphore(1);
 
-/** Throws Error in words that complete "the archive is broken:"; giving up early is fine. */
+/** Throws Error whose message continues "the archive is broken:". The reader may stop early. */
 export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let problem: unknown;
   let givenUp = false;

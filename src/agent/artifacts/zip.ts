@@ -84,7 +84,7 @@ async function* contentOf(zip: ZipFile, entry: Entry): AsyncGenerator<Uint8Array
   if (crc !== entry.crc32) throw broken('the checksum of an entry does not hold');
 }
 
-/** yauzl tells its refusals apart by their words alone. */
+/** The errors of yauzl differ in their messages alone. */
 function explain(problem: unknown): never {
   if (problem instanceof ArtifactError || isDiskProblem(problem) || !(problem instanceof Error)) throw problem;
   const { message } = problem;

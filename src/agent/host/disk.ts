@@ -47,7 +47,7 @@ export function createDisk(directory: string): Disk & { close(): Promise<void> }
       try {
         await writeDurably(next, text);
       } catch (problem) {
-        // On a full disk the half of it is in the way of everybody.
+        // A half-written file would occupy the full disk.
         await rm(next, { force: true });
         throw problem;
       }

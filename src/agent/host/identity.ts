@@ -12,7 +12,7 @@ export async function openIdentity(disk: Disk, directory: string): Promise<Ident
   const key = written === undefined ? await makeKey(disk) : readKey(written);
   await chmod(join(directory, KEY_FILE), 0o600);
   const { x } = createPublicKey(key).export({ format: 'jwk' });
-  if (x === undefined) throw new Error(`the public half of ${KEY_FILE} cannot be told`);
+  if (x === undefined) throw new Error(`${KEY_FILE} in the agent's data directory has no public key; restore the file`);
   return { publicKey: x, sign: text => sign(null, Buffer.from(text, 'utf8'), key).toString('base64url'), verify: verifies };
 }
 
@@ -37,7 +37,9 @@ function readKey(pem: string): KeyObject {
     const key = createPrivateKey(pem);
     if (key.asymmetricKeyType === 'ed25519') return key;
   } catch (cause) {
-    throw new Error(`${KEY_FILE} in the agent's data directory holds no key`, { cause });
+    throw new Error(`${KEY_FILE} in the agent's data directory holds no key; restore the file, or delete it to join as a new host`, {
+      cause,
+    });
   }
-  throw new Error(`${KEY_FILE} in the agent's data directory holds a key of another kind than Ed25519`);
+  throw new Error(`${KEY_FILE} in the agent's data directory holds a key of another kind than Ed25519; restore the file`);
 }

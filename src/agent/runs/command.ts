@@ -1,4 +1,4 @@
-/** From a command and an app to the program that is run and its arguments. */
+/** From a command and an app to the program and its arguments. */
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import type { ProcessSpec } from '../../protocol/agent.ts';
 import type { PreparedApp, Programs } from '../ports.ts';
