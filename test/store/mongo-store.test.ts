@@ -296,6 +296,15 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     await expect(open()).rejects.toThrow('has a collection "songs"');
   });
 
+  test('has an index for each list that has one on SQLite, in the order of the list', async () => {
+    const executions = ['kind', 'parent', 'status', 'outcome', 'hosts', 'hosts outcome', 'parent outcome'].map(by => `${by} at address`);
+    const jobs = ['parent', 'pool', 'status', 'outcome'].map(by => `${by} address`);
+    await behindItsBack(async ({ actors }) => {
+      const found = (await actors.indexes()).map(({ key }) => Object.keys(key).join(' '));
+      expect([...executions, ...jobs].filter(key => !found.includes(key))).toEqual([]);
+    });
+  });
+
   test('says that nobody is there, without the password', async () => {
     const error = await open('mongodb://me:secret@127.0.0.1:1/troupe?serverSelectionTimeoutMS=300').catch((error: unknown) => error);
     expect(error).toBeInstanceOf(StoreUnavailable);
