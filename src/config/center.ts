@@ -7,10 +7,10 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { readDuration } from '../lib/durations.ts';
 import { readFlags } from '../lib/flags.ts';
+import { isLoopbackHost } from '../lib/ip-ranges.ts';
 import { nearest } from '../lib/suggest.ts';
 import type { Config } from './types.ts';
 import {
-  isLoopback,
   readDays,
   readHosts,
   readListeners,
@@ -249,7 +249,7 @@ export function readConfig({
   // Read on their own, so that this rule speaks up beside whatever else is wrong.
   const auth = schema.shape.TROUPE_AUTH.safeParse(given.TROUPE_AUTH);
   const listen = schema.shape.TROUPE_LISTEN.safeParse(given.TROUPE_LISTEN);
-  const open = listen.data?.find(listener => !isLoopback(listener.host));
+  const open = listen.data?.find(listener => !isLoopbackHost(listener.host));
   if (auth.data === 'off' && open)
     say('TROUPE_AUTH', `may be off only while every listener is loopback, and ${open.host}:${open.port} is not`);
 

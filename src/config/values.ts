@@ -14,8 +14,6 @@ function expected(context: Context, input: unknown, message: string): never {
   return z.NEVER;
 }
 
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-
 export function readListeners(text: string, context: Context): Listener[] {
   const rule = 'must be host:port, or several of them separated by commas, such as 127.0.0.1:8899 or [::1]:8899';
   const listeners: Listener[] = [];

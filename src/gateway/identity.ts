@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../lib/clock.ts';
 import type { Ids } from '../lib/ids.ts';
+import { isLoopbackAddress } from '../lib/ip-ranges.ts';
 import { createSingleFlight } from '../lib/single-flight.ts';
 import { type Hello, helloText, PROTOCOL } from '../protocol/agent.ts';
 import type { View } from '../runtime/document.ts';
@@ -81,7 +82,7 @@ export function createIdentities(parts: IdentityParts): Identities {
       return views.get(`pool/${pool}`);
     });
 
-  const mayJoinFreely = (address: string) => parts.auth === 'off' && isLoopback(address);
+  const mayJoinFreely = (address: string) => parts.auth === 'off' && isLoopbackAddress(address);
 
   /** What lets it in, and where to; nothing is spent yet. */
   const wayIn = async (hello: Hello, address: string): Promise<{ pool: string; token: string | undefined }> => {
@@ -167,5 +168,3 @@ export function createIdentities(parts: IdentityParts): Identities {
     },
   };
 }
-
-const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);

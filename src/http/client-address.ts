@@ -1,6 +1,7 @@
 /** The address of the caller behind a proxy, instead of the address of the proxy. */
 import ipaddr from 'ipaddr.js';
 import { commaEntries } from '../lib/comma-list.ts';
+import { isAmong } from '../lib/ip-ranges.ts';
 
 /**
  * The address of the peer, unless it is one of `proxies` (addresses and networks such as
@@ -21,17 +22,3 @@ export function clientAddress(request: Request, peer: string, proxies: readonly 
 
 /** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
 const withoutPort = (hop: string): string => /^\[([^\]]+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
-
-function isAmong(address: string, networks: readonly string[]): boolean {
-  if (!ipaddr.isValid(address)) return false;
-  const parsed = ipaddr.process(address);
-  return networks.some(network => {
-    const [base, bits] = network.includes('/') ? ipaddr.parseCIDR(network) : hostNetwork(network);
-    return base.kind() === parsed.kind() && parsed.match(base, bits);
-  });
-}
-
-function hostNetwork(address: string): [ReturnType<typeof ipaddr.process>, number] {
-  const parsed = ipaddr.process(address);
-  return [parsed, parsed.kind() === 'ipv4' ? 32 : 128];
-}

@@ -3,7 +3,7 @@
  * CORS headers) and must not change anything either: a form or a `fetch` without reading would be
  * enough to start a job.
  */
-import { isLoopback } from '../config/values.ts';
+import { isLoopbackHost } from '../lib/ip-ranges.ts';
 import { Problem } from './errors.ts';
 
 const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -29,7 +29,7 @@ export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): v
   // Bun gives the bare path where a request of HTTP/1.0 names no host.
   const named = URL.canParse(request.url) ? new URL(request.url).host : '';
   const host = request.headers.get('host') ?? named;
-  if (isLoopbackHost(host)) return;
+  if (namesLoopback(host)) return;
   const shown = JSON.stringify(host.length > HOST_SHOWN ? `${host.slice(0, HOST_SHOWN)}…` : host);
   throw new Problem(
     'misdirected',
@@ -42,9 +42,9 @@ export function checkHost(request: Request, { auth }: { auth: 'on' | 'off' }): v
 const HOST_SHOWN = 100;
 
 /** `host` or `host:port`, as a URL would have it: in any case, and an IPv6 literal in brackets. */
-function isLoopbackHost(host: string): boolean {
+function namesLoopback(host: string): boolean {
   if (!/^[^\s/?#@\\]+$/.test(host) || !URL.canParse(`http://${host}`)) return false;
-  return isLoopback(new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, ''));
+  return isLoopbackHost(new URL(`http://${host}`).hostname);
 }
 
 /** For the upgrade of a socket the same rule holds whatever its method is. */
@@ -52,6 +52,6 @@ export function isOurs(origin: string, request: Request, auth: 'on' | 'off'): bo
   if (!URL.canParse(origin)) return false;
   const { host, hostname } = new URL(origin);
   // Without passwords Host proves nothing: a foreign page may resolve to this machine.
-  if (auth === 'off' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) return false;
+  if (auth === 'off' && !isLoopbackHost(hostname)) return false;
   return host === (request.headers.get('host') ?? new URL(request.url).host);
 }

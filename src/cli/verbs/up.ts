@@ -1,6 +1,7 @@
 /** `troupe up`: a center and one agent on this machine, which is all it takes to run jobs. */
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isLoopbackHost } from '../../lib/ip-ranges.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
 import type { Program } from '../verb.ts';
 import { CENTER_FLAGS } from './center.ts';
@@ -69,5 +70,5 @@ function takeUsers(args: readonly string[]): { rest: string[]; users: string[] }
 /** An address that this machine reaches: a center on all addresses listens on loopback too. */
 function fromHere(urls: readonly string[]): string {
   const all = urls.map(url => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'));
-  return all.find(url => /\/\/(127\.|localhost:|\[::1\])/.test(url)) ?? all[0] ?? '';
+  return all.find(url => isLoopbackHost(new URL(url).hostname)) ?? all[0] ?? '';
 }
