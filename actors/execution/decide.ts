@@ -3,11 +3,11 @@
  * attempt than the present one changes nothing.
  */
 import { type Decision, tell } from '../decision.ts';
-import type { HostFault } from '../host/types.ts';
+import type { StartFault } from '../host/types.ts';
 import type { HostRefusal } from '../pool/types.ts';
 import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
 import { runSpec } from './run-spec.ts';
-import { type AttemptEnd, cutReason, ended, isLive, movedShard, newShard, outcomeOf, REFUSALS_MAX, refusedByHost } from './shard.ts';
+import { type AttemptEnd, cutReason, ended, executionOutcome, isLive, movedShard, newShard, REFUSALS_MAX, refusedByHost } from './shard.ts';
 import type { ExecutionContext, RunName, Shard } from './types.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
@@ -179,7 +179,7 @@ interface ReportedEnd {
   shard: Shard;
   end: AttemptEnd;
   parked?: boolean;
-  hostFault?: HostFault | undefined;
+  hostFault?: StartFault | undefined;
 }
 
 /** One shard after its attempt: moved, refused, retried or done; and the end as it is recorded. */
@@ -514,7 +514,7 @@ const finishedEvent = ({
   tell(`job/${job}`, { type: 'execution.finished', execution: id, outcome: outcome ?? 'lost', finishedAt: finishedAt ?? 0, startedAt });
 
 function finished(context: ExecutionContext, event: { at?: number }): Decided {
-  const outcome = outcomeOf(context.shards, context.cancelled);
+  const outcome = executionOutcome(context.shards, context.cancelled);
   const finishedAt = Math.max(...context.shards.map(shard => shard.finishedAt ?? 0)) || (event.at ?? context.createdAt);
   // All shards may have succeeded before the cancellation reached them: then its reason does not
   // apply.

@@ -4,7 +4,7 @@
  */
 import type { ExecutionContext, RunName, RunSpec, Shard } from './types.ts';
 
-export const runKey = (run: RunName): string => `${run.execution}:${run.item}:${run.attempt}`;
+export const runKeyOf = (run: RunName): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /** How the ElasticJob dialect names a run: job, item, kind, host, then what makes it unique. */
 export function taskId(context: Pick<ExecutionContext, 'id' | 'job'>, shard: Pick<Shard, 'item' | 'attempt' | 'host' | 'losses'>): string {

@@ -15,11 +15,11 @@ const REASONS_MAX = 2 * 1024 * 1024;
 
 /** The reason, cut to the length that an execution of so many shards can keep per attempt. */
 export function cutReason(reason: string | null, shards: number): string | null {
-  return reason === null ? null : cutTo(Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1)))), reason);
+  return reason === null ? null : cutJsonText(Math.min(REASON_MAX, Math.floor(REASONS_MAX / (shards * (PAST_MAX + 1)))), reason);
 }
 
 /** The text, cut to at most `max` characters of JSON. */
-export function cutTo(max: number, text: string): string {
+export function cutJsonText(max: number, text: string): string {
   const size = (part: string) => JSON.stringify(part).length - 2;
   if (size(text) <= max) return text;
   let kept = text.slice(0, max - 1);
@@ -113,7 +113,7 @@ const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succe
  * The outcome of an execution: the worst of its shards. A cancelled one is `cancelled` unless all
  * its shards succeeded before.
  */
-export function outcomeOf(shards: Shard[], cancelled: boolean): ShardOutcome {
+export function executionOutcome(shards: Shard[], cancelled: boolean): ShardOutcome {
   const outcomes = shards.map(shard => shard.outcome ?? 'lost');
   if (cancelled && outcomes.some(outcome => outcome !== 'succeeded')) return 'cancelled';
   return WORST.find(outcome => outcomes.includes(outcome)) ?? 'succeeded';

@@ -1,6 +1,6 @@
 /** An execution, its shards and their runs: what its actor keeps, and what hosts are sent. */
 import type { KnownApp } from '../app/types.ts';
-import type { HostFault } from '../host/types.ts';
+import type { StartFault } from '../host/types.ts';
 import type { JobConfig, JobTrigger } from '../job/types.ts';
 
 /** One attempt of one shard. */
@@ -114,7 +114,7 @@ export interface RunEnd {
   /** No further attempt, whatever the policies allow: it ended more than one agent. */
   parked?: boolean;
   /** The host refused it for a reason of its own, and nothing of it began there. */
-  hostFault?: HostFault;
+  hostFault?: StartFault;
 }
 
 export interface ExecutionContext {

@@ -1,10 +1,10 @@
 /** Why shards do not fit: the next pass of their pool, and its ledger host by host. */
 import type { Resources } from '../app/types.ts';
-import { runKey } from '../execution/run-spec.ts';
+import { runKeyOf } from '../execution/run-spec.ts';
 import { placeWaiting, tryPlace } from '../pool/decide.ts';
 import { costOf, fits, freeOf, place, priceOn, takesRuns } from '../pool/placement.ts';
 import type { Cost, LedgerHost, ReservationRequest } from '../pool/types.ts';
-import { type ActorView, iso, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';
+import { type ActorView, isoOf, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';
 
 const amounts = ({ cpu, memory }: Cost): Resources => ({ cpus: cpu / 1000, memoryMB: memory / 1000 });
 
@@ -27,7 +27,7 @@ export function whyNoCapacity(
   const again: Reason[] =
     reserveAgainAt === null
       ? []
-      : [{ type: 'reserveAgain', execution: id, pool: name, reason: pool ? reason : null, at: iso(reserveAgainAt) }];
+      : [{ type: 'reserveAgain', execution: id, pool: name, reason: pool ? reason : null, at: isoOf(reserveAgainAt) }];
   const shut = unreadable.filter(({ who }) => who === `pool/${name}`);
   if (shut.length > 0) return { lead: shut, more: again };
   if (!pool || pool.value === 'deleted') return { lead: [{ type: 'poolMissing', pool: name }, ...again], more: [] };
@@ -38,7 +38,7 @@ export function whyNoCapacity(
     if (again.length > 0) return { lead: again, more: hostsOf(pool, hosts) };
     // Its other shards may have reservations, and an earlier attempt had one.
     const asking = shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null);
-    const keys = asking.map(({ item, attempt }) => runKey({ execution: id, item, attempt }));
+    const keys = asking.map(({ item, attempt }) => runKeyOf({ execution: id, item, attempt }));
     const hasRoom = Object.values(pool.context.hosts).some(host => keys.some(key => Object.hasOwn(host.reservations, key)));
     return { lead: [{ type: 'inTransit', execution: id, pool: name, what: hasRoom ? 'placement' : 'request' }], more: [] };
   }
@@ -54,7 +54,7 @@ export function whyNoCapacity(
     execution: id,
     pool: name,
     shards: pool.context.waiting.reduce((sum, { request }) => sum + (request.execution === id ? request.runs.length : 0), 0),
-    since: iso(entry.since),
+    since: isoOf(entry.since),
     ahead: position,
   } as const;
   return {

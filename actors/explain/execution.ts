@@ -7,7 +7,7 @@ import type { Shard } from '../execution/types.ts';
 import { blockedReasonOf } from '../job/decide.ts';
 import { hostReason, type PoolViews, rest, whyNoCapacity } from './capacity.ts';
 import { messageOf } from './messages.ts';
-import { type ActorView, iso, isoOr, quarantined, type Reason, SHOWN_MAX, type Why } from './reason.ts';
+import { type ActorView, type Explanation, isoOf, isoOr, quarantined, type Reason, SHOWN_MAX } from './reason.ts';
 
 export interface ExecutionViews extends PoolViews {
   execution: ActorView<'execution'>;
@@ -19,7 +19,7 @@ export const hostsUsed = (execution: ActorView<'execution'>): string[] => [
   ...new Set(execution.context.shards.flatMap(shard => (shard.status !== 'done' && shard.host !== null ? [shard.host] : []))),
 ];
 
-export function whyExecution(views: ExecutionViews): Why {
+export function whyExecution(views: ExecutionViews): Explanation {
   const { execution, job } = views;
   const { context, value } = execution;
   const { id, shards } = context;
@@ -42,7 +42,7 @@ export function whyExecution(views: ExecutionViews): Why {
     // The executions before it may have ended since it was created: its job has the present ones.
     const now = job && blockedReasonOf(job.context, id);
     const reason = now === null ? 'was unblocked by its job; the message is in transit' : (now ?? context.blockedReason);
-    const blocked: Reason = { type: 'blocked', execution: id, since: iso(context.createdAt), reason, behind };
+    const blocked: Reason = { type: 'blocked', execution: id, since: isoOf(context.createdAt), reason, behind };
     const shut = views.unreadable.filter(({ who }) => who === `job/${context.job}`);
     return { lead: [blocked, ...(job ? quarantined(job) : shut)], more: [] };
   }
@@ -51,7 +51,7 @@ export function whyExecution(views: ExecutionViews): Why {
 }
 
 /** The shards that wait: for the delay of a retry, or for the pool. */
-function whyWaiting(views: ExecutionViews): Why {
+function whyWaiting(views: ExecutionViews): Explanation {
   const { context, timers } = views.execution;
   const waiting = context.shards.filter(shard => shard.status === 'waiting');
   const later = waiting.filter(shard => shard.notBefore !== null).sort((a, b) => (a.notBefore ?? 0) - (b.notBefore ?? 0));
@@ -61,7 +61,7 @@ function whyWaiting(views: ExecutionViews): Why {
       execution: context.id,
       item,
       attempt,
-      until: iso(notBefore ?? 0),
+      until: isoOf(notBefore ?? 0),
       reason,
     }),
   );
@@ -76,7 +76,7 @@ function whyWaiting(views: ExecutionViews): Why {
 const NAMED_MAX = 2;
 
 /** The shards on hosts, one reason per host and status, and the reasons of those hosts. */
-function whyLive({ execution, hosts }: ExecutionViews): Why {
+function whyLive({ execution, hosts }: ExecutionViews): Explanation {
   const { id, shards } = execution.context;
   const groups = new Map<string, Extract<Reason, { type: 'shards' }>>();
   for (const { status, item, host, hostName, startedAt, withdrawReason } of shards) {

@@ -8,7 +8,7 @@ import type { OccurrenceEntry, Verdict } from '../job/occurrence.ts';
 import { capacityOf, closed, type PoolViews } from './capacity.ts';
 import { dryRunDue, dryRunTrigger } from './dry-run.ts';
 import { whyExecution, whyNot } from './execution.ts';
-import { type ActorView, type DryRun, iso, isoOr, quarantined, type Reason, type Why } from './reason.ts';
+import { type ActorView, type DryRun, type Explanation, isoOf, isoOr, quarantined, type Reason } from './reason.ts';
 
 /** Open executions of a job that are explained one by one. */
 export const OPEN_SHOWN = 3;
@@ -28,7 +28,7 @@ export interface JobViews extends PoolViews {
 }
 
 /** `at`: now, epoch ms. */
-export function whyJob(views: JobViews, at: number): Why & { trigger: DryRun } {
+export function whyJob(views: JobViews, at: number): Explanation & { trigger: DryRun } {
   const { job, pool, hosts } = views;
   const { would: trigger, request } = dryRunTrigger(job, pool, at);
   const dryRun: Reason = { type: 'dryRun', job: job.context.config.name, ...trigger };
@@ -86,7 +86,7 @@ function whyForbidden({ job, app }: JobViews): Reason[] {
   return [];
 }
 
-function whyOpen({ job, open, ...rest }: JobViews): Why {
+function whyOpen({ job, open, ...rest }: JobViews): Explanation {
   const whys = open.map(execution => whyExecution({ ...rest, execution, job }));
   const left = job.context.open.length - open.length;
   const more: Reason[] = left > 0 ? [{ type: 'moreOpen', job: job.context.config.name, count: left }] : [];
@@ -101,13 +101,13 @@ function whenDue({ context }: ActorView<'job'>, at: number): Reason[] {
   const dueAt = context.nextAt ?? nextAtOf(context.config, context.watermark);
   if (dueAt === null) return [{ type: 'noDueLeft', job: name }];
   return [
-    dueAt <= at ? { type: 'overdue', job: name, dueAt: iso(dueAt) } : { type: 'due', job: name, dueAt: iso(dueAt), inMs: dueAt - at },
+    dueAt <= at ? { type: 'overdue', job: name, dueAt: isoOf(dueAt) } : { type: 'due', job: name, dueAt: isoOf(dueAt), inMs: dueAt - at },
   ];
 }
 
 function unarmedLately({ context: { config, unarmed } }: ActorView<'job'>, at: number): Reason[] {
   if (!unarmed || at - unarmed.at > UNARMED_MS) return [];
-  return [{ type: 'unarmed', job: config.name, at: iso(unarmed.at), dueAt: iso(unarmed.dueAt), reason: unarmed.reason }];
+  return [{ type: 'unarmed', job: config.name, at: isoOf(unarmed.at), dueAt: isoOf(unarmed.dueAt), reason: unarmed.reason }];
 }
 
 function nextDue(job: ActorView<'job'>, at: number): Extract<Reason, { type: 'nextDue' }>[] {
@@ -115,13 +115,13 @@ function nextDue(job: ActorView<'job'>, at: number): Extract<Reason, { type: 'ne
   const dueAt = job.context.nextAt;
   if (!entry || dueAt === null) return [];
   const { verdict, execution, reason } = entry;
-  return [{ type: 'nextDue', job: job.context.config.name, dueAt: iso(dueAt), verdict, execution, reason }];
+  return [{ type: 'nextDue', job: job.context.config.name, dueAt: isoOf(dueAt), verdict, execution, reason }];
 }
 
 function lastDue({ last }: JobViews): Extract<Reason, { type: 'lastDue' }>[] {
   if (!last) return [];
   const { job, count, verdict, execution, reason } = last;
-  return [{ type: 'lastDue', job, from: iso(last.from), to: iso(last.to), count, verdict, execution, reason }];
+  return [{ type: 'lastDue', job, from: isoOf(last.from), to: isoOf(last.to), count, verdict, execution, reason }];
 }
 
 /** For a job that waits for its due time: the last execution, in the sentence if it failed. */

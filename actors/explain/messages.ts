@@ -1,12 +1,12 @@
 /** The text of every reason: no decisions here, and no text of a reason elsewhere. */
 import type { Verdict } from '../job/occurrence.ts';
-import type { Reason, Why } from './reason.ts';
+import type { Explanation, Reason } from './reason.ts';
 
 /** One sentence without a full stop. Never empty. */
-export const sentenceOf = (why: Why): string => why.lead.map(messageOf).join('; ');
+export const sentenceOf = (why: Explanation): string => why.lead.map(messageOf).join('; ');
 
 /** The facts as the API returns them: type, values, and their text. */
-export const factsOf = (why: Why): (Reason & { message: string })[] =>
+export const factsOf = (why: Explanation): (Reason & { message: string })[] =>
   [...why.lead, ...why.more].map(reason => ({ ...reason, message: messageOf(reason) }));
 
 /** A reason as a sentence without a full stop. */

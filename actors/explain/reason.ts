@@ -113,7 +113,7 @@ export type Reason =
   | { type: 'andMore'; what: 'hosts' | 'holders' | 'shards'; count: number };
 
 /** `lead` makes the sentence, in this order; `more` are the facts behind it. */
-export interface Why {
+export interface Explanation {
   lead: Reason[];
   more: Reason[];
 }
@@ -121,7 +121,7 @@ export interface Why {
 /** Reasons of one kind that are listed one by one. */
 export const SHOWN_MAX = 10;
 
-export const iso = (at: number): string => new Date(at).toISOString();
-export const isoOr = (at: number | null): string | null => (at === null ? null : iso(at));
+export const isoOf = (at: number): string => new Date(at).toISOString();
+export const isoOr = (at: number | null): string | null => (at === null ? null : isoOf(at));
 export const quarantined = ({ address, quarantine }: ActorView): Reason[] =>
-  quarantine ? [{ type: 'quarantined', who: address, since: iso(quarantine.at), reason: quarantine.reason }] : [];
+  quarantine ? [{ type: 'quarantined', who: address, since: isoOf(quarantine.at), reason: quarantine.reason }] : [];

@@ -39,7 +39,7 @@ export interface GracePeriods {
  * `keeper`: none can be opened. `spawn`: the system gives no process. `runs`: the agent is at its
  * limit of runs.
  */
-export type HostFault = 'epoch' | 'journal' | 'disk' | 'keeper' | 'spawn' | 'runs';
+export type StartFault = 'epoch' | 'journal' | 'disk' | 'keeper' | 'spawn' | 'runs';
 
 export interface HostContext {
   id: string;

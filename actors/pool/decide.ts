@@ -3,8 +3,8 @@
  * over the waiting requests.
  */
 import { claimOf, type Decision, tell } from '../decision.ts';
-import { runKey } from '../execution/run-spec.ts';
-import { cutTo } from '../execution/shard.ts';
+import { runKeyOf } from '../execution/run-spec.ts';
+import { cutJsonText } from '../execution/shard.ts';
 import type { RunName } from '../execution/types.ts';
 import type { Effect, EventOf, ExecutionEvent, PoolEvent, PoolFact } from '../types.ts';
 import { freeOf, isOnTrial, ownOf, place, release, reserve, takesRuns } from './placement.ts';
@@ -20,7 +20,7 @@ export const HOSTS_MAX = 1000;
  * Runs of all requests that wait, each request counted as REQUEST_WEIGHT further runs. A request
  * beyond is rejected and sent again later. The ledger is one document.
  */
-export const WAITING_MAX = 100_000;
+export const WAITING_RUNS_MAX = 100_000;
 export const REQUEST_WEIGHT = 20;
 /** Failed placements per turn; the next turn continues behind them. */
 export const PASS_TRIES_MAX = 200;
@@ -130,7 +130,7 @@ function reserved(context: PoolContext, event: Event<'pool.reserve'>): Decided {
   if (!request) return {};
   const tried = tryPlace(context, request);
   if (!tried.rest) return tried;
-  if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_MAX) {
+  if (weightOf(tried.rest) + context.waiting.reduce((sum, each) => sum + weightOf(each.request), 0) > WAITING_RUNS_MAX) {
     const reason = `${tried.reason}; pool ${context.config.name} is at its limit of waiting shards`;
     return { ...tried, effects: [...tried.effects, tell(`execution/${request.execution}`, { type: 'execution.noCapacity', reason })] };
   }
@@ -148,11 +148,11 @@ function unknownPart(context: PoolContext, request: ReservationRequest): Reserva
   const waiting = new Set(
     context.waiting
       .filter(each => each.request.execution === request.execution)
-      .flatMap(each => each.request.runs.map(run => runKey({ execution: request.execution, ...run }))),
+      .flatMap(each => each.request.runs.map(run => runKeyOf({ execution: request.execution, ...run }))),
   );
   const hosts = Object.values(context.hosts);
   const runs = request.runs.filter(run => {
-    const key = runKey({ execution: request.execution, ...run });
+    const key = runKeyOf({ execution: request.execution, ...run });
     return !waiting.has(key) && !hosts.some(host => host.reservations[key]);
   });
   return runs.length > 0 ? { ...request, runs } : null;
@@ -248,7 +248,7 @@ const hasFreeCapacity = (context: PoolContext): boolean =>
   });
 
 function released(context: PoolContext, event: Event<'pool.release'>): Decided {
-  const keys = event.runs.map(runKey);
+  const keys = event.runs.map(runKeyOf);
   const hosts = { ...context.hosts };
   for (const [id, host] of Object.entries(hosts)) {
     let next = host;
@@ -279,7 +279,7 @@ const REFUSAL_MAX = 300;
 
 /** The host takes no new run for a while. Refusals of runs placed before that count once. */
 function refused(context: PoolContext, { host: id, fault, reason: whole }: HostRefusal, at: number): Decided {
-  const reason = cutTo(REFUSAL_MAX, whole);
+  const reason = cutJsonText(REFUSAL_MAX, whole);
   const host = context.hosts[id];
   if (!host) return placeWaiting(context, at);
   const before = host.refusing;
@@ -358,14 +358,14 @@ function hostReady(context: PoolContext, event: Event<'pool.hostReady'>): Decide
 
 /** Differences between the agent's runs and the ledger, sent to the executions, which decide. */
 function reconciled(host: LedgerHost, runs: RunName[], session: number): Effect[] {
-  const there = new Set(runs.map(runKey));
+  const there = new Set(runs.map(runKeyOf));
   const effects: Effect[] = [];
-  for (const [execution, unknownRuns] of byExecution(runs.filter(run => !host.reservations[runKey(run)]))) {
+  for (const [execution, unknownRuns] of byExecution(runs.filter(run => !host.reservations[runKeyOf(run)]))) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.unknownRun', host: host.id, runs: unknownRuns }));
   }
   const unaccounted = Object.values(host.reservations)
     .map(each => each.run)
-    .filter(run => !there.has(runKey(run)));
+    .filter(run => !there.has(runKeyOf(run)));
   for (const [execution, absent] of byExecution(unaccounted)) {
     effects.push(tell(`execution/${execution}`, { type: 'shard.unaccounted', host: host.id, runs: absent, session }));
   }

@@ -10,7 +10,7 @@
  *           of the fewest shards of sticky jobs
  */
 import type { Resources } from '../app/types.ts';
-import { runKey } from '../execution/run-spec.ts';
+import { runKeyOf } from '../execution/run-spec.ts';
 import type { RunName } from '../execution/types.ts';
 import type { AllocatedHosts, Cost, LedgerHost, PlacedRun, ReservationRequest } from './types.ts';
 
@@ -145,7 +145,7 @@ function reasonOnAllocatedHost(
 
 /** Adds the run to the host's ledger. Idempotent. */
 export function reserve(host: LedgerHost, run: RunName, request: Pick<ReservationRequest, 'resources' | 'app'>): LedgerHost {
-  const key = runKey(run);
+  const key = runKeyOf(run);
   if (host.reservations[key]) return host;
   const cost = costOf(request.resources);
   const used = { cpu: host.used.cpu + cost.cpu, memory: host.used.memory + cost.memory };

@@ -1,7 +1,7 @@
 /** A pool, its ledger of reservations, and the requests that it answers. */
 import type { Resources } from '../app/types.ts';
 import type { RunName } from '../execution/types.ts';
-import type { HostFault } from '../host/types.ts';
+import type { StartFault } from '../host/types.ts';
 import type { Placement } from '../job/types.ts';
 
 export interface PoolConfig {
@@ -51,7 +51,7 @@ export interface LedgerHost {
  *     +-------------------- refused again: waits longer ------+
  */
 export interface Refusing {
-  fault: HostFault;
+  fault: StartFault;
   reason: string;
   /** Epoch ms of the first refusal in a row. */
   since: number;
@@ -66,7 +66,7 @@ export interface Refusing {
 /** A host that refused a run: sent by the execution to its pool. */
 export interface HostRefusal {
   host: string;
-  fault: HostFault;
+  fault: StartFault;
   reason: string;
 }
 

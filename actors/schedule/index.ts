@@ -16,7 +16,7 @@ import { DAY, dayNumber } from './days.ts';
 import { countDueSeconds, EARLIEST, type LabelRule, nextDueSecond, nthDueSecond } from './due-instants.ts';
 import { quotedValue, ScheduleError } from './error.ts';
 import { calendarText, cronText } from './text.ts';
-import { SHIFT_MAX, type Zone, zoneOf } from './zone.ts';
+import { SHIFT_MAX, type Zone, zoneNamed } from './zone.ts';
 
 export { ScheduleError };
 
@@ -44,7 +44,7 @@ export type CompiledSchedule = {
  */
 export function parseSchedule(schedule: Schedule, defaultZone: string): CompiledSchedule {
   const name = schedule.timeZone ? schedule.timeZone : defaultZone;
-  const zone = typeof name === 'string' ? zoneOf(name) : undefined;
+  const zone = typeof name === 'string' ? zoneNamed(name) : undefined;
   if (zone === undefined)
     throw new ScheduleError('timeZone', `timeZone is ${quotedValue(name)}, but must be an IANA name such as "Europe/Berlin".`);
   const compiled: CompiledSchedule = { enabled: isEnabled(schedule), zone, rule: labelRule(schedule) };
@@ -151,7 +151,7 @@ export function countDues(
  * for an unknown zone.
  */
 export function localText(instant: number, timeZone: string): string {
-  const zone = zoneOf(timeZone);
+  const zone = zoneNamed(timeZone);
   if (zone === undefined)
     throw new ScheduleError('timeZone', `timeZone is ${quotedValue(timeZone)}, but must be an IANA name such as "Europe/Berlin".`);
   const offset = zone.offsetAt(Math.floor(instant / 1000));
@@ -164,7 +164,7 @@ export function localText(instant: number, timeZone: string): string {
 }
 
 /** A valid schedule in words, with its zone: `at 09:00, Monday to Friday (Europe/Berlin)`. */
-export function scheduleText(schedule: Schedule, defaultZone: string): string {
+export function describeSchedule(schedule: Schedule, defaultZone: string): string {
   return `${wordsOf(schedule)} (${schedule.timeZone || defaultZone})`;
 }
 
@@ -184,7 +184,7 @@ export const isEnabled = (schedule: Schedule): boolean => schedule.type !== 'cal
 
 /** Is this an IANA zone name of this machine's zone data? Offsets such as "+01:00" are not. */
 export function isTimeZone(name: string): boolean {
-  return zoneOf(name) !== undefined;
+  return zoneNamed(name) !== undefined;
 }
 
 /**

@@ -37,7 +37,7 @@ const ZONES_MAX = 1_024;
 const zones = new Map<string, Zone>();
 
 /** The zone of an IANA name; undefined: Intl does not have it. */
-export function zoneOf(name: string): Zone | undefined {
+export function zoneNamed(name: string): Zone | undefined {
   const known = zones.get(name);
   if (known !== undefined) return known;
   // Intl also takes "+01:00", which is an offset and not a zone.

@@ -1,5 +1,5 @@
 /** Results of commands that agents send: `commandsAcknowledged` and `rejected`. */
-import type { HostFault } from '../../actors/host/types.ts';
+import type { StartFault } from '../../actors/host/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Command } from '../protocol/agent.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
@@ -27,7 +27,11 @@ export function createCommandResults(parts: {
   const { runtime, hostSessions, clock, log } = parts;
 
   /** The run is lost. Throws what the runtime throws; a deleted execution needs no event. */
-  const reportLost = async (host: string, { execution, item, attempt }: Command['run'], why: { reason: string; hostFault?: HostFault }) => {
+  const reportLost = async (
+    host: string,
+    { execution, item, attempt }: Command['run'],
+    why: { reason: string; hostFault?: StartFault },
+  ) => {
     const nothing = { exitCode: null, signal: null, startedAt: null, output: null };
     const event = { type: 'shard.ended', item, attempt, host, outcome: 'lost', finishedAt: clock.now(), ...why, ...nothing } as const;
     await runtime.tell(`execution/${execution}`, event).catch((problem: unknown) => {

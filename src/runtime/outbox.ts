@@ -7,7 +7,7 @@
  *                  |    ^
  *                  +----+  the target is away: the lane waits until it opens
  */
-import { runKey } from '../../actors/execution/run-spec.ts';
+import { runKeyOf } from '../../actors/execution/run-spec.ts';
 import type { Clock } from '../lib/clock.ts';
 import { ENDS_QUARANTINE } from './actor-state.ts';
 import type { PendingEffect } from './document.ts';
@@ -118,10 +118,10 @@ export function createOutbox(around: OutboxDependencies): Outbox {
     const lane = lanes.get(name);
     if (!lane) return;
     lanes.delete(name);
-    const stopped = new Set(lane.waiting.flatMap(({ effect }) => (effect.type === 'stop' ? [runKey(effect.params.run)] : [])));
+    const stopped = new Set(lane.waiting.flatMap(({ effect }) => (effect.type === 'stop' ? [runKeyOf(effect.params.run)] : [])));
     for (const effect of lane.waiting) {
       // A run that is to be stopped anyway is not started.
-      if (effect.effect.type === 'start' && stopped.has(runKey(effect.effect.params.run))) acknowledge(effect);
+      if (effect.effect.type === 'start' && stopped.has(runKeyOf(effect.effect.params.run))) acknowledge(effect);
       else send(name, effect);
     }
   }

@@ -4,16 +4,16 @@ import { REFUSALS_MAX } from '../../actors/execution/shard.ts';
 import type { RunEnd } from '../../actors/execution/types.ts';
 import { hostsOf } from '../../actors/explain/capacity.ts';
 import type { ActorView } from '../../actors/explain/reason.ts';
-import type { HostFault } from '../../actors/host/types.ts';
-import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_MAX } from '../../actors/pool/decide.ts';
+import type { StartFault } from '../../actors/host/types.ts';
+import { REQUEST_WEIGHT, TRY_AGAIN_MS, TRY_AGAIN_MS_MAX, WAITING_RUNS_MAX } from '../../actors/pool/decide.ts';
 import type { ExecutionEvent, PoolEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aBirth, anEnd, aPlacement, aRequest, aRun } from '../support/builders.ts';
 
-const FAULTS: HostFault[] = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'];
+const FAULTS: StartFault[] = ['epoch', 'journal', 'disk', 'keeper', 'spawn', 'runs'];
 
-const refusal = (fault: HostFault, differs: Partial<RunEnd> = {}): ExecutionEvent => ({
+const refusal = (fault: StartFault, differs: Partial<RunEnd> = {}): ExecutionEvent => ({
   ...anEnd(0, 'h1', 'failed'),
   exitCode: null,
   startedAt: null,
@@ -189,7 +189,7 @@ describe('the reason of a host that refuses', () => {
     const before = JSON.stringify(pool.context).length;
     pool.tell({ type: 'pool.reserve', request: aRequest({ execution: 'second' }) } as PoolEvent);
     const each = JSON.stringify(pool.context).length - before;
-    expect(each * (WAITING_MAX / (REQUEST_WEIGHT + 1))).toBeLessThan(LIMITS.stateBytes / 2);
+    expect(each * (WAITING_RUNS_MAX / (REQUEST_WEIGHT + 1))).toBeLessThan(LIMITS.stateBytes / 2);
     expect(pool.context.hosts.h1?.refusing?.reason).toEndWith('long…');
   });
 });

@@ -1,7 +1,7 @@
 /** Placement: pack, spread, sticky, and properties of every placement. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { runKey } from '../../actors/execution/run-spec.ts';
+import { runKeyOf } from '../../actors/execution/run-spec.ts';
 import { place, release, reserve } from '../../actors/pool/placement.ts';
 import type { LedgerHost } from '../../actors/pool/types.ts';
 import { aRequest, aRun } from '../support/builders.ts';
@@ -68,7 +68,7 @@ describe('placement', () => {
       const held = reserve(host, aRun(), request);
       expect([name, held.used.cpu]).toEqual([name, 1_500]);
       expect(hostsOf(place([held], request, { [name]: { 0: 'a' } }))).toEqual(['a']);
-      expect(release(held, runKey(aRun()))).toEqual(host);
+      expect(release(held, runKeyOf(aRun()))).toEqual(host);
     }
   });
 
@@ -128,7 +128,7 @@ describe('any placement', () => {
         for (const { run, give } of moves) {
           const name = aRun('e1', run.item);
           const cost = { resources: { cpus: run.cpus, memoryMB: 7 }, app: run.withApp ? app : null };
-          host = give ? reserve(host, name, cost) : release(host, runKey(name));
+          host = give ? reserve(host, name, cost) : release(host, runKeyOf(name));
           const held = Object.values(host.reservations);
           const apps = held.filter(each => each.app !== null).length;
           expect(host.used).toEqual({

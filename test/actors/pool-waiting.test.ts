@@ -1,6 +1,6 @@
 /** A pool with more requests than capacity: order, limits, sticky shards. */
 import { describe, expect, test } from 'bun:test';
-import { HOSTS_MAX, PASS_TRIES_MAX, REQUEST_WEIGHT, WAITING_MAX } from '../../actors/pool/decide.ts';
+import { HOSTS_MAX, PASS_TRIES_MAX, REQUEST_WEIGHT, WAITING_RUNS_MAX } from '../../actors/pool/decide.ts';
 import type { PoolEvent } from '../../actors/types.ts';
 import { anActor, inWords, toldTo } from '../support/actor.ts';
 import { aRequest, aRun } from '../support/builders.ts';
@@ -43,7 +43,7 @@ describe('requests that wait in a pool', () => {
   });
 
   test('are limited; a further request is rejected and sent again', () => {
-    const runs = Array.from({ length: WAITING_MAX / 2 - REQUEST_WEIGHT }, (_, item) => ({ item, attempt: 1 }));
+    const runs = Array.from({ length: WAITING_RUNS_MAX / 2 - REQUEST_WEIGHT }, (_, item) => ({ item, attempt: 1 }));
     const pool = aPool(reserve('e1', 1, { runs }), reserve('e2', 1, { runs }));
     const [told] = toldTo(pool.tell(reserve('e3')), 'execution/e3');
     expect(told).toMatchObject({

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
 import fc from 'fast-check';
 import { numericWeekdays, stepsTooLong } from '../../actors/schedule/hints.ts';
-import { nextDues, parseSchedule, type Schedule, ScheduleError, scheduleText } from '../../actors/schedule/index.ts';
+import { describeSchedule, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule/index.ts';
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 const SEED = 20261130;
@@ -95,7 +95,7 @@ describe('a crontab schedule', () => {
     ['0 0 1-31 * 1', 'at 00:00, every day'],
     ['@weekly', 'at 00:00, Sunday'],
   ])('%s reads as %s', (crontab, words) => {
-    expect(scheduleText({ type: 'crontab', crontab }, 'UTC')).toBe(`${words} (UTC)`);
+    expect(describeSchedule({ type: 'crontab', crontab }, 'UTC')).toBe(`${words} (UTC)`);
   });
 });
 

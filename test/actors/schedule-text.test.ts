@@ -1,6 +1,6 @@
 /** A schedule in words says what the schedule does, not what was written. */
 import { describe, expect, test } from 'bun:test';
-import { type Schedule, scheduleText } from '../../actors/schedule/index.ts';
+import { describeSchedule, type Schedule } from '../../actors/schedule/index.ts';
 
 const CRON: [string, string][] = [
   ['0 0 2 * * ?', 'at 02:00, every day'],
@@ -47,10 +47,10 @@ const CALENDAR: [Schedule, string][] = [
 
 describe('a schedule in words', () => {
   test.each(CRON)('%s', (cron, words) => {
-    expect(scheduleText({ type: 'cron', cron }, 'UTC')).toBe(`${words} (UTC)`);
+    expect(describeSchedule({ type: 'cron', cron }, 'UTC')).toBe(`${words} (UTC)`);
   });
 
   test.each(CALENDAR)('%j', (schedule, words) => {
-    expect(scheduleText({ ...schedule, timeZone: 'Asia/Tokyo' }, 'UTC')).toBe(`${words} (Asia/Tokyo)`);
+    expect(describeSchedule({ ...schedule, timeZone: 'Asia/Tokyo' }, 'UTC')).toBe(`${words} (Asia/Tokyo)`);
   });
 });

@@ -1,7 +1,7 @@
 /** Shards of an execution: limits of their number, budgets, reasons. */
 import { describe, expect, test } from 'bun:test';
 import { RESERVE_AGAIN_MS } from '../../actors/execution/decide.ts';
-import { cutReason, outcomeOf, PAST_MAX } from '../../actors/execution/shard.ts';
+import { cutReason, executionOutcome, PAST_MAX } from '../../actors/execution/shard.ts';
 import type { Shard, ShardOutcome } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
@@ -354,6 +354,6 @@ describe('an execution', () => {
   ];
   test.each(outcomes)('with shards ended %j (cancelled: %p) is %s', (ends, cancelled, outcome) => {
     const shards = ends.map(end => ({ outcome: end }) as Shard);
-    expect(outcomeOf(shards, cancelled)).toBe(outcome);
+    expect(executionOutcome(shards, cancelled)).toBe(outcome);
   });
 });

@@ -1,6 +1,6 @@
 /** Pending effects over restarts, lanes and retries. */
 import { describe, expect, test } from 'bun:test';
-import { runKey } from '../../actors/execution/run-spec.ts';
+import { runKeyOf } from '../../actors/execution/run-spec.ts';
 import { HostAway } from '../../src/runtime/fleet.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
@@ -261,7 +261,7 @@ describe('commands to a host', () => {
     const execution = await triggered(world);
     await world.tell('host/h1', connected('s2'));
     expect(sent(world)).toEqual(['start h1 0:1', 'start h1 0:1']);
-    expect(new Set(world.fleet.sent.map(each => runKey(each.command.run))).size).toBe(1);
+    expect(new Set(world.fleet.sent.map(each => runKeyOf(each.command.run))).size).toBe(1);
     const started = { type: 'shard.started', item: 0, attempt: 1, host: 'h1', startedAt: 1, pid: 1, session: 3 } as const;
     // The report overtakes what the pool makes of the hello.
     await Promise.all([

@@ -3,7 +3,7 @@
  * sender and addressee) until somebody picks them, hosts run processes in memory. Whoever picks
  * decides the order of the world, so that any interplay can be walked through.
  */
-import { runKey } from '../../actors/execution/run-spec.ts';
+import { runKeyOf } from '../../actors/execution/run-spec.ts';
 import type { RunName } from '../../actors/execution/types.ts';
 import type { HostCapabilities } from '../../actors/host/types.ts';
 import type { Address, Effect, Events, Kind } from '../../actors/types.ts';
@@ -121,7 +121,7 @@ export function anEnsemble(hostNames: string[]) {
       const command = host.session === null ? undefined : host.inbox.shift();
       if (!command) return;
       const { run } = command.params;
-      const key = runKey(run);
+      const key = runKeyOf(run);
       if (command.type === 'stop') {
         if (!host.known.has(key)) ensemble.end(host, run, 'cancelled', null);
         else if (host.live.has(key) && command.params.as !== 'withdrawn') ensemble.end(host, run, 'cancelled');
@@ -136,7 +136,7 @@ export function anEnsemble(hostNames: string[]) {
       host.known.add(key);
     },
     end(host: ScriptedHost, run: RunName, outcome: 'succeeded' | 'failed' | 'cancelled', startedAt: number | null = now): void {
-      host.live.delete(runKey(run));
+      host.live.delete(runKeyOf(run));
       host.outbox.push({ run, event: { ...anEnd(run.item, host.name, outcome, run.attempt), startedAt, finishedAt: now } });
     },
     /** The next report arrives at its execution. */

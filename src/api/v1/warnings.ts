@@ -7,7 +7,7 @@
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { type Shortage, shortageOf } from '../../../actors/pool/capacity.ts';
 import { numericWeekdays, stepsTooLong } from '../../../actors/schedule/hints.ts';
-import { compileCached, endFieldOf, isOver, lastDueOf, scheduleText } from '../../../actors/schedule/index.ts';
+import { compileCached, describeSchedule, endFieldOf, isOver, lastDueOf } from '../../../actors/schedule/index.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import { toIso } from '../iso.ts';
 import type { Center } from '../route-context.ts';
@@ -45,7 +45,7 @@ export async function adviceOf(judged: Judged) {
   const { schedules, timeZone } = config;
   return {
     warnings: await warningsOf(judged),
-    scheduleText: schedules.map(schedule => scheduleText(schedule, timeZone)),
+    scheduleText: schedules.map(schedule => describeSchedule(schedule, timeZone)),
     nextDue: enabled ? dueTimes(schedules, timeZone, center.clock.now(), NEXT_DUES).map(({ dueAt }) => dueAt) : [],
   };
 }

@@ -5,7 +5,7 @@
 import { hostsUsed, whyExecution } from '../../../actors/explain/execution.ts';
 import { OPEN_SHOWN, whyJob } from '../../../actors/explain/job.ts';
 import { factsOf, sentenceOf } from '../../../actors/explain/messages.ts';
-import type { Reason, Why as Reasons } from '../../../actors/explain/reason.ts';
+import type { Explanation, Reason } from '../../../actors/explain/reason.ts';
 import type { Address, Kind } from '../../../actors/types.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { whyEndpoints } from '../../protocol/rest/why.ts';
@@ -50,7 +50,7 @@ export function whyRoutes(center: Center): Route[] {
     };
     return { get, all, around };
   }
-  const answer = (at: number, why: Reasons) => ({ sentence: sentenceOf(why), at: toIso(at), facts: factsOf(why) });
+  const answer = (at: number, why: Explanation) => ({ sentence: sentenceOf(why), at: toIso(at), facts: factsOf(why) });
 
   return [
     on('GET /v1/jobs/:name/why', async ({ params }) => {
