@@ -7,7 +7,7 @@ import type { PreparedApp } from '../../src/agent/ports.ts';
 import { resolveArgv } from '../../src/agent/runs/command.ts';
 import { readAgentConfig } from '../../src/config/agent.ts';
 import { splitCommand } from '../../src/lib/command-words.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 describe('a command line', () => {
   test.each([
@@ -34,7 +34,7 @@ describe('a command line', () => {
 describe('a program', () => {
   const spec = { shell: false };
   const inApp = async (run: (app: PreparedApp) => Promise<void>, script?: string) => {
-    const directory = aPlace('app');
+    const directory = tempDir('app');
     try {
       await mkdir(join(directory, 'bin'));
       for (const name of ['bin/start.sh', ...(script ? [script] : [])])

@@ -14,12 +14,12 @@ import { createKeeperConnector } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { centerText, FromAgent, helloText, keyOfRun } from '../../src/protocol/agent.ts';
 import { withGaps } from '../keeper/keeper-system.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { type AgentFrame, aRun, aStart, aStop } from './agent-world.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
 const NONCE = 'a-nonce';
-const data = aPlace('agent');
+const data = tempDir('agent');
 const installation = generateKeyPairSync('ed25519');
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
 const frames: AgentFrame[] = [];

@@ -7,7 +7,7 @@ import { appendFileSync, chmodSync, existsSync, lstatSync, mkdirSync, readdirSyn
 import { join } from 'node:path';
 import type { IsolationMethod } from '../../src/agent/artifacts/app-directories.ts';
 import { openMounts } from '../../src/agent/artifacts/mounts.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { aTgz, aZip } from './archives.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => host.close());
 
-const probe = aPlace('mounts');
+const probe = tempDir('mounts');
 const mounts = await openMounts(probe);
 rmSync(probe, { recursive: true, force: true });
 /** Nothing is too small to be mounted. */
@@ -212,7 +212,7 @@ describe('a disk that is full', () => {
   test.if(process.getuid?.() === 0)(
     'fails the run that finds no room for its copy, leaves nothing of it, and takes it when there is room',
     async () => {
-      const directory = aPlace('small-disk');
+      const directory = tempDir('small-disk');
       expect(Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'troupe-test', directory]).exitCode).toBe(0);
       try {
         const noise = (seed: number) => Buffer.from(Uint8Array.from({ length: 100_000 }, (_, at) => (at * seed * 2_654_435_761) >>> 11));
@@ -251,7 +251,7 @@ describe('a host that may mount', () => {
 
   test.if(overlay !== undefined)('mounts below a path with every character that mount options escape', async () => {
     host.files['/app.tgz'] = await archive();
-    const directory = join(aPlace('odd'), 'a b,c:d\\e');
+    const directory = join(tempDir('odd'), 'a b,c:d\\e');
     mkdirSync(directory);
     shelf = await aShelf({ method: overlay as IsolationMethod, limits, directory });
     const { directory: app } = await shelf.prepare(host.url('/app.tgz'), { run: 'a' });

@@ -7,7 +7,7 @@ import type { PrepareScope } from '../../src/agent/ports.ts';
 import { STRICT_RULES } from '../../src/lib/host-policy.ts';
 import type { Artifact } from '../../src/protocol/agent.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 type Answer = string | Buffer | ((request: IncomingMessage, response: ServerResponse) => void);
 
@@ -39,7 +39,7 @@ export async function anAppHost() {
 
 export async function aShelf(differs: Partial<ArtifactsParts> = {}) {
   const clock = createManualClock();
-  const directory = differs.directory ?? aPlace('apps');
+  const directory = differs.directory ?? tempDir('apps');
   const parts = { directory, allowHosts: undefined, clock, ...differs };
   const shelf = {
     clock,

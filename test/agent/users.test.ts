@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openUsers } from '../../src/agent/host/users.ts';
 import { type HostUser, type RunUsers, UserProblem, userOf } from '../../src/agent/users.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const aUser = (name: string): HostUser => ({ name, uid: 7, gid: 7, groups: [7], home: '/' });
 const [alice, bob] = [aUser('alice'), aUser('bob')];
@@ -50,14 +50,14 @@ describe('the users of the settings', () => {
   };
 
   test('are none by default, and leave the data directory alone', () => {
-    const data = aPlace('users');
+    const data = tempDir('users');
     chmodSync(data, 0o700);
     expect(openUsers({ runAs: undefined, allowed: [] }, data)).toMatchObject({ byDefault: undefined, allowed: [] });
     expect(statSync(data).mode & 0o777).toBe(0o700);
   });
 
   test.if(isRoot)('exist, and can reach what is theirs: each that does not is named', () => {
-    const closed = join(aPlace('users'), 'closed');
+    const closed = join(tempDir('users'), 'closed');
     const data = join(closed, 'data');
     mkdirSync(data, { recursive: true, mode: 0o700 });
     for (let at = dirname(closed); at.startsWith(tmpdir()); at = dirname(at)) chmodSync(at, statSync(at).mode | 0o001);

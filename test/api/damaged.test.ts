@@ -9,7 +9,7 @@ import { decodeState, encodeState, type StoredState } from '../../src/runtime/do
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { anApi, type TestApi } from './support.ts';
 
 let store: Store;
@@ -23,7 +23,7 @@ afterEach(async () => {
 const STORES: Record<string, () => Promise<Store>> = {
   memory: async () => createMemoryStore(),
   sqlite: async () => {
-    directory = aPlace('damaged');
+    directory = tempDir('damaged');
     return createSqliteStore({ directory });
   },
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { completionFor, SHELLS } from '../../src/cli/completion.ts';
 import { isFamily, isProgram } from '../../src/cli/verb.ts';
 import { VERBS } from '../../src/cli/verbs/index.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { aCenter } from './support/center.ts';
 import { aShell, troupe } from './support/shell.ts';
 
@@ -13,7 +13,7 @@ import { aShell, troupe } from './support/shell.ts';
  * not at blanks.
  */
 async function offered(line: string, words = line.split(' ')): Promise<string[]> {
-  const file = join(aPlace('completion'), 'troupe.bash');
+  const file = join(tempDir('completion'), 'troupe.bash');
   await Bun.write(file, await completionFor('bash', VERBS));
   const script = `
     troupe() { echo "$3-1 $3-2 $3@20261122T080000.000Z"; }
@@ -78,7 +78,7 @@ describe('the completion', () => {
 
   test.each(SHELLS)('is a script that %s reads', async shell => {
     if (Bun.which(shell) === null) return console.warn(`${shell} is not installed here: its completion is not read by it`);
-    const file = join(aPlace('completion'), `troupe.${shell}`);
+    const file = join(tempDir('completion'), `troupe.${shell}`);
     await Bun.write(file, await completionFor(shell, VERBS));
     const child = Bun.spawn([shell, '-n', file], { stderr: 'pipe' });
     expect([await new Response(child.stderr).text(), await child.exited]).toEqual(['', 0]);

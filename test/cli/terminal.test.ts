@@ -5,7 +5,7 @@ import { type Entry, isFamily, isProgram } from '../../src/cli/verb.ts';
 import { VERBS } from '../../src/cli/verbs/index.ts';
 import { widthOf } from '../../src/cli/width.ts';
 import { aRealHouse, type House, until } from '../support/house.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { aCenter, type ScriptedCenter } from './support/center.ts';
 import { MAIN, onTerminal, withoutColours } from './support/terminal.ts';
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
   await house.startCenter();
   for (const name of ['west-1', 'west-2']) house.startAgent(name);
   await house.ready('west-1', 'west-2');
-  env = { TROUPE_URL: house.url, HOME: aPlace('home'), XDG_CONFIG_HOME: '' };
+  env = { TROUPE_URL: house.url, HOME: tempDir('home'), XDG_CONFIG_HOME: '' };
 }, 60_000);
 afterAll(() => house.close());
 
@@ -119,7 +119,7 @@ describe('on a terminal', () => {
     await type(['jobs', 'create', 'bad', '--attempts', '2', '--backoff', '1ms', '--', 'sh', '-c', 'echo wrong >&2; exit 3']);
     const failed = await type(['trigger', 'bad', '-f']);
     const id = /bad@\S+/.exec(failed.screen)?.[0] ?? '';
-    const copies = aPlace('copies');
+    const copies = tempDir('copies');
     const words: Record<string, string> = {
       F: id,
       D: join(house.directory, 'center'),
@@ -200,7 +200,7 @@ describe('the password prompt', () => {
   const login = { 'POST /v1/login': { token: 'troupe_t', expiresAt: '2026-11-22T20:00:00.000Z' } };
   const sentPassword = ({ asked }: ScriptedCenter) => (asked[0]?.body as { password?: string } | undefined)?.password;
   let center: ScriptedCenter;
-  const around = () => ({ TROUPE_URL: center.url, HOME: aPlace('home'), XDG_CONFIG_HOME: '', PS1: '> ' });
+  const around = () => ({ TROUPE_URL: center.url, HOME: tempDir('home'), XDG_CONFIG_HOME: '', PS1: '> ' });
   beforeEach(() => {
     center = aCenter(login);
   });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ownCommand } from '../../src/cli/local-agent.ts';
 import { until } from '../support/house.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
 
 const houses: ChildProcess[] = [];
@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** The real thing, as `npm start` starts it, on a port of its own. */
 async function aHouse(
-  data = aPlace('up'),
+  data = tempDir('up'),
   more: Record<string, string> = {},
 ): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
   const [program = '', ...args] = ownCommand('up');
@@ -80,7 +80,7 @@ describe('troupe up', () => {
   });
 
   test('shows no secret of its environment to jobs, and no file of its own to other users', async () => {
-    const data = aPlace('up');
+    const data = tempDir('up');
     mkdirSync(data, { recursive: true });
     chmodSync(data, 0o755);
     const before = process.umask(0o022);
@@ -100,7 +100,7 @@ describe('troupe up', () => {
   });
 
   test('draws another password where a port that was taken kept the first start from showing one', async () => {
-    const data = aPlace('taken');
+    const data = tempDir('taken');
     const port = createServer().listen(0, '127.0.0.1');
     await once(port, 'listening');
     const taken = `127.0.0.1:${(port.address() as AddressInfo).port}`;

@@ -7,7 +7,7 @@ import type { SpoolRecord } from '../../src/keeper/ports.ts';
 import { createFileSpool } from '../../src/keeper/spool.ts';
 import { KEEPER_JOURNAL, keeperDirectory } from '../../src/protocol/keeper.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const clock = createManualClock();
 const { version, fingerprint } = KEEPER_JOURNAL;
@@ -33,7 +33,7 @@ const contents = (directory: string) =>
 
 describe('a journal of this revision', () => {
   test('begins with its form, and is read again', () => {
-    const directory = aPlace('spool');
+    const directory = tempDir('spool');
     createFileSpool({ directory, clock }).write(aRecord('a'));
     expect(journalOf(directory).split('\n')[0]).toBe(HEAD);
     const again = createFileSpool({ directory, clock });
@@ -42,7 +42,7 @@ describe('a journal of this revision', () => {
   });
 
   test('begins with its form where the disk was full when it was made', () => {
-    const directory = aPlace('spool');
+    const directory = tempDir('spool');
     symlinkSync('/dev/full', join(directory, 'journal.new'));
     const spool = createFileSpool({ directory, clock });
     expect(journalOf(directory)).toBe('');
@@ -52,7 +52,7 @@ describe('a journal of this revision', () => {
   });
 
   test('may end in a line that a crash tore, be it the first', () => {
-    const directory = aPlace('spool');
+    const directory = tempDir('spool');
     writeFileSync(join(directory, 'journal'), HEAD.slice(0, 9));
     expect(createFileSpool({ directory, clock }).records()).toEqual([]);
     expect(journalOf(directory)).toBe(`${HEAD}\n`);
@@ -72,7 +72,7 @@ const older: [string, string, string][] = [
 
 describe('a data directory of another revision', () => {
   test.each(older)('with a journal of the keeper %s is refused, and left as it was', (_, head, what) => {
-    const directory = aPlace('spool');
+    const directory = tempDir('spool');
     writeFileSync(join(directory, 'journal'), `${head}\n`);
     const before = contents(directory);
     const open = () => createFileSpool({ directory, clock });
@@ -89,7 +89,7 @@ describe('a data directory of another revision', () => {
     return spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 30_000 });
   };
   const aDataDirectory = (journal: string, keeper: string) => {
-    const data = aPlace('agent');
+    const data = tempDir('agent');
     mkdirSync(keeperDirectory(data));
     writeFileSync(join(data, 'journal.jsonl'), journal);
     writeFileSync(join(keeperDirectory(data), 'journal'), keeper);

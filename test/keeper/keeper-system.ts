@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createKeeperConnector, type KeeperConnection } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { KeeperEvent, RunStatus, SpooledChunk, StartRequest } from '../../src/protocol/keeper.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 setDefaultTimeout(70_000);
 
@@ -42,7 +42,7 @@ export interface KeeperSystem {
   leave(): Promise<void>;
 }
 
-export async function aKeeperSystem(directory = aPlace('keeper'), command?: string[]): Promise<KeeperSystem> {
+export async function aKeeperSystem(directory = tempDir('keeper'), command?: string[]): Promise<KeeperSystem> {
   const connector = createKeeperConnector({ directory, clock: systemClock, ...(command && { command }) });
   let listeners = new Set<() => void>();
   let keeper = await enter();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createKeeperConnector } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { until } from '../support/house.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { accounted, aKeeperSystem, alive, aShell, aSleep, aStartRequest, type KeeperSystem, textOf, zombiesOf } from './keeper-system.ts';
 
 let system: KeeperSystem;
@@ -94,7 +94,7 @@ describe('a kept run', () => {
 });
 
 describe('a start that fails', () => {
-  const script = join(aPlace('keeper'), 'script');
+  const script = join(tempDir('keeper'), 'script');
   writeFileSync(script, '#!/no/such/interpreter\n');
 
   test.each([
@@ -146,7 +146,7 @@ describe('a run of another user', () => {
 });
 
 describe('a script', () => {
-  const directory = aPlace('scripts');
+  const directory = tempDir('scripts');
   const write = (name: string, content: string | Buffer) => {
     const path = join(directory, name);
     writeFileSync(path, content, { mode: 0o755 });
@@ -246,7 +246,7 @@ describe('many runs', () => {
 
 describe('the door', () => {
   test('gives two who open it at once the same keeper', async () => {
-    const directory = aPlace('keeper');
+    const directory = tempDir('keeper');
     const [one, two] = await Promise.all([aKeeperSystem(directory), aKeeperSystem(directory)]);
     expect(one.keeper.pid).toBe(two.keeper.pid);
     await until('one keeper is left', () => alive(directory).length === 1);
@@ -255,7 +255,7 @@ describe('the door', () => {
   });
 
   test('reaches a keeper in a directory whose path is longer than a socket address', async () => {
-    const deep = await aKeeperSystem(join(aPlace('keeper'), 'd'.repeat(120)));
+    const deep = await aKeeperSystem(join(tempDir('keeper'), 'd'.repeat(120)));
     await deep.keeper.start(aShell('a', 'exit 3'));
     expect((await deep.ended('a')).exitCode).toBe(3);
     await deep.leave();
@@ -293,7 +293,7 @@ describe('the door', () => {
   });
 
   test('closes behind an idle keeper', async () => {
-    const directory = aPlace('keeper');
+    const directory = tempDir('keeper');
     const keeper = await createKeeperConnector({ directory, clock: systemClock, idleMs: 1 }).connect();
     keeper.close();
     await until('the keeper has ended', () => alive(directory).length === 0);

@@ -8,11 +8,11 @@ import { createOutputLog } from '../../src/keeper/output-log.ts';
 import { createFileSpool } from '../../src/keeper/spool.ts';
 import { wholeCharacters } from '../../src/keeper/utf8.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { accounted, textOf, withGaps } from './keeper-system.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const directory = aPlace('spool');
+const directory = tempDir('spool');
 let spoolsMade = 0;
 const aFileSpool = (clock = createManualClock()) => {
   const own = join(directory, String(++spoolsMade));

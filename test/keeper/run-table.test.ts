@@ -7,11 +7,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTree } from '../../src/keeper/ports.ts';
 import { createProcessTable, type ProcessTablePorts, TAG_VARIABLE } from '../../src/keeper/process-tree.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let proc: string;
 beforeEach(() => {
-  proc = aPlace('proc');
+  proc = tempDir('proc');
 });
 afterEach(() => rmSync(proc, { recursive: true, force: true }));
 

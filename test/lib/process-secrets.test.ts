@@ -9,8 +9,8 @@ import { AGENT_USAGE } from '../../src/config/agent-settings.ts';
 import { keepPrivate, makePrivate } from '../../src/lib/private-file.ts';
 import { secretFlagsIn, secretsIn, startsIn } from '../../src/lib/process-secrets.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
-import { aPlace } from '../support/place.ts';
 import { aWrite } from '../support/store-builders.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const bytes = (words: string[]) => Buffer.from(words.map(word => `${word}\0`).join(''));
 const found = (from: Uint8Array, stretches: { at: number; length: number }[]) =>
@@ -60,7 +60,7 @@ describe('files in a directory that everybody may look into', () => {
   afterEach(() => process.umask(before));
   const aWideDirectory = () => {
     process.umask(0o022);
-    const directory = aPlace('wide');
+    const directory = tempDir('wide');
     mkdirSync(directory, { recursive: true });
     chmodSync(directory, 0o755);
     return directory;

@@ -8,7 +8,7 @@ import { createPasswords, type Passwords, THREAD_IDLE_MS } from '../../src/secur
 import { createThrottle, FORGET_MS, FREE, networkOf, WAIT_LAST_MS } from '../../src/security/throttle.ts';
 import { anApi, json } from '../api/support.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aPlace } from '../support/place.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const PASSWORD = 'correct horse battery';
 const SURFACES = ['/v1/login', '/api/login'] as const;
@@ -245,7 +245,7 @@ describe('hashing', () => {
   });
 
   test('in a thread that dies is answered with 503, and the next starts another thread', async () => {
-    const script = `${aPlace('thread')}.ts`;
+    const script = `${tempDir('thread')}.ts`;
     await Bun.write(script, 'globalThis.onmessage = () => { throw new Error("broken"); };');
     const passwords = thePasswords({ script });
     for (let times = 0; times < 2; times += 1) {

@@ -8,14 +8,14 @@ import { createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
 import { openMark, removeMark } from '../../src/store/sqlite/mark.ts';
 import { openSqliteWrites, type SqliteWrites } from '../../src/store/sqlite/open.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aPlace } from '../support/place.ts';
 import { aWrite } from '../support/store-builders.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 let directory: string;
 const file = () => join(directory, 'troupe.sqlite');
 const log = () => `${file()}-wal`;
 beforeEach(() => {
-  directory = aPlace('mark');
+  directory = tempDir('mark');
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { aPlace } from './place.ts';
+import { tempDir } from './temp-dir.ts';
 
 const ROOT = resolve(import.meta.dir, '../..');
 
@@ -96,7 +96,7 @@ export async function aRealHouse({
   /** What runs the sources of each part, with its flags; Bun when not said. */
   program?(part: 'center' | 'agent', directory: string): string[];
 } = {}): Promise<House> {
-  const directory = aPlace('house');
+  const directory = tempDir('house');
   const ports: number[] = [];
   while (ports.length < count) ports.push(await freePort());
   const urls = ports.map(port => `http://127.0.0.1:${port}`);

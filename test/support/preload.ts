@@ -3,9 +3,9 @@
  * and no directory is left behind.
  */
 import { afterAll } from 'bun:test';
-import { clearPlaces } from './place.ts';
+import { deleteTempDirs } from './temp-dir.ts';
 
-afterAll(clearPlaces);
+afterAll(deleteTempDirs);
 
 process.on('unhandledRejection', reason => {
   console.error('unhandled rejection in a test:', reason);

@@ -4,7 +4,7 @@ import { run } from '../../../src/cli/run.ts';
 import type { Shell } from '../../../src/cli/shell.ts';
 import { VERBS } from '../../../src/cli/verbs/index.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { aPlace } from '../../support/place.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 export interface TestShell extends Shell {
   /** What a pipe behind the verb got. */
@@ -43,7 +43,7 @@ export function aShell({ input = '', ...given }: Partial<Shell> & { input?: stri
     signal: ending.signal,
     clock: systemClock,
     ...given,
-    env: { HOME: aPlace('home'), ...given.env },
+    env: { HOME: tempDir('home'), ...given.env },
     out: () => written,
     err: () => wrong,
     said,
