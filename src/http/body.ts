@@ -1,6 +1,6 @@
 /**
- * Bytes of a request -> JSON that is safe to look at: bounded in size, depth and keys, without the
- * keys that reach into prototypes. What it means is left to the schema of the route.
+ * Bytes of a request -> JSON that is safe to read: bounded in size, depth and keys, without keys
+ * that change prototypes. The schema of the route does the rest.
  */
 import { Problem } from './errors.ts';
 
@@ -43,7 +43,7 @@ async function readBytes(request: Request): Promise<Uint8Array> {
   if (!request.body) return new Uint8Array();
   const pieces: Uint8Array[] = [];
   let length = 0;
-  // The announced length may be absent or a lie: count what comes.
+  // Content-Length may be absent or wrong: count the bytes.
   try {
     for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
       length += piece.length;
@@ -51,7 +51,7 @@ async function readBytes(request: Request): Promise<Uint8Array> {
       pieces.push(piece);
     }
   } catch (cause) {
-    // Nobody is there to hear it; it is no fault of ours either.
+    // The client is gone; this is no fault of the center.
     if (cause instanceof Error && cause.name === 'AbortError')
       throw new Problem('invalid', 'the connection was closed before the body was whole.', { field: 'body', cause });
     throw cause;
@@ -77,9 +77,9 @@ export function parseJson(text: string): unknown {
 function refuseHuge(text: string): void {
   let depth = 0;
   let items = 0;
-  for (let place = 0; place < text.length; place += 1) {
-    const letter = text.charCodeAt(place);
-    if (letter === QUOTE) place = endOfString(text, place);
+  for (let index = 0; index < text.length; index += 1) {
+    const letter = text.charCodeAt(index);
+    if (letter === QUOTE) index = endOfString(text, index);
     else if (letter === 0x7b || letter === 0x5b) depth += 1;
     else if (letter === 0x7d || letter === 0x5d) depth -= 1;
     else if (letter === 0x2c) items += 1;

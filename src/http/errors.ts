@@ -1,6 +1,5 @@
 /**
- * What the front door answers when it does not do what was asked: the one file that knows HTTP's
- * numbers for it.
+ * Errors as HTTP responses: the only file with the status codes of refusals.
  *
  *   Problem                        invalid 400, unauthorized 401, forbidden 403, notFound 404,
  *                                  conflict 409, …
@@ -33,12 +32,12 @@ const STATUS = {
 } as const;
 export type ProblemCode = keyof typeof STATUS;
 
-/** The front door says no. The message is one plain sentence for the caller. */
+/** A refusal of the HTTP server. The message is one plain sentence for the caller. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   /** The field of the body or the query that it is about. */
   readonly field: string | undefined;
-  /** When asking again makes sense. */
+  /** When another try makes sense, ms. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ProblemCode, message: string, about: { field?: string; retryAfterMs?: number; cause?: unknown } = {}) {
@@ -49,20 +48,20 @@ export class Problem extends Error {
   }
 }
 
-/** When a full mailbox or a store that is away is worth another try. */
+/** Until another try after a full mailbox or an unavailable store, ms. */
 const RETRY_SOON_MS = 1_000;
 
 export interface ErrorResponse {
   status: number;
   body: { error: { code: string; message: string; field?: string } } | { message: string };
   headers: Record<string, string>;
-  /** A fault of ours: to be logged with its cause. */
+  /** A fault of the center: the caller logs it with its cause. */
   fault: boolean;
 }
 
 /**
- * Every error as an answer. `dialect` is the door it came through: ElasticJob's clients know one
- * body for 401.
+ * The response to an error. `dialect`: the API that was called; clients of ElasticJob know one body
+ * for 401.
  */
 export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): ErrorResponse {
   if (error instanceof Problem || error instanceof AccessError) {
@@ -84,7 +83,7 @@ export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): Err
   return { ...response(500, 'internal', 'something went wrong here, and it is in the log of the center'), fault: true };
 }
 
-/** Addresses read as words: "job nightly is disabled" for "job/nightly is disabled". */
+/** Addresses as text: "job nightly is disabled" for "job/nightly is disabled". */
 const named = (message: string): string => message.replace(/^(there is no )?(job|app|pool|host|execution)\//, '$1$2 ');
 
 function response(

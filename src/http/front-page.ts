@@ -1,7 +1,7 @@
 /**
- * What a browser finds at `/`: what this is, what may be read here, and how to begin. For programs
- * there is nothing at that path. Plain HTML under the front door's policy: no script, no picture,
- * nothing fetched, and nothing of this installation, since anybody may see it.
+ * The page at `/` for browsers: what this is, what may be read here, and how to begin. Programs get
+ * a 404 at that path. Plain HTML under the content security policy of the HTTP server: no script,
+ * no picture, nothing fetched, and no data of this installation, since the page is public.
  */
 import { createHash } from 'node:crypto';
 import about from '../../package.json' with { type: 'json' };

@@ -16,11 +16,11 @@ import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { Problem } from './errors.ts';
 
-/** How long a key is remembered. */
+/** How long a key is kept, ms. */
 export const KEY_MS = 86_400_000;
-/** A longer answer is not kept; then the thing is told as it is when the key comes again. */
+/** A longer response is not kept; a repeated request then gets the current state. Characters. */
 const ANSWER_MAX = 64 * 1024;
-/** Between looks for keys that are too old. */
+/** Between deletions of expired keys, ms. */
 const SWEEP_MS = 3_600_000;
 
 const KIND = 'idempotencyKey';
@@ -32,9 +32,9 @@ interface KeptResponse {
 
 export interface IdempotencyKeys {
   /**
-   * Does `work` once per `scope` and key, and gives what it answered. `work` gets a text that names
-   * this very request: what it creates carries it, so that a repeat finds its own. Throws Problem
-   * `conflict` for a key that came with another body, and what `work` throws.
+   * Calls `work` once per `scope` and key, and resolves with its response. `work` receives a claim
+   * that identifies this request: what it creates stores the claim, so a repeat finds it. Throws
+   * Problem `conflict` for a key that had another body, and what `work` throws.
    */
   once(request: { scope: string; key: string; body: unknown }, work: (claim: string) => Promise<KeptResponse>): Promise<KeptResponse>;
 }
@@ -68,9 +68,9 @@ export function createIdempotencyKeys({ store, clock }: { store: IdempotencyStor
         if (known && typeof known.text === 'string' && isStatus(known.status)) return { status: Number(known.status), text: known.text };
         if (!known) await begin(id, digest);
         const answered = await work(`${id}:${digest}`).catch(async (error: unknown) => {
-          // What is said no to was not done. Of anything else nobody knows: the key stays with its
+          // A refusal changed nothing. The outcome of another error is unknown: the key keeps its
           // body.
-          if (isNo(error)) await store.removeCredential(KIND, id);
+          if (isRefusal(error)) await store.removeCredential(KIND, id);
           throw error;
         });
         if (answered.text.length <= ANSWER_MAX) await keep(id, { digest, ...answered });
@@ -85,5 +85,5 @@ export type IdempotencyStore = Pick<CredentialStore, 'credential' | 'putCredenti
 const isStatus = (status: unknown): boolean => Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
-const NO = new Set(['invalid', 'conflict', 'notFound', 'refused', 'quarantined', 'noSuchActor']);
-const isNo = (error: unknown): boolean => error instanceof Error && 'code' in error && NO.has(String(error.code));
+const REFUSALS = new Set(['invalid', 'conflict', 'notFound', 'refused', 'quarantined', 'noSuchActor']);
+const isRefusal = (error: unknown): boolean => error instanceof Error && 'code' in error && REFUSALS.has(String(error.code));

@@ -1,14 +1,14 @@
 /**
- * A route is a declaration: method, path, who may call it, what it takes, what it answers. The app
- * is built from nothing else, so the table of all routes can be walked: by the test that no route
- * is without `access`, and by whoever writes the reference.
+ * A route is a declaration: method, path, access, request, response. The app is built from nothing
+ * else, so code can walk the table of all routes: the test that each route declares its `access`,
+ * and the reference.
  */
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { Endpoint, Method, Needed, Operation, ParamsOf } from '../protocol/rest/endpoint.ts';
 import type { User } from '../security/can.ts';
 
-/** What the server knows of a request besides the request; `app.fetch(request, surroundings)`. */
+/** What the listener knows of a request; the second argument of `app.fetch`. */
 export interface ServerBindings {
   /** IP address of the peer. */
   address?: string;
@@ -23,15 +23,15 @@ export interface RouteCall<Params = unknown, Query = unknown, Body = unknown> {
   query: Query;
   body: Body;
   /**
-   * Whom the token names, `root` where everybody is root; undefined on `public` and `agent` routes,
-   * which ask for no user.
+   * The user of the token, `root` without authentication; undefined on `public` and `agent` routes,
+   * which need none.
    */
   user: User | undefined;
-  /** IP address of the peer, "unknown" when the server does not say. */
+  /** IP address of the peer; "unknown" when the listener does not know it. */
   address: string;
   /** Header Idempotency-Key. */
   key: string | undefined;
-  /** Names this very request where it has a key and a body: what it creates carries it. */
+  /** Identifies a request with a key and a body; what the request creates stores it. */
   claim?: string;
   c: ApiContext;
 }
@@ -49,15 +49,14 @@ export interface Route extends Endpoint {
 /** The scope of a route: the declared one, else `read` for GET, `all` for other methods. */
 export const neededFor = ({ method, scope }: Pick<Route, 'method' | 'scope'>): Needed => scope ?? (method === 'GET' ? 'read' : 'all');
 
-/** Routes of one kind: a door to the same actors, in its own words. */
+/** The routes of one API. All APIs command the same actors. */
 export interface Surface {
   routes: Route[];
   /**
-   * Whether it passes over what a query has beyond the known parameters, as the system it speaks
-   * for does; else that is refused.
+   * Unknown query parameters are ignored, as the original system does. Default: they are refused.
    */
   lenient?: true;
-  /** What 401 says where clients know another body than ours. */
+  /** Body of 401 where clients expect another one than ours. */
   unauthorized?: () => z.ZodType;
 }
 

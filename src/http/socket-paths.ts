@@ -1,6 +1,6 @@
 /**
- * The WebSockets of the front door: where they are, and what goes over them. Served by
- * `upgrades.ts`, told by the reference.
+ * The WebSockets of the center: their paths and frames. `upgrades.ts` serves them, the reference
+ * describes them.
  */
 import { z } from 'zod';
 import { FromAgent, FromCenter } from '../protocol/agent.ts';
@@ -10,7 +10,7 @@ import type { Tag } from '../protocol/rest/tags.ts';
 export interface SocketPath {
   tag: Tag;
   /** One sentence. */
-  says: string;
+  summary: string;
   more: string;
   query?: z.ZodType;
   /** Frames are JSON texts, one value each. */
@@ -21,7 +21,7 @@ export interface SocketPath {
 export const SOCKETS = {
   '/v1/feed': {
     tag: 'feed',
-    says: 'Facts as they happen, over a WebSocket or as server-sent events.',
+    summary: 'Facts as they happen, over a WebSocket or as server-sent events.',
     more: 'Programs send their token as a header; a browser sends a ticket as its first frame (POST /v1/feed/tickets). A watcher that cannot keep up is closed with code 4008 and its last cursor as the reason; 4001: its login has ended; 1008: what it sent or asked for is wrong.',
     query: FeedQuery,
     toCenter: TicketFrame.meta({ id: 'TicketFrame' }),
@@ -29,8 +29,8 @@ export const SOCKETS = {
   },
   '/v1/agents': {
     tag: 'agents',
-    says: 'The line of an agent, a WebSocket.',
-    more: 'It signs the nonce of the challenge in its hello, then takes commands and brings news and output. Only `troupe agent` speaks this; the protocol has a number and changes with the product.',
+    summary: 'The connection of an agent, a WebSocket.',
+    more: 'It signs the nonce of the challenge in its hello, then receives commands and sends reports and output. Only `troupe agent` speaks this; the protocol has a number and changes with the product.',
     toCenter: z.union([FromAgent]).meta({ id: 'AgentFrame' }),
     fromCenter: () => z.union([FromCenter]).meta({ id: 'CenterFrame' }),
   },

@@ -1,7 +1,6 @@
 /**
- * Tokens for programs: made by whoever is logged in, for a purpose and a time, shown once, kept
- * only as a hash, and ended by name. Unlike a login they live as long as they were made for: a
- * changed password ends logins, not these.
+ * API tokens, for programs: a logged-in user creates one with a scope and a lifetime; it is shown
+ * once, stored only as a hash, and deleted by name. A changed password ends logins, not API tokens.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
@@ -12,7 +11,7 @@ import { isInstant } from '../store/readable.ts';
 import type { User } from './can.ts';
 import { AccessError } from './errors.ts';
 
-/** Tokens for programs at once. */
+/** Limit of valid API tokens. */
 const API_TOKENS_MAX = 1_000;
 
 const KIND = 'apiToken';
@@ -33,9 +32,9 @@ export interface ApiTokens {
   createApiToken(want: { name: string; scope: Scope; expiresInMs: number }): Promise<ApiToken & { token: string }>;
   /** Those that have not expired, by name. */
   apiTokens(): Promise<ApiToken[]>;
-  /** From now on it opens nothing. Throws AccessError `notFound`. */
+  /** From now on it permits nothing. Throws AccessError `notFound`. */
   removeApiToken(name: string): Promise<void>;
-  /** The bearer of a token; undefined when it is none for programs, expired or removed. */
+  /** The user of a token; undefined when it is no API token, expired or deleted. */
   apiTokenUser(token: string): Promise<User | undefined>;
 }
 
@@ -44,14 +43,14 @@ export const isApiToken = (token: string): boolean => token.startsWith(PREFIX);
 export function createApiTokens({ store, clock, ids }: { store: CredentialStore; clock: Clock; ids: Ids }): ApiTokens {
   // In memory: a write with each use would race with the removal of the token, and bring it back.
   const used = new Map<string, number>();
-  const told = ({ id, data, expiresAt }: Credential): ApiToken => ({
+  const described = ({ id, data, expiresAt }: Credential): ApiToken => ({
     name: String(data.name),
     scope: SCOPES.find(each => each === data.scope) ?? 'metrics',
     createdAt: Number(data.createdAt),
     expiresAt: expiresAt ?? 0,
     lastUsedAt: used.get(id) ?? null,
   });
-  /** Of a damaged record nothing is known, and it opens nothing. */
+  /** A damaged record permits nothing. */
   const isLiving = ({ data, expiresAt }: Credential) =>
     isInstant(expiresAt) && expiresAt > clock.now() && typeof data.name === 'string' && isInstant(data.createdAt);
   const living = async () => (await store.credentials(KIND)).filter(isLiving);
@@ -68,11 +67,11 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
       const token = `${PREFIX}${ids.secret(32)}`;
       const record = { kind: KIND, id: hashOf(token), data: { name, scope, createdAt: now }, expiresAt: now + expiresInMs, uses: null };
       await store.putCredential(record);
-      return { ...told(record), token };
+      return { ...described(record), token };
     },
 
     async apiTokens() {
-      return (await living()).map(told).sort((a, b) => (a.name < b.name ? -1 : 1));
+      return (await living()).map(described).sort((a, b) => (a.name < b.name ? -1 : 1));
     },
 
     async removeApiToken(name) {
@@ -89,7 +88,7 @@ export function createApiTokens({ store, clock, ids }: { store: CredentialStore;
       const record = await store.credential(KIND, id);
       if (!record || !isLiving(record)) return undefined;
       used.set(id, clock.now());
-      const { name, scope } = told(record);
+      const { name, scope } = described(record);
       return { name: `token ${name}`, scope };
     },
   };

@@ -1,7 +1,7 @@
 /**
- * Who calls: one user, `root`, by password; then opaque tokens that say nothing, are kept only as
- * hashes, end after twelve hours and at logout. Programs have tokens of their own
- * (`api-tokens.ts`). With authentication off everybody is root.
+ * Authentication: one user, `root`, logs in by password and gets an opaque token. Tokens are stored
+ * only as hashes and end after twelve hours or at logout. Programs have API tokens
+ * (`api-tokens.ts`). With authentication off every caller is root.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
@@ -18,7 +18,7 @@ import { createThrottle } from './throttle.ts';
 
 /** Life of a login token. */
 export const TOKEN_MS = 12 * 3_600_000;
-/** Tokens valid at once; another login ends the one that would end first. */
+/** Limit of valid login tokens; a further login ends the one that would expire first. */
 const TOKENS_MAX = 1_000;
 /** A password given by the operator that is shorter is warned about. */
 const PASSWORD_SHORT = 12;
@@ -36,13 +36,15 @@ export interface Auth extends JoinTokens, Omit<ApiTokens, 'apiTokenUser'> {
    * A changed password ends all logins.
    */
   prepare(): Promise<{ user: string; password: string | null }>;
-  /** The password that `prepare` drew will not be shown: the next start draws another. */
+  /**
+   * Deletes the password that `prepare` generated: it was not shown, the next start makes another.
+   */
   withdraw(): Promise<void>;
   /** Throws AccessError `unauthorized` (same for wrong user and wrong password) and `tooMany`. */
   login(user: string, password: string, address: string): Promise<Token>;
   /** Ends the thread that hashes passwords. Idempotent. */
   close(): void;
-  /** Ending what has ended is fine. The token of a program is ended by its name, not so. */
+  /** Idempotent. An API token is deleted by its name instead. */
   logout(token: string): Promise<void>;
   /** The user of a token; undefined when it is none, ended, or absent. */
   who(token: string | undefined): Promise<User | undefined>;
@@ -79,7 +81,7 @@ export function createAuth({
   const queue = createLoginQueue();
   const { apiTokenUser: programOf, ...apiTokens } = createApiTokens({ store, clock, ids });
 
-  /** The password that this start drew. */
+  /** The password that this start generated. */
   let drawn: string | null = null;
   const keepPassword = async (password: string) => {
     await store.putCredential({ kind: 'user', id: ROOT.name, data: { hash: await passwords.hash(password) }, expiresAt: null, uses: null });
@@ -118,7 +120,7 @@ export function createAuth({
         if (hash === undefined || !(await passwords.verify(given, hash))) await keepPassword(given);
         return { user: ROOT.name, password: null };
       }
-      // It was kept though the store could not say so: still nobody has seen it.
+      // It was stored although the write failed: it has not been shown yet.
       if (hash !== undefined) return { user: ROOT.name, password: drawn !== null && (await passwords.verify(drawn, hash)) ? drawn : null };
       // A new password in the log would let in a caller who damaged the old one on purpose.
       if (isDamaged) {

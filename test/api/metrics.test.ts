@@ -1,8 +1,9 @@
 /** `/v1/metrics`: its format, counts, spans, several workers. */
 import { describe, expect, test } from 'bun:test';
 import { surfacesOf } from '../../src/api/surfaces.ts';
+import { COUNT_MS } from '../../src/api/v1/metrics/counts.ts';
 import { createJobMetrics } from '../../src/api/v1/metrics/job-metrics.ts';
-import { COUNT_MS, metricRoutes } from '../../src/api/v1/metrics.ts';
+import { metricRoutes } from '../../src/api/v1/metrics.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { createApp } from '../../src/http/app.ts';
 import { addSpan, BUCKETS_MS, emptyMetrics } from '../../src/runtime/metrics.ts';

@@ -19,7 +19,7 @@ const failing = (error: Error): Route[] => [
     tag: 'jobs',
     refusals: [429],
     access: 'public',
-    says: 'Fails.',
+    summary: 'Fails.',
     answers: null,
     handle() {
       throw error;
@@ -32,7 +32,7 @@ describe('the table of routes', () => {
     const { center } = await anApi();
     const routes = allRoutes(center);
     expect(routes.length).toBeGreaterThan(50);
-    for (const { method, path, access, says } of routes) {
+    for (const { method, path, access, summary: says } of routes) {
       expect([`${method} ${path}`, ['public', 'user', 'agent'].includes(access), /[.?]$/.test(says)]).toEqual([
         `${method} ${path}`,
         true,

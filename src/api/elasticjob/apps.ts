@@ -18,7 +18,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'Publishes an app.',
+    summary: 'Publishes an app.',
     answers: done,
     takesKey: true,
     body: PublishBody,
@@ -32,10 +32,10 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'Changes the given fields of an app; null puts one back to its default.',
+    summary: 'Changes the given fields of an app; null puts one back to its default.',
     answers: done,
     body: NamedAppBody,
-    bodyTold: ModifyBody,
+    documentedBody: ModifyBody,
     handle: ({ body }) =>
       center.inTurn(`app/${body.appName}`, async () => {
         const app = await one(center.views, 'app', body.appName);
@@ -49,7 +49,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app/list',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'All apps, by name.',
+    summary: 'All apps, by name.',
     answers: () => z.array(CloudApp()),
     handle: async () => (await all(center.views, 'app', { order: 'name' })).map(view => appJson(view.context.config)),
   }),
@@ -58,7 +58,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app/:appName',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'One app.',
+    summary: 'One app.',
     answers: CloudApp,
     handle: async ({ params }) => appJson((await one(center.views, 'app', params.appName)).context.config),
   }),
@@ -67,7 +67,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app/:appName/disable',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'Is the app disabled?',
+    summary: 'Is the app disabled?',
     answers: () => z.boolean(),
     handle: async ({ params }) => (await one(center.views, 'app', params.appName)).value !== 'enabled',
   }),
@@ -76,7 +76,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app/:appName/disable',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'Its jobs start nothing new.',
+    summary: 'Its jobs start nothing new.',
     answers: done,
     query: CloudKillQuery,
     async handle({ params, query }) {
@@ -89,7 +89,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app/:appName/enable',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'Its jobs start again.',
+    summary: 'Its jobs start again.',
     answers: done,
     async handle({ params }) {
       await enableApp(center, await one(center.views, 'app', params.appName));
@@ -101,7 +101,7 @@ export const cloudAppRoutes = (center: RouteContext): Route[] => [
     path: '/api/app/:appName',
     tag: 'elasticjob apps',
     access: 'user',
-    says: 'Deregisters its jobs, then forgets the app.',
+    summary: 'Deregisters its jobs, then forgets the app.',
     answers: done,
     async handle({ params }) {
       await deleteApp(center, await one(center.views, 'app', params.appName));

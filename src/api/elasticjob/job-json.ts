@@ -67,19 +67,19 @@ function itemsText(items: Record<string, string>, written: string | null): strin
 function propsOf(config: JobConfig, written: Record<string, string>, zone: string | undefined): Record<string, string> {
   const props = { ...written };
   /** The property as written, if still true; else as written now, or absent. */
-  const tell = (key: string, says: (value: string | undefined) => boolean, now: string | undefined) => {
-    if (says(props[key])) return;
+  const put = (key: string, isTrue: (value: string | undefined) => boolean, now: string | undefined) => {
+    if (isTrue(props[key])) return;
     if (now === undefined) delete props[key];
     else props[key] = now;
   };
-  tell('timeZone', value => value === zone || config.schedules.length === 0, zone);
+  put('timeZone', value => value === zone || config.schedules.length === 0, zone);
   if (config.overlap === 'queue') {
-    tell('misfire.limit', value => Number(value ?? 1) === config.overlapLimit, String(config.overlapLimit));
+    put('misfire.limit', value => Number(value ?? 1) === config.overlapLimit, String(config.overlapLimit));
   }
   const { timeoutMs } = config;
-  tell('timeout.seconds', value => Math.round(Number(value ?? 0) * 1000) === timeoutMs, timeoutMs ? String(timeoutMs / 1000) : undefined);
-  tell('placement', value => (value === 'partial') === config.partial, config.partial ? 'partial' : undefined);
+  put('timeout.seconds', value => Math.round(Number(value ?? 0) * 1000) === timeoutMs, timeoutMs ? String(timeoutMs / 1000) : undefined);
+  put('placement', value => (value === 'partial') === config.partial, config.partial ? 'partial' : undefined);
   const command = Array.isArray(config.command) ? config.command.map(quoted).join(' ') : (config.command ?? undefined);
-  tell('script.command.line', value => value === command, command);
+  put('script.command.line', value => value === command, command);
   return props;
 }

@@ -65,7 +65,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/register',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'Registers a job of a published app.',
+    summary: 'Registers a job of a published app.',
     answers: done,
     takesKey: true,
     body: CloudJobBody,
@@ -81,10 +81,10 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/update',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
+    summary: 'Registers a job anew under its name; what only /v1 can set stays, and a field that equals the answer of GET changes nothing.',
     answers: done,
     body: NamedJobBody,
-    bodyTold: CloudJobBody,
+    documentedBody: CloudJobBody,
     handle: ({ body }) =>
       center.inTurn(`job/${body.jobName}`, async () => {
         const before = await jobOf(center, body.jobName);
@@ -98,7 +98,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/deregister',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'Forgets the job named by the body and ends what of it runs.',
+    summary: 'Forgets the job named by the body and ends what of it runs.',
     answers: done,
     body: NameBody,
     bodyIsName: true,
@@ -109,7 +109,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/:jobName/deregister',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'Forgets a job and ends what of it runs.',
+    summary: 'Forgets a job and ends what of it runs.',
     answers: done,
     handle: ({ params }) => deregister(center, params.jobName),
   }),
@@ -118,7 +118,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/trigger',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'Runs the job named by the body now; while it runs, once more afterwards.',
+    summary: 'Runs the job named by the body now; while it runs, once more afterwards.',
     answers: done,
     takesKey: true,
     body: NameBody,
@@ -130,7 +130,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/jobs',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'All jobs, by name.',
+    summary: 'All jobs, by name.',
     answers: () => z.array(CloudJob()),
     handle: async () => (await all(center.views, 'job', { order: 'name' })).map(view => jobJson(view.context.config)),
   }),
@@ -139,7 +139,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/jobs/:jobName',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'One job.',
+    summary: 'One job.',
     answers: CloudJob,
     handle: async ({ params }) => jobJson((await jobOf(center, params.jobName)).context.config),
   }),
@@ -148,7 +148,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/:jobName/disable',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'Is the job, or its app, disabled?',
+    summary: 'Is the job, or its app, disabled?',
     answers: () => z.boolean(),
     async handle({ params }) {
       const job = await jobOf(center, params.jobName);
@@ -162,7 +162,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/:jobName/disable',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'The job starts nothing new.',
+    summary: 'The job starts nothing new.',
     answers: done,
     query: CloudKillQuery,
     async handle({ params, query }) {
@@ -175,7 +175,7 @@ export const cloudJobRoutes = (center: RouteContext): Route[] => [
     path: '/api/job/:jobName/enable',
     tag: 'elasticjob jobs',
     access: 'user',
-    says: 'The job starts again when it is due.',
+    summary: 'The job starts again when it is due.',
     answers: done,
     async handle({ params }) {
       await enableJob(center, params.jobName);

@@ -20,10 +20,10 @@ export const elasticjobRoutes = (center: RouteContext): Route[] => [
     path: '/api/login',
     tag: 'elasticjob login',
     access: 'public',
-    says: 'Gives a token for user and password.',
+    summary: 'Gives a token for user and password.',
     answers: () => z.object({ accessToken: words('the token', 'troupe_4f1c') }),
     body: LoginBody,
-    bodyTold: z.object({
+    documentedBody: z.object({
       username: words('the user', 'root'),
       password: words('the password', 'correct horse battery staple'),
     }),

@@ -42,7 +42,7 @@ export function cloudTaskRoutes(center: Center): Route[] {
       path: '/api/job/tasks/ready',
       tag: 'elasticjob tasks',
       access: 'user',
-      says: 'Jobs that wait to run, and how many times.',
+      summary: 'Jobs that wait to run, and how many times.',
       answers: () => z.array(ReadyTask()),
       async handle() {
         const times = new Map<string, number>();
@@ -55,7 +55,7 @@ export function cloudTaskRoutes(center: Center): Route[] {
       path: '/api/job/tasks/running',
       tag: 'elasticjob tasks',
       access: 'user',
-      says: 'Shards that run.',
+      summary: 'Shards that run.',
       answers: () => z.array(RunningTask()),
       handle: async () => (await executions(['running', 'cancelling'])).flatMap(running),
     }),
@@ -64,7 +64,7 @@ export function cloudTaskRoutes(center: Center): Route[] {
       path: '/api/job/tasks/failover',
       tag: 'elasticjob tasks',
       access: 'user',
-      says: 'Shards that lost their host and wait for another one.',
+      summary: 'Shards that lost their host and wait for another one.',
       answers: () => z.array(FailoverTask()),
       handle: async () => (await executions(['running'])).flatMap(failover),
     }),

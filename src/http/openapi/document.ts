@@ -90,7 +90,7 @@ function operationOf(route: Route, surface: Surface, schemas: Schemas): OpenApiO
   return {
     operationId: nameOf(route.method, route.path),
     tags: [route.tag],
-    summary: route.says,
+    summary: route.summary,
     security: MAY[route.access],
     parameters: [...names.map(parameterOf), ...(route.query ? queryOf(route.query, schemas) : []), ...(route.takesKey ? [KEY] : [])],
     ...bodyOf(route, schemas),
@@ -135,9 +135,9 @@ function queryOf(query: z.ZodType, schemas: Schemas): Parameter[] {
 
 function bodyOf(route: Route, schemas: Schemas): Pick<OpenApiOperation, 'requestBody'> {
   if (!route.body) return {};
-  const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.bodyTold ?? route.body, 'input');
+  const schema = route.patches ? patchOf(schemas.of(route.patches, 'input')) : schemas.of(route.documentedBody ?? route.body, 'input');
   const types = route.bodyIsName ? ['text/plain', 'application/json'] : ['application/json', ...(route.patches ? [MERGE_PATCH] : [])];
-  const required = !(route.bodyTold ?? route.body).safeParse(undefined).success;
+  const required = !(route.documentedBody ?? route.body).safeParse(undefined).success;
   return { requestBody: { required, content: Object.fromEntries(types.map(type => [type, { schema }])) } };
 }
 
@@ -200,7 +200,7 @@ function socketOf(path: string, socket: SocketPath, beside: OpenApiOperation | u
   return {
     operationId: nameOf('GET', path),
     tags: [socket.tag],
-    summary: socket.says,
+    summary: socket.summary,
     security: [],
     parameters: socket.query ? queryOf(socket.query, schemas) : [],
     ...beside,

@@ -1,6 +1,6 @@
 /**
- * The reference of the front door, made from its own routes: for programs as OpenAPI, for people as
- * a page. It says nothing of this installation, so anybody may read it.
+ * The reference of the API, made from its routes: OpenAPI for programs, a page for people. It has
+ * no data of this installation, so it is public.
  */
 import about from '../../../package.json' with { type: 'json' };
 import { referenceEndpoints } from '../../protocol/rest/center.ts';
@@ -13,7 +13,7 @@ import { escaped } from './type-text.ts';
 
 const on = serving(referenceEndpoints);
 
-/** `surfaces` is asked at the first request: the reference is a part of what it tells of. */
+/** Calls `surfaces` at the first request: the reference describes its own routes, too. */
 export function referenceRoutes(surfaces: () => readonly Surface[]): Route[] {
   let made: { document: OpenApi; page: string } | undefined;
   const all = () => {

@@ -1,5 +1,5 @@
 /**
- * WebSockets as the rest of the front door sees them, and the listeners that carry them beside
+ * WebSockets as the rest of the HTTP server sees them, and the listeners that carry them beside
  * HTTP. Three ways to the same port: the runtime's own sockets on Bun and on Deno, the `ws` package
  * elsewhere.
  */

@@ -95,10 +95,10 @@ async function answer(response: Response, outgoing: ServerResponse): Promise<voi
 async function refuse(response: Response, duplex: Duplex): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer());
   const headers = [...response.headers].filter(([name]) => name !== 'content-length' && name !== 'connection');
-  const connections = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const headerLines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   duplex.end(
     Buffer.concat([
-      Buffer.from(`HTTP/1.1 ${response.status} Refused\r\n${connections}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`),
+      Buffer.from(`HTTP/1.1 ${response.status} Refused\r\n${headerLines}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`),
       body,
     ]),
   );

@@ -7,13 +7,13 @@ export const healthEndpoints = endpoints({
   'GET /v1/health': {
     tag: 'center',
     access: 'public',
-    says: 'The process lives.',
+    summary: 'The process lives.',
     answers: () => z.object({ status: field(z.literal('ok'), 'always ok', { example: 'ok' }) }),
   },
   'GET /v1/ready': {
     tag: 'center',
     access: 'public',
-    says: 'Store and partitions serve; else 503 with the reason. Whether the store can commit is looked at once a second at most.',
+    summary: 'Store and partitions serve; else 503 with the reason. Whether the store can commit is looked at once a second at most.',
     answers: () =>
       z.object({
         status: field(z.literal('ready'), 'always ready', { example: 'ready' }),
@@ -29,7 +29,7 @@ export const metricEndpoints = endpoints({
     tag: 'center',
     access: 'user',
     scope: 'metrics',
-    says: 'Figures of this center for Prometheus, which sends a token as `Authorization: Bearer`.',
+    summary: 'Figures of this center for Prometheus, which sends a token as `Authorization: Bearer`.',
     answers: { 'text/plain': () => z.string() },
   },
 });
@@ -38,13 +38,13 @@ export const referenceEndpoints = endpoints({
   'GET /v1/openapi.json': {
     tag: 'center',
     access: 'public',
-    says: 'This reference for programs: OpenAPI 3.1.',
+    summary: 'This reference for programs: OpenAPI 3.1.',
     answers: () => z.looseObject({ openapi: field(z.literal('3.1.0'), 'version of OpenAPI', { example: '3.1.0' }) }),
   },
   'GET /v1/reference': {
     tag: 'center',
     access: 'public',
-    says: 'This reference as a page for people.',
+    summary: 'This reference as a page for people.',
     answers: { 'text/html': () => z.string() },
   },
 });

@@ -25,14 +25,14 @@ export interface Endpoint {
   /** The scope that a token of a program needs. Default: `read` for GET, `all` for the rest. */
   scope?: Needed;
   /** One sentence for the reference. */
-  says: string;
+  summary: string;
   query?: z.ZodType;
   /** JSON by this schema. */
   body?: z.ZodType;
   /** The body is a patch (RFC 7396) of what this schema takes as a whole. */
   patches?: z.ZodType;
   /** What the reference shows of the body where `body` leaves a part of it to the handler. */
-  bodyTold?: z.ZodType;
+  documentedBody?: z.ZodType;
   /** It starts or creates something, and heeds Idempotency-Key. */
   takesKey?: true;
   /** The body of a success. */

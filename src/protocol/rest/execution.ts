@@ -132,23 +132,23 @@ export const executionEndpoints = endpoints({
   'GET /v1/executions': {
     tag: 'executions',
     access: 'user',
-    says: 'Executions, newest first.',
+    summary: 'Executions, newest first.',
     query: ListQuery,
     answers: () => listOf(Execution()),
     refusals: [404, 409],
   },
-  'GET /v1/executions/:id': { tag: 'executions', access: 'user', says: 'One execution.', answers: Execution },
+  'GET /v1/executions/:id': { tag: 'executions', access: 'user', summary: 'One execution.', answers: Execution },
   'POST /v1/executions/:id/cancel': {
     tag: 'executions',
     access: 'user',
-    says: 'Ends an execution; the answer shows it on its way.',
+    summary: 'Ends an execution; the answer shows it on its way.',
     answers: Execution,
     status: 202,
   },
   'POST /v1/executions/:id/retry': {
     tag: 'executions',
     access: 'user',
-    says: 'Runs the job of an ended execution again, as a new execution.',
+    summary: 'Runs the job of an ended execution again, as a new execution.',
     takesKey: true,
     answers: Started,
     status: 202,
@@ -156,7 +156,7 @@ export const executionEndpoints = endpoints({
   'POST /v1/executions/:id/release': {
     tag: 'executions',
     access: 'user',
-    says: 'Ends the quarantine of an execution: what waited for it goes on.',
+    summary: 'Ends the quarantine of an execution: what waited for it goes on.',
     answers: Execution,
   },
 });
@@ -165,7 +165,7 @@ export const logEndpoints = endpoints({
   'GET /v1/executions/:id/logs': {
     tag: 'executions',
     access: 'user',
-    says: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
+    summary: 'Output of an execution or of one shard, as NDJSON or text/plain; follow=true goes on until it is complete.',
     query: LogQuery,
     answers: { 'application/x-ndjson': OutputLine, 'text/plain': () => z.string() },
     refusals: [429],

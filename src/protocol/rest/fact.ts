@@ -30,7 +30,8 @@ export const historyEndpoints = endpoints({
   'GET /v1/history/:kind/:name': {
     tag: 'history',
     access: 'user',
-    says: 'Every fact of one actor, oldest first unless `order` says newest, behind `after`, from `from` to before `to`. A host goes by its name, too, where only one has it.',
+    summary:
+      'Every fact of one actor, oldest first unless `order` says newest, behind `after`, from `from` to before `to`. A host goes by its name, too, where only one has it.',
     query: z
       .object({
         limit: paging.limit,
@@ -93,7 +94,7 @@ export const feedEndpoints = endpoints({
   'GET /v1/feed': {
     tag: 'feed',
     access: 'user',
-    says: 'Facts as they happen, as server-sent events; as a WebSocket with the same query.',
+    summary: 'Facts as they happen, as server-sent events; as a WebSocket with the same query.',
     query: FeedQuery,
     answers: { 'text/event-stream': FeedFrame },
     refusals: [429],
@@ -102,7 +103,7 @@ export const feedEndpoints = endpoints({
     tag: 'feed',
     access: 'user',
     scope: 'read',
-    says: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
+    summary: 'A ticket for one WebSocket of a browser: its first frame {"type":"ticket","ticket":…}, within 30 s.',
     body: z.strictObject({}).optional(),
     answers: () => z.object({ ticket: words('the ticket', 'troupe_ticket_4f1c'), expiresAt: moment('until when it may be used') }),
     status: 201,

@@ -56,13 +56,13 @@ export const Host = once(() =>
 );
 export type Host = z.output<ReturnType<typeof Host>>;
 
-const turn = (says: string) => ({ tag: 'hosts', access: 'user', says, answers: Host }) as const;
+const turn = (summary: string) => ({ tag: 'hosts', access: 'user', summary, answers: Host }) as const;
 
 export const hostEndpoints = endpoints({
   'GET /v1/hosts': {
     tag: 'hosts',
     access: 'user',
-    says: 'Hosts by name.',
+    summary: 'Hosts by name.',
     query: z.object({
       ...paging,
       pool: field(name(), 'only those of a pool', { example: 'west' }).optional(),
@@ -70,14 +70,14 @@ export const hostEndpoints = endpoints({
     }),
     answers: () => listOf(Host()),
   },
-  'GET /v1/hosts/:id': { tag: 'hosts', access: 'user', says: 'One host, by id or by a name that only one has.', answers: Host },
+  'GET /v1/hosts/:id': { tag: 'hosts', access: 'user', summary: 'One host, by id or by a name that only one has.', answers: Host },
   'POST /v1/hosts/:id/drain': turn('The host gets nothing new.'),
   'POST /v1/hosts/:id/resume': turn('The host gets work again.'),
   'POST /v1/hosts/:id/retire': turn('For good: its runs are lost, its agent is sent away.'),
   'DELETE /v1/hosts/:id': {
     tag: 'hosts',
     access: 'user',
-    says: 'Deletes what is left of a retired host; its key never serves again, and its history stays as long as all history.',
+    summary: 'Deletes what is left of a retired host; its key never serves again, and its history stays as long as all history.',
     answers: null,
     status: 204,
   },

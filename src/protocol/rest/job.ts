@@ -247,21 +247,21 @@ const ListQuery = z.object({
 });
 
 export const jobEndpoints = endpoints({
-  'GET /v1/jobs': { tag: 'jobs', access: 'user', says: 'Jobs by name.', query: ListQuery, answers: () => listOf(Job()) },
+  'GET /v1/jobs': { tag: 'jobs', access: 'user', summary: 'Jobs by name.', query: ListQuery, answers: () => listOf(Job()) },
   'POST /v1/jobs': {
     tag: 'jobs',
     access: 'user',
-    says: 'Registers a job.',
+    summary: 'Registers a job.',
     takesKey: true,
     body: JobFields,
     answers: SavedJob,
     status: 201,
   },
-  'GET /v1/jobs/:name': { tag: 'jobs', access: 'user', says: 'One job.', answers: Job },
+  'GET /v1/jobs/:name': { tag: 'jobs', access: 'user', summary: 'One job.', answers: Job },
   'PATCH /v1/jobs/:name': {
     tag: 'jobs',
     access: 'user',
-    says: 'Changes the given fields; null puts one back to its default.',
+    summary: 'Changes the given fields; null puts one back to its default.',
     body: PatchBody,
     patches: JobFields,
     answers: SavedJob,
@@ -269,30 +269,30 @@ export const jobEndpoints = endpoints({
   'DELETE /v1/jobs/:name': {
     tag: 'jobs',
     access: 'user',
-    says: 'Forgets a job and ends what of it runs.',
+    summary: 'Forgets a job and ends what of it runs.',
     answers: null,
     status: 204,
   },
   'POST /v1/jobs/:name/trigger': {
     tag: 'jobs',
     access: 'user',
-    says: 'Runs a job now. The same Idempotency-Key gives the same execution, as long as it is among the last 200 of the job.',
+    summary: 'Runs a job now. The same Idempotency-Key gives the same execution, as long as it is among the last 200 of the job.',
     takesKey: true,
     answers: Started,
     status: 202,
   },
-  'POST /v1/jobs/:name/enable': { tag: 'jobs', access: 'user', says: 'The job starts again when it is due.', answers: Job },
+  'POST /v1/jobs/:name/enable': { tag: 'jobs', access: 'user', summary: 'The job starts again when it is due.', answers: Job },
   'POST /v1/jobs/:name/disable': {
     tag: 'jobs',
     access: 'user',
-    says: 'The job starts nothing new; with kill=true what runs is ended.',
+    summary: 'The job starts nothing new; with kill=true what runs is ended.',
     query: KillQuery,
     answers: Job,
   },
   'POST /v1/jobs/:name/release': {
     tag: 'jobs',
     access: 'user',
-    says: 'Ends the quarantine of a job: what waited for it goes on.',
+    summary: 'Ends the quarantine of a job: what waited for it goes on.',
     answers: Job,
   },
 });

@@ -41,7 +41,8 @@ export const occurrenceEndpoints = endpoints({
   'GET /v1/jobs/:name/occurrences': {
     tag: 'occurrences',
     access: 'user',
-    says: 'Due times with their verdicts, oldest first unless `order` says newest; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
+    summary:
+      'Due times with their verdicts, oldest first unless `order` says newest; with summary=true how many of each. Those up to `keptAfter`, where it is told, are no longer kept.',
     query: z
       .object({
         ...paging,

@@ -98,13 +98,21 @@ const Allocation = once(() =>
 );
 
 export const poolEndpoints = endpoints({
-  'GET /v1/pools': { tag: 'pools', access: 'user', says: 'Pools by name.', query: z.object(paging), answers: () => listOf(Pool()) },
-  'POST /v1/pools': { tag: 'pools', access: 'user', says: 'Creates a pool.', takesKey: true, body: PoolFields, answers: Pool, status: 201 },
-  'GET /v1/pools/:name': { tag: 'pools', access: 'user', says: 'One pool.', answers: Pool },
+  'GET /v1/pools': { tag: 'pools', access: 'user', summary: 'Pools by name.', query: z.object(paging), answers: () => listOf(Pool()) },
+  'POST /v1/pools': {
+    tag: 'pools',
+    access: 'user',
+    summary: 'Creates a pool.',
+    takesKey: true,
+    body: PoolFields,
+    answers: Pool,
+    status: 201,
+  },
+  'GET /v1/pools/:name': { tag: 'pools', access: 'user', summary: 'One pool.', answers: Pool },
   'PATCH /v1/pools/:name': {
     tag: 'pools',
     access: 'user',
-    says: 'Changes the given fields; null puts one back to its default.',
+    summary: 'Changes the given fields; null puts one back to its default.',
     body: PatchBody,
     patches: PoolFields,
     answers: Pool,
@@ -112,20 +120,20 @@ export const poolEndpoints = endpoints({
   'DELETE /v1/pools/:name': {
     tag: 'pools',
     access: 'user',
-    says: 'Forgets a pool that has neither hosts nor jobs.',
+    summary: 'Forgets a pool that has neither hosts nor jobs.',
     answers: null,
     status: 204,
   },
   'POST /v1/pools/:name/release': {
     tag: 'pools',
     access: 'user',
-    says: 'Ends the quarantine of a pool: what waited for it goes on.',
+    summary: 'Ends the quarantine of a pool: what waited for it goes on.',
     answers: Pool,
   },
   'GET /v1/pools/:name/allocation': {
     tag: 'pools',
     access: 'user',
-    says: 'Who holds what of each host, and the executions that wait for capacity.',
+    summary: 'Who holds what of each host, and the executions that wait for capacity.',
     answers: Allocation,
   },
 });

@@ -87,7 +87,7 @@ export const scheduleEndpoints = endpoints({
   'GET /v1/jobs/:name/next': {
     tag: 'schedules',
     access: 'user',
-    says: 'The coming due times of a job, strictly after `from`.',
+    summary: 'The coming due times of a job, strictly after `from`.',
     query: z.object({
       count: field(digits(1, DUES_MAX), 'how many due times', { example: 3 }).default(DUES_DEFAULT),
       from: from().optional(),
@@ -98,9 +98,9 @@ export const scheduleEndpoints = endpoints({
     tag: 'schedules',
     access: 'user',
     scope: 'read',
-    says: 'The same for a schedule that is not saved yet.',
+    summary: 'The same for a schedule that is not saved yet.',
     body: PreviewBody,
-    bodyTold: PreviewBody.extend({ schedule: field(Schedule, 'the schedule') }),
+    documentedBody: PreviewBody.extend({ schedule: field(Schedule, 'the schedule') }),
     answers: () => listOf(DueTime()),
   },
 });

@@ -76,7 +76,7 @@ export const sessionEndpoints = endpoints({
   'POST /v1/login': {
     tag: 'session',
     access: 'public',
-    says: 'Gives a token for user and password.',
+    summary: 'Gives a token for user and password.',
     body: z.strictObject(
       {
         username: field(z.string('a text'), 'the user', { example: 'root' }),
@@ -90,7 +90,7 @@ export const sessionEndpoints = endpoints({
   'POST /v1/logout': {
     tag: 'session',
     access: 'user',
-    says: 'Ends the token that the request carries.',
+    summary: 'Ends the token that the request carries.',
     answers: null,
     status: 204,
     refusals: [409],
@@ -102,7 +102,7 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'login',
-    says: 'Makes a token by which agents become hosts. It takes a login.',
+    summary: 'Makes a token by which agents become hosts. It takes a login.',
     // An empty body is a wish without particulars.
     body: JoinTokenFields.prefault({}),
     answers: Token,
@@ -112,7 +112,7 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'all',
-    says: 'The tokens of programs, by name; never the secret itself.',
+    summary: 'The tokens of programs, by name; never the secret itself.',
     answers: () =>
       z.object({
         items: field(z.array(ApiToken()), 'the tokens'),
@@ -123,7 +123,7 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'login',
-    says: 'Makes a token for a program, and shows it this once. It takes a login.',
+    summary: 'Makes a token for a program, and shows it this once. It takes a login.',
     body: TokenFields,
     answers: () => ApiToken().extend({ token: words('the token; it is shown this once', 'troupe_api_4f1c') }),
     status: 201,
@@ -133,7 +133,7 @@ export const tokenEndpoints = endpoints({
     tag: 'tokens',
     access: 'user',
     scope: 'login',
-    says: 'Ends the token of a program. It takes a login.',
+    summary: 'Ends the token of a program. It takes a login.',
     answers: null,
     status: 204,
   },

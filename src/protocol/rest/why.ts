@@ -26,7 +26,7 @@ export const whyEndpoints = endpoints({
   'GET /v1/jobs/:name/why': {
     tag: 'jobs',
     access: 'user',
-    says: 'Why a job runs or does not, in a sentence, with the facts behind it.',
+    summary: 'Why a job runs or does not, in a sentence, with the facts behind it.',
     answers: () =>
       Why().extend({
         trigger: field(
@@ -38,7 +38,7 @@ export const whyEndpoints = endpoints({
   'GET /v1/executions/:id/why': {
     tag: 'executions',
     access: 'user',
-    says: 'Why an execution waits, runs, or ended as it did, in a sentence, with the facts behind it.',
+    summary: 'Why an execution waits, runs, or ended as it did, in a sentence, with the facts behind it.',
     answers: Why,
   },
 });
