@@ -132,6 +132,12 @@ describe('imports', () => {
     expect(onCycles()).toEqual([]);
   });
 
+  test('of the command line load no schema before a verb asks for it', () => {
+    const eager = /^import (?!type\b)[^;]*?from '([^']*protocol\/rest\/[^']+)'/gm;
+    const wrong = files.filter(file => isIn(file, 'src/cli')).filter(file => textOf(file).match(eager) !== null);
+    expect(wrong).toEqual([]);
+  });
+
   test('leave every file a place in the table', () => {
     expect(files.filter(file => partOf(file) === 'nowhere')).toEqual([]);
   });

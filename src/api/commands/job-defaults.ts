@@ -14,8 +14,12 @@ export const disconnectMsOf = (disconnect: JobConfig['disconnect']): number => (
 
 type Identity = Pick<JobConfig, 'id' | 'pool' | 'timeZone' | 'dialect'>;
 
+type Body = z.output<typeof JobFields>;
+/** Nothing may be set that the configuration has no type for: a call with more does not compile. */
+type NothingElse = Record<Exclude<keyof Body, keyof JobConfig | 'enabled'>, never>;
+
 /** `identity` is what a body does not say, or says only perhaps. */
-export function configOf(body: z.output<typeof JobFields>, { id, pool, timeZone, dialect }: Identity): JobConfig {
+export function configOf(body: Body & NothingElse, { id, pool, timeZone, dialect }: Identity): JobConfig {
   const { enabled: _, overlapLimit, disconnectMs, pool: _pool, timeZone: _zone, ...rest } = body;
   const natural = {
     overlapLimit: overlapLimit ?? overlapLimitOf(rest.overlap),

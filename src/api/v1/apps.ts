@@ -1,4 +1,5 @@
 /** `/v1/apps`. */
+import type { z } from 'zod';
 import { parse } from '../../http/parse.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type App, AppFields, appEndpoints } from '../../protocol/rest/app.ts';
@@ -9,7 +10,7 @@ import { presentFields } from '../lookup.ts';
 import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { pageOf } from './paging.ts';
-import { LEAVE_OUT, patched, type ReadOnly, taking } from './patch.ts';
+import { LEAVE_OUT, patched, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 import { released } from './release.ts';
 
@@ -22,7 +23,7 @@ const READ_ONLY = {
   version: { instead: LEAVE_OUT, moves: true },
   createdAt: { instead: LEAVE_OUT },
   updatedAt: { instead: LEAVE_OUT, moves: true },
-} as const satisfies ReadOnly;
+} as const satisfies ReadOnlyOf<App, z.output<typeof AppFields>>;
 
 const AppBody = taking(AppFields, READ_ONLY);
 

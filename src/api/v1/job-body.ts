@@ -4,10 +4,10 @@
  */
 import type { z } from 'zod';
 import { statusOf } from '../../../actors/job/machine.ts';
-import { type Job, JobFields } from '../../protocol/rest/job.ts';
+import { type Job, JobFields, type SavedJob } from '../../protocol/rest/job.ts';
 import type { View } from '../../runtime/document.ts';
 import { toIso } from '../iso.ts';
-import { LEAVE_OUT, type ReadOnly, taking } from './patch.ts';
+import { LEAVE_OUT, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 
 /** Told, but not taken. */
@@ -26,7 +26,7 @@ export const READ_ONLY = {
   warnings: { instead: LEAVE_OUT, beside: true },
   scheduleText: { instead: LEAVE_OUT, beside: true },
   nextDue: { instead: LEAVE_OUT, beside: true },
-} as const satisfies ReadOnly;
+} as const satisfies ReadOnlyOf<SavedJob, z.output<typeof JobFields>>;
 
 export const JobBody = taking(JobFields, READ_ONLY);
 export type JobBody = z.output<typeof JobBody>;

@@ -16,6 +16,8 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
  * written; …".
  */
 export type ReadOnly = Readonly<Record<string, ReadOnlyField>>;
+/** The fields of an answer that its request does not take: each must be in the table. */
+export type ReadOnlyOf<Answer, Request> = Readonly<Record<Exclude<keyof Answer, keyof Request>, ReadOnlyField>>;
 interface ReadOnlyField {
   instead: string;
   /** It changes without an edit, so an older reading may differ. A list: only among these. */

@@ -1,4 +1,5 @@
 /** `/v1/pools`, and who holds what of a pool. */
+import type { z } from 'zod';
 import { freeOf } from '../../../actors/pool/placement.ts';
 import type { LedgerHost } from '../../../actors/pool/types.ts';
 import { parse } from '../../http/parse.ts';
@@ -12,7 +13,7 @@ import { oneOrNearest } from '../nearest-name.ts';
 import type { RouteContext } from '../route-context.ts';
 import { inUnits } from './hosts.ts';
 import { pageOf } from './paging.ts';
-import { LEAVE_OUT, patched, type ReadOnly, taking } from './patch.ts';
+import { LEAVE_OUT, patched, type ReadOnlyOf, taking } from './patch.ts';
 import { quarantineOf } from './quarantine.ts';
 import { released } from './release.ts';
 
@@ -26,7 +27,7 @@ const READ_ONLY = {
   rev: { instead: LEAVE_OUT, moves: true },
   createdAt: { instead: LEAVE_OUT },
   updatedAt: { instead: LEAVE_OUT, moves: true },
-} as const satisfies ReadOnly;
+} as const satisfies ReadOnlyOf<Pool, z.output<typeof PoolFields>>;
 
 const PoolBody = taking(PoolFields, READ_ONLY);
 
