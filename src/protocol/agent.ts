@@ -41,7 +41,7 @@ export const OUTPUT_TEXT_MAX = 64 * 1024;
 const text = (max: number) => z.string().max(max);
 const argument = () => z.string().refine(value => fitsIn(ARGUMENT_BYTES_MAX, value), { error: `more than ${ARGUMENT_BYTES_MAX} bytes` });
 /** Last instant whose ISO 8601 text has a year of four digits, epoch ms. */
-export const INSTANT_MAX = 253_402_300_799_999;
+const INSTANT_MAX = 253_402_300_799_999;
 /** Largest count of anything: reports, chunks, epochs, bytes. Sums of thousands stay exact. */
 export const COUNT_MAX = 2 ** 50;
 /** Longest span, ms: a year. */

@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 import { commaEntries } from '../../lib/comma-list.ts';
-import { INSTANT_MAX } from '../agent.ts';
 
 /** What the reference and the command line say of a field besides its type and its limits. */
 export interface FieldNotes {
@@ -131,8 +130,9 @@ export const appScript = () =>
     .refine(value => value.trim() !== '', 'a command that is not empty')
     .refine(isShort, shortRule);
 
-/** First instant of the year 0000, epoch ms. */
+/** First and last instant whose year has four digits, epoch ms. */
 const INSTANT_MIN = -62_167_219_200_000;
+const INSTANT_MAX = 253_402_300_799_999;
 
 const instantRule = 'an instant such as 2026-11-22T08:00:00.000Z';
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
