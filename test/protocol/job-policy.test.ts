@@ -20,45 +20,6 @@ function insertBefore(file: string, mark: string, line: string): void {
   writeFileSync(file, lines.toSpliced(indexes[0] ?? 0, 0, line).join('\n'));
 }
 
-/** The API of the copy on a port, and the command line of the copy against it. */
-const PROBE = `
-import { aDoor } from './test/api/support.ts';
-import { aShell, troupe } from './test/cli/support/shell.ts';
-
-const door = await aDoor();
-const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => door.app.fetch(request, { address: '127.0.0.1' }) });
-const command = async (...words) => troupe([...words], aShell({ env: { TROUPE_URL: 'http://127.0.0.1:' + server.port }, columns: 200 }));
-const created = await door.post('/v1/jobs', { name: 'a', command: 'x', coolDownMs: 5000 });
-const read = await door.get('/v1/jobs/a');
-const stored = await door.views.get('job/a');
-const patched = await door.patch('/v1/jobs/a', { coolDownMs: 7000 });
-const reset = await door.patch('/v1/jobs/a', { coolDownMs: null });
-const refused = await door.post('/v1/jobs', { name: 'b', command: 'x', coolDownMs: -1 });
-const { paths, components } = (await door.get('/v1/openapi.json')).body;
-const byFlag = await command('jobs', 'create', 'c', '--cool-down', '5m', '--json', '--', 'x');
-const shown = await command('jobs', 'show', 'c');
-const updated = await command('jobs', 'update', 'c', '--cool-down', '9s', '--json');
-const help = await command('jobs', 'create', '--help');
-const completion = await command('completion', 'bash');
-console.log(JSON.stringify({
-  created: created.body.coolDownMs,
-  read: read.body.coolDownMs,
-  stored: stored.context.config.coolDownMs,
-  patched: patched.body.coolDownMs,
-  reset: reset.body.coolDownMs,
-  refused: [refused.status, refused.body.error],
-  request: paths['/v1/jobs'].post.requestBody.content['application/json'].schema.properties.coolDownMs,
-  answer: components.schemas.Job.properties.coolDownMs,
-  page: (await door.get('/v1/reference')).text.includes('coolDownMs'),
-  byFlag: JSON.parse(byFlag.out).coolDownMs,
-  shown: shown.out.split('\\n').find(line => line.startsWith('coolDownMs')),
-  updated: JSON.parse(updated.out).coolDownMs,
-  help: help.out.split('\\n').find(line => line.includes('--cool-down')),
-  completion: completion.out.includes('--cool-down'),
-}));
-process.exit(0);
-`;
-
 /** What a program that uses the client may write once the field is there, and what not. */
 const TYPES = `
 import type { Client } from './src/cli/client.ts';
@@ -88,8 +49,7 @@ describe('a policy that is added to the schema of a job', () => {
       "    coolDownMs: field(span(), 'pause between two executions', { unit: 'ms', example: 5_000 }).default(2_000),",
     );
     insertBefore(join(copy, 'actors/job/types.ts'), ' killGraceMs: number;', '  coolDownMs: number;');
-    writeFileSync(join(copy, 'probe.ts'), PROBE);
-    const { stdout } = await run('bun', ['probe.ts'], { cwd: copy });
+    const { stdout } = await run('bun', ['test/protocol/job-policy-probe.ts'], { cwd: copy });
     seen = JSON.parse(stdout);
   }, 60_000);
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
