@@ -104,15 +104,15 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
       };
       const where = (behind ?? { armed: true, nextDue: { $lte: until } }) as FilterQuery<ActorRow>;
       const orderBy = { nextDue: 'asc', address: 'asc' } as const;
-      const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy, limit, fields: ['nextDue'] }));
-      return rows.map(row => ({ address: row._id, nextDue: row.nextDue as number }));
+      const rows = await asked(() => orm.driver.find(ActorRecord, where, { orderBy, limit, fields: ['nextDue'] }));
+      return rows.map(row => ({ address: row._id as string, nextDue: row.nextDue as number }));
     },
 
     async owing({ limit, after = '' }) {
       if (limit <= 0) return [];
       const where = { indebted: true, address: { $gt: after } };
-      const rows = await asked(() => managerOf(orm).find(ActorRecord, where, { orderBy: { address: 'asc' }, limit, fields: ['_id'] }));
-      return rows.map(row => row._id);
+      const rows = await asked(() => orm.driver.find(ActorRecord, where, { orderBy: { address: 'asc' }, limit, fields: ['_id'] }));
+      return rows.map(row => row._id as string);
     },
 
     async settle(entries) {
