@@ -17,8 +17,7 @@ export async function one<K extends Kind>(views: Views, kind: K, name: string): 
 
 const PAGE = 200;
 /**
- * Most that is told at once where the dialect knows no pages. What is beyond is left out, and `/v1`
- * has it page by page.
+ * Longest list of a dialect without pages. The rest is left out; `/v1` has it page by page.
  */
 const ALL_MAX = 20_000;
 

@@ -112,9 +112,8 @@ export function createHostSessions(parts: HostSessionsParts): HostSessions {
 
     send(host, command) {
       const record = records.get(host);
-      // Commands are accepted while `host.connected` is being committed: effects of that very
-      // commit
-      // may precede the welcome.
+      // Commands are accepted while `host.connected` is being committed: effects of that commit may
+      // precede the welcome.
       if (!record?.session) return Promise.reject(new HostAway(`host/${host} has no session`));
       return record.commands.send(command);
     },

@@ -50,7 +50,7 @@ export function createFeedApi({ feed, auth, config, clock, ids }: FeedApiParts):
     const after = c.req.header('last-event-id') || query.after;
     return orBusy(streamFeed({ feed, clock, after, filter: filterOf(query), mayGoOn: () => isGood(token) }));
   });
-  const sellTicket = on('POST /v1/feed/tickets', ({ c }) => {
+  const issueTicket = on('POST /v1/feed/tickets', ({ c }) => {
     const { ticket, expiresAt } = tickets.issue(tokenIn(c.req.raw));
     return { ticket, expiresAt: new Date(expiresAt).toISOString() };
   });
@@ -76,7 +76,7 @@ export function createFeedApi({ feed, auth, config, clock, ids }: FeedApiParts):
   };
 
   return {
-    routes: [stream, sellTicket],
+    routes: [stream, issueTicket],
     async upgrade(request) {
       try {
         return await admit(request);

@@ -86,10 +86,10 @@ export function watchBySocket(parts: {
 
   const prove = async (text: string) => {
     const ticket = ticketIn(text);
-    const sold = ticket === undefined ? undefined : parts.redeemTicket(ticket);
-    if (!sold) return close(1008, 'the first frame is {"type":"ticket","ticket":…} with a ticket of POST /v1/feed/tickets');
-    if (!(await parts.isGood(sold.token))) return close(4001, 'the login of this ticket has ended');
-    if (!isClosed()) await begin(sold.token);
+    const redeemed = ticket === undefined ? undefined : parts.redeemTicket(ticket);
+    if (!redeemed) return close(1008, 'the first frame is {"type":"ticket","ticket":…} with a ticket of POST /v1/feed/tickets');
+    if (!(await parts.isGood(redeemed.token))) return close(4001, 'the login of this ticket has ended');
+    if (!isClosed()) await begin(redeemed.token);
   };
 
   return {

@@ -1,26 +1,26 @@
 /**
- * Tickets for browsers, which cannot send a header with a WebSocket: bought with the token by POST,
- * good for one socket, shown as its first frame. They live in memory: who finds his ticket gone
- * after a restart buys another.
+ * Tickets for browsers, which cannot send a header with a WebSocket: issued for a token by POST,
+ * valid for one socket, redeemed by its first frame. They live in memory; after a restart a browser
+ * requests another one.
  */
 import { createBoundedMap } from '../../lib/bounded-map.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
 
-/** From buying to showing. */
+/** Lifetime of a ticket, ms. */
 const TICKET_MS = 30_000;
-/** Tickets not shown yet; one more, and the oldest is void. */
+/** Limit of open tickets; beyond it the oldest is void. */
 const TICKETS_MAX = 10_000;
 
 export interface Tickets {
-  /** `token`: what it was bought with; the socket lives as long as that is good. */
+  /** `token`: of the request; the socket stays open as long as it is valid. */
   issue(token: string | undefined): { ticket: string; expiresAt: number };
-  /** Undefined when it is none, was shown before, or came too late. */
+  /** Undefined for an unknown, redeemed or expired ticket. */
   redeem(ticket: string): { token: string | undefined } | undefined;
 }
 
 export function createTickets({ clock, ids }: { clock: Clock; ids: Ids }): Tickets {
-  /** In the order of sale, which is the order of expiry. */
+  /** In the order of issue, which is the order of expiry. */
   const open = createBoundedMap<string, { token: string | undefined; until: number }>({ max: TICKETS_MAX });
 
   return {
@@ -35,9 +35,9 @@ export function createTickets({ clock, ids }: { clock: Clock; ids: Ids }): Ticke
       return { ticket, expiresAt: clock.now() + TICKET_MS };
     },
     redeem(ticket) {
-      const sold = open.get(ticket);
+      const issued = open.get(ticket);
       open.delete(ticket);
-      return sold && sold.until > clock.monotonic() ? { token: sold.token } : undefined;
+      return issued && issued.until > clock.monotonic() ? { token: issued.token } : undefined;
     },
   };
 }
