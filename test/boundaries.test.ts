@@ -143,13 +143,16 @@ describe('imports', () => {
   });
 });
 
+/** A wire form and the form behind it share a name; a file that imports both renames one. */
+const EXPORTED_TWICE = ['Fact', 'Feed', 'Schedule', 'Shard', 'Why', 'createFeed'];
+
 describe('exported names', () => {
-  test('of the machines are declared by one file each', () => {
-    const declared = files
-      .filter(file => isIn(file, 'actors'))
-      .flatMap(file => [...textOf(file).matchAll(/^export (?:const|function|class|interface|type) (\w+)/gm)].map(match => match[1] ?? ''));
-    expect(declared.length).toBeGreaterThan(100);
-    expect(declared.filter((name, index) => declared.indexOf(name) !== index)).toEqual([]);
+  test('are declared by one file each', () => {
+    const pattern = /^export (?:declare )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) (\w+)/gm;
+    const declared = files.flatMap(file => [...new Set([...textOf(file).matchAll(pattern)].map(match => match[1] ?? ''))]);
+    expect(declared.length).toBeGreaterThan(1_000);
+    const repeated = new Set(declared.filter((name, index) => declared.indexOf(name) !== index));
+    expect([...repeated].toSorted()).toEqual(EXPORTED_TWICE.toSorted());
   });
 });
 

@@ -6,7 +6,7 @@ import { pause } from '../lib/clock.ts';
 import type { Execution } from '../protocol/rest/execution.ts';
 import type { Client } from './client.ts';
 import { EXIT, Failure, Interrupted } from './failure.ts';
-import { createOutput, type OutputFormat } from './output.ts';
+import { createTerminalOutput, type OutputFormat } from './output.ts';
 import type { Printer } from './printer.ts';
 import type { Shell } from './shell.ts';
 
@@ -44,7 +44,12 @@ interface Asked extends Pick<OutputFormat, 'timestamps' | 'tail'> {
 export async function copyOutput(parts: With, asked: Asked): Promise<void> {
   const { execution, shard, stream, follow, since, signal, timestamps, tail } = asked;
   const attempts = new Map(execution.shards.map(({ item, attempt }) => [item, attempt]));
-  const output = createOutput(parts, { namesShards: shard === undefined && execution.shards.length > 1, timestamps, tail, attempts });
+  const output = createTerminalOutput(parts, {
+    namesShards: shard === undefined && execution.shards.length > 1,
+    timestamps,
+    tail,
+    attempts,
+  });
   /** How far each shard was read. */
   const places = new Map<number, number>();
   // The last stored lines are known once all are read; later ones are written as they come.

@@ -4,7 +4,7 @@
  */
 import { readDuration } from '../lib/durations.ts';
 
-export interface Reading {
+export interface InstantReading {
   /** Epoch ms. */
   now: number;
   /** Dates and times without an offset are in UTC instead of the zone of this machine. */
@@ -19,7 +19,7 @@ const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,3})?))?)?\s
 const DAYS: Record<string, number> = { yesterday: -1, today: 0, tomorrow: 1 };
 
 /** An instant in ISO 8601, UTC; undefined where the text is none. */
-export function readInstant(text: string, { now, utc }: Reading): string | undefined {
+export function readInstant(text: string, { now, utc }: InstantReading): string | undefined {
   const word = text.trim().toLowerCase();
   if (word === 'now') return isoOf(now);
   if (Object.hasOwn(DAYS, word)) return isoOf(midnight(now, utc, DAYS[word] ?? 0));

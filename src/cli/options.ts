@@ -7,7 +7,7 @@ import { duration as durationText, readDuration } from '../lib/durations.ts';
 import { type FlagSpec, type FlagToken, readFlags } from '../lib/flags.ts';
 import { nearest } from '../lib/suggest.ts';
 import { wrongUsage } from './failure.ts';
-import { INSTANTS, type Reading, readInstant } from './instants.ts';
+import { INSTANTS, type InstantReading, readInstant } from './instants.ts';
 
 export interface Option<T> {
   /** What stands for the value in the help; null: a flag without one. */
@@ -24,7 +24,7 @@ export interface Option<T> {
   /** What was given is never repeated: it may hold a secret. */
   isSecret?: true;
   /** From the texts given (a flag: `true` or `false`). Throws WrongValue. */
-  read(texts: string[], reading: Reading): T;
+  read(texts: string[], reading: InstantReading): T;
 }
 export type Options = Record<string, Option<unknown>>;
 export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<infer T> ? T : never) | undefined };
@@ -33,7 +33,7 @@ export type Values<O extends Options> = { [K in keyof O]: (O[K] extends Option<i
 class WrongValue extends Error {}
 
 const last = (texts: string[]): string => texts.at(-1) ?? '';
-const one = <T>(takes: string, says: string, read: (text: string, reading: Reading) => T): Option<T> => ({
+const one = <T>(takes: string, says: string, read: (given: string, reading: InstantReading) => T): Option<T> => ({
   takes,
   says,
   many: false,
@@ -41,7 +41,7 @@ const one = <T>(takes: string, says: string, read: (text: string, reading: Readi
   read: (texts, reading) => read(last(texts), reading),
 });
 
-export const text = (takes: string, says: string): Option<string> => one(takes, says, given => given);
+export const textOption = (takes: string, says: string): Option<string> => one(takes, says, given => given);
 
 export const texts = (takes: string, says: string): Option<string[]> => ({
   takes,
@@ -51,7 +51,7 @@ export const texts = (takes: string, says: string): Option<string[]> => ({
   read: given => given,
 });
 
-export const flag = (says: string, more: { short?: string; negatable?: boolean } = {}): Option<boolean> => ({
+export const flagOption = (says: string, more: { short?: string; negatable?: boolean } = {}): Option<boolean> => ({
   takes: null,
   says,
   many: false,
@@ -67,7 +67,7 @@ export const number = (takes: string, says: string): Option<number> =>
     return value;
   });
 
-export const whole = (takes: string, says: string, min = 0, max = Number.MAX_SAFE_INTEGER): Option<number> =>
+export const wholeOption = (takes: string, says: string, min = 0, max = Number.MAX_SAFE_INTEGER): Option<number> =>
   one(takes, says, given => {
     const value = Number(given);
     if (!/^\d+$/.test(given) || value < min || value > max) {
@@ -81,7 +81,7 @@ const DURATION = 'DURATION';
 const LONGEST_MS = 36_525 * 86_400_000;
 
 /** `90s`, `5m`, `1h30m` -> ms. `min` and `max` in ms. */
-export const duration = (says: string, { min = 0, max = LONGEST_MS }: { min?: number; max?: number } = {}): Option<number> =>
+export const durationOption = (says: string, { min = 0, max = LONGEST_MS }: { min?: number; max?: number } = {}): Option<number> =>
   one(DURATION, says, given => {
     const ms = readDuration(given);
     const bare = /^\d+$/.test(given) ? `; a number needs its unit, ${given}s or ${given}ms` : '';
@@ -91,7 +91,7 @@ export const duration = (says: string, { min = 0, max = LONGEST_MS }: { min?: nu
   });
 
 /** `yesterday`, `-2h`, `2026-11-22`, `2026-11-22 08:00`, ISO -> an instant for the API. */
-export const instant = (says: string, { spanIsPast = false } = {}): Option<string> =>
+export const instantOption = (says: string, { spanIsPast = false } = {}): Option<string> =>
   one('WHEN', says, (given, reading) => {
     // `--since 10m` is ten minutes ago; where the future makes sense, a span needs its sign.
     const at = readInstant(spanIsPast && readDuration(given) !== undefined ? `-${given}` : given, reading);
@@ -99,7 +99,7 @@ export const instant = (says: string, { spanIsPast = false } = {}): Option<strin
     return at;
   });
 
-export const choice = <const T extends readonly string[]>(values: T, says: string): Option<T[number]> => ({
+export const choiceOption = <const T extends readonly string[]>(values: T, says: string): Option<T[number]> => ({
   ...one(values.join('|'), says, given => {
     if (values.includes(given)) return given;
     const meant = nearest(given, values);
@@ -109,7 +109,7 @@ export const choice = <const T extends readonly string[]>(values: T, says: strin
 });
 
 /** Some of `values` or words of `also`, with commas between; passed on as written. */
-export const choices = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
+export const choicesOption = (takes: string, says: string, values: readonly string[], also: RegExp): Option<string> => ({
   ...one(takes, says, given => {
     const wrong = commaEntries(given).find(word => !values.includes(word) && !also.test(word));
     if (wrong === undefined) return given;
@@ -165,7 +165,7 @@ export function parseOptions<O extends Options>(args: string[], options: O, { no
       given.set(name, [...(given.get(name) ?? []), value]);
     }
   }
-  const reading: Reading = { now, utc: given.get('utc')?.at(-1) === 'true' };
+  const reading: InstantReading = { now, utc: given.get('utc')?.at(-1) === 'true' };
   const values: Record<string, unknown> = {};
   for (const [name, came] of given) {
     const option = options[name] as Option<unknown>;

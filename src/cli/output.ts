@@ -20,7 +20,7 @@ export interface OutputFormat {
   attempts?: ReadonlyMap<number, number>;
 }
 
-export interface Output {
+export interface TerminalOutput {
   write(piece: Piece): Promise<void>;
   /** Writes what `tail` held back; from here on everything is written. */
   release(): Promise<void>;
@@ -34,7 +34,7 @@ interface Line {
   end: '\n' | '';
 }
 
-export function createOutput({ shell, print }: { shell: Shell; print: Printer }, format: OutputFormat): Output {
+export function createTerminalOutput({ shell, print }: { shell: Shell; print: Printer }, format: OutputFormat): TerminalOutput {
   const { namesShards, timestamps = false, tail, attempts = new Map() } = format;
   const isRaw = !namesShards && !timestamps && tail === undefined;
   const unfinished = new Map<string, Line>();

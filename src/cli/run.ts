@@ -13,7 +13,7 @@ import { accountFor, addressesOf, centerFor, keepServing } from './account.ts';
 import { createClient } from './client.ts';
 import { EXIT, wrongUsage } from './failure.ts';
 import { helpOfAll, helpOfFamily, helpOfVerb } from './help.ts';
-import { flag, parseOptions } from './options.ts';
+import { flagOption, parseOptions } from './options.ts';
 import { createPrinter } from './printer.ts';
 import { inOneSentence, runProgram } from './program.ts';
 import { requestOf } from './settings.ts';
@@ -27,7 +27,7 @@ export const run = (argv: string[], shell: Shell, verbs: Record<string, Entry>):
 async function dispatch(argv: string[], shell: Shell, verbs: Record<string, Entry>): Promise<number> {
   const print = (lines: string[]) => shell.write(`${lines.join('\n')}\n`);
   const { before, first, rest } = split(argv);
-  const { values } = parseOptions(before, { ...COMMON, version: flag('') }, { now: shell.clock.now(), hints: HINTS });
+  const { values } = parseOptions(before, { ...COMMON, version: flagOption('') }, { now: shell.clock.now(), hints: HINTS });
   if (first === undefined || first === 'help') {
     if (rest.length > 0) return dispatch([...before, ...rest, '--help'], shell, verbs);
     if (values.version) await print([about.version]);

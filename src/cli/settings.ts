@@ -6,7 +6,18 @@
 import type { z } from 'zod';
 import { duration as durationText } from '../lib/durations.ts';
 import type { FieldNotes } from '../protocol/rest/fields.ts';
-import { choice, duration, flag, number, type Option, type Options, pairs, text, texts, whole } from './options.ts';
+import {
+  choiceOption,
+  durationOption,
+  flagOption,
+  number,
+  type Option,
+  type Options,
+  pairs,
+  textOption,
+  texts,
+  wholeOption,
+} from './options.ts';
 
 /** The schema of a request, as an object of fields. */
 export type Settings = z.ZodObject;
@@ -96,13 +107,13 @@ function defaultText(given: unknown, { usual, unit }: Notes): string {
 
 function optionOf(value: z.ZodType, says: string, { takes, unit }: Notes): Option<unknown> {
   const { type, entries } = defOf(value);
-  if (type === 'boolean') return flag(says, { negatable: true });
-  if (type === 'enum') return choice(Object.values(entries ?? {}), says);
+  if (type === 'boolean') return flagOption(says, { negatable: true });
+  if (type === 'enum') return choiceOption(Object.values(entries ?? {}), says);
   if (type === 'record') return pairs(takes ?? 'NAME=VALUE', says);
   if (type === 'array') return texts(takes ?? 'TEXT', says);
-  if (type !== 'number') return text(takes ?? 'TEXT', says);
+  if (type !== 'number') return textOption(takes ?? 'TEXT', says);
   const { minValue, isInt } = value as z.ZodNumber;
   // A number with a unit of time is written with it. Upper limits are those of the center.
-  if (unit === 'ms') return duration(says, { min: minValue ?? 0 });
-  return isInt ? whole(takes ?? 'N', says, minValue ?? 0) : number(takes ?? (unit === 'MB' ? 'MB' : 'N'), says);
+  if (unit === 'ms') return durationOption(says, { min: minValue ?? 0 });
+  return isInt ? wholeOption(takes ?? 'N', says, minValue ?? 0) : number(takes ?? (unit === 'MB' ? 'MB' : 'N'), says);
 }

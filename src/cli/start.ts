@@ -16,7 +16,7 @@ interface ServingCenter {
   pid: number;
 }
 
-export interface Started {
+export interface StartedCenter {
   config: Config;
   center: RunningCenter;
   say(sentence: string, fields?: Record<string, unknown>): void;
@@ -30,7 +30,7 @@ export interface Started {
  * Resolves once it serves and printed where; undefined: it was stopped as a standby. Throws Failure
  * `usage` with every problem.
  */
-export async function startHere(args: string[], shell: Shell): Promise<Started | undefined> {
+export async function startHere(args: string[], shell: Shell): Promise<StartedCenter | undefined> {
   // Looked at before anything starts: from here on a signal ends us in order.
   const { signal } = shell;
   const json = args.includes('--json');

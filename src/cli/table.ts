@@ -1,5 +1,5 @@
 /** Rows under headings, aligned by what the eye sees. */
-import { cutTo, tame, widthOf, wrapped } from './width.ts';
+import { cutToWidth, tame, widthOf, wrapped } from './width.ts';
 
 export interface Column<T> {
   head: string;
@@ -36,7 +36,7 @@ export function tableOf<T>(rows: readonly T[], wanted: readonly Column<T>[], col
   const line = (cells: readonly string[], paint: (shown: string, place: number) => string): string =>
     all
       .map((column, place) => {
-        const cut = cutTo(cells[place] ?? '', widths[place] ?? 0);
+        const cut = cutToWidth(cells[place] ?? '', widths[place] ?? 0);
         const blanks = ' '.repeat((widths[place] ?? 0) - widthOf(cut));
         const painted = cut === '' ? '' : paint(cut, place);
         return column.right ? blanks + painted : painted + blanks;

@@ -1,12 +1,12 @@
 /** What a verb is: a declaration that the dispatcher, the help and the tests read. */
 import type { Client } from './client.ts';
 import type { Exit } from './failure.ts';
-import { flag, type Options, text, type Values } from './options.ts';
+import { flagOption, type Options, textOption, type Values } from './options.ts';
 import type { Printer } from './printer.ts';
 import { type Settings, settingFlags } from './settings.ts';
 import type { Shell } from './shell.ts';
 
-export interface Call<O extends Options = Options> {
+export interface VerbCall<O extends Options = Options> {
   shell: Shell;
   print: Printer;
   /** The center, as far as this verb needs one. */
@@ -35,7 +35,7 @@ export interface Verb<O extends Options = Options> {
   examples?: readonly string[];
   /** Flags that people expect here and that are elsewhere, with what to do instead. */
   hints?: Readonly<Record<string, string>>;
-  run(call: Call<O>): Promise<Exit>;
+  run(call: VerbCall<O>): Promise<Exit>;
 }
 
 /** A program of its own behind a verb: it reads all its words itself. */
@@ -65,13 +65,13 @@ export const verb = <const O extends Options>(declared: Verb<O>): Verb => declar
 
 /** Every verb takes these. */
 export const COMMON = {
-  center: text(
+  center: textOption(
     'NAME|URL',
     'which center, or several of one installation with commas between (default: TROUPE_URL, then the current one of "troupe centers", then http://127.0.0.1:8899)',
   ),
-  json: flag('print JSON'),
-  utc: flag('show and read times in UTC, instead of the zone of this machine'),
-  help: flag('show this', { short: 'h' }),
+  json: flagOption('print JSON'),
+  utc: flagOption('show and read times in UTC, instead of the zone of this machine'),
+  help: flagOption('show this', { short: 'h' }),
 } satisfies Options;
 
 /** Its own flags, and those that its settings make. */

@@ -10,7 +10,7 @@ const PLAIN = /^[\x20-\x7e]*$/;
 export const widthOf = (text: string): number => (PLAIN.test(text) ? text.length : stringWidth(text));
 
 /** Cut to at most `columns`, the last of them an ellipsis when something is missing. */
-export function cutTo(text: string, columns: number): string {
+export function cutToWidth(text: string, columns: number): string {
   if (text.length <= columns && PLAIN.test(text)) return text;
   let taken = '';
   let width = 0;

@@ -44,7 +44,7 @@ export function createTimes(utc: boolean): Times {
 export const precisionOf = (iso: string): Precision => (iso.endsWith('.000Z') ? 's' : 'ms');
 
 /** How long something took, two units at most: `62ms`, `0.4s`, `42s`, `3m5s`, `2h10m`, `4d3h`. */
-export function span(ms: number): string {
+export function spanText(ms: number): string {
   if (ms > 0 && ms < 95) return `${Math.ceil(ms)}ms`;
   if (ms < 9_950) return `${(Math.max(0, ms) / 1000).toFixed(1)}s`;
   const rounded = Math.round(ms / 1000) * 1000;
@@ -57,11 +57,11 @@ export function span(ms: number): string {
 }
 
 /** How long ago; clocks of two machines differ, so under a second is now. */
-export const ago = (ms: number): string => (ms < 1_000 ? 'now' : `${span(ms)} ago`);
+export const ago = (ms: number): string => (ms < 1_000 ? 'now' : `${spanText(ms)} ago`);
 
 /** From one instant to another; '' when one of them has not come. */
 export const between = (from: string | null | undefined, to: string | null | undefined): string =>
-  from && to ? span(Date.parse(to) - Date.parse(from)) : '';
+  from && to ? spanText(Date.parse(to) - Date.parse(from)) : '';
 
 /** A command as one would type it. */
 export const commandLine = (command: string | readonly string[] | null | undefined): string =>

@@ -13,7 +13,7 @@
  * monotonic clock, and only while it could see: no clocks are compared.
  */
 import { type Clock, pause } from '../lib/clock.ts';
-import type { CenterLease, CenterProcess, LeaseRecord, LeaseRecords } from '../store/cluster-port.ts';
+import type { CenterLease, CenterLeaseRecord, CenterProcess, LeaseRecords } from '../store/cluster-port.ts';
 import { StoreUnavailable } from '../store/port.ts';
 
 const BEAT_MS = 1_000;
@@ -55,8 +55,8 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
     new Error(`${shown} is served by another center (process ${pid} on ${host}); stop that one first: there is one center per database`);
 
   /** Resolves with the record that may be taken; null when there is none. */
-  async function free(): Promise<LeaseRecord | null> {
-    let seen: LeaseRecord | null = null;
+  async function free(): Promise<CenterLeaseRecord | null> {
+    let seen: CenterLeaseRecord | null = null;
     let lookedAt = clock.monotonic();
     let movedAt = lookedAt;
     for (;;) {
@@ -74,7 +74,7 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
   }
 
   /** False when somebody was faster, which a standby waits for like for any other. */
-  async function take(from: LeaseRecord | null): Promise<boolean> {
+  async function take(from: CenterLeaseRecord | null): Promise<boolean> {
     if (await records.take(from, owner, process)) return true;
     const now = await records.read();
     if (standby) return false;
@@ -123,4 +123,4 @@ export function createCenterLease({ records, clock, owner, process, isAlive, sho
   };
 }
 
-const isOther = (a: LeaseRecord, b: LeaseRecord): boolean => a.beat !== b.beat || a.owner !== b.owner;
+const isOther = (a: CenterLeaseRecord, b: CenterLeaseRecord): boolean => a.beat !== b.beat || a.owner !== b.owner;

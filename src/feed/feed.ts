@@ -7,7 +7,7 @@ import { type Clock, pause } from '../lib/clock.ts';
 import { feedSequence } from '../store/cursor.ts';
 import { type FactStore, FEED_PAGE, type PlacedFact } from '../store/port.ts';
 import type { FeedFilter } from './filter.ts';
-import { type Offered, type Watcher, type Watching, type WatchLimits, watch } from './watching.ts';
+import { createWatching, type Offered, type Watcher, type Watching, type WatchLimits } from './watching.ts';
 
 export interface FeedLimits extends WatchLimits {
   /** Watchers at once; a further one is FeedFull. */
@@ -140,7 +140,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
       // With nobody live what is known may jump ahead; with somebody it must not, or what is on its
       // way would count as a repeat.
       if (known === undefined || (watchings.size === 0 && known.place < placeOf(head))) known = knownAt(head);
-      const watching = watch({
+      const watching = createWatching({
         store,
         clock,
         limits,

@@ -15,12 +15,12 @@ import { type FeedFilter, isWanted } from './filter.ts';
  * A frame of the feed: a fact, or the notice that facts before `from` are no longer kept: the
  * cursor of the oldest that is, and its instant (ISO 8601).
  */
-export type FeedFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
+export type WatchFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
 
 /** Whoever looks at the feed. */
 export interface Watcher {
   /** False: it is gone, or its buffer is full beyond what it said with `hasRoom`. */
-  take(frame: FeedFrame): boolean;
+  take(frame: WatchFrame): boolean;
   /** Whether more may be sent before what was sent has left. */
   hasRoom(): boolean;
   /** Does what is given at once; where it can, the frames taken meanwhile leave together. */
@@ -56,7 +56,7 @@ export interface Watching {
   stop(): void;
 }
 
-export function watch(parts: {
+export function createWatching(parts: {
   store: Pick<FactStore, 'facts'>;
   clock: Clock;
   limits: WatchLimits;

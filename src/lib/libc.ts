@@ -2,19 +2,19 @@
 
 /** Argument types. `u64`: also pointers kept as numbers; `bytes`: a pointer to a JS buffer. */
 type Width = 'i32' | 'u64' | 'bytes';
-export type Call = (...args: (number | bigint | BigUint64Array | Int32Array | Uint8Array | null)[]) => number;
+export type LibcCall = (...args: (number | bigint | BigUint64Array | Int32Array | Uint8Array | null)[]) => number;
 /** The arguments of each function. All return a C int. */
 type Signatures<Name extends string> = Record<Name, readonly Width[]>;
 
 const NAMES = ['libc.so.6', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`];
 
 /** Resolves with undefined without Linux, FFI, or the permission to use it. */
-export async function openLibc<Name extends string>(signatures: Signatures<Name>): Promise<Record<Name, Call> | undefined> {
+export async function openLibc<Name extends string>(signatures: Signatures<Name>): Promise<Record<Name, LibcCall> | undefined> {
   if (process.platform !== 'linux') return undefined;
   return (await byBun(signatures)) ?? byDeno(signatures);
 }
 
-async function byBun<Name extends string>(signatures: Signatures<Name>): Promise<Record<Name, Call> | undefined> {
+async function byBun<Name extends string>(signatures: Signatures<Name>): Promise<Record<Name, LibcCall> | undefined> {
   if (process.versions.bun === undefined) return undefined;
   // Resolved at run time: Deno must not look for a module that only Bun has.
   const { dlopen } = await import('bun:ffi');
@@ -22,21 +22,21 @@ async function byBun<Name extends string>(signatures: Signatures<Name>): Promise
     args: widths.map(width => (width === 'bytes' ? ('ptr' as const) : width)),
     returns: 'i32' as const,
   }));
-  return firstOf(name => dlopen(name, functions).symbols as unknown as Record<Name, Call>);
+  return firstOf(name => dlopen(name, functions).symbols as unknown as Record<Name, LibcCall>);
 }
 
 interface DenoFfi {
   dlopen(name: string, symbols: Record<string, { parameters: string[]; result: string }>): { symbols: unknown };
 }
 
-function byDeno<Name extends string>(signatures: Signatures<Name>): Record<Name, Call> | undefined {
+function byDeno<Name extends string>(signatures: Signatures<Name>): Record<Name, LibcCall> | undefined {
   const deno = (globalThis as { Deno?: DenoFfi }).Deno;
   if (deno === undefined) return undefined;
   const functions = mapped(signatures, widths => ({
     parameters: widths.map(width => (width === 'bytes' ? 'buffer' : width)),
     result: 'i32',
   }));
-  return firstOf(name => deno.dlopen(name, functions).symbols as Record<Name, Call>);
+  return firstOf(name => deno.dlopen(name, functions).symbols as Record<Name, LibcCall>);
 }
 
 function firstOf<T>(open: (name: string) => T): T | undefined {

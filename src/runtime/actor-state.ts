@@ -20,7 +20,7 @@ import {
   encodePendingEffects,
   encodeState,
   type PendingEffect,
-  type Quarantine,
+  type StoredQuarantine,
   type StoredState,
   type Timer,
 } from './document.ts';
@@ -53,7 +53,7 @@ export interface ActorState {
   readonly rev: number;
   /** Effects of committed turns that are not trimmed yet. */
   readonly pendingEffects: readonly PendingEffect[];
-  readonly quarantine: Quarantine | null;
+  readonly quarantine: StoredQuarantine | null;
   readonly nextDue: number | null;
   /** Live or quarantined, as opposed to missing, ended, or a tombstone. */
   readonly isThere: boolean;

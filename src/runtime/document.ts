@@ -30,7 +30,7 @@ export interface DeadLetter {
   error: string;
 }
 
-export interface Quarantine {
+export interface StoredQuarantine {
   reason: string;
   at: number;
 }
@@ -43,7 +43,7 @@ export interface StoredState {
   /** Per sender, the last of its messages that was taken: `rev:index`. */
   seen: Record<string, string>;
   dead: DeadLetter[];
-  quarantine: Quarantine | null;
+  quarantine: StoredQuarantine | null;
 }
 
 /** An actor as readers see it: committed, decoded, without the runtime's internals. */
@@ -55,7 +55,7 @@ export interface View<K extends Kind = Kind> {
   /** XState state value. */
   value: unknown;
   context: Contexts[K];
-  quarantine: Quarantine | null;
+  quarantine: StoredQuarantine | null;
   deadLetters: DeadLetter[];
   /** Instants it is armed for. */
   timers: Timer[];

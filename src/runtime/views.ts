@@ -8,10 +8,10 @@ export interface Views {
   /** The actor, or undefined where there is none (a tombstone is none). Throws Unreadable. */
   get<K extends Kind>(address: Address<K>): Promise<View<K> | undefined>;
   /** See `ActorStore.list`. An unreadable actor does not hide the others. */
-  list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>): Promise<Page<K>>;
+  list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>): Promise<ViewPage<K>>;
 }
 
-export interface Page<K extends Kind> {
+export interface ViewPage<K extends Kind> {
   items: View<K>[];
   next: string | null;
   /**
@@ -29,7 +29,7 @@ export function createViews({ store }: { store: ActorStore }): Views {
     },
     async list<K extends Kind>(kind: K, query: Omit<ListQuery, 'kind'>) {
       const page = await store.list({ ...query, kind });
-      const read: Page<K> = { items: [], next: page.next, unreadable: [] };
+      const read: ViewPage<K> = { items: [], next: page.next, unreadable: [] };
       for (const document of page.items) {
         try {
           read.items.push(viewOf<K>(document));

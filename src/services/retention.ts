@@ -10,7 +10,7 @@
  * there.
  */
 import { type Clock, pause } from '../lib/clock.ts';
-import { type ActorDocument, type ActorStore, type CreationPlace, type Retention, StoreUnavailable } from '../store/port.ts';
+import { type ActorDocument, type ActorStore, type CreationPosition, type Retention, StoreUnavailable } from '../store/port.ts';
 
 /** Ages in ms; numbers of records. */
 export interface Keep {
@@ -87,7 +87,7 @@ export interface RetentionService {
 /** The signal broke the pass off. */
 class Ended extends Error {}
 
-const EVER: CreationPlace = { at: Number.MAX_SAFE_INTEGER, address: '' };
+const EVER: CreationPosition = { at: Number.MAX_SAFE_INTEGER, address: '' };
 
 export function createRetentionService(parts: {
   store: Retention & Pick<ActorStore, 'load'>;
@@ -100,7 +100,7 @@ export function createRetentionService(parts: {
   /** By kind of step: they cost differently. */
   const sizes = new Map<string, number>();
   /** Executions up to `last`, less those that left. */
-  let counted: { count: number; last?: CreationPlace; since: number } | undefined;
+  let counted: { count: number; last?: CreationPosition; since: number } | undefined;
   let crowdLookedAt: number | undefined;
   let signal: AbortSignal | undefined;
   let forgotten: Expired;
@@ -148,8 +148,11 @@ export function createRetentionService(parts: {
   }
 
   /** Executions up to `until` that ended before `before`, oldest first, at most `most`. */
-  async function forgetExecutions(query: { until: CreationPlace; job?: string }, { before = EVER.at, most = EVER.at } = {}): Promise<void> {
-    let after: CreationPlace | undefined;
+  async function forgetExecutions(
+    query: { until: CreationPosition; job?: string },
+    { before = EVER.at, most = EVER.at } = {},
+  ): Promise<void> {
+    let after: CreationPosition | undefined;
     for (let left = most; left > 0; ) {
       const page = await step('ended', limit =>
         store.endedExecutions({ ...query, limit: Math.min(limit, left, RETENTION.executionsPage), ...(after && { after }) }),
@@ -173,7 +176,7 @@ export function createRetentionService(parts: {
     }
   }
 
-  function uncount({ at, address }: CreationPlace): void {
+  function uncount({ at, address }: CreationPosition): void {
     const last = counted?.last;
     if (counted && last && (at < last.at || (at === last.at && address <= last.address))) counted.count -= 1;
   }

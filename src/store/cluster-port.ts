@@ -13,7 +13,7 @@ export interface CenterProcess {
 }
 
 /** Which center serves from the database. */
-export interface LeaseRecord extends CenterProcess {
+export interface CenterLeaseRecord extends CenterProcess {
   /** Drawn anew at each start: a host name is no identity. */
   owner: string;
   /** +1 with each renewal. */
@@ -22,12 +22,12 @@ export interface LeaseRecord extends CenterProcess {
 
 /** Each call throws StoreUnavailable while the database does not answer. */
 export interface LeaseRecords {
-  read(): Promise<LeaseRecord | null>;
+  read(): Promise<CenterLeaseRecord | null>;
   /**
    * Writes the record of `owner` in place of `from`, as that was read; null: where there is none.
    * False, having changed nothing, where another record is in the way. Idempotent.
    */
-  take(from: LeaseRecord | null, owner: string, process: CenterProcess): Promise<boolean>;
+  take(from: CenterLeaseRecord | null, owner: string, process: CenterProcess): Promise<boolean>;
   /** Raises the beat. False where the record of `owner` is not there. */
   renew(owner: string): Promise<boolean>;
   /** Removes the record of `owner`. Idempotent. */

@@ -15,7 +15,7 @@ class Instant extends Type<number, number> {
     return 'bigint';
   }
 }
-export const instant = () => p.type(Instant);
+export const instantColumn = () => p.type(Instant);
 
 /** Columns of an actor that both databases have. */
 export const actorProperties = {
@@ -30,7 +30,7 @@ export const actorProperties = {
   writeId: p.string(),
   state: p.text(),
   owed: p.text(),
-  nextDue: instant().nullable(),
+  nextDue: instantColumn().nullable(),
   /**
    * Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the
    * actor from taking it.
@@ -43,7 +43,7 @@ export const actorProperties = {
   status: p.string(),
   outcome: p.string().nullable(),
   hosts: p.json<string[]>(),
-  at: instant(),
+  at: instantColumn(),
 };
 
 /** `_id` ends those whose questions page by address. */
@@ -85,7 +85,7 @@ const FactEntity = defineEntity({
     address: p.string(),
     rev: p.integer(),
     place: p.integer(),
-    at: instant(),
+    at: instantColumn(),
     type: p.string(),
     data: p.json<Record<string, unknown>>(),
   },
@@ -99,13 +99,13 @@ export const OccurrenceEntity = defineEntity({
     /** Job and `from`, see `record-ids.ts`. */
     _id: p.string().primary(),
     job: p.string(),
-    from: instant(),
-    to: instant(),
+    from: instantColumn(),
+    to: instantColumn(),
     count: p.integer(),
     verdict: p.string(),
     execution: p.string().nullable(),
     reason: p.string().nullable(),
-    decidedAt: instant(),
+    decidedAt: instantColumn(),
     /**
      * Whether it covers more than one instant. Stretches are few, so those that stick out of a span
      * are found among them alone.
@@ -130,7 +130,7 @@ export const OutputEntity = defineEntity({
     item: p.integer(),
     attempt: p.integer(),
     seq: p.integer(),
-    at: instant(),
+    at: instantColumn(),
     stream: p.string().$type<'stdout' | 'stderr'>(),
     /** A JSON string: output may hold NUL, at which some drivers end a plain text. */
     text: p.text(),
@@ -150,7 +150,7 @@ export const CredentialEntity = defineEntity({
     kind: p.string().index('credentials_kind'),
     id: p.string(),
     data: p.json<Record<string, unknown>>(),
-    expiresAt: instant().nullable(),
+    expiresAt: instantColumn().nullable(),
     uses: p.integer().nullable(),
   },
 });

@@ -206,10 +206,10 @@ export type Occurrence = OccurrenceEntry & {
 };
 
 /** Whether an entry is what became of one that waits. */
-export const isSettled = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => RESOLVED_VERDICTS.includes(verdict);
+export const isResolved = ({ verdict }: Pick<Occurrence, 'verdict'>): boolean => RESOLVED_VERDICTS.includes(verdict);
 /** Whether `entry` is what became of `before`, the one that is stored. */
-export const settles = (before: Occurrence, entry: Occurrence): boolean =>
-  before.verdict === 'waiting' && isSettled(entry) && before.execution === entry.execution;
+export const resolves = (before: Occurrence, entry: Occurrence): boolean =>
+  before.verdict === 'waiting' && isResolved(entry) && before.execution === entry.execution;
 
 export interface Ledger {
   /**
@@ -320,7 +320,7 @@ export interface Credential {
 }
 
 /** A place among the executions in the order of their creation. */
-export interface CreationPlace {
+export interface CreationPosition {
   /** `index.at`. */
   at: number;
   address: string;
@@ -330,7 +330,7 @@ export interface CreationPlace {
  * A step of a tour by name: how much it removed, and behind which name the next one goes on; null
  * when the tour is over.
  */
-export interface Step {
+export interface CursorPassStep {
   forgotten: number;
   next: string | null;
 }
@@ -346,12 +346,12 @@ export interface Retention {
    * Executions that may leave, in the order of their creation: behind `after`, up to and with
    * `until`; of one job when it is named.
    */
-  endedExecutions(query: { until: CreationPlace; after?: CreationPlace; job?: string; limit: number }): Promise<ActorDocument[]>;
+  endedExecutions(query: { until: CreationPosition; after?: CreationPosition; job?: string; limit: number }): Promise<ActorDocument[]>;
   /**
    * How many executions of any state were created behind `after`, counted up to `limit`, and the
    * last one counted.
    */
-  countExecutions(query: { after?: CreationPlace; limit: number }): Promise<{ count: number; last?: CreationPlace }>;
+  countExecutions(query: { after?: CreationPosition; limit: number }): Promise<{ count: number; last?: CreationPosition }>;
   /**
    * Among the next `limit` jobs with executions, by name behind `after`: those with more than
    * `keep`, and the newest execution beyond.
@@ -360,7 +360,7 @@ export interface Retention {
     keep: number;
     after?: string;
     limit: number;
-  }): Promise<{ jobs: { job: string; until: CreationPlace }[]; next: string | null }>;
+  }): Promise<{ jobs: { job: string; until: CreationPosition }[]; next: string | null }>;
   /**
    * Removes their output and then, where all of it is gone, the executions themselves: a crash
    * leaves an execution without output, never output that nobody would look for. `gone` may lack
@@ -371,7 +371,7 @@ export interface Retention {
    * Removes output of executions that have ended, or are not there, and wrote nothing since
    * `before`. The tour goes by execution id.
    */
-  forgetOutput(query: { before: number; after?: string; limit: number }): Promise<Step>;
+  forgetOutput(query: { before: number; after?: string; limit: number }): Promise<CursorPassStep>;
   /**
    * Removes the oldest facts: those from before `before`, and those beyond the newest `keep`. Says
    * how many; 0: nothing is left to remove.
@@ -382,7 +382,7 @@ export interface Retention {
    * (absent: any number; it costs a walk through that many), and remembers up to where
    * (`keptAfter`). The tour goes by job.
    */
-  forgetOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<Step>;
+  forgetOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<CursorPassStep>;
   /**
    * Removes the oldest tombstones: those that ended before `before`, and those beyond the newest
    * `keep`. Says how many; 0: nothing is left to remove.

@@ -1,17 +1,17 @@
 /** Flags and arguments of a verb. */
 import { describe, expect, test } from 'bun:test';
 import { Failure } from '../../src/cli/failure.ts';
-import { choice, flag, number, pairs, parseOptions, text, texts, whole } from '../../src/cli/options.ts';
+import { choiceOption, flagOption, number, pairs, parseOptions, textOption, texts, wholeOption } from '../../src/cli/options.ts';
 
 const options = {
-  name: text('NAME', 'what it is called'),
-  follow: flag('go on', { short: 'f' }),
-  partial: flag('some are enough', { negatable: true }),
-  count: whole('N', 'how many', 1, 10),
+  name: textOption('NAME', 'what it is called'),
+  follow: flagOption('go on', { short: 'f' }),
+  partial: flagOption('some are enough', { negatable: true }),
+  count: wholeOption('N', 'how many', 1, 10),
   cpus: number('N', 'of a host'),
   cron: texts('EXPRESSION', 'when'),
   env: pairs('NAME=VALUE', 'environment'),
-  overlap: choice(['skip', 'queue'], 'when it runs already'),
+  overlap: choiceOption(['skip', 'queue'], 'when it runs already'),
 };
 
 const now = Date.parse('2026-11-22T08:30:00.000Z');

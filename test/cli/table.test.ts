@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'bun:test';
 import { createPrinter } from '../../src/cli/printer.ts';
 import { recordOf, tableOf } from '../../src/cli/table.ts';
-import { cutTo, widthOf, wrapped } from '../../src/cli/width.ts';
-import { ago, span } from '../../src/cli/words.ts';
+import { cutToWidth, widthOf, wrapped } from '../../src/cli/width.ts';
+import { ago, spanText } from '../../src/cli/words.ts';
 import { aShell } from './support/shell.ts';
 
 const columns = [
@@ -111,10 +111,10 @@ describe('the width of a text', () => {
   });
 
   test('is never overrun by a cut', () => {
-    expect(cutTo('日本語', 6)).toBe('日本語');
-    expect(cutTo('日本語', 5)).toBe('日本…');
-    expect(cutTo('日本語', 4)).toBe('日…');
-    expect(cutTo('abcdef', 4)).toBe('abc…');
+    expect(cutToWidth('日本語', 6)).toBe('日本語');
+    expect(cutToWidth('日本語', 5)).toBe('日本…');
+    expect(cutToWidth('日本語', 4)).toBe('日…');
+    expect(cutToWidth('abcdef', 4)).toBe('abc…');
   });
 });
 
@@ -149,7 +149,7 @@ describe('a span', () => {
     [42_000, '42s'],
     [185_000, '3m5s'],
   ])('of %p ms is %p', (ms, text) => {
-    expect(span(ms)).toBe(text);
+    expect(spanText(ms)).toBe(text);
   });
 
   test('since another clock said so is "now" under a second', () => {

@@ -1,14 +1,14 @@
 /** A standby: when it takes the lease of a database, and when it does not. */
 import { describe, expect, test } from 'bun:test';
 import { createCenterLease } from '../../src/cluster/center-lease.ts';
-import type { CenterLease, LeaseRecord, LeaseRecords } from '../../src/store/cluster-port.ts';
+import type { CenterLease, CenterLeaseRecord, LeaseRecords } from '../../src/store/cluster-port.ts';
 import { StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 /** The records of one database, and centers over them on one clock. */
 function aDatabase() {
   const clock = createManualClock();
-  let record: LeaseRecord | null = null;
+  let record: CenterLeaseRecord | null = null;
   let isAway = false;
   /** Takes the record just before somebody else does. */
   let rival: string | undefined;

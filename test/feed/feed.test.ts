@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { createFeed, FeedFull, type FeedLimits } from '../../src/feed/feed.ts';
 import type { FeedFilter } from '../../src/feed/filter.ts';
-import type { FeedFrame, Watcher } from '../../src/feed/watching.ts';
+import type { Watcher, WatchFrame } from '../../src/feed/watching.ts';
 import { createMemoryFacts } from '../../src/store/memory/facts.ts';
 import { BadCursor, type FactStore, type PlacedFact, StoreUnavailable } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -21,7 +21,7 @@ function aFeed(limits: Partial<FeedLimits> = {}, shape: (store: FactStore) => Fa
 }
 
 function aWatcher(changes: Partial<Watcher> = {}) {
-  const frames: FeedFrame[] = [];
+  const frames: WatchFrame[] = [];
   const seen: { room: boolean; cut: { why: string; cursor: string } | undefined } = { room: true, cut: undefined };
   const watcher: Watcher = {
     take: frame => frames.push(frame) > 0,

@@ -1,7 +1,7 @@
 /** Untrusted text in logs and on terminals. */
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { createOutput, type Piece } from '../../src/cli/output.ts';
+import { createTerminalOutput, type Piece } from '../../src/cli/output.ts';
 import { createPrinter } from '../../src/cli/printer.ts';
 import { tame } from '../../src/cli/width.ts';
 import { createLog } from '../../src/lib/log.ts';
@@ -72,7 +72,7 @@ describe('output of a process on a terminal', () => {
   });
   const copied = async (pieces: Piece[], { isTerminal = true, namesShards = false } = {}) => {
     const shell = aShell({ isTerminal, env: { NO_COLOR: '1' } });
-    const output = createOutput({ shell, print: createPrinter(shell, {}) }, { namesShards });
+    const output = createTerminalOutput({ shell, print: createPrinter(shell, {}) }, { namesShards });
     for (const one of pieces) await output.write(one);
     await output.end();
     return { out: shell.out(), err: shell.err() };

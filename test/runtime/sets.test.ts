@@ -1,7 +1,7 @@
 /** Several sets of partitions: their messages, and the outcome when one of them dies. */
 import { describe, expect, test } from 'bun:test';
 import { createFeed } from '../../src/feed/feed.ts';
-import type { FeedFrame } from '../../src/feed/watching.ts';
+import type { WatchFrame } from '../../src/feed/watching.ts';
 import { createRuntime } from '../../src/runtime/create.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
@@ -109,7 +109,7 @@ describe('two sets of partitions', () => {
     const feed = createFeed({ store: world.outlives.store, clock: world.clock });
     world.runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
     const seen: string[] = [];
-    const take = (frame: FeedFrame) => seen.push(frame.type) > 0;
+    const take = (frame: WatchFrame) => seen.push(frame.type) > 0;
     const following = feed.follow({}, { take, hasRoom: () => true, cut: () => {} });
     await world.settled();
     await following;

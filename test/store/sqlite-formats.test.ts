@@ -9,7 +9,7 @@ import { toNumber } from '../../src/lib/stored-format.ts';
 import { makeBackup } from '../../src/store/sqlite/backup.ts';
 import { createSqliteStore, createThreadedSqliteStore } from '../../src/store/sqlite/index.ts';
 import { restoreBackup } from '../../src/store/sqlite/restore.ts';
-import { assertReadable, prepareSchema } from '../../src/store/sqlite/schema.ts';
+import { assertReadable, prepareSqliteSchema } from '../../src/store/sqlite/schema.ts';
 import { SQLITE_SCHEMA, type SqliteSchema } from '../../src/store/sqlite/upgrades.ts';
 import { aWrite } from '../support/store-builders.ts';
 
@@ -128,26 +128,26 @@ describe('an upgrade', () => {
   });
 
   test('runs every step in order, and the database is of the new form', async () => {
-    await prepareSchema(file(), next);
+    await prepareSqliteSchema(file(), next);
     expect(statuses()).toEqual(['idle+2+3']);
     expect([metaOf('schemaVersion'), metaOf('schemaFingerprint')]).toEqual([3, toNumber(next.fingerprint)]);
-    await prepareSchema(file(), next);
+    await prepareSqliteSchema(file(), next);
     expect(statuses()).toEqual(['idle+2+3']);
-    await expect(prepareSchema(file())).rejects.toThrow('written by a newer Troupe');
+    await expect(prepareSqliteSchema(file())).rejects.toThrow('written by a newer Troupe');
   });
 
   test('runs again where it was cut short before its end', async () => {
     const broken = { ...next, upgrades: { ...next.upgrades, 3: { from: '2', step: ['no such statement'] } } };
-    await expect(prepareSchema(file(), broken)).rejects.toThrow();
+    await expect(prepareSqliteSchema(file(), broken)).rejects.toThrow();
     expect([statuses(), metaOf('schemaVersion')]).toEqual([['idle+2'], version]);
-    await prepareSchema(file(), next);
+    await prepareSqliteSchema(file(), next);
     expect([statuses(), metaOf('schemaVersion')]).toEqual([['idle+2+3'], 3]);
   });
 
   test('is for the form that was released, and for no other of the same version', async () => {
     tamper(`update meta set value = 7 where _id = 'schemaFingerprint'`);
     const before = readFileSync(file());
-    await expect(prepareSchema(file(), next)).rejects.toThrow(
+    await expect(prepareSqliteSchema(file(), next)).rejects.toThrow(
       'format version 1 with fingerprint 000000000007, written by another revision',
     );
     expect(readFileSync(file()).equals(before)).toBe(true);
@@ -155,7 +155,7 @@ describe('an upgrade', () => {
 
   test('needs every step on its way', async () => {
     const gap = { ...next, upgrades: { 3: { from: fingerprint, step: [] } } };
-    await expect(prepareSchema(file(), gap)).rejects.toThrow('format version 1');
+    await expect(prepareSqliteSchema(file(), gap)).rejects.toThrow('format version 1');
     expect(statuses()).toEqual(['idle']);
   });
 

@@ -1,7 +1,7 @@
 /** Facts as they go over the wire, and what a watcher may ask for. */
 import type { z } from 'zod';
 import type { FeedFilter } from '../../feed/filter.ts';
-import type { FeedFrame as Frame } from '../../feed/watching.ts';
+import type { WatchFrame as Frame } from '../../feed/watching.ts';
 import { commaList } from '../../lib/comma-list.ts';
 import type { FeedQuery } from '../../protocol/rest/fact.ts';
 import type { PlacedFact } from '../../store/port.ts';

@@ -3,7 +3,7 @@ import type { Kind } from '../../../actors/types.ts';
 import { Problem } from '../../http/errors.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
-import type { Page as Views } from '../../runtime/views.ts';
+import type { ViewPage as Views } from '../../runtime/views.ts';
 
 export interface ListPage<T> {
   items: T[];

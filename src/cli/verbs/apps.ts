@@ -3,20 +3,20 @@
 import type { App } from '../../protocol/rest/app.ts';
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, text } from '../options.ts';
-import { type Call, type Family, verb } from '../verb.ts';
+import { choiceOption, flagOption, textOption } from '../options.ts';
+import { type Family, type VerbCall, verb } from '../verb.ts';
 import { commandLine } from '../words.ts';
 import { given, listOptions, releaseOf, showList, statusOr, statusWord } from './common.ts';
 
-const command = { command: text('COMMAND', 'what starts it, split without a shell; or write it behind "--"') };
+const command = { command: textOption('COMMAND', 'what starts it, split without a shell; or write it behind "--"') };
 const settings = async () => (await import('../../protocol/rest/app.ts')).AppFields;
 
-const bodyOf = ({ values, settings, rest }: Pick<Call<typeof command>, 'values' | 'settings' | 'rest'>) => {
+const bodyOf = ({ values, settings, rest }: Pick<VerbCall<typeof command>, 'values' | 'settings' | 'rest'>) => {
   if (rest !== undefined && values.command !== undefined) throw wrongUsage('--command and "--" both give a command; one is enough');
   return { ...settings, ...given({ command: rest ?? values.command }) };
 };
 
-const lines = ({ print }: Pick<Call, 'print'>, app: App): string[] =>
+const lines = ({ print }: Pick<VerbCall, 'print'>, app: App): string[] =>
   print.record([
     ['name', app.name],
     ['status', statusOr(app), print.paint.state],
@@ -32,7 +32,7 @@ const lines = ({ print }: Pick<Call, 'print'>, app: App): string[] =>
 const list = verb({
   says: 'lists apps by name',
   takes: [],
-  options: { status: choice(['enabled', 'disabled', 'deleting'], 'only these'), ...listOptions },
+  options: { status: choiceOption(['enabled', 'disabled', 'deleting'], 'only these'), ...listOptions },
   async run(call) {
     const { print } = call;
     const page = await call.client.list('GET /v1/apps', { query: call.values });
@@ -107,7 +107,7 @@ const enable = verb({
 const disable = verb({
   says: 'keeps the jobs of an app from starting anything new',
   takes: ['APP'],
-  options: { kill: flag('end what of them runs, too') },
+  options: { kill: flagOption('end what of them runs, too') },
   async run({ client, print, words, values }) {
     const app = await client.call('POST /v1/apps/:name/disable', { params: { name: words[0] ?? '' }, query: { kill: values.kill } });
     await print.show(app, () => [`disabled ${app.name}`]);

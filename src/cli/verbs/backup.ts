@@ -4,11 +4,11 @@
  */
 import { resolve } from 'node:path';
 import { EXIT, Failure } from '../failure.ts';
-import { flag, text } from '../options.ts';
+import { flagOption, textOption } from '../options.ts';
 import type { Shell } from '../shell.ts';
 import { verb } from '../verb.ts';
 
-const data = text('DIR', 'the data directory of the center (default: TROUPE_DATA, then ./data)');
+const data = textOption('DIR', 'the data directory of the center (default: TROUPE_DATA, then ./data)');
 
 function directoryOf(given: string | undefined, { env }: Shell): string {
   if (env.TROUPE_STORE?.startsWith('mongodb'))
@@ -44,7 +44,7 @@ export const backup = verb({
 export const restore = verb({
   says: 'replaces the database of a stopped center with a backup',
   takes: ['FILE'],
-  options: { data, overwrite: flag('replace a database that is there; it stays as troupe.sqlite.replaced') },
+  options: { data, overwrite: flagOption('replace a database that is there; it stays as troupe.sqlite.replaced') },
   examples: ['troupe restore /backups/troupe.sqlite --data /var/lib/troupe'],
   async run({ words, values, shell, print }) {
     const directory = directoryOf(values.data, shell);

@@ -1,7 +1,7 @@
 /** `troupe centers`: the centers of this user by name, and which one is asked. */
 import { addCenter, centerFor, readKept, removeCenter, switchCenter } from '../account.ts';
 import { EXIT } from '../failure.ts';
-import { type Call, type Family, verb } from '../verb.ts';
+import { type Family, type VerbCall, verb } from '../verb.ts';
 import { showList } from './common.ts';
 
 interface Row {
@@ -72,7 +72,7 @@ const remove = verb({
 });
 
 /** The environment wins over the current center, which is easily forgotten. */
-function warnOfEnvironment({ print, shell }: Pick<Call, 'print' | 'shell'>): void {
+function warnOfEnvironment({ print, shell }: Pick<VerbCall, 'print' | 'shell'>): void {
   if (shell.env.TROUPE_URL && !print.json) shell.say(`TROUPE_URL is set and wins over the current center: ${shell.env.TROUPE_URL}`);
 }
 

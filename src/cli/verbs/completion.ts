@@ -3,7 +3,7 @@ import { readKept } from '../account.ts';
 import type { Client } from '../client.ts';
 import { completionFor, NAMED, SHELLS } from '../completion.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice } from '../options.ts';
+import { choiceOption } from '../options.ts';
 import { type Entry, verb } from '../verb.ts';
 
 /** The list that has the names. */
@@ -22,7 +22,7 @@ export const createCompletion = (verbs: () => Record<string, Entry>) =>
   verb({
     says: 'prints the script by which a shell completes verbs, flags and names',
     takes: [`[${SHELLS.join('|')}]`],
-    options: { names: choice(NAMED, 'print the names of these instead; the scripts ask for them') },
+    options: { names: choiceOption(NAMED, 'print the names of these instead; the scripts ask for them') },
     examples: [
       'source <(troupe completion bash)    # in ~/.bashrc',
       'source <(troupe completion zsh)     # in ~/.zshrc, behind compinit',

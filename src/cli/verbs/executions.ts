@@ -3,8 +3,8 @@
 import type { Execution, Shard } from '../../protocol/rest/execution.ts';
 import type { Quarantine } from '../../protocol/rest/responses.ts';
 import { EXIT } from '../failure.ts';
-import { choice, text } from '../options.ts';
-import { type Call, type Family, verb } from '../verb.ts';
+import { choiceOption, textOption } from '../options.ts';
+import { type Family, type VerbCall, verb } from '../verb.ts';
 import { between } from '../words.ts';
 import { isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
 
@@ -24,10 +24,10 @@ const list = verb({
   says: 'lists executions, the latest first',
   takes: [],
   options: {
-    job: text('JOB', 'only those of a job'),
-    host: text('HOST', 'only those with a shard on a host'),
-    status: choice(['pending', 'running', 'cancelling', 'done'], 'only these'),
-    outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so'),
+    job: textOption('JOB', 'only those of a job'),
+    host: textOption('HOST', 'only those with a shard on a host'),
+    status: choiceOption(['pending', 'running', 'cancelling', 'done'], 'only these'),
+    outcome: choiceOption(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so'),
     from: timeOptions.from,
     to: timeOptions.to,
     ...listOptions,
@@ -49,7 +49,7 @@ const list = verb({
   },
 });
 
-const executionLines = ({ print }: Pick<Call, 'print'>, one: Execution): string[] => [
+const executionLines = ({ print }: Pick<VerbCall, 'print'>, one: Execution): string[] => [
   ...print.record([
     ['execution', one.id],
     ['job', one.job],
@@ -101,7 +101,7 @@ const cancel = verb({
 const retry = verb({
   says: 'runs a finished execution once more, as a new one',
   takes: ['EXECUTION'],
-  options: { key: text('TEXT', 'the same key makes the same execution, however often it is sent') },
+  options: { key: textOption('TEXT', 'the same key makes the same execution, however often it is sent') },
   async run({ client, print, words, values }) {
     const { execution } = await client.call('POST /v1/executions/:id/retry', { params: { id: words[0] ?? '' }, key: values.key });
     await print.show({ execution }, () => [execution]);

@@ -3,9 +3,9 @@ import { pause } from '../../lib/clock.ts';
 import { duration as durationText } from '../../lib/durations.ts';
 import type { Host } from '../../protocol/rest/host.ts';
 import { EXIT, Failure, Interrupted, wrongUsage } from '../failure.ts';
-import { choice, duration, flag, text } from '../options.ts';
+import { choiceOption, durationOption, flagOption, textOption } from '../options.ts';
 import type { Printer } from '../printer.ts';
-import { type Call, type Family, verb } from '../verb.ts';
+import { type Family, type VerbCall, verb } from '../verb.ts';
 import { ago } from '../words.ts';
 import { isThere, listOptions, releaseOf, shareOf, showList, statusOr, statusWord } from './common.ts';
 
@@ -24,9 +24,9 @@ const list = verb({
   says: 'lists hosts by name, those that were retired only when they are asked for',
   takes: [],
   options: {
-    pool: text('POOL', 'only those of a pool'),
-    status: choice([...SERVING, 'retired'], 'only these (default: all but retired)'),
-    all: flag('retired ones, too'),
+    pool: textOption('POOL', 'only those of a pool'),
+    status: choiceOption([...SERVING, 'retired'], 'only these (default: all but retired)'),
+    all: flagOption('retired ones, too'),
     ...listOptions,
   },
   async run(call) {
@@ -107,8 +107,8 @@ const drain = verb({
   says: 'gives a host nothing new; what runs there may finish',
   takes: ['HOST'],
   options: {
-    wait: flag('end once nothing runs there any more'),
-    deadline: duration('with --wait: how long to wait, then end with 1 and name what still runs (default: for ever)'),
+    wait: flagOption('end once nothing runs there any more'),
+    deadline: durationOption('with --wait: how long to wait, then end with 1 and name what still runs (default: for ever)'),
   },
   hints: { timeout: '--deadline says how long --wait waits' },
   examples: ['troupe hosts drain web-1 --wait --deadline 10m && reboot'],
@@ -145,7 +145,7 @@ const drain = verb({
   },
 });
 
-async function whatRuns({ client }: Pick<Call, 'client'>, host: Host): Promise<string> {
+async function whatRuns({ client }: Pick<VerbCall, 'client'>, host: Host): Promise<string> {
   const query = { host: host.id, status: 'pending,running,cancelling', limit: NAMED_MAX + 1 };
   const { items } = await client.list('GET /v1/executions', { query });
   const named = items.slice(0, NAMED_MAX).map(({ id }) => id);
@@ -155,7 +155,7 @@ async function whatRuns({ client }: Pick<Call, 'client'>, host: Host): Promise<s
 const retire = verb({
   says: 'retires a host for good: its key is worth nothing afterwards, and what runs there is ended',
   takes: ['[HOST]'],
-  options: { lost: flag('every host that is lost, without a name') },
+  options: { lost: flagOption('every host that is lost, without a name') },
   examples: ['troupe hosts retire web-1', 'troupe hosts retire --lost'],
   async run(call) {
     const { client, print, words, values } = call;
@@ -188,7 +188,7 @@ const prune = verb({
 });
 
 /** A fleet is at most some thousands. */
-const hostsThatAre = async ({ client }: Pick<Call, 'client'>, status: string): Promise<Host[]> =>
+const hostsThatAre = async ({ client }: Pick<VerbCall, 'client'>, status: string): Promise<Host[]> =>
   (await client.list('GET /v1/hosts', { query: { status, limit: 100_000 } })).items;
 
 export const hosts: Family = {

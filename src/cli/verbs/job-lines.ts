@@ -15,7 +15,7 @@ export const whatOf = (job: Job): string => (job.command ? commandLine(job.comma
 type Schedule = Job['schedules'][number];
 
 /** An expression; of a calendar, its settings. */
-export function scheduleText(schedule: Schedule): string {
+export function scheduleLine(schedule: Schedule): string {
   const { type, cron, crontab, timeZone, ...settings }: { cron?: string; crontab?: string } & Schedule = schedule;
   const zone = timeZone ? ` (${timeZone})` : '';
   const expression = cron ?? (crontab === undefined ? undefined : `crontab ${crontab}`);
@@ -42,7 +42,7 @@ export const jobLines = (print: Printer, job: Job): string[] =>
     ['app', job.command ? (job.app ?? '') : ''],
     ['kind', job.kind],
     ['pool', job.pool],
-    ...job.schedules.map((schedule, nth): Pair => [nth === 0 ? 'schedule' : '', scheduleText(schedule)]),
+    ...job.schedules.map((schedule, nth): Pair => [nth === 0 ? 'schedule' : '', scheduleLine(schedule)]),
     ['time zone', job.schedules.length > 0 ? job.timeZone : ''],
     ['next', print.instant(job.nextAt)],
     ['last', [job.lastOutcome, job.lastExecution, print.instant(job.lastFinishedAt)].filter(text => text).join('  '), print.paint.state],

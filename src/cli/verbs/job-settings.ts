@@ -1,15 +1,15 @@
 /** The flags that describe a job, and the body of `/v1/jobs` that they make. */
 import { readFile } from 'node:fs/promises';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
-import { flag, type Options, text, texts, type Values } from '../options.ts';
+import { flagOption, type Options, textOption, texts, type Values } from '../options.ts';
 import { mergedSettings } from '../settings.ts';
 import type { Shell } from '../shell.ts';
 import { given } from './common.ts';
 
 /** Flags of a job that are no field of it, or are written in another way than their field. */
 export const jobFlags = {
-  file: text('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
-  command: text('COMMAND', 'what runs, split without a shell; or write it behind "--"'),
+  file: textOption('FILE', 'a JSON file with the settings, "-" for standard input; flags win over it'),
+  command: textOption('COMMAND', 'what runs, split without a shell; or write it behind "--"'),
   cron: texts('EXPRESSION', 'when it is due: Quartz cron, seconds first'),
   crontab: texts('EXPRESSION', 'when it is due: the five fields of a crontab, or @daily and its like'),
 } satisfies Options;
@@ -29,8 +29,8 @@ export const jobHints = {
 export const removals = {
   'unset-env': texts('NAME', 'removes a variable; --env changes the given ones alone'),
   'unset-shard-parameter': texts('ITEM', 'removes the parameter of one shard'),
-  'no-run-as': flag('its processes run as the user that each host says'),
-  'no-schedule': flag('removes all schedules: it runs when it is triggered'),
+  'no-run-as': flagOption('its processes run as the user that each host says'),
+  'no-schedule': flagOption('removes all schedules: it runs when it is triggered'),
 } satisfies Options;
 
 interface Asked {

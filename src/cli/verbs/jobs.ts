@@ -3,11 +3,11 @@
 import type { BodyOf } from '../../protocol/rest/index.ts';
 import type { Job, SavedJob } from '../../protocol/rest/job.ts';
 import { EXIT, wrongUsage } from '../failure.ts';
-import { choice, flag, text } from '../options.ts';
-import { type Call, type Family, verb } from '../verb.ts';
+import { choiceOption, flagOption, textOption } from '../options.ts';
+import { type Family, type VerbCall, verb } from '../verb.ts';
 import { tame } from '../width.ts';
-import { inOrder, isThere, listOptions, releaseOf, showList, timeOptions } from './common.ts';
-import { jobLines, scheduleText, whatOf } from './job-lines.ts';
+import { isThere, listOptions, orderQuery, releaseOf, showList, timeOptions } from './common.ts';
+import { jobLines, scheduleLine, whatOf } from './job-lines.ts';
 import { jobBody, jobFlags, jobHints, loadJobSettings, removals } from './job-settings.ts';
 
 const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skippedOverlap', 'missedDown', 'disabled', 'refused'] as const;
@@ -15,7 +15,7 @@ const VERDICTS = ['waiting', 'ran', 'notStarted', 'unknown', 'coalesced', 'skipp
 /** Schedules in one cell of a list; `jobs show` has them all. */
 const SCHEDULES_SHOWN = 3;
 function schedulesOf({ schedules }: Pick<Job, 'schedules'>): string {
-  const shown = schedules.slice(0, SCHEDULES_SHOWN).map(scheduleText).join(', ');
+  const shown = schedules.slice(0, SCHEDULES_SHOWN).map(scheduleLine).join(', ');
   return schedules.length > SCHEDULES_SHOWN ? `${shown} and ${schedules.length - SCHEDULES_SHOWN} more` : shown;
 }
 
@@ -23,11 +23,11 @@ const list = verb({
   says: 'lists jobs by name',
   takes: [],
   options: {
-    status: choice(['idle', 'running', 'disabled', 'deleting', 'quarantined'], 'only these'),
-    outcome: choice(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so the last time'),
-    app: text('APP', 'only those of an app'),
-    pool: text('POOL', 'only those of a pool'),
-    prefix: text('TEXT', 'only those whose name begins so'),
+    status: choiceOption(['idle', 'running', 'disabled', 'deleting', 'quarantined'], 'only these'),
+    outcome: choiceOption(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'], 'only those that ended so the last time'),
+    app: textOption('APP', 'only those of an app'),
+    pool: textOption('POOL', 'only those of a pool'),
+    prefix: textOption('TEXT', 'only those whose name begins so'),
     ...listOptions,
   },
   async run(call) {
@@ -64,7 +64,7 @@ const show = verb({
 });
 
 /** Says what was done; on standard error, for JSON readers too, what was probably not meant. */
-async function showSaved({ print, shell }: Pick<Call, 'print' | 'shell'>, job: SavedJob, done: string): Promise<void> {
+async function showSaved({ print, shell }: Pick<VerbCall, 'print' | 'shell'>, job: SavedJob, done: string): Promise<void> {
   const { nextDue, scheduleText } = job;
   await print.show(job, () => [
     `${done} ${job.name}`,
@@ -78,7 +78,7 @@ const create = verb({
   says: 'registers a job, from flags, from a JSON file, or both',
   takes: ['[JOB]'],
   takesRest: true,
-  options: { ...jobFlags, disabled: flag('do not run it before it is enabled') },
+  options: { ...jobFlags, disabled: flagOption('do not run it before it is enabled') },
   settings: loadJobSettings,
   hints: jobHints,
   examples: [
@@ -126,7 +126,7 @@ const enable = verb({
 const disable = verb({
   says: 'keeps a job from starting anything new',
   takes: ['JOB'],
-  options: { kill: flag('end what of it runs, too') },
+  options: { kill: flagOption('end what of it runs, too') },
   async run({ client, print, words, values }) {
     const job = await client.call('POST /v1/jobs/:name/disable', { params: { name: words[0] ?? '' }, query: { kill: values.kill } });
     await print.show(job, () => [`disabled ${job.name}`]);
@@ -151,13 +151,13 @@ const occurrences = verb({
   says: 'tells what became of each due time of a job, the latest first',
   takes: ['JOB'],
   options: {
-    summary: flag('count them by verdict'),
-    verdict: choice(VERDICTS, 'only these'),
+    summary: flagOption('count them by verdict'),
+    verdict: choiceOption(VERDICTS, 'only these'),
     ...timeOptions,
     ...listOptions,
   },
   async run(call) {
-    const { summary, ...query } = inOrder(call.values);
+    const { summary, ...query } = orderQuery(call.values);
     const params = { name: call.words[0] ?? '' };
     if (summary) {
       const { from, to } = query;
@@ -176,7 +176,7 @@ const occurrences = verb({
   },
 });
 
-function countLines({ print }: Pick<Call, 'print'>, counts: object): string[] {
+function countLines({ print }: Pick<VerbCall, 'print'>, counts: object): string[] {
   const rows = Object.entries(counts).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
   if (rows.length === 0) return ['no due times'];
   return print.table(rows, [

@@ -1,15 +1,15 @@
 /** `troupe login` and `troupe logout`. */
 import { accountFor, centerFor, forgetLogin, keepLogin } from '../account.ts';
 import { EXIT, Failure, wrongUsage } from '../failure.ts';
-import { flag, text } from '../options.ts';
+import { flagOption, textOption } from '../options.ts';
 import { verb } from '../verb.ts';
 
 export const login = verb({
   says: 'asks for the password and keeps a token for this center in your configuration folder',
   takes: [],
   options: {
-    user: text('NAME', 'whom to log in (default: root)'),
-    'password-stdin': flag('take the password from the first line of standard input'),
+    user: textOption('NAME', 'whom to log in (default: root)'),
+    'password-stdin': flagOption('take the password from the first line of standard input'),
   },
   examples: ['troupe login', 'troupe login --center https://troupe.example.org --password-stdin < password.txt'],
   async run({ client, shell, values, print }) {

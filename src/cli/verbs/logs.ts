@@ -3,19 +3,19 @@
 import type { Execution } from '../../protocol/rest/execution.ts';
 import { EXIT, Failure, Interrupted } from '../failure.ts';
 import { copyOutput } from '../follow.ts';
-import { choice, flag, instant, whole } from '../options.ts';
-import { type Call, verb } from '../verb.ts';
+import { choiceOption, flagOption, instantOption, wholeOption } from '../options.ts';
+import { type VerbCall, verb } from '../verb.ts';
 
 export const logs = verb({
   says: 'shows what the processes of an execution wrote, or of the last execution of a job; with several shards each line names its shard',
   takes: ['EXECUTION|JOB'],
   options: {
-    follow: flag('go on until it is done', { short: 'f' }),
-    shard: whole('N', 'only this one, from 0 (default: all)'),
-    stream: choice(['stdout', 'stderr', 'both'], 'which of the two (default: both)'),
-    tail: whole('N', 'only the last lines of each shard (default: all)'),
-    since: instant('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
-    timestamps: flag('begin each line with its time', { short: 't' }),
+    follow: flagOption('go on until it is done', { short: 'f' }),
+    shard: wholeOption('N', 'only this one, from 0 (default: all)'),
+    stream: choiceOption(['stdout', 'stderr', 'both'], 'which of the two (default: both)'),
+    tail: wholeOption('N', 'only the last lines of each shard (default: all)'),
+    since: instantOption('only what was written since, such as 10m (ago), yesterday or "2026-11-22 08:00"', { spanIsPast: true }),
+    timestamps: flagOption('begin each line with its time', { short: 't' }),
   },
   examples: ['troupe logs hello --tail 20 -f', 'troupe logs hello --since 1h --stream stderr', 'troupe logs hello@20261122T080000.000Z'],
   async run(call) {
@@ -35,7 +35,7 @@ async function executionOf({
   print,
   shell,
   words: [name = ''],
-}: Pick<Call, 'client' | 'print' | 'shell' | 'words'>): Promise<Execution> {
+}: Pick<VerbCall, 'client' | 'print' | 'shell' | 'words'>): Promise<Execution> {
   if (name.includes('@')) return client.call('GET /v1/executions/:id', { params: { id: name } });
   const { items } = await client.list('GET /v1/executions', { query: { job: name, limit: 1 } });
   const [last] = items;

@@ -2,7 +2,7 @@
 
 import type { DueTime } from '../../protocol/rest/schedule.ts';
 import { EXIT } from '../failure.ts';
-import { instant, whole } from '../options.ts';
+import { instantOption, wholeOption } from '../options.ts';
 import { verb } from '../verb.ts';
 
 const zoned = (local: string): string => local.replace('T', ' ').replace('.000', '');
@@ -11,8 +11,8 @@ export const next = verb({
   says: 'tells when a job is due next',
   takes: ['JOB'],
   options: {
-    count: whole('N', 'how many due times (default: 10)', 1, 1_000),
-    from: instant('later than this (default: now)'),
+    count: wholeOption('N', 'how many due times (default: 10)', 1, 1_000),
+    from: instantOption('later than this (default: now)'),
   },
   async run({ client, print, words, values }) {
     const page = await client.call('GET /v1/jobs/:name/next', { params: { name: words[0] ?? '' }, query: values });

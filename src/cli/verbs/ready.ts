@@ -1,7 +1,7 @@
 /** `troupe ready`: for health checks, and for scripts that wait until a center serves. */
 import { pause } from '../../lib/clock.ts';
 import { EXIT, Failure } from '../failure.ts';
-import { duration } from '../options.ts';
+import { durationOption } from '../options.ts';
 import { verb } from '../verb.ts';
 
 const LOOK_MS = 250;
@@ -9,7 +9,7 @@ const LOOK_MS = 250;
 export const ready = verb({
   says: 'ends with 0 when the center serves, else with 4 and the reason',
   takes: [],
-  options: { wait: duration('wait up to this long until it does (default: 0)') },
+  options: { wait: durationOption('wait up to this long until it does (default: 0)') },
   hints: { timeout: '--wait says how long to wait' },
   async run({ client, shell, print, values }) {
     const until = shell.clock.monotonic() + (values.wait ?? 0);

@@ -2,7 +2,7 @@
 import { systemIds } from '../../lib/ids.ts';
 import { EXIT, Interrupted } from '../failure.ts';
 import { followExecution } from '../follow.ts';
-import { flag, text } from '../options.ts';
+import { flagOption, textOption } from '../options.ts';
 import { verb } from '../verb.ts';
 import { between } from '../words.ts';
 import { stateOf, whyOf } from './executions.ts';
@@ -11,8 +11,8 @@ export const trigger = verb({
   says: 'runs a job now and prints the execution; with --follow its output, and exit code 0 only if it succeeded',
   takes: ['JOB'],
   options: {
-    follow: flag('show its output until it is done', { short: 'f' }),
-    key: text('TEXT', 'the same key makes the same execution, however often it is sent'),
+    follow: flagOption('show its output until it is done', { short: 'f' }),
+    key: textOption('TEXT', 'the same key makes the same execution, however often it is sent'),
   },
   hints: { timeout: 'the job has it: "troupe jobs update JOB --timeout 5m"' },
   async run(call) {

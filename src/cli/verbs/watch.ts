@@ -3,9 +3,9 @@
 import { told } from '../facts.ts';
 import { EXIT } from '../failure.ts';
 import { type FeedFact, followFeed } from '../feed.ts';
-import { choices, text } from '../options.ts';
+import { choicesOption, textOption } from '../options.ts';
 import { verb } from '../verb.ts';
-import { cutTo, tame, widthOf } from '../width.ts';
+import { cutToWidth, tame, widthOf } from '../width.ts';
 import type { Times } from '../words.ts';
 
 const TYPE_WIDTH = 20;
@@ -21,11 +21,11 @@ export const watch = verb({
   says: 'shows what happens as it happens, one line per fact, until Ctrl-C; a broken connection is taken up where it broke',
   takes: [],
   options: {
-    job: text('JOB', 'only what is about a job and its executions'),
-    host: text('HOST', 'only what is about a host'),
-    execution: text('EXECUTION', 'only what is about an execution'),
-    kinds: choices('KIND,…', 'only these: job, execution, app, host, pool, or a type of fact such as job.fired', KINDS, FACT),
-    after: text('CURSOR', 'begin behind this fact instead of now (--json shows the cursors)'),
+    job: textOption('JOB', 'only what is about a job and its executions'),
+    host: textOption('HOST', 'only what is about a host'),
+    execution: textOption('EXECUTION', 'only what is about an execution'),
+    kinds: choicesOption('KIND,…', 'only these: job, execution, app, host, pool, or a type of fact such as job.fired', KINDS, FACT),
+    after: textOption('CURSOR', 'begin behind this fact instead of now (--json shows the cursors)'),
   },
   async run({ client, shell, print, values }) {
     const line = createLine(shell.columns, print.paint.dim, print);
@@ -62,7 +62,7 @@ function createLine(columns: number, dim: (shown: string) => string, times: Time
     const known = isNarrow ? `${time}  ` : `${time}  ${type.padEnd(TYPE_WIDTH)}  `;
     const { who, what } = told(fact, times);
     const left = Math.max(SUBJECT_MIN, columns - widthOf(known));
-    const subject = cutTo(tame(who), Math.max(SUBJECT_MIN, left - widthOf(tame(what)) - 1));
-    return `${dim(time)}${known.slice(time.length)}${cutTo(`${subject} ${tame(what)}`, left)}`;
+    const subject = cutToWidth(tame(who), Math.max(SUBJECT_MIN, left - widthOf(tame(what)) - 1));
+    return `${dim(time)}${known.slice(time.length)}${cutToWidth(`${subject} ${tame(what)}`, left)}`;
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Why } from '../../protocol/rest/why.ts';
 import { EXIT, Failure } from '../failure.ts';
-import { type Call, verb } from '../verb.ts';
+import { type VerbCall, verb } from '../verb.ts';
 
 type Fact = Why['facts'][number];
 
@@ -55,7 +55,7 @@ function isSaid(fact: Fact, sentence: string, all: Fact[]): boolean {
  * The end of what the last attempt of the first bad shard wrote to standard error, and how to see
  * all of it. Nothing where no process began.
  */
-async function standardError({ client, print, shell }: Call, id: string): Promise<string[]> {
+async function standardError({ client, print, shell }: VerbCall, id: string): Promise<string[]> {
   try {
     const { shards } = await client.call('GET /v1/executions/:id', { params: { id } });
     const shard = shards.find(({ outcome, startedAt }) => outcome !== null && outcome !== 'succeeded' && startedAt !== null);

@@ -1,6 +1,6 @@
 /** The occurrence ledger in memory: entries of a job by their `from`. */
 
-import { type Ledger, type Occurrence, settles } from '../port.ts';
+import { type Ledger, type Occurrence, resolves } from '../port.ts';
 import { readableOccurrence, sumOf } from '../readable.ts';
 
 export interface KeptLedger {
@@ -31,7 +31,7 @@ export function createMemoryLedger(): Ledger & { kept: KeptLedger } {
         jobs.set(entry.job, ledger);
         const before = ledger.get(entry.from);
         if (!before) ledger.set(entry.from, { ...entry });
-        else if (settles(before, entry)) {
+        else if (resolves(before, entry)) {
           const { verdict, reason, decidedAt } = entry;
           ledger.set(entry.from, { ...before, verdict, reason, decidedAt });
         }

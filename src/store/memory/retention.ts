@@ -1,6 +1,6 @@
 /** Retention of the store in memory: each pass looks at everything, as it is never much. */
 import { compareText } from '../order.ts';
-import type { ActorDocument, CreationPlace, Retention } from '../port.ts';
+import type { ActorDocument, CreationPosition, Retention } from '../port.ts';
 import type { KeptActors } from './actors.ts';
 import type { KeptFacts } from './facts.ts';
 import type { KeptLedger } from './ledger.ts';
@@ -60,7 +60,7 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
     },
 
     async crowdedJobs({ keep, after = '', limit }) {
-      const byJob = new Map<string, CreationPlace[]>();
+      const byJob = new Map<string, CreationPosition[]>();
       for (const document of executions()) {
         const job = document.index.parent;
         if (job === null || compareText(job, after) <= 0) continue;
@@ -139,6 +139,6 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
   };
 }
 
-const placeOf = ({ index, address }: ActorDocument): CreationPlace => ({ at: index.at, address });
-const inPlace = (a: CreationPlace, b: CreationPlace): number => a.at - b.at || compareText(a.address, b.address);
+const placeOf = ({ index, address }: ActorDocument): CreationPosition => ({ at: index.at, address });
+const inPlace = (a: CreationPosition, b: CreationPosition): number => a.at - b.at || compareText(a.address, b.address);
 const inOrder = (a: ActorDocument, b: ActorDocument): number => inPlace(placeOf(a), placeOf(b));

@@ -4,7 +4,15 @@
  * partitions lie in one document, so that many of them are claimed in one write.
  */
 import { defineEntity, p } from '@mikro-orm/core';
-import { ACTOR_INDEXES, actorProperties, CredentialEntity, instant, MetaEntity, OccurrenceEntity, OutputEntity } from '../entities.ts';
+import {
+  ACTOR_INDEXES,
+  actorProperties,
+  CredentialEntity,
+  instantColumn,
+  MetaEntity,
+  OccurrenceEntity,
+  OutputEntity,
+} from '../entities.ts';
 
 /** Some servers of the protocol refuse `_id` in a compound index: `address` takes its place. */
 const byAddress = <I extends { properties: readonly string[] }>({ properties, ...index }: I) => ({
@@ -56,7 +64,7 @@ export const FactRecord = defineEntity({
     address: p.string(),
     rev: p.integer(),
     place: p.integer(),
-    at: instant(),
+    at: instantColumn(),
     type: p.string(),
     /** A JSON text. */
     data: p.text(),

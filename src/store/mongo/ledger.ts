@@ -2,7 +2,7 @@
 
 import type { FilterQuery } from '@mikro-orm/core';
 import { OccurrenceEntity } from '../entities.ts';
-import { isSettled, type Ledger, type Occurrence, type Verdict } from '../port.ts';
+import { isResolved, type Ledger, type Occurrence, type Verdict } from '../port.ts';
 import { DUE_TIMES_MAX, readableOccurrence, sumOf } from '../readable.ts';
 import { occurrenceId } from '../record-ids.ts';
 import { managerOf, type Orm } from './connection.ts';
@@ -52,8 +52,8 @@ export function createLedger(orm: Orm): Omit<Ledger, 'keptAfter'> {
 
   return {
     async record(entries) {
-      const others = entries.filter(entry => !isSettled(entry));
-      const settled = entries.filter(isSettled);
+      const others = entries.filter(entry => !isResolved(entry));
+      const settled = entries.filter(isResolved);
       await insertNew(orm, OccurrenceEntity, others.map(asRow));
       if (settled.length > 0) await settle(settled.map(asRow));
     },

@@ -8,7 +8,7 @@
 import type { FilterQuery } from '@mikro-orm/core';
 import { OccurrenceEntity, OutputEntity } from '../entities.ts';
 import { compareText } from '../order.ts';
-import type { ActorStore, CreationPlace, Ledger, Retention, Step } from '../port.ts';
+import type { ActorStore, CreationPosition, CursorPassStep, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
 import { managerOf, type Orm } from './connection.ts';
 import { ActorRecord, FactRecord, MetaRecord } from './entities.ts';
@@ -33,7 +33,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
     return asked(() => manager().find(ActorRecord, where, { orderBy: { at: 'asc', address: 'asc' }, limit }));
   };
   /** The actor with `count` newer ones behind it. */
-  const behindNewest = async (filter: object, count: number): Promise<CreationPlace | undefined> => {
+  const behindNewest = async (filter: object, count: number): Promise<CreationPosition | undefined> => {
     const orderBy = { at: 'desc', address: 'desc' } as const;
     const some = { orderBy, offset: count, limit: 1, fields: ['at'] } as const;
     const [row] = await asked(() => manager().find(ActorRecord, filter as FilterQuery<ActorRow>, some));
@@ -86,7 +86,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
     },
 
     async crowdedJobs({ keep, after = '', limit }) {
-      const jobs: { job: string; until: CreationPlace }[] = [];
+      const jobs: { job: string; until: CreationPosition }[] = [];
       let at = after;
       for (let looked = 0; looked < limit; looked++) {
         const next = { kind: 'execution', parent: { $gt: at } };
@@ -180,7 +180,7 @@ async function tour(
   after: string,
   limit: number,
   work: (name: string, room: number) => Promise<number>,
-): Promise<Step> {
+): Promise<CursorPassStep> {
   let forgotten = 0;
   let behind = after;
   for (let looked = 1; ; looked++) {
@@ -196,10 +196,10 @@ async function tour(
 }
 
 /** Spans of (at, address) strictly behind a place. */
-const behind = ({ at, address }: CreationPlace): object[] => [{ at: { $gt: at } }, { at, address: { $gt: address } }];
+const behind = ({ at, address }: CreationPosition): object[] => [{ at: { $gt: at } }, { at, address: { $gt: address } }];
 
 /** The same up to and with another place. */
-function between(after: CreationPlace | undefined, until: CreationPlace): object[] {
+function between(after: CreationPosition | undefined, until: CreationPosition): object[] {
   if (!after) return [{ at: { $lt: until.at } }, { at: until.at, address: { $lte: until.address } }];
   if (after.at > until.at) return [];
   if (after.at === until.at) return [{ at: until.at, address: { $gt: after.address, $lte: until.address } }];
@@ -210,5 +210,5 @@ function between(after: CreationPlace | undefined, until: CreationPlace): object
   ];
 }
 
-const placeOf = ({ at, _id }: Pick<ActorRow, 'at' | '_id'>): CreationPlace => ({ at, address: _id });
-const inPlace = (a: CreationPlace, b: CreationPlace): number => a.at - b.at || compareText(a.address, b.address);
+const placeOf = ({ at, _id }: Pick<ActorRow, 'at' | '_id'>): CreationPosition => ({ at, address: _id });
+const inPlace = (a: CreationPosition, b: CreationPosition): number => a.at - b.at || compareText(a.address, b.address);

@@ -1,6 +1,6 @@
 /** The raw connections of the hot path: one that writes, and any number that read. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { asStoreError, FULL, primaryCode } from './errors.ts';
+import { asSqliteStoreError, FULL, primaryCode } from './errors.ts';
 import { createWalCheckpoint } from './wal-checkpoint.ts';
 
 export interface ReadConnection {
@@ -91,7 +91,7 @@ export function openWriting(
     } catch (error) {
       rollBack(writer);
       if (primaryCode(error) === FULL) relief.failed();
-      throw asStoreError(error);
+      throw asSqliteStoreError(error);
     } finally {
       within = false;
     }
@@ -129,7 +129,7 @@ export function openReading(file: string): ReadConnection & { close(): void } {
       try {
         return work();
       } catch (error) {
-        throw asStoreError(error);
+        throw asSqliteStoreError(error);
       }
     },
     close: () => reader.close(),

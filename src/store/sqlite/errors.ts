@@ -22,7 +22,7 @@ const PASSING: Record<number, string> = {
 };
 
 /** A passing failure as StoreUnavailable, everything else as it is. */
-export function asStoreError(error: unknown): unknown {
+export function asSqliteStoreError(error: unknown): unknown {
   const reason = PASSING[primaryCode(error)];
   return reason ? new StoreUnavailable(`the database ${reason}`, { cause: error }) : error;
 }
@@ -45,7 +45,7 @@ export function asOpeningError(directory: string, error: unknown): unknown {
   if (code === FULL || NO_ROOM.has(systemCode(error)) || (UNCLEAR.has(code) && hasNoRoom(directory))) {
     return new StoreUnavailable(`the disk of data directory "${directory}" is full`, { cause: error });
   }
-  return LASTING.has(code) ? error : asStoreError(error);
+  return LASTING.has(code) ? error : asSqliteStoreError(error);
 }
 
 function isReadOnly(directory: string): boolean {

@@ -16,7 +16,7 @@ import { LOCK_FILE, lockDirectory } from './lock.ts';
 import { type Loss, openMark } from './mark.ts';
 import { outputReads, outputWrites } from './output.ts';
 import { retentionReads, retentionWrites } from './retention.ts';
-import { prepareSchema, RESTORED_FROM } from './schema.ts';
+import { prepareSqliteSchema, RESTORED_FROM } from './schema.ts';
 
 export interface SqliteOptions {
   /**
@@ -63,7 +63,7 @@ export async function openSqliteWrites({ directory, bytesMax }: SqliteOptions): 
     // SQLite creates `-wal` and `-shm` with the mode of the database.
     makePrivate(file);
     for (const beside of [`${file}-wal`, `${file}-shm`]) keepPrivate(beside);
-    await prepareSchema(file);
+    await prepareSqliteSchema(file);
     let look = () => {};
     let committed: (revision: number) => void = () => {};
     const opened = openWriting(file, { bytesMax, look: () => look(), committed: revision => committed(revision) });

@@ -6,7 +6,7 @@
  * would have to be chosen when the file is made.
  */
 
-import type { ActorStore, CreationPlace, Ledger, Retention } from '../port.ts';
+import type { ActorStore, CreationPosition, Ledger, Retention } from '../port.ts';
 import { floorOf, keptAfterOf } from '../record-ids.ts';
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, documentOfRow, type StoredActor } from './actor-rows.ts';
@@ -20,7 +20,7 @@ export function retentionWrites(writing: WriteConnection): Sync<Omit<Retention, 
 }
 
 /** Before the first. */
-const START: CreationPlace = { at: Number.MIN_SAFE_INTEGER, address: '' };
+const START: CreationPosition = { at: Number.MIN_SAFE_INTEGER, address: '' };
 
 export function retentionReads({ reader, read }: ReadConnection): Reads {
   const ended = (whose: string) =>
@@ -54,19 +54,19 @@ export function retentionReads({ reader, read }: ReadConnection): Reads {
     },
 
     async countExecutions({ after = START, limit }) {
-      const places = read(() => rows<CreationPlace>(counted, after.at, after.address, limit));
+      const places = read(() => rows<CreationPosition>(counted, after.at, after.address, limit));
       const last = places.at(-1);
       return { count: places.length, ...(last && { last: { ...last } }) };
     },
 
     async crowdedJobs({ keep, after = '', limit }) {
       return read(() => {
-        const jobs: { job: string; until: CreationPlace }[] = [];
+        const jobs: { job: string; until: CreationPosition }[] = [];
         let at = after;
         for (let looked = 0; looked < limit; looked++) {
           const job = rows<{ job: string }>(nextJob, at)[0]?.job;
           if (job === undefined) return { jobs, next: null };
-          const [until] = rows<CreationPlace>(beyond, job, keep);
+          const [until] = rows<CreationPosition>(beyond, job, keep);
           if (until) jobs.push({ job, until: { ...until } });
           at = job;
         }
@@ -221,7 +221,7 @@ function otherWrites({
 
     forgetTombstones({ before, keep, limit }) {
       return transact(() => {
-        const beyond = rows<CreationPlace>(beyondTombstone, keep)[0] ?? START;
+        const beyond = rows<CreationPosition>(beyondTombstone, keep)[0] ?? START;
         const leaving = rows<{ address: string; partition: number; rev: number }>(
           oldestTombstones,
           before,

@@ -33,7 +33,7 @@ const NOT_A_DATABASE = 26;
  * would be the larger part of a start. Throws a plain error, having changed nothing, where another
  * revision wrote the file and no upgrade leads from there.
  */
-export async function prepareSchema(file: string, schema: SqliteSchema = SQLITE_SCHEMA): Promise<void> {
+export async function prepareSqliteSchema(file: string, schema: SqliteSchema = SQLITE_SCHEMA): Promise<void> {
   const found = storedFormat(file);
   if (found === undefined) return createSchema(file, { pageBytes: PAGE_BYTES, format: schema });
   const steps = stepsTo(schema, found);

@@ -5,7 +5,7 @@
  */
 import { createBatch, createCoalesced } from '../../../lib/batch.ts';
 import { createPendingRequests } from '../../../lib/request-map.ts';
-import { type Fact, isSettled, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
+import { type Fact, isResolved, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
 import type { SqliteWrites } from '../open.ts';
 
 export interface WriterCall {
@@ -84,7 +84,7 @@ export const LINGER_MS = 100;
  * What became of due times: owed until it is written, and a transaction of its own for each would
  * double what a short run costs the disk.
  */
-const mayLinger = ({ method, args }: WriterCall): boolean => method === 'record' && (args[0] as Occurrence[]).every(isSettled);
+const mayLinger = ({ method, args }: WriterCall): boolean => method === 'record' && (args[0] as Occurrence[]).every(isResolved);
 
 export interface Writer {
   /**
