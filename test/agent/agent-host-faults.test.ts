@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { keyOfRun } from '../../src/protocol/agent.ts';
-import { anArtifact, aRun, aStart, aWorld } from './agent-world.ts';
+import { anAgentSetup, anArtifact, aRun, aStart } from './agent-world.ts';
 
 const KEY = keyOfRun(aRun());
-const faults = (world: ReturnType<typeof aWorld>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);
+const faults = (world: ReturnType<typeof anAgentSetup>) => world.ends().map(({ outcome, hostFault }) => [outcome, hostFault]);
 
 describe('a host fault', () => {
   test('is reported where the journal cannot be written', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.disk.full = true;
     await world.send(aStart());
@@ -19,7 +19,7 @@ describe('a host fault', () => {
   });
 
   test('is reported where the agent runs as many processes as it takes', async () => {
-    const world = aWorld({ limits: { runsMax: 1 } });
+    const world = anAgentSetup({ limits: { runsMax: 1 } });
     await world.start();
     await world.send(aStart());
     await world.send(aStart({ run: aRun({ item: 1 }) }));
@@ -28,7 +28,7 @@ describe('a host fault', () => {
   });
 
   test.each(['disk', 'spawn'] as const)('of the keeper is reported: %s', async fault => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.keeper.startFails = 'no room';
     world.keeper.startFault = fault;
@@ -38,7 +38,7 @@ describe('a host fault', () => {
   });
 
   test('is none where the program cannot be started', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.keeper.startFails = 'there is no such program';
     await world.send(aStart());
@@ -47,7 +47,7 @@ describe('a host fault', () => {
   });
 
   test('is reported where no work directory can be made', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.workDirFails = new Error('ENOSPC: no space left on device');
     await world.send(aStart());
@@ -56,7 +56,7 @@ describe('a host fault', () => {
   });
 
   test('is reported where no keeper can be opened, also for an earlier run; a later keeper takes runs again', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.keeper.cannotConnect = new Error('none answers');
     await world.start();
     await world.send(aStart());
@@ -75,7 +75,7 @@ describe('a host fault', () => {
   });
 
   test('is not reported for a run that a lost keeper had received: it may have begun', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.keeper.dieAtStart = true;
     await world.send(aStart());
@@ -90,7 +90,7 @@ describe('a host fault', () => {
   });
 
   test('is a full disk that does not take an app, and none where only this app is too large', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.apps.prepare = async () => {
       throw new ArtifactError('disk', 'no space left', { transient: true });

@@ -4,7 +4,7 @@ import { JOURNAL, openJournal, RESERVE } from '../../src/agent/journal.ts';
 import { AGENT_JOURNAL } from '../../src/agent/journal-lines.ts';
 import { agentLimits } from '../../src/agent/limits.ts';
 import { keyOfRun } from '../../src/protocol/agent.ts';
-import { aDisk, anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
+import { aDisk, anAgentSetup, anArtifact, aRun, aStart, aStop } from './agent-world.ts';
 
 const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };
@@ -12,7 +12,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('a crash of the agent', () => {
   /** What happens to two runs; every call that changes the disk is a place to die at. */
-  const story = async (world: ReturnType<typeof aWorld>) => {
+  const story = async (world: ReturnType<typeof anAgentSetup>) => {
     const second = aRun({ item: 1 });
     await world.send(aStart(app));
     await world.send(aStart({ run: second }));
@@ -22,7 +22,7 @@ describe('a crash of the agent', () => {
     await world.clock.settle();
   };
   /** A center keeps sending what was not acknowledged. */
-  const owe = async (world: ReturnType<typeof aWorld>) => {
+  const owe = async (world: ReturnType<typeof anAgentSetup>) => {
     const second = aRun({ item: 1 });
     for (const command of [aStart(app), aStart({ run: second }), aStop({ run: second })]) {
       if (!world.acknowledged().includes(command.key)) await world.send(command);
@@ -32,7 +32,7 @@ describe('a crash of the agent', () => {
   };
 
   const calls = async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await story(world);
     await world.quit();
@@ -43,7 +43,7 @@ describe('a crash of the agent', () => {
     const total = await calls();
     expect(total).toBeGreaterThan(8);
     for (let at = 1; at <= total; at++) {
-      const world = aWorld();
+      const world = anAgentSetup();
       world.disk.crash = { at, when };
       await world.start();
       await story(world);
@@ -61,7 +61,7 @@ describe('a crash of the agent', () => {
   });
 
   test('between a promise and its start keeps the promise', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.disk.crash = { at: world.disk.calls + 2, when: 'before' };
     await world.send(aStart(app));
@@ -74,7 +74,7 @@ describe('a crash of the agent', () => {
   });
 
   test('row 4: before the promise is durable leaves it unsaid', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.disk.crash = { at: world.disk.calls + 1, when: 'before' };
     await world.send(aStart());
@@ -85,7 +85,7 @@ describe('a crash of the agent', () => {
 });
 
 describe('a slow disk', () => {
-  const hold = (world: ReturnType<typeof aWorld>) => {
+  const hold = (world: ReturnType<typeof anAgentSetup>) => {
     let release = () => {};
     world.disk.held = new Promise(resolve => {
       release = () => {
@@ -100,7 +100,7 @@ describe('a slow disk', () => {
   };
 
   test('holds up the acknowledgement and the start', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     const release = hold(world);
     await world.send(aStart());
@@ -112,7 +112,7 @@ describe('a slow disk', () => {
   });
 
   test('holds up the report, and the keeper forgets nothing', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     const release = hold(world);
@@ -125,7 +125,7 @@ describe('a slow disk', () => {
   });
 
   test('holds up the acknowledgement of a stop', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     const release = hold(world);
     await world.send(aStop());
@@ -138,7 +138,7 @@ describe('a slow disk', () => {
 
 describe('row 13: a full disk', () => {
   test('refuses starts with a reason, and what runs is still told', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.disk.full = true;
@@ -160,7 +160,7 @@ describe('row 13: a full disk', () => {
   });
 
   test('that has not even the reserve: refuses all the same, acknowledged only once the center has the reason', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.disk.full = true;
     world.center.eager = false;
     await world.start();
@@ -177,7 +177,7 @@ describe('row 13: a full disk', () => {
   });
 
   test('does not keep a stop from ending its run', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.disk.files.delete(RESERVE);

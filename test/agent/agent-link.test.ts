@@ -3,13 +3,13 @@ import { describe, expect, test } from 'bun:test';
 import { agentSpans } from '../../src/agent/limits.ts';
 import { backOff } from '../../src/agent/link/index.ts';
 import { ARGUMENT_BYTES_MAX, keyOfRun, OUTPUT_TEXT_MAX, STOP_REASON_MAX } from '../../src/protocol/agent.ts';
-import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
+import { anAgentSetup, aRun, aStart, aStop } from './agent-world.ts';
 
 const KEY = keyOfRun(aRun());
 
 describe('the link', () => {
   test('greets with its key, and with the join token until it was welcomed once', async () => {
-    const world = aWorld({ joinToken: 'once' });
+    const world = anAgentSetup({ joinToken: 'once' });
     world.center.accept = { refused: 'busy' };
     await world.start();
     expect(world.sent('hello')).toMatchObject([
@@ -28,7 +28,7 @@ describe('the link', () => {
   });
 
   test('tries one center after the other', async () => {
-    const world = aWorld({ centers: ['ws://a', 'ws://b'] });
+    const world = anAgentSetup({ centers: ['ws://a', 'ws://b'] });
     world.center.accept = 'closed';
     await world.start();
     await world.clock.advance(10_000);
@@ -37,7 +37,7 @@ describe('the link', () => {
   });
 
   test('a standby or an absent center is skipped, and the center that served last is dialled first', async () => {
-    const world = aWorld({ centers: ['ws://a', 'ws://b', 'ws://c'] });
+    const world = anAgentSetup({ centers: ['ws://a', 'ws://b', 'ws://c'] });
     world.center.closed = new Set(['ws://a', 'ws://c']);
     await world.start();
     expect(world.center.dials).toEqual(['ws://a', 'ws://b']);
@@ -53,7 +53,7 @@ describe('the link', () => {
   });
 
   test('goes on to the next center when one never welcomes', async () => {
-    const world = aWorld({ centers: ['ws://a', 'ws://b'] });
+    const world = anAgentSetup({ centers: ['ws://a', 'ws://b'] });
     world.center.accept = 'nothing';
     await world.start();
     await world.clock.advance(agentSpans.welcomeMs + 2_000);
@@ -63,7 +63,7 @@ describe('the link', () => {
   });
 
   test('row 5: notices a half-open socket by three silent heartbeats, and goes on elsewhere', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.center.hung = true;
@@ -80,7 +80,7 @@ describe('the link', () => {
   });
 
   test('ignores what an abandoned socket says later', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     const old = world.center.open;
     world.center.hung = true;
@@ -97,7 +97,7 @@ describe('the link', () => {
   });
 
   test('answers pings, and stays up while the center answers its own', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send({ type: 'ping', nonce: 'n7' });
     expect(world.sent('pong')).toEqual([{ type: 'pong', nonce: 'n7' }]);
@@ -108,7 +108,7 @@ describe('the link', () => {
   });
 
   test('ignores frames that make no sense', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.center.open?.frame('{"type":"danc');
     await world.send({ type: 'dance' });
@@ -118,7 +118,7 @@ describe('the link', () => {
   });
 
   test('a start or a stop that the agent cannot read is answered with the reason, and frames behind it are read', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send({ ...aStart(), spec: { ...aStart().spec, lastArgument: 'a'.repeat(ARGUMENT_BYTES_MAX + 1) } });
     await world.send({ ...aStop(), reason: 'r'.repeat(STOP_REASON_MAX + 1), key: 'stop-key' });
@@ -134,7 +134,7 @@ describe('the link', () => {
   });
 
   test('slows down after a final refusal and says so', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.accept = { refused: 'identityInUse' };
     await world.start();
     await world.clock.advance(29_000);
@@ -146,7 +146,7 @@ describe('the link', () => {
   });
 
   test.each(['joinTokenInvalid', 'unknownKey'])('ends when every center refuses it with %s and it never joined one', async code => {
-    const world = aWorld({ centers: ['ws://one', 'ws://two'], joinToken: 'wrong' });
+    const world = anAgentSetup({ centers: ['ws://one', 'ws://two'], joinToken: 'wrong' });
     world.center.accept = { refused: code };
     await world.start();
     let how: unknown = 'runs';
@@ -160,7 +160,7 @@ describe('the link', () => {
   });
 
   test('goes on trying when a center that it had joined does not know it', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.center.accept = { refused: 'unknownKey' };
     await world.kill();
@@ -179,7 +179,7 @@ describe('the link', () => {
   });
 
   test('closes in order when the agent stops, and runs go on', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     await world.quit();
@@ -195,7 +195,7 @@ describe('the link', () => {
 
 describe('a center that takes several frames in one message', () => {
   test('is sent what one moment has to say at once, in order', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.batching = true;
     await world.start();
     const runs = Array.from({ length: 20 }, (_, item) => aRun({ item }));
@@ -209,7 +209,7 @@ describe('a center that takes several frames in one message', () => {
   });
 
   test('gets no message beyond the size it takes', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.batching = true;
     world.center.eager = false;
     await world.start();
@@ -223,7 +223,7 @@ describe('a center that takes several frames in one message', () => {
   });
 
   test('hears again, after a cut, what was gathered and had not left', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.batching = true;
     world.center.eager = false;
     await world.start();
@@ -240,7 +240,7 @@ describe('a run whose center is out of reach', () => {
   const impatient = { spec: { disconnect: 'stop', disconnectMs: 20_000 } } as const;
 
   test('goes on by default', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { disconnect: 'continue', disconnectMs: 20_000 } }));
     world.center.accept = 'closed';
@@ -251,7 +251,7 @@ describe('a run whose center is out of reach', () => {
   });
 
   test('is ended by its agent after its time', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart(impatient));
     world.center.accept = 'closed';
@@ -267,7 +267,7 @@ describe('a run whose center is out of reach', () => {
   });
 
   test('goes on when the center is back in time, and its time begins anew', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart(impatient));
     for (let i = 0; i < 3; i++) {
@@ -282,7 +282,7 @@ describe('a run whose center is out of reach', () => {
   });
 
   test('is counted from what was last heard, not from when the silence was noticed', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart(impatient));
     world.center.hung = true;
@@ -296,7 +296,7 @@ describe('output', () => {
   const chunk = 'x'.repeat(OUTPUT_TEXT_MAX);
 
   test('goes out in a window of unacknowledged bytes, and on with each acknowledgement', async () => {
-    const world = aWorld({ limits: { outputWindowRun: 2 * OUTPUT_TEXT_MAX } });
+    const world = anAgentSetup({ limits: { outputWindowRun: 2 * OUTPUT_TEXT_MAX } });
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -311,7 +311,7 @@ describe('output', () => {
   });
 
   test('that comes along with its news is not asked for', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.keeper.tell(KEY, 'hello');
@@ -323,7 +323,7 @@ describe('output', () => {
   });
 
   test('that comes along out of its turn is read instead, none of it twice', async () => {
-    const world = aWorld({ limits: { outputWindowRun: 10 } });
+    const world = anAgentSetup({ limits: { outputWindowRun: 10 } });
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -345,7 +345,7 @@ describe('output', () => {
 
   describe('that no center takes', () => {
     /** Runs that have ended one second apart, each with so many characters of output. */
-    const ended = async (world: ReturnType<typeof aWorld>, ...sizes: number[]) => {
+    const ended = async (world: ReturnType<typeof anAgentSetup>, ...sizes: number[]) => {
       world.center.eager = false;
       await world.start();
       for (const [item, size] of sizes.entries()) {
@@ -356,10 +356,10 @@ describe('output', () => {
         await world.clock.advance(1_000);
       }
     };
-    const saying = (world: ReturnType<typeof aWorld>) => world.log.filter(line => line.includes('is dropped'));
+    const saying = (world: ReturnType<typeof anAgentSetup>) => world.log.filter(line => line.includes('is dropped'));
 
     test('is dropped beyond so many bytes, oldest ends first', async () => {
-      const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
+      const world = anAgentSetup({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000, 40_000);
       expect(world.keeper.removed).toEqual([keyOfRun(aRun({ item: 0 }))]);
       expect(saying(world)).toHaveLength(1);
@@ -369,7 +369,7 @@ describe('output', () => {
     });
 
     test('is dropped beyond an age', async () => {
-      const world = aWorld({ limits: { undeliveredMs: 300_000 } });
+      const world = anAgentSetup({ limits: { undeliveredMs: 300_000 } });
       await ended(world, 10, 10);
       await world.clock.advance(295_000);
       expect(world.keeper.removed).toEqual([]);
@@ -380,7 +380,7 @@ describe('output', () => {
     });
 
     test('is counted anew by the next agent, and what the center keeps counts no more', async () => {
-      const world = aWorld({ limits: { undeliveredBytes: 100_000 } });
+      const world = anAgentSetup({ limits: { undeliveredBytes: 100_000 } });
       await ended(world, 40_000, 40_000);
       await world.kill();
       await world.start();
@@ -398,7 +398,7 @@ describe('output', () => {
   });
 
   test('of all runs together has a window too, and no run starves', async () => {
-    const world = aWorld({ limits: { outputWindowAll: 3 * OUTPUT_TEXT_MAX, outputReadBytes: 1 } });
+    const world = anAgentSetup({ limits: { outputWindowAll: 3 * OUTPUT_TEXT_MAX, outputReadBytes: 1 } });
     world.center.eager = false;
     await world.start();
     const runs = [0, 1, 2].map(item => aRun({ item }));
@@ -414,7 +414,7 @@ describe('output', () => {
   });
 
   test('does not hold up the end of its run', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -432,7 +432,7 @@ describe('output', () => {
   });
 
   test('is sent again from the last acknowledged piece after a cut, and after a restart', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -449,7 +449,7 @@ describe('output', () => {
   });
 
   test('that is all control characters still fits a frame', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.keeper.write(KEY, '\u001b'.repeat(OUTPUT_TEXT_MAX));
@@ -459,7 +459,7 @@ describe('output', () => {
   });
 
   test('of a stopped run is delivered as well', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.keeper.write(KEY, 'last words');

@@ -1,12 +1,12 @@
 /** A center whose store holds an earlier state does not know what this agent has told it since. */
 import { describe, expect, test } from 'bun:test';
 import { AGENT_FRAME_MAX, EPOCH_MAX, keyOfRun, readEpochs, writeEpochs } from '../../src/protocol/agent.ts';
-import { aRun, aStart, aStop, aWorld } from './agent-world.ts';
+import { anAgentSetup, aRun, aStart, aStop } from './agent-world.ts';
 
 const KEY = keyOfRun(aRun());
 
-async function anEndedRun(how: Parameters<ReturnType<typeof aWorld>['keeper']['end']>[1] = { exitCode: 3 }) {
-  const world = aWorld();
+async function anEndedRun(how: Parameters<ReturnType<typeof anAgentSetup>['keeper']['end']>[1] = { exitCode: 3 }) {
+  const world = anAgentSetup();
   await world.start();
   await world.send(aStart({ epoch: 3 }));
   world.keeper.end(KEY, how);
@@ -35,7 +35,7 @@ describe('a center that lost the end of a run', () => {
   });
 
   test('receives lost for a run that was stopped, since it did not ask for that', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 3 }));
     await world.send(aStop({ epoch: 3, as: 'superseded' }));
@@ -61,7 +61,7 @@ describe('a center that lost the end of a run', () => {
   });
 
   test('hears of as many ended runs as one frame takes', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     const runs = Array.from({ length: 1_500 }, (_, item) => ({
       execution: `${'x'.repeat(100)}@20261122T080000.000Z~abc123`,
@@ -87,7 +87,7 @@ describe('a center that lost the end of a run', () => {
   });
 
   test('is sent the output of what still runs from its beginning', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 3 }));
     world.keeper.write(KEY, 'one', 'two');

@@ -1,14 +1,14 @@
 /** An agent obeys the installation whose key it knows, and nobody else. */
 import { describe, expect, test } from 'bun:test';
 import { fingerprintOf, tokenFingerprint } from '../../src/protocol/agent.ts';
-import { aRun, aStart, aWorld } from './agent-world.ts';
+import { anAgentSetup, aRun, aStart } from './agent-world.ts';
 
 const OWN = fingerprintOf('center');
 
 describe('an agent that knows the key of its installation', () => {
   /** It has served its center; then somebody else answers at that address. */
   const served = async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 3 }));
     return world;
@@ -62,7 +62,7 @@ describe('an agent that knows the key of its installation', () => {
   });
 
   test('knows it from its join token, which only that center sees', async () => {
-    const world = aWorld({ joinToken: `troupe_join_x.${OWN}` });
+    const world = anAgentSetup({ joinToken: `troupe_join_x.${OWN}` });
     world.center.key = 'rogue';
     await world.start();
     expect(world.center.all.some(frame => frame.type === 'hello')).toBe(false);
@@ -87,7 +87,7 @@ describe('an agent that knows the key of its installation', () => {
   });
 
   test('shows its join token again to its center that does not know it any more', async () => {
-    const world = aWorld({ joinToken: `troupe_join_x.${OWN}` });
+    const world = anAgentSetup({ joinToken: `troupe_join_x.${OWN}` });
     await world.start();
     world.center.accept = { refused: 'unknownKey' };
     world.center.cut();

@@ -338,7 +338,7 @@ const seededIds = (): Ids => {
   };
 };
 
-export function aWorld(options: { limits?: Partial<AgentLimits>; centers?: string[]; joinToken?: string; resumeMs?: number } = {}) {
+export function anAgentSetup(options: { limits?: Partial<AgentLimits>; centers?: string[]; joinToken?: string; resumeMs?: number } = {}) {
   const clock = createManualClock();
   const disk = aDisk();
   const keeper = aKeeper(clock);

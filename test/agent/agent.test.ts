@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'bun:test';
 import { ArtifactError } from '../../src/agent/ports.ts';
 import { keyOfRun } from '../../src/protocol/agent.ts';
-import { anArtifact, aRun, aStart, aStop, aWorld } from './agent-world.ts';
+import { anAgentSetup, anArtifact, aRun, aStart, aStop } from './agent-world.ts';
 
 const KEY = keyOfRun(aRun());
 const app = { spec: { artifact: anArtifact } };
 
 describe('a run on its host', () => {
   test('is started, reported and forgotten once all is told', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { env: { GREETING: 'hi', PATH: '/opt/bin' }, lastArgument: '{"item":0}' } }));
     expect(world.acknowledged()).toEqual([aStart().key]);
@@ -33,7 +33,7 @@ describe('a run on its host', () => {
   });
 
   test('fetches its app by the rules of the center that was heard last', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.apps = { fileUrls: true, hosts: ['app-host'] };
     await world.start();
     await world.send(aStart({ spec: { artifact: anArtifact } }));
@@ -47,7 +47,7 @@ describe('a run on its host', () => {
   });
 
   test('works in its app directory', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { artifact: anArtifact, command: 'start.sh "a b"' } }));
     expect(world.keeper.requests).toMatchObject([
@@ -63,7 +63,7 @@ describe('a run on its host', () => {
     [{ cause: 'timeout', signal: 'SIGTERM' } as const, { outcome: 'timedOut', reason: 'it ran longer than 60000 ms' }],
     [{ cause: 'keeperDied' } as const, { outcome: 'lost', reason: 'its keeper died' }],
   ])('ends by %j as %j', async (how, report) => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { timeoutMs: 60_000 } }));
     world.keeper.end(KEY, how);
@@ -73,7 +73,7 @@ describe('a run on its host', () => {
   });
 
   test('fails with the reason when its process cannot be started', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.keeper.startFails = 'there is no such program';
     await world.start();
     await world.send(aStart());
@@ -83,7 +83,7 @@ describe('a run on its host', () => {
   });
 
   test('fails with the reason when its app cannot be had', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => Promise.reject(new ArtifactError('status', 'the app host answered 404', { transient: false }));
     await world.start();
     await world.send(aStart(app));
@@ -93,7 +93,7 @@ describe('a run on its host', () => {
   });
 
   test('tells with its end that an older copy of the app served', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = async () => ({ directory: '/apps/x', script: undefined, note: 'an older copy serves' });
     await world.start();
     await world.send(aStart(app));
@@ -104,7 +104,7 @@ describe('a run on its host', () => {
   });
 
   test('without an app waits for no download', async () => {
-    const world = aWorld({ limits: { preparingMax: 1 } });
+    const world = anAgentSetup({ limits: { preparingMax: 1 } });
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -115,7 +115,7 @@ describe('a run on its host', () => {
   });
 
   test('waits its turn behind those that are being prepared', async () => {
-    const world = aWorld({ limits: { preparingMax: 2 } });
+    const world = anAgentSetup({ limits: { preparingMax: 2 } });
     const waiting: (() => void)[] = [];
     world.apps.prepare = () =>
       new Promise(resolve => waiting.push(() => resolve({ directory: '/apps/x', script: undefined, note: undefined })));
@@ -129,7 +129,7 @@ describe('a run on its host', () => {
   });
 
   test('is refused where too many run', async () => {
-    const world = aWorld({ limits: { runsMax: 1 } });
+    const world = anAgentSetup({ limits: { runsMax: 1 } });
     await world.start();
     await world.send(aStart());
     await world.send(aStart({ run: aRun({ item: 1 }) }));
@@ -141,7 +141,7 @@ describe('a run on its host', () => {
 
 describe('a stop', () => {
   test('ends the running process within its grace', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     await world.send(aStop());
@@ -152,7 +152,7 @@ describe('a stop', () => {
   });
 
   test('says when the verdict stood already', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     await world.send(aStop({ as: 'superseded' }));
@@ -161,7 +161,7 @@ describe('a stop', () => {
   });
 
   test('leaves the true outcome of a run that ended by itself before', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.keeper.obedient = false;
     await world.start();
     await world.send(aStart());
@@ -173,7 +173,7 @@ describe('a stop', () => {
   });
 
   test('breaks a download off', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -184,7 +184,7 @@ describe('a stop', () => {
   });
 
   test('reaches a run that waits its turn', async () => {
-    const world = aWorld({ limits: { preparingMax: 1 } });
+    const world = anAgentSetup({ limits: { preparingMax: 1 } });
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -197,7 +197,7 @@ describe('a stop', () => {
   });
 
   test('that overtook its start keeps the run from ever starting', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStop({ rev: 6 }));
     expect(world.ends()).toMatchObject([{ outcome: 'cancelled' }]);
@@ -217,7 +217,7 @@ describe('a stop', () => {
 
 describe('repeats, reorders and late centers', () => {
   test('row 6: a repeated start is acknowledged and dropped', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     for (let i = 0; i < 3; i++) center(world, aStart());
     await world.clock.settle();
@@ -228,7 +228,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('keeps its app over a restart of the agent, and gives it back once it is over', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ spec: { artifact: { app: 'a', url: 'http://apps/a.tgz', cache: true, version: 1 } } }));
     await world.kill();
@@ -242,7 +242,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('a start of a run that is over is not started again, also after a restart', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.keeper.end(KEY);
@@ -257,7 +257,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('row 8: a lower epoch of the partition is rejected, also after a restart', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 4 }));
     const run = aRun({ item: 1 });
@@ -277,7 +277,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('another partition has epochs of its own', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 4 }));
     const other = aStart({ run: aRun({ item: 1 }), epoch: 1 });
@@ -287,7 +287,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('a stop with a lower fence than the start is rejected', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ rev: 5 }));
     await world.send(aStop({ rev: 4 }));
@@ -297,7 +297,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('a stop by another partition is measured by its own epoch, and leaves the fence of the start in place', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart({ epoch: 4, rev: 5 }));
     // A pool finds a run whose execution is no longer kept: its partition was never taken over, and
@@ -315,7 +315,7 @@ describe('repeats, reorders and late centers', () => {
     const orders = <T>(things: T[]): T[][] =>
       things.length < 2 ? [things] : things.flatMap((thing, at) => orders(things.toSpliced(at, 1)).map(rest => [thing, ...rest]));
     for (const order of orders([aStart(), aStart({ epoch: 4 }), aStop(), aStop({ epoch: 4 })])) {
-      const world = aWorld();
+      const world = anAgentSetup();
       await world.start();
       for (const command of order) await world.send(command);
       // What was rejected for its epoch comes again from the owner of the partition.
@@ -329,7 +329,7 @@ describe('repeats, reorders and late centers', () => {
   });
 
   test('ended runs are remembered up to a number', async () => {
-    const world = aWorld({ limits: { endedKeptMax: 2 } });
+    const world = anAgentSetup({ limits: { endedKeptMax: 2 } });
     await world.start();
     for (const item of [0, 1, 2, 3]) {
       await world.send(aStart({ run: aRun({ item }) }));
@@ -347,7 +347,7 @@ describe('repeats, reorders and late centers', () => {
 
 describe('a run that is asked back', () => {
   test('is given back when it has not begun, and never begins', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     let prepared = () => {};
     world.apps.prepare = () =>
       new Promise(resolve => (prepared = () => resolve({ directory: '/apps/x', script: undefined, note: undefined })));
@@ -364,7 +364,7 @@ describe('a run that is asked back', () => {
   });
 
   test('stays given back when the agent is killed right after it was asked', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -378,7 +378,7 @@ describe('a run that is asked back', () => {
   });
 
   test('goes on when it has begun, until somebody cancels it', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     await world.send(aStop({ as: 'withdrawn' }));
@@ -393,7 +393,7 @@ describe('a run that is asked back', () => {
 
 describe('an agent whose host was retired', () => {
   test('ends what it runs: its verdict stands, and nobody will ever ask for it', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.center.accept = { refused: 'retired' };
@@ -408,7 +408,7 @@ describe('an agent whose host was retired', () => {
 
 describe('the keeper of an agent', () => {
   test('is entrusted with the word of the present session', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     expect(world.keeper.notices).toEqual([]);
     world.center.livenessToken = 'word-2';
@@ -421,7 +421,7 @@ describe('the keeper of an agent', () => {
 
 describe('an agent that was killed', () => {
   test('goes on with what runs and tells the true end of what ended meanwhile', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     const other = aRun({ item: 1 });
     await world.send(aStart());
@@ -448,7 +448,7 @@ describe('an agent that was killed', () => {
   });
 
   test('starts what it promised and had not begun', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -460,7 +460,7 @@ describe('an agent that was killed', () => {
   });
 
   test('never starts what it promised and had not begun when it is called off on its return', async () => {
-    const world = aWorld({ resumeMs: 500 });
+    const world = anAgentSetup({ resumeMs: 500 });
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -475,7 +475,7 @@ describe('an agent that was killed', () => {
   });
 
   test('row 28: parks a run that killed it twice while it was prepared', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -491,7 +491,7 @@ describe('an agent that was killed', () => {
   });
 
   test('prepares what was under way when it died one by one, so that a second death has one cause', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     for (const item of [0, 1, 2]) await world.send(aStart({ ...app, run: aRun({ item }) }));
@@ -504,7 +504,7 @@ describe('an agent that was killed', () => {
   });
 
   test('does not count its own orderly stops as deaths', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.apps.prepare = () => new Promise(() => {});
     await world.start();
     await world.send(aStart(app));
@@ -517,7 +517,7 @@ describe('an agent that was killed', () => {
   });
 
   test('begins nothing of what its journal was promised elsewhere when its directory is a copy, and keeps what has a process', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.apps.prepare = () => new Promise(() => {});
@@ -533,7 +533,7 @@ describe('an agent that was killed', () => {
   });
 
   test('row 4: has lost every run of before when the machine started anew', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     await world.kill();
@@ -549,7 +549,7 @@ describe('an agent that was killed', () => {
   });
 
   test('sends the reports again that no center took, in their order', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     world.center.eager = false;
     await world.start();
     await world.send(aStart());
@@ -571,7 +571,7 @@ describe('an agent that was killed', () => {
 
 describe('a keeper that is gone', () => {
   test('is followed by the next one; what ran is lost', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.keeper.die();
@@ -581,7 +581,7 @@ describe('a keeper that is gone', () => {
   });
 
   test('only by its socket, goes on with what it has', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     world.keeper.hangUp();
@@ -594,7 +594,7 @@ describe('a keeper that is gone', () => {
   });
 
   test('does not lead to a later start of what was stopped meanwhile', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     world.keeper.hangUp();
     await world.clock.settle();
@@ -607,7 +607,7 @@ describe('a keeper that is gone', () => {
   });
 
   test('that knows a run nobody answers for is told to end it', async () => {
-    const world = aWorld();
+    const world = anAgentSetup();
     await world.start();
     await world.send(aStart());
     await world.kill();
@@ -619,6 +619,6 @@ describe('a keeper that is gone', () => {
   });
 });
 
-function center(world: ReturnType<typeof aWorld>, frame: object) {
+function center(world: ReturnType<typeof anAgentSetup>, frame: object) {
   world.center.send(frame);
 }

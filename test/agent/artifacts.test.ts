@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fileName } from '../../src/agent/artifacts/format.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import { aTgz, aZip } from './archives.ts';
 import { anAppHost, aShelf } from './artifacts-world.ts';
 

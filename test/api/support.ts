@@ -10,7 +10,7 @@ import type { Passwords } from '../../src/security/passwords.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createJudge, type Judge } from '../http/openapi-support.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
-import { aWorld } from '../support/world.ts';
+import { aRuntime } from '../support/runtime.ts';
 
 export interface LogEntry {
   level: 'info' | 'warn' | 'error';
@@ -62,7 +62,7 @@ export async function anApi({
   passwords?: Passwords;
 } = {}) {
   const isNew = !(await store?.load('pool/default'));
-  const world = await aWorld({ ...(store ? { store } : {}), ...(clock ? { clock } : {}), pool: isNew });
+  const world = await aRuntime({ ...(store ? { store } : {}), ...(clock ? { clock } : {}), pool: isNew });
   const config = readConfig({ env: { TROUPE_AUTH: 'off', ...env }, machine: { cores: 2, timeZone: 'UTC' } });
   const log = listeningLog();
   const auth = createAuth({ config, store: world.store, clock: world.clock, ids: world.ids, log, passwords });

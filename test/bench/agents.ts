@@ -3,9 +3,9 @@
  * them warm, and how long it takes until all of them are ready again when all come back at once:
  * after every socket was cut, and after the center itself was killed.
  */
-import { type House, until } from '../support/house.ts';
+import { type Cluster, until } from '../support/cluster.ts';
+import { aBareCluster, cpuSecondsOf, memoryOf } from './cluster.ts';
 import { aPaperFleet, type PaperFleet } from './fleet.ts';
-import { aBareHouse, cpuSecondsOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 
 const PER_POOL = 1_000;
@@ -13,33 +13,33 @@ const PER_POOL = 1_000;
 export async function bench({ quick }: Size): Promise<BenchResult> {
   const count = quick ? 500 : 5_000;
   const idleMs = quick ? 5_000 : 15_000;
-  const house = await aBareHouse();
+  const cluster = await aBareCluster();
   try {
-    await house.startCenter();
+    await cluster.startCenter();
     const pools = Array.from({ length: Math.ceil(count / PER_POOL) }, (_, place) => `pool${place}`);
-    for (const name of pools) await house.call('POST', '/v1/pools', { name });
-    const fleet = await aPaperFleet({ url: house.url, count, pools });
-    const firstMs = await settle(house, fleet, count);
+    for (const name of pools) await cluster.call('POST', '/v1/pools', { name });
+    const fleet = await aPaperFleet({ url: cluster.url, count, pools });
+    const firstMs = await settle(cluster, fleet, count);
     const cut: number[] = [];
     for (let round = 0; round < 3; round++) {
       fleet.drop();
-      await until('the center has noticed', async () => (await ready(house, pools)) < count);
-      cut.push(await settle(house, fleet, count));
+      await until('the center has noticed', async () => (await ready(cluster, pools)) < count);
+      cut.push(await settle(cluster, fleet, count));
     }
     const killed: number[] = [];
     const served: number[] = [];
     for (let round = 0; round < 3; round++) {
       const began = performance.now();
-      await house.killCenter();
-      await house.startCenter();
+      await cluster.killCenter();
+      await cluster.startCenter();
       served.push(performance.now() - began);
-      killed.push(await settle(house, fleet, count));
+      killed.push(await settle(cluster, fleet, count));
     }
     await Bun.sleep(2_000);
-    const cpu = cpuSecondsOf(house.centerPid);
+    const cpu = cpuSecondsOf(cluster.centerPid);
     await Bun.sleep(idleMs);
-    const busy = ((cpuSecondsOf(house.centerPid) - cpu) * 100_000) / idleMs;
-    const memory = memoryOf(house.centerPid);
+    const busy = ((cpuSecondsOf(cluster.centerPid) - cpu) * 100_000) / idleMs;
+    const memory = memoryOf(cluster.centerPid);
     const refused = await fleet.refused();
     await fleet.close();
     return {
@@ -58,24 +58,24 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
 /** From the first dial until every host is ready, by the center's own word; ms. */
-async function settle(house: House, fleet: PaperFleet, count: number): Promise<number> {
+async function settle(cluster: Cluster, fleet: PaperFleet, count: number): Promise<number> {
   const began = performance.now();
   fleet.dial();
   await fleet.allUp(300_000);
   // A welcome is said when `host.connected` is committed: then the host is ready.
   const ms = performance.now() - began;
   const pools = Array.from({ length: Math.ceil(count / PER_POOL) }, (_, place) => `pool${place}`);
-  const seen = await ready(house, pools);
+  const seen = await ready(cluster, pools);
   if (seen !== count) throw new Error(`${count} agents are welcome, ${seen} hosts are ready`);
   return ms;
 }
 
-async function ready(house: House, pools: string[]): Promise<number> {
-  const lists = await Promise.all(pools.map(pool => house.all<{ status: string }>(`/v1/hosts?pool=${pool}&status=ready`)));
+async function ready(cluster: Cluster, pools: string[]): Promise<number> {
+  const lists = await Promise.all(pools.map(pool => cluster.all<{ status: string }>(`/v1/hosts?pool=${pool}&status=ready`)));
   return lists.flat().length;
 }

@@ -7,8 +7,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { aTgz } from '../agent/archives.ts';
+import { aBareCluster } from './cluster.ts';
 import { watchFinished } from './facts.ts';
-import { aBareHouse } from './house.ts';
 import { atMost, type BenchResult, median, type Size } from './report.ts';
 
 const JOBS = 4;
@@ -29,48 +29,48 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
 }
 
 async function measure(isolation: string, runs: number) {
-  const house = await aBareHouse({ cpus: 64, memoryMB: 1_000_000, env: { TROUPE_FILE_URLS: 'on' } });
+  const cluster = await aBareCluster({ cpus: 64, memoryMB: 1_000_000, env: { TROUPE_FILE_URLS: 'on' } });
   try {
-    await house.startCenter();
-    house.startAgent('bench', { env: { TROUPE_APP_ISOLATION: isolation } });
-    await house.ready('bench');
-    const [host] = (await house.call<{ items: { appIsolation: string }[] }>('GET', '/v1/hosts')).items;
+    await cluster.startCenter();
+    cluster.startAgent('bench', { env: { TROUPE_APP_ISOLATION: isolation } });
+    await cluster.ready('bench');
+    const [host] = (await cluster.call<{ items: { appIsolation: string }[] }>('GET', '/v1/hosts')).items;
     const job = { shards: { total: SHARDS }, resources: { cpus: 0.01, memoryMB: 1 } };
     for (let each = 0; each < JOBS; each++)
-      await house.call('POST', '/v1/jobs', { name: `none${each}`, ...job, shell: true, command: 'echo $TROUPE_EXECUTION' });
+      await cluster.call('POST', '/v1/jobs', { name: `none${each}`, ...job, shell: true, command: 'echo $TROUPE_EXECUTION' });
     for (const [name, files] of [
       ['one', 1],
       ['many', FILES],
     ] as const) {
-      const file = join(house.directory, `${name}.tgz`);
+      const file = join(cluster.directory, `${name}.tgz`);
       const rest = Array.from({ length: files - 1 }, (_, at) => ({ name: `lib/${at}.txt`, content: `${at} `.repeat(100) }));
       writeFileSync(file, await aTgz([{ name: 'go.sh', mode: 0o755, content: SCRIPT }, ...rest]));
-      await house.call('POST', '/v1/apps', { name, url: pathToFileURL(file).href, command: './go.sh' });
-      for (let each = 0; each < JOBS; each++) await house.call('POST', '/v1/jobs', { name: `${name}${each}`, ...job, app: name });
+      await cluster.call('POST', '/v1/apps', { name, url: pathToFileURL(file).href, command: './go.sh' });
+      for (let each = 0; each < JOBS; each++) await cluster.call('POST', '/v1/jobs', { name: `${name}${each}`, ...job, app: name });
     }
-    const finished = await watchFinished(house.url);
+    const finished = await watchFinished(cluster.url);
     const perSecond: Record<string, number> = {};
     for (const [what, name, count] of [
       ['no app', 'none', runs],
       ['app of 1 file', 'one', runs],
       [`app of ${FILES} files`, 'many', runs / 4],
     ] as const) {
-      const round = () => rate(house, finished, name, count);
+      const round = () => rate(cluster, finished, name, count);
       // The first fetches and unpacks.
       await round();
       perSecond[what] = median([await round(), await round(), await round()]);
     }
     finished.close();
-    const bad = await house.all('/v1/executions?outcome=failed');
+    const bad = await cluster.all('/v1/executions?outcome=failed');
     return { isolation: host?.appIsolation ?? 'shared', perSecond, failed: bad.length };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
 /** Each job is triggered again as soon as its execution is done. */
 async function rate(
-  house: Awaited<ReturnType<typeof aBareHouse>>,
+  cluster: Awaited<ReturnType<typeof aBareCluster>>,
   finished: Awaited<ReturnType<typeof watchFinished>>,
   name: string,
   runs: number,
@@ -80,7 +80,7 @@ async function rate(
   const again = async (job: number) => {
     while (left > 0) {
       left -= 1;
-      const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}${job}/trigger`);
+      const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}${job}/trigger`);
       await finished.of(execution);
     }
   };

@@ -8,11 +8,11 @@
  * met late is behind it: what is seen in its facts, not what it says of itself.
  */
 import { feedCursor } from '../../src/store/cursor.ts';
-import { type House, until } from '../support/house.ts';
+import { type Cluster, until } from '../support/cluster.ts';
 import { fillStore } from './bulk.ts';
+import { aBareCluster, askDatabase, dataOf, memoryOf } from './cluster.ts';
 import { type Seen, watchFacts } from './facts.ts';
 import { aPaperFleet } from './fleet.ts';
-import { aBareHouse, askDatabase, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 import { scheduledJobs } from './seed.ts';
 
@@ -27,27 +27,27 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
 
 /** `count` jobs, evenly over the hour or the day. */
 async function armed(count: number, spread: 'hourly' | 'daily', goalMs: number, goalMB: number): Promise<BenchResult> {
-  const house = await aBareHouse();
+  const cluster = await aBareCluster();
   try {
-    const seededMs = await seed(house, count, spread === 'hourly' ? hourly : daily, Date.now());
-    await house.startCenter();
-    const firstMemory = memoryOf(house.centerPid);
+    const seededMs = await seed(cluster, count, spread === 'hourly' ? hourly : daily, Date.now());
+    await cluster.startCenter();
+    const firstMemory = memoryOf(cluster.centerPid);
     const rounds: { served: number; armed: number; memory: number }[] = [];
     for (let round = 0; round < 3; round++) {
-      let cursor = await settled(house);
+      let cursor = await settled(cluster);
       const killed = Date.now();
-      await house.killCenter();
-      await house.startCenter();
+      await cluster.killCenter();
+      await cluster.startCenter();
       const served = Date.now() - killed;
       const fires: Seen[] = [];
-      const watching = await watchFacts(house.url, { kinds: 'job.fired', after: cursor }, fact => fires.push(fact));
+      const watching = await watchFacts(cluster.url, { kinds: 'job.fired', after: cursor }, fact => fires.push(fact));
       // Long enough that every second of the cycle has had its due times.
       await Bun.sleep(5_000);
       watching.close();
       cursor = watching.cursor ?? cursor;
       const late = fires.filter(({ at, data }) => at > killed && at - Date.parse(String(data.dueAt)) > ON_TIME_MS);
       if (fires.filter(({ at }) => at > killed).length === 0) throw new Error('nothing was due in five seconds');
-      rounds.push({ served, armed: Math.max(served, ...late.map(({ at }) => at - killed)), memory: memoryOf(house.centerPid) });
+      rounds.push({ served, armed: Math.max(served, ...late.map(({ at }) => at - killed)), memory: memoryOf(cluster.centerPid) });
     }
     const thousands = `${count / 1000} k jobs`;
     return {
@@ -65,7 +65,7 @@ async function armed(count: number, spread: 'hourly' | 'daily', goalMs: number, 
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
@@ -74,13 +74,13 @@ async function armed(count: number, spread: 'hourly' | 'daily', goalMs: number, 
  * is due each second, with an agent of paper.
  */
 async function missed(count: number): Promise<BenchResult> {
-  const house = await aBareHouse();
+  const cluster = await aBareCluster();
   try {
     const from = Date.now() - 1.1 * HOUR;
-    await seed(house, count, place => onceWithin(from, place, count), from - HOUR);
-    await seed(house, 1, () => '* * * * * ?', Date.now(), 'eachSecond');
+    await seed(cluster, count, place => onceWithin(from, place, count), from - HOUR);
+    await seed(cluster, 1, () => '* * * * * ?', Date.now(), 'eachSecond');
     const began = Date.now();
-    await house.startCenter();
+    await cluster.startCenter();
     const served = Date.now() - began;
     let decided = 0;
     let lastDecided = began;
@@ -95,8 +95,8 @@ async function missed(count: number): Promise<BenchResult> {
       }
     };
     // From the very beginning of the feed behind the seed: nothing was decided before this start.
-    const watching = await watchFacts(house.url, { kinds: 'job.fired,job.skipped', after: emptyBeginning(house) }, onFact);
-    const fleet = await aPaperFleet({ url: house.url, count: 1 });
+    const watching = await watchFacts(cluster.url, { kinds: 'job.fired,job.skipped', after: emptyBeginning(cluster) }, onFact);
+    const fleet = await aPaperFleet({ url: cluster.url, count: 1 });
     fleet.dial();
     await until('every missed due time is decided', () => decided >= count, 300_000);
     await fleet.allUp();
@@ -107,7 +107,7 @@ async function missed(count: number): Promise<BenchResult> {
     const during = seconds.filter(({ due }) => due <= lastDecided).map(({ late }) => late);
     const afterwards = seconds.filter(({ due }) => due > lastDecided).map(({ late }) => late);
     await fleet.close();
-    const [ledger] = askDatabase<{ due: number }>(house, `select sum(count) as due from occurrences where verdict = 'missedDown'`);
+    const [ledger] = askDatabase<{ due: number }>(cluster, `select sum(count) as due from occurrences where verdict = 'missedDown'`);
     return {
       name: 'armed',
       judged: [
@@ -120,11 +120,11 @@ async function missed(count: number): Promise<BenchResult> {
         servedMs: served,
         secondsMeanwhile: during.length,
         eachSecondAfterwardsWorstMs: Math.max(0, ...afterwards),
-        memoryMB: memoryOf(house.centerPid),
+        memoryMB: memoryOf(cluster.centerPid),
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
@@ -138,28 +138,28 @@ function onceWithin(from: number, place: number, count: number): string {
   return `${at.getUTCSeconds()} ${at.getUTCMinutes()} ${at.getUTCHours()} * * ?`;
 }
 
-async function seed(house: House, count: number, cronOf: (place: number) => string, at: number, prefix = 'job'): Promise<number> {
+async function seed(cluster: Cluster, count: number, cronOf: (place: number) => string, at: number, prefix = 'job'): Promise<number> {
   const began = performance.now();
   const job = scheduledJobs({ command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
-  await fillStore(dataOf(house), fill =>
+  await fillStore(dataOf(cluster), fill =>
     fill(count, place => job({ name: `${prefix}${String(place).padStart(7, '0')}`, cron: cronOf(place), at })),
   );
   return performance.now() - began;
 }
 
 /** The place in the feed behind everything that was put there. */
-function emptyBeginning(house: House): string {
+function emptyBeginning(cluster: Cluster): string {
   const [row] = askDatabase<{ sequence: number }>(
-    house,
+    cluster,
     `select coalesce(max(_id), 0) as sequence from facts where type = 'job.registered'`,
   );
   return feedCursor(row?.sequence ?? 0);
 }
 
 /** The newest cursor of the feed, once a fact has come along. */
-async function settled(house: House): Promise<string> {
+async function settled(cluster: Cluster): Promise<string> {
   let seen: string | undefined;
-  const watching = await watchFacts(house.url, { kinds: 'job.fired' }, ({ cursor }) => {
+  const watching = await watchFacts(cluster.url, { kinds: 'job.fired' }, ({ cursor }) => {
     seen = cursor;
   });
   await until('something is due', () => seen !== undefined);

@@ -5,8 +5,8 @@
  * figure is rather too large.
  */
 import { join } from 'node:path';
-import { type House, until } from '../support/house.ts';
-import { aBareHouse, cpuSecondsOf } from './house.ts';
+import { type Cluster, until } from '../support/cluster.ts';
+import { aBareCluster, cpuSecondsOf } from './cluster.ts';
 import { atLeast, atMost, type BenchResult, median, quantile, rounded, type Size } from './report.ts';
 import type { Counts, Order, Word } from './watchers.ts';
 
@@ -17,33 +17,33 @@ const PACE = 50;
 export async function bench({ quick }: Size): Promise<BenchResult> {
   const watchers = 1_000;
   const facts = quick ? 200 : 2_500;
-  const house = await aBareHouse();
+  const cluster = await aBareCluster();
   try {
-    await house.startCenter();
-    for (let job = 0; job < JOBS; job++) await house.call('POST', '/v1/jobs', { name: `told${job}`, command: ['true'] });
-    const crowd = await aCrowd(house);
+    await cluster.startCenter();
+    for (let job = 0; job < JOBS; job++) await cluster.call('POST', '/v1/jobs', { name: `told${job}`, command: ['true'] });
+    const crowd = await aCrowd(cluster);
     await crowd.open(watchers);
     const rates: number[] = [];
     const perCore: number[] = [];
     let unequal = 0;
     for (let round = 0; round <= 3; round++) {
       await crowd.reset();
-      const cpu = cpuSecondsOf(house.centerPid);
+      const cpu = cpuSecondsOf(cluster.centerPid);
       const began = performance.now();
-      await tell(house, facts, 0);
+      await tell(cluster, facts, 0);
       const { least, most } = await crowd.all(facts * watchers);
       if (round === 0) continue;
       const ms = performance.now() - began;
       rates.push((facts * watchers * 1000) / ms);
-      perCore.push((facts * watchers) / (cpuSecondsOf(house.centerPid) - cpu));
+      perCore.push((facts * watchers) / (cpuSecondsOf(cluster.centerPid) - cpu));
       unequal += most - least;
     }
     await crowd.reset();
     const paced = PACE * (quick ? 3 : 10);
-    const cpu = cpuSecondsOf(house.centerPid);
-    await tell(house, paced, PACE);
+    const cpu = cpuSecondsOf(cluster.centerPid);
+    await tell(cluster, paced, PACE);
     const { tookMs, cut } = await crowd.all(paced * watchers);
-    const pacedCpu = cpuSecondsOf(house.centerPid) - cpu;
+    const pacedCpu = cpuSecondsOf(cluster.centerPid) - cpu;
     await crowd.close();
     return {
       name: 'feed',
@@ -61,14 +61,14 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
 /**
  * So many facts, by turning jobs off and on; `pace` per second, 0 = as fast as sixteen callers can.
  */
-async function tell(house: House, facts: number, pace: number): Promise<void> {
+async function tell(cluster: Cluster, facts: number, pace: number): Promise<void> {
   const began = performance.now();
   let next = 0;
   const caller = async (own: number) => {
@@ -78,7 +78,7 @@ async function tell(house: House, facts: number, pace: number): Promise<void> {
       if (pace > 0) await Bun.sleep(Math.max(0, began + (place * 1000) / pace - performance.now()));
       // Each caller has jobs of its own, so that off and on alternate.
       const job = own * 2 + ((turn >> 1) % 2);
-      await house.call('POST', `/v1/jobs/told${job}/${isOn[job] ? 'disable' : 'enable'}`);
+      await cluster.call('POST', `/v1/jobs/told${job}/${isOn[job] ? 'disable' : 'enable'}`);
       isOn[job] = !isOn[job];
     }
   };
@@ -86,8 +86,8 @@ async function tell(house: House, facts: number, pace: number): Promise<void> {
 }
 const isOn: boolean[] = Array.from({ length: JOBS }, () => true);
 
-async function aCrowd(house: House) {
-  const { hostname, port } = new URL(house.url);
+async function aCrowd(cluster: Cluster) {
+  const { hostname, port } = new URL(cluster.url);
   let answer: (word: Word) => void = () => {};
   const next = () => new Promise<Word>(resolve => (answer = resolve));
   const ready = next();

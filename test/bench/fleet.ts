@@ -1,6 +1,6 @@
 /** The handle of a process full of paper agents. */
 import { join } from 'node:path';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import type { Order, Word } from './paper-agents.ts';
 
 export interface PaperFleet {

@@ -2,7 +2,7 @@
  * Cold start of the center to its first answer; memory of center, agent and keeper once they have
  * been idle for a while.
  */
-import { aBenchHouse, memoryOf } from './house.ts';
+import { aBenchCluster, memoryOf } from './cluster.ts';
 import { atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 
 const IDLE_MS = 10_000;
@@ -10,19 +10,19 @@ const IDLE_MS = 10_000;
 export async function bench({ quick }: Size): Promise<BenchResult> {
   const starts: number[] = [];
   for (let each = 0; each < 3; each++) {
-    const house = await aBenchHouse();
-    starts.push(house.startedMs);
-    await house.close();
+    const cluster = await aBenchCluster();
+    starts.push(cluster.startedMs);
+    await cluster.close();
   }
-  const house = await aBenchHouse();
+  const cluster = await aBenchCluster();
   try {
     // One run, so that the keeper is there.
-    await house.call('POST', '/v1/jobs', { name: 'one', command: ['true'] });
-    await house.call('POST', '/v1/jobs/one/trigger');
+    await cluster.call('POST', '/v1/jobs', { name: 'one', command: ['true'] });
+    await cluster.call('POST', '/v1/jobs/one/trigger');
     await Bun.sleep(quick ? 1_000 : IDLE_MS);
-    const center = memoryOf(house.centerPid);
-    const agent = memoryOf(house.agentPid('bench'));
-    const keeper = memoryOf(house.keeperPid('bench'));
+    const center = memoryOf(cluster.centerPid);
+    const agent = memoryOf(cluster.agentPid('bench'));
+    const keeper = memoryOf(cluster.keeperPid('bench'));
     return {
       name: 'footprint',
       judged: [
@@ -33,6 +33,6 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       figures: { agentMB: agent, keeperMB: keeper },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }

@@ -4,9 +4,9 @@
  * time themselves, so that the keeper's word can be checked.
  */
 import { existsSync } from 'node:fs';
-import type { House } from '../support/house.ts';
-import { until } from '../support/house.ts';
-import { aBenchHouse } from './house.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { until } from '../support/cluster.ts';
+import { aBenchCluster } from './cluster.ts';
 import { atMost, type BenchResult, median, quantile, rounded, type Size } from './report.ts';
 
 const EVERY_S = 15;
@@ -27,10 +27,10 @@ interface Listed {
 }
 
 export async function bench({ quick }: Size): Promise<BenchResult> {
-  const house = await aBenchHouse();
+  const cluster = await aBenchCluster();
   try {
-    const few = await herd(house, 'few', 100, quick ? 1 : 3);
-    const many = quick ? await herd(house, 'many', 300, 1) : await herd(house, 'many', 1_000, 3);
+    const few = await herd(cluster, 'few', 100, quick ? 1 : 3);
+    const many = quick ? await herd(cluster, 'many', 300, 1) : await herd(cluster, 'many', 1_000, 3);
     return {
       name: 'herd',
       judged: [
@@ -47,7 +47,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
@@ -55,11 +55,11 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
  * All of them due every EVERY_S seconds; the first time is for warming up. Each figure is the
  * median of the rounds.
  */
-async function herd(house: House, prefix: string, jobs: number, rounds: number) {
+async function herd(cluster: Cluster, prefix: string, jobs: number, rounds: number) {
   const cron = `0/${EVERY_S} * * * * ?`;
   for (let job = 0; job < jobs; job++) {
     const says = job % WITNESS === 0 && existsSync(BASH);
-    await house.call('POST', '/v1/jobs', {
+    await cluster.call('POST', '/v1/jobs', {
       name: `${prefix}${job}`,
       command: says ? [BASH, '-c', 'echo $EPOCHREALTIME'] : ['sh', '-c', 'echo $TROUPE_EXECUTION'],
       schedules: [{ type: 'cron', cron, timeZone: 'UTC' }],
@@ -71,14 +71,14 @@ async function herd(house: House, prefix: string, jobs: number, rounds: number) 
   let due = Math.ceil(Date.now() / 1000 / EVERY_S) * EVERY_S * 1000;
   for (let round = 0; round <= rounds; round++, due += EVERY_S * 1000) {
     await Bun.sleep(due - Date.now() + 2_000);
-    const listed = await done(house, due, prefix, jobs);
+    const listed = await done(cluster, due, prefix, jobs);
     const late = listed.map(({ shards }) => Date.parse(shards[0]?.startedAt ?? '') - due);
     if (late.some(Number.isNaN)) throw new Error('a run has no start');
     if (round === 0) continue;
     figures.push({ p50: quantile(late, 0.5), p99: quantile(late, 0.99), worst: Math.max(...late) });
-    witness.push(...(await witnesses(house, listed)));
+    witness.push(...(await witnesses(cluster, listed)));
   }
-  for (let job = 0; job < jobs; job++) await house.call('DELETE', `/v1/jobs/${prefix}${job}`);
+  for (let job = 0; job < jobs; job++) await cluster.call('DELETE', `/v1/jobs/${prefix}${job}`);
   return {
     jobs,
     p50: median(figures.map(({ p50 }) => p50)),
@@ -88,11 +88,11 @@ async function herd(house: House, prefix: string, jobs: number, rounds: number) 
   };
 }
 
-async function done(house: House, due: number, prefix: string, jobs: number): Promise<Listed[]> {
+async function done(cluster: Cluster, due: number, prefix: string, jobs: number): Promise<Listed[]> {
   const span = `from=${new Date(due).toISOString()}&to=${new Date(due + EVERY_S * 1000 - 1).toISOString()}`;
   let listed: Listed[] = [];
   await until(`${jobs} runs of ${new Date(due).toISOString()} are done`, async () => {
-    listed = (await house.all<Listed>(`/v1/executions?${span}`)).filter(({ job }) => job.startsWith(prefix));
+    listed = (await cluster.all<Listed>(`/v1/executions?${span}`)).filter(({ job }) => job.startsWith(prefix));
     if (listed.length === jobs && listed.every(({ status }) => status === 'done')) return true;
     await Bun.sleep(500);
     return false;
@@ -103,11 +103,11 @@ async function done(house: House, due: number, prefix: string, jobs: number): Pr
 }
 
 /** By how much the process's own word is later than the keeper's, ms. */
-async function witnesses(house: House, listed: Listed[]): Promise<number[]> {
+async function witnesses(cluster: Cluster, listed: Listed[]): Promise<number[]> {
   const later: number[] = [];
   for (const { id, shards } of listed) {
     if (Number(/\d+(?=@)/.exec(id)?.[0]) % WITNESS !== 0 || !existsSync(BASH)) continue;
-    const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
+    const answer = await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
     later.push(Number(await answer.text()) * 1000 - Date.parse(shards[0]?.startedAt ?? ''));
   }
   return later;

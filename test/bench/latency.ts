@@ -1,9 +1,9 @@
 /**
- * Idle house: from the trigger by REST, over a connection kept alive, to the process's own first
+ * Idle cluster: from the trigger by REST, over a connection kept alive, to the process's own first
  * instruction.
  */
-import { until } from '../support/house.ts';
-import { aBenchHouse } from './house.ts';
+import { until } from '../support/cluster.ts';
+import { aBenchCluster } from './cluster.ts';
 import { atMost, type BenchResult, quantile, type Size } from './report.ts';
 
 /**
@@ -15,17 +15,17 @@ const COMMAND = ['sh', '-c', 'date +%s%N'];
 export async function bench({ quick }: Size): Promise<BenchResult> {
   const rounds = quick ? 50 : 300;
   const warmUp = rounds;
-  const house = await aBenchHouse();
+  const cluster = await aBenchCluster();
   try {
-    await house.call('POST', '/v1/jobs', { name: 'first', command: COMMAND });
+    await cluster.call('POST', '/v1/jobs', { name: 'first', command: COMMAND });
     const took: number[] = [];
     for (let each = 0; each < warmUp + rounds; each++) {
       const began = Date.now() + (performance.now() % 1);
-      const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/first/trigger');
+      const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/first/trigger');
       let text = '';
       await until('its output is kept', async () => {
         text = await (
-          await fetch(`${house.url}/v1/executions/${encodeURIComponent(execution)}/logs`, { headers: { accept: 'text/plain' } })
+          await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(execution)}/logs`, { headers: { accept: 'text/plain' } })
         ).text();
         return text !== '';
       });
@@ -50,6 +50,6 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       figures: { triggers: rounds, bareSpawnP50Ms: quantile(bare, 0.5) },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }

@@ -3,9 +3,9 @@
  * look at. One question after the other, as many of each kind, in a mixed order; every kind of
  * question has to keep to the goal by itself.
  */
-import type { House } from '../support/house.ts';
+import type { Cluster } from '../support/cluster.ts';
 import { fillStore } from './bulk.ts';
-import { aBareHouse, dataOf, memoryOf } from './house.ts';
+import { aBareCluster, dataOf, memoryOf } from './cluster.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
 import { executionsOf, played, scheduledJobs } from './seed.ts';
 
@@ -22,20 +22,20 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
   const jobs = quick ? 500 : 10_000;
   const executions = quick ? 20_000 : 1_000_000;
   const asks = quick ? 20 : 100;
-  const house = await aBareHouse();
+  const cluster = await aBareCluster();
   try {
     const began = performance.now();
     const until = Date.now();
     const spanMs = 30 * 86_400_000;
-    const told = await seed(house, jobs, executions, until - spanMs, until);
+    const told = await seed(cluster, jobs, executions, until - spanMs, until);
     const seededMs = performance.now() - began;
-    await house.startCenter();
+    await cluster.startCenter();
 
     const job = (place: number) => `job${String((place * 7_919) % (jobs - 1)).padStart(5, '0')}`;
     const instant = (place: number) => new Date(until - ((place * 7_907) % 29) * 86_400_000).toISOString();
     const deep: Record<string, (string | null)[]> = {
-      jobs: await cursors(house, '/v1/jobs?limit=200', 20),
-      executions: await cursors(house, '/v1/executions?limit=200', 50),
+      jobs: await cursors(cluster, '/v1/jobs?limit=200', 20),
+      executions: await cursors(cluster, '/v1/executions?limit=200', 50),
     };
     const at = (list: string, place: number) => encodeURIComponent(deep[list]?.[place % (deep[list]?.length ?? 1)] ?? '');
     const questions: Record<string, (place: number) => string> = {
@@ -73,7 +73,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
     for (let ask = -3; ask < asks; ask++) {
       for (const [name, path] of Object.entries(questions)) {
         const from = performance.now();
-        await house.call<Page>('GET', path(Math.abs(ask)));
+        await cluster.call<Page>('GET', path(Math.abs(ask)));
         if (ask >= 0) took[name]?.push(performance.now() - from);
       }
     }
@@ -95,11 +95,11 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
         kindsBeyondTheGoal: slowest.filter(({ p99 }) => p99 > GOAL_MS).length,
         ...Object.fromEntries(slowest.slice(0, 6).map(({ name, p99 }) => [`p99 ${name}`, rounded(p99, 1)])),
         seededSeconds: rounded(seededMs / 1000, 1),
-        centerMB: memoryOf(house.centerPid),
+        centerMB: memoryOf(cluster.centerPid),
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
@@ -109,7 +109,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
  * failure. The host `quiet` has had a single run, long ago. Gives back some of those whose history
  * is kept: one in ten, since facts are what leaves first.
  */
-async function seed(house: House, jobs: number, executions: number, from: number, until: number): Promise<string[]> {
+async function seed(cluster: Cluster, jobs: number, executions: number, from: number, until: number): Promise<string[]> {
   const job = scheduledJobs({});
   const nameOf = (place: number) => `job${String(place % jobs).padStart(5, '0')}`;
   const hosts = [...Array.from({ length: HOSTS }, (_, place) => `host${place}`), 'quiet'];
@@ -128,7 +128,7 @@ async function seed(house: House, jobs: number, executions: number, from: number
   };
   const stepMs = (until - from) / executions;
   const told: string[] = [];
-  await fillStore(dataOf(house), fill => {
+  await fillStore(dataOf(cluster), fill => {
     fill(jobs - 1, place => job({ name: nameOf(place), cron: '0 0 3 1 1 ?', at: from }));
     fill(1, () => job({ name: CROWDED, cron: '0 0 3 1 1 ?', at: from }));
     fill(hosts.length, place => aHost(hosts[place] ?? '', from));
@@ -153,10 +153,10 @@ const aHost = (name: string, at: number) =>
   ]);
 
 /** Cursors of pages one behind the other. */
-async function cursors(house: House, path: string, pages: number): Promise<string[]> {
+async function cursors(cluster: Cluster, path: string, pages: number): Promise<string[]> {
   const found: string[] = [];
   for (let cursor: string | null = null; found.length < pages; ) {
-    const page: Page = await house.call('GET', `${path}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
+    const page: Page = await cluster.call('GET', `${path}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
     cursor = page.next;
     if (cursor === null) break;
     found.push(cursor);

@@ -5,10 +5,10 @@
  * PostgreSQL is installed, graphile-worker with as many callers: one row a job, no agent; then a
  * few of ours on MongoDB.
  */
-import type { House } from '../support/house.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { aBareCluster, askDatabase, cpuSecondsOf, onMongo } from './cluster.ts';
 import { watchFinished } from './facts.ts';
 import { aPaperFleet } from './fleet.ts';
-import { aBareHouse, askDatabase, cpuSecondsOf, onMongo } from './house.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { atLeast, atMost, type BenchResult, median, noGoal, rounded, type Size } from './report.ts';
 
@@ -22,15 +22,15 @@ export async function bench({ quick }: Size): Promise<BenchResult[]> {
 }
 
 async function onServer({ kind, url }: { kind: string; url: string }, executions: number): Promise<BenchResult> {
-  const house = await aBareHouse({ store: url });
+  const cluster = await aBareCluster({ store: url });
   try {
-    const { fleet, loop } = await warm(house, executions);
+    const { fleet, loop } = await warm(cluster, executions);
     const rates: number[] = [];
-    const cpuBefore = cpuSecondsOf(house.centerPid);
+    const cpuBefore = cpuSecondsOf(cluster.centerPid);
     for (let each = 0; each < 3; each++) rates.push(await loop.round(executions));
-    const cpuSeconds = cpuSecondsOf(house.centerPid) - cpuBefore;
+    const cpuSeconds = cpuSecondsOf(cluster.centerPid) - cpuBefore;
     loop.close();
-    const succeeded = await house.all('/v1/executions?outcome=succeeded');
+    const succeeded = await cluster.all('/v1/executions?outcome=succeeded');
     await fleet.close();
     return {
       name: `noop on ${kind}`,
@@ -46,31 +46,31 @@ async function onServer({ kind, url }: { kind: string; url: string }, executions
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
 async function embedded(quick: boolean): Promise<BenchResult> {
   const executions = quick ? 1_000 : 5_000;
-  const house = await aBareHouse();
+  const cluster = await aBareCluster();
   const peer = await startPeer({ callers: JOBS });
   try {
-    const { fleet, loop } = await warm(house, executions);
+    const { fleet, loop } = await warm(cluster, executions);
     const ours: number[] = [];
     const theirs: { closed: number; drained: number }[] = [];
-    const before = written(house);
-    const cpuBefore = cpuSecondsOf(house.centerPid);
+    const before = written(cluster);
+    const cpuBefore = cpuSecondsOf(cluster.centerPid);
     let cpuSeconds = 0;
     for (let each = 0; each < 3; each++) {
-      const cpuFrom = cpuSecondsOf(house.centerPid);
+      const cpuFrom = cpuSecondsOf(cluster.centerPid);
       ours.push(await loop.round(executions));
-      cpuSeconds += cpuSecondsOf(house.centerPid) - cpuFrom;
+      cpuSeconds += cpuSecondsOf(cluster.centerPid) - cpuFrom;
       if (peer) theirs.push(await peer.round(executions));
     }
-    const after = written(house);
+    const after = written(cluster);
     loop.close();
     const counted = askDatabase<{ count: number }>(
-      house,
+      cluster,
       `select count(*) as count from actors where kind = 'execution' and outcome = 'succeeded'`,
     );
     const lost = executions * 3.5 - (counted[0]?.count ?? 0);
@@ -89,13 +89,13 @@ async function embedded(quick: boolean): Promise<BenchResult> {
         jobs: JOBS,
         ...perExecution,
         centerCpuMsPerExecution: rounded((cpuSeconds * 1000) / (3 * executions), 3),
-        centerCpuSeconds: rounded(cpuSecondsOf(house.centerPid) - cpuBefore, 1),
+        centerCpuSeconds: rounded(cpuSecondsOf(cluster.centerPid) - cpuBefore, 1),
         ...beside(theirs, median(ours), peer),
       },
     };
   } finally {
     await peer?.stop();
-    await house.close();
+    await cluster.close();
   }
 }
 
@@ -111,35 +111,35 @@ function beside(theirs: { closed: number; drained: number }[], ours: number, pee
 }
 
 /** Documents written so far, by kind: each commit of an actor counts its `rev` up by one. */
-function written(house: House): Record<string, number> {
-  const rows = askDatabase<{ kind: string; commits: number }>(house, 'select kind, sum(rev) as commits from actors group by kind');
+function written(cluster: Cluster): Record<string, number> {
+  const rows = askDatabase<{ kind: string; commits: number }>(cluster, 'select kind, sum(rev) as commits from actors group by kind');
   return Object.fromEntries(rows.map(({ kind, commits }) => [kind, commits]));
 }
 
 /** A center with an agent of paper that has run half a round. */
-async function warm(house: House, executions: number) {
-  await house.startCenter();
-  const fleet = await aPaperFleet({ url: house.url, count: 1 });
+async function warm(cluster: Cluster, executions: number) {
+  await cluster.startCenter();
+  const fleet = await aPaperFleet({ url: cluster.url, count: 1 });
   fleet.dial();
   await fleet.allUp();
-  const loop = await aLoop(house);
+  const loop = await aLoop(cluster);
   await loop.round(executions / 2);
   return { fleet, loop };
 }
 
 /** JOBS callers, each triggering its own job again once the feed says that it has finished. */
-async function aLoop(house: House): Promise<{ round(executions: number): Promise<number>; close(): void }> {
+async function aLoop(cluster: Cluster): Promise<{ round(executions: number): Promise<number>; close(): void }> {
   for (let job = 0; job < JOBS; job++) {
-    await house.call('POST', '/v1/jobs', { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
+    await cluster.call('POST', '/v1/jobs', { name: `noop${job}`, command: ['true'], resources: { cpus: 0.01, memoryMB: 1 } });
   }
-  const finished = await watchFinished(house.url);
+  const finished = await watchFinished(cluster.url);
   return {
     async round(executions) {
       const began = performance.now();
       let next = 0;
       const caller = async (job: number) => {
         while (next++ < executions) {
-          const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/noop${job}/trigger`);
+          const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/noop${job}/trigger`);
           await finished.of(execution);
         }
       };

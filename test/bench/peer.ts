@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import about from '../../package.json' with { type: 'json' };
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 
 export interface Peer {
   name: string;

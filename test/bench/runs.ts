@@ -1,11 +1,11 @@
 /**
- * Real process runs per second through the whole house: triggered by REST, placed, journaled, run
+ * Real process runs per second through the whole cluster: triggered by REST, placed, journaled, run
  * by the keeper, output kept, outcome recorded, every turn durable. Beside it, in the same run,
  * bare `Bun.spawn` of the same command with its output read.
  */
-import type { House } from '../support/house.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { aBenchCluster } from './cluster.ts';
 import { watchFinished } from './facts.ts';
-import { aBenchHouse } from './house.ts';
 import { atLeast, atMost, type BenchResult, median, rounded, type Size } from './report.ts';
 
 const JOBS = 4;
@@ -17,26 +17,26 @@ type Finished = Awaited<ReturnType<typeof watchFinished>>;
 export async function bench({ quick }: Size): Promise<BenchResult> {
   const runs = quick ? 512 : 3_072;
   const warmUp = runs / 2;
-  const house = await aBenchHouse();
+  const cluster = await aBenchCluster();
   try {
     for (let job = 0; job < JOBS; job++) {
-      await house.call('POST', '/v1/jobs', {
+      await cluster.call('POST', '/v1/jobs', {
         name: `echo${job}`,
         command: COMMAND,
         shards: { total: SHARDS },
         resources: { cpus: 0.01, memoryMB: 1 },
       });
     }
-    const finished = await watchFinished(house.url);
-    await round(house, finished, warmUp);
+    const finished = await watchFinished(cluster.url);
+    await round(cluster, finished, warmUp);
     const ours: number[] = [];
     const bare: number[] = [];
     for (let each = 0; each < 3; each++) {
       bare.push(await bareRound(runs));
-      ours.push(await round(house, finished, runs));
+      ours.push(await round(cluster, finished, runs));
     }
     finished.close();
-    const lost = await unaccounted(house, (warmUp + 3 * runs) / SHARDS);
+    const lost = await unaccounted(cluster, (warmUp + 3 * runs) / SHARDS);
     return {
       name: 'runs',
       judged: [
@@ -46,7 +46,7 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
       figures: { runsPerSecond: Math.round(median(ours)), bareSpawnPerSecond: Math.round(median(bare)), runsPerRound: runs },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
@@ -54,13 +54,13 @@ export async function bench({ quick }: Size): Promise<BenchResult> {
  * Each job is triggered again as soon as its execution is done: JOBS x SHARDS processes are under
  * way at any time.
  */
-async function round(house: House, finished: Finished, runs: number): Promise<number> {
+async function round(cluster: Cluster, finished: Finished, runs: number): Promise<number> {
   const began = performance.now();
   let left = runs / SHARDS;
   const again = async (job: number) => {
     while (left > 0) {
       left -= 1;
-      const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/echo${job}/trigger`);
+      const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/echo${job}/trigger`);
       await finished.of(execution);
     }
   };
@@ -72,23 +72,23 @@ async function round(house: House, finished: Finished, runs: number): Promise<nu
  * Runs without a good end in the ledger, and runs whose kept output is not exactly the line they
  * wrote.
  */
-async function unaccounted(house: House, executions: number): Promise<number> {
-  const good = await house.all<{ id: string }>('/v1/executions?outcome=succeeded');
+async function unaccounted(cluster: Cluster, executions: number): Promise<number> {
+  const good = await cluster.all<{ id: string }>('/v1/executions?outcome=succeeded');
   let lost = (executions - good.length) * SHARDS;
   for (const { id } of good) {
-    let lines = await linesOf(house, id);
+    let lines = await linesOf(cluster, id);
     // What a process wrote may be there a moment after it is known how it ended.
     if (lines < SHARDS) {
       await Bun.sleep(1_000);
-      lines = await linesOf(house, id);
+      lines = await linesOf(cluster, id);
     }
     lost += SHARDS - lines;
   }
   return lost;
 }
 
-async function linesOf(house: House, id: string): Promise<number> {
-  const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
+async function linesOf(cluster: Cluster, id: string): Promise<number> {
+  const answer = await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
   return (await answer.text()).split('\n').filter(line => line === id).length;
 }
 

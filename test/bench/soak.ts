@@ -8,9 +8,9 @@
  */
 import { appendFileSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type House, until } from '../support/house.ts';
+import { type Cluster, until } from '../support/cluster.ts';
+import { aBareCluster, askDatabase, cpuSecondsOf, dataOf, memoryOf } from './cluster.ts';
 import { aPaperFleet } from './fleet.ts';
-import { aBareHouse, askDatabase, cpuSecondsOf, dataOf, memoryOf } from './house.ts';
 import { atMost, type BenchResult, quantile, rounded, type Size } from './report.ts';
 
 const JOBS = 20;
@@ -38,22 +38,22 @@ interface Sample {
 }
 
 export async function bench({ quick, minutes = quick ? 3 : MINUTES }: Size): Promise<BenchResult> {
-  const house = await aBareHouse({ cpus: 64, memoryMB: 1_000_000, env: RETENTION });
+  const cluster = await aBareCluster({ cpus: 64, memoryMB: 1_000_000, env: RETENTION });
   try {
-    await house.startCenter();
-    house.startAgent('bench');
-    await house.ready('bench');
-    await Promise.all(Array.from({ length: JOBS }, (_, place) => register(house, `second${place}`, { cron: '* * * * * ?' })));
-    const cpuBefore = cpuSecondsOf(house.centerPid);
-    const samples = await watched(house, minutes);
-    const cpuPercent = ((cpuSecondsOf(house.centerPid) - cpuBefore) / (minutes * 60)) * 100;
-    const [ran] = askDatabase<{ due: number }>(house, `select sum(count) as due from occurrences where verdict in ('ran', 'waiting')`);
+    await cluster.startCenter();
+    cluster.startAgent('bench');
+    await cluster.ready('bench');
+    await Promise.all(Array.from({ length: JOBS }, (_, place) => register(cluster, `second${place}`, { cron: '* * * * * ?' })));
+    const cpuBefore = cpuSecondsOf(cluster.centerPid);
+    const samples = await watched(cluster, minutes);
+    const cpuPercent = ((cpuSecondsOf(cluster.centerPid) - cpuBefore) / (minutes * 60)) * 100;
+    const [ran] = askDatabase<{ due: number }>(cluster, `select sum(count) as due from occurrences where verdict in ('ran', 'waiting')`);
     const [missed] = askDatabase<{ due: number }>(
-      house,
+      cluster,
       `select coalesce(sum(count), 0) as due from occurrences where verdict not in ('ran', 'waiting')`,
     );
-    for (let place = 0; place < JOBS; place++) await house.call('PATCH', `/v1/jobs/second${place}`, { enabled: false });
-    const burst = await triggered(house, quick ? 3_000 : 30_000);
+    for (let place = 0; place < JOBS; place++) await cluster.call('PATCH', `/v1/jobs/second${place}`, { enabled: false });
+    const burst = await triggered(cluster, quick ? 3_000 : 30_000);
 
     const late = samples.filter(({ at }) => at >= minutes / 2);
     const highest = Math.max(...late.map(({ center }) => center));
@@ -84,12 +84,12 @@ export async function bench({ quick, minutes = quick ? 3 : MINUTES }: Size): Pro
       },
     };
   } finally {
-    await house.close();
+    await cluster.close();
   }
 }
 
-const register = (house: House, name: string, { cron, pool }: { cron?: string; pool?: string }) =>
-  house.call('POST', '/v1/jobs', {
+const register = (cluster: Cluster, name: string, { cron, pool }: { cron?: string; pool?: string }) =>
+  cluster.call('POST', '/v1/jobs', {
     name,
     // One line of output, as most jobs have some.
     command: ['echo', 'done'],
@@ -98,17 +98,17 @@ const register = (house: House, name: string, { cron, pool }: { cron?: string; p
     ...(pool === undefined ? {} : { pool }),
   });
 
-async function watched(house: House, minutes: number): Promise<Sample[]> {
+async function watched(cluster: Cluster, minutes: number): Promise<Sample[]> {
   const began = performance.now();
   const samples: Sample[] = [];
   for (let place = 0; performance.now() - began <= minutes * 60_000; place++) {
     const sample = {
       at: rounded((performance.now() - began) / 60_000, 2),
-      center: memoryOf(house.centerPid),
-      agent: memoryOf(house.agentPid('bench')),
-      keeper: memoryOf(house.keeperPid('bench')),
-      data: megabytesIn(dataOf(house)),
-      agentData: megabytesIn(join(house.directory, 'bench')),
+      center: memoryOf(cluster.centerPid),
+      agent: memoryOf(cluster.agentPid('bench')),
+      keeper: memoryOf(cluster.keeperPid('bench')),
+      data: megabytesIn(dataOf(cluster)),
+      agentData: megabytesIn(join(cluster.directory, 'bench')),
     };
     samples.push(sample);
     note(sample);
@@ -121,29 +121,29 @@ async function watched(house: House, minutes: number): Promise<Sample[]> {
  * So many triggers of many jobs, evenly over time, answered by agents of paper; memory before, at
  * most, when the last one is done, and after a minute.
  */
-async function triggered(house: House, count: number) {
-  for (const name of BURST_POOLS) await house.call('POST', '/v1/pools', { name });
-  const fleet = await aPaperFleet({ url: house.url, count: BURST_POOLS.length, pools: BURST_POOLS });
+async function triggered(cluster: Cluster, count: number) {
+  for (const name of BURST_POOLS) await cluster.call('POST', '/v1/pools', { name });
+  const fleet = await aPaperFleet({ url: cluster.url, count: BURST_POOLS.length, pools: BURST_POOLS });
   try {
     fleet.dial();
     await fleet.allUp();
     for (let from = 0; from < BURST_JOBS; from += 50) {
       await Promise.all(
-        Array.from({ length: 50 }, (_, place) => register(house, `burst${from + place}`, { pool: `paper${place % BURST_POOLS.length}` })),
+        Array.from({ length: 50 }, (_, place) => register(cluster, `burst${from + place}`, { pool: `paper${place % BURST_POOLS.length}` })),
       );
     }
     await Bun.sleep(60_000);
-    const before = memoryOf(house.centerPid);
+    const before = memoryOf(cluster.centerPid);
     let highest = before;
     const watching = setInterval(() => {
-      highest = Math.max(highest, memoryOf(house.centerPid));
+      highest = Math.max(highest, memoryOf(cluster.centerPid));
     }, 250);
     const answers: number[] = [];
     const refusals: Record<string, number> = {};
     const began = performance.now();
     const trigger = async (place: number) => {
       const asked = performance.now();
-      const answer = await fetch(`${house.url}/v1/jobs/burst${place % BURST_JOBS}/trigger`, { method: 'POST' });
+      const answer = await fetch(`${cluster.url}/v1/jobs/burst${place % BURST_JOBS}/trigger`, { method: 'POST' });
       await answer.arrayBuffer();
       if (answer.ok) answers.push(performance.now() - asked);
       else refusals[answer.status] = (refusals[answer.status] ?? 0) + 1;
@@ -156,14 +156,14 @@ async function triggered(house: House, count: number) {
     }
     await Promise.all(underWay);
     const seconds = (performance.now() - began) / 1_000;
-    await until('the burst has been worked off', () => openExecutions(house) === 0, 600_000);
+    await until('the burst has been worked off', () => openExecutions(cluster) === 0, 600_000);
     const workedOff = (performance.now() - began) / 1_000;
     clearInterval(watching);
-    const atEnd = memoryOf(house.centerPid);
+    const atEnd = memoryOf(cluster.centerPid);
     const after: number[] = [];
     for (let each = 0; each < 6; each++) {
       await Bun.sleep(10_000);
-      after.push(memoryOf(house.centerPid));
+      after.push(memoryOf(cluster.centerPid));
       note({ secondsAfterBurst: (each + 1) * 10, center: after.at(-1) });
     }
     return {
@@ -184,9 +184,9 @@ async function triggered(house: House, count: number) {
   }
 }
 
-function openExecutions(house: House): number {
+function openExecutions(cluster: Cluster): number {
   const [row] = askDatabase<{ count: number }>(
-    house,
+    cluster,
     `select count(*) as count from actors indexed by executions_status where kind = 'execution' and status in ('pending', 'running', 'cancelling')`,
   );
   return row?.count ?? 0;

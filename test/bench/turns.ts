@@ -18,8 +18,8 @@ import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { anApp } from '../support/builders.ts';
-import { scriptedFleet } from '../support/world.ts';
-import { onMongo } from './house.ts';
+import { scriptedFleet } from '../support/runtime.ts';
+import { onMongo } from './cluster.ts';
 import { atLeast, atMost, type BenchResult, median, noGoal, quantile, type Size } from './report.ts';
 
 interface Load {

@@ -4,23 +4,23 @@ import { join } from 'node:path';
 import { type Entry, isFamily, isProgram } from '../../src/cli/verb.ts';
 import { VERBS } from '../../src/cli/verbs/index.ts';
 import { widthOf } from '../../src/cli/width.ts';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { aCenter, type ScriptedCenter } from './support/center.ts';
 import { MAIN, onTerminal, withoutColours } from './support/terminal.ts';
 
 const COLUMNS = 60;
-let house: House;
+let cluster: Cluster;
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  house = await aRealHouse({ cpus: 2, memoryMB: 512 });
-  await house.startCenter();
-  for (const name of ['west-1', 'west-2']) house.startAgent(name);
-  await house.ready('west-1', 'west-2');
-  env = { TROUPE_URL: house.url, HOME: tempDir('home'), XDG_CONFIG_HOME: '' };
+  cluster = await aCluster({ cpus: 2, memoryMB: 512 });
+  await cluster.startCenter();
+  for (const name of ['west-1', 'west-2']) cluster.startAgent(name);
+  await cluster.ready('west-1', 'west-2');
+  env = { TROUPE_URL: cluster.url, HOME: tempDir('home'), XDG_CONFIG_HOME: '' };
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => cluster.close());
 
 /**
  * One line for each verb, in an order that gives the later ones something to show. `F` stands for
@@ -122,7 +122,7 @@ describe('on a terminal', () => {
     const copies = tempDir('copies');
     const words: Record<string, string> = {
       F: id,
-      D: join(house.directory, 'center'),
+      D: join(cluster.directory, 'center'),
       B: join(copies, 'b.sqlite'),
       R: join(copies, 'restored'),
     };
@@ -170,7 +170,7 @@ describe('on a terminal', () => {
     await aJobThatRuns('seen');
     const screen = onTerminal({ args: ['watch', '--job', 'seen'], columns: COLUMNS, env });
     await until('the feed is open', async () => {
-      await house.call('PATCH', '/v1/jobs/seen', { description: String(Math.random()) });
+      await cluster.call('PATCH', '/v1/jobs/seen', { description: String(Math.random()) });
       return screen.text.includes('job seen is changed');
     });
     screen.type('\u0003');
@@ -186,14 +186,14 @@ describe('on a terminal', () => {
     screen.type('\u0003');
     expect(await screen.exited).toBe(130);
     const [, id] = /no longer following; (long@\S+) goes on, and "troupe executions cancel \1" would end it/.exec(screen.text) ?? [];
-    expect((await house.execution(id ?? '')).status).toBe('running');
-    await house.call('POST', `/v1/executions/${encodeURIComponent(id ?? '')}/cancel`);
+    expect((await cluster.execution(id ?? '')).status).toBe('running');
+    await cluster.call('POST', `/v1/executions/${encodeURIComponent(id ?? '')}/cancel`);
   });
 });
 
 /** One that says "begun" and goes on until it is ended. */
 async function aJobThatRuns(name: string): Promise<void> {
-  await house.call('POST', '/v1/jobs', { name, command: ['sh', '-c', 'echo begun; exec sleep 600'] });
+  await cluster.call('POST', '/v1/jobs', { name, command: ['sh', '-c', 'echo begun; exec sleep 600'] });
 }
 
 describe('the password prompt', () => {

@@ -7,39 +7,39 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ownCommand } from '../../src/cli/local-agent.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { aShell, type TestShell, troupe } from './support/shell.ts';
 
-const houses: ChildProcess[] = [];
+const clusters: ChildProcess[] = [];
 afterEach(async () => {
-  for (const house of houses.splice(0)) {
-    if (house.exitCode !== null || house.signalCode !== null) continue;
-    house.kill('SIGTERM');
-    await once(house, 'exit');
+  for (const cluster of clusters.splice(0)) {
+    if (cluster.exitCode !== null || cluster.signalCode !== null) continue;
+    cluster.kill('SIGTERM');
+    await once(cluster, 'exit');
   }
 });
 
 /** The real thing, as `npm start` starts it, on a port of its own. */
-async function aHouse(
+async function aCluster(
   data = tempDir('up'),
   more: Record<string, string> = {},
-): Promise<{ house: ChildProcess; url: string; password?: string; data: string }> {
+): Promise<{ cluster: ChildProcess; url: string; password?: string; data: string }> {
   const [program = '', ...args] = ownCommand('up');
   const env = { PATH: process.env.PATH, HOME: data, ...more };
-  const house = spawn(program, [...args, '--json', '--data', data, '--listen', '127.0.0.1:0'], {
+  const cluster = spawn(program, [...args, '--json', '--data', data, '--listen', '127.0.0.1:0'], {
     env,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  houses.push(house);
-  const [line] = (await once(createInterface({ input: house.stdout as NonNullable<typeof house.stdout> }), 'line')) as [string];
+  clusters.push(cluster);
+  const [line] = (await once(createInterface({ input: cluster.stdout as NonNullable<typeof cluster.stdout> }), 'line')) as [string];
   const { urls, password } = JSON.parse(line) as { urls: string[]; password?: string };
-  return { house, url: urls[0] ?? '', data, ...(password === undefined ? {} : { password }) };
+  return { cluster, url: urls[0] ?? '', data, ...(password === undefined ? {} : { password }) };
 }
 
 const shellAt = (url: string, password: string | undefined): TestShell => aShell({ input: password ?? '', env: { TROUPE_URL: url } });
 
-/** The agent that belongs to a house, while it lives. */
+/** The agent that belongs to a cluster, while it lives. */
 const agentsOf = (data: string): number[] =>
   readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
@@ -64,7 +64,7 @@ const another = (shell: TestShell): TestShell => aShell({ env: shell.env });
 
 describe('troupe up', () => {
   test('runs a job from registration to its output, and ends with what it started', async () => {
-    const { house, url, password, data } = await aHouse();
+    const { cluster, url, password, data } = await aCluster();
     const shell = shellAt(url, password);
     expect((await troupe('login', shell)).exit).toBe(0);
     await until('its host is ready', async () => (await troupe('hosts --json', another(shell))).out.includes('"ready"'));
@@ -74,8 +74,8 @@ describe('troupe up', () => {
     expect(ran.exit).toBe(0);
     expect(ran.out.split('\n').sort()).toEqual(['', '[0] shard 0', '[1] shard 1']);
 
-    house.kill('SIGINT');
-    expect(await once(house, 'exit')).toEqual([0, null]);
+    cluster.kill('SIGINT');
+    expect(await once(cluster, 'exit')).toEqual([0, null]);
     expect(agentsOf(data)).toEqual([]);
   });
 
@@ -85,12 +85,12 @@ describe('troupe up', () => {
     chmodSync(data, 0o755);
     const before = process.umask(0o022);
     const secrets = { TROUPE_ROOT_PASSWORD: 'the-password-of-root', TROUPE_SMTP: 'smtp://me:the-password-of-mail@h' };
-    const { house, url } = await aHouse(data, secrets).finally(() => process.umask(before));
+    const { cluster, url } = await aCluster(data, secrets).finally(() => process.umask(before));
     const shell = shellAt(url, secrets.TROUPE_ROOT_PASSWORD);
     expect((await troupe('login', shell)).exit).toBe(0);
     await until('its agent is there', () => agentsOf(data).length === 1);
     // The job reads what /proc shows of center and agent.
-    const pids = [house.pid, ...agentsOf(data)];
+    const pids = [cluster.pid, ...agentsOf(data)];
     const script = `for pid in ${pids.join(' ')}; do cat /proc/$pid/environ /proc/$pid/cmdline | tr '\\0' '\\n'; done`;
     await troupe(['jobs', 'create', 'curious', '--', 'sh', '-c', script], another(shell));
     const ran = await troupe('trigger curious --follow', another(shell));
@@ -113,20 +113,20 @@ describe('troupe up', () => {
     expect(said).toContain(
       `cannot listen on ${taken}: another program listens there already; stop it, or choose another address with --listen or TROUPE_LISTEN`,
     );
-    const second = await aHouse(data);
+    const second = await aCluster(data);
     expect(second.password).toBeString();
     expect((await troupe('login', shellAt(second.url, second.password))).exit).toBe(0);
   });
 
   test('shows its password once, and is not outlived by its agent even after kill -9', async () => {
-    const first = await aHouse();
+    const first = await aCluster();
     expect(first.password).toBeString();
     await until('its agent is there', () => agentsOf(first.data).length === 1);
-    first.house.kill('SIGKILL');
-    await once(first.house, 'exit');
+    first.cluster.kill('SIGKILL');
+    await once(first.cluster, 'exit');
     await until('its agent has ended', () => agentsOf(first.data).length === 0);
 
-    const second = await aHouse(first.data);
+    const second = await aCluster(first.data);
     expect(second.password).toBeUndefined();
     expect((await troupe('login', shellAt(second.url, first.password))).exit).toBe(0);
   });

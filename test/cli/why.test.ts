@@ -1,18 +1,18 @@
 /** Against a real center and a real agent. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 import { aShell, troupe } from './support/shell.ts';
 
-let house: House;
+let cluster: Cluster;
 beforeAll(async () => {
-  house = await aRealHouse({ cpus: 1, memoryMB: 512 });
-  await house.startCenter();
-  house.startAgent('west-1');
-  await house.ready('west-1');
+  cluster = await aCluster({ cpus: 1, memoryMB: 512 });
+  await cluster.startCenter();
+  cluster.startAgent('west-1');
+  await cluster.ready('west-1');
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => cluster.close());
 
-const type = (line: string | string[]) => troupe(line, aShell({ env: { TROUPE_URL: house.url } }));
+const type = (line: string | string[]) => troupe(line, aShell({ env: { TROUPE_URL: cluster.url } }));
 
 describe('troupe why', () => {
   test('says of a job without a schedule what a trigger would do', async () => {
@@ -108,7 +108,7 @@ describe('troupe why', () => {
 
   test('breaks its lines between words where the terminal is narrow', async () => {
     await type('jobs create narrow --cpus 1.5 -- true');
-    const { out } = await troupe('why narrow', aShell({ env: { TROUPE_URL: house.url }, columns: 40 }));
+    const { out } = await troupe('why narrow', aShell({ env: { TROUPE_URL: cluster.url }, columns: 40 }));
     const lines = out.trimEnd().split('\n');
     expect(lines.length).toBeGreaterThan(3);
     expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(40);

@@ -1,7 +1,7 @@
 /** Who serves from a database, and how a second center hears of it. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { Store } from '../../src/store/port.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import { type MongoDatabase, mongoServer } from '../support/mongo.ts';
 import { aMongoStore } from '../support/mongo-store.ts';
 

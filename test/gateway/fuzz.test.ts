@@ -25,7 +25,7 @@ import { listeningLog } from '../api/support.ts';
 import { aJob } from '../support/builders.ts';
 import { anything, mutated, valid } from '../support/from-schema.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { countingIds } from '../support/world.ts';
+import { countingIds } from '../support/runtime.ts';
 import { aHello, aKey, aSocket, capabilities } from './support.ts';
 
 const SEED = 20261122;

@@ -213,18 +213,18 @@ describe('row 29: two agents with one key', () => {
    * it.
    */
   const two = async (answersPing: boolean, place = 'here') => {
-    const house = aHub();
-    const older = await house.join({ instanceId: 'one', dataDirId: 'here' });
-    const given = house.hub.send(String(house.told[0]?.event.id), aStart('k1')).then(
+    const cluster = aHub();
+    const older = await cluster.join({ instanceId: 'one', dataDirId: 'here' });
+    const given = cluster.hub.send(String(cluster.told[0]?.event.id), aStart('k1')).then(
       () => 'settled',
       () => 'owed',
     );
-    const joining = house.join({ instanceId: 'two', dataDirId: place });
-    await house.clock.settle();
+    const joining = cluster.join({ instanceId: 'two', dataDirId: place });
+    await cluster.clock.settle();
     if (answersPing) older.say({ type: 'pong', nonce: 'there?' });
-    await house.clock.advance(1_000);
+    await cluster.clock.advance(1_000);
     const newer = await joining;
-    return { ...house, older, newer, given };
+    return { ...cluster, older, newer, given };
   };
 
   test('that are both alive get no run twice: the first serves on, the second is refused and begins nothing', async () => {

@@ -10,7 +10,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { Store } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { countingIds } from '../support/world.ts';
+import { countingIds } from '../support/runtime.ts';
 import { aHello, aSocket } from './support.ts';
 
 /** The hub in front of the production runtime; only sockets, clock and store are ours. */

@@ -8,7 +8,7 @@ import type { Listening } from '../../src/http/websocket/types.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { verifyEd25519 } from '../../src/security/ed25519.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import { aHello, aHub, aRun } from './support.ts';
 
 function anIdentity() {

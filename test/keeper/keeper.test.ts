@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createKeeperConnector } from '../../src/agent/keeper-socket.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { accounted, aKeeperSystem, alive, aShell, aSleep, aStartRequest, type KeeperSystem, textOf, zombiesOf } from './keeper-system.ts';
 

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readProcess } from '../../src/keeper/process-tree.ts';
 import { createSpawner } from '../../src/keeper/spawner.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 import { aKeeperSystem, alive, aShell, aSleep, type KeeperSystem, textOf, zombiesOf } from './keeper-system.ts';
 
 /** A daemon in the old manner: two forks and a session of its own. */

@@ -10,7 +10,7 @@ import type { Store } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { countingIds } from '../support/world.ts';
+import { countingIds } from '../support/runtime.ts';
 
 const job = 'job/nightly';
 const register = { type: 'job.register', config: aJob() };

@@ -8,21 +8,21 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import type { ActorDocument, Store } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
-import { aWorld, restarted, type World } from '../support/world.ts';
+import { aRuntime, restarted, type World } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 /** The machine throws on it: a schedule that the front door would never let through. */
 const poison = { type: 'job.update', config: aJob({ schedules: [{ type: 'cron', cron: 'nonsense' }] }) } as const;
 
-async function aWorldWith(...jobs: Partial<JobConfig>[]): Promise<World> {
-  const world = await aWorld({ store: createMemoryStore() });
+async function aRuntimeWith(...jobs: Partial<JobConfig>[]): Promise<World> {
+  const world = await aRuntime({ store: createMemoryStore() });
   for (const difference of jobs) await world.ask(`job/${difference.name ?? 'nightly'}`, { type: 'job.register', config: aJob(difference) });
   return world;
 }
 
 describe('row 27: a message that its actor cannot take', () => {
   test('fails three times, goes to the dead letters, and shuts the actor', async () => {
-    const world = await aWorldWith({});
+    const world = await aRuntimeWith({});
     await expect(world.ask(job, poison)).rejects.toBeInstanceOf(TurnFailed);
     const view = await world.context(job);
     expect(view.deadLetters).toMatchObject([{ event: { type: 'job.update' } }]);
@@ -34,7 +34,7 @@ describe('row 27: a message that its actor cannot take', () => {
   });
 
   test('takes none of its neighbours in the mailbox with it, and no other actor', async () => {
-    const world = await aWorldWith({}, { name: 'other' });
+    const world = await aRuntimeWith({}, { name: 'other' });
     const [before, , after, elsewhere] = await Promise.all([
       world.runtime.ask(job, { type: 'job.update', config: aJob({ description: 'first' }) }).then(() => 'done'),
       world.runtime.ask(job, poison).catch(() => 'failed'),
@@ -47,7 +47,7 @@ describe('row 27: a message that its actor cannot take', () => {
   });
 
   test('leaves an actor that serves again once it is released', async () => {
-    const world = await aWorldWith({});
+    const world = await aRuntimeWith({});
     await world.ask(job, poison).catch(() => {});
     await expect(world.ask(job, { type: 'job.trigger' })).rejects.toMatchObject({ code: 'quarantined' });
     await world.runtime.release(job).finally(() => world.settled());
@@ -57,14 +57,14 @@ describe('row 27: a message that its actor cannot take', () => {
   });
 
   test('leaves an actor that a new configuration opens again', async () => {
-    const world = await aWorldWith({});
+    const world = await aRuntimeWith({});
     await world.ask(job, poison).catch(() => {});
     await world.ask(job, { type: 'job.update', config: aJob({ description: 'mended' }) });
     expect((await world.context(job)).quarantine).toBeNull();
   });
 
   test('that would be its birth leaves nothing behind', async () => {
-    const world = await aWorldWith();
+    const world = await aRuntimeWith();
     await expect(world.ask(job, { ...poison, type: 'job.register' })).rejects.toBeInstanceOf(TurnFailed);
     expect(await world.store.load(job)).toBeUndefined();
     await world.ask(job, { type: 'job.register', config: aJob() });
@@ -75,7 +75,7 @@ describe('row 27: a message that its actor cannot take', () => {
 
 describe('an actor in quarantine', () => {
   test('fires no timers until it is released, and then accounts for what it missed', async () => {
-    const world = await aWorldWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] });
+    const world = await aRuntimeWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] });
     await world.ask(job, poison).catch(() => {});
     await world.clock.advance(25_000);
     expect(await world.store.occurrences({ job: 'nightly', limit: 10 })).toEqual([]);
@@ -89,7 +89,7 @@ describe('an actor in quarantine', () => {
   });
 
   test('gets what others sent it meanwhile, in order, when it opens', async () => {
-    const world = await aWorldWith({ overlap: 'allow', overlapLimit: 9 });
+    const world = await aRuntimeWith({ overlap: 'allow', overlapLimit: 9 });
     await world.aHost();
     for (let count = 0; count < 2; count++) await world.ask(job, { type: 'job.trigger' });
     await world.ask(job, poison).catch(() => {});
@@ -102,7 +102,7 @@ describe('an actor in quarantine', () => {
   });
 
   test('loses nothing when it opens in the middle of what is sent to it', async () => {
-    const world = await aWorldWith({ overlap: 'allow', overlapLimit: 9 });
+    const world = await aRuntimeWith({ overlap: 'allow', overlapLimit: 9 });
     await world.aHost();
     for (let count = 0; count < 3; count++) await world.ask(job, { type: 'job.trigger' });
     await world.ask(job, poison).catch(() => {});
@@ -120,7 +120,7 @@ describe('an actor in quarantine', () => {
   });
 
   test('is ended by the end of its app, so that nobody waits for it for ever', async () => {
-    const world = await aWorldWith();
+    const world = await aRuntimeWith();
     await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
     await world.ask(job, { type: 'job.register', config: aJob({ app: 'my_app' }) });
     await world.ask(job, { type: 'job.trigger' });
@@ -134,7 +134,7 @@ describe('an actor in quarantine', () => {
 
 describe('what ends a quarantine', () => {
   test('gets through where others wait for that end, before it and from the same sender', async () => {
-    const world = await aWorldWith();
+    const world = await aRuntimeWith();
     await world.aHost();
     await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
     await world.ask(job, { type: 'job.register', config: aJob({ app: 'my_app' }) });
@@ -168,7 +168,7 @@ describe('rows 23, 24: a stored actor that cannot be read', () => {
     ],
   ];
   test.each(spoilt)('%s is shut and left as it is, and the rest serves', async (_, reason, spoil) => {
-    const world = await aWorldWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] }, { name: 'other' });
+    const world = await aRuntimeWith({ schedules: [{ type: 'cron', cron: '0/10 * * * * ?' }] }, { name: 'other' });
     const { store } = world.outlives;
     await replace(store, job, spoil);
     const before = await store.load(job);
@@ -186,7 +186,7 @@ describe('rows 23, 24: a stored actor that cannot be read', () => {
 describe('one document that the store cannot take', () => {
   test('fails alone', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     const names = ['a', 'b', 'c', 'd'];
     await Promise.all([
       ...names.map(name => world.runtime.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) })),

@@ -8,14 +8,14 @@ import { encodePendingEffects } from '../../src/runtime/document.ts';
 import { endedAt, executionsOf } from '../../src/runtime/retention-guards.ts';
 import type { ActorDocument } from '../../src/store/port.ts';
 import { aJob, anApp } from '../support/builders.ts';
+import { aRuntime, restarted, type World } from '../support/runtime.ts';
 import { aDocument } from '../support/store-builders.ts';
-import { aWorld, restarted, type World } from '../support/world.ts';
 
 const EVER = Number.MAX_SAFE_INTEGER;
 
 /** A world with a job that ran once, and the id of that execution. */
 async function afterOneRun() {
-  const world = await aWorld();
+  const world = await aRuntime();
   await world.aHost();
   await world.ask('job/nightly', { type: 'job.register', config: aJob() });
   const { execution } = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };
@@ -36,7 +36,7 @@ describe('a name whose tombstone was forgotten', () => {
   const config = aJob({ app: 'alpha' });
 
   async function registeredAgain() {
-    const before = await aWorld();
+    const before = await aRuntime();
     await before.ask('app/alpha', { type: 'app.publish', config: app });
     await before.ask('job/nightly', { type: 'job.register', config });
     for (const parameter of ['a', 'b']) await before.ask('job/nightly', { type: 'job.update', config: { ...config, parameter } });
@@ -64,7 +64,7 @@ describe('a name whose tombstone was forgotten', () => {
   });
 
   test('may be used at once, by the very cell that was its tombstone', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     await world.ask('job/nightly', { type: 'job.deregister' });
     await world.clock.advance(1_000);
@@ -75,7 +75,7 @@ describe('a name whose tombstone was forgotten', () => {
   });
 
   test('was kept from its end on, not from its beginning', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     await world.clock.advance(100_000);
     await world.ask('job/nightly', { type: 'job.deregister' });
@@ -129,7 +129,7 @@ describe('what a document says to retention', () => {
   });
 
   test('is which executions a job counts as open or still tells something', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     const { execution } = (await world.ask('job/nightly', { type: 'job.trigger' })) as { execution: string };
     await world.clock.advance(1_000);

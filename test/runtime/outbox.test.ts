@@ -6,7 +6,7 @@ import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore, type StoreCall } from '../support/faulty-store.ts';
-import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
+import { aRuntime, restarted, scriptedFleet, type World } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 
@@ -38,7 +38,7 @@ const connected = (session: string, runs: { execution: string; item: number; att
 
 describe('what is owed', () => {
   test('row 1: leaves again after a restart, under the same key', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     world.fleet.send = () => new Promise(() => {});
     const keys: string[] = [];
@@ -55,7 +55,7 @@ describe('what is owed', () => {
   });
 
   test('row 8: is carried out by whoever starts, with the epoch of the new owner', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     const seen: { key: string; epoch: number; rev: number }[] = [];
     world.fleet.send = (_, command) => {
@@ -72,7 +72,7 @@ describe('what is owed', () => {
 
   test('row 6: to another actor arrives once, however often it is sent', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     // Nothing is ever trimmed: each restart sends everything again.
     store.plan(call => (call.method === 'settle' ? 'before' : undefined));
     await world.aHost();
@@ -88,7 +88,7 @@ describe('what is owed', () => {
   });
 
   test('to a host that takes no more just now is tried again at an even pace, all of it together', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ shards: { total: 4, parameters: {} } }) });
     let tries = 0;
@@ -106,7 +106,7 @@ describe('what is owed', () => {
 
   test('to a host that was retired is forgotten, also where the store was away when that was looked up', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.aHost();
     world.fleet.here.delete('h1');
     await triggered(world);
@@ -125,7 +125,7 @@ describe('what is owed', () => {
 
   test('to an actor that is not there is told to a sender in quarantine once that has ended', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     store.plan(call => (call.method === 'load' && call.args[0] === 'pool/gone' ? 'before' : undefined));
     await world.ask('host/h9', { type: 'host.enroll', id: 'h9', name: 'h9', pool: 'gone', publicKey: 'k', graceMs: 60_000 });
     await world.tell('host/h9', connected('s1'));
@@ -141,7 +141,7 @@ describe('what is owed', () => {
   });
 
   test('is trimmed in the background once it is done, and no rev moves by that', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     const execution = await triggered(world);
     const rev = (await world.context(`execution/${execution}`)).rev;
@@ -152,7 +152,7 @@ describe('what is owed', () => {
 
   test('is not forgotten where a slow trim of older debts ends after a later commit', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     const execution = await triggered(world);
     store.plan(call => (call.method === 'settle' ? 'late' : undefined));
     await world.clock.advance(300);
@@ -175,7 +175,7 @@ describe('what is owed', () => {
   });
 
   test('leaves no marks at a busy receiver once its senders are rid of it', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow', overlapLimit: 50 }) });
     for (let count = 0; count < 20; count++) await world.ask(job, { type: 'job.trigger' });
@@ -189,7 +189,7 @@ describe('what is owed', () => {
 
 describe('commands to a host', () => {
   test('wait while it is away, and arrive in order when it is back', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
     await triggered(world, { shards: { total: 3, parameters: {} } });
@@ -200,7 +200,7 @@ describe('commands to a host', () => {
   });
 
   test('never start what was cancelled while the host was away', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
     const execution = await triggered(world);
@@ -212,7 +212,7 @@ describe('commands to a host', () => {
   });
 
   test('never start on a host that was lost meanwhile, and end what did start there', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
     const execution = await triggered(world);
@@ -226,7 +226,7 @@ describe('commands to a host', () => {
   });
 
   test('are owed no longer once the host is retired', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     world.fleet.here.delete('h1');
     await triggered(world);
@@ -240,7 +240,7 @@ describe('commands to a host', () => {
 
   test('that the agent did not get before its session ended go again with the next', async () => {
     const fleet = scriptedFleet();
-    const world = await aWorld({ fleet });
+    const world = await aRuntime({ fleet });
     await world.aHost();
     const { send } = fleet;
     const cut: (() => void)[] = [];
@@ -256,7 +256,7 @@ describe('commands to a host', () => {
   });
 
   test('are repeated for a run whose start did not arrive, and a run that began in this very session is not lost', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     const execution = await triggered(world);
     await world.tell('host/h1', connected('s2'));

@@ -12,8 +12,8 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { aRuntime, countingIds, restarted } from '../support/runtime.ts';
 import { aWrite } from '../support/store-builders.ts';
-import { aWorld, countingIds, restarted } from '../support/world.ts';
 
 const job = 'job/nightly' as const;
 
@@ -48,7 +48,7 @@ describe('a group commit', () => {
 describe('actors at rest', () => {
   test('leave memory after a while, and wake from the store', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
     const loads = () => store.calls.filter(call => call.method === 'load' && call.args[0] === job).length;
     await world.ask(job, { type: 'job.disable', kill: false });
@@ -59,7 +59,7 @@ describe('actors at rest', () => {
   });
 
   test('leave it a moment after their end, so that short executions do not pile up', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow' }) });
     const inMemory = async () => (await world.runtime.measure()).level.actors;
@@ -78,7 +78,7 @@ describe('actors at rest', () => {
 
   test('stay in memory while something of theirs is owed', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.aHost();
     world.fleet.here.delete('h1');
     await world.ask(job, { type: 'job.register', config: aJob() });
@@ -92,7 +92,7 @@ describe('actors at rest', () => {
 
 describe('a stop', () => {
   test('lets what is under way end, and takes nothing new', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask(job, { type: 'job.register', config: aJob() });
     const last = world.runtime.ask(job, { type: 'job.disable', kill: false });
     const stopped = world.runtime.stop(1_000);
@@ -104,7 +104,7 @@ describe('a stop', () => {
 
   test('names after its grace who is left', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
     store.plan(call => (call.method === 'commit' ? 'hang' : undefined));
     void world.runtime.ask(job, { type: 'job.disable', kill: false }).catch(() => {});
@@ -117,7 +117,7 @@ describe('a stop', () => {
 
   test('leaves nobody without an answer', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.ask(job, { type: 'job.register', config: aJob() });
     store.plan(call => (call.method === 'commit' ? 'hang' : undefined));
     const heard = world.runtime.ask(job, { type: 'job.disable', kill: false }).catch((error: Error) => error.message);
@@ -131,7 +131,7 @@ describe('a stop', () => {
 
   test('leaves nothing that goes on by itself', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.aHost();
     await world.ask(job, { type: 'job.register', config: aJob({ schedules: [{ type: 'cron', cron: '* * * * * ?' }] }) });
     await world.clock.advance(3_000);
@@ -238,7 +238,7 @@ describe('a command that its host could not take', () => {
 
 describe('a stored snapshot', () => {
   test('of an older version goes through every upgrade in order', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask(job, { type: 'job.register', config: aJob() });
     const stored = await world.store.load(job);
     if (!stored) throw new Error('it is not there');
@@ -263,7 +263,7 @@ describe('a stored snapshot', () => {
 
 describe('an address that was given up', () => {
   test('goes on with its rev when it is born again, so that no key of an effect comes twice', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask(job, { type: 'job.register', config: aJob() });
     await world.ask(job, { type: 'job.deregister' });
     const tombstone = await world.store.load(job);

@@ -16,7 +16,7 @@ import {
   recordsTwice,
 } from '../support/broken.ts';
 import { aJob } from '../support/builders.ts';
-import { aWorld, restarted, scriptedFleet, type World } from '../support/world.ts';
+import { aRuntime, restarted, scriptedFleet, type World } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 const everySecond = { type: 'cron', cron: '* * * * * ?' } as const;
@@ -32,7 +32,7 @@ async function leaks(wrap: (store: Store) => Store): Promise<string[]> {
     if ((stored?.rev ?? 0) < command.fence.rev) found.push(command.key);
     return send(host, command);
   };
-  const world = await aWorld({ store: wrap(truth), fleet });
+  const world = await aRuntime({ store: wrap(truth), fleet });
   await world.aHost();
   await world.ask(job, { type: 'job.register', config: aJob() });
   await world.ask(job, { type: 'job.trigger' });
@@ -48,7 +48,7 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
   const store = createMemoryStore();
   const settle = store.settle;
   store.settle = async () => {};
-  let world: World = await aWorld({ store: wrap(store) });
+  let world: World = await aRuntime({ store: wrap(store) });
   await world.ask(job, { type: 'job.register', config: aJob() });
   await world.ask(job, { type: 'job.trigger' });
   const rev = async () => (await world.store.load('pool/default'))?.rev ?? 0;
@@ -74,7 +74,7 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
 async function unaccounted(wrap: (store: Store) => Store): Promise<number[]> {
   const base = createMemoryStore();
   base.settle = async () => {};
-  const world = await aWorld({ store: wrap(base) });
+  const world = await aRuntime({ store: wrap(base) });
   await world.ask(job, { type: 'job.register', config: aJob({ schedules: [everySecond] }) });
   await world.clock.advance(10_000);
   const next = await restarted(world);
@@ -87,9 +87,9 @@ async function unaccounted(wrap: (store: Store) => Store): Promise<number[]> {
 /** Executions that two centers made where one was allowed. */
 async function doubled(wrap: (store: Store) => Store): Promise<number> {
   const store = wrap(createMemoryStore());
-  const one = await aWorld({ store });
+  const one = await aRuntime({ store });
   await one.ask(job, { type: 'job.register', config: aJob({ overlap: 'allow', overlapLimit: 1 }) });
-  const two = await aWorld({ store, clock: one.clock, ids: one.ids, pool: false });
+  const two = await aRuntime({ store, clock: one.clock, ids: one.ids, pool: false });
   await two.tell(job, { type: 'app.refused', app: 'none', reason: '' });
   const trigger = () => ({ type: 'job.trigger' }) as const;
   await Promise.all([one.runtime.ask(job, trigger()).catch(() => {}), two.runtime.ask(job, trigger()).catch(() => {}), one.settled()]);

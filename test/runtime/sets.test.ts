@@ -12,7 +12,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore } from '../support/faulty-store.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aWorld, countingIds, type World } from '../support/world.ts';
+import { aRuntime, countingIds, type World } from '../support/runtime.ts';
 
 /** Names of jobs that live in another set than their pool. */
 const isElsewhere = (name: string) => partitionOf(`job/${name}`) < 128 !== partitionOf('pool/default') < 128;
@@ -26,7 +26,7 @@ async function reserved(world: World): Promise<string[]> {
 
 describe('two sets of partitions', () => {
   test('carry a run from its trigger to its end, across the boundary and back', async () => {
-    const world = await aWorld({ sets: 2 });
+    const world = await aRuntime({ sets: 2 });
     await world.aHost();
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
     const { execution } = (await world.ask(`job/${name}`, { type: 'job.trigger' })) as { execution: string };
@@ -42,7 +42,7 @@ describe('two sets of partitions', () => {
   });
 
   test('row 2: lose nothing when one of them dies between any two steps', async () => {
-    const world = await aWorld({ sets: 2 });
+    const world = await aRuntime({ sets: 2 });
     await world.aHost('h1', { cpus: 100, memoryMB: 100_000 });
     for (const job of elsewhere.slice(0, 10)) await world.ask(`job/${job}`, { type: 'job.register', config: aJob({ name: job }) });
     for (const [place, job] of elsewhere.slice(0, 10).entries()) {
@@ -69,7 +69,7 @@ describe('two sets of partitions', () => {
 
   test('lose nothing where one learns late that the other died, and has sent more by then', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ sets: 2, store });
+    const world = await aRuntime({ sets: 2, store });
     await world.aHost();
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name, shards: { total: 2, parameters: {} } }) });
     await world.ask(`job/${name}`, { type: 'job.trigger' });
@@ -104,7 +104,7 @@ describe('two sets of partitions', () => {
 
   test('show watchers what the one that died had committed and told nobody', async () => {
     const store = createFaultyStore(createMemoryStore());
-    const world = await aWorld({ sets: 2, store });
+    const world = await aRuntime({ sets: 2, store });
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
     const feed = createFeed({ store: world.outlives.store, clock: world.clock });
     world.runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
@@ -126,7 +126,7 @@ describe('two sets of partitions', () => {
   });
 
   test('go on without the one that is down, whose commands are answered with the reason', async () => {
-    const world = await aWorld({ sets: 2 });
+    const world = await aRuntime({ sets: 2 });
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });
     world.killSetOf(`job/${name}`);
     await expect(world.ask(`job/${name}`, { type: 'job.trigger' })).rejects.toThrow(
@@ -140,7 +140,7 @@ describe('two sets of partitions', () => {
   });
 
   test('are begun with an epoch of their own, the one that died with the next', async () => {
-    const world = await aWorld({ sets: 2 });
+    const world = await aRuntime({ sets: 2 });
     const partition = partitionOf(`job/${name}`);
     await world.aHost();
     await world.ask(`job/${name}`, { type: 'job.register', config: aJob({ name }) });

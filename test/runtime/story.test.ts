@@ -1,11 +1,11 @@
 /** Whole stories in one runtime: triggers, schedules, budgets. */
 import { describe, expect, test } from 'bun:test';
 import { aJob, anApp } from '../support/builders.ts';
-import { aWorld, restarted, type World } from '../support/world.ts';
+import { aRuntime, restarted, type World } from '../support/runtime.ts';
 
 describe('a trigger', () => {
   test('becomes a run on a host and comes back as an outcome', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     await world.ask('app/my_app', { type: 'app.publish', config: anApp() });
     await world.ask('job/nightly', { type: 'job.register', config: aJob({ app: 'my_app', command: null }) });
@@ -29,7 +29,7 @@ describe('a trigger', () => {
 
 describe('a schedule', () => {
   test('makes one execution per due time, with a verdict each', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost();
     await world.ask('job/nightly', { type: 'job.register', config: aJob({ schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] }) });
     await world.clock.advance(12_000);
@@ -41,7 +41,7 @@ describe('a schedule', () => {
 
 describe('the budgets of a shard', () => {
   test('are spent once each, also where the center starts again between two attempts', async () => {
-    let world: World = await aWorld();
+    let world: World = await aRuntime();
     await world.aHost();
     const retry = { attempts: 3, backoffMs: 1_000, maxBackoffMs: 1_000, jitter: 'equal' as const };
     await world.ask('job/nightly', { type: 'job.register', config: aJob({ retry, failover: true, failoverLimit: 1 }) });

@@ -6,8 +6,8 @@ import { createTimers, type Timers } from '../../src/runtime/timers.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { aRuntime, restarted, START } from '../support/runtime.ts';
 import { aWrite } from '../support/store-builders.ts';
-import { aWorld, restarted, START } from '../support/world.ts';
 
 /** A wall clock that can be set, over a monotonic one that cannot. */
 function aWallClock() {
@@ -192,7 +192,7 @@ describe('alarms', () => {
 
 describe('a timer of an actor', () => {
   test('has ten seconds left after a restart when twenty of its thirty are spent', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost('h1', { graceMs: 30_000 });
     await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
     await world.clock.advance(20_000);
@@ -205,7 +205,7 @@ describe('a timer of an actor', () => {
 
   test('row 10: that measures a span keeps its length when the clock is set back', async () => {
     const wall = aWallClock();
-    const world = await aWorld({ clock: wall.manual });
+    const world = await aRuntime({ clock: wall.manual });
     await world.aHost('h1', { graceMs: 30_000 });
     await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
     await world.clock.advance(10_000);
@@ -223,7 +223,7 @@ describe('a timer of an actor', () => {
 
   test('row 9: loses no host when the clock is set ahead: its grace begins anew', async () => {
     const wall = aWallClock();
-    const world = await aWorld({ clock: wall.manual });
+    const world = await aRuntime({ clock: wall.manual });
     await world.aHost('h1', { graceMs: 30_000 });
     await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
     await world.clock.advance(10_000);
@@ -235,7 +235,7 @@ describe('a timer of an actor', () => {
   });
 
   test('does not fire before the timers are armed, even of an actor that owes something', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.aHost('h1', { graceMs: 30_000 });
     // What it tells its pool never arrives, so that the next center has to wake it.
     await world.ask('pool/default', { type: 'pool.modify', changes: {} });
@@ -256,7 +256,7 @@ describe('a timer of an actor', () => {
   });
 
   test('that was due while nobody served fires once somebody does', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     await world.ask('job/nightly', {
       type: 'job.register',
       config: aJob({ schedules: [{ type: 'cron', cron: '0 0 9 * * ?' }], misfire: { policy: 'once', limit: 1 } }),

@@ -5,14 +5,14 @@ import { LIMITS } from '../../src/runtime/limits.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { aJob } from '../support/builders.ts';
 import { createFaultyStore, type Fault } from '../support/faulty-store.ts';
-import { aWorld, type World } from '../support/world.ts';
+import { aRuntime, type World } from '../support/runtime.ts';
 
 const job = 'job/nightly' as const;
 const trigger = { type: 'job.trigger' } as const;
 
-async function aFaultyWorld() {
+async function aFaultyRuntime() {
   const store = createFaultyStore(createMemoryStore());
-  const world = await aWorld({ store });
+  const world = await aRuntime({ store });
   await world.ask(job, { type: 'job.register', config: aJob() });
   await world.clock.advance(1_000);
   return { store, world };
@@ -27,7 +27,7 @@ const outcomeOf = (work: Promise<unknown>) =>
 
 describe('a turn', () => {
   test('is one at a time and in order, and what comes in one breath shares a commit', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     const before = (await world.context(job)).rev;
     const commits = store.calls.filter(call => call.method === 'commit').length;
     const [, second, third] = await Promise.all([
@@ -43,7 +43,7 @@ describe('a turn', () => {
   });
 
   test('takes what came during the commit of the one before, all of it together', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     const before = (await world.context(job)).rev;
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     void world.runtime.ask(job, { type: 'job.disable', kill: false });
@@ -58,7 +58,7 @@ describe('a turn', () => {
   });
 
   test('answers a refusal only after the commit of what came before it', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const heard: string[] = [];
     void world.runtime.ask(job, { type: 'job.disable', kill: false }).then(() => heard.push('disabled'));
@@ -72,7 +72,7 @@ describe('a turn', () => {
   });
 
   test('lets nothing leave before its commit', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const facts = world.facts.length;
     const asked = outcomeOf(world.runtime.ask(job, trigger));
@@ -87,7 +87,7 @@ describe('a turn', () => {
   });
 
   test('that changes nothing is not written', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     const commits = store.calls.filter(call => call.method === 'commit').length;
     await world.ask(job, { type: 'job.enable' });
     await world.tell(job, { type: 'execution.finished', execution: 'x', outcome: 'lost', finishedAt: 0 });
@@ -95,22 +95,22 @@ describe('a turn', () => {
   });
 
   test('of an actor that is not there says so', async () => {
-    const { world } = await aFaultyWorld();
+    const { world } = await aFaultyRuntime();
     await expect(world.ask('job/nobody', trigger)).rejects.toBeInstanceOf(NoSuchActor);
     await expect(world.tell('execution/none', { type: 'execution.end', reason: '' })).rejects.toBeInstanceOf(NoSuchActor);
     await expect(world.ask(job, { type: 'job.register', config: aJob() })).rejects.toBeInstanceOf(Refused);
   });
 
   test('is decided again from the store when somebody else was first', async () => {
-    const { world } = await aFaultyWorld();
-    const other = await aWorld({ store: world.outlives.store, clock: world.clock, pool: false });
+    const { world } = await aFaultyRuntime();
+    const other = await aRuntime({ store: world.outlives.store, clock: world.clock, pool: false });
     await other.ask(job, { type: 'job.disable', kill: false });
     await expect(world.ask(job, trigger)).rejects.toThrow('job/nightly is disabled');
     expect(world.logs.filter(line => line.text.startsWith('somebody else wrote'))).toHaveLength(1);
   });
 
   test('row 15: waits in a bounded mailbox', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? 'late' : undefined));
     const asked = Array.from({ length: LIMITS.mailbox + 1 }, () => outcomeOf(world.runtime.ask(job, { type: 'job.disable', kill: false })));
     const last = await Promise.race([asked.at(-1), world.settled()]);
@@ -128,7 +128,7 @@ describe('row 16: a commit whose outcome is not known', () => {
     ['after', 'was applied: the command is answered as if nothing had been', 1],
   ];
   test.each(faults)('%s: %s', async (fault, _, executions) => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     store.plan(call => (call.method === 'commit' ? fault : undefined));
     const asked = outcomeOf(world.runtime.ask(job, trigger));
     // The very first one only.
@@ -143,7 +143,7 @@ describe('row 16: a commit whose outcome is not known', () => {
   });
 
   test.each(['before', 'after'] as const)('%s: news of another actor is taken once and not lost', async fault => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     await world.aHost();
     store.plan(call => (call.method === 'commit' && JSON.stringify(call.args).includes('"kind":"execution"') ? fault : undefined));
     const asked = outcomeOf(world.runtime.ask(job, trigger));
@@ -156,7 +156,7 @@ describe('row 16: a commit whose outcome is not known', () => {
   });
 
   test('says in the feed that there is something to read', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     const heard: number[] = [];
     world.runtime.onFacts(facts => heard.push(facts.length));
     store.plan(call => (call.method === 'commit' ? 'after' : undefined));
@@ -166,7 +166,7 @@ describe('row 16: a commit whose outcome is not known', () => {
   });
 
   test('is asked for until the store says, so that what was committed is carried out and told though nobody asks again', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     await world.aHost();
     const heard: number[] = [];
     world.runtime.onFacts(facts => heard.push(facts.length));
@@ -187,7 +187,7 @@ describe('row 16: a commit whose outcome is not known', () => {
   });
 
   test('is known for ours where the store met its own repetition of it', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     const { commit } = world.outlives.store;
     world.outlives.store.commit = async writes => {
       await commit(writes);
@@ -202,7 +202,7 @@ describe('row 16: a commit whose outcome is not known', () => {
 
 describe('row 14: a store that is away', () => {
   test('is told to those who ask, and what is told is kept until it is back', async () => {
-    const { store, world } = await aFaultyWorld();
+    const { store, world } = await aFaultyRuntime();
     await world.aHost();
     const { execution } = (await world.ask(job, trigger)) as { execution: string };
     const [start] = world.starts();

@@ -1,5 +1,5 @@
 /**
- * Apps on a real house: packed in every way, looked at again where they come from, and files of the
+ * Apps on a real cluster: packed in every way, checked again at their source, and files of the
  * hosts while the center allows them.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
@@ -9,19 +9,19 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { aTgz } from '../agent/archives.ts';
 import { bz2, xz } from '../agent/packed.ts';
-import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, type Execution, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
 const env: Record<string, string> = { TROUPE_FILE_URLS: 'on', TROUPE_ARTIFACT_HOSTS: 'localhost' };
-let house: House;
+let cluster: Cluster;
 beforeAll(async () => {
-  house = await aRealHouse({ env });
-  await house.startCenter();
-  house.startAgent('a1');
-  await house.ready('a1');
+  cluster = await aCluster({ env });
+  await cluster.startCenter();
+  cluster.startAgent('a1');
+  await cluster.ready('a1');
 });
-afterAll(() => house.close());
+afterAll(() => cluster.close());
 
 /** The app host's files, and each request to it: its condition and the answer's status. */
 function anAppHost(files: Record<string, Buffer>) {
@@ -43,19 +43,19 @@ function anAppHost(files: Record<string, Buffer>) {
 }
 
 const publish = async (name: string, url: string) => {
-  await house.call('POST', '/v1/apps', { name, url, command: 'bin/start.sh' });
-  await house.call('POST', '/v1/jobs', { name, app: name });
+  await cluster.call('POST', '/v1/apps', { name, url, command: 'bin/start.sh' });
+  await cluster.call('POST', '/v1/jobs', { name, app: name });
 };
 /** Runs the job of this name; its only shard, and what it wrote. */
 async function run(name: string): Promise<{ outcome: string | null; reason: string | null; wrote: string }> {
-  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
   let found: Execution | undefined;
   await until(`${execution} is done`, async () => {
     // It is answered before it is born.
-    found = await house.execution(execution).catch(() => undefined);
+    found = await cluster.execution(execution).catch(() => undefined);
     return found?.status === 'done';
   });
-  const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
+  const path = `${cluster.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
   const wrote = await (await fetch(path, { headers: { accept: 'text/plain' } })).text();
   return { outcome: found?.outcome ?? null, reason: found?.shards[0]?.reason ?? null, wrote };
 }
@@ -78,7 +78,7 @@ describe('an app behind a URL', () => {
   test('is asked for again after a change of the app, and fetched only when it is another', async () => {
     const host = anAppHost({ '/app.tar.xz': xz.good });
     await publish('again', `${host.url}/app.tar.xz`);
-    const edit = (description: string) => house.call('PATCH', '/v1/apps/again', { description });
+    const edit = (description: string) => cluster.call('PATCH', '/v1/apps/again', { description });
     expect(await run('again')).toEqual({ ...went, wrote: 'go\n' });
     expect(await run('again')).toEqual({ ...went, wrote: 'go\n' });
     await edit('the same');
@@ -117,15 +117,15 @@ describe('an app behind a URL', () => {
 describe('the directory of an app', () => {
   const appends = '#!/bin/sh\necho line >> data.txt\nwc -l < data.txt\n';
   const replaces = '#!/bin/sh\necho packed\nprintf "#!/bin/sh\\necho replaced\\n" > "$TROUPE_APP_DIR/bin/start.sh"\n';
-  const artifacts = () => join(house.directory, 'a1', 'artifacts');
+  const artifacts = () => join(cluster.directory, 'a1', 'artifacts');
   const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(artifacts());
   const cleared = () => until('nothing of the runs is left', () => readdirSync(join(artifacts(), 'runs')).length === 0 && !mounted());
 
   test('is as packed for each run, and for each app of the same archive: what one writes no other sees', async () => {
     const archive = await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: appends }]);
     const host = anAppHost({ '/app.tgz': archive, '/evil.tgz': await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: replaces }]) });
-    await house.call('POST', '/v1/apps', { name: 'fresh', url: `${host.url}/app.tgz`, command: 'bin/start.sh', cache: false });
-    await house.call('POST', '/v1/jobs', { name: 'fresh', app: 'fresh' });
+    await cluster.call('POST', '/v1/apps', { name: 'fresh', url: `${host.url}/app.tgz`, command: 'bin/start.sh', cache: false });
+    await cluster.call('POST', '/v1/jobs', { name: 'fresh', app: 'fresh' });
     for (let each = 0; each < 3; each++) expect(await run('fresh')).toEqual({ ...went, wrote: '1\n' });
     // Without the cache it is fetched for each execution.
     expect(host.asked.map(([path]) => path)).toEqual(['/app.tgz', '/app.tgz', '/app.tgz']);
@@ -135,8 +135,8 @@ describe('the directory of an app', () => {
     const sha256 = createHash('sha256')
       .update(host.files['/evil.tgz'] ?? '')
       .digest('hex');
-    await house.call('POST', '/v1/apps', { name: 'digest', url: `${host.url}/evil.tgz`, sha256, command: 'bin/start.sh' });
-    await house.call('POST', '/v1/jobs', { name: 'digest', app: 'digest' });
+    await cluster.call('POST', '/v1/apps', { name: 'digest', url: `${host.url}/evil.tgz`, sha256, command: 'bin/start.sh' });
+    await cluster.call('POST', '/v1/jobs', { name: 'digest', app: 'digest' });
     for (let each = 0; each < 2; each++) expect(await run('digest')).toEqual({ ...went, wrote: 'packed\n' });
     await cleared();
     await host.stop();
@@ -146,25 +146,25 @@ describe('the directory of an app', () => {
     const script = '#!/bin/sh\necho begun >> data.txt\nwhile [ ! -e "$GO" ]; do sleep 0.02; done\ncat data.txt many/1\n';
     const many = Array.from({ length: 60 }, (_, at) => ({ name: `many/${at}`, content: `${at}\n` }));
     const host = anAppHost({ '/app.tgz': await aTgz([{ name: 'bin/start.sh', mode: 0o755, content: script }, ...many]) });
-    await house.call('POST', '/v1/apps', { name: 'long', url: `${host.url}/app.tgz`, command: 'bin/start.sh' });
+    await cluster.call('POST', '/v1/apps', { name: 'long', url: `${host.url}/app.tgz`, command: 'bin/start.sh' });
     for (const name of ['ends-meanwhile', 'ends-later']) {
-      await house.call('POST', '/v1/jobs', { name, app: 'long', env: { GO: join(house.directory, name) } });
+      await cluster.call('POST', '/v1/jobs', { name, app: 'long', env: { GO: join(cluster.directory, name) } });
     }
     const began = await Promise.all(
-      ['ends-meanwhile', 'ends-later'].map(name => house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`)),
+      ['ends-meanwhile', 'ends-later'].map(name => cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`)),
     );
-    const statusOf = async (id: string) => (await house.execution(id).catch(() => undefined))?.shards[0]?.status;
+    const statusOf = async (id: string) => (await cluster.execution(id).catch(() => undefined))?.shards[0]?.status;
     for (const { execution } of began) await until('it runs', async () => (await statusOf(execution)) === 'running');
-    await house.killAgent('a1');
-    writeFileSync(join(house.directory, 'ends-meanwhile'), '');
-    house.startAgent('a1');
+    await cluster.killAgent('a1');
+    writeFileSync(join(cluster.directory, 'ends-meanwhile'), '');
+    cluster.startAgent('a1');
     const [meanwhile, later] = began.map(({ execution }) => execution);
     await until('the first has ended', async () => (await statusOf(meanwhile ?? '')) === 'done');
     await until('one directory is left', () => readdirSync(join(artifacts(), 'runs')).length === 1);
-    writeFileSync(join(house.directory, 'ends-later'), '');
+    writeFileSync(join(cluster.directory, 'ends-later'), '');
     await until('the other has ended', async () => (await statusOf(later ?? '')) === 'done');
     for (const { execution } of began) {
-      const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
+      const path = `${cluster.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
       expect(await (await fetch(path, { headers: { accept: 'text/plain' } })).text()).toBe('begun\n1\n');
     }
     await cleared();
@@ -174,20 +174,20 @@ describe('the directory of an app', () => {
 
 describe('a file of the host', () => {
   test('is an app while the center allows it, and no longer', async () => {
-    const file = join(house.directory, 'app.tgz');
+    const file = join(cluster.directory, 'app.tgz');
     writeFileSync(file, await changed('from a file'));
     await publish('file', pathToFileURL(file).href);
     expect(await run('file')).toEqual({ ...went, wrote: 'from a file\n' });
 
-    await house.stopCenter();
+    await cluster.stopCenter();
     env.TROUPE_FILE_URLS = 'off';
-    await house.startCenter();
-    await house.ready('a1');
+    await cluster.startCenter();
+    await cluster.ready('a1');
     const { outcome, reason, wrote } = await run('file');
     expect({ outcome, wrote }).toEqual({ outcome: 'failed', wrote: '' });
     expect(reason).toContain(`the url ${pathToFileURL(file).href} is a file of this host`);
     expect(reason).toContain('TROUPE_FILE_URLS is off');
-    const refused = house.call('POST', '/v1/apps', { name: 'other', url: 'file:///etc/passwd', command: 'x' });
+    const refused = cluster.call('POST', '/v1/apps', { name: 'other', url: 'file:///etc/passwd', command: 'x' });
     expect(refused).rejects.toThrow(/400 .*"field":"url"/);
     await refused.catch(() => undefined);
   });

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 import { findDeno } from '../support/deno.ts';
-import { aRealHouse, type House, until } from '../support/house.ts';
 
 setDefaultTimeout(90_000);
 
@@ -23,14 +23,14 @@ const CENTER = (directory: string) => [
   `--allow-write=${directory}`,
 ];
 
-let house: House;
+let cluster: Cluster;
 let execution: string;
-const file = (name: string) => join(house.directory, name);
-const isDone = async () => (await house.execution(execution)).status === 'done';
+const file = (name: string) => join(cluster.directory, name);
+const isDone = async () => (await cluster.execution(execution)).status === 'done';
 
 describe.skipIf(deno === undefined)('on Deno', () => {
   beforeAll(async () => {
-    house = await aRealHouse({
+    cluster = await aCluster({
       env: { TROUPE_HEARTBEAT_MS: '1000', TROUPE_WORKERS: '2' },
       program: (part, directory) => [
         deno ?? '',
@@ -38,19 +38,19 @@ describe.skipIf(deno === undefined)('on Deno', () => {
         ...(part === 'center' ? CENTER(directory) : ['--allow-all']),
       ],
     });
-    await house.startCenter();
-    house.startAgent('a1');
-    await house.ready('a1');
+    await cluster.startCenter();
+    cluster.startAgent('a1');
+    await cluster.ready('a1');
     const script = 'echo began $TROUPE_SHARD | tee -a "$0/began"; while [ ! -e "$0/go$TROUPE_SHARD" ]; do sleep 0.1; done; echo over >&2';
-    const command = ['sh', '-c', `${script}; exit $((TROUPE_SHARD * 3))`, house.directory];
-    await house.call('POST', '/v1/jobs', { name: 'two', command, shards: { total: 2 } });
-    ({ execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/two/trigger'));
+    const command = ['sh', '-c', `${script}; exit $((TROUPE_SHARD * 3))`, cluster.directory];
+    await cluster.call('POST', '/v1/jobs', { name: 'two', command, shards: { total: 2 } });
+    ({ execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/two/trigger'));
     await until('both shards run', () => linesOf(file('began')).length === 2);
   });
-  afterAll(() => house?.close());
+  afterAll(() => cluster?.close());
 
   test('center, agent and keeper are what runs', () => {
-    for (const pid of [house.centerPid, house.agentPid('a1'), house.keeperPid('a1') ?? 0]) {
+    for (const pid of [cluster.centerPid, cluster.agentPid('a1'), cluster.keeperPid('a1') ?? 0]) {
       expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/\bdeno$/);
     }
   });
@@ -64,21 +64,21 @@ describe.skipIf(deno === undefined)('on Deno', () => {
   });
 
   test('row 1: what ends while the center is gone is known to the next one', async () => {
-    await house.killCenter();
+    await cluster.killCenter();
     await Bun.write(file('go0'), '');
-    await house.startCenter();
-    await until('shard 0 is done', async () => (await house.execution(execution)).shards[0]?.status === 'done');
-    expect((await house.execution(execution)).shards[0]).toMatchObject({ attempt: 1, outcome: 'succeeded', exitCode: 0 });
+    await cluster.startCenter();
+    await until('shard 0 is done', async () => (await cluster.execution(execution)).shards[0]?.status === 'done');
+    expect((await cluster.execution(execution)).shards[0]).toMatchObject({ attempt: 1, outcome: 'succeeded', exitCode: 0 });
   });
 
   test('row 3: what ends while the agent is gone is known to the next one, output and exit code included', async () => {
-    await house.killAgent('a1');
+    await cluster.killAgent('a1');
     await Bun.write(file('go1'), '');
-    house.startAgent('a1');
+    cluster.startAgent('a1');
     await until('the execution is done', isDone);
-    const { outcome, shards } = await house.execution(execution);
+    const { outcome, shards } = await cluster.execution(execution);
     expect({ outcome, last: shards[1] }).toMatchObject({ outcome: 'failed', last: { attempt: 1, exitCode: 3 } });
-    const logs = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?shard=1`;
+    const logs = `${cluster.url}/v1/executions/${encodeURIComponent(execution)}/logs?shard=1`;
     // Output has a way of its own and may come after the verdict.
     await until('all output is there', async () => {
       const text = await (await fetch(logs, { headers: { accept: 'text/plain' } })).text();

@@ -6,15 +6,15 @@ import { decodeState, encodeState, type StoredState } from '../../src/runtime/do
 import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
 import { aJob } from '../support/builders.ts';
-import { aRealHouse, type Execution, until } from '../support/house.ts';
-import { aWorld, START } from '../support/world.ts';
+import { aCluster, type Execution, until } from '../support/cluster.ts';
+import { aRuntime, START } from '../support/runtime.ts';
 
 const HOUR = 3_600_000;
 
 describe('a one second schedule whose center was stopped for an hour', () => {
   test('has 3,600 due times accounted for', async () => {
     const store = createMemoryStore();
-    const before = await aWorld({ store });
+    const before = await aRuntime({ store });
     await before.ask('job/tick', {
       type: 'job.register',
       config: aJob({ name: 'tick', schedules: [{ type: 'cron', cron: '* * * * * ?' }] }),
@@ -23,7 +23,7 @@ describe('a one second schedule whose center was stopped for an hour', () => {
     await before.clock.settle();
     await stopping;
 
-    const after = await aWorld({ store, at: START + HOUR, pool: false });
+    const after = await aRuntime({ store, at: START + HOUR, pool: false });
     await after.clock.advance(0);
     const entries = await store.occurrences({ job: 'tick', limit: 1_000 });
     expect(entries.reduce((sum, entry) => sum + entry.count, 0)).toBe(3_600);
@@ -80,7 +80,7 @@ describe('a one second schedule whose center was down for 100 due times, and of 
 
   test.each(rows)('overlap %s, misfire %s: the ledger names each one', async (overlap, policy, before, missed, onTime) => {
     const store = createMemoryStore();
-    const first = await aWorld({ store });
+    const first = await aRuntime({ store });
     const config = aJob({
       name: 'tick',
       schedules: [{ type: 'cron', cron: '* * * * * ?' }],
@@ -96,7 +96,7 @@ describe('a one second schedule whose center was down for 100 due times, and of 
     await first.clock.settle();
     await stopping;
 
-    const next = await aWorld({ store, at: BACK_AT, pool: false });
+    const next = await aRuntime({ store, at: BACK_AT, pool: false });
     await next.clock.advance(0);
     const entries = await store.occurrences({ job: 'tick', limit: 1_000 });
     // One that was replaced before it began is still one that its due time was given to.
@@ -112,9 +112,9 @@ describe('a one second schedule whose center was down for 100 due times, and of 
 
 describe('a center of real processes that was down for 100 due times', () => {
   test('names each one for a job of each overlap and misfire policy, and runs what it says it runs', async () => {
-    const house = await aRealHouse();
+    const cluster = await aCluster();
     try {
-      await house.startCenter();
+      await cluster.startCenter();
       const names: string[] = [];
       for (const overlap of ['skip', 'queue', 'allow', 'replace'] as const) {
         for (const policy of ['skip', 'once', 'all'] as const) {
@@ -122,7 +122,7 @@ describe('a center of real processes that was down for 100 due times', () => {
           names.push(name);
           // Not due before the center stops.
           const schedules = [{ type: 'cron', cron: '0 0 0 1 1 ? 2099' }];
-          await house.call('POST', '/v1/jobs', {
+          await cluster.call('POST', '/v1/jobs', {
             name,
             command: ['true'],
             schedules,
@@ -132,9 +132,9 @@ describe('a center of real processes that was down for 100 due times', () => {
           });
         }
       }
-      await house.stopCenter();
+      await cluster.stopCenter();
       // How long it was down, and what was due meanwhile, only the stored jobs tell.
-      const store = await createSqliteStore({ directory: join(house.directory, 'center') });
+      const store = await createSqliteStore({ directory: join(cluster.directory, 'center') });
       const sinceOf = new Map<string, number>();
       for (const name of names) {
         const document = await store.load(`job/${name}`);
@@ -160,18 +160,18 @@ describe('a center of real processes that was down for 100 due times', () => {
       }
       await store.close();
 
-      await house.startCenter();
+      await cluster.startCenter();
       for (const name of names) {
-        await until(`${name} has settled its past`, async () => (await house.all(`/v1/jobs/${name}/occurrences`)).length >= 100);
-        await house.call('POST', `/v1/jobs/${name}/disable`);
+        await until(`${name} has settled its past`, async () => (await cluster.all(`/v1/jobs/${name}/occurrences`)).length >= 100);
+        await cluster.call('POST', `/v1/jobs/${name}/disable`);
       }
-      house.startAgent('a1');
+      cluster.startAgent('a1');
       for (const name of names) {
-        const told = await house.all<{ dueAt: string; verdict: string; execution: string | null }>(`/v1/jobs/${name}/occurrences`);
+        const told = await cluster.all<{ dueAt: string; verdict: string; execution: string | null }>(`/v1/jobs/${name}/occurrences`);
         const dues = told.map(each => Date.parse(each.dueAt)).toSorted((a, b) => a - b);
         const since = Math.floor((sinceOf.get(name) ?? 0) / 1_000) * 1_000;
         expect(dues).toEqual(dues.map((_, place) => since + (place + 1) * 1_000));
-        const executions = await house.all<Execution & { trigger: string }>(`/v1/executions?job=${name}`);
+        const executions = await cluster.all<Execution & { trigger: string }>(`/v1/executions?job=${name}`);
         const madeGood = executions.filter(each => each.trigger === 'misfire').map(each => each.id);
         const policy = name.split('-')[1] as 'skip' | 'once' | 'all';
         expect(madeGood).toHaveLength({ skip: 0, once: 1, all: 10 }[policy]);
@@ -182,11 +182,11 @@ describe('a center of real processes that was down for 100 due times', () => {
         expect(madeGood.every(id => ran.includes(id))).toBe(true);
         expect(executions.map(each => each.id).toSorted()).toEqual(ran.map(String).toSorted());
         await until(`${name} has nothing open`, async () =>
-          (await house.all<Execution>(`/v1/executions?job=${name}`)).every(each => each.status === 'done'),
+          (await cluster.all<Execution>(`/v1/executions?job=${name}`)).every(each => each.status === 'done'),
         );
       }
     } finally {
-      await house.close();
+      await cluster.close();
     }
   }, 60_000);
 });

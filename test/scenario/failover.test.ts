@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { aRealHouse, type House, isAlive, type Shard, until } from '../support/house.ts';
+import { aCluster, type Cluster, isAlive, type Shard, until } from '../support/cluster.ts';
 
 setDefaultTimeout(90_000);
 
@@ -18,20 +18,20 @@ const CLOSED_MS = 5_000;
 /** For the alarms of a busy machine; they look once a second. */
 const LATE_MS = 2_000;
 
-let house: House;
+let cluster: Cluster;
 
 /**
  * A job of one shard per host; each leaves a line with its host and pid when it begins, and stays
  * until it is let go.
  */
 async function spreadOver(hosts: number, name: string, failover: boolean) {
-  const began = join(house.directory, `${name}.began`);
-  const gate = join(house.directory, `${name}.go`);
+  const began = join(cluster.directory, `${name}.began`);
+  const gate = join(cluster.directory, `${name}.go`);
   const script = `echo $TROUPE_SHARD $TROUPE_ATTEMPT $TROUPE_HOST $$ >> ${began}; while [ ! -e ${gate} ]; do sleep 0.1; done`;
   const shards = { total: hosts };
-  await house.call('POST', '/v1/jobs', { name, command: ['sh', '-c', script], shards, placement: 'spread', failover });
-  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
-  const shardsOf = async () => (await house.execution(execution)).shards;
+  await cluster.call('POST', '/v1/jobs', { name, command: ['sh', '-c', script], shards, placement: 'spread', failover });
+  const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  const shardsOf = async () => (await cluster.execution(execution)).shards;
   await until(`${name} runs everywhere`, async () => (await shardsOf()).every(shard => shard.status === 'running'));
   return {
     shardsOf,
@@ -44,36 +44,36 @@ async function spreadOver(hosts: number, name: string, failover: boolean) {
         .map(([item, attempt, host, pid]) => ({ item: Number(item), attempt: Number(attempt), host, pid: Number(pid) })),
     async finish() {
       await Bun.write(gate, '');
-      await until(`${name} is done`, async () => (await house.execution(execution)).status === 'done');
-      return house.execution(execution);
+      await until(`${name} is done`, async () => (await cluster.execution(execution)).status === 'done');
+      return cluster.execution(execution);
     },
   };
 }
 
 type HostView = { id: string; name: string; status: string; lastSeenAt: string };
 const hostOf = async (name: string) =>
-  (await house.call<{ items: HostView[] }>('GET', '/v1/hosts')).items.find(host => host.name === name) as HostView;
+  (await cluster.call<{ items: HostView[] }>('GET', '/v1/hosts')).items.find(host => host.name === name) as HostView;
 /** From one fact of a host to the next, as the center has them. */
 async function betweenFacts(name: string, from: string, to: string): Promise<number> {
-  const { items } = await house.call<{ items: { type: string; at: string }[] }>('GET', `/v1/history/host/${(await hostOf(name)).id}`);
+  const { items } = await cluster.call<{ items: { type: string; at: string }[] }>('GET', `/v1/history/host/${(await hostOf(name)).id}`);
   const at = (type: string) => Date.parse(items.findLast(fact => fact.type === type)?.at ?? '');
   return at(to) - at(from);
 }
 
 describe('of four hosts', () => {
   beforeAll(async () => {
-    house = await aRealHouse({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS), TROUPE_HOST_GRACE_MS: String(GRACE_MS) } });
-    await house.startCenter();
-    for (const name of ['off', 'bare', 'frozen', 'safe']) house.startAgent(name);
-    await house.ready('off', 'bare', 'frozen', 'safe');
+    cluster = await aCluster({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS), TROUPE_HOST_GRACE_MS: String(GRACE_MS) } });
+    await cluster.startCenter();
+    for (const name of ['off', 'bare', 'frozen', 'safe']) cluster.startAgent(name);
+    await cluster.ready('off', 'bare', 'frozen', 'safe');
   });
-  afterAll(() => house?.close());
+  afterAll(() => cluster?.close());
 
   test('rows 3, 4: one is switched off: its shards run elsewhere or are lost within five seconds, and one whose agent alone is killed loses nothing', async () => {
     const [moves, stays] = [await spreadOver(4, 'moves', true), await spreadOver(4, 'stays', false)];
     const [moved, stayed] = [await moves.on('off'), await stays.on('off')];
     const since = performance.now();
-    await Promise.all([house.killHost('off'), house.killAgent('bare')]);
+    await Promise.all([cluster.killHost('off'), cluster.killAgent('bare')]);
 
     await until('the shard runs elsewhere', async () => {
       const shard = (await moves.shardsOf())[moved.item];
@@ -90,8 +90,8 @@ describe('of four hosts', () => {
 
     // Both sockets closed at the same moment; the keeper of this one has said that it goes on.
     expect((await hostOf('bare')).status).toBe('suspect');
-    house.startAgent('bare');
-    await house.ready('bare');
+    cluster.startAgent('bare');
+    await cluster.ready('bare');
     for (const [job, outcome] of [
       [moves, 'succeeded'],
       [stays, 'lost'],
@@ -119,7 +119,7 @@ describe('of four hosts', () => {
     const job = await spreadOver(3, 'superseded', true);
     const shard = await job.on('frozen');
     const old = job.began().find(one => one.item === shard.item);
-    house.freezeAgent('frozen', 'SIGSTOP');
+    cluster.freezeAgent('frozen', 'SIGSTOP');
     const since = performance.now();
     await until('its shard runs elsewhere', async () => {
       const now = (await job.shardsOf())[shard.item];
@@ -130,9 +130,9 @@ describe('of four hosts', () => {
     expect(await betweenFacts('frozen', 'host.suspect', 'host.lost')).toBeLessThan(GRACE_MS);
     expect(isAlive(old?.pid ?? 0)).toBe(true);
 
-    house.freezeAgent('frozen', 'SIGCONT');
+    cluster.freezeAgent('frozen', 'SIGCONT');
     await until('the old process is ended', () => !isAlive(old?.pid ?? 0));
-    await house.ready('frozen');
+    await cluster.ready('frozen');
     const ended = await job.finish();
     expect(ended.outcome).toBe('succeeded');
     expect(ended.shards[shard.item]).toMatchObject({ attempt: 2, outcome: 'succeeded' });
@@ -142,23 +142,23 @@ describe('of four hosts', () => {
     const job = await spreadOver(3, 'drained', false);
     const { item } = await job.on('safe');
     const { id } = await hostOf('safe');
-    await house.call('POST', `/v1/hosts/${id}/drain`);
-    await house.call('POST', '/v1/jobs', { name: 'later', command: ['true'], shards: { total: 6 }, placement: 'spread' });
-    const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/later/trigger');
-    await until('later is done', async () => (await house.execution(execution)).status === 'done');
-    expect(new Set((await house.execution(execution)).shards.map(shard => shard.hostName))).toEqual(new Set(['bare', 'frozen']));
+    await cluster.call('POST', `/v1/hosts/${id}/drain`);
+    await cluster.call('POST', '/v1/jobs', { name: 'later', command: ['true'], shards: { total: 6 }, placement: 'spread' });
+    const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/later/trigger');
+    await until('later is done', async () => (await cluster.execution(execution)).status === 'done');
+    expect(new Set((await cluster.execution(execution)).shards.map(shard => shard.hostName))).toEqual(new Set(['bare', 'frozen']));
     expect((await job.finish()).shards[item]).toMatchObject({ hostName: 'safe', attempt: 1, outcome: 'succeeded' });
-    await house.call('POST', `/v1/hosts/${id}/resume`);
-    await house.ready('safe');
+    await cluster.call('POST', `/v1/hosts/${id}/resume`);
+    await cluster.ready('safe');
   });
 });
 
 describe('a center that is stopped in order', () => {
-  let stopped: House;
+  let stopped: Cluster;
   beforeAll(async () => {
     // No grace at all for closed sockets: whoever counts the center's own closing as a host's end
     // shows it at once.
-    stopped = await aRealHouse({ env: { TROUPE_CLOSED_GRACE_MS: '0' } });
+    stopped = await aCluster({ env: { TROUPE_CLOSED_GRACE_MS: '0' } });
     await stopped.startCenter();
     stopped.startAgent('a1');
     await stopped.ready('a1');

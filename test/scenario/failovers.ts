@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, echo } from 'zx';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 import type { MongoServer } from '../support/mongo.ts';
 import { aMongoServer } from '../support/mongo.ts';
 import { judge, type Story } from './kills-judge.ts';
@@ -28,7 +28,7 @@ export interface Failovers {
   problems: string[];
 }
 
-/** `beside` looks at a house with a center that serves and a standby. */
+/** `beside` looks at a cluster with a center that serves and a standby. */
 export async function failovers({
   server,
   kills,
@@ -39,86 +39,86 @@ export async function failovers({
   server: MongoServer;
   kills: number;
   apart?: boolean;
-  beside?(house: House): Promise<void>;
+  beside?(cluster: Cluster): Promise<void>;
   say?(sentence: string): void;
 }): Promise<Failovers> {
   const database = server.database();
   const program = apart ? () => ['unshare', '--pid', '--fork', '--kill-child', process.execPath] : undefined;
-  const house = await aRealHouse({
+  const cluster = await aCluster({
     centers: 2,
     env: { TROUPE_STORE: database.url, TROUPE_STANDBY: 'on', TROUPE_WORKERS: '1' },
     ...(program && { program: part => (part === 'center' ? program() : [process.execPath]) }),
   });
   try {
-    await house.startCenter(0);
-    await house.startStandby(1);
-    house.startAgent('a1');
-    await house.ready('a1');
-    await beside(house);
-    const createdAt = await tick(house);
+    await cluster.startCenter(0);
+    await cluster.startStandby(1);
+    cluster.startAgent('a1');
+    await cluster.ready('a1');
+    await beside(cluster);
+    const createdAt = await tick(cluster);
     const found: Failovers = { takeoversMs: [], agentMs: [], cleanMs: 0, dueTimes: 0, ran: 0, problems: [] };
     let active = 0;
     for (let kill = 1; kill <= kills; kill++) {
-      await someRuns(house);
+      await someRuns(cluster);
       const from = performance.now();
-      await house.killCenter(active);
-      const next = await house.findCenter();
+      await cluster.killCenter(active);
+      const next = await cluster.findCenter();
       found.takeoversMs.push(Math.round(performance.now() - from));
-      await house.ready('a1');
+      await cluster.ready('a1');
       found.agentMs.push(Math.round(performance.now() - from));
       if (next === active) found.problems.push(`center ${next} serves after it was killed`);
-      await house.startStandby(active);
+      await cluster.startStandby(active);
       active = next;
       say(`kill ${kill}: center ${next} serves after ${found.takeoversMs.at(-1)} ms, the agent is there after ${found.agentMs.at(-1)} ms`);
     }
     if (!apart) {
-      await someRuns(house);
-      await house.stopCenter(active);
+      await someRuns(cluster);
+      await cluster.stopCenter(active);
       const from = performance.now();
-      await house.findCenter();
+      await cluster.findCenter();
       found.cleanMs = Math.round(performance.now() - from);
-      await house.ready('a1');
+      await cluster.ready('a1');
     }
-    const story = await told(house, createdAt);
+    const story = await told(cluster, createdAt);
     found.dueTimes = story.ledger.length;
     found.ran = story.ledger.filter(({ verdict }) => verdict === 'ran').length;
     found.problems.push(...judge(story));
     return found;
   } finally {
-    await house.close();
+    await cluster.close();
     await database.drop();
   }
 }
 
-const marksOf = ({ directory }: House): string => join(directory, 'marks');
+const marksOf = ({ directory }: Cluster): string => join(directory, 'marks');
 
 /** A job of each second, whose every process writes down its beginning and its end. */
-async function tick(house: House): Promise<number> {
-  const mark = (word: string) => `echo ${word} $TROUPE_EXECUTION:$TROUPE_SHARD:$TROUPE_ATTEMPT $$ >> ${marksOf(house)}`;
+async function tick(cluster: Cluster): Promise<number> {
+  const mark = (word: string) => `echo ${word} $TROUPE_EXECUTION:$TROUPE_SHARD:$TROUPE_ATTEMPT $$ >> ${marksOf(cluster)}`;
   const script = `${mark('began')}; echo $TROUPE_EXECUTION $TROUPE_SHARD; sleep 0.5; ${mark('ended')}; exit $((TROUPE_SHARD % 2))`;
   const job = { name: 'tick', command: ['sh', '-c', script], schedules: [{ type: 'cron', cron: '* * * * * ?' }] };
-  const { createdAt } = await house.call<{ createdAt: string }>('POST', '/v1/jobs', { ...job, overlap: 'allow', overlapLimit: 1_000 });
+  const { createdAt } = await cluster.call<{ createdAt: string }>('POST', '/v1/jobs', { ...job, overlap: 'allow', overlapLimit: 1_000 });
   return Date.parse(createdAt);
 }
 
-async function someRuns(house: House): Promise<void> {
-  const ran = async () => (await house.all('/v1/executions?job=tick&status=done')).length;
+async function someRuns(cluster: Cluster): Promise<void> {
+  const ran = async () => (await cluster.all('/v1/executions?job=tick&status=done')).length;
   const before = await ran();
   await until('the job ran', async () => (await ran()) > before);
 }
 
-async function told(house: House, from: number): Promise<Story> {
-  await house.call('POST', '/v1/jobs/tick/disable');
-  const executions = () => house.all<Story['executions'][number]>('/v1/executions?job=tick');
+async function told(cluster: Cluster, from: number): Promise<Story> {
+  await cluster.call('POST', '/v1/jobs/tick/disable');
+  const executions = () => cluster.all<Story['executions'][number]>('/v1/executions?job=tick');
   await until('all executions are done', async () => (await executions()).every(({ status }) => status === 'done'));
   const all = await executions();
   const logOf = async (id: string) =>
-    (await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })).text();
+    (await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })).text();
   return {
     acknowledged: [],
     executions: all,
-    marks: readFileSync(marksOf(house), 'utf8').trim().split('\n'),
-    ledger: await house.all('/v1/jobs/tick/occurrences'),
+    marks: readFileSync(marksOf(cluster), 'utf8').trim().split('\n'),
+    ledger: await cluster.all('/v1/jobs/tick/occurrences'),
     from,
     hostsDied: false,
     output: new Map(await Promise.all(all.map(async ({ id }) => [id, await logOf(id)] as const))),

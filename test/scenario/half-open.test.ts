@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { aChaosProxy, type ChaosProxy } from '../support/chaos-proxy.ts';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 
 setDefaultTimeout(90_000);
 
@@ -16,11 +16,11 @@ const NOTICED_MS = 4 * HEARTBEAT_MS + 2_000;
 /** What a process writes while nobody takes it: several times what is kept of one. */
 const FLOOD_BYTES = 20_000_000;
 
-let house: House;
+let cluster: Cluster;
 let proxy: ChaosProxy;
 
 const statusOf = async (name: string) =>
-  (await house.call<{ items: { name: string; status: string }[] }>('GET', '/v1/hosts')).items.find(host => host.name === name)?.status;
+  (await cluster.call<{ items: { name: string; status: string }[] }>('GET', '/v1/hosts')).items.find(host => host.name === name)?.status;
 const linesOf = (path: string): string[] => {
   try {
     return readFileSync(path, 'utf8').split('\n').filter(Boolean);
@@ -30,23 +30,23 @@ const linesOf = (path: string): string[] => {
 };
 /** What the agent has said about links that ended. */
 const partings = () =>
-  linesOf(join(house.directory, 'a1.log')).filter(line => /silent for \d+ ms|the link to the center closed/.test(line)).length;
+  linesOf(join(cluster.directory, 'a1.log')).filter(line => /silent for \d+ ms|the link to the center closed/.test(line)).length;
 const textOf = async (execution: string, shard: number) =>
   (
-    await fetch(`${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?shard=${shard}`, { headers: { accept: 'text/plain' } })
+    await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(execution)}/logs?shard=${shard}`, { headers: { accept: 'text/plain' } })
   ).text();
 
 describe('row 5: a link that is half open', () => {
   beforeAll(async () => {
-    house = await aRealHouse({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS) } });
-    proxy = await aChaosProxy({ target: { port: house.port } });
-    await house.startCenter();
-    house.startAgent('a1', { port: proxy.port });
-    await house.ready('a1');
+    cluster = await aCluster({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS) } });
+    proxy = await aChaosProxy({ target: { port: cluster.port } });
+    await cluster.startCenter();
+    cluster.startAgent('a1', { port: proxy.port });
+    await cluster.ready('a1');
   });
   afterAll(async () => {
     await proxy?.close();
-    await house?.close();
+    await cluster?.close();
   });
 
   test.each([
@@ -54,16 +54,16 @@ describe('row 5: a link that is half open', () => {
     ['towards the agent', 'down'],
     ['both ways', 'both'],
   ] as const)('%s is noticed at both ends, the runs go on, and all of it is known afterwards, once', async (_, direction) => {
-    await house.ready('a1');
-    const at = join(house.directory, direction);
+    await cluster.ready('a1');
+    const at = join(cluster.directory, direction);
     mkdirSync(at);
     // One counts aloud until it is let go; the other says a word, and more than anybody keeps once
     // it may.
     const count = 'n=0; while [ ! -e "$0/go" ]; do n=$((n + 1)); echo line $n; sleep 0.02; done; echo $n > "$0/counted"';
     const flood = `echo begins; while [ ! -e "$0/flood" ]; do sleep 0.02; done; yes flooded | head -c ${FLOOD_BYTES}; echo; echo ends; echo > "$0/flooded"; exit 3`;
     const script = `echo $TROUPE_SHARD >> "$0/began"; if [ $TROUPE_SHARD = 0 ]; then ${count}; else ${flood}; fi`;
-    await house.call('POST', '/v1/jobs', { name: direction, command: ['sh', '-c', script, at], shards: { total: 2 } });
-    const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${direction}/trigger`);
+    await cluster.call('POST', '/v1/jobs', { name: direction, command: ['sh', '-c', script, at], shards: { total: 2 } });
+    const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${direction}/trigger`);
     await until('both have been heard', async () => /line 3/.test(await textOf(execution, 0)) && /begins/.test(await textOf(execution, 1)));
 
     const before = partings();
@@ -87,14 +87,14 @@ describe('row 5: a link that is half open', () => {
         .filter(entry => entry.isFile())
         .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
     await until('the flood is over', () => existsSync(join(at, 'flooded')));
-    expect(heldOf(join(house.directory, 'a1'))).toBeLessThan(8_000_000);
+    expect(heldOf(join(cluster.directory, 'a1'))).toBeLessThan(8_000_000);
     await Bun.write(join(at, 'go'), '');
     await until('the other has ended, too', () => counted().length === 1);
 
     proxy.heal();
     proxy.reset();
-    await until('the execution is done', async () => (await house.execution(execution)).status === 'done');
-    const { shards } = await house.execution(execution);
+    await until('the execution is done', async () => (await cluster.execution(execution)).status === 'done');
+    const { shards } = await cluster.execution(execution);
     expect(shards.map(({ attempt, exitCode }) => ({ attempt, exitCode }))).toEqual([
       { attempt: 1, exitCode: 0 },
       { attempt: 1, exitCode: 3 },
@@ -105,7 +105,7 @@ describe('row 5: a link that is half open', () => {
     expect(await textOf(execution, 0)).toBe(all);
     await until('the end of the flood is there', async () => (await textOf(execution, 1)).endsWith('ends\n'));
     expect(await textOf(execution, 1)).toStartWith('begins\nflooded\n');
-    const { items: history } = await house.call<{ items: { type: string; item?: number }[] }>(
+    const { items: history } = await cluster.call<{ items: { type: string; item?: number }[] }>(
       'GET',
       `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
     );

@@ -6,23 +6,23 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
-let house: House;
-afterEach(() => house.close());
+let cluster: Cluster;
+afterEach(() => cluster.close());
 
 type Refusing = { fault: string; reason: string; triedAt: string | null } | null;
 const hostOf = async (name: string) =>
-  (await house.call<{ items: { name: string; status: string; refusing: Refusing }[] }>('GET', '/v1/hosts')).items.find(
+  (await cluster.call<{ items: { name: string; status: string; refusing: Refusing }[] }>('GET', '/v1/hosts')).items.find(
     host => host.name === name,
   );
 
 async function tenTriggers() {
   const ids: string[] = [];
-  for (let count = 0; count < 10; count++) ids.push((await house.call<{ execution: string }>('POST', '/v1/jobs/ten/trigger')).execution);
-  const all = () => Promise.all(ids.map(id => house.execution(id)));
+  for (let count = 0; count < 10; count++) ids.push((await cluster.call<{ execution: string }>('POST', '/v1/jobs/ten/trigger')).execution);
+  const all = () => Promise.all(ids.map(id => cluster.execution(id)));
   await until('all ten are done', async () => (await all()).every(({ status }) => status === 'done'));
   return all();
 }
@@ -36,7 +36,7 @@ const FAULTS: Record<string, (directory: string) => () => void> = {
   },
   spawn() {
     const limit = (files: number) =>
-      execFileSync('prlimit', ['--pid', String(house.keeperPid('bad')), `--nofile=${files}:4096`], { stdio: 'ignore' });
+      execFileSync('prlimit', ['--pid', String(cluster.keeperPid('bad')), `--nofile=${files}:4096`], { stdio: 'ignore' });
     limit(4);
     return () => limit(4_096);
   },
@@ -44,17 +44,17 @@ const FAULTS: Record<string, (directory: string) => () => void> = {
 
 describe('of two hosts, one without', () => {
   test.each(Object.keys(FAULTS))('%s: ten triggers run on the other one, and it is tried again', async fault => {
-    house = await aRealHouse();
-    await house.startCenter();
-    const directory = join(house.directory, 'bad');
+    cluster = await aCluster();
+    await cluster.startCenter();
+    const directory = join(cluster.directory, 'bad');
     mkdirSync(directory);
     let mend = () => {};
     if (fault === 'keeper') mend = FAULTS.keeper?.(directory) ?? mend;
-    house.startAgent('bad');
-    await house.ready('bad');
-    house.startAgent('good');
-    await house.ready('good');
-    await house.call('POST', '/v1/jobs', { name: 'ten', command: ['true'], failover: true, overlap: 'allow', overlapLimit: 20 });
+    cluster.startAgent('bad');
+    await cluster.ready('bad');
+    cluster.startAgent('good');
+    await cluster.ready('good');
+    await cluster.call('POST', '/v1/jobs', { name: 'ten', command: ['true'], failover: true, overlap: 'allow', overlapLimit: 20 });
     if (fault === 'spawn') {
       // A runtime raises its limits when it begins: the keeper must be past that.
       await until('the keeper serves', () => existsSync(join(directory, 'keeper', 'socket')));

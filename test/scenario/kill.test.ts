@@ -2,12 +2,12 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, type Execution, until } from '../support/cluster.ts';
 
 setDefaultTimeout(120_000);
 
-let house: House;
-afterEach(() => house.close());
+let cluster: Cluster;
+afterEach(() => cluster.close());
 
 /**
  * Each shard leaves a line when it begins, then waits until it is let go, and ends with a code of
@@ -30,18 +30,18 @@ const aGate = (directory: string) => ({
 });
 
 async function shardsRunning(total: number) {
-  house = await aRealHouse();
-  await house.startCenter();
-  house.startAgent('a1');
-  house.startAgent('a2');
-  await house.ready('a1', 'a2');
-  const gate = aGate(house.directory);
-  await house.call('POST', '/v1/jobs', { name: 'many', command: gate.command, shards: { total }, resources: { cpus: 0.1, memoryMB: 1 } });
-  const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
+  cluster = await aCluster();
+  await cluster.startCenter();
+  cluster.startAgent('a1');
+  cluster.startAgent('a2');
+  await cluster.ready('a1', 'a2');
+  const gate = aGate(cluster.directory);
+  await cluster.call('POST', '/v1/jobs', { name: 'many', command: gate.command, shards: { total }, resources: { cpus: 0.1, memoryMB: 1 } });
+  const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
   return { gate, execution };
 }
 
-const isDone = (id: string) => async () => (await house.execution(id)).status === 'done';
+const isDone = (id: string) => async () => (await cluster.execution(id)).status === 'done';
 
 /** Every shard began once and ended with its own true outcome. */
 function expectTruth(execution: Execution, beginnings: string[], total: number) {
@@ -57,45 +57,45 @@ describe('200 running shards', () => {
   test('row 1: each end with their true outcome, once, when the center is killed and started again', async () => {
     const { gate, execution } = await shardsRunning(200);
     await until('half of them run', () => gate.beginnings().length >= 100);
-    await house.killCenter();
-    await house.startCenter();
+    await cluster.killCenter();
+    await cluster.startCenter();
     await until('all of them run', () => gate.beginnings().length >= 200);
     // Half of them end while nobody is there to hear it.
-    await house.killCenter();
+    await cluster.killCenter();
     await gate.open();
-    await house.startCenter();
+    await cluster.startCenter();
     await until('the execution is done', isDone(execution));
-    expectTruth(await house.execution(execution), gate.beginnings(), 200);
+    expectTruth(await cluster.execution(execution), gate.beginnings(), 200);
   });
 
   test('row 3: each end with their true outcome, once, when an agent is killed and started again', async () => {
     const { gate, execution } = await shardsRunning(200);
     await until('half of them run', () => gate.beginnings().length >= 100);
-    await house.killAgent('a1');
-    house.startAgent('a1');
+    await cluster.killAgent('a1');
+    cluster.startAgent('a1');
     await until('all of them run', () => gate.beginnings().length >= 200);
-    await house.killAgent('a1');
+    await cluster.killAgent('a1');
     await gate.open();
-    house.startAgent('a1');
+    cluster.startAgent('a1');
     await until('the execution is done', isDone(execution));
-    expectTruth(await house.execution(execution), gate.beginnings(), 200);
+    expectTruth(await cluster.execution(execution), gate.beginnings(), 200);
   });
 });
 
 describe('a keeper that is killed', () => {
   test('row 3: leaves its run lost with the reason, and nothing of it running', async () => {
-    house = await aRealHouse();
-    await house.startCenter();
-    house.startAgent('a1');
-    await house.ready('a1');
-    const pidFile = join(house.directory, 'pid');
-    await house.call('POST', '/v1/jobs', { name: 'stay', command: ['sh', '-c', `echo $$ > ${pidFile}; sleep 1000`] });
-    const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/stay/trigger');
-    await until('it runs', async () => (await house.execution(execution)).shards[0]?.status === 'running');
+    cluster = await aCluster();
+    await cluster.startCenter();
+    cluster.startAgent('a1');
+    await cluster.ready('a1');
+    const pidFile = join(cluster.directory, 'pid');
+    await cluster.call('POST', '/v1/jobs', { name: 'stay', command: ['sh', '-c', `echo $$ > ${pidFile}; sleep 1000`] });
+    const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/stay/trigger');
+    await until('it runs', async () => (await cluster.execution(execution)).shards[0]?.status === 'running');
     const pid = Number(readFileSync(pidFile, 'utf8'));
-    house.killKeeper('a1');
+    cluster.killKeeper('a1');
     await until('the execution is done', isDone(execution));
-    const { outcome, shards } = await house.execution(execution);
+    const { outcome, shards } = await cluster.execution(execution);
     expect({ outcome, reason: shards[0]?.reason }).toEqual({ outcome: 'lost', reason: expect.stringContaining('its keeper died') });
     await until('nothing of it runs', () => !Bun.spawnSync(['kill', '-0', String(pid)]).success);
   });
@@ -103,28 +103,28 @@ describe('a keeper that is killed', () => {
 
 describe('a schedule', () => {
   test('row 1: has one verdict per due time whatever was killed', async () => {
-    house = await aRealHouse();
-    await house.startCenter();
-    house.startAgent('a1');
-    await house.ready('a1');
-    await house.call('POST', '/v1/jobs', { name: 'tick', command: ['true'], schedules: [{ type: 'cron', cron: '* * * * * ?' }] });
-    const created = await house.call<{ createdAt: string }>('GET', '/v1/jobs/tick');
+    cluster = await aCluster();
+    await cluster.startCenter();
+    cluster.startAgent('a1');
+    await cluster.ready('a1');
+    await cluster.call('POST', '/v1/jobs', { name: 'tick', command: ['true'], schedules: [{ type: 'cron', cron: '* * * * * ?' }] });
+    const created = await cluster.call<{ createdAt: string }>('GET', '/v1/jobs/tick');
     for (let kill = 0; kill < 4; kill++) {
-      const before = (await house.all('/v1/jobs/tick/occurrences')).length;
-      await until('a due time passed', async () => (await house.all('/v1/jobs/tick/occurrences')).length > before);
+      const before = (await cluster.all('/v1/jobs/tick/occurrences')).length;
+      await until('a due time passed', async () => (await cluster.all('/v1/jobs/tick/occurrences')).length > before);
       if (kill % 2 === 0) {
-        await house.killCenter();
-        await house.startCenter();
+        await cluster.killCenter();
+        await cluster.startCenter();
       } else {
-        await house.killAgent('a1');
-        house.startAgent('a1');
-        await house.ready('a1');
+        await cluster.killAgent('a1');
+        cluster.startAgent('a1');
+        await cluster.ready('a1');
       }
     }
-    await house.call('POST', '/v1/jobs/tick/disable');
+    await cluster.call('POST', '/v1/jobs/tick/disable');
     const askedAt = Date.now();
-    await house.call('POST', '/v1/jobs/tick/enable');
-    const told = await house.all<{ dueAt: string; verdict: string; execution: string | null }>('/v1/jobs/tick/occurrences');
+    await cluster.call('POST', '/v1/jobs/tick/enable');
+    const told = await cluster.all<{ dueAt: string; verdict: string; execution: string | null }>('/v1/jobs/tick/occurrences');
     const due = told.map(each => Date.parse(each.dueAt)).filter(at => at <= askedAt);
     const first = Math.floor(Date.parse(created.createdAt) / 1000) * 1000 + 1000;
     expect(due).toEqual(Array.from({ length: due.length }, (_, second) => first + second * 1000));
@@ -132,7 +132,7 @@ describe('a schedule', () => {
     const ran = told.filter(each => each.verdict === 'ran');
     expect(new Set(ran.map(each => each.execution)).size).toBe(ran.length);
     await until('all of them are done', async () =>
-      (await house.all<Execution>('/v1/executions?job=tick')).every(each => each.status === 'done'),
+      (await cluster.all<Execution>('/v1/executions?job=tick')).every(each => each.status === 'done'),
     );
   });
 });

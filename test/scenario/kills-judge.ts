@@ -1,5 +1,5 @@
 /** Invariants after kills: the center's records against what the processes wrote. */
-import type { Execution } from '../support/house.ts';
+import type { Execution } from '../support/cluster.ts';
 
 interface Attempt {
   attempt: number;

@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, echo } from 'zx';
-import { aRealHouse, until } from '../support/house.ts';
+import { aCluster, until } from '../support/cluster.ts';
 import { judge, type Story } from './kills-judge.ts';
 
 const kills = Number(argv.kills ?? 1_000);
@@ -21,27 +21,27 @@ const draw = (below: number): number => {
 };
 const oneOf = <T>(choices: readonly [T, ...T[]]): T => choices[draw(choices.length)] ?? choices[0];
 
-const house = await aRealHouse({ env: { TROUPE_LOG: 'warn', TROUPE_CLOSED_GRACE_MS: '1000' } });
+const cluster = await aCluster({ env: { TROUPE_LOG: 'warn', TROUPE_CLOSED_GRACE_MS: '1000' } });
 try {
-  await house.startCenter();
-  for (const name of HOSTS) house.startAgent(name);
-  await house.ready(...HOSTS);
-  const marks = join(house.directory, 'marks');
+  await cluster.startCenter();
+  for (const name of HOSTS) cluster.startAgent(name);
+  await cluster.ready(...HOSTS);
+  const marks = join(cluster.directory, 'marks');
   const mark = (word: string) => `echo ${word} $TROUPE_EXECUTION:$TROUPE_SHARD:$TROUPE_ATTEMPT $$ >> ${marks}`;
   const script = `${mark('began')}; echo $TROUPE_EXECUTION $TROUPE_SHARD; sleep 0.$((TROUPE_SHARD * 3)); ${mark('ended')}; exit $((TROUPE_SHARD % 2))`;
   const command = ['sh', '-c', script];
   const schedules = [{ type: 'cron', cron: '* * * * * ?' }];
   const many = { overlap: 'allow', overlapLimit: 1_000 };
   const tick = { name: 'tick', command, shards: { total: 4 }, schedules, ...many };
-  const { createdAt } = await house.call<{ createdAt: string }>('POST', '/v1/jobs', tick);
-  await house.call('POST', '/v1/jobs', { name: 'burst', command, shards: { total: 2 }, ...many });
-  await house.call('POST', '/v1/jobs', { name: 'moves', command, shards: { total: 2 }, failover: true, failoverLimit: 20, ...many });
+  const { createdAt } = await cluster.call<{ createdAt: string }>('POST', '/v1/jobs', tick);
+  await cluster.call('POST', '/v1/jobs', { name: 'burst', command, shards: { total: 2 }, ...many });
+  await cluster.call('POST', '/v1/jobs', { name: 'moves', command, shards: { total: 2 }, failover: true, failoverLimit: 20, ...many });
 
   const acknowledged: string[] = [];
   const struck: Record<(typeof KINDS)[number], number> = { center: 0, agent: 0, keeper: 0, host: 0 };
   for (let kill = 1; kill <= kills; kill++) {
     for (const job of ['burst', 'moves']) {
-      const answer = await house.call<{ execution: string }>('POST', `/v1/jobs/${job}/trigger`).catch(() => null);
+      const answer = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${job}/trigger`).catch(() => null);
       if (answer) acknowledged.push(answer.execution);
     }
     await new Promise(done => setTimeout(done, draw(300)));
@@ -50,9 +50,9 @@ try {
     struck[kind] += 1;
     if (kill % 20 === 0) echo(`${kill} kills (${JSON.stringify(struck)}), ${acknowledged.length} triggers acknowledged`);
   }
-  await until('the center serves again', async () => (await fetch(`${house.url}/v1/ready`).catch(() => null))?.ok ?? false);
-  await house.ready(...HOSTS);
-  await house.call('POST', '/v1/jobs/tick/disable');
+  await until('the center serves again', async () => (await fetch(`${cluster.url}/v1/ready`).catch(() => null))?.ok ?? false);
+  await cluster.ready(...HOSTS);
+  await cluster.call('POST', '/v1/jobs/tick/disable');
   const isOver = async () => (await executions()).every(each => each.status === 'done');
   await until('all executions are done', isOver, 300_000);
   const found = await executions();
@@ -60,7 +60,7 @@ try {
     acknowledged,
     executions: found,
     marks: readFileSync(marks, 'utf8').trim().split('\n'),
-    ledger: await house.all('/v1/jobs/tick/occurrences'),
+    ledger: await cluster.all('/v1/jobs/tick/occurrences'),
     from: Date.parse(createdAt),
     hostsDied: struck.keeper + struck.host > 0,
     output: new Map(await Promise.all(found.map(async ({ id }) => [id, await outputOf(id)] as const))),
@@ -76,30 +76,30 @@ try {
   );
   process.exitCode = problems.length === 0 ? 0 : 1;
 } finally {
-  await house.close();
+  await cluster.close();
 }
 
 async function strike(kind: (typeof KINDS)[number], name: string): Promise<void> {
   if (kind === 'center') {
-    await house.killCenter();
-    return house.startCenter();
+    await cluster.killCenter();
+    return cluster.startCenter();
   }
   // A host without a keeper has not come back from the last kill.
-  if (kind === 'agent' || house.keeperPid(name) === undefined) await house.killAgent(name);
-  else if (kind === 'keeper') return house.killKeeper(name);
-  else await house.killHost(name);
-  house.startAgent(name);
+  if (kind === 'agent' || cluster.keeperPid(name) === undefined) await cluster.killAgent(name);
+  else if (kind === 'keeper') return cluster.killKeeper(name);
+  else await cluster.killHost(name);
+  cluster.startAgent(name);
 }
 
 async function executions(): Promise<Story['executions']> {
   const pages = await Promise.all(
-    ['tick', 'burst', 'moves'].map(job => house.all<Story['executions'][number]>(`/v1/executions?job=${job}`)),
+    ['tick', 'burst', 'moves'].map(job => cluster.all<Story['executions'][number]>(`/v1/executions?job=${job}`)),
   );
   return pages.flat();
 }
 
 async function outputOf(id: string): Promise<string> {
-  const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
+  const answer = await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } });
   if (!answer.ok) throw new Error(`the log of ${id}: ${answer.status}`);
   return answer.text();
 }

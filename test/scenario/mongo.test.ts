@@ -6,7 +6,7 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aChaosProxy, type ChaosProxy } from '../support/chaos-proxy.ts';
-import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, type Execution, until } from '../support/cluster.ts';
 import { aMongoServer, type MongoDatabase, type MongoServer, mongoServer, mongoServers } from '../support/mongo.ts';
 import { aReplicaSet, type Fate, type ReplicaSet } from '../support/replica-set.ts';
 
@@ -20,13 +20,13 @@ const shared = await mongoServer();
 const onMongo = shared ? describe : describe.skip;
 const onOurs = shared?.isOurs ? describe : describe.skip;
 
-let house: House;
+let cluster: Cluster;
 let database: MongoDatabase | undefined;
 let proxy: ChaosProxy | undefined;
 let own: MongoServer | undefined;
 let set: ReplicaSet | undefined;
 afterEach(async () => {
-  await house.close();
+  await cluster.close();
   await set?.close();
   proxy?.heal();
   await proxy?.close();
@@ -36,24 +36,24 @@ afterEach(async () => {
 });
 
 /**
- * A house on a database behind a proxy, with one agent that is ready, and a job whose every run
+ * A cluster on a database behind a proxy, with one agent that is ready, and a job whose every run
  * leaves a line.
  */
-async function aHouseOnMongo(server: MongoServer, env: Record<string, string> = {}) {
+async function aClusterOnMongo(server: MongoServer, env: Record<string, string> = {}) {
   database = server.database();
   proxy = await aChaosProxy({ target: { host: server.host, port: server.port } });
-  return { proxy, marks: await aHouseAt(database.urlAt(proxy.port), env) };
+  return { proxy, marks: await aClusterAt(database.urlAt(proxy.port), env) };
 }
 
-async function aHouseAt(url: string, env: Record<string, string> = {}) {
-  house = await aRealHouse({
+async function aClusterAt(url: string, env: Record<string, string> = {}) {
+  cluster = await aCluster({
     env: { TROUPE_STORE: `${url}&${BOUNDS}`, TROUPE_WORKERS: '1', ...env },
   });
-  await house.startCenter();
-  house.startAgent('a1');
-  await house.ready('a1');
-  const marks = join(house.directory, 'marks');
-  await house.call('POST', '/v1/jobs', {
+  await cluster.startCenter();
+  cluster.startAgent('a1');
+  await cluster.ready('a1');
+  const marks = join(cluster.directory, 'marks');
+  await cluster.call('POST', '/v1/jobs', {
     name: 'mark',
     overlap: 'allow',
     overlapLimit: 1_000,
@@ -62,13 +62,13 @@ async function aHouseAt(url: string, env: Record<string, string> = {}) {
   return () => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n').filter(Boolean) : []);
 }
 
-const trigger = () => fetch(`${house.url}/v1/jobs/mark/trigger`, { method: 'POST' });
-const ready = () => fetch(`${house.url}/v1/ready`);
+const trigger = () => fetch(`${cluster.url}/v1/jobs/mark/trigger`, { method: 'POST' });
+const ready = () => fetch(`${cluster.url}/v1/ready`);
 /** An answer is kept for a second. */
 const notReady = () => until('it says that it is not ready', async () => (await ready()).status === 503);
-const executions = () => house.all<Execution>('/v1/executions?job=mark');
+const executions = () => cluster.all<Execution>('/v1/executions?job=mark');
 const facts = async (name: string) =>
-  (await house.call<{ items: { type: string }[] }>('GET', `/v1/history/${name}?limit=200`)).items.map(({ type }) => type);
+  (await cluster.call<{ items: { type: string }[] }>('GET', `/v1/history/${name}?limit=200`)).items.map(({ type }) => type);
 
 /** Triggers until the server is noticed to be away, then once more. The answered executions. */
 async function triggerUntilRefused(): Promise<string[]> {
@@ -100,7 +100,7 @@ async function expectNothingLostOrDoubled(named: string[], marks: () => string[]
   for (const id of [...named, last]) expect(ids).toContain(id);
   expect(new Set(all.map(each => each.outcome))).toEqual(new Set(['succeeded']));
   expect(marks().toSorted()).toEqual(ids.toSorted());
-  expect(await facts(`host/${(await house.call<{ items: { id: string }[] }>('GET', '/v1/hosts')).items[0]?.id}`)).not.toContain(
+  expect(await facts(`host/${(await cluster.call<{ items: { id: string }[] }>('GET', '/v1/hosts')).items[0]?.id}`)).not.toContain(
     'host.lost',
   );
 }
@@ -109,31 +109,31 @@ onMongo('a center on MongoDB', () => {
   test.each(servers)(
     'is killed in the middle of 20 running shards, twice, and each ends with its true outcome, once ($kind)',
     async server => {
-      await aHouseOnMongo(server);
-      const began = join(house.directory, 'began');
-      const go = join(house.directory, 'go');
+      await aClusterOnMongo(server);
+      const began = join(cluster.directory, 'began');
+      const go = join(cluster.directory, 'go');
       const command = `echo $TROUPE_SHARD:$TROUPE_ATTEMPT >> ${began}; while [ ! -e ${go} ]; do sleep 0.1; done; exit $((TROUPE_SHARD % 3))`;
-      await house.call('POST', '/v1/jobs', {
+      await cluster.call('POST', '/v1/jobs', {
         name: 'many',
         command: ['sh', '-c', command],
         shards: { total: 20 },
         resources: { cpus: 0.1, memoryMB: 1 },
       });
-      const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
+      const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/many/trigger');
       const beginnings = () => (existsSync(began) ? readFileSync(began, 'utf8').trim().split('\n') : []);
       await until('half of them run', () => beginnings().length >= 10);
-      await house.killCenter();
-      await house.startCenter();
+      await cluster.killCenter();
+      await cluster.startCenter();
       await until('all of them run', () => beginnings().length >= 20);
-      await house.killCenter();
+      await cluster.killCenter();
       appendFileSync(go, '');
-      await house.startCenter();
-      await until('the execution is done', async () => (await house.execution(execution)).status === 'done');
+      await cluster.startCenter();
+      await until('the execution is done', async () => (await cluster.execution(execution)).status === 'done');
       const items = Array.from({ length: 20 }, (_, item) => item);
       expect(beginnings().toSorted()).toEqual(items.map(item => `${item}:1`).toSorted());
-      expect((await house.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
+      expect((await cluster.execution(execution)).shards.map(shard => shard.exitCode)).toEqual(items.map(item => item % 3));
       // The feed tells each fact once, in order, also over the kills.
-      const told = await house.call<{ items: { rev: number; type: string }[] }>(
+      const told = await cluster.call<{ items: { rev: number; type: string }[] }>(
         'GET',
         `/v1/history/execution/${encodeURIComponent(execution)}?limit=200`,
       );
@@ -146,7 +146,7 @@ onMongo('a center on MongoDB', () => {
 onOurs('a MongoDB server', () => {
   test('row 14: that is killed and comes back leaves commands refused meanwhile, and nothing lost or doubled', async () => {
     own = await aMongoServer();
-    const { marks } = await aHouseOnMongo(own);
+    const { marks } = await aClusterOnMongo(own);
     await own.kill();
     const named = await triggerUntilRefused();
     await notReady();
@@ -157,7 +157,7 @@ onOurs('a MongoDB server', () => {
 
   test('rows 14, 15: that hangs longer than the grace of a host loses no host', async () => {
     own = await aMongoServer();
-    const { marks } = await aHouseOnMongo(own, {
+    const { marks } = await aClusterOnMongo(own, {
       TROUPE_HOST_GRACE_MS: '1500',
       TROUPE_CLOSED_GRACE_MS: '1500',
       TROUPE_HEARTBEAT_MS: '300',
@@ -179,7 +179,7 @@ onMongo('a MongoDB replica set', () => {
   test('row 16: that changes its primary, misses its majority and loses answers meanwhile: nothing is lost or doubled', async () => {
     database = (shared as MongoServer).database();
     set = await aReplicaSet(shared as MongoServer);
-    const marks = await aHouseAt(set.urlFor(database.name));
+    const marks = await aClusterAt(set.urlFor(database.name));
     const fates: Fate[] = [
       { do: 'refuse', code: 10107, codeName: 'NotWritablePrimary', retryable: true },
       { do: 'apply and refuse', code: 11602, codeName: 'InterruptedDueToReplStateChange' },
@@ -207,7 +207,7 @@ onMongo('a MongoDB replica set', () => {
 
 onMongo('a MongoDB server behind a bad network', () => {
   test('row 15: that answers late is waited for', async () => {
-    const { proxy, marks } = await aHouseOnMongo(shared as MongoServer);
+    const { proxy, marks } = await aClusterOnMongo(shared as MongoServer);
     proxy.treat('both', { do: 'delay', ms: 60 });
     const answers = await Promise.all(Array.from({ length: 5 }, trigger));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
@@ -217,7 +217,7 @@ onMongo('a MongoDB server behind a bad network', () => {
   });
 
   test('row 16: that applies a write and loses the answer to it is asked again: each write counts once', async () => {
-    const { proxy, marks } = await aHouseOnMongo(shared as MongoServer);
+    const { proxy, marks } = await aClusterOnMongo(shared as MongoServer);
     // The answer to every third write of actors is lost with its line.
     let writes = 0;
     let lost = 0;

@@ -3,31 +3,31 @@
  * figure wherever it is shown.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, type Execution, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
-let house: House;
+let cluster: Cluster;
 beforeAll(async () => {
-  house = await aRealHouse();
-  await house.startCenter();
-  house.startAgent('a1');
-  await house.ready('a1');
+  cluster = await aCluster();
+  await cluster.startCenter();
+  cluster.startAgent('a1');
+  await cluster.ready('a1');
 });
-afterAll(() => house.close());
+afterAll(() => cluster.close());
 
 type Output = { stdoutBytes: number; stderrBytes: number; leftOutBytes: number };
 type Ended = Execution & { shards: { output: Output | null; outcome: string }[] };
 
 async function run(name: string, job: Record<string, unknown>): Promise<Ended> {
-  await house.call('POST', '/v1/jobs', { name, ...job });
-  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
-  await until(`${execution} is done`, async () => (await house.execution(execution).catch(() => undefined))?.status === 'done');
-  return (await house.execution(execution)) as Ended;
+  await cluster.call('POST', '/v1/jobs', { name, ...job });
+  const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  await until(`${execution} is done`, async () => (await cluster.execution(execution).catch(() => undefined))?.status === 'done');
+  return (await cluster.execution(execution)) as Ended;
 }
 
 const logOf = async (id: string, query = ''): Promise<{ stream: string; text: string; leftOut?: number }[]> => {
-  const answer = await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs?shard=0${query}`);
+  const answer = await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs?shard=0${query}`);
   return (await answer.text())
     .split('\n')
     .filter(line => line !== '')
@@ -63,17 +63,17 @@ describe('the bytes that are left out of a log', () => {
       const leftOutBytes = read.stdout.leftOut + read.stderr.leftOut;
       expect(leftOutBytes).toBeGreaterThan(3_000_000);
       const output = { stdoutBytes, stderrBytes, leftOutBytes };
-      const one = (await house.execution(id)) as Ended;
-      const { items } = await house.call<{ items: Ended[] }>('GET', '/v1/executions?job=much');
+      const one = (await cluster.execution(id)) as Ended;
+      const { items } = await cluster.call<{ items: Ended[] }>('GET', '/v1/executions?job=much');
       expect([one.shards[0]?.output, items[0]?.shards[0]?.output]).toEqual([output, output]);
       return output;
     };
     const before = await check();
-    await house.killAgent('a1');
-    house.startAgent('a1');
-    await house.stopCenter();
-    await house.startCenter();
-    await house.ready('a1');
+    await cluster.killAgent('a1');
+    cluster.startAgent('a1');
+    await cluster.stopCenter();
+    await cluster.startCenter();
+    await cluster.ready('a1');
     expect(await check()).toEqual(before);
   });
 });
@@ -82,13 +82,13 @@ describe('a run that leaves processes running', () => {
   test('succeeds, and says in its reason, as a fact and in why that they were ended', async () => {
     const { id, outcome, shards } = await run('leaves', { shell: true, command: 'sleep 300 & echo started' });
     expect({ outcome, reason: shards[0]?.reason }).toEqual({ outcome: 'succeeded', reason: 'left 1 process running; ended' });
-    const { items } = await house.call<{ items: { type: string; data: Record<string, unknown> }[] }>(
+    const { items } = await cluster.call<{ items: { type: string; data: Record<string, unknown> }[] }>(
       'GET',
       `/v1/history/execution/${encodeURIComponent(id)}`,
     );
     expect(items.find(({ type }) => type === 'shard.leftRunning')?.data).toMatchObject({ item: 0, attempt: 1, processes: 1 });
     for (const what of [`executions/${encodeURIComponent(id)}`, 'jobs/leaves']) {
-      const why = await house.call<{ sentence: string; facts: unknown[] }>('GET', `/v1/${what}/why`);
+      const why = await cluster.call<{ sentence: string; facts: unknown[] }>('GET', `/v1/${what}/why`);
       expect(JSON.stringify(why)).toContain('left 1 process running; ended');
     }
   });

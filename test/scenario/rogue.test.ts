@@ -6,16 +6,16 @@ import { afterEach, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
-let house: House;
+let cluster: Cluster;
 let rogue: WebSocketServer | undefined;
 afterEach(async () => {
   rogue?.close();
   for (const client of rogue?.clients ?? []) client.terminate();
-  await house.close();
+  await cluster.close();
 });
 
 /** Says what a center says, without the key of the installation. */
@@ -47,30 +47,30 @@ function aRogue(port: number, mark: string) {
 }
 
 test('a rogue center makes an agent run nothing and remember nothing', async () => {
-  house = await aRealHouse({ env: { TROUPE_HEARTBEAT_MS: '400' } });
-  await house.startCenter();
-  house.startAgent('a1');
-  await house.ready('a1');
-  const gate = join(house.directory, 'go');
-  await house.call('POST', '/v1/jobs', { name: 'long', command: ['sh', '-c', `while [ ! -e ${gate} ]; do sleep 0.1; done`] });
-  const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');
-  await until('it runs', async () => (await house.execution(execution)).shards[0]?.status === 'running');
-  await house.stopCenter();
+  cluster = await aCluster({ env: { TROUPE_HEARTBEAT_MS: '400' } });
+  await cluster.startCenter();
+  cluster.startAgent('a1');
+  await cluster.ready('a1');
+  const gate = join(cluster.directory, 'go');
+  await cluster.call('POST', '/v1/jobs', { name: 'long', command: ['sh', '-c', `while [ ! -e ${gate} ]; do sleep 0.1; done`] });
+  const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');
+  await until('it runs', async () => (await cluster.execution(execution)).shards[0]?.status === 'running');
+  await cluster.stopCenter();
 
-  const mark = join(house.directory, 'ran');
-  const { heard, dials } = aRogue(house.port, mark);
+  const mark = join(cluster.directory, 'ran');
+  const { heard, dials } = aRogue(cluster.port, mark);
   await until('the agent has dialled it twice', () => dials() >= 2, 30_000);
   rogue?.close();
   for (const client of rogue?.clients ?? []) client.terminate();
   expect(existsSync(mark)).toBe(false);
   // Neither its token nor what it runs was shown.
   expect(new Set(heard)).toEqual(new Set(['prove']));
-  expect(readFileSync(join(house.directory, 'a1', 'journal.jsonl'), 'utf8')).not.toContain('1000000');
+  expect(readFileSync(join(cluster.directory, 'a1', 'journal.jsonl'), 'utf8')).not.toContain('1000000');
 
-  await house.startCenter();
-  await house.ready('a1');
-  expect((await house.execution(execution)).shards[0]?.status).toBe('running');
+  await cluster.startCenter();
+  await cluster.ready('a1');
+  expect((await cluster.execution(execution)).shards[0]?.status).toBe('running');
   await Bun.write(gate, '');
-  await until('it is done', async () => (await house.execution(execution)).status === 'done');
-  expect((await house.execution(execution)).outcome).toBe('succeeded');
+  await until('it is done', async () => (await cluster.execution(execution)).status === 'done');
+  expect((await cluster.execution(execution)).outcome).toBe('succeeded');
 });

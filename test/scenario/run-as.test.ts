@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { aTgz } from '../agent/archives.ts';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
@@ -18,32 +18,32 @@ const idOf = (...args: string[]) =>
 /** Users that every Linux has. */
 const [own, other] = ['daemon', 'bin'];
 
-let house: House;
+let cluster: Cluster;
 beforeAll(async () => {
   if (!isRoot) return;
-  house = await aRealHouse({ env: { TROUPE_FILE_URLS: 'on' } });
+  cluster = await aCluster({ env: { TROUPE_FILE_URLS: 'on' } });
   // The way to the work directories, which is nobody else's business in a test.
-  for (let at = house.directory; at.startsWith(tmpdir()) && at !== '/'; at = dirname(at)) chmodSync(at, statSync(at).mode | 0o001);
-  await house.startCenter();
-  house.startAgent('a1', { env: { TROUPE_RUN_AS: own, TROUPE_RUN_AS_ALLOWED: other } });
-  await house.ready('a1');
+  for (let at = cluster.directory; at.startsWith(tmpdir()) && at !== '/'; at = dirname(at)) chmodSync(at, statSync(at).mode | 0o001);
+  await cluster.startCenter();
+  cluster.startAgent('a1', { env: { TROUPE_RUN_AS: own, TROUPE_RUN_AS_ALLOWED: other } });
+  await cluster.ready('a1');
 });
 afterAll(async () => {
-  if (isRoot) await house.close();
+  if (isRoot) await cluster.close();
 });
 
 let jobs = 0;
 async function run(job: Record<string, unknown>): Promise<{ outcome: string | null; reason: string | null; lines: string[] }> {
   const name = `job${jobs++}`;
-  await house.call('POST', '/v1/jobs', { name, ...job });
+  await cluster.call('POST', '/v1/jobs', { name, ...job });
   return again(name);
 }
 async function again(name: string) {
-  const { execution } = await house.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
-  await until(`${execution} is done`, async () => (await house.execution(execution).catch(() => undefined))?.status === 'done');
-  const path = `${house.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
+  const { execution } = await cluster.call<{ execution: string }>('POST', `/v1/jobs/${name}/trigger`);
+  await until(`${execution} is done`, async () => (await cluster.execution(execution).catch(() => undefined))?.status === 'done');
+  const path = `${cluster.url}/v1/executions/${encodeURIComponent(execution)}/logs?follow=true`;
   const wrote = await (await fetch(path, { headers: { accept: 'text/plain' } })).text();
-  const { outcome, shards } = await house.execution(execution);
+  const { outcome, shards } = await cluster.execution(execution);
   return { outcome, reason: shards[0]?.reason ?? null, lines: wrote.trim().split('\n') };
 }
 
@@ -56,9 +56,9 @@ describe.if(isRoot)('a host with --run-as', () => {
   });
 
   test('keeps its key, its journal, its keeper and the environment of its programs from them', async () => {
-    const data = join(house.directory, 'a1');
+    const data = join(cluster.directory, 'a1');
     const secrets = ['identity.pem', 'journal.jsonl', 'agent.lock', 'keeper/journal', 'keeper/socket'].map(name => join(data, name));
-    const pids = [house.agentPid('a1'), house.keeperPid('a1')].map(pid => `/proc/${pid}/environ`);
+    const pids = [cluster.agentPid('a1'), cluster.keeperPid('a1')].map(pid => `/proc/${pid}/environ`);
     const command = [...secrets, ...pids].map(path => `head -c 1 ${path} >/dev/null 2>&1 && echo read ${path}`).join('; ');
     const { lines } = await run({ shell: true, command: `${command}; ls ${data} ${data}/work ${data}/artifacts 2>/dev/null; echo end` });
     expect(lines).toEqual(['end']);
@@ -73,19 +73,19 @@ describe.if(isRoot)('a host with --run-as', () => {
       `runAs is "games", and this host runs jobs as ${own}, ${other} alone; name it in TROUPE_RUN_AS_ALLOWED of its agent`,
     );
     expect((await run({ command: 'id -un', runAs: 'root' })).outcome).toBe('failed');
-    const { items } = await house.call<{ items: object[] }>('GET', '/v1/hosts');
+    const { items } = await cluster.call<{ items: object[] }>('GET', '/v1/hosts');
     expect(items).toMatchObject([{ name: 'a1', runAs: own, runAsAllowed: [other] }]);
   });
 
   test('gives each user the files of an app as its own, 0600 included', async () => {
-    const file = join(house.directory, 'app.tgz');
+    const file = join(cluster.directory, 'app.tgz');
     const script = '#!/bin/sh\ncat key; stat -c "%U %a" . key; echo more >> key; wc -l < key\n';
     const many = Array.from({ length: 50 }, (_, at) => ({ name: `many/${at}`, content: 'x' }));
     writeFileSync(
       file,
       await aTgz([{ name: 'go.sh', mode: 0o755, content: script }, { name: 'key', mode: 0o600, content: 'k\n' }, ...many]),
     );
-    await house.call('POST', '/v1/apps', { name: 'app', url: pathToFileURL(file).href, command: './go.sh' });
+    await cluster.call('POST', '/v1/apps', { name: 'app', url: pathToFileURL(file).href, command: './go.sh' });
     for (const user of [own, other]) {
       const wanted = { outcome: 'succeeded', reason: null, lines: ['k', `${user} 755`, `${user} 600`, '2'] };
       expect(await run({ app: 'app', runAs: user })).toEqual(wanted);
@@ -94,12 +94,12 @@ describe.if(isRoot)('a host with --run-as', () => {
   });
 
   test('ends what it runs as them', async () => {
-    await house.call('POST', '/v1/jobs', { name: 'long', shell: true, command: 'trap "" TERM; sleep 300 & sleep 300', killGraceMs: 100 });
-    const { execution } = await house.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');
+    await cluster.call('POST', '/v1/jobs', { name: 'long', shell: true, command: 'trap "" TERM; sleep 300 & sleep 300', killGraceMs: 100 });
+    const { execution } = await cluster.call<{ execution: string }>('POST', '/v1/jobs/long/trigger');
     const id = encodeURIComponent(execution);
-    await until('it runs', async () => (await house.execution(execution).catch(() => undefined))?.shards[0]?.status === 'running');
-    await house.call('POST', `/v1/executions/${id}/cancel`);
-    await until('it is over', async () => (await house.execution(execution)).status === 'done');
-    expect((await house.execution(execution)).outcome).toBe('cancelled');
+    await until('it runs', async () => (await cluster.execution(execution).catch(() => undefined))?.shards[0]?.status === 'running');
+    await cluster.call('POST', `/v1/executions/${id}/cancel`);
+    await until('it is over', async () => (await cluster.execution(execution)).status === 'done');
+    expect((await cluster.execution(execution)).outcome).toBe('cancelled');
   });
 });

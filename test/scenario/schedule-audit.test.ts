@@ -5,12 +5,12 @@
 import { afterEach, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 
-let house: House | undefined;
+let cluster: Cluster | undefined;
 afterEach(async () => {
-  await house?.close();
-  house = undefined;
+  await cluster?.close();
+  cluster = undefined;
 });
 
 interface Ready {
@@ -18,13 +18,13 @@ interface Ready {
 }
 
 test('a job that lost its due time in the store is armed again by the schedule audit, and every surface says so', async () => {
-  house = await aRealHouse({ env: { TROUPE_WORKERS: '2', TROUPE_STORE: 'sqlite' } });
-  const { directory, call, url } = house;
-  await house.startCenter();
+  cluster = await aCluster({ env: { TROUPE_WORKERS: '2', TROUPE_STORE: 'sqlite' } });
+  const { directory, call, url } = cluster;
+  await cluster.startCenter();
   for (const name of ['stopped', 'fine']) {
     await call('POST', '/v1/jobs', { name, command: ['true'], schedules: [{ type: 'cron', cron: '0 0 3 * * ?' }] });
   }
-  await house.stopCenter();
+  await cluster.stopCenter();
   const dues = () => {
     const db = new DatabaseSync(join(directory, 'center', 'troupe.sqlite'));
     try {
@@ -38,7 +38,7 @@ test('a job that lost its due time in the store is armed again by the schedule a
   db.exec(`update actors set next_due = null where _id = 'job/stopped'`);
   db.close();
 
-  await house.startCenter();
+  await cluster.startCenter();
   await until('the audit has found it', async () => ((await call<Ready>('GET', '/v1/ready')).detail ?? []).length > 0);
   const { detail } = await call<Ready>('GET', '/v1/ready');
   expect(detail?.join()).toMatch(/^schedule audit: at .*Z the schedule of 1 job was not armed, and armed again: stopped$/);
@@ -48,6 +48,6 @@ test('a job that lost its due time in the store is armed again by the schedule a
   const { sentence } = await call<{ sentence: string }>('GET', '/v1/jobs/stopped/why');
   expect(sentence).toContain('the schedule audit found at');
   expect((await call<{ sentence: string }>('GET', '/v1/jobs/fine/why')).sentence).not.toContain('audit');
-  const facts = await house.all<{ type: string }>('/v1/history/job/stopped');
+  const facts = await cluster.all<{ type: string }>('/v1/history/job/stopped');
   expect(facts.filter(({ type }) => type === 'schedule.unarmed')).toHaveLength(1);
 });

@@ -2,15 +2,15 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aRealHouse, type Execution, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, type Execution, until } from '../support/cluster.ts';
 
 setDefaultTimeout(120_000);
 
-let house: House;
+let cluster: Cluster;
 let shop: ReturnType<typeof Bun.serve> | undefined;
 afterEach(async () => {
   await shop?.stop(true);
-  await house.close();
+  await cluster.close();
 });
 
 /** An app whose start script says which shard it is, and where. */
@@ -29,7 +29,7 @@ function anAppServer(directory: string): string {
 
 /** curl's `-d` lines: content type as in the document. */
 async function curl(method: string, path: string, body: string): Promise<{ status: number; text: string }> {
-  const answer = await fetch(`${house.url}/api/${path}`, { method, body, headers: { 'Content-type': 'application/json' } });
+  const answer = await fetch(`${cluster.url}/api/${path}`, { method, body, headers: { 'Content-type': 'application/json' } });
   return { status: answer.status, text: await answer.text() };
 }
 
@@ -40,20 +40,20 @@ const UPDATE =
   '{"appName":"my_app","jobName":"my_job","cpuCount":0.1,"memoryMB":64.0,"jobExecutionType":"TRANSIENT","cron":"0/5 * * * * ?","shardingTotalCount":5,"failover":true,"misfire":true}';
 
 async function aFleetWithTheApp() {
-  house = await aRealHouse();
-  await house.startCenter();
+  cluster = await aCluster();
+  await cluster.startCenter();
   // Neither of them has room for all five shards.
-  house.startAgent('a1', { cpus: 0.5 });
-  house.startAgent('a2', { cpus: 0.5 });
-  await house.ready('a1', 'a2');
-  const url = anAppServer(house.directory);
+  cluster.startAgent('a1', { cpus: 0.5 });
+  cluster.startAgent('a2', { cpus: 0.5 });
+  await cluster.ready('a1', 'a2');
+  const url = anAppServer(cluster.directory);
   const app = `{"appName":"my_app","appURL":"${url}","cpuCount":0.1,"memoryMB":64.0,"bootstrapScript":"bin/start.sh","appCacheEnable":true,"eventTraceSamplingCount":0}`;
   expect(await curl('POST', 'app', app)).toEqual(OK);
 }
 
-const executions = () => house.all<Execution>('/v1/executions?job=my_job');
+const executions = () => cluster.all<Execution>('/v1/executions?job=my_job');
 const logOf = async (id: string) =>
-  (await fetch(`${house.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })).text();
+  (await fetch(`${cluster.url}/v1/executions/${encodeURIComponent(id)}/logs`, { headers: { accept: 'text/plain' } })).text();
 
 describe('the lines of the ElasticJob-Cloud document', () => {
   test('make a job that fires every five seconds with five shards on two hosts', async () => {
@@ -90,31 +90,31 @@ describe('the lines of the ElasticJob-Cloud document', () => {
     expect((await curl('POST', 'job/trigger', 'my_job')).status).toBe(409);
     expect(await curl('POST', 'job/my_job/enable', '')).toEqual(OK);
     expect(await curl('DELETE', 'job/deregister', 'my_job')).toEqual(OK);
-    await until('it is gone', async () => (await fetch(`${house.url}/api/job/jobs/my_job`)).status === 404);
+    await until('it is gone', async () => (await fetch(`${cluster.url}/api/job/jobs/my_job`)).status === 404);
     expect(await curl('POST', 'job/register', REGISTRATION)).toEqual(OK);
     expect(await curl('DELETE', 'job/my_job/deregister', '')).toEqual(OK);
-    await until('it is gone again', async () => (await fetch(`${house.url}/api/job/jobs/my_job`)).status === 404);
+    await until('it is gone again', async () => (await fetch(`${cluster.url}/api/job/jobs/my_job`)).status === 404);
   });
 });
 
 describe('500 triggers sent back to back to a job that is running', () => {
   test('each name an execution, and the executions account for all', async () => {
-    house = await aRealHouse();
-    await house.startCenter();
-    house.startAgent('a1');
-    await house.ready('a1');
-    await house.call('POST', '/v1/jobs', { name: 'burst', command: ['sleep', '0.3'] });
+    cluster = await aCluster();
+    await cluster.startCenter();
+    cluster.startAgent('a1');
+    await cluster.ready('a1');
+    await cluster.call('POST', '/v1/jobs', { name: 'burst', command: ['sleep', '0.3'] });
     const answers = await Promise.all(
-      Array.from({ length: 500 }, () => house.call<{ execution: string }>('POST', '/v1/jobs/burst/trigger')),
+      Array.from({ length: 500 }, () => cluster.call<{ execution: string }>('POST', '/v1/jobs/burst/trigger')),
     );
     const named = new Set(answers.map(answer => answer.execution));
     await until('all of them are done', async () =>
-      (await house.all<Execution>('/v1/executions?job=burst')).every(each => each.status === 'done'),
+      (await cluster.all<Execution>('/v1/executions?job=burst')).every(each => each.status === 'done'),
     );
-    const ran = await house.all<Execution>('/v1/executions?job=burst');
+    const ran = await cluster.all<Execution>('/v1/executions?job=burst');
     expect(new Set(ran.map(each => each.id))).toEqual(named);
     expect(ran.every(each => each.outcome === 'succeeded')).toBe(true);
-    const history = await house.call<{ items: { type: string }[] }>('GET', '/v1/history/job/burst?limit=200');
+    const history = await cluster.call<{ items: { type: string }[] }>('GET', '/v1/history/job/burst?limit=200');
     expect(history.items.length).toBeGreaterThan(0);
   });
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { decodeState, encodeState } from '../../src/runtime/document.ts';
 import type { ActorDocument } from '../../src/store/port.ts';
 import { createSqliteStore } from '../../src/store/sqlite/index.ts';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
@@ -26,10 +26,10 @@ const SPOILT: Record<string, (document: ActorDocument) => ActorDocument> = {
 };
 const UNREADABLE = ['job/newer', 'job/torn', 'job/flipped', 'host'];
 
-let house: House;
+let cluster: Cluster;
 let before: Map<string, ActorDocument>;
 const inStore = async <T>(work: (store: Awaited<ReturnType<typeof createSqliteStore>>) => Promise<T>): Promise<T> => {
-  const store = await createSqliteStore({ directory: join(house.directory, 'center') });
+  const store = await createSqliteStore({ directory: join(cluster.directory, 'center') });
   try {
     return await work(store);
   } finally {
@@ -37,13 +37,13 @@ const inStore = async <T>(work: (store: Awaited<ReturnType<typeof createSqliteSt
   }
 };
 const ask = async (method: string, path: string) => {
-  const answer = await fetch(`${house.url}${path}`, { method });
+  const answer = await fetch(`${cluster.url}${path}`, { method });
   return { status: answer.status, error: ((await answer.json()) as { error?: { code: string; message: string } }).error };
 };
 
 /** One more run of the job has succeeded. */
 const goesOn = async (job: string) => {
-  const ran = async () => (await house.all(`/v1/executions?job=${job}&outcome=succeeded`)).length;
+  const ran = async () => (await cluster.all(`/v1/executions?job=${job}&outcome=succeeded`)).length;
   const already = await ran();
   await until(`${job} goes on`, async () => (await ran()) > already, 20_000);
 };
@@ -55,16 +55,16 @@ interface Job {
 
 describe('rows 23, 24, 27: a center that finds things in its store which it cannot understand', () => {
   beforeAll(async () => {
-    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
-    await house.startCenter();
-    house.startAgent('a1');
-    house.startAgent('a2');
-    await house.ready('a1', 'a2');
-    const { items: hosts } = await house.call<{ items: { id: string; name: string }[] }>('GET', '/v1/hosts');
+    cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
+    await cluster.startCenter();
+    cluster.startAgent('a1');
+    cluster.startAgent('a2');
+    await cluster.ready('a1', 'a2');
+    const { items: hosts } = await cluster.call<{ items: { id: string; name: string }[] }>('GET', '/v1/hosts');
     for (const name of ['newer', 'torn', 'flipped', 'poisoned', 'fine']) {
-      await house.call('POST', '/v1/jobs', { name, command: 'true', schedules: [{ type: 'cron', cron: '* * * * * ?' }] });
+      await cluster.call('POST', '/v1/jobs', { name, command: 'true', schedules: [{ type: 'cron', cron: '* * * * * ?' }] });
     }
-    await house.killCenter();
+    await cluster.killCenter();
     const lost = `host/${hosts.find(({ name }) => name === 'a2')?.id}`;
     before = await inStore(async store => {
       const spoilt = { ...SPOILT, [lost]: SPOILT['job/torn'] as (typeof SPOILT)[string] };
@@ -78,9 +78,9 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
       const stored = await Promise.all(Object.keys(spoilt).map(address => store.load(address)));
       return new Map(stored.map(document => [document?.address ?? '', document as ActorDocument]));
     });
-    await house.startCenter();
+    await cluster.startCenter();
   });
-  afterAll(() => house.close());
+  afterAll(() => cluster.close());
 
   test.each([
     ['newer', /^job newer was written by version 99 of its machine; this program knows versions up to \d+$/],
@@ -96,34 +96,34 @@ describe('rows 23, 24, 27: a center that finds things in its store which it cann
 
   test('lists what it can read, and beside it what it cannot', async () => {
     type List = { items: { name: string }[]; unreadable?: { name: string; reason: string }[] };
-    const jobs = await house.call<List>('GET', '/v1/jobs');
+    const jobs = await cluster.call<List>('GET', '/v1/jobs');
     expect(jobs.items.map(({ name }) => name)).toEqual(['fine', 'poisoned']);
     expect(jobs.unreadable?.map(({ name }) => name)).toEqual(['flipped', 'newer', 'torn']);
-    const hosts = await house.call<List>('GET', '/v1/hosts');
+    const hosts = await cluster.call<List>('GET', '/v1/hosts');
     expect(hosts.items.map(({ name }) => name)).toEqual(['a1']);
     expect(hosts.unreadable).toHaveLength(1);
   });
 
   test('runs everything else as it is due', async () => {
-    await house.ready('a1');
+    await cluster.ready('a1');
     await goesOn('fine');
   });
 
   test('shuts an actor that throws three times on one message, and opens it again when it is released', async () => {
     await goesOn('poisoned');
     expect(await ask('POST', '/v1/jobs/poisoned/trigger')).toMatchObject({ status: 500, error: { code: 'internal' } });
-    const shut = await house.call<Job>('GET', '/v1/jobs/poisoned');
+    const shut = await cluster.call<Job>('GET', '/v1/jobs/poisoned');
     expect(shut.status).toBe('quarantined');
     expect(shut.quarantine?.reason).toMatch(/^"job.trigger" failed 3 times: /);
     expect(await ask('POST', '/v1/jobs/poisoned/trigger')).toMatchObject({ status: 409, error: { code: 'quarantined' } });
-    expect((await house.call<Job>('POST', '/v1/jobs/poisoned/release')).quarantine).toBeNull();
+    expect((await cluster.call<Job>('POST', '/v1/jobs/poisoned/release')).quarantine).toBeNull();
     await goesOn('poisoned');
-    const { items } = await house.call<{ items: { type: string }[] }>('GET', '/v1/history/job/poisoned?limit=200');
+    const { items } = await cluster.call<{ items: { type: string }[] }>('GET', '/v1/history/job/poisoned?limit=200');
     expect(items.map(({ type }) => type).filter(type => type.startsWith('actor.'))).toEqual(['actor.quarantined', 'actor.released']);
   });
 
   test('leaves what it could not read as it was, to the byte', async () => {
-    await house.killCenter();
+    await cluster.killCenter();
     const kept = [...before].filter(([address]) => UNREADABLE.some(each => address.startsWith(each)));
     expect(kept).toHaveLength(4);
     await inStore(async store => {

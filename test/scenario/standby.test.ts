@@ -1,6 +1,6 @@
 /** Two centers on one MongoDB: one serves, the other is a standby and takes over. */
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
-import type { House } from '../support/house.ts';
+import type { Cluster } from '../support/cluster.ts';
 import { mongoServers } from '../support/mongo.ts';
 import { failovers } from './failovers.ts';
 
@@ -15,7 +15,7 @@ const STOP_MS = 2_000;
 const LATE_MS = 2_000;
 
 /** What a standby answers. */
-async function expectStandby({ urls }: House): Promise<void> {
+async function expectStandby({ urls }: Cluster): Promise<void> {
   const ask = (path: string, init: RequestInit = {}) => fetch(`${urls[1]}${path}`, init);
   const words = /^standby of \S+/;
   for (const [path, method] of [

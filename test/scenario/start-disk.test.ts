@@ -6,18 +6,18 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { aRealHouse, type House, isAlive, until } from '../support/house.ts';
+import { aCluster, type Cluster, isAlive, until } from '../support/cluster.ts';
 
 setDefaultTimeout(60_000);
 
-let house: House;
+let cluster: Cluster;
 let mounted: string | undefined;
-const data = () => join(house.directory, 'center');
+const data = () => join(cluster.directory, 'center');
 afterEach(async () => {
-  await house.killCenter();
+  await cluster.killCenter();
   if (mounted) execFileSync('umount', ['-l', mounted]);
   mounted = undefined;
-  await house.close();
+  await cluster.close();
 });
 
 const mount = (...options: string[]) => execFileSync('mount', [...options, data()], { stdio: 'ignore' });
@@ -42,50 +42,50 @@ function fill(): void {
 
 /** Starts, sees it wait because of `reason`, ends that by `mend`, and sees it serve. */
 async function waitsFor(reason: RegExp, mend: () => void): Promise<void> {
-  const serves = house.startCenter();
+  const serves = cluster.startCenter();
   let said: { status: number; message: string } | undefined;
   await until('it says why it waits', async () => {
-    const answer = await fetch(`${house.url}/v1/ready`).catch(() => undefined);
+    const answer = await fetch(`${cluster.url}/v1/ready`).catch(() => undefined);
     if (!answer) return false;
     said = { status: answer.status, message: ((await answer.json()) as { error?: { message: string } }).error?.message ?? '' };
     return true;
   });
   expect(said?.status).toBe(503);
   expect(said?.message).toMatch(reason);
-  expect(await (await fetch(`${house.url}/v1/health`)).json()).toEqual({ status: 'ok' });
-  expect((await fetch(`${house.url}/v1/jobs`)).headers.get('retry-after')).toBeTruthy();
-  expect(isAlive(house.centerPid)).toBe(true);
-  expect(readFileSync(join(house.directory, 'center.log'), 'utf8')).toMatch(/the start waits for the store/);
+  expect(await (await fetch(`${cluster.url}/v1/health`)).json()).toEqual({ status: 'ok' });
+  expect((await fetch(`${cluster.url}/v1/jobs`)).headers.get('retry-after')).toBeTruthy();
+  expect(isAlive(cluster.centerPid)).toBe(true);
+  expect(readFileSync(join(cluster.directory, 'center.log'), 'utf8')).toMatch(/the start waits for the store/);
   mend();
   await serves;
 }
 
 describe('a center that starts on a disk without room', () => {
   test('row 12: waits at its first start, at a later one, and where the disk is read-only, and serves once that is over', async () => {
-    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
+    cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
     if (!aSmallDisk()) return;
     fill();
     await waitsFor(/the (disk of data directory ".*"|database) is full/, () => rmSync(ballast()));
-    await house.call('POST', '/v1/jobs', { name: 'kept', command: 'true' });
+    await cluster.call('POST', '/v1/jobs', { name: 'kept', command: 'true' });
 
-    await house.killCenter();
+    await cluster.killCenter();
     fill();
     await waitsFor(/the (disk of data directory ".*"|database) is full/, () => rmSync(ballast()));
-    expect((await house.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
+    expect((await cluster.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
 
-    expect(await house.stopCenter()).toBe(0);
+    expect(await cluster.stopCenter()).toBe(0);
     mount('-o', 'remount,ro');
     await waitsFor(/is on a read-only file system/, () => mount('-o', 'remount,rw'));
-    expect((await house.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
+    expect((await cluster.call<{ name: string }>('GET', '/v1/jobs/kept')).name).toBe('kept');
   });
 
   test('ends when it is asked to while it waits', async () => {
-    house = await aRealHouse({ env: { TROUPE_STORE: 'sqlite' } });
+    cluster = await aCluster({ env: { TROUPE_STORE: 'sqlite' } });
     if (!aSmallDisk()) return;
     fill();
-    const serves = house.startCenter().catch((error: unknown) => String(error));
-    await until('it waits', async () => (await fetch(`${house.url}/v1/ready`).catch(() => undefined))?.status === 503);
-    expect(await house.stopCenter()).toBe(143);
+    const serves = cluster.startCenter().catch((error: unknown) => String(error));
+    await until('it waits', async () => (await fetch(`${cluster.url}/v1/ready`).catch(() => undefined))?.status === 503);
+    expect(await cluster.stopCenter()).toBe(143);
     expect(await serves).toContain('ended before it served');
   });
 });

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aRealHouse, type House, until } from '../support/house.ts';
+import { aCluster, type Cluster, until } from '../support/cluster.ts';
 import type { StormOrder, StormWord } from '../support/storm-agents.ts';
 
 setDefaultTimeout(300_000);
@@ -21,7 +21,7 @@ const REDIAL_BASE_MS = isLong ? 1_000 : 200;
 const STANDSTILL_MS = 2 * HEARTBEAT_MS;
 const pools = Array.from({ length: Math.ceil(AGENTS / PER_POOL) }, (_, place) => `storm${place}`);
 
-let house: House;
+let cluster: Cluster;
 let child: ReturnType<typeof Bun.spawn>;
 let hear: (word: StormWord) => void = () => {};
 const executions: string[] = [];
@@ -34,10 +34,10 @@ function ask(order: StormOrder): Promise<StormWord> {
   return heard;
 }
 const count = async (status: string): Promise<number> => {
-  const lists = await Promise.all(pools.map(pool => house.all(`/v1/hosts?pool=${pool}&status=${status}`)));
+  const lists = await Promise.all(pools.map(pool => cluster.all(`/v1/hosts?pool=${pool}&status=${status}`)));
   return lists.flat().length;
 };
-const shards = async () => (await Promise.all(executions.map(id => house.execution(id)))).flatMap(each => each.shards);
+const shards = async () => (await Promise.all(executions.map(id => cluster.execution(id)))).flatMap(each => each.shards);
 
 /** All are back, none was given up on the way, and what runs still runs as it did. */
 async function settled(what: string): Promise<void> {
@@ -45,7 +45,7 @@ async function settled(what: string): Promise<void> {
   await until('all agents are up', async () => (await ask('count')).up === AGENTS, 240_000);
   await until('all hosts are ready', async () => (await count('ready')) === AGENTS, 60_000);
   if (isLong) {
-    const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${house.centerPid}/status`, 'utf8'))?.[1];
+    const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cluster.centerPid}/status`, 'utf8'))?.[1];
     console.log(
       `${what}: ${AGENTS} agents back in ${Math.round(performance.now() - began)} ms, center ${Math.round(Number(memory) / 1024)} MB`,
     );
@@ -57,12 +57,12 @@ async function settled(what: string): Promise<void> {
 
 describe(`${AGENTS} agents with a run each`, () => {
   beforeAll(async () => {
-    house = await aRealHouse({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS), TROUPE_LOG: 'warn' } });
-    await house.startCenter();
-    for (const name of pools) await house.call('POST', '/v1/pools', { name });
+    cluster = await aCluster({ env: { TROUPE_HEARTBEAT_MS: String(HEARTBEAT_MS), TROUPE_LOG: 'warn' } });
+    await cluster.startCenter();
+    for (const name of pools) await cluster.call('POST', '/v1/pools', { name });
     const program = join(import.meta.dir, '../support/storm-agents.ts');
     child = Bun.spawn(
-      [process.execPath, program, house.url.replace('http', 'ws'), String(AGENTS), pools.join(','), String(REDIAL_BASE_MS)],
+      [process.execPath, program, cluster.url.replace('http', 'ws'), String(AGENTS), pools.join(','), String(REDIAL_BASE_MS)],
       {
         stdio: ['ignore', 'inherit', 'inherit'],
         ipc: message => hear(message as StormWord),
@@ -73,25 +73,25 @@ describe(`${AGENTS} agents with a run each`, () => {
     for (const [place, pool] of pools.entries()) {
       const total = Math.min(PER_POOL, AGENTS - place * PER_POOL);
       const job = { name: pool, pool, command: 'stays', shards: { total }, resources: { cpus: 4, memoryMB: 10 }, failover: true };
-      await house.call('POST', '/v1/jobs', job);
-      executions.push((await house.call<{ execution: string }>('POST', `/v1/jobs/${pool}/trigger`)).execution);
+      await cluster.call('POST', '/v1/jobs', job);
+      executions.push((await cluster.call<{ execution: string }>('POST', `/v1/jobs/${pool}/trigger`)).execution);
     }
     await until('all runs have begun', async () => (await shards()).every(({ status }) => status === 'running'), 120_000);
   });
   afterAll(async () => {
     child?.disconnect();
     await child?.exited;
-    await house?.close();
+    await cluster?.close();
   });
 
   test('row 17: are all there again after their center was killed, none is lost, and nothing is started twice', async () => {
-    await house.killCenter();
-    await house.startCenter();
+    await cluster.killCenter();
+    await cluster.startCenter();
     await settled('killed');
   });
 
   test('rows 17, 31: are all there again after their center stood still: the silence was its own', async () => {
-    const { centerPid } = house;
+    const { centerPid } = cluster;
     process.kill(centerPid, 'SIGSTOP');
     try {
       await until('the agents have given it up', async () => (await ask('count')).up === 0, 30_000);
@@ -106,7 +106,7 @@ describe(`${AGENTS} agents with a run each`, () => {
   test('report the ends of all of them, once', async () => {
     await ask('end');
     await until('all executions are done', async () => (await shards()).every(({ status }) => status === 'done'), 60_000);
-    const ends = await Promise.all(executions.map(id => house.execution(id)));
+    const ends = await Promise.all(executions.map(id => cluster.execution(id)));
     expect(ends.map(({ outcome }) => outcome)).toEqual(pools.map(() => 'succeeded'));
     expect((await ask('count')).attemptsMax).toBe(1);
   });

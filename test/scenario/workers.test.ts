@@ -10,7 +10,7 @@ import { readConfig } from '../../src/config/center.ts';
 import { type RunningCenter, startCenter } from '../../src/main.ts';
 import { partitionOf } from '../../src/runtime/partition.ts';
 import { breakWorker } from '../support/breaking.ts';
-import { until } from '../support/house.ts';
+import { until } from '../support/cluster.ts';
 
 const WORKERS = 3;
 const directory = mkdtempSync(join(tmpdir(), 'troupe-workers-'));

@@ -8,7 +8,7 @@ import { createMemoryStore } from '../../src/store/memory/index.ts';
 import { type ActorDocument, type Store, StoreUnavailable } from '../../src/store/port.ts';
 import { aJob } from '../support/builders.ts';
 import { createManualClock } from '../support/manual-clock.ts';
-import { aWorld, restarted, type World, type WorldParts } from '../support/world.ts';
+import { aRuntime, restarted, type World, type WorldParts } from '../support/runtime.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -24,7 +24,7 @@ const jobs = {
 
 /** A world with the jobs above, a host, and the audit of its center. */
 async function anAudited(parts: WorldParts = {}) {
-  const world = await aWorld(parts);
+  const world = await aRuntime(parts);
   await world.aHost();
   for (const config of Object.values(jobs)) await world.ask(`job/${config.name}`, { type: 'job.register', config });
   return { world, audit: auditOf(world) };
@@ -178,7 +178,7 @@ describe('the schedule audit finds and repairs', () => {
       ...inner,
       record: async entries => inner.record(entries.filter(({ verdict }) => verdict !== 'waiting' || drops-- <= 0)),
     };
-    const world = await aWorld({ store });
+    const world = await aRuntime({ store });
     await world.aHost();
     const config = aJob({ name: 'large', schedules: every('0 * * * * ?'), resources: { cpus: 1_000, memoryMB: 64 } });
     await world.ask('job/large', { type: 'job.register', config });
@@ -363,7 +363,7 @@ describe('the answer of the timers', () => {
 
 describe('a pass of the schedule audit', () => {
   test('goes through all jobs, page by page', async () => {
-    const world = await aWorld();
+    const world = await aRuntime();
     const count = 2 * SCHEDULE_AUDIT.page + 7;
     for (let each = 0; each < count; each++) {
       const config = aJob({ name: `job${each}`, schedules: every(`${each % 60} 0 3 * * ?`) });

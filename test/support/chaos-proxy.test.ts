@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { aChaosProxy, type ChaosProxy } from './chaos-proxy.ts';
-import { until } from './house.ts';
+import { until } from './cluster.ts';
 
 let echo: Server;
 let proxy: ChaosProxy;

@@ -13,7 +13,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MikroORM } from '@mikro-orm/mongodb';
 import { MetaEntity } from '../../src/store/entities.ts';
-import { freePort, until } from './house.ts';
+import { freePort, until } from './cluster.ts';
 
 interface StandIn {
   /** Of PyPI. */

@@ -84,7 +84,7 @@ export interface WorldParts {
   sets?: number;
 }
 
-export type World = Awaited<ReturnType<typeof aWorld>>;
+export type World = Awaited<ReturnType<typeof aRuntime>>;
 
 /**
  * As after kill -9: nothing of the first world happens any more, and another program serves its
@@ -92,10 +92,10 @@ export type World = Awaited<ReturnType<typeof aWorld>>;
  */
 export function restarted(world: World, parts: WorldParts = {}): Promise<World> {
   world.kill();
-  return aWorld({ ...world.outlives, pool: false, ...parts });
+  return aRuntime({ ...world.outlives, pool: false, ...parts });
 }
 
-export async function aWorld({
+export async function aRuntime({
   store: base = createMemoryStore(),
   at = START,
   clock: time = createManualClock(at),

@@ -1,5 +1,5 @@
 /**
- * A real house: center and agents as processes of their own, on real sockets and a real store, to
+ * A real cluster: center and agents as processes of their own, on real sockets and a real store, to
  * be killed and started again.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -28,7 +28,7 @@ export interface Execution {
   shards: Shard[];
 }
 
-export interface House {
+export interface Cluster {
   directory: string;
   /** Of the center that is asked: the last that was started to serve, or was found to. */
   readonly url: string;
@@ -81,7 +81,7 @@ export async function until(what: string, fact: () => Promise<boolean> | boolean
   }
 }
 
-export async function aRealHouse({
+export async function aCluster({
   env = {},
   cpus = 16,
   memoryMB = 100_000,
@@ -95,8 +95,8 @@ export async function aRealHouse({
   centers?: number;
   /** What runs the sources of each part, with its flags; Bun when not said. */
   program?(part: 'center' | 'agent', directory: string): string[];
-} = {}): Promise<House> {
-  const directory = tempDir('house');
+} = {}): Promise<Cluster> {
+  const directory = tempDir('cluster');
   const ports: number[] = [];
   while (ports.length < count) ports.push(await freePort());
   const urls = ports.map(port => `http://127.0.0.1:${port}`);
@@ -129,7 +129,7 @@ export async function aRealHouse({
   };
   const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 
-  const house: House = {
+  const cluster: Cluster = {
     directory,
     urls,
     get url() {
@@ -198,7 +198,7 @@ export async function aRealHouse({
       process.kill(pid, how);
     },
     async call<T>(method: string, path: string, body?: unknown) {
-      const answer = await fetch(`${house.url}${path}`, {
+      const answer = await fetch(`${cluster.url}${path}`, {
         method,
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       });
@@ -211,7 +211,7 @@ export async function aRealHouse({
       let cursor: string | null = null;
       do {
         const more: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-        const page: { items: T[]; next: string | null } = await house.call(
+        const page: { items: T[]; next: string | null } = await cluster.call(
           'GET',
           `${path}${path.includes('?') ? '&' : '?'}limit=200${more}`,
         );
@@ -220,10 +220,10 @@ export async function aRealHouse({
       } while (cursor);
       return items;
     },
-    execution: id => house.call('GET', `/v1/executions/${encodeURIComponent(id)}`),
+    execution: id => cluster.call('GET', `/v1/executions/${encodeURIComponent(id)}`),
     async ready(...names) {
       await until(`${names.join(', ')} ready`, async () => {
-        const { items } = await house.call<{ items: { name: string; status: string }[] }>('GET', '/v1/hosts');
+        const { items } = await cluster.call<{ items: { name: string; status: string }[] }>('GET', '/v1/hosts');
         return names.every(name => items.some(host => host.name === name && host.status === 'ready'));
       });
     },
@@ -232,7 +232,7 @@ export async function aRealHouse({
       for (const name of agents.keys()) {
         const pid = keeperOf(join(directory, name));
         if (pid === undefined) continue;
-        // Asked kindly it ends its runs; then nothing of the house is left.
+        // Asked kindly it ends its runs; then nothing of the cluster is left.
         process.kill(pid, 'SIGTERM');
         await until('the keeper is gone', () => !isAlive(pid));
       }
@@ -240,7 +240,7 @@ export async function aRealHouse({
       rmSync(directory, { recursive: true, force: true });
     },
   };
-  return house;
+  return cluster;
 }
 
 const serves = async (url: string | undefined): Promise<boolean> => (await fetch(`${url}/v1/ready`).catch(() => null))?.ok ?? false;
@@ -249,8 +249,8 @@ const serves = async (url: string | undefined): Promise<boolean> => (await fetch
 const ownEnvironment = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TROUPE_TEST_')));
 
 /**
- * TROUPE_TEST_STORE=mongodb puts every house that names no store on a MongoDB server: each scenario
- * there is, on the other store.
+ * TROUPE_TEST_STORE=mongodb puts each cluster without a store of its own on a MongoDB server: each
+ * scenario there is, on the other store.
  */
 async function databaseForAll(): Promise<{ url: string; drop(): Promise<void> } | undefined> {
   if (process.env.TROUPE_TEST_STORE !== 'mongodb') return undefined;

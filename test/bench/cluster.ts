@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { aRealHouse, type House } from '../support/house.ts';
+import { aCluster, type Cluster } from '../support/cluster.ts';
 import { aMongoServer } from '../support/mongo.ts';
 
 /** Set by `--profile`: where the center writes a profile of its processor time when it stops. */
@@ -12,21 +12,21 @@ const profileTo = process.env.BENCH_PROFILE;
  * `cpus` and `memoryMB` are what the agent offers: enough that only processes limit the rate.
  * `startedMs` is the center's cold start to its first answer.
  */
-export async function aBenchHouse({ cpus = 64, memoryMB = 1_000_000 } = {}): Promise<House & { startedMs: number }> {
-  const house = await aBareHouse({ cpus, memoryMB });
+export async function aBenchCluster({ cpus = 64, memoryMB = 1_000_000 } = {}): Promise<Cluster & { startedMs: number }> {
+  const cluster = await aBareCluster({ cpus, memoryMB });
   const began = performance.now();
-  await house.startCenter();
+  await cluster.startCenter();
   const startedMs = performance.now() - began;
-  house.startAgent('bench');
-  await house.ready('bench');
-  return Object.assign(house, { startedMs });
+  cluster.startAgent('bench');
+  await cluster.ready('bench');
+  return Object.assign(cluster, { startedMs });
 }
 
 /**
  * Nothing is started yet. `store`: as TROUPE_STORE; the embedded one when not said. `env`: further
  * settings of center and agents.
  */
-export async function aBareHouse({
+export async function aBareCluster({
   cpus = 1,
   memoryMB = 1_000,
   store = 'sqlite',
@@ -36,14 +36,14 @@ export async function aBareHouse({
   memoryMB?: number;
   store?: string;
   env?: Record<string, string>;
-} = {}): Promise<House> {
+} = {}): Promise<Cluster> {
   const profiling = profileTo === undefined ? {} : { BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileTo}` };
-  const house = await aRealHouse({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', TROUPE_STORE: store, ...profiling, ...env } });
-  const { close } = house;
-  return Object.assign(house, {
+  const cluster = await aCluster({ cpus, memoryMB, env: { TROUPE_LOG: 'warn', TROUPE_STORE: store, ...profiling, ...env } });
+  const { close } = cluster;
+  return Object.assign(cluster, {
     async close() {
       // Killed it could not write what it has measured.
-      if (profileTo !== undefined) await house.stopCenter();
+      if (profileTo !== undefined) await cluster.stopCenter();
       await close();
     },
   });
@@ -68,12 +68,12 @@ export async function onMongo<T>(work: (server: { kind: string; url: string }) =
   }
 }
 
-/** Where the center of a house keeps its data. */
-export const dataOf = (house: House): string => join(house.directory, 'center');
+/** Where the center of a cluster keeps its data. */
+export const dataOf = (cluster: Cluster): string => join(cluster.directory, 'center');
 
 /** Rows of the center's database, read beside it. */
-export function askDatabase<Row>(house: House, sql: string): Row[] {
-  const db = new DatabaseSync(join(dataOf(house), 'troupe.sqlite'), { readOnly: true });
+export function askDatabase<Row>(cluster: Cluster, sql: string): Row[] {
+  const db = new DatabaseSync(join(dataOf(cluster), 'troupe.sqlite'), { readOnly: true });
   try {
     return db.prepare(sql).all() as Row[];
   } finally {
