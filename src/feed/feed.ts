@@ -1,7 +1,7 @@
 /**
- * WHO GETS TO KNOW. Facts come in as they are committed and go to everybody who watches, in the
- * order of the feed, none missing and none twice. The store is the truth: whenever what comes in
- * does not follow what is known, the missing part is read from there.
+ * Sends facts to watchers as they are committed, in the order of the feed, without gaps and without
+ * repeats. The store is authoritative: where a fact does not follow the last known one, the missing
+ * part is read from the store.
  */
 import { type Clock, pause } from '../lib/clock.ts';
 import { feedSequence } from '../store/cursor.ts';
@@ -43,11 +43,11 @@ export interface Feed {
   look(): void;
   /**
    * Resolves once the first stored facts are at hand; they come after that. Throws BadCursor,
-   * StoreUnavailable, FeedFull. `stop` ends it without a word.
+   * StoreUnavailable, FeedFull. `stop` ends it without `cut`.
    */
   follow(from: { after?: string | undefined; filter?: FeedFilter }, watcher: Watcher): Promise<{ stop(): void }>;
   watchers(): number;
-  /** Cuts every watcher and takes no further one. Stopping twice is fine. */
+  /** Cuts every watcher and takes no further one. Idempotent. */
   stop(): void;
 }
 
@@ -55,11 +55,11 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
   const { store, clock } = parts;
   const limits = { ...feedLimits, ...parts.limits };
   const watchings = new Set<Watching>();
-  /** Newest fact that was offered to all; undefined while nobody needed to know. */
+  /** Newest fact that was offered to all; undefined before the first watcher. */
   let known: Known | undefined;
   let incoming: PlacedFact[] = [];
   let isMending = false;
-  /** Something may be in the store that nobody told us. */
+  /** The store may have facts that were not published here. */
   let mustRead = false;
   let isStopped = false;
 
@@ -120,7 +120,7 @@ export function createFeed(parts: { store: Pick<FactStore, 'facts' | 'headCursor
         mustRead = true;
       } else incoming.push(...facts);
       if (isMending) return;
-      // Nobody watches: nobody misses anything.
+      // Without watchers no fact can be missed.
       if (watchings.size === 0 && !mustRead) {
         known = knownAt((facts.at(-1) as PlacedFact).cursor);
         incoming = [];

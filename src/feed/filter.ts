@@ -1,4 +1,4 @@
-/** Which facts a watcher wants. All that is given must fit. */
+/** Selects the facts for a watcher. All given fields must match. */
 import type { Fact } from '../store/port.ts';
 
 export interface FeedFilter {

@@ -17,7 +17,7 @@ import { type FeedFilter, isWanted } from './filter.ts';
  */
 export type WatchFrame = PlacedFact | { type: 'feed.truncated'; data: { from: string; at: string } };
 
-/** Whoever looks at the feed. */
+/** A receiver of the feed. */
 export interface Watcher {
   /** False: it is gone, or its buffer is full beyond what it said with `hasRoom`. */
   take(frame: WatchFrame): boolean;
@@ -52,7 +52,7 @@ export interface Watching {
   /** Gives it live facts, in order. Never waits. */
   offer(facts: readonly Offered[]): void;
   end(why: 'slow' | 'stopping'): void;
-  /** Silently: the watcher itself went. */
+  /** Ends it without `cut`: the watcher itself left. */
   stop(): void;
 }
 

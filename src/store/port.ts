@@ -1,7 +1,6 @@
 /**
- * WHAT IS REMEMBERED, in the words of those who ask for it. One document per actor, written by
- * compare-and-set on its `rev`; beside the documents: facts (history and feed), the occurrence
- * ledger, output, credentials.
+ * The port of the store. One document per actor, written by compare-and-set on its `rev`; beside
+ * the documents: facts (history and feed), the occurrence ledger, output, credentials.
  *
  * Three implementations keep this contract (memory, SQLite, MongoDB) and one suite
  * (`test/support/store-contract.ts`) holds them to it. Everything that crosses the port is plain
@@ -29,7 +28,7 @@ export const RAISE_BY = 1_000_000;
 
 export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
 
-/** Facts given per `facts` call when nobody says how many. */
+/** Facts per `facts` call without a limit. */
 export const FEED_PAGE = 500;
 
 /** An actor as it is stored. `state` and `owed` are JSON texts that only the runtime reads. */
@@ -39,13 +38,13 @@ export interface ActorDocument {
   partition: number;
   /** +1 with every commit; 1 for the first. */
   rev: number;
-  /** 1 at birth, +1 each time a tombstone comes to life again. */
+  /** 1 when created, +1 each time a tombstone is created again. */
   incarnation: number;
   /** Version of the machine that wrote `state`. */
   version: number;
   life: 'live' | 'done' | 'tombstone';
   quarantined: boolean;
-  /** Names this very write: how an unknown outcome is settled by reading again. */
+  /** Names this very write: decides an unknown outcome by a later load. */
   writeId: string;
   /** JSON: snapshot, timers, dedupe marks, dead letters, quarantine. */
   state: string;
@@ -131,7 +130,7 @@ export interface ActorStore {
     after?: { nextDue: number; address: string };
   }): Promise<{ address: string; nextDue: number }[]>;
   /**
-   * Addresses of actors that owe effects, whatever their life (also quarantined ones and
+   * Addresses of actors with pending effects, whatever their life (also quarantined ones and
    * tombstones), in address order, behind `after`.
    */
   owing(query: { limit: number; after?: string }): Promise<string[]>;
@@ -393,7 +392,7 @@ export interface Retention {
 export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
   /** Resolves when it can commit; else throws StoreUnavailable. For `/v1/ready`. */
   probe(): Promise<void>;
-  /** Calling it twice is fine. What was committed stays. */
+  /** Idempotent. What was committed stays. */
   close(): Promise<void>;
 }
 
