@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { localText, nextDues, parseSchedule, type Schedule } from '../actors/schedule/index.ts';
+import { type JobSchedule, localText, nextDues, parseSchedule } from '../actors/schedule/index.ts';
 import { PAGES, TABLE_NAMES, tablesIn, withTables } from '../deploy/tables.ts';
 import { bareJob } from '../src/api/commands/job-defaults.ts';
 
@@ -174,8 +174,8 @@ describe('guarantees', () => {
 describe('schedules', () => {
   const ZONE = 'Europe/Berlin';
   const FROM = Date.parse('2026-11-21T23:00:00Z');
-  const scheduleOf = (text: string): Schedule | undefined => {
-    if (text.startsWith('{')) return { type: 'calendar', ...JSON.parse(text) } as Schedule;
+  const scheduleOf = (text: string): JobSchedule | undefined => {
+    if (text.startsWith('{')) return { type: 'calendar', ...JSON.parse(text) } as JobSchedule;
     if (text.startsWith('@') || text.split(' ').length === 5) return { type: 'crontab', crontab: text };
     return text.split(' ').length > 5 ? { type: 'cron', cron: text } : undefined;
   };

@@ -22,7 +22,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const DOCUMENTS = {
   'actors/types.ts': ['Contexts', 'Effect'],
   'src/runtime/document.ts': ['StoredState', 'PendingEffect'],
-  'src/store/port.ts': ['Credential', 'Fact', 'Occurrence'],
+  'src/store/port.ts': ['Credential', 'HistoryFact', 'Occurrence'],
 };
 
 const documents = (): string => {

@@ -8,7 +8,7 @@ import type { HostRefusal } from '../pool/types.ts';
 import type { Effect, EventOf, ExecutionEvent, ExecutionFact } from '../types.ts';
 import { runSpec } from './run-spec.ts';
 import { type AttemptEnd, cutReason, ended, executionOutcome, isLive, movedShard, newShard, REFUSALS_MAX, refusedByHost } from './shard.ts';
-import type { ExecutionContext, RunName, Shard } from './types.ts';
+import type { ExecutionContext, RunName, ShardState } from './types.ts';
 
 type Decided = Decision<ExecutionContext, ExecutionFact>;
 type Event<T extends ExecutionEvent['type']> = EventOf<'execution', T>;
@@ -70,7 +70,7 @@ const runOf = (context: ExecutionContext, shard: { item: number; attempt: number
   attempt: shard.attempt,
 });
 
-function reserve(context: ExecutionContext, shards: Shard[]): Effect {
+function reserve(context: ExecutionContext, shards: ShardState[]): Effect {
   const { config, app } = context;
   return tell(pool(context), {
     type: 'pool.reserve',
@@ -86,7 +86,7 @@ function reserve(context: ExecutionContext, shards: Shard[]): Effect {
   });
 }
 
-const startOf = (context: ExecutionContext, shard: Shard): Effect => ({
+const startOf = (context: ExecutionContext, shard: ShardState): Effect => ({
   type: 'start',
   params: { host: shard.host ?? '', run: runOf(context, shard), spec: runSpec(context, shard) },
 });
@@ -128,7 +128,7 @@ function placed(context: ExecutionContext, event: Event<'execution.placed'>): De
       continue;
     }
     const how = { host, hostName, orderedAt: event.at, notBefore: null, reason: null };
-    const starting: Shard = { ...shard, status: 'starting', ...how, ...(trial && { trial }) };
+    const starting: ShardState = { ...shard, status: 'starting', ...how, ...(trial && { trial }) };
     shards[item] = starting;
     effects.push(startOf(context, starting));
     facts.push({ type: 'shard.placed', execution: context.id, job: context.job, item, attempt, host, hostName });
@@ -176,7 +176,7 @@ function started(context: ExecutionContext, event: Event<'shard.started'>): Deci
 }
 
 interface ReportedEnd {
-  shard: Shard;
+  shard: ShardState;
   end: AttemptEnd;
   parked?: boolean;
   hostFault?: StartFault | undefined;
@@ -187,7 +187,7 @@ function afterEnd(
   context: ExecutionContext,
   { shard, end: reported, parked = false, hostFault }: ReportedEnd,
   { at, chance }: { at: number; chance: number },
-): { next: Shard; end: AttemptEnd } {
+): { next: ShardState; end: AttemptEnd } {
   const isOpen = !context.cancelled && context.expired === undefined;
   const isWithdrawn =
     shard.withdrawReason !== null && reported.outcome === 'cancelled' && reported.startedAt === null && !context.cancelled;
@@ -205,7 +205,7 @@ function close(context: ExecutionContext, ends: ReportedEnd[], event: { at: numb
   if (ends.length === 0) return {};
   const shards = [...context.shards];
   const facts: ExecutionFact[] = [];
-  const now: Shard[] = [];
+  const now: ShardState[] = [];
   for (const each of ends) {
     const { shard } = each;
     const { next, end } = afterEnd(context, each, event);
@@ -263,10 +263,10 @@ const answerMs = ({ config }: Pick<ExecutionContext, 'config'>): number =>
   config.timeoutMs > 0 ? Math.min(ANSWER_MS.most, Math.max(ANSWER_MS.least, config.timeoutMs)) : ANSWER_MS.most;
 
 /** When the report of this shard's host is overdue; null while none is due. */
-const answerDueAt = (context: ExecutionContext, { status, orderedAt, isOverdue }: Shard): number | null =>
+const answerDueAt = (context: ExecutionContext, { status, orderedAt, isOverdue }: ShardState): number | null =>
   status === 'starting' && typeof orderedAt === 'number' ? orderedAt + (isOverdue ? ANSWER_MS.givenBack : answerMs(context)) : null;
 
-function answerTimer(context: ExecutionContext, shards: Shard[]) {
+function answerTimer(context: ExecutionContext, shards: ShardState[]) {
   let dueAt: number | null = null;
   for (const shard of shards) {
     const due = answerDueAt(context, shard);
@@ -282,7 +282,7 @@ function answerTimer(context: ExecutionContext, shards: Shard[]) {
 function answerOverdue(context: ExecutionContext, event: Event<'execution.answerOverdue'>): Decided {
   const due = Math.max(event.at, answerTimer(context, context.shards).dueAt ?? event.at);
   const overdue = context.shards.filter(shard => (answerDueAt(context, shard) ?? due + 1) <= due);
-  const reasonOf = ({ hostName }: Shard) =>
+  const reasonOf = ({ hostName }: ShardState) =>
     `host ${hostName} has neither started nor refused it within ${spanText(answerMs(context))} of the order`;
   const gone = overdue.filter(shard => shard.isOverdue);
   const ends = gone.map(shard => ({ shard, end: lostEnd(shard, event.at, reasonOf(shard)) }));
@@ -326,7 +326,7 @@ function startOverdue(context: ExecutionContext, event: Event<'execution.startOv
   const awaited = pendingReason(context);
   const reason = `not started within ${spanText(startWithin(context))}: ${awaited}`;
   const asked = context.shards.filter(shard => shard.status === 'starting');
-  const shards = context.shards.map((shard): Shard => {
+  const shards = context.shards.map((shard): ShardState => {
     if (shard.status === 'waiting')
       return {
         ...shard,
@@ -362,7 +362,7 @@ function pendingReason({ blockedReason, shards, reason }: ExecutionContext): str
   return backingOff?.reason ?? reason ?? 'it waits for its pool to answer';
 }
 
-function earliestRetry(shards: Shard[]): number | null {
+function earliestRetry(shards: ShardState[]): number | null {
   const instants = shards.filter(shard => shard.status === 'waiting' && shard.notBefore !== null).map(shard => shard.notBefore as number);
   return instants.length > 0 ? Math.min(...instants) : null;
 }
@@ -401,7 +401,7 @@ function shardEnded(context: ExecutionContext, event: Event<'shard.ended'>): Dec
   return { ...closed, facts: [...(closed.facts ?? []), left] };
 }
 
-const lostEnd = (shard: Shard, at: number, reason: string): AttemptEnd => ({
+const lostEnd = (shard: ShardState, at: number, reason: string): AttemptEnd => ({
   outcome: 'lost',
   exitCode: null,
   signal: null,
@@ -412,7 +412,7 @@ const lostEnd = (shard: Shard, at: number, reason: string): AttemptEnd => ({
 });
 
 /** The live shards of these runs that are on this host in this attempt. */
-const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): Shard[] =>
+const liveOn = (context: ExecutionContext, host: string, runs: RunName[]): ShardState[] =>
   runs.flatMap(run => {
     const shard = context.shards[run.item];
     return shard && shard.attempt === run.attempt && shard.host === host && isLive(shard) ? [shard] : [];
@@ -425,7 +425,7 @@ const unanswered = (context: ExecutionContext, event: Event<'shard.unanswered'>)
 
 function lostOn(context: ExecutionContext, event: Event<'shard.lost'> | Event<'shard.unanswered'>, release: boolean): Decided {
   // A run that was reported to run has its order.
-  const isConcerned = ({ status }: Shard) => event.type === 'shard.lost' || status !== 'running';
+  const isConcerned = ({ status }: ShardState) => event.type === 'shard.lost' || status !== 'running';
   const gone = liveOn(context, event.host, event.runs).filter(isConcerned);
   const closed = close(
     context,
@@ -480,7 +480,7 @@ function unknownRun(context: ExecutionContext, event: Event<'shard.unknownRun'>)
 }
 
 function cancel(context: ExecutionContext, event: Event<'execution.cancel'> | Event<'execution.end'>): Decided {
-  const shards = context.shards.map((shard): Shard => {
+  const shards = context.shards.map((shard): ShardState => {
     if (shard.status === 'waiting')
       return { ...shard, status: 'done', outcome: 'cancelled', finishedAt: event.at, notBefore: null, reason: event.reason };
     return isLive(shard) ? { ...shard, status: 'ending' } : shard;
@@ -564,7 +564,7 @@ function reserveAgain(context: ExecutionContext): Decided {
 }
 
 /** Shards that wait for the pool, not for their job or for the delay of a retry. */
-const unreserved = (context: ExecutionContext): Shard[] =>
+const unreserved = (context: ExecutionContext): ShardState[] =>
   context.blockedReason === null ? context.shards.filter(shard => shard.status === 'waiting' && shard.notBefore === null) : [];
 
 export const executionDecisions = {

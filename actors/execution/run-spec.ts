@@ -2,17 +2,20 @@
  * One attempt of one shard: its names, and the command, environment and sharding context that its
  * process gets.
  */
-import type { ExecutionContext, RunName, RunSpec, Shard } from './types.ts';
+import type { ExecutionContext, RunName, RunSpec, ShardState } from './types.ts';
 
 export const runKeyOf = (run: RunName): string => `${run.execution}:${run.item}:${run.attempt}`;
 
 /** How the ElasticJob dialect names a run: job, item, kind, host, then what makes it unique. */
-export function taskId(context: Pick<ExecutionContext, 'id' | 'job'>, shard: Pick<Shard, 'item' | 'attempt' | 'host' | 'losses'>): string {
+export function taskId(
+  context: Pick<ExecutionContext, 'id' | 'job'>,
+  shard: Pick<ShardState, 'item' | 'attempt' | 'host' | 'losses'>,
+): string {
   const kind = shard.losses > 0 ? 'FAILOVER' : 'READY';
   return [context.job, shard.item, kind, shard.host ?? 'unassigned', `${context.id}:${shard.attempt}`].join('@-@');
 }
 
-export function runSpec(context: ExecutionContext, shard: Shard): RunSpec {
+export function runSpec(context: ExecutionContext, shard: ShardState): RunSpec {
   const { config, app } = context;
   const sharding = {
     taskId: taskId(context, shard),

@@ -1,7 +1,7 @@
 /** How a shard goes from one attempt to the next, and the outcome of all shards. */
 import type { JobConfig } from '../job/types.ts';
 import { shardRetryDelay } from './retry.ts';
-import type { Shard, ShardAttempt, ShardOutcome } from './types.ts';
+import type { ShardAttempt, ShardOutcome, ShardState } from './types.ts';
 
 /** Earlier attempts remembered per shard. */
 export const PAST_MAX = 10;
@@ -29,7 +29,7 @@ export function cutJsonText(max: number, text: string): string {
   return `${kept.replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
-export const newShard = (item: number, parameter: string): Shard => ({
+export const newShard = (item: number, parameter: string): ShardState => ({
   item,
   parameter,
   status: 'waiting',
@@ -51,14 +51,15 @@ export const newShard = (item: number, parameter: string): Shard => ({
   past: [],
 });
 
-export const isLive = (shard: Shard): boolean => shard.status === 'starting' || shard.status === 'running' || shard.status === 'ending';
+export const isLive = (shard: ShardState): boolean =>
+  shard.status === 'starting' || shard.status === 'running' || shard.status === 'ending';
 
 /** How one attempt ended. */
-export type AttemptEnd = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: Shard['output'] };
+export type AttemptEnd = Omit<ShardAttempt, 'attempt' | 'host' | 'hostName'> & { output: ShardState['output'] };
 
 /** The shard after its attempt: done, or waiting for another one where the policies allow it. */
-export function ended(shard: Shard, end: AttemptEnd, config: JobConfig, at: number, chance: number, mayRetry: boolean): Shard {
-  const closed: Shard = { ...shard, ...end, status: 'done', notBefore: null };
+export function ended(shard: ShardState, end: AttemptEnd, config: JobConfig, at: number, chance: number, mayRetry: boolean): ShardState {
+  const closed: ShardState = { ...shard, ...end, status: 'done', notBefore: null };
   if (!mayRetry) return closed;
   const lost = end.outcome === 'lost';
   const failed = end.outcome === 'failed' || end.outcome === 'timedOut';
@@ -78,7 +79,7 @@ export function ended(shard: Shard, end: AttemptEnd, config: JobConfig, at: numb
 }
 
 /** Its host gave it back before it began: the next attempt reserves at once and costs no budget. */
-export const movedShard = (shard: Shard, end: AttemptEnd): Shard => ({
+export const movedShard = (shard: ShardState, end: AttemptEnd): ShardState => ({
   ...next(shard, end),
   failures: shard.failures,
   losses: shard.losses,
@@ -92,7 +93,7 @@ export const REFUSALS_MAX = 20;
  * Its host refused it for a reason of its own: the next attempt reserves at once and costs no
  * budget.
  */
-export const refusedByHost = (shard: Shard, end: AttemptEnd): Shard => ({
+export const refusedByHost = (shard: ShardState, end: AttemptEnd): ShardState => ({
   ...next(shard, end),
   failures: shard.failures,
   losses: shard.losses,
@@ -101,7 +102,7 @@ export const refusedByHost = (shard: Shard, end: AttemptEnd): Shard => ({
 });
 
 /** The shard in its next attempt; the present one joins the past. */
-function next(shard: Shard, end: AttemptEnd): Shard {
+function next(shard: ShardState, end: AttemptEnd): ShardState {
   const { output: _, ...how } = end;
   const past: ShardAttempt = { ...how, attempt: shard.attempt, host: shard.host, hostName: shard.hostName };
   return { ...newShard(shard.item, shard.parameter), attempt: shard.attempt + 1, past: [...shard.past, past].slice(-PAST_MAX) };
@@ -113,7 +114,7 @@ const WORST: ShardOutcome[] = ['lost', 'failed', 'timedOut', 'cancelled', 'succe
  * The outcome of an execution: the worst of its shards. A cancelled one is `cancelled` unless all
  * its shards succeeded before.
  */
-export function executionOutcome(shards: Shard[], cancelled: boolean): ShardOutcome {
+export function executionOutcome(shards: ShardState[], cancelled: boolean): ShardOutcome {
   const outcomes = shards.map(shard => shard.outcome ?? 'lost');
   if (cancelled && outcomes.some(outcome => outcome !== 'succeeded')) return 'cancelled';
   return WORST.find(outcome => outcomes.includes(outcome)) ?? 'succeeded';

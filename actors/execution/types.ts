@@ -45,7 +45,7 @@ export interface ShardAttempt {
  *      ^            |           |
  *      +-- retry ---+-----------+        ending: asked to stop, its end not yet reported
  */
-export interface Shard {
+export interface ShardState {
   item: number;
   parameter: string;
   status: 'waiting' | 'starting' | 'running' | 'ending' | 'done';
@@ -108,7 +108,7 @@ export interface RunEnd {
   startedAt: number | null;
   finishedAt: number;
   reason: string | null;
-  output: Shard['output'];
+  output: ShardState['output'];
   /** Processes that it left running when it ended by itself, and that its host ended. */
   leftRunning?: number;
   /** No further attempt, whatever the policies allow: it ended more than one agent. */
@@ -135,6 +135,6 @@ export interface ExecutionContext {
   cancelled: boolean;
   /** Why it is given up: it has started no process within the limit of its job. */
   expired?: string;
-  shards: Shard[];
+  shards: ShardState[];
   outcome: ShardOutcome | null;
 }

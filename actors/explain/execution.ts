@@ -3,7 +3,7 @@
  * for.
  */
 
-import type { Shard } from '../execution/types.ts';
+import type { ShardState } from '../execution/types.ts';
 import { blockedReasonOf } from '../job/decide.ts';
 import { hostReason, type PoolViews, rest, whyNoCapacity } from './capacity.ts';
 import { messageOf } from './messages.ts';
@@ -111,7 +111,7 @@ export function whyNot({ context }: ActorView<'execution'>): string | null {
  * Attempts that did not succeed: first the last attempt of each shard, which decides the outcome,
  * then the earlier ones, latest first; behind them attempts that succeeded with a remark.
  */
-function attemptEnds(execution: string, shards: Shard[]): Reason[] {
+function attemptEnds(execution: string, shards: ShardState[]): Reason[] {
   const last = shards.flatMap(shard => (shard.outcome === null ? [] : [{ ...shard, outcome: shard.outcome }]));
   const before = shards.flatMap(shard => shard.past.map(past => ({ ...past, item: shard.item })));
   const all = [...last, ...before.toSorted((a, b) => b.attempt - a.attempt || a.item - b.item)];

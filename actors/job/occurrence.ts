@@ -1,5 +1,5 @@
 /** Due times and their verdicts, as the occurrence ledger records them. */
-import type { Schedule } from '../schedule/index.ts';
+import type { JobSchedule } from '../schedule/index.ts';
 
 /**
  * `waiting`: its execution has started no process yet. It becomes `ran` when a process starts,
@@ -35,5 +35,5 @@ export interface OccurrenceEntry {
    * Of a range: the schedules that counted it. They list its due times one by one after the job
    * has changed.
    */
-  rule?: { schedules: Schedule[]; timeZone: string };
+  rule?: { schedules: JobSchedule[]; timeZone: string };
 }

@@ -1,6 +1,6 @@
 /** A job as operators configure it, and what its actor keeps. */
 import type { KnownApp, Resources } from '../app/types.ts';
-import type { Schedule } from '../schedule/index.ts';
+import type { JobSchedule } from '../schedule/index.ts';
 
 export type Overlap = 'skip' | 'queue' | 'allow' | 'replace';
 type MisfirePolicy = 'skip' | 'once' | 'all';
@@ -24,7 +24,7 @@ export interface JobConfig {
   runAs: string | null;
   parameter: string;
   shards: { total: number; parameters: Record<string, string> };
-  schedules: Schedule[];
+  schedules: JobSchedule[];
   /** IANA zone of the schedules that name none. */
   timeZone: string;
   resources: Resources;

@@ -20,7 +20,7 @@ import { SHIFT_MAX, type Zone, zoneNamed } from './zone.ts';
 
 export { ScheduleError };
 
-export type Schedule =
+export type JobSchedule =
   /** Quartz 2.3.2: six or seven fields, seconds first. */
   | { type: 'cron'; cron: string; timeZone?: string }
   /** Five fields as cron has them, or a name such as `@daily`. */
@@ -42,7 +42,7 @@ export type CompiledSchedule = {
  * Throws ScheduleError for a schedule that is malformed or can never be due. `defaultZone` is the
  * zone of one that names none (absent or empty).
  */
-export function parseSchedule(schedule: Schedule, defaultZone: string): CompiledSchedule {
+export function parseSchedule(schedule: JobSchedule, defaultZone: string): CompiledSchedule {
   const name = schedule.timeZone ? schedule.timeZone : defaultZone;
   const zone = typeof name === 'string' ? zoneNamed(name) : undefined;
   if (zone === undefined)
@@ -55,7 +55,7 @@ export function parseSchedule(schedule: Schedule, defaultZone: string): Compiled
   return compiled;
 }
 
-function labelRule(schedule: Schedule): LabelRule {
+function labelRule(schedule: JobSchedule): LabelRule {
   switch (schedule.type) {
     case 'cron':
       return cronRule(schedule.cron);
@@ -71,14 +71,14 @@ function labelRule(schedule: Schedule): LabelRule {
 }
 
 /** The field with the last due time of a schedule. */
-export const endFieldOf = ({ type }: Schedule): 'cron' | 'crontab' | 'enddate' => (type === 'calendar' ? 'enddate' : type);
+export const endFieldOf = ({ type }: JobSchedule): 'cron' | 'crontab' | 'enddate' => (type === 'calendar' ? 'enddate' : type);
 
 /** Compiled schedules kept by `compileCached`; beyond, the least recently used is deleted. */
 const COMPILED_MAX = 20_000;
 const compiledByText = new Map<string, CompiledSchedule>();
 
 /** `parseSchedule` with a cache: the same schedule and zone give the same object. */
-export function compileCached(schedule: Schedule, defaultZone: string): CompiledSchedule {
+export function compileCached(schedule: JobSchedule, defaultZone: string): CompiledSchedule {
   const text =
     schedule.type === 'cron' ? `${schedule.timeZone ?? ''}|${defaultZone}|${schedule.cron}` : `${defaultZone}${JSON.stringify(schedule)}`;
   const known = compiledByText.get(text);
@@ -164,11 +164,11 @@ export function localText(instant: number, timeZone: string): string {
 }
 
 /** A valid schedule in words, with its zone: `at 09:00, Monday to Friday (Europe/Berlin)`. */
-export function describeSchedule(schedule: Schedule, defaultZone: string): string {
+export function describeSchedule(schedule: JobSchedule, defaultZone: string): string {
   return `${wordsOf(schedule)} (${schedule.timeZone || defaultZone})`;
 }
 
-function wordsOf(schedule: Schedule): string {
+function wordsOf(schedule: JobSchedule): string {
   switch (schedule.type) {
     case 'cron':
       return cronText(readCron(schedule.cron));
@@ -180,7 +180,7 @@ function wordsOf(schedule: Schedule): string {
 }
 
 /** Whether its due times count: only a calendar schedule can be disabled. */
-export const isEnabled = (schedule: Schedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
+export const isEnabled = (schedule: JobSchedule): boolean => schedule.type !== 'calendar' || schedule.enabled !== 0;
 
 /** Is this an IANA zone name of this machine's zone data? Offsets such as "+01:00" are not. */
 export function isTimeZone(name: string): boolean {

@@ -1,5 +1,5 @@
 /** Selects the facts for a watcher. All given fields must match. */
-import type { Fact } from '../store/port.ts';
+import type { HistoryFact } from '../store/port.ts';
 
 export interface FeedFilter {
   /** Kinds of actors (`job`) or types of facts (`job.triggered`), any of them. Absent: all. */
@@ -11,7 +11,7 @@ export interface FeedFilter {
   execution?: string;
 }
 
-export function isWanted(fact: Fact, { kinds, job, host, execution }: FeedFilter): boolean {
+export function isWanted(fact: HistoryFact, { kinds, job, host, execution }: FeedFilter): boolean {
   const { address, type, data } = fact;
   if (kinds && kinds.length > 0 && !kinds.some(kind => kind === type || address.startsWith(`${kind}/`))) return false;
   if (job !== undefined && address !== `job/${job}` && data.job !== job) return false;

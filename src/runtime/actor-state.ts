@@ -11,7 +11,7 @@ import { actors, COMMANDS, SPAN_TIMERS } from '../../actors/index.ts';
 import type { KindDefinition } from '../../actors/kind.ts';
 import type { Kind, Stamp } from '../../actors/types.ts';
 import { keepNewest } from '../lib/bounded-map.ts';
-import type { ActorDocument, Fact, Write } from '../store/port.ts';
+import type { ActorDocument, HistoryFact, Write } from '../store/port.ts';
 import { interpret, type Plan } from './actions.ts';
 import {
   type DeadLetter,
@@ -109,7 +109,7 @@ export function createActorState(address: string, document: ActorDocument | unde
   let newEffects: PendingEffect[] = [];
   /** Pending effects of the write that is being committed. */
   let written: PendingEffect[] = pendingEffects;
-  let facts: Fact[] = [];
+  let facts: HistoryFact[] = [];
   let changedAt = 0;
 
   const isLiving = () => snapshot !== null && (life === 'live' || life === 'done');

@@ -61,7 +61,7 @@ export interface ActorDocument {
 }
 
 /** A past-tense event as history keeps it. */
-export interface Fact {
+export interface HistoryFact {
   address: string;
   rev: number;
   /** Place among the facts of one commit: `address:rev:place` is unique. */
@@ -73,7 +73,7 @@ export interface Fact {
 }
 
 /** A fact with its place in the feed. `cursor` is opaque and sorts only through the store. */
-export interface PlacedFact extends Fact {
+export interface PlacedFact extends HistoryFact {
   cursor: string;
 }
 
@@ -81,7 +81,7 @@ export interface PlacedFact extends Fact {
 export interface Write {
   /** The document as it shall be. */
   document: ActorDocument;
-  facts: Fact[];
+  facts: HistoryFact[];
   /**
    * The stored `rev` that it follows, 0: nothing is stored. Default: `document.rev - 1`. Only a
    * birth says so, where an earlier life was forgotten (see `floor`).
@@ -174,7 +174,7 @@ export interface FactStore {
   /** The cursor of the newest fact, or of the empty beginning. */
   headCursor(): Promise<string>;
   /** History of an actor, oldest first unless `order` says otherwise, strictly behind `after`. */
-  history(query: HistoryQuery): Promise<Fact[]>;
+  history(query: HistoryQuery): Promise<HistoryFact[]>;
 }
 
 interface HistoryQuery {

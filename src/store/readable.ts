@@ -6,7 +6,7 @@
  * which. In an order by a number it comes last.
  */
 import { VERDICTS } from '../../actors/job/occurrence.ts';
-import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Verdict } from './port.ts';
+import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Verdict } from './port.ts';
 
 /** A row with its columns by the names of the port, whatever is in them. */
 export type Raw<T> = { [K in keyof T]?: unknown };
@@ -135,9 +135,9 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
   return withDamage(document, row);
 }
 
-export function readableFact(raw: Raw<Fact>): Fact {
+export function readableFact(raw: Raw<HistoryFact>): HistoryFact {
   const row = new RowReader(raw);
-  const fact: Fact = {
+  const fact: HistoryFact = {
     address: row.text('address'),
     rev: row.whole('rev', LAST),
     place: row.whole('place', LAST),

@@ -1,8 +1,8 @@
 /** Cloudtask's calendar schedules: the six turn modes, windows, and what is refused. */
 import { describe, expect, test } from 'bun:test';
-import { countDues, nextDue, nextDueOf, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule/index.ts';
+import { countDues, type JobSchedule, nextDue, nextDueOf, nextDues, parseSchedule, ScheduleError } from '../../actors/schedule/index.ts';
 
-type Calendar = Extract<Schedule, { type: 'calendar' }>;
+type Calendar = Extract<JobSchedule, { type: 'calendar' }>;
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 

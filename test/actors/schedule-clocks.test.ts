@@ -3,11 +3,11 @@ import { describe, expect, test } from 'bun:test';
 import {
   countDues,
   isTimeZone,
+  type JobSchedule,
   localText,
   nextDue,
   nextDues,
   parseSchedule,
-  type Schedule,
   ScheduleError,
 } from '../../actors/schedule/index.ts';
 import { labelsShown, opinionOf, tabled, walk } from './schedule-oracle.ts';
@@ -93,12 +93,19 @@ describe('row 11: where the clock skips labels', () => {
   });
 
   test('days and weeks of a calendar are fixed, minutes are not', () => {
-    const daily: Schedule = { type: 'calendar', turnmode: 4, interval: 1, startdate: '01/01/2026', starttime: '02:30' };
+    const daily: JobSchedule = { type: 'calendar', turnmode: 4, interval: 1, startdate: '01/01/2026', starttime: '02:30' };
     expect(locals(daily, 'America/New_York', '2026-03-07T12:00Z', 2)).toEqual([
       '2026-03-08T03:00:00.000-04:00',
       '2026-03-09T02:30:00.000-04:00',
     ]);
-    const often: Schedule = { type: 'calendar', turnmode: 2, interval: 45, startdate: '01/01/2026', starttime: '01:00', endtime: '04:00' };
+    const often: JobSchedule = {
+      type: 'calendar',
+      turnmode: 2,
+      interval: 45,
+      startdate: '01/01/2026',
+      starttime: '01:00',
+      endtime: '04:00',
+    };
     expect(locals(often, 'America/New_York', '2026-03-08T00:00Z', 4)).toEqual([
       '2026-03-08T01:00:00.000-05:00',
       '2026-03-08T01:45:00.000-05:00',
@@ -155,13 +162,13 @@ describe('row 11: where the clock repeats labels', () => {
   });
 
   test('minutes of a calendar are due in both passes, days in one', () => {
-    const often: Schedule = { type: 'calendar', turnmode: 3, interval: 1, startdate: '01/01/2026' };
+    const often: JobSchedule = { type: 'calendar', turnmode: 3, interval: 1, startdate: '01/01/2026' };
     expect(locals(often, 'America/New_York', '2026-11-01T04:30Z', 3)).toEqual([
       '2026-11-01T01:00:00.000-04:00',
       '2026-11-01T01:00:00.000-05:00',
       '2026-11-01T02:00:00.000-05:00',
     ]);
-    const daily: Schedule = { type: 'calendar', turnmode: 5, interval: 1, selectat: '0', startdate: '01/01/2026', starttime: '01:15' };
+    const daily: JobSchedule = { type: 'calendar', turnmode: 5, interval: 1, selectat: '0', startdate: '01/01/2026', starttime: '01:15' };
     expect(locals(daily, 'America/New_York', '2026-11-01T04:30Z', 2)).toEqual([
       '2026-11-01T01:15:00.000-04:00',
       '2026-11-08T01:15:00.000-05:00',
@@ -207,7 +214,7 @@ const OLDER: [string, string, string][] = [
   ['America/Sao_Paulo', '2019-02-10T00:00Z', '2019-02-20T00:00Z'],
 ];
 
-const BY_MINUTE: Schedule[] = [
+const BY_MINUTE: JobSchedule[] = [
   aCron('0 0/3 * * * ?'),
   aCron('0 0/7 * * * ?'),
   aCron('0 0,30 */2 * * ?'),
@@ -238,7 +245,7 @@ const BY_MINUTE: Schedule[] = [
   { type: 'calendar', turnmode: 6, selectat: '3,11,10,4', monthlyof: { day: -3, week: '' }, startdate: '01/15/2025', starttime: '00:00' },
 ];
 
-const BY_SECOND: Schedule[] = [
+const BY_SECOND: JobSchedule[] = [
   aCron('* * * * * ?'),
   aCron('0/7 0/5 * * * ?'),
   aCron('59,0,1 59,0,29,30 0,1,2,3,22,23 * * ?'),
@@ -341,16 +348,16 @@ describe('a zone', () => {
   });
 });
 
-function aCron(cron: string): Extract<Schedule, { type: 'cron' }> {
+function aCron(cron: string): Extract<JobSchedule, { type: 'cron' }> {
   return { type: 'cron', cron };
 }
 
-function locals(schedule: Schedule, zone: string, after: string, count: number): string[] {
+function locals(schedule: JobSchedule, zone: string, after: string, count: number): string[] {
   return nextDues(parseSchedule(schedule, zone), Date.parse(after), count).map(due => localText(due, zone));
 }
 
 /** Walked one by one, and reckoned. */
-function agree(schedule: Schedule, zone: string, from: number, until: number, expected: number[]): void {
+function agree(schedule: JobSchedule, zone: string, from: number, until: number, expected: number[]): void {
   const compiled = parseSchedule(schedule, zone);
   const found: number[] = [];
   for (let due = nextDue(compiled, from); due !== undefined && due <= until; due = nextDue(compiled, due)) found.push(due);

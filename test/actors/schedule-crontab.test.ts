@@ -6,7 +6,7 @@ import { describe, expect, test } from 'bun:test';
 import { Cron } from 'croner';
 import fc from 'fast-check';
 import { numericWeekdays, stepsTooLong } from '../../actors/schedule/hints.ts';
-import { describeSchedule, nextDues, parseSchedule, type Schedule, ScheduleError } from '../../actors/schedule/index.ts';
+import { describeSchedule, type JobSchedule, nextDues, parseSchedule, ScheduleError } from '../../actors/schedule/index.ts';
 
 const NEW_YEAR = Date.UTC(2026, 0, 1);
 const SEED = 20261130;
@@ -99,7 +99,7 @@ describe('a crontab schedule', () => {
   });
 });
 
-const refusal = (schedule: Schedule): ScheduleError => {
+const refusal = (schedule: JobSchedule): ScheduleError => {
   try {
     parseSchedule(schedule, 'UTC');
   } catch (error) {

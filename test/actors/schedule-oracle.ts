@@ -6,7 +6,7 @@
  * instant by instant; then one walk through the instants says what is due. Labels are milliseconds,
  * counted as if they were UTC.
  */
-import type { Schedule } from '../../actors/schedule/index.ts';
+import type { JobSchedule } from '../../actors/schedule/index.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -17,7 +17,7 @@ export type Names = (label: number) => boolean;
 
 export type Opinion = { kind: 'interval' | 'fixed'; names: Names };
 
-export function opinionOf(schedule: Schedule): Opinion {
+export function opinionOf(schedule: JobSchedule): Opinion {
   if (schedule.type === 'cron') {
     const hours = schedule.cron.trim().split(/\s+/)[2] as string;
     return { kind: /[*/]/.test(hours) ? 'interval' : 'fixed', names: cronNames(schedule.cron) };
@@ -162,7 +162,7 @@ function plain(text: string, low: number, high: number, names = ''): (value: num
   return value => named.has(value);
 }
 
-function calendarNames(schedule: Extract<Schedule, { type: 'calendar' }>): Names {
+function calendarNames(schedule: Extract<JobSchedule, { type: 'calendar' }>): Names {
   const [start, end] = [schedule.startdate, schedule.enddate || '12/31/2199'].map(text => {
     const [month, date, year] = text.split('/').map(Number) as [number, number, number];
     return Date.UTC(year, month - 1, date);

@@ -8,12 +8,12 @@ import {
   type CompiledSchedule,
   compileCached,
   countDues,
+  type JobSchedule,
   localText,
   nextDue,
   nextDueOf,
   nextDues,
   parseSchedule,
-  type Schedule,
   ScheduleError,
 } from '../../actors/schedule/index.ts';
 import { opinionOf } from './schedule-oracle.ts';
@@ -50,7 +50,7 @@ const crons = fc
     fc.oneof(aField(1, 12), fc.constantFrom('*', 'NOV-FEB', 'mar,oct')),
   )
   .map(
-    ([second, minute, hour, [date, weekday], month]): Schedule => ({
+    ([second, minute, hour, [date, weekday], month]): JobSchedule => ({
       type: 'cron',
       cron: `${second} ${minute} ${hour} ${date} ${month} ${weekday}`,
     }),
@@ -80,7 +80,7 @@ const crontabs = fc
     fc.oneof(crontabField(1, 12), fc.constantFrom('*', 'nov,feb', 'mar-oct')),
     fc.oneof(crontabField(0, 7), fc.constantFrom('sun', 'MON-FRI', '5-7', '*,3')),
   )
-  .map((fields): Schedule => ({ type: 'crontab', crontab: fields.join(' ') }));
+  .map((fields): JobSchedule => ({ type: 'crontab', crontab: fields.join(' ') }));
 
 const times = fc.tuple(fc.nat(23), fc.nat(59)).map(([hour, minute]) => `${hour}:${String(minute).padStart(2, '0')}`);
 
@@ -98,7 +98,7 @@ const calendars = fc
     weekday: fc.nat(6),
   })
   .map(
-    ({ months, day, which, weekday, ...rest }): Schedule => ({
+    ({ months, day, which, weekday, ...rest }): JobSchedule => ({
       type: 'calendar',
       ...rest,
       selectat: months.map(month => (rest.turnmode === 5 ? month % 7 : month)).join(','),
@@ -219,7 +219,7 @@ function aField(low: number, high: number): fc.Arbitrary<string> {
 }
 
 /** Undefined when the random rule is one that can never be due. */
-function compiledOrNone(schedule: Schedule, zone: string): CompiledSchedule | undefined {
+function compiledOrNone(schedule: JobSchedule, zone: string): CompiledSchedule | undefined {
   try {
     return parseSchedule(schedule, zone);
   } catch (error) {

@@ -1,6 +1,6 @@
 /** A schedule in words says what the schedule does, not what was written. */
 import { describe, expect, test } from 'bun:test';
-import { describeSchedule, type Schedule } from '../../actors/schedule/index.ts';
+import { describeSchedule, type JobSchedule } from '../../actors/schedule/index.ts';
 
 const CRON: [string, string][] = [
   ['0 0 2 * * ?', 'at 02:00, every day'],
@@ -28,7 +28,7 @@ const CRON: [string, string][] = [
 ];
 
 const start = { type: 'calendar', startdate: '11/22/2026' } as const;
-const CALENDAR: [Schedule, string][] = [
+const CALENDAR: [JobSchedule, string][] = [
   [{ ...start, turnmode: 1, interval: 10 }, 'every 10 seconds, from 11/22/2026'],
   [{ ...start, turnmode: 2, interval: 1, starttime: '9:00', endtime: '17:30' }, 'every minute from 09:00 to 17:30, from 11/22/2026'],
   [

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { RESERVE_AGAIN_MS } from '../../actors/execution/decide.ts';
 import { cutReason, executionOutcome, PAST_MAX } from '../../actors/execution/shard.ts';
-import type { Shard, ShardOutcome } from '../../actors/execution/types.ts';
+import type { ShardOutcome, ShardState } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { LIMITS } from '../../src/runtime/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
@@ -26,7 +26,7 @@ const lost = (attempt = 1, host = 'h1'): ExecutionEvent => ({
 });
 const retry = (attempts: number) => ({ attempts, backoffMs: 1_000, maxBackoffMs: 8_000, jitter: 'equal' as const });
 const words = (outcome: { effects: Parameters<typeof inWords>[0][] }) => outcome.effects.map(inWords);
-const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as Shard;
+const shardOf = (execution: ReturnType<typeof anExecution>) => execution.context.shards[0] as ShardState;
 
 describe('an execution of a thousand shards', () => {
   test('keeps a reason of each attempt of each shard, however long', () => {
@@ -353,7 +353,7 @@ describe('an execution', () => {
     [['succeeded', 'succeeded'], true, 'succeeded'],
   ];
   test.each(outcomes)('with shards ended %j (cancelled: %p) is %s', (ends, cancelled, outcome) => {
-    const shards = ends.map(end => ({ outcome: end }) as Shard);
+    const shards = ends.map(end => ({ outcome: end }) as ShardState);
     expect(executionOutcome(shards, cancelled)).toBe(outcome);
   });
 });

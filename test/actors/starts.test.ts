@@ -1,7 +1,7 @@
 /** Executions that do not start, the verdicts of their due times, orders without an answer. */
 import { describe, expect, test } from 'bun:test';
 import { ANSWER_MS } from '../../actors/execution/decide.ts';
-import type { Shard } from '../../actors/execution/types.ts';
+import type { ShardState } from '../../actors/execution/types.ts';
 import type { ExecutionEvent } from '../../actors/types.ts';
 import { artifactLimits } from '../../src/agent/artifacts/limits.ts';
 import { AT, anActor, inWords } from '../support/actor.ts';
@@ -35,7 +35,7 @@ const verdicts = (outcome: Outcome) =>
   outcome.effects.flatMap(effect =>
     effect.type === 'record' ? effect.params.entries.map(({ from, verdict, execution, reason }) => [from, verdict, execution, reason]) : [],
   );
-const shards = (execution: ReturnType<typeof anExecution>) => execution.context.shards as Shard[];
+const shards = (execution: ReturnType<typeof anExecution>) => execution.context.shards as ShardState[];
 
 describe('the verdict on the due time of an execution', () => {
   test('is "ran" with the first process, once, whatever begins later', () => {

@@ -1,6 +1,6 @@
 /** Logs of an execution over HTTP, whole and followed. */
 import { describe, expect, test } from 'bun:test';
-import type { Shard } from '../../actors/execution/types.ts';
+import type { ShardState } from '../../actors/execution/types.ts';
 import type { Address } from '../../actors/types.ts';
 import { logRoutes } from '../../src/api/v1/logs.ts';
 import type { Route } from '../../src/http/route.ts';
@@ -13,7 +13,7 @@ import { createManualClock } from '../support/manual-clock.ts';
 import { aChunk, placing } from '../support/store-builders.ts';
 import { anApi } from './support.ts';
 
-type Status = Pick<Shard, 'status' | 'attempt' | 'output'> & Partial<Pick<Shard, 'finishedAt'>>;
+type Status = Pick<ShardState, 'status' | 'attempt' | 'output'> & Partial<Pick<ShardState, 'finishedAt'>>;
 
 /** The route over a real keeper; the execution `nightly@1` is what the test says it is. */
 async function aLogApi({ shards = 1, capBytes = 1024 * 1024, stopping = new AbortController().signal } = {}) {

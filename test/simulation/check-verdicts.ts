@@ -2,7 +2,7 @@
  * Every verdict against the process it is about: what the record says is what happened, and `lost`
  * is said only where something was.
  */
-import type { ExecutionContext, Shard, ShardAttempt } from '../../actors/execution/types.ts';
+import type { ExecutionContext, ShardAttempt, ShardState } from '../../actors/execution/types.ts';
 import { executionsOf } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
@@ -46,7 +46,7 @@ export function checkVerdicts(cluster: Cluster, faults: readonly Fault[]): void 
   }
 }
 
-function attemptsOf(shard: Shard): Attempt[] {
+function attemptsOf(shard: ShardState): Attempt[] {
   const { outcome } = shard;
   return outcome === null ? shard.past : [...shard.past, { ...shard, outcome }];
 }

@@ -5,7 +5,7 @@
  */
 import type { JobConfig } from '../../actors/job/types.ts';
 import { createMemoryStore } from '../../src/store/memory/index.ts';
-import { type ActorDocument, type Fact, type Store, StoreUnavailable, type Write } from '../../src/store/port.ts';
+import { type ActorDocument, type HistoryFact, type Store, StoreUnavailable, type Write } from '../../src/store/port.ts';
 import type { CrashPoint } from './faults.ts';
 import { type Life, never } from './time.ts';
 import type { World } from './world.ts';
@@ -17,7 +17,7 @@ export interface Truth {
   /** `owed` of that very commit, undefined when there is none. */
   owedOf(address: string, rev: number): string | undefined;
   /** Facts of an actor in the order of their commits. */
-  factsOf(address: string): readonly Fact[];
+  factsOf(address: string): readonly HistoryFact[];
   /** What a job was configured to be by each commit that registered or edited it, by rev. */
   configsOf(address: string): ReadonlyMap<number, JobConfig>;
   readonly addresses: Iterable<string>;
@@ -32,7 +32,7 @@ export function createTruth(world: World): Truth {
   const store = createMemoryStore();
   const documents = new Map<string, ActorDocument>();
   const owed = new Map<string, string>();
-  const facts = new Map<string, Fact[]>();
+  const facts = new Map<string, HistoryFact[]>();
   const configs = new Map<string, Map<number, JobConfig>>();
   const forgotten = new Set<string>();
   const nameless = new Set<string>();

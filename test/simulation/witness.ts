@@ -2,7 +2,7 @@
  * Watches the ports while it happens: nothing leaves without its commit (I2), commands of an
  * earlier owner are not carried out, no process starts that may not (I5, I7).
  */
-import type { ExecutionContext, Shard } from '../../actors/execution/types.ts';
+import type { ExecutionContext, ShardState } from '../../actors/execution/types.ts';
 import type { JobContext } from '../../actors/job/types.ts';
 import { type Command, keyOfRun, type Report } from '../../src/protocol/agent.ts';
 import type { Occurrence, Store } from '../../src/store/port.ts';
@@ -66,7 +66,7 @@ export function createWitness(world: World, truth: Truth): Witness {
   }
 
   /** The verdict that stands for this attempt, and whether it is the present one. */
-  function shardOf(run: string): { context: ExecutionContext; value: unknown; shard: Shard | undefined; attempt: number } | undefined {
+  function shardOf(run: string): { context: ExecutionContext; value: unknown; shard: ShardState | undefined; attempt: number } | undefined {
     const state = stateOf(truth, `execution/${executionOf(run)}`);
     if (!state) return undefined;
     const context = state.context as unknown as ExecutionContext;

@@ -1,8 +1,8 @@
 /** Facts between their commit and their place in the feed, without a server. */
 import { expect, test } from 'bun:test';
 import type { Orm } from '../../src/store/mongo/connection.ts';
-import { createTelling } from '../../src/store/mongo/fact-publisher.ts';
-import type { Fact } from '../../src/store/port.ts';
+import { createFactPublisher } from '../../src/store/mongo/fact-publisher.ts';
+import type { HistoryFact } from '../../src/store/port.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { aFact } from '../support/store-builders.ts';
 
@@ -12,13 +12,13 @@ test('what a document holds is told also where an earlier commit of its actor st
   const gate = new Promise<void>(resolve => {
     open = resolve;
   });
-  const place = async (facts: Fact[]) => {
+  const place = async (facts: HistoryFact[]) => {
     await gate;
     told.push(...facts.map(({ rev }) => rev));
     return facts.map(fact => ({ ...fact, cursor: String(fact.rev) }));
   };
   const orm = { driver: { nativeUpdateMany: async () => {} } } as unknown as Orm;
-  const telling = createTelling(orm, { place }, createManualClock());
+  const telling = createFactPublisher(orm, { place }, createManualClock());
   const own = telling.tell([{ address: 'job/nightly', rev: 6, facts: [aFact({ rev: 6 })] }]);
   // The next one was written behind it, and its outcome is not known: it is read again.
   const texts = [6, 7].map(rev => JSON.stringify([aFact({ rev })]));

@@ -2,7 +2,7 @@
 
 import type { IndexFields } from '../../actors/kind.ts';
 import type { TakenChunk } from '../../src/services/output/index.ts';
-import type { ActorDocument, Credential, Fact, Occurrence, OutputChunk, Write } from '../../src/store/port.ts';
+import type { ActorDocument, Credential, HistoryFact, Occurrence, OutputChunk, Write } from '../../src/store/port.ts';
 
 type DocumentChanges = Partial<Omit<ActorDocument, 'index'>> & { index?: Partial<IndexFields> };
 
@@ -28,11 +28,11 @@ export function aDocument({ index, ...changes }: DocumentChanges = {}): ActorDoc
 }
 
 /** A write of `aDocument`, with no facts unless they are given. */
-export function aWrite({ facts = [], ...changes }: DocumentChanges & { facts?: Fact[] } = {}): Write {
+export function aWrite({ facts = [], ...changes }: DocumentChanges & { facts?: HistoryFact[] } = {}): Write {
   return { document: aDocument(changes), facts };
 }
 
-export function aFact(changes: Partial<Fact> = {}): Fact {
+export function aFact(changes: Partial<HistoryFact> = {}): HistoryFact {
   return { address: 'job/nightly', rev: 1, place: 0, at: 1_700_000_000_000, type: 'job.triggered', data: { execution: 'e1' }, ...changes };
 }
 

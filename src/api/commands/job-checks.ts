@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JobConfig } from '../../../actors/job/types.ts';
 import { quotedValue } from '../../../actors/schedule/error.ts';
-import { compileCached, endFieldOf, isOver, lastDueOf, type Schedule, ScheduleError } from '../../../actors/schedule/index.ts';
+import { compileCached, endFieldOf, isOver, type JobSchedule, lastDueOf, ScheduleError } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { CommandProblem, splitCommand } from '../../lib/command-words.ts';
 import { toIso } from '../iso.ts';
@@ -27,7 +27,7 @@ export interface JobFieldNames extends StartFields {
 interface JobState {
   enabled: boolean;
   /** Schedules that were accepted before: they may be over by now. */
-  schedules: readonly Schedule[];
+  schedules: readonly JobSchedule[];
 }
 
 /** Throws Problem naming the field. */
@@ -81,7 +81,7 @@ export function checkCommand(command: JobConfig['command'], field: string, { nee
   if (needsProgram && !words[0]) throw new Problem('invalid', `${field} names no program: its first word is empty.`, { field });
 }
 
-function refuseOver(schedule: Schedule, timeZone: string, now: number, field: string): void {
+function refuseOver(schedule: JobSchedule, timeZone: string, now: number, field: string): void {
   const compiled = compileCached(schedule, timeZone);
   if (!isOver(compiled, now)) return;
   const { [endFieldOf(schedule)]: written } = schedule as unknown as Record<string, unknown>;
@@ -91,7 +91,7 @@ function refuseOver(schedule: Schedule, timeZone: string, now: number, field: st
 }
 
 /** Throws Problem naming the field. */
-export function checkSchedule(schedule: Schedule, timeZone: string, fieldOf: (issue: string) => string): void {
+export function checkSchedule(schedule: JobSchedule, timeZone: string, fieldOf: (issue: string) => string): void {
   try {
     compileCached(schedule, timeZone);
   } catch (error) {

@@ -1,6 +1,6 @@
 /** A registration of ElasticJob-Cloud as a JobConfig, field by field, and its updates. */
 import type { JobConfig } from '../../../actors/job/types.ts';
-import type { Schedule } from '../../../actors/schedule/index.ts';
+import type { JobSchedule } from '../../../actors/schedule/index.ts';
 import { Problem } from '../../http/errors.ts';
 import { parse } from '../../http/parse.ts';
 import { MISFIRE_LIMIT } from '../../protocol/rest/job.ts';
@@ -48,10 +48,10 @@ function itemsOf(written: string | null | undefined): Record<string, string> {
   return 'items' in read ? read.items : {};
 }
 
-function withCron(schedules: readonly Schedule[], { cron, props }: CloudJobBody): Schedule[] {
+function withCron(schedules: readonly JobSchedule[], { cron, props }: CloudJobBody): JobSchedule[] {
   const zone = props?.timeZone;
   const place = schedules.findIndex(({ type }) => type === 'cron');
-  const now: Schedule[] = cron?.trim() ? [{ type: 'cron', cron, ...(zone ? { timeZone: zone } : {}) }] : [];
+  const now: JobSchedule[] = cron?.trim() ? [{ type: 'cron', cron, ...(zone ? { timeZone: zone } : {}) }] : [];
   return place < 0 ? [...schedules, ...now] : schedules.toSpliced(place, 1, ...now);
 }
 

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { taskId } from '../../../actors/execution/run-spec.ts';
 import { isLive } from '../../../actors/execution/shard.ts';
-import type { ExecutionContext, Shard } from '../../../actors/execution/types.ts';
+import type { ExecutionContext, ShardState } from '../../../actors/execution/types.ts';
 import { type Route, route } from '../../http/route.ts';
 import { all } from '../lookup.ts';
 import type { Center } from '../route-context.ts';
 import { FailoverTask, ReadyTask, RunningTask } from './answers.ts';
 
-const metaInfo = (execution: ExecutionContext, shard: Shard) => ({ jobName: execution.job, shardingItems: [shard.item] });
+const metaInfo = (execution: ExecutionContext, shard: ShardState) => ({ jobName: execution.job, shardingItems: [shard.item] });
 
 const running = (execution: ExecutionContext) =>
   execution.shards.filter(isLive).map(shard => ({

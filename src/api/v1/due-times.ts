@@ -1,5 +1,5 @@
 /** Coming due times, as instants and as the clocks of their zones show them. */
-import { type CompiledSchedule, compileCached, isEnabled, localText, nextDue, type Schedule } from '../../../actors/schedule/index.ts';
+import { type CompiledSchedule, compileCached, isEnabled, type JobSchedule, localText, nextDue } from '../../../actors/schedule/index.ts';
 import type { DueTime } from '../../protocol/rest/schedule.ts';
 import { toIso } from '../iso.ts';
 
@@ -7,7 +7,7 @@ import { toIso } from '../iso.ts';
  * The next `count` due times strictly after `after` (epoch ms). One instant that several schedules
  * name is one due time, in the zone of the first.
  */
-export function dueTimes(schedules: readonly Schedule[], timeZone: string, after: number, count: number): DueTime[] {
+export function dueTimes(schedules: readonly JobSchedule[], timeZone: string, after: number, count: number): DueTime[] {
   const rules = schedules.filter(isEnabled).map(schedule => compileCached(schedule, timeZone));
   const times: DueTime[] = [];
   const nexts = rules.map(rule => dueAfter(rule, after));

@@ -1,5 +1,5 @@
 /** `/v1/executions`: what ran, runs, or waits, and why. */
-import type { Shard } from '../../../actors/execution/types.ts';
+import type { ShardState } from '../../../actors/execution/types.ts';
 import { type Route, serving } from '../../http/route.ts';
 import { type Execution, executionEndpoints } from '../../protocol/rest/execution.ts';
 import type { View } from '../../runtime/document.ts';
@@ -25,7 +25,7 @@ type Kept = Awaited<ReturnType<typeof keptBytes>>;
  * Bytes that the log lacks: left out by the host, by the log itself or by retention. Read from
  * the log, so that both give one figure. Bytes under way count as kept.
  */
-const outputShape = (execution: string, { item, attempt, output }: Shard, kept: Kept) => {
+const outputShape = (execution: string, { item, attempt, output }: ShardState, kept: Kept) => {
   if (!output) return null;
   const { stdoutBytes, stderrBytes } = output;
   const { stdout, stderr } = kept.get(attemptKey({ execution, item, attempt })) ?? { stdout: 0, stderr: 0 };
@@ -33,7 +33,7 @@ const outputShape = (execution: string, { item, attempt, output }: Shard, kept: 
 };
 
 /** Adds the bytes of a shard that ended just now and are under way. */
-async function addArriving(store: Pick<OutputStore, 'output'>, execution: string, { item, attempt, output }: Shard, kept: Kept) {
+async function addArriving(store: Pick<OutputStore, 'output'>, execution: string, { item, attempt, output }: ShardState, kept: Kept) {
   const name = { execution, item, attempt };
   const { stdout, stderr } = kept.get(attemptKey(name)) ?? { stdout: 0, stderr: 0 };
   if (!output || (output.stdoutBytes <= stdout && output.stderrBytes <= stderr)) return;
@@ -44,7 +44,7 @@ async function addArriving(store: Pick<OutputStore, 'output'>, execution: string
   });
 }
 
-const shardShape = (execution: string, kept: Kept) => (shard: Shard) => ({
+const shardShape = (execution: string, kept: Kept) => (shard: ShardState) => ({
   item: shard.item,
   parameter: shard.parameter,
   host: shard.host,
@@ -87,7 +87,7 @@ export function executionRoutes(center: RouteContext): Route[] {
   const shown = async (view: View<'execution'>) => executionShape(view, await keptOf([view]));
   /** Only of what has ended, and wrote anything: of the others no figure is shown. */
   const keptOf = async (views: View<'execution'>[]): Promise<Kept> => {
-    const wrote = ({ output }: Shard) => output !== null && output.stdoutBytes + output.stderrBytes > 0;
+    const wrote = ({ output }: ShardState) => output !== null && output.stdoutBytes + output.stderrBytes > 0;
     const wrotes = views.filter(({ context }) => context.shards.some(wrote)).map(({ context }) => context);
     const ids = wrotes.map(({ id }) => id);
     const kept = await keptBytes(store, ids);

@@ -10,7 +10,7 @@ import { type Host, hostEndpoints } from '../../protocol/rest/host.ts';
 import { LIMIT_MAX } from '../../protocol/rest/lists.ts';
 import type { View } from '../../runtime/document.ts';
 import { Unreadable } from '../../runtime/errors.ts';
-import type { ViewPage as ViewPage, Views } from '../../runtime/views.ts';
+import type { ViewPage, Views } from '../../runtime/views.ts';
 import { writeAgentKey } from '../../security/agent-keys.ts';
 import { compareText } from '../../store/order.ts';
 import { toIso } from '../iso.ts';

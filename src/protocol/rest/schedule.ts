@@ -1,6 +1,6 @@
 /** Schedules of a job, and when something is due. */
 import { z } from 'zod';
-import type { Schedule as Configured } from '../../../actors/schedule/index.ts';
+import type { JobSchedule as Configured } from '../../../actors/schedule/index.ts';
 import { endpoints } from './endpoint.ts';
 import { digits, field, instant, once, text, whole } from './fields.ts';
 import { listOf } from './lists.ts';

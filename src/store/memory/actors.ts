@@ -5,7 +5,15 @@
 
 import { type ListOrder, type ListPlace, listCursor, listPlace } from '../cursor.ts';
 import { compareText } from '../order.ts';
-import { type ActorDocument, type ActorStore, ALL_PARTITIONS, type Fact, type ListQuery, PARTITIONS, type PlacedFact } from '../port.ts';
+import {
+  type ActorDocument,
+  type ActorStore,
+  ALL_PARTITIONS,
+  type HistoryFact,
+  type ListQuery,
+  PARTITIONS,
+  type PlacedFact,
+} from '../port.ts';
 import { readableActor } from '../readable.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 
@@ -16,7 +24,7 @@ export interface KeptActors {
   drop(address: string): void;
 }
 
-export function createMemoryActors({ place }: { place: (fact: Fact) => PlacedFact }): ActorStore & { kept: KeptActors } {
+export function createMemoryActors({ place }: { place: (fact: HistoryFact) => PlacedFact }): ActorStore & { kept: KeptActors } {
   const documents = new Map<string, ActorDocument>();
   /**
    * Armed timers and debts on their own, so that a million finished executions do not slow `due`

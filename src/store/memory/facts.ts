@@ -4,10 +4,10 @@
  */
 
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact } from '../port.ts';
+import { type FactStore, FEED_PAGE, type HistoryFact, type PlacedFact } from '../port.ts';
 import { readableFact } from '../readable.ts';
 
-type StoredFact = Omit<Fact, 'data'> & { data: string };
+type StoredFact = Omit<HistoryFact, 'data'> & { data: string };
 
 export interface KeptFacts {
   /** Oldest first. */
@@ -15,7 +15,7 @@ export interface KeptFacts {
   dropOldest(count: number): void;
 }
 
-export function createMemoryFacts(): FactStore & { place: (fact: Fact) => PlacedFact; kept: KeptFacts } {
+export function createMemoryFacts(): FactStore & { place: (fact: HistoryFact) => PlacedFact; kept: KeptFacts } {
   const feed: StoredFact[] = [];
   /** Facts that were there before the first of `feed`. */
   let dropped = 0;
@@ -68,4 +68,4 @@ export function createMemoryFacts(): FactStore & { place: (fact: Fact) => Placed
   };
 }
 
-const asTold: (stored: StoredFact) => Fact = readableFact;
+const asTold: (stored: StoredFact) => HistoryFact = readableFact;

@@ -8,18 +8,18 @@ import type { FilterQuery } from '@mikro-orm/core';
 import type { PartitionOwnership } from '../cluster-port.ts';
 import { type ActorStore, ALL_PARTITIONS, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
-import { managerOf, type Orm } from './connection.ts';
+import type { Orm } from './connection.ts';
 import { ActorRecord } from './entities.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites, repeated } from './errors.ts';
-import type { Telling } from './fact-publisher.ts';
+import type { FactPublisher } from './fact-publisher.ts';
 import { type ActorRow, asDocument, fieldsOf, isBorn } from './rows.ts';
-import type { Doubt } from './write-fencing.ts';
+import type { WriteFencing } from './write-fencing.ts';
 
 interface Parts {
   orm: Orm;
   ownership: PartitionOwnership;
-  doubt: Doubt;
-  telling: Telling;
+  doubt: WriteFencing;
+  telling: FactPublisher;
 }
 
 export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<ActorStore, 'list' | 'floor'> {

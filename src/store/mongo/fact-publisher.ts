@@ -6,12 +6,12 @@
  *   committed or found --> waiting, in order --> in the feed --> left in the document --> trimmed
  */
 import type { Clock } from '../../lib/clock.ts';
-import { type Fact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../port.ts';
+import { type HistoryFact, type PartitionRange, type PlacedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
 import { managerOf, type Orm } from './connection.ts';
 import { ActorRecord } from './entities.ts';
 import { asked, repeated } from './errors.ts';
-import type { Feed } from './feed.ts';
+import type { FeedCollection } from './feed.ts';
 import type { ActorRow } from './rows.ts';
 
 /** An actor's next commit trims by itself; one that rests is trimmed this much later. */
@@ -24,10 +24,10 @@ const RECOVERED_AT_ONCE = 250;
 interface Told {
   address: string;
   rev: number;
-  facts: Fact[];
+  facts: HistoryFact[];
 }
 
-export interface Telling {
+export interface FactPublisher {
   /** Are all facts of this actor's document in the feed? Then its next commit may drop them. */
   isTold(address: string): boolean;
   /**
@@ -61,7 +61,7 @@ interface Waiting extends Told {
   failed(error: unknown): void;
 }
 
-export function createTelling(orm: Orm, feed: Pick<Feed, 'place'>, clock: Clock): Telling {
+export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'>, clock: Clock): FactPublisher {
   let waiting: Waiting[] = [];
   /** Per actor, how many of its commits wait. */
   const untold = new Map<string, number>();
@@ -205,9 +205,9 @@ export function createTelling(orm: Orm, feed: Pick<Feed, 'place'>, clock: Clock)
 }
 
 /** What cannot be read of them is lost: it must not keep a center from its partitions. */
-const factsIn = (texts: unknown): Fact[] => (Array.isArray(texts) ? texts.flatMap(factsOf) : []);
+const factsIn = (texts: unknown): HistoryFact[] => (Array.isArray(texts) ? texts.flatMap(factsOf) : []);
 
-function factsOf(text: unknown): Fact[] {
+function factsOf(text: unknown): HistoryFact[] {
   try {
     const facts: unknown = JSON.parse(String(text));
     return Array.isArray(facts) ? facts.map(readableFact) : [];

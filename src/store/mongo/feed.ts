@@ -7,7 +7,7 @@
  */
 import type { FilterQuery } from '@mikro-orm/core';
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, StoreUnavailable } from '../port.ts';
+import { type FactStore, FEED_PAGE, type HistoryFact, type PlacedFact, StoreUnavailable } from '../port.ts';
 import { readableFact } from '../readable.ts';
 import { collectionsOf, HERE, managerOf, type Orm } from './connection.ts';
 import { FactRecord } from './entities.ts';
@@ -20,15 +20,15 @@ const INSERTS_MAX = 1_000;
 /** Others that take every place first, over and over: something else is wrong. */
 const COLLISIONS_MAX = 1_000;
 
-export interface Feed extends FactStore {
+export interface FeedCollection extends FactStore {
   /**
    * Gives each fact its place, in this order, or finds the one it has. Doing it twice is fine.
    * Throws StoreUnavailable: then some may be placed.
    */
-  place(facts: Fact[]): Promise<PlacedFact[]>;
+  place(facts: HistoryFact[]): Promise<PlacedFact[]>;
 }
 
-export function createFeed(orm: Orm): Feed {
+export function createFeedCollection(orm: Orm): FeedCollection {
   // The ORM's questions name no read concern of their own.
   const { facts } = collectionsOf(orm);
 
@@ -43,13 +43,13 @@ export function createFeed(orm: Orm): Feed {
       .toArray();
     return sequenceOf(row?._id);
   };
-  const placeOf = async ({ address, rev, place }: Fact) => {
+  const placeOf = async ({ address, rev, place }: HistoryFact) => {
     const row = await facts.findOne({ era: 0, address, rev, place }, { ...HERE, projection: { _id: 1 } });
     return row ? sequenceOf(row._id) : undefined;
   };
 
   /** How many of them, from the first on, got the places behind `head`. */
-  const insert = async (head: number, some: Fact[]): Promise<number> => {
+  const insert = async (head: number, some: HistoryFact[]): Promise<number> => {
     try {
       const rows = some.map((fact, nth) => asRow(fact, head + 1 + nth));
       // In order: what follows the first that is refused is not inserted.
@@ -134,7 +134,7 @@ export function createFeed(orm: Orm): Feed {
 const idOf = (sequence: number): string => String(sequence).padStart(16, '0');
 const sequenceOf = (id: string | undefined): number => (id === undefined ? 0 : Number(id));
 
-const asRow = ({ address, rev, place, at, type, data }: Fact, sequence: number): FactRow => ({
+const asRow = ({ address, rev, place, at, type, data }: HistoryFact, sequence: number): FactRow => ({
   _id: idOf(sequence),
   era: 0,
   address,
@@ -145,5 +145,5 @@ const asRow = ({ address, rev, place, at, type, data }: Fact, sequence: number):
   data: JSON.stringify(data),
 });
 
-const asTold: (row: FactRow) => Fact = readableFact;
+const asTold: (row: FactRow) => HistoryFact = readableFact;
 const asPlaced = (row: FactRow): PlacedFact => ({ ...asTold(row), cursor: feedCursor(sequenceOf(row._id)) });

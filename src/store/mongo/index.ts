@@ -14,15 +14,15 @@ import { type Collections, cannotBeOpened, collectionsOf, type Orm, openOrm } fr
 import { createCredentials } from './credentials.ts';
 import { MetaRecord } from './entities.ts';
 import { asked } from './errors.ts';
-import { createTelling } from './fact-publisher.ts';
-import { createFeed } from './feed.ts';
+import { createFactPublisher } from './fact-publisher.ts';
+import { createFeedCollection } from './feed.ts';
 import { createLedger } from './ledger.ts';
 import { createList } from './list.ts';
 import { createOutput } from './output.ts';
 import { createRetention } from './retention.ts';
 import { prepareSchema } from './schema.ts';
 import { upsert } from './upsert.ts';
-import { createDoubt } from './write-fencing.ts';
+import { createWriteFencing } from './write-fencing.ts';
 
 export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://` with the database as path. Its timeouts override ours. */
@@ -64,11 +64,11 @@ export async function createMongoStore({
     early?.({ credential });
     lease = cluster.lease?.(createLeaseRecords(orm), { shown, lost });
     if (!isPrepared) await prepareSchema({ orm, collections, shown, mayWrite: async () => lease?.begin() });
-    const { place, ...facts } = createFeed(orm);
-    const telling = createTelling(orm, { place }, clock);
+    const { place, ...facts } = createFeedCollection(orm);
+    const telling = createFactPublisher(orm, { place }, clock);
     const ownership = cluster.ownership(createOwnershipRecords(orm));
     const store = {
-      ...createActors({ orm, ownership, telling, doubt: createDoubt(orm, { drawId, clock, timeoutMs }) }),
+      ...createActors({ orm, ownership, telling, doubt: createWriteFencing(orm, { drawId, clock, timeoutMs }) }),
       ...createList(orm),
       ...facts,
       ...createLedger(orm),

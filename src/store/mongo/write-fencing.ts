@@ -23,7 +23,7 @@ import { upsert } from './upsert.ts';
  */
 const FORMER_OWNER_MS = 15_000;
 
-export interface Doubt {
+export interface WriteFencing {
   /** These may have been written, or may yet be. */
   raise(addresses: string[]): void;
   /**
@@ -39,7 +39,10 @@ export interface Doubt {
   committed(address: string): void;
 }
 
-export function createDoubt(orm: Orm, { drawId, clock, timeoutMs }: { drawId(): string; clock: Clock; timeoutMs: number }): Doubt {
+export function createWriteFencing(
+  orm: Orm,
+  { drawId, clock, timeoutMs }: { drawId(): string; clock: Clock; timeoutMs: number },
+): WriteFencing {
   const doubtful = new Set<string>();
   let allUntil = Number.NEGATIVE_INFINITY;
   /** Those last read as other than null. */

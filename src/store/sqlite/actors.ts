@@ -1,6 +1,6 @@
 /** The hot path: actors by compare-and-set, many in one transaction. */
 
-import { type ActorStore, ALL_PARTITIONS, type CommitResult, type Fact, type PlacedFact, type Write } from '../port.ts';
+import { type ActorStore, ALL_PARTITIONS, type CommitResult, type HistoryFact, type PlacedFact, type Write } from '../port.ts';
 import { refuseRepeats } from '../refuse-repeats.ts';
 import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, bindings, documentOfRow, type StoredActor } from './actor-rows.ts';
@@ -8,7 +8,7 @@ import { booleanColumn, type ReadConnection, rows, type WriteConnection } from '
 import { raiseFeed } from './facts.ts';
 
 interface Parts extends WriteConnection {
-  insertFact: (fact: Fact) => PlacedFact;
+  insertFact: (fact: HistoryFact) => PlacedFact;
 }
 
 export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'settle'>> {

@@ -4,11 +4,11 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { feedCursor, feedSequence } from '../cursor.ts';
-import { type Fact, type FactStore, FEED_PAGE, type PlacedFact, RAISE_BY } from '../port.ts';
+import { type FactStore, FEED_PAGE, type HistoryFact, type PlacedFact, RAISE_BY } from '../port.ts';
 import { type Raw, readableFact } from '../readable.ts';
 import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
-type StoredFact = Raw<Fact>;
+type StoredFact = Raw<HistoryFact>;
 
 /**
  * Facts per era. Few keep the pages a commit dirties few; many keep the look-ups of a history few:
@@ -18,7 +18,7 @@ const ERA_FACTS = 4_096;
 /** Beyond every rev and every instant. */
 const EVER = Number.MAX_SAFE_INTEGER;
 
-export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { insert: (fact: Fact) => PlacedFact } {
+export function factWrites({ writer }: Pick<WriteConnection, 'writer'>): { insert: (fact: HistoryFact) => PlacedFact } {
   const insertion = writer.prepare('insert into facts (era, address, rev, place, at, type, data) values (?, ?, ?, ?, ?, ?, ?)');
   const corrected = writer.prepare('update facts set era = ? where _id = ?');
   let era = eraOf(headOf(writer)());
@@ -84,7 +84,7 @@ export function factReads({ reader, read }: ReadConnection): FactStore {
     async history({ address, limit, after, order = 'oldest', from = -EVER, to = EVER }) {
       return read(() => {
         const { first, last } = rows<{ first: number | null; last: number | null }>(ends)[0] ?? {};
-        const facts: Fact[] = [];
+        const facts: HistoryFact[] = [];
         if (first === undefined || first === null || last === undefined || last === null) return facts;
         const isOldest = order === 'oldest';
         const { rev, place } = after ?? (isOldest ? { rev: -1, place: -1 } : { rev: EVER, place: EVER });
@@ -104,7 +104,7 @@ function asPlaced({ sequence, ...fact }: StoredFact & { sequence: number }): Pla
   return { ...asTold(fact), cursor: feedCursor(sequence) };
 }
 
-const asTold: (row: StoredFact) => Fact = readableFact;
+const asTold: (row: StoredFact) => HistoryFact = readableFact;
 
 function eraOf(sequence: number): number {
   return Math.floor(sequence / ERA_FACTS);

@@ -3,7 +3,7 @@
  * when its last attempt has ended and every byte it wrote is accounted for: the news of the end
  * usually overtakes the output.
  */
-import type { Shard } from '../../../../actors/execution/types.ts';
+import type { ShardState } from '../../../../actors/execution/types.ts';
 import { type Clock, pause } from '../../../lib/clock.ts';
 import type { Views } from '../../../runtime/views.ts';
 import type { OutputService } from '../../../services/output/index.ts';
@@ -79,7 +79,7 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[
     }
   };
 
-  const isFinished = async (item: number, shard: Shard | undefined): Promise<boolean> => {
+  const isFinished = async (item: number, shard: ShardState | undefined): Promise<boolean> => {
     if (!shard) return true;
     if (shard.status !== 'done') return false;
     if (!shard.output) return true;
@@ -132,14 +132,14 @@ export async function* followOutput(parts: FollowParts): AsyncGenerator<LogLine[
  * The news of an end overtakes the output: for INCOMPLETE_MS after it what is not here yet is under
  * way, and not left out.
  */
-export const isArriving = (shard: Pick<Shard, 'status' | 'finishedAt'> | undefined, now: number): boolean =>
+export const isArriving = (shard: Pick<ShardState, 'status' | 'finishedAt'> | undefined, now: number): boolean =>
   shard?.status === 'done' && shard.finishedAt !== null && now - shard.finishedAt < INCOMPLETE_MS;
 
 /**
  * Bytes of an ended attempt that the log neither has nor counts as left out: under way, given up by
  * the host, or removed by retention.
  */
-async function missingOf({ store, execution, stream: wanted }: FollowParts, item: number, shard: Shard | undefined) {
+async function missingOf({ store, execution, stream: wanted }: FollowParts, item: number, shard: ShardState | undefined) {
   if (shard?.status !== 'done' || !shard.output) return [];
   const accounted = await accountedBytes(store, { execution, item, attempt: shard.attempt });
   const { stdoutBytes, stderrBytes } = shard.output;
@@ -150,7 +150,7 @@ async function missingOf({ store, execution, stream: wanted }: FollowParts, item
 }
 
 /** The execution counts these bytes as left out, so the log ends with their number. */
-async function* endOf(parts: FollowParts, item: number, shard: Shard | undefined): AsyncGenerator<LogLine[]> {
+async function* endOf(parts: FollowParts, item: number, shard: ShardState | undefined): AsyncGenerator<LogLine[]> {
   const place = parts.places.get(item);
   const attempt = shard?.attempt ?? 1;
   const seq = seqOf(attempt, place?.attempt === attempt ? Math.max(0, place.seq) : 0);

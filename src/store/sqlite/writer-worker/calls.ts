@@ -5,7 +5,7 @@
  */
 import { createBatch, createCoalesced } from '../../../lib/batch.ts';
 import { createPendingRequests } from '../../../lib/request-map.ts';
-import { type Fact, isResolved, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
+import { type HistoryFact, isResolved, type Occurrence, STORE_WRITES, StoreUnavailable, type StoreWrites, type Write } from '../../port.ts';
 import type { SqliteWrites } from '../open.ts';
 
 export interface WriterCall {
@@ -69,7 +69,7 @@ export function createWriterClient(line: WriterPort<WriterCall>): WriterClient {
   };
 }
 
-const withPlaces = (facts: Fact[], cursors: string[]) => facts.map((fact, place) => ({ ...fact, cursor: cursors[place] as string }));
+const withPlaces = (facts: HistoryFact[], cursors: string[]) => facts.map((fact, place) => ({ ...fact, cursor: cursors[place] as string }));
 
 /**
  * Calls that become one transaction at most: a bound on what has to be done again one by one when
