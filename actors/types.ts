@@ -227,8 +227,8 @@ export type HostEvent =
   | { type: 'host.enroll'; id: string; name: string; pool: string; publicKey: string; graceMs: number }
   /**
    * Its agent proved its identity; `runs`: the runs that it has. The newest session wins. Answers
-   * `{session}`, the sessions of this host counted; a host that may not serve answers nothing.
-   * Graces: default as before.
+   * `{session}`, a number counted per host; a host that may not serve answers nothing. An omitted
+   * grace keeps its value.
    */
   | ({
       type: 'host.connected';

@@ -4,7 +4,6 @@
  *
  *   store -> runtime -> pool -> agents' grace -> HTTP server -> timers -> retention, schedule audit
  */
-
 import { createFeedApi } from './api/feed/index.ts';
 import type { Center } from './api/route-context.ts';
 import { createStandbyMetrics } from './api/standby-metrics.ts';
@@ -96,16 +95,66 @@ export async function startCenter({
   /** Answers at the addresses while the start waits; closed before the center listens there. */
   startup?: Pick<StartupServer, 'close'>;
 }): Promise<RunningCenter> {
-  const { owner, workerHosts } = threads;
   const { store, died, missing } = await threads.opened;
   if (missing !== null) log.error(missing);
-  /** Of the last agent that had served a later state. */
-  let earlierState: string | null = null;
-  /**
-   * Where the runtime could not commit it is for the store to say whether waiting helps. A store
-   * that cannot come back ends the start.
-   */
-  const whileStored: StartupRetry = async work => {
+  const base: Base = { config, log, clock, ids, store, died, missing, ...stateOf() };
+  const core = buildCore(base, threads);
+  const background = buildBackground(base, core);
+  const server = buildServer(base, core, background);
+  const whileStored = whileStoredOf(base, patiently);
+  const supervisor = createSupervisor({
+    services: [...coreServices(base, core, whileStored), ...httpServices(base, core, server, whileStored, startup), ...background.services],
+    clock,
+    log: ({ level, text, cause }) => log[level](text, cause === undefined ? {} : { cause }),
+  });
+  await supervisor.start();
+  const bound = base.listening?.addresses ?? [];
+  return {
+    urls: bound.map(({ host, port }) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`),
+    password: base.password,
+    centerKey: base.installation?.fingerprint ?? '',
+    createJoinToken: async () => (await core.auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 600_000 })).token,
+    stop: () => supervisor.stop(),
+    gaveUp: supervisor.gaveUp,
+  };
+}
+
+/** What every part is built from, and what the start and the stop change. */
+interface Base {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  ids: Ids;
+  store: OpenedStore['store'];
+  died: OpenedStore['died'];
+  missing: OpenedStore['missing'];
+  /** Read or created before an agent can connect. */
+  installation: InstallationKey | null;
+  /** A warning about an agent that had served a later state. */
+  earlierState: string | null;
+  serving: boolean;
+  listening: Listening | null;
+  password: string | null;
+}
+type OpenedStore = Awaited<Threads['opened']>;
+type Core = ReturnType<typeof buildCore>;
+type Background = ReturnType<typeof buildBackground>;
+type Server = ReturnType<typeof buildServer>;
+
+const stateOf = (): Pick<Base, 'installation' | 'earlierState' | 'serving' | 'listening' | 'password'> => ({
+  installation: null,
+  earlierState: null,
+  serving: false,
+  listening: null,
+  password: null,
+});
+
+/**
+ * Where the runtime could not commit, the store decides whether waiting helps. A store that cannot
+ * come back ends the start.
+ */
+function whileStoredOf({ store, died }: Base, patiently: StartupRetry): StartupRetry {
+  return async work => {
     const attempt = () =>
       work().catch(async (error: unknown) => {
         if (error instanceof Unavailable) await store.probe();
@@ -113,35 +162,30 @@ export async function startCenter({
       });
     return Promise.race([patiently(attempt), died.then(reason => Promise.reject(reason))]);
   };
-  const views = createViews({ store });
-  let installation: InstallationKey | null = null;
-  const auth = createAuth({ config, store, clock, ids, log, fingerprint: () => installation?.fingerprint });
-  const feed = createFeed({ store, clock });
-  const logs = createOutputService({ store });
+}
 
-  // Runtime and hub need each other: commands go out by the hub, news come in by the runtime.
-  let hub: AgentHub | null = null;
+/** Actors, agents and what both need. */
+function buildCore(base: Base, { owner, workerHosts }: Threads) {
+  const { config, log, clock, ids, store } = base;
+  const views = createViews({ store });
+  const auth = createAuth({ config, store, clock, ids, log, fingerprint: () => base.installation?.fingerprint });
+  const feed = createFeed({ store, clock });
+  const output = createOutputService({ store });
+  // Runtime and gateway need each other: commands go out by the gateway, reports come in by the
+  // runtime.
+  let gateway: AgentHub | null = null;
   const onReady: ((host: string) => void)[] = [];
   const runtime = createRuntime({
-    store,
-    clock,
-    ids,
-    owner,
-    workerHosts,
+    ...{ store, clock, ids, owner, workerHosts },
     fleet: {
-      send: (host, command) => (hub as AgentHub).send(host, command),
+      send: (host, command) => (gateway as AgentHub).send(host, command),
       onReady: listener => onReady.push(listener),
-      closeSession: (host, code, reason) => (hub as AgentHub).closeSession(host, code, reason),
+      closeSession: (host, code, reason) => (gateway as AgentHub).closeSession(host, code, reason),
     },
     log: ({ level, address, text, cause }) => log[level](`${address} ${text}`, cause === undefined ? {} : { cause }),
   });
-  hub = createAgentHub({
-    runtime,
-    views,
-    store,
-    output: logs,
-    clock,
-    ids,
+  const agents = createAgentHub({
+    ...{ runtime, views, store, output, clock, ids },
     heartbeatMs: config.heartbeatMs,
     hostGraceMs: config.hostGraceMs,
     closedGraceMs: config.closedGraceMs,
@@ -149,84 +193,90 @@ export async function startCenter({
     readJoinToken: auth.readJoinToken,
     spendJoinToken: auth.spendJoinToken,
     auth: config.auth,
-    // Opened before anybody can dial.
-    installation: () => installation as InstallationKey,
+    installation: () => base.installation as InstallationKey,
     apps: { fileUrls: config.fileUrls, hosts: config.artifactHosts },
     onLog: (level, text, fields) => log[level](text, fields),
     onEarlierState(text) {
-      earlierState = text;
+      base.earlierState = text;
     },
   });
-  const agents = hub;
+  gateway = agents;
   agents.onReady(host => {
     for (const listener of onReady) listener(host);
   });
   // Without facts: some were committed that only the store can show.
   runtime.onFacts(facts => (facts.length > 0 ? feed.publish(facts) : feed.look()));
+  return { views, auth, feed, output, runtime, agents };
+}
 
-  let serving = false;
+/** Loops beside the runtime. */
+function buildBackground({ config, log, clock, store }: Base, { runtime }: Core) {
+  const logLine = (level: 'info' | 'warn' | 'error', text: string, fields?: Record<string, unknown>) => log[level](text, fields);
+  const retention = createRetentionService({ store, clock, keep: config.keep, reader: { endedAt, executionsOf }, log: logLine });
+  const audit = createScheduleAudit({ store, runtime, clock, log: logLine });
+  const backups =
+    config.backup &&
+    createBackups({
+      ...config.backup,
+      clock,
+      log: logLine,
+      make: (order, signal) => makeBackupAside({ directory: config.dataDir, ...order }, signal),
+    });
+  const services: Service[] = [
+    { name: 'retention', graceMs: 2_000, restart: true, run: retention.run },
+    ...(backups ? [{ name: 'backups', graceMs: 2_000, restart: true, run: backups.run }] : []),
+    { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
+  ];
+  return { services, audit, backups };
+}
+
+/** The HTTP API, the feed and the sockets of agents; `stopping` ends what they follow. */
+function buildServer(base: Base, { views, auth, feed, output, runtime, agents }: Core, { audit, backups }: Background) {
+  const { config, log, clock, ids, store, missing } = base;
   const stopping = new AbortController();
-  let listening: Listening | null = null;
-  let password: string | null = null;
-  const audit = createScheduleAudit({ store, runtime, clock, log: (level, text, fields) => log[level](text, fields) });
   const center: Center = {
-    runtime,
-    views,
-    store,
-    auth,
-    clock,
-    ids,
-    log,
-    config,
+    ...{ runtime, views, store, auth, clock, ids, log, config },
     warnings: () => [
       ...(missing === null ? [] : [missing]),
-      ...(earlierState === null ? [] : [earlierState]),
+      ...(base.earlierState === null ? [] : [base.earlierState]),
       ...(backups ? backupWarnings(backups.status()) : []),
       ...auditWarnings(audit.status(), clock.now()),
     ],
-    unready: () => (serving ? runtime.down()[0] : 'the center is starting or stopping'),
+    unready: () => (base.serving ? runtime.down()[0] : 'the center is starting or stopping'),
   };
   const feedApi = createFeedApi({ feed, auth, config, clock, ids });
   const surfaces = surfacesOf(center, [
     ...feedApi.routes,
-    ...logRoutes({ views, store, output: logs, clock, stopping: stopping.signal }),
+    ...logRoutes({ views, store, output, clock, stopping: stopping.signal }),
     ...metricRoutes({
-      runtime,
-      views,
-      feed,
-      clock,
-      usage,
+      ...{ runtime, views, feed, clock, usage },
       jobsMax: config.metricsJobs,
       scheduleAudit: audit.status,
       backups: () => backups?.status() ?? { madeAt: null, failed: 0 },
     }),
   ]);
   const app = createApp({ surfaces, auth, config, log, store, clock });
-
-  const forgetting = createRetentionService({
-    store,
-    clock,
-    keep: config.keep,
-    reader: { endedAt, executionsOf },
-    log: (level, text, fields) => log[level](text, fields),
-  });
-
   const upgrade = createUpgrades({
     handlers: { '/v1/agents': (_, peer) => agents.accept(peer), '/v1/feed': request => feedApi.upgrade(request) },
     config,
   });
   const from = (request: Request, { address }: Peer): Peer => ({ address: clientAddress(request, address, config.proxies) });
+  return {
+    stopping,
+    listen: () =>
+      listen({
+        addresses: config.listen.map(({ host, port }) => ({ host, port })),
+        fetch: (request, peer) => app.fetch(request, from(request, peer)),
+        upgrade: (request, peer) => upgrade(request, from(request, peer)),
+        clock,
+      }),
+  };
+}
 
-  const backups =
-    config.backup &&
-    createBackups({
-      ...config.backup,
-      clock,
-      log: (level, text, fields) => log[level](text, fields),
-      make: (order, signal) => makeBackupAside({ directory: config.dataDir, ...order }, signal),
-    });
-
-  const services: Service[] = [
+/** Store, runtime and agents, in the order of their start. */
+function coreServices(base: Base, { runtime, agents }: Core, whileStored: StartupRetry): Service[] {
+  const { config, log, store, died } = base;
+  return [
     held('store', 5_000, {
       stop: () => store.close(),
       failed: died,
@@ -241,65 +291,54 @@ export async function startCenter({
     }),
     held('agents', 2_000, {
       start: async () => {
-        installation = await whileStored(() => openInstallationKey(store));
-        log.info('agents know this installation by its key', { fingerprint: installation.fingerprint });
+        base.installation = await whileStored(() => openInstallationKey(store));
+        log.info('agents know this installation by its key', { fingerprint: base.installation.fingerprint });
         await whileStored(() => ensurePool(runtime, config.pool));
         await whileStored(() => agents.restartGrace());
       },
       stop: async () => agents.stop(),
     }),
+  ];
+}
+
+/** Serves, and arms the timers behind it. */
+function httpServices(
+  base: Base,
+  { auth, agents, feed, runtime }: Core,
+  { listen: listenHere, stopping }: Server,
+  whileStored: StartupRetry,
+  startup: Pick<StartupServer, 'close'> | undefined,
+): Service[] {
+  const { log } = base;
+  return [
     held('http server', 5_000, {
       start: async () => {
-        password = (await whileStored(() => auth.prepare())).password;
+        base.password = (await whileStored(() => auth.prepare())).password;
         await startup?.close();
         try {
-          listening = await listen({
-            addresses: config.listen.map(({ host, port }) => ({ host, port })),
-            fetch: (request, peer) => app.fetch(request, from(request, peer)),
-            upgrade: (request, peer) => upgrade(request, from(request, peer)),
-            clock,
-          });
+          base.listening = await listenHere();
         } catch (error) {
-          // A port that is taken ends this start before anybody is shown the password that it drew.
-          if (password !== null) {
-            await auth.withdraw().catch((unheard: unknown) => log.error('the password that nobody saw stays', { error: unheard }));
+          // A port in use ends this start before the password that it generated is shown.
+          if (base.password !== null) {
+            await auth.withdraw().catch((cause: unknown) => log.error('the password that nobody saw stays', { error: cause }));
           }
           throw error;
         }
-        serving = true;
+        base.serving = true;
       },
       stop: async () => {
-        serving = false;
-        // First: to the hub a socket that the listener closes looks like a host that was switched
-        // off, and slow callers may hold the stop up for longer than such a host is waited for.
+        base.serving = false;
+        // First: to the gateway a socket that the listener closes looks like a host that was
+        // switched off, and slow callers may delay the stop for longer than such a host's grace.
         agents.stop();
         feed.stop();
         stopping.abort();
-        await listening?.stop(3_000);
+        await base.listening?.stop(3_000);
         auth.close();
       },
     }),
     held('timers', 100, { start: async () => runtime.arm() }),
-    { name: 'retention', graceMs: 2_000, restart: true, run: forgetting.run },
-    ...(backups ? [{ name: 'backups', graceMs: 2_000, restart: true, run: backups.run }] : []),
-    { name: 'schedule audit', graceMs: 2_000, restart: true, run: audit.run },
   ];
-
-  const supervisor = createSupervisor({
-    services,
-    clock,
-    log: ({ level, text, cause }) => log[level](text, cause === undefined ? {} : { cause }),
-  });
-  await supervisor.start();
-  const bound = (listening as Listening | null)?.addresses ?? [];
-  return {
-    urls: bound.map(({ host, port }) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`),
-    password,
-    centerKey: (installation as InstallationKey | null)?.fingerprint ?? '',
-    createJoinToken: async () => (await auth.createJoinToken({ pool: null, uses: 1, expiresInMs: 600_000 })).token,
-    stop: () => supervisor.stop(),
-    gaveUp: supervisor.gaveUp,
-  };
 }
 
 /** What this process takes of its machine. */

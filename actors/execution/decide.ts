@@ -252,10 +252,9 @@ function close(context: ExecutionContext, ends: ReportedEnd[], event: { at: numb
 }
 
 /**
- * How long a host may take to report start or end of a run that it was ordered to start, ms, the
- * download of the app included. `most` without a timeout, else the timeout, but not below `least`:
- * an agent allows ten minutes for a download, and unpacks it. Then the run is asked back; after
- * `givenBack` it is lost.
+ * Longest wait for a report of start or end, ms, the download of the app included. The timeout of
+ * a job shortens `most`, to no less than `least`: an agent allows ten minutes for a download. Then
+ * the center asks the run back; `givenBack` later the run is lost.
  */
 export const ANSWER_MS = { most: 3_600_000, least: 900_000, givenBack: 300_000 } as const;
 
@@ -529,8 +528,8 @@ function finished(context: ExecutionContext, event: { at?: number }): Decided {
 }
 
 /**
- * Of an execution that ends without a reported start. A host that was lost with an order to start
- * may have started a process: then the verdict is `unknown`.
+ * Verdict of an execution that ends without a reported start: `unknown` if a host was lost with a
+ * command to start it, because that host may have started a process.
  */
 function verdictAtEnd(context: ExecutionContext, reason: string | null, at: number): Effect[] {
   if (context.startedAt !== null) return [];

@@ -63,8 +63,8 @@ export interface ShardState {
   /** When its host was ordered to start it, epoch ms. */
   orderedAt?: number | null;
   /**
-   * It was asked back because its host reported neither start nor end for too long: given back,
-   * it has failed.
+   * Its host reported neither start nor end in time, so the center asked it back. If the host gives
+   * it back, it fails.
    */
   isOverdue?: boolean;
   /** 1 for the first. The number of the attempt that waits, runs, or ended last. */

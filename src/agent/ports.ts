@@ -101,7 +101,7 @@ export interface Identity {
   sign(text: string): string;
   /**
    * Whether `signature` over `text` was made with the private half of that key of a center. False
-   * also for what is no key.
+   * for an invalid key.
    */
   verify(publicKey: string, text: string, signature: string): boolean;
 }

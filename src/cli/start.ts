@@ -27,8 +27,8 @@ export interface StartedCenter {
 }
 
 /**
- * Resolves once it serves and printed where; undefined: it was stopped as a standby. Throws Failure
- * `usage` with every problem.
+ * Resolves when the center serves and has printed its address; undefined if it stopped as a
+ * standby. Throws Failure `usage` with every problem.
  */
 export async function startHere(args: string[], shell: Shell): Promise<StartedCenter | undefined> {
   // Looked at before anything starts: from here on a signal ends us in order.

@@ -22,7 +22,7 @@ export interface Config {
   timeZone: string;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; format: 'json' | 'pretty' };
   heartbeatMs: number;
-  /** A host that was not heard for this long is lost. */
+  /** A host that sends nothing for this long is lost. */
   hostGraceMs: number;
   /**
    * So is one whose socket closed without a word this long ago, unless its keeper says that only

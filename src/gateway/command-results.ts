@@ -40,9 +40,9 @@ export function createCommandResults(parts: {
   };
 
   /**
-   * An agent that has served a newer center than this one (its data, or ours, is a copy) accepts no
-   * command of ours, now or later: the shard must not wait for it. Where the event cannot be
-   * committed the command stays pending and is rejected again.
+   * An agent that has served a newer center rejects every command of this one: its data, or ours,
+   * is a copy. So the shard does not wait for it. Where the event cannot be committed, the command
+   * stays pending and is rejected again.
    */
   const rejectedByEpoch = async (host: string, { key, run, known }: RejectedFrame) => {
     const reason = 'its agent has served a newer center and takes no command of this one';

@@ -74,13 +74,13 @@ export function errorResponse(error: unknown, dialect: 'elasticjob' | 'v1'): Err
   if (error instanceof NoSuchActor) return response(STATUS.notFound, 'notFound', named(error.message));
   if (error instanceof BadCursor) return response(STATUS.invalid, 'invalid', error.message, { field: 'cursor' });
   if (error instanceof Busy) {
-    return response(STATUS.tooMany, 'busy', 'too much is asked of this one thing at once; ask again soon', { retryAfterMs: RETRY_SOON_MS });
+    return response(STATUS.tooMany, 'busy', 'its queue of commands is full; retry soon', { retryAfterMs: RETRY_SOON_MS });
   }
   if (error instanceof Unavailable || error instanceof StoreUnavailable) {
-    const sentence = 'nothing can be stored right now, so nothing can be decided; ask again soon';
+    const sentence = 'the store cannot commit at present; retry soon';
     return response(STATUS.unavailable, 'unavailable', sentence, { retryAfterMs: RETRY_SOON_MS });
   }
-  return { ...response(500, 'internal', 'something went wrong here, and it is in the log of the center'), fault: true };
+  return { ...response(500, 'internal', 'internal error; the log of the center has the details'), fault: true };
 }
 
 /** Addresses as text: "job nightly is disabled" for "job/nightly is disabled". */

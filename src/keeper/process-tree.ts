@@ -16,8 +16,8 @@ import type { ProcessTree } from './ports.ts';
 export const TAG_VARIABLE = 'TROUPE_RUN_TAG';
 
 /**
- * Reads of the table per `find`. One read can miss a process; more than a few in one call would
- * block the keeper, and every caller polls again after a pause.
+ * Reads of the table per `find`. One read can miss a process. Many reads block the keeper, and
+ * every caller polls again after a pause.
  */
 const READS_MAX = 3;
 /** Trees remembered as warned about. */

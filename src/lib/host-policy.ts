@@ -1,5 +1,5 @@
 /**
- * Where apps may come from. The front door judges what can be seen in the text, the agent every hop
+ * Where apps may come from. The API judges what can be seen in the text, the agent every hop
  * of a download and every address a name resolves to: both by this. Link-local addresses are never
  * an app host: cloud machines answer with their credentials there.
  */

@@ -120,7 +120,7 @@ export function createAuth({
         if (hash === undefined || !(await passwords.verify(given, hash))) await keepPassword(given);
         return { user: ROOT.name, password: null };
       }
-      // It was stored although the write failed: it has not been shown yet.
+      // The store kept the password although the write reported a failure: nobody has seen it yet.
       if (hash !== undefined) return { user: ROOT.name, password: drawn !== null && (await passwords.verify(drawn, hash)) ? drawn : null };
       // A new password in the log would let in a caller who damaged the old one on purpose.
       if (isDamaged) {

@@ -10,7 +10,7 @@ export function verifyEd25519(publicKey: string, text: string, signature: string
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
     return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'));
   } catch {
-    // What is no key verifies nothing.
+    // An invalid key throws.
     return false;
   }
 }

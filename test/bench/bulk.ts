@@ -15,7 +15,7 @@ import { fileIn } from '../../src/store/sqlite/open.ts';
 /** Puts in what the triggers would have, for rows that were written without them. */
 const PLACED_BEFORE = [
   `insert or ignore into placements select value, at, actors._id, actors.parent from actors, json_each(hosts) where hosts <> '[]' and json_valid(hosts) order by 1, 2, 3`,
-  `insert or ignore into mishaps select value, outcome, at, actors._id, actors.parent from actors, json_each(hosts)
+  `insert or ignore into failed_placements select value, outcome, at, actors._id, actors.parent from actors, json_each(hosts)
      where outcome <> 'succeeded' and hosts <> '[]' and json_valid(hosts) order by 1, 2, 3, 4`,
 ];
 

@@ -87,9 +87,12 @@ describe('the plan of a list', () => {
     [{ kind: 'execution', parent: 'j', from: 1, to: 5 }, 'executions_parent (parent=? AND at>? AND at<?'],
     [{ kind: 'execution', parent: 'j', status: ['running'] }, 'executions_status (status=?'],
     [{ kind: 'execution', outcome: ['failed'] }, 'executions_outcome (outcome=?'],
-    [{ kind: 'execution', outcome: ['failed'], host: 'h', to: 9 }, 'SEARCH mishaps USING PRIMARY KEY (host=? AND ended=? AND since<?'],
-    [{ kind: 'execution', outcome: ['failed'], host: 'h', parent: 'j' }, 'SEARCH mishaps USING PRIMARY KEY (host=? AND ended=?'],
-    [{ kind: 'execution', outcome: ['failed'], parent: 'j', from: 1 }, 'executions_mishap (parent=? AND outcome=? AND at>?'],
+    [
+      { kind: 'execution', outcome: ['failed'], host: 'h', to: 9 },
+      'SEARCH failed_placements USING PRIMARY KEY (host=? AND ended=? AND since<?',
+    ],
+    [{ kind: 'execution', outcome: ['failed'], host: 'h', parent: 'j' }, 'SEARCH failed_placements USING PRIMARY KEY (host=? AND ended=?'],
+    [{ kind: 'execution', outcome: ['failed'], parent: 'j', from: 1 }, 'executions_failed (parent=? AND outcome=? AND at>?'],
     [{ kind: 'execution', outcome: ['succeeded'], host: 'h' }, 'SEARCH placements USING PRIMARY KEY (host=?'],
     [{ kind: 'execution', host: 'h', from: 1 }, 'SEARCH placements USING PRIMARY KEY (host=? AND since>?'],
     [{ kind: 'execution', host: 'h', cursor: after('execution', 'newest') }, 'PRIMARY KEY (host=? AND (since,actor)<(?,?)'],
@@ -130,11 +133,11 @@ describe('placements', () => {
   });
 });
 
-describe('mishaps', () => {
+describe('failed_placements', () => {
   const stored = () =>
     onFile(db =>
       db
-        .prepare('select host, ended, actor, job from mishaps order by 1, 2, 3')
+        .prepare('select host, ended, actor, job from failed_placements order by 1, 2, 3')
         .all()
         .map(row => Object.values(row).join(' ')),
     );

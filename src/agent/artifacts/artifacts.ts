@@ -169,8 +169,8 @@ function createObtaining({ clock, limits, by, flights, shares }: Obtaining) {
   };
 
   /**
-   * In the background and at most once a minute, whatever comes of it; the runs that use the copy
-   * say what it was.
+   * Revalidates a cached copy in the background, at most once a minute. The runs that use the copy
+   * report the result.
    */
   const validate = async (cache: ArtifactCache, artifact: Artifact, known: Source, scope: Omit<Scope, 'run' | 'signal'>) => {
     known.validatedAt = clock.now();

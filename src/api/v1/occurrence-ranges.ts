@@ -71,8 +71,8 @@ function* expand(entry: LedgerEntry, today: Rule | undefined, from: number, to: 
     yield { ...at(isOldest ? entry.to : entry.from), told: { ...told, until: toIso(entry.to), count: entry.count } };
     return;
   }
-  // Schedules are walked forwards: from the newest on a window at a time, each as long as so many
-  // of its due times take.
+  // Schedules go forwards only. Newest first is read window by window, each of about PAGE due
+  // times.
   const windowMs = Math.max(1, Math.ceil(((entry.to - entry.from) / entry.count) * PAGE));
   if (isOldest) for (const due of duesOf(rules, first, last)) yield at(due);
   else for (let end = last; end >= first; end -= windowMs) yield* inOrder([...duesOf(rules, Math.max(first, end - windowMs + 1), end)]);
@@ -132,8 +132,8 @@ export async function* occurrencesOf(
 }
 
 /**
- * Due times per verdict within from..to; of a stretch that sticks out only what lies within counts,
- * as far as its due times are known.
+ * Counts due times per verdict within from..to. Of a range across a border only the known due
+ * times inside count.
  */
 export async function countVerdicts(
   ledger: Pick<Ledger, 'occurrences' | 'summary'>,

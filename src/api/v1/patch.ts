@@ -69,9 +69,8 @@ function merged(before: unknown, patch: Json): Json {
 }
 
 /**
- * The schema of a whole thing, for bodies that may be a response that was read before: its
- * read-only fields are ignored where all of them are there. A single one is refused, because its
- * writer expects an effect.
+ * Schema of a complete resource. It ignores the read-only fields if all are present, as in a copied
+ * response. It refuses some of them, because the caller expects an effect.
  */
 export const taking = <S extends z.ZodType>(schema: S, readOnly: ReadOnly) =>
   z.preprocess((input, context) => {

@@ -1,7 +1,6 @@
 /**
- * The part of a response to create and update of a job that stands beside the job: warnings about
- * what is allowed and probably not meant, the schedules in words, and the next due times. A further
- * warning is one more entry of CHECKS.
+ * Additions to the response of job create and update: warnings, the schedules in words, the next
+ * due times. A new warning is one entry of CHECKS.
  */
 
 import type { JobConfig } from '../../../actors/job/types.ts';

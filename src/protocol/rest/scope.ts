@@ -1,8 +1,8 @@
 /** What a token of a program may do. */
 
 /**
- * `metrics`: figures and nothing else. `read`: whatever changes nothing. `all`: everything but
- * making and ending tokens.
+ * `metrics`: metrics only. `read`: every read. `all`: everything except creating and revoking
+ * tokens.
  */
 export const SCOPES = ['metrics', 'read', 'all'] as const;
 export type Scope = (typeof SCOPES)[number];

@@ -84,7 +84,7 @@ function createWorker(script: string): { worker: Worker; onError(report: (messag
     worker,
     onError(listener) {
       report = listener;
-      // Not before the caller has the returned value.
+      // Early errors reach the listener after this call returns.
       if (errors.length > 0) queueMicrotask(() => errors.forEach(listener));
     },
   };

@@ -77,7 +77,7 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
     },
 
     async load(address) {
-      // It may write a fence, which would stand in the way of a new owner.
+      // First, because the read may write a fence, which would block a new owner.
       await ownership.check();
       const row = await doubt.read(address);
       if (!isBorn(row)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The address of a database, `mongodb://user:password@one,two,three/database?options`: with its
- * several hosts it is no URL that `URL` would take.
+ * The address of a database, `mongodb://user:password@one,two,three/database?options`. `URL`
+ * rejects an address with several hosts.
  */
 
 export interface MongoAddress {
@@ -16,7 +16,7 @@ export interface MongoAddress {
 /** Of the server itself. */
 const RESERVED = new Set(['admin', 'config', 'local']);
 const TIMEOUT_MS = 8_000;
-/** After a change of owner all writes of a former owner must arrive within the double of it. */
+/** After a change of owner all writes of a former owner must arrive within four times this. */
 const TIMEOUT_MS_MAX = 60_000;
 
 /** Throws when it names no database; the driver judges the rest. */

@@ -1,14 +1,18 @@
-/** The records over which `cluster/` decides: one document each, written by compare-and-set. */
+/**
+ * The records over which `cluster/` decides: one document each, written by compare-and-set. The
+ * driver writes them, because it repeats a write of one document when the primary changes.
+ */
 
 import type { LeaseRecords, OwnershipRecord, OwnershipRecords } from '../cluster-port.ts';
 import { PARTITIONS } from '../port.ts';
-import { managerOf, type Orm } from './connection.ts';
+import { collectionsOf, managerOf, type Orm } from './connection.ts';
 import { LeaseRecord, PartitionsRecord } from './entities.ts';
 import { asked, asStoreError, isDuplicate } from './errors.ts';
 
 const CENTER = 'center';
 
 export function createLeaseRecords(orm: Orm): LeaseRecords {
+  const { lease } = collectionsOf(orm);
   return {
     async read() {
       const row = await asked(() => managerOf(orm).findOne(LeaseRecord, { _id: CENTER }));
@@ -18,9 +22,8 @@ export function createLeaseRecords(orm: Orm): LeaseRecords {
     },
     async take(from, owner, process) {
       const still = from === null ? { owner } : { owner: from.owner, beat: from.beat };
-      const change = { owner, ...process, $inc: { beat: 1 } } as object;
       try {
-        await orm.driver.nativeUpdate(LeaseRecord, { _id: CENTER, ...still }, change, { upsert: true });
+        await lease.updateOne({ _id: CENTER, ...still }, { $set: { owner, ...process }, $inc: { beat: 1 } }, { upsert: true });
         return true;
       } catch (error) {
         if (isDuplicate(error)) return false;
@@ -28,16 +31,17 @@ export function createLeaseRecords(orm: Orm): LeaseRecords {
       }
     },
     async renew(owner) {
-      const change = { $inc: { beat: 1 } } as object;
-      return (await asked(() => managerOf(orm).nativeUpdate(LeaseRecord, { _id: CENTER, owner }, change))) > 0;
+      const { matchedCount } = await asked(() => lease.updateOne({ _id: CENTER, owner }, { $inc: { beat: 1 } }));
+      return matchedCount > 0;
     },
     async release(owner) {
-      await asked(() => managerOf(orm).nativeDelete(LeaseRecord, { _id: CENTER, owner }));
+      await asked(() => lease.deleteOne({ _id: CENTER, owner }));
     },
   };
 }
 
 export function createOwnershipRecords(orm: Orm): OwnershipRecords {
+  const { partitions } = collectionsOf(orm);
   const none = (): OwnershipRecord => ({
     rev: 0,
     epochs: Array.from({ length: PARTITIONS }, () => 0),
@@ -46,9 +50,8 @@ export function createOwnershipRecords(orm: Orm): OwnershipRecords {
   return {
     read: async () => (await asked(() => managerOf(orm).findOne(PartitionsRecord, { _id: 0 }))) ?? none(),
     async replace({ rev, epochs, owners }) {
-      const change = { rev: rev + 1, epochs, owners };
       try {
-        await orm.driver.nativeUpdate(PartitionsRecord, { _id: 0, rev }, change, { upsert: true });
+        await partitions.updateOne({ _id: 0, rev }, { $set: { rev: rev + 1, epochs, owners } }, { upsert: true });
         return true;
       } catch (error) {
         if (isDuplicate(error)) return false;

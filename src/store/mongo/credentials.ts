@@ -3,18 +3,21 @@
 import { CredentialEntity } from '../entities.ts';
 import type { CredentialStore } from '../port.ts';
 import { credentialId } from '../record-ids.ts';
-import { managerOf, type Orm } from './connection.ts';
+import { collectionsOf, managerOf, type Orm } from './connection.ts';
 import { asked } from './errors.ts';
 import { upsert } from './upsert.ts';
 
 export function createCredentials(orm: Orm): Omit<CredentialStore, 'credential' | 'credentials'> {
+  // The driver repeats a write of one document when the primary changes, and knows whether the
+  // first one landed. Writes of the ORM may reach several: a use would be lost.
+  const { credentials } = collectionsOf(orm);
   return {
     async putCredential({ kind, id, data, expiresAt, uses }) {
       await upsert(orm, CredentialEntity, credentialId(kind, id), { kind, id, data, expiresAt, uses });
     },
 
     async removeCredential(kind, id) {
-      await asked(() => managerOf(orm).nativeDelete(CredentialEntity, { _id: credentialId(kind, id) }));
+      await asked(() => credentials.deleteOne({ _id: credentialId(kind, id) }));
     },
 
     async spend(kind, id, now) {
@@ -24,8 +27,8 @@ export function createCredentials(orm: Orm): Omit<CredentialStore, 'credential' 
         const { uses = null, expiresAt = null } = record ?? {};
         if (!record || uses === 0 || (expiresAt !== null && expiresAt <= now)) return false;
         if (uses === null) return true;
-        const spent = await asked(() => managerOf(orm).nativeUpdate(CredentialEntity, { _id, uses }, { uses: uses - 1 }));
-        if (spent === 1) return true;
+        const { matchedCount } = await asked(() => credentials.updateOne({ _id, uses }, { $set: { uses: uses - 1 } }));
+        if (matchedCount === 1) return true;
       }
     },
 

@@ -53,7 +53,7 @@ export function createWriteFencing(
       for (const address of addresses) doubtful.add(address);
     },
     raiseAll() {
-      allUntil = clock.monotonic() + Math.max(FORMER_OWNER_MS, 2 * timeoutMs);
+      allUntil = clock.monotonic() + Math.max(FORMER_OWNER_MS, 4 * timeoutMs);
     },
     async read(address) {
       if (doubtful.has(address) || clock.monotonic() < allUntil) {

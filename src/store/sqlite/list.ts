@@ -63,7 +63,7 @@ interface Way {
   by: string;
 }
 
-const PLACES: ReadonlySet<string> = new Set(['placements', 'mishaps']);
+const PLACES: ReadonlySet<string> = new Set(['placements', 'failed_placements']);
 
 /** What leads where, and by which index: executions are listed newest first, jobs by name. */
 const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, string>> }> = {
@@ -83,23 +83,23 @@ function wayOf(query: ListQuery, order: ListOrder, isCrowded: boolean): Way | un
   const filter = leadOf(query, isCrowded);
   const by = filter && indexes?.order === order ? indexes.by[filter] : undefined;
   if (filter === undefined || by === undefined) return undefined;
-  if (query.kind === 'execution' && filter === 'outcome' && wentWrong(query)) {
-    if (query.host !== undefined) return { filter, by: 'mishaps' };
-    if (query.parent !== undefined) return { filter, by: 'executions_mishap' };
+  if (query.kind === 'execution' && filter === 'outcome' && hasFailed(query)) {
+    if (query.host !== undefined) return { filter, by: 'failed_placements' };
+    if (query.parent !== undefined) return { filter, by: 'executions_failed' };
   }
   return { filter, by };
 }
 
-const wentWrong = ({ outcome }: ListQuery): boolean => outcome !== undefined && !outcome.includes('succeeded');
+const hasFailed = ({ outcome }: ListQuery): boolean => outcome !== undefined && !outcome.includes('succeeded');
 
 function leadOf(query: ListQuery, isCrowded: boolean): Lead | undefined {
   const { status, outcome, parent, pool, host } = query;
   const isExecution = query.kind === 'execution';
   if (isExecution && status && !status.includes('done')) return 'status';
   // What went wrong with a job or on a host has an index of its own.
-  if (isExecution && wentWrong(query)) return 'outcome';
+  if (isExecution && hasFailed(query)) return 'outcome';
   if (parent !== undefined && !isCrowded) return 'parent';
-  if (wentWrong(query)) return 'outcome';
+  if (hasFailed(query)) return 'outcome';
   if (host !== undefined) return 'host';
   if (pool !== undefined) return 'pool';
   if (outcome) return 'outcome';
@@ -134,11 +134,11 @@ function question(query: ListQuery, order: ListOrder, behind: ListPlace | undefi
   else where(order === 'name' ? '+kind = ?' : 'kind = ?', query.kind);
   where(`life <> 'tombstone'`);
   const table = way && PLACES.has(way.by) ? way.by : undefined;
-  const [at, id, parent, outcome] = table ? ['since', 'actor', 'job', table === 'mishaps' ? 'ended' : 'outcome'] : PLAIN_COLUMNS;
+  const [at, id, parent, outcome] = table ? ['since', 'actor', 'job', table === 'failed_placements' ? 'ended' : 'outcome'] : PLAIN_COLUMNS;
   const columns = { parent, pool: 'pool', status: 'status', outcome, host: 'host' };
 
   if (way) where(`${columns[way.filter]} = ?`, way.value);
-  if (way?.by === 'executions_mishap') where(`outcome <> 'succeeded'`);
+  if (way?.by === 'executions_failed') where(`outcome <> 'succeeded'`);
   const others = (['parent', 'pool', 'status', 'outcome'] as const).filter(filter => filter !== way?.filter);
   for (const filter of others) {
     const asked = query[filter];

@@ -19,8 +19,8 @@ export interface Loss {
 
 export interface RevisionMark {
   /**
-   * What was missing at this start, or at an earlier one that no clean stop has followed; null when
-   * nothing was.
+   * The loss found at this start, or at an earlier start without a clean stop since; null without
+   * one.
    */
   readonly loss: Loss | null;
   /** This revision is durable. Never throws: a mark that cannot be written lags. */

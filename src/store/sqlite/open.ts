@@ -20,8 +20,8 @@ import { prepareSqliteSchema, RESTORED_FROM } from './schema.ts';
 
 export interface SqliteOptions {
   /**
-   * Where the database lives; made (readable by its owner only) when it is not there. On a local
-   * disk: file locks over a network do not hold.
+   * Directory of the database; created with mode 0700 if missing. Must be on a local disk, because
+   * network file locks do not hold.
    */
   directory: string;
   /**

@@ -17,7 +17,7 @@ import { SQLITE_SCHEMA, type SqliteSchema } from './upgrades.ts';
 const PAGE_BYTES = 2_048;
 
 /** Tables of ours: what else lies in a file makes it somebody else's. */
-export const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'mishaps'];
+export const TABLES = ['actors', 'facts', 'occurrences', 'output', 'credentials', 'partitions', 'meta', 'placements', 'failed_placements'];
 
 /**
  * A row of `meta`: when the backup was made that this database was restored from, epoch ms, 0 where

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: '8749c95f069f',
+  fingerprint: 'fa518419c0cc',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };
