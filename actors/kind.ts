@@ -19,6 +19,16 @@ export interface IndexFields {
   at: number;
 }
 
+/** Of a kind without parent, pool, outcome and hosts. */
+export const plainIndex = (status: string, at: number): IndexFields => ({
+  parent: null,
+  pool: null,
+  status,
+  outcome: null,
+  hosts: [],
+  at,
+});
+
 /** From version n to n + 1: pure functions over the stored snapshot, kept for good. */
 export type Upgrades = Record<number, (snapshot: unknown) => unknown>;
 

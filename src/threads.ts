@@ -65,7 +65,7 @@ export function beginThreads({
       throw error;
     },
   );
-  // Whoever begins them hears of it a little later: until then it is nobody's error.
+  // The caller awaits it a little later: until then a rejection is not unhandled.
   opened.catch(() => {});
   return { owner, opened, workerHosts, early: () => early };
 }

@@ -10,7 +10,7 @@
  */
 import { setup } from 'xstate';
 import { effectActions, switchGuards, toActions } from '../decision.ts';
-import type { KindDefinition, Upgrades } from '../kind.ts';
+import { type KindDefinition, plainIndex, type Upgrades } from '../kind.ts';
 import type { AppEvent, AppFact, EventOf, Stamped } from '../types.ts';
 import { type AppDecider, appDecisions as decide } from './decide.ts';
 import type { AppContext } from './types.ts';
@@ -82,14 +82,7 @@ export const appKind = {
   version: 1,
   upgrades: {} as Upgrades,
   createEvent: 'app.publish',
-  index: (context, value) => ({
-    parent: null,
-    pool: null,
-    status: String(value),
-    outcome: null,
-    hosts: [],
-    at: context.createdAt,
-  }),
+  index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
   isOver: value => value === 'deleted',
   refusal: (_context, value, event) => {
     if (event.type === 'app.publish') return value === 'deleting' ? 'is still being deleted' : 'is published already';

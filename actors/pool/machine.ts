@@ -6,7 +6,7 @@
  */
 import { setup } from 'xstate';
 import { effectActions, toActions } from '../decision.ts';
-import type { KindDefinition, Upgrades } from '../kind.ts';
+import { type KindDefinition, plainIndex, type Upgrades } from '../kind.ts';
 import type { EventOf, PoolEvent, PoolFact, Stamped } from '../types.ts';
 import { poolDecisions as decide, type PoolDecider } from './decide.ts';
 import type { PoolContext } from './types.ts';
@@ -59,14 +59,7 @@ export const poolKind = {
   version: 1,
   upgrades: {} as Upgrades,
   createEvent: 'pool.create',
-  index: (context, value) => ({
-    parent: null,
-    pool: null,
-    status: String(value),
-    outcome: null,
-    hosts: [],
-    at: context.createdAt,
-  }),
+  index: ({ createdAt }, value) => plainIndex(String(value), createdAt),
   isOver: value => value === 'deleted',
   refusal: (context, _value, event) => {
     if (event.type === 'pool.create') return 'exists already';

@@ -3,7 +3,7 @@ export interface SingleFlight<T> {
   /**
    * Joins the work of this key that is under way, or begins it. Settles as the work does; rejects
    * with the reason of `signal` when that aborts, and the others wait on. `work` gets a signal that
-   * aborts once all who joined gave up; whoever joins without a signal never does.
+   * aborts once all who joined gave up; a caller without a signal never does.
    */
   join(key: string, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who joins from now on begins anew: what is under way may have read what changed since. */

@@ -67,7 +67,7 @@ export interface DocumentReader {
   endedAt(execution: ActorDocument): number | null;
   /**
    * Addresses of executions that this job counts as open or has something to say to: without them
-   * it would wait for ever, or beget them anew.
+   * it would wait for ever, or create them again.
    */
   executionsOf(job: ActorDocument): ReadonlySet<string> | null;
 }

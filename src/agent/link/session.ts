@@ -121,8 +121,8 @@ export function runSession(parts: SessionParts, url: string, on: SessionListener
         case 'refused': {
           // Any server could send a refusal, so one without a proof is not final.
           const final = handshake.isProven() && FINAL.has(frame.code);
-          const todo = final ? '; an operator must act' : '';
-          const warning = `the center refused this agent: ${frame.message} (${frame.code})${todo}`;
+          const advice = final ? '; an operator must act' : '';
+          const warning = `the center refused this agent: ${frame.message} (${frame.code})${advice}`;
           return end(1000, 'refused', warning, { final, forGood: final && on.refused(frame.code) });
         }
         case 'ping':

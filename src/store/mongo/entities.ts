@@ -35,7 +35,7 @@ export const ActorRecord = defineEntity({
     untold: p.boolean(),
     /** Of commits whose facts may not be in the feed yet, one JSON text per commit. */
     facts: p.json<string[]>().nullable(),
-    /** Of the one document that every birth at a later rev than the first collides with. */
+    /** Of the one document that every insert at a later rev than the first collides with. */
     orphan: p.boolean().nullable(),
   },
   indexes: [

@@ -108,7 +108,7 @@ function collectionsIn(orm: Orm, shown: string): Collections {
   }
 }
 
-/** The driver would connect again for whoever asks once it is closed. */
+/** The driver would connect again for a call after it is closed. */
 function guarded<T extends object>(store: T, isClosed: () => boolean): T {
   const calls = Object.entries(store as Record<string, (...args: unknown[]) => Promise<unknown>>);
   return Object.fromEntries(
