@@ -1,4 +1,4 @@
-/** `GET /v1/metrics` of a standby: figures of its process, and that it serves nothing yet. */
+/** `GET /v1/metrics` of a standby: metrics of its process; all others are 0. */
 import type { Config } from '../config/types.ts';
 import { Problem } from '../http/errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -38,7 +38,7 @@ export function createStandbyMetrics({
     const none = new Map<string, number>();
     const registry = createRegistry(() => ({
       isStandby: true,
-      figures: emptyMetrics(),
+      runtime: emptyMetrics(),
       watchers: 0,
       usage: usage(),
       beganAt,
@@ -56,7 +56,7 @@ export function createStandbyMetrics({
   };
 }
 
-/** Tokens are read, and nothing is written: the database is another center's. */
+/** Reads tokens and writes nothing: the active center owns the database. */
 function readOnly(early: () => EarlyReads | undefined): CredentialStore {
   const refused = async (): Promise<never> => {
     throw new StoreUnavailable('a standby writes nothing');

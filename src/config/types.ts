@@ -36,7 +36,7 @@ export interface Config {
   cors: readonly string[];
   smtp: { host: string; port: number; tls: boolean; user: string | null; password: string | null } | null;
   smtpFrom: string | null;
-  /** Jobs with figures of their own in `/v1/metrics`. */
+  /** Jobs with metrics of their own in `/v1/metrics`. */
   metricsJobs: number;
   /** May apps be fetched by file: URLs? */
   fileUrls: boolean;

@@ -16,7 +16,7 @@ import { anApi } from './support.ts';
 
 const on = { TROUPE_AUTH: 'on', TROUPE_ROOT_PASSWORD: 'correct horse battery' };
 
-/** A api with figures; `figure('name{label}')` reads one of them. */
+/** An API with metrics; `metrics().get('name{label}')` reads one of them. */
 async function aMeasuredApi(parts: Parameters<typeof anApi>[0] = {}) {
   const api = await anApi(parts);
   const { runtime, views, clock, store } = api;
@@ -24,14 +24,14 @@ async function aMeasuredApi(parts: Parameters<typeof anApi>[0] = {}) {
   const extra = metricRoutes({ runtime, views, feed, clock, usage: () => ({ residentBytes: 5, cpuSeconds: 2.5 }) });
   const app = createApp({ ...api.center, surfaces: surfacesOf(api.center, extra) });
   const scrape = (headers: Record<string, string> = {}) => app.request('/v1/metrics', { headers });
-  const figures = async () => {
+  const metrics = async () => {
     const lines = (await (await scrape()).text()).split('\n').filter(line => line !== '' && !line.startsWith('#'));
     return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
   };
-  return { ...api, feed, scrape, figures };
+  return { ...api, feed, scrape, metrics };
 }
 
-describe('the figures', () => {
+describe('metrics', () => {
   test('want a token, as Prometheus sends it, and come in its format', async () => {
     const api = await aMeasuredApi({ env: on });
     expect((await api.scrape()).status).toBe(401);
@@ -43,17 +43,17 @@ describe('the figures', () => {
 
   test('count what happens: turns, facts, outcomes, hosts by state', async () => {
     const api = await aMeasuredApi();
-    const before = await api.figures();
+    const before = await api.metrics();
     expect(before.get('troupe_executions_finished_total{outcome="cancelled"}')).toBe(0);
     await api.post('/v1/jobs', { name: 'a', command: 'b' });
     const { execution } = (await api.post('/v1/jobs/a/trigger')).body;
     await api.post(`/v1/executions/${execution}/cancel`);
     await api.aHost();
     await api.clock.advance(COUNT_MS);
-    const during = await api.figures();
+    const during = await api.metrics();
     expect(during.get('troupe_hosts{status="ready"}')).toBe(1);
     expect(during.get('troupe_facts_total{type="job.triggered"}')).toBe(1);
-    const turns = (figures: Map<string, number>) => figures.get('troupe_turns_total') ?? 0;
+    const turns = (metrics: Map<string, number>) => metrics.get('troupe_turns_total') ?? 0;
     expect(turns(during)).toBeGreaterThan(turns(before) + 4);
     expect(during.get('troupe_commit_writes_total')).toBe(turns(during));
     expect(during.get('troupe_commit_seconds_count')).toBe(during.get('troupe_commits_total') ?? -1);
@@ -72,20 +72,20 @@ describe('the figures', () => {
       if (start) await api.ended(start, outcome);
       await api.clock.advance(1);
     }
-    const figures = await api.figures();
-    const of = (outcome: string) => figures.get(`troupe_runs_ended_total{outcome="${outcome}"}`);
+    const metrics = await api.metrics();
+    const of = (outcome: string) => metrics.get(`troupe_runs_ended_total{outcome="${outcome}"}`);
     expect(['failed', 'succeeded', 'lost'].map(of)).toEqual([1, 1, 0]);
-    expect(figures.get('troupe_executions_finished_total{outcome="succeeded"}')).toBe(1);
+    expect(metrics.get('troupe_executions_finished_total{outcome="succeeded"}')).toBe(1);
   });
 
   test('tell how late due times were', async () => {
     const api = await aMeasuredApi();
     await api.post('/v1/jobs', { name: 'a', command: 'b', schedules: [{ type: 'cron', cron: '0/5 * * * * ?' }] });
-    expect((await api.figures()).get('troupe_armed_timers')).toBe(1);
-    const before = (await api.figures()).get('troupe_due_lateness_seconds_count') ?? 0;
+    expect((await api.metrics()).get('troupe_armed_timers')).toBe(1);
+    const before = (await api.metrics()).get('troupe_due_lateness_seconds_count') ?? 0;
     await api.clock.advance(5_000);
     await api.settled();
-    const after = await api.figures();
+    const after = await api.metrics();
     expect(after.get('troupe_due_lateness_seconds_count')).toBe(before + 1);
     expect(after.get('troupe_due_lateness_seconds_bucket{le="+Inf"}')).toBe(before + 1);
     expect(after.get('troupe_due_lateness_seconds_bucket{le="0.001"}')).toBe(before + 1);
@@ -107,10 +107,10 @@ describe('the figures', () => {
     await api.ask('job/a', { type: 'job.update', config: { ...config, app: 'gone' } });
     await api.settled();
     await api.clock.advance(COUNT_MS);
-    expect((await api.figures()).get('troupe_jobs_quarantined')).toBe(1);
+    expect((await api.metrics()).get('troupe_jobs_quarantined')).toBe(1);
     away.is = true;
     await api.clock.advance(COUNT_MS);
-    const without = await api.figures();
+    const without = await api.metrics();
     expect([without.get('troupe_jobs_quarantined'), without.get('troupe_facts_total{type="actor.quarantined"}')]).toEqual([1, 1]);
   });
 });
@@ -131,8 +131,8 @@ describe('measuring several sets', () => {
     return { asked, set: { post: ({ id }: { id: number }) => isThere && asked.push(id) > 0 } as unknown as PartitionWorker };
   };
   const turned = (turns: number, mailbox: number) => {
-    const figures = emptyMetrics();
-    return { counted: { ...figures.counted, turns }, level: { ...figures.level, mailbox } };
+    const metrics = emptyMetrics();
+    return { counted: { ...metrics.counted, turns }, level: { ...metrics.level, mailbox } };
   };
 
   test('adds them up, keeps what a set counted before it was replaced, and waits for none that is silent', async () => {
@@ -152,18 +152,19 @@ describe('measuring several sets', () => {
   });
 });
 
-describe('the figures of a job', () => {
+describe('metrics of a job', () => {
   const name = (figure: string, job: string) => `troupe_job_${figure}{job_name="${job}"}`;
 
   test('say when it last ran and succeeded, whether it did, how long it took and how many wait', async () => {
     const api = await aMeasuredApi();
     for (const job of ['a', 'b']) await api.post('/v1/jobs', { name: job, command: 'true', overlap: 'allow' });
-    const fresh = await api.figures();
+    const fresh = await api.metrics();
     expect(fresh.get(name('waiting', 'a'))).toBe(0);
+    expect(fresh.get('troupe_jobs_without_metrics')).toBe(0);
     expect(fresh.has(name('last_run_succeeded', 'a'))).toBe(false);
     await api.post('/v1/jobs/a/trigger');
     await api.clock.advance(COUNT_MS);
-    expect((await api.figures()).get(name('waiting', 'a'))).toBe(1);
+    expect((await api.metrics()).get(name('waiting', 'a'))).toBe(1);
 
     await api.aHost();
     await api.clock.advance(1_000);
@@ -174,7 +175,7 @@ describe('the figures of a job', () => {
       await api.clock.advance(3_000);
       await api.ended(start, outcome);
       await api.clock.advance(COUNT_MS);
-      return api.figures();
+      return api.metrics();
     };
     const good = await run('succeeded');
     const succeededAt = good.get(name('last_success_timestamp_seconds', 'a'));
@@ -191,7 +192,7 @@ describe('the figures of a job', () => {
 
     // Of a center that starts again nothing is lost.
     const again = await aMeasuredApi({ store: api.store, clock: api.clock });
-    const after = await again.figures();
+    const after = await again.metrics();
     for (const figure of [
       'last_success_timestamp_seconds',
       'last_run_timestamp_seconds',
@@ -202,7 +203,7 @@ describe('the figures of a job', () => {
     }
   });
 
-  test('are of so many jobs as the setting says, a figure counts the others, and a job that is gone has none', async () => {
+  test('cover as many jobs as the setting says; a gauge counts the others, and a deleted job has none', async () => {
     const api = await anApi();
     const jobs = createJobMetrics({ ...api, max: 2 });
     for (const job of ['a', 'b', 'c', 'd']) await api.post('/v1/jobs', { name: job, command: 'true' });

@@ -9,7 +9,7 @@ import { anApi, json } from '../api/support.ts';
 const PASSWORD = 'correct horse battery';
 const bearer = (token: string) => ({ ...json, Authorization: `Bearer ${token}` });
 
-/** With figures and feed, and somebody who is logged in. */
+/** With metrics, feed and a login. */
 async function aGuardedApi() {
   const first = await anApi();
   const { world } = first;
@@ -61,7 +61,7 @@ describe('the token of a program', () => {
       expect([path, (await post(path, bodies[path], its)).status]).toEqual([path, status]);
   });
 
-  test('opens the feed for whoever may read, and not for figures alone', async () => {
+  test('opens the feed for the scope read, and not for metrics', async () => {
     const { make, feed } = await aGuardedApi();
     const knock = async (scope: string) =>
       feed.upgrade(new Request('http://h/v1/feed', { headers: bearer(await make({ name: scope, scope })) }));

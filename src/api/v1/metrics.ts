@@ -1,7 +1,7 @@
 /**
- * `GET /v1/metrics`, as Prometheus reads it: what the partitions count, the facts as they are
- * committed (the same that feed and history carry), and what lists know of hosts and jobs. A figure
- * is of this center since it began.
+ * `GET /v1/metrics` in the format of Prometheus: counts of the partitions, of the committed facts
+ * (those of feed and history), and of the lists of hosts and jobs. Counters begin at 0 with each
+ * start of the center.
  */
 import type { Registry } from 'prom-client';
 import type { Feed } from '../../feed/feed.ts';
@@ -15,17 +15,17 @@ import { createJobMetrics } from './metrics/job-metrics.ts';
 import type { MetricsReading } from './metrics/registry.ts';
 
 export interface MetricParts {
-  /** Jobs with figures of their own. Default: 2,000. */
+  /** Jobs with metrics of their own. Default: 2,000. */
   jobsMax?: number;
   runtime: Pick<Runtime, 'measure' | 'onFacts'>;
   views: Views;
   feed: Pick<Feed, 'watchers'>;
   clock: Clock;
-  /** What the schedule audit has found. */
+  /** Findings of the schedule audit. Default: none. */
   scheduleAudit?(): MetricsReading['scheduleAudit'];
-  /** Of the backups that this center makes; absent where it makes none. */
+  /** Of the backups that this center makes. Default: it makes none. */
   backups?: (() => NonNullable<MetricsReading['backups']>) | null;
-  /** Of the process: bytes it holds, and seconds it has computed. */
+  /** Resident memory and processor time of the process. */
   usage(): { residentBytes: number; cpuSeconds: number };
 }
 
@@ -48,10 +48,10 @@ export function metricRoutes({
   const facts = countFacts(runtime);
   const lists = createListCounts({ views, clock, jobMetrics: createJobMetrics({ runtime, views, clock, max: jobsMax }) });
   const measure = async (): Promise<MetricsReading> => {
-    const [figures, counts] = await Promise.all([runtime.measure(), lists.read()]);
+    const [measured, counts] = await Promise.all([runtime.measure(), lists.read()]);
     return {
       isStandby: false,
-      figures,
+      runtime: measured,
       watchers: feed.watchers(),
       usage: usage(),
       beganAt,

@@ -1,4 +1,4 @@
-/** The center itself: whether it lives and serves, its figures, its reference. */
+/** The center itself: health, readiness, metrics, API reference. */
 import { z } from 'zod';
 import { endpoints } from './endpoint.ts';
 import { field } from './fields.ts';
@@ -7,13 +7,13 @@ export const healthEndpoints = endpoints({
   'GET /v1/health': {
     tag: 'center',
     access: 'public',
-    summary: 'The process lives.',
+    summary: 'The process runs.',
     answers: () => z.object({ status: field(z.literal('ok'), 'always ok', { example: 'ok' }) }),
   },
   'GET /v1/ready': {
     tag: 'center',
     access: 'public',
-    summary: 'Store and partitions serve; else 503 with the reason. Whether the store can commit is looked at once a second at most.',
+    summary: 'Store and partitions serve; else 503 with the reason. The store is probed at most once a second.',
     answers: () =>
       z.object({
         status: field(z.literal('ready'), 'always ready', { example: 'ready' }),
@@ -29,7 +29,7 @@ export const metricEndpoints = endpoints({
     tag: 'center',
     access: 'user',
     scope: 'metrics',
-    summary: 'Figures of this center for Prometheus, which sends a token as `Authorization: Bearer`.',
+    summary: 'Metrics of this center for Prometheus, which sends a token as `Authorization: Bearer`.',
     answers: { 'text/plain': () => z.string() },
   },
 });

@@ -18,8 +18,8 @@ const JOIN_TOKEN_USES_MAX = 10_000;
 const scope = () =>
   field(
     z.enum(SCOPES, SCOPES.join(', ')),
-    'metrics: figures alone; read: whatever changes nothing; all: everything but making and ending tokens, join tokens too',
-    { help: 'figures alone, whatever changes nothing, or everything but making tokens' },
+    'metrics: only GET /v1/metrics; read: every request that changes nothing; all: everything but creating and revoking tokens and join tokens',
+    { help: 'only metrics, only reading, or everything but creating tokens' },
   );
 
 const ApiToken = once(() =>

@@ -1,4 +1,4 @@
-/** Counts of the metrics: of facts as they are committed, of hosts and jobs by their lists. */
+/** Counts for the metrics: of facts as they are committed, of hosts and jobs from their lists. */
 import type { Clock } from '../../../lib/clock.ts';
 import { createSingleFlight } from '../../../lib/single-flight.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
@@ -8,7 +8,7 @@ import { all } from '../../lookup.ts';
 import type { JobMetrics } from './job-metrics.ts';
 import type { MetricsReading } from './registry.ts';
 
-/** Age at which the counts of the lists are read again, ms. */
+/** Age at which the lists are counted again, ms. */
 export const COUNT_MS = 5_000;
 
 const OUTCOMES = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost'];
@@ -18,7 +18,7 @@ const HOST_STATES = ['joining', 'ready', 'draining', 'suspect', 'lost', 'retired
 
 const zeros = (names: readonly string[]) => new Map(names.map(name => [name, 0]));
 
-/** Counts since this call. The maps change with each fact. */
+/** Counts facts from this call on. Each fact changes the returned maps. */
 export function countFacts(runtime: Pick<Runtime, 'onFacts'>): Pick<MetricsReading, 'facts' | 'finished' | 'runs' | 'skipped'> {
   const facts = new Map<string, number>();
   const finished = zeros(OUTCOMES);
@@ -40,7 +40,7 @@ type ListCounts = Pick<MetricsReading, 'hosts' | 'quarantined' | 'jobs'>;
 
 /**
  * Resolves with the counts of the lists, at most COUNT_MS old: many callers share one read. While
- * the store is unavailable it resolves with the last ones.
+ * the store is unavailable, it resolves with the previous counts.
  */
 export function createListCounts({
   views,

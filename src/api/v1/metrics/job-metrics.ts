@@ -1,6 +1,6 @@
 /**
- * Figures of single jobs. The jobs are listed once; afterwards only those are read again that a
- * committed fact is about, so a scrape costs what happened since the last one.
+ * Metrics of single jobs. All jobs are listed once; after that a scrape reads only jobs with new
+ * facts, so its cost follows the number of facts since the last one.
  */
 
 import type { Clock } from '../../../lib/clock.ts';
@@ -10,7 +10,7 @@ import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Views } from '../../../runtime/views.ts';
 
 export interface JobMetric {
-  /** Seconds since 1970; null where there was none. `ran`: when the last execution ended. */
+  /** Seconds since 1970; null: never. `ranAt`: end of the last execution. */
   succeededAt: number | null;
   ranAt: number | null;
   /** Whether the last execution that ended succeeded; null while none has ended. */
@@ -22,21 +22,21 @@ export interface JobMetric {
 }
 
 export interface JobMetrics {
-  /** By name, at most as many as the setting says. */
+  /** By name, at most TROUPE_METRICS_JOBS. */
   jobs: ReadonlyMap<string, JobMetric>;
   /** Jobs beyond that number. */
   leftOut: number;
 }
 
 /**
- * A job is read again for so long after the last fact about it: its own turn comes after that of
- * its execution. Monotonic ms.
+ * A job is read again for so long after the last fact about it, monotonic ms: its own turn follows
+ * that of its execution.
  */
 const SETTLE_MS = 10_000;
-/** All jobs are listed anew so often, in case a fact never came here, ms. */
+/** Between complete lists, ms: a fact may be missing. */
 const LIST_MS = 600_000;
 const PAGE = 200;
-/** Pages of jobs without figures that are counted with one reading. */
+/** Pages of jobs without metrics that one reading counts. */
 const PAGES_MAX = 10;
 /** Jobs read again one by one; where more changed, listing them all is cheaper. */
 const CHANGED_MAX = 500;
@@ -50,16 +50,15 @@ export function createJobMetrics({
   runtime: Pick<Runtime, 'onFacts'>;
   views: Views;
   clock: Clock;
-  /** Jobs with figures of their own; by name. */
+  /** Jobs with metrics of their own; by name. */
   max: number;
 }): { read(): Promise<JobMetrics> } {
-  const jobs = new Map<string, JobMetric>();
+  let jobs = new Map<string, JobMetric>();
   /** By name, when the last fact about it came. */
   const changed = new Map<string, number>();
   let leftOut = 0;
-  let beyond: { cursor: string | null; count: number; isDone: boolean } = { cursor: null, count: 0, isDone: true };
+  let beyond: Beyond = { cursor: null, count: 0, isDone: true };
   let listedAt = Number.NEGATIVE_INFINITY;
-  let waiting = new Map<string, number>();
 
   runtime.onFacts(facts => {
     // Without facts: some were committed that only the store can show.
@@ -68,39 +67,15 @@ export function createJobMetrics({
       const name = jobIn(address);
       if (name !== undefined) changed.set(name, clock.monotonic());
     }
-    // Nobody may ever read: then the next reading lists all of them.
+    // Without scrapes this map would grow: the next reading lists all jobs instead.
     if (changed.size <= CHANGED_MAX) return;
     changed.clear();
     listedAt = Number.NEGATIVE_INFINITY;
   });
 
-  const pageBehind = (cursor: string | null) => views.list('job', { order: 'name', limit: PAGE, ...(cursor === null ? {} : { cursor }) });
-
   async function list(): Promise<void> {
     listedAt = clock.monotonic();
-    const found = new Map<string, JobMetric>();
-    let cursor: string | null = null;
-    beyond = { cursor: null, count: 0, isDone: true };
-    do {
-      const page = await pageBehind(cursor);
-      for (const view of page.items) {
-        if (found.size < max) found.set(view.context.config.name, figureOf(view));
-        else beyond.count += 1;
-      }
-      cursor = page.next;
-    } while (cursor !== null && found.size < max);
-    jobs.clear();
-    for (const [name, figure] of found) jobs.set(name, figure);
-    beyond = { ...beyond, cursor, isDone: cursor === null };
-  }
-
-  /** The others are only counted, some with each reading. */
-  async function countOn(): Promise<void> {
-    for (let pages = 0; pages < PAGES_MAX && !beyond.isDone; pages++) {
-      const page = await pageBehind(beyond.cursor);
-      beyond = { cursor: page.next, count: beyond.count + page.items.length, isDone: page.next === null };
-    }
-    leftOut = beyond.isDone ? beyond.count : Math.max(leftOut, beyond.count);
+    ({ jobs, beyond } = await listJobs(views, max));
   }
 
   async function readAgain(name: string): Promise<void> {
@@ -108,42 +83,80 @@ export function createJobMetrics({
       if (error instanceof Unreadable) return undefined;
       throw error;
     });
-    // One that is new or gone changes who is beyond the number.
+    // A created or deleted job moves the limit to another name.
     if (Boolean(view) !== jobs.has(name) && (leftOut > 0 || jobs.size >= max)) listedAt = Number.NEGATIVE_INFINITY;
-    else if (view) jobs.set(name, figureOf(view));
+    else if (view) jobs.set(name, metricOf(view));
     else jobs.delete(name);
-  }
-
-  /** Those that wait are few, and have an index. */
-  async function countWaiting(): Promise<void> {
-    const counts = new Map<string, number>();
-    let cursor: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof views.list<'execution'>>> = await views.list('execution', {
-        status: ['pending'],
-        limit: PAGE,
-        ...(cursor === null ? {} : { cursor }),
-      });
-      for (const { context } of page.items) counts.set(context.job, (counts.get(context.job) ?? 0) + 1);
-      cursor = page.next;
-    } while (cursor !== null);
-    waiting = counts;
   }
 
   return {
     async read() {
       const now = clock.monotonic();
+      let waiting = new Map<string, number>();
       if (max > 0) {
         if (now - listedAt >= LIST_MS) await list();
         else for (const name of [...changed.keys()]) await readAgain(name);
         if (listedAt === Number.NEGATIVE_INFINITY) await list();
-        await countOn();
-        await countWaiting();
+        beyond = await countBeyond(views, beyond);
+        leftOut = beyond.isDone ? beyond.count : Math.max(leftOut, beyond.count);
+        waiting = await countWaiting(views);
       }
       for (const [name, at] of changed) if (now - at > SETTLE_MS) changed.delete(name);
-      return { jobs: new Map([...jobs].map(([name, figure]) => [name, { ...figure, waiting: waiting.get(name) ?? 0 }])), leftOut };
+      return { jobs: new Map([...jobs].map(([name, metric]) => [name, { ...metric, waiting: waiting.get(name) ?? 0 }])), leftOut };
     },
   };
+}
+
+/** Jobs behind the last one with metrics; `count` is complete when `isDone`. */
+interface Beyond {
+  cursor: string | null;
+  count: number;
+  isDone: boolean;
+}
+
+const pageBehind = (views: Views, cursor: string | null) =>
+  views.list('job', { order: 'name', limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+
+/** The first `max` jobs by name. */
+async function listJobs(views: Views, max: number): Promise<{ jobs: Map<string, JobMetric>; beyond: Beyond }> {
+  const jobs = new Map<string, JobMetric>();
+  let count = 0;
+  let cursor: string | null = null;
+  do {
+    const page = await pageBehind(views, cursor);
+    for (const view of page.items) {
+      if (jobs.size < max) jobs.set(view.context.config.name, metricOf(view));
+      else count += 1;
+    }
+    cursor = page.next;
+  } while (cursor !== null && jobs.size < max);
+  return { jobs, beyond: { cursor, count, isDone: cursor === null } };
+}
+
+/** Counts at most PAGES_MAX further pages. */
+async function countBeyond(views: Views, start: Beyond): Promise<Beyond> {
+  let beyond = start;
+  for (let pages = 0; pages < PAGES_MAX && !beyond.isDone; pages++) {
+    const page = await pageBehind(views, beyond.cursor);
+    beyond = { cursor: page.next, count: beyond.count + page.items.length, isDone: page.next === null };
+  }
+  return beyond;
+}
+
+/** Waiting executions by job. They are few, and have an index. */
+async function countWaiting(views: Views): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  let cursor: string | null = null;
+  do {
+    const page: Awaited<ReturnType<typeof views.list<'execution'>>> = await views.list('execution', {
+      status: ['pending'],
+      limit: PAGE,
+      ...(cursor === null ? {} : { cursor }),
+    });
+    for (const { context } of page.items) counts.set(context.job, (counts.get(context.job) ?? 0) + 1);
+    cursor = page.next;
+  } while (cursor !== null);
+  return counts;
 }
 
 /** `job/nightly` and `execution/nightly@…` are about nightly. */
@@ -153,7 +166,7 @@ function jobIn(address: string): string | undefined {
   return kind === 'execution' ? name.slice(0, name.indexOf('@')) : undefined;
 }
 
-function figureOf({ context }: View<'job'>): JobMetric {
+function metricOf({ context }: View<'job'>): JobMetric {
   const { lastFinishedAt, lastOutcome, lastStartedAt = null, lastSucceededAt = null } = context;
   return {
     succeededAt: lastSucceededAt === null ? null : lastSucceededAt / 1000,
