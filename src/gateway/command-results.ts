@@ -4,9 +4,10 @@ import type { Clock } from '../lib/clock.ts';
 import type { Command } from '../protocol/agent.ts';
 import { NoSuchActor } from '../runtime/errors.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { WorkFrame } from './decode.ts';
 import type { HostSessions } from './host-sessions.ts';
 import type { HubLog } from './limits.ts';
-import type { WorkFrame } from './session.ts';
+
 import type { Undelivered } from './undelivered.ts';
 
 type AcknowledgedFrame = Extract<WorkFrame, { type: 'commandsAcknowledged' }>;

@@ -3,8 +3,8 @@
  * newer one may be a copy, and commands that the older one has received could run twice.
  */
 import type { Hello } from '../protocol/agent.ts';
+import { HandshakeRejected } from './handshake-rejected.ts';
 import { dataDirOf, type HostRecord, isOtherDataDir } from './host-record.ts';
-import { HandshakeRejected } from './identity.ts';
 import type { HubLimits, HubLog } from './limits.ts';
 import type { AgentSession } from './session.ts';
 

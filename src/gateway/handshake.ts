@@ -5,13 +5,16 @@
  *                     \-- alive notice of a keeper: passed on, socket closed
  */
 import { createKeyedMutex } from '../lib/keyed-mutex.ts';
-import { type Hello, readEpochs } from '../protocol/agent.ts';
+import type { Hello } from '../protocol/agent.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { createAdmission } from './admission.ts';
+import { decodeFrame } from './decode.ts';
+import { createEpochCheck } from './epoch-check.ts';
+import { HandshakeRejected } from './handshake-rejected.ts';
 import type { HostSessions } from './host-sessions.ts';
-import { HandshakeRejected, type Identities } from './identity.ts';
+import type { Identities } from './identity.ts';
 import type { HubLimits, HubLog } from './limits.ts';
-import { type AgentSession, decode } from './session.ts';
+import type { AgentSession } from './session.ts';
 
 export interface Handshakes {
   /** Queues the handshake; a session beyond the limit of the queue is refused `busy`. */
@@ -29,39 +32,17 @@ export function createHandshakes(parts: {
   limits: HubLimits;
   log: HubLog;
 }): Handshakes {
-  const { runtime, identities, hostSessions, log } = parts;
+  const { identities, hostSessions, log } = parts;
+  const epochCheck = createEpochCheck(parts);
   const admission = createAdmission(parts.limits);
   /** One handshake per key at a time: two hellos of one new key must not create two hosts. */
   const inTurn = createKeyedMutex();
-  /** Hosts that have been connected to this center. */
-  const served = new Set<string>();
-
-  /**
-   * An agent with higher epochs than this center has served a later state of its data.
-   * Throws HandshakeRejected and Unavailable.
-   */
-  const raiseEpochsAbove = async (host: string, hello: Hello): Promise<void> => {
-    const known = readEpochs(hello.epochs);
-    if (!known)
-      throw new HandshakeRejected('invalid', 'epochs of the hello must be "partition:epoch" pairs with a space between two of them');
-    // Before this center has commanded a host, equal epochs are from a later state, too.
-    const more = served.has(host) ? 0 : 1;
-    const by = await runtime.raiseEpochs(known.map(([partition, epoch]) => [partition, epoch + more]));
-    served.add(host);
-    if (by === 0) return;
-    const text =
-      'agents have served a later state of this data: an earlier copy was put back by hand. Its epochs were raised by ' +
-      `${by}, and what was acknowledged after the copy was made is lost`;
-    log('error', text, { name: hello.name });
-    parts.onEarlierState(text);
-  };
-
   const connect = async (session: AgentSession, hello: Hello): Promise<void> => {
     await identities.prove(hello, session.nonce);
     await inTurn(hello.publicKey, async () => {
       const host = await identities.hostOf(hello, session.peer.address);
       // Before any command is sent: the agent would refuse it.
-      await raiseEpochsAbove(host, hello);
+      await epochCheck.raiseAbove(host, hello);
       if (!session.isOpen()) return;
       parts.onHost(session, host);
       await hostSessions.connect(host, session, hello);
@@ -83,7 +64,7 @@ export function createHandshakes(parts: {
   };
 
   const handshake = async (session: AgentSession, text: string): Promise<void> => {
-    const decoded = decode(text);
+    const decoded = decodeFrame(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
     const { frame } = decoded;
     if (frame.type === 'agentLost') {

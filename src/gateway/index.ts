@@ -7,7 +7,6 @@
  */
 
 import { PAST_MAX } from '../../actors/execution/shard.ts';
-import type { DisconnectKind } from '../../actors/host/types.ts';
 import type { Peer, SocketHandlers } from '../http/websocket/types.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
@@ -19,14 +18,16 @@ import type { Views } from '../runtime/views.ts';
 import type { TakenChunk } from '../services/output/index.ts';
 import type { CredentialStore } from '../store/port.ts';
 import { type CommandResults, createCommandResults } from './command-results.ts';
+import type { WorkFrame } from './decode.ts';
 import { createHandshakes } from './handshake.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { createHostSessions } from './host-sessions.ts';
 import { createIdentities, type IdentityParts } from './identity.ts';
 import { type HubLimits, type HubLog, hubLimits } from './limits.ts';
+import { createOpenSessions } from './open-sessions.ts';
 import { createOutputIntake, type OutputIntake } from './output.ts';
 import { createReportIntake, type ReportIntake } from './reports.ts';
-import { type AgentSession, createSession, type SessionEvents, type WorkFrame } from './session.ts';
+import { type AgentSession, createSession, type SessionEvents } from './session.ts';
 import { restartAllGraces } from './startup-grace.ts';
 import { createUndelivered } from './undelivered.ts';
 
@@ -83,8 +84,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const { runtime, views, clock, heartbeatMs, onLog: log } = parts;
   const limits = { ...hubLimits, ...parts.limits };
   const base = { runtime, clock, limits, log };
-  /** Open sessions; the host once it is known. */
-  const sessions = new Map<AgentSession, string | undefined>();
+  const sessions = createOpenSessions(limits.socketsMax);
   let isStopped = false;
 
   const hostSessions = createHostSessions({
@@ -99,7 +99,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
     ...base,
     identities: createIdentities(parts),
     hostSessions,
-    onHost: (session, host) => sessions.set(session, host),
+    onHost: sessions.setHost,
     onEarlierState: text => parts.onEarlierState?.(text),
   });
   const onWork = createWork({
@@ -110,34 +110,28 @@ export function createAgentHub(parts: HubParts): AgentHub {
   const disarmHeartbeat = startHeartbeat({
     clock,
     heartbeatMs,
-    sessions: () => [...sessions.keys()].filter(session => session.isUp()),
+    sessions: sessions.up,
     onHeartbeat: hostSessions.reportUnanswered,
     onSleep: ms => log('warn', `the center stood still for ${Math.round(ms)} ms; the silence of agents in that time does not count`, {}),
   });
   const on: SessionEvents = {
     hello: handshakes.start,
     work(session, frame) {
-      const host = sessions.get(session);
+      const host = sessions.host(session);
       if (host !== undefined) onWork(session, host, frame);
     },
-    closed(session: AgentSession, reason: string, disconnectKind: DisconnectKind) {
-      const host = sessions.get(session);
-      sessions.delete(session);
+    closed(session, reason, disconnectKind) {
+      const host = sessions.host(session);
+      sessions.remove(session);
       output.drop(session);
       if (host === undefined) return;
       log('info', `host/${host} lost its session: ${reason}`, { session: session.id });
       hostSessions.disconnect(host, session, reason, disconnectKind);
     },
   };
-  const opened = (session: AgentSession): boolean => {
-    if (isStopped || sessions.size >= limits.socketsMax) return false;
-    sessions.set(session, undefined);
-    return true;
-  };
-  const accept = createAccept(parts, { limits, on, opened });
 
   return {
-    accept,
+    accept: createAccept(parts, { limits, on, opened: session => !isStopped && sessions.add(session) }),
     send(host, command) {
       if (command.type === 'start') output.sent(host, command.run);
       return hostSessions.send(host, command);
@@ -149,14 +143,14 @@ export function createAgentHub(parts: HubParts): AgentHub {
       const session = hostSessions.session(host);
       return session ? Math.round(clock.now() - (clock.monotonic() - session.lastFrameAt)) : undefined;
     },
-    counts: () => ({ sockets: sessions.size, hosts: [...sessions.keys()].filter(session => session.isUp()).length }),
+    counts: sessions.counts,
     stop() {
       if (isStopped) return;
       isStopped = true;
       disarmHeartbeat();
       hostSessions.stop();
       undelivered.stop();
-      for (const session of [...sessions.keys()]) session.close(1001, 'the center stops');
+      sessions.close(1001, 'the center stops');
     },
   };
 }

@@ -8,41 +8,29 @@
  */
 
 import type { DisconnectKind } from '../../actors/host/types.ts';
-import type { Peer, Socket, SocketHandlers } from '../http/websocket/types.ts';
+import type { Peer, SocketHandlers } from '../http/websocket/types.ts';
 import { createBatch } from '../lib/batch.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
-import {
-  AGENT_FRAME_MAX,
-  CENTER_FRAME_MAX,
-  centerText,
-  FromAgent,
-  type FromCenter,
-  fitsIn,
-  GOODBYE,
-  type Hello,
-  PROTOCOL,
-} from '../protocol/agent.ts';
+import { AGENT_FRAME_MAX, centerText, GOODBYE, PROTOCOL } from '../protocol/agent.ts';
+import { decodeFrame, type WorkFrame } from './decode.ts';
 import type { HubLimits } from './limits.ts';
-
-export type DecodedFrame = ReturnType<typeof FromAgent.parse>;
-type CenterFrame = ReturnType<typeof FromCenter.parse>;
-/** What comes after the welcome and concerns more than the socket itself. */
-export type WorkFrame = Exclude<DecodedFrame, Hello | { type: 'ping' | 'pong' | 'agentLost' | 'prove' }>;
+import { createResponsivenessCheck } from './responsiveness.ts';
+import { createSessionSocket, type Sending } from './session-socket.ts';
 
 /** How the one frame begins that may come before the hello. */
 const PROVE = '{"type":"prove"';
-/** Longest list of ids in one `reported` frame. */
+/** Longest list of ids in one `reportsAcknowledged` frame. */
 const REPORTED_MAX = 1_000;
 
-export interface AgentSession {
+export interface AgentSession extends Sending {
   readonly id: string;
   readonly peer: Peer;
   readonly nonce: string;
-  /** What the keeper of this agent presents when the agent ends. */
+  /** The keeper presents it when this agent ends. */
   readonly livenessToken: string;
-  /** The sessions of its host, counted, once it is up. */
+  /** Number of this session among those of its host; 0 until `host.connected` is committed. */
   number: number;
   /**
    * Monotonic ms of the last frame, or of the welcome when that was later. A late heartbeat
@@ -53,13 +41,8 @@ export interface AgentSession {
   isUp(): boolean;
   /** The frames after this one are work. */
   welcome(host: string, heartbeatMs: number): void;
-  /** False: it is larger than an agent takes, so it is not sent. */
-  send(frame: CenterFrame): boolean;
-  /** Whether a frame arrives within so many ms, after a ping. */
+  /** Sends a ping. Resolves with whether a frame arrives within `ms`. */
   isResponsive(ms: number): Promise<boolean>;
-  /** Sends the reason, then closes. */
-  refuse(code: string, message: string, closeCode: number): void;
-  close(code: number, reason: string): void;
   /** Acknowledges a committed report; several share one frame. */
   reported(id: number): void;
 }
@@ -72,7 +55,7 @@ export interface SessionEvents {
   closed(session: AgentSession, reason: string, disconnectKind: DisconnectKind): void;
 }
 
-export function createSession(parts: {
+interface SessionParts {
   clock: Clock;
   ids: Ids;
   limits: HubLimits;
@@ -84,158 +67,123 @@ export function createSession(parts: {
   proof(text: string): { key: string; signature: string };
   peer: Peer;
   on: SessionEvents;
+  /** False: the hub has no room for this session. */
   opened(session: AgentSession): boolean;
-}): SocketHandlers {
-  const { clock, ids, limits, apps, on } = parts;
-  let socket: Socket | undefined;
-  let state: 'greeting' | 'waiting' | 'up' | 'closed' = 'greeting';
+}
+
+export function createSession(parts: SessionParts): SocketHandlers {
+  const { clock, limits, on } = parts;
   let disarmHello = () => {};
-  const committed = createBatch<number>({
-    schedule: clock.soon,
-    send(ids) {
-      for (let from = 0; from < ids.length; from += REPORTED_MAX) {
-        session.send({ type: 'reportsAcknowledged', ids: ids.slice(from, from + REPORTED_MAX) });
-      }
-    },
-  });
-
-  /** The first end counts; the close of the socket afterwards is its echo. */
-  const end = (reason: string, disconnectKind: DisconnectKind) => {
-    if (state === 'closed') return;
-    state = 'closed';
+  const socket = createSessionSocket((reason, disconnectKind) => {
     disarmHello();
-    onFrame();
+    check.settle();
     on.closed(session, reason, disconnectKind);
-  };
-  let onFrame = () => {};
-
+  });
+  const isUp = () => socket.state() === 'up';
+  const check = createResponsivenessCheck({ clock, isUp, ping: () => void socket.send({ type: 'ping', nonce: 'there?' }) });
   const session: AgentSession = {
-    id: ids.uuid(),
-    peer: parts.peer,
-    nonce: ids.secret(32),
-    livenessToken: ids.secret(32),
-    number: 0,
-    lastFrameAt: clock.monotonic(),
-    isOpen: () => state !== 'closed',
-    isUp: () => state === 'up',
+    ...identityOf(parts),
+    isOpen: () => socket.state() !== 'closed',
+    isUp,
     welcome(host, heartbeatMs) {
-      if (state !== 'waiting') return;
-      state = 'up';
+      if (socket.state() !== 'waiting') return;
+      socket.advance('up');
       // An agent sends nothing while it waits for the welcome: its silence begins now.
       session.lastFrameAt = clock.monotonic();
-      session.send({
-        type: 'welcome',
-        host,
-        heartbeatMs,
-        batching: true,
-        livenessToken: session.livenessToken,
-        ...(apps && { apps: { ...apps, hosts: apps.hosts && [...apps.hosts] } }),
-      });
+      socket.send(welcomeFrame(session, host, heartbeatMs, parts.apps));
     },
-    send(frame) {
-      if (state === 'closed') return true;
-      const text = JSON.stringify(frame);
-      if (!fitsIn(CENTER_FRAME_MAX, text)) return false;
-      if (socket?.send(text) === 'dropped') session.close(1013, 'the agent does not read what it is sent');
-      return true;
-    },
-    isResponsive(ms) {
-      if (state !== 'up') return Promise.resolve(false);
-      return new Promise(resolve => {
-        const settle = () => {
-          disarm();
-          onFrame = () => {};
-          resolve(state === 'up');
-        };
-        const disarm = clock.after(ms, () => {
-          onFrame = () => {};
-          resolve(false);
-        });
-        onFrame = settle;
-        session.send({ type: 'ping', nonce: 'there?' });
-      });
-    },
-    refuse(code, message, closeCode) {
-      if (state === 'closed') return;
-      socket?.send(JSON.stringify({ type: 'refused', code, message: message.slice(0, 1_000) } satisfies CenterFrame));
-      session.close(closeCode, message);
-    },
-    close(code, reason) {
-      if (state === 'closed') return;
-      socket?.close(code, reason);
-      end(reason, 'away');
-    },
-    reported(id) {
-      committed.add(id);
-    },
+    isResponsive: check.isResponsive,
+    send: socket.send,
+    refuse: socket.refuse,
+    close: socket.close,
+    reported: createAcknowledgements(clock, socket),
   };
-
-  let isProved = false;
-  const prove = (text: string) => {
-    const decoded = decode(text);
-    if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
-    // Each signature costs: one for a session.
-    if (decoded.frame.type !== 'prove' || isProved) return session.refuse('unexpected', 'a session has one proof', 1008);
-    isProved = true;
-    session.send({ type: 'proof', ...parts.proof(centerText(decoded.frame.nonce, session.nonce)) });
-  };
-
-  const work = (text: string) => {
-    const decoded = decode(text);
-    if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
-    const { frame } = decoded;
-    if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
-    if (frame.type === 'pong') return;
-    if (frame.type === 'hello' || frame.type === 'agentLost' || frame.type === 'prove')
-      return session.refuse('unexpected', 'a session has one hello', 1008);
-    on.work(session, frame);
-  };
+  const prove = createProof(session, parts.proof);
 
   return {
     frameMaxBytes: AGENT_FRAME_MAX,
     bufferMaxBytes: limits.bufferMaxBytes,
     open(opened) {
-      socket = opened;
-      if (!parts.opened(session)) return session.refuse('busy', 'the center has as many sockets as it can hold; try again later', 1013);
-      disarmHello = clock.after(limits.helloMs, () => session.refuse('noHello', `no hello within ${limits.helloMs} ms`, 1008));
-      session.send({ type: 'challenge', nonce: session.nonce, protocol: PROTOCOL, ...parts.state() });
+      socket.open(opened);
+      if (!parts.opened(session)) return socket.refuse('busy', 'the center has as many sockets as it can hold; try again later', 1013);
+      disarmHello = clock.after(limits.helloMs, () => socket.refuse('noHello', `no hello within ${limits.helloMs} ms`, 1008));
+      socket.send({ type: 'challenge', nonce: session.nonce, protocol: PROTOCOL, ...parts.state() });
     },
     frame(text) {
-      if (state === 'closed') return;
+      if (!session.isOpen()) return;
       session.lastFrameAt = clock.monotonic();
-      onFrame();
-      if (state === 'up') {
+      check.settle();
+      if (isUp()) {
         // An agent sends the frames of one moment in one message; JSON has no raw line break.
-        for (const line of text.split('\n')) if (session.isUp()) work(line);
+        for (const line of text.split('\n')) if (isUp()) receiveWork(session, line, on.work);
         return;
       }
-      if (state === 'greeting' && text.startsWith(PROVE)) return prove(text);
-      if (state === 'waiting') return session.refuse('unexpected', 'after its hello an agent waits for the welcome', 1008);
-      state = 'waiting';
+      if (socket.state() === 'greeting' && text.startsWith(PROVE)) return prove(text);
+      if (socket.state() === 'waiting') return socket.refuse('unexpected', 'after its hello an agent waits for the welcome', 1008);
+      socket.advance('waiting');
       disarmHello();
       on.hello(session, text);
     },
     closed(code, reason) {
-      if (code === 1000 && reason === GOODBYE) return end('its agent was stopped, what it runs goes on', 'away');
-      end(reason || `the socket closed (${code})`, isOnPurpose(code) ? 'away' : 'closed');
+      if (code === 1000 && reason === GOODBYE) return socket.end('its agent was stopped, what it runs goes on', 'away');
+      socket.end(reason || `the socket closed (${code})`, isOnPurpose(code) ? 'away' : 'closed');
     },
   };
 }
 
+const identityOf = ({ ids, peer, clock }: SessionParts) => ({
+  id: ids.uuid(),
+  peer,
+  nonce: ids.secret(32),
+  livenessToken: ids.secret(32),
+  number: 0,
+  lastFrameAt: clock.monotonic(),
+});
+
+const welcomeFrame = ({ livenessToken }: AgentSession, host: string, heartbeatMs: number, apps: AppRules | undefined) => ({
+  type: 'welcome' as const,
+  host,
+  heartbeatMs,
+  batching: true,
+  livenessToken,
+  ...(apps && { apps: { ...apps, hosts: apps.hosts && [...apps.hosts] } }),
+});
+
+/** Acknowledges the reports of one tick in frames of at most REPORTED_MAX ids. */
+function createAcknowledgements(clock: Clock, { send }: Pick<Sending, 'send'>): (id: number) => void {
+  const { add } = createBatch<number>({
+    schedule: clock.soon,
+    send(ids) {
+      for (let from = 0; from < ids.length; from += REPORTED_MAX) {
+        send({ type: 'reportsAcknowledged', ids: ids.slice(from, from + REPORTED_MAX) });
+      }
+    },
+  });
+  return add;
+}
+
+/** Answers the one `prove` frame of a session: each signature costs. */
+function createProof(session: AgentSession, proof: SessionParts['proof']): (text: string) => void {
+  let isProved = false;
+  return text => {
+    const decoded = decodeFrame(text);
+    if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
+    if (decoded.frame.type !== 'prove' || isProved) return session.refuse('unexpected', 'a session has one proof', 1008);
+    isProved = true;
+    session.send({ type: 'proof', ...proof(centerText(decoded.frame.nonce, session.nonce)) });
+  };
+}
+
+function receiveWork(session: AgentSession, text: string, onWork: SessionEvents['work']): void {
+  const decoded = decodeFrame(text);
+  if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
+  const { frame } = decoded;
+  if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
+  if (frame.type === 'pong') return;
+  if (frame.type === 'hello' || frame.type === 'agentLost' || frame.type === 'prove')
+    return session.refuse('unexpected', 'a session has one hello', 1008);
+  onWork(session, frame);
+}
+
 /** A peer that sends a close code of its own is alive. */
 const isOnPurpose = (code: number): boolean => code === 1000 || (code >= 3000 && code < 5000);
-
-/** The frame, or a sentence that says what is wrong with it. */
-export function decode(text: string): { frame: DecodedFrame } | { problem: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { problem: 'the frame is not JSON' };
-  }
-  const parsed = FromAgent.safeParse(value);
-  if (parsed.success) return { frame: parsed.data };
-  const [issue] = parsed.error.issues;
-  const type = typeof value === 'object' && value !== null && 'type' in value ? String(value.type).slice(0, 40) : 'untyped';
-  return { problem: `the "${type}" frame does not fit the protocol: ${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'unknown'}` };
-}

@@ -1,0 +1,123 @@
+/**
+ * How an unknown key becomes a new host: by a join token, or freely from the machine of a center
+ * without authentication. The record of the key is written before the host is enrolled, so the next
+ * hello finishes an interrupted enrolment.
+ */
+import type { Clock } from '../lib/clock.ts';
+import type { Ids } from '../lib/ids.ts';
+import { isLoopbackAddress } from '../lib/ip-ranges.ts';
+import { createSingleFlight } from '../lib/single-flight.ts';
+import type { Hello } from '../protocol/agent.ts';
+import type { View } from '../runtime/document.ts';
+import { Refused } from '../runtime/errors.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Views } from '../runtime/views.ts';
+import { type AgentKey, writeAgentKey } from '../security/agent-keys.ts';
+import type { CredentialStore } from '../store/port.ts';
+import { HandshakeRejected } from './handshake-rejected.ts';
+import { createHostNames } from './host-names.ts';
+
+interface Joining {
+  /**
+   * Enrolls a new host and returns its id. Throws HandshakeRejected and errors of store and runtime.
+   */
+  join(hello: Hello, address: string): Promise<string>;
+  /** Idempotent. Throws errors of the runtime. */
+  enroll(publicKey: string, key: Pick<AgentKey, 'host' | 'name' | 'pool'>): Promise<void>;
+}
+
+export interface JoiningParts {
+  runtime: Pick<Runtime, 'ask'>;
+  views: Pick<Views, 'get' | 'list'>;
+  store: Pick<CredentialStore, 'putCredential'>;
+  clock: Clock;
+  ids: Ids;
+  hostGraceMs: number;
+  /** The pool of a join token (null: any); undefined when it cannot be spent at `now` (epoch ms). */
+  readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
+  /** Takes one use of a join token; undefined: none left, expired at `now` or unknown. */
+  spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
+  auth: 'on' | 'off';
+}
+
+export function createJoining(parts: JoiningParts): Joining {
+  const { runtime, views, store, ids } = parts;
+  const hostNames = createHostNames(views);
+  const poolOf = createPoolReader(parts);
+  const permits = createPermits(parts);
+
+  const enroll: Joining['enroll'] = async (publicKey, { host, name, pool }) => {
+    try {
+      await runtime.ask(`host/${host}`, { type: 'host.enroll', id: host, name, pool, publicKey, graceMs: parts.hostGraceMs });
+    } catch (problem) {
+      // Enrolled by an earlier hello whose answer was lost.
+      if (!(problem instanceof Refused)) throw problem;
+    }
+  };
+
+  return {
+    enroll,
+    async join(hello, address) {
+      const { pool, token } = await permits.find(hello, address);
+      const view = await poolOf(pool);
+      if (!view) throw new HandshakeRejected('noPool', `there is no pool ${pool}; create it, or name another one`);
+      const { servers } = view.context.config;
+      if (servers.length > 0 && ![hello.name, hello.capabilities.hostname, address].some(name => servers.includes(name))) {
+        throw new HandshakeRejected(
+          'notInPool',
+          `pool ${pool} takes only the servers it names, and neither ${hello.name} nor ${address} is one of them`,
+        );
+      }
+      if (token !== undefined) await permits.spend(token, address);
+      const host = ids.uuid();
+      await hostNames.enroll({ pool, name: hello.name, host, key: hello.publicKey }, async name => {
+        await writeAgentKey(store, hello.publicKey, { host, name, pool });
+        await enroll(hello.publicKey, { host, name, pool });
+      });
+      return host;
+    },
+  };
+}
+
+/**
+ * Reads pools. All reads asked for in one tick share one that begins after it: the document holds a
+ * thousand hosts, and a thousand may join at once.
+ */
+function createPoolReader({ views, clock }: Pick<JoiningParts, 'views' | 'clock'>): (pool: string) => Promise<View<'pool'> | undefined> {
+  const reads = createSingleFlight<View<'pool'> | undefined>();
+  return pool =>
+    reads.join(pool, async () => {
+      await new Promise<void>(resolve => clock.soon(resolve));
+      reads.detach(pool);
+      return views.get(`pool/${pool}`);
+    });
+}
+
+/** What permits an unknown agent to join: a join token, or an address of this machine. */
+function createPermits({
+  auth,
+  clock,
+  readJoinToken,
+  spendJoinToken,
+}: Pick<JoiningParts, 'auth' | 'clock' | 'readJoinToken' | 'spendJoinToken'>) {
+  const mayJoinFreely = (address: string) => auth === 'off' && isLoopbackAddress(address);
+  const invalidToken = () => new HandshakeRejected('joinTokenInvalid', 'the join token is unknown, expired or used up; make a new one');
+
+  return {
+    /** The pool to join, and the token to spend for it. Throws HandshakeRejected. */
+    async find({ joinToken, pool }: Hello, address: string): Promise<{ pool: string; token: string | undefined }> {
+      const read = joinToken === undefined ? undefined : await readJoinToken(joinToken, clock.now());
+      if (read) return { pool: read.pool ?? pool, token: joinToken };
+      // A token from an earlier life of the data directory must not keep the local agent out.
+      if (mayJoinFreely(address)) return { pool, token: undefined };
+      if (joinToken === undefined)
+        throw new HandshakeRejected('unknownKey', 'this center does not know the key of this agent; give it a join token');
+      throw invalidToken();
+    },
+    /** Called after all other checks: an agent that is refused keeps its token. Throws HandshakeRejected. */
+    async spend(token: string, address: string): Promise<void> {
+      if ((await spendJoinToken(token, clock.now())) || mayJoinFreely(address)) return;
+      throw invalidToken();
+    },
+  };
+}
