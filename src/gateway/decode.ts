@@ -6,7 +6,7 @@ type AgentFrame = ReturnType<typeof FromAgent.parse>;
 export type WorkFrame = Exclude<AgentFrame, Hello | { type: 'ping' | 'pong' | 'agentLost' | 'prove' }>;
 
 /** The frame, or a sentence that says what is wrong with the text. */
-export function decodeFrame(text: string): { frame: AgentFrame } | { problem: string } {
+export function decodeAgentFrame(text: string): { frame: AgentFrame } | { problem: string } {
   let value: unknown;
   try {
     value = JSON.parse(text);

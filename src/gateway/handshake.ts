@@ -8,7 +8,7 @@ import { createKeyedMutex } from '../lib/keyed-mutex.ts';
 import type { Hello } from '../protocol/agent.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { createAdmission } from './admission.ts';
-import { decodeFrame } from './decode.ts';
+import { decodeAgentFrame } from './decode.ts';
 import { createEpochCheck } from './epoch-check.ts';
 import { HandshakeRejected } from './handshake-rejected.ts';
 import type { HostSessions } from './host-sessions.ts';
@@ -64,7 +64,7 @@ export function createHandshakes(parts: {
   };
 
   const handshake = async (session: AgentSession, text: string): Promise<void> => {
-    const decoded = decodeFrame(text);
+    const decoded = decodeAgentFrame(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
     const { frame } = decoded;
     if (frame.type === 'agentLost') {

@@ -19,7 +19,8 @@ import { createHostNames } from './host-names.ts';
 
 interface Joining {
   /**
-   * Enrolls a new host and returns its id. Throws HandshakeRejected and errors of store and runtime.
+   * Enrolls a new host. Resolves with its id. Throws HandshakeRejected, and what store and runtime
+   * throw.
    */
   join(hello: Hello, address: string): Promise<string>;
   /** Idempotent. Throws errors of the runtime. */
@@ -33,7 +34,7 @@ export interface JoiningParts {
   clock: Clock;
   ids: Ids;
   hostGraceMs: number;
-  /** The pool of a join token (null: any); undefined when it cannot be spent at `now` (epoch ms). */
+  /** Pool of a join token (null: any); undefined when it cannot be spent at `now` (epoch ms). */
   readJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
   /** Takes one use of a join token; undefined: none left, expired at `now` or unknown. */
   spendJoinToken(token: string, now: number): Promise<{ pool: string | null } | undefined>;
@@ -114,7 +115,7 @@ function createPermits({
         throw new HandshakeRejected('unknownKey', 'this center does not know the key of this agent; give it a join token');
       throw invalidToken();
     },
-    /** Called after all other checks: an agent that is refused keeps its token. Throws HandshakeRejected. */
+    /** Follows all other checks: a refused agent keeps its token. Throws HandshakeRejected. */
     async spend(token: string, address: string): Promise<void> {
       if ((await spendJoinToken(token, clock.now())) || mayJoinFreely(address)) return;
       throw invalidToken();

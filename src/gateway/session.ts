@@ -14,7 +14,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { AppRules } from '../lib/host-policy.ts';
 import type { Ids } from '../lib/ids.ts';
 import { AGENT_FRAME_MAX, centerText, GOODBYE, PROTOCOL } from '../protocol/agent.ts';
-import { decodeFrame, type WorkFrame } from './decode.ts';
+import { decodeAgentFrame, type WorkFrame } from './decode.ts';
 import type { HubLimits } from './limits.ts';
 import { createResponsivenessCheck } from './responsiveness.ts';
 import { createSessionSocket, type Sending } from './session-socket.ts';
@@ -166,7 +166,7 @@ function createAcknowledgements(clock: Clock, { send }: Pick<Sending, 'send'>): 
 function createProof(session: AgentSession, proof: SessionParts['proof']): (text: string) => void {
   let isProved = false;
   return text => {
-    const decoded = decodeFrame(text);
+    const decoded = decodeAgentFrame(text);
     if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
     if (decoded.frame.type !== 'prove' || isProved) return session.refuse('unexpected', 'a session has one proof', 1008);
     isProved = true;
@@ -175,7 +175,7 @@ function createProof(session: AgentSession, proof: SessionParts['proof']): (text
 }
 
 function receiveWork(session: AgentSession, text: string, onWork: SessionEvents['work']): void {
-  const decoded = decodeFrame(text);
+  const decoded = decodeAgentFrame(text);
   if ('problem' in decoded) return session.refuse('malformed', decoded.problem, 1008);
   const { frame } = decoded;
   if (frame.type === 'ping') return void session.send({ type: 'pong', nonce: frame.nonce });
