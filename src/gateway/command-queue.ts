@@ -20,13 +20,13 @@ interface Open {
 
 export interface CommandQueue {
   /**
-   * Resolves once `settle` names its key. One that is open already is not sent again. Rejects with
-   * Busy beyond the limit, HostAway by `abandon`.
+   * Resolves once `acknowledge` names its key. One that is open already is not sent again. Rejects
+   * with Busy beyond the limit, HostAway by `abandon`.
    */
   send(command: Command): Promise<void>;
   /** From now on commands leave through `transmit`, those of before first. */
   connect(transmit: (command: Command) => void): void;
-  settle(key: string): void;
+  acknowledge(key: string): void;
   /** The open command of this key. */
   get(key: string): Command | undefined;
   /**
@@ -61,7 +61,7 @@ export function createCommandQueue(host: string, max: number, clock: Pick<Clock,
       transmit = by;
       for (const one of [...open.values()]) leave(one);
     },
-    settle(key) {
+    acknowledge(key) {
       const one = open.get(key);
       open.delete(key);
       one?.resolve();

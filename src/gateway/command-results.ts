@@ -20,7 +20,7 @@ export interface CommandResults {
 
 export function createCommandResults(parts: {
   runtime: Pick<Runtime, 'tell'>;
-  hostSessions: Pick<HostSessions, 'command' | 'settle'>;
+  hostSessions: Pick<HostSessions, 'command' | 'acknowledge'>;
   undelivered: Pick<Undelivered, 'take'>;
   clock: Pick<Clock, 'now'>;
   log: HubLog;
@@ -51,7 +51,7 @@ export function createCommandResults(parts: {
     const hostFault = known === false ? ({ hostFault: 'epoch' } as const) : {};
     try {
       await reportLost(host, run, { reason, ...hostFault });
-      hostSessions.settle(host, key);
+      hostSessions.acknowledge(host, key);
     } catch (problem) {
       log('warn', `execution/${run.execution} cannot commit that its command was refused`, { host, problem });
     }
@@ -59,13 +59,13 @@ export function createCommandResults(parts: {
 
   return {
     acknowledged(host, { keys }) {
-      for (const key of keys) hostSessions.settle(host, key);
+      for (const key of keys) hostSessions.acknowledge(host, key);
     },
     rejected(host, frame) {
       const { key, reason } = frame;
       log('warn', `host/${host} refused a command: ${reason}`, { key });
       if (reason === 'lowerEpoch') return void rejectedByEpoch(host, frame);
-      if (reason !== 'unreadable' && reason !== 'failed') return hostSessions.settle(host, key);
+      if (reason !== 'unreadable' && reason !== 'failed') return hostSessions.acknowledge(host, key);
       const command = hostSessions.command(host, key);
       if (command) parts.undelivered.take(host, command, { because: reason, message: frame.message ?? 'no reason given' });
     },

@@ -36,7 +36,7 @@ export interface HostSessions {
   reportAgentLost(livenessToken: string): Promise<boolean>;
   /** See `Commands.send`. Rejects with HostAway when the host has no session. */
   send(host: string, command: Command): Promise<void>;
-  settle(host: string, key: string): void;
+  acknowledge(host: string, key: string): void;
   /** A command that this host has not acknowledged. */
   command(host: string, key: string): Command | undefined;
   /** Reports each command that a connected host has not acknowledged in time. */
@@ -118,7 +118,7 @@ export function createHostSessions(parts: HostSessionsParts): HostSessions {
       return record.commands.send(command);
     },
 
-    settle: (host, key) => records.get(host)?.commands.settle(key),
+    acknowledge: (host, key) => records.get(host)?.commands.acknowledge(key),
     command: (host, key) => records.get(host)?.commands.get(key),
     reportUnanswered(stalledMs) {
       for (const { host, commands, session } of records.all()) {

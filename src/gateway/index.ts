@@ -93,7 +93,7 @@ export function createAgentHub(parts: HubParts): AgentHub {
     graces: { graceMs: parts.hostGraceMs, closedGraceMs: parts.closedGraceMs },
     undeliverable: (host, command, why) => undelivered.take(host, command, why),
   });
-  const undelivered = createUndelivered({ ...base, settle: hostSessions.settle });
+  const undelivered = createUndelivered({ ...base, acknowledge: hostSessions.acknowledge });
   const output = createOutputIntake({ ...base, keep: chunks => parts.output.keep(chunks), isRunOf: runOf(views) });
   const handshakes = createHandshakes({
     ...base,

@@ -12,7 +12,9 @@ import type { Undeliverable } from './host-sessions.ts';
 import { type HubLimits, type HubLog, retryDelay } from './limits.ts';
 
 export interface Undelivered {
-  /** Sends the shard's end to the execution until it is committed; then settles the command. */
+  /**
+   * Sends the shard's end to the execution until it is committed; then acknowledges the command.
+   */
   take(host: string, command: Command, why: Undeliverable): void;
   stop(): void;
 }
@@ -22,9 +24,9 @@ export function createUndelivered(parts: {
   clock: Clock;
   limits: HubLimits;
   log: HubLog;
-  settle(host: string, key: string): void;
+  acknowledge(host: string, key: string): void;
 }): Undelivered {
-  const { runtime, clock, limits, log, settle } = parts;
+  const { runtime, clock, limits, log, acknowledge } = parts;
   const sending = new Set<string>();
   let isStopped = false;
 
@@ -40,7 +42,7 @@ export function createUndelivered(parts: {
       }
     }
     sending.delete(command.key);
-    settle(host, command.key);
+    acknowledge(host, command.key);
   };
 
   return {
@@ -51,7 +53,7 @@ export function createUndelivered(parts: {
       });
       // No shard waits for other stops. Unanswered ones stay pending until they are acknowledged.
       if (command.type === 'stop' && command.as !== 'cancelled') {
-        if (why.because !== 'unanswered') settle(host, command.key);
+        if (why.because !== 'unanswered') acknowledge(host, command.key);
         return;
       }
       if (sending.has(command.key)) return;

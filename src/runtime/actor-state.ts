@@ -288,7 +288,7 @@ export function createActorState(address: string, document: ActorDocument | unde
           quarantined: quarantine !== null,
           writeId,
           state: text,
-          owed: encodePendingEffects(address, written),
+          pendingEffects: encodePendingEffects(address, written),
           nextDue: over ? null : nextDueOf(timers),
           index: {
             ...kind.index(snapshot.context as never, snapshot.value, quarantine !== null),

@@ -122,8 +122,8 @@ export function createRuntime({
       case 'delivered':
         router.delivered(message.items);
         break;
-      case 'forget':
-        for (const [to, dedupeMarks] of byWorker(message.dedupeMarks)) to.post({ type: 'forget', dedupeMarks });
+      case 'deleteMarks':
+        for (const [to, dedupeMarks] of byWorker(message.dedupeMarks)) to.post({ type: 'deleteMarks', dedupeMarks });
         break;
       case 'opened':
         toOthers(worker, message);

@@ -88,8 +88,10 @@ export function decodeState(document: ActorDocument): StoredState {
 }
 
 /** Throws Unreadable. */
-export const decodePendingEffects = (document: Pick<ActorDocument, 'address' | 'owed' | 'damage'>): PendingEffect[] =>
-  document.owed === NO_EFFECTS && document.damage === undefined ? [] : opened(document, document.owed, arePendingEffects, 'owed');
+export const decodePendingEffects = (document: Pick<ActorDocument, 'address' | 'pendingEffects' | 'damage'>): PendingEffect[] =>
+  document.pendingEffects === NO_EFFECTS && document.damage === undefined
+    ? []
+    : opened(document, document.pendingEffects, arePendingEffects, 'pendingEffects');
 
 const NO_EFFECTS = '[]';
 
@@ -140,7 +142,7 @@ function opened<T>(
   { address, damage }: Pick<ActorDocument, 'address' | 'damage'>,
   stored: string,
   isRight: (value: unknown) => value is T,
-  what: 'state' | 'owed',
+  what: 'state' | 'pendingEffects',
 ): T {
   const damaged = (how: string) => new Unreadable(address, `cannot be read: ${how}`);
   if (damage !== undefined) throw damaged(damage);

@@ -324,7 +324,7 @@ export function createPartitions({
   async function wakePending(): Promise<void> {
     let after: string | undefined;
     for (;;) {
-      const page = await store.owing({ limit: 500, ...(after === undefined ? {} : { after }) });
+      const page = await store.pending({ limit: 500, ...(after === undefined ? {} : { after }) });
       await Promise.all(page.filter(address => isMine(address) && outbox.isClear(address)).map(address => wake(address)));
       after = page.at(-1);
       if (page.length < 500 || stopping) break;
@@ -443,7 +443,7 @@ export function createPartitions({
         case 'returned':
           clock.soon(() => openLanes(message));
           break;
-        case 'forget':
+        case 'deleteMarks':
           for (const { to, from, dedupeMark } of message.dedupeMarks) loadedActors.get(to)?.deleteMark(from, dedupeMark);
           break;
         case 'measure':

@@ -27,7 +27,7 @@ export function createTrimmer({
   trimmed,
   failed,
 }: {
-  store: Pick<ActorStore, 'settle'>;
+  store: Pick<ActorStore, 'acknowledge'>;
   clock: Clock;
   outbox: Outbox;
   /** The state of an idle actor; null while a turn is running or when it is not in memory. */
@@ -72,7 +72,9 @@ export function createTrimmer({
     }
     try {
       if (passes.length > 0) {
-        await store.settle(passes.map(({ address, rev, kept }) => ({ address, rev, owed: encodePendingEffects(address, kept) })));
+        await store.acknowledge(
+          passes.map(({ address, rev, kept }) => ({ address, rev, pendingEffects: encodePendingEffects(address, kept) })),
+        );
         for (const { address, state, rev, keys, kept } of passes) {
           // A turn that began meanwhile trims by itself; only what the store has for sure is
           // deleted.

@@ -53,7 +53,7 @@ export const RETENTION = {
    * Between walks through the occurrences of each job to find what is beyond its number: a job
    * gains at most one per second.
    */
-  crowdMs: 6 * 3_600_000,
+  overLimitMs: 6 * 3_600_000,
   /** Executions are counted on from where the last pass ended; after so long all of them anew. */
   recountMs: 24 * 3_600_000,
 } as const;
@@ -101,9 +101,9 @@ export function createRetentionService(parts: {
   const sizes = new Map<string, number>();
   /** Executions up to `last`, less those that left. */
   let counted: { count: number; last?: CreationPosition; since: number } | undefined;
-  let crowdLookedAt: number | undefined;
+  let overLimitCheckedAt: number | undefined;
   let signal: AbortSignal | undefined;
-  let forgotten: Expired;
+  let deleted: Expired;
 
   async function step<T>(name: string, work: (limit: number) => Promise<T>): Promise<T> {
     if (signal?.aborted) throw new Ended();
@@ -148,7 +148,7 @@ export function createRetentionService(parts: {
   }
 
   /** Executions up to `until` that ended before `before`, oldest first, at most `most`. */
-  async function forgetExecutions(
+  async function deleteExecutions(
     query: { until: CreationPosition; job?: string },
     { before = EVER.at, most = EVER.at } = {},
   ): Promise<void> {
@@ -164,11 +164,11 @@ export function createRetentionService(parts: {
       let addresses = await leaving(page, before);
       while (addresses.length > 0) {
         const mine = addresses;
-        const { gone, forgotten: records } = await step('executions', limit => store.forgetExecutions({ addresses: mine, limit }));
+        const { gone, deleted: records } = await step('executions', limit => store.deleteExecutions({ addresses: mine, limit }));
         if (records === 0) break;
         left -= gone.length;
-        forgotten.executions += gone.length;
-        forgotten.output += records - gone.length;
+        deleted.executions += gone.length;
+        deleted.output += records - gone.length;
         for (const address of gone) uncount({ at: placeOf.get(address) ?? 0, address });
         const away = new Set(gone);
         addresses = addresses.filter(address => !away.has(address));
@@ -185,25 +185,25 @@ export function createRetentionService(parts: {
     const total = await countExecutions();
     const before = now - keep.executionsMs;
     // Who ended before it was created before it.
-    await forgetExecutions({ until: { at: before, address: '' } }, { before });
+    await deleteExecutions({ until: { at: before, address: '' } }, { before });
     for (let next: string | null = ''; next !== null; ) {
       const after: string = next;
-      const crowd = await step('crowds', limit => store.crowdedJobs({ keep: keep.executionsPerJob, after, limit }));
-      for (const one of crowd.jobs) await forgetExecutions(one);
-      next = crowd.next;
+      const overLimit = await step('jobs over the limit', limit => store.jobsOverLimit({ keep: keep.executionsPerJob, after, limit }));
+      for (const one of overLimit.jobs) await deleteExecutions(one);
+      next = overLimit.next;
     }
-    await forgetExecutions({ until: EVER }, { most: total.count - keep.executions });
+    await deleteExecutions({ until: EVER }, { most: total.count - keep.executions });
   }
 
-  async function tour(
+  async function cursorPass(
     kind: 'output' | 'occurrences',
     name: string,
-    work: (after: string, limit: number) => ReturnType<Retention['forgetOutput']>,
+    work: (after: string, limit: number) => ReturnType<Retention['deleteOutput']>,
   ) {
     for (let next: string | null = ''; next !== null; ) {
       const after: string = next;
       const done = await step(name, limit => work(after, limit));
-      forgotten[kind] += done.forgotten;
+      deleted[kind] += done.deleted;
       next = done.next;
     }
   }
@@ -211,34 +211,36 @@ export function createRetentionService(parts: {
   async function drain(kind: 'facts' | 'tombstones', work: (limit: number) => Promise<number>): Promise<void> {
     for (let count = 1; count > 0; ) {
       count = await step(kind, work);
-      forgotten[kind] += count;
+      deleted[kind] += count;
     }
   }
 
   async function pass(): Promise<void> {
     const now = clock.now();
     await executions(now);
-    await tour('output', 'output', (after, limit) => store.forgetOutput({ before: now - keep.outputMs, after, limit }));
+    await cursorPass('output', 'output', (after, limit) => store.deleteOutput({ before: now - keep.outputMs, after, limit }));
     const occurrences = { before: now - keep.occurrencesMs };
-    await tour('occurrences', 'occurrences', (after, limit) => store.forgetOccurrences({ ...occurrences, after, limit }));
-    if (crowdLookedAt === undefined || clock.monotonic() - crowdLookedAt >= RETENTION.crowdMs) {
-      crowdLookedAt = clock.monotonic();
-      const crowded = { ...occurrences, keep: keep.occurrencesPerJob };
-      await tour('occurrences', 'crowded occurrences', (after, limit) => store.forgetOccurrences({ ...crowded, after, limit }));
+    await cursorPass('occurrences', 'occurrences', (after, limit) => store.deleteOccurrences({ ...occurrences, after, limit }));
+    if (overLimitCheckedAt === undefined || clock.monotonic() - overLimitCheckedAt >= RETENTION.overLimitMs) {
+      overLimitCheckedAt = clock.monotonic();
+      const overLimit = { ...occurrences, keep: keep.occurrencesPerJob };
+      await cursorPass('occurrences', 'occurrences over the limit', (after, limit) =>
+        store.deleteOccurrences({ ...overLimit, after, limit }),
+      );
     }
-    await drain('facts', limit => store.forgetFacts({ before: now - keep.factsMs, keep: keep.facts, limit }));
-    await drain('tombstones', limit => store.forgetTombstones({ before: now - keep.tombstonesMs, keep: keep.tombstones, limit }));
+    await drain('facts', limit => store.deleteFacts({ before: now - keep.factsMs, keep: keep.facts, limit }));
+    await drain('tombstones', limit => store.deleteTombstones({ before: now - keep.tombstonesMs, keep: keep.tombstones, limit }));
   }
 
   async function runOnce(until?: AbortSignal): Promise<Expired> {
     signal = until;
-    forgotten = { executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 };
+    deleted = { executions: 0, output: 0, occurrences: 0, facts: 0, tombstones: 0 };
     try {
       await pass();
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
     }
-    return forgotten;
+    return deleted;
   }
 
   return {

@@ -113,7 +113,7 @@ function decidedSpan(document: ActorDocument, context: JobContext, now: number, 
   const until = Math.min(watermark, now - lateMs);
   // Before an edit due times followed another definition.
   const from = Math.max(createdAt, updatedAt, now - lateMs - ledgerMs);
-  if (from >= until || document.owed.includes('"type":"record"')) return undefined;
+  if (from >= until || document.pendingEffects.includes('"type":"record"')) return undefined;
   const first = nextAtOf(config, from);
   return first !== null && first <= until ? { from, until } : undefined;
 }

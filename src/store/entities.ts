@@ -29,15 +29,15 @@ export const actorProperties = {
   quarantined: p.boolean(),
   writeId: p.string(),
   state: p.text(),
-  owed: p.text(),
+  pendingEffects: p.text(),
   nextDue: instantColumn().nullable(),
   /**
    * Whether `nextDue` counts: there is one, and neither quarantine nor a tombstone keeps the
    * actor from taking it.
    */
   armed: p.boolean(),
-  /** Whether `owed` is anything but `[]`. */
-  indebted: p.boolean(),
+  /** Whether `pendingEffects` is anything but `[]`. */
+  hasPending: p.boolean(),
   parent: p.string().nullable(),
   pool: p.string().nullable(),
   status: p.string(),
@@ -49,7 +49,7 @@ export const actorProperties = {
 /** `_id` ends those whose questions page by address. */
 export const ACTOR_INDEXES = [
   { name: 'actors_due', properties: ['nextDue', '_id'], where: { armed: true } },
-  { name: 'actors_owing', properties: ['_id'], where: { indebted: true } },
+  { name: 'actors_pending', properties: ['_id'], where: { hasPending: true } },
   { name: 'actors_newest', properties: ['kind', 'at', '_id'] },
   // Executions are listed newest first, jobs by name. Of the other kinds there are few: their
   // filters are looked up row by row.

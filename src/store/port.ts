@@ -31,7 +31,10 @@ export const ALL_PARTITIONS: PartitionRange = { from: 0, to: PARTITIONS - 1 };
 /** Facts per `facts` call without a limit. */
 export const FEED_PAGE = 500;
 
-/** An actor as it is stored. `state` and `owed` are JSON texts that only the runtime reads. */
+/**
+ * An actor as it is stored. `state` and `pendingEffects` are JSON texts that only the runtime
+ * reads.
+ */
 export interface ActorDocument {
   address: string;
   kind: string;
@@ -49,7 +52,7 @@ export interface ActorDocument {
   /** JSON: snapshot, timers, dedupe marks, dead letters, quarantine. */
   state: string;
   /** JSON: effects not known to be carried out; `[]` when none. */
-  owed: string;
+  pendingEffects: string;
   /** Earliest armed timer, epoch ms. */
   nextDue: number | null;
   index: IndexFields;
@@ -133,13 +136,13 @@ export interface ActorStore {
    * Addresses of actors with pending effects, whatever their life (also quarantined ones and
    * tombstones), in address order, behind `after`.
    */
-  owing(query: { limit: number; after?: string }): Promise<string[]>;
+  pending(query: { limit: number; after?: string }): Promise<string[]>;
   /**
-   * Replaces `owed` where `rev` still fits, leaving `rev` alone; entries whose `rev` moved on are
-   * passed over (their next commit trimmed them). At one rev `owed` only ever becomes shorter: what
-   * is longer, or written already, may be passed over, too.
+   * Replaces `pendingEffects` where `rev` still fits, leaving `rev` alone; entries whose `rev`
+   * moved on are passed over (their next commit trimmed them). At one rev `pendingEffects` only
+   * ever becomes shorter: what is longer, or written already, may be passed over, too.
    */
-  settle(entries: { address: string; rev: number; owed: string }[]): Promise<void>;
+  acknowledge(entries: { address: string; rev: number; pendingEffects: string }[]): Promise<void>;
   /**
    * Newest first by (index.at, address) unless `order` says `name` (by address). Tombstones never.
    * `cursor` is opaque; one of another order throws BadCursor.
@@ -330,7 +333,7 @@ export interface CreationPosition {
  * when the tour is over.
  */
 export interface CursorPassStep {
-  forgotten: number;
+  deleted: number;
   next: string | null;
 }
 
@@ -355,7 +358,7 @@ export interface Retention {
    * Among the next `limit` jobs with executions, by name behind `after`: those with more than
    * `keep`, and the newest execution beyond.
    */
-  crowdedJobs(query: {
+  jobsOverLimit(query: {
     keep: number;
     after?: string;
     limit: number;
@@ -365,28 +368,28 @@ export interface Retention {
    * leaves an execution without output, never output that nobody would look for. `gone` may lack
    * some: `limit` was reached, or they may not leave.
    */
-  forgetExecutions(query: { addresses: string[]; limit: number }): Promise<{ gone: string[]; forgotten: number }>;
+  deleteExecutions(query: { addresses: string[]; limit: number }): Promise<{ gone: string[]; deleted: number }>;
   /**
    * Removes output of executions that have ended, or are not there, and wrote nothing since
    * `before`. The tour goes by execution id.
    */
-  forgetOutput(query: { before: number; after?: string; limit: number }): Promise<CursorPassStep>;
+  deleteOutput(query: { before: number; after?: string; limit: number }): Promise<CursorPassStep>;
   /**
    * Removes the oldest facts: those from before `before`, and those beyond the newest `keep`. Says
    * how many; 0: nothing is left to remove.
    */
-  forgetFacts(query: { before: number; keep: number; limit: number }): Promise<number>;
+  deleteFacts(query: { before: number; keep: number; limit: number }): Promise<number>;
   /**
    * Removes the oldest entries of each job that end before `before` or are beyond its newest `keep`
    * (absent: any number; it costs a walk through that many), and remembers up to where
    * (`keptAfter`). The tour goes by job.
    */
-  forgetOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<CursorPassStep>;
+  deleteOccurrences(query: { before: number; keep?: number; after?: string; limit: number }): Promise<CursorPassStep>;
   /**
    * Removes the oldest tombstones: those that ended before `before`, and those beyond the newest
    * `keep`. Says how many; 0: nothing is left to remove.
    */
-  forgetTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
+  deleteTombstones(query: { before: number; keep: number; limit: number }): Promise<number>;
 }
 
 export interface Store extends ActorStore, FactStore, Ledger, OutputStore, CredentialStore, Retention {
@@ -406,15 +409,15 @@ export type StoreReads = Omit<Store, keyof StoreWrites | 'close'>;
 export const STORE_WRITES = [
   'commit',
   'claim',
-  'settle',
+  'acknowledge',
   'record',
   'keepOutput',
   'dropOutput',
-  'forgetExecutions',
-  'forgetOutput',
-  'forgetFacts',
-  'forgetOccurrences',
-  'forgetTombstones',
+  'deleteExecutions',
+  'deleteOutput',
+  'deleteFacts',
+  'deleteOccurrences',
+  'deleteTombstones',
   'putCredential',
   'removeCredential',
   'spend',

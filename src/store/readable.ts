@@ -121,7 +121,7 @@ export function readableActor(raw: Raw<ActorColumns>): ActorDocument {
     quarantined: Boolean(row.one('quarantined', FLAGS, false)),
     writeId: row.text('writeId'),
     state: row.text('state'),
-    owed: row.text('owed', '[]'),
+    pendingEffects: row.text('pendingEffects', '[]'),
     nextDue: row.wholeOrNull('nextDue'),
     index: {
       parent: row.textOrNull('parent'),

@@ -87,7 +87,7 @@ describe('the feed as a WebSocket', () => {
     const world = await aFeedApi();
     const cursor = await world.store.headCursor();
     for (const name of ['east', 'west', 'south']) await world.pool(name);
-    await world.store.forgetFacts({ before: 0, keep: 1, limit: 100 });
+    await world.store.deleteFacts({ before: 0, keep: 1, limit: 100 });
     const [kept] = (await world.store.facts({})).facts;
     const socket = aSocket(await world.upgrade(`?after=${cursor}`));
     await world.settled();
@@ -225,7 +225,7 @@ describe('the feed as server-sent events', () => {
     const world = await aFeedApi();
     const cursor = await world.store.headCursor();
     for (const name of ['east', 'west', 'south']) await world.pool(name);
-    await world.store.forgetFacts({ before: 0, keep: 1, limit: 100 });
+    await world.store.deleteFacts({ before: 0, keep: 1, limit: 100 });
     const response = await world.app.request(`/v1/feed?after=${cursor}`, { headers: { accept: 'text/event-stream' } });
     const { text, cancel } = await read(response, all => all.includes('pool/south'));
     const told = text.split('\n').filter(line => /^(id|data):/.test(line));

@@ -272,7 +272,7 @@ describe('the occurrence ledger of a job', () => {
     const api = await anApiWithJob();
     await api.store.record([anEntry({ from: at('06:00:00') }), anEntry({ from: at('06:30:00') }), anEntry()]);
     expect((await api.get('/v1/jobs/a/occurrences')).body).not.toHaveProperty('keptAfter');
-    await api.store.forgetOccurrences({ before: at('07:00:00'), limit: 100 });
+    await api.store.deleteOccurrences({ before: at('07:00:00'), limit: 100 });
     const { body } = await api.get('/v1/jobs/a/occurrences');
     expect(body).toMatchObject({ items: [{ dueAt: '2026-11-22T07:00:00.000Z' }], next: null, keptAfter: '2026-11-22T06:30:00.000Z' });
     expect((await api.get('/v1/jobs/a/occurrences?summary=true')).body).toMatchObject({ ran: 1, keptAfter: '2026-11-22T06:30:00.000Z' });

@@ -35,7 +35,7 @@ export function played(address: string, steps: Step[]): Write {
   }
   const write = life.write(systemIds.short(16), NONE);
   if (!write) throw new Error(`nothing came of ${address}`);
-  return { document: { ...write.document, owed: '[]' }, facts: write.facts };
+  return { document: { ...write.document, pendingEffects: '[]' }, facts: write.facts };
 }
 
 /**

@@ -216,7 +216,7 @@ describe('row 29: two agents with one key', () => {
     const cluster = aHub();
     const older = await cluster.join({ instanceId: 'one', dataDirId: 'here' });
     const given = cluster.hub.send(String(cluster.told[0]?.event.id), aStart('k1')).then(
-      () => 'settled',
+      () => 'acknowledged',
       () => 'owed',
     );
     const joining = cluster.join({ instanceId: 'two', dataDirId: place });
@@ -235,7 +235,7 @@ describe('row 29: two agents with one key', () => {
     expect(types(told)).toEqual(['host.enroll', 'host.connected']);
     expect(logs.filter(line => line.security)).toHaveLength(2);
     older.say({ type: 'commandsAcknowledged', keys: ['k1'] });
-    expect(await given).toBe('settled');
+    expect(await given).toBe('acknowledged');
     void hub.send(String(told[0]?.event.id), aStop('k2'));
     expect([older.of('stop').length, newer.of('stop').length]).toEqual([1, 0]);
   });

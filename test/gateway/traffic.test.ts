@@ -187,7 +187,7 @@ describe('a command that its host does not carry out', () => {
   const event = (told: { event: { type: string; [field: string]: unknown } }[]) =>
     told.map(each => each.event).filter(({ type }) => type.startsWith('shard.'));
 
-  test('an unreadable start ends its shard as failed with the reason of the agent, and is settled', async () => {
+  test('an unreadable start ends its shard as failed with the reason of the agent, and is acknowledged', async () => {
     const { hub, socket, told, host, clock } = await aJoined();
     const sent = hub.send(host, aStart());
     await clock.settle();

@@ -98,7 +98,7 @@ describe('an actor in quarantine', () => {
     await world.runtime.release(job).finally(() => world.settled());
     expect((await world.context(job)).context.open).toEqual([]);
     await world.clock.advance(1_000);
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
   test('loses nothing when it opens in the middle of what is sent to it', async () => {
@@ -147,7 +147,7 @@ describe('what ends a quarantine', () => {
     await world.clock.advance(1_000);
     expect(await world.views.get(job)).toBeUndefined();
     expect(await world.views.get('app/my_app')).toBeUndefined();
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 });
 
@@ -156,7 +156,7 @@ describe('rows 23, 24: a stored actor that cannot be read', () => {
     ['of a newer version', /version 99/, document => ({ ...document, version: 99 })],
     ['that is not JSON', /damaged/, document => ({ ...document, state: '{"snapshot":' })],
     ['with another letter in it', /checksum/, document => ({ ...document, state: document.state.replace('"cpus":', '"cpux":') })],
-    ['with another digit in what it owes', /checksum/, owing(1, owed => owed.replace('"rev":1', '"rev":7'))],
+    ['with another digit in what it owes', /checksum/, owing(1, pendingEffects => pendingEffects.replace('"rev":1', '"rev":7'))],
     [
       'in a state that its machine does not have',
       /does not have/,
@@ -207,9 +207,12 @@ describe('one document that the store cannot take', () => {
 });
 
 /** It owes one effect, and what says so was changed afterwards. */
-const owing = (rev: number, change: (owed: string) => string) => (document: ActorDocument) => {
+const owing = (rev: number, change: (pendingEffects: string) => string) => (document: ActorDocument) => {
   const effect = { type: 'record', params: { entries: [] } } as unknown as Effect;
-  return { ...document, owed: change(encodePendingEffects(document.address, [{ key: `${document.address}:${rev}:0`, rev, effect }])) };
+  return {
+    ...document,
+    pendingEffects: change(encodePendingEffects(document.address, [{ key: `${document.address}:${rev}:0`, rev, effect }])),
+  };
 };
 
 async function replace(store: Store, address: string, change: (document: ActorDocument) => ActorDocument): Promise<void> {

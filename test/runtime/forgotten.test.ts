@@ -29,7 +29,7 @@ async function afterOneRun() {
 
 const load = async (world: World, address: string) => (await world.store.load(address)) as ActorDocument;
 const forget = (world: World, execution: string) =>
-  world.store.forgetExecutions({ addresses: [`execution/${execution}`], limit: 100 }).then(({ gone }) => gone.length);
+  world.store.deleteExecutions({ addresses: [`execution/${execution}`], limit: 100 }).then(({ gone }) => gone.length);
 
 describe('a name whose tombstone was forgotten', () => {
   const app = anApp({ name: 'alpha' });
@@ -43,7 +43,7 @@ describe('a name whose tombstone was forgotten', () => {
     await before.ask('job/nightly', { type: 'job.deregister' });
     await before.clock.advance(1_000);
     const { rev } = await load(before, 'job/nightly');
-    expect(await before.store.forgetTombstones({ before: EVER, keep: 0, limit: 9 })).toBe(1);
+    expect(await before.store.deleteTombstones({ before: EVER, keep: 0, limit: 9 })).toBe(1);
     // The app's marks are in its document only; its memory would have let go of them.
     const world = await restarted(before);
     await world.ask('job/nightly', { type: 'job.register', config });
@@ -69,7 +69,7 @@ describe('a name whose tombstone was forgotten', () => {
     await world.ask('job/nightly', { type: 'job.deregister' });
     await world.clock.advance(1_000);
     const { rev } = await load(world, 'job/nightly');
-    await world.store.forgetTombstones({ before: EVER, keep: 0, limit: 9 });
+    await world.store.deleteTombstones({ before: EVER, keep: 0, limit: 9 });
     await world.ask('job/nightly', { type: 'job.register', config: aJob() });
     expect(await load(world, 'job/nightly')).toMatchObject({ rev: rev + 1, life: 'live' });
   });
@@ -94,7 +94,7 @@ describe('an execution that was forgotten', () => {
     await expect(next.ended(start)).rejects.toThrow(`there is no execution/${execution}`);
     expect(await next.store.load(`execution/${execution}`)).toBeUndefined();
     expect([...world.logs, ...next.logs].filter(({ level }) => level === 'error')).toEqual([]);
-    expect(await next.store.owing({ limit: 9 })).toEqual([]);
+    expect(await next.store.pending({ limit: 9 })).toEqual([]);
   });
 
   test('that a host still runs is ended there', async () => {
@@ -114,7 +114,7 @@ describe('an execution that was forgotten', () => {
     await next.clock.advance(1_000);
     const stops = next.fleet.sent.map(({ command }) => command).filter(({ type }) => type === 'stop');
     expect(stops).toMatchObject([{ run: start.run, as: 'superseded' }]);
-    expect(await next.store.owing({ limit: 9 })).toEqual([]);
+    expect(await next.store.pending({ limit: 9 })).toEqual([]);
   });
 });
 
@@ -136,7 +136,7 @@ describe('what a document says to retention', () => {
     const document = await load(world, 'job/nightly');
     expect([...(executionsOf(document) ?? [])]).toEqual([`execution/${execution}`]);
     const effect = { type: 'tell', params: { to: 'execution/x', event: { type: 'execution.create' } } } as unknown as Effect;
-    const idle = { ...document, owed: encodePendingEffects('job/nightly', [{ key: 'job/nightly:9:0', rev: 9, effect }]) };
+    const idle = { ...document, pendingEffects: encodePendingEffects('job/nightly', [{ key: 'job/nightly:9:0', rev: 9, effect }]) };
     expect(executionsOf(idle)?.has('execution/x')).toBe(true);
     expect(executionsOf(aDocument({ state: 'damaged' }))).toBeNull();
   });

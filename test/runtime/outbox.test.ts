@@ -50,8 +50,8 @@ describe('what is owed', () => {
     await again.clock.advance(1_000);
     // The second restart came before the first could note that it was done.
     expect(new Set(keys).size).toBe(1);
-    const owed = await again.store.owing({ limit: 10 });
-    expect(owed).toEqual([]);
+    const pendingEffects = await again.store.pending({ limit: 10 });
+    expect(pendingEffects).toEqual([]);
   });
 
   test('row 8: is carried out by whoever starts, with the epoch of the new owner', async () => {
@@ -74,7 +74,7 @@ describe('what is owed', () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     // Nothing is ever trimmed: each restart sends everything again.
-    store.plan(call => (call.method === 'settle' ? 'before' : undefined));
+    store.plan(call => (call.method === 'acknowledge' ? 'before' : undefined));
     await world.aHost();
     const execution = await triggered(world);
     const revs = async (of: World) => [(await of.context(`execution/${execution}`)).rev, (await of.context('pool/default')).rev];
@@ -117,10 +117,10 @@ describe('what is owed', () => {
     await world.ask('host/h1', { type: 'host.retire' });
     await world.settled();
     expect(loads).toBeGreaterThan(0);
-    expect(await store.owing({ limit: 10 })).not.toEqual([]);
+    expect(await store.pending({ limit: 10 })).not.toEqual([]);
     store.heal();
     await world.clock.advance(LIMITS.storeRetryMaxMs + 1_000);
-    expect(await store.owing({ limit: 10 })).toEqual([]);
+    expect(await store.pending({ limit: 10 })).toEqual([]);
   });
 
   test('to an actor that is not there is told to a sender in quarantine once that has ended', async () => {
@@ -137,7 +137,7 @@ describe('what is owed', () => {
     await Promise.all([world.runtime.release('host/h9'), world.settled()]);
     await world.clock.advance(20_000);
     expect((await world.context('host/h9')).context.rejectedByPool).toBe('pool gone does not exist');
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
   test('is trimmed in the background once it is done, and no rev moves by that', async () => {
@@ -146,7 +146,7 @@ describe('what is owed', () => {
     const execution = await triggered(world);
     const rev = (await world.context(`execution/${execution}`)).rev;
     await world.clock.advance(1_000);
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
     expect((await world.context(`execution/${execution}`)).rev).toBe(rev);
   });
 
@@ -154,7 +154,7 @@ describe('what is owed', () => {
     const store = createFaultyStore(createMemoryStore());
     const world = await aRuntime({ store });
     const execution = await triggered(world);
-    store.plan(call => (call.method === 'settle' ? 'late' : undefined));
+    store.plan(call => (call.method === 'acknowledge' ? 'late' : undefined));
     await world.clock.advance(300);
     await world.aHost();
     expect(sent(world)).toEqual(['start h1 0:1']);
@@ -170,8 +170,8 @@ describe('what is owed', () => {
     await world.settled();
     await world.tell(`execution/${execution}`, { type: 'execution.end', reason: 'enough' });
     const document = await world.store.load(`execution/${execution}`);
-    const owed = JSON.parse(document?.owed ?? '[]') as { effect: { type: string } }[];
-    expect(owed.map(each => each.effect.type)).toEqual(['start', 'stop']);
+    const pendingEffects = JSON.parse(document?.pendingEffects ?? '[]') as { effect: { type: string } }[];
+    expect(pendingEffects.map(each => each.effect.type)).toEqual(['start', 'stop']);
   });
 
   test('leaves no marks at a busy receiver once its senders are rid of it', async () => {
@@ -208,7 +208,7 @@ describe('commands to a host', () => {
     world.fleet.ready('h1');
     await world.clock.advance(1_000);
     expect(sent(world)).toEqual(['stop h1 0:1']);
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
   test('never start on a host that was lost meanwhile, and end what did start there', async () => {
@@ -232,7 +232,7 @@ describe('commands to a host', () => {
     await triggered(world);
     await world.ask('host/h1', { type: 'host.retire' });
     await world.clock.advance(1_000);
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
     const next = await restarted(world);
     await next.clock.advance(1_000);
     expect(sent(next)).toEqual([]);

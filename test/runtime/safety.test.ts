@@ -46,8 +46,8 @@ async function leaks(wrap: (store: Store) => Store): Promise<string[]> {
  */
 async function repeats(wrap: (store: Store) => Store): Promise<number> {
   const store = createMemoryStore();
-  const settle = store.settle;
-  store.settle = async () => {};
+  const acknowledge = store.acknowledge;
+  store.acknowledge = async () => {};
   let world: World = await aRuntime({ store: wrap(store) });
   await world.ask(job, { type: 'job.register', config: aJob() });
   await world.ask(job, { type: 'job.trigger' });
@@ -63,7 +63,7 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
     world = await restarted(world);
     await world.settled();
   }
-  store.settle = settle;
+  store.acknowledge = acknowledge;
   return (await rev()) - before - 2 * rounds;
 }
 
@@ -73,7 +73,7 @@ async function repeats(wrap: (store: Store) => Store): Promise<number> {
  */
 async function unaccounted(wrap: (store: Store) => Store): Promise<number[]> {
   const base = createMemoryStore();
-  base.settle = async () => {};
+  base.acknowledge = async () => {};
   const world = await aRuntime({ store: wrap(base) });
   await world.ask(job, { type: 'job.register', config: aJob({ schedules: [everySecond] }) });
   await world.clock.advance(10_000);

@@ -22,7 +22,7 @@ describe('a trigger', () => {
     expect((await world.context('job/nightly')).context.open).toEqual([]);
     expect((await world.context('pool/default')).context.hosts.h1?.used).toEqual({ cpu: 0, memory: 0 });
     await world.clock.advance(1000);
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
     expect(world.logs).toEqual([]);
   });
 });

@@ -242,7 +242,7 @@ describe('a timer of an actor', () => {
     const { commit } = world.outlives.store;
     world.outlives.store.commit = writes => (writes.some(write => write.document.kind === 'pool') ? new Promise(() => {}) : commit(writes));
     await world.tell('host/h1', { type: 'host.disconnected', session: 'h1-1', reason: 'cut' });
-    expect(await world.store.owing({ limit: 10 })).toEqual(['host/h1']);
+    expect(await world.store.pending({ limit: 10 })).toEqual(['host/h1']);
     world.outlives.store.commit = commit;
     world.kill();
     await world.clock.advance(3_600_000);

@@ -152,7 +152,7 @@ describe('row 16: a commit whose outcome is not known', () => {
     await world.clock.advance(10_000);
     expect(await asked).toMatchObject({ value: { joined: false } });
     expect(world.starts().map(start => start.run.attempt)).toEqual([1]);
-    expect(await world.store.owing({ limit: 10 })).toEqual([]);
+    expect(await world.store.pending({ limit: 10 })).toEqual([]);
   });
 
   test('says in the feed that there is something to read', async () => {

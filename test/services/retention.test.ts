@@ -162,11 +162,11 @@ describe('a pass', () => {
     const slow = new Proxy(store, {
       get(target, name) {
         const real: unknown = Reflect.get(target, name);
-        if (name !== 'forgetFacts') return real;
-        return async (query: Parameters<Store['forgetFacts']>[0]) => {
+        if (name !== 'deleteFacts') return real;
+        return async (query: Parameters<Store['deleteFacts']>[0]) => {
           instants.push(clock.monotonic());
           await new Promise<void>(resolve => clock.after(100, resolve));
-          return target.forgetFacts(query);
+          return target.deleteFacts(query);
         };
       },
     });

@@ -80,7 +80,7 @@ export const BROKEN: Record<Broken, Break> = {
 };
 
 function neverSettles(store: Store): Store {
-  return { ...store, settle: () => Promise.reject(new StoreUnavailable('it takes no trims')) };
+  return { ...store, acknowledge: () => Promise.reject(new StoreUnavailable('it takes no trims')) };
 }
 
 function withoutMarks(store: Store): Store {

@@ -10,7 +10,7 @@ import type { Cluster } from './cluster.ts';
 export function checkOutput(cluster: Cluster): void {
   const byRun = new Map(cluster.witness.processes.map(process => [process.run, process]));
   for (const { id, shards } of executionsOf(cluster)) {
-    if (cluster.truth.forgotten.has(`execution/${id}`)) continue;
+    if (cluster.truth.deleted.has(`execution/${id}`)) continue;
     let chunks: OutputChunk[] | undefined;
     for (const { item, past, attempt, outcome, output } of shards) {
       for (const one of [...past, { attempt, outcome }]) {

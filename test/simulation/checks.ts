@@ -42,7 +42,7 @@ function checkOver(cluster: Cluster): void {
 function checkDrained({ world, truth }: Cluster): void {
   for (const address of truth.addresses) {
     const document = truth.read(address);
-    if (document && document.owed !== '[]') world.fail('I8', `${address} still owes ${document.owed.slice(0, 300)}`);
+    if (document && document.pendingEffects !== '[]') world.fail('I8', `${address} still owes ${document.pendingEffects.slice(0, 300)}`);
     if (document?.quarantined) world.fail('quarantine', `${address} is in quarantine`);
   }
 }

@@ -102,7 +102,7 @@ export function isQuiet({ truth, hosts, center }: Cluster): boolean {
   for (const { host } of hosts.values()) if (!host.isIdle) return false;
   for (const address of truth.addresses) {
     const document = truth.read(address);
-    if (document?.owed !== '[]') return false;
+    if (document?.pendingEffects !== '[]') return false;
     if (document.kind === 'execution' && document.index.status !== 'done') return false;
   }
   return true;

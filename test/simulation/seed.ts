@@ -42,7 +42,7 @@ export interface SeedResult {
   processes: number;
   commits: number;
   /** Executions and tombstones that left. */
-  forgotten: { executions: number; tombstones: number };
+  deleted: { executions: number; tombstones: number };
 }
 
 /** From the end of the faults until everything must be over. */
@@ -99,18 +99,18 @@ export function runSeed({
   time.runUntil(time.elapsed + 3_000, failed);
   // An agent may come back at this very moment: what that owes is trimmed a little later, and must
   // be.
-  for (let look = 0; look < DRAIN_LOOKS && isIndebted(cluster) && !failed(); look++) time.runUntil(time.elapsed + 500, failed);
+  for (let look = 0; look < DRAIN_LOOKS && hasPending(cluster) && !failed(); look++) time.runUntil(time.elapsed + 500, failed);
   if (!failed()) checkEverything(cluster, faults);
   return {
     ...{ seed, faults, violations: world.violations, elapsed: time.elapsed, commits: cluster.truth.commits },
     executions: [...cluster.truth.addresses].filter(address => address.startsWith('execution/')).length,
     processes: cluster.witness.processes.length,
-    forgotten: { executions: cluster.truth.forgotten.size, tombstones: cluster.truth.buried.size },
+    deleted: { executions: cluster.truth.deleted.size, tombstones: cluster.truth.buried.size },
   };
 }
 
-const isIndebted = ({ truth }: ReturnType<typeof createCluster>): boolean =>
-  [...truth.addresses].some(address => (truth.read(address)?.owed ?? '[]') !== '[]');
+const hasPending = ({ truth }: ReturnType<typeof createCluster>): boolean =>
+  [...truth.addresses].some(address => (truth.read(address)?.pendingEffects ?? '[]') !== '[]');
 
 function heal({ trouble, network, centerPoint, hosts }: ReturnType<typeof createCluster>): void {
   trouble.refusesUntil = trouble.slowUntil = 0;

@@ -30,9 +30,9 @@ describe('a simulated cluster', () => {
     };
     let executions = 0;
     for (let seed = 201; seed <= 212; seed++) {
-      const { violations, forgotten } = runSeed({ seed, size: SMALL, keep });
+      const { violations, deleted } = runSeed({ seed, size: SMALL, keep });
       if (violations.length > 0) throw new Error(`seed ${seed} (small, forgetful): ${violations.join('\n')}`);
-      executions += forgotten.executions;
+      executions += deleted.executions;
     }
     expect(executions).toBeGreaterThan(50);
   }, 60_000);

@@ -14,8 +14,8 @@ export interface Truth {
   readonly store: Store;
   /** The committed document. */
   read(address: string): ActorDocument | undefined;
-  /** `owed` of that very commit, undefined when there is none. */
-  owedOf(address: string, rev: number): string | undefined;
+  /** `pendingEffects` of that very commit, undefined when there is none. */
+  pendingEffectsOf(address: string, rev: number): string | undefined;
   /** Facts of an actor in the order of their commits. */
   factsOf(address: string): readonly HistoryFact[];
   /** What a job was configured to be by each commit that registered or edited it, by rev. */
@@ -23,7 +23,7 @@ export interface Truth {
   readonly addresses: Iterable<string>;
   readonly commits: number;
   /** Executions that retention removed; what they were is still to be read here. */
-  readonly forgotten: ReadonlySet<string>;
+  readonly deleted: ReadonlySet<string>;
   /** Addresses whose tombstone retention removed; some live again. */
   readonly buried: ReadonlySet<string>;
 }
@@ -31,10 +31,10 @@ export interface Truth {
 export function createTruth(world: World): Truth {
   const store = createMemoryStore();
   const documents = new Map<string, ActorDocument>();
-  const owed = new Map<string, string>();
+  const pendingEffects = new Map<string, string>();
   const facts = new Map<string, HistoryFact[]>();
   const configs = new Map<string, Map<number, JobConfig>>();
-  const forgotten = new Set<string>();
+  const deleted = new Set<string>();
   const nameless = new Set<string>();
   const buried = new Set<string>();
   let commits = 0;
@@ -45,10 +45,10 @@ export function createTruth(world: World): Truth {
     // A name whose tombstone left goes on anywhere behind it.
     const follows = nameless.delete(address) ? rev > before : rev === before + 1;
     if (!follows) world.fail('I3', `${address} went from rev ${before} to rev ${rev}`);
-    if (forgotten.has(address)) world.fail('retention', `${address} came to life again after it was forgotten`);
+    if (deleted.has(address)) world.fail('retention', `${address} came to life again after it was deleted`);
     commits += 1;
     documents.set(address, document);
-    owed.set(`${address}:${rev}`, document.owed);
+    pendingEffects.set(`${address}:${rev}`, document.pendingEffects);
     const known = facts.get(address) ?? [];
     facts.set(address, known);
     known.push(...news);
@@ -69,17 +69,18 @@ export function createTruth(world: World): Truth {
         });
         return results;
       },
-      async forgetExecutions(query) {
-        const result = await store.forgetExecutions(query);
+      async deleteExecutions(query) {
+        const result = await store.deleteExecutions(query);
         for (const address of result.gone) {
           const document = documents.get(address);
-          if (document?.life !== 'done' || document.owed !== '[]') world.fail('retention', `${address} was forgotten before its end`);
-          forgotten.add(address);
+          if (document?.life !== 'done' || document.pendingEffects !== '[]')
+            world.fail('retention', `${address} was deleted before its end`);
+          deleted.add(address);
         }
         return result;
       },
-      async forgetTombstones(query) {
-        const count = await store.forgetTombstones(query);
+      async deleteTombstones(query) {
+        const count = await store.deleteTombstones(query);
         for (const { address, life } of documents.values()) {
           if (life !== 'tombstone' || (await store.load(address))) continue;
           nameless.add(address);
@@ -87,16 +88,16 @@ export function createTruth(world: World): Truth {
         }
         return count;
       },
-      async settle(entries) {
-        await store.settle(entries);
-        for (const { address, rev, owed: left } of entries) {
+      async acknowledge(entries) {
+        await store.acknowledge(entries);
+        for (const { address, rev, pendingEffects: left } of entries) {
           const document = documents.get(address);
-          if (document?.rev === rev) documents.set(address, { ...document, owed: left });
+          if (document?.rev === rev) documents.set(address, { ...document, pendingEffects: left });
         }
       },
     },
     read: address => documents.get(address),
-    owedOf: (address, rev) => owed.get(`${address}:${rev}`),
+    pendingEffectsOf: (address, rev) => pendingEffects.get(`${address}:${rev}`),
     factsOf: address => facts.get(address) ?? [],
     configsOf: address => configs.get(address) ?? new Map(),
     get addresses() {
@@ -105,7 +106,7 @@ export function createTruth(world: World): Truth {
     get commits() {
       return commits;
     },
-    forgotten,
+    deleted,
     buried,
   };
 }

@@ -44,8 +44,8 @@ export function createWitness(world: World, truth: Truth): Witness {
 
   function leaves(host: string, { key, type }: Command): void {
     const [address, rev] = partsOf(key);
-    const owed = truth.owedOf(address, rev);
-    if (!owed?.includes(`"key":"${key}"`)) world.fail('I2', `a ${type} left for ${host} with key ${key}, which no commit owes`);
+    const pendingEffects = truth.pendingEffectsOf(address, rev);
+    if (!pendingEffects?.includes(`"key":"${key}"`)) world.fail('I2', `a ${type} left for ${host} with key ${key}, which no commit owes`);
   }
 
   function acknowledges(host: string, key: string): void {

@@ -100,14 +100,14 @@ async function withALateWrite(word: string) {
 const told = async () => (await store.facts({})).facts.map(({ address, rev, place }) => `${address}:${rev}:${place}`);
 
 describe.skipIf(!server)('the store on MongoDB', () => {
-  test('finds what a crash left untold, tells each fact once, and trims it', async () => {
+  test('finds what a crash left unpublished, tells each fact once, and trims it', async () => {
     await store.commit([aWrite({ facts: [aFact(), aFact({ place: 1 })] })]);
     await store.close();
     // As if it had died with one of the two in the feed, and another actor's not at all.
     const fresh = aWrite({ address: 'job/other', facts: [aFact({ address: 'job/other', at: 1_800_000_000_000 })] });
     await behindItsBack(async ({ actors, facts }) => {
       const both = JSON.stringify([aFact(), aFact({ place: 1 })]);
-      await actors.updateOne({ _id: 'job/nightly' }, { $set: { untold: true, facts: [both] } });
+      await actors.updateOne({ _id: 'job/nightly' }, { $set: { unpublished: true, facts: [both] } });
       await facts.deleteOne({ address: 'job/nightly', place: 1 });
     });
     store = await open();
@@ -116,7 +116,7 @@ describe.skipIf(!server)('the store on MongoDB', () => {
     store = await open();
     await store.claim('center-1');
     expect((await told()).toSorted()).toEqual(['job/nightly:1:0', 'job/nightly:1:1', 'job/other:1:0']);
-    await behindItsBack(async ({ actors }) => expect(await actors.find({ untold: true }).toArray()).toEqual([]));
+    await behindItsBack(async ({ actors }) => expect(await actors.find({ unpublished: true }).toArray()).toEqual([]));
     await store.claim('center-1');
     expect(await told()).toHaveLength(3);
   });
@@ -161,15 +161,15 @@ describe.skipIf(!server)('the store on MongoDB', () => {
   });
 
   test('brings back no debt by a trim that lands late', async () => {
-    await store.commit([aWrite({ owed: '["first","second"]' })]);
-    const { away, arrives, close } = await withALateWrite('indebted');
-    const trim = (owed: string) => away.settle([{ address: 'job/nightly', rev: 1, owed }]);
+    await store.commit([aWrite({ pendingEffects: '["first","second"]' })]);
+    const { away, arrives, close } = await withALateWrite('hasPending');
+    const trim = (pendingEffects: string) => away.acknowledge([{ address: 'job/nightly', rev: 1, pendingEffects }]);
     await expect(trim('["second"]')).rejects.toBeInstanceOf(StoreUnavailable);
     await trim('[]');
-    expect((await store.load('job/nightly'))?.owed).toBe('[]');
+    expect((await store.load('job/nightly'))?.pendingEffects).toBe('[]');
     await arrives();
-    expect((await store.load('job/nightly'))?.owed).toBe('[]');
-    expect(await store.owing({ limit: 10 })).toEqual([]);
+    expect((await store.load('job/nightly'))?.pendingEffects).toBe('[]');
+    expect(await store.pending({ limit: 10 })).toEqual([]);
     expect((await away.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
     await close();
   });

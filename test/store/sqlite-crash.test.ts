@@ -54,7 +54,7 @@ describe('the sqlite store', () => {
       expect(others).toEqual([]);
       expect([acknowledged, acknowledged + 1]).toContain(rev);
       expect(documents.map(document => document?.state)).toEqual(documents.map(() => JSON.stringify({ rev, pad: 'x'.repeat(2_000) })));
-      expect(await store.owing({ limit: 99 })).toHaveLength(WRITTEN.length);
+      expect(await store.pending({ limit: 99 })).toHaveLength(WRITTEN.length);
       expect((await store.due({ until: rev, limit: 99 })).map(timer => timer.nextDue)).toEqual(WRITTEN.map(() => rev));
 
       const { facts } = await store.facts({ limit: 100_000 });

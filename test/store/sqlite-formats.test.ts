@@ -36,7 +36,7 @@ const { version, fingerprint } = SQLITE_SCHEMA;
 const META = 'create table meta (_id text not null primary key, value integer not null)';
 const LATER = `${META}; create table actors (_id text not null primary key, kind text not null, partition integer not null, rev integer not null,
   incarnation integer not null, version integer not null, life text not null, quarantined integer not null, write_id text not null,
-  state text not null, owed text not null, next_due bigint, armed integer not null, indebted integer not null, parent text, pool text,
+  state text not null, pending_effects text not null, next_due bigint, armed integer not null, has_pending integer not null, parent text, pool text,
   status text not null, outcome text, hosts json not null, at bigint not null);
   create table placements (host text not null, since integer not null, actor text not null, job text, primary key (host, since, actor)) without rowid;
   insert into actors values ('host/h1', 'host', 7, 1, 1, 2, 'live', 0, 'w', '{}', '[]', null, 0, 0, 'default', null, 'ready', null, '[]', 1)`;

@@ -57,8 +57,8 @@ const filters: Record<string, Partial<ListQuery>[]> = {
 };
 
 /** What SQLite would do, without the texts of lists that come as one parameter. */
-const planOf = (db: DatabaseSync, query: ListQuery, isCrowded = false): string[] =>
-  questionsOf(query, isCrowded).flatMap(({ sql, values }) =>
+const planOf = (db: DatabaseSync, query: ListQuery, hasManyChildren = false): string[] =>
+  questionsOf(query, hasManyChildren).flatMap(({ sql, values }) =>
     db
       .prepare(`explain query plan ${sql}`)
       .all(...values)

@@ -58,7 +58,7 @@ export function forgetsMarks(store: Store): Store {
   });
   return over(store, {
     commit: writes => store.commit(writes.map(({ document, facts }) => ({ document: unmarked(document), facts }))),
-    async settle() {},
+    async acknowledge() {},
   });
 }
 

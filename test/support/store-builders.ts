@@ -20,7 +20,7 @@ export function aDocument({ index, ...changes }: DocumentChanges = {}): ActorDoc
     quarantined: false,
     writeId: 'w1',
     state: '{"value":"idle"}',
-    owed: '[]',
+    pendingEffects: '[]',
     nextDue: null,
     ...changes,
     index: { parent: null, pool: null, status: 'idle', outcome: null, hosts: [], at: 1_700_000_000_000, ...index },

@@ -25,7 +25,7 @@ if (import.meta.main) {
     for (let rev = (first?.rev ?? 0) + 1; ; rev++) {
       const state = JSON.stringify({ rev, pad: 'x'.repeat(2_000) });
       const results = await store.commit(
-        WRITTEN.map(address => aWrite({ address, rev, state, owed: `[${rev}]`, nextDue: rev, facts: [aFact({ address, rev })] })),
+        WRITTEN.map(address => aWrite({ address, rev, state, pendingEffects: `[${rev}]`, nextDue: rev, facts: [aFact({ address, rev })] })),
       );
       if (results.every(result => result.committed)) say(String(rev));
     }

@@ -22,8 +22,8 @@ export const occurrenceRoutes = ({ views, store }: Center): Route[] => [
     const today = view?.context.config;
     const within = presentFields({ job, ...range });
     // Nothing before it is not the same as nothing known of it any more.
-    const forgotten = await store.keptAfter(job);
-    const kept = forgotten !== null && (range.from ?? forgotten) <= forgotten ? { keptAfter: toIso(forgotten) } : {};
+    const deleted = await store.keptAfter(job);
+    const kept = deleted !== null && (range.from ?? deleted) <= deleted ? { keptAfter: toIso(deleted) } : {};
     if (summary) return { ...(await countVerdicts(store, within, today)), ...kept };
 
     // One of the newest first has three numbers: it means nothing in the other order.

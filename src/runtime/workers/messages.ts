@@ -69,7 +69,7 @@ export type ToPartitions =
   | { type: 'opened'; addresses: string[] }
   /** Another worker has restarted and takes messages again. */
   | { type: 'returned'; from: number; to: number }
-  | { type: 'forget'; dedupeMarks: DedupeMark[] }
+  | { type: 'deleteMarks'; dedupeMarks: DedupeMark[] }
   /** Requests the metrics. */
   | { type: 'measure'; id: number }
   /** Requests the timers of these actors. */
@@ -91,7 +91,7 @@ export type FromPartitions =
   | { type: 'carry'; orders: CarryOrder[] }
   | { type: 'facts'; facts: PlacedFact[] }
   | { type: 'opened'; addresses: string[] }
-  | { type: 'forget'; dedupeMarks: DedupeMark[] }
+  | { type: 'deleteMarks'; dedupeMarks: DedupeMark[] }
   | { type: 'log'; level: 'info' | 'warn' | 'error'; address: string; text: string; cause?: string }
   | { type: 'measured'; id: number; metrics: RuntimeMetrics }
   | { type: 'timersAre'; id: number; timers: ArmedTimer[] }

@@ -45,7 +45,7 @@ export function createOutboundBatch({ send }: { send(message: FromPartitions): v
     if (addresses.length > 0) send({ type: 'opened', addresses: addresses.splice(0) });
     if (orders.length > 0) send({ type: 'carry', orders: orders.splice(0) });
     if (messages.length > 0) send({ type: 'messages', messages: messages.splice(0) });
-    if (dedupeMarks.length > 0) send({ type: 'forget', dedupeMarks: dedupeMarks.splice(0) });
+    if (dedupeMarks.length > 0) send({ type: 'deleteMarks', dedupeMarks: dedupeMarks.splice(0) });
   }
 
   return {

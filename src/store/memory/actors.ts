@@ -28,10 +28,10 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
   const documents = new Map<string, ActorDocument>();
   /**
    * Armed timers and debts on their own, so that a million finished executions do not slow `due`
-   * and `owing`.
+   * and `pending`.
    */
   const armed = new Map<string, number>();
-  const indebted = new Set<string>();
+  const withPending = new Set<string>();
   const floors = new Map<number, number>();
   const epochs = Array.from({ length: PARTITIONS }, () => 0);
   const owners = Array.from({ length: PARTITIONS }, (): string | null => null);
@@ -41,8 +41,8 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
     documents.set(address, document);
     if (nextDue !== null && !document.quarantined && document.life !== 'tombstone') armed.set(address, nextDue);
     else armed.delete(address);
-    if (document.owed === '[]') indebted.delete(address);
-    else indebted.add(address);
+    if (document.pendingEffects === '[]') withPending.delete(address);
+    else withPending.add(address);
   };
 
   return {
@@ -52,7 +52,7 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
       drop(address) {
         documents.delete(address);
         armed.delete(address);
-        indebted.delete(address);
+        withPending.delete(address);
       },
     },
 
@@ -96,17 +96,17 @@ export function createMemoryActors({ place }: { place: (fact: HistoryFact) => Pl
         .slice(0, limit);
     },
 
-    async owing({ limit, after }) {
-      return [...indebted]
+    async pending({ limit, after }) {
+      return [...withPending]
         .filter(address => after === undefined || compareText(address, after) > 0)
         .sort(compareText)
         .slice(0, limit);
     },
 
-    async settle(entries) {
-      for (const { address, rev, owed } of entries) {
+    async acknowledge(entries) {
+      for (const { address, rev, pendingEffects } of entries) {
         const document = documents.get(address);
-        if (document?.rev === rev) keep({ ...document, owed });
+        if (document?.rev === rev) keep({ ...document, pendingEffects });
       }
     },
 

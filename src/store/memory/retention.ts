@@ -11,26 +11,26 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
   const { documents } = actors;
   const executions = () => [...documents.values()].filter(({ kind }) => kind === 'execution').sort(inOrder);
   const mayLeave = (document: ActorDocument | undefined) =>
-    document?.kind === 'execution' && document.life === 'done' && document.owed === '[]' && !document.quarantined;
+    document?.kind === 'execution' && document.life === 'done' && document.pendingEffects === '[]' && !document.quarantined;
 
   /**
    * The next `limit` names behind `after` go through `work`, until it says how much it removed and
    * that the rest of the name must wait.
    */
-  const tour = (names: Iterable<string>, after: string, limit: number, work: (name: string, room: number) => number) => {
-    let forgotten = 0;
+  const cursorPass = (names: Iterable<string>, after: string, limit: number, work: (name: string, room: number) => number) => {
+    let deleted = 0;
     let behind = after;
     let looked = 0;
     for (const name of [...names].filter(each => compareText(each, after) > 0).sort(compareText)) {
       looked += 1;
-      if (looked + forgotten > limit) return { forgotten, next: behind };
-      const room = limit - forgotten;
+      if (looked + deleted > limit) return { deleted, next: behind };
+      const room = limit - deleted;
       const removed = work(name, room);
-      forgotten += removed;
-      if (removed === room) return { forgotten, next: behind };
+      deleted += removed;
+      if (removed === room) return { deleted, next: behind };
       behind = name;
     }
-    return { forgotten, next: null };
+    return { deleted, next: null };
   };
 
   const dropOutput = (execution: string, room: number): number => {
@@ -59,7 +59,7 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
       return { count: places.length, ...(last && { last }) };
     },
 
-    async crowdedJobs({ keep, after = '', limit }) {
+    async jobsOverLimit({ keep, after = '', limit }) {
       const byJob = new Map<string, CreationPosition[]>();
       for (const document of executions()) {
         const job = document.index.parent;
@@ -74,23 +74,23 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
       return { jobs, next: names.length >= limit ? (names[limit - 1] ?? null) : null };
     },
 
-    async forgetExecutions({ addresses, limit }) {
+    async deleteExecutions({ addresses, limit }) {
       const gone: string[] = [];
-      let forgotten = 0;
+      let deleted = 0;
       for (const address of addresses) {
-        if (forgotten >= limit) break;
+        if (deleted >= limit) break;
         if (!mayLeave(documents.get(address))) continue;
-        forgotten += dropOutput(address.slice('execution/'.length), limit - forgotten);
-        if (forgotten >= limit) break;
+        deleted += dropOutput(address.slice('execution/'.length), limit - deleted);
+        if (deleted >= limit) break;
         actors.drop(address);
-        forgotten += 1;
+        deleted += 1;
         gone.push(address);
       }
-      return { gone, forgotten };
+      return { gone, deleted };
     },
 
-    async forgetOutput({ before, after = '', limit }) {
-      return tour(output.keys(), after, limit, (execution, room) => {
+    async deleteOutput({ before, after = '', limit }) {
+      return cursorPass(output.keys(), after, limit, (execution, room) => {
         const document = documents.get(`execution/${execution}`);
         if (document && (document.life !== 'done' || document.index.at >= before)) return 0;
         if ([...(output.get(execution)?.values() ?? [])].some(({ at }) => at >= before)) return 0;
@@ -98,7 +98,7 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
       });
     },
 
-    async forgetFacts({ before, keep, limit }) {
+    async deleteFacts({ before, keep, limit }) {
       const most = facts.feed.length - 1;
       const beyond = facts.feed.length - Math.max(1, keep);
       let count = 0;
@@ -107,8 +107,8 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
       return count;
     },
 
-    async forgetOccurrences({ before, keep, after = '', limit }) {
-      return tour(ledger.jobs.keys(), after, limit, (job, room) => {
+    async deleteOccurrences({ before, keep, after = '', limit }) {
+      return cursorPass(ledger.jobs.keys(), after, limit, (job, room) => {
         const entries = ledger.jobs.get(job);
         const inTime = [...(entries?.values() ?? [])].sort((a, b) => a.from - b.from);
         const beyond = keep === undefined ? 0 : inTime.length - keep;
@@ -124,10 +124,12 @@ export function createMemoryRetention(parts: { actors: KeptActors; facts: KeptFa
       });
     },
 
-    async forgetTombstones({ before, keep, limit }) {
+    async deleteTombstones({ before, keep, limit }) {
       const tombstones = [...documents.values()].filter(({ life }) => life === 'tombstone').sort(inOrder);
       const beyond = new Set(tombstones.slice(0, Math.max(0, tombstones.length - keep)));
-      const leaving = tombstones.filter(each => each.owed === '[]' && (each.index.at < before || beyond.has(each))).slice(0, limit);
+      const leaving = tombstones
+        .filter(each => each.pendingEffects === '[]' && (each.index.at < before || beyond.has(each)))
+        .slice(0, limit);
       for (const { address, partition, rev } of leaving) {
         actors.floors.set(partition, Math.max(rev, actors.floors.get(partition) ?? 0));
         actors.drop(address);

@@ -12,7 +12,7 @@ import type { Orm } from './connection.ts';
 import { ActorRecord } from './entities.ts';
 import { asked, asStoreError, DUPLICATE_KEY, refusedWrites, repeated } from './errors.ts';
 import type { FactPublisher } from './fact-publisher.ts';
-import { type ActorRow, asDocument, fieldsOf, isBorn } from './rows.ts';
+import { type ActorRow, asDocument, fieldsOf, isCreated } from './rows.ts';
 import type { WriteFencing } from './write-fencing.ts';
 
 interface Parts {
@@ -52,7 +52,7 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
     const isTold = telling.isTold(document.address);
     return {
       ...fieldsOf(document),
-      untold: told.length > 0 || !isTold,
+      unpublished: told.length > 0 || !isTold,
       // In place of those that were told; undefined removes the field.
       ...(isTold ? { facts: told.length > 0 ? told : undefined } : {}),
       ...(!isTold && told.length > 0 ? { $push: { facts: told[0] } } : {}),
@@ -80,7 +80,7 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
       // First, because the read may write a fence, which would block a new owner.
       await ownership.check();
       const row = await doubt.read(address);
-      if (!isBorn(row)) return undefined;
+      if (!isCreated(row)) return undefined;
       await telling.found(row);
       return asDocument(row);
     },
@@ -108,17 +108,25 @@ export function createActors({ orm, ownership, doubt, telling }: Parts): Omit<Ac
       return rows.map(row => ({ address: row._id as string, nextDue: row.nextDue as number }));
     },
 
-    async owing({ limit, after = '' }) {
+    async pending({ limit, after = '' }) {
       if (limit <= 0) return [];
-      const where = { indebted: true, address: { $gt: after } };
+      const where = { hasPending: true, address: { $gt: after } };
       const rows = await asked(() => orm.driver.find(ActorRecord, where, { orderBy: { address: 'asc' }, limit, fields: ['_id'] }));
       return rows.map(row => row._id as string);
     },
 
-    async settle(entries) {
+    async acknowledge(entries) {
       if (entries.length === 0) return;
-      const wheres = entries.map(({ address, rev, owed }) => ({ _id: address, rev, owedLength: { $gt: owed.length } }));
-      const changes = entries.map(({ owed }) => ({ owed, indebted: owed !== '[]', owedLength: owed.length }));
+      const wheres = entries.map(({ address, rev, pendingEffects }) => ({
+        _id: address,
+        rev,
+        pendingLength: { $gt: pendingEffects.length },
+      }));
+      const changes = entries.map(({ pendingEffects }) => ({
+        pendingEffects,
+        hasPending: pendingEffects !== '[]',
+        pendingLength: pendingEffects.length,
+      }));
       await asked(() => repeated(() => orm.driver.nativeUpdateMany(ActorRecord, wheres, changes)));
     },
   };

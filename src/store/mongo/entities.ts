@@ -27,12 +27,12 @@ export const ActorRecord = defineEntity({
     ...actorProperties,
     /** `_id` again. */
     address: p.string(),
-    /** Of `owed`: at one rev it only shrinks, which shows a trim that lands too late. */
-    owedLength: p.integer(),
+    /** Of `pendingEffects`: at one rev it only shrinks, which shows a trim that lands too late. */
+    pendingLength: p.integer(),
     /** Named by the next commit as it was last read: see `write-fencing.ts`. */
     fence: p.string().nullable(),
     /** Whether `facts` holds any. */
-    untold: p.boolean(),
+    unpublished: p.boolean(),
     /** Of commits whose facts may not be in the feed yet, one JSON text per commit. */
     facts: p.json<string[]>().nullable(),
     /** Of the one document that every insert at a later rev than the first collides with. */
@@ -40,7 +40,7 @@ export const ActorRecord = defineEntity({
   },
   indexes: [
     ...ACTOR_INDEXES.map(byAddress),
-    { name: 'actors_untold', properties: ['untold'], where: { untold: true } },
+    { name: 'actors_unpublished', properties: ['unpublished'], where: { unpublished: true } },
     { name: 'executions_host', properties: ['hosts', 'at', 'address'], where: { kind: 'execution' } },
     // What went wrong on a host, or with a job.
     { name: 'executions_host_outcome', properties: ['hosts', 'outcome', 'at', 'address'], where: ENDED() },

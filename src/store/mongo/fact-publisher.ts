@@ -64,7 +64,7 @@ interface Waiting extends Told {
 export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'>, clock: Clock): FactPublisher {
   let waiting: Waiting[] = [];
   /** Per actor, how many of its commits wait. */
-  const untold = new Map<string, number>();
+  const unpublished = new Map<string, number>();
   /** Of those, the newest rev of their documents. */
   const newest = new Map<string, number>();
   /** Told, and still in the document of this rev. */
@@ -78,7 +78,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'
 
   const enqueue = (told: Told): Promise<PlacedFact[]> =>
     new Promise((placed, failed) => {
-      if (told.facts.length > 0) untold.set(told.address, (untold.get(told.address) ?? 0) + 1);
+      if (told.facts.length > 0) unpublished.set(told.address, (unpublished.get(told.address) ?? 0) + 1);
       waiting.push({ ...told, placed, failed });
       begin();
     });
@@ -128,10 +128,10 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'
 
   function settle({ address, rev, facts }: Told): void {
     if (facts.length === 0) return;
-    const left = (untold.get(address) ?? 1) - 1;
-    if (left > 0) untold.set(address, left);
+    const left = (unpublished.get(address) ?? 1) - 1;
+    if (left > 0) unpublished.set(address, left);
     else {
-      untold.delete(address);
+      unpublished.delete(address);
       leftOver.set(address, Math.max(rev, newest.get(address) ?? 0));
       newest.delete(address);
     }
@@ -151,7 +151,7 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'
     if (some.length === 0) return;
     const wheres = some.map(([_id, rev]) => ({ _id, rev }));
     // Undefined removes the field.
-    const changes = some.map(() => ({ untold: false, facts: undefined }));
+    const changes = some.map(() => ({ unpublished: false, facts: undefined }));
     await asked(() => repeated(() => orm.driver.nativeUpdateMany(ActorRecord, wheres, changes)));
     for (const [address, rev] of some) if (leftOver.get(address) === rev) leftOver.delete(address);
   }
@@ -159,27 +159,27 @@ export function createFactPublisher(orm: Orm, feed: Pick<FeedCollection, 'place'
   async function found({ _id: address, rev, facts: left }: DocumentFacts): Promise<void> {
     const facts = left ?? [];
     if (facts.length === 0 || leftOver.get(address) === rev) return;
-    const waits = untold.has(address) && waiting.some(each => each.address === address && each.rev === rev);
+    const waits = unpublished.has(address) && waiting.some(each => each.address === address && each.rev === rev);
     // Beside what waits there may lie what a commit without an answer has left.
     await (waits ? everything() : enqueue({ address, rev, facts: factsIn(facts) }));
   }
 
   return {
-    isTold: address => !untold.has(address),
+    isTold: address => !unpublished.has(address),
     async ready() {
       if (stuck) await everything();
     },
     tell(committed) {
       for (const { address, rev } of committed) {
         leftOver.delete(address);
-        if (untold.has(address)) newest.set(address, rev);
+        if (unpublished.has(address)) newest.set(address, rev);
       }
       return Promise.all(committed.map(each => (each.facts.length === 0 ? [] : enqueue(each))));
     },
     found,
     async recover({ from, to }) {
       for (;;) {
-        const where = { untold: true, partition: { $gte: from, $lte: to } };
+        const where = { unpublished: true, partition: { $gte: from, $lte: to } };
         const some = { fields: ['rev', 'facts'], limit: RECOVERED_AT_ONCE } as const;
         const rows = await asked(() => managerOf(orm).find(ActorRecord, where, some));
         if (rows.length === 0) return;

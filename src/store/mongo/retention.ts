@@ -16,8 +16,8 @@ import { asked } from './errors.ts';
 import { type ActorRow, asDocument } from './rows.ts';
 import { upsert } from './upsert.ts';
 
-const ENDED = { kind: 'execution', life: 'done', indebted: false, quarantined: false } as const;
-const TOLD = { untold: false } as const;
+const ENDED = { kind: 'execution', life: 'done', hasPending: false, quarantined: false } as const;
+const PUBLISHED = { unpublished: false } as const;
 
 export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'> {
   const manager = () => managerOf(orm);
@@ -50,9 +50,9 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
 
   const dropOccurrences = async (job: string, { before, keep }: { before: number; keep?: number }, room: number): Promise<number> => {
     const oldest = await asked(() => manager().find(OccurrenceEntity, { job }, { orderBy: { from: 'asc' }, limit: room }));
-    const crowded = { orderBy: { from: 'desc' }, offset: keep ?? 0, limit: 1 } as const;
-    const crowd = keep === undefined ? [] : await asked(() => manager().find(OccurrenceEntity, { job }, crowded));
-    const beyond = crowd[0]?.from ?? Number.NEGATIVE_INFINITY;
+    const firstBeyond = { orderBy: { from: 'desc' }, offset: keep ?? 0, limit: 1 } as const;
+    const overLimit = keep === undefined ? [] : await asked(() => manager().find(OccurrenceEntity, { job }, firstBeyond));
+    const beyond = overLimit[0]?.from ?? Number.NEGATIVE_INFINITY;
     const stays = oldest.findIndex(({ from, to }) => to >= before && from > beyond);
     const leaving = stays < 0 ? oldest : oldest.slice(0, stays);
     const last = leaving.at(-1);
@@ -85,7 +85,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       return { count: rows.length, ...(last && { last: placeOf(last) }) };
     },
 
-    async crowdedJobs({ keep, after = '', limit }) {
+    async jobsOverLimit({ keep, after = '', limit }) {
       const jobs: { job: string; until: CreationPosition }[] = [];
       let at = after;
       for (let looked = 0; looked < limit; looked++) {
@@ -100,29 +100,29 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       return { jobs, next: at };
     },
 
-    async forgetExecutions({ addresses, limit }) {
+    async deleteExecutions({ addresses, limit }) {
       const gone: string[] = [];
-      let forgotten = 0;
+      let deleted = 0;
       for (const address of addresses) {
-        if (forgotten >= limit) break;
-        const may = { _id: address, ...ENDED, ...TOLD };
+        if (deleted >= limit) break;
+        const may = { _id: address, ...ENDED, ...PUBLISHED };
         if (!(await asked(() => manager().findOne(ActorRecord, may, { fields: ['_id'] })))) continue;
-        forgotten += await dropOutput(address.slice('execution/'.length), limit - forgotten);
-        if (forgotten >= limit) break;
-        const deleted = await asked(() => manager().nativeDelete(ActorRecord, may));
-        forgotten += deleted;
-        if (deleted > 0) gone.push(address);
+        deleted += await dropOutput(address.slice('execution/'.length), limit - deleted);
+        if (deleted >= limit) break;
+        const removed = await asked(() => manager().nativeDelete(ActorRecord, may));
+        deleted += removed;
+        if (removed > 0) gone.push(address);
       }
-      return { gone, forgotten };
+      return { gone, deleted };
     },
 
-    forgetOutput({ before, after = '', limit }) {
+    deleteOutput({ before, after = '', limit }) {
       const nextName = async (name: string) => {
         const some = { orderBy: { execution: 'asc' }, limit: 1, fields: ['execution'] } as const;
         const [next] = await asked(() => manager().find(OutputEntity, { execution: { $gt: name } }, some));
         return next?.execution;
       };
-      return tour(nextName, after, limit, async (execution, room) => {
+      return cursorPass(nextName, after, limit, async (execution, room) => {
         const row = await asked(() => manager().findOne(ActorRecord, { _id: `execution/${execution}` }, { fields: ['life', 'at', 'rev'] }));
         if (row && row.rev > 0 && (row.life !== 'done' || row.at >= before)) return 0;
         const younger = { execution, at: { $gte: before } };
@@ -131,7 +131,7 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       });
     },
 
-    async forgetFacts({ before, keep, limit }) {
+    async deleteFacts({ before, keep, limit }) {
       const newestFirst = { orderBy: { _id: 'desc' }, limit: 1, fields: ['_id'] } as const;
       const newest = (await asked(() => manager().find(FactRecord, {}, newestFirst)))[0]?._id;
       if (newest === undefined || limit <= 0) return 0;
@@ -145,18 +145,18 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
       return leaving.length;
     },
 
-    forgetOccurrences({ after = '', limit, ...which }) {
+    deleteOccurrences({ after = '', limit, ...which }) {
       const nextJob = async (name: string) => {
         const some = { orderBy: { job: 'asc' }, limit: 1, fields: ['job'] } as const;
         const [next] = await asked(() => manager().find(OccurrenceEntity, { job: { $gt: name } }, some));
         return next?.job;
       };
-      return tour(nextJob, after, limit, (job, room) => dropOccurrences(job, which, room));
+      return cursorPass(nextJob, after, limit, (job, room) => dropOccurrences(job, which, room));
     },
 
-    async forgetTombstones({ before, keep, limit }) {
+    async deleteTombstones({ before, keep, limit }) {
       const beyond = await behindNewest({ life: 'tombstone' }, keep);
-      const filter = { life: 'tombstone' as const, indebted: false, ...TOLD };
+      const filter = { life: 'tombstone' as const, hasPending: false, ...PUBLISHED };
       const oldest = await inOrder(filter, [{}], limit);
       const leaving = oldest.filter(row => row.at < before || (beyond && inPlace(placeOf(row), beyond) <= 0));
       let count = 0;
@@ -175,22 +175,22 @@ export function createRetention(orm: Orm): Retention & Pick<ActorStore, 'floor'>
  * Name after name goes through `work`, until `limit` names and records are done. A name whose turn
  * used up the room comes again.
  */
-async function tour(
+async function cursorPass(
   next: (behind: string) => Promise<string | undefined>,
   after: string,
   limit: number,
   work: (name: string, room: number) => Promise<number>,
 ): Promise<CursorPassStep> {
-  let forgotten = 0;
+  let deleted = 0;
   let behind = after;
   for (let looked = 1; ; looked++) {
     const name = await next(behind);
-    if (name === undefined) return { forgotten, next: null };
-    if (looked + forgotten > limit) return { forgotten, next: behind };
-    const room = limit - forgotten;
+    if (name === undefined) return { deleted, next: null };
+    if (looked + deleted > limit) return { deleted, next: behind };
+    const room = limit - deleted;
     const removed = await work(name, room);
-    forgotten += removed;
-    if (removed === room) return { forgotten, next: behind };
+    deleted += removed;
+    if (removed === room) return { deleted, next: behind };
     behind = name;
   }
 }

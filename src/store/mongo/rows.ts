@@ -11,7 +11,7 @@ export type ActorRow = Plain<typeof ActorRecord>;
 export type FactRow = Plain<typeof FactRecord>;
 
 /** A document that only fences off births has no rev yet: for everybody else it is not there. */
-export const isBorn = (row: ActorRow | null): row is ActorRow => row !== null && row.rev !== 0;
+export const isCreated = (row: ActorRow | null): row is ActorRow => row !== null && row.rev !== 0;
 
 export const asDocument = (row: ActorRow): ActorDocument => readableActor({ ...row, address: row._id } as Raw<never>);
 
@@ -27,8 +27,8 @@ export function fieldsOf(document: ActorDocument) {
     address,
     rev,
     armed: document.nextDue !== null && !document.quarantined && document.life !== 'tombstone',
-    indebted: document.owed !== '[]',
-    owedLength: document.owed.length,
+    hasPending: document.pendingEffects !== '[]',
+    pendingLength: document.pendingEffects.length,
     fence: null,
   };
 }

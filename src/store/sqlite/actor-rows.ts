@@ -5,7 +5,7 @@ import type { ActorDocument } from '../port.ts';
 import { type Raw, readableActor } from '../readable.ts';
 import { booleanColumn } from './connections.ts';
 
-export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, owed,
+export const ACTOR_COLUMNS = `_id as address, kind, partition, rev, incarnation, version, life, quarantined, write_id as writeId, state, pending_effects as pendingEffects,
   next_due as nextDue, parent, pool, status, outcome, hosts, at`;
 
 /** A row of ACTOR_COLUMNS: document and index fields, `hosts` as JSON, no booleans. */
@@ -25,10 +25,10 @@ export function bindings(document: ActorDocument): (string | number | null)[] {
     booleanColumn(document.quarantined),
     document.writeId,
     document.state,
-    document.owed,
+    document.pendingEffects,
     nextDue,
     booleanColumn(armed),
-    booleanColumn(document.owed !== '[]'),
+    booleanColumn(document.pendingEffects !== '[]'),
     index.status,
     index.outcome,
     JSON.stringify(index.hosts),

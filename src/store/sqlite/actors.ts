@@ -11,14 +11,14 @@ interface Parts extends WriteConnection {
   insertFact: (fact: HistoryFact) => PlacedFact;
 }
 
-export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'settle'>> {
+export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<ActorStore, 'commit' | 'claim' | 'acknowledge'>> {
   const birth = writer.prepare(
-    `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, owed, next_due, armed, indebted,
+    `insert into actors (partition, incarnation, version, life, quarantined, write_id, state, pending_effects, next_due, armed, has_pending,
        status, outcome, hosts, kind, parent, pool, at, _id, rev)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? + 1) on conflict (_id) do nothing`,
   );
   const TURN = `update actors set rev = rev + 1, partition = ?, incarnation = ?, version = ?, life = ?, quarantined = ?, write_id = ?,
-    state = ?, owed = ?, next_due = ?, armed = ?, indebted = ?`;
+    state = ?, pending_effects = ?, next_due = ?, armed = ?, has_pending = ?`;
   // Most turns change nothing that lists filter by. Not naming those columns spares their indexes,
   // which SQLite would rewrite even for equal values.
   const plainTurn = writer.prepare(
@@ -45,7 +45,7 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
      returning epoch`,
   );
   const raised = writer.prepare('update partitions set epoch = epoch + ? where _id = ? and owner = ? returning epoch');
-  const settled = writer.prepare('update actors set owed = ?, indebted = ? where _id = ? and rev = ?');
+  const acknowledged = writer.prepare('update actors set pending_effects = ?, has_pending = ? where _id = ? and rev = ?');
 
   return {
     commit(writes) {
@@ -68,24 +68,25 @@ export function actorWrites({ writer, transact, insertFact }: Parts): Sync<Pick<
       });
     },
 
-    settle(entries) {
+    acknowledge(entries) {
       if (entries.length === 0) return;
       transact(() => {
-        for (const { address, rev, owed } of entries) settled.run(owed, booleanColumn(owed !== '[]'), address, rev);
+        for (const { address, rev, pendingEffects } of entries)
+          acknowledged.run(pendingEffects, booleanColumn(pendingEffects !== '[]'), address, rev);
       });
     },
   };
 }
 
-export function actorReads({ reader, read }: ReadConnection): Pick<ActorStore, 'load' | 'due' | 'owing'> {
+export function actorReads({ reader, read }: ReadConnection): Pick<ActorStore, 'load' | 'due' | 'pending'> {
   const one = reader.prepare(`select ${ACTOR_COLUMNS} from actors where _id = ?`);
-  // `armed = true` and `indebted = true` word for word as in the index: SQLite uses a partial index
-  // only when it can see that it may.
+  // `armed = true` and `has_pending = true` word for word as in the index: SQLite uses a partial
+  // index only when it can see that it may.
   const due = reader.prepare(
     `select _id as address, next_due as nextDue from actors
      where armed = true and next_due <= ? and (next_due, _id) > (?, ?) order by next_due, _id limit ?`,
   );
-  const owing = reader.prepare(`select _id as address from actors where indebted = true and _id > ? order by _id limit ?`);
+  const pending = reader.prepare(`select _id as address from actors where has_pending = true and _id > ? order by _id limit ?`);
 
   return {
     async load(address) {
@@ -98,8 +99,8 @@ export function actorReads({ reader, read }: ReadConnection): Pick<ActorStore, '
       return read(() => rows<{ address: string; nextDue: number }>(due, until, nextDue, address, limit)).map(row => ({ ...row }));
     },
 
-    async owing({ limit, after = '' }) {
-      return read(() => rows<{ address: string }>(owing, after, limit)).map(row => row.address);
+    async pending({ limit, after = '' }) {
+      return read(() => rows<{ address: string }>(pending, after, limit)).map(row => row.address);
     },
   };
 }

@@ -28,15 +28,17 @@ export function listReads({ reader, read }: ReadConnection): Pick<ActorStore, 'l
   };
 
   /** Has the parent more than can be walked in passing? Only asked where it decides who leads. */
-  const isCrowded = ({ kind, parent, host }: ListQuery): boolean => {
+  const hasManyChildren = ({ kind, parent, host }: ListQuery): boolean => {
     if (kind !== 'execution' || parent === undefined || host === undefined) return false;
-    return rows<{ count: number }>(prepared(COUNT_CHILDREN), parent, CROWDED)[0]?.count === CROWDED;
+    return rows<{ count: number }>(prepared(COUNT_CHILDREN), parent, MANY_CHILDREN)[0]?.count === MANY_CHILDREN;
   };
 
   return {
     async list(query) {
       const order = query.order ?? 'newest';
-      const pages = read(() => questionsOf(query, isCrowded(query)).map(({ sql, values }) => rows<StoredActor>(prepared(sql), ...values)));
+      const pages = read(() =>
+        questionsOf(query, hasManyChildren(query)).map(({ sql, values }) => rows<StoredActor>(prepared(sql), ...values)),
+      );
       const found = pages.length === 1 ? pages.flat() : pages.flat().sort(inOrder(order));
       const shown = found.slice(0, query.limit);
       const last = shown.at(-1);
@@ -53,7 +55,7 @@ function inOrder(order: ListOrder) {
 type Lead = 'parent' | 'pool' | 'status' | 'outcome' | 'host';
 
 /** Children of one parent, of which each is looked up where there are no more of them. */
-const CROWDED = 1_000;
+const MANY_CHILDREN = 1_000;
 const COUNT_CHILDREN = `select count(*) as count from
   (select 1 from actors indexed by executions_parent where kind = 'execution' and parent = ? limit ?)`;
 
@@ -78,9 +80,9 @@ const INDEXES: Record<string, { order: ListOrder; by: Partial<Record<Lead, strin
  * The filter that leaves the fewest rows, as far as that can be known without counting: most
  * executions are done, and have succeeded.
  */
-function wayOf(query: ListQuery, order: ListOrder, isCrowded: boolean): Way | undefined {
+function wayOf(query: ListQuery, order: ListOrder, hasManyChildren: boolean): Way | undefined {
   const indexes = INDEXES[query.kind];
-  const filter = leadOf(query, isCrowded);
+  const filter = leadOf(query, hasManyChildren);
   const by = filter && indexes?.order === order ? indexes.by[filter] : undefined;
   if (filter === undefined || by === undefined) return undefined;
   if (query.kind === 'execution' && filter === 'outcome' && hasFailed(query)) {
@@ -92,13 +94,13 @@ function wayOf(query: ListQuery, order: ListOrder, isCrowded: boolean): Way | un
 
 const hasFailed = ({ outcome }: ListQuery): boolean => outcome !== undefined && !outcome.includes('succeeded');
 
-function leadOf(query: ListQuery, isCrowded: boolean): Lead | undefined {
+function leadOf(query: ListQuery, hasManyChildren: boolean): Lead | undefined {
   const { status, outcome, parent, pool, host } = query;
   const isExecution = query.kind === 'execution';
   if (isExecution && status && !status.includes('done')) return 'status';
   // What went wrong with a job or on a host has an index of its own.
   if (isExecution && hasFailed(query)) return 'outcome';
-  if (parent !== undefined && !isCrowded) return 'parent';
+  if (parent !== undefined && !hasManyChildren) return 'parent';
   if (hasFailed(query)) return 'outcome';
   if (host !== undefined) return 'host';
   if (pool !== undefined) return 'pool';
@@ -109,12 +111,12 @@ function leadOf(query: ListQuery, isCrowded: boolean): Lead | undefined {
 /**
  * The statements that answer a query together, each with its rows in order and one more than asked
  * for, which tells whether there is a next page. Of a lead with several values each gets its own:
- * one for all would have to sort everything first. `isCrowded`: the parent has very many.
+ * one for all would have to sort everything first. `hasManyChildren`: the parent has very many.
  */
-export function questionsOf(query: ListQuery, isCrowded = false): ListStatement[] {
+export function questionsOf(query: ListQuery, hasManyChildren = false): ListStatement[] {
   const order = query.order ?? 'newest';
   const behind = query.cursor === undefined ? undefined : listPlace(order, query.cursor);
-  const way = wayOf(query, order, isCrowded);
+  const way = wayOf(query, order, hasManyChildren);
   if (!way) return [question(query, order, behind)];
   const values = query[way.filter];
   return [...new Set(typeof values === 'string' ? [values] : values)].map(value => question(query, order, behind, { ...way, value }));

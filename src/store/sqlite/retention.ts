@@ -12,7 +12,7 @@ import type { Sync } from '../sync.ts';
 import { ACTOR_COLUMNS, documentOfRow, type StoredActor } from './actor-rows.ts';
 import { type ReadConnection, rows, type WriteConnection } from './connections.ts';
 
-type Read = 'endedExecutions' | 'countExecutions' | 'crowdedJobs';
+type Read = 'endedExecutions' | 'countExecutions' | 'jobsOverLimit';
 type Reads = Pick<Retention, Read> & Pick<ActorStore, 'floor'> & Pick<Ledger, 'keptAfter'>;
 
 export function retentionWrites(writing: WriteConnection): Sync<Omit<Retention, Read>> {
@@ -25,7 +25,7 @@ const START: CreationPosition = { at: Number.MIN_SAFE_INTEGER, address: '' };
 export function retentionReads({ reader, read }: ReadConnection): Reads {
   const ended = (whose: string) =>
     reader.prepare(
-      `select ${ACTOR_COLUMNS} from actors where kind = 'execution' and ${whose} and life = 'done' and indebted = false and quarantined = false
+      `select ${ACTOR_COLUMNS} from actors where kind = 'execution' and ${whose} and life = 'done' and has_pending = false and quarantined = false
        and (at, _id) > (?, ?) and (at, _id) <= (?, ?) order by at, _id limit ?`,
     );
   const endedOfAll = ended('? is null');
@@ -59,7 +59,7 @@ export function retentionReads({ reader, read }: ReadConnection): Reads {
       return { count: places.length, ...(last && { last: { ...last } }) };
     },
 
-    async crowdedJobs({ keep, after = '', limit }) {
+    async jobsOverLimit({ keep, after = '', limit }) {
       return read(() => {
         const jobs: { job: string; until: CreationPosition }[] = [];
         let at = after;
@@ -84,58 +84,58 @@ export function retentionReads({ reader, read }: ReadConnection): Reads {
   };
 }
 
-function executionWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'forgetExecutions'>> {
+function executionWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'deleteExecutions'>> {
   const may = writer.prepare(
-    `select 1 from actors where _id = ? and kind = 'execution' and life = 'done' and indebted = false and quarantined = false`,
+    `select 1 from actors where _id = ? and kind = 'execution' and life = 'done' and has_pending = false and quarantined = false`,
   );
   const output = writer.prepare('delete from output where rowid in (select rowid from output where execution = ? limit ?)');
   const document = writer.prepare('delete from actors where _id = ?');
 
   return {
-    forgetExecutions({ addresses, limit }) {
+    deleteExecutions({ addresses, limit }) {
       return transact(() => {
         const gone: string[] = [];
-        let forgotten = 0;
+        let deleted = 0;
         for (const address of addresses) {
-          if (forgotten >= limit) break;
+          if (deleted >= limit) break;
           if (!may.get(address)) continue;
-          forgotten += Number(output.run(address.slice('execution/'.length), limit - forgotten).changes);
+          deleted += Number(output.run(address.slice('execution/'.length), limit - deleted).changes);
           // At the limit there may be more of it: then the execution stays until the next step.
-          if (forgotten >= limit) break;
-          forgotten += Number(document.run(address).changes);
+          if (deleted >= limit) break;
+          deleted += Number(document.run(address).changes);
           gone.push(address);
         }
-        return { gone, forgotten };
+        return { gone, deleted };
       });
     },
   };
 }
 
-function outputWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'forgetOutput'>> {
+function outputWrites({ writer, transact }: WriteConnection): Sync<Pick<Retention, 'deleteOutput'>> {
   const nextExecution = writer.prepare('select execution from output where execution > ? order by execution limit 1');
   const stillWanted = writer.prepare(`select 1 from actors where _id = ? and (life <> 'done' or at >= ?)`);
   const wroteSince = writer.prepare('select 1 from output where execution = ? and at >= ? limit 1');
   const removal = writer.prepare('delete from output where rowid in (select rowid from output where execution = ? limit ?)');
 
   return {
-    forgetOutput({ before, after = '', limit }) {
+    deleteOutput({ before, after = '', limit }) {
       return transact(() => {
-        let forgotten = 0;
+        let deleted = 0;
         let behind = after;
-        for (let looked = 1; looked + forgotten <= limit; looked++) {
+        for (let looked = 1; looked + deleted <= limit; looked++) {
           const found = nextExecution.get(behind)?.execution;
-          if (found === undefined) return { forgotten, next: null };
+          if (found === undefined) return { deleted, next: null };
           const execution = String(found);
           if (!stillWanted.get(`execution/${execution}`, before) && !wroteSince.get(execution, before)) {
-            const room = limit - forgotten;
+            const room = limit - deleted;
             const removed = Number(removal.run(execution, room).changes);
-            forgotten += removed;
+            deleted += removed;
             // The next step finds what is left of it, behind the same name.
-            if (removed === room) return { forgotten, next: behind };
+            if (removed === room) return { deleted, next: behind };
           }
           behind = execution;
         }
-        return { forgotten, next: behind };
+        return { deleted, next: behind };
       });
     },
   };
@@ -144,7 +144,7 @@ function outputWrites({ writer, transact }: WriteConnection): Sync<Pick<Retentio
 function otherWrites({
   writer,
   transact,
-}: WriteConnection): Sync<Pick<Retention, 'forgetFacts' | 'forgetOccurrences' | 'forgetTombstones'>> {
+}: WriteConnection): Sync<Pick<Retention, 'deleteFacts' | 'deleteOccurrences' | 'deleteTombstones'>> {
   const oldestFacts = writer.prepare('select _id as place, at from facts order by _id limit ?');
   const newestFact = writer.prepare('select max(_id) as place from facts');
   const factsThrough = writer.prepare('delete from facts where _id <= ?');
@@ -161,7 +161,7 @@ function otherWrites({
   );
   // `life = 'tombstone'` word for word as in the index.
   const oldestTombstones = writer.prepare(
-    `select _id as address, partition, rev, at from actors where life = 'tombstone' and indebted = false
+    `select _id as address, partition, rev, at from actors where life = 'tombstone' and has_pending = false
      and ((at, _id) < (?, '') or (at, _id) <= (?, ?)) order by at, _id limit ?`,
   );
   const document = writer.prepare('delete from actors where _id = ?');
@@ -172,34 +172,34 @@ function otherWrites({
   const removeMeta = writer.prepare('delete from meta where _id = ?');
 
   return {
-    forgetFacts({ before, keep, limit }) {
+    deleteFacts({ before, keep, limit }) {
       return transact(() => {
         const newest = Number(newestFact.get()?.place ?? 0);
         const beyond = newest - Math.max(1, keep);
         let through = 0;
-        let forgotten = 0;
+        let deleted = 0;
         for (const { place, at } of rows<{ place: number; at: number }>(oldestFacts, limit)) {
           if (place === newest || (at >= before && place > beyond)) break;
           through = place;
-          forgotten += 1;
+          deleted += 1;
         }
-        if (forgotten > 0) factsThrough.run(through);
-        return forgotten;
+        if (deleted > 0) factsThrough.run(through);
+        return deleted;
       });
     },
 
-    forgetOccurrences({ before, keep, after = '', limit }) {
+    deleteOccurrences({ before, keep, after = '', limit }) {
       return transact(() => {
-        let forgotten = 0;
+        let deleted = 0;
         let behind = after;
-        for (let looked = 1; looked + forgotten <= limit; looked++) {
+        for (let looked = 1; looked + deleted <= limit; looked++) {
           const found = nextJob.get(behind)?.job;
-          if (found === undefined) return { forgotten, next: null };
+          if (found === undefined) return { deleted, next: null };
           const job = String(found);
           const beyond =
             (keep === undefined ? undefined : rows<{ from: number }>(beyondEntry, job, keep)[0]?.from) ?? Number.MIN_SAFE_INTEGER;
           const leaving: { from: number; to: number }[] = [];
-          const room = limit - forgotten;
+          const room = limit - deleted;
           for (const entry of rows<{ from: number; to: number }>(oldestEntries, job, room)) {
             if (entry.to >= before && entry.from > beyond) break;
             leaving.push(entry);
@@ -210,16 +210,16 @@ function otherWrites({
             // Of a job that is gone too nobody asks any more.
             if (hasEntries.get(job) || isThere.get(`job/${job}`)) raise.run(keptAfterOf(job), last.to);
             else removeMeta.run(keptAfterOf(job));
-            forgotten += leaving.length;
+            deleted += leaving.length;
           }
-          if (leaving.length === room) return { forgotten, next: behind };
+          if (leaving.length === room) return { deleted, next: behind };
           behind = job;
         }
-        return { forgotten, next: behind };
+        return { deleted, next: behind };
       });
     },
 
-    forgetTombstones({ before, keep, limit }) {
+    deleteTombstones({ before, keep, limit }) {
       return transact(() => {
         const beyond = rows<CreationPosition>(beyondTombstone, keep)[0] ?? START;
         const leaving = rows<{ address: string; partition: number; rev: number }>(

@@ -10,7 +10,7 @@ export type SqliteSchema = Upgradable<string[]>;
 
 export const SQLITE_SCHEMA: SqliteSchema = {
   version: 1,
-  fingerprint: 'fa518419c0cc',
+  fingerprint: 'c55e5098aa63',
   /** What rows of the version before need beside new columns and indexes. */
   upgrades: {},
 };

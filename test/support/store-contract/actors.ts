@@ -85,43 +85,43 @@ export function actorsContract(underTest: StoreUnderTest): void {
     });
   });
 
-  describe('owing', () => {
+  describe('pending', () => {
     test('names who owes, by address, page by page', async () => {
       await underTest.store.commit([
-        aWrite({ address: 'job/c', owed: '[3]' }),
+        aWrite({ address: 'job/c', pendingEffects: '[3]' }),
         aWrite({ address: 'job/none' }),
-        aWrite({ address: 'host/a', owed: '[1]' }),
-        aWrite({ address: 'job/b', owed: '[2]', life: 'tombstone' }),
-        aWrite({ address: 'job/q', owed: '[4]', quarantined: true }),
+        aWrite({ address: 'host/a', pendingEffects: '[1]' }),
+        aWrite({ address: 'job/b', pendingEffects: '[2]', life: 'tombstone' }),
+        aWrite({ address: 'job/q', pendingEffects: '[4]', quarantined: true }),
       ]);
-      expect(await underTest.store.owing({ limit: 2 })).toEqual(['host/a', 'job/b']);
-      expect(await underTest.store.owing({ limit: 9, after: 'job/b' })).toEqual(['job/c', 'job/q']);
-      expect(await underTest.store.owing({ limit: 9, after: 'job/q' })).toEqual([]);
+      expect(await underTest.store.pending({ limit: 2 })).toEqual(['host/a', 'job/b']);
+      expect(await underTest.store.pending({ limit: 9, after: 'job/b' })).toEqual(['job/c', 'job/q']);
+      expect(await underTest.store.pending({ limit: 9, after: 'job/q' })).toEqual([]);
     });
   });
 
-  describe('settle', () => {
+  describe('acknowledge', () => {
     test('replaces what is owed and leaves rev and all else alone', async () => {
-      await underTest.store.commit([aWrite({ owed: '[1,2]', nextDue: 4 })]);
-      await underTest.store.settle([{ address: 'job/nightly', rev: 1, owed: '[2]' }]);
-      expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ owed: '[2]', nextDue: 4 }));
-      expect(await underTest.store.owing({ limit: 9 })).toEqual(['job/nightly']);
-      await underTest.store.settle([{ address: 'job/nightly', rev: 1, owed: '[]' }]);
+      await underTest.store.commit([aWrite({ pendingEffects: '[1,2]', nextDue: 4 })]);
+      await underTest.store.acknowledge([{ address: 'job/nightly', rev: 1, pendingEffects: '[2]' }]);
+      expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ pendingEffects: '[2]', nextDue: 4 }));
+      expect(await underTest.store.pending({ limit: 9 })).toEqual(['job/nightly']);
+      await underTest.store.acknowledge([{ address: 'job/nightly', rev: 1, pendingEffects: '[]' }]);
       await underTest.reopen();
-      expect(await underTest.store.owing({ limit: 9 })).toEqual([]);
+      expect(await underTest.store.pending({ limit: 9 })).toEqual([]);
       expect((await underTest.store.commit([aWrite({ rev: 2 })]))[0]?.committed).toBe(true);
     });
 
     test('passes over who moved on and who was never there', async () => {
-      await underTest.store.commit([aWrite({ owed: '[1]' }), aWrite({ address: 'job/b', owed: '[1]' })]);
-      await underTest.store.commit([aWrite({ rev: 2, owed: '[7]' })]);
-      await underTest.store.settle([
-        { address: 'job/nightly', rev: 1, owed: '[]' },
-        { address: 'job/nobody', rev: 1, owed: '[1]' },
-        { address: 'job/b', rev: 1, owed: '[]' },
+      await underTest.store.commit([aWrite({ pendingEffects: '[1]' }), aWrite({ address: 'job/b', pendingEffects: '[1]' })]);
+      await underTest.store.commit([aWrite({ rev: 2, pendingEffects: '[7]' })]);
+      await underTest.store.acknowledge([
+        { address: 'job/nightly', rev: 1, pendingEffects: '[]' },
+        { address: 'job/nobody', rev: 1, pendingEffects: '[1]' },
+        { address: 'job/b', rev: 1, pendingEffects: '[]' },
       ]);
-      expect(await underTest.store.owing({ limit: 9 })).toEqual(['job/nightly']);
-      expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ rev: 2, owed: '[7]' }));
+      expect(await underTest.store.pending({ limit: 9 })).toEqual(['job/nightly']);
+      expect(await underTest.store.load('job/nightly')).toEqual(aDocument({ rev: 2, pendingEffects: '[7]' }));
       expect(await underTest.store.load('job/nobody')).toBeUndefined();
     });
   });

@@ -17,7 +17,7 @@ export function commitContract(underTest: StoreUnderTest): void {
         quarantined: true,
         writeId: 'w-77',
         state: '{"value":{"active":"running"},"context":{"n":0.5}}',
-        owed: '[{"key":"execution/nightly@1:1:0"}]',
+        pendingEffects: '[{"key":"execution/nightly@1:1:0"}]',
         nextDue: 1_800_000_000_123,
         index: { parent: 'nightly', status: 'running', outcome: 'failed', hosts: ['h1', 'h 2, "x"'], at: 1_700_000_000_456 },
       });
@@ -35,7 +35,7 @@ export function commitContract(underTest: StoreUnderTest): void {
         quarantined: true,
         writeId: 'w2',
         state: '{}',
-        owed: '[1]',
+        pendingEffects: '[1]',
         nextDue: 5,
         index: { parent: 'p', status: 'deleted', outcome: 'x', hosts: ['h1'], at: 9 },
       });
@@ -100,17 +100,17 @@ export function commitContract(underTest: StoreUnderTest): void {
     });
 
     test('survives reopening', async () => {
-      await underTest.store.commit([aWrite(), aWrite({ address: 'job/other', nextDue: 5, owed: '[1]' })]);
+      await underTest.store.commit([aWrite(), aWrite({ address: 'job/other', nextDue: 5, pendingEffects: '[1]' })]);
       await underTest.reopen();
       expect(await underTest.store.load('job/nightly')).toEqual(aDocument());
       expect(await underTest.store.due({ until: 5, limit: 10 })).toEqual([{ address: 'job/other', nextDue: 5 }]);
-      expect(await underTest.store.owing({ limit: 10 })).toEqual(['job/other']);
+      expect(await underTest.store.pending({ limit: 10 })).toEqual(['job/other']);
       expect(outcomes(await underTest.store.commit([aWrite({ rev: 2 })]))).toEqual([true]);
     });
 
     test('keeps big texts and every script', async () => {
       const big = JSON.stringify({ text: 'åß→漢字🚀\n"\\'.repeat(100_000) });
-      const document = aDocument({ address: 'job/größe-漢字-🚀', state: big, owed: JSON.stringify(['\u0000', '\u2028']) });
+      const document = aDocument({ address: 'job/größe-漢字-🚀', state: big, pendingEffects: JSON.stringify(['\u0000', '\u2028']) });
       await underTest.store.commit([{ document, facts: [aFact({ address: document.address, data: { 漢字: '🚀\u0000' } })] }]);
       await underTest.reopen();
       expect(await underTest.store.load(document.address)).toEqual(document);

@@ -41,7 +41,7 @@ export const DAMAGED_TABLES: Record<string, Table> = {
       'quarantined',
       'writeId',
       'state',
-      'owed',
+      'pendingEffects',
       'nextDue',
       'status',
       'outcome',
@@ -54,7 +54,7 @@ export const DAMAGED_TABLES: Record<string, Table> = {
       lists.push((await store.list({ kind: 'job', order: 'name', pool: 'p', limit: 10 })).items);
       await store.load('job/j2');
       await store.due({ until: AT, limit: 10 });
-      await store.owing({ limit: 10 });
+      await store.pending({ limit: 10 });
       await store.endedExecutions({ until: { at: AT * 2, address: 'z' }, limit: 10 });
       for (const items of lists) for (const item of items) expect(typeof item.index.at).toBe('number');
       const names = lists.map(items => items.filter(({ damage }) => damage === undefined).map(({ address }) => address));

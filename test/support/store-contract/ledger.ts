@@ -59,10 +59,10 @@ export function ledgerContract(underTest: StoreUnderTest): void {
     test('the verdict of an entry that expired meanwhile is removed with the next step, and moves no mark back', async () => {
       const waiting = anOccurrence({ from: 1_000, to: 1_000, verdict: 'waiting', execution: 'nightly@1' });
       await underTest.store.record([waiting, anOccurrence({ from: 5_000, to: 5_000 }), anOccurrence({ from: 9_000, to: 9_000 })]);
-      await underTest.store.forgetOccurrences({ before: 6_000, limit: 10 });
+      await underTest.store.deleteOccurrences({ before: 6_000, limit: 10 });
       expect(await underTest.store.keptAfter('nightly')).toBe(5_000);
       await underTest.store.record([{ ...waiting, verdict: 'ran' }]);
-      await underTest.store.forgetOccurrences({ before: 6_000, limit: 10 });
+      await underTest.store.deleteOccurrences({ before: 6_000, limit: 10 });
       expect(await froms()).toEqual([9_000]);
       expect(await underTest.store.keptAfter('nightly')).toBe(5_000);
     });

@@ -27,12 +27,12 @@ export function listContract(underTest: StoreUnderTest): void {
       await underTest.store.commit([
         aWrite({ address: 'execution/a', index: { at: 10 } }),
         aWrite({ address: 'execution/b', index: { at: 20 } }),
-        aWrite({ address: 'execution/c', index: { at: 10, hosts: ['h1'], outcome: 'x', parent: 'p' }, owed: '[1]' }),
+        aWrite({ address: 'execution/c', index: { at: 10, hosts: ['h1'], outcome: 'x', parent: 'p' }, pendingEffects: '[1]' }),
         aWrite({ address: 'job/a', index: { at: 15 } }),
       ]);
       expect(await names({})).toEqual(['b', 'c', 'a']);
       expect((await underTest.store.list({ kind: 'execution', limit: 9 })).items[1]).toEqual(
-        aDocument({ address: 'execution/c', index: { at: 10, hosts: ['h1'], outcome: 'x', parent: 'p' }, owed: '[1]' }),
+        aDocument({ address: 'execution/c', index: { at: 10, hosts: ['h1'], outcome: 'x', parent: 'p' }, pendingEffects: '[1]' }),
       );
     });
 

@@ -22,7 +22,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
         anEnded('late', 30),
         anEnded('other', 15, { index: { parent: 'hourly' } }),
         anEnded('quarantined', 5, { quarantined: true }),
-        anEnded('owing', 5, { owed: '[1]' }),
+        anEnded('owing', 5, { pendingEffects: '[1]' }),
         aWrite({ address: 'execution/running', index: { parent: 'nightly', status: 'running', at: 5 } }),
         aWrite({ address: 'host/gone', life: 'done', index: { status: 'done', at: 5 } }),
       ]);
@@ -54,11 +54,11 @@ export function retentionContract(underTest: StoreUnderTest): void {
           Array.from({ length: count }, (_, i) => anEnded(`${job}${i}`, 10 * i, { index: { parent: job, status: 'done', at: 10 * i } })),
         );
       }
-      const first = await underTest.store.crowdedJobs({ keep: 2, limit: 2 });
+      const first = await underTest.store.jobsOverLimit({ keep: 2, limit: 2 });
       expect(first).toEqual({ jobs: [{ job: 'a', until: { at: 10, address: 'execution/a1' } }], next: 'b' });
-      const second = await underTest.store.crowdedJobs({ keep: 2, limit: 2, after: 'b' });
+      const second = await underTest.store.jobsOverLimit({ keep: 2, limit: 2, after: 'b' });
       expect(second).toEqual({ jobs: [{ job: 'c', until: { at: 10, address: 'execution/c1' } }], next: null });
-      expect(await underTest.store.crowdedJobs({ keep: 4, limit: 9 })).toEqual({ jobs: [], next: null });
+      expect(await underTest.store.jobsOverLimit({ keep: 4, limit: 9 })).toEqual({ jobs: [], next: null });
     });
 
     test('leave with their output, and stay while some of that is there', async () => {
@@ -66,11 +66,11 @@ export function retentionContract(underTest: StoreUnderTest): void {
       await underTest.store.keepOutput([1, 2, 3, 4].map(seq => aChunk({ execution: 'a', seq })));
       await underTest.store.keepOutput([aChunk({ execution: 'c' })]);
       const all = ['a', 'b', 'c'].map(id => `execution/${id}`);
-      expect(await underTest.store.forgetExecutions({ addresses: all, limit: 3 })).toEqual({ gone: [], forgotten: 3 });
+      expect(await underTest.store.deleteExecutions({ addresses: all, limit: 3 })).toEqual({ gone: [], deleted: 3 });
       expect(await addresses()).toEqual(['a', 'b', 'c']);
       expect(await seqs('a')).toHaveLength(1);
-      const { gone, forgotten } = await underTest.store.forgetExecutions({ addresses: all.slice(0, 2), limit: 10 });
-      expect({ gone, forgotten }).toEqual({ gone: all.slice(0, 2), forgotten: 3 });
+      const { gone, deleted } = await underTest.store.deleteExecutions({ addresses: all.slice(0, 2), limit: 10 });
+      expect({ gone, deleted }).toEqual({ gone: all.slice(0, 2), deleted: 3 });
       await underTest.reopen();
       expect(await underTest.store.load('execution/a')).toBeUndefined();
       expect(await addresses()).toEqual(['c']);
@@ -81,16 +81,16 @@ export function retentionContract(underTest: StoreUnderTest): void {
     test('stay when they run, owe, are in quarantine, or are no executions', async () => {
       const writes = [
         anEnded('quarantined', 5, { quarantined: true }),
-        anEnded('owing', 5, { owed: '[1]' }),
+        anEnded('owing', 5, { pendingEffects: '[1]' }),
         aWrite({ address: 'execution/running', index: { status: 'running' } }),
         aWrite({ address: 'host/gone', life: 'done' }),
       ];
       await underTest.store.commit(writes);
       await underTest.store.keepOutput([aChunk({ execution: 'running' })]);
       const all = writes.map(({ document }) => document.address);
-      expect(await underTest.store.forgetExecutions({ addresses: [...all, 'execution/nobody'], limit: 9 })).toEqual({
+      expect(await underTest.store.deleteExecutions({ addresses: [...all, 'execution/nobody'], limit: 9 })).toEqual({
         gone: [],
-        forgotten: 0,
+        deleted: 0,
       });
       for (const address of all) expect(await underTest.store.load(address)).toBeDefined();
       expect(await seqs('running')).toEqual([1]);
@@ -98,7 +98,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
 
     test('that left are not there for a late write', async () => {
       await underTest.store.commit([anEnded('a', 1)]);
-      await underTest.store.forgetExecutions({ addresses: ['execution/a'], limit: 9 });
+      await underTest.store.deleteExecutions({ addresses: ['execution/a'], limit: 9 });
       expect((await underTest.store.commit([anEnded('a', 1, { rev: 2, nextDue: 3 })]))[0]?.committed).toBe(false);
       expect(await underTest.store.load('execution/a')).toBeUndefined();
     });
@@ -115,7 +115,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       for (const execution of ['old', 'running', 'orphan']) await underTest.store.keepOutput([aChunk({ execution, at: 20 })]);
       await underTest.store.keepOutput([aChunk({ execution: 'long', at: 20 }), aChunk({ execution: 'long', seq: 2, at: 60 })]);
       await underTest.store.keepOutput([aChunk({ execution: 'young', at: 20 }), aChunk({ execution: 'freshOrphan', at: 60 })]);
-      expect(await underTest.store.forgetOutput({ before: 50, limit: 100 })).toEqual({ forgotten: 2, next: null });
+      expect(await underTest.store.deleteOutput({ before: 50, limit: 100 })).toEqual({ deleted: 2, next: null });
       for (const execution of ['old', 'orphan']) expect(await seqs(execution)).toEqual([]);
       for (const execution of ['running', 'young', 'freshOrphan']) expect(await seqs(execution)).toEqual([1]);
       expect(await seqs('long')).toEqual([1, 2]);
@@ -128,8 +128,8 @@ export function retentionContract(underTest: StoreUnderTest): void {
       let next: string | null = '';
       const steps: number[] = [];
       for (let turn = 0; next !== null && turn < 20; turn++) {
-        const step: { forgotten: number; next: string | null } = await underTest.store.forgetOutput({ before: 50, after: next, limit: 2 });
-        steps.push(step.forgotten);
+        const step: { deleted: number; next: string | null } = await underTest.store.deleteOutput({ before: 50, after: next, limit: 2 });
+        steps.push(step.deleted);
         next = step.next;
       }
       expect(next).toBeNull();
@@ -147,9 +147,9 @@ export function retentionContract(underTest: StoreUnderTest): void {
     test('takes the oldest by age, in steps, and says where the feed goes on', async () => {
       const beginning = await underTest.store.headCursor();
       const cursors = await commitFacts([10, 20, 30, 5, 40]);
-      expect(await underTest.store.forgetFacts({ before: 30, keep: 100, limit: 1 })).toBe(1);
-      expect(await underTest.store.forgetFacts({ before: 30, keep: 100, limit: 9 })).toBe(1);
-      expect(await underTest.store.forgetFacts({ before: 30, keep: 100, limit: 9 })).toBe(0);
+      expect(await underTest.store.deleteFacts({ before: 30, keep: 100, limit: 1 })).toBe(1);
+      expect(await underTest.store.deleteFacts({ before: 30, keep: 100, limit: 9 })).toBe(1);
+      expect(await underTest.store.deleteFacts({ before: 30, keep: 100, limit: 9 })).toBe(0);
       await underTest.reopen();
       const { facts, truncatedFrom } = await underTest.store.facts({ after: beginning });
       expect(facts.map(({ at }) => at)).toEqual([30, 5, 40]);
@@ -162,9 +162,9 @@ export function retentionContract(underTest: StoreUnderTest): void {
 
     test('takes those beyond the newest n, but never the newest', async () => {
       const cursors = await commitFacts([10, 20, 30, 40]);
-      expect(await underTest.store.forgetFacts({ before: 0, keep: 3, limit: 9 })).toBe(1);
-      expect(await underTest.store.forgetFacts({ before: 99, keep: 0, limit: 9 })).toBe(2);
-      expect(await underTest.store.forgetFacts({ before: 99, keep: 0, limit: 9 })).toBe(0);
+      expect(await underTest.store.deleteFacts({ before: 0, keep: 3, limit: 9 })).toBe(1);
+      expect(await underTest.store.deleteFacts({ before: 99, keep: 0, limit: 9 })).toBe(2);
+      expect(await underTest.store.deleteFacts({ before: 99, keep: 0, limit: 9 })).toBe(0);
       expect(await underTest.store.headCursor()).toBe(cursors[3] as string);
       const [next] = await commitFacts([50], 2);
       const { facts, truncatedFrom } = await underTest.store.facts({ after: cursors[3] as string });
@@ -186,7 +186,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
         anOccurrence({ job: 'c', from: 60 }),
       ]);
       expect(await underTest.store.keptAfter('a')).toBeNull();
-      expect(await underTest.store.forgetOccurrences({ before: 50, limit: 100 })).toEqual({ forgotten: 3, next: null });
+      expect(await underTest.store.deleteOccurrences({ before: 50, limit: 100 })).toEqual({ deleted: 3, next: null });
       await underTest.reopen();
       expect(await froms('a')).toEqual([30, 70]);
       expect(await froms('b')).toEqual([]);
@@ -197,13 +197,13 @@ export function retentionContract(underTest: StoreUnderTest): void {
       await underTest.store.record(['a', 'b'].flatMap(job => [1, 2, 3, 4, 5].map(from => anOccurrence({ job, from }))));
       let next: string | null = '';
       for (let turn = 0; next !== null && turn < 20; turn++) {
-        const step: { forgotten: number; next: string | null } = await underTest.store.forgetOccurrences({
+        const step: { deleted: number; next: string | null } = await underTest.store.deleteOccurrences({
           before: 0,
           keep: 2,
           after: next,
           limit: 2,
         });
-        expect(step.forgotten).toBeLessThanOrEqual(2);
+        expect(step.deleted).toBeLessThanOrEqual(2);
         next = step.next;
       }
       expect(next).toBeNull();
@@ -216,9 +216,9 @@ export function retentionContract(underTest: StoreUnderTest): void {
 
     test('of a job that is gone leaves nothing in the end', async () => {
       await underTest.store.record([1, 2].map(from => anOccurrence({ job: 'gone', from })));
-      await underTest.store.forgetOccurrences({ before: 2, limit: 9 });
+      await underTest.store.deleteOccurrences({ before: 2, limit: 9 });
       expect(await underTest.store.keptAfter('gone')).toBe(1);
-      await underTest.store.forgetOccurrences({ before: 9, limit: 9 });
+      await underTest.store.deleteOccurrences({ before: 9, limit: 9 });
       expect(await underTest.store.keptAfter('gone')).toBeNull();
     });
   });
@@ -233,13 +233,13 @@ export function retentionContract(underTest: StoreUnderTest): void {
         aTombstone('b', 20),
         aTombstone('c', 30),
         aTombstone('d', 40),
-        aTombstone('owing', 5, { owed: '[1]' }),
+        aTombstone('owing', 5, { pendingEffects: '[1]' }),
         aWrite({ address: 'job/live', index: { at: 1 } }),
       ]);
-      expect(await underTest.store.forgetTombstones({ before: 30, keep: 100, limit: 1 })).toBe(1);
-      expect(await underTest.store.forgetTombstones({ before: 30, keep: 100, limit: 9 })).toBe(1);
-      expect(await underTest.store.forgetTombstones({ before: 0, keep: 1, limit: 9 })).toBe(1);
-      expect(await underTest.store.forgetTombstones({ before: 0, keep: 1, limit: 9 })).toBe(0);
+      expect(await underTest.store.deleteTombstones({ before: 30, keep: 100, limit: 1 })).toBe(1);
+      expect(await underTest.store.deleteTombstones({ before: 30, keep: 100, limit: 9 })).toBe(1);
+      expect(await underTest.store.deleteTombstones({ before: 0, keep: 1, limit: 9 })).toBe(1);
+      expect(await underTest.store.deleteTombstones({ before: 0, keep: 1, limit: 9 })).toBe(0);
       for (const name of ['a', 'b', 'c']) expect(await underTest.store.load(`job/${name}`)).toBeUndefined();
       for (const name of ['d', 'owing', 'live']) expect(await underTest.store.load(`job/${name}`)).toBeDefined();
     });
@@ -248,7 +248,7 @@ export function retentionContract(underTest: StoreUnderTest): void {
       expect(await underTest.store.floor(7)).toBe(0);
       await underTest.store.commit([aTombstone('a', 1), aTombstone('b', 1), aTombstone('far', 1, { partition: 8 })]);
       for (const rev of [2, 3, 4]) await underTest.store.commit([aTombstone('a', 1, { rev })]);
-      expect(await underTest.store.forgetTombstones({ before: 9, keep: 100, limit: 9 })).toBe(3);
+      expect(await underTest.store.deleteTombstones({ before: 9, keep: 100, limit: 9 })).toBe(3);
       await underTest.reopen();
       expect([await underTest.store.floor(7), await underTest.store.floor(8), await underTest.store.floor(9)]).toEqual([4, 1, 0]);
 
@@ -264,9 +264,9 @@ export function retentionContract(underTest: StoreUnderTest): void {
     test('takes the mark of a ledger that is empty by then', async () => {
       await underTest.store.commit([aTombstone('a', 1), aTombstone('b', 1)]);
       await underTest.store.record([anOccurrence({ job: 'a', from: 5 }), ...[5, 50].map(from => anOccurrence({ job: 'b', from }))]);
-      await underTest.store.forgetOccurrences({ before: 9, limit: 9 });
+      await underTest.store.deleteOccurrences({ before: 9, limit: 9 });
       expect([await underTest.store.keptAfter('a'), await underTest.store.keptAfter('b')]).toEqual([5, 5]);
-      await underTest.store.forgetTombstones({ before: 9, keep: 9, limit: 9 });
+      await underTest.store.deleteTombstones({ before: 9, keep: 9, limit: 9 });
       expect([await underTest.store.keptAfter('a'), await underTest.store.keptAfter('b')]).toEqual([null, 5]);
     });
   });

@@ -29,7 +29,11 @@ export const receiveResponses = (crossing: EncodedResponses): WriterResponse[] =
 
 /** Three texts per write: what is JSON already, and the rest of it. */
 function textsOf(writes: Write[]): string[] {
-  return writes.flatMap(({ document: { state, owed, ...document }, ...write }) => [state, owed, JSON.stringify({ ...write, document })]);
+  return writes.flatMap(({ document: { state, pendingEffects, ...document }, ...write }) => [
+    state,
+    pendingEffects,
+    JSON.stringify({ ...write, document }),
+  ]);
 }
 
 function writesOf(texts: string[]): Write[] {
@@ -37,7 +41,7 @@ function writesOf(texts: string[]): Write[] {
   for (let place = 0; place < texts.length; place += 3) {
     const write = JSON.parse(texts[place + 2] as string) as Write;
     write.document.state = texts[place] as string;
-    write.document.owed = texts[place + 1] as string;
+    write.document.pendingEffects = texts[place + 1] as string;
     writes.push(write);
   }
   return writes;
